@@ -26,6 +26,8 @@ from promptctl.costs.table import CostTable as CostTable
 from promptctl.datasets.adding import Added as Added
 from promptctl.datasets.cases import Case as Case
 from promptctl.datasets.dataset import Header as Header
+from promptctl.datasets.from_log import CasesFromLog as CasesFromLog
+from promptctl.datasets.from_log import ScoredCase as ScoredCase
 from promptctl.datasets.selection import Selection as Selection
 from promptctl.datasets.validation import ValidationReport as ValidationReport
 from promptctl.differences.breaks import Break as Break

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.call_filter import FilterOptions
 from promptctl.cli.checks import say_check
-from promptctl.cli.output import say_json, tell
+from promptctl.cli.commands import HelpfulCommand
+from promptctl.cli.output import format_id, say_json, tell
 from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import shortened
 from promptctl.reports.wording import count
@@ -101,3 +103,45 @@ def add_to_dataset(
         name, execution, case_id=case, tags=tags or (), expects_reply=expects_reply
     )
     tell(f"added    {added.case_id} to {added.path}")
+
+
+@app.command("from-log", cls=HelpfulCommand)
+@options.grouped
+def add_from_log(
+    context: typer.Context,
+    name: Name,
+    filters: FilterOptions,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, metavar="N", help="At most so many, the worst.")] = 20,
+    tags: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag of the cases. Repeatable.")
+    ] = None,
+    dry_run: options.WriteNothing = False,
+    as_json: options.Json = False,
+) -> None:
+    """Add the calls that people scored worst as cases, with their corrections as what is expected.
+
+    --feedback says which scores, such as "<0.5". A dataset that is not there begins for the prompt of --prompt.
+    """
+    workspace = options.workspace_of(context)
+    found = workspace.datasets.from_log(name, filters.filter, limit=limit, tags=tags or (), is_dry_run=dry_run)
+    if as_json:
+        calls = [each.as_dict() for each in found.calls]
+        say_json({"dry_run": dry_run, "dataset": found.path, "further": found.further, "calls": calls})
+        return
+    if not found.calls:
+        filters.tell_nothing(workspace, "call")
+        return
+    rows = [
+        (
+            "-" if each.score is None else f"{each.score:.3g}",
+            each.case_id or "left out",
+            each.left_out,
+            format_id(each.execution),
+        )
+        for each in found.calls
+    ]
+    say_table(["Score", "Case", "Why", "Execution"], rows, right=["Score"], texts=["Why"])
+    added = f"{count(len(found.added), 'case')} {'would be ' if dry_run else ''}added to {found.path}"
+    left_out = f"; {count(len(found.left_out), 'call')} left out" if found.left_out else ""
+    further = f"; {count(found.further, 'further call')}: raise --limit" if found.further else ""
+    tell(added + left_out + further)

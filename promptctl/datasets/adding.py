@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from promptctl.datasets.cases import Case
 from promptctl.datasets.dataset import Dataset
 from promptctl.errors import LogError, UsageError, WorkspaceError
 from promptctl.files.names import DATASET_SUFFIXES
@@ -17,11 +19,12 @@ from promptctl.files.writing import replace_file
 from promptctl.formats.dataset_file import read_dataset_file
 from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.git.trees import WorkTree
+from promptctl.log.feedback import as_expected
 from promptctl.log.records import Execution
 from promptctl.log.redaction import REDACTED
 from promptctl.log.store import Store
 from promptctl.prompts.loading import load_prompt
-from promptctl.prompts.prompt import SENSITIVE_MARKS
+from promptctl.prompts.prompt import MISSING, SENSITIVE_MARKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,41 +64,93 @@ def add_case(
             f"the log kept only the numbers of execution {found.id[-8:]}, not its inputs",
             hint="keep them from now on: `log: [{prompts: '*', content: full}]` in promptctl.yaml",
         )
-    tree = WorkTree(root)
-    dataset = Dataset.open(tree, path, code="skip", limits=limits)
-    if dataset.header.prompts and found.prompt not in dataset.header.prompts:
-        raise UsageError(f"{path} tests {', '.join(dataset.header.prompts)}, and the execution is of {found.prompt}")
-    chosen = case_id or f"from-{found.id[-8:]}"
-    if any(case.id == chosen for case in dataset.cases()):
+    file = CaseFile(root, path, limits)
+    if file.prompts and found.prompt not in file.prompts:
+        raise UsageError(f"{path} tests {', '.join(file.prompts)}, and the execution is of {found.prompt}")
+    chosen = case_id or case_name(found.id)
+    if any(case.id == chosen for case in file.cases()):
         raise UsageError(f"{path} has a case {chosen} already", hint="name the new one: --id CASE")
-    entry = _entry(found, chosen, tags, expects_reply=expects_reply)
-    cases_path = _cases_path(tree, path)
-    if cases_path.endswith(".jsonl"):
-        line = json.dumps(entry, ensure_ascii=False).encode() + b"\n"
-        _check(tree, path, (cases_path, line), found.prompt, limits)
-        _append(root / cases_path, line)
-    elif cases_path == path and path.endswith(DATASET_SUFFIXES):
-        new = _with_item(tree.read(path).decode(), entry, path).encode()
-        _check(tree, path, (path, new), found.prompt, limits)
-        replace_file(root / path, [new])
-    else:
-        raise WorkspaceError(f"{cases_path}: a case is added to .yaml and .jsonl files only")
+    expected = as_expected(found.reply) if expects_reply and found.reply is not None else MISSING
+    entry = case_of(found, chosen, tags, expected)
+    file.write([entry], found.prompt)
     written = json.dumps(entry)
     is_masked = any(mark in written for mark in SENSITIVE_MARKS)
-    return Added(chosen, cases_path, is_redacted=REDACTED in written, is_masked=is_masked)
+    return Added(chosen, file.path, is_redacted=REDACTED in written, is_masked=is_masked)
 
 
-def _entry(found: Execution, case_id: str, tags: tuple[str, ...], *, expects_reply: bool) -> dict[str, Any]:
+class CaseFile:
+    """The file that cases of the dataset at `path` (relative to `root`) are added to: its own, or one that it names.
+
+    Without a file there, one begins for the prompt `new_for`. Raises `WorkspaceError` if it is not one that a case can
+    be added to.
+    """
+
+    def __init__(self, root: Path, path: str, limits: DatasetLimits, *, new_for: str | None = None) -> None:
+        self._root, self._dataset_path, self._limits = root, path, limits
+        self._tree = WorkTree(root)
+        self._head = None if new_for is None else f"prompts: [{json.dumps(new_for)}]\ncases:\n"
+        self._dataset = Dataset.open(self._tree, path, code="skip", limits=limits) if new_for is None else None
+        self.prompts = self._dataset.header.prompts if self._dataset else (str(new_for),)
+        self.path = path if new_for is not None else _cases_path(self._tree, path)
+        self._is_lines = self.path.endswith(".jsonl")
+        if not (self._is_lines or (self.path == path and path.endswith(DATASET_SUFFIXES))):
+            raise WorkspaceError(f"{self.path}: a case is added to .yaml and .jsonl files only")
+
+    def cases(self) -> Iterator[Case]:
+        """Yield the cases that are there."""
+        yield from self._dataset.cases() if self._dataset else ()
+
+    def check(self, entry: Mapping[str, Any], prompt: str) -> None:
+        """Raise `WorkspaceError` if a case does not fit its prompt, whatever the other cases are."""
+        self._check(self._with([entry], is_alone=True), prompt)
+
+    def write(self, entries: Sequence[Mapping[str, Any]], prompt: str) -> None:
+        """Append cases. Raises `WorkspaceError` if one does not fit the prompt; then nothing is written."""
+        data = self._with(entries)
+        self._check(data, prompt)
+        if self._is_lines:
+            _append(self._root / self.path, data)
+            return
+        file = self._root / self.path
+        is_new = self._head is not None
+        if is_new and file.parent.resolve() != self._root.resolve() / Path(self.path).parent:
+            raise WorkspaceError(
+                f"{self.path} would be reached through a symbolic link", hint="choose a different name"
+            )
+        replace_file(file, [data], is_new=is_new)
+
+    def _with(self, entries: Sequence[Mapping[str, Any]], *, is_alone: bool = False) -> bytes:
+        """Return the file with the cases, or the lines to append to it."""
+        if self._is_lines:
+            return b"".join(json.dumps(entry, ensure_ascii=False).encode() + b"\n" for entry in entries)
+        text = self._head or self._tree.read(self.path).decode()
+        return _with_items(text, entries, self.path, is_alone=is_alone).encode()
+
+    def _check(self, data: bytes, prompt: str) -> None:
+        dataset = Dataset.open(
+            Overlay(self._tree, self.path, data), self._dataset_path, code="skip", limits=self._limits
+        )
+        problems = [each for each in dataset.check(load_prompt(self._tree, prompt)) if each.severity == "error"]
+        if problems:
+            first = problems[0]
+            hint = (
+                "add --expect-reply, or an assertion under `defaults`" if first.code == "no-assertion" else first.hint
+            )
+            raise WorkspaceError(f"the case does not fit: {first.message}", place=first.place, hint=hint)
+
+
+def case_name(execution_id: str) -> str:
+    """Return the id of the case that is made of an execution."""
+    return f"from-{execution_id[-8:]}"
+
+
+def case_of(found: Execution, case_id: str, tags: Sequence[str], expected: Any = MISSING) -> dict[str, Any]:
+    """Return an execution as a case of a dataset's file."""
     entry: dict[str, Any] = {"id": case_id}
     if tags:
         entry["tags"] = list(tags)
     entry["inputs"] = dict(found.inputs or {})
-    if expects_reply and found.reply is not None:
-        try:
-            entry["expected"] = json.loads(found.reply)
-        except ValueError:
-            entry["expected"] = found.reply
-    return entry
+    return entry if expected is MISSING else {**entry, "expected": expected}
 
 
 def _cases_path(tree: WorkTree, path: str) -> str:
@@ -105,8 +160,8 @@ def _cases_path(tree: WorkTree, path: str) -> str:
     return read_dataset_file(tree.read(path), path).cases_path or path
 
 
-def _with_item(text: str, entry: dict[str, Any], path: str) -> str:
-    """Return the file with the case after the last one; JSON on one line each is YAML too."""
+def _with_items(text: str, entries: Sequence[Mapping[str, Any]], path: str, *, is_alone: bool) -> str:
+    """Return the file with the cases after the last one, or in the place of all; JSON on one line each is YAML too."""
     end_of_line = "\r\n" if "\r\n" in text else "\n"
     lines = text.splitlines(keepends=True)
     start = next((number for number, line in enumerate(lines) if re.match(r"cases:[ \t]*(#.*)?$", line.rstrip())), None)
@@ -119,25 +174,17 @@ def _with_item(text: str, entry: dict[str, Any], path: str) -> str:
         end -= 1
     first = next((line for line in lines[start + 1 : end] if line.lstrip().startswith("- ")), "  - ")
     indent = " " * (len(first) - len(first.lstrip()))
-    item = [f"{indent}- id: {json.dumps(entry['id'])}{end_of_line}"]
-    item += [
-        f"{indent}  {key}: {json.dumps(value, ensure_ascii=False)}{end_of_line}"
-        for key, value in entry.items()
-        if key != "id"
-    ]
+    items = []
+    for entry in entries:
+        items.append(f"{indent}- id: {json.dumps(entry['id'])}{end_of_line}")
+        items += [
+            f"{indent}  {key}: {json.dumps(value, ensure_ascii=False)}{end_of_line}"
+            for key, value in entry.items()
+            if key != "id"
+        ]
     if not lines[end - 1].endswith("\n"):
         lines[end - 1] += end_of_line
-    return "".join([*lines[:end], *item, *lines[end:]])
-
-
-def _check(tree: WorkTree, path: str, change: tuple[str, bytes], prompt_id: str, limits: DatasetLimits) -> None:
-    """Nothing is written that could not be read back."""
-    dataset = Dataset.open(Overlay(tree, *change), path, code="skip", limits=limits)
-    problems = [each for each in dataset.check(load_prompt(tree, prompt_id)) if each.severity == "error"]
-    if problems:
-        first = problems[0]
-        hint = "add --expect-reply, or an assertion under `defaults`" if first.code == "no-assertion" else first.hint
-        raise WorkspaceError(f"the case does not fit: {first.message}", place=first.place, hint=hint)
+    return "".join([*lines[: start + 1 if is_alone else end], *items, *lines[end:]])
 
 
 def _append(file: Path, line: bytes) -> None:

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import GitError, Problem, PromptctlError, RevisionNotFound, WorkspaceError
-from promptctl.files.names import did_you_mean
+from promptctl.errors import (
+    DatasetNotFound,
+    GitError,
+    Problem,
+    PromptctlError,
+    RevisionNotFound,
+    UsageError,
+    WorkspaceError,
+    printable,
+)
+from promptctl.files.names import DATASET_SUFFIXES, DATASETS, did_you_mean, id_problem, is_dataset
 
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.datasets.adding import Added
     from promptctl.datasets.cases import Case
     from promptctl.datasets.dataset import Header
+    from promptctl.datasets.from_log import CasesFromLog
     from promptctl.datasets.index import DatasetIndex
+    from promptctl.log.filter import Filter
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +140,67 @@ class Datasets:
             limits=context.settings.limits,
         )
         if added.is_redacted:
-            context.warn(f"case {added.case_id} holds [redacted]: the log replaced a secret there; put a made-up value")
+            self._warn_of_secret(added.case_id)
         if added.is_masked:
             context.warn(
                 f"case {added.case_id} holds marks for sensitive inputs, which the log never had; put made-up values"
             )
         return added
+
+    def from_log(
+        self,
+        name: str,
+        wanted: Filter,
+        *,
+        limit: int = 20,
+        tags: Sequence[str] = (),
+        is_dry_run: bool = False,
+    ) -> CasesFromLog:
+        """Append the worst of the calls that the filter's condition on feedback means, corrections as what is expected.
+
+        They are calls of the prompts that the dataset tests. A dataset that is not there begins for the one prompt that
+        the filter names. Raises `UsageError` for a filter without a condition, `DatasetNotFound`, and `WorkspaceError`
+        for a file that cannot take cases; then nothing is written.
+        """
+        from promptctl.datasets.adding import CaseFile
+        from promptctl.datasets.from_log import cases_from_log
+        from promptctl.workspace.log import Log
+
+        if wanted.feedback is None:
+            raise UsageError("say which scores: a condition on feedback", hint='--feedback "<0.5"')
+        context = self._context
+        context.work_tree_for("a new case")
+        path, new_for = self._named_or_new(name, wanted.prompt)
+        file = CaseFile(context.root, path, context.settings.limits, new_for=new_for)
+        if wanted.prompt is None and not wanted.prompts:
+            wanted = replace(wanted, prompts=file.prompts)
+        meant = Log(context).meant(wanted)
+        found = cases_from_log(file, context.log, meant, limit=limit, tags=tuple(tags), is_dry_run=is_dry_run)
+        for each in found.added:
+            if each.is_redacted:
+                self._warn_of_secret(str(each.case_id))
+        return found
+
+    def _warn_of_secret(self, case: str) -> None:
+        self._context.warn(f"case {case} holds [redacted]: the log replaced a secret there; put a made-up value")
+
+    def _named_or_new(self, name: str, prompt: str | None) -> tuple[str, str | None]:
+        """Return the path of a dataset and, if it is not there, the prompt that it begins for."""
+        from promptctl.prompts.loading import path_in
+
+        try:
+            return self._index().named(name, self._context.inside), None
+        except DatasetNotFound as error:
+            tree = self._context.repository.work_tree
+            if prompt is None or path_in(tree, prompt) is None:
+                error.hint = f"{error.hint}; with --prompt ID a new one begins for that prompt"
+                raise
+            stem = name.removeprefix(f"{DATASETS}/")
+            path = f"{DATASETS}/{stem if stem.endswith(DATASET_SUFFIXES) else f'{stem}.yaml'}"
+            if id_problem(stem) is not None or not is_dataset(path):
+                hint = "write it so: support/worst"
+                raise UsageError(f"`{printable(name)}` cannot name a new dataset", hint=hint) from None
+            return path, prompt
 
     def tested_prompts(self) -> list[str]:
         """Return the ids of the prompts that a dataset tests, sorted."""

@@ -1,0 +1,119 @@
+"""The worst calls of the log as cases of a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptctl import CasesFromLog, DatasetNotFound, Filter, UsageError, WorkspaceError
+from promptctl.errors import PromptctlError
+from tests.evaluation_lab import Lab
+
+DATASET = "prompts: [triage]\ncases:\n  # by hand\n  - {id: one, inputs: {ticket: known}, expected: a}\n"
+
+
+def take(lab: Lab, name: str = "x", condition: str = "<0.5", prompt: str | None = None, **options: Any) -> CasesFromLog:
+    with lab.open() as workspace:
+        return workspace.datasets.from_log(name, Filter(feedback=condition, prompt=prompt), **options)
+
+
+def score(lab: Lab, ticket: str, score: float | None, expected: Any = None, **options: Any) -> str:
+    """Run the prompt and give feedback; the id of the case that would come of it."""
+    with lab.open() as workspace:
+        id_ = workspace.run("triage", {"ticket": ticket}, **options).id
+        workspace.feedback(id_, score=score, expected=expected, by="ada")
+        return f"from-{id_[-8:]}"
+
+
+def test_the_worst_become_cases_and_what_is_left_out_says_why(lab: Lab) -> None:
+    file = lab.write("datasets/x.yaml", DATASET)
+    bad = score(lab, "bad", 0.2, expected={"label": "billing"})
+    worst = score(lab, "worst", 0, expected="better")
+    score(lab, "good", 0.9, expected="x")
+    score(lab, "worst", 0.1, expected="later")
+    score(lab, "known", 0.1, expected="x")
+    score(lab, "nobody said", 0.3)
+    score(lab, "numbers alone", 0.4, log="metadata")
+
+    before = file.read_text()
+    assert take(lab, is_dry_run=True).added == (found := take(lab)).added
+    assert [(each.score, each.case_id) for each in found.added] == [(0, worst), (0.2, bad)]
+    assert [each.left_out for each in found.left_out] == [
+        f"case {worst} has the same inputs",
+        "case one has the same inputs",
+        "nobody said what was expected, and the dataset has no assertion by default",
+        "the log kept no inputs: its rule is not `content: full`",
+    ]
+    assert file.read_text().startswith(before)
+    with lab.open() as workspace:
+        cases = {case.id: case for case in workspace.datasets.cases("x").cases}
+        assert (dict(cases[worst].inputs), cases[worst].expected) == ({"ticket": "worst"}, "better")
+        assert cases[bad].expected == {"label": "billing"}
+        assert workspace.validate().problems == ()
+
+    again = take(lab)
+    assert (again.added, {each.left_out for each in again.left_out} >= {"it is a case already"}) == ((), True)
+
+
+def test_a_limit_takes_the_worst_and_says_how_many_further_ones_there_are(lab: Lab) -> None:
+    defaults = "defaults: {assert: [{type: contains, value: o}]}\n"
+    lab.write("datasets/x.yaml", f"prompts: [triage]\n{defaults}cases:\n  - {{id: one, inputs: {{ticket: a}}}}\n")
+    names = [score(lab, f"t{number}", number / 10) for number in (3, 1, 2)]
+    found = take(lab, condition="feedback<=0.3", limit=2, tags=("heard",))
+    assert [each.case_id for each in found.added] == [names[1], names[2]]
+    assert found.further == 1
+    with lab.open() as workspace:
+        assert workspace.datasets.cases("x").cases[-1].tags == ("heard",)
+
+
+def test_a_dataset_that_is_not_there_begins_for_the_prompt_that_is_named(lab: Lab) -> None:
+    case = score(lab, "bad", 0, expected="good")
+    with pytest.raises(DatasetNotFound) as missing:
+        take(lab, "support/worst")
+    assert "--prompt" in str(missing.value.hint)
+    found = take(lab, "support/worst", prompt="triage")
+    assert (found.path, [each.case_id for each in found.added]) == ("datasets/support/worst.yaml", [case])
+    with lab.open() as workspace:
+        assert workspace.datasets.check("support/worst").problems == ()
+    assert take(lab, "lines.jsonl", prompt="triage", is_dry_run=True).added
+
+
+@pytest.mark.parametrize("name", ["../x", "/tmp/x", "recordings/x.jsonl", "a b", ""])
+def test_a_name_that_no_dataset_can_have_is_refused(lab: Lab, name: str) -> None:
+    score(lab, "bad", 0, expected="good")
+    with pytest.raises(PromptctlError):
+        take(lab, name, prompt="triage")
+    assert not (lab.root / "datasets").exists()
+
+
+def test_a_new_dataset_is_not_written_through_a_link(lab: Lab, tmp_path: Path) -> None:
+    score(lab, "bad", 0, expected="good")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (lab.root / "datasets").symlink_to(outside)
+    with pytest.raises(WorkspaceError, match="symbolic link"):
+        take(lab, prompt="triage")
+    assert list(outside.iterdir()) == []
+
+
+def test_cases_are_added_to_lines_too_and_secrets_and_sensitive_inputs_stay_out(lab: Lab) -> None:
+    lab.write("datasets/x.jsonl", '{"id": "one", "inputs": {"ticket": "a"}, "expected": "a"}\n')
+    secret = score(lab, "key sk-proj-0123456789abcdefghij", 0.1, expected="none")
+    score(lab, "bad", 0, expected="good")
+    marked = "inputs: {ticket: {type: string, sensitive: true}}\nmessages: [{role: user, content: '{{ ticket }}'}]\n"
+    lab.write("prompts/triage.prompt.yaml", marked)
+    score(lab, "hidden", 0)
+    found = take(lab, "x.jsonl", prompt="triage")
+    assert [each.left_out for each in found.left_out] == ["the log never had its sensitive inputs"]
+    assert [each.case_id for each in found.added if each.is_redacted] == [secret]
+    assert "[redacted]" in lab.warnings[-1]
+    assert len((lab.root / "datasets/x.jsonl").read_text().splitlines()) == 3
+
+
+def test_a_condition_is_needed(lab: Lab) -> None:
+    lab.write("datasets/x.yaml", DATASET)
+    with lab.open() as workspace, pytest.raises(UsageError) as refused:
+        workspace.datasets.from_log("x", Filter())
+    assert refused.value.hint == '--feedback "<0.5"'
