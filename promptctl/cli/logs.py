@@ -169,7 +169,7 @@ def show_stats(
         columns,
         table,
         right=numbers,
-        texts=scores,
+        texts=scores if len(total.feedback) > 1 else [],
         spare=["p95", "Average", last_call, "p50", "Failed"],
     )
     if not is_terminal() and len(rows) > 1:  # beside the rows, which may be added up
