@@ -29,7 +29,7 @@ def test_commands_are_listed_under_headings(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("command", "headings"),
     [
-        ("run", ["Arguments", "Inputs", "Model", "Recorded with the call", "Options"]),
+        ("run", ["Arguments", "Inputs", "Model", "Recorded with the call", "Experiment", "Options"]),
         ("eval", ["Arguments", "Prompts and datasets", "Models and replies", "Cases", "Passing", "Limits", "Gate"]),
         ("log list", ["Which calls", "Options"]),
         ("list", ["Options"]),
