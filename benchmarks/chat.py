@@ -50,7 +50,7 @@ def serve(kind: str) -> None:
 
     if kind == "plain":
         setattr(chat, "stream_response", _plain_stream)  # noqa: B010 - the module's own name, imported there
-    config = uvicorn.Config(create_app(), log_level="warning")
+    config = uvicorn.Config(create_app(), log_level="warning", timeout_keep_alive=60)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(4096)

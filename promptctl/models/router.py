@@ -11,7 +11,8 @@ from promptctl.files.names import RECORDINGS
 from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request
 from promptctl.models.model_settings import Lane, Models, ModelSettings
 
-CONNECTIONS = 100
+# A stream holds one to its end, so a service needs many; most systems allow a process 1,024 open files.
+CONNECTIONS = 500
 
 
 class Router:

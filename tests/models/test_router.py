@@ -327,3 +327,31 @@ def test_an_address_is_said_with_where_it_was_set(
 ) -> None:
     router = Router(Models(read_settings(settings.encode()), environ), tmp_path)
     assert router.settings_of("openai/gpt-4o-mini").endpoint.place == place
+
+
+def test_two_hundred_streams_are_open_at_once(make: Make, server: OpenAIServer) -> None:
+    under_way: list[say.Exchange] = []
+    are_all_here: list[asyncio.Event] = []
+
+    async def held_until_all_are_here(exchange: say.Exchange) -> None:
+        if not under_way:
+            are_all_here.append(asyncio.Event())
+        under_way.append(exchange)
+        if len(under_way) == 200:
+            are_all_here[0].set()
+        async with asyncio.timeout(30):
+            await are_all_here[0].wait()
+        await say.echo(exchange)
+
+    async def read(router: Router) -> None:
+        async for _ in router.stream(ask("openai/m")):
+            pass
+
+    async def all_of_them() -> None:
+        router = make(OPENAI_API_KEY=KEY, OPENAI_BASE_URL=server.url)
+        await asyncio.gather(*(read(router) for _ in range(200)))
+        await router.close()
+
+    server.script(*[held_until_all_are_here] * 200)
+    asyncio.run(all_of_them())
+    assert len(under_way) == 200
