@@ -116,6 +116,8 @@ def check_label(moment: Moment, label: str, others: Iterable[str] = ()) -> None:
 
 def check_has_labels(moment: Moment) -> None:
     """Raise `GitError` outside Git."""
+    if moment.refusal is not None:
+        raise moment.refusal
     if not moment.is_versioned:
         raise GitError(
             "labels are Git tags, and the workspace is not in a Git repository",

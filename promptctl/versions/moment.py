@@ -37,7 +37,7 @@ class Moment:
     moment for each of its requests, so that it sees new commits and labels. `head` is the full id of HEAD's commit,
     None if there is none. A workspace outside Git has a moment too, without history. If it `is_for_labels`, the work
     tree's settings do not say which branch versions are numbered on. In a bare repository the tip of the default branch
-    is HEAD and the work tree.
+    is HEAD and the work tree. A snapshot, which has no labels to move, says so by its `refusal`.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Moment:
         self._labelled: str | None = None
         self._unknown: HistoryIncomplete | None = None
         self._is_settled = False
+        self.refusal: GitError | None = None
         self.is_for_labels = index is not None and index.git.is_bare
         if self.is_for_labels:
             self.head = self.line.tip

@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from promptctl.errors import PromptNotFound, RevisionNotFound, WorkspaceError, WorkspaceNotFound, printable
+from promptctl.errors import GitError, PromptNotFound, RevisionNotFound, WorkspaceError, WorkspaceNotFound, printable
 from promptctl.files.names import LABEL, PromptPlaces, did_you_mean, id_problem
 from promptctl.files.tree import MAX_BYTES, places_of, read_file
 from promptctl.prompts.loading import load_prompt_file
@@ -159,7 +159,13 @@ class Snapshot:
         """Return a moment without history."""
         from promptctl.versions.moment import Moment
 
-        return Moment(cast("Any", self.work_tree))
+        moment = Moment(cast("Any", self.work_tree))
+        moment.refusal = self.refusal("a label")
+        return moment
+
+    def refusal(self, task: str, hint: str = "do it in a clone; a snapshot renders, runs, and keeps a log") -> GitError:
+        """Return the error for a task that needs more than a snapshot holds."""
+        return GitError(f"{self.name} is a snapshot, and {task} needs the repository", hint=hint)
 
     def versions_of(self, *_: object) -> list[VersionEntry]:
         """Return nothing: a snapshot has no history."""

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 DIGEST = "{digest}"
-_IN_A_CLONE = "do it in a clone; a snapshot renders, runs, and keeps a log"
 _SHOW = "show what a snapshot holds with: promptctl snapshot show FILE"
 _TASKS = {
     **dict.fromkeys(("prompts", "suggest", "complete"), ("a list of prompts", _SHOW)),
@@ -187,7 +186,7 @@ class SnapshotContext(Context):
 
     def work_tree_for(self, task: str) -> NoReturn:
         """Refuse a task that writes files of a work tree."""
-        raise _needs_repository(self.snapshot, task)
+        raise self.snapshot.refusal(task)
 
 
 def refusing(workspace: type[T]) -> type[T]:
@@ -202,8 +201,4 @@ class _Refused:
         self._words = words
 
     def __get__(self, workspace: Any, owner: object) -> NoReturn:
-        raise _needs_repository(workspace.context.snapshot, *self._words)
-
-
-def _needs_repository(snapshot: Snapshot, task: str, hint: str = _IN_A_CLONE) -> WorkspaceError:
-    return WorkspaceError(f"{snapshot.name} is a snapshot, and {task} needs the repository", hint=hint)
+        raise workspace.context.snapshot.refusal(*self._words)
