@@ -23,12 +23,24 @@ PROMPTCTL = (sys.executable, "-m", "promptctl")
 
 
 START = Target(0.25, peak_mib=45)
+
+
+def completing(line: str) -> tuple[str, ...]:
+    """The command that Bash gives to have the last word of a line completed."""
+    words = ("_PROMPTCTL_COMPLETE=complete_bash", f"COMP_WORDS={line}", f"COMP_CWORD={line.count(' ')}")
+    return ("env", *words, *PROMPTCTL)
+
+
+SHELL = Target(cpu_s=0.15)
 COMMANDS = (
     ("python -c pass", (sys.executable, "-c", "pass"), Target()),
     ("--help", (*PROMPTCTL, "--help"), START),
     ("list", (*PROMPTCTL, "list"), START),
     ("render", (*PROMPTCTL, "render", "welcome", "-i", "name=Ada"), START),
     ("log list", (*PROMPTCTL, "log", "list"), START),
+    ("completing run wel", completing("promptctl run wel"), SHELL),
+    ("completing run welcome@", completing("promptctl run welcome@"), SHELL),
+    ("completing log show", completing("promptctl log show "), SHELL),
     ("run, echo/echo", (*PROMPTCTL, "run", "welcome", "-i", "name=Ada"), Target(0.35, peak_mib=55)),
 )
 

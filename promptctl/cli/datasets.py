@@ -92,7 +92,10 @@ def add_to_dataset(
         str | None, typer.Option("--id", metavar="CASE", help="The case's id; without it, one made of the execution's.")
     ] = None,
     tags: Annotated[
-        list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag of the case. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--tag", metavar="TAG", help="A tag of the case. Repeatable.", autocompletion=options.completing("tag")
+        ),
     ] = None,
     expects_reply: Annotated[
         bool, typer.Option("--expect-reply", help="What was answered then is what is expected from now on.")

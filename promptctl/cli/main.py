@@ -127,7 +127,7 @@ def _current_folder() -> str | None:
 
 
 def main() -> None:
-    """The console script's entry point."""
+    """Run the command that the arguments name, and end the program."""
     # The process is the program's own and soon over, and what it drops is hardly ever a cycle: looking for them every
     # 700 objects took a fifth of an evaluation.
     gc.set_threshold(50_000, 20, 20)

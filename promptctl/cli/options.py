@@ -15,7 +15,6 @@ import typer
 
 from promptctl.cli.output import warn
 from promptctl.cli.waiting import Waiting
-from promptctl.errors import PromptctlError
 from promptctl.reports.wording import NANO
 from promptctl.workspace import Workspace, open_workspace
 
@@ -32,13 +31,10 @@ def completing(kind: Word) -> Callable[[typer.Context, str], list[str]]:
 
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
         # An option that still lacks its value keeps the library from reading the arguments before it.
+        from promptctl.cli.completing import offered
+
         words = (os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or "").split()
-        try:
-            with open_workspace(ctx.find_root().params.get("workspace"), on_warning=lambda _: None) as workspace:
-                known = set(workspace.complete("")) if kind in ("input", "tag", "case") else set()
-                return workspace.complete(incomplete, kind, [ref for ref in words if ref.partition("@")[0] in known])
-        except (PromptctlError, OSError):
-            return []
+        return offered(ctx.find_root().params.get("workspace"), kind, incomplete, words)
 
     return complete
 

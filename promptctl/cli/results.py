@@ -112,7 +112,10 @@ def _verdict(row: EvaluationRow, *, is_running: bool) -> str:
 def show_results(
     context: typer.Context,
     wanted: Id,
-    case: Annotated[str | None, typer.Option("--case", metavar="ID", help="Everything of one case.")] = None,
+    case: Annotated[
+        str | None,
+        typer.Option("--case", metavar="ID", help="Everything of one case.", autocompletion=options.completing("case")),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Show an evaluation: its totals, and why each case failed; or everything of one case."""

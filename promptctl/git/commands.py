@@ -1,4 +1,4 @@
-"""Git, spoken to through GitPython's command interface alone: the one module that knows GitPython.
+"""Git, spoken to through GitPython's command interface, but for `list_refs`: the one module that knows GitPython.
 
 Each call is a process of about 2 ms, so callers ask for much at once. Only plumbing is called: it runs no hook, no
 file-system monitor and no filter of the repository's own configuration, and reads neither aliases nor display settings.
@@ -15,7 +15,7 @@ from promptctl.errors import GitError
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 # What `git rev-parse --local-env-vars` prints, and two that change what commands write: a hook or a `git -C` around us
@@ -98,6 +98,22 @@ class GitOutput:
 # How often this process has changed references, in any repository.
 changes_made = 0
 _CHANGING = frozenset({"update-ref", "fetch"})
+
+
+def list_refs(folder: Path, form: str, patterns: Iterable[str]) -> list[str]:
+    """Return a line of the form for each reference that a pattern matches; none where Git cannot tell.
+
+    For a shell that waits for words: it takes 2 ms, and importing GitPython 60.
+    """
+    import subprocess
+
+    environ = {name: value for name, value in os.environ.items() if name not in _LEAKING} | _ENVIRONMENT
+    command = ["git", "-C", str(folder), *_OPTIONS, *_NEVER_BARE, "for-each-ref", f"--format={form}", *patterns]
+    try:
+        done = subprocess.run(command, env=environ, capture_output=True, check=False)  # noqa: S603
+    except OSError:
+        return []
+    return done.stdout.decode("utf-8", "replace").splitlines()
 
 
 class Commands:

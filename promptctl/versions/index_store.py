@@ -31,6 +31,7 @@ CREATE TABLE prompts (
     asked TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
+INDEX_FILE = "index/versions.db"
 _TABLES = ("meta", "line", "versions", "prompts")
 
 
@@ -84,7 +85,7 @@ class IndexStore:
         store = cls._connect(":memory:")
         if file is not None and file.exists():
             try:
-                with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as source:
+                with closing(_read_only(file)) as source:
                     source.backup(store._connection)
                 store.meta()
             except sqlite3.Error:
@@ -209,3 +210,17 @@ class IndexStore:
         columns = "prompt, number, position, digest, path, same_as"
         rows = self._connection.execute(f"SELECT {columns} FROM versions {clause}", values)  # noqa: S608 - our own text
         return [VersionRow(*row) for row in rows]
+
+
+def known_versions(file: Path, prompt: str) -> tuple[str, list[VersionRow]] | None:
+    """Return the tip that the index in this file was built for, and a prompt's versions; None without such an index."""
+    try:
+        with closing(_read_only(file)) as connection:
+            store = IndexStore(connection)
+            return store.meta()["tip"], store.versions(prompt)
+    except (sqlite3.Error, KeyError):
+        return None
+
+
+def _read_only(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from promptctl.versions.overview import PromptNumber
     from promptctl.versions.prompt_at_version import PromptAtVersion
 
-_INDEX_FILE = "index/versions.db"
-
 
 class Repository:
     """The history around a workspace. Threads may share it; it sees what other processes do to the repository.
@@ -149,7 +147,8 @@ class Repository:
         if self._kept_index is None and git is not None:
             from promptctl.git.trees import CommitTrees
             from promptctl.versions.index import Index
+            from promptctl.versions.index_store import INDEX_FILE
 
-            file = self._cache_dir / _INDEX_FILE if self._cache_dir is not None else None
+            file = self._cache_dir / INDEX_FILE if self._cache_dir is not None else None
             self._kept_index = Index(git, CommitTrees(git), file)
         return self._kept_index

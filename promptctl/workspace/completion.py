@@ -37,6 +37,8 @@ def _refs(context: Context, _refs: Sequence[str], start: str) -> Iterator[str]:
     prompts = _prompts(_tree(context))
     if not at:
         yield from prompts
+    elif prompt in prompts and not context.is_bare and (known := _known_versions(context, prompt)):
+        yield from known
     elif context.repository.git is not None:
         from promptctl.versions.former_ids import labels_here
 
@@ -47,6 +49,33 @@ def _refs(context: Context, _refs: Sequence[str], start: str) -> Iterator[str]:
         if prompt in prompts:
             for entry in reversed(context.repository.versions_of(prompt, moment)):
                 yield f"{prompt}@v{entry.number}"
+
+
+def _known_versions(context: Context, prompt: str) -> list[str]:
+    """Return a prompt's labels and versions by the names of tags and the index as it is; none if that is not current.
+
+    Nothing is verified: whoever uses a label does that.
+    """
+    from promptctl.git.commands import list_refs
+    from promptctl.versions.index_store import INDEX_FILE, known_versions
+
+    found = known_versions(context.state_folder / INDEX_FILE, prompt)
+    if found is None:
+        return []
+    tip, rows = found
+    places = _tree(context).places
+    ids = dict.fromkeys([prompt, *(id_ for row in rows if (id_ := places.id(row.path)) is not None)])
+    patterns = ["refs/heads", "refs/remotes", *(f"refs/tags/prompt/{id_}@*/*" for id_ in ids)]
+    lines = [line.split(" ") for line in list_refs(context.root, "%(objectname) %(refname) %(subject)", patterns)]
+    if not rows or not any(line[0] == tip and not line[1].startswith("refs/tags/") for line in lines):
+        return []
+    newest: dict[str, tuple[int, bool]] = {}
+    for _, ref, verb, *_ in lines:
+        if ref.startswith("refs/tags/prompt/") and (n := ref.rpartition("/")[2]).isdigit():
+            label = ref.rpartition("/")[0].rpartition("@")[2]
+            newest[label] = max(newest.get(label, (0, False)), (int(n), verb != "Remove"))
+    live = sorted(label for label, (_, is_live) in newest.items() if is_live)
+    return [f"{prompt}@{name}" for name in (*live, *(f"v{row.number}" for row in reversed(rows)))]
 
 
 def _inputs(context: Context, refs: Sequence[str], _start: str) -> Iterator[str]:

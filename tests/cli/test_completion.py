@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.completing import ARGUMENTS, OPTIONS, OTHERS, SEVERAL, answer, offered
+from promptctl.cli.main import app
 from promptctl.workspace import open_workspace
 from promptctl.workspace.completion import Word
-from tests.cli.conftest import Cli, write
+from tests.cli.conftest import Cli, commit, write
 from tests.cli.support import inside_support, support_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["inside_support", "support_workspace"]
 CASES = """\
@@ -40,7 +46,8 @@ def shell(folder: Path, words: str) -> list[str]:
         "COMP_WORDS": words,
         "COMP_CWORD": str(len(words.split(" ")) - 1),
     }
-    command = [Path(sys.executable).with_name("promptctl")]
+    script = "import sys; sys.argv[0] = 'promptctl'; from promptctl.cli.program import main; main()"
+    command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=folder, env={**os.environ, **environ}, capture_output=True, text=True)
     assert done.stderr == ""
     return done.stdout.split()
@@ -85,11 +92,16 @@ def test_cases_of_a_file_and_of_a_matrix_are_those_that_are_evaluated(desk: Path
         assert sum(each.startswith("m") for each in offered) == 2
 
 
-def test_a_shell_waits_for_little(desk: Path) -> None:
+def test_a_shell_waits_for_little(desk: Path, cli: Cli) -> None:
     """Reading the settings, Git's history or the assertions took most of the time of an answer."""
-    heavy = ("promptctl.calls", "promptctl.assertions", "promptctl.versions", "promptctl.log", "promptctl.evaluations")
-    for words, also in (("promptctl run sup", ("yaml", "promptctl.formats")), ("promptctl eval chat --case f", ())):
-        script = "from promptctl.cli.main import app; app(prog_name='promptctl', standalone_mode=False)"
+    cli("list")
+    heavy = ("typer", "git.", "promptctl.calls", "promptctl.assertions", "promptctl.labels", "promptctl.evaluations")
+    for words, also in (
+        ("promptctl run sup", ("yaml", "promptctl.formats", "promptctl.versions")),
+        ("promptctl eval chat --case f", ()),
+        ("promptctl run support/triage@", ("yaml", "promptctl.formats")),
+    ):
+        script = "from promptctl.cli.program import main; main()"
         environ = {"_PROMPTCTL_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
         command = [sys.executable, "-X", "importtime", "-c", script]
         done = subprocess.run(command, cwd=desk, env={**os.environ, **environ}, capture_output=True, text=True)
@@ -97,6 +109,95 @@ def test_a_shell_waits_for_little(desk: Path) -> None:
         assert "promptctl.workspace.completion" in loaded
         assert done.stdout.split()
         assert not {name for name in loaded if name.startswith((*heavy, *also))}
+
+
+def commands(command: Any, name: str, parent: Any = None) -> Iterator[tuple[str, Any]]:
+    context = command.make_context(name, ["--help"], parent=parent, resilient_parsing=True)
+    yield context.command_path.partition(" ")[2], command
+    for below in command.list_commands(context) if hasattr(command, "list_commands") else ():
+        yield from commands(command.get_command(context, below), below, context)
+
+
+def kind_of(parameter: Any) -> str | None:
+    """The kind of word that a parameter is completed with."""
+    found: Any = getattr(parameter, "_custom_shell_complete", None)
+    while found is not None and found.__closure__ is not None:
+        cells = dict(zip(found.__code__.co_freevars, found.__closure__, strict=True))
+        if "kind" in cells:
+            return str(cells["kind"].cell_contents)
+        found = next((each.cell_contents for each in cells.values() if hasattr(each.cell_contents, "__code__")), None)
+    return None
+
+
+def test_what_is_completed_without_the_library_is_what_the_commands_say() -> None:
+    there = dict(commands(typer.main.get_command(app), "promptctl"))
+    for name in (*ARGUMENTS, *OTHERS):
+        for each in there[name].params:
+            for option in set(each.opts) & OPTIONS.keys():
+                assert (name, option, kind_of(each)) == (name, option, OPTIONS[option])
+    for name, kind in ARGUMENTS.items():
+        kinds = [(kind_of(each), each.nargs) for each in there[name].params if each.param_type_name == "argument"]
+        assert (name, kinds[0][0]) == (name, kind)
+        assert (name in SEVERAL) == (kinds[0][1] == -1 or [each for each, _ in kinds] == [kind, kind])
+
+
+@pytest.mark.parametrize(
+    ("line", "is_ours"),
+    [
+        ("run c", True),
+        ("run chat@", True),
+        ("-C . label set ", True),
+        ("eval chat support/triage --case ", True),
+        ("run support/triage -m echo/echo -i ", True),
+        ("log list --prompt ", True),
+        ("results sh", False),
+        ("list --tag ", False),
+        ("run --jso", False),
+        ("run --json c", False),
+        ("run chat ", False),
+        ("-C ", False),
+        ("", False),
+        ("run 'c", False),
+    ],
+)
+def test_both_ways_offer_the_same(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str, is_ours: bool
+) -> None:
+    given = {
+        "complete_bash": {"COMP_WORDS": f"promptctl {line}", "COMP_CWORD": str(f"promptctl {line}".count(" "))},
+        "complete_zsh": {"_TYPER_COMPLETE_ARGS": f"promptctl {line}"},
+        "complete_fish": {"_TYPER_COMPLETE_ARGS": f"promptctl {line}", "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+    }
+    for shell_name, environ in given.items():
+        monkeypatch.setenv("_PROMPTCTL_COMPLETE", shell_name)
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        found = answer(os.environ)
+        assert (found is not None) == is_ours
+        if found is not None:
+            with pytest.raises(SystemExit):
+                app(prog_name="promptctl", standalone_mode=False)
+            assert capsys.readouterr().out.rstrip("\n") == found
+
+
+def test_a_branch_offers_nothing_that_a_shell_would_obey(desk: Path) -> None:
+    ids = ["plain", "$(touch x)", "`x`", "\\\\$(x)", 'a"b', "two words", "a;b"]
+    write(desk, "datasets/odd.yaml", json.dumps({"prompts": ["chat"], "cases": [{"id": each} for each in ids]}))
+    assert set(offered(str(desk), "case", "", ["chat"])) == {"first", "second", "plain"}
+
+
+def test_what_the_index_does_not_know_yet_is_looked_up(desk: Path, cli: Cli) -> None:
+    def refs() -> list[str]:
+        return offered(str(desk), "ref", "support/triage@", [])
+
+    three = [f"support/triage@{name}" for name in ("production", "v3", "v2", "v1")]
+    assert refs() == three
+    text = (desk / "prompts/support/triage.prompt.yaml").read_text().replace("You triage", "You sort")
+    write(desk, "prompts/support/triage.prompt.yaml", text)
+    commit(desk, "Sort")
+    assert refs() == [three[0], "support/triage@v4", *three[1:]]
+    cli("label", "remove", "support/triage@production", "--reason", "gone")
+    assert refs() == ["support/triage@v4", *three[1:]]
 
 
 def test_ids_are_those_of_the_log_newest_first(desk: Path, cli: Cli) -> None:
