@@ -17,7 +17,7 @@ from promptctl.assertions.judgement import Judgement, off_menu, read_judgement
 from promptctl.assertions.outcome import Outcome, Ungraded, shown
 from promptctl.assertions.shapes import SHARE, Shape, listed, read_filled_text, read_text
 from promptctl.assertions.subject import Subject
-from promptctl.calls.call import spent
+from promptctl.calls.account import spent
 from promptctl.errors import CheckFailed, ModelError, PromptctlError, UsageError, WorkspaceError
 
 _T = TypeVar("_T")

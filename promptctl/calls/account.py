@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from promptctl.errors import ModelTimeout, PromptctlError, ProviderUnreachable
+from promptctl.log.records import Execution
+
 
 class Account:
     """Lets no more be spent than its bound, as long as no request costs more than was reserved for it.
@@ -56,3 +59,13 @@ class Account:
     def _has(self, nano_usd: int) -> bool:
         """Return True if so much can be reserved now. What is free needs nothing to be left."""
         return nano_usd == 0 or nano_usd <= self.left_nano_usd
+
+
+def spent(execution: Execution | None, error: PromptctlError | None) -> int | None:
+    """Return the cost of a call in nano-USD: 0 for one that was refused, None if it broke off and nobody can say."""
+    if execution is not None and execution.cost_nano_usd is not None:
+        return execution.cost_nano_usd
+    if isinstance(error, ModelTimeout | ProviderUnreachable):
+        return None
+    has_reply = execution is not None and execution.reply is not None
+    return None if has_reply else 0

@@ -13,10 +13,8 @@ from promptctl.errors import (
     InputError,
     ModelConfigurationError,
     ModelError,
-    ModelTimeout,
     Place,
     PromptctlError,
-    ProviderUnreachable,
     RenderError,
     UsageError,
 )
@@ -205,16 +203,6 @@ def masking(context: Context, prompt: Prompt, inputs: Mapping[str, Any], options
     from promptctl.log.masking import Mask
 
     return replace(options, mask=Mask.of(context.state_folder, prompt, inputs, options.mask))
-
-
-def spent(execution: Execution | None, error: PromptctlError | None) -> int | None:
-    """Return the cost of a call in nano-USD: 0 for one that was refused, None if it broke off and nobody can say."""
-    if execution is not None and execution.cost_nano_usd is not None:
-        return execution.cost_nano_usd
-    if isinstance(error, ModelTimeout | ProviderUnreachable):
-        return None
-    has_reply = execution is not None and execution.reply is not None
-    return None if has_reply else 0
 
 
 class Attempts:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from promptctl.assertions.effort import Effort, Total
 from promptctl.assertions.embedding import Embedder
 from promptctl.assertions.judging import RunnerJudge
-from promptctl.calls.call import Call, CallOptions, masking, spent
+from promptctl.calls.account import spent
+from promptctl.calls.call import Call, CallOptions, masking
 from promptctl.calls.recording import reply_recording
 from promptctl.calls.runner import Recorder, Runner
 from promptctl.datasets.cases import Case

@@ -146,8 +146,8 @@ def _experiment(document: Document, name: str, given: Mapping[str, Any]) -> Expe
         metadata=metadata,
         guards=tuple(Guard(*_outcome(guard), _share(guard["at_most"])) for guard in given.get("guards", ())),
         ends=Ends(given["ends"]["then"]) if "ends" in given else None,
-        hypothesis=given.get("hypothesis"),
-        stopped=(stopped if isinstance(stopped, str) else "stopped") if stopped is not False else None,
+        hypothesis=" ".join(given.get("hypothesis", "").split()) or None,
+        stopped=(" ".join(stopped.split()) if isinstance(stopped, str) else "stopped") if stopped else None,
         place=document.key_place("experiments", name),
     )
 

@@ -9,6 +9,7 @@ import pytest
 
 from promptctl import Execution, Workspace, open_workspace
 from promptctl.errors import (
+    BudgetReached,
     ExperimentKeyMissing,
     ExperimentNotFound,
     InputError,
@@ -195,6 +196,25 @@ def test_a_dry_run_is_of_the_arm(workspace: Workspace) -> None:
     assert found.version_display == run(workspace, key=KIND).version_display
     with pytest.raises(ExperimentKeyMissing):
         workspace.dry_run("triage", experiment="tone")
+
+
+def test_a_budget_of_a_label_holds_for_the_arm_that_has_it(root: Path, settings: Setting) -> None:
+    settings(HEAD + EXPERIMENT + "budgets: [{name: kinder, labels: [kinder], limit: {calls: 0}}]\n")
+    with open_workspace(root, {}) as workspace:
+        assert run(workspace, key=PLAIN).status == "ok"
+        with pytest.raises(BudgetReached) as raised:
+            run(workspace, key=KIND)
+        assert raised.value.execution is not None
+        assert (raised.value.execution.arm, raised.value.execution.status) == ("kind", "blocked")
+
+
+def test_a_snapshot_draws_the_same(workspace: Workspace, tmp_path: Path) -> None:
+    commit(workspace.root, "The experiment")
+    workspace.snapshots.write(file := tmp_path / "a.json", labels=["production", "kinder"])
+    found = run(workspace, key=KIND)
+    with open_workspace(snapshot=file, environ={"PROMPTCTL_STATE": str(tmp_path / "state")}) as other:
+        assert drawn(run(other, key=KIND)) == drawn(found)
+        assert run(other, key=PLAIN).arm == "control"
 
 
 def test_a_log_rule_that_blinds_an_experiment_is_reported(
