@@ -97,9 +97,10 @@ class FlippedCases:
             pair.case_id: pair.head.content_hash
             for pair in (*comparison.improved, *comparison.regressed, *comparison.unchanged)
         }
-        self.steps = steps_of(comparison, rule, can_differ=can_differ(base) or can_differ(head))
+        differs, is_sequential = can_differ(base) or can_differ(head), head.spec.until == "sequential"
+        self.steps = steps_of(comparison, rule, can_differ=differs, is_sequential=is_sequential)
         flips = flips_of(comparison)
-        if head.spec.until == "sequential":
+        if is_sequential:
             pairs = (*comparison.improved, *comparison.regressed, *comparison.unchanged, *comparison.errors)
             flips = replace(flips, sequence=self._in_sequence(pairs))
         self.flips = self._with_earlier(flips)

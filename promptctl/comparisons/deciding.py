@@ -10,7 +10,8 @@ worse`, `inconclusive` and `powerless` need every case. So a comparison ends ear
 
 `decided`: base is asked whole, then head, those cases first that base failed, since each of them could still gain. It
 ends once the rest could all go the other way; so the verdict is that of the whole run, in whatever order it is asked.
-`sequential`: both sides case by case, in an order drawn beforehand, by an e-value that may be looked at at any time.
+`sequential`: both sides case by case, in an order drawn beforehand, by an e-value that may be looked at at any time. It
+stands in place of the first step's test, and has half of the level; see `flips.SEQUENTIAL_SHARE`.
 """
 
 from __future__ import annotations
@@ -54,10 +55,11 @@ def until_of(log: Store, pair: Pair, base: Evaluation | None, rule: GateRule, co
     if not head.spec.afresh and find_earlier(log, before, head).comparisons:
         return None
     of_comparison = Comparison(Procedure(comparisons=comparisons))
-    steps = steps_of(of_comparison, rule, can_differ=can_differ(before) or can_differ(head))
+    differs, is_sequential = can_differ(before) or can_differ(head), head.spec.until == "sequential"
+    steps = steps_of(of_comparison, rule, can_differ=differs, is_sequential=is_sequential)
     known = {case.outcome.case_id: case.outcome.status for case in cases_of(log, base.row)} if base else {}
     return UntilCompared(
-        InSequence(steps) if head.spec.until == "sequential" else Foregone(steps),
+        InSequence(steps) if is_sequential else Foregone(steps),
         known,
         left_out=frozenset(before.spec.left_out),
         can_end_better=_asks_for_no_more(rule),

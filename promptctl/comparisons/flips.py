@@ -29,8 +29,9 @@ from promptctl.statistics.paired import PairedTest, mcnemar
 
 ROUNDS = 5
 """Fresh pairs of a flipped case. Of falls from 70 to 60 % in 200 cases three find 74 %, five 88 %, eight 97 %."""
-FIRST_SHARE, FRESH_SHARE, CASES_SHARE = 0.25, 0.25, 0.5
-"""Shares of the level. Half goes to single cases, since r grows only by one if a share falls to a quarter."""
+FIRST_SHARE, FRESH_SHARE, SEQUENTIAL_SHARE = 0.25, 0.25, 0.5
+"""Shares of the level; single cases have the rest. First answers have half of it if each may be the last, since single
+cases need less than one pair more if their share falls to a half."""
 OUTWEIGHING = 0.1
 """The part of a level at which head must be better to outweigh more confirmed regressions than improvements. At the
 whole level one broken case among 1,000, of which 300 are flaky, would be missed in one comparison of forty."""
@@ -74,26 +75,37 @@ class Flips:
 class Steps:
     """The three steps, fixed before an answer is seen.
 
-    `level` is the chance of calling head worse if nothing changed, in this comparison. `rounds` 0 means first
-    answers alone, which then have the whole level. Unless replies `can_differ`, a flip is confirmed by itself.
-    `seed` draws the sample of very many flips. A step that finds less than `min_effect`, a share of all cases, decides
-    nothing.
+    `level` is the chance of calling head worse if nothing changed, in this comparison. `rounds` 0 means first answers
+    alone, which then have the whole level. Unless replies `can_differ`, a flip is confirmed by itself. With
+    `is_sequential` first answers are looked at one after another. `seed` draws the sample of very many flips. A step
+    that finds less than `min_effect`, a share of all cases, decides nothing.
     """
 
     level: float = 0.05
     rounds: int = ROUNDS
     can_differ: bool = True
+    is_sequential: bool = False
     seed: str = ""
     min_effect: float = 0.0
 
     @property
+    def first_share(self) -> float:
+        """The share of the level that the first step has."""
+        return (SEQUENTIAL_SHARE if self.is_sequential else FIRST_SHARE) if self.rounds else 1.0
+
+    @property
     def first_level(self) -> float:
         """The level of the first step."""
-        return self.level * (FIRST_SHARE if self.rounds else 1.0)
+        return self.level * self.first_share
+
+    @property
+    def cases_share(self) -> float:
+        """The share of the level that single cases have."""
+        return 1 - FRESH_SHARE - (SEQUENTIAL_SHARE if self.is_sequential else FIRST_SHARE)
 
     def rounds_of(self, n: int) -> int:
         """Return the number of fresh pairs that confirm one of `n` cases, r = ⌈log4(n/share)⌉, `rounds` at least."""
-        return max(self.rounds, math.ceil(math.log(max(1, n) / (CASES_SHARE * self.level), 4) - 1e-9))
+        return max(self.rounds, math.ceil(math.log(max(1, n) / (self.cases_share * self.level), 4) - 1e-9))
 
     def targets(self, n: int) -> tuple[int, ...]:
         """Return how many pairs a flipped case has after each time of asking: few first, as most flips end there."""
@@ -149,7 +161,7 @@ def weigh(flips: Flips, pairs: Pairs, steps: Steps) -> Findings:
         direction = _decided(base_alone, head_alone, FRESH_SHARE * steps.level) if _is_enough(share, steps) else 0
         step = "fresh pairs" if direction else None
     tests = (_first_test(flips), mcnemar(head_alone, base_alone))
-    shares = (FIRST_SHARE if steps.rounds else 1.0, FRESH_SHARE)
+    shares = (steps.first_share, FRESH_SHARE)
     p_worse = min(1.0, *(test.p_worse / share for test, share in zip(tests, shares, strict=True)))
     p_better = min(1.0, *(test.p_better / share for test, share in zip(tests, shares, strict=True)))
     if (
@@ -158,7 +170,7 @@ def weigh(flips: Flips, pairs: Pairs, steps: Steps) -> Findings:
         and (not direction or (majority < 0 < direction and p_better >= OUTWEIGHING * steps.level))
     ):
         direction, step = (1 if majority > 0 else -1), "case by case"
-        by_chance = flips.n * 4.0**-rounds / CASES_SHARE if rounds else 0.0
+        by_chance = flips.n * 4.0**-rounds / steps.cases_share if rounds else 0.0
         p_worse, p_better = (by_chance, p_better) if direction < 0 else (p_worse, by_chance)
     return Findings(
         flips=flips,

@@ -81,12 +81,13 @@ def flips_of(comparison: Comparison) -> Flips:
     )
 
 
-def steps_of(comparison: Comparison, rule: GateRule, *, can_differ: bool = True) -> Steps:
+def steps_of(comparison: Comparison, rule: GateRule, *, can_differ: bool = True, is_sequential: bool = False) -> Steps:
     """Return the steps that flipped cases are judged by: the comparison's level is shared among the metrics judged."""
     return Steps(
         comparison.procedure.level / len(rule.judged),
         rule.reruns,
         can_differ,
+        is_sequential,
         seed=comparison.procedure.seed,
         min_effect=rule.min_effect,
     )
