@@ -101,12 +101,19 @@ def model() -> Iterator[OpenAIServer]:
 
 
 @pytest.fixture(scope="module")
-def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from demo.make_workspace import make_workspace
-
-    folder = tmp_path_factory.mktemp("chat") / "prompts"
-    make_workspace(folder)
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the example after the first of its two commands."""
+    folder = tmp_path_factory.mktemp("chat") / "fastapi-chat"
+    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("data", ".venv", "__pycache__"))
+    environ = {**os.environ, "PYTHON": sys.executable}
+    subprocess.run(["sh", str(folder / "setup.sh")], env=environ, stdout=subprocess.DEVNULL, check=True)
     return folder
+
+
+@pytest.fixture(scope="module")
+def prompts(example: Path) -> Path:
+    """The prompts' repository, which that command made."""
+    return example / "data/prompts"
 
 
 @pytest.fixture(scope="module")
@@ -429,17 +436,15 @@ def test_the_service_answers_from_a_snapshot(prompts: Path, tmp_path: Path) -> N
     assert digest in ids
 
 
-def test_one_command_starts_the_chat_and_ends_it(tmp_path: Path) -> None:
-    folder = tmp_path / "fastapi-chat"
-    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("data", ".venv", "__pycache__"))
+def test_the_second_command_starts_the_chat_and_ends_it(example: Path) -> None:
     environ = {**os.environ, "PYTHON": sys.executable, "PORT": "0", "CHAT_MODEL": "echo/echo"}
-    start = ["sh", str(folder / "start.sh")]
+    start = ["sh", str(example / "start.sh")]
     with subprocess.Popen(start, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
         assert running.stdout is not None
         try:
             lines = iter(running.stdout.readline, "")
             address = next(line for line in lines if "Uvicorn running on" in line)
-            chat = Chat(int(address.split("127.0.0.1:")[1].split()[0]), "", folder, None)
+            chat = Chat(int(address.split("127.0.0.1:")[1].split()[0]), "", example, None)
             events = chat.ask(chat.begin(), "Is anybody there?")
             assert "".join(data for name, data in events if name == "text") == "Is anybody there?"
             page = HTTPConnection("127.0.0.1", chat.port, timeout=20)

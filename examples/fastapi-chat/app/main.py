@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import os
@@ -17,6 +18,7 @@ import promptctl
 from app.api.v1 import chat
 from app.database import create_tables, make_engine, make_sessions
 from app.services.failures import failure_of
+from app.services.llm_service import PROMPTS
 from promptctl import PromptctlError
 
 PAGE = Path(__file__).parent / "page"
@@ -39,7 +41,10 @@ def create_app(environ: Mapping[str, str] | None = None) -> FastAPI:
             # One workspace for each process: it keeps connections, compiled templates and the labels it has read.
             prompts, snapshot = environ.get("PROMPTS", "data/prompts"), environ.get("PROMPTS_SNAPSHOT")
             async with promptctl.open_workspace(prompts, environ, snapshot=snapshot) as workspace:
-                app.state.services = chat.Services(workspace, make_sessions(engine), environ.get("CHAT_MODEL"))
+                model = environ.get("CHAT_MODEL")
+                if model is None:  # a prompt or a key that is missing stops the service now, not its first reader
+                    await asyncio.to_thread(workspace.preload, *PROMPTS)
+                app.state.services = chat.Services(workspace, make_sessions(engine), model)
                 yield
         finally:
             await engine.dispose()

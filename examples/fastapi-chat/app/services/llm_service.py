@@ -9,6 +9,7 @@ from app.models.chat import ChatMessage, ChatSession
 from app.services.lessons import LESSONS
 from promptctl import Execution, Workspace
 
+PROMPTS = sorted({f"tutor/{lesson.content_type}@production" for lesson in LESSONS.values()})
 # The experiment of `promptctl.yaml` that the prompt of a content type takes part in; the user decides the arm.
 EXPERIMENTS = {"video": "tone"}
 
