@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from promptctl.git.repository import git_folder, shared_git_folder
@@ -32,24 +32,49 @@ def are_settled(stamps: Iterable[Stamp], now_ns: int | None = None) -> bool:
 
 
 class RefStamps:
-    """The references around a folder, as stamps of Git's files: Git renames a file into place for every change."""
+    """The references around a folder, as stamps of Git's files: Git renames a file into place for every change.
+
+    Those are of HEAD and of branches, which say what version a prompt has. Of tags each ref has a few of its own.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
         self._entries = [f"{place}/.git" for place in (self._folder, *self._folder.parents)]
         self._repository: tuple[list[Stamp], str | None, list[str]] | None = None
+        self._listed: dict[str, tuple[Stamp, list[str]]] = {}
 
-    def now(self, *, with_tags: bool) -> tuple[Stamp, ...]:
-        """Return the stamps; without tags those of what numbers a version and names a branch."""
+    def now(self) -> tuple[Stamp, ...]:
+        """Return the stamps."""
         found = [_identity(path) for path in self._entries]
         if self._repository is None or self._repository[0] != found:
             self._repository = (list(found), *self._look())
         _, shared, files = self._repository
         if shared is not None:
             found += map(stamp, files)
-            for name in (*_BRANCHES, *(("refs/tags",) if with_tags else ())):
-                found += map(stamp, _folders(f"{shared}/{name}"))
+            for name in _BRANCHES:
+                self._add_folders(f"{shared}/{name}", found)
         return tuple(found)
+
+    def path(self, name: str) -> str:
+        """Return the path at which Git keeps references that begin so, if it keeps them apart from all others."""
+        shared = self._repository[1] if self._repository is not None else None
+        return f"{shared or self._folder}/{name}"
+
+    def _add_folders(self, top: str, found: list[Stamp]) -> None:
+        """Add the stamps of a folder and of every folder below it, which are listed anew once it was changed."""
+        now = stamp(top)
+        found.append(now)
+        listed = self._listed.get(top)
+        if listed is None or listed[0] != now:
+            try:
+                with os.scandir(top) as entries:
+                    listed = now, [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+            except OSError:
+                return
+            if are_settled([now]):
+                self._listed[top] = listed
+        for path in listed[1]:
+            self._add_folders(path, found)
 
     def _look(self) -> tuple[str | None, list[str]]:
         """Return the folder that all work trees share and the files to look at; None and none outside Git."""
@@ -68,15 +93,3 @@ def _identity(path: str) -> Stamp:
         return 0, 0, os.lstat(path).st_ino
     except OSError:
         return None
-
-
-def _folders(top: str) -> Iterator[str]:
-    """Yield a folder and every folder below it."""
-    yield top
-    try:
-        with os.scandir(top) as entries:
-            below = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except OSError:
-        return
-    for path in below:
-        yield from _folders(path)

@@ -19,17 +19,20 @@ from promptctl.files.names import SETTINGS
 from promptctl.git import commands
 from promptctl.git.ref_stamps import RefStamps, Stamp, are_settled, stamp
 from promptctl.labels.tags import LabelName
+from promptctl.versions.former_ids import earlier_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from promptctl.versions.moment import Moment
     from promptctl.versions.prompt_at_version import PromptAtVersion
+    from promptctl.versions.refs import Ref
 
 # A workspace whose refs come from outside shall not fill the memory.
 _MOST = 1000
 _SHORTEST_S = 0.02
 _RETRY_S = 1.0
+_CLOSING_S = 1.0
 # A ref that nobody asks for any more does not recover.
 _FORGOTTEN_S = 60.0
 # Revisions that depend on references alone: none by a date, a log of a reference or words of a message.
@@ -109,7 +112,7 @@ class KeptRefs:
         context = self._context()
         if context is None:
             return
-        refs = self._refs.now(with_tags=True)
+        refs = self._refs.now()
         kept = [(ref, each) for ref, each in list(self._kept.items()) if each.is_watched]
         fresh = context.fresh()
         for ref, each in kept:
@@ -120,8 +123,10 @@ class KeptRefs:
     def close(self) -> None:
         """End the thread; the next use starts a new one."""
         with self._lock:
+            thread, self._thread = self._thread, None
             self._ended.set()
-            self._thread = None
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(_CLOSING_S)
 
     def _current(self, ref: str) -> KeptRef | None:
         kept = self._kept.get(ref) if isinstance(ref, str) else None
@@ -134,7 +139,7 @@ class KeptRefs:
         return kept if kept.stamps is not None and kept.stamps == self._stamps(kept) else None
 
     def _stamps(self, kept: KeptRef) -> tuple[Stamp, ...]:
-        return (*self._refs.now(with_tags=kept.found.ref.at is not None), *map(stamp, kept.paths))
+        return (*self._refs.now(), *map(stamp, kept.paths))
 
     def _resolved(self, ref: str, context: Resolves) -> PromptAtVersion:
         """Resolve a ref now and keep it; if the repository is gone, return what was kept."""
@@ -151,15 +156,16 @@ class KeptRefs:
         self._recovered(ref)
         if old is not None and (old.found.version, old.found.prompt) == (found.version, found.prompt):
             found = old.found  # which has its templates compiled
-        self._keep(ref, found, began_ns, changes)
+        self._keep(ref, found, context, began_ns, changes)
         return found
 
-    def _keep(self, ref: str, found: PromptAtVersion, began_ns: int, changes: int) -> None:
+    def _keep(self, ref: str, found: PromptAtVersion, context: Resolves, began_ns: int, changes: int) -> None:
         at = found.ref
         is_watched = found.version.label is not None or at.number is not None
         if not is_watched and at.at is not None and _PLAIN.fullmatch(at.at) is None:
             return
-        paths = tuple(self._paths((found.prompt.path,) if at.at is not None else found.prompt.closure))
+        self._refs.now()
+        paths = (*self._files(found), *self._tags(at, context))
         kept = KeptRef(found, is_watched, paths, None, changes)
         stamps = self._stamps(kept)
         if len(self._kept) >= _MOST:
@@ -168,10 +174,23 @@ class KeptRefs:
         if is_watched and self._thread is None:
             self._start()
 
-    def _paths(self, files: Iterable[str]) -> Iterable[str]:
+    def _files(self, found: PromptAtVersion) -> Iterable[str]:
         """Return the files of the work tree and the folders on the way: what is added beside a file may count too."""
-        ways = dict.fromkeys(parent for file in files for parent in (Path(file), *Path(file).parents))
+        files = found.prompt.closure if found.ref.at is None else (found.prompt.path,)  # whose marks hold for all
+        ways = dict.fromkeys(way for file in files for way in (Path(file), *Path(file).parents))
         return [str(self._root / way) for way in ways]
+
+    def _tags(self, ref: Ref, context: Resolves) -> Iterable[str]:
+        """Return the folders of the tags that a ref depends on, also those that a label had under earlier ids."""
+        if ref.at is None or ref.number is not None:
+            return ()
+        names = ["refs/tags", str(Path("refs/tags", ref.at).parent)]
+        if ref.label is not None:
+            earlier: tuple[str, ...] = ()
+            with suppress(WorkspaceError, OSError):
+                earlier = earlier_ids(context.now(), ref.prompt)
+            names += LabelName(ref.prompt, ref.label, earlier).chains
+        return [self._refs.path(name) for name in dict.fromkeys(names)]
 
     def _is_gone(self, error: Exception, old: KeptRef, context: Resolves) -> bool:
         """Return True if it is the repository that fails, and not the ref that names something else or nothing now."""
