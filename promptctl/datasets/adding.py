@@ -23,7 +23,7 @@ from promptctl.log.feedback import as_expected
 from promptctl.log.records import Execution
 from promptctl.log.redaction import REDACTED
 from promptctl.log.store import Store
-from promptctl.prompts.loading import load_prompt
+from promptctl.prompts.loading import load_prompt, path_in
 from promptctl.prompts.prompt import MISSING, SENSITIVE_MARKS
 
 
@@ -101,7 +101,7 @@ class CaseFile:
         yield from self._dataset.cases() if self._dataset else ()
 
     def check(self, entry: Mapping[str, Any], prompt: str) -> None:
-        """Raise `WorkspaceError` if a case does not fit its prompt, whatever the other cases are."""
+        """Raise `WorkspaceError` if a case does not fit the prompts that are tested, whatever the other cases are."""
         self._check(self._with([entry], is_alone=True), prompt)
 
     def write(self, entries: Sequence[Mapping[str, Any]], prompt: str) -> None:
@@ -130,7 +130,9 @@ class CaseFile:
         dataset = Dataset.open(
             Overlay(self._tree, self.path, data), self._dataset_path, code="skip", limits=self._limits
         )
-        problems = [each for each in dataset.check(load_prompt(self._tree, prompt)) if each.severity == "error"]
+        tested = [each for each in self.prompts if path_in(self._tree, each)] or [prompt]
+        found = (each for id_ in tested for each in dataset.check(load_prompt(self._tree, id_)))
+        problems = [each for each in found if each.severity == "error"]
         if problems:
             first = problems[0]
             hint = (
