@@ -886,6 +886,9 @@ def test_totals_have_the_scores_of_their_calls(log: Store) -> None:
     assert [row.feedback["feedback"].mean for row in log.totals(Filter(), ("user",))] == [0, 0.5, 1, 1]
     assert log.totals(Filter(user="u0"), ())[0].feedback["feedback"].calls == 1
     assert log.totals(Filter(), (), costs_only=True)[0].feedback == {}
+    log.append([Entry(make(), "off")])
+    assert log.without_row(Filter(), ("user",))
+    assert log.without_row(Filter(feedback="<1"), ("user",)) is None
 
 
 def test_words_are_kept_as_long_as_the_contents_of_their_row_and_never_a_secret(log: Store) -> None:

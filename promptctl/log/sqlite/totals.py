@@ -89,7 +89,7 @@ def without_row(
     """Return the costs of the calls that the totals of the same arguments leave out, as they have no row."""
     if stats_where(wanted) is not None and all(dimension in _OF_ROLLUP for dimension in by):
         return None
-    if not has_table(connection, "unlisted"):
+    if wanted.feedback is not None or not has_table(connection, "unlisted"):  # whatever has feedback has a row
         return None
     where, parameters = unlisted_where(wanted)
     sums = ", ".join(f"ifnull(sum({name}), 0)" for name in SUM_COLUMNS)

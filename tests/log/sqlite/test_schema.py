@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from promptctl.errors import LogFailure
+from promptctl.log.filter import Filter
 from promptctl.log.records import Entry
 from promptctl.log.sqlite import schema
 from promptctl.log.sqlite.store import SqliteStore
@@ -236,7 +237,10 @@ def test_an_old_log_that_cannot_be_brought_up_to_date_is_read_as_it_is(
         raise sqlite3.OperationalError("attempt to write a readonly database")
 
     monkeypatch.setattr("promptctl.log.sqlite.opening.open_for_writing", refuse)
-    assert [each.cost_nano_usd for each in SqliteStore(path).executions()] == [1_500_000]
+    log = SqliteStore(path)
+    assert [each.cost_nano_usd for each in log.executions()] == [1_500_000]
+    assert list(log.executions(Filter(feedback="<1"))) == list(log.outcomes("tone", ["helpful"])) == []
+    assert [row.feedback for row in log.totals(Filter(), ("user",))] == [{}]
 
 
 KILLED_MIGRATION = """
