@@ -52,6 +52,9 @@ FROM main.executions;
 CREATE TEMP TABLE cost_corrections (execution_id, number, corrected_at, old_nano_usd, new_nano_usd, new_price_source);
 """,
     6: """
+CREATE TEMP VIEW IF NOT EXISTS executions AS
+SELECT rowid, *, NULL AS number, NULL AS link, NULL AS seal, NULL AS experiment, NULL AS arm, NULL AS arm_key
+FROM main.executions;
 CREATE TEMP VIEW maintenance AS
 SELECT is_open, (SELECT count(*) FROM main.executions) AS unchained FROM main.maintenance;
 CREATE TEMP TABLE events (number, id, at, kind, by, reason, detail, changes_hash, link, seal);
