@@ -92,8 +92,9 @@ def copy(parts: Context, ref: str, new_id: str) -> Copied:
 def _new_path(tree: WorkTree, old: Prompt, new_id: str) -> str:
     """Return the path of the copy: the new id in the folder that the prompt's partials are in, with its suffix."""
     places = tree.places
-    folder = old.base if old.base in places.folders else places.first
-    if (stem := places.stem(new_id) or places.stem(f"{folder}/{new_id}")) is not None:  # the name of a file
+    suffix = next(suffix for suffix in PROMPT_SUFFIXES if old.path.endswith(suffix))
+    path = places.new_path(new_id, old.base, suffix)
+    if (stem := places.stem(new_id) or places.stem(path.removesuffix(suffix))) is not None:  # the name of a file
         check_id(DEFAULT_PLACES.paths_of(stem)[0])
     check_id(new_id)
     for taken in places.paths_of(new_id):
@@ -101,8 +102,9 @@ def _new_path(tree: WorkTree, old: Prompt, new_id: str) -> str:
             raise UsageError(
                 f"there is a prompt `{new_id}` already: {taken}", hint="choose a different id, or remove it"
             )
-    suffix = next(suffix for suffix in PROMPT_SUFFIXES if old.path.endswith(suffix))
-    return f"{folder}/{new_id}{suffix}"
+    if places.folder_of(path) is None:
+        raise UsageError(f"`prompt_paths` names no folder for `{new_id}`", hint="choose an id without `/`")
+    return path
 
 
 class _Draft:

@@ -67,7 +67,7 @@ def list_prompts(
         _say(found)
     elif wanted == PromptFilter():
         if not workspace.context.prompts_not_checked_out():
-            tell(f"no prompts yet: write one to {workspace.context.tree.places.first}/<id>.prompt.yaml")
+            tell(f"no prompts yet: write one to {workspace.context.tree.places.new_path('<id>')}")
         tell_problems(each for each in workspace.validate(()).problems if each.code == "prompt-elsewhere")
     else:
         tell("no prompt matches")

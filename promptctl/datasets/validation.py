@@ -47,11 +47,15 @@ def validate_workspace(tree: Tree, paths: Sequence[str] = ()) -> ValidationRepor
     """
     check = WorkspaceCheck(tree)
     preparer, models = Preparer(tree, code="skip", limits=check.settings.limits), Models(check.settings, {})
-    files = _chosen(files_of(tree), paths, tree.places.words) if paths else files_of(tree)
+    has_signers = is_there(tree, SIGNERS)
+    files = [*files_of(tree), *([SIGNERS] if has_signers else [])]
+    files = _chosen(files, paths, tree.places.words) if paths else files
     named = [each for path in files for each in check.named_by(path)] if paths else []
     checked = dict.fromkeys([*files, *named])
     problems: list[Problem] = []
     for path in checked:
+        if path == SIGNERS:
+            continue
         problems += _check_dataset(check, tree, preparer, path) if is_dataset(path) else check.file(path)
         problems += _bare_questions(check, tree, path)
         problems += _unknown_models(check, models, tree, path)
@@ -59,7 +63,8 @@ def validate_workspace(tree: Tree, paths: Sequence[str] = ()) -> ValidationRepor
         problems += _check_recordings(tree)
     if not paths or SETTINGS in checked:
         problems += _idle_globs(check, models)
-        signers = tree.read(SIGNERS).decode("utf-8", "replace") if is_there(tree, SIGNERS) else None
+    if not paths or not checked.keys().isdisjoint((SETTINGS, SIGNERS)):
+        signers = tree.read(SIGNERS).decode("utf-8", "replace") if has_signers else None
         problems += signer_problems(signers, is_asked=check.settings.labels.is_signed)
     among = check.among_files()
     problems += [each for each in among if not paths or (each.place is not None and each.place.path in checked)]

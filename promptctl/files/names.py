@@ -68,8 +68,18 @@ class PromptPlaces:
 
     @property
     def first(self) -> str:
-        """The folder in which new prompts are written."""
+        """The folder that references of prompts at the top are relative to."""
         return self.folders[0] if self.folders else PROMPTS
+
+    def new_path(self, prompt_id: str, folder: str | None = None, suffix: str = PROMPT_SUFFIXES[0]) -> str:
+        """Return the path at which a new prompt is written: in the folder, by default the first, else at the top.
+
+        >>> PromptPlaces((), (".prompt.yml",)).new_path("triage")
+        'triage.prompt.yml'
+        """
+        if not self.folders:
+            return prompt_id + (suffix if suffix in self.top else self.top[0])
+        return f"{folder if folder in self.folders else self.folders[0]}/{prompt_id}{suffix}"
 
     def folder_of(self, path: str) -> str | None:
         """Return the folder that a file lies in, empty for a prompt at the top; None for a file elsewhere."""

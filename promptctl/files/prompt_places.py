@@ -43,7 +43,8 @@ def read_places(data: bytes) -> PromptPlaces:
     if not given or next(problems_in(given), None):
         return DEFAULT_PLACES
     tops = {f"*{suffix}": suffix for suffix in PROMPT_SUFFIXES}
-    folders = tuple(each.rstrip("/") for each in given if each not in tops)
+    given = list(map(_plain, given))
+    folders = tuple(each for each in given if each not in tops)
     return PromptPlaces(folders, tuple(tops[each] for each in given if each in tops))
 
 
@@ -58,7 +59,7 @@ def problems_in(given: Sequence[Any]) -> Iterator[tuple[int, str, str]]:
         if found is not None:
             yield index, *found
         else:
-            seen.append(entry.rstrip("/"))
+            seen.append(_plain(entry))
 
 
 def line_for(paths: Iterable[str], places: PromptPlaces = DEFAULT_PLACES) -> str | None:
@@ -83,14 +84,20 @@ def line_for(paths: Iterable[str], places: PromptPlaces = DEFAULT_PLACES) -> str
     return f"{KEY}: [{', '.join(json.dumps(each) if each.startswith('*') else each for each in entries)}]"
 
 
+def _plain(entry: str) -> str:
+    return entry.removeprefix("./").rstrip("/")
+
+
 def _problem(entry: Any, earlier: Sequence[str]) -> tuple[str, str] | None:
     if not isinstance(entry, str):
         return f"an entry of `{KEY}` is a folder, as a text", "write `.github/prompts`"
-    if entry in [f"*{suffix}" for suffix in PROMPT_SUFFIXES]:
-        return (f"`{entry}` is named twice", "remove one") if entry in earlier else None
-    folder = entry.rstrip("/")
+    folder = _plain(entry)
+    if folder in [f"*{suffix}" for suffix in PROMPT_SUFFIXES]:
+        return (f"`{entry}` is named twice", "remove one") if folder in earlier else None
     if "*" in entry or entry.endswith(PROMPT_SUFFIXES):
+        around = folder.partition("*")[0].rpartition("/")[0] if "*" in folder else ""
         hint = 'name the folder; prompts at the top are `"*.prompt.yml"` and `"*.prompt.yaml"`'
+        hint = f"write `{around}`: a folder is searched at any depth" if _FOLDER.match(around) else hint
         return f"`{entry}` is no folder: its files are not chosen by their names", hint
     segments = folder.split("/")
     if not _FOLDER.match(folder) or ".." in segments or "." in segments:

@@ -119,7 +119,9 @@ def _files(tree: CommitTree | WorkTree, beside: CommitTree, places: PromptPlaces
     if isinstance(tree, CommitTree):
         files = tree.prompt_blobs(places) | tree.blobs(DATASETS)
     else:
-        files = _plain(tree, [*prompt_files(tree, places), *tree.paths(DATASETS)], beside.commit)
+        placed = prompt_files(tree, places)
+        links |= {path for path in placed if "/" not in path and (tree.root / path).is_symlink()}
+        files = _plain(tree, [*placed, *tree.paths(DATASETS)], beside.commit)
     settings = tree.blob(SETTINGS) if isinstance(tree, CommitTree) else blob_of(tree, SETTINGS, beside.commit)
     files |= {SETTINGS: settings} if settings is not None else {}
     files = {path: id_ for path, id_ in files.items() if path not in links}

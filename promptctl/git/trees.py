@@ -137,7 +137,8 @@ class WorkTree:
 
     def top_files(self) -> list[str]:
         """Return the files at the top; see `promptctl.files.tree.ListedTree.top_files`."""
-        return sorted(each.name for each in self.root.iterdir() if each.is_file() and not each.is_symlink())
+        with os.scandir(self.root) as entries:
+            return sorted(each.name for each in entries if not each.is_dir(follow_symlinks=False))
 
     def links(self, folder: str) -> list[str]:
         """Return every link at or below a top-level folder, whatever it leads to, sorted."""
@@ -215,16 +216,16 @@ class CommitTree:
         places = places or self.places
         found = {path: id_ for folder in places.folders for path, id_ in self.blobs(folder).items()}
         if places.top:
-            found |= {path: id_ for path, id_ in self._top().items() if path.endswith(places.top)}
+            top = ((name, entry) for name, entry in self._top().items() if name.endswith(places.top))
+            found |= {name: entry.id for name, entry in top if entry.mode in _REGULAR}
         return found
 
     def top_files(self) -> list[str]:
         """Return the files at the top; see `promptctl.files.tree.ListedTree.top_files`."""
-        return sorted(self._top())
+        return sorted(name for name, entry in self._top().items() if entry.mode != _FOLDER)
 
-    def _top(self) -> dict[str, str]:
-        content = self._contents([self._prefix.rstrip("/")])[0]
-        return {name: entry.id for name, entry in content.items() if entry.mode in _REGULAR}
+    def _top(self) -> dict[str, _Entry]:
+        return self._contents([self._prefix.rstrip("/")])[0]
 
     def repository_inside(self, path: str) -> None:
         """Return None; see `WorkTree.repository_inside`."""

@@ -216,7 +216,7 @@ class WorkspaceCheck:
             places = self._tree.places
             noun = f"{count(len(found), 'prompt file')} outside {places.words} {'is' if len(found) == 1 else 'are'}"
             line = line_for(found, places)
-            hint = f"move each: git mv {shlex.quote(found[0])} {places.first}/"
+            hint = f"move each: git mv {shlex.quote(found[0])} {places.new_path('').rpartition('/')[0] or '.'}/"
             hint = f"write in promptctl.yaml: {line}; or {hint}" if line else hint
             message = f"{noun} not read: {name_some(found)}"
             yield Problem(message, Place(found[0]), hint, "prompt-elsewhere", "warning")

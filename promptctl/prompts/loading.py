@@ -182,7 +182,7 @@ def _not_found_hint(id_: str, ids: list[str], places: PromptPlaces) -> str:
         return f"a prompt is named by its id: {stem}"
     if meant := did_you_mean(id_, ids):
         return meant
-    return "promptctl list shows all prompts" if ids else f"write one to {places.first}/<id>.prompt.yaml"
+    return "promptctl list shows all prompts" if ids else f"write one to {places.new_path('<id>')}"
 
 
 def _prompt(id_: str, resolved: Declared, closure: tuple[str, ...], problems: tuple[Problem, ...]) -> Prompt:

@@ -88,6 +88,19 @@ def test_a_label_of_one_outside_prompts_belongs_to_its_workspace(github: Path, c
     assert cli("-C", "a", "label", "verify").exit_code == 0
 
 
+def test_a_workspace_of_files_at_the_top_alone(github: Path, cli: Cli) -> None:
+    write(github, "promptctl.yaml", 'prompt_paths: ["*.prompt.yml"]\n')
+    assert cli("copy", "notes", "short").out == "written  short.prompt.yml\n"
+    ran = cli("copy", "notes", "deep/short")
+    assert (ran.exit_code, "names no folder for `deep/short`" in ran.err) == (2, True)
+    (github / "link.prompt.yml").symlink_to("notes.prompt.yml")
+    assert "link.prompt.yml: the file is reached through a symbolic link" in cli("validate").err
+    assert cli("run", "short", "-i", "version=1", "-m", "echo/echo").out == "Notes of 1\n"
+    for name in ("notes", "short", "link"):
+        (github / f"{name}.prompt.yml").unlink()
+    assert "write one to <id>.prompt.yml" in cli("list").err
+
+
 def test_what_is_wrong_with_places_is_said(github: Path, cli: Cli) -> None:
     write(github, "promptctl.yaml", "prompt_paths:\n  - prompts\n  - ../other\n")
     ran = cli("list")

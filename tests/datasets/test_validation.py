@@ -380,6 +380,15 @@ def test_signers_are_checked(signers: str | None, said: list[str]) -> None:
     assert all("ADDRESS ssh-ed25519 KEY" in (each.hint or "") for each in found)
 
 
+def test_the_file_of_signers_is_checked_by_its_name() -> None:
+    tree = MemoryTree({"promptctl.yaml": "labels: {signed: required}\n", ".promptctl.signers": "# nobody\n"})
+    report = validate_workspace(tree, [".promptctl.signers"])
+    assert (report.files, [each.message for each in report.problems]) == (
+        1,
+        ["`signed: required` lets no move of a label count, as .promptctl.signers has no signer"],
+    )
+
+
 @pytest.mark.parametrize(
     ("model", "hint"),
     [

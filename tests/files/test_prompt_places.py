@@ -17,7 +17,7 @@ def tree(settings: str, *paths: str) -> MemoryTree:
 
 
 def test_a_tree_says_where_its_own_prompts_are() -> None:
-    settings = 'prompt_paths: [prompts, .github/prompts/, "*.prompt.yml"]\n'
+    settings = 'prompt_paths: [./prompts, .github/prompts/, "*.prompt.yml"]\n'
     found = tree(settings, "prompts/a/b.prompt.yaml", ".github/prompts/c.prompt.yml", "d.prompt.yml", "e.prompt.yaml")
     assert found.places == PromptPlaces(("prompts", ".github/prompts"), (".prompt.yml",))
     assert list(prompt_paths(found)) == ["a/b", "c", "d"]
@@ -45,6 +45,7 @@ def test_without_sound_places_they_are_below_prompts(settings: str) -> None:
         ("[a/.GIT/hooks]", 1, "holds other files"),
         ("[.promptctl]", 1, "holds other files"),
         ("[datasets/x]", 1, "holds other files"),
+        ("['prompts/**/*.prompt.yaml']", 1, "not chosen by their names"),
         ("['**/prompts']", 1, "not chosen by their names"),
         ("['src/*.prompt.yml']", 1, "not chosen by their names"),
         ("[a.prompt.yml]", 1, "not chosen by their names"),
