@@ -25,14 +25,25 @@ ARGUMENTS: Mapping[str, Word] = {
     "results trend": "ref", "log show": "execution", "feedback": "execution", "compare": "evaluation",
     "results show": "evaluation", "results export": "evaluation", "results delete": "evaluation",
     "budget show": "budget", "budget history": "budget", "budget enable": "budget", "dataset show": "dataset",
-    "dataset validate": "dataset", "dataset add": "dataset",
+    "dataset validate": "dataset", "dataset add": "dataset", "experiment show": "experiment",
+    "experiment report": "experiment", "experiment stop": "experiment", "experiment promote": "experiment",
+    "experiment step": "experiment",
 }  # fmt: skip
 # Those that have such options, and whose arguments are none of these words.
 OTHERS = ("log list", "log stats", "log search", "log export", "cost", "results list", "review")
 # What a shell may be given to evaluate: ids of cases, tags and models are a branch's to choose.
 _PLAIN = re.compile(r"[\w./@:=+~,%-]+")
 # Those whose second argument is of the same kind.
-SEVERAL = ("diff", "eval", "eval resume", "cost compare", "compare", "results export", "results delete")
+SEVERAL = (
+    "diff",
+    "eval",
+    "eval resume",
+    "cost compare",
+    "compare",
+    "results export",
+    "results delete",
+    "experiment step",
+)
 
 
 def answer(environ: Mapping[str, str]) -> str | None:

@@ -158,12 +158,12 @@ def _arms(given: Mapping[str, Any]) -> Iterator[Arm]:
     So nobody moves who need not when the shares of two arms change, and one who left returns to the same arm. Those
     between begin where they would if the shares filled all buckets.
     """
-    sizes = {arm: round(each["share"] * BUCKETS / 100) for arm, each in given.items()}
+    sizes = {arm: round(_percent(each["share"]) * BUCKETS / 100) for arm, each in given.items()}
     total, before = sum(sizes.values()), 0
     for number, (arm, each) in enumerate(given.items(), start=1):
         size = sizes[arm]
         start = BUCKETS - size if number == len(given) else before * BUCKETS // total
-        yield Arm(arm, each["ref"], each["share"], start, start + size)
+        yield Arm(arm, each["ref"], _percent(each["share"]), start, start + size)
         before += size
 
 
@@ -189,15 +189,17 @@ def _arm_problems(document: Document, name: str, arms: Mapping[str, Any]) -> Ite
             hint = f'write "@{printable(at)}"' if at and at != ref else 'write "@production", "@v7" or "@<revision>"'
             message = f"the arm `{arm}` names no version of the prompt: `{printable(ref)}`"
             yield Problem(message, where, hint, "unknown-value")
-        if round(each["share"] * BUCKETS / 100, 6) % 1:
+        if round(_percent(each["share"]) * BUCKETS / 100, 6) % 1:
             where = document.place("experiments", name, "arms", arm, "share")
-            yield Problem(f"a share of {each['share']:g} is too fine", where, "two decimals at most", "out-of-range")
-    total = round(sum(each["share"] for each in arms.values()), 6)
+            yield Problem(
+                f"a share of {_percent(each['share']):g} is too fine", where, "two decimals at most", "out-of-range"
+            )
+    total = round(sum(_percent(each["share"]) for each in arms.values()), 6)
     if total > 100:
         hint = "shares are percent of the keys: together 100, or fewer to leave some out"
         yield Problem(f"the shares add up to {total:g}", place, hint, "out-of-range")
     elif total <= 1:
-        percents = ", ".join(format(each["share"] * 100, "g") for each in arms.values())
+        percents = ", ".join(format(_percent(each["share"]) * 100, "g") for each in arms.values())
         hint = f"they are percent: write {percents}"
         yield Problem(f"the shares add up to {total:g} percent of the keys", place, hint, "out-of-range")
 
@@ -245,6 +247,10 @@ def _outcome(given: Mapping[str, Any]) -> tuple[OutcomeKind, str]:
 
 def _share(amount: float | str) -> float:
     return float(amount.rstrip("p%")) / 100 if isinstance(amount, str) else amount
+
+
+def _percent(share: float | str) -> float:
+    return float(share.rstrip("%")) if isinstance(share, str) else share
 
 
 def _seconds(window: str) -> float:

@@ -37,12 +37,12 @@ def small(arms: str = ARMS, primary: str = FEEDBACK, more: str = "") -> Experime
     return found
 
 
-def arms_of(*shares: float) -> str:
+def arms_of(*shares: float | str) -> str:
     names = ("control", *(f"b{number}" for number in range(1, len(shares))))
     return ", ".join(f"{name}: {{ref: '@{name}', share: {share}}}" for name, share in zip(names, shares, strict=True))
 
 
-def ranges(*shares: float) -> list[tuple[int, int]]:
+def ranges(*shares: float | str) -> list[tuple[int, int]]:
     return [(arm.start, arm.end) for arm in small(arms_of(*shares)).arms]
 
 
@@ -70,6 +70,7 @@ def test_what_is_not_said_has_a_default() -> None:
     ("shares", "expected"),
     [
         ((50, 50), [(0, 5000), (5000, 10000)]),
+        (("40%", "2.5%"), [(0, 4000), (9750, 10000)]),
         ((40, 60), [(0, 4000), (4000, 10000)]),
         ((20, 30, 50), [(0, 2000), (2000, 5000), (5000, 10000)]),
         ((10, 10), [(0, 1000), (9000, 10000)]),
@@ -77,7 +78,7 @@ def test_what_is_not_said_has_a_default() -> None:
         ((10, 10, 10), [(0, 1000), (3333, 4333), (9000, 10000)]),
     ],
 )
-def test_shares_become_ranges(shares: tuple[float, ...], expected: list[tuple[int, int]]) -> None:
+def test_shares_become_ranges(shares: tuple[float | str, ...], expected: list[tuple[int, int]]) -> None:
     assert ranges(*shares) == expected
 
 
@@ -100,6 +101,8 @@ def test_a_change_of_two_shares_moves_nobody_who_need_not(
         (arms_of(60, 60), "the shares add up to 120", "together 100", 5),
         (arms_of(0.5, 0.5), "the shares add up to 1 percent", "write 50, 50", 5),
         (arms_of(33.333, 50), "a share of 33.333 is too fine", "two decimals", 46),
+        (arms_of("33.333%", 50), "a share of 33.333 is too fine", "two decimals", 46),
+        (arms_of("0%", 50), "form it must have: `0%`", "such as 50", 46),
         (arms_of(-1, 50), "more than 0, not -1", "percent of the keys", 46),
         (ARMS.replace("'@a'", "a@production"), "names no version of the prompt: `a@production`", '"@production"', 27),
         (ARMS.replace("'@a'", "production"), "names no version of the prompt", '"@production"', 27),
