@@ -297,7 +297,7 @@ def failure_lines(case: CaseResults, stream: TextIO) -> Iterator[str]:
         yield f"    call      promptctl log show {row.execution_id[-8:]}"
 
 
-def saved(found: Evaluation) -> str:
+def _saved(found: Evaluation) -> str:
     """Say after how many cases it was decided, and what that saved."""
     summary = found.summary
     asked = f"{summary.expected_cases - summary.never_run} of {count(summary.expected_cases, 'case')}"
@@ -317,7 +317,9 @@ def _tell_verdict(found: Evaluation, stream: TextIO) -> None:
     if xpassed := found.totals.xpassed:
         tell(f"  expected to fail, and passed: {name_some(xpassed)}; remove `xfail`")
     if found.stopped == "decided":
-        tell(f"  {saved(found)}; to ask the rest: promptctl eval resume {found.row.id[-8:]}")
+        is_alone = not found.row.spec.needs_its_comparison
+        rest = f"; to ask the rest: promptctl eval resume {found.row.id[-8:]}" if is_alone else ""
+        tell(f"  {_saved(found)}{rest}")
     elif found.stopped:
         tell(f"  {STOPPED[found.stopped]}; go on with: promptctl eval resume {found.row.id[-8:]}")
     elif found.summary.is_unfinished:

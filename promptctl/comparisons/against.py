@@ -93,17 +93,16 @@ async def _first_answers(
     log: Store, session: Session, pairs: Sequence[Pair], rule: GateRule
 ) -> list[tuple[Evaluation | None, Evaluation]]:
     """Evaluate both sides of all pairs; a base whose evaluation the log has is not asked, nor what is decided."""
-    kept = [same_evaluation(log, each.base) if each.base else None for each in pairs]
-    bases = [load(log, row) if row else None for row in kept]
+    missing = {at: each.base for at, each in enumerate(pairs) if each.base}
+    kept = {at: row for at, base in missing.items() if (row := same_evaluation(log, base))}
+    bases = {at: load(log, row) for at, row in kept.items()}
+    missing = {at: base for at, base in missing.items() if at not in bases}
     if any(each.head.spec.until == "decided" for each in pairs):
-        missing = iter(
-            await session.run([each.base for each, base in zip(pairs, bases, strict=True) if each.base and not base])
-        )
-        bases = [next(missing) if each.base and not base else base for each, base in zip(pairs, bases, strict=True)]
-    todo = [Pair(each.head) if base else each for each, base in zip(pairs, bases, strict=True)]
-    untils = [until_of(log, each, base, rule, len(pairs)) for each, base in zip(pairs, bases, strict=True)]
-    made = await _run(session, todo, untils)
-    return [(base or (first[0] if first else None), head) for base, (*first, head) in zip(bases, made, strict=True)]
+        bases |= zip(missing, await session.run([*missing.values()]), strict=True)
+        missing = {}
+    untils = [until_of(log, each, bases.get(at), rule, len(pairs)) for at, each in enumerate(pairs)]
+    made = await _run(session, [Pair(each.head, missing.get(at)) for at, each in enumerate(pairs)], untils)
+    return [(first[0] if first else bases.get(at), head) for at, (*first, head) in enumerate(made)]
 
 
 async def _run(

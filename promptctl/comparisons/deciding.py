@@ -62,7 +62,7 @@ def until_of(log: Store, pair: Pair, base: Evaluation | None, rule: GateRule, co
         InSequence(steps) if is_sequential else Foregone(steps),
         known,
         left_out=frozenset(before.spec.left_out),
-        can_end_better=_asks_for_no_more(rule),
+        can_end_better=rule.is_met_by_better,
     )
 
 
@@ -75,12 +75,6 @@ def decided_note(comparison: Comparison, base: Evaluation, head: Evaluation) -> 
     if head.row.spec.until == "decided":
         note += "; cases that failed before were asked first, so that shares are of these cases alone"
     return note
-
-
-def _asks_for_no_more(rule: GateRule) -> bool:
-    """Return True if a version that does better passes the rule, whatever the rest of its cases answer."""
-    limits = (rule.min_pass, rule.max_cost_increase, rule.max_token_increase)
-    return rule.gate == "worse" and rule.judged == (PASSED,) and all(limit is None for limit in limits)
 
 
 class UntilCompared:

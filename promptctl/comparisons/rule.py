@@ -49,6 +49,12 @@ class GateRule:
         """The names of the metrics that can decide, each once."""
         return tuple(dict.fromkeys(self.metrics)) or (PASSED,)
 
+    @property
+    def is_met_by_better(self) -> bool:
+        """True if a version whose passing cases are better meets the rule, whatever else is so."""
+        limits = (self.min_pass, self.max_cost_increase, self.max_token_increase)
+        return self.gate == "worse" and self.judged == (PASSED,) and all(limit is None for limit in limits)
+
 
 def rule_of(settings: Mapping[str, Any], asked: GateRule | Mapping[str, Any]) -> GateRule:
     """Return the rule asked for; if only some of its fields are, the rest is as the settings say."""

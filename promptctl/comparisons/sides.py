@@ -58,7 +58,7 @@ class Sides:
         # Cases that base cannot take are in no comparison, and a few may lack a result in one: the verdict alone does
         # not tell that a side stopped.
         for side, made in (("After", self.head), ("Before", self.base)):
-            if made.summary.is_unfinished and not self.comparison.is_decided:
+            if made.summary.is_unfinished and not (self.comparison.is_decided and rule.is_met_by_better):
                 unrun = made.summary.never_run
                 were = "was" if unrun == 1 else "were"
                 decisions.append(Decision.of(INCOMPLETE, f"{side}: {count(unrun, 'case')} {were} not run."))

@@ -219,6 +219,11 @@ def test_better_does_not_end_a_gate_that_asks_for_more(worse: Lab) -> None:
     text = (worse.root / "prompts/triage.prompt.yaml").read_text()
     commit(worse.root, "Break")
     worse.write("prompts/triage.prompt.yaml", text.replace("bad", "good"))
+    early = compared(worse, "sequential")
+    assert (early.verdict.kind, early.head.stopped, early.decision.exit_code) == ("better", "decided", 0)
+    with worse.open() as workspace:
+        again = workspace.compare(early.base.row.id, early.head.row.id, GateRule(gate="strict"))
+    assert (again.verdict.kind, again.decision.exit_code) == ("better", 5)
     found = compared(worse, "sequential", GateRule(gate="strict"))
     assert (found.verdict.kind, found.head.stopped, len(worse.asked)) == ("better", None, 200)
     assert found.decision.is_passed
