@@ -33,6 +33,7 @@ _MOST = 1000
 _SHORTEST_S = 0.02
 _RETRY_S = 1.0
 _CLOSING_S = 1.0
+_FORK_S = 5.0
 # A ref that nobody asks for any more does not recover.
 _FORGOTTEN_S = 60.0
 # Revisions that depend on references alone: none by a date, a log of a reference or words of a message.
@@ -95,8 +96,8 @@ class KeptRefs:
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.RLock()
-        this = weakref.ref(self)
-        os.register_at_fork(after_in_child=lambda: _after_fork(this))
+        self._checking = threading.RLock()
+        _stand_still_at_forks(weakref.ref(self))
 
     def get(self, ref: str, context: Resolves) -> PromptAtVersion:
         """Return the prompt that a ref names. Raises what `context.resolve` raises for one that was never resolved."""
@@ -112,13 +113,13 @@ class KeptRefs:
         context = self._context()
         if context is None:
             return
-        refs = self._refs.now()
-        kept = [(ref, each) for ref, each in list(self._kept.items()) if each.is_watched]
-        fresh = context.fresh()
-        for ref, each in kept:
-            if each.stamps != (*refs, *map(stamp, each.paths)):
-                with suppress(WorkspaceError, OSError):  # raised again where it is asked for
-                    self._resolved(ref, fresh).make_ready()
+        with self._checking:
+            refs = self._refs.now()
+            fresh = context.fresh()
+            for ref, kept in list(self._kept.items()):
+                if kept.is_watched and kept.stamps != (*refs, *map(stamp, kept.paths)):
+                    with suppress(WorkspaceError, OSError):  # raised again where it is asked for
+                        self._resolved(ref, fresh).make_ready()
 
     def close(self) -> None:
         """End the thread; the next use starts a new one."""
@@ -225,12 +226,28 @@ class KeptRefs:
         self._thread.start()
 
 
-def _after_fork(kept: weakref.ref[KeptRefs]) -> None:
-    """In a forked child, let go of the thread, the lock, and Git's processes and locks, which are the parent's."""
-    if (found := kept()) is not None:
-        found._thread, found._lock = None, threading.RLock()
-        if (context := found._context()) is not None:
-            context.leave_repository()
+def _stand_still_at_forks(this: weakref.ref[KeptRefs]) -> None:
+    """Fork between two checks, whose locks would be held for ever in the child.
+
+    The child is left without the thread; Git's processes are the parent's.
+    """
+
+    def before() -> None:
+        if (kept := this()) is not None:
+            kept._checking.acquire(timeout=_FORK_S)
+
+    def in_parent() -> None:
+        if (kept := this()) is not None:
+            with suppress(RuntimeError):  # it took longer, and the lock is the thread's
+                kept._checking.release()
+
+    def in_child() -> None:
+        if (kept := this()) is not None:
+            kept._thread, kept._lock, kept._checking = None, threading.RLock(), threading.RLock()
+            if (context := kept._context()) is not None:
+                context.leave_repository()
+
+    os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)
 
 
 def _watch(kept: weakref.ref[KeptRefs], ended: threading.Event, period_s: float) -> None:
