@@ -22,9 +22,10 @@ from statistics import NormalDist
 
 import numpy as np
 
+from promptctl.experiments.report import VOID_ALPHA
 from promptctl.statistics import rate_differences, sequences, split
 
-ALPHA, SPLIT_ALPHA = 0.05, 0.01
+ALPHA, MOST_SPLIT = 0.05, 0.01
 LONGEST = 20_000
 Draw = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 
@@ -120,7 +121,7 @@ def power(share: float, rate: float, minimum: float, trials: int, split_name: st
 def splits(trials: int) -> Iterator[Row]:
     for shares in ((0.5, 0.5), (0.9, 0.1), (0.4, 0.3, 0.3)):
         false = (split_alarms(shares, shares, 2 * LONGEST, trials) >= 0).mean()
-        yield Row(f"split as asked, {':'.join(f'{100 * share:.0f}' for share in shares)}", false, SPLIT_ALPHA)
+        yield Row(f"split as asked, {':'.join(f'{100 * share:.0f}' for share in shares)}", false, MOST_SPLIT)
     found = split_alarms((0.45, 0.55), (0.5, 0.5), 10_000, trials)
     found = np.where(found < 0, 10_000, found + 1)
     within = f"{(found <= 2_000).mean():.0%} within 2,000"
@@ -214,7 +215,7 @@ def split_alarms(truth: tuple[float, ...], asked: tuple[float, ...], length: int
         for arm, share in enumerate(asked):
             count = np.cumsum(arms == arm)
             log_e += gammaln(prior * share + count) - gammaln(prior * share) - count * np.log(share)
-        hit = log_e >= np.log(1 / SPLIT_ALPHA)
+        hit = log_e >= np.log(1 / VOID_ALPHA)
         firsts.append(int(hit.argmax()) if hit.any() else -1)
     return np.array(firsts)
 
