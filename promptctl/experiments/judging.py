@@ -104,7 +104,7 @@ def _compare_p95(arm: Sequence[float], control: Sequence[float], alpha: float) -
 
 def _effect(minimum: float | None) -> float:
     """Return the effect that a test of rates is tuned for: at least a tenth of a point."""
-    return max(0.001, _USUAL_MINIMUM if minimum is None else minimum)
+    return max(0.001, minimum or _USUAL_MINIMUM)
 
 
 def _estimate(value: float | None, interval: Interval | None, less: float = 0.0) -> Measured:

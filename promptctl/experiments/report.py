@@ -1,8 +1,8 @@
 """The report of an experiment: its arms judged by their calls, and true however often it is read.
 
 Of a hundred experiments without any difference, at most five ever call an arm better or worse, though somebody looks
-after every call: α = 5 % for the primary outcome, shared among the arms. The guards share another 5 %, and the two tests
-that make it void 1 %.
+after every call: α = 5 % for the primary outcome, shared among the arms. The guards share another 5 %, and the two
+tests that make it void 1 %.
 """
 
 from __future__ import annotations

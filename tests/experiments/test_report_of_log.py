@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from promptctl import Workspace, open_workspace
-from promptctl.experiments.report import ExperimentReport, report
 from promptctl.reports.experiment import sentences
 from tests.experiments.conftest import HEAD, Setting
 
@@ -46,21 +45,15 @@ def use(workspace: Workspace, experiment: str, users: range, *, calls: int = 1) 
         workspace.feedback(execution, score=score, name="resolved")
 
 
-def read(workspace: Workspace, experiment: str) -> ExperimentReport:
-    definition = next(each for each in workspace.context.settings.experiments if each.name == experiment)
-    calls = workspace.context.log.outcomes(experiment, [definition.primary.of])
-    return report(definition, calls, "2999-01-01T00:00:00.000Z")
-
-
 def test_an_arm_that_helps_is_found_and_one_that_does_not_is_not(workspace: Workspace) -> None:
     with workspace:
-        assert read(workspace, "kindness").verdict == "undecided"
+        assert workspace.experiments.report("kindness").verdict == "undecided"
         use(workspace, "kindness", range(20))
-        early = read(workspace, "kindness")
+        early = workspace.experiments.report("kindness")
         use(workspace, "kindness", range(20, 60))
-        late = read(workspace, "kindness")
+        late = workspace.experiments.report("kindness")
         use(workspace, "nothing", range(8), calls=5)
-        none = read(workspace, "nothing")
+        none = workspace.experiments.report("nothing")
     assert (early.keys, late.keys, none.keys) == (20, 60, 8)
     assert (late.verdict, late.decision, late.voided) == ("better", ("promote", "kind"), ())
     assert [arm.version for arm in late.arms] == [1, 2]
@@ -74,14 +67,14 @@ def test_a_correction_counts_and_a_label_that_was_moved_voids_it(workspace: Work
     with workspace:
         done = workspace.run("triage", experiment="nothing", key="corrected")
         workspace.feedback(done.id, thumb="down", name="resolved", by="ada")
-        before = [arm.primary.value for arm in read(workspace, "nothing").arms if arm.arm == done.arm]
+        before = [arm.primary.value for arm in workspace.experiments.report("nothing").arms if arm.arm == done.arm]
         workspace.feedback(done.id, thumb="up", name="resolved", by="ada")
-        after = [arm.primary.value for arm in read(workspace, "nothing").arms if arm.arm == done.arm]
+        after = [arm.primary.value for arm in workspace.experiments.report("nothing").arms if arm.arm == done.arm]
         assert (before[0] or 0.0) < (after[0] or 0.0)
         workspace.labels.set("triage@kinder", "v1")
         for user in range(100, 108):
             workspace.run("triage", experiment="nothing", key=f"u{user}")
-        void = read(workspace, "nothing")
+        void = workspace.experiments.report("nothing")
         workspace.labels.set("triage@kinder", "v2")
     assert void.verdict == "void"
     assert any("the arm `kind` was changed on the way: v2 from" in reason for reason in void.voided)
