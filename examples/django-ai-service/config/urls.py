@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
-
 from service import views
 
 urlpatterns = [

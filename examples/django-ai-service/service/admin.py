@@ -36,7 +36,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 class AIResponseAdmin(ReadOnlyAdmin):
     """The answers, with the prompt that wrote each."""
 
-    list_display = ("created_at", "prompt", "version", "label", "model", "user")
+    list_display = ("created_at", "prompt", "version", "label", "asked_model", "user")
     list_select_related = ("user",)
     search_fields = ("content", "meta__prompt")
 
@@ -56,8 +56,8 @@ class AIResponseAdmin(ReadOnlyAdmin):
         """Return the label that was asked for."""
         return answer.meta.get("prompt_label") or "-"
 
-    @admin.display(ordering="meta__model")
-    def model(self, answer: AIResponse) -> str:
+    @admin.display(description="model", ordering="meta__model")
+    def asked_model(self, answer: AIResponse) -> str:
         """Return the model."""
         return answer.meta.get("model") or "-"
 

@@ -20,6 +20,8 @@ class Answer(str):
     `meta` says which prompt wrote it; `output` is the data of a prompt with an output schema.
     """
 
+    __slots__ = ("meta", "output")
+
     meta: dict[str, Any]
     output: Any
 

@@ -19,8 +19,9 @@ class Command(BaseCommand):
         """Write a line for each case, and fail if one cannot be rendered."""
         failed = 0
         for dataset in workspace().datasets.all():
-            for case in workspace().datasets.cases(dataset.path).cases:
-                for prompt in dataset.header.prompts:
+            found = workspace().datasets.cases(dataset.path)
+            for case in found.cases:
+                for prompt in found.header.prompts:
                     try:
                         rendered = workspace().prompt(prompt).render(case.inputs)
                     except PromptctlError as error:
@@ -29,4 +30,4 @@ class Command(BaseCommand):
                     else:
                         self.stdout.write(f"{prompt}\t{case.id}\t{len(rendered.messages)} messages")
         if failed:
-            raise CommandError(f"{failed} cases cannot be rendered")
+            raise CommandError(f"{failed} {'case' if failed == 1 else 'cases'} cannot be rendered")
