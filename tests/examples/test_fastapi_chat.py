@@ -330,6 +330,35 @@ def test_a_thumb_is_kept_with_the_call_of_the_answer(chat: Chat) -> None:
     assert rate(said["id"], thumb="sideways")[0] == 422
 
 
+def test_streams_at_the_same_time_lose_nothing(chat: Chat) -> None:
+    import aiohttp
+
+    sessions = [chat.begin(user=f"reader-{number}") for number in range(12)]
+
+    async def ask_all() -> None:
+        async with aiohttp.ClientSession() as client:
+            await asyncio.gather(*(ask(client, session) for session in sessions))
+
+    async def ask(client: aiohttp.ClientSession, session: int) -> None:
+        url = f"http://127.0.0.1:{chat.port}/api/v1/sessions/{session}/messages"
+        async with client.post(url, json={"content": f"Question {session}"}) as response:
+            assert b"event: done" in await response.read()
+
+    asyncio.run(ask_all())
+    stored = {session: chat.messages(session) for session in sessions}
+    ids = set()
+    for session, (asked, said) in stored.items():
+        assert asked["content"] == said["content"] == f"Question {session}"
+        assert said["meta"]["prompt_label"] == {"control": "production", "kind": "kinder"}[said["meta"]["arm"]]
+        ids.add(said["meta"]["execution_id"])
+    with open_workspace(chat.prompts) as workspace:
+        kept = {execution.id: execution for execution in workspace.log.executions() if execution.id in ids}
+    assert len(kept) == len(sessions)
+    for session, (_, said) in stored.items():
+        execution = kept[said["meta"]["execution_id"]]
+        assert (execution.session, execution.metadata) == (str(session), said["meta"])
+
+
 def test_a_reader_sees_the_same_arm_of_the_experiment_in_every_conversation(chat: Chat) -> None:
     wanted = {"ada": ("control", "production", 1), "u1": ("kind", "kinder", 2)}
     for user, (arm, label, version) in wanted.items():
