@@ -249,6 +249,30 @@ def streams_for_runner() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
+@contextmanager
+def hiding(hide: Callable[[str], str]) -> Iterator[None]:
+    """Print what is said meanwhile as `hide` returns it."""
+    before = sys.stdout
+    sys.stdout = cast("TextIO", _Hiding(before, hide))
+    try:
+        yield
+    finally:
+        sys.stdout = before
+
+
+class _Hiding:
+    def __init__(self, stream: TextIO, hide: Callable[[str], str]) -> None:
+        self.stream = stream
+        self._hide = hide
+
+    def write(self, text: str) -> int:
+        self.stream.write(self._hide(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
 class _InRunner:
     """A stream that a CI's runner reads line by line. It may be written in pieces of lines."""
 

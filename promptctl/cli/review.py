@@ -12,7 +12,7 @@ from promptctl.cli import options
 from promptctl.cli.evaluation_output import EvaluationProgress
 from promptctl.cli.inputs import read_pairs
 from promptctl.cli.options import grouped
-from promptctl.cli.output import conclude, say_json
+from promptctl.cli.output import conclude, hiding, say_json
 from promptctl.cli.review_output import say_review
 from promptctl.errors import UsageError
 from promptctl.reports.review_files import check_suffixes
@@ -92,8 +92,16 @@ def review(
     )
     with EvaluationProgress(context) as progress:
         found = workspace.review(request, progress)
+
+    def say_it() -> None:
+        with hiding(found.hide):
+            if as_json:
+                say_json(review_as_dict(found))
+            else:
+                say_review(found)
+
     conclude(
-        lambda: say_json(review_as_dict(found)) if as_json else say_review(found),
+        say_it,
         outputs or (),
         lambda path: workspace.export_review(found, path),
         "give the command again: what was answered comes from the cache",

@@ -18,8 +18,8 @@ from promptctl.reviews.review import DatasetReview, Measurement, PromptReview, R
 
 
 def review_as_dict(review: Review) -> dict[str, Any]:
-    """JSON-able, with stable keys."""
-    return {
+    """JSON-able, with stable keys, and without secrets."""
+    found: dict[str, Any] = {
         "base": _side(review.base) | {"tip": review.tip.commit, "tip_name": review.tip.name},
         "head": _side(review.head) | {"name": review.head.name, "work_tree": review.head.commit is None},
         "passed": review.decision.is_passed,
@@ -40,6 +40,8 @@ def review_as_dict(review: Review) -> dict[str, Any]:
         "label_moves": [_move(move) for move in review.moves],
         "reproduce": reproduce(review),
     }
+    hidden: dict[str, Any] = review.hide(found)
+    return hidden
 
 
 def _side(side: ReviewSide) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.comparisons.compared import Compared
@@ -161,6 +161,10 @@ class ReviewSide:
         return self.commit[:7] if self.commit is not None else "the work tree"
 
 
+def _same(data: Any) -> Any:
+    return data
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
     """A whole review.
@@ -168,6 +172,7 @@ class Review:
     `tip` is where BASE stands, and what settings were read from; `base` is the commit where HEAD left it. `files` are
     shared files that differ, with the ids of the prompts that pull them in. `recordings` are files of recorded replies
     that differ. `taken_away` says what tested head's prompts and does no more. `arguments` make the same review again.
+    `hide` returns text, or JSON-able data, without secrets: what is said of a review goes through it.
     """
 
     tip: ReviewSide
@@ -186,6 +191,7 @@ class Review:
     rule: GateRule = field(default_factory=GateRule)
     arguments: tuple[str, ...] = ()
     decision: Decision
+    hide: Callable[[Any], Any] = field(default=_same, repr=False, compare=False)
 
     def measurement(self, prompt: str) -> Measurement | None:
         """Return the results of a prompt; None if it was not to be evaluated."""

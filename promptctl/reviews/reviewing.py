@@ -87,6 +87,7 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
                 rule=rule_of(other.settings.gate.rule, request.rule),
                 arguments=(found.tip, *((found.head,) if found.head else ()), *request.arguments),
                 decision=Decision(OK),
+                hide=other.redactor.redact_data,
             )
             measurements = measure(other, tasks)
             is_strict = about.rule.gate == "strict"

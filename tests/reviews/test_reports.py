@@ -157,7 +157,10 @@ def test_no_report_holds_a_secret_of_a_prompt(pull: Pull, cli: Cli) -> None:
     pull.write("prompts/fresh.prompt.yaml", prompt_of(f"Say it with {key}"))
     pull.edit("prompts/shared/tone.j2", "kind", f"kind, by {key}")
     reports = [pull.root.parent / f"review{suffix}" for suffix in (".md", ".html", ".json", ".xml")]
-    cli("review", "--no-eval", *(f"-o{report}" for report in reports))
-    texts = [report.read_text() for report in reports]
+    said = [
+        cli("review", "--no-eval", *(f"-o{report}" for report in reports)).out,
+        cli("review", "--no-eval", "--json").out,
+    ]
+    texts = [*said, *(report.read_text() for report in reports)]
     assert not any(key in text for text in texts)
-    assert all("[redacted]" in text for text in texts[:3])
+    assert all("[redacted]" in text for text in texts[:5])
