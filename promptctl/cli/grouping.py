@@ -12,7 +12,7 @@ from promptctl.errors import UsageError, printable
 if TYPE_CHECKING:
     from promptctl import CallTotals
 
-_NAMES = ("prompt", "version", "label", "model", "provider", "user", "session", "source", "status")
+_NAMES = ("prompt", "version", "label", "model", "provider", "user", "session", "source", "status", "experiment", "arm")
 _PERIODS = ("day", "week", "month")
 _METADATA = "metadata."
 _DIMENSIONS: Mapping[str, str] = {**{name: name for name in _NAMES}, **{name: f"local_{name}" for name in _PERIODS}}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PERIODS = ("day", "week", "month")
 DIMENSIONS = (
     "prompt", "version", "digest", "source", "label", "model", "provider", "status", "user", "session",
-    "content_type", "evaluation_id", *PERIODS, *(f"local_{name}" for name in PERIODS),
+    "content_type", "evaluation_id", "experiment", "arm", *PERIODS, *(f"local_{name}" for name in PERIODS),
 )  # fmt: skip
 METADATA = "metadata."
 Dimension = str

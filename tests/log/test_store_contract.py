@@ -1011,6 +1011,11 @@ def test_the_calls_of_an_experiment_come_whole_and_in_order_with_their_scores(lo
         (first.started_at, 12, 30.8), (fallen.started_at, 27_000, 420.5), (late.started_at, None, 420.5)
     ]  # fmt: skip
     assert [each.scores for each in found] == [{"resolved": 0.75}, {}, {}]
+    by_arm = log.totals(Filter(), ("experiment", "arm"))
+    assert [(*row.group.values(), row.calls) for row in by_arm] == [
+        ("tone", "control", 1), ("tone", "kind", 2), ("tone", None, 1), (None, None, 1)
+    ]  # fmt: skip
+    assert by_arm[0].feedback["resolved"].mean == 0.75
     kept = log.execution(first.id).feedback
     assert found[0].scored_at == {"resolved": kept[0].created_at}
     assert list(log.outcomes("other")) == []
