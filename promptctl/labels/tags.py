@@ -201,7 +201,8 @@ def parse_name(ref: str) -> EventName | None:
 
 def one_line(text: str) -> str:
     """Return the text as one line, not too long: runs of blanks, line ends and control characters become one blank."""
-    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    shown = text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
+    line = " ".join(shown.split())
     return line if len(line) <= _MAX_LINE else line[: _MAX_LINE - 1] + "…"
 
 

@@ -79,10 +79,11 @@ class Snapshot:
     """The content of one snapshot file. Threads may share it.
 
     `labels` and `globs` are what was asked for: labels, none for all of them, and globs of prompt ids. `entries` are
-    sorted by prompt and `at`.
+    sorted by prompt and `at`. `default_model` is what its settings say, for whoever reads them.
     """
 
     git = None
+    default_model: str | None = None
     notices: tuple[str, ...] = ()
 
     def __init__(self, data: bytes, name: str = "the snapshot") -> None:
@@ -106,7 +107,7 @@ class Snapshot:
         if at < len(data):
             raise self._foreign("something follows its end")
         self._entries: dict[tuple[str, str], SnapshotEntry] = {}
-        self._resolved: dict[Ref, PromptAtVersion] = {}
+        self._resolved: dict[Ref | str, PromptAtVersion] = {}
 
     @classmethod
     def read(cls, file: str | os.PathLike[str]) -> Snapshot:
@@ -195,15 +196,15 @@ class Snapshot:
 
         Raises `PromptNotFound`, `RevisionNotFound`, and `InvalidFiles` for a prompt that this promptctl cannot read.
         """
-        parsed = ref if isinstance(ref, Ref) else parse_ref(ref)
-        if parsed not in self._resolved:
+        if not isinstance(ref, Ref | str) or ref not in self._resolved:
+            parsed = ref if isinstance(ref, Ref) else parse_ref(ref)
             entry = self._meant(parsed)
             version = Version(
                 entry.digest, entry.commit, number=entry.version, label=entry.label, display=entry.version_display
             )
             tree = SnapshotTree(self, entry.files, entry.commit)
-            self._resolved[parsed] = PromptAtVersion(parsed, self._load(entry, tree), version, tree)
-        return self._resolved[parsed]
+            self._resolved[ref] = PromptAtVersion(parsed, self._load(entry, tree), version, tree, self.default_model)
+        return self._resolved[ref]
 
     def _meant(self, ref: Ref) -> SnapshotEntry:
         mine = {at: self._entry((prompt, at)) for prompt, at in self._spans if prompt == ref.prompt}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
@@ -167,6 +167,7 @@ class SnapshotContext(Context):
         super().__init__(Path(file).absolute().parent, environ, on_warning)
         self.snapshot = Snapshot.read(file)
         settings = read_settings(self.snapshot.settings.encode(), SETTINGS)
+        self.snapshot.default_model = settings.model
         self._parts.update(is_bare=False, repository=self.snapshot, settings=settings)
 
     @property
@@ -178,7 +179,7 @@ class SnapshotContext(Context):
 
     def prompt(self, ref: str) -> PromptAtVersion:
         """Return the prompt that a ref names; see `Snapshot.resolve`."""
-        return replace(self.snapshot.resolve(ref), default_model=self.settings.model)
+        return self.snapshot.resolve(ref)
 
     def prompt_ids(self) -> tuple[str, ...]:
         """Return the ids of the snapshot's prompts, sorted."""
