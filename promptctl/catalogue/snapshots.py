@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.differences.diff import diff_prompts
 from promptctl.errors import GitError, InvalidFiles, PromptNotFound, RevisionNotFound, WorkspaceError
 from promptctl.files.names import SETTINGS, did_you_mean, did_you_mean_glob
-from promptctl.git.trees import CommitTree
+from promptctl.git.trees import TREES_KEPT, CommitTree
 from promptctl.versions.snapshot import Snapshot, SnapshotEntry, snapshot_bytes
 
 if TYPE_CHECKING:
@@ -75,7 +75,12 @@ def take(context: Context, states: Iterable[LabelState], labels: Sequence[str], 
     """
     live = {f"{state.prompt}@{state.label}": state for state in states if state.is_live}
     work = _Texts(context)
-    chosen = {ref: work.entry(ref, live) for ref in _chosen(live, labels, globs)}
+    refs = _chosen(live, labels, globs)
+    chosen: dict[str, SnapshotEntry] = {}
+    for at in range(0, len(refs), TREES_KEPT):
+        some = refs[at : at + TREES_KEPT]
+        context.now().read_ahead([live[ref] for ref in some])
+        chosen |= {ref: work.entry(ref, live) for ref in some}
     ids = {entry.prompt for entry in chosen.values()}
     for experiment in context.settings.experiments:
         arms = experiment.arms if experiment.stopped is None else (experiment.control,)

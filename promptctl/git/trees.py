@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
 
 from promptctl.errors import GitError, Place, WorkspaceError, printable
 from promptctl.files.names import DEFAULT_PLACES, SETTINGS
@@ -32,13 +32,15 @@ if TYPE_CHECKING:
 
     from promptctl.files.names import PromptPlaces
     from promptctl.files.tree import FileStamp
+    from promptctl.git.objects import GitObject
     from promptctl.git.repository import Git
 
 _REGULAR = ("100644", "100755", "100664")
 _FOLDER = "40000"
 _LINK = "120000"
 _SUBMODULE = "160000"
-_TREES_KEPT = 8
+TREES_KEPT = 8
+_FILES_KEPT, _FILE_KEPT_BYTES = 64, 64 << 10
 CHECK_OUT = "this is a sparse checkout; git sparse-checkout add FOLDER brings more"
 IN_SUBMODULE = "versions and labels of its prompts are counted in its own repository"
 _READ_BYTES = 1 << 20
@@ -167,7 +169,7 @@ class CommitTree:
         self.git = git
         self._prefix = git.prefix if prefix is None else prefix
         self._folders: dict[str, dict[str, _Entry]] = {}
-        self._last: tuple[str, bytes] = ("", b"")  # a file is looked for, and then read
+        self._recent: dict[str, bytes] = {}
 
     @cached_property
     def places(self) -> PromptPlaces:
@@ -177,15 +179,15 @@ class CommitTree:
     def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
         """Return the file's bytes; see `promptctl.files.tree.Tree.read`."""
         id_ = self._file(path)
-        read_id, data = self._last
-        if read_id == id_ and len(data) <= max_bytes:
+        data = self._recent.get(id_)
+        if data is not None and len(data) <= max_bytes:
             return data
         found = self.git.objects.read(id_, max_bytes=max_bytes, ahead=lambda: self._ahead(path))
         if found is None:
             raise _refused(path, f"is damaged: object {id_} is not in the repository", REFETCH)
         if found.data is None:
             raise _too_large(path, found.size, max_bytes)
-        self._last = id_, check_content(path, found.data)
+        self._remember(id_, check_content(path, found.data))
         return found.data
 
     def open(self, path: str) -> BinaryIO:
@@ -303,6 +305,31 @@ class CommitTree:
                 raise GitError(message, hint=REFETCH) from error
         return [self._folders[folder] for folder in folders]
 
+    def keep(self, way: Sequence[str], depth: int, found: GitObject) -> str | None:
+        """Keep what was read ahead at a depth of the way to a file; return the id of what is next, None at the end."""
+        data = found.data or b""
+        if found.kind != "tree":
+            if depth == len(way) and not is_lfs_pointer(data):
+                self._remember(found.id, data)
+            return None
+        try:
+            entries = self._folders["/".join(way[:depth])] = _entries(data, len(self.commit) // 2)
+        except ValueError:  # it is damaged
+            return None
+        return entries[way[depth]].id if depth < len(way) and way[depth] in entries else None
+
+    def share(self, recent: dict[str, bytes]) -> Self:
+        """Share the files that were read last with other trees."""
+        self._recent = recent
+        return self
+
+    def _remember(self, id_: str, data: bytes) -> None:
+        """Keep a small file for a moment: it is looked for and then read, and other commits often have the same."""
+        if len(self._recent) >= _FILES_KEPT:
+            self._recent.clear()
+        if len(data) <= _FILE_KEPT_BYTES:
+            self._recent[id_] = data
+
     def _tree_id(self, folder: str) -> str | None:
         """Return the tree object of a folder; None if there is no such folder."""
         if folder:
@@ -332,14 +359,30 @@ class CommitTrees:
     def __init__(self, git: Git) -> None:
         self._git = git
         self._kept: OrderedDict[str, CommitTree] = OrderedDict()
+        self._recent: dict[str, bytes] = {}
         self._lock = threading.Lock()
+
+    def read_ahead(self, wanted: Sequence[tuple[str, str]]) -> None:
+        """Read a file of each of a few commits and the folders on the way to it, those of one depth in one go.
+
+        `wanted` are commits and paths from the repository's root. What is missing is left to who asks for it.
+        """
+        ways = [(self.at(commit), path.split("/")) for commit, path in wanted[:TREES_KEPT]]
+        commits = self._git.objects.read_all([tree.commit for tree, _ in ways])
+        ids = [each.data[5 : 5 + len(each.id)].decode() if each and each.data else None for each in commits]
+        for depth in range(max((len(way) for _, way in ways), default=-1) + 1):
+            there = [n for n, id_ in enumerate(ids) if id_ is not None]
+            found = self._git.objects.read_all([ids[n] or "" for n in there], max_bytes=MAX_BYTES)
+            for n, each in zip(there, found, strict=True):
+                tree, way = ways[n]
+                ids[n] = tree.keep(way, depth, each) if each is not None and each.data is not None else None
 
     def at(self, commit: str) -> CommitTree:
         """Return the workspace at a commit, given by its full id."""
         with self._lock:
-            tree = self._kept.pop(commit, None) or CommitTree(self._git, commit)
+            tree = self._kept.pop(commit, None) or CommitTree(self._git, commit).share(self._recent)
             self._kept[commit] = tree
-            if len(self._kept) > _TREES_KEPT:
+            if len(self._kept) > TREES_KEPT:
                 self._kept.popitem(last=False)
             return tree
 

@@ -11,7 +11,7 @@ from promptctl.errors import GitError, HistoryIncomplete, InvalidFiles, Revision
 from promptctl.versions.line import find_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from promptctl.git.repository import Git
     from promptctl.git.trees import CommitTree, WorkTree
@@ -224,6 +224,10 @@ class Moment:
         from promptctl.git.trees import CommitTree
 
         return CommitTree(self.git, commit, folder)
+
+    def read_ahead(self, states: Sequence[LabelState]) -> None:
+        """Read the files of prompts that labels name in one go, for so many as are kept."""
+        self._history.trees.read_ahead([(each.commit, each.event.path) for each in states])
 
     def commit_of(self, revision: str) -> str:
         """Return the full id of the commit that a revision names; see `Git.commit_of`."""
