@@ -151,6 +151,8 @@ def _drawn(workspace: Workspace, ref: str, wanted: RunOptions) -> PromptAtVersio
     """Return the version of the arm that the call is drawn into, and let the call be drawn by the same key."""
     found = workspace.experiments.draw(ref, **wanted)
     wanted["key"] = found.key if found.key is not None else wanted.get("key")
+    if found.why_not is not None:
+        tell(f"no part in {wanted['experiment']}: {found.why_not}")
     return found.prompt
 
 

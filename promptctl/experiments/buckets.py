@@ -6,8 +6,6 @@ them; for keys of ASCII letters all implementations agree.
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 from promptctl.formats.experiment_rules import BUCKETS, Arm, Experiment
 
 _OFFSET = 0x811C9DC5
@@ -27,11 +25,6 @@ def arm_of(experiment: Experiment, key: str) -> Arm | None:
     """Return the arm that a key gets; None if it is outside all shares."""
     found = bucket(experiment.name, key)
     return next((arm for arm in experiment.arms if arm.start <= found < arm.end), None)
-
-
-def arm_key(experiment: str, key: str) -> str:
-    """Return what stands for a key in the log: the same on every machine, and different in each experiment."""
-    return sha256(f"{experiment}\n{key}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _fnv1a_32(text: str) -> int:

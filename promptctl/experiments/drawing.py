@@ -16,10 +16,11 @@ from promptctl.errors import (
     WorkspaceError,
     printable,
 )
-from promptctl.experiments.buckets import arm_key, arm_of
+from promptctl.experiments.buckets import arm_of
 from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.files.tree import FileStamp, file_stamp
 from promptctl.formats.experiment_rules import Experiment, text_of
+from promptctl.log.arm_calls import arm_key
 from promptctl.log.records import Drawn
 from promptctl.log.stamps import new_id
 from promptctl.versions.former_ids import declared_ids
@@ -35,12 +36,13 @@ if TYPE_CHECKING:
 class Assignment:
     """The version that a call of an experiment gets, and the part of its record that names the arm.
 
-    `drawn` is None for a call that takes no part. `key` is what it was drawn by, None if it was not.
+    `drawn` is None for a call that takes no part, and `why_not` says why. `key` is what it was drawn by, if it was.
     """
 
     prompt: PromptAtVersion
     drawn: Drawn | None = None
     key: str | None = None
+    why_not: str | None = None
 
 
 @dataclass(slots=True)
@@ -77,16 +79,16 @@ def assign(context: Context, ref: str, options: RunOptions, *, is_dry_run: bool 
             hint=f"call {asked.prompt} alone, or say in `only:` of which label the experiment is",
         )
     served = f"{asked.prompt}@{asked.at or control}"
-    if experiment.stopped is not None or not _takes_part(
-        experiment, asked.at or control, options.get("metadata") or {}
-    ):
-        return Assignment(context.prompt(served))
+    if experiment.stopped is not None:
+        return Assignment(context.prompt(served), why_not=f"it is stopped: {experiment.stopped}")
+    if not _takes_part(experiment, asked.at or control, options.get("metadata") or {}):
+        return Assignment(context.prompt(served), why_not="the call is not among those of `only:`")
     key = _key(experiment, options)
     if key is None:
         return Assignment(context.prompt(served), Drawn(experiment.name, None, None))
     arm = arm_of(experiment, key)
     if arm is None:
-        return Assignment(context.prompt(served), key=key)
+        return Assignment(context.prompt(served), key=key, why_not="the key is outside all shares")
     hashed = arm_key(experiment.name, key)
     try:
         prompt = context.prompt(f"{asked.prompt}{arm.ref}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from promptctl.log.records import Status
 
@@ -28,3 +29,8 @@ class ArmCall:
     latency_ms: float | None
     scores: Mapping[str, float] = field(default_factory=dict)
     scored_at: Mapping[str, str] = field(default_factory=dict)
+
+
+def arm_key(experiment: str, key: str) -> str:
+    """Return what stands for a key in the log: the same on every machine, and different in each experiment."""
+    return sha256(f"{experiment}\n{key}".encode("utf-8", "surrogatepass")).hexdigest()[:32]

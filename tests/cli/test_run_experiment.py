@@ -34,6 +34,20 @@ def test_each_call_is_drawn_alone_with_the_key_of_the_call(cli: Cli, settings: S
 
 
 @pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("    stopped: too long\n", "it is stopped: too long"),
+        ("    only: {metadata: {plan: pro}}\n", "the call is not among those of `only:`"),
+        ("    only: {label: other}\n", "the call is not among those of `only:`"),
+    ],
+)
+def test_a_call_that_takes_no_part_says_why(cli: Cli, settings: Setting, more: str, words: str) -> None:
+    settings(HEAD + EXPERIMENT + more)
+    ran = cli("run", "triage", "--experiment", "tone", "--key", KIND)
+    assert (ran.exit_code, ran.out, ran.err.splitlines()[0]) == (0, "plain none\n", f"no part in tone: {words}")
+
+
+@pytest.mark.parametrize(
     ("arguments", "exit_code", "words"),
     [
         (["--experiment", "tone"], 2, "key_missing: control"),

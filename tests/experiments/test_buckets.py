@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from promptctl.experiments.buckets import arm_key, bucket
+from promptctl.experiments.buckets import bucket
+from promptctl.log.arm_calls import arm_key
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from promptctl.errors import (
     RevisionNotFound,
     UsageError,
 )
-from promptctl.experiments.buckets import arm_key, bucket
+from promptctl.experiments.buckets import bucket
+from promptctl.log.arm_calls import arm_key
 from promptctl.log.filter import Filter
 from tests.cli.conftest import commit, write
 from tests.experiments.conftest import EXPERIMENT, HEAD, PROMPT, Setting
@@ -70,6 +71,13 @@ def test_the_key_is_the_user_or_the_session_unless_one_is_given(workspace: Works
     keys = {run(workspace, user=KIND).arm_key for _ in range(3)}
     assert len(keys) == 3
     assert run(workspace, key="m1").arm_key == arm_key("tone", "m1")
+
+
+def test_the_key_itself_is_nowhere_in_the_log(workspace: Workspace) -> None:
+    key = "ada-lovelace-1815"
+    assert run(workspace, key=key).arm_key == arm_key("tone", key)
+    files = [each for each in workspace.context.state_folder.rglob("*") if each.is_file()]
+    assert not any(key.encode() in each.read_bytes() for each in files)
 
 
 def test_without_a_key_a_call_is_refused_or_gets_control_uncompared(workspace: Workspace, settings: Setting) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from promptctl.log.arm_calls import arm_key
 from promptctl.log.encoding import to_json
 from promptctl.log.evidence import Erased, Erasure, Note
 from promptctl.log.needle import ERASED, Needle
@@ -22,6 +23,7 @@ _MARKER = "erased-"
 _TEXTS = ("prompt_name", "content_type", "model_resolved", "finish_reason", "error_message")
 _JSONS = ("parameters", "metadata", "usage_details")
 _NAMES = ("user", "session")
+_PERSONAL = (*_NAMES, "arm_key")
 # What else holds a user's or a session's name, or words of people.
 _NAMED = {"budget_accounts": "key", "budget_disabled": "key", "budget_events": "key", "user_stats": "user"}
 
@@ -64,6 +66,14 @@ class _Erasing:
             if name is not None:
                 self._mark(name)
         self._shared = self._mark_sessions(meant.user)
+        if self._needle is not None:
+            names = connection.execute("SELECT user FROM executions UNION SELECT session FROM executions").fetchall()
+            for (name,) in names:
+                self._renamed(name)
+        experiments = connection.execute("SELECT DISTINCT experiment FROM executions WHERE experiment IS NOT NULL")
+        keys = {arm_key(each, name): name for (each,) in experiments for name in self._markers}
+        self._own_keys = {key for key, name in keys.items() if name in (meant.user, meant.session)}
+        self._arm_keys = {key: secrets.token_hex(16) for key in keys}
 
     def all(self) -> Erased:
         """Erase everywhere; return how much that was."""
@@ -109,6 +119,8 @@ class _Erasing:
     def _names_of(self, row: Mapping[str, Any]) -> Row:
         """Return the names of a call as they are from now on."""
         after = {name: self._renamed(row[name]) for name in _NAMES if name in row}
+        if "arm_key" in row:  # whoever knows the name could compute it
+            after["arm_key"] = self._arm_keys.get(row["arm_key"], row["arm_key"])
         if self._shared and row.get("user") == self._meant.user and row.get("session") in self._shared:
             after["session"] = self._shared[row["session"]]
         return after
@@ -121,7 +133,7 @@ class _Erasing:
 
     def _rows(self, holding: set[bytes]) -> list[Row]:
         """Return what becomes of the rows that change."""
-        columns = ("id", "evaluation_id", "content", *payloads.HASH_COLUMNS, *_TEXTS, *_JSONS, *_NAMES)
+        columns = ("id", "evaluation_id", "content", *payloads.HASH_COLUMNS, *_TEXTS, *_JSONS, *_PERSONAL)
         found = []
         for values in self._connection.execute(f"SELECT {', '.join(columns)} FROM executions"):  # noqa: S608
             row = dict(zip(columns, values, strict=True))
@@ -135,7 +147,7 @@ class _Erasing:
         """Return True for a call of the user or the session, or the execution itself."""
         if self._id is not None:
             return bool(row["id"] == self._id)
-        return any(
+        return row.get("arm_key") in self._own_keys or any(
             getattr(self._meant, name) is not None and row[name] == getattr(self._meant, name) for name in _NAMES
         )
 
@@ -167,7 +179,7 @@ class _Erasing:
         self._connection.executemany("INSERT INTO temp.erasing VALUES (?)", ((each["id"],) for each in rows))
         chain.release(self._connection, ("WHERE e.id IN (SELECT id FROM temp.erasing)", []))
         self._connection.execute("DROP TABLE temp.erasing")
-        columns = ("content", *payloads.HASH_COLUMNS, *_TEXTS, *_JSONS, *_NAMES)
+        columns = ("content", *payloads.HASH_COLUMNS, *_TEXTS, *_JSONS, *_PERSONAL)
         sql = f"UPDATE executions SET {', '.join(f'{name} = :{name}' for name in columns)} WHERE id = :id"  # noqa: S608
         self._connection.executemany(sql, rows)
 
@@ -177,7 +189,7 @@ class _Erasing:
         for prompt, id_, text in found:
             document = json.loads(text)
             after = {**document, **self._names_of(document)}
-            is_meant = self._is_meant({"id": id_, **{name: document.get(name) for name in _NAMES}})
+            is_meant = self._is_meant({"id": id_, **{name: document.get(name) for name in _PERSONAL}})
             if is_meant or id_ in rows or (self._needle is not None and self._needle.is_in(text)):
                 after = {name: value for name, value in after.items() if name not in CONTENT_FIELDS}
             if is_meant:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from promptctl.errors import LogError
+from promptctl.log.arm_calls import arm_key
 from promptctl.log.evidence import Erasure, Note
 from promptctl.log.records import Entry
 from promptctl.log.results import ResultRow
@@ -90,6 +91,27 @@ def test_a_user_is_erased_with_what_the_user_said(filled: SqliteStore, path: Pat
     assert (latest.user, latest.reply, latest.call_metadata) == (erased.marker, None, {"who": "[erased]", "n": 420})
     assert filled.verify().problems == []
     assert [row.calls for row in filled.totals(by=("user",)) if row.group["user"] == erased.marker] == [1]
+
+
+@pytest.mark.parametrize("meant", [Erasure(user="ada"), Erasure(text="Ada")])
+def test_keys_of_an_experiment_that_are_the_person_are_erased_and_stay_one(log: SqliteStore, meant: Erasure) -> None:
+    def drawn(key: str, **fields: str) -> Entry:
+        return Entry(make(experiment="tone", arm="kind", arm_key=arm_key("tone", key), **fields), "full")
+
+    usual = {"user": "bob", "session": "s-bob"}
+    given = [{**usual, "user": "ada"}, usual, {"user": "ada", "session": "s-1"}, usual]
+    log.append([drawn(key, **each) for key, each in zip(("ada", "ada", "s-1", "bob"), given, strict=True)])
+    log.redact(meant, Note())
+    rows = sorted(log.executions(with_content=True), key=lambda each: each.id)
+    keys = [each.arm_key for each in rows]
+    assert keys[0] == keys[1] != arm_key("tone", "ada")
+    assert keys[3] == arm_key("tone", "bob")
+    assert rows[3].reply is not None
+    if meant.user:
+        assert keys[2] != arm_key("tone", "s-1")
+        assert [each.reply for each in rows[:3]] == [None] * 3
+    assert log.redact(meant, Note()).is_nothing
+    assert log.verify().problems == []
 
 
 @pytest.mark.parametrize("meant", [Erasure(text=CANARY), Erasure(user="bob"), Erasure(session="s-bob")])
