@@ -147,7 +147,7 @@ def _report(context: Context, experiment: Experiment, promotion: LabelEvent | No
     names = [primary.of] if primary.kind == "feedback" else []
     calls = () if context.log.is_new else context.log.outcomes(experiment.name, names)
     end = utc_text(promotion.date) if promotion is not None else utc_now()
-    return report(experiment, (call for call in calls if call.started_at < end), utc_now())
+    return report(experiment, (call for call in calls if call.started_at < end), end)
 
 
 def _chosen(experiment: Experiment, found: ExperimentReport, arm: str | None) -> ArmReport:

@@ -73,7 +73,7 @@ def values_of(
             found = min(_valued(calls, kind, of), default=None)
         else:
             found = _mean_within(calls, kind, of, window_s, now)
-        if found is not None:
+        if found is not None and found[0] <= now:
             fixed.append((found[0], keyed.arms[key], found[1]))
     fixed.sort(key=lambda each: each[0])
     return [(arm, value) for _moment, arm, value in fixed]

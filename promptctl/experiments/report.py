@@ -155,7 +155,7 @@ class ExperimentReport:
 
 
 def report(experiment: Experiment, calls: Iterable[ArmCall], now: str) -> ExperimentReport:
-    """Return what calls say of an experiment at `now`, a time as the log writes it; it matters for windows alone."""
+    """Return what calls say of an experiment, as far as it was known at `now`, a time as the log writes it."""
     calls = list(calls)
     keyed = by_key(calls)
     control = experiment.control

@@ -12,6 +12,8 @@ from promptctl.experiments.key_values import by_key, values_of
 from promptctl.log.arm_calls import ArmCall
 from tests.experiments.experiment_calls import at, call
 
+LATE = at(10**8)
+
 
 def test_a_key_is_on_the_arm_of_its_first_call() -> None:
     keyed = by_key(
@@ -32,7 +34,8 @@ def test_without_a_window_the_first_scored_call_counts_and_in_the_order_of_score
     late = call("kind", "a", 0, 1.0)
     late = replace(late, scored_at={"resolved": at(900)})
     keyed = by_key([late, call("kind", "a", 10, 0.0), call("control", "b", 20, 1.0), call("control", "c", 1)])
-    assert values_of(keyed, "feedback", "resolved", window_s=None, now=at(0)) == [("kind", 0.0), ("control", 1.0)]
+    assert values_of(keyed, "feedback", "resolved", window_s=None, now=LATE) == [("kind", 0.0), ("control", 1.0)]
+    assert values_of(keyed, "feedback", "resolved", window_s=None, now=at(75)) == [("kind", 0.0)]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +47,7 @@ def test_the_first_call_that_has_one(kind: str, of: str, value: float) -> None:
         call("kind", "a", 1, status="error", cost_nano_usd=3, latency_ms=9.0),
         call("kind", "a", 2, cost_nano_usd=7, latency_ms=5.0),
     ]
-    assert values_of(by_key(found), kind, of, window_s=None, now=at(0)) == [("kind", value)]  # type: ignore[arg-type]
+    assert values_of(by_key(found), kind, of, window_s=None, now=LATE) == [("kind", value)]  # type: ignore[arg-type]
 
 
 def test_with_a_window_the_mean_counts_when_it_is_over() -> None:
