@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.models.chat import Base
 
+DEFAULT_DATABASE = "sqlite+aiosqlite:///data/chat.db"
 Sessions = async_sessionmaker[AsyncSession]
 
 

@@ -16,7 +16,7 @@ from fastapi.staticfiles import StaticFiles
 
 import promptctl
 from app.api.v1 import chat
-from app.database import create_tables, make_engine, make_sessions
+from app.database import DEFAULT_DATABASE, create_tables, make_engine, make_sessions
 from app.services.failures import failure_of
 from app.services.llm_service import PROMPTS
 from promptctl import PromptctlError
@@ -35,7 +35,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        engine = make_engine(environ.get("DATABASE_URL", "sqlite+aiosqlite:///data/chat.db"))
+        engine = make_engine(environ.get("DATABASE_URL", DEFAULT_DATABASE))
         try:
             await create_tables(engine)  # a service that is moved over has its tables, and its migrations
             # One workspace for each process: it keeps connections, compiled templates and the labels it has read.

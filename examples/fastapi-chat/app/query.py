@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
-from app.database import make_engine
+from app.database import DEFAULT_DATABASE, make_engine
 
 FOLDER = Path(__file__).parents[1] / "queries"
 
@@ -26,13 +27,19 @@ async def query(url: str, name: str, values: dict[str, Any]) -> list[dict[str, A
         await engine.dispose()
 
 
-def main(name: str, *given: str) -> None:
+def main(name: str = "", *given: str) -> None:
     """Print the rows."""
-    values = {
-        key: int(value) if value.isdigit() else value for key, _, value in (each.partition("=") for each in given)
-    }
-    url = os.environ.get("DATABASE_URL", "sqlite+aiosqlite:///data/chat.db")
-    for row in asyncio.run(query(url, name, values)):
+    known = sorted(file.stem for file in FOLDER.glob("*.sql"))
+    if name not in known:
+        sys.exit(f"name a query, one of {', '.join(known)}, and its values, such as session_id=1")
+    values: dict[str, Any] = dict(each.split("=", 1) for each in given if "=" in each)
+    if values.get("session_id", "").isdigit():
+        values["session_id"] = int(values["session_id"])
+    try:
+        rows = asyncio.run(query(os.environ.get("DATABASE_URL", DEFAULT_DATABASE), name, values))
+    except SQLAlchemyError as error:
+        sys.exit(str(error).splitlines()[0])
+    for row in rows:
         print("  ".join(str(value) for value in row.values()))
 
 
