@@ -47,6 +47,7 @@ def taken_away(
             is_own = is_prompt_file(path)
             left = f"{path} still names {old}, and no longer tests {now}"
             told.append(f"the tests in {path} were removed" if is_own else left)
+    told += _doubtful_heirs(datasets, prompts)
     told = list(dict.fromkeys(told))
     more = [f"{len(told) - _MOST} more of the kind"] if len(told) > _MOST else []
     return (*told[:_MOST], *more)
@@ -65,6 +66,24 @@ def successors(datasets: Sequence[DatasetReview], prompts: Sequence[PromptReview
         own = [each for each in datasets if old in each.tested]
         likely.setdefault(old, next((id_ for id_ in new if _is_tested_alike(id_, own, datasets)), new[0]))
     return likely
+
+
+def _doubtful_heirs(datasets: Sequence[DatasetReview], prompts: Sequence[PromptReview]) -> Iterator[str]:
+    """Yield where a new prompt has the tests of a removed one, and another new one, which may be it, has none.
+
+    A prompt that passes them all would hide the one that callers get. With `formerly` it is a rename, and compared.
+    """
+    new = [prompt for prompt in prompts if prompt.kind == "added"]
+    tested = {id_ for dataset in datasets if dataset.kind != "removed" for id_ in dataset.prompts}
+    untested = [each.id for each in new if each.id not in tested and not (each.head and each.head.own_tests)]
+    known = likely_renames(prompts) if untested else {}
+    for old in (each.id for each in prompts if untested and each.kind == "removed" and each.id not in known):
+        own = [each for each in datasets if old in each.tested]
+        if own and (heirs := [each.id for each in new if _is_tested_alike(each.id, own, datasets)]):
+            yield (
+                f"the tests of {old} test {name_some(heirs)} now, and {name_some(untested)}, which may stand for it, "
+                f"has none: `formerly: [{old}]` in one of them says which does"
+            )
 
 
 def is_weaker(before: ReviewedCase, after: ReviewedCase) -> bool:

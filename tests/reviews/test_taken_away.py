@@ -185,6 +185,25 @@ def test_no_new_name_hides_what_is_taken_away(pull: Pull, put_under_a_new_id: Ev
     assert told() == []
 
 
+def test_no_decoy_takes_the_tests_of_a_removed_prompt_over(pull: Pull) -> None:
+    base = all_must_pass(pull)
+    unlike(pull)
+    pull.write("prompts/decoy.prompt.yaml", "messages: [{role: user, content: billing}]\n")
+    pull.dataset(*eight(must_pass=True), prompt="decoy", min_pass=0.9)
+    pull.commit("A prompt that passes every case, and one that has none")
+    found = pull.data(base=base, is_evaluated=False, rule=STRICT)
+    said = "the tests of triage test decoy now, and sort, which may stand for it, has none"
+    told = f"{said}: `formerly: [triage]` in one of them says which does"
+    assert (found["exit_code"], found["taken_away"]) == (CHECK_FAILED, [told])
+    pull.edit("prompts/sort.prompt.yaml", "inputs:", "formerly: [triage]\ninputs:")
+    assert pull.data(base=base, is_evaluated=False, rule=STRICT)["taken_away"] == [
+        "datasets/triage.yaml no longer tests sort (was triage)"
+    ]
+    pull.dataset(*eight(must_pass=True), prompt="sort", min_pass=0.9)
+    pull.commit("Test it")
+    assert pull.data(base=base, is_evaluated=False, rule=STRICT)["taken_away"] == []
+
+
 def test_cases_that_assert_less_are_told(pull: Pull) -> None:
     both = [{"type": "equals", "value": "billing"}, {"type": "contains", "value": "bill"}]
     pull.dataset(case(1) | {"assert": both}, case(2) | {"assert": both}, case(3) | {"assert": both, "threshold": 0.9})
