@@ -26,6 +26,8 @@ def replace_file(file: Path, parts: Iterable[bytes], *, is_new: bool = False, ne
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
+        if file.exists() and not file.is_file():
+            raise WorkspaceError(f"cannot write {file}: it is no file, but a folder, a pipe or a device")
         mode = file.stat().st_mode & 0o777 if file.exists() else new_mode
         with _draft(file) as (opened, draft):
             opened.writelines(parts)

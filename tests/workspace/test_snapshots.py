@@ -307,6 +307,13 @@ def test_labels_and_globs_that_mean_nothing(desk: Path, tmp_path: Path) -> None:
             workspace.snapshots.write(tmp_path, ["staging"], ["support/*"])
 
 
+def test_only_a_file_is_written_over(desk: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with promptctl.open_workspace(desk) as workspace, pytest.raises(WorkspaceError, match="it is no file"):
+        workspace.snapshots.write(tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_verify_and_diff_say_what_moved(desk: Path, file: Path, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     git(desk, "clone", "-q", str(desk), str(clone))
