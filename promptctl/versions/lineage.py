@@ -46,15 +46,18 @@ class Lineages:
         """Take in what one commit changed; `places` are those of its settings if it changed them."""
         affected: set[str] = set()
         removed: dict[str, str] = {}
-        before, self.places = self.places, places or self.places
-        if self.places != before:
+        before = self.places
+        if places is not None and places != before:
+            self.places = places
             for path, blob in self.files.items():
                 was, now = before.id(path), self.places.id(path)
                 affected.update(id_ for id_ in (was, now) if id_ is not None)
                 if was is not None and was != now:
                     removed[was] = blob
         for change in step.changes:
-            was, own = before.id(change.path), self.places.id(change.path)
+            own = was = self.places.id(change.path)
+            if before is not self.places:
+                was = before.id(change.path)
             affected.update(id_ for id_ in (was, own) if id_ is not None)
             if was is not None and change.before is not None and change.after is None:
                 removed[was] = change.before
