@@ -26,6 +26,9 @@ from promptctl.prompts.inputs import as_inputs
 from promptctl.prompts.prompt import Prompt
 from promptctl.versions.prompt_at_version import PromptAtVersion
 
+Asked = str | PromptAtVersion
+"""A ref, or the prompt that was resolved of one."""
+
 
 class RunOptions(TypedDict, total=False):
     """Options of a call beside its ref and inputs.
@@ -59,7 +62,7 @@ class RunOptions(TypedDict, total=False):
 
 def prepare_all(
     context: Context,
-    asked: str | PromptAtVersion,
+    asked: Asked,
     inputs: Mapping[str, Any] | None,
     options: RunOptions,
     *,
@@ -80,7 +83,7 @@ def prepare_all(
 
 def prepare(
     context: Context,
-    asked: str | PromptAtVersion,
+    asked: Asked,
     inputs: Mapping[str, Any],
     options: RunOptions,
     drawn: Drawn | None = None,

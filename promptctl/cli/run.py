@@ -130,16 +130,17 @@ def run(
     options.tell_unknown(at_version.version)
     options.end_waiting(context)  # an input may come from the terminal
     given = read_inputs(at_version, inputs)
+    meant = at_version if part.experiment is None else ref
     if dry_run:
-        _say_dry_run(workspace.dry_run(ref, given, **wanted), as_json=as_json)
+        _say_dry_run(workspace.dry_run(meant, given, **wanted), as_json=as_json)
         return
     if stream is None:  # a reply that has to fit a schema can be asked for again only while nothing of it is printed
         stream = is_terminal() and not as_json and at_version.prompt.output.schema is None
     options.begin_waiting(context, lambda: loading() or f"asking {asked.model or at_version.model}")
     if stream:
-        execution = arriving.print(workspace.stream(ref, given, **wanted))
+        execution = arriving.print(workspace.stream(meant, given, **wanted))
     else:
-        execution = _complete(workspace, ref, given, wanted, as_json=as_json)
+        execution = _complete(workspace, meant, given, wanted, as_json=as_json)
     _summarise(execution)
     if execution.cost_nano_usd is None and (later := workspace.costs.later_price(execution)):
         tell(f"no price holds yet: {later} begins after this call")
@@ -157,10 +158,10 @@ def _drawn(workspace: Workspace, ref: str, wanted: RunOptions) -> PromptAtVersio
 
 
 def _complete(
-    workspace: Workspace, ref: str, given: Mapping[str, Any], wanted: RunOptions, *, as_json: bool
+    workspace: Workspace, meant: str | PromptAtVersion, given: Mapping[str, Any], wanted: RunOptions, *, as_json: bool
 ) -> Execution:
     try:
-        execution = workspace.run(ref, given, **wanted)
+        execution = workspace.run(meant, given, **wanted)
     except PromptctlError as error:
         from promptctl import Execution
 

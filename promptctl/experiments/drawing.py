@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from promptctl.calls.prepare import RunOptions, check_options, prepare_all
+from promptctl.calls.prepare import Asked, RunOptions, check_options, prepare_all
 from promptctl.errors import (
     ExperimentKeyMissing,
     ExperimentNotFound,
@@ -54,9 +54,10 @@ class _Seen:
 
 
 def prepare_drawn(
-    context: Context, ref: str, inputs: Mapping[str, Any] | None, options: RunOptions, *, is_dry_run: bool = False
+    context: Context, asked: Asked, inputs: Mapping[str, Any] | None, options: RunOptions, *, is_dry_run: bool = False
 ) -> list[Call]:
     """Return the call of the arm that a call is drawn into, and its fallbacks, ready to be made."""
+    ref = asked if isinstance(asked, str) else str(asked.ref)
     found = assign(context, ref, options, is_dry_run=is_dry_run)
     return prepare_all(context, found.prompt, inputs, options, drawn=found.drawn, is_dry_run=is_dry_run)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from promptctl.calls.dry_run import DryRun
     from promptctl.calls.loop import LoopThread
     from promptctl.calls.plain import PlainOptions
-    from promptctl.calls.prepare import RunOptions
+    from promptctl.calls.prepare import Asked, RunOptions
     from promptctl.calls.runner import OnReply, Piece, Runners
     from promptctl.catalogue.copying import Copied
     from promptctl.catalogue.difference import Difference
@@ -321,15 +321,16 @@ class Workspace:
         tree, _ = self.context.work_tree_for("formatting"), self.context.state_folder  # that of a branch is refused
         return format_files(tree, wanted, is_check=is_check)
 
-    def run(self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]) -> Execution:
+    def run(self, ref: Asked, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]) -> Execution:
         """Render the prompt, ask its model, validate the reply, record every attempt; give the last one.
 
-        Raises `InputError` or `RenderError` before anything is sent, `ModelError` when the provider failed for good,
-        `InvalidOutput` when the reply never fitted the output schema; each carries the record as `.execution`.
+        In the place of a ref stands what `prompt` returned, too: then nothing is resolved again. Raises `InputError` or
+        `RenderError` before anything is sent, `ModelError` when the provider failed for good, `InvalidOutput` when the
+        reply never fitted the output schema; each carries the record as `.execution`.
         """
         return self._waiting("arun").run(self.arun(ref, inputs, **options))
 
-    def dry_run(self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]) -> DryRun:
+    def dry_run(self, ref: Asked, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]) -> DryRun:
         """Return what such a call could cost at most, and what each budget would reserve for it; nothing is asked.
 
         Raises what `run` raises before it asks, but records nothing.
@@ -339,12 +340,14 @@ class Workspace:
         context = self.context.for_call()
         return dry_run(context, _calls(context, ref, inputs, options, is_dry_run=True)[0])
 
-    async def arun(self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]) -> Execution:
+    async def arun(
+        self, ref: Asked, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
+    ) -> Execution:
         """`run`, awaited."""
         return await self._ask(options, lambda context: _calls(context, ref, inputs, options))
 
     def stream(
-        self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
+        self, ref: Asked, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
     ) -> Iterator[Piece]:
         """Yield the call as it arrives: the chat message's metadata first, then pieces of text, last the `Execution`.
 
@@ -353,7 +356,7 @@ class Workspace:
         return self._waiting("astream").iterate(self.astream(ref, inputs, **options))
 
     def astream(
-        self, ref: str, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
+        self, ref: Asked, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
     ) -> AsyncGenerator[Piece, None]:
         """`stream`, as an asynchronous generator."""
         return self._stream(options, lambda context: _calls(context, ref, inputs, options))
@@ -516,7 +519,7 @@ class Workspace:
 
 def _calls(
     context: Context,
-    ref: str,
+    asked: Asked,
     inputs: Mapping[str, Any] | None,
     options: RunOptions,
     *,
@@ -526,7 +529,7 @@ def _calls(
     if options.get("experiment") is not None:
         from promptctl.experiments.drawing import prepare_drawn
 
-        return prepare_drawn(context, ref, inputs, options, is_dry_run=is_dry_run)
+        return prepare_drawn(context, asked, inputs, options, is_dry_run=is_dry_run)
     from promptctl.calls.prepare import prepare_all
 
-    return prepare_all(context, ref, inputs, options, is_dry_run=is_dry_run)
+    return prepare_all(context, asked, inputs, options, is_dry_run=is_dry_run)

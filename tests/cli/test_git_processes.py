@@ -67,3 +67,15 @@ def test_git_is_asked_as_often_for_many_prompts_as_for_few(
         assert ran.exit_code == 0, ran.err
         counts.append(sorted(started))
     assert counts[0] == counts[1]
+
+
+def test_a_call_resolves_its_prompt_once(
+    tmp_path: Path, cli: Cli, started: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_workspace(tmp_path, 1)
+    monkeypatch.chdir(tmp_path)
+    assert cli("label", "set", "p0@production", "HEAD~1").exit_code == 0
+    for command in (("run", "p0@production"), ("run", "p0@production", "--dry-run"), ("run", "p0")):
+        started.clear()
+        assert cli(*command).exit_code == 0
+        assert started.count("rev-parse") == 1, started
