@@ -98,7 +98,7 @@ class PromptAdmin(ReadOnlyAdmin):
             written=page.as_dict()["messages"] if page else [],
             history=history,
             totals=overview.total_rows(prompt_id),
-            calls=overview.call_rows(prompt_id),
+            calls=overview.call_rows(prompt_id, shows_replies=request.user.has_perm("service.view_airesponse")),
             budgets=overview.budget_rows(prompt_id),
         )
 

@@ -85,8 +85,8 @@ def prompt_rows() -> list[PromptRow]:
     return rows
 
 
-def call_rows(prompt: str) -> list[CallRow]:
-    """Return the last calls of a prompt, newest first."""
+def call_rows(prompt: str, *, shows_replies: bool) -> list[CallRow]:
+    """Return the last calls of a prompt, newest first; replies are for whoever may see answers."""
     wanted = promptctl.Filter(prompt=prompt, limit=LAST_CALLS)
     return [
         CallRow(
@@ -100,7 +100,7 @@ def call_rows(prompt: str) -> list[CallRow]:
             tokens=f"{_number(each.input_tokens)} + {_number(each.output_tokens)}",
             cost=_cost(each.cost_nano_usd),
             latency="-" if each.latency_ms is None else f"{each.latency_ms:,.0f} ms",
-            reply=each.reply or each.error_message or "",
+            reply=(each.reply or each.error_message or "") if shows_replies else "",
         )
         for each in workspace().log.executions(wanted, with_content=True)
     ]
