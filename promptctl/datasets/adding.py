@@ -26,6 +26,9 @@ from promptctl.log.store import Store
 from promptctl.prompts.loading import load_prompt, path_in
 from promptctl.prompts.prompt import MISSING, SENSITIVE_MARKS
 
+# Line ends of YAML 1.1, and characters that YAML takes only escaped.
+_ESCAPED = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
 
 @dataclass(frozen=True, slots=True)
 class Added:
@@ -122,7 +125,7 @@ class CaseFile:
     def _with(self, entries: Sequence[Mapping[str, Any]], *, is_alone: bool = False) -> bytes:
         """Return the file with the cases, or the lines to append to it."""
         if self._is_lines:
-            return b"".join(json.dumps(entry, ensure_ascii=False).encode() + b"\n" for entry in entries)
+            return "".join(f"{_as_json(entry)}\n" for entry in entries).encode()
         text = self._head or self._tree.read(self.path).decode()
         return _with_items(text, entries, self.path, is_alone=is_alone).encode()
 
@@ -155,6 +158,17 @@ def case_of(found: Execution, case_id: str, tags: Sequence[str], expected: Any =
     return entry if expected is MISSING else {**entry, "expected": expected}
 
 
+def _as_json(value: Any) -> str:
+    """Return JSON that is YAML too, on one line for every reader. Raises `WorkspaceError` for what is none."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (ValueError, RecursionError) as error:
+        message = "the case does not fit: it has half a character, a number that is none, or too many levels"
+        raise WorkspaceError(message, hint="write this case by hand") from error
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def _cases_path(tree: WorkTree, path: str) -> str:
     """Return the file that holds the dataset's cases: its own, or the one that it names."""
     if not path.endswith(DATASET_SUFFIXES):
@@ -165,7 +179,7 @@ def _cases_path(tree: WorkTree, path: str) -> str:
 def _with_items(text: str, entries: Sequence[Mapping[str, Any]], path: str, *, is_alone: bool) -> str:
     """Return the file with the cases after the last one, or in the place of all; JSON on one line each is YAML too."""
     end_of_line = "\r\n" if "\r\n" in text else "\n"
-    lines = text.splitlines(keepends=True)
+    lines = re.findall(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+", text)
     start = next((number for number, line in enumerate(lines) if re.match(r"cases:[ \t]*(#.*)?$", line.rstrip())), None)
     if start is None:
         raise WorkspaceError(
@@ -179,11 +193,7 @@ def _with_items(text: str, entries: Sequence[Mapping[str, Any]], path: str, *, i
     items = []
     for entry in entries:
         items.append(f"{indent}- id: {json.dumps(entry['id'])}{end_of_line}")
-        items += [
-            f"{indent}  {key}: {json.dumps(value, ensure_ascii=False)}{end_of_line}"
-            for key, value in entry.items()
-            if key != "id"
-        ]
+        items += [f"{indent}  {key}: {_as_json(value)}{end_of_line}" for key, value in entry.items() if key != "id"]
     if not lines[end - 1].endswith("\n"):
         lines[end - 1] += end_of_line
     return "".join([*lines[: start + 1 if is_alone else end], *items, *lines[end:]])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from promptctl.errors import UsageError, printable
+from promptctl.files.plain import Measure, plain
 
 DEFAULT_NAME = "feedback"
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
@@ -123,8 +124,14 @@ def scores_of(given: Iterable[Feedback]) -> dict[str, float]:
 
 
 def as_expected(text: str) -> Any:
-    """Return a correction, or a reply, as a case expects it: as data if it is JSON, else as it is."""
+    """Return a correction, or a reply, as a case expects it: as data if it is JSON that a file can hold, else as text.
+
+    >>> as_expected('{"label": "billing"}'), as_expected("[NaN]")
+    ({'label': 'billing'}, '[NaN]')
+    """
     try:
-        return json.loads(text)
-    except ValueError:
+        data = plain(json.loads(text), Measure())
+        json.dumps(data, ensure_ascii=False).encode()  # a lone surrogate is JSON, and no text
+    except (ValueError, RecursionError):
         return text
+    return data

@@ -57,6 +57,42 @@ def test_the_worst_become_cases_and_what_is_left_out_says_why(lab: Lab) -> None:
     assert (again.added, {each.left_out for each in again.left_out} >= {"it is a case already"}) == ((), True)
 
 
+def test_a_correction_that_is_no_data_is_text_and_stops_no_other_case(lab: Lab) -> None:
+    lab.write("datasets/block.yaml", DATASET)
+    lab.write("datasets/lines.yaml", "prompts: [triage]\ncases: lines.jsonl\n")
+    lab.write("datasets/lines.jsonl", '{"id": "one", "inputs": {"ticket": "known"}, "expected": "a"}\n')
+    odd = [
+        "[" * 60_000,
+        "[" * 500 + "]" * 500,
+        '"\\ud800"',
+        '{"a": NaN}',
+        "[1e999]",
+        "a\u2028b\x85\x7f\ufeff",
+        '{"b": 1}',
+    ]
+    ids = [score(lab, f"ticket {number}", 0, expected=text) for number, text in enumerate(odd)]
+    for name in ("block", "lines"):
+        found = take(lab, name)
+        assert ({each.case_id for each in found.added}, found.left_out) == ({*ids}, ())
+    later = score(lab, "later", 0, expected="fine")
+    for name in ("block", "lines"):
+        assert [each.case_id for each in take(lab, name).added] == [later]
+        with lab.open() as workspace:
+            cases = {case.id: case.expected for case in workspace.datasets.cases(name).cases}
+        assert [cases[id_] for id_ in (*ids, later)] == [*odd[:-1], {"b": 1}, "fine"]
+
+
+def test_a_call_whose_inputs_no_file_holds_is_left_out_alone(lab: Lab) -> None:
+    lab.write("datasets/x.yaml", DATASET)
+    score(lab, "half \ud800", 0, expected="x")
+    whole = score(lab, "whole", 0.1, expected="x")
+    found = take(lab)
+    assert [each.case_id for each in found.added] == [whole]
+    assert [each.left_out for each in found.left_out] == [
+        "the case does not fit: it has half a character, a number that is none, or too many levels"
+    ]
+
+
 def test_a_limit_takes_the_worst_and_says_how_many_further_ones_there_are(lab: Lab) -> None:
     defaults = "defaults: {assert: [{type: contains, value: o}]}\n"
     lab.write("datasets/x.yaml", f"prompts: [triage]\n{defaults}cases:\n  - {{id: one, inputs: {{ticket: a}}}}\n")
