@@ -106,6 +106,9 @@ def compare_outcomes(
     missing += [CasePair(lost, lost) for lost in nowhere if lost.case_id not in before and lost.case_id not in after]
     graded = [pair for pair in same if pair.is_graded]
     metrics, lost_metrics = _compare_metrics(graded, procedure)
+    usage = compare_usage(same, _clusters(same))
+    if is_decided:  # the cases were asked until something was seen in them: an interval of theirs is none
+        usage = tuple(replace(each, interval=None) for each in usage)
     return Comparison(
         procedure=procedure,
         improved=tuple(pair for pair in graded if pair.way > 0),
@@ -122,7 +125,7 @@ def compare_outcomes(
         is_decided=is_decided,
         metrics=metrics,
         lost_metrics=lost_metrics,
-        usage=compare_usage(same, _clusters(same)),
+        usage=usage,
     )
 
 

@@ -168,6 +168,7 @@ def test_head_ends_once_the_rest_can_change_nothing(worse: Lab, tmp_path: Path) 
     data = comparison_as_dict(found)
     left_out = 200 - asked
     assert (data["decided_early"], data["not_asked"], data["errors"], data["errored"]) == (True, left_out, 0, [])
+    assert [each["interval"] for each in data["usage"]] == [None] * len(data["usage"])
     assert (data["difference"], data["interval"], data["metrics"][0]["interval"]) == (None, None, None)
     assert f"{left_out} not asked" in counts_line(found.comparison)
     assert next(number_rows(found.comparison))[-1] == "-"
