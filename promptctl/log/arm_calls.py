@@ -9,7 +9,7 @@ from hashlib import sha256
 from promptctl.log.records import Status
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # frozen, it took five times as long to make, and a report makes a million
 class ArmCall:
     """One call of an experiment, with all its attempts.
 

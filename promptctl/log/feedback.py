@@ -116,7 +116,12 @@ def parse_condition(text: str) -> ScoreCondition:
 
 def scores_of(given: Iterable[Feedback]) -> dict[str, float]:
     """Return a call's score under each name, the mean over people; `given` is all that it has, oldest first."""
-    newest = {(each.name, each.by): each.score for each in given if each.score is not None}
+    return means_of((each.name, each.by, each.score) for each in given if each.score is not None)
+
+
+def means_of(given: Iterable[tuple[str, str | None, float]]) -> dict[str, float]:
+    """Return the mean over people of each name, out of a call's names, people and scores, oldest first."""
+    newest = {(name, by): score for name, by, score in given}
     named: dict[str, list[float]] = {}
     for (name, _), score in newest.items():
         named.setdefault(name, []).append(score)

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from promptctl.log.arm_calls import ArmCall
 from promptctl.log.call_totals import REUSED_SOURCES
+from promptctl.log.feedback import means_of
 from promptctl.log.sqlite.corrections import rows
 from promptctl.log.sqlite.sums import NUMBER_OF_ROW, UNPRICED
-
-# Looked up for each call: the view of all scores would be added up anew for each.
-_SCORE = """(SELECT avg(score) FROM (
-  SELECT score, max(id) FROM feedback
-  WHERE call_id = executions.call_id AND name = ? AND score IS NOT NULL GROUP BY by
-))"""
-_SCORED_AT = (
-    "(SELECT min(created_at) FROM feedback WHERE call_id = executions.call_id AND name = ? AND score IS NOT NULL)"
-)
-
 
 _Ending = tuple[Any, Any, Any, Any]
 """Status, source of the reply, cost and latency of an attempt."""
@@ -32,36 +25,55 @@ def arm_calls(connection: sqlite3.Connection, experiment: str, names: Sequence[s
     """
     source = rows(connection)
     known = f"iif({UNPRICED.format(cost=source.cost)}, NULL, ifnull({source.cost}, 0))"
-    columns = f"call_id, arm, arm_key, digest, {NUMBER_OF_ROW}, started_at, status, reply_source, {known}, latency_ms"
-    is_scored = bool(names) and connection.execute("SELECT 1 FROM feedback LIMIT 1").fetchone() is not None
-    asked = tuple(dict.fromkeys(names)) if is_scored else ()
-    scored = "".join(f", {_SCORE}, {_SCORED_AT}" for _ in asked)
+    ending = f"status, reply_source, {known}, latency_ms"
     # Most calls have one attempt, and after one that is ok there is none.
-    later = f"SELECT {columns} FROM {source.table} WHERE call_id = ? AND attempt > 1 ORDER BY attempt"  # noqa: S608
-    first = f"SELECT {columns}{scored} FROM {source.table} WHERE experiment = ? AND attempt = 1 "  # noqa: S608
+    later = f"SELECT {ending} FROM {source.table} WHERE call_id = ? AND attempt > 1 ORDER BY attempt"  # noqa: S608
+    table, asked = source.table, list(dict.fromkeys(names))
+    if asked and connection.execute("SELECT 1 FROM feedback LIMIT 1").fetchone():
+        # A row for each score: to add them up in SQL takes longer than all the rest.
+        of_names = f"name IN ({', '.join('?' * len(asked))}) AND score IS NOT NULL"
+        table += f" LEFT JOIN feedback ON feedback.call_id = executions.call_id AND {of_names}"
+        scored = "name, by, score, feedback.id, feedback.created_at"
+    else:
+        scored, asked = "NULL, NULL, NULL, NULL, NULL", []
+    columns = f"executions.call_id, arm, arm_key, digest, {NUMBER_OF_ROW}, started_at, {ending}, {scored}"
     found = connection.execute(
-        f"{first} ORDER BY started_at, executions.rowid",
-        [*(name for each in asked for name in (each, each)), experiment],
+        f"SELECT {columns} FROM {table} WHERE experiment = ? AND attempt = 1 "  # noqa: S608 - our own names
+        "ORDER BY started_at, executions.rowid",
+        [*asked, experiment],
     )
-    for call_id, arm, key, digest, version, started_at, status, origin, cost, latency, *scores in found:
-        last = (status, origin, cost, latency)
+    for _, of_call in groupby(found, itemgetter(0)):
+        row, *others = of_call
+        call_id, arm, key, digest, version, started_at, status, origin, cost, latency, name, _, score, _, at = row
         if status != "ok":
-            last = _with_later(last, [row[-4:] for row in connection.execute(later, (call_id,))])
-        if last[1] in REUSED_SOURCES:
+            attempts = connection.execute(later, (call_id,))
+            status, origin, cost, latency = _with_later((status, origin, cost, latency), attempts)
+        if origin in REUSED_SOURCES:
             continue
-        kept = {name: at for name, at in zip(asked, range(0, len(scores), 2), strict=True) if scores[at] is not None}
+        scores, scored_at = ({}, {}) if name is None else ({name: score}, {name: at})
+        if others:
+            scores, scored_at = _scores([row, *others])
         yield ArmCall(
             arm=arm,
             arm_key=key,
             digest=digest,
             version=version,
             started_at=started_at,
-            status=last[0],
-            cost_nano_usd=last[2],
-            latency_ms=None if last[3] is None else round(last[3], 3),
-            scores={name: scores[at] for name, at in kept.items()},
-            scored_at={name: scores[at + 1] for name, at in kept.items()},
+            status=status,
+            cost_nano_usd=cost,
+            latency_ms=None if latency is None else round(latency, 3),
+            scores=scores,
+            scored_at=scored_at,
         )
+
+
+def _scores(given: Sequence[tuple[Any, ...]]) -> tuple[dict[str, float], dict[str, str]]:
+    """Return the score under each name and the time of its first, out of a call's rows."""
+    oldest_first = sorted((row[-5:] for row in given), key=itemgetter(3))
+    first_at: dict[str, str] = {}
+    for name, _, _, _, at in oldest_first:
+        first_at[name] = min(at, first_at.get(name, at))
+    return means_of(each[:3] for each in oldest_first), first_at
 
 
 def _with_later(first: _Ending, later: Iterable[_Ending]) -> _Ending:
