@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from promptctl.differences.diff import diff_prompts
 from promptctl.errors import GitError, InvalidFiles, PromptNotFound, RevisionNotFound, WorkspaceError
 from promptctl.files.names import SETTINGS, did_you_mean, did_you_mean_glob
-from promptctl.git.trees import TREES_KEPT, CommitTree
+from promptctl.git.kept_trees import TREES_KEPT
+from promptctl.git.trees import CommitTree
 from promptctl.versions.snapshot import Snapshot, SnapshotEntry, snapshot_bytes
 
 if TYPE_CHECKING:

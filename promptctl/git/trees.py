@@ -6,11 +6,9 @@ import errno
 import hashlib
 import os
 import stat
-import threading
-from collections import OrderedDict
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from promptctl.errors import GitError, Place, WorkspaceError, printable
 from promptctl.files.names import DEFAULT_PLACES, SETTINGS
@@ -28,19 +26,16 @@ from promptctl.git.commands import REFETCH
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, MutableMapping, Sequence
 
     from promptctl.files.names import PromptPlaces
     from promptctl.files.tree import FileStamp
-    from promptctl.git.objects import GitObject
     from promptctl.git.repository import Git
 
 _REGULAR = ("100644", "100755", "100664")
 _FOLDER = "40000"
 _LINK = "120000"
 _SUBMODULE = "160000"
-TREES_KEPT = 8
-_FILES_KEPT, _FILE_KEPT_BYTES = 64, 64 << 10
 CHECK_OUT = "this is a sparse checkout; git sparse-checkout add FOLDER brings more"
 IN_SUBMODULE = "versions and labels of its prompts are counted in its own repository"
 _READ_BYTES = 1 << 20
@@ -162,14 +157,17 @@ class CommitTree:
     """The files of one commit, read folder by folder and each once, in a fraction of a millisecond.
 
     `prefix` is the workspace's path below the repository's root (`""` or `apps/bot/`), by default that of `git`.
+    Files are looked for in `recent` by blob id, and put there.
     """
 
-    def __init__(self, git: Git, commit: str, prefix: str | None = None) -> None:
+    def __init__(
+        self, git: Git, commit: str, prefix: str | None = None, *, recent: MutableMapping[str, bytes] | None = None
+    ) -> None:
         self.commit: str = commit
         self.git = git
         self._prefix = git.prefix if prefix is None else prefix
         self._folders: dict[str, dict[str, _Entry]] = {}
-        self._recent: dict[str, bytes] = {}
+        self._recent = recent
 
     @cached_property
     def places(self) -> PromptPlaces:
@@ -179,16 +177,18 @@ class CommitTree:
     def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
         """Return the file's bytes; see `promptctl.files.tree.Tree.read`."""
         id_ = self._file(path)
-        data = self._recent.get(id_)
-        if data is not None and len(data) <= max_bytes:
-            return data
+        kept = self._recent.get(id_) if self._recent is not None else None
+        if kept is not None and len(kept) <= max_bytes:
+            return kept
         found = self.git.objects.read(id_, max_bytes=max_bytes, ahead=lambda: self._ahead(path))
         if found is None:
             raise _refused(path, f"is damaged: object {id_} is not in the repository", REFETCH)
         if found.data is None:
             raise _too_large(path, found.size, max_bytes)
-        self._remember(id_, check_content(path, found.data))
-        return found.data
+        data = check_content(path, found.data)
+        if self._recent is not None:
+            self._recent[id_] = data
+        return data
 
     def open(self, path: str) -> BinaryIO:
         """Open the file as a stream; see `promptctl.files.tree.StreamedTree.open`."""
@@ -299,36 +299,16 @@ class CommitTree:
             if id_ is not None and (tree is None or tree.data is None):
                 raise GitError(f"commit {self.commit[:7]} is damaged: object {id_} is missing", hint=REFETCH)
             try:
-                self._folders[folder] = _entries(tree.data or b"", len(self.commit) // 2) if tree is not None else {}
+                self.keep_folder(folder, tree.data or b"" if tree is not None else b"")
             except ValueError as error:
                 message = f"commit {self.commit[:7]} is damaged: object {id_} is no tree"
                 raise GitError(message, hint=REFETCH) from error
         return [self._folders[folder] for folder in folders]
 
-    def keep(self, way: Sequence[str], depth: int, found: GitObject) -> str | None:
-        """Keep what was read ahead at a depth of the way to a file; return the id of what is next, None at the end."""
-        data = found.data or b""
-        if found.kind != "tree":
-            if depth == len(way) and not is_lfs_pointer(data):
-                self._remember(found.id, data)
-            return None
-        try:
-            entries = self._folders["/".join(way[:depth])] = _entries(data, len(self.commit) // 2)
-        except ValueError:  # it is damaged
-            return None
-        return entries[way[depth]].id if depth < len(way) and way[depth] in entries else None
-
-    def share(self, recent: dict[str, bytes]) -> Self:
-        """Share the files that were read last with other trees."""
-        self._recent = recent
-        return self
-
-    def _remember(self, id_: str, data: bytes) -> None:
-        """Keep a small file for a moment: it is looked for and then read, and other commits often have the same."""
-        if len(self._recent) >= _FILES_KEPT:
-            self._recent.clear()
-        if len(data) <= _FILE_KEPT_BYTES:
-            self._recent[id_] = data
+    def keep_folder(self, folder: str, data: bytes) -> dict[str, _Entry]:
+        """Keep a folder, given as the bytes of its tree object; return its entries. Raises `ValueError` if damaged."""
+        found = self._folders[folder] = _entries(data, len(self.commit) // 2)
+        return found
 
     def _tree_id(self, folder: str) -> str | None:
         """Return the tree object of a folder; None if there is no such folder."""
@@ -351,40 +331,6 @@ def _entries(tree: bytes, id_bytes: int) -> dict[str, _Entry]:
         at = end + 1 + id_bytes
         found[_text(name)] = _Entry(mode.decode(), tree[end + 1 : at].hex())
     return found
-
-
-class CommitTrees:
-    """The trees of one repository's commits, the latest few kept. Threads may share it."""
-
-    def __init__(self, git: Git) -> None:
-        self._git = git
-        self._kept: OrderedDict[str, CommitTree] = OrderedDict()
-        self._recent: dict[str, bytes] = {}
-        self._lock = threading.Lock()
-
-    def read_ahead(self, wanted: Sequence[tuple[str, str]]) -> None:
-        """Read a file of each of a few commits and the folders on the way to it, those of one depth in one go.
-
-        `wanted` are commits and paths from the repository's root. What is missing is left to who asks for it.
-        """
-        ways = [(self.at(commit), path.split("/")) for commit, path in wanted[:TREES_KEPT]]
-        commits = self._git.objects.read_all([tree.commit for tree, _ in ways])
-        ids = [each.data[5 : 5 + len(each.id)].decode() if each and each.data else None for each in commits]
-        for depth in range(max((len(way) for _, way in ways), default=-1) + 1):
-            there = [n for n, id_ in enumerate(ids) if id_ is not None]
-            found = self._git.objects.read_all([ids[n] or "" for n in there], max_bytes=MAX_BYTES)
-            for n, each in zip(there, found, strict=True):
-                tree, way = ways[n]
-                ids[n] = tree.keep(way, depth, each) if each is not None and each.data is not None else None
-
-    def at(self, commit: str) -> CommitTree:
-        """Return the workspace at a commit, given by its full id."""
-        with self._lock:
-            tree = self._kept.pop(commit, None) or CommitTree(self._git, commit).share(self._recent)
-            self._kept[commit] = tree
-            if len(self._kept) > TREES_KEPT:
-                self._kept.popitem(last=False)
-            return tree
 
 
 def blob_id(data: bytes, like: str) -> str:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from promptctl.git.kept_trees import CommitTrees
     from promptctl.git.repository import Git
-    from promptctl.git.trees import CommitTree, CommitTrees
+    from promptctl.git.trees import CommitTree
     from promptctl.git.walk import ParentedCommit
     from promptctl.versions.index_store import VersionRow
     from promptctl.versions.line import Line

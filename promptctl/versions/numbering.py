@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from promptctl.files.names import PromptPlaces
+    from promptctl.git.kept_trees import CommitTrees
     from promptctl.git.repository import Git
-    from promptctl.git.trees import CommitTrees
     from promptctl.git.walk import ParentedCommit, Step
     from promptctl.versions.closures import Closures
     from promptctl.versions.index_store import IndexStore, VersionRow

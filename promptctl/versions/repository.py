@@ -145,7 +145,7 @@ class Repository:
     def _index(self) -> Index | None:
         git = self.git
         if self._kept_index is None and git is not None:
-            from promptctl.git.trees import CommitTrees
+            from promptctl.git.kept_trees import CommitTrees
             from promptctl.versions.index import Index
             from promptctl.versions.index_store import INDEX_FILE
 

@@ -8,7 +8,7 @@ import pytest
 from promptctl.errors import WorkspaceError
 from promptctl.files.tree import MAX_BYTES, StreamedTree
 from promptctl.git.repository import Git
-from promptctl.git.trees import CommitTree, CommitTrees, WorkTree, blob_id, blob_of
+from promptctl.git.trees import CommitTree, WorkTree, blob_id, blob_of
 from tests.repositories import Repo
 
 if TYPE_CHECKING:
@@ -175,19 +175,3 @@ def test_a_file_of_gigabytes_is_not_hashed(tmp_path: Path) -> None:
     with (tmp_path / "big").open("wb") as file:
         file.truncate(1 << 31)
     assert blob_of(WorkTree(tmp_path), "big", "0" * 40) == ""
-
-
-def test_files_of_several_commits_are_read_ahead(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = "prompts/sub/a.prompt.yaml"
-    commits = [repo.commit(text, {path: text, "prompts/p.j2": POINTER}) for text in ("one\n", "two\n")]
-    git = Git.open(repo.path)
-    assert git is not None
-    trees = CommitTrees(git)
-    trees.read_ahead([*((commit, path) for commit in commits), (commits[0], "prompts/p.j2"), (commits[0], "no/x")])
-    monkeypatch.setattr(git.objects, "_answers", None)
-    assert [trees.at(commit).read(path) for commit in commits] == [b"one\n", b"two\n"]
-    monkeypatch.undo()
-    with pytest.raises(WorkspaceError, match="Git LFS pointer"):
-        trees.at(commits[0]).read("prompts/p.j2")
-    with pytest.raises(FileNotFoundError):
-        trees.at(commits[0]).read("no/x")
