@@ -133,7 +133,7 @@ class _Texts:
             self._notes.add(version.note)
             self._context.warn(f"the snapshot does not say which version it holds: {version.note}")
         files = {path: key for path in sorted({*prompt.closure, SETTINGS}) if (key := self._key(found, path))}
-        return SnapshotEntry(
+        entry = SnapshotEntry(
             prompt=prompt.id,
             at=found.ref.at,
             label=version.label,
@@ -146,6 +146,20 @@ class _Texts:
             sensitive=prompt.sensitive,
             event=None if state is None else {key: state.as_dict()[key] for key in _EVENT},
         )
+        self._check(entry)
+        return entry
+
+    def _check(self, entry: SnapshotEntry) -> None:
+        """Raise `WorkspaceError` if what an entry says beside its files holds a secret: a move's reason can."""
+        told = {**entry.as_dict(), **(entry.event or {})}
+        secret = [name for name, value in told.items() if self._context.redactor.holds_secret(str(value))]
+        if secret:
+            ref = f"{entry.prompt}@{entry.at}"
+            is_of_move = secret[-1] in (entry.event or {})
+            raise WorkspaceError(
+                f"the {secret[-1]} of {ref} holds a secret, which no snapshot may: nothing was written",
+                hint=f"revoke the key; then promptctl label remove {ref}, and set it again" if is_of_move else None,
+            )
 
     def _key(self, found: PromptAtVersion, path: str) -> str | None:
         """Return the key of a file's text, which is read if no entry before had the same; None if it has no part."""

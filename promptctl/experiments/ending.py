@@ -16,7 +16,7 @@ from promptctl.formats.experiment_rules import CONTROL, Experiment
 from promptctl.formats.rule_editing import with_stopped
 from promptctl.labels.tags import one_line
 from promptctl.log.stamps import utc_now, utc_text
-from promptctl.promotion.labelling import Labelling
+from promptctl.promotion.labelling import Labelling, check_reason
 from promptctl.versions.refs import is_label
 
 if TYPE_CHECKING:
@@ -61,11 +61,12 @@ def report_of(context: Context, name: str) -> ExperimentReport:
 def stop(context: Context, name: str, reason: str) -> Ending:
     """Stop an experiment in `promptctl.yaml`: everybody gets control. One that is stopped keeps its reason.
 
-    Raises `UsageError` without a reason, `ExperimentNotFound`, and what editing raises.
+    Raises `UsageError` without a reason or for one with a secret, `ExperimentNotFound`, and what editing raises.
     """
     reason = one_line(reason)
     if not reason:
         raise UsageError("a reason is needed", hint="say why it is stopped: --reason TEXT")
+    check_reason(context, reason)
     experiment = find_experiment(context, name)
     if experiment.stopped is not None:
         return Ending(experiment=name, action="none", words=f"it is stopped already: {experiment.stopped}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from promptctl.errors import WorkspaceError
-from promptctl.files.names import DRAFTS, SETTINGS, STATE_FOLDER, STATE_IGNORE
+from promptctl.files.names import DATASETS, DRAFTS, LOCK, SETTINGS, STATE_FOLDER, STATE_IGNORE
 
 _NEW_FILE_MODE = 0o644
 _SUFFIX = ".promptctl-draft"
@@ -41,6 +41,43 @@ def replace_file(file: Path, parts: Iterable[bytes], *, is_new: bool = False, ne
         raise WorkspaceError(f"cannot write {file}: {error.strerror}") from error
 
 
+def replace_output(file: Path, parts: Iterable[bytes], *, new_mode: int = _NEW_FILE_MODE) -> None:
+    """Put the parts in the place of a file that the user named for a report, an export or a snapshot.
+
+    Raises `WorkspaceError` for a file that `check_output` refuses, and what `replace_file` raises.
+    """
+    check_output(file)
+    replace_file(file, parts, new_mode=new_mode)
+
+
+def check_output(file: Path) -> None:
+    """Raise `WorkspaceError` for a file of Git's, or one that a workspace is made of: no output takes its place."""
+    real = file.parent.resolve() / file.name
+    hint = "name a different file"
+    if any(each.name.casefold() == ".git" or _is_git_folder(each) for each in (real, *real.parents)):
+        raise WorkspaceError(f"cannot write {file}: it is in a folder of Git's own", hint=hint)
+    root = _root_around(real)
+    if root is not None and os.path.lexists(real) and _is_part_of(root, real.relative_to(root).as_posix()):
+        raise WorkspaceError(f"cannot write {file}: it is a file of the workspace itself", hint=hint)
+
+
+def _root_around(file: Path) -> Path | None:
+    return next((folder for folder in file.parents if (folder / SETTINGS).is_file()), None)
+
+
+def _is_git_folder(folder: Path) -> bool:
+    return (folder / "HEAD").is_file() and (folder / "objects").is_dir()
+
+
+def _is_part_of(root: Path, path: str) -> bool:
+    """Return True for a path of settings, state, prompts or datasets of the workspace at `root`."""
+    from promptctl.files.tree import places_in
+
+    places = places_in((root / SETTINGS).read_bytes())
+    is_top = path in (SETTINGS, LOCK) or path.startswith((f"{STATE_FOLDER}/", f"{DATASETS}/"))
+    return is_top or places.folder_of(path) is not None
+
+
 def make_state_folder(folder: Path) -> None:
     """Make `.promptctl/` with its own .gitignore, and clear away what killed processes left there.
 
@@ -62,7 +99,7 @@ def make_state_folder(folder: Path) -> None:
 @contextmanager
 def _draft(file: Path) -> Iterator[tuple[BinaryIO, Path]]:
     """Open a draft of a file, on the same file system: in the state folder of its workspace, or else beside it."""
-    root = next((folder for folder in file.absolute().parents if (folder / SETTINGS).is_file()), None)
+    root = _root_around(file.absolute())
     drafts = file.parent
     if root is not None:
         state = root / STATE_FOLDER

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
-from promptctl.files.names import LABEL, id_problem
+from promptctl.files.names import LABEL, LOCK, id_problem
 from promptctl.files.yaml_reader import read_yaml
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from promptctl.labels.chains import LabelState
 
-LOCK = "promptctl.lock.yaml"
 MAX_LOCK = 16 << 20
 AGAIN = "write it again: promptctl label lock"
 

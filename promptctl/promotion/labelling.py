@@ -8,8 +8,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from promptctl.errors import HistoryIncomplete, InvalidFiles, LabelRefused, Place, Problem, UsageError
-from promptctl.files.names import SETTINGS
-from promptctl.labels.lock import LOCK
+from promptctl.files.names import LOCK, SETTINGS
 from promptctl.labels.reading import Labels
 from promptctl.labels.remote import remote_meant, remote_names
 from promptctl.labels.tags import LabelName
@@ -67,7 +66,7 @@ class Labelling:
         Raises `LabelRefused` if a rule of `promptctl.yaml`, as the default branch has it, or the remote stops it: then
         nothing has changed.
         """
-        label, mover, moment, known = self._mover(name)
+        label, mover, moment, known = self._mover(name, reason)
         ref = Ref(label.prompt) if version is None else parse_ref(f"{label.prompt}@{version.removeprefix('@')}")
         found = self._context.repository.resolve(ref, moment=moment)
         if version is None and not found.version.is_dirty and found.version.commit is not None:
@@ -80,14 +79,14 @@ class Labelling:
 
     def rollback(self, name: str, to: str | None = None, *, reason: str = "") -> MoveResult:
         """Let a label name again what it named before, or the version `to` (`v5`, a commit) that it once named."""
-        label, mover, moment, _ = self._mover(name)
+        label, mover, moment, _ = self._mover(name, reason)
         self._check_prompt(label.prompt, moment)
         event = None if to is None else _event_of(self._labels(moment), label, to.removeprefix("@"))
         return self._warned(mover.rollback(label, reason=reason, to=event))
 
     def remove(self, name: str, *, reason: str = "") -> MoveResult:
         """Let a label name nothing from now on; its history stays."""
-        label, mover, moment, _ = self._mover(name)
+        label, mover, moment, _ = self._mover(name, reason)
         self._check_prompt(label.prompt, moment)
         return self._warned(mover.remove(label, reason=reason))
 
@@ -213,12 +212,13 @@ class Labelling:
             self._context.warn(note)
         return labels
 
-    def _mover(self, name: str) -> tuple[LabelName, Mover, Moment, Committed | None]:
+    def _mover(self, name: str, reason: str) -> tuple[LabelName, Mover, Moment, Committed | None]:
         """Return a label, a mover for one move of it, and the moment after the remote was asked for its labels.
 
         The mover has the rules that the default branch has now, and the work tree's until it has any. What the branch
-        has is returned too.
+        has is returned too. Raises `UsageError` for a reason that holds a secret.
         """
+        check_reason(self._context, reason)
         moment = self._now()
         label = self._label(name, moment)
         known = moment.committed
@@ -282,6 +282,12 @@ class Labelling:
         """Raise `PromptNotFound` if there is no such prompt and never was; a deleted one still has its labels."""
         if prompt not in prompt_paths(moment.work_tree) and not moment.label_tags.labels_of(prompt):
             self._context.repository.versions_of(prompt, moment)
+
+
+def check_reason(context: Context, reason: str) -> None:
+    """Raise `UsageError` for a reason that holds a secret: it goes into Git, where nothing erases it."""
+    if context.redactor.holds_secret(reason):
+        raise UsageError("the reason holds a secret: nothing was done", hint="say it without: it is kept in Git")
 
 
 def _unasked(moment: Moment) -> Unasked:

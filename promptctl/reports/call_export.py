@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from promptctl.errors import UsageError
-from promptctl.files.writing import replace_file
+from promptctl.files.writing import replace_output
 from promptctl.log.records import CONTENT_FIELDS, Execution
 from promptctl.reports.rows import csv_line
 
@@ -51,7 +51,7 @@ def write_calls(path: Path, executions: Iterable[Execution], *, with_content: bo
     else:
         lines = csv_lines(rows(), with_content=with_content) if suffix == ".csv" else json_lines(rows())
         parts = (line.encode("utf-8", "replace") for line in lines)
-    replace_file(path, parts, new_mode=_MODE)
+    replace_output(path, parts, new_mode=_MODE)
     return number
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from promptctl.comparisons.compared import Compared, decision_of
 from promptctl.comparisons.gates import strictest
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.files.writing import replace_file
+from promptctl.files.writing import replace_output
 from promptctl.log.store import Store
 from promptctl.reports.comparison import comparison_as_dict, comparison_markdown
 from promptctl.reports.files import writer_for
@@ -43,7 +43,7 @@ def write_comparisons(
             parts = _junit(log, compared, alone)
         case _:
             parts = writer(log, sides)
-    replace_file(path, (part.encode("utf-8", "replace") for part in parts))
+    replace_output(path, (part.encode("utf-8", "replace") for part in parts))
 
 
 def _document(evaluations: Iterator[str], compared: Sequence[Compared]) -> Iterator[str]:

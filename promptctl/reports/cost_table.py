@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import UsageError
-from promptctl.files.writing import replace_file
+from promptctl.files.writing import replace_output
 from promptctl.reports.rows import csv_line
 from promptctl.reports.wording import NANO, as_text
 
@@ -44,7 +44,7 @@ def _write(rows: Sequence[Mapping[str, Any]], usual: Sequence[str], path: Path) 
     columns = list(rows[0]) if rows else usual
     lines = [csv_line([name.replace(_MONEY, "_usd") for name in columns])]
     lines += [csv_line([_cell(name, value) for name, value in row.items()]) for row in rows]
-    replace_file(path, ["".join(lines).encode()])
+    replace_output(path, ["".join(lines).encode()])
 
 
 def _cell(name: str, value: Any) -> Any:

@@ -22,17 +22,23 @@ def write_report(path: Path, log: Store, evaluations: Sequence[Evaluation]) -> N
     Results are read from the log as they are written, so that any number of them fits. Raises `UsageError` for
     another suffix and `WorkspaceError` if the file cannot be written; a file that was there then stays as it was.
     """
-    from promptctl.files.writing import replace_file
+    from promptctl.files.writing import replace_output
 
     writer = writer_for(path)
-    replace_file(path, (part.encode("utf-8", "replace") for part in writer(log, evaluations)))
+    replace_output(path, (part.encode("utf-8", "replace") for part in writer(log, evaluations)))
 
 
 def check_report_path(path: Path) -> None:
-    """Find out, before an evaluation is paid for, that its report could not be written. Raises `UsageError`."""
+    """Find out, before an evaluation is paid for, that its report could not be written.
+
+    Raises `UsageError`, and `WorkspaceError` for a file that no output replaces.
+    """
+    from promptctl.files.writing import check_output
+
     if path.is_dir():
         raise UsageError(f"{path} is a folder", hint=f"name a file in it: {path / 'report.html'}")
     writer_for(path)
+    check_output(path)
     folder = path.absolute().parent
     while not folder.exists():
         folder = folder.parent

@@ -9,7 +9,7 @@ from typing import Any
 
 from promptctl.errors import UsageError
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.files.writing import replace_file
+from promptctl.files.writing import check_output, replace_output
 from promptctl.log.redaction import Redactor
 from promptctl.log.store import Store
 from promptctl.reports.prompt_diff import diff_lines
@@ -33,13 +33,14 @@ SUFFIXES = (".md", ".markdown", ".json", ".html", ".xml")
 
 
 def check_suffixes(paths: Sequence[Path]) -> None:
-    """Raise `UsageError` for a file whose name asks for no format, before anything is spent."""
+    """Raise for a file whose name asks for no format, or that no output replaces, before anything is spent."""
     for path in paths:
         if path.suffix.lower() not in SUFFIXES:
             raise UsageError(
                 f"{path.name or path}: no review has the suffix {path.suffix or '(none)'}",
                 hint="use .md, .json, .html or .xml (JUnit)",
             )
+        check_output(path)
 
 
 def write_review(path: Path, log: Store, review: Review, redactor: Redactor) -> None:
@@ -48,7 +49,7 @@ def write_review(path: Path, log: Store, review: Review, redactor: Redactor) -> 
     Raises `WorkspaceError` if the file cannot be written; it then stays as it was.
     """
     parts = _written(path.suffix.lower(), log, review, redactor)
-    replace_file(path, (part.encode("utf-8", "replace") for part in parts))
+    replace_output(path, (part.encode("utf-8", "replace") for part in parts))
 
 
 def _written(suffix: str, log: Store, review: Review, redactor: Redactor) -> Iterator[str]:

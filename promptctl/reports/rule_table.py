@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptctl.errors import UsageError
-from promptctl.files.writing import replace_file
+from promptctl.files.writing import replace_output
 from promptctl.reports.rows import csv_line
 
 if TYPE_CHECKING:
@@ -38,4 +38,4 @@ def write_rules(rows: Sequence[RuledPrompt], path: Path) -> None:
         text = "".join(lines)
     else:
         text = rules_as_yaml(rows)
-    replace_file(path, [text.encode()])
+    replace_output(path, [text.encode()])

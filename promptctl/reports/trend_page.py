@@ -8,7 +8,7 @@ from pathlib import Path
 from promptctl.errors import UsageError
 from promptctl.evaluations.evaluation import Evaluation, load
 from promptctl.evaluations.trend import Trend
-from promptctl.files.writing import replace_file
+from promptctl.files.writing import replace_output
 from promptctl.log.store import Store
 from promptctl.reports.html import cases_of, page
 from promptctl.reports.rows import evaluation_head
@@ -18,7 +18,7 @@ def write_trend(path: Path, log: Store, trend: Trend) -> None:
     """Write a trend as a page. Raises `UsageError` for a suffix other than .html, and `WorkspaceError` on failure."""
     check_trend_path(path)
     evaluations = [load(log, log.evaluation(row.evaluation)) for row in trend.rows]
-    replace_file(path, (part.encode("utf-8", "replace") for part in trend_page(log, trend, evaluations)))
+    replace_output(path, (part.encode("utf-8", "replace") for part in trend_page(log, trend, evaluations)))
 
 
 def check_trend_path(path: Path) -> None:

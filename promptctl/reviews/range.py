@@ -86,10 +86,11 @@ def default_base(git: Git) -> Line:
     return trusted_line(git, usual)
 
 
-def settings_at(git: Git, commit: str) -> Settings | None:
-    """Read `promptctl.yaml` at a commit; None if it has none. Raises `InvalidFiles`."""
+def settings_of(tree: CommitTree | WorkTree) -> Settings | None:
+    """Read `promptctl.yaml` of a tree; None if it has none. Raises `InvalidFiles`, and `WorkspaceError` for no file."""
+    name = SETTINGS if tree.commit is None else f"{tree.commit[:7]}:{SETTINGS}"
     try:
-        return read_settings(CommitTree(git, commit).read(SETTINGS), f"{commit[:7]}:{SETTINGS}")
+        return read_settings(tree.read(SETTINGS), name)
     except FileNotFoundError:
         return None
 

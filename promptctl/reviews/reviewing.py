@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from promptctl.comparisons.gates import Decision, strictest
 from promptctl.comparisons.rule import rule_of
 from promptctl.context import Context
-from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK, WORKSPACE, GitError
+from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK, WORKSPACE, GitError, WorkspaceError
 from promptctl.files.names import RECORDINGS, SETTINGS
 from promptctl.files.wording import name_some
 from promptctl.formats.settings_file import Settings
@@ -25,7 +25,7 @@ from promptctl.reviews.changes import Changes, find_changes
 from promptctl.reviews.judges import judges_of_head
 from promptctl.reviews.measuring import Task, tasks_of
 from promptctl.reviews.place import check_place
-from promptctl.reviews.range import ReviewRange, default_base, find_range, settings_at
+from promptctl.reviews.range import ReviewRange, default_base, find_range, settings_of
 from promptctl.reviews.request import ReviewRequest
 from promptctl.reviews.review import Measurement, Review, ReviewSide
 from promptctl.reviews.taken_away import taken_away
@@ -58,7 +58,7 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
         head = CommitTree(git, found.head) if found.head is not None else here
         tip = CommitTree(git, found.tip)
         check_place(git, context.start, tip, base, head)
-        settings = settings_at(git, found.tip)
+        settings = settings_of(tip)
         changes = find_changes(git, base, head, tip, (settings or Settings()).limits)
         needs_recordings = request.is_evaluated and request.replies not in ("record", "refresh")  # to the work tree
         recordings = _recordings(context, head, Path(folder)) if needs_recordings else None
@@ -92,7 +92,8 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
             measurements = measure(other, tasks)
             is_strict = about.rule.gate == "strict"
             below = list(below_base(other.log, about, measurements)) if is_strict and measurements else []
-            return _concluded(request, about, tasks, measurements, below)
+            wrong = list(_wrong_settings(head)) if differs else []
+            return _concluded(request, about, tasks, measurements, [*wrong, *below])
 
 
 def _concluded(
@@ -121,6 +122,17 @@ def _concluded(
     if decision.is_passed:
         decision = Decision.of(OK, "No check failed.")
     return replace(review, measurements=tuple(measurements), decision=decision)
+
+
+def _wrong_settings(head: CommitTree | WorkTree) -> Iterator[Decision]:
+    """Yield the decision on settings of HEAD that cannot be read: nobody knows where its prompts are, nor runs one."""
+    try:
+        settings_of(head)
+    except GitError:
+        raise
+    except WorkspaceError as error:
+        problem = f"{error.place or SETTINGS}: {error.message}"
+        yield Decision.of(WORKSPACE, f"The settings of HEAD cannot be used: {problem}.")
 
 
 def _recordings(context: Context, head: CommitTree | WorkTree, folder: Path) -> Path | None:

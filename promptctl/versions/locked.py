@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, InvalidFiles, PromptNotFound
-from promptctl.labels.lock import LOCK, LockedLabel
+from promptctl.files.names import LOCK
+from promptctl.labels.lock import LockedLabel
 from promptctl.prompts.loading import load_prompt
 from promptctl.versions.prompt_at_version import PromptAtVersion, Version
 

@@ -190,7 +190,8 @@ class Moment:
         The lock is that of the default branch, as far as this clone knows it, else HEAD's. Where labels have to be
         signed there is none: nobody signed it. Raises `InvalidFiles` if it is wrong.
         """
-        from promptctl.labels.lock import LOCK, MAX_LOCK, read_lock
+        from promptctl.files.names import LOCK
+        from promptctl.labels.lock import MAX_LOCK, read_lock
         from promptctl.labels.remote import last_fetch, remote_names
 
         tags, commit = self.label_tags, self.head

@@ -35,6 +35,7 @@ SUFFIX = ".snapshot.json"
 MAX_SNAPSHOT = 64 << 20
 NAME_DIGITS = 16  # of the digest, in the file's name
 _MAX_ROWS = 50_000
+_MAX_HEAD = 200  # bytes of the first line
 _SHORTEST_COMMIT = 4
 
 _HEAD = re.compile(rb'\{"snapshot": ([0-9]{1,9}), "digest": "sha256:([0-9a-f]{64})",\n')
@@ -152,8 +153,8 @@ class Snapshot:
     def work_tree(self) -> SnapshotTree:
         """The files of all prompts, each as the first entry that has it."""
         files: dict[str, str] = {}
-        for entry in self.entries:
-            files = {**entry.files, **files}
+        for entry in reversed(self.entries):
+            files.update(entry.files)
         return SnapshotTree(self, files)
 
     def now(self) -> Moment:
@@ -207,12 +208,12 @@ class Snapshot:
         return self._resolved[ref]
 
     def _meant(self, ref: Ref) -> SnapshotEntry:
+        if ref.at is not None and (ref.prompt, ref.at) in self._spans:
+            return self._entry((ref.prompt, ref.at))
         mine = {at: self._entry((prompt, at)) for prompt, at in self._spans if prompt == ref.prompt}
         if not mine:
             hint = did_you_mean(ref.prompt, self.ids) or f"promptctl snapshot show {self.name}"
             raise PromptNotFound(f"{self.name} holds no prompt `{ref.prompt}`", hint=hint)
-        if ref.at in mine:
-            return mine[ref.at]
         here = " or ".join(f"{ref.prompt}@{at}" for at in mine)
         if ref.at is None:
             words = f"`{ref.prompt}` names the files of a work tree, and {self.name} is a snapshot"
@@ -242,6 +243,8 @@ class Snapshot:
             begin, end = self._spans[key]
             given = self._value(self._data[begin:end], dict)
             wrong = [name for name in {**_FIELDS, **given} if not _FIELDS.get(name, _never)(given.get(name))]
+            if not wrong and (given["prompt"], given["at"]) != key:
+                wrong = ["prompt"]  # a second one in its line, which names another
             if wrong or given["label"] not in (None, given["at"]):
                 raise self._foreign(f"`{printable(wrong[0] if wrong else 'label')}` of {key[0]} is not valid")
             self._entries[key] = SnapshotEntry(**{**given, "sensitive": tuple(given["sensitive"])})
@@ -261,6 +264,8 @@ class Snapshot:
         """Return the JSON value of a text, which has to be of that kind."""
         try:
             found = json.loads(text)
+            if isinstance(found, str):
+                found.encode()  # half a character is no text
         except (ValueError, RecursionError):
             found = None
         if type(found) is not kind:
@@ -294,6 +299,15 @@ class SnapshotTree:
     def paths(self, prefix: str) -> list[str]:
         """Return every file below `prefix`, sorted."""
         return sorted(path for path in self._files if path.startswith(f"{prefix}/"))
+
+
+def is_snapshot(file: Path) -> bool:
+    """Return True if a file begins as a snapshot of any scheme, whole or not. Raises `WorkspaceError`."""
+    try:
+        with file.open("rb") as opened:
+            return _HEAD.match(opened.read(_MAX_HEAD)) is not None
+    except OSError as error:
+        raise WorkspaceError(f"cannot read {file}: {error.strerror}") from error
 
 
 def snapshot_bytes(
@@ -361,10 +375,7 @@ def _is_path(value: object) -> bool:
 def _is_event(value: object) -> bool:
     return value is None or (
         isinstance(value, dict)
-        and all(
-            isinstance(key, str) and (each is None or type(each) is int or _is_text(each))
-            for key, each in value.items()
-        )
+        and all(_is_text(key) and (each is None or type(each) is int or _is_text(each)) for key, each in value.items())
     )
 
 
@@ -377,9 +388,7 @@ _FIELDS: Mapping[str, Callable[[Any], bool]] = {
     "commit": lambda value: isinstance(value, str) and bool(_COMMIT.match(value)),
     "digest": lambda value: isinstance(value, str) and bool(_DIGEST.match(value)),
     "path": _is_path,
-    "files": lambda value: (
-        isinstance(value, dict) and all(_is_path(k) and isinstance(v, str) for k, v in value.items())
-    ),
+    "files": lambda value: isinstance(value, dict) and all(_is_path(k) and _is_text(v) for k, v in value.items()),
     "sensitive": lambda value: isinstance(value, list) and all(map(_is_text, value)),
     "event": _is_event,
 }

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from promptctl.context import Context
 from promptctl.errors import Problem, PromptctlError, WorkspaceError
 from promptctl.files.names import SETTINGS, STATE_FOLDER
 from promptctl.formats.settings_file import read_settings
-from promptctl.versions.snapshot import MAX_SNAPSHOT, NAME_DIGITS, Snapshot
+from promptctl.versions.snapshot import MAX_SNAPSHOT, NAME_DIGITS, Snapshot, is_snapshot
 
 if TYPE_CHECKING:
     import os
@@ -79,9 +80,10 @@ class Snapshots:
 
         A folder gets a file whose name has the digest; in a name `{digest}` stands for it. The remote of the labels is
         asked first. Raises `RevisionNotFound` and `PromptNotFound` for a label or a glob that means nothing, and
-        `WorkspaceError` if a file holds a secret or the snapshot cannot be written.
+        `WorkspaceError` if a file or a move's reason holds a secret, or the snapshot cannot be written: over a file
+        that is none, or in Git's own folder.
         """
-        from promptctl.files.writing import replace_file
+        from promptctl.files.writing import replace_output
 
         data = self.take(labels, prompts)
         snapshot = Snapshot(data)
@@ -94,7 +96,10 @@ class Snapshots:
             path = path / snapshot.file_name
         is_new = not (path.is_file() and path.read_bytes() == data)
         if is_new:
-            replace_file(path, [data])
+            if path.is_file() and not is_snapshot(path):
+                hint = f"name a new file, or a folder; or remove that one: rm {quote(str(path))}"
+                raise WorkspaceError(f"cannot write {path}: the file that is there is no snapshot", hint=hint)
+            replace_output(path, [data])
         return WrittenSnapshot(path, snapshot, len(data), is_new)
 
     def verify(self, file: str | os.PathLike[str]) -> list[Problem]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from promptctl.errors import WorkspaceError
-from promptctl.files.writing import _open_draft, make_state_folder, replace_file
+from promptctl.files.writing import _open_draft, make_state_folder, replace_file, replace_output
 
 
 def test_a_file_is_replaced_and_keeps_its_mode(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 KILLED = """
 import os, pathlib, sys
-from promptctl.files.writing import replace_file
+from promptctl.files.writing import replace_file, replace_output
 
 def parts():
     yield b"half"
@@ -122,3 +122,40 @@ def test_a_file_that_must_be_new_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError, match="File exists"):
         replace_file(file, [b"two"], is_new=True)
     assert (file.read_bytes(), list(tmp_path.iterdir())) == (b"one", [file])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "promptctl.yaml",
+            "promptctl.lock.yaml",
+            "datasets/cases.csv",
+            "prompts/reply.schema.json",
+            ".promptctl/log.db",
+        ),
+        *("ai/tools.json", "top.prompt.yml", "link/reply.schema.json", ".git/new.json", "bare.git/hooks/new.json"),
+    ],
+)
+def test_no_output_takes_the_place_of_a_part_of_the_workspace_or_of_git(tmp_path: Path, path: str) -> None:
+    for each in ("promptctl.lock.yaml", "datasets/cases.csv", "prompts/reply.schema.json", ".promptctl/log.db"):
+        (tmp_path / each).parent.mkdir(exist_ok=True)
+        (tmp_path / each).write_text("ours")
+    for each in ("ai/tools.json", "top.prompt.yml", "bare.git/HEAD", "bare.git/objects/x", ".git/HEAD"):
+        (tmp_path / each).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / each).write_text("ours")
+    (tmp_path / "promptctl.yaml").write_text('prompt_paths: [prompts, ai, "*.prompt.yml"]')
+    (tmp_path / "link").symlink_to("prompts")
+    before = (tmp_path / path).read_text() if (tmp_path / path).exists() else None
+    with pytest.raises(WorkspaceError, match="cannot write") as raised:
+        replace_output(tmp_path / path, [b"report"])
+    assert raised.value.hint == "name a different file"
+    assert ((tmp_path / path).read_text() if (tmp_path / path).exists() else None) == before
+
+
+def test_an_output_replaces_an_older_one(tmp_path: Path) -> None:
+    (tmp_path / "promptctl.yaml").write_text("")
+    for path in ("reports/new.json", "datasets/new.csv"):
+        replace_output(tmp_path / path, [b"one"])
+    replace_output(tmp_path / "reports/new.json", [b"two"])
+    assert (tmp_path / "reports/new.json").read_bytes() == b"two"

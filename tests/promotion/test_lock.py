@@ -9,7 +9,8 @@ import pytest
 
 import promptctl
 from promptctl import GitError, HistoryIncomplete, InvalidFiles
-from promptctl.labels.lock import LOCK, read_lock
+from promptctl.files.names import LOCK
+from promptctl.labels.lock import read_lock
 from tests.cli.conftest import commit, git, write
 from tests.repositories import prompt_text
 

@@ -69,3 +69,23 @@ def test_a_place_that_leads_elsewhere_is_not_read(placed: Pull, cli: Cli) -> Non
     assert "ai: HEAD puts a link, a submodule or a file where a folder belongs" in ran.err
     assert "link" in cli("validate").err
     assert cli("list").exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "words", "is_committed"),
+    [
+        (PLACES.replace("]", ", ..]"), "`..` can be no folder of prompts", True),
+        ("prompt_path: []\n", "`prompt_path`", True),
+        ("prompt_paths: [\n", "promptctl.yaml:", False),
+    ],
+)
+def test_settings_that_cannot_be_read_never_pass(placed: Pull, settings: str, words: str, is_committed: bool) -> None:
+    """Nobody knows where the prompts are then: one that the branch edits would look removed, measured by none."""
+    placed.edit(".github/prompts/sum.prompt.yml", "Sum up", "Sum WORSE")
+    placed.write("promptctl.yaml", placed.read("promptctl.yaml").replace(PLACES, settings))
+    if is_committed:
+        placed.commit()
+    review = placed.review(is_evaluated=False)
+    assert review.decision.exit_code == 3
+    assert review.decision.reason.startswith("The settings of HEAD cannot be used: ")
+    assert words in review.decision.reason

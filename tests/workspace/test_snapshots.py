@@ -256,6 +256,7 @@ ENTRY: dict[str, Any] = {
         {"files": {"prompts/../../x": sha256(b"x").hexdigest()}},
         {"files": {"prompts/hello.prompt.yaml": "0" * 64}},
         {"prompt": "../hello"},
+        {"files": {"prompts/hello.prompt.yaml": "\x1b"}},
         {"at": "pro\x1b[31m", "label": None},
         {"label": "staging"},
         {"commit": "main"},
@@ -272,6 +273,22 @@ def test_a_file_that_was_made_by_somebody_else(tmp_path: Path, changes: dict[str
     data = snapshot_bytes([], [], "", [SnapshotEntry(**{**ENTRY, **changes})], {sha256(b"x").hexdigest(): "x"})
     with pytest.raises(WorkspaceError):
         Snapshot(data).resolve("hello@production")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"label": ', b'"prompt": "other", "label": '),
+        (b'"label": ', b'"at": "staging", "label": '),
+        (b'"settings": ""', b'"settings": "\\ud800"'),
+    ],
+)
+def test_a_line_that_says_two_things_and_half_a_character_are_refused(old: bytes, new: bytes) -> None:
+    whole = snapshot_bytes([], [], "", [SnapshotEntry(**ENTRY)], {sha256(b"x").hexdigest(): "x"})
+    body = whole.split(b"\n", 1)[1].replace(old, new)
+    head = b'{"snapshot": 1, "digest": "sha256:%s",\n' % sha256(body).hexdigest().encode()
+    with pytest.raises(WorkspaceError, match="was not written by promptctl"):
+        _ = Snapshot(head + body).entries
 
 
 def test_a_file_that_is_made_to_exhaust_memory_is_refused() -> None:
@@ -294,6 +311,24 @@ def test_a_secret_is_never_written(desk: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+def test_a_secret_in_the_reason_of_a_move_is_written_nowhere(desk: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    git(desk, "clone", "-q", str(desk), str(clone))
+    said = "rotated by sofia-4242"
+    with promptctl.open_workspace(clone) as workspace:
+        workspace.labels.set("hello@canary", "v1", reason=said)
+    with promptctl.open_workspace(clone, {**os.environ, "SHOP_API_KEY": "sofia-4242"}) as workspace:
+        with pytest.raises(WorkspaceError, match="the reason of hello@canary holds a secret") as raised:
+            workspace.snapshots.write(tmp_path / "new")
+        assert "promptctl label remove hello@canary" in (raised.value.hint or "")
+        with pytest.raises(promptctl.UsageError, match="the reason holds a secret: nothing was done"):
+            workspace.labels.set("hello@canary", "v2", reason=said)
+        with pytest.raises(promptctl.UsageError, match="the reason holds a secret: nothing was done"):
+            workspace.experiments.stop("tone", said)
+        workspace.labels.remove("hello@canary", reason="revoked")
+        workspace.snapshots.write(tmp_path / "new")
+
+
 def test_labels_and_globs_that_mean_nothing(desk: Path, tmp_path: Path) -> None:
     with promptctl.open_workspace(desk) as workspace:
         done = workspace.snapshots.write(tmp_path, ["production"], ["support/*", "hello"])
@@ -312,6 +347,37 @@ def test_only_a_file_is_written_over(desk: Path, tmp_path: Path) -> None:
     with promptctl.open_workspace(desk) as workspace, pytest.raises(WorkspaceError, match="it is no file"):
         workspace.snapshots.write(tmp_path / "pipe")
     assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("prompts/hello.prompt.yaml", "the file that is there is no snapshot"),
+        ("promptctl.yaml", "the file that is there is no snapshot"),
+        (".git/config", "the file that is there is no snapshot"),
+        (".git/new.json", "it is in a folder of Git's own"),
+        ("prompts/{digest}.json", "the file that is there is no snapshot"),
+    ],
+)
+def test_nothing_but_a_snapshot_is_written_over(desk: Path, file: Path, tmp_path: Path, path: str, words: str) -> None:
+    clone = tmp_path / "clone"
+    git(desk, "clone", "-q", str(desk), str(clone))
+    target = clone / path.replace("{digest}", Snapshot.read(file).digest[:16])
+    if "{digest}" in path:
+        target.write_text("{}")
+    before = target.read_bytes() if target.exists() else None
+    with promptctl.open_workspace(clone) as workspace, pytest.raises(WorkspaceError, match=words) as raised:
+        workspace.snapshots.write(clone / path)
+    assert raised.value.hint is not None
+    assert (target.read_bytes() if target.exists() else None) == before
+
+
+def test_a_snapshot_that_was_cut_or_is_an_old_one_is_written_over(desk: Path, file: Path, tmp_path: Path) -> None:
+    with promptctl.open_workspace(desk) as workspace:
+        for old in (file.read_bytes()[:-1], file.read_bytes().replace(b'"snapshot": 1', b'"snapshot": 2')):
+            (tmp_path / "s.json").write_bytes(old)
+            assert workspace.snapshots.write(tmp_path / "s.json").is_new
+    assert (tmp_path / "s.json").read_bytes() == file.read_bytes()
 
 
 def test_verify_and_diff_say_what_moved(desk: Path, file: Path, tmp_path: Path) -> None:
