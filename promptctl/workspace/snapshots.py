@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from promptctl.context import Context
@@ -97,8 +96,8 @@ class Snapshots:
         is_new = not (path.is_file() and path.read_bytes() == data)
         if is_new:
             if path.is_file() and not is_snapshot(path):
-                hint = f"name a new file, or a folder; or remove that one: rm {quote(str(path))}"
-                raise WorkspaceError(f"cannot write {path}: the file that is there is no snapshot", hint=hint)
+                words = f"cannot write {path}: the file that is there is no snapshot"
+                raise WorkspaceError(words, hint="name a new file, or a folder")
             replace_output(path, [data])
         return WrittenSnapshot(path, snapshot, len(data), is_new)
 
