@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from promptctl.errors import ExperimentNotFound, LabelRefused, UsageError, printable
+from promptctl.errors import ExperimentNotFound, HistoryIncomplete, LabelRefused, UsageError, WorkspaceError, printable
 from promptctl.experiments.drawing import experiments_now, find_experiment
 from promptctl.experiments.report import ExperimentReport, report
-from promptctl.experiments.status import evidence_of, promotion_of
+from promptctl.experiments.status import control_events, evidence_of, promotion_of
 from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.files.writing import replace_file
 from promptctl.formats.experiment_rules import CONTROL, Experiment
@@ -80,19 +80,30 @@ def promote(
 ) -> Ending:
     """Move the label of the control arm to the version of a better one, with the report as evidence.
 
-    Raises `LabelRefused` if the report does not say so, unless that `is_forced` for a reason, and if a rule of the
-    label stops the move; `UsageError` if the control arm is no label, and `ExperimentNotFound` for an unknown arm.
+    The labels of the remote are brought here first. Raises `LabelRefused` if the report does not say so or an arm
+    names a different version since, unless that `is_forced` for a reason; if the label is moved meanwhile, and if a
+    rule of it stops the move. Raises `UsageError` if the control arm is no label, and `ExperimentNotFound` for an
+    unknown arm.
     """
-    experiment = find_experiment(context, name)
-    label = experiment.control.ref[1:]
+    return _promote(_up_to_date(context), find_experiment(context, name), arm, reason=reason, is_forced=is_forced)
+
+
+def _promote(
+    context: Context, experiment: Experiment, arm: str | None, *, reason: str = "", is_forced: bool = False
+) -> Ending:
+    name, label = experiment.name, experiment.control.ref[1:]
     if not is_label(label):
         raise UsageError(f"control is {experiment.control.ref}, which is no label that could be moved")
     if is_forced and not one_line(reason):
         raise UsageError("a reason is needed", hint="say why the report does not decide: --reason TEXT")
+    events = control_events(context, experiment)
     found = _report(context, experiment, promotion_of(context, experiment))
     chosen = _chosen(experiment, found, arm)
     target = context.prompt(f"{experiment.prompt}{chosen.ref}")
-    objections = list(_objections(found, chosen, target.version.digest))
+    # One whose label names the arm's version already has nothing to lose.
+    is_there = bool(events) and events[-1].is_live and events[-1].digest == target.version.digest
+    arms = [chosen] if is_there else [found.arms[0], chosen]
+    objections = _objections(found, chosen) or list(_changes(context, experiment, arms))
     if objections and not is_forced:
         raise LabelRefused(
             f"{experiment.prompt}@{label} was not moved: {'; '.join(objections)}",
@@ -104,6 +115,7 @@ def promote(
         target.version.commit,
         reason=reason or f"the experiment {name} found {chosen.arm} better",
         evidence=evidence,
+        seen=events[-1] if events else None,
     )
     return Ending(
         experiment=name,
@@ -118,6 +130,8 @@ def promote(
 def step(context: Context, names: Sequence[str] = ()) -> list[Ending]:
     """Do what `ends` says of each experiment that is decided; what was done before is not done again."""
     chosen = [find_experiment(context, name) for name in names] or experiments_now(context)
+    if any(each.stopped is None and each.ends is not None and each.ends.then == "promote" for each in chosen):
+        context = _up_to_date(context)
     return [_step(context, experiment) for experiment in chosen]
 
 
@@ -136,7 +150,7 @@ def _step(context: Context, experiment: Experiment) -> Ending:
         return Ending(experiment=name, action=action, words=words, verdict=found.verdict)
     if experiment.ends.then == "promote" and found.promoted is not None:
         try:
-            return promote(context, name, found.promoted.arm)
+            return _promote(context, experiment, found.promoted.arm)
         except LabelRefused as error:
             return Ending(experiment=name, action="refused", words=error.message, verdict=found.verdict)
     ended = stop(context, name, found.evidence)
@@ -148,7 +162,44 @@ def _report(context: Context, experiment: Experiment, promotion: LabelEvent | No
     names = [primary.of] if primary.kind == "feedback" else []
     calls = () if context.log.is_new else context.log.outcomes(experiment.name, names)
     end = utc_text(promotion.date) if promotion is not None else utc_now()
-    return report(experiment, (call for call in calls if call.started_at < end), end)
+    found = report(experiment, (call for call in calls if call.started_at < end), end)
+    if promotion is not None:
+        return found
+    changes = tuple(_changes(context, experiment, found.arms))
+    # What calls said of an experiment stays true when it is over.
+    if experiment.stopped is not None:
+        return replace(found, notes=found.notes + changes)
+    return replace(found, voided=found.voided + changes)
+
+
+def _changes(context: Context, experiment: Experiment, arms: Sequence[ArmReport]) -> Iterator[str]:
+    """Yield a text for each arm that names a different version now than its calls are of.
+
+    An arm whose version this clone cannot know is passed over.
+    """
+    for arm in arms:
+        if arm.digest is None:
+            continue
+        try:
+            version = context.prompt(f"{experiment.prompt}{arm.ref}").version
+        except HistoryIncomplete:
+            continue
+        except WorkspaceError as error:
+            yield f"the arm `{arm.arm}` names no version now: {error.message}"
+            continue
+        if version.digest != arm.digest:
+            before = "another" if arm.version is None else f"v{arm.version}"
+            yield (
+                f"{arm.ref} does not name the version any more that the report is of: {version.display} now, "
+                f"{before} before; let it name that again, or give the experiment a new name"
+            )
+
+
+def _up_to_date(context: Context) -> Context:
+    """Return the same parts after the remote was asked for its labels: what others did counts."""
+    if context.now().is_versioned:
+        Labelling(context).all()
+    return context.fresh()
 
 
 def _chosen(experiment: Experiment, found: ExperimentReport, arm: str | None) -> ArmReport:
@@ -165,15 +216,14 @@ def _chosen(experiment: Experiment, found: ExperimentReport, arm: str | None) ->
     return arms[arm]
 
 
-def _objections(found: ExperimentReport, chosen: ArmReport, digest: str) -> list[str]:
+def _objections(found: ExperimentReport, chosen: ArmReport) -> list[str]:
     """Return in words what the report has against promoting an arm."""
     if found.voided:
         return [f"the report is void: {'; '.join(found.voided)}"]
     objections = [] if chosen.verdict == "better" else [f"the report says `{chosen.verdict}` of {chosen.arm}"]
-    objections += [f"the guard {each.outcome} is {each.verdict}" for each in chosen.guards if each.verdict != "kept"]
-    if chosen.digest not in (None, digest):
-        objections.append(f"{chosen.ref} does not name the version any more that the report is of")
-    return objections
+    return objections + [
+        f"the guard {each.outcome} is {each.verdict}" for each in chosen.guards if each.verdict != "kept"
+    ]
 
 
 def _evidence(found: ExperimentReport, chosen: ArmReport) -> str:

@@ -132,15 +132,19 @@ def experiment_status(context: Context, name: str) -> ExperimentStatus:
 
 def promotion_of(context: Context, experiment: Experiment) -> LabelEvent | None:
     """Return the last move of control's label that was made on the report of the experiment, as this clone knows it."""
+    moves = [each for each in control_events(context, experiment) if each.action == "set"]
+    return next((each for each in reversed(moves) if each.evaluation.startswith(evidence_of(experiment))), None)
+
+
+def control_events(context: Context, experiment: Experiment) -> Sequence[LabelEvent]:
+    """Return the events of control's label, oldest first, as this clone knows them; none if it is no label."""
     ref = parse_ref(f"{experiment.prompt}{experiment.control.ref}")
     with suppress(WorkspaceError):
         moment = context.now()
         if ref.label is not None and moment.is_versioned:
             name = LabelName(ref.prompt, ref.label, former_ids(moment, ref.prompt))
-            for event in reversed(history(moment.git, moment.label_trust, name).events):
-                if event.action == "set" and event.evaluation.startswith(evidence_of(experiment)):
-                    return event
-    return None
+            return history(moment.git, moment.label_trust, name).events
+    return ()
 
 
 def evidence_of(experiment: Experiment) -> str:

@@ -13,6 +13,7 @@ from promptctl.files.names import did_you_mean
 OutcomeKind = Literal["feedback", "cost", "errors", "latency"]
 CONTROL = "control"
 """The arm that the others are compared with, and that a call falls back to."""
+MAX_ARMS = 20
 BUCKETS = 10_000
 """The number of equal parts that keys are spread over: a share of one percent is 100 of them."""
 _RELATIVE = frozenset(("cost", "latency"))
@@ -177,6 +178,10 @@ def _problems(document: Document, name: str, given: Mapping[str, Any]) -> Iterat
 
 def _arm_problems(document: Document, name: str, arms: Mapping[str, Any]) -> Iterator[Problem]:
     place = document.key_place("experiments", name, "arms")
+    if len(arms) > MAX_ARMS:
+        hint = "each takes its part of the keys and of the 5 % of errors: try the best in experiments one after another"
+        yield Problem(f"`{name}` has {len(arms):,} arms, more than {MAX_ARMS}", place, hint, "out-of-range")
+        return
     if CONTROL not in arms:
         hint = did_you_mean(CONTROL, arms) or f"name the arm that the others are compared with `{CONTROL}`"
         yield Problem(f"`{name}` has no arm `{CONTROL}`", place, hint, "missing-key")

@@ -59,10 +59,19 @@ class Labelling:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def set(self, name: str, version: str | None = None, *, reason: str = "", evidence: str = "") -> MoveResult:
+    def set(
+        self,
+        name: str,
+        version: str | None = None,
+        *,
+        reason: str = "",
+        evidence: str = "",
+        seen: LabelEvent | None = None,
+    ) -> MoveResult:
         """Let a label name a version (`v7`, a revision, another label), HEAD's if none is given.
 
         `evidence` stands in the event before that of evaluations, and takes the place of none that a rule asks for.
+        With `seen` the label is moved only if that is its last event still, once the remote was asked.
         Raises `LabelRefused` if a rule of `promptctl.yaml`, as the default branch has it, or the remote stops it: then
         nothing has changed.
         """
@@ -75,7 +84,9 @@ class Labelling:
         target = candidate_of(found.prompt, found.version, moment.git.prefix)
         proof = partial(self._proof, found.prompt, moment, known)
         by_number = ref.number is not None
-        return self._warned(mover.set(label, target, proof, reason=reason, evidence=evidence, is_by_number=by_number))
+        return self._warned(
+            mover.set(label, target, proof, reason=reason, evidence=evidence, is_by_number=by_number, seen=seen)
+        )
 
     def rollback(self, name: str, to: str | None = None, *, reason: str = "") -> MoveResult:
         """Let a label name again what it named before, or the version `to` (`v5`, a commit) that it once named."""

@@ -101,11 +101,13 @@ class Mover:
         reason: str = "",
         evidence: str = "",
         is_by_number: bool = False,
+        seen: LabelEvent | None = None,
     ) -> MoveResult:
         """Let a label name a version. No event is made if it names that version already.
 
         `find_proof` looks up what `evaluation: passed` wants; `evidence` is put before that. `is_by_number` says that
-        the person named the version by its number, and so could mean what once had it.
+        the person named the version by its number, and so could mean what once had it. `seen` is the last event that
+        the caller knows of, if the move holds only as long as there is no later one.
         """
         rules.check_name(label.label)
         rules.check_is_allowed(self._settings, label.label)
@@ -115,6 +117,8 @@ class Mover:
             self._check_new_name(label)
         elif _names(before, target) and self._is_signed(before):
             return _unmoved(before)
+        if seen is not None and (before is None or before.event.oid != seen.oid):
+            raise LabelRefused(f"{label} was moved meanwhile, after {seen.name}", hint=f"promptctl label log {label}")
         if is_by_number:
             self._check_number(label, target)
         reason = one_line(reason)

@@ -30,7 +30,7 @@ from promptctl.statistics.metric import MetricComparison
 
 MOST_CASES = 20
 # A version without a number is a hash alone, which says nothing of its own.
-_HASH = re.compile(r"^[0-9a-f]{7,}(\+dirty)?$")
+_HASH = re.compile(r"^[0-9a-f]{7,}(\+dirty)?\Z")
 _VALUES = (
     *("warning", "n", "metric", "difference", "interval", "p", "detectable", "cases_needed", "worst_case"),
     *("step", "fresh_pairs"),

@@ -23,7 +23,7 @@ Keys = tuple[Key, ...]
 _OF_A_FILE = frozenset(("$id", "$schema"))
 _TO_REWRITE = _OF_A_FILE | {"$ref", "$dynamicRef"}
 _MAX_VALUES = 100_000
-_SUFFIX = re.compile(r"(?:\.schema)?\.(?:yaml|yml|json)$")
+_SUFFIX = re.compile(r"(?:\.schema)?\.(?:yaml|yml|json)\Z")
 _ANCHOR = re.compile(r"#[^/]+")
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -7,7 +7,7 @@ Two keywords help with that, and change no verdict: a `description` is the hint 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from promptctl.errors import Place, Problem, in_reading_order
@@ -17,6 +17,9 @@ from promptctl.schemas.keywords import Path
 
 MAX_PROBLEMS = 100
 
+# The end of a text in a pattern; or what holds no such sign, or an escaped one: `\$`, `[$]`.
+_END = re.compile(r"\\.|\[\^?(?:\\.|[^\]\\])*\]|(\$)")
+
 _OF_KEYS = frozenset({"additionalProperties", "false", "propertyNames", "dependentRequired"})
 
 
@@ -25,7 +28,7 @@ class Structure:
 
     def __init__(self, schema: Mapping[str, Any], definition: str | None = None) -> None:
         start = schema if definition is None else schema["$defs"][definition]
-        self._check = Compiler(schema, lambda pattern: re.compile(pattern).search).check_of(start)
+        self._check = Compiler(schema, _search_of).check_of(start)
 
     def check(self, document: Document) -> list[Problem]:
         """Return every problem of the document, in reading order; of very many the first hundred, and their number.
@@ -79,6 +82,11 @@ class Structure:
             _put(refused, document.data)
             left = self._failures(document.data)
         return left
+
+
+def _search_of(pattern: str) -> Callable[[str], Any]:
+    """Return the function that finds a pattern of JSON Schema: its `$` is no place before a last line end."""
+    return re.compile(_END.sub(lambda sign: r"\Z" if sign[1] else sign[0], pattern)).search
 
 
 def _put(values: Mapping[Path, Any], data: Any) -> None:

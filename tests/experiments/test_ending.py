@@ -16,7 +16,7 @@ from promptctl.log.arm_calls import arm_key
 from promptctl.log.feedback import Feedback
 from promptctl.log.records import Drawn, Entry, Execution
 from promptctl.log.stamps import new_id
-from tests.cli.conftest import commit, write
+from tests.cli.conftest import commit, git, write
 from tests.experiments.conftest import EXPERIMENT, HEAD
 
 KEYS = 240
@@ -184,6 +184,74 @@ def test_a_step_promotes_once(better: Path, desk: Desk) -> None:
     workspace.labels.rollback("triage@production")
     [ending] = workspace.experiments.step()
     assert ending.action == "none", "a person's rollback stands"
+
+
+@pytest.mark.parametrize("label", ["production", "kinder"])
+def test_nothing_is_promoted_once_an_arm_names_another_version(better: Path, desk: Desk, label: str) -> None:
+    """The evidence is of the versions that were compared, and a hotfix is none of them."""
+    workspace = desk(better, ENDS % "promote")
+    commit(workspace.root, "hotfix")
+    before = workspace.labels.all().states["triage", label].version
+    workspace.labels.set(f"triage@{label}", "v3")
+    found = workspace.experiments.report("tone")
+    [reason] = found.voided
+    assert f"@{label} does not name the version any more that the report is of: v3 (" in reason
+    assert f") now, {before} before; " in reason
+    [ending] = workspace.experiments.step()
+    assert (ending.action, ending.verdict, ending.words) == ("refused", "void", reason)
+    with pytest.raises(LabelRefused, match="the report is void"):
+        workspace.experiments.promote("tone")
+    assert workspace.labels.log("triage@production").events[-1].evaluation == ""
+    workspace.labels.rollback(f"triage@{label}")
+    assert [each.action for each in workspace.experiments.step()] == ["promoted"]
+
+
+def test_a_report_is_void_if_an_arm_names_nothing_any_more(better: Path, desk: Desk) -> None:
+    workspace = desk(better, ENDS % "promote")
+    workspace.labels.remove("triage@kinder")
+    [reason] = workspace.experiments.report("tone").voided
+    assert "the arm `kind` names no version now: " in reason
+    assert [each.action for each in workspace.experiments.step()] == ["refused"]
+
+
+def test_the_report_of_a_stopped_experiment_stays_and_moves_no_other_version(better: Path, desk: Desk) -> None:
+    workspace = desk(better, "    stopped: we know\n")
+    commit(workspace.root, "hotfix")
+    workspace.labels.set("triage@production", "v3")
+    found = workspace.experiments.report("tone")
+    assert (found.verdict, found.voided) == ("better", ())
+    assert "@production does not name the version any more" in found.notes[-1]
+    with pytest.raises(LabelRefused, match="@production does not name the version any more"):
+        workspace.experiments.promote("tone")
+
+
+def test_a_stale_clone_promotes_over_nothing_that_others_did(better: Path, desk: Desk, tmp_path: Path) -> None:
+    more = "labels: {remote: origin, production: {}, kinder: {}}\n"
+    workspace = desk(better, ENDS % "promote" + more)
+    commit(workspace.root, "hotfix")
+    git(workspace.root, "init", "--quiet", "--bare", str(tmp_path / "origin"))
+    git(workspace.root, "remote", "add", "origin", str(tmp_path / "origin"))
+    git(workspace.root, "push", "--quiet", "--tags", "origin", "HEAD")
+    workspace.labels.fetch()
+    other = desk(workspace.root, ENDS % "promote" + more)
+    other.labels.set("triage@production", "v3")
+    assert workspace.experiments.report("tone").voided == ()
+    [ending] = workspace.experiments.step()
+    assert (ending.action, "now, v1 before" in ending.words) == ("refused", True)
+    other.labels.rollback("triage@production")
+    assert [each.action for each in other.experiments.step()] == ["promoted"]
+    other.labels.rollback("triage@production")
+    [ending] = workspace.experiments.step()
+    assert (ending.action, ending.words) == ("none", "v2 was promoted already")
+    assert workspace.labels.all().states["triage", "production"].version == "v1"
+
+
+def test_a_promotion_is_of_the_experiment_of_that_name_alone(better: Path, desk: Desk) -> None:
+    other = EXPERIMENT.partition("\n")[2].replace("tone:", "tone-b:").replace("resolved", "kind")
+    workspace = desk(better, other)
+    promoted = workspace.experiments.promote("tone-b", "kind", reason="The law asks for it", is_forced=True)
+    assert promoted.action == "promoted"
+    assert [each.promotion is None for each in workspace.experiments.all()] == [True, False]
 
 
 @pytest.mark.parametrize(("arm", "then"), [("kind", "control"), ("control", "promote")])

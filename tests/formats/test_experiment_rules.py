@@ -99,6 +99,7 @@ def test_a_change_of_two_shares_moves_nobody_who_need_not(
         ("controll: {ref: '@b', share: 50}, b: {ref: '@c', share: 50}", "no arm `control`", "mean `controll`", 5),
         ("control: {ref: '@b', share: 50}", "one arm is compared with nothing", "tried", 5),
         (arms_of(60, 60), "the shares add up to 120", "together 100", 5),
+        (arms_of(*[1] * 21), "`tone` has 21 arms, more than 20", "one after another", 5),
         (arms_of(0.5, 0.5), "the shares add up to 1 percent", "write 50, 50", 5),
         (arms_of(33.333, 50), "a share of 33.333 is too fine", "two decimals", 46),
         (arms_of("33.333%", 50), "a share of 33.333 is too fine", "two decimals", 46),

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from promptctl.errors import Place
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.schemas import KINDS, Kind, load_schema, schema_text, structure_of
+from promptctl.schemas.structure import Structure
 
 PROMPT = """
 name: Support triage
@@ -170,6 +172,31 @@ _PLAIN = frozenset((
     "reasoningEffort", "reasoning_effort", "equals", "contains", "startsWith", "endsWith", "modelId", "prompt",
     "systemPrompt", "choices", "choice", "score", "role",
 ))  # fmt: skip
+
+
+# For each pattern with an end, a text that fits it.
+_FITTING = ("a", "-", "\t", "a.csv", "1h", "7d", "50%", "3pp", "2026-01-31", "a/b", "http://h/v1", "100", "0" * 64)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "recording"])
+def test_no_name_of_a_file_of_ours_ends_in_a_line_end(kind: Kind) -> None:
+    """`$` of JSON Schema is the end of a text; that of Python's patterns is before a last line end too."""
+    patterns = {each["pattern"] for _, each in _schemas(load_schema(kind)) if isinstance(each.get("pattern"), str)}
+    ending = {each for each in patterns if each.endswith("$") and not each.endswith(r"\$")}
+    assert ending
+    for pattern in ending:
+        fits = [text for text in _FITTING if _fits(pattern, text)] or [_forbidden(pattern)]
+        assert [text for text in fits if _fits(pattern, f"{text}\n")] == [], pattern
+
+
+def _fits(pattern: str, text: str) -> bool:
+    return not Structure({"pattern": pattern}).check_data(text, Place("f.yaml"))
+
+
+def _forbidden(pattern: str) -> str:
+    """Return the header that the one pattern of a `not` is for."""
+    assert _fits(pattern, "Host"), f"no text here fits {pattern}"
+    return "Host"
 
 
 def _is_described(value: Any, schema: Any) -> bool:

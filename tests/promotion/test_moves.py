@@ -53,6 +53,18 @@ def test_setting_what_is_live_makes_no_event(alone: Desk) -> None:
     assert len(alone.tags()) == 2
 
 
+def test_a_move_on_what_was_seen_is_refused_after_another_one(alone: Desk) -> None:
+    seen = alone.set("v1").event
+    alone.set("v2")
+    target = alone.candidate("v3")
+    with pytest.raises(LabelRefused, match="was moved meanwhile, after support/triage@production/1"):
+        alone.mover.set(LabelName(PROMPT, "production"), target, seen=seen)
+    assert alone.live() == "v2"
+    alone.set("v1")
+    with pytest.raises(LabelRefused, match="was moved meanwhile"):
+        alone.mover.set(LabelName(PROMPT, "production"), target, seen=seen)
+
+
 def test_each_rollback_goes_one_version_further_back(alone: Desk) -> None:
     for version in ("v1", "v2", "v4"):
         alone.set(version)
