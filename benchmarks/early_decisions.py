@@ -3,7 +3,8 @@
 Simulated through the product's own functions: `deciding.Foregone` and `deciding.InSequence` take the answers one by one
 as `eval --against` does, and `verdicts.judge` says what the whole run and the one that ended early come to, flipped
 cases asked again in both. Each case passes with a chance of its own: flaky cases with one drawn uniformly; of the
-others a share fails on both sides, a share breaks on head (or is mended by it), and all others pass.
+others a share fails on both sides, a share breaks on head (or is mended by it), and all others pass. With `errors` that
+share of first answers, on either side, comes to nothing.
 Prints one table; exits 1 where a target is missed:
 
     --until-decided never comes to a verdict that the whole run does not, and saves 30 % of the requests at least where
@@ -45,6 +46,7 @@ class Scenario:
     fall: float = 0.0
     flaky: float = 0.1
     failing: float = 0.05
+    errors: float = 0.0
     knows_base: bool = False
     is_sequential: bool = False
     target: Target = lambda _row: True
@@ -78,6 +80,8 @@ def _scenarios() -> Iterator[Scenario]:
             yield Scenario(f"n={n:<5}{name}", n, fall, target=_never_other(0.3 if is_enough else 0.0))
             known = _never_other(0.3 if fall > 0 and n >= 100 else 0.0)
             yield Scenario(f"n={n:<5}{name}, base known", n, fall, knows_base=True, target=known)
+            erring = f"n={n:<5}{name}, 1 % errors"
+            yield Scenario(erring, n, fall, errors=0.01, target=_never_other(0.0))
             target = _saves(0.6) if is_enough else _alarms_seldom if not fall else _any
             yield Scenario(f"n={n:<5}{name}, --sequential", n, fall, is_sequential=True, target=target)
 
@@ -147,11 +151,13 @@ def make_up(scenario: Scenario, rng: random.Random) -> Answers:
         dict(zip(map(str, range(n)), [*chances, *[0.0] * failing, *[chance] * moved, *[1.0] * steady], strict=True))
         for chance in (before, after)
     ]
-    bases, heads = ({id_: _answer(chance, rng) for id_, chance in side.items()} for side in sides)
+    bases, heads = ({id_: _answer(chance, rng, scenario.errors) for id_, chance in side.items()} for side in sides)
     return Answers(sides[0], sides[1], bases, heads)
 
 
-def _answer(chance: float, rng: random.Random) -> CaseStatus:
+def _answer(chance: float, rng: random.Random, errors: float) -> CaseStatus:
+    if errors and rng.random() < errors:
+        return "error"
     return "passed" if rng.random() < chance else "failed"
 
 

@@ -134,6 +134,8 @@ def _notes(sides: Sides, flipped: FlippedCases) -> list[str]:
     if earlier.comparisons and findings.flips.count and flipped.steps.rounds:
         times = len(earlier.comparisons) + 1
         notes.append(f"the same was compared {times} times, and all answers to flipped cases count")
+    if earlier.comparisons and findings.flips.sequence and findings.flips.sequence.direction:
+        notes.append("what the first comparison of the same decided case by case stays decided")
     if earlier.set_aside:
         notes.append(f"begun afresh: {count(earlier.set_aside, 'earlier comparison')} of the same set aside")
     return notes

@@ -14,7 +14,7 @@ from promptctl.comparisons.verdicts import flips_of, steps_of
 from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair, CaseStatus, reduce_repeats
 from promptctl.evaluations.evaluation import cases_of
 from promptctl.evaluations.outcomes import outcome_of
-from promptctl.evaluations.plan import comparison_key
+from promptctl.evaluations.plan import can_differ, comparison_key
 from promptctl.evaluations.planning import rerun
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class Rerun:
 class Earlier:
     """Earlier comparisons of the same content, oldest first, and reruns of flipped cases; each is (base, head).
 
-    `set_aside` comparisons were made before one that was begun afresh, and count no longer.
+    One that ended once it was decided is among them. `set_aside` comparisons were made before one that was begun
+    afresh, and count no longer.
     """
 
     comparisons: tuple[tuple[EvaluationRow, EvaluationRow], ...] = ()
@@ -70,7 +71,9 @@ def find_earlier(log: Store, base: EvaluationRow, head: EvaluationRow) -> Earlie
             reruns.setdefault(asked, ([], []))[not row.spec.drops_unknown_inputs].append(row)
     return Earlier(
         tuple(
-            (bases.get(row.group, base), row) for row in heads if since <= row.id < head.id and row.status == "finished"
+            (bases.get(row.group, base), row)
+            for row in heads
+            if since <= row.id < head.id and (row.status == "finished" or row.totals.stopped == "decided")
         ),
         tuple(
             both for bases_again, heads_again in reruns.values() for both in zip(bases_again, heads_again, strict=False)
@@ -97,12 +100,14 @@ class FlippedCases:
             pair.case_id: pair.head.content_hash
             for pair in (*comparison.improved, *comparison.regressed, *comparison.unchanged)
         }
-        differs, is_sequential = can_differ(base) or can_differ(head), head.spec.until == "sequential"
+        # The shares of the level are those of the first comparison: the first step tests that.
+        first = self.earlier.comparisons[0][1] if self.earlier.comparisons else head
+        differs, is_sequential = can_differ(base) or can_differ(head), first.spec.until == "sequential"
         self.steps = steps_of(comparison, rule, can_differ=differs, is_sequential=is_sequential)
         flips = flips_of(comparison)
-        if is_sequential:
+        if is_sequential and first is head:
             pairs = (*comparison.improved, *comparison.regressed, *comparison.unchanged, *comparison.errors)
-            flips = replace(flips, sequence=self._in_sequence(pairs))
+            flips = replace(flips, sequence=self._in_sequence(pairs, head))
         self.flips = self._with_earlier(flips)
         self._rounds: dict[str, Rerun] = {}
         for each in self.earlier.reruns:
@@ -165,14 +170,14 @@ class FlippedCases:
             first = sum(way < 0 for way in then.values()), sum(way > 0 for way in then.values())
             is_sequential = head.spec.until == "sequential"
             sequence = (
-                self._in_sequence(pair for pair in both if pair.case_id in self._hashes) if is_sequential else None
+                self._in_sequence((pair for pair in both if not pair.head.is_xfail), head) if is_sequential else None
             )
         known = [id_ for id_ in flipped if id_ in self._hashes]
         lost, gained = (tuple(id_ for id_ in known if flipped[id_] == way) for way in (-1, 1))
         return Flips(flips.n, lost, gained, first, sequence)
 
-    def _in_sequence(self, pairs: Iterable[CasePair]) -> CaseSequence:
-        return sequence_of(pairs, self._spec.seed, self.steps.first_level, self.steps.min_effect)
+    def _in_sequence(self, pairs: Iterable[CasePair], head: EvaluationRow) -> CaseSequence:
+        return sequence_of(pairs, head.spec.seed, self.steps.first_level, self.steps.min_effect)
 
     def _statuses(self, row: EvaluationRow) -> Mapping[str, Mapping[int, CaseStatus]]:
         """Return the case's status each time that it was asked anew, by number; of repeats, what they reduce to."""
@@ -190,9 +195,3 @@ class FlippedCases:
             }
             for case_id, rounds in found.items()
         }
-
-
-def can_differ(row: EvaluationRow) -> bool:
-    """Return True if the replies to one request, or what a judge says of them, may differ from each other."""
-    models = (row.model, *([row.spec.judge_model] if row.spec.judge_model else []))
-    return row.spec.replies != "replay" and not all(each.startswith(("echo/", "replay/")) for each in models)

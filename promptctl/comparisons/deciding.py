@@ -2,16 +2,15 @@
 
 Of the three steps of `flips` only the first can be decided early. The fresh pairs of the second and third are asked of
 flipped cases, and any case not yet asked may flip: one that then fails every time makes head worse, which is why `not
-worse`, `inconclusive` and `powerless` need every case. So a comparison ends early
-
-    worse     once first answers say so: nothing that comes after can take it back
-    better    once they say so by so much that no confirmed regression outweighs it, if the gate asks for nothing that
-              a case not yet asked could still fail
+worse`, `inconclusive` and `powerless` need every case. Nor is `better` sure: a case not yet asked may end in an error.
 
 `decided`: base is asked whole, then head, those cases first that base failed, since each of them could still gain. It
-ends once the rest could all go the other way; so the verdict is that of the whole run, in whatever order it is asked.
+ends as worse once first answers say so though all the rest gain: nothing that comes after can take it back, so the
+verdict is that of the whole run, in whatever order it is asked.
 `sequential`: both sides case by case, in an order drawn beforehand, by an e-value that may be looked at at any time. It
-stands in place of the first step's test, and has half of the level; see `flips.SEQUENTIAL_SHARE`.
+stands in place of the first step's test, and has half of the level; see `flips.SEQUENTIAL_SHARE`. It ends as worse, or
+as better, of the cases looked at, if that is by so much that no confirmed regression outweighs it, no more of them than
+the rule allows ended in an error, and the gate asks for nothing that a case not yet asked could still fail.
 """
 
 from __future__ import annotations
@@ -19,12 +18,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptctl.comparisons.comparison import PASSED, Comparison
-from promptctl.comparisons.confirmation import can_differ, find_earlier
-from promptctl.comparisons.flips import OUTWEIGHING, Bounds, Steps, foregone
+from promptctl.comparisons.confirmation import find_earlier
+from promptctl.comparisons.flips import OUTWEIGHING, Bounds, Steps, is_worse_at_best
 from promptctl.comparisons.sequence import CaseSequence
 from promptctl.comparisons.verdicts import steps_of
-from promptctl.evaluations.case_outcomes import can_gain, can_lose
+from promptctl.evaluations.case_outcomes import can_gain
 from promptctl.evaluations.evaluation import cases_of
+from promptctl.evaluations.plan import can_differ
 from promptctl.evaluations.until import Gathering, in_random_order, is_hard
 from promptctl.files.wording import count
 from promptctl.statistics.metric import Procedure
@@ -46,20 +46,21 @@ if TYPE_CHECKING:
 def until_of(log: Store, pair: Pair, base: Evaluation | None, rule: GateRule, comparisons: int) -> Until | None:
     """Return what ends a comparison early; None if nothing is to.
 
-    `base` is its evaluation, if that was made before. What was compared before is not decided anew: the first step
-    then tests what was answered first, and the answers are in the cache.
+    `base` is its evaluation, if that was made before. What was compared whole before is not decided anew: the first
+    step then tests what was answered first, and the answers are in the cache.
     """
     if pair.base is None or pair.head.spec.until is None or PASSED not in rule.judged:
         return None
     head, before = pair.head.row(), base.row if base else pair.base.row()
-    if not head.spec.afresh and find_earlier(log, before, head).comparisons:
+    earlier = () if head.spec.afresh else find_earlier(log, before, head).comparisons
+    if any(each.status == "finished" for _, each in earlier):
         return None
     of_comparison = Comparison(Procedure(comparisons=comparisons))
     differs, is_sequential = can_differ(before) or can_differ(head), head.spec.until == "sequential"
     steps = steps_of(of_comparison, rule, can_differ=differs, is_sequential=is_sequential)
     known = {case.outcome.case_id: case.outcome.status for case in cases_of(log, base.row)} if base else {}
     return UntilCompared(
-        InSequence(steps) if is_sequential else Foregone(steps),
+        InSequence(steps, rule.max_errors) if is_sequential else Foregone(steps),
         known,
         left_out=frozenset(before.spec.left_out),
         can_end_better=rule.is_met_by_better,
@@ -125,17 +126,16 @@ class UntilCompared:
 
 
 class Foregone:
-    """Decides once no answer of head still to come can change what all steps come to; base is known whole."""
+    """Decides once head is worse whatever it still answers; base is known whole."""
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
         self._compared: set[str] = set()
-        # Lost cases, those that may be; gained ones, those that may be.
-        self._counts = [0, 0, 0, 0]
+        self._lost = self._most_gained = 0
 
-    def group(self, case: Case, base: CaseStatus | None) -> tuple[bool, bool]:
+    def group(self, _case: Case, base: CaseStatus | None) -> bool:
         """Return the place of a case's group: those that base did not pass first, as each could still gain."""
-        return base == "passed", not is_hard(case)
+        return base == "passed"
 
     def begin(self, compared: Sequence[str], bases: Mapping[str, CaseStatus]) -> None:
         """Take the cases that are compared."""
@@ -150,13 +150,12 @@ class Foregone:
         base = bases.get(case_id, "error")
         self._count(base, "error", -1)
         self._count(base, heads[case_id], 1)
-        lost, most_lost, gained, most_gained = self._counts
-        return foregone(Bounds(len(self._compared), (lost, most_lost), (gained, most_gained)), self._steps)
+        n = len(self._compared)
+        return -is_worse_at_best(Bounds(n, (self._lost, n), (0, self._most_gained)), self._steps)
 
     def _count(self, base: CaseStatus, head: CaseStatus, number: int) -> None:
-        is_lost, is_gained = (base, head) == ("passed", "failed"), (base, head) == ("failed", "passed")
-        each = (is_lost, can_lose(base, head), is_gained, can_gain(base, head))
-        self._counts = [count + number * is_so for count, is_so in zip(self._counts, each, strict=True)]
+        self._lost += number * ((base, head) == ("passed", "failed"))
+        self._most_gained += number * can_gain(base, head)
 
 
 class InSequence:
@@ -165,8 +164,9 @@ class InSequence:
     Not in the order of the answers: where replies that fail come sooner, that would alarm.
     """
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: Steps, max_errors: float = 0.0) -> None:
         self._steps = steps
+        self._max_errors, self._errors = max_errors, 0
         self._sequence = CaseSequence(steps.first_level, steps.min_effect)
         self._compared: Sequence[str] = ()
 
@@ -186,6 +186,9 @@ class InSequence:
             if base is None or head is None:
                 break
             sequence.add(base, head)
+            self._errors += "error" in (base, head)
+        if sequence.direction > 0 and self._errors > self._max_errors * sequence.seen:
+            return 0
         can_be_outweighed = sequence.direction > 0 and steps.rounds and steps.can_differ
         if can_be_outweighed and sequence.p_better >= OUTWEIGHING * steps.first_level:
             return 0

@@ -217,24 +217,15 @@ class Bounds:
     gained: tuple[int, int]
 
 
-def foregone(bounds: Bounds, steps: Steps) -> int:
-    """Return the direction that all steps come to, whatever the cases without a grade answer; 0 if that is open.
+def is_worse_at_best(bounds: Bounds, steps: Steps) -> bool:
+    """Return True if all steps come to worse though as many cases as can be are gained.
 
-    Worse if it is so with as many gained as can be. Better if it is so with as many lost, and by so much that no number
-    of confirmed regressions outweighs it.
+    Replies that never differ do by their majority.
     """
-    (lost, most_lost), (gained, most_gained) = bounds.lost, bounds.gained
-    if lost > most_gained and _whole(bounds.n, lost, most_gained, steps, steps.first_level) < 0:
-        return -1
-    level = steps.first_level * (OUTWEIGHING if steps.rounds and steps.can_differ else 1.0)
-    return int(gained > most_lost and _whole(bounds.n, most_lost, gained, steps, level) > 0)
-
-
-def _whole(n: int, lost: int, gained: int, steps: Steps, level: float) -> int:
-    """Return the direction of a whole comparison with so many flips: of replies that never differ by their majority."""
-    if not _is_enough((gained - lost) / max(1, n), steps):
-        return 0
-    return _decided(lost, gained, level) if steps.can_differ else (gained > lost) - (gained < lost)
+    lost, gained = bounds.lost[0], bounds.gained[1]
+    if lost <= gained or not _is_enough((gained - lost) / bounds.n, steps):
+        return False
+    return not steps.can_differ or _decided(lost, gained, steps.first_level) < 0
 
 
 def smallest_loss(flips: Flips, steps: Steps, most: int, power: float = 0.8) -> int | None:

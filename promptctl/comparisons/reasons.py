@@ -57,15 +57,13 @@ def _but(kind: str, findings: Findings) -> str:
     )
 
 
-def foregone(kind: Literal["worse", "better"], bounds: Bounds, p: float) -> str:
-    """Worse, or better, whatever the cases that were not asked would have answered."""
-    (lost, most_lost), (gained, most_gained) = bounds.lost, bounds.gained
-    if kind == "worse":
-        sure, can = f"{count(lost, 'case')} of {bounds.n} regressed", f"{most_gained} at most can have improved"
-    else:
-        sure, can = f"{count(gained, 'case')} of {bounds.n} improved", f"{most_lost} at most can have regressed"
+def foregone(bounds: Bounds, p: float) -> str:
+    """Worse whatever the cases that were not asked would have answered."""
     chance = f", p {p_value(p)} at most" if p else ""
-    return f"{kind.capitalize()}: {sure}, and {can} whatever the others answer{chance}."
+    return (
+        f"Worse: {count(bounds.lost[0], 'case')} of {bounds.n} regressed, and {bounds.gained[1]} at most can have "
+        f"improved whatever the others answer{chance}."
+    )
 
 
 def in_sequence(kind: Literal["worse", "better"], sequence: CaseSequence) -> str:
@@ -88,8 +86,8 @@ def worse_at_best(comparison: Comparison, improved: int, p: float) -> str:
     """Worse whatever the errors would have been."""
     return (
         f"Worse: {count(len(comparison.regressed), 'case')} regressed, and even if all without a result "
-        f"({count(comparison.ungraded, 'case')}) went the better way only {improved} would have improved, "
-        f"p {p_value(p)}."
+        f"({count(comparison.ungraded, 'case')}) went the better way only {improved} would have improved"
+        f"{f', p {p_value(p)}' if p else ''}."
     )
 
 

@@ -18,8 +18,18 @@ from typing import Literal
 
 from promptctl.comparisons import reasons
 from promptctl.comparisons.comparison import PASSED, Comparison
-from promptctl.comparisons.flips import Bounds, Confirmed, Findings, Flips, Steps, foregone, smallest_loss, weigh
+from promptctl.comparisons.flips import (
+    Bounds,
+    Confirmed,
+    Findings,
+    Flips,
+    Steps,
+    is_worse_at_best,
+    smallest_loss,
+    weigh,
+)
 from promptctl.comparisons.rule import GateRule
+from promptctl.comparisons.sequence import CaseSequence
 from promptctl.evaluations.case_outcomes import can_gain, can_lose
 from promptctl.statistics.intervals import Interval
 from promptctl.statistics.metric import MetricComparison
@@ -186,24 +196,17 @@ def bounds_of(comparison: Comparison) -> Bounds:
 def _foregone(evidence: _Evidence) -> Verdict | None:
     """Return the verdict of a comparison that was decided before every case was asked.
 
-    Its numbers are of the cases asked alone, and those that base failed came first: they have no interval.
+    Its numbers are of the cases asked alone, and those that base failed came first: they have no interval. It is better
+    only of cases looked at in sequence, of which no more than the rule allows lack a grade.
     """
-    comparison, passes, sequence = evidence.comparison, evidence.passes, evidence.findings.flips.sequence
-    if not comparison.is_decided or passes is None:
+    comparison, sequence = evidence.comparison, evidence.findings.flips.sequence
+    if not comparison.is_decided:
         return None
-    bounds = bounds_of(comparison)
-    way = sequence.direction if sequence is not None else foregone(bounds, evidence.findings.steps)
-    if not way:
-        return None
-    kind: Literal["worse", "better"] = "worse" if way < 0 else "better"
-    if sequence is not None:
-        p, reason = sequence.p_worse if way < 0 else sequence.p_better, reasons.in_sequence(kind, sequence)
-    else:
-        worst = mcnemar(bounds.gained[1], bounds.lost[0]) if way < 0 else mcnemar(bounds.gained[0], bounds.lost[1])
-        p = (worst.p_worse if way < 0 else worst.p_better) if evidence.findings.steps.can_differ else 0.0
-        reason = reasons.foregone(kind, bounds, p)
-    found = evidence.verdict(kind, reason, passes)
-    return replace(found, difference=None, interval=None, p=p, worst_case=None)
+    found = _worse_at_best(evidence)
+    asked = comparison.comparable - comparison.left_out
+    if sequence and sequence.direction > 0 and len(comparison.errors) <= evidence.rule.max_errors * asked:
+        found = _looked_at(evidence, sequence)
+    return replace(found, difference=None, interval=None, worst_case=None) if found else None
 
 
 def _too_incomplete(evidence: _Evidence) -> Verdict | None:
@@ -299,17 +302,29 @@ def _detectable(metric: MetricComparison, evidence: _Evidence) -> float | None:
 
 
 def _worse_at_best(evidence: _Evidence) -> Verdict | None:
-    """Worse whatever the missing grades turn out to be: every error is taken as head's gain."""
-    comparison, passes = evidence.comparison, evidence.passes
+    """Worse whatever the missing grades turn out to be: every case without one is taken as head's gain."""
+    comparison, passes, findings = evidence.comparison, evidence.passes, evidence.findings
     if passes is None:
         return None
+    if (sequence := findings.flips.sequence) is not None:
+        return _looked_at(evidence, sequence) if sequence.direction < 0 else None
     bounds = bounds_of(comparison)
-    improved, regressed = bounds.gained[1], bounds.lost[0]
-    p = mcnemar(improved, regressed).p_worse
-    difference = (improved - regressed) / comparison.comparable
-    if p >= evidence.findings.steps.first_level or difference > -evidence.rule.min_effect:
+    if not is_worse_at_best(bounds, findings.steps):
         return None
-    return evidence.verdict("worse", reasons.worse_at_best(comparison, improved, p), passes)
+    improved = bounds.gained[1]
+    p = mcnemar(improved, bounds.lost[0]).p_worse if findings.steps.can_differ else 0.0
+    is_decided = comparison.is_decided
+    reason = reasons.foregone(bounds, p) if is_decided else reasons.worse_at_best(comparison, improved, p)
+    return replace(evidence.verdict("worse", reason, passes), p=p)
+
+
+def _looked_at(evidence: _Evidence, sequence: CaseSequence) -> Verdict | None:
+    """Return the verdict of cases looked at one after another, as it stood when it was decided."""
+    if evidence.passes is None:
+        return None
+    kind: Literal["worse", "better"] = "worse" if sequence.direction < 0 else "better"
+    p = sequence.p_worse if kind == "worse" else sequence.p_better
+    return replace(evidence.verdict(kind, reasons.in_sequence(kind, sequence), evidence.passes), p=p)
 
 
 def _worst_case(comparison: Comparison) -> str | None:

@@ -71,12 +71,21 @@ class Plan:
         )
 
 
+def can_differ(row: EvaluationRow) -> bool:
+    """Return True if the replies to one request, or what a judge says of them, may differ from each other."""
+    models = (row.model, *([row.spec.judge_model] if row.spec.judge_model else []))
+    return row.spec.replies != "replay" and not all(each.startswith(("echo/", "replay/")) for each in models)
+
+
 def comparison_key(head: EvaluationRow, base: EvaluationRow) -> str:
-    """Return a digest that is equal for comparisons of the same versions, models, cases and ways of grading."""
+    """Return a digest that is equal for comparisons of the same versions, models, cases and ways of grading.
+
+    In what order the cases are asked does not matter, so the seed counts only where it draws a sample.
+    """
     spec = head.spec
     asked: list[object] = [
         *([each.prompt, each.digest, each.model, dict(each.spec.parameters)] for each in (base, head)),
-        *(spec.dataset_digest, spec.ids, spec.tags, spec.sample, spec.seed, spec.first),
+        *(spec.dataset_digest, spec.ids, spec.tags, spec.sample, spec.seed if spec.sample else 0, spec.first),
         *(spec.repeats, spec.passes_needed, spec.judge_model, spec.replies == "replay"),
     ]
     if spec.judge_parameters:  # only then: the keys of earlier comparisons stay as they are

@@ -27,7 +27,7 @@ from promptctl.errors import (
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.earlier import FailedCases
 from promptctl.evaluations.estimate import cost_of_call
-from promptctl.evaluations.plan import Plan, comparison_key
+from promptctl.evaluations.plan import Plan, can_differ, comparison_key
 from promptctl.evaluations.request import EvaluationRequest
 from promptctl.evaluations.rules import judge_rules, reply_rules, server_digest
 from promptctl.files.names import RECORDINGS
@@ -147,11 +147,14 @@ def pair(context: Context, request: EvaluationRequest, plans: Sequence[Plan], ba
     for head in plans:
         try:
             other = _base_plan(context, request, head, base)
-            key = comparison_key(head.row(), other.row())
+            rows = head.row(), other.row()
+            key, until = comparison_key(*rows), head.spec.until
+            if until == "sequential" and not any(map(can_differ, rows)):  # where nothing is chance no test is of use
+                until = "decided"
             pairs.append(
                 Pair(
-                    replace(head, spec=replace(head.spec, side="head", comparison=key)),
-                    replace(other, spec=replace(other.spec, comparison=key)),
+                    replace(head, spec=replace(head.spec, side="head", comparison=key, until=until)),
+                    replace(other, spec=replace(other.spec, comparison=key, until=until)),
                 )
             )
         except (PromptNotFound, RevisionNotFound) as error:

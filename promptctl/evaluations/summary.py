@@ -99,7 +99,7 @@ class Summary:
     """The totals of one evaluation, over cases; repeats are reduced first.
 
     `expected_cases` is how many were to be evaluated; a case counts once it has all its repeats. If it `is_decided`,
-    the cases never run were left out as they could change nothing. Costs are nano-USD:
+    it failed whatever the cases never run come to. Costs are nano-USD:
     `cost` what was spent, `full_cost` what the replies cost when they were paid for, `unknown_costs` how many of them
     nobody knows that of. Of K repeats of a case at least one passed in `any_passed` cases, all in `all_passed`; `flaky`
     cases have the number of repeats that passed. Cases that are expected to fail are counted by themselves. Lists of
@@ -212,11 +212,6 @@ class Summary:
         """Results that were never asked for."""
         return self.expected_cases * self.repeats - sum(self.reply_sources.values())
 
-    def is_enough(self, min_pass: float) -> bool:
-        """Return True if enough cases passed, whatever those never run come to, and none ended in an error."""
-        total = self.counts.cases + self.never_run
-        return bool(total) and not self.counts.errors and self.counts.passed / total >= min_pass
-
     def verdict(self, min_pass: float) -> tuple[EvaluationVerdict, str]:
         """Return the verdict, and the reason in a sentence.
 
@@ -241,9 +236,6 @@ class Summary:
             if self.is_decided and self.never_run:
                 passed = f"{_share(self.counts.passed + unknown, total)} at most could pass"
             return "failed", f"{passed}, below the {100 * min_pass:g}% asked for"
-        if self.is_decided and self.never_run and self.is_enough(min_pass):
-            enough = f"enough for the {100 * min_pass:g}% asked for"
-            return "passed", f"{_share(self.counts.passed, total)} passed, {enough}; {self.never_run} were not asked"
         if unknown:
             parts = []
             if self.counts.errors:

@@ -1,7 +1,7 @@
 """Ends an evaluation as soon as it is decided, so that no request is paid for that could change nothing.
 
-By itself it is decided once it failed, or once enough cases passed and all that must have; whatever the cases not yet
-asked answer. A comparison has its own rule: see `promptctl.comparisons.deciding`.
+By itself it is decided once it failed, whatever the cases not yet asked answer. It never passes early: one of them may
+end in an error, and then it is incomplete. A comparison has its own rule: see `promptctl.comparisons.deciding`.
 """
 
 from __future__ import annotations
@@ -63,20 +63,15 @@ class Gathering:
 
 
 class UntilJudged:
-    """Ends an evaluation by itself, once its verdict is sure. Cases that can fail it alone are asked first."""
+    """Ends an evaluation by itself, once it failed for sure. Cases that can fail it alone are asked first."""
 
     def __init__(self, spec: EvaluationSpec) -> None:
-        self._spec = spec
         self._gathering = Gathering(spec)
         self._summary = Summary(spec.cases, spec.repeats, spec.at_least)
-        self._graded: set[str] = set()
-        self._hard: set[str] | None = None
 
     def order(self, plan: Plan, cases: Iterable[Case]) -> Iterator[tuple[int, Case]]:
         """Yield the cases that can fail it alone, then the others, in the order of the seed."""
-        taken = list(cases)
-        self._hard = {case.id for case in taken if is_hard(case)} - self._graded
-        return in_random_order(taken, plan.spec.seed, lambda case: not is_hard(case))
+        return in_random_order(cases, plan.spec.seed, lambda case: not is_hard(case))
 
     def heed(self, plan: Plan, result: ResultRow) -> bool:
         """Take in a result; return True once the verdict is sure."""
@@ -84,10 +79,4 @@ class UntilJudged:
         if case is None:
             return False
         self._summary.add(case)
-        self._graded.add(result.case_id)
-        if self._hard is not None:
-            self._hard.discard(result.case_id)
-        min_pass = plan.spec.min_pass
-        if self._summary.verdict(min_pass)[0] == "failed":
-            return True
-        return self._hard == set() and self._summary.is_enough(min_pass)
+        return self._summary.verdict(plan.spec.min_pass)[0] == "failed"

@@ -253,8 +253,8 @@ class EvaluationRow:
 
     @property
     def is_conclusive(self) -> bool:
-        """True if its verdict is that of all its cases: each was run, or those left could change nothing."""
-        return self.status == "finished" or (self.totals.stopped == "decided" and self.totals.verdict != "incomplete")
+        """True if its verdict is that of all its cases: each was run, or it failed whatever those left came to."""
+        return self.status == "finished" or (self.totals.stopped == "decided" and self.totals.verdict == "failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -193,8 +193,6 @@ def _line(row: EvaluationRow, earlier: list[EvaluationRow]) -> str:
     """Return the evidence in a line; evaluations of the same that did not pass before are part of it."""
     totals = row.totals
     line = f"{row.id} passed {totals.passed} of {totals.cases} on {row.spec.dataset}"
-    if totals.never_run:
-        line += f" ({totals.never_run} more were not asked: they could change nothing)"
     if _is_recorded(row):
         line += " (recorded replies)"
     if refused := [each for each in earlier if each.totals.verdict != "passed"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from promptctl.comparisons.comparison import Comparison, compare_outcomes
 from promptctl.comparisons.deciding import Foregone, InSequence
 from promptctl.comparisons.flips import weigh
 from promptctl.comparisons.rule import GateRule
-from promptctl.comparisons.sequence import CaseSequence
+from promptctl.comparisons.sequence import CaseSequence, sequence_of
 from promptctl.comparisons.verdicts import flips_of, judge, steps_of
+from promptctl.datasets.selection import Selection, drawn_rank
 from promptctl.errors import UsageError
 from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus
 from promptctl.evaluations.request import EvaluationRequest, Limits
@@ -25,7 +27,7 @@ from promptctl.reports.verdict import headline
 from promptctl.statistics.metric import Procedure
 from tests.cli.conftest import commit, git
 from tests.evaluation_lab import PROMPT, Lab, lab, running_model_server
-from tests.openai_server import Exchange, reply
+from tests.openai_server import Answer, Exchange, reply
 
 __all__ = ["lab", "running_model_server"]
 
@@ -47,7 +49,9 @@ def made_up(rng: random.Random, n: int, before: float, after: float, errors: flo
 
 
 class TestForegone:
-    @pytest.mark.parametrize("rule", [GateRule(), GateRule(reruns=0), GateRule(min_effect=0.1)], ids=str)
+    @pytest.mark.parametrize(
+        "rule", [GateRule(), GateRule(reruns=0), GateRule(min_effect=0.1), GateRule(max_errors=0.1)], ids=str
+    )
     @pytest.mark.parametrize("can_differ", [True, False])
     def test_the_whole_run_says_the_same(self, rule: GateRule, can_differ: bool) -> None:
         rng, early = random.Random(f"foregone:{rule}:{can_differ}"), 0
@@ -71,9 +75,7 @@ class TestForegone:
             # As bad for what was decided as replies asked again can be.
             again = dict.fromkeys((*flips_of(whole).lost, *flips_of(whole).gained), [-way] * 9) if can_differ else {}
             found = [judge(each, rule, weigh(flips_of(each), again, steps)) for each in (part, whole)]
-            assert found[0].kind == ("worse" if way < 0 else "better"), trial
-            if (way < 0 and can_differ) or not whole.errors:
-                assert found[1].kind == found[0].kind, trial
+            assert [each.kind for each in found] == ["worse", "worse"], trial
             assert (found[0].interval, found[0].difference) == (None, None)
         assert early >= 10
 
@@ -89,8 +91,33 @@ class TestForegone:
             ways.append(foregone.after(id_, bases, asked))
         assert ways == [0] * 8, "six lost, and two that may have gained"
 
+    def test_better_is_never_sure_as_a_case_not_asked_yet_may_err(self) -> None:
+        bases: Statuses = dict.fromkeys([f"c{at}" for at in range(40)], "failed")
+        for can_differ in (True, False):
+            foregone, asked = Foregone(steps_of(Comparison(Procedure()), GateRule(), can_differ=can_differ)), Statuses()
+            foregone.begin([*bases], bases)
+            for id_ in bases:
+                asked[id_] = "passed"
+                assert foregone.after(id_, bases, asked) == 0
+
 
 class TestInSequence:
+    def test_it_is_not_better_once_more_cases_erred_than_the_rule_allows(self) -> None:
+        steps = steps_of(Comparison(Procedure()), GateRule(), is_sequential=True)
+        ids = [f"c{at}" for at in range(40)]
+        for max_errors, way in ((0.0, 0), (0.1, 1)):
+            decided, bases, heads = InSequence(steps, max_errors), Statuses(), Statuses()
+            decided.begin(ids, bases)
+            ways = set()
+            for at, id_ in enumerate(ids):
+                bases[id_], heads[id_] = "failed", "error" if at == 0 else "passed"
+                ways.add(decided.after(id_, bases, heads))
+            assert max(ways) == way
+            part = compare_outcomes(outcomes(bases), outcomes(heads), planned={"more"}, never_run=3, is_decided=True)
+            flips = replace(flips_of(part), sequence=sequence_of(part.improved, 0, steps.first_level, 0.0))
+            found = judge(part, GateRule(max_errors=max_errors), weigh(flips, {}, steps))
+            assert found.kind == ("better" if way else "incomplete")
+
     def test_answers_count_in_the_order_of_the_cases_not_of_their_arrival(self) -> None:
         steps = steps_of(Comparison(Procedure()), GateRule())
         ids = [f"c{at}" for at in range(30)]
@@ -197,9 +224,49 @@ def test_both_sides_end_once_the_cases_in_sequence_have_decided(worse: Lab) -> N
     with worse.open() as workspace:
         again = workspace.compare(found.base.row.id, found.head.row.id, GateRule())
     assert (again.verdict.kind, again.verdict.reason) == ("worse", found.verdict.reason)
+    # What it decided stays decided, whatever the seed and whatever comes then; with the option and without.
+    worse.server.default = mended(worse)
+    later = compared(worse, "sequential", replies="ask", selection=Selection(seed=5))
     # It is never taken for a whole evaluation: nothing is kept of it but its answers.
     whole = compared(worse, None)
-    assert (len(worse.asked), whole.base.row.id != found.base.row.id) == (200, True)
+    assert (len({*worse.asked}), whole.base.row.id != found.base.row.id) == (200, True)
+    for each in (later, whole):
+        assert (each.verdict.kind, each.decision.exit_code) == ("worse", 1)
+        assert found.verdict.reason.removesuffix(".") in each.verdict.reason
+        assert "what the first comparison of the same decided case by case stays decided" in (each.note or "")
+
+
+def mended(lab: Lab) -> Answer:
+    """Answer head well in every case, and base as before."""
+    before = lab.server.default
+
+    async def answer(exchange: Exchange) -> None:
+        said, _, case = exchange.request.body["messages"][-1]["content"].partition(" ")
+        await (reply(case) if said == "bad" else before)(exchange)
+
+    return answer
+
+
+def test_nothing_is_looked_at_one_by_one_where_nothing_is_chance(worse: Lab) -> None:
+    """Eight of thirty cases are lost, which come first in the drawn order, and more are gained."""
+    ids = sorted((f"c{at}" for at in range(30)), key=lambda id_: drawn_rank(0, id_))
+    cases = [
+        {
+            "id": id_,
+            "inputs": {"ticket": f"{id_}."},
+            "assert": [{"type": "contains", "value": "old" if at < 8 else "new"}],
+        }
+        for at, id_ in enumerate(ids)
+    ]
+    worse.cases(*cases)
+    worse.write("prompts/triage.prompt.yaml", PROMPT.replace('"{{ ticket }}"', '"old {{ ticket }}"'))
+    commit(worse.root, "Say old")
+    worse.write("prompts/triage.prompt.yaml", PROMPT.replace('"{{ ticket }}"', '"new {{ ticket }}"'))
+    for seed in (0, 5):
+        found = compared(worse, "sequential", models=("echo/echo",), selection=Selection(seed=seed))
+        whole = compared(worse, None, models=("echo/echo",), selection=Selection(seed=seed))
+        assert (found.verdict.kind, found.head.row.spec.until) == ("better", "decided")
+        assert (whole.verdict.kind, found.decision.exit_code) == ("better", 0)
 
 
 def test_one_side_is_not_taken_up_again_alone(worse: Lab) -> None:
