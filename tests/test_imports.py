@@ -40,7 +40,7 @@ import typer
 from promptctl.cli.boundary import run_program
 from promptctl.cli.main import app
 code = run_program(typer.main.get_command(app))
-heavy = ("litellm", "aiohttp", "jsonschema", "pydantic", "openai", "git", "rich", "referencing")
+heavy = ("litellm", "aiohttp", "jsonschema", "pydantic", "openai", "git", "rich", "referencing", "asyncio")
 print("LOADED", code, *(name for name in heavy if name in sys.modules), file=sys.stderr)
 """
 
@@ -66,7 +66,7 @@ def _workspace(tmp_path: Path) -> None:
         (["--version"], set()),
         (["list"], {"git"}),
         (["render", "triage", "-i", "ticket=x"], {"git"}),
-        (["run", "triage", "-i", "ticket=x"], {"git"}),
+        (["run", "triage", "-i", "ticket=x"], {"git", "asyncio"}),
         (["log", "list"], set()),
         (["log", "stats"], set()),
         (["validate"], {"git"}),

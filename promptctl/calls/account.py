@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+from typing import TYPE_CHECKING
 
 from promptctl.errors import ModelTimeout, PromptctlError, ProviderUnreachable
-from promptctl.log.records import Execution
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from promptctl.log.records import Execution
 
 
 class Account:
@@ -34,6 +38,8 @@ class Account:
         Waits while requests under way may still give back enough. What is reserved must be settled.
         """
         while not self._has(nano_usd):
+            import asyncio  # whoever waits here has loaded it
+
             if not self._open or self.spent_nano_usd + nano_usd > self.max_nano_usd:
                 return None
             change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
