@@ -66,12 +66,16 @@ class DryRun:
     worst: WorstCase
     budgets: Sequence[BudgetForecast] = ()
     refusal: str | None = None
+    experiment: str | None = None
+    arm: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
         return {
             "prompt": self.prompt,
             "version_display": self.version_display,
+            "experiment": self.experiment,
+            "arm": self.arm,
             "model": self.model,
             "input_tokens": self.worst.input_tokens,
             "output_tokens": self.worst.output_tokens,
@@ -87,7 +91,17 @@ def dry_run(context: Context, call: Call) -> DryRun:
     model = context.models.settings_of(call.request.model).model
     worst = WorstCase.of(call.request, model, context.models.prices)
     budgets, refusal = _forecasts(context, call, worst)
-    return DryRun(call.target.prompt.id, call.target.version.display, call.request.model, worst, budgets, refusal)
+    drawn, target = call.options.drawn, call.target
+    return DryRun(
+        prompt=target.prompt.id,
+        version_display=target.version.display,
+        model=call.request.model,
+        worst=worst,
+        budgets=budgets,
+        refusal=refusal,
+        experiment=drawn and drawn.experiment,
+        arm=drawn and drawn.arm,
+    )
 
 
 def _forecasts(context: Context, call: Call, worst: WorstCase) -> tuple[list[BudgetForecast], str | None]:

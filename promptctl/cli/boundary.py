@@ -125,8 +125,20 @@ def _tell_usage(error: Any, arguments: Sequence[str]) -> int:
         report("error", f"`{said}` is one argument too many", hint=f"inputs are given by name: -i {given}")
         return errors.USAGE
     question = f"did you mean {' or '.join(f'`{each}`' for each in meant)}? " if meant else ""
-    report("error", message, hint=context and f"{question}{context.command_path} --help")
+    hint = context and (_before_command(error, context) or f"{question}{context.command_path} --help")
+    report("error", message, hint=hint)
     return int(getattr(error, "exit_code", errors.USAGE)) or errors.USAGE
+
+
+def _before_command(error: Any, context: Any) -> str | None:
+    """Return how to give an option that the program has and the command has not; None for any other error."""
+    name, root = getattr(error, "option_name", None), context.find_root()
+    option = next((each for each in root.command.params if name in each.opts), None)
+    if option is None or context is root:
+        return None
+    before = f"{root.command_path} {name}" + ("" if option.is_flag else f" {option.metavar}")
+    command = context.command_path.removeprefix(root.command_path).strip()
+    return f"it goes before the command: {before}" + (f" {command} …" if option.metavar else "")
 
 
 def _usage_words(error: Any) -> tuple[str, list[str]]:

@@ -70,6 +70,16 @@ class FilterOptions:
             help='Only calls scored so: "<0.5" by any name, "helpful>=0.8", "helpful".',
         ),
     ] = None
+    experiment: Annotated[
+        str | None,
+        typer.Option(
+            "--experiment",
+            metavar="NAME",
+            help="Only calls of this experiment.",
+            autocompletion=options.completing("experiment"),
+        ),
+    ] = None
+    arm: Annotated[str | None, typer.Option("--arm", metavar="NAME", help="Only calls of this arm.")] = None
     source: options.CallSource = "app"
 
     @property
@@ -85,7 +95,7 @@ class FilterOptions:
         """Say what a table by these dimensions leaves out as it has no row, if anything."""
         if left is None:
             return
-        names = ("label", "model", "since", "until", "user", "session", "search", "feedback")
+        names = ("label", "model", "since", "until", "user", "session", "search", "feedback", "experiment", "arm")
         given = ", ".join(f"--{name}" for name in names if getattr(self, name) is not None)
         way = "--by prompt" if set(by) - _KNOWN_WITHOUT_ROW else "the table"
         way += f" without {given}" if given else ""

@@ -21,7 +21,7 @@ class Filter:
     uncommitted changes. `since` and `until` are UTC, ISO 8601 (see `promptctl.parse_moment`), `until`
     excluded. The source `app` is every call but those of evaluations. `search` finds a text, in any case, in contents
     that are kept and in messages of errors. `feedback` is a condition on a call's scores: `<0.5` on those of any name,
-    `helpful<0.5` on those of one, `helpful` that there is feedback of that name.
+    `helpful<0.5` on those of one, `helpful` that there is feedback of that name. An `arm` may be of any `experiment`.
     `limit` keeps the newest executions; totals know no limit. `Workspace.log`
     also takes what follows `@` in a ref for `version`, and ages such as `7d` for the moments.
     """
@@ -43,6 +43,8 @@ class Filter:
     call_id: str | None = None
     search: str | None = None
     feedback: str | None = None
+    experiment: str | None = None
+    arm: str | None = None
     limit: int | None = None
 
     def current_id(self, prompt: str) -> str:

@@ -287,7 +287,7 @@ class Log:
     def meant(self, wanted: Filter, *, follows_renames: bool = True) -> Filter:
         """Return the filter as the store takes it: with the ids that prompts had before, versions and ages resolved."""
         context = self._context.fresh()
-        if wanted.prompt or wanted.prompts or wanted.label or wanted.version:
+        if any((wanted.prompt, wanted.prompts, wanted.label, wanted.version, wanted.experiment, wanted.arm)):
             from promptctl.workspace.names import known
 
             wanted = known(context, wanted)

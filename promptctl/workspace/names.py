@@ -1,4 +1,4 @@
-"""Checks names that choose rows of the log: a prompt, a label, a version."""
+"""Checks names that choose rows of the log: a prompt, a label, a version, an experiment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from promptctl.errors import UsageError
+from promptctl.errors import ExperimentNotFound, UsageError, printable
+from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.log.filter import Filter, is_glob
 
 if TYPE_CHECKING:
@@ -20,11 +21,13 @@ _BARE_NUMBER = re.compile(r"[0-9]{1,3}")
 def known(context: Context, wanted: Filter) -> Filter:
     """Return the filter with its version resolved, once its names are known to exist.
 
-    Raises `PromptNotFound`, `RevisionNotFound`, or `UsageError` for a version that is not written as one.
+    Raises `PromptNotFound`, `RevisionNotFound`, `ExperimentNotFound`, or `UsageError` for a version that is not written
+    as one.
     """
     for prompt in (wanted.prompt, *wanted.prompts):
         check_logged_prompt(context, prompt)
     _check_logged_label(context, wanted.label)
+    _check_logged_experiment(context, wanted)
     return _version_meant(context, wanted)
 
 
@@ -49,6 +52,29 @@ def _check_logged_label(context: Context, label: str | None) -> None:
         from promptctl.versions.former_ids import check_label
 
         check_label(context.now(), label, context.settings.labels.rules)
+
+
+def _check_logged_experiment(context: Context, wanted: Filter) -> None:
+    """Raise `ExperimentNotFound` for an experiment or an arm that neither the settings nor the log know."""
+    name, arm, log = wanted.experiment, wanted.arm, context.log
+    if name is None and arm is None:
+        return
+    known = {(each.name, of.name) for each in context.settings.experiments for of in each.arms}
+    if any(name in (None, each) and arm in (None, of) for each, of in known):
+        return
+    if not log.is_new:
+        if next(log.executions(Filter(experiment=name, arm=arm, limit=1)), None) is not None:
+            return
+        logged = log.totals(Filter(), ("experiment", "arm"), costs_only=True)
+        known |= {(row.group["experiment"], row.group["arm"]) for row in logged if row.group["experiment"]}
+    names = sorted({each for each, _ in known})
+    if name is not None and name not in names:
+        hint = did_you_mean(name, names) or (f"known are {', '.join(names)}" if names else "there is none")
+        raise ExperimentNotFound(f"no experiment `{printable(name)}` in {SETTINGS} or the log", hint=hint)
+    arms = sorted({of for each, of in known if of and name in (None, each)})
+    whose = "no experiment has an arm" if name is None else f"the experiment `{printable(name)}` has no arm"
+    hint = did_you_mean(arm or "", arms) or (f"known are {', '.join(arms)}" if arms else "there is none")
+    raise ExperimentNotFound(f"{whose} `{printable(arm or '')}`", hint=hint)
 
 
 def _version_meant(context: Context, wanted: Filter) -> Filter:

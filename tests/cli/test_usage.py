@@ -23,6 +23,13 @@ __all__ = ["inside_support", "support_workspace"]
     [
         ("run chat --log ful", 2, "`ful` is not one of `full`", "did you mean `full`? "),
         ("list --jsn", 2, "No such option: --jsn", "did you mean `--json`? "),
+        (
+            "list --snapshot x",
+            2,
+            "No such option: --snapshot",
+            " --snapshot FILE list …",
+        ),
+        ("label list -C x", 2, "No such option: -C", " -C DIR label list …"),
         ("git instal", 2, "No such command `instal`", "did you mean `install`"),
         ("eval chat --sample x", 2, "`x` is not a whole number", "eval --help"),
         ("eval chat --min-pass x", 2, "`x` is not a number", "eval --help"),

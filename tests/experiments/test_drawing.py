@@ -198,10 +198,30 @@ def test_each_fallback_has_the_arm(workspace: Workspace) -> None:
     assert (drawn(failed), failed.status, last.status) == (drawn(last), "error", "ok")
 
 
+def test_the_log_is_asked_by_experiment_and_arm(root: Path, workspace: Workspace, settings: Setting) -> None:
+    with pytest.raises(ExperimentNotFound, match="no experiment `tonn` in") as near:
+        list(workspace.log.executions(Filter(experiment="tonn")))
+    assert near.value.hint == "did you mean `tone`?"
+    with pytest.raises(ExperimentNotFound, match="`tone` has no arm `knd`") as near:
+        workspace.log.totals(Filter(experiment="tone", arm="knd"))
+    assert near.value.hint == "did you mean `kind`?"
+    asked = [run(workspace, key=key).id for key in (KIND, PLAIN)]
+    settings(HEAD)  # what the log has is known still
+    with open_workspace(root, {}) as later:
+        for arm, id_ in zip(("kind", "control"), asked, strict=True):
+            assert next(later.log.executions(Filter(experiment="tone", arm=arm))).id == id_
+        by_arm = {row.group["arm"]: row.calls for row in later.log.totals(Filter(experiment="tone"), ("arm",))}
+        assert by_arm["kind"] == later.log.totals(Filter(arm="kind"), ())[0].calls
+        with pytest.raises(ExperimentNotFound, match="no experiment has an arm `contrl`"):
+            list(later.log.executions(Filter(arm="contrl")))
+
+
 def test_a_dry_run_is_of_the_arm(workspace: Workspace) -> None:
     found = workspace.dry_run("triage", experiment="tone", key=KIND)
     assert (found.prompt, found.version_display is not None) == ("triage", True)
     assert found.version_display == run(workspace, key=KIND).version_display
+    assert (found.as_dict()["experiment"], found.as_dict()["arm"]) == ("tone", "kind")
+    assert workspace.dry_run("triage").as_dict()["arm"] is None
     with pytest.raises(ExperimentKeyMissing):
         workspace.dry_run("triage", experiment="tone")
 

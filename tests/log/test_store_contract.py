@@ -222,14 +222,16 @@ def found(log: Store, **wanted: Any) -> list[str | None]:
 
 @pytest.fixture
 def filled(log: Store) -> Store:
+    tone: dict[str, Any] = {"experiment": "tone", "arm": "control"}
+    kind, bo = {**tone, "arm": "kind"}, {"user": "bo", "experiment": "other", "arm": "kind"}
     log.append(
         [
             Entry(make(case_id="a", started_at=at(1), prompt="support/triage", user="ada")),
-            Entry(make(case_id="b", started_at=at(2), prompt="support/reply", status="error", session="s-2")),
-            Entry(make(case_id="c", started_at=at(3), prompt="chat", version=2, label=None, model="local/llama")),
+            Entry(make(case_id="b", started_at=at(2), prompt="support/reply", status="error", session="s-2", **tone)),
             Entry(
-                make(case_id="d", started_at=at(4), prompt="chat", version=2, is_dirty=True, source="api", user="bo")
+                make(case_id="c", started_at=at(3), prompt="chat", version=2, label=None, model="local/llama", **kind)
             ),
+            Entry(make(case_id="d", started_at=at(4), prompt="chat", version=2, is_dirty=True, source="api", **bo)),
             Entry(make(case_id="e", started_at=at(5), prompt="old/chat", source="eval", evaluation_id="e-1")),
         ]
     )
@@ -259,6 +261,9 @@ def filled(log: Store) -> Store:
         ({"source": "app", "prompt": "chat", "renames": {"old/chat": "chat"}}, "dc"),
         ({"model": "local/*"}, "c"),
         ({"evaluation_id": "e-1"}, "e"),
+        ({"experiment": "tone"}, "cb"),
+        ({"experiment": "tone", "arm": "kind"}, "c"),
+        ({"arm": "kind"}, "dc"),
     ],
 )
 def test_a_filter_finds_what_it_says_newest_first(filled: Store, wanted: dict[str, Any], ids: str) -> None:

@@ -14,7 +14,7 @@ from promptctl.log.sqlite.payloads import text_of
 Condition = tuple[str, list[Any]]
 """SQL that begins with WHERE, or is empty, and its parameters."""
 
-_COLUMNS = ("digest", "label", "user", "session", "evaluation_id", "call_id")
+_COLUMNS = ("digest", "label", "user", "session", "evaluation_id", "call_id", "experiment", "arm")
 _BEYOND_STATS = (
     "label",
     "status",
@@ -27,6 +27,8 @@ _BEYOND_STATS = (
     "call_id",
     "search",
     "feedback",
+    "experiment",
+    "arm",
 )
 _SEARCH = (
     "(has_text(error_message, ?) OR EXISTS (SELECT 1 FROM payloads "

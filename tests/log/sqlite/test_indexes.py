@@ -45,6 +45,7 @@ def test_a_stream_that_is_not_read_to_its_end_can_be_left(
         Filter(user="ada"),
         Filter(session="s-1"),
         Filter(evaluation_id="e-1"),
+        Filter(experiment="e"),
     ],
 )
 def test_each_usual_filter_walks_an_index_and_sorts_nothing(filled: SqliteStore, wanted: Filter) -> None:
