@@ -9,6 +9,8 @@ import typer
 from promptctl.cli import options
 from promptctl.cli.output import say, say_json
 
+_WHOLE_ID = 36
+
 
 def give_feedback(
     context: typer.Context,
@@ -39,9 +41,10 @@ def give_feedback(
     as_json: options.Json = False,
 ) -> None:
     """Score a logged call, with a comment or a correction; a later score of the same name and person replaces it."""
-    kept = options.workspace_of(context).feedback(
-        execution, score=score, thumb=thumb, name=name, comment=comment, expected=expected, by=by
-    )
+    workspace = options.workspace_of(context)
+    if len(execution.strip()) < _WHOLE_ID:  # as people type it
+        execution = workspace.log.execution(execution).id
+    kept = workspace.feedback(execution, score=score, thumb=thumb, name=name, comment=comment, expected=expected, by=by)
     if as_json:
         say_json(kept.as_dict())
         return

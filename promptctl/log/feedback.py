@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 from promptctl.errors import UsageError, printable
 from promptctl.files.plain import Measure, plain
+from promptctl.log.stamps import is_id, is_stored
 
 DEFAULT_NAME = "feedback"
-_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,199}")
 _CONDITION = re.compile(r"\s*(?P<name>[^\s<>=!]*)\s*(?:(?P<comparison><=|>=|==|!=|<|>|=)\s*(?P<score>\S+)\s*)?")
 _EXAMPLE = "write <0.5, or helpful<0.5 for the scores of one name"
-_NAME_HINT = "a name is lower-case letters, digits, - and _, and begins with a letter: helpful"
+_NAME_HINT = "a name is at most 200 lower-case letters, digits, - and _, and begins with a letter: helpful"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,21 @@ def check_score(score: object) -> float:
     if 0 <= number <= 1:
         return number + 0.0  # -0.0 is 0
     raise UsageError(f"a score is a number from 0 to 1, not {printable(str(score))}")
+
+
+def fault_of(given: Feedback) -> str | None:
+    """Return why no promptctl could have written a row of feedback; None if one could have."""
+    texts = (given.comment, given.expected, given.by)
+    try:
+        check_name(given.name)
+        check_score(0 if given.score is None else given.score)
+    except UsageError as error:
+        return error.message
+    if not is_id(given.id):
+        return "its id is none of promptctl's"
+    if not is_stored(given.created_at):
+        return f"{printable(repr(given.created_at))} is no time"
+    return None if all(each is None or isinstance(each, str) for each in texts) else "its words are no text"
 
 
 def parse_condition(text: str) -> ScoreCondition:

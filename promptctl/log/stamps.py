@@ -21,6 +21,7 @@ _LOW_BITS = 62
 _DRAW_BYTES = 14
 _DRAWS = 64  # asking the system each time costs more than all the rest of an id
 
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _STORED_LENGTH = len("2026-05-03T09:30:00.000Z")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _AGE = re.compile(r"(\d+)\s*(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:ours?)?|d(?:ays?)?|w(?:eeks?)?)(?:\s+ago)?")
@@ -77,6 +78,19 @@ def short_id(identifier: str) -> str:
     '6789abcd'
     """
     return identifier[-8:]
+
+
+def is_id(value: object) -> bool:
+    """Return True for a whole id as `new_id` makes them."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def is_stored(value: object) -> bool:
+    """Return True for a moment in the stored form."""
+    try:
+        return isinstance(value, str) and utc_text(datetime.fromisoformat(value)) == value
+    except (ValueError, OverflowError):
+        return False
 
 
 def utc_now() -> str:

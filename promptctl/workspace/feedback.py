@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from promptctl.log.records import Execution
 
 _WHOLE_ID = 36
+_MOST_BYTES = 64 * 1024
+_MOST_OF_A_PERSON = 200
 _THUMBS = {"up": 1.0, "down": 0.0}
 _NOT_HERE = "the log of the machine that made the call has it (promptctl log merge FILE), unless it was pruned, or its \
 log rule is `active: false`"
@@ -72,10 +74,11 @@ def give_feedback(
 
 
 def _id(execution: object) -> str:
-    if isinstance(execution, str) and execution.strip():
+    # Ids come from browsers: the end of one, which people type, would score the call of anybody who is met by chance.
+    if isinstance(execution, str) and len(execution.strip()) == _WHOLE_ID:
         return execution.strip()
     hint = "a chat message's `meta` has it as `execution_id`; one without it cannot be scored"
-    raise UsageError(f"{printable(repr(execution))} is no id of an execution", hint=hint)
+    raise UsageError(f"{printable(repr(execution))} is no whole id of an execution", hint=hint)
 
 
 def _score(score: object, thumb: str | None) -> float | None:
@@ -89,24 +92,35 @@ def _score(score: object, thumb: str | None) -> float | None:
 
 
 def _text(what: str, given: object) -> str | None:
-    if given is None or isinstance(given, str):
-        return (given and given.strip()) or None
-    raise UsageError(f"a {what} is a text, not {printable(repr(given))}")
+    if given is not None and not isinstance(given, str):
+        raise UsageError(f"a {what} is a text, not {printable(repr(given))}")
+    text = (given and given.strip()) or None
+    if text is not None and what == "person" and len(text) > _MOST_OF_A_PERSON:
+        raise UsageError(f"a person's name is at most {_MOST_OF_A_PERSON} characters, and this one is {len(text):,}")
+    return _bounded(what, text)
 
 
 def _correction(expected: Any) -> str | None:
     if expected is None or isinstance(expected, str):
-        return expected or None
+        return _bounded("correction", expected or None)
     try:
-        return json.dumps(expected, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(expected, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(f"what was expected is neither text nor JSON ({error})") from error
+    return _bounded("correction", text)
+
+
+def _bounded(what: str, text: str | None) -> str | None:
+    size = len((text or "").encode("utf-8", "replace"))
+    if size > _MOST_BYTES:
+        raise UsageError(f"a {what} is at most 64 KiB, and this one is {size:,} bytes")
+    return text
 
 
 def _execution(context: Context, wanted: str) -> Execution:
     try:
         return context.log.execution(wanted)
     except LogError as error:
-        if len(wanted) == _WHOLE_ID and (error.hint or "").startswith("see the ids"):
+        if (error.hint or "").startswith("see the ids"):
             error.hint = _NOT_HERE
         raise

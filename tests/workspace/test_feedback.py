@@ -60,7 +60,7 @@ def test_a_call_is_scored_by_the_id_of_its_message_also_after_its_contents_were_
     assert [each["comment"] for each in found.as_row()["feedback"]] == [None, None]
 
     desk.log.prune(promptctl.Retention(content_before="0s"))
-    desk.feedback(id_[-8:], score=0, name="helpful", by="u1", comment="too late")
+    desk.feedback(id_, score=0, name="helpful", by="u1", comment="too late")
     assert warnings(desk) == ["only the score is kept: the contents of the call were pruned or erased"]
     kept = desk.log.execution(id_)
     assert (kept.scores, [each.comment for each in kept.feedback]) == ({"helpful": 0.0}, [None, None, None])
@@ -101,6 +101,11 @@ def test_feedback_that_makes_no_sense_is_refused(desk: Workspace) -> None:
         {"score": 1, "by": ["u1"]},
         {"expected": {1, 2}},
         {"expected": math.nan},
+        {"comment": "x" * 65_537},
+        {"expected": "é" * 32_769},
+        {"expected": {"a": "x" * 65_536}},
+        {"score": 1, "by": "u" * 201},
+        {"score": 1, "name": "n" * 201},
     ]
     for given in wrong:
         with pytest.raises(UsageError):
@@ -109,7 +114,8 @@ def test_feedback_that_makes_no_sense_is_refused(desk: Workspace) -> None:
 
 
 def test_what_is_no_id_is_refused(desk: Workspace) -> None:
-    wrong: list[Any] = [None, "", "   ", {"execution_id": 1}, "abc"]
+    whole = ask(desk)
+    wrong: list[Any] = [None, "", "   ", {"execution_id": 1}, "abc", whole[-8:], whole[:-1], whole + "0"]
     for id_ in wrong:
         with pytest.raises(UsageError) as refused:
             desk.feedback(id_, score=1)

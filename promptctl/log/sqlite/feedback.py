@@ -10,7 +10,7 @@ from operator import attrgetter
 from promptctl.log.call_totals import Dimension
 from promptctl.log.encoding import well_formed
 from promptctl.log.evidence import ProblemKind
-from promptctl.log.feedback import Feedback
+from promptctl.log.feedback import Feedback, fault_of
 from promptctl.log.filter import Filter
 from promptctl.log.redaction import Redactor
 from promptctl.log.sqlite.filters import Condition, rows_where
@@ -48,7 +48,7 @@ def add(connection: sqlite3.Connection, given: Iterable[Feedback]) -> int:
 
 def on_call(connection: sqlite3.Connection, call_id: str) -> tuple[Feedback, ...]:
     """Return all feedback on a call, oldest first."""
-    found = connection.execute(f"{_SELECT} WHERE call_id = ? ORDER BY id", (call_id,))
+    found = connection.execute(f"{_SELECT} WHERE call_id = ? ORDER BY created_at, id", (call_id,))
     return tuple(_feedback(row) for row in found)
 
 
@@ -93,8 +93,11 @@ def new_in(source: sqlite3.Connection, here: sqlite3.Connection, new_rows: set[s
     ]
 
 
-def strays(connection: sqlite3.Connection) -> Iterator[tuple[ProblemKind, str | None, str]]:
-    """Yield each piece of feedback whose execution is not in the log, or is of a different call."""
+def wrong(connection: sqlite3.Connection) -> Iterator[tuple[ProblemKind, str | None, str]]:
+    """Yield the feedback that no promptctl could have written, or whose execution the log does not have so."""
+    for each in map(_feedback, connection.execute(_SELECT)):
+        if why := fault_of(each):
+            yield "feedback", str(each.id), f"feedback {each.id} is not what promptctl writes: {why}"
     for id_, execution_id in connection.execute(_STRAYS):
         yield "feedback", id_, f"feedback {id_} is on execution {execution_id}, which the log does not have so"
 

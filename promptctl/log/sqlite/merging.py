@@ -24,6 +24,7 @@ from promptctl.log.sqlite.batch import Batch, last_link
 from promptctl.log.sqlite.database import Database, translated
 from promptctl.log.sqlite.evaluations import begin, evaluations, finish, results
 from promptctl.log.sqlite.feedback import add, new_in, redacted
+from promptctl.log.sqlite.foreign import check_evaluations, check_executions, check_feedback, check_tables, reading
 from promptctl.log.sqlite.opening import connect, create_draft, identity_of
 from promptctl.log.sqlite.queries import executions
 from promptctl.log.sqlite.schema import migrate, schema_version
@@ -43,13 +44,18 @@ def merge(database: Database, redactor: Redactor, file: Path, note: Note, *, is_
         theirs = [row[0] for row in source.execute("SELECT id FROM executions")]
         new = {id_ for id_ in theirs if id_ not in known and id_ not in gone}
         here, kept = _evaluated(database)
-        rows = [row for row in evaluations(source, {}, None) if row.id not in gone]
+        with reading(file):
+            rows = [row for row in evaluations(source, {}, None) if row.id not in gone]
+            graded = [each for row in rows for each in results(source, row.id, ()) if _is_new(each, kept)]
+            latest = [each for each in _latest_calls(source) if each.id not in gone and each.id not in known]
         begun = [row for row in rows if row.id not in here]
         finished = [row for row in rows if row.id in here and (row.finished_at or "") > (here[row.id] or "")]
-        graded = [each for row in rows for each in results(source, row.id, ()) if _is_new(each, kept)]
-        latest = [each for each in _latest_calls(source) if each.id not in gone and each.id not in known]
         with database.reading() as ours:
             feedback = new_in(source, ours, new)
+        _leave_only(source, new)
+        check_executions(source, file)
+        check_evaluations(rows, graded, file)
+        check_feedback(feedback, file)
         head = last_link(source)[1].hex()
         merged = Merged(
             file=str(file),
@@ -64,7 +70,6 @@ def merge(database: Database, redactor: Redactor, file: Path, note: Note, *, is_
         if is_dry_run:
             return merged
         _add(database, redactor, begun, latest)
-        _leave_only(source, new)
         entries = map(_entry, executions(source, Filter(), with_content=True))
         while some := list(islice(entries, _BATCH)):
             database.write(Batch(some, (), redactor).write)
@@ -103,6 +108,7 @@ def _copy(database: Database, file: Path) -> Iterator[sqlite3.Connection]:
                     if schema_version(copy) == 0:
                         raise LogError(f"{file} is not a log", hint="name a log.db, or a copy by promptctl log backup")
                     migrate(copy, file)
+                    check_tables(copy, file)
             except LogFailure as failure:
                 hint = failure.hint if failure.reason in ("newer", "foreign") else "merge a backup of it instead"
                 raise LogError(f"{failure.message}: nothing was merged", hint=hint) from failure

@@ -18,7 +18,7 @@ from promptctl.log.sqlite import chain
 from promptctl.log.sqlite.batch import HASHED, NO_LINK, SALT_BYTES, next_link, record_hash
 from promptctl.log.sqlite.corrections import rows
 from promptctl.log.sqlite.database import Database
-from promptctl.log.sqlite.feedback import strays
+from promptctl.log.sqlite.feedback import wrong
 from promptctl.log.sqlite.payloads import HASH_COLUMNS
 from promptctl.log.sqlite.rollups import wrong_sums
 from promptctl.log.sqlite.schema import SUM_COLUMNS, has_table
@@ -301,7 +301,7 @@ def _check_file_and_totals(database: Database) -> list[tuple[ProblemKind, str | 
                 for words in found
                 if words != "ok"
             ]
-            return [*problems, *_wrong_totals(connection), *strays(connection)]
+            return [*problems, *_wrong_totals(connection), *wrong(connection)]
     except LogError as error:
         return [("file", None, error.message)]
 

@@ -157,3 +157,37 @@ def test_a_file_that_cannot_be_merged_is_refused_with_words(log: SqliteStore, ot
         with pytest.raises(LogError, match=words):
             log.merge(file, NOTE)
     assert (log.events(), len(list(log.executions()))) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("UPDATE executions SET started_at = '2026-02-31T00:00:00.000Z'", "it began at no time"),
+        ("UPDATE executions SET id = id || char(27)", "its id is none of promptctl's"),
+        ("UPDATE executions SET arm = '=cmd()'", "its experiment or arm has no name"),
+        ("UPDATE executions SET metadata = '[1]'", "no JSON object"),
+        ("UPDATE executions SET cost_nano_usd = 9000000000000000000", "a number is none"),
+        ("UPDATE payloads SET content = '[1]' WHERE content LIKE '{%'", "a content is of another kind"),
+        ("UPDATE payloads SET content = '{'", "a content cannot be read"),
+        ("UPDATE evaluations SET started_at = 'never'", "'never' is no time"),
+        ("UPDATE evaluations SET totals = 'x'", "is not what promptctl writes"),
+        ("UPDATE latest_calls SET execution = '{}'", "is not what promptctl writes"),
+        ("ALTER TABLE results ADD COLUMN more TEXT", "tables that promptctl did not make"),
+        ("ALTER TABLE feedback RENAME TO theirs", "tables that promptctl did not make"),
+    ],
+)
+def test_what_no_promptctl_wrote_is_refused_before_anything_is_taken(
+    log: SqliteStore, other: Path, sql: str, words: str
+) -> None:
+    log.append([Entry(make())])
+    with closing(sqlite3.connect(other)) as raw:
+        raw.execute("UPDATE maintenance SET is_open = 1")
+        raw.execute("DROP VIEW feedback_scores")
+        raw.execute(sql)
+        raw.execute("UPDATE maintenance SET is_open = 0")
+        raw.commit()
+    with pytest.raises(LogError, match="nothing was merged") as refused:
+        log.merge(other, NOTE)
+    assert words in refused.value.message
+    assert str(other) in refused.value.message
+    assert (log.events(), len(list(log.executions())), log.evaluations()) == ([], 1, [])

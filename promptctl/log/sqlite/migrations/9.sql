@@ -10,7 +10,7 @@ CREATE TABLE feedback (
   created_at TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX feedback_by_call ON feedback (call_id, name, by, score);
+CREATE INDEX feedback_by_call ON feedback (call_id, name, by, score, created_at);
 
 CREATE TRIGGER feedback_refuse_update BEFORE UPDATE ON feedback
 WHEN (SELECT is_open FROM maintenance) = 0
@@ -26,5 +26,7 @@ END;
 
 CREATE VIEW feedback_scores AS
 SELECT call_id, name, avg(score) AS score, count(*) AS people
-FROM (SELECT call_id, name, by, score, max(id) FROM feedback WHERE score IS NOT NULL GROUP BY call_id, name, by)
+FROM (
+  SELECT call_id, name, by, score, max(created_at || id) FROM feedback WHERE score IS NOT NULL GROUP BY call_id, name, by
+)
 GROUP BY call_id, name;
