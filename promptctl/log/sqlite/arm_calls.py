@@ -69,7 +69,7 @@ def arm_calls(connection: sqlite3.Connection, experiment: str, names: Sequence[s
 
 def _scores(given: Sequence[tuple[Any, ...]]) -> tuple[dict[str, float], dict[str, str]]:
     """Return the score under each name and the time of its first, out of a call's rows."""
-    oldest_first = sorted((row[-5:] for row in given), key=itemgetter(3))
+    oldest_first = sorted((row[-5:] for row in given), key=itemgetter(4, 3))
     first_at: dict[str, str] = {}
     for name, _, _, _, at in oldest_first:
         first_at[name] = min(at, first_at.get(name, at))
