@@ -13,6 +13,7 @@ from promptctl.errors import GitError, InvalidFiles, PromptNotFound, RevisionNot
 from promptctl.files.names import SETTINGS, did_you_mean, did_you_mean_glob
 from promptctl.git.kept_trees import TREES_KEPT
 from promptctl.git.trees import CommitTree
+from promptctl.versions.former_ids import all_former_ids
 from promptctl.versions.snapshot import Snapshot, SnapshotEntry, snapshot_bytes
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from promptctl.context import Context
     from promptctl.labels.chains import LabelState
+    from promptctl.versions.former_ids import Former
     from promptctl.versions.prompt_at_version import PromptAtVersion
 
 _PARTS = ("messages", "partials", "inputs", "model", "engine", "parameters", "output", "response_format", "tools",
@@ -75,7 +77,7 @@ def take(context: Context, states: Iterable[LabelState], labels: Sequence[str], 
     nothing, `WorkspaceError` if a file holds a secret, and what resolving a ref raises.
     """
     live = {f"{state.prompt}@{state.label}": state for state in states if state.is_live}
-    work = _Texts(context)
+    work = _Texts(context, all_former_ids(context.now()))
     refs = _chosen(live, labels, globs)
     chosen: dict[str, SnapshotEntry] = {}
     for at in range(0, len(refs), TREES_KEPT):
@@ -85,8 +87,9 @@ def take(context: Context, states: Iterable[LabelState], labels: Sequence[str], 
     ids = {entry.prompt for entry in chosen.values()}
     for experiment in context.settings.experiments:
         arms = experiment.arms if experiment.stopped is None else (experiment.control,)
-        for arm in arms if experiment.prompt in ids else ():
-            ref = f"{experiment.prompt}{arm.ref}"
+        id_ = context.repository.id_of_today(experiment.prompt)
+        for arm in arms if id_ in ids else ():
+            ref = f"{id_}{arm.ref}"
             try:
                 chosen.setdefault(ref, chosen.get(ref) or work.entry(ref, live))
             except (GitError, PromptNotFound) as error:
@@ -117,8 +120,9 @@ def _chosen(live: Mapping[str, LabelState], labels: Sequence[str], globs: Sequen
 class _Texts:
     """The texts of a snapshot while it is taken."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, former: Former) -> None:
         self._context = context
+        self._former = former
         self._notes: set[str] = set()
         self.texts: dict[str, str] = {}
         self._keys: dict[str, str | None] = {}
@@ -145,6 +149,7 @@ class _Texts:
             files=files,
             sensitive=prompt.sensitive,
             event=None if state is None else {key: state.as_dict()[key] for key in _EVENT},
+            formerly=tuple(self._former.get(prompt.id, ())),
         )
         self._check(entry)
         return entry

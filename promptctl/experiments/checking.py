@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.datasets.validation import ValidationReport, validate_workspace
 from promptctl.errors import HistoryIncomplete, InvalidFiles, Place, Problem, WorkspaceError, in_reading_order
+from promptctl.experiments.drawing import of_today
 from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.versions.refs import is_label
@@ -37,7 +38,8 @@ def _problems(context: Context, document: Document, experiment: Experiment) -> I
     def place(*keys: str) -> Place:
         return document.place("experiments", experiment.name, *keys)
 
-    prompts = context.prompt_ids()
+    named, prompts = experiment.prompt, context.prompt_ids()
+    experiment = of_today(context, experiment)
     if experiment.prompt not in prompts:
         hint = did_you_mean(experiment.prompt, prompts) or "promptctl list shows all"
         yield Problem(f"there is no prompt `{experiment.prompt}`", place("prompt"), hint, "unknown-prompt")
@@ -58,7 +60,7 @@ def _problems(context: Context, document: Document, experiment: Experiment) -> I
     if experiment.ends is not None and experiment.ends.then == "promote" and not is_label(experiment.control.ref[1:]):
         message = f"`{experiment.control.ref}` is no label that could be moved"
         yield Problem(message, place("ends", "then"), "write `control`, or let control name a label", "contradiction")
-    rule = context.settings.log_rule(experiment.prompt)
+    rule = context.settings.log_rule(experiment.prompt, named)
     if not rule.is_active and experiment.stopped is None:
         message = f"the log rule at {rule.place} keeps no row of {experiment.prompt}: the experiment learns nothing"
         yield Problem(

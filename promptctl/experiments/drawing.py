@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl.calls.prepare import Asked, RunOptions, check_options, prepare_all
@@ -23,7 +23,6 @@ from promptctl.formats.experiment_rules import Experiment, text_of
 from promptctl.log.arm_calls import arm_key
 from promptctl.log.records import Drawn
 from promptctl.log.stamps import new_id
-from promptctl.versions.former_ids import declared_ids
 from promptctl.versions.refs import Ref, parse_ref
 
 if TYPE_CHECKING:
@@ -47,10 +46,14 @@ class Assignment:
 
 @dataclass(slots=True)
 class _Seen:
-    """Kept of a workspace from call to call: the experiments as they were read again, and the warnings given."""
+    """Kept of a workspace from call to call: the experiments as they were read again, and the warnings given.
+
+    `renamed` are pairs of the id that an experiment names, and of the prompt's id today.
+    """
 
     read: tuple[FileStamp | None, Sequence[Experiment]] | None = None
     said: set[str] = field(default_factory=set)
+    renamed: set[tuple[str, str]] = field(default_factory=set)
 
 
 def prepare_drawn(
@@ -70,7 +73,7 @@ def assign(context: Context, ref: str, options: RunOptions, *, is_dry_run: bool 
     warning: the record then has no arm, so that it is not compared.
     """
     check_options(options)
-    experiment = find_experiment(context, options.get("experiment") or "")
+    experiment = _named(experiments_read(context), options.get("experiment") or "")
     asked = parse_ref(ref)
     control = experiment.control.ref[1:]
     _check_prompt(context, experiment, asked)
@@ -106,8 +109,24 @@ def assign(context: Context, ref: str, options: RunOptions, *, is_dry_run: bool 
 
 
 def find_experiment(context: Context, name: str) -> Experiment:
-    """Return the experiment of a name. Raises `ExperimentNotFound`."""
-    found = {each.name: each for each in experiments_now(context)}
+    """Return the experiment of a name, with its prompt's id of today. Raises `ExperimentNotFound`."""
+    return of_today(context, _named(experiments_read(context), name))
+
+
+def experiments_now(context: Context) -> Sequence[Experiment]:
+    """Return the experiments of `experiments_read`, with the ids that their prompts have today."""
+    return [of_today(context, each) for each in experiments_read(context)]
+
+
+def of_today(context: Context, experiment: Experiment) -> Experiment:
+    """Return an experiment with the id that its prompt has today: it may have been renamed since."""
+    with suppress(WorkspaceError):  # whoever resolves an arm of it says why
+        return replace(experiment, prompt=context.repository.id_of_today(experiment.prompt))
+    return experiment
+
+
+def _named(experiments: Sequence[Experiment], name: str) -> Experiment:
+    found = {each.name: each for each in experiments}
     if name not in found:
         hint = did_you_mean(name, found) or (
             "promptctl experiment list" if found else f"{SETTINGS} has no `experiments`"
@@ -116,7 +135,7 @@ def find_experiment(context: Context, name: str) -> Experiment:
     return found[name]
 
 
-def experiments_now(context: Context) -> Sequence[Experiment]:
+def experiments_read(context: Context) -> Sequence[Experiment]:
     """Return the experiments as `promptctl.yaml` has them now: a running process sees that one was stopped.
 
     A file that was written since and is wrong changes nothing, and a warning says so.
@@ -140,16 +159,16 @@ def experiments_now(context: Context) -> Sequence[Experiment]:
 
 def _check_prompt(context: Context, experiment: Experiment, asked: Ref) -> None:
     """Raise `UsageError` for a ref of a different prompt; a prompt that was renamed since is the same."""
-    if asked.prompt == experiment.prompt:
+    known = (experiment.prompt, asked.prompt)
+    if asked.prompt == experiment.prompt or known in context.kept(_Seen).renamed:
         return
-    formerly: Sequence[str] = ()
-    with suppress(WorkspaceError):
-        formerly = declared_ids(context.tree, asked.prompt)  # a version from before the rename does not say so
-    if experiment.prompt not in formerly:
+    today = of_today(context, experiment).prompt
+    if asked.prompt != today:
         raise UsageError(
             f"the experiment `{experiment.name}` is of {experiment.prompt}, not of {printable(asked.prompt)}",
-            hint=f"call {experiment.prompt}, or leave `experiment` out",
+            hint=f"call {today}, or leave `experiment` out",
         )
+    context.kept(_Seen).renamed.add(known)
 
 
 def _takes_part(experiment: Experiment, at: str, metadata: Mapping[str, Any]) -> bool:

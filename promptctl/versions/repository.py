@@ -9,7 +9,7 @@ from promptctl.errors import HistoryIncomplete, WorkspaceNotFound
 from promptctl.files.names import SETTINGS
 from promptctl.git.repository import is_bare_folder
 from promptctl.git.trees import WorkTree
-from promptctl.prompts.loading import no_such_prompt, prompt_paths
+from promptctl.prompts.loading import no_such_prompt, path_in, prompt_paths
 from promptctl.versions.moment import Moment
 from promptctl.versions.prompt_at_version import note
 from promptctl.versions.refs import Ref, parse_ref
@@ -94,6 +94,10 @@ class Repository:
         """
         parsed = ref if isinstance(ref, Ref) else parse_ref(ref)
         return Resolver(moment or self.now(), is_numbered=is_numbered).resolve(parsed)
+
+    def id_of_today(self, prompt: str) -> str:
+        """Return the id that a prompt has today; see `Moment.id_of_today`. Git is asked only if it was renamed."""
+        return prompt if path_in(self.work_tree, prompt) is not None else self.now().id_of_today(prompt)
 
     def versions_of(self, prompt: str, moment: Moment | None = None) -> list[VersionEntry]:
         """Return every numbered version of a prompt, oldest first; none if nothing of it is on the line yet.

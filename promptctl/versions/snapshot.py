@@ -53,6 +53,7 @@ class SnapshotEntry:
 
     `at` is what follows `@`: a label, or the revision of an experiment's arm. `files` are the prompt's closure, each
     with the key of its text. `sensitive` are the inputs that were marked then. `event` is the label's last move.
+    `formerly` are the ids that the prompt had before; the file leaves it out if there is none.
     """
 
     prompt: str
@@ -66,6 +67,7 @@ class SnapshotEntry:
     files: Mapping[str, str]
     sensitive: tuple[str, ...] = ()
     event: Mapping[str, Any] | None = None
+    formerly: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry JSON-able, with stable keys."""
@@ -169,6 +171,12 @@ class Snapshot:
         """Return the error for a task that needs more than a snapshot holds."""
         return GitError(f"{self.name} is a snapshot, and {task} needs the repository", hint=hint)
 
+    def id_of_today(self, prompt: str) -> str:
+        """Return the id that a prompt had when the snapshot was written, by one that it had before."""
+        if prompt in self.ids:
+            return prompt
+        return next((each.prompt for each in self.entries if prompt in each.formerly), prompt)
+
     def versions_of(self, *_: object) -> list[VersionEntry]:
         """Return nothing: a snapshot has no history."""
         return []
@@ -247,7 +255,8 @@ class Snapshot:
                 wrong = ["prompt"]  # a second one in its line, which names another
             if wrong or given["label"] not in (None, given["at"]):
                 raise self._foreign(f"`{printable(wrong[0] if wrong else 'label')}` of {key[0]} is not valid")
-            self._entries[key] = SnapshotEntry(**{**given, "sensitive": tuple(given["sensitive"])})
+            lists = {name: tuple(given.get(name, ())) for name in ("sensitive", "formerly")}
+            self._entries[key] = SnapshotEntry(**{**given, **lists})
         return self._entries[key]
 
     def _rows(self, form: re.Pattern[bytes], at: int, end: bytes) -> tuple[list[re.Match[bytes]], int]:
@@ -325,7 +334,7 @@ def snapshot_bytes(
             f'"selection": {_json(selection)},',
             f'"settings": {_json(settings)},',
             '"entries": [',
-            *([",\n".join(_json(entry.as_dict()) for entry in rows)] if rows else []),
+            *([",\n".join(_json(_row(entry)) for entry in rows)] if rows else []),
             "],",
             '"texts": {',
             *([",\n".join(f"{_json(key)}: {_json(texts[key])}" for key in sorted(texts))] if texts else []),
@@ -334,6 +343,10 @@ def snapshot_bytes(
     ).encode()
     digest = hashlib.sha256(body).hexdigest()
     return f'{{"snapshot": {SCHEME}, "digest": "sha256:{digest}",\n'.encode() + body
+
+
+def _row(entry: SnapshotEntry) -> dict[str, Any]:
+    return {name: value for name, value in entry.as_dict().items() if value or name != "formerly"}
 
 
 def _json(value: Any) -> str:
@@ -391,4 +404,7 @@ _FIELDS: Mapping[str, Callable[[Any], bool]] = {
     "files": lambda value: isinstance(value, dict) and all(_is_path(k) and _is_text(v) for k, v in value.items()),
     "sensitive": lambda value: isinstance(value, list) and all(map(_is_text, value)),
     "event": _is_event,
+    "formerly": lambda value: (
+        value is None or (isinstance(value, list) and all(isinstance(k, str) and id_problem(k) is None for k in value))
+    ),
 }

@@ -270,6 +270,32 @@ def test_a_prompt_that_was_renamed_is_the_same(root: Path, settings: Setting, tm
             run(workspace, "other", key=KIND)
 
 
+@pytest.mark.parametrize("is_labelled_since", [False, True])
+def test_a_prompt_that_was_renamed_keeps_its_experiment_everywhere(
+    root: Path, settings: Setting, tmp_path: Path, is_labelled_since: bool
+) -> None:
+    new = tmp_path / "desk"
+    shutil.copytree(root, new, ignore=shutil.ignore_patterns(".promptctl"))
+    (new / "prompts/triage.prompt.yaml").rename(new / "prompts/sorting.prompt.yaml")
+    write(new, "prompts/sorting.prompt.yaml", "formerly: [triage]\n" + PROMPT % "kind {{ ticket }}")
+    commit(new, "renamed")
+    with open_workspace(new, {}) as workspace:
+        if is_labelled_since:
+            workspace.labels.remove("sorting@kinder")
+            workspace.labels.set("sorting@kinder", "v2")
+        assert workspace.validate().problems == ()
+        [found] = workspace.experiments.all()
+        assert (found.state, found.as_dict()["prompt"]) == ("running", "sorting")
+        workspace.snapshots.write(tmp_path / "new.snapshot.json", ["production"])
+        with open_workspace(snapshot=tmp_path / "new.snapshot.json", environ={}) as other:
+            assert [run(other, "sorting", key=key).arm for key in (PLAIN, KIND)] == ["control", "kind"]
+            assert other.experiments.experiment("tone").state == "running"
+            assert [each.formerly for each in other.context.snapshot.entries] == [("triage",)] * 2  # type: ignore[attr-defined]
+        assert workspace.snapshots.verify(tmp_path / "new.snapshot.json") == []
+        moved = workspace.experiments.promote("tone", reason="x", is_forced=True)
+        assert (moved.action, moved.words) == ("promoted", "sorting@production names v2")
+
+
 @pytest.mark.parametrize("name", ["experiment", "key"])
 def test_plain_calls_take_part_in_no_experiment(workspace: Workspace, name: str) -> None:
     options: dict[str, Any] = {name: "tone"}
