@@ -144,7 +144,9 @@ def report(context: typer.Context, name: ExperimentName, as_json: options.Json =
 def stop_experiment(
     context: typer.Context,
     name: ExperimentName,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is written to promptctl.yaml.")] = "",
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="Why, which must be said; it is written to promptctl.yaml.")
+    ] = "",
     as_json: options.Json = False,
 ) -> None:
     """Stop an experiment in promptctl.yaml: everybody gets control. Comments in the file stay."""
@@ -198,6 +200,8 @@ def step(
         tell("no experiment yet: write one under `experiments` in promptctl.yaml")
     for each in found:
         _tell_next(each)
+    if errors := [each.error for each in found if each.error is not None]:
+        raise max(errors, key=lambda error: error.exit_code)
     if refused := [each.experiment for each in found if each.action == "refused"]:
         raise CheckFailed(f"{', '.join(refused)} could not be ended", hint=f"promptctl experiment report {refused[0]}")
 

@@ -11,6 +11,7 @@ from promptctl.errors import HistoryIncomplete, InvalidFiles, Place, Problem, Wo
 from promptctl.experiments.drawing import of_today
 from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.files.yaml_reader import read_yaml
+from promptctl.versions.former_ids import check_label
 from promptctl.versions.refs import is_label
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def _problems(context: Context, document: Document, experiment: Experiment) -> I
     def place(*keys: str) -> Place:
         return document.place("experiments", experiment.name, *keys)
 
-    named, prompts = experiment.prompt, context.prompt_ids()
+    written, prompts = experiment.prompt, context.prompt_ids()
     experiment = of_today(context, experiment)
     if experiment.prompt not in prompts:
         hint = did_you_mean(experiment.prompt, prompts) or "promptctl list shows all"
@@ -57,10 +58,16 @@ def _problems(context: Context, document: Document, experiment: Experiment) -> I
         if (same := digests.setdefault(found.version.digest, arm.name)) != arm.name:
             message = f"`{same}` and `{arm.name}` are the same version, {found.version.display}"
             yield Problem(message, place("arms", arm.name, "ref"), "no difference can be found", "no-effect", "warning")
+    if experiment.label is not None and not (context.now().is_versioned and context.now().unknown_labels()):
+        named = (arm.ref[1:] for arm in experiment.arms)  # what is wrong with those was said
+        try:
+            check_label(context.now(), experiment.label, [*context.settings.labels.rules, *named])
+        except WorkspaceError as error:
+            yield Problem(error.message, place("only", "label"), error.hint, "unknown-label", "warning")
     if experiment.ends is not None and experiment.ends.then == "promote" and not is_label(experiment.control.ref[1:]):
         message = f"`{experiment.control.ref}` is no label that could be moved"
         yield Problem(message, place("ends", "then"), "write `control`, or let control name a label", "contradiction")
-    rule = context.settings.log_rule(experiment.prompt, named)
+    rule = context.settings.log_rule(experiment.prompt, written)
     if not rule.is_active and experiment.stopped is None:
         message = f"the log rule at {rule.place} keeps no row of {experiment.prompt}: the experiment learns nothing"
         yield Problem(

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from promptctl.errors import ExperimentNotFound, HistoryIncomplete, LabelRefused, UsageError, WorkspaceError, printable
+from promptctl.errors import (
+    ExperimentNotFound,
+    HistoryIncomplete,
+    LabelRefused,
+    PromptctlError,
+    UsageError,
+    WorkspaceError,
+    printable,
+)
 from promptctl.experiments.drawing import experiments_now, find_experiment
 from promptctl.experiments.report import ExperimentReport, report
 from promptctl.experiments.status import control_events, evidence_of, promotion_of
@@ -29,7 +37,7 @@ if TYPE_CHECKING:
 class Ending:
     """The end of an experiment: its label moved, the experiment stopped in `promptctl.yaml`, or nothing done.
 
-    `refused` is the move that a rule of the label stopped, or a report that is void.
+    `refused` is the move that a rule of the label stopped, a report that is void, or an `error` of one step of many.
     `words` say why. `verdict` is that of the report, None if none was needed.
     """
 
@@ -39,6 +47,7 @@ class Ending:
     verdict: str | None = None
     arm: str | None = None
     event: LabelEvent | None = None
+    error: PromptctlError | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
@@ -55,7 +64,8 @@ class Ending:
 def report_of(context: Context, name: str) -> ExperimentReport:
     """Return the report of an experiment; of one whose arm was promoted, as it was until then."""
     experiment = find_experiment(context, name)
-    return _report(context, experiment, promotion_of(context, experiment))
+    promotion = promotion_of(context, experiment)
+    return replace(_report(context, experiment, promotion), promotion=promotion)
 
 
 def stop(context: Context, name: str, reason: str) -> Ending:
@@ -63,6 +73,7 @@ def stop(context: Context, name: str, reason: str) -> Ending:
 
     Raises `UsageError` without a reason or for one with a secret, `ExperimentNotFound`, and what editing raises.
     """
+    find_experiment(context, name)  # a name that is wrong is told first
     reason = one_line(reason)
     if not reason:
         raise UsageError("a reason is needed", hint="say why it is stopped: --reason TEXT")
@@ -128,11 +139,21 @@ def _promote(
 
 
 def step(context: Context, names: Sequence[str] = ()) -> list[Ending]:
-    """Do what `ends` says of each experiment that is decided; what was done before is not done again."""
+    """Do what `ends` says of each experiment that is decided; what was done before is not done again.
+
+    Whatever one of them raises is its ending, and the others are stepped.
+    """
     chosen = [find_experiment(context, name) for name in names] or experiments_now(context)
     if any(each.stopped is None and each.ends is not None and each.ends.then == "promote" for each in chosen):
         context = _up_to_date(context)
-    return [_step(context, experiment) for experiment in chosen]
+    return [_ended(context, experiment) for experiment in chosen]
+
+
+def _ended(context: Context, experiment: Experiment) -> Ending:
+    try:
+        return _step(context, experiment)
+    except PromptctlError as error:
+        return Ending(experiment=experiment.name, action="refused", words=error.message, error=error)
 
 
 def _step(context: Context, experiment: Experiment) -> Ending:

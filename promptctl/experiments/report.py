@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.experiments.judging import Measured, compare, keys_needed, measure
 from promptctl.experiments.key_values import KeyedCalls, by_key, values_of
@@ -18,6 +18,9 @@ from promptctl.files.wording import count, percent
 from promptctl.formats.experiment_rules import Arm, Experiment, Guard
 from promptctl.log.arm_calls import ArmCall
 from promptctl.statistics.split import split_e_value
+
+if TYPE_CHECKING:
+    from promptctl.labels.tags import LabelEvent
 
 Verdict = Literal["better", "worse", "no worse", "undecided"]
 GuardVerdict = Literal["kept", "broken", "undecided"]
@@ -68,7 +71,7 @@ class ExperimentReport:
     """All that is known of an experiment. `voided` has the reasons, in words, for which nothing follows from its calls.
 
     Costs are nano-USD, latencies milliseconds, rates and scores 0 to 1; differences of costs and latencies are shares
-    of control's. The first of `arms` is control.
+    of control's. The first of `arms` is control. After a `promotion` it is of the calls until then.
     """
 
     experiment: Experiment
@@ -79,6 +82,7 @@ class ExperimentReport:
     voided: tuple[str, ...]
     notes: tuple[str, ...]
     arms: tuple[ArmReport, ...]
+    promotion: LabelEvent | None = None
 
     @property
     def best(self) -> ArmReport:
@@ -151,6 +155,7 @@ class ExperimentReport:
             "notes": list(self.notes),
             "confidence": 1 - ALPHA / len(self.arms[1:]),
             "arms": [asdict(arm) for arm in self.arms],
+            "promotion": self.promotion and self.promotion.as_dict(),
         }
 
 

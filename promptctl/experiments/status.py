@@ -52,7 +52,8 @@ class ArmStatus:
 class ExperimentStatus:
     """An experiment as it stands. `fell_back` counts the calls that got control in the place of their arm.
 
-    `promotion` is the last move of control's label that was made on its report.
+    `promotion` is the last move of control's label that was made on its report; if it `is_rolled_back`, the label names
+    something else since.
     """
 
     experiment: Experiment
@@ -61,22 +62,28 @@ class ExperimentStatus:
     first_at: str | None
     last_at: str | None
     promotion: LabelEvent | None
+    is_rolled_back: bool = False
 
     @property
     def state(self) -> ExperimentState:
         """A word for what it does now."""
-        if self.promotion is not None:
-            return "promoted"
         if self.experiment.stopped is not None:
             return "stopped"
+        if self.promotion is not None and not self.is_rolled_back:
+            return "promoted"
         return "broken" if any(arm.problem for arm in self.arms) else "running"
 
     @property
     def reason(self) -> str | None:
-        """Words on why nobody is drawn, or an arm is replaced by control; None while it runs."""
+        """Words on why nobody is drawn, an arm is replaced by control, or no call counts; None while it runs."""
+        moved = None
         if self.promotion is not None:
-            return f"{self.promotion.name} moved to {self.promotion.version}"
-        return self.experiment.stopped or next((arm.problem for arm in self.arms if arm.problem), None)
+            moved = f"{self.promotion.name} moved to {self.promotion.version}"
+            if self.is_rolled_back:
+                moved += ", and names something else since; calls from then on do not count"
+        problem = next((arm.problem for arm in self.arms if arm.problem), None)
+        first = self.experiment.stopped or (problem if self.state == "broken" else None)
+        return "; ".join(filter(None, (first, moved))) or None
 
     @property
     def calls(self) -> int:
@@ -117,6 +124,8 @@ class ExperimentStatus:
             "first_at": self.first_at,
             "last_at": self.last_at,
             "promotion": self.promotion and self.promotion.as_dict(),
+            "is_rolled_back": self.is_rolled_back,
+            "stopped": experiment.stopped,
         }
 
 
@@ -154,14 +163,24 @@ def evidence_of(experiment: Experiment) -> str:
 
 def _status(context: Context, experiment: Experiment) -> ExperimentStatus:
     calls: Sequence[ArmCall] = () if context.log.is_new else list(context.log.outcomes(experiment.name))
+    promotion = promotion_of(context, experiment)
     return ExperimentStatus(
         experiment=experiment,
         arms=tuple(_arm(context, experiment, arm, calls) for arm in experiment.arms),
         fell_back=sum(call.arm is None for call in calls),
         first_at=calls[0].started_at if calls else None,
         last_at=calls[-1].started_at if calls else None,
-        promotion=promotion_of(context, experiment),
+        promotion=promotion,
+        is_rolled_back=promotion is not None and not _is_at(context, experiment, promotion),
     )
+
+
+def _is_at(context: Context, experiment: Experiment, promotion: LabelEvent) -> bool:
+    """Return True if control names the version that was promoted, still or again."""
+    with suppress(WorkspaceError):
+        version = context.prompt(f"{experiment.prompt}{experiment.control.ref}").version
+        return promotion.digest == version.digest
+    return False
 
 
 def _arm(context: Context, experiment: Experiment, arm: Arm, calls: Sequence[ArmCall]) -> ArmStatus:

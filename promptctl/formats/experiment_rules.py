@@ -174,6 +174,14 @@ def _problems(document: Document, name: str, given: Mapping[str, Any]) -> Iterat
     yield from _outcome_problems(document, (*keys, "primary"), given["primary"], is_primary=True)
     for index, guard in enumerate(given.get("guards", ())):
         yield from _outcome_problems(document, (*keys, "guards", index), guard, is_primary=False)
+    seen = {_named(given["primary"]): "decides the experiment already"}
+    for index, guard in enumerate(given.get("guards", ())):
+        named = _named(guard)
+        if named is not None and named in seen:
+            place = document.key_place(*keys, "guards", index)
+            message = f"`{named[0]}: {printable(named[1])}` {seen[named]}"
+            yield Problem(message, place, "take the guard out, or name a different outcome", "contradiction")
+        seen.setdefault(named, "is a guard already")
 
 
 def _arm_problems(document: Document, name: str, arms: Mapping[str, Any]) -> Iterator[Problem]:
@@ -248,6 +256,12 @@ def _amount_problems(
 
 def _outcome(given: Mapping[str, Any]) -> tuple[OutcomeKind, str]:
     return next((outcome, given[outcome]) for outcome in _OUTCOMES if outcome in given)
+
+
+def _named(given: Mapping[str, Any]) -> tuple[OutcomeKind, str] | None:
+    """Return the outcome that is named; None for none, or more than one."""
+    named = [each for each in _OUTCOMES if each in given]
+    return _outcome(given) if len(named) == 1 else None
 
 
 def _share(amount: float | str) -> float:

@@ -57,10 +57,12 @@ def sentences(report: ExperimentReport) -> Iterator[str]:
     else:
         for arm in report.arms[1:]:
             yield _verdict(report, arm)
-        if report.promoted is not None:
+        if report.promotion is None and report.promoted is not None:
             yield f"decided: `{report.promoted.arm}` may be promoted"
-        elif report.is_decided:
+        elif report.promotion is None and report.is_decided:
             yield "decided: control stays"
+    if report.promotion is not None:
+        yield f"promoted: {report.promotion.name} moved to {report.promotion.version}; later calls do not count"
     yield from report.notes
 
 

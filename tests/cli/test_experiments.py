@@ -96,3 +96,7 @@ def test_a_step_that_cannot_end_one_says_so(there: Path, cli: Cli) -> None:
     assert (ran.exit_code, "tone could not be ended" in ran.err) == (1, True)
     assert ran.out.splitlines()[1].startswith("tone\tvoid\trefused\tkeys are not split 10:90")
     assert cli("experiment", "step", "tune").exit_code == 3
+    write(there, "promptctl.yaml", HEAD + EXPERIMENT.replace("@production", "@v1") + ENDS % "promote")
+    ran = cli("experiment", "step")
+    assert (ran.exit_code, "error: control is @v1, which is no label" in ran.err) == (2, True)
+    assert ran.out.splitlines()[1].startswith("tone\t-\trefused\tcontrol is @v1")

@@ -61,6 +61,23 @@ def test_what_could_never_be_promoted_or_seen(workspace: Workspace, settings: Se
     }
 
 
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        (
+            "    only: {label: productin}\n",
+            [("8:19", "no prompt has a label `productin`", "did you mean `production`?", "warning")],
+        ),
+        ("    only: {label: staging}\nlabels: {staging: {}}\n", []),
+    ],
+)
+def test_a_label_that_no_prompt_has(
+    workspace: Workspace, settings: Setting, more: str, expected: list[tuple[str, str, str, str]]
+) -> None:
+    settings(HEAD + EXPERIMENT + more)
+    assert problems(workspace) == [(f"promptctl.yaml:{place}", *rest) for place, *rest in expected]
+
+
 def test_the_arms_of_one_that_is_stopped_may_be_gone(workspace: Workspace, settings: Setting) -> None:
     settings(HEAD + EXPERIMENT.replace("@kinder", "@kindr") + "    stopped: true\n")
     assert problems(workspace) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from promptctl.log.arm_calls import arm_key
 from promptctl.log.feedback import Feedback
 from promptctl.log.records import Drawn, Entry, Execution
 from promptctl.log.stamps import new_id
+from promptctl.reports.experiment import sentences
 from tests.cli.conftest import commit, git, write
 from tests.experiments.conftest import EXPERIMENT, HEAD
 
@@ -23,10 +25,10 @@ KEYS = 240
 ENDS = "    ends: {when: decided, then: %s}\n"
 
 
-def fill(workspace: Workspace, better: str, keys: int = KEYS) -> None:
+def fill(workspace: Workspace, better: str, keys: int = KEYS, name: str = "tone") -> None:
     """Log a call of each key, scored: of `better` nine in ten are good, of the other arm one in three."""
     context = workspace.context
-    experiment = workspace.experiments.experiment("tone").experiment
+    experiment = replace(workspace.experiments.experiment("tone").experiment, name=name)
     at = {arm.name: context.fresh().prompt(f"triage{arm.ref}").version for arm in experiment.arms}
     entries, scores = [], []
     for number in range(keys):
@@ -47,7 +49,7 @@ def fill(workspace: Workspace, better: str, keys: int = KEYS) -> None:
             status="ok",
             cost_nano_usd=1000,
             latency_ms=5.0,
-            **Drawn("tone", arm.name, arm_key("tone", key))._asdict(),
+            **Drawn(name, arm.name, arm_key(name, key))._asdict(),
         )
         entries.append(Entry(made))
         scores.append(float(number % 10 != 0) if arm.name == better else float(number % 3 == 0))
@@ -115,12 +117,18 @@ def test_a_promotion_moves_the_label_with_the_report_as_evidence(better: Path, d
     assert workspace.labels.verify() == []
     found = workspace.experiments.experiment("tone")
     assert (found.state, found.reason) == ("promoted", "triage@production/2 moved to v2")
+    [*_, last] = sentences(workspace.experiments.report("tone"))
+    assert last == "promoted: triage@production/2 moved to v2; later calls do not count"
     before = workspace.experiments.report("tone")
     assert {workspace.run("triage", experiment="tone", key=f"k{n}").reply for n in range(8)} == {"kind none"}
     after = workspace.experiments.report("tone")
     assert (after.calls, after.verdict) == (before.calls, "better")
     again = workspace.experiments.promote("tone")
     assert (again.action, again.words) == ("none", "triage@production names v2 already")
+    workspace.experiments.stop("tone", "promoted")
+    found = workspace.experiments.experiment("tone")
+    assert (found.state, found.reason) == ("stopped", "promoted; triage@production/2 moved to v2")
+    assert found.as_dict()["stopped"] == "promoted"
 
 
 def test_a_promotion_that_the_report_does_not_support_is_refused(root: Path, worse: Path, desk: Desk) -> None:
@@ -184,6 +192,33 @@ def test_a_step_promotes_once(better: Path, desk: Desk) -> None:
     workspace.labels.rollback("triage@production")
     [ending] = workspace.experiments.step()
     assert ending.action == "none", "a person's rollback stands"
+    found = workspace.experiments.experiment("tone")
+    assert (found.state, found.is_rolled_back, found.reason) == (
+        "running",
+        True,
+        "triage@production/2 moved to v2, and names something else since; calls from then on do not count",
+    )
+    calls = workspace.experiments.report("tone").calls
+    assert {workspace.run("triage", experiment="tone", key=f"k{n}").reply for n in range(8)} == {
+        "kind none",
+        "plain none",
+    }
+    assert workspace.experiments.report("tone").calls == calls
+
+
+def test_one_experiment_that_fails_stops_no_other(better: Path, desk: Desk) -> None:
+    bad = EXPERIMENT.partition("\n")[2].replace("tone", "bad").replace("@production", "@v1") + ENDS % "promote"
+    lost = bad.replace("bad", "lost").replace("@v1", "@production").replace("triage", "nothing")
+    text = "experiments:\n" + bad + lost + EXPERIMENT.partition("\n")[2]
+    workspace = desk(better, ENDS % "promote", text)
+    for name in ("bad", "lost"):
+        fill(workspace, "kind", name=name)
+    endings = {each.experiment: each for each in workspace.experiments.step()}
+    assert {name: each.action for name, each in endings.items()} == {
+        "bad": "refused", "lost": "refused", "tone": "promoted",
+    }  # fmt: skip
+    assert isinstance(endings["bad"].error, UsageError)
+    assert "no label that could be moved" in endings["bad"].words
 
 
 @pytest.mark.parametrize("label", ["production", "kinder"])
@@ -287,8 +322,9 @@ def test_stopping(root: Path, desk: Desk) -> None:
     workspace = desk(root)
     with pytest.raises(UsageError, match="a reason is needed"):
         workspace.experiments.stop("tone", " \n")
-    with pytest.raises(ExperimentNotFound):
-        workspace.experiments.stop("tune", "x")
+    for reason in ("x", ""):
+        with pytest.raises(ExperimentNotFound):
+            workspace.experiments.stop("tune", reason)
     assert workspace.experiments.stop("tone", "too\nlong").words == "too long"
     assert workspace.experiments.stop("tone", "again").words == "it is stopped already: too long"
     assert workspace.experiments.experiment("tone").as_dict()["reason"] == "too long"

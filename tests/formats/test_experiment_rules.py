@@ -137,6 +137,18 @@ def test_arms_that_make_no_sense(arms: str, message: str, hint: str, column: int
         (FEEDBACK, "    guards: [{errors: rate, at_most: 5}]\n", "5", "+1pp"),
         (FEEDBACK, "    guards: [{at_most: 5%}]\n", "a guard is of cost, errors or latency", "cost: mean"),
         (FEEDBACK, "    guards: [{feedback: x, at_most: 5pp}]\n", "feedback", "`primary`"),
+        (
+            "cost: mean",
+            "    guards: [{cost: mean, at_most: 5%}]\n",
+            "`cost: mean` decides the experiment already",
+            "take the guard out",
+        ),
+        (
+            FEEDBACK,
+            "    guards: [{cost: mean, at_most: 5%}, {errors: rate, at_most: 1pp}, {cost: mean, at_most: 9%}]\n",
+            "`cost: mean` is a guard already",
+            "take the guard out",
+        ),
         (FEEDBACK, "    key: usr\n", "usr", "user"),
         (FEEDBACK, "    window: 7 days\n", "7 days", "`7d`"),
         (FEEDBACK, "    only: {labels: production}\n", "labels", "label"),
