@@ -73,12 +73,11 @@ def stop(context: Context, name: str, reason: str) -> Ending:
 
     Raises `UsageError` without a reason or for one with a secret, `ExperimentNotFound`, and what editing raises.
     """
-    find_experiment(context, name)  # a name that is wrong is told first
     reason = one_line(reason)
-    if not reason:
-        raise UsageError("a reason is needed", hint="say why it is stopped: --reason TEXT")
     check_reason(context, reason)
     experiment = find_experiment(context, name)
+    if not reason:
+        raise UsageError("a reason is needed", hint="say why it is stopped: --reason TEXT")
     if experiment.stopped is not None:
         return Ending(experiment=name, action="none", words=f"it is stopped already: {experiment.stopped}")
     tree = context.work_tree_for("a change of the settings")
