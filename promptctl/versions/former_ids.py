@@ -65,6 +65,11 @@ def renames(former: Former) -> dict[str, str]:
     return {earlier: today for today, ids in former.items() for earlier in ids}
 
 
+def id_of_today(moment: Moment, prompt: str) -> str:
+    """Return the id that a prompt has in the work tree, by one that it had before; the same if no prompt had it."""
+    return renames(all_former_ids(moment)).get(prompt, prompt)
+
+
 def logged_renames(log: Store, moment: Moment) -> dict[str, str]:
     """Return `renames` of every prompt; empty, and Git is not asked, if no id in the log is a former one."""
     logged = {row.prompt for row in log.totals(by=("prompt",), costs_only=True)}

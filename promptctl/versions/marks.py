@@ -6,14 +6,18 @@ from contextlib import suppress
 from dataclasses import replace
 
 from promptctl.errors import WorkspaceError
-from promptctl.prompts.loading import with_marks_of
+from promptctl.prompts.loading import path_in, with_marks_of
 from promptctl.versions.moment import Moment
 from promptctl.versions.prompt_at_version import PromptAtVersion
 
 
 def with_todays_marks(found: PromptAtVersion, moment: Moment) -> PromptAtVersion:
     """Return the version with the inputs also sensitive that the prompt's file marks now, whatever its id is today."""
-    id_ = moment.id_of_today(found.ref.prompt)
+    id_ = found.ref.prompt
+    if path_in(moment.work_tree, id_) is None:
+        from promptctl.versions.former_ids import id_of_today
+
+        id_ = id_of_today(moment, id_)
     committed = [moment.tree_at(moment.head)] if moment.head is not None else []
     for tree in (moment.work_tree, *committed):  # a sparse checkout may leave the file out
         with suppress(WorkspaceError):

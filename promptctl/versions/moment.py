@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from promptctl.errors import GitError, HistoryIncomplete, InvalidFiles, RevisionNotFound
-from promptctl.prompts.loading import path_in
 from promptctl.versions.line import find_line
 
 if TYPE_CHECKING:
@@ -176,14 +175,6 @@ class Moment:
     def id_on_line(self, store: IndexStore, prompt: str) -> str:
         """Return the id that a prompt's versions are numbered under: it may have been renamed beside the line."""
         return prompt if store.version(prompt, 1) is not None else self.renames.get(prompt, prompt)
-
-    def id_of_today(self, prompt: str) -> str:
-        """Return the id that a prompt has in the work tree, by one that it had before; the same if no prompt had it."""
-        if path_in(self.work_tree, prompt) is not None:
-            return prompt
-        from promptctl.versions.former_ids import all_former_ids, renames
-
-        return renames(all_former_ids(self)).get(prompt, prompt)
 
     @cached_property
     def label_tags(self) -> LabelTags:

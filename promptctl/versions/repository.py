@@ -96,8 +96,12 @@ class Repository:
         return Resolver(moment or self.now(), is_numbered=is_numbered).resolve(parsed)
 
     def id_of_today(self, prompt: str) -> str:
-        """Return the id that a prompt has today; see `Moment.id_of_today`. Git is asked only if it was renamed."""
-        return prompt if path_in(self.work_tree, prompt) is not None else self.now().id_of_today(prompt)
+        """Return the id that a prompt has today, by one that it had before. Git is asked only if it was renamed."""
+        if path_in(self.work_tree, prompt) is not None:
+            return prompt
+        from promptctl.versions.former_ids import id_of_today
+
+        return id_of_today(self.now(), prompt)
 
     def versions_of(self, prompt: str, moment: Moment | None = None) -> list[VersionEntry]:
         """Return every numbered version of a prompt, oldest first; none if nothing of it is on the line yet.
