@@ -68,10 +68,11 @@ class Store(Protocol):
         Their contents are None unless `with_content`.
         """
 
-    def execution(self, wanted: str) -> Execution:
+    def execution(self, wanted: str, *, with_feedback: bool = True) -> Execution:
         """Return one execution with its contents, by its id or a unique beginning or end of at least 4 characters.
 
-        Raises `UsageError` for fewer characters and `LogError` if none or several match.
+        Without `with_feedback` it has none, however much was given on its call. Raises `UsageError` for fewer
+        characters and `LogError` if none or several match.
         """
 
     def attempts(self, wanted: Filter) -> list[Attempt]:

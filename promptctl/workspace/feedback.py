@@ -119,7 +119,7 @@ def _bounded(what: str, text: str | None) -> str | None:
 
 def _execution(context: Context, wanted: str) -> Execution:
     try:
-        return context.log.execution(wanted)
+        return context.log.execution(wanted, with_feedback=False)
     except LogError as error:
         if (error.hint or "").startswith("see the ids"):
             error.hint = _NOT_HERE

@@ -985,6 +985,7 @@ def test_many_people_score_at_once(log: Store) -> None:
     for each in threads:
         each.join()
     assert (len(log.execution(call.id).feedback), scores(log)[call.id]) == (16, {"feedback": 1.0})
+    assert log.execution(call.id, with_feedback=False) == replace(log.execution(call.id), feedback=())
 
 
 def test_the_calls_of_an_experiment_come_whole_and_in_order_with_their_scores(log: Store) -> None:

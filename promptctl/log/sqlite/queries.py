@@ -39,10 +39,12 @@ def select_executions(wanted: Filter, source: Rows = UNCORRECTED) -> Condition:
     return sql, parameters
 
 
-def execution(connection: sqlite3.Connection, wanted: str) -> Execution:
+def execution(connection: sqlite3.Connection, wanted: str, *, with_feedback: bool) -> Execution:
     """Return one execution with its contents, by an id as a person types it."""
     row = row_by_id(connection, _select(rows(connection)), wanted, "execution", "promptctl log list")
-    found = feedback_reader(connection)(as_execution(connection, row, with_content=True))
+    found = as_execution(connection, row, with_content=True)
+    if with_feedback:
+        found = feedback_reader(connection)(found)
     return replace(found, corrections=corrections(connection, found.id))
 
 

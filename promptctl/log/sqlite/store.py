@@ -82,11 +82,11 @@ class SqliteStore:
         with self._reading() as connection:
             yield from executions(connection, wanted or Filter(), with_content=with_content)
 
-    def execution(self, wanted: str) -> Execution:
+    def execution(self, wanted: str, *, with_feedback: bool = True) -> Execution:
         from promptctl.log.sqlite.queries import execution
 
         with self._reading() as connection:
-            return execution(connection, wanted)
+            return execution(connection, wanted, with_feedback=with_feedback)
 
     def attempts(self, wanted: Filter) -> list[Attempt]:
         from promptctl.log.sqlite.queries import attempts
