@@ -22,7 +22,7 @@
     │   ├── GitError                     3  Git refused or is missing
     │   │   ├── RevisionNotFound         3  no such revision, version or label
     │   │   ├── HistoryIncomplete        3  this clone cannot know; `.hint` is the command that finds out
-    │   │   └── LabelRefused             3  a rule, a race or a broken chain stopped a label's move
+    │   │   └── LabelRefused             3  a rule, a race or a broken chain stopped a label or its move
     │   └── LogError                     3  the log cannot be read or written
     │       └── LogFailure               3  its database failed; `.reason` is a word for how
     ├── ModelError                       4  the model or its provider
@@ -299,7 +299,7 @@ class HistoryIncomplete(GitError):
 
 
 class LabelRefused(GitError):
-    """A label was not moved: a rule, a lost race or a broken chain. Nothing changed here."""
+    """A label was not moved, or is not gone by: a rule, a lost race or a broken chain. Nothing changed here."""
 
 
 class LogError(WorkspaceError):

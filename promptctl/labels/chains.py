@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import GitError, HistoryIncomplete, Problem, RevisionNotFound
+from promptctl.errors import GitError, HistoryIncomplete, LabelRefused, Problem, RevisionNotFound
 from promptctl.files.names import SETTINGS, id_problem
 from promptctl.git.repository import GitRef
 from promptctl.labels.signers import unsigned
@@ -133,7 +133,8 @@ def current(git: Git, trust: LabelTrust, label: LabelName, tags: LabelTags | Non
     """Return the state of a label; None if it has no event here under any id that the prompt ever had.
 
     `tags` are those of this clone, if they are known. Raises `RevisionNotFound` if the label was removed, and
-    `GitError` if its last event is not one that promptctl wrote, or does not follow the one before.
+    `LabelRefused` if its last event is not one that promptctl wrote, or does not follow the one before, and `GitError`
+    if its tag is lost.
     """
     state = last_state(git, trust, label, tags)
     if state is not None and not state.is_live:
@@ -152,10 +153,12 @@ def last_state(git: Git, trust: LabelTrust, label: LabelName, tags: LabelTags | 
     chain = next((tags.chains[name] for name in label.chains if name in tags.chains), None)
     if chain is None:
         return None
-    event = read_events(git, [chain[max(chain)]], trust)[0]
+    last = chain[max(chain)]
+    event = read_events(git, [last], trust)[0]
     problem = event if isinstance(event, Problem) else _break_before(event, chain, tags.unpushed.keys())
     if problem is not None:
-        raise GitError(problem.message, hint=problem.hint)
+        is_lost = git.objects.read(last.object, max_bytes=0) is None
+        raise (GitError if is_lost else LabelRefused)(problem.message, hint=problem.hint)
     assert isinstance(event, LabelEvent)
     if event.n > 1 and event.n - 1 not in chain:
         # Git brought some of the label's tags, as a shallow clone does: then the last one may be missing as well.

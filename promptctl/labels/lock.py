@@ -52,6 +52,15 @@ class LockedLabel:
         return {name: getattr(self, name) for name in ("name", "version", "commit", "digest", "event")}
 
 
+@dataclass(frozen=True, slots=True)
+class LockHere:
+    """The labels of the lock of a `commit`, by their names; `doubt` is the reason why they are not believed, if any."""
+
+    labels: Mapping[str, LockedLabel]
+    commit: str
+    doubt: str
+
+
 def locked(states: Iterable[LabelState]) -> dict[str, LockedLabel]:
     """Return what a lock of these labels holds, by `support/triage@production`, sorted: those that name a version."""
     found = [

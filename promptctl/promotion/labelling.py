@@ -176,7 +176,7 @@ class Labelling:
             return [missing] if is_required else []
         except InvalidFiles as error:
             return list(error.problems)
-        if self._now().locked_labels:
+        if (here := self._now().lock) is not None and here.labels:
             words = f"this clone has no tags of labels to compare {LOCK} with"
             raise HistoryIncomplete(words, hint="promptctl label fetch")
         return compare_lock(lock, locked(self.here().states.values()))

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
-from promptctl.errors import GitError, RevisionNotFound, WorkspaceError
+from promptctl.errors import GitError, LabelRefused, RevisionNotFound, WorkspaceError
 from promptctl.files.names import SETTINGS
 from promptctl.git import commands
 from promptctl.git.ref_stamps import RefStamps, Stamp, are_settled, stamp
-from promptctl.labels.tags import LabelName
+from promptctl.labels.tags import LabelEvent, LabelName, parse_name
 from promptctl.versions.former_ids import earlier_ids
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class KeptRef:
     """A ref as it was resolved: by which files and references, and how often this process had changed any.
 
     One that is `watched` is taken as it is, for a thread looks after it. `stamps` are None if a change may be missing
-    in them.
+    in them. `label` is the label that it was resolved by, with the ids that its prompt had until then.
     """
 
     found: PromptAtVersion
@@ -74,6 +74,8 @@ class KeptRef:
     paths: tuple[str, ...]
     stamps: tuple[Stamp, ...] | None
     changes: int
+    label: LabelName | None = None
+    is_locked: bool = False
 
 
 class KeptRefs:
@@ -81,8 +83,8 @@ class KeptRefs:
 
     A label and a number are looked after by a thread, which sees within `refresh_s` what was changed; whoever asks for
     one waits for no file and no process. For a ref to the work tree, and for other revisions, the stamps of the files
-    that it was resolved from are compared each time. What cannot be resolved any more, for the repository is gone,
-    stays as it was last.
+    that it was resolved from are compared each time. What cannot be resolved any more, for the repository cannot be
+    read, stays as it was last; what the repository refuses is refused.
     """
 
     def __init__(self, context: Callable[[], Resolves | None], root: Path, refresh_s: float) -> None:
@@ -149,7 +151,7 @@ class KeptRefs:
         try:
             found = context.resolve(ref)
         except (WorkspaceError, OSError) as error:
-            if old is None or not self._is_gone(error, old, context):
+            if old is None or not self._cannot_know(error, old, context):
                 self._kept.pop(ref, None)
                 raise
             self._tell(error, ref, old, context)
@@ -166,8 +168,10 @@ class KeptRefs:
         if not is_watched and at.at is not None and _PLAIN.fullmatch(at.at) is None:
             return
         self._refs.now()
-        paths = (*self._files(found), *self._tags(at, context))
-        kept = KeptRef(found, is_watched, paths, None, changes)
+        label = _label_of(at, context)
+        paths = (*self._files(found), *self._tags(at, label))
+        is_locked = str(at) in context.now().taken_from_lock
+        kept = KeptRef(found, is_watched, paths, None, changes, label, is_locked)
         stamps = self._stamps(kept)
         if len(self._kept) >= _MOST:
             self._kept.clear()
@@ -181,25 +185,29 @@ class KeptRefs:
         ways = dict.fromkeys(way for file in files for way in (Path(file), *Path(file).parents))
         return [str(self._root / way) for way in ways]
 
-    def _tags(self, ref: Ref, context: Resolves) -> Iterable[str]:
+    def _tags(self, ref: Ref, label: LabelName | None) -> Iterable[str]:
         """Return the folders of the tags that a ref depends on, also those that a label had under earlier ids."""
         if ref.at is None or ref.number is not None:
             return ()
-        names = ["refs/tags", str(Path("refs/tags", ref.at).parent)]
-        if ref.label is not None:
-            earlier: tuple[str, ...] = ()
-            with suppress(WorkspaceError, OSError):
-                earlier = earlier_ids(context.now(), ref.prompt)
-            names += LabelName(ref.prompt, ref.label, earlier).chains
+        names = ["refs/tags", str(Path("refs/tags", ref.at).parent), *(label.chains if label is not None else ())]
         return [self._refs.path(name) for name in dict.fromkeys(names)]
 
-    def _is_gone(self, error: Exception, old: KeptRef, context: Resolves) -> bool:
-        """Return True if it is the repository that fails, and not the ref that names something else or nothing now."""
-        if not (self._root / SETTINGS).exists() and not (self._root / "HEAD").exists():
+    def _cannot_know(self, error: Exception, old: KeptRef, context: Resolves) -> bool:
+        """Return True if the repository, Git or the tags cannot be read; False if they can, and refuse the ref."""
+        if old.found.ref.at is None:
+            is_bare = (self._root / "HEAD").exists()
+            is_here = is_bare or (self._root / SETTINGS).exists()
+            return not is_here or (isinstance(error, (GitError, OSError)) and not isinstance(error, RevisionNotFound))
+        try:
+            context.now().git.refs("refs/heads/")
+            events = _events(old, context)
+        except (WorkspaceError, OSError):
             return True
-        if isinstance(error, RevisionNotFound):
-            return old.is_watched and not _was_removed(old.found, context)
-        return old.is_watched or isinstance(error, (GitError, OSError))
+        if isinstance(error, LabelRefused) or (events and not events[-1].is_live):
+            return False
+        if isinstance(error, RevisionNotFound):  # tags that are not there any more say nothing
+            return old.found.version.label is not None and not (events or old.is_locked)
+        return isinstance(error, (GitError, OSError))
 
     def _tell(self, error: Exception, ref: str, old: KeptRef, context: Resolves) -> None:
         """Warn of a failure once, until what failed can be resolved again."""
@@ -262,14 +270,31 @@ def _watch(kept: weakref.ref[KeptRefs], ended: threading.Event, period_s: float)
         del found
 
 
-def _was_removed(old: PromptAtVersion, context: Resolves) -> bool:
-    """Return True if the label's last event says so; tags that are not there any more say nothing."""
-    label = old.ref.label
-    try:
-        if label is not None:
-            context.now().label(LabelName(old.ref.prompt, label, old.prompt.formerly))
-    except RevisionNotFound:
-        return True
-    except (WorkspaceError, OSError):
-        return False
-    return False
+def _label_of(ref: Ref, context: Resolves) -> LabelName | None:
+    if ref.label is None:
+        return None
+    earlier: tuple[str, ...] = ()
+    with suppress(WorkspaceError, OSError):
+        earlier = earlier_ids(context.now(), ref.prompt)
+    return LabelName(ref.prompt, ref.label, earlier)
+
+
+def _events(old: KeptRef, context: Resolves) -> list[LabelEvent]:
+    """Return what can be read of a label, whoever is trusted; of the newest id under which there is anything."""
+    if old.label is None or old.found.version.label is None:
+        return []
+    from promptctl.labels.chains import LabelTags, read_events
+
+    now = _label_of(old.found.ref, context)
+    formerly = dict.fromkeys((*(now.formerly if now is not None else ()), *old.label.formerly))
+    label = replace(old.label, formerly=tuple(formerly))
+    moment = context.now()
+    tags = LabelTags.read(moment.git, moment.label_trust, label)
+    for chain in label.chains:
+        refs = tags.chains.get(chain, {}) | {
+            name.n: ref for ref in tags.strays if (name := parse_name(ref.name)) is not None and name.chain == chain
+        }
+        if refs:
+            found = read_events(moment.git, [refs[n] for n in sorted(refs)])
+            return [event for event in found if isinstance(event, LabelEvent)]
+    return []

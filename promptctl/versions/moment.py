@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from promptctl.git.repository import Git
     from promptctl.git.trees import CommitTree, WorkTree
     from promptctl.labels.chains import LabelState, LabelTags
-    from promptctl.labels.lock import LockedLabel
+    from promptctl.labels.lock import LockHere
     from promptctl.labels.tags import LabelName
     from promptctl.labels.trust import LabelTrust
     from promptctl.versions.committed_settings import Committed
@@ -37,7 +37,8 @@ class Moment:
     moment for each of its requests, so that it sees new commits and labels. `head` is the full id of HEAD's commit,
     None if there is none. A workspace outside Git has a moment too, without history. If it `is_for_labels`, the work
     tree's settings do not say which branch versions are numbered on. In a bare repository the tip of the default branch
-    is HEAD and the work tree. A snapshot, which has no labels to move, says so by its `refusal`.
+    is HEAD and the work tree. A snapshot, which has no labels to move, says so by its `refusal`. `taken_from_lock`
+    are the refs that were resolved by `promptctl.lock.yaml`.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Moment:
         self._unknown: HistoryIncomplete | None = None
         self._is_settled = False
         self.refusal: GitError | None = None
+        self.taken_from_lock: set[str] = set()
         self.is_for_labels = index is not None and index.git.is_bare
         if self.is_for_labels:
             self.head = self.line.tip
@@ -184,29 +186,51 @@ class Moment:
         return LabelTags.read(self.git, self.label_trust)
 
     @cached_property
-    def locked_labels(self) -> Mapping[str, LockedLabel]:
-        """The labels by `promptctl.lock.yaml`, by their names; none if this clone has tags of labels to go by.
+    def lock(self) -> LockHere | None:
+        """`promptctl.lock.yaml` for a clone that has no tags of labels to go by, if there is one; None for any other.
 
-        The lock is that of the default branch, as far as this clone knows it, else HEAD's. Where labels have to be
-        signed there is none: nobody signed it. Raises `InvalidFiles` if it is wrong.
+        It is that of the default branch as the remote has it. If that is not known, or moves have to be signed there,
+        it is HEAD's, which is not believed: a branch must not say what labels name. Raises `InvalidFiles` if the
+        default branch's is wrong.
         """
+        tags = self.label_tags
+        if self.head is None or tags.chains or tags.strays or tags.odd:
+            return None
         from promptctl.files.names import LOCK
-        from promptctl.labels.lock import MAX_LOCK, read_lock
+        from promptctl.labels.lock import MAX_LOCK, LockHere, read_lock
         from promptctl.labels.remote import last_fetch, remote_names
 
-        tags, commit = self.label_tags, self.head
-        if tags.chains or tags.strays or tags.odd or tags.trust.signers is not None:
-            return {}
-        if commit is None or any(last_fetch(self.git, remote) is not None for remote in remote_names(self.git)):
-            return {}
-        with suppress(GitError):
-            commit = self.trusted_line.tip
+        if any(last_fetch(self.git, remote) is not None for remote in remote_names(self.git)):
+            return None
+        doubt = self._doubt_in_lock()
+        commit = self.head if doubt else self.trusted_line.tip
         try:
-            found = read_lock(self.tree_at(commit).read(LOCK, max_bytes=MAX_LOCK))
+            labels = read_lock(self.tree_at(commit).read(LOCK, max_bytes=MAX_LOCK))
         except FileNotFoundError:
-            return {}
-        self.notify(f"labels are read from {LOCK} of commit {commit[:7]}: this clone has no tags of labels")
-        return found
+            return None
+        except InvalidFiles:
+            if doubt:
+                return None
+            raise
+        if not doubt:
+            self.notify(f"labels are read from {LOCK} of commit {commit[:7]}: this clone has no tags of labels")
+            return LockHere(labels, commit, "")
+        return LockHere(labels, commit, f"{LOCK} counts as the default branch has it at the remote; {doubt}")
+
+    def _doubt_in_lock(self) -> str:
+        """Return the reason why no lock here says what labels name; empty if there is none."""
+        try:
+            line, committed = self.trusted_line, self.committed
+        except GitError as error:
+            return error.message
+        except InvalidFiles as error:
+            return str(error.problems[0])
+        if line.remote is None and not self.git.is_bare:
+            return f"{line.name} is a branch of this clone"
+        if committed is None:
+            return f"{line.name} has no settings"
+        is_signed = committed.trust.signers is not None
+        return f"moves have to be signed by the settings of {line.name}, and a file is not" if is_signed else ""
 
     def notify(self, words: str) -> None:
         """Let people know something of this clone, once."""

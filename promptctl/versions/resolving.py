@@ -6,7 +6,15 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from promptctl.errors import GitError, HistoryIncomplete, InvalidFiles, PromptNotFound, RevisionNotFound, WorkspaceError
+from promptctl.errors import (
+    GitError,
+    HistoryIncomplete,
+    InvalidFiles,
+    LabelRefused,
+    PromptNotFound,
+    RevisionNotFound,
+    WorkspaceError,
+)
 from promptctl.files.names import did_you_mean
 from promptctl.git.trees import IN_SUBMODULE, blob_of
 from promptctl.prompts.loading import load_prompt, no_such_prompt, prompt_paths
@@ -95,10 +103,12 @@ class Resolver:
         if former:
             state = self._moment.label(LabelName(ref.prompt, label, former))
         if state is None:
-            if (locked := self._moment.locked_labels.get(str(ref))) is not None:
-                from promptctl.versions.locked import at_lock
+            lock = self._moment.lock
+            if lock is not None and (locked := lock.labels.get(str(ref))) is not None:
+                from promptctl.versions.locked import commit_by_lock
 
-                return at_lock(self._moment, ref, locked)
+                self._moment.taken_from_lock.add(str(ref))
+                return self._at_commit(ref, commit_by_lock(self._moment, ref, lock, locked), label=label)
             self._refuse_unknown(LabelName(ref.prompt, label, former))
             return None
         found = self._at_commit(ref, state.commit, label=label, folder=state.event.workspace)
@@ -231,11 +241,11 @@ def _version(store: IndexStore, ids: Iterable[str], number: int) -> tuple[Versio
 
 
 def _refuse_other_digest(found: PromptAtVersion, digest: str) -> None:
-    """Raise `GitError` if a label was put on different content. A different scheme of digests cannot be compared."""
+    """Raise `LabelRefused` if a label was put on different content. Different schemes of digests are not compared."""
     ours = found.prompt.digest
     if ours.split(":")[0] == digest.split(":")[0] and ours != digest:
         label, commit = found.version.label, (found.version.commit or "")[:_SHORT]
-        raise GitError(
+        raise LabelRefused(
             f"the label `{label}` of `{found.prompt.id}` was put on digest {digest[:14]}…, and commit {commit} holds "
             f"{ours[:14]}…: its tag was not written by promptctl, or was forged",
             hint="see what happened with: promptctl label verify",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import promptctl
-from promptctl import GitError, HistoryIncomplete, InvalidFiles
+from promptctl import GitError, HistoryIncomplete, InvalidFiles, RevisionNotFound
 from promptctl.files.names import LOCK
 from promptctl.labels.lock import read_lock
 from tests.cli.conftest import commit, git, write
@@ -84,7 +84,9 @@ def test_verify_says_where_it_differs(clone: promptctl.Workspace) -> None:
 
 def test_a_clone_without_tags_reads_it(shallow: Path, origin: Path) -> None:
     with promptctl.open_workspace(shallow) as workspace, promptctl.open_workspace(origin) as whole:
-        assert workspace.prompt("greet@staging").version == whole.prompt("greet@staging").version
+        here, there = (each.prompt("greet@staging").version for each in (workspace, whole))
+        assert (here.digest, here.label, here.commit) == (there.digest, "staging", workspace.context.now().head)
+        assert (here.number, here.display) == (None, "v?"), "the file alone says that it is v2, of a commit not here"
         assert workspace.run("greet@staging").reply == "Two\n"
         assert any(notice.startswith(f"labels are read from {LOCK} of commit ") for notice in workspace.notices)
         locked = whole.prompt("greet@production").version
@@ -95,10 +97,101 @@ def test_a_clone_without_tags_reads_it(shallow: Path, origin: Path) -> None:
         assert raised.value.hint == f"git fetch --depth 1 origin {locked.commit}"
     git(shallow, *str(raised.value.hint).split()[1:], "-q")
     with promptctl.open_workspace(shallow) as workspace:
-        assert workspace.prompt("greet@production").version == locked
+        found = workspace.prompt("greet@production").version
+        assert (found.digest, found.commit, found.number) == (locked.digest, locked.commit, None)
         for ask in (workspace.labels.verify, workspace.labels.check_lock, workspace.labels.lock):
             with pytest.raises(HistoryIncomplete):
                 ask()
+
+
+def pull_request(shallow: Path, text: str, label: str, *, settings: str = "model: echo/echo\n") -> None:
+    """Commit a prompt, settings and a lock in which a label names that prompt, by a commit that nobody has."""
+    write(shallow, "prompts/greet.prompt.yaml", prompt_text(text))
+    write(shallow, "promptctl.yaml", settings)
+    with promptctl.open_workspace(shallow, refresh_s=0) as workspace:
+        digest = workspace.prompt("greet").version.digest
+    write(
+        shallow,
+        LOCK,
+        f"scheme: 1\nlabels:\n  greet@{label}:\n    version: v1\n    commit: {'a' * 40}\n"
+        f"    digest: {digest}\n    event: 1\n",
+    )
+    commit(shallow, "Change what production is")
+
+
+def _checked_out_by_ci(shallow: Path) -> None:
+    """Leave what CI has of a pull request: one commit, by a reference of its own."""
+    head = git(shallow, "rev-parse", "HEAD").strip()
+    git(shallow, "checkout", "-q", "--detach")
+    for ref in git(shallow, "for-each-ref", "--format=%(refname)").split():
+        git(shallow, "update-ref", "--no-deref", "-d", ref)
+    git(shallow, "update-ref", "refs/remotes/pull/1/merge", head)
+
+
+def _a_branch_alone(shallow: Path) -> None:
+    """Leave what `git clone --branch pr` makes."""
+    _checked_out_by_ci(shallow)
+    git(shallow, "checkout", "-q", "-b", "pr")
+    git(shallow, "update-ref", "-d", "refs/remotes/pull/1/merge")
+    git(shallow, "update-ref", "refs/remotes/origin/pr", "HEAD")
+
+
+def _no_remote(shallow: Path) -> None:
+    _a_branch_alone(shallow)
+    git(shallow, "update-ref", "-d", "refs/remotes/origin/pr")
+    git(shallow, "remote", "remove", "origin")
+
+
+@pytest.mark.parametrize(
+    ("checkout", "is_committed"), [(_checked_out_by_ci, False), (_a_branch_alone, True), (_no_remote, True)]
+)
+def test_a_pull_request_does_not_say_what_a_label_names(
+    shallow: Path, checkout: Callable[[Path], None], *, is_committed: bool
+) -> None:
+    pull_request(shallow, "Evil", "production")
+    if is_committed:  # the prompt's commit is here, and has that digest
+        text = (shallow / LOCK).read_text()
+        write(shallow, LOCK, text.replace("a" * 40, git(shallow, "rev-parse", "HEAD").strip()))
+        commit(shallow, "Name it")
+    checkout(shallow)
+    with promptctl.open_workspace(shallow) as workspace:
+        with pytest.raises(HistoryIncomplete, match="what greet@production names is not known in this clone") as raised:
+            workspace.run("greet@production")
+        assert raised.value.hint == "promptctl label fetch"
+        assert workspace.log.is_new
+        if checkout is not _no_remote:
+            workspace.labels.fetch()
+            assert workspace.run("greet@production").reply == "One\n"
+
+
+def test_the_default_branch_says_it_to_a_pull_request(shallow: Path) -> None:
+    pull_request(shallow, "Evil", "staging")
+    with promptctl.open_workspace(shallow) as workspace:
+        found = workspace.prompt("greet@staging")
+        assert workspace.run("greet@staging").reply == "Two\n"
+        tip = git(shallow, "rev-parse", "refs/remotes/origin/main").strip()
+        assert (found.version.commit, found.version.number) == (tip, None)
+
+
+def test_where_moves_are_signed_the_file_is_not_believed(shallow: Path) -> None:
+    pull_request(shallow, "Evil", "production", settings="labels: {signed: required}\n")
+    git(shallow, "update-ref", "refs/remotes/origin/main", "HEAD")
+    with (
+        promptctl.open_workspace(shallow) as workspace,
+        pytest.raises(HistoryIncomplete, match=r"moves have to be signed by the settings of origin/main"),
+    ):
+        workspace.prompt("greet@production")
+
+
+def test_a_running_process_sees_that_the_lock_names_it_no_more(shallow: Path) -> None:
+    with promptctl.open_workspace(shallow, refresh_s=1e6) as workspace:
+        assert workspace.run("greet@staging").reply == "Two\n"
+        (shallow / LOCK).unlink()
+        commit(shallow, "No lock")
+        git(shallow, "update-ref", "refs/remotes/origin/main", "HEAD")
+        workspace.context.kept_refs.check()
+        with pytest.raises(RevisionNotFound):
+            workspace.run("greet@staging")
 
 
 def test_tags_are_the_truth(shallow: Path, origin: Path) -> None:

@@ -15,7 +15,15 @@ from typing import Any
 import pytest
 
 from promptctl import Workspace, open_workspace
-from promptctl.errors import InputError, PromptNotFound, RevisionNotFound, UsageError
+from promptctl.errors import (
+    GitError,
+    HistoryIncomplete,
+    InputError,
+    LabelRefused,
+    PromptNotFound,
+    RevisionNotFound,
+    UsageError,
+)
 from promptctl.git import commands, ref_stamps
 from tests.cli.conftest import commit, git, write
 
@@ -237,6 +245,118 @@ def test_a_label_whose_tags_are_gone_was_not_removed(opened: Workspace, root: Pa
     opened.context.kept_refs.check()
     assert version_of(opened) == 1
     assert len(said) == 1
+
+
+def _renamed(root: Path) -> None:
+    git(root, "mv", "prompts/greet.prompt.yaml", "prompts/hello.prompt.yaml")
+    commit(root, "Rename")
+
+
+def _declared(root: Path) -> None:
+    text = (root / "prompts/greet.prompt.yaml").read_text()
+    write(
+        root,
+        "prompts/hello.prompt.yaml",
+        "formerly: [greet]\n" + text.replace("messages", "model: echo/echo\nmessages"),
+    )
+    (root / "prompts/greet.prompt.yaml").unlink()
+    commit(root, "Write anew")
+
+
+def _remove(root: Path) -> None:
+    move_elsewhere(root, "")
+
+
+def _remove_and_forget_the_id(root: Path) -> None:
+    move_elsewhere(root, "")
+    text = (root / "prompts/hello.prompt.yaml").read_text()
+    write(root, "prompts/hello.prompt.yaml", text.replace("formerly: [greet]\n", ""))
+
+
+def _remove_without_settings(root: Path) -> None:
+    move_elsewhere(root, "")
+    (root / "promptctl.yaml").unlink()
+
+
+def _remove_and_lose_the_first_tag(root: Path) -> None:
+    move_elsewhere(root, "")
+    git(root, "tag", "-d", f"prompt/{LABEL}/1")
+
+
+def _remove_and_add_an_odd_tag(root: Path) -> None:
+    move_elsewhere(root, "")
+    git(root, "tag", "-a", "-m", "odd", f"prompt/{LABEL}/3")
+
+
+def _remove_and_add_a_huge_tag(root: Path) -> None:
+    move_elsewhere(root, "")
+    write(root, ".git/words", "x" * 100_000)
+    git(root, "tag", "-a", "-F", ".git/words", f"prompt/{LABEL}/3")
+
+
+def _ask_for_signatures(root: Path) -> None:
+    write(root, "promptctl.yaml", "labels: {signed: required}\n")
+    commit(root, "Ask for signatures")
+
+
+Change = Callable[[Path], None]
+
+
+@pytest.mark.parametrize(
+    ("before", "then", "error"),
+    [
+        (None, _remove, RevisionNotFound),
+        (_renamed, _remove, RevisionNotFound),
+        (_declared, _remove, RevisionNotFound),
+        (_declared, _remove_and_forget_the_id, RevisionNotFound),
+        (None, _remove_without_settings, RevisionNotFound),
+        (None, _remove_and_lose_the_first_tag, HistoryIncomplete),
+        (None, _remove_and_add_an_odd_tag, LabelRefused),
+        (None, _remove_and_add_a_huge_tag, LabelRefused),
+        (None, _ask_for_signatures, LabelRefused),
+    ],
+)
+def test_what_the_tags_refuse_fails_as_in_a_fresh_process(
+    opened: Workspace, root: Path, said: list[str], before: Change | None, then: Change, error: type[Exception]
+) -> None:
+    if before is not None:
+        before(root)
+    ref = LABEL if before is None else "hello@production"
+    assert opened.run(ref, INPUTS).reply == "Hello Ada!"
+    then(root)
+    opened.context.kept_refs.check()
+    with pytest.raises(error):
+        opened.run(ref, INPUTS)
+    assert not [words for words in said if "calls go on" in words]
+
+
+def test_a_removed_label_fails_though_its_newest_tag_is_lost(opened: Workspace, root: Path) -> None:
+    assert version_of(opened) == 1
+    _remove_and_add_an_odd_tag(root)
+    lost = git(root, "rev-parse", f"prompt/{LABEL}/3").strip()
+    (root / ".git/objects" / lost[:2] / lost[2:]).unlink()
+    opened.context.kept_refs.check()
+    with pytest.raises(GitError):
+        opened.prompt(LABEL)
+
+
+def test_a_live_label_goes_on_without_settings_and_objects(opened: Workspace, root: Path, said: list[str]) -> None:
+    assert version_of(opened) == 1
+    (root / "promptctl.yaml").unlink()
+    lost = git(root, "rev-parse", f"prompt/{LABEL}/1").strip()
+    (root / ".git/objects" / lost[:2] / lost[2:]).unlink()
+    opened.context.kept_refs.check()
+    assert version_of(opened) == 1
+    assert len(said) == 1
+
+
+def test_a_number_that_a_rewritten_line_has_no_more_fails(opened: Workspace, root: Path, said: list[str]) -> None:
+    assert version_of(opened, "greet@v2") == 2
+    git(root, "reset", "-q", "--hard", "HEAD~1")
+    opened.context.kept_refs.check()
+    with pytest.raises(RevisionNotFound, match="has no version v2"):
+        opened.prompt("greet@v2")
+    assert not [words for words in said if "calls go on" in words]
 
 
 def test_what_was_never_resolved_has_nothing_to_go_on_with(opened: Workspace) -> None:
