@@ -39,6 +39,7 @@ class Git(Commands):
         self.prefix = ""
         self.head: str | None = None
         self.is_shallow = False
+        self._place: tuple[int, int] | None = None
         # With commands of its own: two objects that hold each other are not let go of at once.
         self.objects = Objects(Commands(folder, is_interactive=is_interactive, is_bare=is_bare))
 
@@ -58,6 +59,7 @@ class Git(Commands):
 
     def look_again(self) -> bool:
         """Read in one call what every command needs and others may have changed; False outside a work tree."""
+        self._leave_replaced()
         is_one = "--is-bare-repository" if self.is_bare else "--is-inside-work-tree"
         places = () if self.is_bare else ("--show-toplevel", "--show-prefix")
         output = self.run(["rev-parse", is_one, "--is-shallow-repository", *places, "HEAD"], check=False)
@@ -74,6 +76,15 @@ class Git(Commands):
         if self.head is None:  # a branch that is damaged looks like one without a commit
             self.refs("refs/heads/")
         return True
+
+    def _leave_replaced(self) -> None:
+        """End the process that reads objects if a different folder is in the place of the one that it works in."""
+        with suppress(OSError):
+            found = self.folder.stat()
+            place = found.st_dev, found.st_ino
+            if self._place not in (None, place):
+                self.objects.close()
+            self._place = place
 
     def usual_remote(self) -> str | None:
         """Return the remote that is meant where none is named: `origin`, or else the first one; None without any."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -161,3 +162,16 @@ def test_what_others_changed_is_seen_on_looking_again(repo: Repo) -> None:
     assert git.head != repo.commit("Later")
     git.look_again()
     assert git.head == repo.head
+
+
+def test_objects_are_those_of_the_repository_that_took_the_place(repo: Repo, tmp_path: Path) -> None:
+    git = open_git(repo.path)
+    assert git.objects.read(repo.head) is not None
+    new = Repo(tmp_path / "new")
+    shutil.copytree(repo.path, new.path)
+    new.commit("Later")
+    shutil.rmtree(repo.path)
+    new.path.rename(repo.path)
+    assert git.look_again()
+    assert git.head == repo.head
+    assert git.objects.read(repo.head) is not None
