@@ -10,6 +10,7 @@ import time
 import weakref
 from collections.abc import Iterable
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
@@ -36,6 +37,7 @@ _CLOSING_S = 1.0
 _FORK_S = 5.0
 # A ref that nobody asks for any more does not recover.
 _FORGOTTEN_S = 60.0
+_NEVER = -1.0, 0, RevisionNotFound("")
 # Revisions that depend on references alone: none by a date, a log of a reference or words of a message.
 _PLAIN = re.compile(r"[\w./-]+(?:[~^]\d*)*")
 
@@ -94,6 +96,7 @@ class KeptRefs:
         self._refs = RefStamps(root)
         self._kept: dict[str, KeptRef] = {}
         self._failed: dict[str, float] = {}
+        self._refused: dict[str, tuple[float, int, WorkspaceError]] = {}
         self._told: set[str] = set()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -108,7 +111,12 @@ class KeptRefs:
             return kept.found
         with self._lock:
             kept = self._current(ref)
-            return self._resolved(ref, context) if kept is None else kept.found
+            if kept is not None:
+                return kept.found
+            until, changes, error = self._refused.get(ref, _NEVER) if isinstance(ref, str) else _NEVER
+            if time.monotonic() < until and changes == commands.changes_made:
+                raise copy(error).with_traceback(None)
+            return self._resolved(ref, context)
 
     def check(self) -> None:
         """Resolve again what is watched and was changed, and compile its templates."""
@@ -137,9 +145,16 @@ class KeptRefs:
             return None
         if self._failed and time.monotonic() < self._failed.get(ref, 0.0):
             return kept
-        if kept.is_watched:
-            return kept if kept.changes == commands.changes_made and self._thread is not None else None
-        return kept if kept.stamps is not None and kept.stamps == self._stamps(kept) else None
+        if kept.is_watched and kept.changes != commands.changes_made:
+            return None
+        if kept.is_watched and self._thread is not None:
+            return kept
+        if kept.stamps is None or kept.stamps != self._stamps(kept):
+            return None
+        if kept.is_watched:  # in a child of a fork, or after a close, nobody looks after it
+            with self._lock:
+                self._start()
+        return kept
 
     def _stamps(self, kept: KeptRef) -> tuple[Stamp, ...]:
         return (*self._refs.now(), *map(stamp, kept.paths))
@@ -153,6 +168,9 @@ class KeptRefs:
         except (WorkspaceError, OSError) as error:
             if old is None or not self._cannot_know(error, old, context):
                 self._kept.pop(ref, None)
+                if isinstance(error, RevisionNotFound):  # such as an arm whose label nobody has set yet
+                    self._refused = self._refused if len(self._refused) < _MOST else {}
+                    self._refused[ref] = time.monotonic() + min(self._period_s, _RETRY_S), changes, error
                 raise
             self._tell(error, ref, old, context)
             return old.found
@@ -176,14 +194,15 @@ class KeptRefs:
         if len(self._kept) >= _MOST:
             self._kept.clear()
         self._kept[ref] = replace(kept, stamps=stamps) if are_settled(stamps, began_ns) else kept
-        if is_watched and self._thread is None:
+        if is_watched:
             self._start()
 
     def _files(self, found: PromptAtVersion) -> Iterable[str]:
         """Return the files of the work tree and the folders on the way: what is added beside a file may count too."""
         files = found.prompt.closure if found.ref.at is None else (found.prompt.path,)  # whose marks hold for all
         ways = dict.fromkeys(way for file in files for way in (Path(file), *Path(file).parents))
-        return [str(self._root / way) for way in ways]
+        settings = () if found.ref.at is not None else (SETTINGS,)  # which says where prompts are
+        return [str(self._root / way) for way in (*ways, *settings)]
 
     def _tags(self, ref: Ref, label: LabelName | None) -> Iterable[str]:
         """Return the folders of the tags that a ref depends on, also those that a label had under earlier ids."""
@@ -227,6 +246,8 @@ class KeptRefs:
             self._told.clear()
 
     def _start(self) -> None:
+        if self._thread is not None:
+            return
         self._ended = threading.Event()
         weakref.finalize(self, self._ended.set).atexit = False
         waits = weakref.ref(self), self._ended, self._period_s

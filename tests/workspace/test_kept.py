@@ -461,3 +461,37 @@ def test_what_calls_need_is_loaded_before_the_first(
     assert loaded == ["litellm", "aiohttp"]
     with pytest.raises(RevisionNotFound):
         opened.preload("greet@none")
+
+
+def test_a_ref_that_was_refused_asks_git_no_more_for_a_while(opened: Workspace, processes: list[Any]) -> None:
+    with pytest.raises(RevisionNotFound) as first:
+        opened.prompt("greet@gone")
+    processes.clear()
+    with pytest.raises(RevisionNotFound) as again:
+        opened.run("greet@gone", {})
+    assert str(again.value) == str(first.value)
+    assert again.value.hint == first.value.hint
+    assert processes == []
+    opened.labels.set("greet@gone", "v2")  # by this process: seen at once
+    assert opened.prompt("greet@gone").version.number == 2
+
+
+def test_after_a_close_what_did_not_change_is_not_resolved_again(
+    opened: Workspace, root: Path, processes: list[Any]
+) -> None:
+    opened.prompt(LABEL)
+    opened.close()
+    processes.clear()
+    assert opened.prompt(LABEL).version.number == 1
+    assert processes == []
+    opened.close()
+    move_elsewhere(root)
+    assert opened.prompt(LABEL).version.number == 2
+
+
+def test_prompts_that_are_elsewhere_by_a_changed_file_are_read_from_there(opened: Workspace, root: Path) -> None:
+    opened.prompt("greet")
+    shutil.copytree(root / "prompts", root / "texts")
+    (root / "texts/greet.prompt.yaml").write_text(PROMPT.replace("WORD", "Welcome"))
+    (root / "promptctl.yaml").write_text("model: echo/echo\nprompt_paths: [texts]\n")
+    assert opened.prompt("greet").prompt.path == "texts/greet.prompt.yaml"
