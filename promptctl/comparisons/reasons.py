@@ -69,10 +69,9 @@ def foregone(bounds: Bounds, p: float) -> str:
 def in_sequence(kind: Literal["worse", "better"], sequence: CaseSequence) -> str:
     """Worse, or better, by cases looked at one after another."""
     seen, lost, gained = sequence.decided_at
-    p = sequence.p_worse if kind == "worse" else sequence.p_better
     return (
         f"{kind.capitalize()}: looked at one after another, {count(lost, 'case')} regressed and {gained} improved of "
-        f"the first {seen}, p {p_value(p)} whenever one looks."
+        f"the first {seen}, p {p_value(sequence.decided_p)} whenever one looks."
     )
 
 

@@ -19,9 +19,9 @@ class CaseSequence:
     """An e-process over the cases that flip: what it came to, and which way (-1 worse, 1 better) it decided first.
 
     It decides at `level`, one-sided either way, once the difference is `min_effect` of the cases seen. `decided_at` are
-    the numbers of cases seen, lost and gained then. `p_worse` and `p_better` are one over the largest e-value so far,
-    and may be read at any time. A case without a grade counts against either claim: of `lost` and `gained` the first
-    number is of cases graded, the second holds those that could have been.
+    the numbers of cases seen, lost and gained then, and `decided_p` is what it went by. `p_worse` and `p_better` are
+    one over the largest e-value so far, and may be read at any time. A case without a grade counts against either
+    claim: of `lost` and `gained` the first number is of cases graded, the second holds those that could have been.
     """
 
     level: float
@@ -33,6 +33,7 @@ class CaseSequence:
     p_better: float = 1.0
     direction: int = 0
     decided_at: tuple[int, int, int] = (0, 0, 0)
+    decided_p: float = 1.0
 
     def add(self, base: CaseStatus, head: CaseStatus) -> None:
         """Look at the next case."""
@@ -47,7 +48,8 @@ class CaseSequence:
         share = (self.gained[0] - self.lost[0]) / self.seen
         for way, p in ((-1, self.p_worse), (1, self.p_better)):
             if not self.direction and p <= self.level and round(way * share - self.min_effect, 12) >= 0:
-                self.direction, self.decided_at = way, (self.seen, self.lost[0], self.gained[0])
+                self.direction, self.decided_p = way, p
+                self.decided_at = self.seen, self.lost[0], self.gained[0]
 
 
 def sequence_of(pairs: Iterable[CasePair], seed: int, level: float, min_effect: float) -> CaseSequence:

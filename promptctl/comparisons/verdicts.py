@@ -323,8 +323,8 @@ def _looked_at(evidence: _Evidence, sequence: CaseSequence) -> Verdict | None:
     if evidence.passes is None:
         return None
     kind: Literal["worse", "better"] = "worse" if sequence.direction < 0 else "better"
-    p = sequence.p_worse if kind == "worse" else sequence.p_better
-    return replace(evidence.verdict(kind, reasons.in_sequence(kind, sequence), evidence.passes), p=p)
+    words = reasons.in_sequence(kind, sequence)
+    return replace(evidence.verdict(kind, words, evidence.passes), p=sequence.decided_p)
 
 
 def _worst_case(comparison: Comparison) -> str | None:

@@ -24,6 +24,7 @@ from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.log.results import UntilKind
 from promptctl.reports.comparison import comparison_as_dict, counts_line, number_rows
 from promptctl.reports.verdict import headline
+from promptctl.statistics.discordant import discordant_e_value
 from promptctl.statistics.metric import Procedure
 from tests.cli.conftest import commit, git
 from tests.evaluation_lab import PROMPT, Lab, lab, running_model_server
@@ -295,3 +296,12 @@ def test_better_does_not_end_a_gate_that_asks_for_more(worse: Lab) -> None:
     found = compared(worse, "sequential", GateRule(gate="strict"))
     assert (found.verdict.kind, found.head.stopped, len(worse.asked)) == ("better", None, 200)
     assert found.decision.is_passed
+
+
+def test_a_sequence_tells_the_p_of_the_moment_at_which_it_decided() -> None:
+    sequence = CaseSequence(level=0.01)
+    for _ in range(12):
+        sequence.add("passed", "failed")
+    seen, lost, gained = sequence.decided_at
+    assert (seen, lost, gained) == (8, 8, 0)
+    assert sequence.decided_p == 1 / discordant_e_value(8, 0, "losses") > sequence.p_worse
