@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from promptctl.models.reply_format import ReplyFormats
     from promptctl.prompts.rendering import Hide
 
+Piece = dict[str, Any] | str | Execution
+"""An item of a streamed call: its metadata, a piece of text, or the record that ends it."""
+
 # Attempts of a call among many at once that is only told to come back later.
 _MANY_REFUSALS = 8
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from itertools import pairwise
-from typing import Any
 
-from promptctl.calls.call import Call
+from promptctl.calls.call import Call, Piece
 from promptctl.errors import ModelConfigurationError, ModelError
 from promptctl.log.records import Execution
-
-Piece = dict[str, Any] | str | Execution
 
 
 async def run_first(run: Callable[[Call], Awaitable[Execution]], calls: Sequence[Call]) -> Execution:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from promptctl.calls.call import Attempts, Call
+from promptctl.calls.call import Attempts, Call, Piece
 from promptctl.errors import BudgetReached, InvalidOutput, ModelError, PromptctlError, RateLimited
 from promptctl.log.records import Content, Execution
 from promptctl.models.gateway import Delta, Gateway, Reply, Request
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 Sleep = Callable[[float], Any]
 OnReply = Callable[[Request, Reply], object]
-Piece = dict[str, Any] | str | Execution
 _KEPT_VALIDATORS = 256
 # What nearly all replies end with, so that nothing more need be loaded to read them.
 _WHOLE = frozenset({None, "stop", "tool_calls"})

@@ -20,7 +20,10 @@ from promptctl.log.arm_calls import ArmCall
 from promptctl.statistics.split import split_e_value
 
 if TYPE_CHECKING:
+    from promptctl.formats.experiment_rules import OutcomeKind
     from promptctl.labels.tags import LabelEvent
+
+    Values = Sequence[tuple[str, float]]
 
 Verdict = Literal["better", "worse", "no worse", "undecided"]
 GuardVerdict = Literal["kept", "broken", "undecided"]
@@ -109,15 +112,17 @@ class ExperimentReport:
 
     @property
     def is_decided(self) -> bool:
-        """True if an arm may be promoted, or none will be: worse, against a guard, or with no gain of the minimum."""
-        return not self.voided and (self.promoted is not None or all(map(_is_out, self.arms[1:])))
+        """True if there is a next step."""
+        return self.decision is not None
 
     @property
     def decision(self) -> tuple[Literal["promote", "control"], str | None] | None:
-        """The next step: promote an arm, stay with control, or wait (None)."""
-        if not self.is_decided:
+        """The next step: promote an arm, stay with control since no arm ever will be promoted, or wait (None)."""
+        if self.voided:
             return None
-        return ("promote", self.promoted.arm) if self.promoted else ("control", None)
+        if self.promoted is not None:
+            return "promote", self.promoted.arm
+        return ("control", None) if all(map(_is_out, self.arms[1:])) else None
 
     @property
     def evidence(self) -> str:
@@ -166,9 +171,14 @@ def report(experiment: Experiment, calls: Iterable[ArmCall], now: str) -> Experi
     control = experiment.control
     tried = [arm for arm in experiment.arms if arm is not control]
     primary = experiment.primary
-    values = values_of(keyed, primary.kind, primary.of, window_s=experiment.window_s, now=now)
+
+    def known(kind: OutcomeKind, of: str) -> Values:
+        return values_of(keyed, kind, of, window_s=experiment.window_s, now=now)
+
+    values = known(primary.kind, primary.of)
+    guarded = [(guard, known(guard.kind, guard.of)) for guard in experiment.guards]
     arms = [_arm_report(experiment, control, keyed, values)]
-    arms += [_judged(experiment, _arm_report(experiment, arm, keyed, values), keyed, values, now) for arm in tried]
+    arms += [_judged(experiment, _arm_report(experiment, arm, keyed, values), keyed, values, guarded) for arm in tried]
     times = [call.started_at for call in calls]
     return ExperimentReport(
         experiment=experiment,
@@ -209,7 +219,7 @@ def _is_out(arm: ArmReport) -> bool:
     return is_broken or arm.verdict == "worse" or (arm.verdict == "no worse" and arm.is_minimum_excluded)
 
 
-def _arm_report(experiment: Experiment, arm: Arm, keyed: KeyedCalls, values: Sequence[tuple[str, float]]) -> ArmReport:
+def _arm_report(experiment: Experiment, arm: Arm, keyed: KeyedCalls, values: Values) -> ArmReport:
     last = max(keyed.of(arm.name), key=lambda call: call.started_at, default=None)
     own = [value for name, value in values if name == arm.name]
     return ArmReport(
@@ -226,7 +236,11 @@ def _arm_report(experiment: Experiment, arm: Arm, keyed: KeyedCalls, values: Seq
 
 
 def _judged(
-    experiment: Experiment, arm: ArmReport, keyed: KeyedCalls, values: Sequence[tuple[str, float]], now: str
+    experiment: Experiment,
+    arm: ArmReport,
+    keyed: KeyedCalls,
+    values: Values,
+    guarded: Sequence[tuple[Guard, Values]],
 ) -> ArmReport:
     """Return the report of an arm beside control, with its verdict and its guards."""
     primary, control = experiment.primary, experiment.control
@@ -255,12 +269,11 @@ def _judged(
         verdict=verdict,
         is_minimum_excluded=is_excluded,
         more_keys=more,
-        guards=tuple(_guard(experiment, guard, arm, keyed, now) for guard in experiment.guards),
+        guards=tuple(_guard(experiment, guard, arm, known) for guard, known in guarded),
     )
 
 
-def _guard(experiment: Experiment, guard: Guard, arm: ArmReport, keyed: KeyedCalls, now: str) -> GuardReport:
-    values = values_of(keyed, guard.kind, guard.of, window_s=experiment.window_s, now=now)
+def _guard(experiment: Experiment, guard: Guard, arm: ArmReport, values: Values) -> GuardReport:
     share, pairs = _beside_control(experiment, arm, values)
     alpha = ALPHA / len(experiment.guards) / (len(experiment.arms) - 1)
     difference = compare(guard.kind, guard.of, pairs, share, guard.limit, alpha)
@@ -281,9 +294,7 @@ def _guard(experiment: Experiment, guard: Guard, arm: ArmReport, keyed: KeyedCal
     )
 
 
-def _beside_control(
-    experiment: Experiment, arm: ArmReport, values: Sequence[tuple[str, float]]
-) -> tuple[float, list[tuple[bool, float]]]:
+def _beside_control(experiment: Experiment, arm: ArmReport, values: Values) -> tuple[float, list[tuple[bool, float]]]:
     """Return the arm's share of what it and control have, and the values of both."""
     control = experiment.control
     share = arm.share / (arm.share + control.share)
@@ -294,9 +305,7 @@ def _minus(value: float | None) -> float | None:
     return None if value is None else -value
 
 
-def _reasons(
-    experiment: Experiment, keyed: KeyedCalls, values: Sequence[tuple[str, float]], calls: int
-) -> Iterator[str]:
+def _reasons(experiment: Experiment, keyed: KeyedCalls, values: Values, calls: int) -> Iterator[str]:
     """Yield each reason for which nothing follows from the calls."""
     anew = "give the experiment a new name, and its keys are drawn anew"
     names = [arm.name for arm in experiment.arms]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from promptctl.statistics.distributions import incomplete_beta
-
-_MOST_LOG = 709.0
+from promptctl.statistics.distributions import exponential, incomplete_beta
 
 
 def discordant_e_value(losses: int, wins: int, side: Literal["two", "losses", "wins"] = "two") -> float:
@@ -24,4 +22,4 @@ def discordant_e_value(losses: int, wins: int, side: Literal["two", "losses", "w
         more, fewer = (losses, wins) if side == "losses" else (wins, losses)
         share = 2 * incomplete_beta(fewer + 0.5, more + 0.5, 0.5, 0.5)
         log = log + math.log(share) if share else -math.inf
-    return math.exp(log) if log < _MOST_LOG else math.inf
+    return exponential(log)

@@ -9,6 +9,7 @@ from statistics import NormalDist
 _STANDARD_NORMAL = NormalDist()
 _TINY = 1e-300
 _CLOSE = 1e-15
+_LARGEST_LOG = 709.0
 
 
 def normal_quantile(probability: float) -> float:
@@ -75,6 +76,11 @@ def _lowest_terms(last: int, trials: int) -> int:
         term = term * (trials - i) // (i + 1)
         total += term
     return total
+
+
+def exponential(log: float) -> float:
+    """The number with this natural logarithm; infinite where it would overflow."""
+    return math.exp(log) if log < _LARGEST_LOG else math.inf
 
 
 def incomplete_beta(a: float, b: float, x: float, y: float) -> float:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from promptctl.statistics.distributions import exponential
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # How sure the mixture is that a wrong split is near the right one: of 50:50 it expects about 45:55.
 _CONCENTRATION = 100.0
-_LARGEST_LOG = 700.0
 
 
 def split_e_value(counts: Sequence[int], shares: Sequence[float]) -> float:
@@ -30,4 +31,4 @@ def split_e_value(counts: Sequence[int], shares: Sequence[float]) -> float:
             continue
         prior = _CONCENTRATION * share / whole
         log_e += math.lgamma(prior + count) - math.lgamma(prior) - count * math.log(share / whole)
-    return math.exp(log_e) if log_e < _LARGEST_LOG else math.inf
+    return exponential(log_e)

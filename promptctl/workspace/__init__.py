@@ -18,12 +18,12 @@ from promptctl.files.names import SETTINGS
 from promptctl.files.wording import shown
 
 if TYPE_CHECKING:
-    from promptctl.calls.call import Call
+    from promptctl.calls.call import Call, Piece
     from promptctl.calls.dry_run import DryRun
     from promptctl.calls.loop import LoopThread
     from promptctl.calls.plain import PlainOptions
     from promptctl.calls.prepare import Asked, RunOptions
-    from promptctl.calls.runner import OnReply, Piece, Runners
+    from promptctl.calls.runner import OnReply, Runners
     from promptctl.catalogue.copying import Copied
     from promptctl.catalogue.difference import Difference
     from promptctl.catalogue.formatting import FormatReport
