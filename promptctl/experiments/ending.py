@@ -180,9 +180,9 @@ def _step(context: Context, experiment: Experiment) -> Ending:
 def _report(context: Context, experiment: Experiment, promotion: LabelEvent | None) -> ExperimentReport:
     primary = experiment.primary
     names = [primary.of] if primary.kind == "feedback" else []
-    calls = () if context.log.is_new else context.log.outcomes(experiment.name, names)
-    end = utc_text(promotion.date) if promotion is not None else utc_now()
-    found = report(experiment, (call for call in calls if call.started_at < end), end)
+    end = None if promotion is None else utc_text(promotion.date)
+    calls = () if context.log.is_new else context.log.outcomes(experiment.name, names, until=end)
+    found = report(experiment, calls, end or utc_now())
     if promotion is not None:
         return found
     changes = tuple(_changes(context, experiment, found.arms))

@@ -134,10 +134,10 @@ class Store(Protocol):
         such execution.
         """
 
-    def outcomes(self, experiment: str, names: Sequence[str] = ()) -> Iterator[ArmCall]:
+    def outcomes(self, experiment: str, names: Sequence[str] = (), *, until: str | None = None) -> Iterator[ArmCall]:
         """Yield the calls of an experiment, oldest first, with their scores under these names of feedback.
 
-        Replies from a cache or a recording are left out.
+        With `until` only calls and scores from before that time. Replies from a cache or a recording are left out.
         """
 
     def begin_evaluation(self, *evaluations: EvaluationRow) -> None:

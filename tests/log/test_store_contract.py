@@ -1024,4 +1024,9 @@ def test_the_calls_of_an_experiment_come_whole_and_in_order_with_their_scores(lo
     assert by_arm[0].feedback["resolved"].mean == 0.75
     kept = log.execution(first.id).feedback
     assert found[0].scored_at == {"resolved": kept[0].created_at}
+    log.add_feedback(replace(a_score(late, 0, name="resolved"), created_at="2099-01-01T00:00:00.000Z"))
+    earlier = log.outcomes("tone", ["resolved"], until="2098-01-01T00:00:00.000Z")
+    assert [each.scores for each in earlier] == [each.scores for each in found]
+    assert [each.scores for each in log.outcomes("tone", ["resolved"])][2] == {"resolved": 0.0}
+    assert [each.arm for each in log.outcomes("tone", ["resolved"], until=late.started_at)] == ["control", None]
     assert list(log.outcomes("other")) == []

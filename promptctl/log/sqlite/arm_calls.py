@@ -14,33 +14,37 @@ from promptctl.log.feedback import means_of
 from promptctl.log.sqlite.corrections import rows
 from promptctl.log.sqlite.sums import NUMBER_OF_ROW, UNPRICED
 
+_NEVER = "~"  # after every time that the log writes
 _Ending = tuple[Any, Any, Any, Any]
 """Status, source of the reply, cost and latency of an attempt."""
 
 
-def arm_calls(connection: sqlite3.Connection, experiment: str, names: Sequence[str]) -> Iterator[ArmCall]:
+def arm_calls(
+    connection: sqlite3.Connection, experiment: str, names: Sequence[str], until: str | None = None
+) -> Iterator[ArmCall]:
     """Yield the calls of an experiment by the time of their first attempts, with the scores of these names.
 
-    Replies from a cache or a recording are left out: nothing was answered anew.
+    With `until` only calls and scores from before that time. Replies from a cache or a recording are left out: nothing
+    was answered anew.
     """
     source = rows(connection)
     known = f"iif({UNPRICED.format(cost=source.cost)}, NULL, ifnull({source.cost}, 0))"
     ending = f"status, reply_source, {known}, latency_ms"
     # Most calls have one attempt, and after one that is ok there is none.
     later = f"SELECT {ending} FROM {source.table} WHERE call_id = ? AND attempt > 1 ORDER BY attempt"  # noqa: S608
-    table, asked = source.table, list(dict.fromkeys(names))
+    table, asked, end = source.table, list(dict.fromkeys(names)), until or _NEVER
     if asked and connection.execute("SELECT 1 FROM feedback LIMIT 1").fetchone():
         # A row for each score: to add them up in SQL takes longer than all the rest.
-        of_names = f"name IN ({', '.join('?' * len(asked))}) AND score IS NOT NULL"
+        of_names = f"name IN ({', '.join('?' * len(asked))}) AND score IS NOT NULL AND feedback.created_at < ?"
         table += f" LEFT JOIN feedback ON feedback.call_id = executions.call_id AND {of_names}"
-        scored = "name, by, score, feedback.id, feedback.created_at"
+        scored, asked = "name, by, score, feedback.id, feedback.created_at", [*asked, end]
     else:
         scored, asked = "NULL, NULL, NULL, NULL, NULL", []
     columns = f"executions.call_id, arm, arm_key, digest, {NUMBER_OF_ROW}, started_at, {ending}, {scored}"
     found = connection.execute(
-        f"SELECT {columns} FROM {table} WHERE experiment = ? AND attempt = 1 "  # noqa: S608 - our own names
+        f"SELECT {columns} FROM {table} WHERE experiment = ? AND started_at < ? AND attempt = 1 "  # noqa: S608 - our own names
         "ORDER BY started_at, executions.rowid",
-        [*asked, experiment],
+        [*asked, experiment, end],
     )
     for _, of_call in groupby(found, itemgetter(0)):
         row, *others = of_call

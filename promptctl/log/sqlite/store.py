@@ -154,11 +154,11 @@ class SqliteStore:
             raise LogError(f"no execution `{given.execution_id}` in the log", hint=hint)
         return safe
 
-    def outcomes(self, experiment: str, names: Sequence[str] = ()) -> Iterator[ArmCall]:
+    def outcomes(self, experiment: str, names: Sequence[str] = (), *, until: str | None = None) -> Iterator[ArmCall]:
         from promptctl.log.sqlite.arm_calls import arm_calls
 
         with self._reading() as connection:
-            yield from arm_calls(connection, experiment, names)
+            yield from arm_calls(connection, experiment, names, until)
 
     def begin_evaluation(self, *evaluations: EvaluationRow) -> None:
         from promptctl.log.sqlite.evaluations import begin
