@@ -93,6 +93,8 @@ from promptctl.experiments.report import ArmReport as ArmReport
 from promptctl.experiments.report import ExperimentReport as ExperimentReport
 from promptctl.experiments.status import ArmStatus as ArmStatus
 from promptctl.experiments.status import ExperimentStatus as ExperimentStatus
+from promptctl.files.proposal import FileEdit as FileEdit
+from promptctl.files.proposal import Proposal as Proposal
 from promptctl.formats.budget_rules import BudgetRule as BudgetRule
 from promptctl.formats.experiment_rules import Experiment as Experiment
 from promptctl.formats.scaffold import Scaffold as Scaffold

@@ -71,7 +71,7 @@ def copy(parts: Context, ref: str, new_id: str) -> Copied:
     source = parts.prompt(ref)
     path = _new_path(tree, source.prompt, new_id)
     draft = _Draft(source, path)
-    overlay = Overlay(tree, path, draft.text.encode("utf-8", "surrogateescape"))
+    overlay = Overlay(tree, {path: draft.text.encode("utf-8", "surrogateescape")})
     named = set(source.prompt.closure[1:])
     try:
         copied = load_prompt_file(overlay, path)

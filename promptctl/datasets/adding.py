@@ -131,7 +131,7 @@ class CaseFile:
 
     def _check(self, data: bytes, prompt: str) -> None:
         dataset = Dataset.open(
-            Overlay(self._tree, self.path, data), self._dataset_path, code="skip", limits=self._limits
+            Overlay(self._tree, {self.path: data}), self._dataset_path, code="skip", limits=self._limits
         )
         tested = [each for each in self.prompts if path_in(self._tree, each)] or [prompt]
         found = (each for id_ in tested for each in dataset.check(load_prompt(self._tree, id_)))

@@ -6,7 +6,7 @@ import errno
 import io
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
@@ -196,25 +196,34 @@ class MemoryTree:
 
 
 class Overlay:
-    """A tree with one file more, or with other content."""
+    """A tree with some files added, with other content, or taken away (None)."""
 
     commit: str | None = None
 
-    def __init__(self, tree: Tree, path: str, data: bytes) -> None:
+    def __init__(self, tree: Tree, files: Mapping[str, bytes | None]) -> None:
         self._tree = tree
-        self._path = path
-        self._data = data
-        self.places = tree.places
+        self._files = files
+        self.places = places_of(self) if SETTINGS in files else tree.places
 
     def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
         """Return the file's bytes; see `Tree.read`."""
-        return self._data if path == self._path else self._tree.read(path, max_bytes=max_bytes)
+        if path not in self._files:
+            return self._tree.read(path, max_bytes=max_bytes)
+        data = self._files[path]
+        if data is None:
+            raise FileNotFoundError(path)
+        return data
 
     def paths(self, prefix: str) -> list[str]:
         """Return every file below `prefix`, sorted."""
-        return sorted({*self._tree.paths(prefix), *([self._path] if self._path.startswith(prefix) else [])})
+        start = f"{prefix.rstrip('/')}/" if prefix else ""
+        return self._with(self._tree.paths(prefix), lambda path: path.startswith(start))
 
     def top_files(self) -> list[str]:
         """Return the files at the top, sorted."""
         found = self._tree.top_files() if isinstance(self._tree, ListedTree) else ()
-        return sorted({*found, *([self._path] if "/" not in self._path else [])})
+        return self._with(found, lambda path: "/" not in path)
+
+    def _with(self, found: Iterable[str], is_wanted: Callable[[str], bool]) -> list[str]:
+        ours = {path for path, data in self._files.items() if data is not None and is_wanted(path)}
+        return sorted({path for path in found if path not in self._files} | ours)

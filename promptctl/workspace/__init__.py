@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from promptctl.evaluations.plan import Plan
     from promptctl.evaluations.request import EvaluationRequest, ResumeRequest
     from promptctl.evaluations.session import OnProgress
+    from promptctl.files.proposal import Proposal
     from promptctl.log.feedback import Feedback
     from promptctl.log.records import Execution
     from promptctl.promotion.labelling import Labelling
@@ -132,6 +134,22 @@ def find_root(start: Path) -> Path:
     )
 
 
+class _Part:
+    """A part of a workspace, made when it is asked for."""
+
+    def __init__(self, module: str, name: str, about: str) -> None:
+        self._module, self._name, self.__doc__ = module, name, about
+
+    def __get__(self, workspace: Workspace | None, owner: type) -> Any:
+        if workspace is None:
+            return self
+        return getattr(import_module(f"promptctl.workspace.{self._module}"), self._name)(workspace.context)
+
+
+def _part(module: str, name: str, about: str) -> Any:
+    return _Part(module, name, about)
+
+
 class Workspace:
     """A folder with a `promptctl.yaml`: its prompts, their versions, the models, and the log of every call.
 
@@ -198,47 +216,14 @@ class Workspace:
 
         return Snapshots(self.context, self.labels)
 
-    @property
-    def log(self) -> Log:
-        """The log of all calls: what ran, its answer, its cost."""
-        from promptctl.workspace.log import Log
-
-        return Log(self.context)
-
-    @property
-    def costs(self) -> Costs:
-        """The costs of calls."""
-        from promptctl.workspace.costs import Costs
-
-        return Costs(self.context)
-
-    @property
-    def budgets(self) -> Budgets:
-        """The rules of spending, with what is spent of each."""
-        from promptctl.workspace.budgets import Budgets
-
-        return Budgets(self.context)
-
-    @property
-    def experiments(self) -> Experiments:
-        """The experiments: versions of a prompt compared on live calls."""
-        from promptctl.workspace.experiments import Experiments
-
-        return Experiments(self.context)
-
-    @property
-    def results(self) -> Results:
-        """Evaluations of the past."""
-        from promptctl.workspace.results import Results
-
-        return Results(self.context)
-
-    @property
-    def datasets(self) -> Datasets:
-        """The cases that prompts are evaluated on."""
-        from promptctl.workspace.datasets import Datasets
-
-        return Datasets(self.context)
+    log: Log = _part("log", "Log", "The log of all calls: what ran, its answer, its cost.")
+    costs: Costs = _part("costs", "Costs", "The costs of calls.")
+    budgets: Budgets = _part("budgets", "Budgets", "The rules of spending, with what is spent of each.")
+    experiments: Experiments = _part(
+        "experiments", "Experiments", "The experiments: versions of a prompt compared on live calls."
+    )
+    results: Results = _part("results", "Results", "Evaluations of the past.")
+    datasets: Datasets = _part("datasets", "Datasets", "The cases that prompts are evaluated on.")
 
     def prompts(self, wanted: PromptFilter | None = None) -> list[PromptSummary]:
         """Return the work tree's prompts, sorted by id, with their versions and labels; all, or those of the filter.
@@ -289,6 +274,11 @@ class Workspace:
         from promptctl.catalogue.copying import copy
 
         return copy(self.context.fresh(), ref, new_id)
+
+    def write(self, proposal: Proposal) -> None:
+        """Write proposed files, all or none. Raises `WorkspaceError` if one was changed since they were proposed."""
+        tree, _ = self.context.work_tree_for("writing files"), self.context.state_folder  # that of a branch is refused
+        proposal.write(tree.root)
 
     def complete(self, start: str, kind: Word = "ref", refs: Sequence[str] = ()) -> list[str]:
         """Return the words of a kind that begin so. Refs are prompt ids, after an `@` with labels and versions.

@@ -22,7 +22,7 @@ def test_a_tree_says_where_its_own_prompts_are() -> None:
     assert found.places == PromptPlaces(("prompts", ".github/prompts"), (".prompt.yml",))
     assert list(prompt_paths(found)) == ["a/b", "c", "d"]
     assert load_prompt(found, "c").path == ".github/prompts/c.prompt.yml"
-    assert prompt_files(Overlay(found, "f.prompt.yml", b""))[-1] == "prompts/a/b.prompt.yaml"
+    assert prompt_files(Overlay(found, {"f.prompt.yml": b""}))[-1] == "prompts/a/b.prompt.yaml"
 
 
 @pytest.mark.parametrize(

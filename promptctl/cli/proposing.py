@@ -1,0 +1,59 @@
+"""Shows proposed changes of files as a diff, and writes them once that is wanted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from promptctl import Proposal, Workspace
+from promptctl.cli.output import say, say_json, styled, tell
+
+_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def offer(
+    workspace: Workspace,
+    proposal: Proposal,
+    *,
+    yes: bool,
+    dry_run: bool = False,
+    document: Mapping[str, Any] | None = None,
+) -> bool:
+    """Print the diff on stdout, and write the files if `yes` says so, or a person at the terminal; True if written.
+
+    With a `document`, what is printed is that JSON object, with the keys `changes`, `diff` and `written` added; then no
+    question is asked. An empty proposal has no diff.
+    """
+    is_wanted = yes and not dry_run
+    if document is not None:
+        if is_wanted:
+            workspace.write(proposal)
+        changes = [change.as_dict() for change in proposal.changes]
+        written = is_wanted and not proposal.is_empty
+        say_json({**document, "changes": changes, "diff": proposal.diff(), "written": written})
+        return written
+    if proposal.is_empty:
+        return False
+    for line in proposal.diff().removesuffix("\n").split("\n"):
+        is_head = line.startswith(("diff ", "--- ", "+++ ", "rename ", "new file", "deleted file"))
+        colour = None if is_head else _COLOURS.get(line[:1])
+        shown = styled(line, sys.stdout, bold=True) if is_head else line
+        say(styled(line, sys.stdout, fg=colour) if colour else shown)
+    sys.stdout.flush()
+    if not is_wanted and not dry_run and _is_at_terminal():
+        is_wanted = typer.confirm("Write this?", err=True)
+    if is_wanted:
+        workspace.write(proposal)
+        for change in proposal.changes:
+            source = f" from {change.moved_from}" if change.moved_from else ""
+            tell(f"{'written' if change.action != 'deleted' else 'deleted'}  {change.path}{source}")
+    else:
+        tell("nothing was written" + ("" if dry_run else ": --yes writes it, and git apply takes what is printed"))
+    return is_wanted
+
+
+def _is_at_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
