@@ -47,7 +47,8 @@ class CallOptions:
 
     `log` overrides the workspace's log rules for this call: `full`, `metadata` or `off`. `on_retry` is told each time
     that the model is asked again: which attempt that is, and why. `mask` hides values of sensitive inputs in what is
-    stored. `drawn` is the arm of an experiment that the call got.
+    stored. `drawn` is the arm of an experiment that the call got. `check` returns what is wrong with a reply that fits
+    the output schema; the model is then asked again as for one that does not.
     """
 
     source: Source = "api"
@@ -62,6 +63,7 @@ class CallOptions:
     on_retry: Callable[[str], object] | None = None
     mask: Mask | None = field(default=None, repr=False)
     drawn: Drawn | None = None
+    check: Callable[[Any], Sequence[str]] | None = None
 
     @property
     def hide(self) -> Hide | None:

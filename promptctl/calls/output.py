@@ -42,13 +42,13 @@ def _read(text: str, validator: Validator) -> tuple[Any, tuple[str, ...]]:
     return (None, problems) if problems else (value, ())
 
 
-def correction(reply: Reply, problems: tuple[str, ...]) -> list[dict[str, str]]:
-    """Return the reply and the message that asks the model to correct it."""
+def correction(reply: Reply, problems: tuple[str, ...], *, is_checked: bool = False) -> list[dict[str, str]]:
+    """Return the reply and the message that asks the model to correct it; if `is_checked`, not by the schema alone."""
     listed = "\n".join(f"- {problem}" for problem in problems[:_SHOWN_PROBLEMS])
     more = len(problems) - _SHOWN_PROBLEMS
     rest = f"\n- and {more} more" if more > 0 else ""
     asked = (
-        f"Your reply does not fit the required JSON Schema:\n{listed}{rest}\n"
+        f"Your reply {'cannot be used' if is_checked else 'does not fit the required JSON Schema'}:\n{listed}{rest}\n"
         "Reply again with the corrected JSON value only, without any text around it."
     )
     # A call of a tool can only be answered with its result, and some providers refuse an empty message.

@@ -78,9 +78,9 @@ class Runner:
                 return await self._finished(attempts, reply, value, fault)
             attempts.unfit = await self._save(attempts, reply, fault)
             repairs_left -= 1
-            why = f"the reply did not fit the schema: {fault.problems[0]}"
-            _tell_retry(attempts, f"attempt {attempts.number + 1}: {why}")
-            attempts.request = _corrected(attempts.request, reply, fault)
+            why = "did not fit the schema" if call.options.check is None else "cannot be used"
+            _tell_retry(attempts, f"attempt {attempts.number + 1}: the reply {why}: {fault.problems[0]}")
+            attempts.request = _corrected(call, attempts.request, reply, fault)
 
     async def stream(self, call: Call) -> AsyncGenerator[Piece, None]:
         """Yield the call as it arrives: first the chat message's metadata, then pieces of text, last the `Execution`.
@@ -231,9 +231,12 @@ class Runner:
                 self._validators.clear()
             validator = self._validators[call.target.version.digest] = Validator(schema)
         value, problems = check_output(reply, validator, prompt.tools)
+        misfit = f"the reply of {call.request.model} does not fit the output schema of {prompt.id}: "
+        if not problems and call.options.check is not None:
+            problems = tuple(call.options.check(value))
+            misfit = f"the reply of {call.request.model} to {prompt.id} cannot be used: "
         if not problems:
             return value, None
-        misfit = f"the reply of {call.request.model} does not fit the output schema of {prompt.id}: "
         return None, InvalidOutput(misfit + "; ".join(problems[:3]), problems=problems)
 
 
@@ -347,10 +350,11 @@ def _hide(attempts: Attempts, error: PromptctlError) -> None:
         error.hide(mask.text)
 
 
-def _corrected(request: Request, reply: Reply, fault: InvalidOutput) -> Request:
+def _corrected(call: Call, request: Request, reply: Reply, fault: InvalidOutput) -> Request:
     from promptctl.calls.output import correction
 
-    added, declared, mask = correction(reply, fault.problems), request.declared, request.mask
+    added = correction(reply, fault.problems, is_checked=call.options.check is not None)
+    declared, mask = request.declared, request.mask
     if declared is not None:
         declared = [*declared[0], *added], declared[1]
     if mask is not None and mask.messages is not None:

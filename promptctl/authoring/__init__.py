@@ -1,0 +1,1 @@
+"""Files that a model proposes: the prompts by which it is asked, and what is made of its replies."""

@@ -1,0 +1,112 @@
+"""The prompts of this room, and who asks models by them.
+
+They are ordinary prompt files in `shipped/`, which is a workspace with their datasets and recordings. A workspace can
+put its own in their place: `authoring/generate` is `prompts/authoring/generate.prompt.yaml` there, if it has that file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+
+from promptctl.calls.prepare import RunOptions, prepare
+from promptctl.calls.runner import Runner
+from promptctl.calls.spending import SpendingGateway
+from promptctl.errors import ModelConfigurationError
+from promptctl.files.names import SETTINGS
+from promptctl.git.trees import WorkTree
+from promptctl.models.gateway import recorded_model
+from promptctl.prompts.loading import load_prompt, path_in
+from promptctl.versions.prompt_at_version import PromptAtVersion, Version
+from promptctl.versions.refs import Ref
+
+if TYPE_CHECKING:
+    from promptctl.calls.account import Account
+    from promptctl.calls.budgets import BudgetGuard
+    from promptctl.context import Context
+    from promptctl.log.records import Execution, Source
+
+SHIPPED = Path(__file__).parent / "shipped"
+Check = Callable[[Any], Sequence[str]]
+"""Returns what is wrong with the data of a reply, in words for the model."""
+
+
+def find_packaged(context: Context, prompt_id: str) -> PromptAtVersion:
+    """Return one of this room's prompts at its version: the workspace's own if it has one, else the one that ships.
+
+    What ships has no number; its digest names it. Raises what `Context.prompt` raises.
+    """
+    if path_in(context.repository.work_tree, prompt_id) is not None:
+        return context.prompt(prompt_id)
+    tree = WorkTree(SHIPPED)
+    prompt = load_prompt(tree, prompt_id)
+    version = Version(prompt.digest, display="built-in")
+    return PromptAtVersion(Ref(prompt_id), prompt, version, tree, context.settings.model)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorOptions:
+    """Options of the calls of one command: `command` is its name, which the log keeps in their metadata.
+
+    `model` is asked instead of the prompt's or the workspace's. What all calls cost together is paid from `account`, if
+    there is one. `on_retry` is told each time that the model is asked again: which attempt that is, and why.
+    """
+
+    command: str
+    model: str | None = None
+    account: Account | None = None
+    source: Source = "api"
+    on_retry: Callable[[str], object] | None = None
+
+
+class Author:
+    """Asks models by this room's prompts. Each call is logged, and paid by the budgets, as any other."""
+
+    def __init__(self, context: Context, options: AuthorOptions) -> None:
+        self._context = context
+        self._options = options
+        self._guard: BudgetGuard | None = None
+        paying = SpendingGateway(context.gateway, options.account, context.models, budgets=self._budgets)
+        self._runner = Runner(paying, context.recorder, models=context.models)
+
+    def prompt(self, prompt_id: str) -> PromptAtVersion:
+        """Return the prompt of that id, with the model that is asked. Raises `ModelConfigurationError` if none can be.
+
+        So a command without a model ends before it does anything else.
+        """
+        found = find_packaged(self._context, prompt_id)
+        model, hint = self._options.model or found.model, f"give --model, or set `model:` in {SETTINGS}"
+        if model is None:
+            raise ModelConfigurationError(f"no model is named to ask by {prompt_id}", hint=hint)
+        if recorded_model(model).startswith("echo/"):
+            raise ModelConfigurationError(f"{model} cannot write: it only repeats what it is sent", hint=hint)
+        return replace(found, default_model=model)
+
+    async def ask(self, prompt_id: str, inputs: Mapping[str, Any], check: Check | None = None) -> Execution:
+        """Ask by the prompt of that id; what the reply says, as data of its schema, is the execution's `output`.
+
+        Inputs that the prompt does not declare are left out. `mark` is drawn anew for each call, so that no material
+        can end the tags around it. A reply that does not fit the schema, or in which `check` finds something wrong, is
+        asked for again with the problems, as often as the prompt's `output.retries` says. Raises what `Runner.run`
+        raises: `InvalidOutput` if none could be used, `BudgetReached` and `CostLimitReached` for one not asked for.
+        """
+        options, found = self._options, self.prompt(prompt_id)
+        mark = f"-{token_hex(8)}"
+        given = {name: value for name, value in {**inputs, "mark": mark}.items() if name in found.prompt.inputs}
+        metadata = {"command": options.command}
+        wanted: RunOptions = {"model": options.model, "source": options.source, "metadata": metadata}
+        if options.on_retry is not None:
+            wanted["on_retry"] = options.on_retry
+        call = prepare(self._context, found, given, wanted)
+        request, with_check = replace(call.request, mark=mark), replace(call.options, check=check)
+        return await self._runner.run(replace(call, request=request, options=with_check))
+
+    def _budgets(self) -> BudgetGuard | None:
+        if self._guard is None and self._context.has_budgets:
+            from promptctl.calls.budgets import BudgetGuard
+
+            self._guard = BudgetGuard(self._context)
+        return self._guard
