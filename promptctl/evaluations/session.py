@@ -11,6 +11,7 @@ from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING
 
 from promptctl.calls.account import Account
+from promptctl.calls.runner import Runner
 from promptctl.calls.spending import SpendingGateway
 from promptctl.errors import BudgetReached, CostLimitReached, Incomplete, ModelError
 from promptctl.evaluations.cache import CachedGateway, ReplyCache
@@ -27,9 +28,11 @@ from promptctl.models.replay import Replay
 
 if TYPE_CHECKING:
     from promptctl.calls.budgets import BudgetGuard
+    from promptctl.calls.call import Call
     from promptctl.context import Context
     from promptctl.evaluations.plan import Plan
     from promptctl.evaluations.until import Until
+    from promptctl.log.records import Execution
     from promptctl.log.results import EvaluationRow, Replies, ResultRow, StopReason
     from promptctl.log.store import LogWarning
     from promptctl.models.gateway import Gateway
@@ -93,6 +96,7 @@ class Session:
             "replay": Replay(context.recordings_folder),
         }
         self._runs: list[_Run] = []
+        self._is_asking = False
         self._told: set[str] = set()
         self._refusing: set[str] = set()
 
@@ -112,7 +116,7 @@ class Session:
 
     def stop(self, reason: StopReason = "interrupted") -> None:
         """Finish and save what is under way, and begin nothing more. Safe to call from another thread."""
-        if reason == "interrupted" and self._runs:
+        if reason == "interrupted" and (self._runs or self._is_asking):
             self._context.warn("finishing and saving what is under way; interrupt again to stop at once")
         self.stopped = self.stopped or reason
 
@@ -143,6 +147,23 @@ class Session:
                 self._cache.flush()
                 evaluations, self._runs = [self._finish(run) for run in self._runs], []
         return evaluations
+
+    async def ask(self, call: Call) -> Execution | None:
+        """Make one call beside the plans: of the same cache, limits and account. Returns None if these do not admit it.
+
+        Raises what `Runner.run` raises. A reply is kept at once, so that a killed process need not ask for it again.
+        """
+        runner = Runner(self._cached, self._context.recorder, models=self._context.models)
+        self._is_asking = True
+        try:
+            return await runner.run(call)
+        except Incomplete as unsent:
+            self._heed_unsent([], unsent)
+            self.stop("budget" if isinstance(unsent, BudgetReached) else "refused")
+            return None
+        finally:
+            self._is_asking = False
+            self._cache.flush()
 
     def _begin(self, plans: Sequence[Plan], untils: Iterable[Until | None]) -> list[_Run]:
         rows = [plan.resumes or plan.row() for plan in plans]
@@ -204,7 +225,7 @@ class Session:
         try:
             result = await evaluate()
         except Incomplete as unsent:  # the case stays open
-            self._heed_unsent(run, unsent)
+            self._heed_unsent([run], unsent)
             return
         finally:
             progress.under_way -= 1
@@ -225,14 +246,14 @@ class Session:
                 if each.until is run.until:
                     each.ended = each.ended or "decided"
 
-    def _heed_unsent(self, run: _Run, unsent: Incomplete) -> None:
+    def _heed_unsent(self, runs: Sequence[_Run], unsent: Incomplete) -> None:
         """Stop at the limit on the cost; else begin nothing more here: a budget or a judge's model has refused."""
         if not isinstance(unsent, CostLimitReached):
-            self._refuse([run])
+            self._refuse(runs)
             return
         if isinstance(unsent, BudgetReached):
             about, words = unsent.budget, str(unsent)
-            self._refuse([run], "budget")
+            self._refuse(runs, "budget")
         else:
             about, words = "cost", unsent.message
             self.stop("max-cost")
@@ -258,7 +279,7 @@ class Session:
         for run in runs:
             run.ended = run.ended or reason
         if all(run.ended for run in self._runs if run.found is None):
-            self.stop("refused")
+            self.stop(reason)
 
     def _probe_s(self, model: str) -> float | None:
         """Return for how long others wait for the first reply: an unknown key is worth more than a server without.
@@ -293,7 +314,8 @@ class Session:
             self.stop("log")
 
     def _say_how_to_go_on(self) -> None:
-        left = [found.row.id for found in map(self._finish, self._runs) if found.summary.is_unfinished]
+        found = [each for each in map(self._finish, self._runs) if each.summary.is_unfinished]
+        left = [each.row.id for each in found if each.row.spec.side != "trial"]
         if left:
             only = f" {left[0][-8:]}" if len(left) == 1 else ""
             self._context.warn(f"stopped at once; go on with: promptctl eval resume{only}")

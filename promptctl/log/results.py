@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 ResultStatus = Literal["passed", "failed", "error"]
 Replies = Literal["ask", "cache", "record", "refresh", "replay"]
 """Source of replies: the model; the cache first; the same, and recorded; the model, and recorded; recordings alone."""
-Side = Literal["alone", "base", "head", "rerun"]
+Side = Literal["alone", "base", "head", "rerun", "trial"]
 StopReason = Literal["interrupted", "fail-fast", "max-cost", "budget", "refused", "log", "decided"]
 """What ended an evaluation early; `decided` is what was asked for with `until`."""
 UntilKind = Literal["decided", "sequential"]
@@ -24,9 +24,10 @@ class EvaluationSpec:
     least `at_least` of `repeats` replies must pass for a case to pass (all if it is None). `judge` is the model asked
     for with `--judge`, `judge_model` the one that judges without a model of their own asked, None without judges;
     `judge_parameters` are those of `--judge-param`. `side` is the part it plays in a comparison; a `rerun` asks flipped
-    cases again. `left_out` are cases whose inputs a base cannot take. With `drops_unknown_inputs`, inputs that the
-    prompt does not declare are left out of a case. `shard` is (i, n): the i-th of n parts of the cases. `comparison` is
-    equal for comparisons of the same content; one begun `afresh` sets the answers of earlier ones aside. With `until`
+    cases again, and a `trial` is of a candidate that a command tries on some of the cases. `left_out` are cases whose
+    inputs a base cannot take. With `drops_unknown_inputs`, inputs that the prompt does not declare are left out of a
+    case. `shard` is (i, n): the i-th of n parts of the cases. `comparison` is equal for comparisons of the same
+    content; one begun `afresh` sets the answers of earlier ones aside. With `until`
     it ends once it is decided: by no answer still to come, or as its cases are looked at one after another. `server` is
     a digest that tells apart servers that answer to the same model's id, None for the provider's own. `rules` are those
     of `promptctl.yaml` that change what is graded, by name, with a digest for those of its judges; only what is set.
@@ -68,12 +69,12 @@ class EvaluationSpec:
     def is_whole(self) -> bool:
         """True if it covers every case of its dataset, and every assertion."""
         is_selected = self.ids is not None or self.tags or self.sample is not None or self.first is not None
-        return not (is_selected or self.side == "rerun" or self.left_out or self.shard or self.code_left_out)
+        return not (is_selected or self.side in ("rerun", "trial") or self.left_out or self.shard or self.code_left_out)
 
     @property
     def is_part_of_comparison(self) -> bool:
-        """True for the base of a comparison and for reruns, which are no evaluations by themselves."""
-        return self.side in ("base", "rerun")
+        """True for the base of a comparison, for reruns and trials, which are no evaluations by themselves."""
+        return self.side in ("base", "rerun", "trial")
 
     @property
     def needs_its_comparison(self) -> bool:

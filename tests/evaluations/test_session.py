@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+from dataclasses import replace
 
 import pytest
 
+from promptctl.calls.call import Call
+from promptctl.calls.prepare import prepare_all
 from promptctl.comparisons.rule import GateRule
-from promptctl.errors import InvalidFiles
+from promptctl.errors import InvalidFiles, UsageError
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.planning import Pair, rerun
 from promptctl.evaluations.request import EvaluationRequest, Limits
@@ -270,3 +273,39 @@ class TestSpec:
         assert Totals.from_json(totals.as_json()) == totals
         assert ResultDetail.from_json(detail.as_json()) == detail
         assert "full_cost_nano_usd" not in ResultDetail().as_json()
+
+
+def test_one_call_beside_the_plans_is_kept_logged_and_bounded(lab: Lab) -> None:
+    async def asked(session: Session, call: Call) -> list[str | None]:
+        async with session:
+            found = [await session.ask(call) for _ in range(2)]
+        return [None if each is None else each.reply for each in found]
+
+    with lab.open() as workspace:
+        (call,) = prepare_all(workspace.context, "triage", {"ticket": "what now"}, {})
+        found = asyncio.run(asked(Session(workspace.context), call))
+        assert (found, lab.asked) == (["what now"] * 2, ["what now"])
+        assert [each.reply_source for each in workspace.log.executions()] == ["cache", "model"]
+        (other,) = prepare_all(workspace.context, "triage", {"ticket": "and now"}, {})
+        poor = Session(workspace.context, Limits(max_cost_nano_usd=1))
+        assert asyncio.run(asked(poor, other)) == [None, None]
+    assert (poor.stopped, len(lab.asked)) == ("max-cost", 1)
+    assert len([each for each in lab.warnings if "too little is left" in each]) == 1
+
+
+def test_a_trial_is_taken_up_by_no_other_command(lab: Lab) -> None:
+    lab.many(2)
+    (plan,) = lab.plans()
+    trial = replace(plan, spec=replace(plan.spec, side="trial"))
+
+    async def run(session: Session) -> None:
+        async with session:
+            session.stop()
+            await session.run([trial])
+
+    with lab.open() as workspace:
+        asyncio.run(run(Session(workspace.context)))
+        with pytest.raises(UsageError, match="no evaluation is left unfinished"):
+            workspace.resume()
+        with pytest.raises(UsageError, match="nothing has been evaluated yet"):
+            workspace.results.last_command()
