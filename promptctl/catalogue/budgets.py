@@ -14,7 +14,7 @@ from promptctl.formats.budget_rules import CONDITIONS, BudgetRule, used_words
 from promptctl.log.budgets import BudgetAccount, Charge, Reservation, Unknown, Window, unit_name
 from promptctl.log.stamps import new_id, utc_now
 from promptctl.log.windows import window_of
-from promptctl.versions.former_ids import declared_ids
+from promptctl.prompts.loading import declared_ids
 
 if TYPE_CHECKING:
     from promptctl.context import Context

@@ -13,7 +13,7 @@ from promptctl.files.writing import replace_file
 from promptctl.formats.rule_editing import with_log_rules
 from promptctl.formats.settings_file import LogRule, Settings, read_settings
 from promptctl.log.call_totals import CallTotals
-from promptctl.versions.former_ids import declared_ids
+from promptctl.prompts.loading import declared_ids
 
 if TYPE_CHECKING:
     from promptctl.context import Context

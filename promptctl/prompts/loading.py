@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from promptctl.errors import InvalidFiles, Place, Problem, PromptNotFound
+from promptctl.errors import InvalidFiles, Place, Problem, PromptNotFound, WorkspaceError
 from promptctl.files.document import Document
 from promptctl.files.names import (
     DEFAULT_PLACES,
@@ -114,6 +115,15 @@ def closure_of(tree: Tree, path: str, *, cache: Cache | None = None) -> Closure:
 def path_in(tree: Tree, id_: str) -> str | None:
     """Return the path of the prompt's file in the tree; None if it has none."""
     return next((path for path in tree.places.paths_of(id_) if is_there(tree, path)), None)
+
+
+def declared_ids(tree: Tree, prompt: str) -> tuple[str, ...]:
+    """Return what the file has under `formerly`. Most files do not have the word, and are not parsed for it."""
+    for path in tree.places.paths_of(prompt):
+        with suppress(WorkspaceError, OSError):
+            if b"formerly" in tree.read(path):
+                return load_prompt(tree, prompt).formerly
+    return ()
 
 
 def with_marks_of(tree: Tree, id_: str, prompt: Prompt) -> Prompt:

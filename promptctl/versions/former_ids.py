@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound, WorkspaceError
+from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
 from promptctl.files.names import DEFAULT_PLACES, did_you_mean
 from promptctl.labels.chains import listing, other_workspace
-from promptctl.prompts.loading import load_prompt, prompt_paths
+from promptctl.prompts.loading import declared_ids, prompt_paths
 from promptctl.versions.prompt_at_version import note
 
 if TYPE_CHECKING:
@@ -47,16 +47,18 @@ def former_ids(moment: Moment, prompt: str) -> tuple[str, ...]:
 
 
 def all_former_ids(moment: Moment) -> Former:
-    """Return the earlier ids of every prompt of the work tree that had any, at the cost of one query and no parsing."""
+    """Return the earlier ids of every prompt of the work tree that had any; few files are parsed for it."""
     here = prompt_paths(moment.work_tree)
     rows: dict[str, list[VersionRow]] = {}
+    on_line: dict[str, str] = {}
     if moment.is_versioned:
         with suppress(HistoryIncomplete):
-            for row in moment.ask(lambda store: store.all_versions()):
+            every, on_line = moment.ask(
+                lambda store: (store.all_versions(), {id_: moment.id_on_line(store, id_) for id_ in here})
+            )
+            for row in every:
                 rows.setdefault(row.prompt, []).append(row)
-    if moment.is_versioned and not here.keys() <= rows.keys():
-        rows |= {id_: rows[was] for id_, was in moment.renames.items() if id_ not in rows and was in rows}
-    found = {id_: _earlier(moment.work_tree, id_, rows.get(id_, ())) for id_ in here}
+    found = {id_: _earlier(moment.work_tree, id_, rows.get(on_line.get(id_, id_), ())) for id_ in here}
     return {id_: left for id_, ids in found.items() if (left := tuple(former for former in ids if former not in here))}
 
 
@@ -135,12 +137,3 @@ def _earlier(tree: Tree, prompt: str, rows: Iterable[VersionRow]) -> tuple[str, 
     return tuple(
         id_ for id_ in dict.fromkeys([*declared_ids(tree, prompt)[::-1], *then[::-1]]) if id_ not in ("", prompt)
     )
-
-
-def declared_ids(tree: Tree, prompt: str) -> tuple[str, ...]:
-    """Return what the file has under `formerly`. Most files do not have the word, and are not parsed for it."""
-    for path in tree.places.paths_of(prompt):
-        with suppress(WorkspaceError, OSError):
-            if b"formerly" in tree.read(path):
-                return load_prompt(tree, prompt).formerly
-    return ()

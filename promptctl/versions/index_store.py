@@ -166,6 +166,11 @@ class IndexStore:
         """Return every id that the line ever had, sorted."""
         return [id_ for (id_,) in self._connection.execute("SELECT id FROM prompts ORDER BY id")]
 
+    def is_live(self, prompt: str) -> bool:
+        """Return True if the tip of the line has a file of this id."""
+        row = self._connection.execute("SELECT path IS NOT NULL FROM prompts WHERE id = ?", (prompt,)).fetchone()
+        return bool(row and row[0])
+
     def versions(self, prompt: str) -> list[VersionRow]:
         """Return a prompt's versions in order."""
         return self._versions("WHERE prompt = ? ORDER BY number", (prompt,))

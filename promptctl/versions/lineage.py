@@ -10,7 +10,7 @@ from promptctl.git.walk import apply
 from promptctl.versions.index_store import PromptState, VersionRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from promptctl.files.names import PromptPlaces
     from promptctl.git.walk import Step
@@ -76,7 +76,7 @@ class Lineages:
         if new:
             olds = {state.id: self._old(state.id, removed.get(state.id), state.digest) for state in gone}
             for state in new:
-                self._follow_rename(state, self.files[paths[state.id]], found[state.id], olds)
+                self._follow_rename(state, self.files[paths[state.id]], found, olds)
         for state in gone:
             state.path = state.digest = None
             self._note_asked(state, frozenset())
@@ -98,10 +98,20 @@ class Lineages:
         rows.append(VersionRow(state.id, state.number, position, found.digest, path, same_as))
         self.rows.append(rows[-1])
 
-    def _follow_rename(self, state: PromptState, blob: str, found: Digested, gone: dict[str, Named]) -> None:
-        """Give a prompt that has just come the versions of the one it was until now, if it was one."""
-        new = Named(state.id, frozenset([blob]), found.digest, found.formerly)
-        left = [id_ for id_ in new.formerly if id_ not in gone and id_ in self.states and self._path(id_) is None]
+    def _follow_rename(
+        self, state: PromptState, blob: str, found: Mapping[str, Digested], gone: dict[str, Named]
+    ) -> None:
+        """Give a prompt that has just come the versions of the one it was until now, if it was one.
+
+        A different prompt may be at the old id already: the commit that brought it changed what is there.
+        """
+        new = Named(state.id, frozenset([blob]), found[state.id].digest, found[state.id].formerly)
+
+        def has_left(id_: str) -> bool:
+            now, was = found.get(id_), self.states[id_]
+            return self._path(id_) is None or (now is not None and now.digest not in (None, was.digest))
+
+        left = [id_ for id_ in new.formerly if id_ not in gone and id_ in self.states and has_left(id_)]
         source = source_of(new, [*gone.values(), *(self._old(id_) for id_ in left)])
         if source is None:
             return

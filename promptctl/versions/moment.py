@@ -174,9 +174,35 @@ class Moment:
 
         return prompt_blobs_of(self.work_tree, self.tree_at(self.head)) if self.head is not None else {}
 
-    def id_on_line(self, store: IndexStore, prompt: str) -> str:
-        """Return the id that a prompt's versions are numbered under: it may have been renamed beside the line."""
-        return prompt if store.version(prompt, 1) is not None else self.renames.get(prompt, prompt)
+    def id_on_line(self, store: IndexStore, prompt: str, formerly: Sequence[str] = ()) -> str:
+        """Return the id that a prompt's versions are numbered under: it may have been renamed beside the line.
+
+        `formerly` are ids that a file of it elsewhere says it had, besides those that the one of the work tree says.
+        It is the id that the line itself will follow once it has the rename; see `Lineages`.
+        """
+        if store.is_live(prompt):
+            return prompt
+        from promptctl.prompts.loading import declared_ids
+
+        declared = dict.fromkeys((*declared_ids(self.work_tree, prompt), *formerly))
+        moved = (self.renames.get(id_, id_) for id_ in (*declared, prompt))
+        known = {id_: rows for id_ in (*declared, *moved) if id_ != prompt and (rows := store.versions(id_))}
+        named = [id_ for id_ in known if id_ in declared and not self._is_still_there(store, id_)] or [
+            id_ for id_ in known if id_ not in declared
+        ]
+        if not named:
+            return prompt
+        source = max(named, key=lambda id_: (store.is_live(id_), known[id_][-1].position))
+        own = [row.digest for row in store.versions(prompt)]
+        return source if own == [row.digest for row in known[source][: len(own)]] else prompt
+
+    def _is_still_there(self, store: IndexStore, prompt: str) -> bool:
+        """Return True if a prompt of the line has the same bytes here: what says that it was that one is a copy."""
+        if not store.is_live(prompt):
+            return False
+        tip = self.tree_at(self.line.tip)
+        paths = (path for path in tip.places.paths_of(prompt) if tip.blob(path) is not None)
+        return any(self.blobs_here.get(path) == tip.blob(path) for path in paths)
 
     @cached_property
     def label_tags(self) -> LabelTags:

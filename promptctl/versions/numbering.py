@@ -28,11 +28,13 @@ _CHAIN_AT_FIRST = 256
 class Content:
     """A prompt's content at a commit, or in a work tree at that commit if `is_dirty`.
 
-    `ids` are the prompt's id and those that it had before. `digest` is the prompt's at the commit, None if it is not
+    `ids` are the prompt's id and those that it had before, latest first; its versions are numbered under `id_on_line`.
+    `digest` is the prompt's at the commit, None if it is not
     there or unsound there. `commit` is None in a repository that has none.
     """
 
     ids: tuple[str, ...]
+    id_on_line: str
     commit: str | None
     digest: str | None
     is_dirty: bool = False
@@ -83,8 +85,7 @@ class Numbering:
             position = store.position_of(commit)
             self._standings[commit] = self._beside(store, commit) if position is None else _Standing(position)
         place = self._standings[commit]
-        rows = (store.version_at(id_, place.position) for id_ in content.ids)
-        row = next((row for row in rows if row is not None), None)
+        row = store.version_at(content.id_on_line, place.position)
         is_numbered = row is not None and row.digest == digest
         base = f"v{row.number if row else 0}"
         if place.beyond and not is_numbered and not (content.is_dirty and digest is None):

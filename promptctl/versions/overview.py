@@ -67,14 +67,19 @@ def number_all(moment: Moment, store: IndexStore) -> dict[str, PromptNumber]:
         is_of_tip = committed_places == tip_tree.places
         if state is not None and is_of_tip and _is_as_indexed(state, there, head_files, tip_files):
             committed = state.digest if state.is_sound else None
-        elif any(path in head_files for path in there):
-            committed = closures.digested(id_, head_files, committed_places).digest
+        else:
+            at_head = (each for each in (id_, *formerly[::-1]) if head_files.keys() & committed_places.paths_of(each))
+            if (name := next(at_head, None)) is not None:
+                committed = closures.digested(name, head_files, committed_places).digest
         # Unsound is no digest: two unsound files are the same if no byte of the prompt's own file differs.
-        is_dirty = digest != committed or (
-            digest is None and any(disk_files.get(path) != head_files.get(path) for path in {*paths, *there})
+        is_dirty = (
+            digest != committed
+            or not any(path in head_files for path in there)
+            or (digest is None and any(disk_files.get(path) != head_files.get(path) for path in {*paths, *there}))
         )
-        ids = dict.fromkeys((id_, *formerly, moment.id_on_line(store, id_)))
-        content = Content(tuple(ids), head, committed, is_dirty or head is None)
+        on_line = moment.id_on_line(store, id_)
+        ids = dict.fromkeys((id_, *formerly[::-1], on_line))
+        content = Content(tuple(ids), on_line, head, committed, is_dirty or head is None)
         named = moment.numbering.name(store, content)
         numbers[id_] = PromptNumber(named.number, named.display, is_dirty)
     return numbers

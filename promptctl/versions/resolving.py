@@ -17,7 +17,7 @@ from promptctl.errors import (
 )
 from promptctl.files.names import did_you_mean
 from promptctl.git.trees import IN_SUBMODULE, blob_of
-from promptctl.prompts.loading import load_prompt, no_such_prompt, prompt_paths
+from promptctl.prompts.loading import load_prompt, no_such_prompt, path_in, prompt_paths
 from promptctl.versions.line import unshallow_hint
 from promptctl.versions.moment import NOT_IN_GIT
 from promptctl.versions.prompt_at_version import PromptAtVersion, Version, note
@@ -84,6 +84,9 @@ class Resolver:
             return prompt.digest, True
         try:
             digest = load_prompt(tree, prompt.id).digest
+        except PromptNotFound:
+            former = next((id_ for id_ in prompt.formerly[::-1] if path_in(tree, id_)), None)
+            return (self._committed(replace(prompt, id=former))[0] if former else None), False
         except WorkspaceError:
             digest = None
         # What Git calls clean is clean, whatever its filters made of the text.
@@ -129,10 +132,9 @@ class Resolver:
     def _at_number(self, ref: Ref, number: int) -> PromptAtVersion:
         from promptctl.versions.numbering import shown
 
-        ids: Sequence[str] = [ref.prompt]
-        found = self._moment.ask(lambda store: _version(store, ids, number))
+        found = self._moment.ask(lambda store: _version(store, [self._moment.id_on_line(store, ref.prompt)], number))
         if found is None:
-            ids = [ref.prompt, *self._earlier_ids(ref)]
+            ids: Sequence[str] = [ref.prompt, *self._earlier_ids(ref)]
             found = self._moment.ask(lambda store: _version(store, ids, number))
         if found is None:
             raise self._moment.ask(lambda store: self._no_such_number(ref, ids, store))
@@ -186,8 +188,9 @@ class Resolver:
         from promptctl.versions.numbering import UNKNOWN, Content, Numbered
 
         def name(store: IndexStore) -> Numbered:
-            ids = dict.fromkeys((prompt.id, *prompt.formerly, self._moment.id_on_line(store, prompt.id)))
-            content = Content(tuple(ids), version.commit, committed, version.is_dirty)
+            on_line = self._moment.id_on_line(store, prompt.id, prompt.formerly)
+            ids = dict.fromkeys((prompt.id, *prompt.formerly[::-1], on_line))
+            content = Content(tuple(ids), on_line, version.commit, committed, version.is_dirty)
             return self._moment.numbering.name(store, content)
 
         try:

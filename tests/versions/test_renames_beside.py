@@ -1,0 +1,198 @@
+"""Renames on a branch that is not merged: numbers go on as they will once the line has it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from promptctl.versions.former_ids import all_former_ids, earlier_ids, former_ids
+from promptctl.versions.repository import Repository
+from tests.repositories import Repo, prompt_text
+from tests.versions.test_repository import set_label
+
+A, B, C = (f"prompts/{name}.prompt.yaml" for name in "abc")
+TWO = prompt_text("two")
+
+
+@pytest.fixture
+def line(empty_repo: Repo) -> Repo:
+    """A repository with v1 and v2 of the prompt `a` on main, and an empty branch of it checked out."""
+    empty_repo.commit("one", {"promptctl.yaml": "{}\n", ".gitignore": ".promptctl/\n", A: prompt_text("one")})
+    empty_repo.commit("two", {A: TWO})
+    empty_repo.git("checkout", "--quiet", "-b", "branch")
+    return empty_repo
+
+
+def opened(repo: Repo) -> Repository:
+    return Repository(repo.path, cache_dir=repo.path / ".promptctl")
+
+
+def display(repo: Repo, ref: str) -> str:
+    found = opened(repo).resolve(ref).version.display
+    return re.sub(r" \([0-9a-f]{7}\)", "", found)
+
+
+def move(repo: Repo, old: str, new: str, text: str | None = None) -> None:
+    repo.git("mv", old, new)
+    if text is not None:
+        repo.write(new, text)
+
+
+def on_main(repo: Repo, message: str, files: dict[str, str | bytes]) -> None:
+    """Change the line itself, before the branch begins."""
+    repo.git("checkout", "--quiet", "main")
+    repo.commit(message, files)
+    repo.git("checkout", "--quiet", "-B", "branch")
+
+
+def renamed(repo: Repo) -> str:
+    move(repo, A, B, prompt_text("two", formerly="[a]"))
+    repo.commit("rename")
+    return "b"
+
+
+def renamed_and_changed(repo: Repo) -> str:
+    move(repo, A, B, prompt_text("three", formerly="[a]"))
+    repo.commit("rename and edit")
+    return "b"
+
+
+def renamed_then_changed(repo: Repo) -> str:
+    renamed(repo)
+    repo.commit("edit", {B: prompt_text("three", formerly="[a]")})
+    return "b"
+
+
+def renamed_twice(repo: Repo) -> str:
+    renamed_and_changed(repo)
+    move(repo, B, C, prompt_text("four", formerly="[a, b]"))
+    repo.commit("rename again")
+    return "c"
+
+
+def renamed_twice_once_unsaid(repo: Repo) -> str:
+    move(repo, A, B)
+    repo.commit("only move")
+    move(repo, B, C, prompt_text("three", formerly="[a, b]"))
+    repo.commit("rename and edit")
+    return "c"
+
+
+def renamed_back(repo: Repo) -> str:
+    renamed_and_changed(repo)
+    move(repo, B, A, prompt_text("four", formerly="[b]"))
+    repo.commit("and back")
+    return "a"
+
+
+def renamed_back_from_the_line(repo: Repo) -> str:
+    repo.git("checkout", "--quiet", "main")
+    renamed_and_changed(repo)
+    repo.git("checkout", "--quiet", "-B", "branch")
+    move(repo, B, A, prompt_text("three", formerly="[b]"))
+    repo.commit("back")
+    return "a"
+
+
+def renamed_on_the_line_and_again_here(repo: Repo) -> str:
+    repo.git("checkout", "--quiet", "main")
+    move(repo, A, B)
+    repo.commit("only move")
+    repo.git("checkout", "--quiet", "-B", "branch")
+    move(repo, B, C, prompt_text("three", formerly="[a, b]"))
+    repo.commit("rename and edit")
+    return "c"
+
+
+def another_prompt_at_the_old_id(repo: Repo) -> str:
+    renamed_and_changed(repo)
+    repo.commit("a different one", {A: prompt_text("nothing like it")})
+    return "b"
+
+
+def the_other_prompt(repo: Repo) -> str:
+    another_prompt_at_the_old_id(repo)
+    return "a"
+
+
+def to_an_id_that_had_versions(repo: Repo) -> str:
+    on_main(repo, "b", {B: prompt_text("of its own")})
+    repo.git("checkout", "--quiet", "main")
+    repo.git("rm", "--quiet", B)
+    repo.commit("no b")
+    repo.git("checkout", "--quiet", "-B", "branch")
+    return renamed(repo)
+
+
+def a_copy_that_says_so(repo: Repo) -> str:
+    repo.commit("copy", {B: prompt_text("copied", formerly="[a]")})
+    return "b"
+
+
+@pytest.mark.parametrize(
+    ("branch", "shown", "merged"),
+    [
+        (renamed, "v2", "v2"),
+        (renamed_and_changed, "v2+1", "v3"),
+        (renamed_then_changed, "v2+1", "v3"),
+        (renamed_twice, "v2+2", "v3"),
+        (renamed_twice_once_unsaid, "v2+1", "v3"),
+        (renamed_back, "v2+2", "v3"),
+        (renamed_back_from_the_line, "v3", "v3"),
+        (renamed_on_the_line_and_again_here, "v2+1", "v3"),
+        (another_prompt_at_the_old_id, "v2+1", "v3"),
+        (the_other_prompt, "v2+1", "v3"),
+        (to_an_id_that_had_versions, "v1+1", "v2"),
+        (a_copy_that_says_so, "v0+1", "v1"),
+    ],
+)
+def test_numbers_of_a_branch_are_those_that_its_merge_goes_on_from(
+    line: Repo, branch: Callable[[Repo], str], shown: str, merged: str
+) -> None:
+    prompt = branch(line)
+    repository = opened(line)
+    assert display(line, prompt) == shown
+    assert re.sub(r" \(.*", "", repository.numbers()[prompt].display) == shown
+    known = int(shown[1:].split("+")[0])
+    assert [entry.number for entry in repository.versions_of(prompt)] == list(range(1, known + 1))
+    for number in range(1, known + 1):
+        assert display(line, f"{prompt}@v{number}") == f"v{number}"
+
+    line.git("checkout", "--quiet", "main")
+    line.git("merge", "--quiet", "--squash", "branch")
+    line.commit("merged")
+    assert display(line, prompt) == merged
+
+
+def test_before_it_is_committed_a_rename_counts_from_where_it_was(line: Repo) -> None:
+    line.commit("three", {A: prompt_text("three")})
+    move(line, A, B, prompt_text("three", formerly="[a]"))
+    repository = opened(line)
+    assert display(line, "b") == repository.numbers()["b"].display == "v2+1+dirty"
+    assert len(repository.versions_of("b")) == 2
+    line.write(B, prompt_text("four", formerly="[a]"))
+    assert display(line, "b") == "v2+1+dirty"
+
+
+def test_every_earlier_id_is_known_on_a_branch(line: Repo) -> None:
+    prompt = renamed_on_the_line_and_again_here(line)
+    moment = opened(line).now()
+    assert earlier_ids(moment, prompt) == former_ids(moment, prompt) == ("b", "a")
+    assert all_former_ids(moment) == {"c": ("b", "a")}
+
+
+def test_a_different_prompt_at_the_old_id_counts_for_itself(line: Repo) -> None:
+    another_prompt_at_the_old_id(line)
+    moment = opened(line).now()
+    assert earlier_ids(moment, "b") == ("a",)
+    assert former_ids(moment, "b") == ()
+    assert earlier_ids(moment, "a") == ()
+
+
+def test_a_label_of_the_old_id_names_its_version(line: Repo) -> None:
+    set_label(line, "a", "production", 1, line.git("rev-parse", "main~1"))
+    renamed_twice(line)
+    assert display(line, "c@production") == "v1"
+    assert opened(line).resolve("c@production").prompt.id == "c"
