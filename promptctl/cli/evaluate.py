@@ -82,6 +82,10 @@ class CaseOptions:
     ] = None
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Draws the same sample each time.")] = 0
     first: Annotated[int | None, typer.Option("--first", min=1, metavar="N", help="Only the first N cases.")] = None
+    split: Annotated[
+        str | None,
+        typer.Option("--split", metavar="PART", help="Only the cases of a part: train, choose or held_out."),
+    ] = None
     failed: Annotated[
         bool, typer.Option("--failed", help="Only what did not pass the last time, or in the evaluation ID.")
     ] = False
@@ -97,6 +101,7 @@ class CaseOptions:
             sample=self.sample,
             seed=self.seed,
             first=self.first,
+            part=self.split,
         )
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.assertion import AskedJudge, Assertion
 from promptctl.assertions.preparing import CodeUse, Preparer, too_many
@@ -23,6 +23,9 @@ from promptctl.formats.github_dialect import UNUSABLE_TEST
 from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.prompts.prompt import Input, Prompt
 
+if TYPE_CHECKING:
+    from promptctl.datasets.splitting import Split
+
 MAX_PROBLEMS = 100
 # Values of a case in a message: problems that differ in them alone are of one kind.
 # Anything else in backticks is a name, which the group keeps.
@@ -33,7 +36,10 @@ _MOST_KEPT_CHARACTERS = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The head of a dataset, without its cases. `min_pass` is the share of all its cases that must pass."""
+    """The head of a dataset, without its cases.
+
+    `min_pass` is the share of all its cases that must pass. `split` is as in the file; `Dataset.split` reads it.
+    """
 
     path: str
     name: str = ""
@@ -41,6 +47,7 @@ class Header:
     description: str = ""
     tags: tuple[str, ...] = ()
     min_pass: float = 1.0
+    split: Mapping[str, Any] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -222,6 +229,15 @@ class Dataset:
         return problems
 
     @property
+    def split(self) -> Split | None:
+        """The draw of its cases into parts, if there is one."""
+        if self.header.split is None:
+            return None
+        from promptctl.datasets.splitting import Split  # most datasets have none
+
+        return Split.of_header(self.header.split)
+
+    @property
     def defaults(self) -> str:
         """The defaults that hold for every case, as one text."""
         return as_text(dict(self._read().defaults.data))
@@ -333,6 +349,7 @@ def _header(path: str, data: Mapping[str, Any]) -> Header:
         description=data.get("description", ""),
         tags=tuple(data.get("tags", ())),
         min_pass=float(data.get("min_pass", 1.0)),
+        split=data.get("split"),
         metadata=data.get("metadata", {}),
     )
 

@@ -8,13 +8,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import CaseNotFound, UsageError
 from promptctl.files.names import did_you_mean
 
 if TYPE_CHECKING:
     from promptctl.datasets.cases import Case
+    from promptctl.datasets.dataset import Dataset
+    from promptctl.datasets.splitting import Split
 
 _MOST_KNOWN = 50_000
 _MOST_NAMED = 5
@@ -22,11 +24,11 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Cases to evaluate. Each part narrows what the one before it left: ids, tags, sample, first.
+    """Cases to evaluate. Each part narrows what the one before it left: part, ids, tags, sample, first.
 
-    `ids` None means any; a case without a matrix of its own is also meant by the id before the `[`. A case needs one
-    of the `tags`. `sample` cases are drawn by a hash of `seed` and their ids, so a case that is added to the dataset
-    changes the sample by at most one.
+    `part` is one of the parts of each dataset's split. `ids` None means any; a case without a matrix of its own is also
+    meant by the id before the `[`. A case needs one of the `tags`. `sample` cases are drawn by a hash of `seed` and
+    their ids, so a case that is added to the dataset changes the sample by at most one.
     """
 
     ids: frozenset[str] | None = None
@@ -34,11 +36,13 @@ class Selection:
     sample: int | None = None
     seed: int = 0
     first: int | None = None
+    part: str | None = None
 
     @property
     def is_everything(self) -> bool:
         """True if nothing is left out."""
-        return self.ids is None and not self.tags and self.sample is None and self.first is None
+        is_any = self.ids is None and not self.tags and self.sample is None
+        return is_any and self.first is None and self.part is None
 
     def among(self, ids: frozenset[str]) -> Selection:
         """Return the same selection, of these cases only."""
@@ -66,10 +70,10 @@ class Chosen:
                 return
 
 
-def choose(cases: Callable[[], Iterable[Case]], selection: Selection) -> Chosen:
-    """Go through the cases once and choose. Raises what `Choosing.finish` raises."""
+def choose(cases: Callable[[], Iterable[Case]], selection: Selection, dataset: Dataset | None = None) -> Chosen:
+    """Go through the cases once and choose; the dataset is needed for a part. Raises what `Choosing.finish` raises."""
     choosing = Choosing(selection)
-    chosen = choosing.of(cases)
+    chosen = choosing.of(cases, dataset)
     choosing.finish()
     return chosen
 
@@ -77,10 +81,14 @@ def choose(cases: Callable[[], Iterable[Case]], selection: Selection) -> Chosen:
 class Choosing:
     """One selection of the cases of one or more datasets: an id or a tag has to be known to one of them.
 
-    `sample` and `first` are of each dataset.
+    `sample` and `first` are of each dataset. Raises `UsageError` for a name of no part.
     """
 
     def __init__(self, selection: Selection) -> None:
+        if selection.part is not None:
+            from promptctl.datasets.splitting import check_part
+
+            check_part(selection.part)
         self._selection = selection
         self._count = 0
         self._ids_left = set(selection.ids or ())
@@ -90,18 +98,23 @@ class Choosing:
         self._known_tags: set[str] = set()
 
     def of(
-        self, cases: Callable[[], Iterable[Case]], count: int | None = None, left_out: Collection[str] = ()
+        self, cases: Callable[[], Iterable[Case]], dataset: Dataset | None = None, left_out: Collection[str] = ()
     ) -> Chosen:
-        """Return the choice in one dataset, which may be none; `count` is how many cases it has, if that is known.
+        """Return the choice in one dataset, which may be none.
 
-        `left_out` are the ids of cases that it has and that are not checked, since they need code.
+        `dataset` is the one that they are of, whose split is needed for a part; its count is used if it is known.
+        `left_out` are the ids of cases that it has and that are not checked, since they need code. Raises `UsageError`
+        for a part of a dataset without a split.
         """
-        selection = self._selection
+        selection, count = self._selection, None if dataset is None else dataset.count
         self._left_out |= self._ids_left & set(left_out)
         if selection.is_everything:
             chosen = Chosen(sum(1 for _ in cases()) if count is None else count)
         else:
-            ids = [case.id for case in cases() if self._takes(case)]
+            split = selection.part and dataset and needed_split(dataset, selection.part)
+            ids = [
+                case.id for case in cases() if self._takes(case) and (not split or split.part(case) == selection.part)
+            ]
             if selection.sample is not None:
                 drawn = set(heapq.nsmallest(selection.sample, ids, key=partial(drawn_rank, selection.seed)))
                 ids = [id_ for id_ in ids if id_ in drawn]
@@ -146,6 +159,20 @@ class Choosing:
             if not met:
                 return False
         return not tags or any(tag in tags for tag in case.tags)
+
+
+def needed_split(dataset: Dataset, part: str) -> Split:
+    """Return the split of a dataset; raises `UsageError` if it has none, and so no such part."""
+    if dataset.split is None:
+        path = dataset.header.path
+        hint = f"draw one: promptctl dataset split {path}"
+        raise UsageError(f"{path} has no split, so it has no part `{part}`", hint=hint)
+    return dataset.split
+
+
+def part_of(dataset: Dataset, part: str | None) -> dict[str, Any] | None:
+    """Return what an evaluation keeps of a part of the dataset's split; None for all of it."""
+    return None if part is None else needed_split(dataset, part).spec(part)
 
 
 def drawn_rank(seed: int, id_: str) -> bytes:

@@ -90,6 +90,8 @@ def comparison_key(head: EvaluationRow, base: EvaluationRow) -> str:
     ]
     if spec.judge_parameters:  # only then: the keys of earlier comparisons stay as they are
         asked.append(dict(spec.judge_parameters))
+    if spec.split:
+        asked.append(dict(spec.split))
     if base.spec.rules or spec.rules:
         asked.append([dict(each.spec.rules) for each in (base, head)])
     return sha256(canonical_json(asked).encode()).hexdigest()[:32]

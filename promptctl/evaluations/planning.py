@@ -12,7 +12,7 @@ from promptctl.assertions.judging import judge_model
 from promptctl.calls.call import make_target
 from promptctl.datasets.choosing import DatasetChoice
 from promptctl.datasets.index import dataset_index
-from promptctl.datasets.selection import Choosing, Chosen
+from promptctl.datasets.selection import Choosing, Chosen, part_of
 from promptctl.errors import (
     InvalidFiles,
     ModelConfigurationError,
@@ -76,7 +76,7 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
         prompt, path = at_version.prompt, dataset.header.path
         judges |= dataset.judges
         cases = partial(dataset.cases, prompt)
-        all_chosen = choosing.of(cases, dataset.count, dataset.code_left_out.ids)
+        all_chosen = choosing.of(cases, dataset, dataset.code_left_out.ids)
         for name in request.models or (at_version.model,):
             model, selection, chosen = name, request.selection, all_chosen
             if failed is not None:
@@ -84,7 +84,7 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
                 if found is None:
                     continue
                 model, selection = found[0], selection.among(found[1])
-                chosen = Choosing(selection).of(cases)
+                chosen = Choosing(selection).of(cases, dataset)
             if not chosen.count:
                 continue
             target = _target(context, request, at_version, model)
@@ -99,6 +99,7 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
                 sample=selection.sample,
                 seed=selection.seed,
                 first=selection.first,
+                split=part_of(dataset, selection.part),
                 repeats=request.repeats,
                 at_least=request.at_least,
                 min_pass=dataset.header.min_pass if request.min_pass is None else request.min_pass,

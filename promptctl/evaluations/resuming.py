@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.calls.call import make_target
 from promptctl.datasets.index import dataset_index
-from promptctl.datasets.selection import Selection, choose
+from promptctl.datasets.selection import Selection, choose, part_of
 from promptctl.errors import PromptNotFound, RevisionNotFound, WorkspaceError
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.planning import check_models, judging_model
@@ -56,11 +56,17 @@ def replan(context: Context, row: EvaluationRow, resumed: ResumeRequest) -> Plan
     check_models(context, request, {target.model}, set(dataset.judges))
     _check_same(context, row, request, target, dataset)
     ids = None if spec.ids is None else frozenset(spec.ids)
-    selection = Selection(ids=ids, tags=spec.tags, sample=spec.sample, seed=spec.seed, first=spec.first)
+    part = None if spec.split is None else spec.split["part"]
+    if spec.split != part_of(dataset, part):
+        raise WorkspaceError(
+            f"the split of {spec.dataset} has changed since evaluation {row.id[-8:]} began",
+            hint=f"evaluate it anew: promptctl eval {spec.ref} --split {part}",
+        )
+    selection = Selection(ids=ids, tags=spec.tags, sample=spec.sample, seed=spec.seed, first=spec.first, part=part)
     return Plan(
         target=replace(target, parameters=spec.parameters),
         spec=spec,
-        chosen=choose(partial(dataset.cases, prompt), selection),
+        chosen=choose(partial(dataset.cases, prompt), selection, dataset),
         tests=prompt,
         code=code,
         resumes=row,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from promptctl.errors import InvalidFiles, Place, Problem, in_reading_order, one_of_each_kind
+from promptctl.errors import InvalidFiles, Place, Problem, in_reading_order, one_of_each_kind, printable
 from promptctl.files.document import Document, Key
 from promptctl.files.names import DATASETS, PathRefused, resolve_path
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.schemas import structure_of
+
+# What decimal shares may be off by as binary numbers.
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,8 @@ def read_dataset_file(data: bytes, path: str) -> DatasetFile:
     if given is not None and "delimiter" in document.data and not str(given).endswith(".csv"):
         place = document.key_place("delimiter")
         problems.append(Problem("`delimiter` is for cases in a .csv file", place, "remove it", "misplaced-key"))
+    if not problems and "split" in document.data:
+        problems += _split_problems(document, document.data["split"])
     if problems:
         raise InvalidFiles(one_of_each_kind(in_reading_order(problems)))
     header = {key: value for key, value in document.data.items() if key != "cases"}
@@ -102,3 +108,18 @@ def _repeated_ids(document: Document, cases: list[Any]) -> list[Problem]:
             problems.append(Problem(message, document.place("cases", index, "id"), hint, "duplicate-id"))
         first.setdefault(case_id, index)
     return problems
+
+
+def _split_problems(document: Document, split: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield the problems of a split that its schema does not see: shares that are not 1, a name in two groups."""
+    shares = split.get("shares", {})
+    if shares and abs(math.fsum(shares.values()) - 1) > _ROUNDING:
+        message = f"the shares of the split add up to {math.fsum(shares.values()):g}, not to 1"
+        yield Problem(message, document.key_place("split", "shares"), "change one of them", "bad-split")
+    group_of: dict[str, int] = {}
+    for index, names in enumerate(split.get("together", ())):
+        for at, name in enumerate(names):
+            if group_of.setdefault(name, index) != index:
+                place = document.place("split", "together", index, at)
+                message = f"`{printable(name)}` is in two groups of `together`"
+                yield Problem(message, place, "make the two groups one", "bad-split")

@@ -20,19 +20,20 @@ class EvaluationSpec:
     """Everything that it takes to do an evaluation again, beside the prompt's version and the model.
 
     `ref` is the prompt's ref as it was asked for; `group` is shared by the evaluations of one command. `cases` is the
-    number of selected cases. `ids`, `tags`, `sample`, `seed` and `first` are the selection; `ids` None means any. At
-    least `at_least` of `repeats` replies must pass for a case to pass (all if it is None). `judge` is the model asked
-    for with `--judge`, `judge_model` the one that judges without a model of their own asked, None without judges;
-    `judge_parameters` are those of `--judge-param`. `side` is the part it plays in a comparison; a `rerun` asks flipped
-    cases again, and a `trial` is of a candidate that a command tries on some of the cases. `left_out` are cases whose
-    inputs a base cannot take. With `drops_unknown_inputs`, inputs that the prompt does not declare are left out of a
-    case. `shard` is (i, n): the i-th of n parts of the cases. `comparison` is equal for comparisons of the same
-    content; one begun `afresh` sets the answers of earlier ones aside. With `until`
-    it ends once it is decided: by no answer still to come, or as its cases are looked at one after another. `server` is
-    a digest that tells apart servers that answer to the same model's id, None for the provider's own. `rules` are those
-    of `promptctl.yaml` that change what is graded, by name, with a digest for those of its judges; only what is set.
-    `code_left_out` says how many assertions were left out as they run code, and where; empty for none. Of a spec that
-    an earlier version of the program wrote, `is_without_server` says that server, rules and judging model are unknown.
+    number of selected cases. `ids`, `tags`, `sample`, `seed`, `first` and `split` (a part, with seed and digest of its
+    draw) are the selection; `ids` None means any. At least `at_least` of `repeats` replies must pass for a case to pass
+    (all if it is None). `judge` is the model asked for with `--judge`, `judge_model` the one that judges without a
+    model of their own asked, None without judges; `judge_parameters` are those of `--judge-param`. `side` is the part
+    it plays in a comparison; a `rerun` asks flipped cases again, and a `trial` is of a candidate that a command tries
+    on some of the cases. `left_out` are cases whose inputs a base cannot take. With `drops_unknown_inputs`, inputs that
+    the prompt does not declare are left out of a case. `shard` is (i, n): the i-th of n parts of the cases.
+    `comparison` is equal for comparisons of the same content; one begun `afresh` sets the answers of earlier ones
+    aside. With `until` it ends once it is decided: by no answer still to come, or as its cases are looked at one after
+    another. `server` is a digest that tells apart servers that answer to the same model's id, None for the provider's
+    own. `rules` are those of `promptctl.yaml` that change what is graded, by name, with a digest for those of its
+    judges; only what is set. `code_left_out` says how many assertions were left out as they run code, and where; empty
+    for none. Of a spec that an earlier version of the program wrote, `is_without_server` says that server, rules and
+    judging model are unknown.
     """
 
     ref: str = ""
@@ -45,6 +46,7 @@ class EvaluationSpec:
     sample: int | None = None
     seed: int = 0
     first: int | None = None
+    split: Mapping[str, Any] | None = None
     repeats: int = 1
     at_least: int | None = None
     min_pass: float = 1.0
@@ -69,6 +71,7 @@ class EvaluationSpec:
     def is_whole(self) -> bool:
         """True if it covers every case of its dataset, and every assertion."""
         is_selected = self.ids is not None or self.tags or self.sample is not None or self.first is not None
+        is_selected = is_selected or self.split is not None
         return not (is_selected or self.side in ("rerun", "trial") or self.left_out or self.shard or self.code_left_out)
 
     @property
@@ -97,7 +100,7 @@ class EvaluationSpec:
     @property
     def _work(self) -> tuple[object, ...]:
         return (
-            *(self.dataset_digest, self.ids, self.tags, self.sample, self.seed, self.first, self.shard),
+            *(self.dataset_digest, self.ids, self.tags, self.sample, self.seed, self.first, self.split, self.shard),
             *(self.repeats, self.passes_needed, dict(self.parameters), self.judge, self.judge_model),
             dict(self.judge_parameters),
             *(self.replies == "replay", len(self.left_out), self.server, dict(self.rules), self.code_left_out),
