@@ -26,6 +26,7 @@ from promptctl.versions.refs import Ref
 if TYPE_CHECKING:
     from promptctl.calls.account import Account
     from promptctl.calls.budgets import BudgetGuard
+    from promptctl.calls.call import Call
     from promptctl.context import Context
     from promptctl.log.records import Execution, Source
 
@@ -88,10 +89,17 @@ class Author:
     async def ask(self, prompt_id: str, inputs: Mapping[str, Any], check: Check | None = None) -> Execution:
         """Ask by the prompt of that id; what the reply says, as data of its schema, is the execution's `output`.
 
+        Raises what `call` and `Runner.run` raise: `InvalidOutput` if no reply could be used, `BudgetReached` and
+        `CostLimitReached` for one that was not asked for.
+        """
+        return await self._runner.run(self.call(prompt_id, inputs, check))
+
+    def call(self, prompt_id: str, inputs: Mapping[str, Any], check: Check | None = None) -> Call:
+        """Return the call that asks so, ready to be made.
+
         Inputs that the prompt does not declare are left out. `mark` is drawn anew for each call, so that no material
         can end the tags around it. A reply that does not fit the schema, or in which `check` finds something wrong, is
-        asked for again with the problems, as often as the prompt's `output.retries` says. Raises what `Runner.run`
-        raises: `InvalidOutput` if none could be used, `BudgetReached` and `CostLimitReached` for one not asked for.
+        asked for again with the problems, as often as the prompt's `output.retries` says. Raises what `prepare` raises.
         """
         options, found = self._options, self.prompt(prompt_id)
         mark = f"-{token_hex(8)}"
@@ -102,7 +110,7 @@ class Author:
             wanted["on_retry"] = options.on_retry
         call = prepare(self._context, found, given, wanted)
         request, with_check = replace(call.request, mark=mark), replace(call.options, check=check)
-        return await self._runner.run(replace(call, request=request, options=with_check))
+        return replace(call, request=request, options=with_check)
 
     def _budgets(self) -> BudgetGuard | None:
         if self._guard is None and self._context.has_budgets:

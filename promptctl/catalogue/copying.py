@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import InvalidFiles, Place, UsageError, WorkspaceError
+from promptctl.catalogue.new_ids import new_prompt_path
+from promptctl.errors import InvalidFiles, Place, WorkspaceError
 from promptctl.files.document import Document, Key
-from promptctl.files.names import DEFAULT_PLACES, PROMPT_SUFFIXES, STATE_FOLDER, PathRefused, resolve_path
+from promptctl.files.names import PROMPT_SUFFIXES, STATE_FOLDER, PathRefused, resolve_path
 from promptctl.files.tree import Overlay, Tree
 from promptctl.files.writing import replace_file
 from promptctl.formats.prompt_file import read_prompt_file
@@ -19,12 +19,9 @@ from promptctl.prompts.closure import message_texts
 from promptctl.prompts.loading import load_prompt_file
 from promptctl.templates import BadTemplate
 from promptctl.templates.reading import includes
-from promptctl.versions.refs import check_id
 
 if TYPE_CHECKING:
     from promptctl.context import Context
-    from promptctl.git.trees import WorkTree
-    from promptctl.prompts.prompt import Prompt
     from promptctl.versions.prompt_at_version import PromptAtVersion
 
 _HERE = "./"
@@ -69,7 +66,9 @@ def copy(parts: Context, ref: str, new_id: str) -> Copied:
     """
     tree = parts.work_tree_for("a copy")
     source = parts.prompt(ref)
-    path = _new_path(tree, source.prompt, new_id)
+    old = source.prompt  # the copy lies beside its partials
+    suffix = next(suffix for suffix in PROMPT_SUFFIXES if old.path.endswith(suffix))
+    path = new_prompt_path(tree, new_id, old.base, suffix)
     draft = _Draft(source, path)
     overlay = Overlay(tree, {path: draft.text.encode("utf-8", "surrogateescape")})
     named = set(source.prompt.closure[1:])
@@ -84,27 +83,9 @@ def copy(parts: Context, ref: str, new_id: str) -> Copied:
         raise _not_rewritable(source) from error
     if set(copied.closure[1:]) != named or copied.formerly:
         raise _not_rewritable(source)
-    _write(tree, path, draft.text.encode("utf-8", "surrogateescape"))
+    replace_file(tree.root / path, [draft.text.encode("utf-8", "surrogateescape")], is_new=True)
     differing = [each for each in sorted(named) if source.tree.read(each) != tree.read(each)]
     return Copied(source=source, prompt=new_id, path=path, rewritten=tuple(draft.rewritten), differing=tuple(differing))
-
-
-def _new_path(tree: WorkTree, old: Prompt, new_id: str) -> str:
-    """Return the path of the copy: the new id in the folder that the prompt's partials are in, with its suffix."""
-    places = tree.places
-    suffix = next(suffix for suffix in PROMPT_SUFFIXES if old.path.endswith(suffix))
-    path = places.new_path(new_id, old.base, suffix)
-    if (stem := places.stem(new_id) or places.stem(path.removesuffix(suffix))) is not None:  # the name of a file
-        check_id(DEFAULT_PLACES.paths_of(stem)[0])
-    check_id(new_id)
-    for taken in places.paths_of(new_id):
-        if os.path.lexists(tree.root / taken):
-            raise UsageError(
-                f"there is a prompt `{new_id}` already: {taken}", hint="choose a different id, or remove it"
-            )
-    if places.folder_of(path) is None:
-        raise UsageError(f"`prompt_paths` names no folder for `{new_id}`", hint="choose an id without `/`")
-    return path
 
 
 class _Draft:
@@ -194,10 +175,3 @@ def _lacking(source: PromptAtVersion, missing: list[str]) -> WorkspaceError:
         f"{source.ref} cannot be copied: the work tree lacks {', '.join(missing)}, which it names",
         hint=f"git restore --source={(commit or 'COMMIT')[:12]} -- {' '.join(missing)}",
     )
-
-
-def _write(tree: WorkTree, path: str, data: bytes) -> None:
-    file = tree.root / path
-    if os.path.realpath(file.parent) != str(file.parent):
-        raise WorkspaceError(f"{path} would be reached through a symbolic link", hint="choose a different id")
-    replace_file(file, [data], is_new=True)

@@ -1,0 +1,41 @@
+"""The path of a prompt that is yet to be written, if its id can be one and nothing is there."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from promptctl.errors import UsageError, WorkspaceError
+from promptctl.files.names import DEFAULT_PLACES, PROMPT_SUFFIXES
+from promptctl.versions.refs import check_id
+
+if TYPE_CHECKING:
+    from promptctl.git.trees import WorkTree
+
+
+def new_prompt_path(tree: WorkTree, new_id: str, folder: str | None = None, suffix: str = PROMPT_SUFFIXES[0]) -> str:
+    """Return the path for a new prompt: its id in that place of prompts, by default the first, with the suffix.
+
+    Raises `UsageError` for an id that is none or is taken, and `WorkspaceError` for a path through a link.
+    """
+    places = tree.places
+    path = places.new_path(new_id, folder, suffix)
+    if (stem := places.stem(new_id) or places.stem(path.removesuffix(suffix))) is not None:  # the name of a file
+        check_id(DEFAULT_PLACES.paths_of(stem)[0])
+    check_id(new_id)
+    for taken in places.paths_of(new_id):
+        if os.path.lexists(tree.root / taken):
+            raise UsageError(
+                f"there is a prompt `{new_id}` already: {taken}", hint="choose a different id, or remove it"
+            )
+    if places.folder_of(path) is None:
+        raise UsageError(f"`prompt_paths` names no folder for `{new_id}`", hint="choose an id without `/`")
+    refuse_link(tree, path)
+    return path
+
+
+def refuse_link(tree: WorkTree, path: str) -> None:
+    """Raise `WorkspaceError` for a path whose folder is reached through a link."""
+    folder = (tree.root / path).parent
+    if os.path.realpath(folder) != str(folder):
+        raise WorkspaceError(f"{path} would be reached through a symbolic link", hint="choose a different id")
