@@ -15,14 +15,11 @@ from typing import Any
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.files.document import BlockScalar
 from promptctl.files.yaml_reader import read_yaml
+from promptctl.files.yaml_writing import STEP, literal_block
 from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.formats.schemas import Kind, load_schema
 
 _KEY = re.compile(r"(?:\"[^\"]*\"|'[^']*'|[^\s#\"'\[\]{}&*!|>%@`,-][^#\n]*?)[ \t]*:(?:[ \t]|$)")
-_NEEDS_INDENT_SIGN = re.compile(r"\n*[ \t]")
-# What no literal block can hold, and what YAML 1.1, which other tools speak, would take for the end of a line there.
-_NOT_LITERAL = re.compile(r"[^\t\n -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
-_STEP = 2
 
 _Check = Callable[[str], bool]
 
@@ -86,8 +83,7 @@ def _with_literals(text: str, says_the_same: _Check) -> str:
 
 
 def _is_to_be_literal(event: Any, value: Any, _indent: int) -> bool:
-    is_long = isinstance(value, str) and "\n" in value.rstrip("\n") and event.style not in ("|", ">")
-    return is_long and not _NOT_LITERAL.search(value)
+    return isinstance(value, str) and event.style not in ("|", ">") and literal_block(value) is not None
 
 
 def _replaced(text: str, scalars: Sequence[BlockScalar]) -> str:
@@ -101,16 +97,14 @@ def _replaced(text: str, scalars: Sequence[BlockScalar]) -> str:
 def _replace(lines: list[str], event: Any, body: str, indent: int) -> None:
     first, end = event.start_mark.line, event.end_mark.line
     before = lines[first][: event.start_mark.column].rstrip()
-    chomp = "-" if not body.endswith("\n") else "+" if body.endswith("\n\n") or not body.strip("\n") else ""
     comment = lines[end][event.end_mark.column :].partition("#")[2]
     if not before and lines[first - 1].rstrip().endswith((":", "-")):  # the text begins on a line of its own
         first -= 1
         before = lines[first].rstrip()
-    sign = str(_STEP) if _NEEDS_INDENT_SIGN.match(body) else ""
-    head = f"{before} |{sign}{chomp}" + (f" #{comment}" if comment else "")
-    pad = " " * (indent + _STEP)
-    content = body[:-1] if body.endswith("\n") else body
-    lines[first : end + 1] = [head, *(pad + line if line else "" for line in content.split("\n"))]
+    head, *content = literal_block(body) or ("|",)
+    head = f"{before} {head}" + (f" #{comment}" if comment else "")
+    pad = " " * (indent + STEP)
+    lines[first : end + 1] = [head, *(pad + line if line else "" for line in content)]
 
 
 def _in_order(text: str, order: Sequence[str]) -> str:
