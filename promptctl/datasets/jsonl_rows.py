@@ -19,7 +19,13 @@ MAX_DEPTH = 64
 
 
 def read_jsonl(tree: Tree, path: str) -> Iterator[Row | Problem]:
-    """Yield each case of the file, or what is wrong with its line, its shape included; blank lines are passed over.
+    """Yield each case of the file, or what is wrong with its line, its shape included; see `read_objects`."""
+    for row in read_objects(tree, path):
+        yield from checked(row)
+
+
+def read_objects(tree: Tree, path: str) -> Iterator[Row | Problem]:
+    """Yield each JSON object of the file, or what is wrong with its line; blank lines are passed over.
 
     Raises `InvalidFiles` if the file cannot be read any further.
     """
@@ -27,7 +33,7 @@ def read_jsonl(tree: Tree, path: str) -> Iterator[Row | Problem]:
         if is_marker(line):
             raise InvalidFiles([merge_problem(Place(path, number, 1))])
         if not line.isspace():
-            yield from checked(_row(line, Place(path, number)))
+            yield _row(line, Place(path, number))
 
 
 def _row(line: str, place: Place) -> Row | Problem:

@@ -12,7 +12,15 @@ from promptctl.datasets.jsonl_rows import read_jsonl
 from promptctl.datasets.rows import Row
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.media import MAX_MEDIA_BYTES, NotReadable, as_input
-from promptctl.files.names import DATASET_SUFFIXES, DATASETS, PathRefused, did_you_mean, is_recording, resolve_path
+from promptctl.files.names import (
+    DATASET_SUFFIXES,
+    DATASETS,
+    PathRefused,
+    did_you_mean,
+    is_human_labels,
+    is_recording,
+    resolve_path,
+)
 from promptctl.files.tree import Tree
 from promptctl.formats.dataset_file import DatasetFile, read_dataset_file
 
@@ -44,6 +52,9 @@ def open_rows(tree: Tree, path: str) -> RowFile:
     suffix = _suffix(path)
     if is_recording(path):
         message = f"{path} holds recorded replies, which are no cases"
+        raise InvalidFiles([Problem(message, Place(path), "name a dataset below datasets/", "not-a-dataset")])
+    if is_human_labels(path):
+        message = f"{path} holds labels that a person gave to replies, which are no cases"
         raise InvalidFiles([Problem(message, Place(path), "name a dataset below datasets/", "not-a-dataset")])
     if suffix in _READERS:
         return RowFile(lambda: _with_files(tree, _READERS[suffix](tree, path)), path, {}, Row({}, Place(path)))

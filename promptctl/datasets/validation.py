@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from promptctl.assertions.preparing import Preparer
 from promptctl.datasets.dataset import Dataset, Memory
+from promptctl.datasets.human_labels import check_labels
+from promptctl.datasets.questions import Questions
 from promptctl.errors import (
     InvalidFiles,
     MissingKey,
@@ -21,8 +23,17 @@ from promptctl.errors import (
     one_of_each_kind,
     printable,
 )
-from promptctl.files.names import DATASET_SUFFIXES, RECORDINGS, SETTINGS, did_you_mean, is_dataset
+from promptctl.files.names import (
+    DATASET_SUFFIXES,
+    DATASETS,
+    RECORDINGS,
+    SETTINGS,
+    did_you_mean,
+    is_dataset,
+    is_human_labels,
+)
 from promptctl.files.tree import Tree, is_there
+from promptctl.files.wording import count
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.labels.signers import SIGNERS, signer_problems
 from promptctl.models.model_settings import Models
@@ -55,6 +66,9 @@ def validate_workspace(tree: Tree, paths: Sequence[str] = ()) -> ValidationRepor
     problems: list[Problem] = []
     for path in checked:
         if path == SIGNERS:
+            continue
+        if is_human_labels(path):
+            problems += _check_labels(check, tree, preparer, path)
             continue
         problems += _check_dataset(check, tree, preparer, path) if is_dataset(path) else check.file(path)
         problems += _bare_questions(check, tree, path)
@@ -157,3 +171,29 @@ def _check_dataset(check: WorkspaceCheck, tree: Tree, preparer: Preparer, path: 
     against: list[Prompt | None] = [prompt for prompt in found if prompt is not None] or [None]
     missing = dataset.missing_prompts(check.known)
     return [*missing, *(problem for prompt in against for problem in dataset.check(prompt))]
+
+
+def _check_labels(check: WorkspaceCheck, tree: Tree, preparer: Preparer, path: str) -> Iterator[Problem]:
+    """Yield what is wrong with a file of people's labels, and the warning of labels that do not count any more."""
+    try:
+        labels, problems = check_labels(tree, path)
+    except WorkspaceError as error:
+        yield _unreadable(error, path)
+        return
+    yield from problems
+    for name in dict.fromkeys(label.dataset for label in labels):
+        of_it = [label for label in labels if label.dataset == name]
+        if not is_there(tree, name):
+            known = [each for each in tree.paths(DATASETS) if is_dataset(each)]
+            hint = did_you_mean(name, known) or "if it was renamed, rename it in the labels and move them along"
+            yield Problem(f"there is no dataset {name}", of_it[0].place, hint, "missing-dataset")
+            continue
+        with suppress(WorkspaceError):  # of a dataset that is wrong, its own check says so
+            dataset = Dataset.open_with(preparer, Memory(), tree, name)
+            prompts = (check.prompt(id_) for id_ in dataset.header.prompts if id_ in check.prompts)
+            found = Questions(dataset, filter(None, prompts)).labelled(of_it)
+            for reason, aside in found.set_aside.items():
+                message = f"{count(len(aside), 'label')} of {name} no longer counts: {reason}"
+                message = message if len(aside) == 1 else message.replace("counts:", "count:")
+                hint = f"label again (promptctl judge label {name}), and remove the lines of old labels"
+                yield Problem(message, aside[0].place, hint, "outdated-label", "warning")

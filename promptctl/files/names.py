@@ -12,6 +12,7 @@ from promptctl.errors import printable
 PROMPTS = "prompts"
 DATASETS = "datasets"
 RECORDINGS = "datasets/recordings"
+HUMAN_LABELS = "datasets/human-labels"
 SETTINGS = "promptctl.yaml"
 LOCK = "promptctl.lock.yaml"
 STATE_FOLDER = ".promptctl"
@@ -143,6 +144,11 @@ def is_prompt_file(path: str) -> bool:
 def is_dataset(path: str) -> bool:
     """Return True for the path of a dataset; recordings below `datasets/recordings/` are none."""
     return path.startswith(DATASETS + "/") and path.endswith(DATASET_SUFFIXES) and not is_recording(path)
+
+
+def is_human_labels(path: str) -> bool:
+    """Return True for the path of a file with one person's labels of replies."""
+    return path.startswith(HUMAN_LABELS + "/") and path.endswith(".jsonl")
 
 
 def is_recording(path: str) -> bool:

@@ -1,0 +1,188 @@
+"""Questions about the reply to a case, as its judges are asked them and as people can answer them too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from promptctl.assertions.assertion import NOT, Assertion
+from promptctl.assertions.model_graded import DEFAULT_RELEVANCE, FACTUAL_RELATIONS, asked
+from promptctl.assertions.outcome import Undecided
+from promptctl.assertions.subject import Subject
+from promptctl.datasets.cases import Case
+from promptctl.datasets.dataset import Dataset
+from promptctl.datasets.human_labels import ANSWERS, HumanLabel, question_digest
+from promptctl.files.plain import content_digest
+from promptctl.files.wording import count
+from promptctl.log.masking import Mask
+from promptctl.prompts.prompt import Prompt
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question about one reply. `reply` is the part of it that the judge reads.
+
+    `assertion` is the one that asks it, without its path: it grades `reply` as it is. `type` is its plain type.
+    """
+
+    case: Case
+    assertion: Assertion
+    type: str
+    text: str
+    choices: tuple[str, ...]
+    reply: str
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of what is asked, by which labels find it again."""
+        return question_digest(self.type, self.text, self.choices)
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The answers that there are."""
+        return self.choices or ANSWERS[self.type]
+
+    def passes(self, answer: str) -> bool:
+        """Return True if the assertion passes with this answer."""
+        options = self.assertion.options
+        if self.type == "llm-rubric":
+            is_met = answer == "pass"
+        elif self.type == "classify":
+            is_met = answer in self.assertion.wanted(_subject(self.case, self.reply))
+        elif self.type == "factuality":
+            is_met = answer in options.get("accept", FACTUAL_RELATIONS)
+        else:
+            is_met = (int(answer) - 1) / 4 >= options.get("threshold", DEFAULT_RELEVANCE)
+        return is_met != self.assertion.type.startswith(NOT)
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A label that counts, with the question that it answers."""
+
+    question: Question
+    label: HumanLabel
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledReplies:
+    """The labels of a dataset: those that count, and those set aside, by the reason in words."""
+
+    counting: tuple[Labelled, ...]
+    set_aside: Mapping[str, Sequence[HumanLabel]]
+
+    @property
+    def words(self) -> str:
+        """Number of the labels set aside and the reasons, in one line; empty if there are none."""
+        reasons = [f"{len(labels):,}: {reason}" for reason, labels in self.set_aside.items()]
+        total = sum(map(len, self.set_aside.values()))
+        return f"{count(total, 'label')} set aside ({'; '.join(reasons)})" if total else ""
+
+
+class Questions:
+    """The questions that the judges of a dataset are asked; `prompts` are those that it tests.
+
+    Values of sensitive inputs are hidden in everything, as in the log.
+    """
+
+    def __init__(self, dataset: Dataset, prompts: Iterable[Prompt] = ()) -> None:
+        self._dataset = dataset
+        self._sensitive = [prompt for prompt in prompts if prompt.sensitive]
+
+    @cached_property
+    def cases(self) -> Mapping[str, Case]:
+        """The cases by id. Raises `InvalidFiles` for a dataset that is wrong."""
+        return {case.id: case for case in self._dataset.cases()}
+
+    def of(self, case: Case, reply: str, *, is_part: bool = False) -> Iterator[Question]:
+        """Yield each question that a judge is asked of this reply to the case, in the order of its assertions.
+
+        If it `is_part`, the reply is only what the judge reads of it. Left out are questions that cannot be asked, as
+        nothing is at the assertion's path or its template fails, and GitHub's evaluators and embeddings.
+        """
+        subject, seen = _subject(case, reply), set()
+        hidden = self._hidden(case)
+        for each in _judged(case.assertions):
+            assertion = replace(each, find=None)
+            try:
+                text, part = hidden(_text(each, subject)), (assertion if is_part else each).text(subject)
+            except Undecided:
+                continue
+            choices = tuple(each.options.get("choices", ()))
+            question = Question(case, assertion, each.type.removeprefix(NOT), text, choices, part)
+            if (question.digest, part) not in seen:
+                seen.add((question.digest, part))
+                yield question
+
+    def inputs_digest(self, case: Case) -> str:
+        """Return the digest of a case's inputs, without the sensitive ones."""
+        hidden = {name for prompt in self._sensitive for name in prompt.sensitive}
+        return content_digest({name: value for name, value in case.inputs.items() if name not in hidden})
+
+    def label(self, question: Question, answer: str, **given: Any) -> HumanLabel:
+        """Return the label that answers a question; `given` are its other fields."""
+        return HumanLabel(
+            case=question.case.id,
+            inputs_digest=self.inputs_digest(question.case),
+            type=question.type,
+            question=question.text,
+            choices=question.choices,
+            question_digest=question.digest,
+            reply=question.reply,
+            reply_digest=content_digest(question.reply),
+            answer=answer,
+            **given,
+        )
+
+    def labelled(self, labels: Iterable[HumanLabel]) -> LabelledReplies:
+        """Return the labels that count, each with its question, and those of what the dataset does not ask any more."""
+        counting: list[Labelled] = []
+        set_aside: dict[str, list[HumanLabel]] = {}
+        for label in labels:
+            found = self._answered(label)
+            if isinstance(found, Question):
+                counting.append(Labelled(found, label))
+            else:
+                set_aside.setdefault(found, []).append(label)
+        return LabelledReplies(tuple(counting), set_aside)
+
+    def _answered(self, label: HumanLabel) -> Question | str:
+        """Return the question that a label answers, or why there is none."""
+        case = self.cases.get(label.case)
+        if case is None:
+            return "the case is not there any more"
+        if self.inputs_digest(case) != label.inputs_digest:
+            return "the case has other inputs now"
+        questions = self.of(case, label.reply, is_part=True)
+        same = (each for each in questions if each.digest == label.question_digest)
+        return next(same, "the case asks something different now")
+
+    def _hidden(self, case: Case) -> Callable[[str], str]:
+        mask: Mask | None = None
+        for prompt in self._sensitive:
+            mask = Mask.of(Path(), prompt, case.inputs, mask)
+        return str if mask is None else mask.text
+
+
+def _judged(assertions: Iterable[Assertion]) -> Iterator[Assertion]:
+    """Yield the assertions that people can answer in a judge's place, those of sets included."""
+    for assertion in assertions:
+        if assertion.type.removeprefix(NOT) in ANSWERS:
+            yield assertion
+        yield from _judged(assertion.assertions)
+
+
+def _text(assertion: Assertion, subject: Subject) -> str:
+    """Return what the judge reads beside the reply."""
+    if assertion.type.removeprefix(NOT) == "classify":
+        question: str = assertion.options.get("question", "")
+        return question
+    text: Any = assertion.wanted(subject)
+    return text or asked(subject)
+
+
+def _subject(case: Case, reply: str) -> Subject:
+    return Subject(reply, case.inputs, case.expected, variables=case.variables)
