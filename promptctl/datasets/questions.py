@@ -90,6 +90,7 @@ class Questions:
 
     def __init__(self, dataset: Dataset, prompts: Iterable[Prompt] = ()) -> None:
         self._dataset = dataset
+        self.prompts = dataset.header.prompts
         self._sensitive = [prompt for prompt in prompts if prompt.sensitive]
 
     @cached_property
