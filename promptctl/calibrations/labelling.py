@@ -9,18 +9,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from promptctl.calibrations.labels import open_questions
 from promptctl.datasets.human_labels import HumanLabel, check_labels, labels_path, with_label
-from promptctl.datasets.index import DatasetIndex
-from promptctl.datasets.questions import Question, Questions
+from promptctl.datasets.questions import Question
 from promptctl.datasets.selection import Selection, choose
-from promptctl.errors import InvalidFiles, PromptNotFound, UsageError, WorkspaceError, in_reading_order, printable
+from promptctl.errors import InvalidFiles, UsageError, WorkspaceError, in_reading_order, printable
 from promptctl.files.plain import canonical_json, content_digest
 from promptctl.files.proposal import Proposal, change_of
 from promptctl.files.tree import MemoryTree, read_file
 from promptctl.files.wording import count, name_some
 from promptctl.git.repository import Git
 from promptctl.log.stamps import utc_now
-from promptctl.prompts.loading import load_prompt
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -60,7 +59,7 @@ class LabelItem:
         return question.case.id, question.digest, content_digest(question.reply)
 
 
-class Labelling:
+class ReplyLabelling:
     """One person's labels of a dataset's replies. `items` are all that are put to the person, in the person's order.
 
     Which version or model gave a reply, what was expected and what a judge found is not among them. `notes` say what
@@ -239,26 +238,6 @@ def import_labels(context: Context, dataset: str, file: Path) -> Imported:
             files[own] = with_label(files[own], label)
     people = tuple(dict.fromkeys(label.by for label in labels))
     return Imported(path, people, **counts, set_aside=found.words, proposal=_proposed(tree, files))
-
-
-def open_questions(context: Context, name: str) -> tuple[str, Questions, str]:
-    """Return the path of the dataset that a user names, its questions and its digest.
-
-    Raises `DatasetNotFound`, and `InvalidFiles` for a dataset that is wrong.
-    """
-    index = DatasetIndex(context.repository.work_tree, limits=context.settings.limits)
-    path = index.named(name, context.inside)
-    dataset = index.open(path)
-    problems = [problem for problem in dataset.check() if problem.severity == "error"]
-    if problems:
-        raise InvalidFiles(problems)
-    prompts = []
-    for id_ in dataset.header.prompts:
-        try:
-            prompts.append(load_prompt(index.tree, id_))
-        except PromptNotFound:
-            continue
-    return path, Questions(dataset, prompts), dataset.digest or ""
 
 
 def person(context: Context, by: str | None) -> str:

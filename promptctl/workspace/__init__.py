@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from promptctl.workspace.datasets import Datasets
     from promptctl.workspace.experiments import Experiments
     from promptctl.workspace.feedback import FeedbackOptions
+    from promptctl.workspace.judges import Judges
     from promptctl.workspace.log import Log
     from promptctl.workspace.results import Results
     from promptctl.workspace.snapshots import Snapshots
@@ -224,6 +225,7 @@ class Workspace:
     )
     results: Results = _part("results", "Results", "Evaluations of the past.")
     datasets: Datasets = _part("datasets", "Datasets", "The cases that prompts are evaluated on.")
+    judges: Judges = _part("judges", "Judges", "The judges, and people who label replies in their place.")
 
     def prompts(self, wanted: PromptFilter | None = None) -> list[PromptSummary]:
         """Return the work tree's prompts, sorted by id, with their versions and labels; all, or those of the filter.
