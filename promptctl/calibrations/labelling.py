@@ -54,7 +54,7 @@ class LabelItem:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What is labelled: the case, the question and the reply."""
+        """The case, the question and the reply, by their digests."""
         question = self.question
         return question.case.id, question.digest, content_digest(question.reply)
 

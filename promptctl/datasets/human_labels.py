@@ -57,7 +57,7 @@ class HumanLabel:
 
     @property
     def item(self) -> tuple[str, str, str]:
-        """What was labelled: the case, the question and the reply."""
+        """The case, the question and the reply, by their digests."""
         return self.case, self.question_digest, self.reply_digest
 
     @property

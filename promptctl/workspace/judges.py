@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from promptctl.calibrations.labelling import Imported, ReplyLabelling, LabelRequest
+    from promptctl.calibrations.labelling import Imported, LabelRequest, ReplyLabelling
     from promptctl.context import Context
     from promptctl.datasets.questions import LabelledReplies
 
