@@ -17,7 +17,8 @@ from promptctl.prompts.prompt import Prompt
 from promptctl.prompts.rendering import Engine, Scope
 from promptctl.templates import BadTemplate
 from promptctl.templates.limits import Budget, RenderLimits
-from promptctl.templates.reading import has_markup, includes, plain_pieces, variables
+from promptctl.templates.reading import has_markup, includes, plain_pieces
+from promptctl.templates.uses import variables
 
 # An engine belongs to a prompt; a value's has no inputs declared and no partials.
 _NO_PROMPT = Prompt(id="value", path="value", digest="", name="value", messages=())

@@ -1,17 +1,39 @@
-"""Variables that a prompt's templates use, with their places: in its messages and the partials they include."""
+"""Uses of variables in a prompt: in its messages and the partials they include, each with its place."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
 
 from promptctl.errors import Place
-from promptctl.files.names import PLACEHOLDER, PathRefused, resolve_path
-from promptctl.prompts.closure import Declared, message_texts
+from promptctl.files.document import Key
+from promptctl.files.names import PathRefused, resolve_path
+from promptctl.prompts.closure import Declared, part_texts
 from promptctl.templates import BadTemplate
-from promptctl.templates.reading import includes, names
+from promptctl.templates.events import Condition, Event, Include, Text, Use
+from promptctl.templates.uses import bound, simple_uses, uses
 
 PlaceOf = Callable[[int], Place]
+_Placed = Iterator[tuple[Event, Place]]
+
+# Partials are read no further that are included again and again: nothing new is in them.
+_MOST_EVENTS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedEvent:
+    """Event of a template, with its place in the prompt's file or in a partial, and the message it belongs to.
+
+    `part` counts the parts of a message that has several.
+    """
+
+    event: Event
+    place: Place
+    message: int
+    role: str
+    part: int | None = None
 
 
 def used_variables(resolved: Declared) -> dict[str, Place]:
@@ -19,43 +41,82 @@ def used_variables(resolved: Declared) -> dict[str, Place]:
 
     A template that does not parse uses nothing here; its fault is reported elsewhere.
     """
-    file = resolved.file
-    engine = file.data.get("template", "jinja2")
-    use = _Use(resolved.partials, resolved.base)
-    for text, keys in message_texts(file.data["messages"]):
-
-        def place_of(line: int, keys: tuple[str | int, ...] = keys) -> Place:
-            return file.document.line_place(line, *keys)
-
-        if engine == "simple":
-            for match in PLACEHOLDER.finditer(text):
-                use.found.setdefault(match[1], place_of(text.count("\n", 0, match.start()) + 1))
-        elif engine == "jinja2":
-            use.walk(text, file.path, place_of, frozenset())
-    return use.found
+    found: dict[str, Place] = {}
+    for each in variable_uses(resolved):
+        event = each.event
+        if isinstance(event, Use) and event.act not in ("messages", "when"):
+            found.setdefault(event.path[0], each.place)
+    return found
 
 
-class _Use:
-    def __init__(self, partials: Mapping[str, str], base: str) -> None:
-        self._base = base
-        self.found: dict[str, Place] = {}
-        self._partials = partials
-        self._walked: set[tuple[str, frozenset[str]]] = set()
+def variable_uses(resolved: Declared) -> Iterator[PlacedEvent]:
+    """Yield what the messages print and do, in reading order, and what their partials do where they are included.
 
-    def walk(self, text: str, path: str, place_of: PlaceOf, set_above: frozenset[str]) -> None:
-        """Add the variables of a template. It also sees those that its includers have set: `set_above`."""
-        try:
-            (used, set_here), included = names(text), includes(text)
-        except BadTemplate:
+    A variable that a template sets is replaced by what it is set to, and includes are replaced by their events.
+    """
+    document = resolved.file.document
+    walk = _MessageWalk(resolved)
+    for index, message in enumerate(resolved.file.data["messages"]):
+        role = message.get("role", "")
+        if "placeholder" in message:
+            place = document.place("messages", index, "placeholder")
+            use = Use(path=(message["placeholder"],), act="messages", line=1)
+            yield PlacedEvent(use, place, index, role)
+        content = message.get("content")
+        if isinstance(content, str):
+            for event, place in walk.text(content, ("messages", index, "content")):
+                yield PlacedEvent(event, place, index, role)
+        for number, part in enumerate(content if isinstance(content, list) else ()):
+            keys = ("messages", index, "content", number)
+            holds: tuple[Condition, ...] = ()
+            if "when" in part:
+                use = Use(path=(part["when"],), act="when", line=1)
+                yield PlacedEvent(use, document.place(*keys, "when"), index, role, number)
+                holds = (Condition("defined", use.path), Condition("true", use.path))
+            for text, below in part_texts(part):
+                for event, place in walk.text(text, (*keys, *below)):
+                    placed = replace(event, holds=(*holds, *event.holds)) if holds else event
+                    yield PlacedEvent(placed, place, index, role, number)
+
+
+class _MessageWalk:
+    def __init__(self, resolved: Declared) -> None:
+        self._document = resolved.file.document
+        self._engine = resolved.file.data.get("template", "jinja2")
+        self._partials = resolved.partials
+        self._path = resolved.file.path
+        self._base = resolved.base
+        self._count = 0
+        self._walked: set[str] = set()
+
+    def text(self, text: str, keys: tuple[Key, ...]) -> _Placed:
+        """Yield what one text of the messages does."""
+        place_of = partial(_line_place, self._document.line_place, keys)
+        if self._engine == "jinja2":
+            with suppress(BadTemplate):
+                yield from self._jinja(uses(text), self._path, place_of)
             return
-        for name in sorted(used.keys() - set_above - self.found.keys()):
-            self.found[name] = place_of(used[name])
-        for reference, _ in included:
-            with suppress(PathRefused):
-                self._walk_partial(resolve_path(reference, path, self._base), set_above | set_here)
+        for event in simple_uses(text) if self._engine == "simple" else (Text(text=text, line=1),):
+            yield event, place_of(event.line)
 
-    def _walk_partial(self, path: str, set_above: frozenset[str]) -> None:
+    def _jinja(self, events: Iterable[Event], path: str, place_of: PlaceOf, chain: tuple[str, ...] = ()) -> _Placed:
+        for event in events:
+            self._count += 1
+            if not isinstance(event, Include):
+                yield event, place_of(event.line)
+                continue
+            with suppress(PathRefused, BadTemplate):
+                partial_path = resolve_path(event.reference, path, self._base)
+                yield from self._partial(partial_path, event, chain)
+
+    def _partial(self, path: str, include: Include, chain: tuple[str, ...]) -> _Placed:
         text = self._partials.get(path.removeprefix(self._base + "/"))
-        if text is not None and (path, set_above) not in self._walked:
-            self._walked.add((path, set_above))
-            self.walk(text, path, lambda line: Place(path, line), set_above)
+        if text is None or path in chain or (self._count > _MOST_EVENTS and path in self._walked):
+            return
+        self._walked.add(path)
+        events = bound(uses(text), include)
+        yield from self._jinja(events, path, partial(Place, path), (*chain, path))
+
+
+def _line_place(line_place: Callable[..., Place], keys: tuple[Key, ...], line: int) -> Place:
+    return line_place(line, *keys)

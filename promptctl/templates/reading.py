@@ -1,4 +1,4 @@
-"""Facts about a template that need no rendering: its includes, its variables, its faults of syntax.
+"""Facts about a template that need no rendering: its includes, its faults of syntax.
 
 Jinja2 is imported by the functions that need it, so that text with no template in it costs nothing.
 """
@@ -66,7 +66,7 @@ def _kept(find: Callable[[str], _Fact]) -> Callable[[str], _Fact]:
                 kept.clear()
                 size = 0
             kept[key] = fact
-            size += 4 + (sum(map(len, fact)) if isinstance(fact, tuple) else len(fact) if isinstance(fact, list) else 0)
+            size += 4 + (len(fact) if isinstance(fact, list) else 0)
         if isinstance(fact, BadTemplate):
             raise copy(fact)
         return fact
@@ -143,42 +143,6 @@ def parsed_includes(text: str) -> list[tuple[str, int]]:
         if isinstance(node.template, nodes.Const)
     ]
     return sorted(found, key=lambda include: include[1])
-
-
-def variables(text: str) -> set[str]:
-    """Return the variables this template reads and does not set itself: roots only (`user.name` gives `user`).
-
-    Includes are not followed. Raises `BadTemplate`.
-
-    >>> sorted(variables("{% set who = user.name %}{{ who }} asks about {{ topic }}"))
-    ['topic', 'user']
-    """
-    return set(names(text)[0])
-
-
-def names(text: str) -> tuple[dict[str, int], set[str]]:
-    """Return the `variables` of this template with their first lines, and those it sets for its includes.
-
-    These are what `set`, `for`, `with` and `macro` name. Raises `BadTemplate`.
-    """
-    return _names(text) if has_markup(text) else ({}, set())
-
-
-@_kept
-def _names(text: str) -> tuple[dict[str, int], set[str]]:
-    if plain_pieces(text) is not None:
-        found = reversed(list(_VARIABLE.finditer(text)))
-        return {match[1]: text.count("\n", 0, match.start(1)) + 1 for match in found}, set()
-    from jinja2 import nodes
-    from jinja2.meta import find_undeclared_variables
-
-    environment = _environment()
-    tree = environment.parse_text(text)
-    named = sorted(tree.find_all(nodes.Name), key=lambda name: name.lineno, reverse=True)
-    lines = {node.name: node.lineno for node in named}
-    assigned = {node.name for node in named if node.ctx in ("store", "param")}
-    assigned |= {node.name for node in tree.find_all(nodes.Macro)}
-    return {name: lines.get(name, 1) for name in find_undeclared_variables(environment.guarded(tree))}, assigned
 
 
 def check_syntax(text: str) -> tuple[str, int, str] | None:

@@ -4,11 +4,9 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from promptctl.templates import BadTemplate, reading
-from promptctl.templates.reading import check_syntax, includes, names, variables
+from promptctl.templates import BadTemplate
+from promptctl.templates.reading import check_syntax, includes
 
 
 def test_includes_come_in_reading_order_with_their_lines() -> None:
@@ -41,31 +39,6 @@ def test_what_a_prompt_consists_of_must_be_known_without_running_it(text: str) -
     found = check_syntax("one\n" + text)
     assert found is not None
     assert found[1] == 2
-
-
-def test_variables_are_the_roots_that_the_template_does_not_set() -> None:
-    text = """
-    {% set greeting = hello ~ user.address.city %}{{ greeting }}
-    {% for line in lines if line.ok is defined %}{{ loop.index }} {{ line }}{{ outer }}{% endfor %}
-    {% macro show(x) %}{{ x }}{{ inner | default("y") }}{% endmacro %}{{ show(range(3)) }}
-    {% with a = b %}{{ a }}{% endwith %}{{ history[-1]["content"] }}
-    """
-    assert variables(text) == {"hello", "user", "lines", "outer", "inner", "b", "history"}
-
-
-def test_a_variable_has_the_line_of_its_first_use() -> None:
-    text = "one {{ 'b' }}\n{% if a %}\n{{ b\n  ~ c }}{{ a }}{% endif %}\n{% set n.x = 1 %}"
-    assert names(text)[0] == {"a": 2, "b": 3, "c": 4, "n": 1}
-
-
-def test_variables_set_for_an_include_are_told_apart() -> None:
-    text = (
-        "{% set tone = 'kind' %}{% for each in items %}{% include 'x.j2' %}{% endfor %}{% macro m(a) %}{% endmacro %}"
-    )
-    used, assigned = names(text)
-    assert {"tone", "each", "m", "a"} <= assigned
-    assert "items" not in assigned
-    assert used == {"items": 1}
 
 
 @pytest.mark.parametrize(
@@ -139,50 +112,10 @@ def test_text_without_templates_loads_no_template_engine() -> None:
     code = """
 import sys
 from promptctl.prompts import rendering
-from promptctl.templates import reading as templates
-assert templates.includes("hello {% if x %}") == [] and templates.variables("hello") == set()
+from promptctl.templates import reading as templates, uses
+assert templates.includes("hello {% if x %}") == [] and uses.variables("hello") == set()
 assert templates.check_syntax("hello {") is None
 print([name for name in ("jinja2", "jsonschema", "re2", "asyncio", "sqlite3") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-_PIECES = ["{{ x }}", "{{-y-}}", "{{z_1}}", "{", "}", "{{", "}}", "{#", "#}", "{%", "-", " ", "\n", "x", "_", "1",
-           "{{ é }}", "{{\n w\t}}", "{{ x y }}", "{{ None }}"]  # fmt: skip
-_NAMES = st.sampled_from([*sorted(reading._WORDS), "block", "class", "_", "__x__", "x" * 99, "x" * 200, "print", "set"])
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.lists(st.sampled_from(_PIECES) | _NAMES.map(lambda name: f"{{{{ {name} }}}}"), max_size=6).map("".join))
-def test_a_template_of_plain_variables_is_known_as_the_parser_knows_it(text: str) -> None:
-    def known() -> tuple[object, object]:
-        try:
-            return check_syntax(text), reading.names(text)
-        except BadTemplate as error:
-            return check_syntax(text), error.message
-
-    quick = known()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "plain_pieces", lambda _text: None)
-        assert known() == quick
-
-
-def test_a_text_that_many_prompts_include_is_parsed_once_for_each_question(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = 0
-    make = reading._environment
-
-    def counted() -> object:
-        nonlocal made
-        made += 1
-        return make()
-
-    monkeypatch.setattr(reading, "_environment", counted)
-    for _ in range(3):
-        assert check_syntax("{{ kept | upper }}") is None
-        assert names("{{ kept | upper }}") == ({"kept": 1}, set())
-        assert check_syntax("kept\n{{ kept | lower }") == check_syntax("kept\n{{ kept | lower }")
-        with pytest.raises(BadTemplate) as raised:
-            names("kept\n{{ kept | lower }")
-        assert raised.value.line == 2
-    assert made == 4
