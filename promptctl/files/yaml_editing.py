@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from promptctl.errors import InvalidFiles, WorkspaceError
@@ -106,9 +107,9 @@ def _edited(document: Document, edit: Edit) -> Any:
 
 
 def _parent(root: Any, keys: Keys, *, makes: bool) -> tuple[Any, Any]:
-    for key in keys[:-1]:
+    for key, below in pairwise(keys):
         if makes and isinstance(root, dict) and root.get(str(key)) is None:
-            root[key] = {}
+            root[key] = [] if isinstance(below, int) else {}
         root = root[key]
     return root, keys[-1]
 
@@ -141,7 +142,9 @@ class _Text:
             value = [value] if isinstance(keys[-1], int) else {str(keys[-1]): value}
             keys = keys[:-1]
         if not self._has_members(()):
-            return self.text.replace("{}", "", 1) + "".join(f"{line}\n" for line in block_lines({str(keys[0]): value}))
+            start = self.text.replace("{}", "", 1)
+            start += "" if not start.strip("\n") or start.endswith("\n") else "\n"
+            return start.lstrip("\n") + "".join(f"{line}\n" for line in block_lines({str(keys[0]): value}))
         return self._with_value(keys, value, edit.before)
 
     def _has_members(self, keys: Keys) -> bool:
@@ -176,7 +179,7 @@ class _Text:
             beside = self.text[node.start_mark.index + 1 : line_end].lstrip("0123456789+-")
         elif end > line_end and node.start_mark.index > line_end:
             beside = self.text[head:line_end]
-        comment = f"  {beside.strip()}" if beside.lstrip(" \t").startswith("#") else ""
+        comment = beside.rstrip() if beside.lstrip(" \t").startswith("#") else ""
         first, *rest = block_lines({"": value} if key is not None else [value])
         first = first.removeprefix('"":' if key is not None else "-")
         pad = " " * parent.start_mark.column
@@ -184,6 +187,10 @@ class _Text:
         return self._with(head, max(end, line_end if comment else 0), "\n".join(lines))
 
     def _added(self, parent: Any, key: Key, value: Any, before: tuple[str, ...]) -> str:
+        named = parent.value if isinstance(key, str) else ()
+        follower = next((each for each, _ in named if each.value in before), None)
+        if parent.flow_style and follower is not None:
+            return self._with(follower.start_mark.index, follower.start_mark.index, f"{scalar(key)}: {inline(value)}, ")
         if parent.flow_style:
             end = self._end(parent.value[-1][1] if isinstance(key, str) else parent.value[-1])
             return self._with(
@@ -191,9 +198,6 @@ class _Text:
             )
         pad = " " * parent.start_mark.column
         lines = [pad + line if line else "" for line in block_lines({key: value} if isinstance(key, str) else [value])]
-        follower = (
-            next((each for each, _ in parent.value if each.value in before), None) if isinstance(key, str) else None
-        )
         if follower is not None and self._begins_line(follower):
             at = self._with_comments(follower.start_mark.index)
             return self._with(at, at, "".join(f"{line}\n" for line in lines))

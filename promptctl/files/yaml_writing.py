@@ -26,6 +26,10 @@ _NOT_LITERAL = re.compile(r"[^\t\n -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00
 _ESCAPED = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
+class Inline(dict[str, Any]):
+    """A mapping that is written in one line, however long it is."""
+
+
 def yaml_text(data: Mapping[str, Any]) -> str:
     """Return a mapping as the text of a YAML file: strings, numbers, booleans, None, lists and mappings of them."""
     return "".join(f"{line}\n" for line in block_lines(data)) if data else "{}\n"
@@ -38,7 +42,7 @@ def block_lines(value: Mapping[str, Any] | Sequence[Any]) -> Iterator[str]:
             yield from _beside(f"{scalar(key)}:", each)
         return
     for each in value:
-        if each and isinstance(each, Mapping | list | tuple):
+        if each and isinstance(each, Mapping | list | tuple) and not isinstance(each, Inline):
             first, *rest = block_lines(each)
             yield from (f"- {first}", *(f"{' ' * STEP}{line}".rstrip(" ") for line in rest))
         else:
@@ -50,7 +54,7 @@ def _beside(head: str, value: Any) -> Iterator[str]:
     if isinstance(value, str) and (block := literal_block(value)) is not None:
         yield f"{head} {block[0]}"
         yield from (f"{' ' * STEP}{line}" if line else "" for line in block[1:])
-    elif not isinstance(value, Mapping | list | tuple) or not value or _is_short(head, value):
+    elif not isinstance(value, Mapping | list | tuple) or _is_short(head, value):
         yield f"{head} {inline(value)}"
     else:
         yield head
@@ -90,6 +94,8 @@ def scalar(value: Any) -> str:
 
 def _is_short(head: str, value: Mapping[str, Any] | Sequence[Any]) -> bool:
     """Return True for what reads well in one line: it fits, and no mapping in it holds another one."""
+    if not value or isinstance(value, Inline):
+        return True
     members = value.values() if isinstance(value, Mapping) else value
     nested = [each for each in members if isinstance(each, Mapping | list | tuple)]
     if any(

@@ -62,7 +62,7 @@ def test_a_rule_is_set_and_what_it_changes_is_said(cli: Cli, desk: Path) -> None
     settings = desk / "promptctl.yaml"
     dry = cli("log", "rules", "set", "triage", "hr/*", "active=true", "content=metadata", "--dry-run")
     assert dry.exit_code == 0
-    assert '+  - {prompts: "triage", active: true, content: metadata}' in dry.out
+    assert "+  - {prompts: triage, active: true, content: metadata}" in dry.out
     assert settings.read_text() == RULES
     ran = cli("log", "rules", "set", "triage", "hr/*", "active=true", "content=metadata", "--json")
     assert ran.json["changed"] == [
@@ -70,8 +70,8 @@ def test_a_rule_is_set_and_what_it_changes_is_said(cli: Cli, desk: Path) -> None
         {"prompt": "hr/pay", "before": "off", "after": "metadata"},
         {"prompt": "triage", "before": "full", "after": "metadata"},
     ]
-    assert settings.read_text() == RULES.replace("active: false", "content: metadata, active: true") + (
-        '  - {prompts: "triage", active: true, content: metadata}\n'
+    assert settings.read_text() == RULES.replace("active: false", "active: true, content: metadata") + (
+        "  - {prompts: triage, active: true, content: metadata}\n"
     )
     again = cli("log", "rules", "set", "*", "active=false")
     assert "triage goes on by a later rule: promptctl.yaml:5:5: `triage` keeps metadata" in again.err
