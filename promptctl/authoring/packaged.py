@@ -7,7 +7,7 @@ put its own in their place: `authoring/generate` is `prompts/authoring/generate.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
@@ -52,12 +52,14 @@ def find_packaged(context: Context, prompt_id: str) -> PromptAtVersion:
 class AuthorOptions:
     """Options of the calls of one command: `command` is its name, which the log keeps in their metadata.
 
-    `model` is asked instead of the prompt's or the workspace's. What all calls cost together is paid from `account`, if
-    there is one. `on_retry` is told each time that the model is asked again: which attempt that is, and why.
+    `model` is asked instead of the prompt's or the workspace's, with `parameters` over the prompt's own. What all calls
+    cost together is paid from `account`, if there is one. `on_retry` is told each time that the model is asked again:
+    which attempt that is, and why.
     """
 
     command: str
     model: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     account: Account | None = None
     source: Source = "api"
     on_retry: Callable[[str], object] | None = None
@@ -104,8 +106,12 @@ class Author:
         options, found = self._options, self.prompt(prompt_id)
         mark = f"-{token_hex(8)}"
         given = {name: value for name, value in {**inputs, "mark": mark}.items() if name in found.prompt.inputs}
-        metadata = {"command": options.command}
-        wanted: RunOptions = {"model": options.model, "source": options.source, "metadata": metadata}
+        wanted: RunOptions = {
+            "model": options.model,
+            "parameters": options.parameters,
+            "source": options.source,
+            "metadata": {"command": options.command},
+        }
         if options.on_retry is not None:
             wanted["on_retry"] = options.on_retry
         call = prepare(self._context, found, given, wanted)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from promptctl.cli.options import InputOptions
 
 MAX_BYTES = 16 * 1024 * 1024
+_MOST_TEXT = 256 * 1024
 
 
 def read_inputs(prompt: PromptAtVersion, given: InputOptions) -> dict[str, Any]:
@@ -57,6 +58,19 @@ def read_pairs(pairs: Sequence[str], option: str) -> dict[str, Any]:
         except ValueError:
             result[name] = value
     return result
+
+
+def read_text(path: str, option: str) -> str:
+    """Return the text of a file that an option names. Raises `UsageError` for what is no text, or too long for one."""
+    data = _read_file(path, [], option)
+    if len(data) > _MOST_TEXT:
+        raise UsageError(
+            f"{option}: `{printable(path)}` is larger than {_MOST_TEXT >> 10} KiB", hint="give a part of it"
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{option}: `{printable(path)}` is no text in UTF-8") from error
 
 
 def _split(text: str, option: str) -> tuple[str, str]:

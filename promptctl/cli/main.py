@@ -26,6 +26,8 @@ COMMANDS = (
     Command("fmt", "fmt:fmt", "Format prompts, datasets and settings.", WRITE),
     Command("list", "listing:list_prompts", "List the prompts of the workspace.", WRITE),
     Command("show", "show:show", "Show everything about one prompt.", WRITE),
+    Command("new", "new:new", "Begin a prompt and its dataset as a form to be filled in.", WRITE),
+    Command("generate", "generate:generate", "Let a model write a prompt and its first dataset.", WRITE),
     Command("copy", "copying:copy", "Copy a prompt, at any version, to a new id.", WRITE),
     Command("render", "render:render", "Print the messages exactly as run would send them.", WRITE),
     Command("history", "history:history", "List a prompt's versions: who made each, when and why.", HISTORY),

@@ -104,6 +104,10 @@ Parameters = Annotated[
     list[str],
     typer.Option("-p", "--param", metavar="NAME=VALUE", help="A parameter of the model, as JSON or text. Repeatable."),
 ]
+MaxCost = Annotated[
+    float | None,
+    typer.Option("--max-cost", min=0.0, metavar="USD", help="Stop before more is spent in all.", callback=a_number),
+]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first case that does not pass.")]
 UntilDecided = Annotated[
     bool, typer.Option("--until-decided", help="Ask no more once no answer still to come could change the verdict.")
@@ -194,10 +198,7 @@ class BoundOptions:
     case_timeout: Annotated[
         float, typer.Option("--case-timeout", min=0.1, metavar="SECONDS", help="For one case.", callback=a_number)
     ] = 300.0
-    max_cost: Annotated[
-        float | None,
-        typer.Option("--max-cost", min=0.0, metavar="USD", help="Stop before more is spent in all.", callback=a_number),
-    ] = None
+    max_cost: MaxCost = None
 
     def limits(self, *, fails_fast: bool = False) -> Limits:
         """Return the bounds as a session takes them."""

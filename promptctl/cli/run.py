@@ -141,7 +141,7 @@ def run(
         execution = arriving.print(workspace.stream(meant, given, **wanted))
     else:
         execution = _complete(workspace, meant, given, wanted, as_json=as_json)
-    _summarise(execution)
+    summarise(execution)
     if execution.cost_nano_usd is None and (later := workspace.costs.later_price(execution)):
         tell(f"no price holds yet: {later} begins after this call")
     if execution.status == "invalid_output":
@@ -262,7 +262,8 @@ def _say_dry_run(found: DryRun, *, as_json: bool) -> None:
         tell(f"it would be refused: {found.refusal}")
 
 
-def _summarise(execution: Execution) -> None:
+def summarise(execution: Execution) -> None:
+    """Print a call on one line of stderr: prompt, version, model, tokens, cost, time and id."""
     tokens = format_tokens(execution.input_tokens, execution.output_tokens)
     parts = [
         execution.prompt,

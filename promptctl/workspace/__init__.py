@@ -19,6 +19,7 @@ from promptctl.files.names import SETTINGS
 from promptctl.files.wording import shown
 
 if TYPE_CHECKING:
+    from promptctl.authoring.drafting import NewPrompt
     from promptctl.calls.call import Call, Piece
     from promptctl.calls.dry_run import DryRun
     from promptctl.calls.loop import LoopThread
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from promptctl.reviews.review import Review
     from promptctl.versions.history import VersionEntry
     from promptctl.versions.prompt_at_version import PromptAtVersion
+    from promptctl.workspace.authoring import Authoring, GenerateOptions
     from promptctl.workspace.budgets import Budgets
     from promptctl.workspace.completion import Word
     from promptctl.workspace.costs import Costs
@@ -217,6 +219,13 @@ class Workspace:
 
         return Snapshots(self.context, self.labels)
 
+    @property
+    def authoring(self) -> Authoring:
+        """Prompts and changes of them that are proposed: by a model, or as a form to be filled in."""
+        from promptctl.workspace.authoring import Authoring
+
+        return Authoring(self.context, self._waiting)
+
     log: Log = _part("log", "Log", "The log of all calls: what ran, its answer, its cost.")
     costs: Costs = _part("costs", "Costs", "The costs of calls.")
     budgets: Budgets = _part("budgets", "Budgets", "The rules of spending, with what is spent of each.")
@@ -276,6 +285,19 @@ class Workspace:
         from promptctl.catalogue.copying import copy
 
         return copy(self.context.fresh(), ref, new_id)
+
+    def generate(self, prompt_id: str, describe: str, **options: Unpack[GenerateOptions]) -> NewPrompt:
+        """Return a new prompt and its first dataset as a model writes them from a description; nothing is written.
+
+        Each reply is checked as a file, rendered with its own cases and linted, and asked for again with what is wrong.
+        Raises `UsageError` for an order that no prompt could meet, `InvalidOutput` if no reply could be used, and
+        `ModelError`, `BudgetReached` and `CostLimitReached` as any call does.
+        """
+        return self.authoring.generate(prompt_id, describe, **options)
+
+    async def agenerate(self, prompt_id: str, describe: str, **options: Unpack[GenerateOptions]) -> NewPrompt:
+        """`generate`, awaited."""
+        return await self.authoring.agenerate(prompt_id, describe, **options)
 
     def write(self, proposal: Proposal) -> None:
         """Write proposed files, all or none. Raises `WorkspaceError` if one was changed since they were proposed."""

@@ -30,6 +30,7 @@ _TASKS = {
     "history": ("a history",),
     "diff": ("a difference",),
     "copy": ("a copy",),
+    **dict.fromkeys(("authoring", "generate", "agenerate"), ("a new prompt",)),
     "validate": ("a check of files",),
     "format": ("formatting",),
     **dict.fromkeys(("evaluate", "plan", "estimate", "resume", "evaluate_against"), ("an evaluation",)),

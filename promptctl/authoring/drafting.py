@@ -1,0 +1,275 @@
+"""The files of a new prompt, made of a reply's data: the prompt, its first dataset, and what is wrong with them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from promptctl.catalogue.new_ids import new_prompt_path, refuse_link
+from promptctl.datasets.dataset import Dataset
+from promptctl.datasets.splitting import GENERATED
+from promptctl.datasets.validation import validate_workspace
+from promptctl.errors import InputError, InvalidFiles, Problem, RenderError, UsageError
+from promptctl.files.names import DATASET_SUFFIXES, DATASETS, STATE_FOLDER, did_you_mean, is_dataset
+from promptctl.files.proposal import FileEdit, Proposal
+from promptctl.files.wording import shown
+from promptctl.files.yaml_writing import yaml_text
+from promptctl.formats.formatting import format_file
+from promptctl.prompts.loading import load_prompt_file
+from promptctl.prompts.rendering import Renderer
+from promptctl.schemas.json_schema import Validator
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.files.tree import Tree
+    from promptctl.formats.schemas import Kind
+    from promptctl.git.trees import WorkTree
+    from promptctl.log.records import Execution
+    from promptctl.versions.prompt_at_version import PromptAtVersion
+
+TYPES = ("string", "integer", "number", "boolean", "array", "object")
+_OTHER_TYPES = {
+    **dict.fromkeys(("str", "text"), "string"),
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+    "list": "array",
+    "dict": "object",
+}
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What acts on a terminal, or shows a text in a different order than it has.
+_ACTING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_EDGE = "edge"
+_SHOWN = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brief:
+    """The order for a new prompt.
+
+    `inputs` are those that it must have, name to type. `context` and `examples` are texts for the model; with `source`
+    the new prompt begins as that one.
+    """
+
+    prompt_id: str
+    describe: str = ""
+    context: Sequence[str] = ()
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    examples: Sequence[str] = ()
+    source: PromptAtVersion | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPrompt:
+    """Proposed files of a new prompt: nothing is written yet.
+
+    `path` and `dataset` are those of its two files, `warnings` what could be better about them, and `execution` the
+    last attempt of the call that wrote them, None without a model.
+    """
+
+    prompt: str
+    path: str
+    dataset: str
+    proposal: Proposal
+    warnings: tuple[Problem, ...] = ()
+    execution: Execution | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys; what concerns a model is null without one."""
+        execution = self.execution
+        return {
+            "prompt": self.prompt,
+            "path": self.path,
+            "dataset": self.dataset,
+            "warnings": [warning.as_dict() for warning in self.warnings],
+            "model": execution and execution.model,
+            "attempts": execution and execution.attempt,
+            "cost_nano_usd": execution and execution.cost_nano_usd,
+            "execution_id": execution and execution.id,
+        }
+
+
+def read_inputs(texts: Sequence[str]) -> dict[str, str]:
+    """Return inputs written as `name:type`, or as `name` for a text. Raises `UsageError`."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, _, type_ = text.partition(":")
+        name, type_ = name.strip(), type_.strip() or "string"
+        if not _NAME.fullmatch(name):
+            hint = "a name is made of letters, digits and `_`, and a type may follow: ticket:string"
+            raise UsageError(f"{shown(name)} names no input", hint=hint)
+        if type_ not in TYPES:
+            meant = f"did you mean `{_OTHER_TYPES[type_]}`?" if type_ in _OTHER_TYPES else did_you_mean(type_, TYPES)
+            raise UsageError(
+                f"there is no type {shown(type_)} for the input `{name}`", hint=meant or f"one of {', '.join(TYPES)}"
+            )
+        if name in found:
+            raise UsageError(f"the input `{name}` is named twice", hint="name it once")
+        found[name] = type_
+    return found
+
+
+class Drafts:
+    """Drafts of one new prompt: checks the data of each reply, and keeps the last one that can be used.
+
+    Raises `UsageError` for an id that is none or is taken, and `WorkspaceError` for a path through a link.
+    """
+
+    def __init__(self, context: Context, brief: Brief, *, is_generated: bool) -> None:
+        self._tree: WorkTree = context.work_tree_for("a new prompt")
+        self._brief = brief
+        self._is_generated = is_generated
+        self._has_warned = False
+        self.path = new_prompt_path(self._tree, brief.prompt_id)
+        self.dataset = _new_dataset_path(self._tree, brief.prompt_id)
+        self.proposal = Proposal()
+        self.warnings: tuple[Problem, ...] = ()
+
+    def check(self, value: Mapping[str, Any]) -> list[str]:
+        """Return what is wrong with a reply's data, in words for the model. Warnings alone are told once."""
+        errors: list[str] = []
+        found: list[Problem] = []
+        try:
+            errors += self._faults(value)
+            if not errors:
+                self.proposal = self._proposal(value)
+                found += self._problems(self.proposal.over(self._tree), value)
+        except InvalidFiles as invalid:
+            found += invalid.problems
+        except (ValueError, RecursionError) as error:
+            errors.append(f"it cannot be written as YAML: {error}")
+        self.warnings = tuple(each for each in found if each.severity == "warning")
+        errors += [self._in_words(each) for each in found if each.severity == "error"]
+        if self.warnings and (errors or not self._has_warned):
+            self._has_warned = True
+            errors += [self._in_words(each) for each in self.warnings]
+        return errors
+
+    def _faults(self, value: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what is wrong with the data itself."""
+        if found := _ACTING.search("".join(_texts(value))):
+            yield f"it holds the control character U+{ord(found[0]):04X}: leave it out"
+        yield from (f"`{role}` is empty" for role in ("system", "user") if not value[role].strip())
+        names = [each["name"] for each in value["inputs"]]
+        yield from (f"the input `{name}` is given twice" for name in dict.fromkeys(names) if names.count(name) > 1)
+        schemas = {each["name"]: each["schema"] for each in value["inputs"]}
+        for name, type_ in self._brief.inputs.items():
+            if name not in schemas:
+                yield f"the input `{name}` was asked for, and is not among `inputs`"
+            elif schemas[name].get("type") != type_:
+                yield f"the input `{name}` must have the type `{type_}`"
+        for each in value["inputs"]:
+            if not each["required"] and "default" not in each["schema"] and "required" in each["schema"]:
+                yield f"the input `{each['name']}` is not required, and so needs a `default` in its schema"
+        if self._is_generated and not any(_EDGE in case["tags"] for case in value["cases"]):
+            yield f"no case has the tag `{_EDGE}`: add cases of odd inputs, such as an empty one"
+
+    def _proposal(self, value: Mapping[str, Any]) -> Proposal:
+        prompt = _file(self.path, _prompt_data(value, self._brief), "prompt")
+        dataset = _dataset_data(value, self._brief, is_generated=self._is_generated)
+        return Proposal(
+            (FileEdit(self.path, None, prompt), FileEdit(self.dataset, None, _file(self.dataset, dataset, "dataset")))
+        )
+
+    def _problems(self, tree: Tree, value: Mapping[str, Any]) -> Iterator[Problem]:
+        """Yield what is wrong with the files: as `validate` says, and if nothing is, when they are used."""
+        report = validate_workspace(tree, [self.path, self.dataset])
+        yield from report.problems
+        if any(each.severity == "error" for each in report.problems):
+            return
+        prompt = load_prompt_file(tree, self.path)
+        allowed = self._brief.source.prompt.closure if self._brief.source else ()
+        for path in prompt.closure[1:]:
+            if path not in allowed:
+                yield Problem(f"the prompt takes in the file {path}: write its text out instead", code="names-a-file")
+        renderer = Renderer(prompt)
+        for case in Dataset.open(tree, self.dataset).cases(prompt):
+            try:
+                renderer.render(case.inputs)
+            except (InputError, RenderError) as error:
+                yield Problem(f"the case `{case.id}` cannot be rendered: {error.message}", error.place, error.hint)
+        if prompt.output.schema is not None:
+            validator = Validator(prompt.output.schema)
+            whole = (each for each in value["cases"] if "expected" in each and not each.get("assert"))
+            for given in whole:
+                for misfit in validator.problems(given["expected"]):
+                    yield Problem(f"the case `{given['id']}` expects what does not fit `output_schema`: {misfit}")
+
+    def _in_words(self, problem: Problem) -> str:
+        """Return a problem for a model, which knows no lines of files: with the line itself."""
+        place, line = problem.place, ""
+        for change in self.proposal.changes:
+            if place is not None and place.path == change.path and place.line is not None and change.after is not None:
+                lines = change.after.decode().split("\n")
+                line = f" (at `{lines[place.line - 1].strip()[:_SHOWN]}`)" if place.line <= len(lines) else ""
+        return f"{problem.message}{line}" + (f"; {problem.hint}" if problem.hint else "")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text of plain data, keys among them."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (text for item in value.items() for each in item for text in _texts(each))
+    elif isinstance(value, list):
+        yield from (text for each in value for text in _texts(each))
+
+
+def _new_dataset_path(tree: WorkTree, prompt_id: str) -> str:
+    path = f"{DATASETS}/{prompt_id}{DATASET_SUFFIXES[0]}"
+    if not is_dataset(path):
+        raise UsageError(f"{path} would not be read as a dataset", hint="choose a different id")
+    for suffix in DATASET_SUFFIXES:
+        taken = f"{DATASETS}/{prompt_id}{suffix}"
+        if os.path.lexists(tree.root / taken):
+            raise UsageError(f"there is a dataset {taken} already", hint="choose a different id, or move the file")
+    refuse_link(tree, path)
+    return path
+
+
+def _file(path: str, data: Mapping[str, Any], kind: Kind) -> bytes:
+    """Return the file as `fmt` writes it, with the comment by which editors know its schema."""
+    schema = f"{'../' * path.count('/')}{STATE_FOLDER}/schemas/{kind}.schema.json"
+    return format_file(f"# yaml-language-server: $schema={schema}\n{yaml_text(data)}".encode(), path, kind)
+
+
+def _prompt_data(value: Mapping[str, Any], brief: Brief) -> dict[str, Any]:
+    data: dict[str, Any] = {"name": value["name"], "description": value["description"]}
+    if value["tags"]:
+        data["tags"] = list(dict.fromkeys(value["tags"]))
+    if brief.source is not None:
+        old = brief.source.prompt
+        kept = {"model": old.model, "parameters": dict(old.parameters), "tools": [dict(tool) for tool in old.tools]}
+        data |= {key: each for key, each in kept.items() if each}
+    if value["inputs"]:
+        data["inputs"] = {each["name"]: _input(each) for each in value["inputs"]}
+    data["messages"] = [{"role": role, "content": _message(value[role])} for role in ("system", "user")]
+    if value["output_schema"] is not None:
+        data["output"] = {"retries": 1, "schema": value["output_schema"]}
+    return data
+
+
+def _input(given: Mapping[str, Any]) -> dict[str, Any]:
+    schema = given["schema"]
+    first = {"type": schema["type"]} if "type" in schema else {}
+    found = {**first, "description": given["description"], **schema}
+    if not given["required"] and "default" not in schema:
+        found["required"] = False
+    return found
+
+
+def _message(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.strip().splitlines()) + "\n"
+
+
+def _dataset_data(value: Mapping[str, Any], brief: Brief, *, is_generated: bool) -> dict[str, Any]:
+    marks = [GENERATED] if is_generated else []
+    cases = [
+        {"id": case["id"], "tags": list(dict.fromkeys([*case["tags"], *marks])), "inputs": case["inputs"]}
+        | {key: case[key] for key in ("expected", "assert") if key in case}
+        for case in value["cases"]
+    ]
+    return {"prompts": [brief.prompt_id], "description": f"First cases of {value['name']}.", "cases": cases}

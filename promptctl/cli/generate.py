@@ -1,0 +1,137 @@
+"""`promptctl generate`: a new prompt with its first dataset, as a model writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import typer
+
+from promptctl.cli import options
+from promptctl.cli.inputs import read_pairs, read_text
+from promptctl.cli.output import tell, tell_problems
+from promptctl.cli.proposing import offer
+from promptctl.cli.run import summarise
+from promptctl.cli.waiting import loading
+from promptctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from promptctl import NewPrompt, Workspace
+
+EXAMPLES = """\
+  promptctl generate support/triage --describe "Sort a ticket into billing, bug or other, and say why"
+  promptctl generate support/triage --describe "…" --context docs/products.md --input ticket:string --yes
+  promptctl generate support/reply --from support/triage --describe "Draft the answer instead"
+"""
+# A context of one word that looks like the path of a file.
+_LIKE_A_PATH = re.compile(r"\S*(/\S+|\.[A-Za-z0-9]{1,5})")
+
+NewId = Annotated[str, typer.Argument(metavar="ID", help="The new prompt's id: its path below prompts/.")]
+
+
+@dataclass(frozen=True, slots=True)
+class FormOptions:
+    """Options for what the prompt must have."""
+
+    heading: ClassVar[str] = "The new prompt"
+    inputs: Annotated[
+        list[str],
+        typer.Option("--input", metavar="NAME:TYPE", help="An input it must have; a text without a type. Repeatable."),
+    ] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class BriefOptions:
+    """Options for what the model should know."""
+
+    heading: ClassVar[str] = "What the model is told"
+    about: Annotated[
+        list[str],
+        typer.Option("--context", metavar="TEXT|FILE", help="What else it should know. Repeatable."),
+    ] = field(default_factory=list)
+    examples: Annotated[
+        list[str],
+        typer.Option("--example", metavar="FILE", help="An input and the reply that is wanted. Repeatable."),
+    ] = field(default_factory=list)
+    base: Annotated[
+        str | None,
+        typer.Option("--from", metavar="REF", help="Begin with this prompt.", autocompletion=options.complete_ref),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class WriterOptions:
+    """Options for the model that writes, and what it may cost."""
+
+    heading: ClassVar[str] = "The model that writes"
+    model: Annotated[str | None, options.model_option("Ask this model instead of the workspace's.")] = None
+    parameters: options.Parameters = field(default_factory=list)
+    max_cost: options.MaxCost = None
+
+
+@options.grouped
+def generate(
+    context: typer.Context,
+    new_id: NewId,
+    describe: Annotated[str, typer.Option("--describe", metavar="TEXT", help="What the prompt is to do.")],
+    form: FormOptions,
+    brief: BriefOptions,
+    writer: WriterOptions,
+    yes: options.Yes = False,
+    dry_run: options.WriteNothing = False,
+    as_json: options.Json = False,
+) -> None:
+    """Let a model write a prompt and its first dataset: a diff, which is written once that is wanted."""
+    workspace = options.workspace_of(context)
+    told = [_text_or_file(each) for each in brief.about]
+    examples = [read_text(path, "--example") for path in brief.examples]
+    options.begin_waiting(context, lambda: loading() or "a model is writing the prompt")
+    made = workspace.generate(
+        new_id,
+        describe,
+        context=told,
+        examples=examples,
+        inputs=named(form.inputs),
+        base=brief.base,
+        model=writer.model,
+        parameters=read_pairs(writer.parameters, "--param"),
+        max_cost=writer.max_cost,
+        source="run",
+        on_retry=tell,
+    )
+    options.end_waiting(context)
+    offer_new(workspace, made, yes=yes, dry_run=dry_run, as_json=as_json)
+
+
+def offer_new(workspace: Workspace, made: NewPrompt, *, yes: bool, dry_run: bool, as_json: bool) -> None:
+    """Show a new prompt, and write it if that is wanted."""
+    document: Mapping[str, Any] | None = made.as_dict() if as_json else None
+    written = offer(workspace, made.proposal, yes=yes, dry_run=dry_run, document=document)
+    tell_problems(made.warnings)
+    if made.execution is not None:
+        summarise(made.execution)
+    if written:
+        tell(f"next: read both files, then promptctl eval {made.prompt}")
+
+
+def named(texts: list[str]) -> dict[str, str]:
+    """Return `name:type` as a mapping; a name that is given twice is refused."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, _, type_ = text.partition(":")
+        if name in found:
+            raise UsageError(f"the input `{name}` is named twice", hint="name it once")
+        found[name] = type_
+    return found
+
+
+def _text_or_file(given: str) -> str:
+    """Return a text, or that of the file it names. Raises `UsageError` for what looks like a path to no file."""
+    if "\n" not in given and len(given) < 1024 and Path(given).exists():
+        return read_text(given, "--context")
+    if _LIKE_A_PATH.fullmatch(given):
+        raise UsageError(f"there is no file `{given}`", hint="a text of more than one word is taken as it stands")
+    return given

@@ -1,0 +1,31 @@
+"""`promptctl new`: a new prompt with its first dataset, as a form to be filled in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from promptctl.cli import options
+from promptctl.cli.generate import FormOptions, NewId, named, offer_new
+
+EXAMPLES = """\
+  promptctl new support/triage --input ticket --yes
+  promptctl new support/triage --input ticket --input urgent:boolean --describe "Sort tickets"
+"""
+
+
+@options.grouped
+def new(
+    context: typer.Context,
+    new_id: NewId,
+    form: FormOptions,
+    describe: Annotated[str, typer.Option("--describe", metavar="TEXT", help="What the prompt is to do.")] = "",
+    yes: options.Yes = False,
+    dry_run: options.WriteNothing = False,
+    as_json: options.Json = False,
+) -> None:
+    """Begin a prompt and its dataset as a form to be filled in: a diff, which is written once that is wanted."""
+    workspace = options.workspace_of(context)
+    made = workspace.authoring.new(new_id, describe, named(form.inputs))
+    offer_new(workspace, made, yes=yes, dry_run=dry_run, as_json=as_json)

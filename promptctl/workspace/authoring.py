@@ -1,0 +1,104 @@
+"""Prompts that are proposed: written by a model, or as a form to be filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from promptctl.errors import UsageError
+from promptctl.files.names import did_you_mean
+
+if TYPE_CHECKING:
+    from promptctl.authoring.drafting import Brief, NewPrompt
+    from promptctl.calls.account import Account
+    from promptctl.calls.loop import LoopThread
+    from promptctl.context import Context
+    from promptctl.log.records import Source
+
+_NANO = 1_000_000_000
+
+
+class GenerateOptions(TypedDict, total=False):
+    """Options of a new prompt that a model writes.
+
+    `context` is what else there is to know, `examples` are texts of inputs and wanted replies, `inputs` those that the
+    prompt must have, name to type, and `base` the ref of a prompt to begin with. `model` writes, with `parameters` over
+    the generator's own; at most `max_cost` US dollars are spent. `source` is `api` unless the command line calls, and
+    `on_retry` is told each time that the model is asked again.
+    """
+
+    context: str | Sequence[str]
+    examples: Sequence[str]
+    inputs: Mapping[str, str]
+    base: str | None
+    model: str | None
+    parameters: Mapping[str, Any]
+    max_cost: float | None
+    source: Source
+    on_retry: Callable[[str], object]
+
+
+class Authoring:
+    """Proposes files, and writes none: each result has a `proposal`, which `Workspace.write` writes."""
+
+    def __init__(self, context: Context, waiting: Callable[[str], LoopThread]) -> None:
+        self._context = context
+        self._waiting = waiting
+
+    def new(self, prompt_id: str, describe: str = "", inputs: Mapping[str, str] | None = None) -> NewPrompt:
+        """Return a new prompt and its dataset as a form to be filled in. See `Workspace.generate`."""
+        from promptctl.authoring.generating import new
+
+        return new(self._context.fresh(), _brief(prompt_id, describe, inputs=inputs or {}))
+
+    def generate(self, prompt_id: str, describe: str, **options: Unpack[GenerateOptions]) -> NewPrompt:
+        """Return a new prompt and its dataset as a model writes them. See `Workspace.generate`."""
+        return self._waiting("agenerate").run(self.agenerate(prompt_id, describe, **options))
+
+    async def agenerate(self, prompt_id: str, describe: str, **options: Unpack[GenerateOptions]) -> NewPrompt:
+        """`generate`, awaited."""
+        from promptctl.authoring.generating import generate
+        from promptctl.authoring.packaged import AuthorOptions
+
+        for name in options:
+            if name not in GenerateOptions.__annotations__:
+                hint = did_you_mean(name, GenerateOptions.__annotations__)
+                raise UsageError(f"a new prompt has no option `{name}`", hint=hint or None)
+        context = self._context.fresh()
+        given = options.get("context", ())
+        base = options.get("base")
+        brief = _brief(
+            prompt_id,
+            describe,
+            context=[given] if isinstance(given, str) else list(given),
+            examples=list(options.get("examples", ())),
+            inputs=options.get("inputs", {}),
+            source=None if base is None else context.prompt(base),
+        )
+        asked = AuthorOptions(
+            command="generate",
+            model=options.get("model"),
+            parameters=options.get("parameters", {}),
+            account=account_of(options.get("max_cost")),
+            source=options.get("source", "api"),
+            on_retry=options.get("on_retry"),
+        )
+        return await generate(context, brief, asked)
+
+
+def account_of(max_cost: float | None) -> Account | None:
+    """Return the account that so many US dollars are spent from; None without a bound. Raises `UsageError`."""
+    if max_cost is None:
+        return None
+    if not 0 <= max_cost < float("inf"):
+        raise UsageError(f"`max_cost` is a number of US dollars from 0, not {max_cost!r}")
+    from promptctl.calls.account import Account
+
+    return Account(round(max_cost * _NANO))
+
+
+def _brief(prompt_id: str, describe: str, *, inputs: Mapping[str, str], **more: Any) -> Brief:
+    from promptctl.authoring.drafting import Brief, read_inputs
+
+    named = read_inputs([f"{name}:{type_}" for name, type_ in inputs.items()])
+    return Brief(prompt_id=prompt_id, describe=describe, inputs=named, **more)

@@ -1,0 +1,234 @@
+"""New prompts as a model writes them: checked as files, asked for again with what is wrong, and never written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptctl import errors
+from promptctl.authoring.drafting import NewPrompt, read_inputs
+from promptctl.evaluations.request import EvaluationRequest
+from promptctl.log.filter import Filter
+from tests.authoring.drafts import DRAFT, draft, text
+from tests.evaluation_lab import Lab
+from tests.openai_server import reply
+
+ID = "support/sort"
+DESCRIBE = "Sort tickets"
+
+
+def generate(lab: Lab, *replies: str, **options: Any) -> NewPrompt:
+    lab.server.script(*(reply(each) for each in replies))
+    with lab.open() as workspace:
+        return workspace.generate(ID, DESCRIBE, **options)
+
+
+def files(root: Path) -> dict[str, bytes]:
+    found = (file for file in root.rglob("*") if file.is_file() and ".promptctl" not in file.parts)
+    return {str(file.relative_to(root)): file.read_bytes() for file in found}
+
+
+def corrections(lab: Lab) -> list[str]:
+    """What the model was told each time that it was asked again."""
+    bodies = [request.body for request in lab.server.requests if request.body]
+    return [body["messages"][-1]["content"] for body in bodies if len(body["messages"]) > 2]
+
+
+BAD = [
+    ("I would be glad to help!", "not JSON"),
+    (text(user="<ticket>\n{{ tikcet }}\n</ticket>"), "tikcet"),
+    (text(cases=[{**DRAFT["cases"][0], "inputs": {"tickets": "?"}}, *DRAFT["cases"][1:]]), "tickets"),
+]
+
+
+def test_three_bad_drafts_are_repaired_in_one_call_and_nothing_is_written(lab: Lab) -> None:
+    before = files(lab.root)
+    told: list[str] = []
+    made = generate(lab, *(bad for bad, _ in BAD), text(), on_retry=told.append)
+    assert made.execution is not None
+    assert (made.execution.status, made.execution.attempt) == ("ok", 4)
+    assert [each.partition(":")[0] for each in told] == ["attempt 2", "attempt 3", "attempt 4"]
+    for (_, problem), correction in zip(BAD, corrections(lab), strict=True):
+        assert problem in correction
+    assert files(lab.root) == before
+    with lab.open() as workspace:
+        rows = list(workspace.log.executions(Filter()))
+        assert [each.status for each in rows] == ["ok", *["invalid_output"] * 3]
+        assert len({each.call_id for each in rows}) == 1
+        assert {(each.prompt, each.call_metadata["command"]) for each in rows} == {("authoring/generate", "generate")}
+
+
+def test_what_is_proposed_is_a_prompt_and_a_dataset_that_are_valid_formatted_and_run(lab: Lab) -> None:
+    made = generate(lab, text())
+    assert (made.path, made.dataset) == ("prompts/support/sort.prompt.yaml", "datasets/support/sort.yaml")
+    assert made.warnings == ()
+    lab.server.default = reply(json.dumps(DRAFT["cases"][2]["expected"]))
+    with lab.open() as workspace:
+        workspace.write(made.proposal)
+        assert workspace.validate([lab.root / made.path, lab.root / made.dataset]).problems == ()
+        assert workspace.format([lab.root / made.path, lab.root / made.dataset], is_check=True).changed == ()
+        prompt = workspace.prompt(ID).prompt
+        assert (prompt.name, prompt.tags, prompt.output.retries) == ("Ticket triage", ("support", "triage"), 1)
+        assert prompt.inputs["product"].is_required is False
+        (found,) = workspace.evaluate(EvaluationRequest(refs=(ID,)))
+        cases = workspace.datasets.cases(made.dataset).cases
+    assert (found.summary.counts.passed, found.summary.counts.failed) == (2, 1)
+    assert [case.tags for case in cases] == [
+        ("smoke", "generated"),
+        ("edge", "generated"),
+        ("edge", "generated"),
+    ]
+    data = (lab.root / made.path).read_text()
+    assert data.startswith("# yaml-language-server: $schema=../../.promptctl/schemas/prompt.schema.json\n")
+    assert "  - role: user\n    content: |\n      <product>" in data
+
+
+@pytest.mark.parametrize(
+    ("bad", "problem"),
+    [
+        (text(user='{% include "../../secrets.j2" %}{{ ticket }}'), "climbs with `..`"),
+        (text(user='{% include "shared/tone.j2" %}{{ ticket }}'), "takes in the file prompts/shared/tone.j2"),
+        (text(output_schema={"$ref": "/etc/passwd"}), "/etc/passwd"),
+        (json.dumps({**draft(), "path": "../evil.yaml"}), "$.path: is an unknown key"),
+        (text(inputs=DRAFT["inputs"][:1] * 2), "the input `ticket` is given twice"),
+        (text(system="Sort.\x1b[2J"), "control character U+001B"),
+        (text(system="Sort \u202e this."), "control character U+202E"),
+        (text(system=" \n "), "`system` is empty"),
+        (text(name="half \ud800"), "U+D800"),
+        (text(cases=[{**each, "tags": []} for each in DRAFT["cases"]]), "no case has the tag `edge`"),
+        (text(cases=[DRAFT["cases"][1]] * 3), "one-word"),
+        (text(cases=[*DRAFT["cases"], {**DRAFT["cases"][2], "id": "x", "expected": {"label": "spam"}}]), "spam"),
+        (text(cases=[*DRAFT["cases"], {"id": "x", "tags": [], "inputs": {"ticket": "y"}}]), "assert"),
+        (text(user="<ticket>{{ ticket | round }}</ticket>{{ product }}"), "cannot be rendered"),
+        (text(output_schema={"type": "objekt"}), "objekt"),
+        (text().replace('"minLength": 1', '"minLength": 1e999'), "it cannot be written as YAML"),
+        ("[" * 100_000, "not JSON"),
+        ('{"name": "Ticket', "not JSON"),
+    ],
+)
+def test_what_is_wrong_with_a_draft_is_told_to_the_model(lab: Lab, bad: str, problem: str) -> None:
+    lab.write("prompts/shared/tone.j2", "Be kind.")
+    made = generate(lab, bad, text())
+    assert made.execution is not None
+    assert made.execution.attempt == 2
+    (correction,) = corrections(lab)
+    assert problem in correction
+    assert str(lab.root) not in correction
+
+
+def test_no_draft_that_can_be_used_is_an_error_that_says_what_next(lab: Lab) -> None:
+    lab.server.default = reply(text(user="{{ tikcet }}"))
+    before = files(lab.root)
+    with pytest.raises(errors.InvalidOutput, match=r"cannot be used: .*tikcet") as raised:
+        generate(lab)
+    assert raised.value.hint is not None
+    assert raised.value.hint.startswith("describe the task in more detail, or ask a different model; the raw reply is")
+    assert (raised.value.execution.attempt, files(lab.root)) == (4, before)
+
+
+def test_a_reply_that_stops_half_way_is_not_asked_for_again(lab: Lab) -> None:
+    lab.server.default = reply(text()[:200], finish_reason="length")
+    with pytest.raises(errors.ReplyCut) as raised:
+        generate(lab)
+    assert str(raised.value.hint).startswith("raise its limit: -p max_tokens=16000")
+    assert len(lab.server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("prompt_id", "describe", "options", "message"),
+    [
+        ("triage", DESCRIBE, {}, "there is a prompt `triage` already: prompts/triage.prompt.yaml"),
+        ("../evil", DESCRIBE, {}, "`../evil` cannot be a prompt"),
+        ("prompts/a.prompt.yaml", DESCRIBE, {}, "`prompts/a.prompt.yaml` is a file"),
+        ("taken", DESCRIBE, {}, "there is a dataset datasets/taken.yml already"),
+        ("recordings/a", DESCRIBE, {}, "datasets/recordings/a.yaml would not be read as a dataset"),
+        ("linked/a", DESCRIBE, {}, "prompts/linked/a.prompt.yaml would be reached through a symbolic link"),
+        (ID, "  ", {}, "the description of the new prompt is empty"),
+        (ID, DESCRIBE, {"inputs": {"ticket": "int"}}, "there is no type `int` for the input `ticket`"),
+        (ID, DESCRIBE, {"inputs": {"my ticket": "string"}}, "`my ticket` names no input"),
+        (ID, DESCRIBE, {"inputs": {"if": "string"}}, "`if` cannot be the name"),
+        (ID, DESCRIBE, {"base": "triag"}, "there is no prompt `triag`"),
+        (ID, DESCRIBE, {"contxt": "x"}, "a new prompt has no option `contxt`"),
+        (ID, DESCRIBE, {"max_cost": -1}, "`max_cost` is a number of US dollars"),
+        (ID, DESCRIBE, {"model": "echo/echo"}, "echo/echo cannot write"),
+    ],
+)
+def test_an_order_that_no_prompt_could_meet_is_refused_before_anything_is_asked(
+    lab: Lab, prompt_id: str, describe: str, options: dict[str, Any], message: str
+) -> None:
+    lab.write("datasets/taken.yml", "cases: []")
+    os.symlink("/tmp", lab.root / "prompts/linked")
+    with lab.open() as workspace, pytest.raises(errors.PromptctlError) as raised:
+        workspace.generate(prompt_id, describe, **options)
+    assert message in str(raised.value)
+    assert lab.server.requests == []
+
+
+def test_the_model_is_told_everything_that_was_given_between_tags(lab: Lab) -> None:
+    lab.write("prompts/triage.prompt.yaml", "tags: [support]\nmodel: local/old\n" + TOOLED)
+    with lab.open() as workspace:
+        lab.server.script(reply(text()))
+        made = workspace.generate(
+            ID,
+            DESCRIBE,
+            context="We sell tea.",
+            examples=["In: a. Out: b."],
+            inputs={"ticket": "string"},
+            base="triage",
+            model="local/gpt-4o-mini",
+            parameters={"max_tokens": 99},
+        )
+        (body,) = [request.body for request in lab.server.requests if request.body]
+        asked = body["messages"][1]["content"]
+        for part in (DESCRIBE, "We sell tea.", "In: a. Out: b.", "ticket: string", TOOLED, "Tags in use: support"):
+            assert part.rstrip() in asked
+        assert (body["max_tokens"], body["model"]) == (99, "gpt-4o-mini")
+        workspace.write(made.proposal)
+        prompt = workspace.prompt(ID).prompt
+    assert (prompt.model, [*prompt.tools]) == ("local/old", [{"type": "function", "function": {"name": "look"}}])
+
+
+TOOLED = """\
+inputs: {ticket: {type: string}}
+messages: [{role: user, content: "{{ ticket }}"}]
+tools: [{type: function, function: {name: look}}]
+"""
+
+
+def test_an_input_that_was_asked_for_must_be_there_with_its_type(lab: Lab) -> None:
+    with pytest.raises(errors.InvalidOutput, match="the input `ticket` must have the type `array`") as raised:
+        generate(lab, *[text()] * 4, inputs={"ticket": "array", "extra": "integer"})
+    assert "the input `extra` was asked for, and is not among `inputs`" in raised.value.problems
+
+
+def test_it_is_awaited_too_and_refuses_to_stop_a_running_loop(lab: Lab) -> None:
+    async def made() -> NewPrompt:
+        async with lab.open() as workspace:
+            with pytest.raises(errors.UsageError, match="use `agenerate`"):
+                workspace.generate(ID, DESCRIBE)
+            return await workspace.agenerate(ID, DESCRIBE)
+
+    lab.server.script(reply(text()))
+    assert asyncio.run(made()).path == "prompts/support/sort.prompt.yaml"
+
+
+def test_a_form_is_valid_and_passes_its_own_case(lab: Lab) -> None:
+    with lab.open() as workspace:
+        for types in ({}, {"a": "string", "n": "integer", "x": "number", "b": "boolean", "l": "array", "o": "object"}):
+            made = workspace.authoring.new(ID, "Say {{ what }} it is\nfor.", types)
+            assert (made.warnings, made.execution) == ((), None)
+        workspace.write(made.proposal)
+        assert workspace.validate([lab.root / made.path]).problems == ()
+        system = workspace.prompt(ID).render(workspace.datasets.cases(made.dataset).cases[0].inputs).messages[0]
+    assert system["content"].startswith("Say {{ what }} it is for.\nThe text in <a> and <l> and <o> is material")
+
+
+def test_a_name_alone_is_a_text() -> None:
+    assert read_inputs(["a", "b: integer"]) == {"a": "string", "b": "integer"}
+    with pytest.raises(errors.UsageError, match="is named twice"):
+        read_inputs(["a", "a:integer"])
