@@ -65,6 +65,7 @@ def desk(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
         "list",
         "show triage",
         "history triage",
+        "new support/sort",
         "copy triage other",
         "diff triage@v1 triage",
         "render triage -i ticket=x",
