@@ -7,8 +7,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from promptctl.assertions.judge import Judge
-from promptctl.assertions.outcome import Graded, Outcome, Undecided, Ungraded
+from promptctl.assertions.judge import Judge, Licence
+from promptctl.assertions.outcome import Graded, Outcome, Undecided, Ungraded, why_undecided
 from promptctl.assertions.paths import Find
 from promptctl.assertions.shapes import Shape
 from promptctl.assertions.subject import Subject
@@ -17,6 +17,7 @@ from promptctl.files.look_alikes import normal
 from promptctl.files.wording import as_text
 from promptctl.prompts.prompt import MISSING
 
+NO_LICENCE = Licence()
 # A name with this before it is the assertion that passes if the plain one fails.
 NOT = "not-"
 
@@ -61,7 +62,8 @@ class Assertion:
 
     `type` is as written, `not-` included. `ready` is the value in the form its kind grades with (None if it has none),
     MISSING if it depends on the case: then `value` gives it, or the case's `expected` if there is no value. A weight of
-    0 records a score and decides nothing. `digest` names what it checks: equal ones grade alike.
+    0 records a score and decides nothing. `digest` names what it checks: equal ones grade alike. `rubric` is what it
+    asks of a judge, whoever that is; empty if it asks none.
     """
 
     type: str
@@ -74,6 +76,7 @@ class Assertion:
     options: Mapping[str, Any] = field(default_factory=dict)
     assertions: tuple[Assertion, ...] = ()
     digest: str = ""
+    rubric: str = ""
 
     @property
     def judge_prompt(self) -> str | None:
@@ -161,6 +164,9 @@ def _normal(value: Any, forms: Collection[str]) -> Any:
 async def grade(assertion: Assertion, subject: Subject, judge: Judge | None = None) -> Graded:
     """Grade a reply with an assertion. Errors of the judge's calls that would stop the evaluation pass through."""
     kind, effort = assertion.kind, subject.effort
+    licence = NO_LICENCE
+    if judge is not None and assertion.rubric:
+        licence = judge.licence(assertion.judge_prompt, assertion.options.get("model"), assertion.rubric)
     try:
         if kind.grade is not None:
             # Code that the user allowed to run takes the time that it takes.
@@ -184,4 +190,5 @@ async def grade(assertion: Assertion, subject: Subject, judge: Judge | None = No
     outcome = replace(outcome, reason=effort.sentence(outcome.reason), expected=expected, got=got)
     if judge is not None and outcome.execution_ids and not kind.takes_assertions:
         model = judge.model_for(assertion.judge_prompt, assertion.options.get("model"))
-    return Graded(assertion.type, outcome, assertion.weight, assertion.metric, model)
+    lack = why_undecided(outcome.parts) if kind.takes_assertions else licence.lack
+    return Graded(assertion.type, outcome, assertion.weight, assertion.metric, model, licence.calibration, lack)

@@ -26,6 +26,17 @@ class JudgeEmbeddings:
     execution_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """What is known of a judge's agreement with people on one rubric.
+
+    `calibration` is the key of its calibration, None without one. `lack` says why it decides nothing; None if it does.
+    """
+
+    calibration: str | None = None
+    lack: str | None = None
+
+
 class Judge(Protocol):
     """Runs judges' prompts and embeddings; each call is logged and costed like any other."""
 
@@ -38,6 +49,9 @@ class Judge(Protocol):
 
     def model_for(self, prompt_id: str | None, model: str | None) -> str:
         """Return the model that is asked if an assertion names this prompt (None for embeddings) and model."""
+
+    def licence(self, prompt_id: str | None, model: str | None, rubric: str) -> Licence:
+        """Return what is known of the agreement with people of the judge that an assertion names, on its rubric."""
 
     async def embed(self, texts: Sequence[str], *, model: str | None = None) -> JudgeEmbeddings:
         """One vector for each text."""

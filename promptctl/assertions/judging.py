@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from secrets import token_hex
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.embedding import EMBEDDER, EMBEDDER_VERSION, Embedder
-from promptctl.assertions.judge import JudgeEmbeddings, JudgeReply
+from promptctl.assertions.judge import JudgeEmbeddings, JudgeReply, Licence
 from promptctl.assertions.judges import find_judge, inputs_for
 from promptctl.calls.call import Call, CallOptions, Target, make_target, masking
 from promptctl.calls.runner import Runner
@@ -28,6 +28,7 @@ class RunnerJudge:
 
     `default_model` is asked if neither the assertion nor the judge's prompt names one; see `judge_model`. `parameters`
     win over the judge's own and its model's; null leaves one out. Without `needs_key` replies come from recordings.
+    `licence` says what is known of a judge's agreement with people; see `Judge.licence`.
     """
 
     def __init__(
@@ -39,8 +40,10 @@ class RunnerJudge:
         default_model: str | None = None,
         parameters: Mapping[str, Any] | None = None,
         needs_key: bool = True,
+        licence: Callable[[AskedJudge, str], Licence] | None = None,
     ) -> None:
         self._parameters = parameters or {}
+        self._licence = licence
         self._context = context
         self._runner = runner
         self._embedder = embedder
@@ -58,11 +61,17 @@ class RunnerJudge:
         """Return the model that is asked; see `Judge.model_for`."""
         return judge_model(self._context, AskedJudge(prompt_id, model), self._default_model)
 
+    def licence(self, prompt_id: str | None, model: str | None, rubric: str) -> Licence:
+        """Return what is known of the judge's agreement with people; see `Judge.licence`."""
+        return Licence() if self._licence is None else self._licence(AskedJudge(prompt_id, model), rubric)
+
     async def ask(self, prompt_id: str, inputs: Mapping[str, Any], *, model: str | None = None) -> JudgeReply:
         """Run a judge's prompt; see `Judge.ask`."""
         judge = find_judge(self._context, prompt_id)
         asked = self.model_for(prompt_id, model)
-        target = self._target(judge.prompt, judge.version, asked)
+        target = judge_target(
+            self._context, judge.prompt, judge.version, asked, self._parameters, needs_key=self._needs_key
+        )
         # No reply can end the marks around it: it was given before they were drawn.
         mark = f"-{token_hex(8)}"
         given = inputs_for(judge.prompt, {**inputs, "mark": mark})
@@ -78,13 +87,16 @@ class RunnerJudge:
         target = make_target(self._context, EMBEDDER, EMBEDDER_VERSION, asked, needs_key=self._needs_key)
         return await self._embedder.embed(target, texts, self._options)
 
-    def _target(self, prompt: Prompt, version: Version, model: str) -> Target:
-        """Return the target of a judge's call: its model may have parameters for judging alone."""
-        target = make_target(self._context, prompt, version, model, needs_key=self._needs_key)
-        ruled = self._context.settings.model_rule(recorded_model(model)).judge_parameters
-        merged = {**target.parameters, **ruled, **self._parameters}
-        left_out = {name for name in (*ruled, *self._parameters) if merged[name] is None}
-        return replace(target, parameters={name: merged[name] for name in merged if name not in left_out})
+
+def judge_target(
+    context: Context, prompt: Prompt, version: Version, model: str, given: Mapping[str, Any], *, needs_key: bool
+) -> Target:
+    """Return the target of a judge's call: its model may have parameters for judging alone; those `given` win."""
+    target = make_target(context, prompt, version, model, needs_key=needs_key)
+    ruled = context.settings.model_rule(recorded_model(model)).judge_parameters
+    merged = {**target.parameters, **ruled, **given}
+    left_out = {name for name in (*ruled, *given) if merged[name] is None}
+    return replace(target, parameters={name: merged[name] for name in merged if name not in left_out})
 
 
 _HOW_TO_NAME_ONE = (

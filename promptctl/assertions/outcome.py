@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,13 +32,24 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Graded:
-    """Outcome of one assertion, with the assertion's type, weight and metric, and the model that judged, if one did."""
+    """Outcome of one assertion, with the assertion's type, weight and metric, and the model that judged, if one did.
+
+    `calibration` is the key of the judge's calibration. `undecided` says why the outcome is only shown and decides
+    nothing: agreement with people is asked for, and this judge has not shown it.
+    """
 
     type: str
     outcome: Outcome
     weight: float = 1.0
     metric: str | None = None
     judge: str | None = None
+    calibration: str | None = None
+    undecided: str | None = None
+
+    @property
+    def decides(self) -> bool:
+        """True if it counts for what the whole comes to."""
+        return self.weight > 0 and self.undecided is None
 
     def as_data(self) -> dict[str, Any]:
         """Return a JSON object, as results keep it and reports show it; keys that say nothing are left out."""
@@ -46,6 +57,8 @@ class Graded:
         optional: Mapping[str, Any] = {
             "metric": self.metric,
             "judge": self.judge,
+            "calibration": self.calibration,
+            "undecided": self.undecided,
             "weight": None if self.weight == 1.0 else self.weight,
             "expected": outcome.expected,
             "got": outcome.got,
@@ -60,6 +73,12 @@ class Graded:
             "cost_nano_usd": outcome.cost_nano_usd,
             **{key: value for key, value in optional.items() if value is not None},
         }
+
+
+def why_undecided(parts: Sequence[Graded]) -> str | None:
+    """Return why nothing decides if judges alone would, none of which may; else None."""
+    weighing = [part.undecided for part in parts if part.weight > 0]
+    return weighing[0] if weighing and None not in weighing else None
 
 
 class Undecided(Exception):

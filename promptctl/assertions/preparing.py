@@ -131,6 +131,7 @@ class Preparer:
             options=options,
             assertions=own,
             digest=content_digest({**spec, "value": resolved, "assert": [inner.digest for inner in own]}),
+            rubric=_rubric(spec, kind, resolved),
         )
         try:
             judge = self._judge(assertion)
@@ -274,6 +275,14 @@ def _misplaced(spec: Mapping[str, Any], kind: Kind) -> Iterator[AssertionFault]:
     if (metric := spec.get("metric")) in OWN_METRICS:
         why = f"`{metric}` is a number that every evaluation has, of all assertions together"
         yield AssertionFault(("metric",), why, "reserved-metric", "give the metric a name of its own")
+
+
+def _rubric(spec: Mapping[str, Any], kind: Kind, resolved: Any) -> str:
+    """Return the digest of what is asked of a judge, as it is written: not who judges, nor what it counts."""
+    if kind.judged is None or kind.takes_assertions:
+        return ""
+    about_judge = ("prompt", "model", "weight", "metric")
+    return content_digest({**{key: spec[key] for key in spec if key not in about_judge}, "value": resolved})
 
 
 def _unknown_type(type_: Any) -> AssertionFault:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from promptctl.assertions.outcome import Graded
+from promptctl.assertions.outcome import Graded, why_undecided
 
 Status = Literal["passed", "failed", "error"]
 # Weights such as 0.1 add up to a little less than they should.
@@ -27,15 +27,15 @@ class Weighed:
 def weigh(parts: Sequence[Graded], threshold: float | None = None) -> Weighed:
     """Pass if every deciding assertion passes, or with a threshold if the weighted score reaches it.
 
-    An assertion of weight 0 decides nothing. One that could not be graded makes the whole an error, unless it would
-    fail whatever that one had said. Nothing to decide by is an error, never a pass.
+    An assertion of weight 0 decides nothing, nor does one that is `undecided`. One that could not be graded makes the
+    whole an error, unless it would fail whatever that one had said. Nothing to decide by is an error, never a pass.
     """
-    deciding = [part for part in parts if part.weight > 0]
+    deciding = [part for part in parts if part.decides]
     errors = [part for part in deciding if part.outcome.passed is None]
     failures = [part for part in deciding if part.outcome.passed is False]
     score = mean_score(deciding)
     if not deciding:
-        return Weighed("error", None, "no assertion decides: all have weight 0" if parts else "there is no assertion")
+        return Weighed("error", None, _why_nothing_decides(parts))
     if _fails(deciding, threshold):
         if threshold is None:
             return Weighed("failed", score, _reasons(failures))
@@ -44,6 +44,12 @@ def weigh(parts: Sequence[Graded], threshold: float | None = None) -> Weighed:
     if errors:
         return Weighed("error", score, _reasons(errors))
     return Weighed("passed", score, "" if threshold is None else f"score {score or 0:.3g}, {threshold:g} wanted")
+
+
+def _why_nothing_decides(parts: Sequence[Graded]) -> str:
+    if (why := why_undecided(parts)) is not None:
+        return f"no assertion decides: {why}"
+    return "no assertion decides: all have weight 0" if parts else "there is no assertion"
 
 
 def _fails(deciding: Sequence[Graded], threshold: float | None) -> bool:

@@ -20,7 +20,7 @@ from promptctl.files.names import did_you_mean
 from promptctl.files.tree import Tree
 from promptctl.files.wording import as_text
 from promptctl.formats.github_dialect import UNUSABLE_TEST
-from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
+from promptctl.formats.settings_file import DEFAULT_LIMITS, CalibrationRule, DatasetLimits, calibration_rule
 from promptctl.prompts.prompt import Input, Prompt
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ _MOST_KEPT_CHARACTERS = 8 << 20
 class Header:
     """The head of a dataset, without its cases.
 
-    `min_pass` is the share of all its cases that must pass. `split` is as in the file; `Dataset.split` reads it.
+    `min_pass` is the share of all its cases that must pass, `calibrated` what it asks of a judge that is to decide.
+    `split` is as in the file; `Dataset.split` reads it.
     """
 
     path: str
@@ -48,6 +49,7 @@ class Header:
     tags: tuple[str, ...] = ()
     min_pass: float = 1.0
     split: Mapping[str, Any] | None = None
+    calibrated: CalibrationRule | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -350,6 +352,7 @@ def _header(path: str, data: Mapping[str, Any]) -> Header:
         tags=tuple(data.get("tags", ())),
         min_pass=float(data.get("min_pass", 1.0)),
         split=data.get("split"),
+        calibrated=calibration_rule(data["judge"]) if "judge" in data else None,
         metadata=data.get("metadata", {}),
     )
 

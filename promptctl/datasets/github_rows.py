@@ -82,6 +82,9 @@ def _assertion(evaluator: Mapping[str, Any]) -> Assertion:
             metric=metric,
             options={"model": model_id(llm["modelId"])},
             digest=digest,
+            rubric=content_digest([llm["prompt"], system, choices]),
         )
     name = evaluator["uses"].removeprefix("github/")
-    return Assertion(f"github-{name}", github.BUILT_IN_KIND, ready=None, metric=metric, digest=digest)
+    return Assertion(
+        f"github-{name}", github.BUILT_IN_KIND, ready=None, metric=metric, digest=digest, rubric=content_digest([name])
+    )

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from promptctl.assertions.embedding import EMBEDDER
+from promptctl.assertions.judges import load_judge
 from promptctl.assertions.preparing import Preparer
 from promptctl.datasets.dataset import Dataset, Memory
 from promptctl.datasets.human_labels import check_labels
@@ -29,6 +31,7 @@ from promptctl.files.names import (
     RECORDINGS,
     SETTINGS,
     did_you_mean,
+    is_calibration,
     is_dataset,
     is_human_labels,
 )
@@ -70,6 +73,9 @@ def validate_workspace(tree: Tree, paths: Sequence[str] = ()) -> ValidationRepor
         if is_human_labels(path):
             problems += _check_labels(check, tree, preparer, path)
             continue
+        if is_calibration(path):
+            problems += _check_calibration(tree, path)
+            continue
         problems += _check_dataset(check, tree, preparer, path) if is_dataset(path) else check.file(path)
         problems += _bare_questions(check, tree, path)
         problems += _unknown_models(check, models, tree, path)
@@ -105,6 +111,24 @@ def _check_recordings(tree: Tree) -> list[Problem]:
     except WorkspaceError as error:
         return [_unreadable(error, RECORDINGS)]
     return []
+
+
+def _check_calibration(tree: Tree, path: str) -> Iterator[Problem]:
+    """Yield what is wrong with a file of a judge's agreement with people, or that it holds no longer."""
+    from promptctl.formats.calibration_file import read_calibration_file
+
+    try:
+        judge, calibrations = read_calibration_file(tree, path)
+        digest = EMBEDDER.digest if judge == EMBEDDER.id else load_judge(tree, judge).digest
+    except InvalidFiles as error:
+        yield from error.problems
+    except WorkspaceError as error:
+        yield _unreadable(error, path)
+    else:
+        if any(each.judge_digest != digest for each in calibrations):
+            message = f"{judge} has changed since its agreement with people was measured"
+            hint = f"measure it again: promptctl judge calibrate {judge}"
+            yield Problem(message, Place(path), hint, "stale-calibration", "warning")
 
 
 def _unknown_models(check: WorkspaceCheck, models: Models, tree: Tree, path: str) -> Iterator[Problem]:

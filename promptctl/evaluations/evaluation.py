@@ -66,6 +66,7 @@ def _summary(log: Store, row: EvaluationRow, stopped: StopReason | None) -> Summ
         repeats=spec.repeats,
         at_least=spec.at_least,
         is_decided=stopped == "decided" and spec.side == "alone",
+        calibrations=spec.calibrations,
     )
 
 

@@ -28,6 +28,7 @@ from promptctl.errors import (
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.limiter import DEADLINE
 from promptctl.evaluations.plan import Plan
+from promptctl.evaluations.rules import licences_of
 from promptctl.evaluations.scoring import Score, error_score, failed_score, score_case, subject_of
 from promptctl.log.records import Execution
 from promptctl.log.results import ResultDetail, ResultRow
@@ -35,6 +36,7 @@ from promptctl.models.reading import FILTERED
 from promptctl.prompts.prompt import MISSING
 
 if TYPE_CHECKING:
+    from promptctl.assertions.licences import Licences
     from promptctl.context import Context
     from promptctl.models.gateway import Gateway
 
@@ -80,6 +82,7 @@ class Evaluator:
             default_model=plan.spec.judge,
             parameters=plan.spec.judge_parameters,
             needs_key=replies != "replay",
+            licence=None if plan.spec.judge_model is None else _licences(context, plan).of,
         )
         kept = context.recorder.content_for(prompt)
         self._options = CallOptions(source="eval", evaluation_id=evaluation, log=kept)
@@ -199,10 +202,14 @@ class Evaluator:
             cost_nano_usd=cost,
             latency_ms=execution.latency_ms if execution else None,
             execution_id=execution.id if execution else None,
-            error_type=type(error).__name__ if error else ("Ungraded" if score.status == "error" else None),
+            error_type=type(error).__name__ if error else score.error_type,
             error_message=(error.message if error else score.reason) if score.status == "error" else None,
         )
         return result if options.mask is None else options.mask.result(result)
+
+
+def _licences(context: Context, plan: Plan) -> Licences:
+    return licences_of(context, plan.spec, plan.calibrated, needs_key=plan.spec.replies != "replay")
 
 
 def pending(cases: Iterable[tuple[int, Case]], repeats: int, done: Collection[tuple[str, int]]) -> Work:

@@ -20,6 +20,7 @@ from promptctl.prompts.prompt import Prompt
 if TYPE_CHECKING:
     from promptctl.assertions.preparing import CodeUse
     from promptctl.context import Context
+    from promptctl.formats.settings_file import CalibrationRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,8 @@ class Plan:
     """One evaluation to be done: the prompt's version and model, the spec, and the cases by id.
 
     `tests` is the prompt that the dataset was chosen for: its own file may be that. `code` says what becomes of
-    assertions that run code. `resumes` is the evaluation of the log that is taken up again; None begins a new one.
+    assertions that run code, `calibrated` what is asked of judges that are to decide. `resumes` is the evaluation of
+    the log that is taken up again; None begins a new one.
     """
 
     target: Target
@@ -35,6 +37,7 @@ class Plan:
     chosen: Chosen
     tests: Prompt
     code: CodeUse = "refuse"
+    calibrated: CalibrationRule | None = None
     resumes: EvaluationRow | None = None
 
     @property

@@ -29,7 +29,13 @@ from promptctl.evaluations.earlier import FailedCases
 from promptctl.evaluations.estimate import cost_of_call
 from promptctl.evaluations.plan import Plan, can_differ, comparison_key
 from promptctl.evaluations.request import EvaluationRequest
-from promptctl.evaluations.rules import judge_rules, reply_rules, server_digest
+from promptctl.evaluations.rules import (
+    calibration_rule_of,
+    judge_rules,
+    known_calibrations,
+    reply_rules,
+    server_digest,
+)
 from promptctl.files.names import RECORDINGS
 from promptctl.formats.settings_file import judge_parameter_problems
 from promptctl.log.results import EvaluationSpec
@@ -111,10 +117,14 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
                 afresh=request.afresh,
                 until=request.until,
                 server=server_digest(target.server),
-                rules=reply_rules(context, target.model) | judge_rules(context, request, dataset.judges),
+                rules=reply_rules(context, target.model) | judge_rules(context, request, dataset, prompt),
+                calibrations=known_calibrations(context, request, dataset, prompt),
                 code_left_out=dataset.code_left_out.words,
             )
-            plans.append(Plan(target=target, spec=spec, chosen=chosen, tests=prompt, code=request.code))
+            calibrated = calibration_rule_of(context, dataset)
+            plans.append(
+                Plan(target=target, spec=spec, chosen=chosen, tests=prompt, code=request.code, calibrated=calibrated)
+            )
     if request.on_broken is not None:
         for error in {str(error): error for error in broken}.values():
             request.on_broken(error)
@@ -310,7 +320,7 @@ def _base_plan(context: Context, request: EvaluationRequest, head: Plan, base: s
         raise PromptNotFound(f"nothing to compare with: {error.message}", hint=hint) from error
     model = head.target.model if request.models else (at_version.model or head.target.model)
     target = _target(context, request, at_version, model)
-    of_judges = {name: rule for name, rule in head.spec.rules.items() if name == "judges"}
+    of_judges = {name: rule for name, rule in head.spec.rules.items() if name in ("judges", "uncalibrated")}
     spec = replace(
         head.spec,
         ref=ref,

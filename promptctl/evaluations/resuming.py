@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptctl.calls.call import make_target
 from promptctl.datasets.index import dataset_index
@@ -14,7 +15,7 @@ from promptctl.errors import PromptNotFound, RevisionNotFound, WorkspaceError
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.planning import check_models, judging_model
 from promptctl.evaluations.request import EvaluationRequest
-from promptctl.evaluations.rules import judge_rules, reply_rules, server_digest
+from promptctl.evaluations.rules import calibration_rule_of, judge_rules, reply_rules, server_digest
 from promptctl.files.names import SETTINGS
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def replan(context: Context, row: EvaluationRow, resumed: ResumeRequest) -> Plan
         chosen=choose(partial(dataset.cases, prompt), selection, dataset),
         tests=prompt,
         code=code,
+        calibrated=calibration_rule_of(context, dataset),
         resumes=row,
     )
 
@@ -81,18 +83,23 @@ def _check_same(
     if spec.is_without_server:
         return
     judge = judging_model(context, request, dataset)
-    rules = reply_rules(context, target.model) | judge_rules(context, request, dataset.judges)
+    rules = reply_rules(context, target.model) | judge_rules(context, request, dataset, target.prompt)
     changed = {
         f"the server of {row.model}": spec.server != server_digest(target.server),
         f"the model that judges (now {judge})": spec.judge_model != judge,
         "the server, the rule or the parameters of a judge": spec.rules.get("judges") != rules.get("judges"),
-        f"the rule of {row.model} in {SETTINGS}": {**spec.rules, "judges": None} != {**rules, "judges": None},
+        "which judges are calibrated": spec.rules.get("uncalibrated") != rules.get("uncalibrated"),
+        f"the rule of {row.model} in {SETTINGS}": _of_model(spec.rules) != _of_model(rules),
     }
     if differing := [what for what, is_changed in changed.items() if is_changed]:
         raise WorkspaceError(
             f"evaluation {row.id[-8:]} cannot be taken up again: since it began, {', '.join(differing)} changed",
             hint=f"change it back, or evaluate anew: promptctl eval {spec.ref}",
         )
+
+
+def _of_model(rules: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: rule for name, rule in rules.items() if name not in ("judges", "uncalibrated")}
 
 
 def _version_of(context: Context, row: EvaluationRow) -> PromptAtVersion:

@@ -9,11 +9,13 @@ from typing import Any
 from promptctl.assertions.assertion import Assertion, grade
 from promptctl.assertions.effort import Effort
 from promptctl.assertions.judge import Judge
-from promptctl.assertions.outcome import Graded
+from promptctl.assertions.outcome import Graded, why_undecided
 from promptctl.assertions.subject import Subject
 from promptctl.assertions.weighing import Status, mean_score, total_cost, weigh
 from promptctl.datasets.cases import Case
 
+# The error of a case that only judges would decide, none of which may.
+UNCALIBRATED = "Uncalibrated"
 # What these want is in the reply, or in how it ended.
 _WANTING = frozenset({"equals", "finish-reason", "is-refusal"})
 
@@ -23,8 +25,8 @@ class Score:
     """Grade of one reply to a case.
 
     `score` is the weighted mean of its assertions' scores from 0 to 1, None if none could be graded. `metrics` are
-    the mean scores of the assertions that name one. `reason` says why it failed or could not be graded.
-    `cost_nano_usd` is what judging cost, None if a price is unknown.
+    the mean scores of the assertions that name one, without judges that may not decide. `reason` says why it failed or
+    could not be graded. `cost_nano_usd` is what judging cost, None if a price is unknown.
     """
 
     status: Status
@@ -33,6 +35,13 @@ class Score:
     metrics: Mapping[str, float] = field(default_factory=dict)
     graded: tuple[Graded, ...] = ()
     cost_nano_usd: int | None = 0
+
+    @property
+    def error_type(self) -> str | None:
+        """The name of the error of a reply that could not be graded, or of which no judge may decide."""
+        if self.status != "error":
+            return None
+        return "Ungraded" if why_undecided(self.graded) is None else UNCALIBRATED
 
 
 def subject_of(
@@ -102,7 +111,7 @@ def _all_assertions(assertions: Sequence[Assertion]) -> list[Assertion]:
 def _metrics(graded: tuple[Graded, ...]) -> dict[str, float]:
     by_name: dict[str, list[Graded]] = {}
     for part in _all_parts(graded):
-        if part.metric is not None:
+        if part.metric is not None and part.undecided is None:
             by_name.setdefault(part.metric, []).append(part)
     means = {name: mean_score(parts) for name, parts in by_name.items()}
     return {name: mean for name, mean in means.items() if mean is not None}

@@ -5,13 +5,16 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.evaluations.outcomes import CaseResults
 from promptctl.files.wording import percent
 from promptctl.log.results import ResultRow, StopReason, Totals
 from promptctl.statistics.bootstrap import quantile
-from promptctl.statistics.intervals import clustered_rate, wilson
+from promptctl.statistics.intervals import clustered_rate, wilson, with_single_cases
+
+if TYPE_CHECKING:
+    from promptctl.evaluations.judged import JudgedRates
 
 EvaluationVerdict = Literal["passed", "failed", "incomplete"]
 MOST_LISTED = 1000
@@ -69,10 +72,7 @@ class Counts:
             return None, None
         interval = wilson(self.passed, self.cases)
         if self.clusters:
-            grouped = list(self.clusters.values())
-            passed = self.passed - sum(each for each, _cases in grouped)
-            rest = self.cases - sum(cases for _passed, cases in grouped)
-            interval = clustered_rate([*grouped, *[(1, 1)] * passed, *[(0, 1)] * (rest - passed)])
+            interval = clustered_rate(with_single_cases(self.passed, self.cases, self.clusters.values()))
         return _rounded(interval.low), _rounded(interval.high)
 
 
@@ -102,8 +102,8 @@ class Summary:
     it failed whatever the cases never run come to. Costs are nano-USD:
     `cost` what was spent, `full_cost` what the replies cost when they were paid for, `unknown_costs` how many of them
     nobody knows that of. Of K repeats of a case at least one passed in `any_passed` cases, all in `all_passed`; `flaky`
-    cases have the number of repeats that passed. Cases that are expected to fail are counted by themselves. Lists of
-    case ids are cut after 1,000; the counts never are.
+    cases have the number of repeats that passed. `judged` are the rates of judges. Cases that are expected
+    to fail are counted by themselves. Lists of case ids are cut after 1,000; the counts never are.
     """
 
     expected_cases: int
@@ -126,6 +126,8 @@ class Summary:
     xpassed_strictly: list[str] = field(default_factory=list)
     expected_failures: int = 0
     judges: set[str] = field(default_factory=set)
+    judged: JudgedRates | None = None
+    calibrations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     error_types: dict[str, int] = field(default_factory=dict)
     reply_sources: dict[str, int] = field(default_factory=dict)
     input_tokens: int = 0
@@ -195,7 +197,21 @@ class Summary:
             passed = graded.get("passed")
             status = "error" if passed is None else ("passed" if passed else "failed")
             self.by_assertion.setdefault(graded["type"], Counts()).add(status, group)
-            self.judges.update(_judges(graded))
+            for each in _judged(graded):
+                self._add_judged(each, group)
+
+    def _add_judged(self, graded: Mapping[str, Any], group: str | None) -> None:
+        if self.judged is None:  # most evaluations have no judge
+            from promptctl.evaluations.judged import JudgedRates
+
+            self.judged = JudgedRates(self.calibrations)
+        self.judges.add(graded["judge"])
+        self.judged.add(graded, group)
+
+    @property
+    def undecided(self) -> str:
+        """Why judges decided nothing, as words for people; empty if every one decided."""
+        return self.judged.undecided if self.judged is not None else ""
 
     @property
     def never_run(self) -> int:
@@ -213,7 +229,12 @@ class Summary:
         return self.expected_cases * self.repeats - sum(self.reply_sources.values())
 
     def verdict(self, min_pass: float) -> tuple[EvaluationVerdict, str]:
-        """Return the verdict, and the reason in a sentence.
+        """Return the verdict, and the reason in a sentence; with why judges decided nothing, if they did not."""
+        verdict, reason = self._verdict(min_pass)
+        return verdict, f"{reason}; {self.undecided}" if self.undecided else reason
+
+    def _verdict(self, min_pass: float) -> tuple[EvaluationVerdict, str]:
+        """Return the verdict by the cases.
 
         Failed below `min_pass` of all cases, or if a `must_pass` case failed. Errors and cases never run count as
         not passed only once they cannot change that; else they leave it incomplete.
@@ -264,6 +285,7 @@ class Summary:
             by_tag={name: counts.as_dict() for name, counts in sorted(self.by_tag.items())},
             by_assertion={name: counts.as_dict() for name, counts in sorted(self.by_assertion.items())},
             judges=tuple(sorted(self.judges)),
+            judged=() if self.judged is None else self.judged.as_data(),
             cost_nano_usd=self.cost_nano_usd,
             full_cost_nano_usd=None if self.unknown_costs else self.full_cost_nano_usd,
             unpriced=self.unpriced,
@@ -293,20 +315,21 @@ def summarise(
     repeats: int = 1,
     at_least: int | None = None,
     is_decided: bool = False,
+    calibrations: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Summary:
     """Count an evaluation's cases."""
-    summary = Summary(expected_cases, repeats, at_least, is_decided)
+    summary = Summary(expected_cases, repeats, at_least, is_decided, calibrations=calibrations or {})
     for case in cases:
         summary.add(case)
     return summary
 
 
-def _judges(graded: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the models that judged an assertion, or those of its set."""
-    if judge := graded.get("judge"):
-        yield judge
+def _judged(graded: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield an assertion if a model judged it, or those of its set."""
+    if graded.get("judge"):
+        yield graded
     for part in graded.get("parts", ()):
-        yield from _judges(part)
+        yield from _judged(part)
 
 
 def _list(ids: list[str], case_id: str) -> None:

@@ -13,6 +13,7 @@ PROMPTS = "prompts"
 DATASETS = "datasets"
 RECORDINGS = "datasets/recordings"
 HUMAN_LABELS = "datasets/human-labels"
+CALIBRATIONS = "datasets/calibrations"
 SETTINGS = "promptctl.yaml"
 LOCK = "promptctl.lock.yaml"
 STATE_FOLDER = ".promptctl"
@@ -149,6 +150,11 @@ def is_dataset(path: str) -> bool:
 def is_human_labels(path: str) -> bool:
     """Return True for the path of a file with one person's labels of replies."""
     return path.startswith(HUMAN_LABELS + "/") and path.endswith(".jsonl")
+
+
+def is_calibration(path: str) -> bool:
+    """Return True for the path of a file with how well a judge agrees with people."""
+    return path.startswith(CALIBRATIONS + "/") and path.endswith(".json")
 
 
 def is_recording(path: str) -> bool:

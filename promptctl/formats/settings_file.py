@@ -84,12 +84,46 @@ class LogRule:
 
 
 @dataclass(frozen=True, slots=True)
+class CalibrationRule:
+    """Agreement with people that a judge must have shown to decide anything: κ, on how many replies, how long ago."""
+
+    kappa: float = 0.6
+    labels: int = 30
+    max_age_days: int = 180
+
+    def with_other(self, other: CalibrationRule | None) -> CalibrationRule:
+        """Return the rule that asks for what either asks for."""
+        if other is None:
+            return self
+        return CalibrationRule(
+            max(self.kappa, other.kappa),
+            max(self.labels, other.labels),
+            min(self.max_age_days, other.max_age_days),
+        )
+
+
+CALIBRATED = "calibrated"
+
+
+def calibration_rule(given: Any) -> CalibrationRule | None:
+    """Return the rule that `judge: calibrated` states, or `judge: {calibrated: …}`; None without one."""
+    asked = given.get(CALIBRATED) if isinstance(given, Mapping) else given == CALIBRATED
+    if isinstance(asked, Mapping):
+        return CalibrationRule(**asked)
+    return CalibrationRule() if asked else None
+
+
+@dataclass(frozen=True, slots=True)
 class GateSettings:
-    """A team's rule for comparisons: `rule` has the fields of a `GateRule` that it sets."""
+    """A team's rule for comparisons: `rule` has the fields of a `GateRule` that it sets.
+
+    `calibrated` is what every evaluation asks of a judge that is to decide.
+    """
 
     rule: Mapping[str, Any] = field(default_factory=dict)
     judge: str | None = None
     base: str | None = None
+    calibrated: CalibrationRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +257,9 @@ def _gate(given: Mapping[str, Any]) -> GateSettings:
             rule[name] = float(share.removesuffix("%")) / 100
     if "metrics" in rule:
         rule["metrics"] = tuple(rule["metrics"])
-    return GateSettings(judge=rule.pop("judge", None), base=rule.pop("base", None), rule=rule)
+    judge = rule.pop("judge", None)
+    model = judge.get("model") if isinstance(judge, Mapping) else None if judge == CALIBRATED else judge
+    return GateSettings(judge=model, base=rule.pop("base", None), rule=rule, calibrated=calibration_rule(judge))
 
 
 def _log_rule(given: Mapping[str, Any], place: Place) -> LogRule:

@@ -9,7 +9,8 @@ from typing import Any, Literal, Self
 ResultStatus = Literal["passed", "failed", "error"]
 Replies = Literal["ask", "cache", "record", "refresh", "replay"]
 """Source of replies: the model; the cache first; the same, and recorded; the model, and recorded; recordings alone."""
-Side = Literal["alone", "base", "head", "rerun", "trial"]
+Side = Literal["alone", "base", "head", "rerun", "trial", "calibration"]
+_PARTIAL = ("rerun", "trial", "calibration")
 StopReason = Literal["interrupted", "fail-fast", "max-cost", "budget", "refused", "log", "decided"]
 """What ended an evaluation early; `decided` is what was asked for with `until`."""
 UntilKind = Literal["decided", "sequential"]
@@ -24,16 +25,17 @@ class EvaluationSpec:
     draw) are the selection; `ids` None means any. At least `at_least` of `repeats` replies must pass for a case to pass
     (all if it is None). `judge` is the model asked for with `--judge`, `judge_model` the one that judges without a
     model of their own asked, None without judges; `judge_parameters` are those of `--judge-param`. `side` is the part
-    it plays in a comparison; a `rerun` asks flipped cases again, and a `trial` is of a candidate that a command tries
-    on some of the cases. `left_out` are cases whose inputs a base cannot take. With `drops_unknown_inputs`, inputs that
-    the prompt does not declare are left out of a case. `shard` is (i, n): the i-th of n parts of the cases.
-    `comparison` is equal for comparisons of the same content; one begun `afresh` sets the answers of earlier ones
-    aside. With `until` it ends once it is decided: by no answer still to come, or as its cases are looked at one after
-    another. `server` is a digest that tells apart servers that answer to the same model's id, None for the provider's
-    own. `rules` are those of `promptctl.yaml` that change what is graded, by name, with a digest for those of its
-    judges; only what is set. `code_left_out` says how many assertions were left out as they run code, and where; empty
-    for none. Of a spec that an earlier version of the program wrote, `is_without_server` says that server, rules and
-    judging model are unknown.
+    it plays in a comparison; a `rerun` asks flipped cases again, a `trial` is of a candidate that a command tries on
+    some of the cases, and a `calibration` grades replies that people labelled. `left_out` are cases whose inputs a base
+    cannot take. With `drops_unknown_inputs`, inputs that the prompt does not declare are left out of a case. `shard` is
+    (i, n): the i-th of n parts of the cases. `comparison` is equal for comparisons of the same content; one begun
+    `afresh` sets the answers of earlier ones aside. With `until` it ends once it is decided: by no answer still to
+    come, or as its cases are looked at one after another. `server` is a digest that tells apart servers that answer to
+    the same model's id, None for the provider's own. `rules` are those of `promptctl.yaml` that change what is graded,
+    by name, with a digest for those of its judges; only what is set. `calibrations` are those of its judges by their
+    keys: what is known of their agreement with people. `code_left_out` says how many assertions were left out as they
+    run code, and where; empty for none. Of a spec that an earlier version of the program wrote, `is_without_server`
+    says that server, rules and judging model are unknown.
     """
 
     ref: str = ""
@@ -64,6 +66,7 @@ class EvaluationSpec:
     until: UntilKind | None = None
     server: str | None = None
     rules: Mapping[str, Any] = field(default_factory=dict)
+    calibrations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     code_left_out: str = ""
     is_without_server: bool = field(default=False, compare=False)
 
@@ -72,12 +75,12 @@ class EvaluationSpec:
         """True if it covers every case of its dataset, and every assertion."""
         is_selected = self.ids is not None or self.tags or self.sample is not None or self.first is not None
         is_selected = is_selected or self.split is not None
-        return not (is_selected or self.side in ("rerun", "trial") or self.left_out or self.shard or self.code_left_out)
+        return not (is_selected or self.side in _PARTIAL or self.left_out or self.shard or self.code_left_out)
 
     @property
     def is_part_of_comparison(self) -> bool:
-        """True for the base of a comparison, for reruns and trials, which are no evaluations by themselves."""
-        return self.side in ("base", "rerun", "trial")
+        """True for the base of a comparison and for what is no evaluation by itself: reruns, trials, calibrations."""
+        return self.side == "base" or self.side in _PARTIAL
 
     @property
     def needs_its_comparison(self) -> bool:
@@ -95,7 +98,7 @@ class EvaluationSpec:
         Prompt version and model are not part of a spec. The source of replies counts only if it is recordings. A
         rerun is the same as nothing: it was asked for to be fresh.
         """
-        return "rerun" not in (self.side, other.side) and self._work == other._work
+        return {self.side, other.side}.isdisjoint(("rerun", "calibration")) and self._work == other._work
 
     @property
     def _work(self) -> tuple[object, ...]:
@@ -134,7 +137,8 @@ class Totals:
     number of replies without a price. `requests_saved` were never asked since it was decided. `xfailed` and `xpassed`
     cases are expected to fail, and did or did not: they count nowhere else. `pass_at_k` and `pass_hat_k` are the shares
     of cases of which at least one and all of K repeats passed. `by_tag` and `by_assertion` have counts by name;
-    `judges` are the models that judged. Lists of case ids are cut after 1,000.
+    `judges` are the models that judged, `judged` their rates: raw, corrected by their calibrations, and why they decide
+    nothing. Lists of case ids are cut after 1,000.
     """
 
     cases: int = 0
@@ -155,6 +159,7 @@ class Totals:
     by_tag: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     by_assertion: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     judges: Sequence[str] = ()
+    judged: Sequence[Mapping[str, Any]] = ()
     cost_nano_usd: int = 0
     full_cost_nano_usd: int | None = None
     unpriced: int = 0

@@ -182,7 +182,7 @@ def _to_ask(
         target = make_target(
             context, version.prompt, Version(version.prompt.digest), version.model, needs_key=request.needs_keys
         )
-        rules = reply_rules(context, target.model) | judge_rules(context, request, dataset.judges)
+        rules = reply_rules(context, target.model) | judge_rules(context, request, dataset, version.prompt)
     except (WorkspaceError, ModelError):
         return None
     judge_model = (context.settings.model or "") if dataset.judges else None

@@ -27,10 +27,11 @@ from promptctl.schemas.checks import check_schema_file
 
 
 def files_of(tree: Tree) -> list[str]:
-    """Return the files of the workspace that are checked: settings, prompts, schemas, partials, datasets and labels."""
+    """Return the files of the workspace that are checked, settings first: all that stand in it for people to change."""
     settings = [names.SETTINGS] if is_there(tree, names.SETTINGS) else []
     ours = (path for path in prompt_files(tree) if _is_ours(path))
-    datasets = (path for path in tree.paths(names.DATASETS) if names.is_dataset(path) or names.is_human_labels(path))
+    kinds = (names.is_dataset, names.is_human_labels, names.is_calibration)
+    datasets = (path for path in tree.paths(names.DATASETS) if any(is_one(path) for is_one in kinds))
     return [*settings, *ours, *datasets]
 
 

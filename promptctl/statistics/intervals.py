@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from promptctl.statistics.distributions import normal_quantile, t_quantile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,25 @@ def clustered_rate(clusters: Sequence[tuple[int, int]], confidence: float = 0.95
     Source: Korn and Graubard 1998, Survey Methodology 24:193; Dean and Pagano 2015, Journal of Survey Statistics and
     Methodology 3:484, for Wilson's.
     """
-    n, units = sum(size for _passed, size in clusters), len(clusters)
+    n = sum(size for _passed, size in clusters)
     if n == 0:
         return Interval(0.0, 1.0, confidence, "wilson-clustered")
+    rate = sum(passed for passed, _size in clusters) / n
+    independent = independent_cases(clusters, confidence)
+    return replace(_wilson(rate, independent, confidence), method="wilson-clustered")
+
+
+def with_single_cases(passed: int, n: int, clusters: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the clusters, with one for each of the n cases, of which so many passed, that is in none of them."""
+    grouped = list(clusters)
+    alone = passed - sum(each for each, _size in grouped)
+    rest = n - sum(size for _passed, size in grouped)
+    return [*grouped, *[(1, 1)] * alone, *[(0, 1)] * (rest - alone)]
+
+
+def independent_cases(clusters: Sequence[tuple[int, int]], confidence: float = 0.95) -> float:
+    """Return the number of independent cases that would vary as much as these clusters do; see `clustered_rate`."""
+    n, units = sum(size for _passed, size in clusters), len(clusters)
     rate = sum(passed for passed, _size in clusters) / n
     alike = rate * (1 - rate) / units
     independent = float(units)
@@ -67,7 +83,7 @@ def clustered_rate(clusters: Sequence[tuple[int, int]], confidence: float = 0.95
         variance = (units * units / (units - 1) * squares / n**2 + alike) / (units + 1)
         student = t_quantile((1 + confidence) / 2, units - 1)
         independent = min(n, rate * (1 - rate) / variance * (_two_sided_z(confidence) / student) ** 2)
-    return replace(_wilson(rate, max(1.0, independent), confidence), method="wilson-clustered")
+    return max(1.0, independent)
 
 
 def tango(improved: int, regressed: int, n: int, confidence: float = 0.95) -> Interval:

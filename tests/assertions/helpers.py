@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promptctl.assertions.assertion import Assertion, grade
-from promptctl.assertions.judge import Judge, JudgeEmbeddings, JudgeReply
+from promptctl.assertions.judge import Judge, JudgeEmbeddings, JudgeReply, Licence
 from promptctl.assertions.outcome import Outcome
 from promptctl.assertions.preparing import CodeUse, Preparer
 from promptctl.assertions.subject import Subject
@@ -81,6 +81,9 @@ class FakeJudge:
 
     def model_for(self, prompt_id: str | None, model: str | None) -> str:
         return model or "openai/judge"
+
+    def licence(self, prompt_id: str | None, model: str | None, rubric: str) -> Licence:
+        return Licence()
 
     async def embed(self, texts: Sequence[str], *, model: str | None = None) -> JudgeEmbeddings:
         self.embedded += texts

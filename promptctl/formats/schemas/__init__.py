@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from promptctl.schemas.structure import Structure
 
-Kind = Literal["prompt", "dataset", "promptctl", "github-prompt", "recording", "human-label"]
+Kind = Literal["prompt", "dataset", "promptctl", "github-prompt", "recording", "human-label", "calibration"]
 # The kinds that people write, and that editors help with.
 KINDS: tuple[Kind, ...] = ("prompt", "dataset", "promptctl", "github-prompt")
 

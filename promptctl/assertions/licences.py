@@ -1,0 +1,188 @@
+"""What is known of judges' agreement with people, and whether it is enough for them to decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from promptctl.assertions.assertion import AskedJudge, Assertion
+from promptctl.assertions.embedding import EMBEDDER, EMBEDDER_VERSION
+from promptctl.assertions.judge import Licence
+from promptctl.assertions.judges import find_judge
+from promptctl.assertions.judging import judge_model, judge_target
+from promptctl.calls.call import make_target
+from promptctl.errors import InvalidFiles, ModelError, WorkspaceError
+from promptctl.files.plain import content_digest
+from promptctl.formats.calibration_file import Calibration, calibration_key, read_calibrations
+from promptctl.log.stamps import utc_now
+from promptctl.models.gateway import recorded_model
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.formats.settings_file import CalibrationRule
+
+_MEASURE = "promptctl judge calibrate"
+
+
+class Licences:
+    """The licences of the judges of one evaluation: by prompt, model, parameters and rubric, as they are asked.
+
+    Calibrations are read from where judges are. Without a `rule` every judge decides, and none lacks anything.
+    `default_model` and `parameters` are as for `RunnerJudge`.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        rule: CalibrationRule | None,
+        *,
+        default_model: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        needs_key: bool = True,
+    ) -> None:
+        self._context = context
+        self._rule = rule
+        self._default_model = default_model
+        self._parameters = parameters or {}
+        self._needs_key = needs_key
+        self._known: dict[str, list[Calibration]] = {}
+        self._fault = ""
+        self._found: dict[tuple[AskedJudge, str], tuple[Licence, Calibration | None]] = {}
+        try:
+            for each in read_calibrations(context.trusted_judges or context.tree):
+                self._known.setdefault(each.judge, []).append(each)
+        except InvalidFiles as error:
+            self._fault = f"the calibrations cannot be read: {error.problems[0]}"
+        except WorkspaceError as error:
+            self._fault = f"the calibrations cannot be read: {error.message}"
+
+    @property
+    def is_idle(self) -> bool:
+        """True if nothing is asked, and nothing is known, of any judge."""
+        return self._rule is None and not self._known
+
+    def of(self, asked: AskedJudge, rubric: str) -> Licence:
+        """Return the licence of a judge for a rubric."""
+        return self._look_up(asked, rubric)[0]
+
+    def used(self, assertions: Iterable[Assertion]) -> dict[str, Calibration]:
+        """Return the calibrations of the judges that these assertions ask, by their keys."""
+        found = (self._look_up(*each)[1] for each in _judged(assertions))
+        return {each.key: each for each in found if each is not None}
+
+    def lacking(self, assertions: Iterable[Assertion]) -> set[str]:
+        """Return the rubrics that these assertions ask of judges which may not decide."""
+        return {rubric for asked, rubric in _judged(assertions) if self._look_up(asked, rubric)[0].lack is not None}
+
+    def _look_up(self, asked: AskedJudge, rubric: str) -> tuple[Licence, Calibration | None]:
+        key = asked, rubric
+        if key not in self._found:
+            self._found[key] = self._licence(asked, rubric)
+        return self._found[key]
+
+    def _licence(self, asked: AskedJudge, rubric: str) -> tuple[Licence, Calibration | None]:
+        if self.is_idle:
+            return Licence(), None
+        judge = asked.prompt_id or EMBEDDER.id
+        own = self._known.get(judge, [])
+        identity: JudgeIdentity | None = None
+        try:
+            identity = identify(self._context, asked, self._default_model, self._parameters, needs_key=self._needs_key)
+        except (WorkspaceError, ModelError) as error:
+            why = error.message
+        else:
+            why = identity.why_not(own, rubric)
+        found = None if identity is None else identity.match(own, rubric)
+        if self._rule is None:
+            return Licence(None if found is None else found.key), found
+        if found is not None:
+            lack = shortfall(found, self._rule, utc_now()[:10])
+            return Licence(found.key, None if lack is None else f"{_named(judge, identity)} {lack}"), found
+        return Licence(
+            None, f"{_named(judge, identity)} is not calibrated: {self._fault or why}; {_MEASURE} {judge}"
+        ), None
+
+
+class JudgeIdentity:
+    """A judge as it is asked: the digest of its prompt, its model, parameters and server (unknown for recordings)."""
+
+    def __init__(self, digest: str, model: str, parameters: Mapping[str, Any], server: str | None, knows: bool) -> None:
+        self.digest = digest
+        self.model = model
+        self.parameters = parameters
+        self.server = server
+        self._knows_server = knows
+
+    def match(self, calibrations: Iterable[Calibration], rubric: str) -> Calibration | None:
+        """Return the calibration that holds for the judge and a rubric."""
+        key = calibration_key(self.digest, self.model, self.parameters, rubric)
+        return next((each for each in calibrations if each.key == key and self._is_served_so(each)), None)
+
+    def _is_served_so(self, calibration: Calibration) -> bool:
+        return not self._knows_server or calibration.server == self.server or calibration.replies == "replay"
+
+    def why_not(self, calibrations: Iterable[Calibration], rubric: str) -> str:
+        """Return why none of the calibrations holds, by the first thing that differs."""
+        left = list(calibrations)
+        if not left:
+            return "nobody measured its agreement with people"
+        same = [each for each in left if each.model == self.model]
+        if not same:
+            return f"it was measured with {', '.join(dict.fromkeys(each.model for each in left))} alone"
+        same, left = [each for each in same if each.judge_digest == self.digest], same
+        if not same:
+            return f"its prompt has changed since {left[0].measured_at}"
+        same, left = [each for each in same if each.rubric == rubric], same
+        if not same:
+            return "nobody measured it on this rubric as it stands"
+        if all(dict(each.parameters) != dict(self.parameters) for each in same):
+            return f"its parameters have changed since {same[0].measured_at}"
+        return f"its server has changed since {same[0].measured_at}"
+
+
+def identify(
+    context: Context, asked: AskedJudge, default_model: str | None, parameters: Mapping[str, Any], *, needs_key: bool
+) -> JudgeIdentity:
+    """Return the judge as it would be asked. Raises `WorkspaceError` and `ModelError` for one that cannot be."""
+    model = judge_model(context, asked, default_model)
+    if asked.prompt_id is None:
+        target = make_target(context, EMBEDDER, EMBEDDER_VERSION, model, needs_key=needs_key)
+    else:
+        found = find_judge(context, asked.prompt_id)
+        target = judge_target(context, found.prompt, found.version, model, parameters, needs_key=needs_key)
+    knows = needs_key and not model.startswith("replay/")
+    server = content_digest([target.server])[:16] if knows and target.server else None
+    digest = target.prompt.digest
+    return JudgeIdentity(digest, recorded_model(model), target.parameters, server, knows)
+
+
+def shortfall(calibration: Calibration, rule: CalibrationRule, today: str) -> str | None:
+    """Return what a calibration lacks by the rule, to be said of its judge; None if it is enough."""
+    kappa, n = calibration.kappa, calibration.verdicts.n
+    if n < rule.labels:
+        return (
+            f"was measured on {n} labelled {'reply' if n == 1 else 'replies'}, fewer than the {rule.labels} asked for"
+        )
+    if kappa.value is None:
+        return f"has no κ: {kappa.note}"
+    if kappa.value < rule.kappa:
+        return f"agrees too little with people: κ is {kappa.value:.2f}, and {rule.kappa:g} is asked for"
+    oldest = date.fromisoformat(today) - timedelta(days=rule.max_age_days)
+    if date.fromisoformat(calibration.measured_at) < oldest:
+        return f"was measured on {calibration.measured_at}, more than {rule.max_age_days} days ago"
+    if date.fromisoformat(calibration.measured_at) > date.fromisoformat(today) + timedelta(days=1):
+        return f"was measured on {calibration.measured_at}, a day to come"
+    return None
+
+
+def _named(judge: str, identity: JudgeIdentity | None) -> str:
+    return judge if identity is None else f"{judge} with {identity.model}"
+
+
+def _judged(assertions: Iterable[Assertion]) -> Iterator[tuple[AskedJudge, str]]:
+    """Yield each judge that assertions ask, those of sets included, with the rubric."""
+    for each in assertions:
+        if each.rubric:
+            yield AskedJudge(each.judge_prompt, each.options.get("model")), each.rubric
+        yield from _judged(each.assertions)

@@ -1,0 +1,207 @@
+"""Files below `datasets/calibrations/`: how well each judge agrees with people, by model and rubric."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import Any
+
+from promptctl.errors import InvalidFiles, Problem
+from promptctl.files.names import CALIBRATIONS, is_calibration
+from promptctl.files.plain import content_digest
+from promptctl.files.tree import Tree
+from promptctl.files.yaml_reader import read_yaml
+from promptctl.formats.schemas import structure_of
+from promptctl.statistics.agreement import VerdictCounts
+from promptctl.statistics.intervals import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A number with its 95 % interval; None if it cannot be known, and `note` says why."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    note: str = ""
+
+    @classmethod
+    def of(cls, value: float | None, interval: Interval | None, n: int, note: str = "") -> Measure:
+        """Return a measure of a value and its interval, rounded as files keep it."""
+        if value is None or interval is None:
+            return cls(n=n, note=note)
+        return cls(round(value, 6), round(interval.low, 6), round(interval.high, 6), n, note)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """The agreement of one judge with people on one rubric.
+
+    It holds for the judge's prompt, model, parameters and server, and the rubric, that it was measured with: `key`.
+    `verdicts` are the first on each reply that people labelled; the other measures are for people to read.
+    """
+
+    judge: str
+    judge_digest: str
+    model: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    server: str | None = None
+    rubric: str = ""
+    rubric_type: str = ""
+    rubric_text: str = ""
+    datasets: tuple[str, ...] = ()
+    measured_at: str = ""
+    repeats: int = 1
+    replies: str = ""
+    people: tuple[str, ...] = ()
+    labels_digest: str = ""
+    verdicts: VerdictCounts = field(default_factory=VerdictCounts)
+    consistency: Measure = field(default_factory=Measure)
+    position: Measure = field(default_factory=Measure)
+    length: Measure = field(default_factory=Measure)
+    cost_nano_usd: int | None = None
+
+    @property
+    def key(self) -> str:
+        """The digest of what it is bound to, but for the server."""
+        return calibration_key(self.judge_digest, self.model, self.parameters, self.rubric)
+
+    @property
+    def kappa(self) -> Measure:
+        """Cohen's κ of judge and people."""
+        found = self.verdicts.kappa
+        note = "" if found.value is not None else "judge and people all say the same one thing"
+        return Measure.of(found.value, found.interval, found.n, note)
+
+    @property
+    def rates(self) -> dict[str, Measure]:
+        """Accuracy, sensitivity and specificity by name."""
+        counts = self.verdicts
+        of = {"accuracy": counts.accuracy, "sensitivity": counts.sensitivity, "specificity": counts.specificity}
+        missing = {
+            "sensitivity": "the judge gave no verdict on a reply that people let pass",
+            "specificity": "the judge gave no verdict on a reply that people let fail",
+        }
+        return {
+            name: Measure.of(each.rate, each.interval, each.n, "" if each.n else missing.get(name, ""))
+            for name, each in of.items()
+        }
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What an evaluation keeps of it, to correct its rates by."""
+        names = ("judge", "model", "measured_at", "verdicts", "kappa")
+        return {name: value for name, value in self.as_dict().items() if name in names}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys."""
+        return {
+            "judge": self.judge,
+            "judge_digest": self.judge_digest,
+            "model": self.model,
+            "parameters": dict(self.parameters),
+            "server": self.server,
+            "rubric": {"type": self.rubric_type, "text": self.rubric_text, "digest": self.rubric},
+            "datasets": list(self.datasets),
+            "measured_at": self.measured_at,
+            "repeats": self.repeats,
+            "replies": self.replies,
+            "labels": {"replies": self.verdicts.n, "people": list(self.people), "digest": self.labels_digest},
+            "verdicts": asdict(self.verdicts),
+            "kappa": asdict(self.kappa),
+            **{name: asdict(each) for name, each in self.rates.items()},
+            "consistency": asdict(self.consistency),
+            "position": asdict(self.position),
+            "length": asdict(self.length),
+            "cost_nano_usd": self.cost_nano_usd,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], judge: str) -> Calibration:
+        """Read what `as_dict` wrote; the judge may be named outside it."""
+        rubric, labels = data["rubric"], data["labels"]
+        return cls(
+            judge=judge,
+            judge_digest=data["judge_digest"],
+            model=data["model"],
+            parameters=data["parameters"],
+            server=data.get("server"),
+            rubric=rubric["digest"],
+            rubric_type=rubric["type"],
+            rubric_text=rubric.get("text", ""),
+            datasets=tuple(data.get("datasets", ())),
+            measured_at=data["measured_at"],
+            repeats=data.get("repeats", 1),
+            replies=data.get("replies", ""),
+            people=tuple(labels["people"]),
+            labels_digest=labels["digest"],
+            verdicts=VerdictCounts(**data["verdicts"]),
+            **{name: Measure(**data[name]) for name in ("consistency", "position", "length") if name in data},
+            cost_nano_usd=data.get("cost_nano_usd"),
+        )
+
+
+def calibration_key(judge_digest: str, model: str, parameters: Mapping[str, Any], rubric: str) -> str:
+    """Return the digest of what a calibration is bound to."""
+    return content_digest([judge_digest, model, dict(parameters), rubric])
+
+
+def calibration_path(judge: str) -> str:
+    """Return the path of the file with a judge's calibrations."""
+    return f"{CALIBRATIONS}/{judge.replace('/', '--')}.json"
+
+
+def read_calibrations(tree: Tree) -> list[Calibration]:
+    """Return all calibrations of a tree. Raises `InvalidFiles` with every problem of the first file that is wrong."""
+    files = (path for path in tree.paths(CALIBRATIONS) if is_calibration(path))
+    return [each for path in files for each in read_calibration_file(tree, path)[1]]
+
+
+def read_calibration_file(tree: Tree, path: str) -> tuple[str, list[Calibration]]:
+    """Return the judge that a file is of, and its calibrations. Raises `InvalidFiles` and `FileNotFoundError`."""
+    document = read_yaml(tree.read(path), path)
+    problems = structure_of("calibration").check(document)
+    if not problems:
+        problems = list(_inconsistencies(document.data, path, document.place))
+    if problems:
+        raise InvalidFiles(problems)
+    judge = document.data["judge"]
+    return judge, [Calibration.from_dict(each, judge) for each in document.data["calibrations"]]
+
+
+def calibration_bytes(judge: str, calibrations: Sequence[Calibration]) -> bytes:
+    """Return the file with a judge's calibrations, in an order of their own."""
+    ordered = sorted(calibrations, key=lambda each: (each.model, each.rubric_type, each.rubric))
+    entries = [{name: value for name, value in each.as_dict().items() if name != "judge"} for each in ordered]
+    return (json.dumps({"judge": judge, "calibrations": entries}, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _inconsistencies(data: Mapping[str, Any], path: str, place: Any) -> Iterator[Problem]:
+    """Yield where the numbers contradict each other, as after a change by hand."""
+    again = f"measure it again: promptctl judge calibrate {data['judge']}"
+    if path != calibration_path(data["judge"]):
+        message = f"calibrations of {data['judge']} belong in {calibration_path(data['judge'])}"
+        yield Problem(message, place("judge"), "rename the file", "misplaced-file")
+    seen: set[tuple[str, str | None]] = set()
+    for index, each in enumerate(data["calibrations"]):
+        found = Calibration.from_dict(each, data["judge"])
+        if (bound := (found.key, found.server)) in seen:
+            message = "this judge is calibrated twice with one model and rubric"
+            yield Problem(message, place("calibrations", index), f"remove one, or {again}", "duplicate")
+        seen.add(bound)
+        derived = {"kappa": found.kappa, **found.rates}
+        said = {name: Measure(**each[name]) for name in derived if name in each}
+        wrong = [name for name, own in said.items() if own.value != derived[name].value]
+        if each["labels"]["replies"] != found.verdicts.n:
+            wrong.append("labels")
+        for name in wrong:
+            message = f"`{name}` does not follow from the verdicts: the file was changed by hand"
+            yield Problem(message, place("calibrations", index, name), again, "inconsistent")
+        try:
+            date.fromisoformat(found.measured_at)
+        except ValueError:
+            where = place("calibrations", index, "measured_at")
+            yield Problem(f"`{found.measured_at}` is no day", where, again, "bad-value")

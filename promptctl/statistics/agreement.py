@@ -1,0 +1,193 @@
+"""Agreement of one rater with another, and a rate corrected for the errors of who measured it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from promptctl.statistics.distributions import normal_quantile
+from promptctl.statistics.intervals import Interval, wilson
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Kappa:
+    """Cohen's κ of n pairs: `observed` agreement beyond what the two raters' own rates make `expected`.
+
+    `value` and `interval` are None if both raters always say the same one thing: nothing is known then.
+    """
+
+    n: int
+    observed: float
+    expected: float
+    value: float | None
+    interval: Interval | None
+
+
+def cohen_kappa(pairs: Sequence[tuple[str, str]], confidence: float = 0.95) -> Kappa:
+    """Cohen's κ of two raters, each pair what they said of one thing.
+
+    Formula: κ = (pₒ − pₑ)/(1 − pₑ), pₑ = Σ pᵢ.p.ᵢ; the interval κ ± z·SE with
+    SE² = (Σ pᵢᵢ(1 − (pᵢ. + p.ᵢ)(1−κ))² + (1−κ)² ΣΣ_{i≠j} pᵢⱼ(p.ᵢ + pⱼ.)² − (κ − pₑ(1−κ))²)/(n(1−pₑ)²), which is 0 where
+    all pairs agree: there it begins at (l − pₑ)/(1 − pₑ), l the end of Wilson's interval of pₒ. It ends at 1 at most.
+    Source: Cohen 1960, Educational and Psychological Measurement 20:37; the error: Fleiss, Cohen and Everitt 1969,
+    Psychological Bulletin 72:323.
+    """
+    n = len(pairs)
+    if not n:
+        return Kappa(0, 0.0, 0.0, None, None)
+    cells = {pair: number / n for pair, number in Counter(pairs).items()}
+    first = {name: number / n for name, number in Counter(one for one, _ in pairs).items()}
+    second = {name: number / n for name, number in Counter(other for _, other in pairs).items()}
+    agreeing = sum(one == other for one, other in pairs)
+    observed = agreeing / n
+    expected = math.fsum(share * second.get(name, 0.0) for name, share in first.items())
+    if expected >= 1:
+        return Kappa(n, observed, 1.0, None, None)
+    kappa = (observed - expected) / (1 - expected)
+    if agreeing == n:
+        low = (wilson(n, n, confidence).low - expected) / (1 - expected)
+        return Kappa(n, observed, expected, kappa, Interval(low, 1.0, confidence, "wilson"))
+    same, other = 0.0, 0.0
+    for (one, two), share in cells.items():
+        if one == two:
+            same += share * (1 - (first[one] + second[one]) * (1 - kappa)) ** 2
+        else:
+            other += share * (second.get(one, 0.0) + first.get(two, 0.0)) ** 2
+    variance = same + (1 - kappa) ** 2 * other - (kappa - expected * (1 - kappa)) ** 2
+    half = normal_quantile((1 + confidence) / 2) * math.sqrt(max(0.0, variance) / n) / (1 - expected)
+    return Kappa(n, observed, expected, kappa, Interval(kappa - half, min(1.0, kappa + half), confidence, "fleiss"))
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A share that was measured: `hits` of `n`."""
+
+    hits: int
+    n: int
+
+    @property
+    def rate(self) -> float | None:
+        """The share; None of nothing."""
+        return self.hits / self.n if self.n else None
+
+    @property
+    def interval(self) -> Interval:
+        """Wilson's interval of it."""
+        return wilson(self.hits, self.n)
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictCounts:
+    """Verdicts of a judge on replies that people let pass or fail: right, wrong, or none that could be read."""
+
+    true_pass: int = 0
+    false_fail: int = 0
+    false_pass: int = 0
+    true_fail: int = 0
+    errors_on_pass: int = 0
+    errors_on_fail: int = 0
+
+    @property
+    def n(self) -> int:
+        """The replies."""
+        return self.true_pass + self.false_fail + self.false_pass + self.true_fail + self.errors
+
+    @property
+    def errors(self) -> int:
+        """The replies without a verdict."""
+        return self.errors_on_pass + self.errors_on_fail
+
+    @property
+    def accuracy(self) -> Measured:
+        """The share of all replies on which the judge agreed with people; one without a verdict is none of them."""
+        return Measured(self.true_pass + self.true_fail, self.n)
+
+    @property
+    def sensitivity(self) -> Measured:
+        """The share that the judge let pass, of its verdicts on replies that people let pass."""
+        return Measured(self.true_pass, self.true_pass + self.false_fail)
+
+    @property
+    def specificity(self) -> Measured:
+        """The share that the judge let fail, of its verdicts on replies that people let fail."""
+        return Measured(self.true_fail, self.true_fail + self.false_pass)
+
+    @property
+    def kappa(self) -> Kappa:
+        """The agreement of judge and people; a reply without a verdict is one on which they disagree."""
+        pairs = [("pass", "pass")] * self.true_pass + [("pass", "fail")] * self.false_fail
+        pairs += [("fail", "pass")] * self.false_pass + [("fail", "fail")] * self.true_fail
+        return cohen_kappa(
+            [*pairs, *[("pass", "error")] * self.errors_on_pass, *[("fail", "error")] * self.errors_on_fail]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """A rate corrected for the errors of who measured it, with its interval."""
+
+    rate: float
+    interval: Interval
+
+
+def rogan_gladen(
+    rate: float, n: float, sensitivity: Measured, specificity: Measured, confidence: float = 0.95
+) -> Corrected | None:
+    """The true rate behind one that an imperfect rater measured on n cases; the interval knows that its errors are
+    estimates, too. None if the rater is no better than chance, or if either of its errors was never measured.
+
+    Formula: p = (r + Sp − 1)/(Se + Sp − 1), kept within 0 and 1. The interval is of Lang and Reiczigel: with z²/2 hits
+    and z² cases added to r, one hit and two cases to each of Se and Sp, p′ as above and J = Se + Sp − 1,
+    p′ + d ± z·√(r(1−r)/n + p′²Se(1−Se)/nₛₑ + (1−p′)²Sp(1−Sp)/nₛₚ)/J, d = 2z²(p′Se(1−Se)/nₛₑ − (1−p′)Sp(1−Sp)/nₛₚ).
+    Source: Rogan and Gladen 1978, American Journal of Epidemiology 107:71; the interval: Lang and Reiczigel 2014,
+    Preventive Veterinary Medicine 113:13, which covers 95 % also of few labels.
+    """
+    if not (sensitivity.n and specificity.n and n > 0):
+        return None
+    youden = sensitivity.hits / sensitivity.n + specificity.hits / specificity.n - 1
+    if youden <= 1e-12:
+        return None
+    estimate = min(1.0, max(0.0, (rate + specificity.hits / specificity.n - 1) / youden))
+    z = normal_quantile((1 + confidence) / 2)
+    cases, se_n, sp_n = n + z * z, sensitivity.n + 2, specificity.n + 2
+    r, se, sp = (rate * n + z * z / 2) / cases, (sensitivity.hits + 1) / se_n, (specificity.hits + 1) / sp_n
+    if (adjusted := se + sp - 1) <= 1e-12:
+        return Corrected(estimate, Interval(0.0, 1.0, confidence, "lang-reiczigel"))
+    p = (r + sp - 1) / adjusted
+    se_error, sp_error = se * (1 - se) / se_n, sp * (1 - sp) / sp_n
+    half = z * math.sqrt(r * (1 - r) / cases + p * p * se_error + (1 - p) ** 2 * sp_error) / adjusted
+    middle = p + 2 * z * z * (p * se_error - (1 - p) * sp_error)
+    low, high = min(estimate, max(0.0, middle - half)), max(estimate, min(1.0, middle + half))
+    return Corrected(estimate, Interval(low, high, confidence, "lang-reiczigel"))
+
+
+def stratified_difference(
+    strata: Sequence[tuple[Measured, Measured]], confidence: float = 0.95
+) -> tuple[float, Interval] | None:
+    """The difference of two groups' rates, first less second, within strata; None if no stratum has both groups.
+
+    Formula: Δ = Σ wₖ(p₁ₖ − p₂ₖ), wₖ the weights of Mantel and Haenszel, n₁ₖn₂ₖ/(n₁ₖ + n₂ₖ) over their sum; from
+    Δ − √Σwₖ²((p₁ₖ − l₁ₖ)² + (u₂ₖ − p₂ₖ)²) to Δ + √Σwₖ²((u₁ₖ − p₁ₖ)² + (p₂ₖ − l₂ₖ)²), l and u Wilson's. It is never of
+    zero width, and of one stratum Newcombe's.
+    Source: Zou, Huang and Zhang 2009, Computational Statistics and Data Analysis 53:1080; Newcombe 1998, Statistics in
+    Medicine 17:873, method 10.
+    """
+    both = [(one, two) for one, two in strata if one.n and two.n]
+    weights = [one.n * two.n / (one.n + two.n) for one, two in both]
+    total = math.fsum(weights)
+    if not total:
+        return None
+    difference, below, above = 0.0, 0.0, 0.0
+    for (one, two), weight in zip(both, weights, strict=True):
+        share, p1, p2 = weight / total, one.hits / one.n, two.hits / two.n
+        first, second = wilson(one.hits, one.n, confidence), wilson(two.hits, two.n, confidence)
+        difference += share * (p1 - p2)
+        below += share**2 * ((p1 - first.low) ** 2 + (second.high - p2) ** 2)
+        above += share**2 * ((first.high - p1) ** 2 + (p2 - second.low) ** 2)
+    low, high = max(-1.0, difference - math.sqrt(below)), min(1.0, difference + math.sqrt(above))
+    return difference, Interval(low, high, confidence, "mover-wilson")

@@ -1,0 +1,203 @@
+"""A judge decides only where its agreement with people is known, if that is asked for; its rates are corrected by it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from promptctl.assertions.assertion import AskedJudge
+from promptctl.assertions.licences import Licences, identify
+from promptctl.datasets.index import dataset_index
+from promptctl.formats.calibration_file import Calibration, calibration_bytes, calibration_path
+from promptctl.log.stamps import utc_now
+from promptctl.statistics.agreement import VerdictCounts
+from tests.evaluation_lab import Lab
+from tests.openai_server import Exchange, reply
+
+RUBRIC = {"type": "llm-rubric", "value": "Says sorry."}
+GOOD = VerdictCounts(true_pass=18, false_fail=2, false_pass=1, true_fail=19)
+
+
+async def answer(exchange: Exchange) -> None:
+    """Answer as the ticket says; as a judge let pass what says sorry."""
+    messages = exchange.request.body["messages"]
+    text = messages[-1]["content"]
+    if messages[0]["role"] != "system":
+        await reply(text)(exchange)
+        return
+    is_met = "sorry" in text.rpartition("<reply")[2]
+    await reply(json.dumps({"reason": "r", "score": float(is_met), "pass": is_met}))(exchange)
+
+
+def cases(*tickets: str, **more: Any) -> list[dict[str, Any]]:
+    return [{"id": f"c{n}", "inputs": {"ticket": text}, **more} for n, text in enumerate(tickets)]
+
+
+@pytest.fixture
+def desk(lab: Lab) -> Lab:
+    lab.server.default = answer
+    return lab
+
+
+def calibrate(lab: Lab, counts: VerdictCounts = GOOD, **other: Any) -> Calibration:
+    """Write the calibration of the judge of the only rubric, as it is asked now."""
+    with lab.open() as workspace:
+        context = workspace.context
+        identity = identify(context, AskedJudge("judges/llm-rubric", None), None, {}, needs_key=True)
+        dataset = dataset_index(context, "refuse").checked("datasets/triage.yaml", workspace.prompt("triage").prompt)
+        (rubric,) = {each.rubric for case in dataset.cases() for each in case.assertions if each.rubric}
+    made = replace(
+        Calibration(
+            judge="judges/llm-rubric",
+            judge_digest=identity.digest,
+            model=identity.model,
+            parameters=identity.parameters,
+            server=identity.server,
+            rubric=rubric,
+            rubric_type="llm-rubric",
+            measured_at=utc_now()[:10],
+            people=("ada",),
+            verdicts=counts,
+        ),
+        **other,
+    )
+    lab.write(calibration_path(made.judge), calibration_bytes(made.judge, [made]).decode())
+    return made
+
+
+def judged(lab: Lab, **request: Any) -> Mapping[str, Any]:
+    (found,) = lab.one(**request).totals.judged
+    return found
+
+
+def test_rates_of_a_judge_are_raw_and_corrected_where_its_agreement_is_known(desk: Lab) -> None:
+    desk.cases(*cases("sorry", "sorry, yes", "so sorry", "no", **{"assert": [RUBRIC]}), min_pass=0.5)
+    raw = judged(desk)
+    assert (raw["pass_rate"], raw["corrected_rate"], raw["calibration"], raw["undecided"]) == (0.75, None, None, None)
+    made = calibrate(desk)
+    found = judged(desk)
+    assert found["calibration"] == made.key
+    assert found["pass_rate"] == 0.75
+    assert found["corrected_rate"] == pytest.approx((0.75 + 0.95 - 1) / (0.9 + 0.95 - 1), abs=1e-6)
+    assert found["corrected_high"] - found["corrected_low"] > found["high"] - found["low"]
+    assert (found["labels"], found["kappa"]) == (40, 0.85)
+    with desk.open() as workspace:
+        (again,) = workspace.results.evaluation(desk.one().row.id).totals.judged
+    assert again == found
+
+
+@pytest.mark.parametrize("where", ["settings", "dataset"])
+def test_an_uncalibrated_judge_decides_nothing_and_says_so(desk: Lab, where: str) -> None:
+    asked: dict[str, Any] = {"judge": "calibrated"} if where == "dataset" else {}
+    if where == "settings":
+        settings = (desk.root / "promptctl.yaml").read_text()
+        desk.write("promptctl.yaml", settings + "gate: {judge: calibrated}\n")
+    desk.cases(*cases("sorry", "no", **{"assert": [RUBRIC]}), **asked)
+    found = desk.one()
+    assert (found.verdict, found.totals.errors, found.totals.error_types) == ("incomplete", 2, {"Uncalibrated": 2})
+    assert "judges/llm-rubric with local/gpt-4o-mini is not calibrated: nobody measured" in found.reason
+    assert "promptctl judge calibrate judges/llm-rubric" in (found.totals.reason or "")
+    shown = [each.detail.assertions[0] for each in desk.rows(found)]
+    assert [each["passed"] for each in shown] == [True, False]
+    assert all(each["undecided"] for each in shown)
+    calibrate(desk)
+    assert (desk.one().verdict, desk.one(min_pass=0.5).verdict) == ("failed", "passed")
+
+
+def test_beside_other_assertions_only_those_decide_also_in_sets_and_metrics(desk: Lab) -> None:
+    rubric = {**RUBRIC, "metric": "kind", "weight": 9}
+    within = {"type": "assert-set", "threshold": 0.9, "assert": [{"type": "contains", "value": "o"}, rubric]}
+    alone = {"type": "assert-set", "assert": [rubric]}
+    contains = {"type": "contains", "value": "no"}
+    desk.cases(*cases("no", must_pass=True, **{"assert": [contains, rubric, within, alone]}), judge="calibrated")
+    found = desk.one()
+    assert (found.verdict, found.totals.metrics, found.totals.score) == ("passed", {}, 1.0)
+    assert "decided nothing" in found.reason
+    desk.cases(
+        *cases("sorry", must_pass=True, **{"assert": [contains, {**rubric, "type": "llm-rubric"}]}), judge="calibrated"
+    )
+    assert desk.one().verdict == "failed"  # the judge lets it pass, and cannot make up for the other
+    desk.cases(*cases("sorry", **{"assert": [contains, rubric], "threshold": 0.5}), judge="calibrated")
+    assert desk.one().verdict == "failed"
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"judge_digest": "1:0"}, "its prompt has changed since"),
+        ({"model": "local/other"}, "it was measured with local/other alone"),
+        ({"rubric": "0"}, "nobody measured it on this rubric as it stands"),
+        ({"parameters": {"temperature": 1}}, "its parameters have changed since"),
+        ({"server": "0"}, "its server has changed since"),
+        ({"measured_at": "2020-01-01"}, "was measured on 2020-01-01, more than 180 days ago"),
+        ({"measured_at": "2999-01-01"}, "a day to come"),
+        ({"verdicts": VerdictCounts(5, 0, 0, 5)}, "was measured on 10 labelled replies, fewer than the 30 asked for"),
+        ({"verdicts": VerdictCounts(20, 10, 10, 10)}, "agrees too little with people: κ is 0.17, and 0.6 is asked for"),
+        ({"verdicts": VerdictCounts(40, 0, 0, 0)}, "has no κ"),
+        ({"verdicts": VerdictCounts(10, 0, 0, 10, 10, 10)}, "agrees too little with people"),
+    ],
+)
+def test_a_calibration_that_does_not_hold_says_why(desk: Lab, other: dict[str, Any], said: str) -> None:
+    desk.cases(*cases("sorry", **{"assert": [RUBRIC]}), judge="calibrated")
+    calibrate(desk, **{**other, "counts": other.pop("verdicts", GOOD)})
+    found = desk.one()
+    assert found.verdict == "incomplete"
+    assert said in found.reason
+
+
+def test_the_stricter_of_settings_and_dataset_holds(desk: Lab) -> None:
+    settings = (desk.root / "promptctl.yaml").read_text()
+    desk.write("promptctl.yaml", settings + "gate: {judge: {calibrated: {kappa: 0.9, labels: 10}}}\n")
+    desk.cases(*cases("sorry", **{"assert": [RUBRIC]}), judge={"calibrated": {"kappa": 0.1, "labels": 41}})
+    calibrate(desk)
+    assert "fewer than the 41 asked for" in desk.one().reason
+    desk.cases(*cases("sorry", **{"assert": [RUBRIC]}), judge={"calibrated": {"kappa": 0.1}})
+    assert "κ is 0.85, and 0.9 is asked for" in desk.one().reason
+
+
+def test_a_model_beside_calibrated_is_the_judge_and_a_different_one_is_not_licensed(desk: Lab) -> None:
+    settings = (desk.root / "promptctl.yaml").read_text()
+    desk.write("promptctl.yaml", settings + "gate: {judge: {model: local/big, calibrated: true}}\n")
+    desk.cases(*cases("sorry", **{"assert": [RUBRIC]}))
+    with desk.open() as workspace:
+        gate = workspace.context.settings.gate
+        assert (gate.judge, gate.calibrated is not None) == ("local/big", True)
+    calibrate(desk)
+    assert desk.one().verdict == "passed"
+    assert "it was measured with local/gpt-4o-mini alone" in desk.one(judge="local/big").reason
+    assert "its parameters have changed" in desk.one(judge_parameters={"temperature": 1}).reason
+
+
+def test_a_broken_file_of_calibrations_licenses_nobody_and_stops_nothing(desk: Lab) -> None:
+    desk.cases(*cases("sorry", **{"assert": [RUBRIC]}))
+    made = calibrate(desk)
+    text = calibration_bytes(made.judge, [made]).decode()
+    desk.write(calibration_path(made.judge), text.replace('"value": 0.85', '"value": 0.95'))
+    assert desk.one().verdict == "passed"
+    with desk.open() as workspace:
+        (problem,) = workspace.validate().problems
+        assert "`kappa` does not follow from the verdicts" in problem.message
+        assert problem.hint == "measure it again: promptctl judge calibrate judges/llm-rubric"
+    desk.cases(*cases("sorry", **{"assert": [RUBRIC]}), judge="calibrated")
+    assert "the calibrations cannot be read" in desk.one().reason
+
+
+def test_validate_warns_of_a_judge_that_has_changed_since(desk: Lab) -> None:
+    desk.cases(*cases("sorry", **{"assert": [RUBRIC]}))
+    calibrate(desk, judge_digest="1:0")
+    with desk.open() as workspace:
+        (problem,) = workspace.validate().problems
+    assert (problem.code, problem.severity) == ("stale-calibration", "warning")
+
+
+def test_without_a_rule_nothing_is_told_apart(desk: Lab) -> None:
+    desk.cases(*cases("sorry", **{"assert": [RUBRIC]}))
+    with desk.open() as workspace:
+        licences = Licences(workspace.context, None)
+        assert licences.is_idle
+        assert licences.of(AskedJudge("judges/llm-rubric", None), "r").lack is None
+    assert dict(desk.one().row.spec.rules).keys() == {"judges"}

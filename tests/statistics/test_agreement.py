@@ -1,0 +1,116 @@
+"""Agreement of raters and corrected rates against published examples, statsmodels, and by simulation."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from promptctl.statistics.agreement import Measured, cohen_kappa, rogan_gladen, stratified_difference
+
+# Fleiss, Cohen and Everitt 1969, Psychological Bulletin 72:323, table 1: two psychiatrists, 200 patients.
+FLEISS = {"aa": 106, "ab": 10, "ac": 4, "ba": 22, "bb": 28, "bc": 10, "ca": 2, "cb": 12, "cc": 6}
+
+
+def pairs_of(table: dict[str, int]) -> list[tuple[str, str]]:
+    return [(key[0], key[1]) for key, number in table.items() for _ in range(number)]
+
+
+def test_kappa_is_that_of_the_published_example() -> None:
+    kappa = cohen_kappa(pairs_of(FLEISS))
+    assert kappa.value is not None
+    assert kappa.interval is not None
+    assert round(kappa.value, 3) == 0.429
+    assert round((kappa.interval.high - kappa.interval.low) / 2 / 1.959964, 3) == 0.054
+
+
+@pytest.mark.parametrize(
+    "table", [FLEISS, {"pp": 20, "pf": 5, "fp": 10, "ff": 15}, {"pp": 3, "pf": 1, "ff": 2}, {"pf": 5, "fp": 5}]
+)
+def test_kappa_and_its_interval_are_those_of_statsmodels(table: dict[str, int]) -> None:
+    inter_rater = pytest.importorskip("statsmodels.stats.inter_rater")
+    names = sorted({name for key in table for name in key})
+    counts = [[table.get(one + two, 0) for two in names] for one in names]
+    wanted, found = inter_rater.cohens_kappa(counts), cohen_kappa(pairs_of(table))
+    assert found.value == pytest.approx(wanted.kappa, abs=1e-12)
+    assert found.interval is not None
+    assert found.interval.low == pytest.approx(wanted.kappa_low, abs=1e-9)
+    assert found.interval.high == pytest.approx(min(1.0, wanted.kappa_upp), abs=1e-9)
+
+
+def test_full_agreement_of_a_few_is_not_certain_and_of_one_kind_says_nothing() -> None:
+    few = cohen_kappa([("pass", "pass")] * 3 + [("fail", "fail")] * 2)
+    assert few.value == 1
+    assert few.interval is not None
+    assert few.interval.low < 0.3
+    alike = cohen_kappa([("pass", "pass")] * 30)
+    assert (alike.value, alike.interval, cohen_kappa([]).value) == (None, None, None)
+
+
+# The first two: the documentation of R's epiR, epi.prev (brucellosis; Moujaber et al. 2008); the third: Reiczigel,
+# Földi and Ózsvári 2010, table 2 (Vila Pouca), a test of sensitivity .5 and specificity .995.
+@pytest.mark.parametrize(
+    ("rate", "sensitivity", "specificity", "true"),
+    [
+        (23 / 150, (96, 100), (89, 100), 0.0510),
+        (6 / 151, (964, 1000), (927, 1000), 0.0),
+        (27 / 650, (1, 2), (995, 1000), 0.0738),
+    ],
+)
+def test_a_corrected_rate_is_that_of_the_published_examples(
+    rate: float, sensitivity: tuple[int, int], specificity: tuple[int, int], true: float
+) -> None:
+    found = rogan_gladen(rate, 150, Measured(*sensitivity), Measured(*specificity))
+    assert found is not None
+    assert round(found.rate, 4) == true
+
+
+def test_the_interval_of_a_corrected_rate_is_that_of_the_authors_script() -> None:
+    """Lang and Reiczigel's CI4TruePrevalence, by hand: 60 of 200, 50 of 60 and 48 of 60."""
+    z2 = 1.959963984540054**2
+    r, se, sp = (60 + z2 / 2) / (200 + z2), 51 / 62, 49 / 62
+    p, youden = (r + sp - 1) / (se + sp - 1), se + sp - 1
+    error = (r * (1 - r) / (200 + z2) + p**2 * se * (1 - se) / 62 + (1 - p) ** 2 * sp * (1 - sp) / 62) ** 0.5 / youden
+    shift = 2 * z2 * (p * se * (1 - se) / 62 - (1 - p) * sp * (1 - sp) / 62)
+    found = rogan_gladen(0.3, 200, Measured(50, 60), Measured(48, 60))
+    assert found is not None
+    assert found.interval.low == pytest.approx(max(0.0, p + shift - z2**0.5 * error))
+    assert found.interval.high == pytest.approx(p + shift + z2**0.5 * error)
+
+
+def test_few_labels_make_the_interval_wider_and_none_or_chance_no_correction() -> None:
+    many = rogan_gladen(0.7, 200, Measured(900, 1000), Measured(900, 1000))
+    few = rogan_gladen(0.7, 200, Measured(9, 10), Measured(9, 10))
+    assert many is not None
+    assert few is not None
+    assert few.rate == pytest.approx(many.rate) == pytest.approx(0.75)
+    assert few.interval.high - few.interval.low > 2 * (many.interval.high - many.interval.low)
+    raw = 0.7 * 0.3 / 200
+    assert many.interval.high - many.interval.low > 2 * 1.96 * raw**0.5
+    assert rogan_gladen(0.7, 200, Measured(5, 10), Measured(5, 10)) is None
+    assert rogan_gladen(0.7, 200, Measured(0, 0), Measured(9, 10)) is None
+
+
+def test_the_interval_holds_the_true_rate_in_95_of_100_simulated_evaluations() -> None:
+    rng = random.Random("corrected rates")
+    for true, se, sp, labels in ((0.8, 0.9, 0.8, 20), (0.5, 0.75, 0.9, 40)):
+        hits = 0
+        for _ in range(400):
+            drawn = [sum(rng.random() < p for _ in range(n)) for p, n in ((se, labels), (sp, labels))]
+            passed = sum(rng.random() < true * se + (1 - true) * (1 - sp) for _ in range(100))
+            found = rogan_gladen(passed / 100, 100, Measured(drawn[0], labels), Measured(drawn[1], labels))
+            hits += found is not None and found.interval.low <= true <= found.interval.high
+        assert hits >= 0.94 * 400
+
+
+def test_a_stratified_difference_of_one_stratum_is_newcombe_s() -> None:
+    """Newcombe 1998, Statistics in Medicine 17:873, table II, example (a), method 10: 56/70 and 48/80."""
+    found = stratified_difference([(Measured(56, 70), Measured(48, 80)), (Measured(3, 3), Measured(0, 0))])
+    assert found is not None
+    difference, interval = found
+    assert (round(difference, 4), round(interval.low, 4), round(interval.high, 4)) == (0.2, 0.0524, 0.3339)
+    certain = stratified_difference([(Measured(10, 10), Measured(10, 10)), (Measured(0, 8), Measured(0, 9))])
+    assert certain is not None
+    assert certain[0] == 0
+    assert certain[1].low < -0.1 < 0.1 < certain[1].high
+    assert stratified_difference([(Measured(1, 2), Measured(0, 0))]) is None
