@@ -7,8 +7,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from promptctl.assertions.embedding import EMBEDDER
-from promptctl.assertions.judges import load_judge
 from promptctl.assertions.preparing import Preparer
 from promptctl.datasets.dataset import Dataset, Memory
 from promptctl.datasets.human_labels import check_labels
@@ -115,6 +113,8 @@ def _check_recordings(tree: Tree) -> list[Problem]:
 
 def _check_calibration(tree: Tree, path: str) -> Iterator[Problem]:
     """Yield what is wrong with a file of a judge's agreement with people, or that it holds no longer."""
+    from promptctl.assertions.embedding import EMBEDDER
+    from promptctl.assertions.judges import load_judge
     from promptctl.formats.calibration_file import read_calibration_file
 
     try:
