@@ -19,7 +19,7 @@ from promptctl.statistics.intervals import Interval
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class Figure:
     """A number with its 95 % interval; None if it cannot be known, and `note` says why."""
 
     value: float | None = None
@@ -29,7 +29,7 @@ class Measure:
     note: str = ""
 
     @classmethod
-    def of(cls, value: float | None, interval: Interval | None, n: int, note: str = "") -> Measure:
+    def of(cls, value: float | None, interval: Interval | None, n: int, note: str = "") -> Figure:
         """Return a measure of a value and its interval, rounded as files keep it."""
         if value is None or interval is None:
             return cls(n=n, note=note)
@@ -59,9 +59,9 @@ class Calibration:
     people: tuple[str, ...] = ()
     labels_digest: str = ""
     verdicts: VerdictCounts = field(default_factory=VerdictCounts)
-    consistency: Measure = field(default_factory=Measure)
-    position: Measure = field(default_factory=Measure)
-    length: Measure = field(default_factory=Measure)
+    consistency: Figure = field(default_factory=Figure)
+    position: Figure = field(default_factory=Figure)
+    length: Figure = field(default_factory=Figure)
     cost_nano_usd: int | None = None
 
     @property
@@ -70,14 +70,14 @@ class Calibration:
         return calibration_key(self.judge_digest, self.model, self.parameters, self.rubric)
 
     @property
-    def kappa(self) -> Measure:
+    def kappa(self) -> Figure:
         """Cohen's κ of judge and people."""
         found = self.verdicts.kappa
         note = "" if found.value is not None else "judge and people all say the same one thing"
-        return Measure.of(found.value, found.interval, found.n, note)
+        return Figure.of(found.value, found.interval, found.n, note)
 
     @property
-    def rates(self) -> dict[str, Measure]:
+    def rates(self) -> dict[str, Figure]:
         """Accuracy, sensitivity and specificity by name."""
         counts = self.verdicts
         of = {"accuracy": counts.accuracy, "sensitivity": counts.sensitivity, "specificity": counts.specificity}
@@ -86,7 +86,7 @@ class Calibration:
             "specificity": "the judge gave no verdict on a reply that people let fail",
         }
         return {
-            name: Measure.of(each.rate, each.interval, each.n, "" if each.n else missing.get(name, ""))
+            name: Figure.of(each.rate, each.interval, each.n, "" if each.n else missing.get(name, ""))
             for name, each in of.items()
         }
 
@@ -139,7 +139,7 @@ class Calibration:
             people=tuple(labels["people"]),
             labels_digest=labels["digest"],
             verdicts=VerdictCounts(**data["verdicts"]),
-            **{name: Measure(**data[name]) for name in ("consistency", "position", "length") if name in data},
+            **{name: Figure(**data[name]) for name in ("consistency", "position", "length") if name in data},
             cost_nano_usd=data.get("cost_nano_usd"),
         )
 
@@ -193,7 +193,7 @@ def _inconsistencies(data: Mapping[str, Any], path: str, place: Any) -> Iterator
             yield Problem(message, place("calibrations", index), f"remove one, or {again}", "duplicate")
         seen.add(bound)
         derived = {"kappa": found.kappa, **found.rates}
-        said = {name: Measure(**each[name]) for name in derived if name in each}
+        said = {name: Figure(**each[name]) for name in derived if name in each}
         wrong = [name for name, own in said.items() if own.value != derived[name].value]
         if each["labels"]["replies"] != found.verdicts.n:
             wrong.append("labels")
