@@ -64,7 +64,7 @@ def cohen_kappa(pairs: Sequence[tuple[str, str]], confidence: float = 0.95) -> K
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Share:
     """A share that was measured: `hits` of `n`."""
 
     hits: int
@@ -103,19 +103,19 @@ class VerdictCounts:
         return self.errors_on_pass + self.errors_on_fail
 
     @property
-    def accuracy(self) -> Measured:
+    def accuracy(self) -> Share:
         """The share of all replies on which the judge agreed with people; one without a verdict is none of them."""
-        return Measured(self.true_pass + self.true_fail, self.n)
+        return Share(self.true_pass + self.true_fail, self.n)
 
     @property
-    def sensitivity(self) -> Measured:
+    def sensitivity(self) -> Share:
         """The share that the judge let pass, of its verdicts on replies that people let pass."""
-        return Measured(self.true_pass, self.true_pass + self.false_fail)
+        return Share(self.true_pass, self.true_pass + self.false_fail)
 
     @property
-    def specificity(self) -> Measured:
+    def specificity(self) -> Share:
         """The share that the judge let fail, of its verdicts on replies that people let fail."""
-        return Measured(self.true_fail, self.true_fail + self.false_pass)
+        return Share(self.true_fail, self.true_fail + self.false_pass)
 
     @property
     def kappa(self) -> Kappa:
@@ -136,7 +136,7 @@ class Corrected:
 
 
 def rogan_gladen(
-    rate: float, n: float, sensitivity: Measured, specificity: Measured, confidence: float = 0.95
+    rate: float, n: float, sensitivity: Share, specificity: Share, confidence: float = 0.95
 ) -> Corrected | None:
     """The true rate behind one that an imperfect rater measured on n cases; the interval knows that its errors are
     estimates, too. None if the rater is no better than chance, or if either of its errors was never measured.
@@ -167,7 +167,7 @@ def rogan_gladen(
 
 
 def stratified_difference(
-    strata: Sequence[tuple[Measured, Measured]], confidence: float = 0.95
+    strata: Sequence[tuple[Share, Share]], confidence: float = 0.95
 ) -> tuple[float, Interval] | None:
     """The difference of two groups' rates, first less second, within strata; None if no stratum has both groups.
 

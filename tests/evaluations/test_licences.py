@@ -1,4 +1,4 @@
-"""A judge decides only where its agreement with people is known, if that is asked for; its rates are corrected by it."""
+"""A judge decides only where its agreement with people is known, if that is asked for; its rates are corrected."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from promptctl.statistics.agreement import Measured, cohen_kappa, rogan_gladen, stratified_difference
+from promptctl.statistics.agreement import Share, cohen_kappa, rogan_gladen, stratified_difference
 
 # Fleiss, Cohen and Everitt 1969, Psychological Bulletin 72:323, table 1: two psychiatrists, 200 patients.
 FLEISS = {"aa": 106, "ab": 10, "ac": 4, "ba": 22, "bb": 28, "bc": 10, "ca": 2, "cb": 12, "cc": 6}
@@ -60,7 +60,7 @@ def test_full_agreement_of_a_few_is_not_certain_and_of_one_kind_says_nothing() -
 def test_a_corrected_rate_is_that_of_the_published_examples(
     rate: float, sensitivity: tuple[int, int], specificity: tuple[int, int], true: float
 ) -> None:
-    found = rogan_gladen(rate, 150, Measured(*sensitivity), Measured(*specificity))
+    found = rogan_gladen(rate, 150, Share(*sensitivity), Share(*specificity))
     assert found is not None
     assert round(found.rate, 4) == true
 
@@ -72,23 +72,23 @@ def test_the_interval_of_a_corrected_rate_is_that_of_the_authors_script() -> Non
     p, youden = (r + sp - 1) / (se + sp - 1), se + sp - 1
     error = (r * (1 - r) / (200 + z2) + p**2 * se * (1 - se) / 62 + (1 - p) ** 2 * sp * (1 - sp) / 62) ** 0.5 / youden
     shift = 2 * z2 * (p * se * (1 - se) / 62 - (1 - p) * sp * (1 - sp) / 62)
-    found = rogan_gladen(0.3, 200, Measured(50, 60), Measured(48, 60))
+    found = rogan_gladen(0.3, 200, Share(50, 60), Share(48, 60))
     assert found is not None
     assert found.interval.low == pytest.approx(max(0.0, p + shift - z2**0.5 * error))
     assert found.interval.high == pytest.approx(p + shift + z2**0.5 * error)
 
 
 def test_few_labels_make_the_interval_wider_and_none_or_chance_no_correction() -> None:
-    many = rogan_gladen(0.7, 200, Measured(900, 1000), Measured(900, 1000))
-    few = rogan_gladen(0.7, 200, Measured(9, 10), Measured(9, 10))
+    many = rogan_gladen(0.7, 200, Share(900, 1000), Share(900, 1000))
+    few = rogan_gladen(0.7, 200, Share(9, 10), Share(9, 10))
     assert many is not None
     assert few is not None
     assert few.rate == pytest.approx(many.rate) == pytest.approx(0.75)
     assert few.interval.high - few.interval.low > 2 * (many.interval.high - many.interval.low)
     raw = 0.7 * 0.3 / 200
     assert many.interval.high - many.interval.low > 2 * 1.96 * raw**0.5
-    assert rogan_gladen(0.7, 200, Measured(5, 10), Measured(5, 10)) is None
-    assert rogan_gladen(0.7, 200, Measured(0, 0), Measured(9, 10)) is None
+    assert rogan_gladen(0.7, 200, Share(5, 10), Share(5, 10)) is None
+    assert rogan_gladen(0.7, 200, Share(0, 0), Share(9, 10)) is None
 
 
 def test_the_interval_holds_the_true_rate_in_95_of_100_simulated_evaluations() -> None:
@@ -98,19 +98,19 @@ def test_the_interval_holds_the_true_rate_in_95_of_100_simulated_evaluations() -
         for _ in range(400):
             drawn = [sum(rng.random() < p for _ in range(n)) for p, n in ((se, labels), (sp, labels))]
             passed = sum(rng.random() < true * se + (1 - true) * (1 - sp) for _ in range(100))
-            found = rogan_gladen(passed / 100, 100, Measured(drawn[0], labels), Measured(drawn[1], labels))
+            found = rogan_gladen(passed / 100, 100, Share(drawn[0], labels), Share(drawn[1], labels))
             hits += found is not None and found.interval.low <= true <= found.interval.high
         assert hits >= 0.94 * 400
 
 
 def test_a_stratified_difference_of_one_stratum_is_newcombe_s() -> None:
     """Newcombe 1998, Statistics in Medicine 17:873, table II, example (a), method 10: 56/70 and 48/80."""
-    found = stratified_difference([(Measured(56, 70), Measured(48, 80)), (Measured(3, 3), Measured(0, 0))])
+    found = stratified_difference([(Share(56, 70), Share(48, 80)), (Share(3, 3), Share(0, 0))])
     assert found is not None
     difference, interval = found
     assert (round(difference, 4), round(interval.low, 4), round(interval.high, 4)) == (0.2, 0.0524, 0.3339)
-    certain = stratified_difference([(Measured(10, 10), Measured(10, 10)), (Measured(0, 8), Measured(0, 9))])
+    certain = stratified_difference([(Share(10, 10), Share(10, 10)), (Share(0, 8), Share(0, 9))])
     assert certain is not None
     assert certain[0] == 0
     assert certain[1].low < -0.1 < 0.1 < certain[1].high
-    assert stratified_difference([(Measured(1, 2), Measured(0, 0))]) is None
+    assert stratified_difference([(Share(1, 2), Share(0, 0))]) is None
