@@ -28,7 +28,7 @@ class JudgeEmbeddings:
 
 @dataclass(frozen=True, slots=True)
 class Licence:
-    """What is known of a judge's agreement with people on one rubric.
+    """Agreement of a judge with people on one rubric, as far as it is known.
 
     `calibration` is the key of its calibration, None without one. `lack` says why it decides nothing; None if it does.
     """

@@ -1,4 +1,4 @@
-"""What is known of judges' agreement with people, and whether it is enough for them to decide."""
+"""The known agreement of judges with people, and whether it is enough for them to decide."""
 
 from __future__ import annotations
 

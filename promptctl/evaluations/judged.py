@@ -49,7 +49,7 @@ class JudgedRates:
 
     @property
     def undecided(self) -> str:
-        """Why judges decided nothing, as words for people; empty if every one decided."""
+        """The reasons why judges decided nothing, as words for people; empty if every one decided."""
         lacking = dict.fromkeys(key.undecided for key in self._found if key.undecided is not None)
         return f"decided nothing: {'; '.join(lacking)}" if lacking else ""
 

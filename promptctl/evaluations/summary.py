@@ -210,7 +210,7 @@ class Summary:
 
     @property
     def undecided(self) -> str:
-        """Why judges decided nothing, as words for people; empty if every one decided."""
+        """The reasons why judges decided nothing, as words for people; empty if every one decided."""
         return self.judged.undecided if self.judged is not None else ""
 
     @property

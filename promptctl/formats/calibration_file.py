@@ -92,7 +92,7 @@ class Calibration:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What an evaluation keeps of it, to correct its rates by."""
+        """The part that an evaluation keeps, to correct its rates by."""
         names = ("judge", "model", "measured_at", "verdicts", "kappa")
         return {name: value for name, value in self.as_dict().items() if name in names}
 
