@@ -27,9 +27,13 @@ from promptctl.costs.table import CostTable as CostTable
 from promptctl.datasets.adding import Added as Added
 from promptctl.datasets.cases import Case as Case
 from promptctl.datasets.dataset import Header as Header
+from promptctl.datasets.drawing import DrawnSplit as DrawnSplit
+from promptctl.datasets.duplicates import Duplicate as Duplicate
+from promptctl.datasets.duplicates import Duplicates as Duplicates
 from promptctl.datasets.from_log import CasesFromLog as CasesFromLog
 from promptctl.datasets.from_log import ScoredCase as ScoredCase
 from promptctl.datasets.selection import Selection as Selection
+from promptctl.datasets.splitting import Split as Split
 from promptctl.datasets.validation import ValidationReport as ValidationReport
 from promptctl.differences.breaks import Break as Break
 from promptctl.differences.diff import PromptDiff as PromptDiff

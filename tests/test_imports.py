@@ -31,7 +31,7 @@ OWNERS: dict[str, set[str]] = {
     "aiohttp": {"models.openai_lane"},
     "typer": {"cli"},
     "rich": {"cli"},
-    "rapidfuzz": {"assertions.measures", "files.names"},
+    "rapidfuzz": {"assertions.measures", "datasets.likeness", "files.names"},
 }
 Node = TypeVar("Node", bound=ast.AST)
 PROBE = """

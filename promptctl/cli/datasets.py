@@ -10,10 +10,11 @@ from promptctl.cli import options
 from promptctl.cli.call_filter import FilterOptions
 from promptctl.cli.checks import say_check
 from promptctl.cli.commands import HelpfulCommand
-from promptctl.cli.output import format_id, say_json, tell
+from promptctl.cli.output import format_id, say_json, tell, warn
+from promptctl.cli.proposing import offer
 from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import shortened
-from promptctl.reports.wording import count
+from promptctl.reports.wording import count, name_some, percent
 
 app = typer.Typer(help="The cases that prompts are evaluated on.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -148,3 +149,62 @@ def add_from_log(
     left_out = f"; {count(len(found.left_out), 'call')} left out" if found.left_out else ""
     further = f"; {count(found.further, 'further call')}: raise --limit" if found.further else ""
     tell(added + left_out + further)
+
+
+@app.command("dedupe")
+def drop_duplicates(
+    context: typer.Context,
+    name: Name,
+    threshold: Annotated[
+        float,
+        typer.Option(
+            "--threshold",
+            min=0.5,
+            max=1.0,
+            metavar="SHARE",
+            help="Long texts are alike from this share of equal characters on; 1: only equal ones.",
+            callback=options.a_number,
+        ),
+    ] = 0.9,
+    yes: options.Yes = False,
+    dry_run: options.WriteNothing = False,
+    as_json: options.Json = False,
+) -> None:
+    """Take out cases that are like another one. Those that must pass, or expect a different reply, stay."""
+    workspace = options.workspace_of(context)
+    found = workspace.datasets.dedupe(name, threshold)
+    for each in found.found if not as_json else ():
+        like = "equal to" if each.share == 1 else f"{percent(each.share)} like"
+        tell(f"{'drop' if each.is_dropped else 'keep'}  {each.case_id}: {like} {each.like}; {each.why}")
+    kept = len(found.found) - len(found.dropped)
+    rest = f"; {kept} more alike and kept" if kept else ""
+    tell(f"{found.path}: {len(found.dropped)} of {count(found.cases, 'case')} dropped{rest}")
+    offer(workspace, found.proposal, yes=yes, dry_run=dry_run, document=found.as_dict() if as_json else None)
+
+
+@app.command("split")
+def split_dataset(
+    context: typer.Context,
+    name: Name,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", min=0, metavar="N", help="Draws the parts; without one, a seed that makes them even."),
+    ] = None,
+    yes: options.Yes = False,
+    dry_run: options.WriteNothing = False,
+    as_json: options.Json = False,
+) -> None:
+    """Draw the parts of a dataset: to learn from, to choose by, and held out. The draw is kept in its file."""
+    workspace = options.workspace_of(context)
+    found = workspace.datasets.split(name, seed)
+    sizes = ", ".join(f"{part} {size}" for part, size in found.sizes.items())
+    tell(f"{found.path}: seed {found.split.seed}: {sizes}")
+    if found.left_out:
+        tell(f"in no part, as they are like a held-out case: {name_some(found.left_out)}")
+    for one, other in found.apart:
+        warn(f"{one} and {other} are alike, and the split that is kept has them in different parts")
+    if found.before is not None and found.before.seed != found.split.seed:
+        warn("drawn anew: what was tuned until now has seen some of the cases that are held out from now on")
+    if found.proposal.is_empty and not as_json:
+        tell("nothing changes")
+    offer(workspace, found.proposal, yes=yes, dry_run=dry_run, document=found.as_dict() if as_json else None)

@@ -6,19 +6,16 @@ shares and the groups of cases that are alike stand in the dataset's file under 
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import UsageError, WorkspaceError
+from promptctl.errors import UsageError
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import content_digest
-from promptctl.files.wording import count
 
 if TYPE_CHECKING:
     from promptctl.datasets.cases import Case
@@ -30,7 +27,6 @@ SHARES: Mapping[str, float] = MappingProxyType({TRAIN: 0.3, CHOOSE: 0.3, HELD_OU
 LEAST: Mapping[str, int] = MappingProxyType({TRAIN: 3, CHOOSE: 3, HELD_OUT: 5})
 # The tag of a case that a model wrote. It is never held out.
 GENERATED = "generated"
-_MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True)
@@ -65,8 +61,7 @@ class Split:
 
         One that a model wrote is never held out; if what it is kept together with is, it is in no part: None.
         """
-        name = name_of(case)
-        leader = self._leaders.get(name, name)
+        name, leader = name_of(case), self.leader(case)
         drawn = self._part_at(_drawn(self.seed, leader))
         if drawn != HELD_OUT or GENERATED not in case.tags:
             return drawn
@@ -74,6 +69,10 @@ class Split:
             return None
         below = 1 - self.shares[HELD_OUT]
         return self._part_at((_drawn(self.seed, leader) - below) / self.shares[HELD_OUT] * below)
+
+    def leader(self, case: Case) -> str:
+        """Return the name that is drawn for a case."""
+        return self._leaders.get(name_of(case), name_of(case))
 
     def spec(self, part: str) -> dict[str, Any]:
         """Return what an evaluation of one part keeps of the split: it differs if the part may hold other cases."""
@@ -99,61 +98,6 @@ def check_part(part: str) -> None:
     if part not in PARTS:
         hint = did_you_mean(part, PARTS) or f"the parts are {', '.join(PARTS)}"
         raise UsageError(f"no part of a split is called `{part}`", hint=hint)
-
-
-def draw(
-    cases: Sequence[Case],
-    path: str,
-    *,
-    seed: int | None = None,
-    shares: Mapping[str, float] = SHARES,
-    together: Sequence[Sequence[str]] = (),
-) -> Split:
-    """Return a split of the cases by a seed; without one, by the first whose parts come near to the shares.
-
-    Raises `WorkspaceError` if there are too few cases, with how many are needed, or if the seed leaves a part with too
-    few.
-    """
-    groups = tuple(tuple(names) for names in together)
-    whole = Split(0, shares, groups)
-    written = [case for case in cases if GENERATED not in case.tags]
-    names = {whole._leaders.get(name, name) for name in map(name_of, written)}
-    needed = max(math.ceil(round(LEAST[part] / shares[part], 9)) for part in PARTS)
-    if len(names) < needed:
-        raise WorkspaceError(
-            f"{path} is too small to split: it has {count(len(names), 'case')} that people wrote and that differ from "
-            f"each other, and {needed} are needed",
-            hint=f"add {needed - len(names)}: promptctl dataset add, promptctl dataset from-log",
-        )
-    if seed is not None:
-        chosen = Split(seed, shares, groups)
-        sizes = _sizes(chosen, written)
-        for part in PARTS:
-            if sizes[part] < LEAST[part]:
-                raise WorkspaceError(
-                    f"seed {seed} draws {count(sizes[part], 'case')} of {path} for `{part}`, and {LEAST[part]} are "
-                    "needed",
-                    hint="leave --seed out: a seed with even parts is then chosen",
-                )
-        return chosen
-    tried = (Split(each, shares, groups) for each in range(_MOST_SEEDS))
-    most = max(1.0, len(written) / 50)
-    return min(_until_even(tried, written, most), key=lambda each: each[0])[1]
-
-
-def _until_even(tried: Iterable[Split], cases: Sequence[Case], most: float) -> Iterable[tuple[float, Split]]:
-    """Yield splits with how far their parts are from the shares, up to the first that is near enough."""
-    for split in tried:
-        sizes = _sizes(split, cases)
-        is_short = any(sizes[part] < LEAST[part] for part in PARTS)
-        off = max(abs(sizes[part] - len(cases) * split.shares[part]) for part in PARTS)
-        yield (math.inf if is_short else off), split
-        if off <= most and not is_short:
-            return
-
-
-def _sizes(split: Split, cases: Iterable[Case]) -> Counter[str | None]:
-    return Counter(map(split.part, cases))
 
 
 def _drawn(seed: int, name: str) -> float:

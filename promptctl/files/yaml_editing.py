@@ -36,6 +36,14 @@ class Remove:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoveItems:
+    """Takes away several items of the list at `keys`, with the comments directly above each. One has to stay."""
+
+    keys: Keys
+    places: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RenameKey:
     """Gives the key at `keys` a different name."""
 
@@ -43,7 +51,7 @@ class RenameKey:
     name: str
 
 
-Edit = Set | Remove | RenameKey
+Edit = Set | Remove | RemoveItems | RenameKey
 
 
 def edit_yaml(data: bytes, path: str, edits: Iterable[Edit]) -> bytes:
@@ -76,6 +84,7 @@ def _by_hand(document: Document, edit: Edit) -> WorkspaceError:
     what = {
         Set: lambda: f"write `{name}: {inline(edit.value)[:200]}` by hand",  # type: ignore[union-attr]
         Remove: lambda: f"take `{name}` out by hand",
+        RemoveItems: lambda: f"take {len(edit.places)} items of `{name}` out by hand",  # type: ignore[union-attr]
         RenameKey: lambda: f"rename `{name}` to `{edit.name}` by hand",  # type: ignore[union-attr]
     }
     return WorkspaceError(
@@ -87,6 +96,10 @@ def _edited(document: Document, edit: Edit) -> Any:
     """Return the data as it is to be after an edit."""
     data = copy.deepcopy(document.data)
     root = {"": data}
+    if isinstance(edit, RemoveItems):
+        items = _parent(root, ("", *edit.keys, 0), makes=False)[0]
+        items[:] = [item for place, item in enumerate(items) if place not in edit.places]
+        return root[""]
     holder, last = _parent(root, ("", *edit.keys), makes=isinstance(edit, Set))
     is_there = last in holder if isinstance(holder, dict) else isinstance(last, int) and 0 <= last < len(holder)
     if isinstance(edit, Set):
@@ -123,10 +136,13 @@ class _Text:
     """A YAML text and its nodes, whose marks count characters of the text."""
 
     def __init__(self, text: str) -> None:
+        self.text = text
+        self._compose()
+
+    def _compose(self) -> None:
         import yaml
 
-        self.text = text
-        self._root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        self._root = yaml.compose(self.text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
     def with_edit(self, edit: Edit) -> str:
         """Return the text after an edit of it."""
@@ -135,6 +151,13 @@ class _Text:
             return self._with(key.start_mark.index, key.end_mark.index, scalar(edit.name))
         if isinstance(edit, Remove):
             return self._without(edit.keys)
+        if isinstance(edit, RemoveItems):
+            # From the last on, the places of those before it stay as they are; not in braces, where commas go too.
+            for place in sorted(edit.places, reverse=True):
+                self.text = self._without((*edit.keys, place))
+                if self._node(edit.keys).flow_style:
+                    self._compose()
+            return self.text
         keys, value = edit.keys, edit.value
         while len(keys) > 1 and not self._has_members(
             keys[:-1]

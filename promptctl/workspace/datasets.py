@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.errors import (
     DatasetNotFound,
     GitError,
+    InvalidFiles,
     Problem,
     PromptctlError,
     RevisionNotFound,
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.datasets.adding import Added
     from promptctl.datasets.cases import Case
-    from promptctl.datasets.dataset import Header
+    from promptctl.datasets.dataset import Dataset, Header
+    from promptctl.datasets.drawing import DrawnSplit
+    from promptctl.datasets.duplicates import Duplicates
     from promptctl.datasets.from_log import CasesFromLog
     from promptctl.datasets.index import DatasetIndex
     from promptctl.log.filter import Filter
+    from promptctl.prompts.prompt import Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +184,44 @@ class Datasets:
             if each.is_redacted:
                 self._warn_of_secret(str(each.case_id))
         return found
+
+    def dedupe(self, name: str, threshold: float = 0.9) -> Duplicates:
+        """Return the cases of a dataset that are like another one, and the proposal that takes them out of the file.
+
+        `threshold` is the share of equal characters from which long texts are alike; 1 leaves equal ones alone. A case
+        that must pass, or of which a different reply is expected, is found and stays.
+        """
+        from promptctl.datasets.duplicates import duplicates_of
+
+        if not 0.5 <= threshold <= 1:
+            raise UsageError(f"{threshold:g} is no threshold: texts are alike from 0.5 to 1")
+        self._context.work_tree_for("a change of a dataset")
+        return duplicates_of(self._index().tree, *self._sound(name), threshold)
+
+    def split(self, name: str, seed: int | None = None) -> DrawnSplit:
+        """Return the split of a dataset into `train`, `choose` and `held_out`, and the proposal that keeps it there.
+
+        Without a seed the one that stands in the file stays, or else the first is taken whose parts are even. Cases
+        that are alike come into one part. Raises `WorkspaceError` for too few cases, with how many are needed.
+        """
+        from promptctl.datasets.drawing import split_dataset
+
+        if seed is not None and seed < 0:
+            raise UsageError(f"{seed} is no seed: give a whole number from 0 on")
+        self._context.work_tree_for("a change of a dataset")
+        return split_dataset(self._index().tree, *self._sound(name), seed)
+
+    def _sound(self, name: str) -> tuple[Dataset, Prompt | None]:
+        """Return a dataset without problems, and the first prompt that it tests; raises `InvalidFiles`."""
+        from promptctl.prompts.loading import load_prompt
+
+        index = self._index()
+        dataset = index.open(index.named(name, self._context.inside))
+        prompt = next((load_prompt(index.tree, each) for each in dataset.header.prompts[:1]), None)
+        problems = [each for each in dataset.check(prompt) if each.severity == "error"]
+        if problems:
+            raise InvalidFiles(problems)
+        return dataset, prompt
 
     def _warn_of_secret(self, case: str) -> None:
         self._context.warn(f"case {case} holds [redacted]: the log replaced a secret there; put a made-up value")

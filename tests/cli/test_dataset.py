@@ -158,3 +158,57 @@ def test_a_bad_cell_is_told_once(lab: Lab, cli: Cli) -> None:
     lab.write("datasets/n.csv", "id,n,expected\na,x,1\nb,1,1\n")
     found = cli("dataset", "validate", "n", "--json").json["problems"]
     assert [problem["code"] for problem in found] == ["bad-cell"]
+
+
+SAME = "I was charged twice for my order and nobody has answered me since last week."
+
+
+def test_duplicates_are_shown_as_a_diff_and_dropped_once_that_is_wanted(lab: Lab, cli: Cli) -> None:
+    file = lab.cases(
+        {"id": "a", "inputs": {"ticket": SAME}, "expected": "x"},
+        {"id": "b", "inputs": {"ticket": SAME + "!"}, "expected": "x"},
+        {"id": "c", "inputs": {"ticket": SAME}, "expected": "y"},
+    )
+    before = file.read_text()
+    ran = cli("dataset", "dedupe", "triage")
+    assert ran.exit_code == 0
+    assert ran.out.startswith("diff --git a/datasets/triage.yaml")
+    assert "drop  b: 99% like a; a comes first" in ran.err
+    assert "keep  c: equal to a; its `expected` is different" in ran.err
+    assert "datasets/triage.yaml: 1 of 3 cases dropped; 1 more alike and kept" in ran.err
+    ran = cli("dataset", "dedupe", "triage", "--json", "--dry-run", "--yes")
+    fits("dataset dedupe", ran.json)
+    assert (ran.json["written"], file.read_text()) == (False, before)
+    assert cli("dataset", "dedupe", "triage", "--yes").exit_code == 0
+    assert [each["case"] for each in cli("dataset", "show", "triage", "--json").json["cases"]] == ["a", "c"]
+    assert cli("dataset", "dedupe", "triage", "--threshold", "0.3").exit_code == 2
+    assert cli("dataset", "dedupe", "triages").exit_code == 3
+
+
+def test_a_split_is_kept_in_the_file_and_grows_with_what_is_alike(lab: Lab, cli: Cli) -> None:
+    cases = [{"id": f"c{n}", "inputs": {"ticket": f"ticket {n}"}, "expected": "x"} for n in range(13)]
+    file = lab.cases(*cases)
+    ran = cli("dataset", "split", "triage", "--yes", "--json")
+    fits("dataset split", ran.json)
+    assert sum(ran.json["parts"].values()) == 13
+    drawn = cli("dataset", "split", "triage")
+    assert (drawn.out, "nothing changes" in drawn.err) == ("", True)
+    lab.cases(*cases, {**cases[0], "id": "copy"}, split={"seed": ran.json["seed"]})
+    assert cli("dataset", "split", "triage", "--yes", "--json").json["together"] == [["c0", "copy"]]
+    refused = cli("dataset", "split", "triage", "--seed", "11", "--yes")
+    assert (refused.exit_code, "a seed whose parts are even: --seed" in refused.err) == (3, True)
+    anew = cli("dataset", "split", "triage", "--seed", "12", "--yes")
+    assert "warning: drawn anew" in anew.err
+    assert "{seed: 12, together: [[c0, copy]]}" in file.read_text()
+
+
+def test_a_split_that_cannot_be_is_refused(lab: Lab, cli: Cli) -> None:
+    ran = cli("dataset", "split", "triage")
+    assert ran.exit_code == 3
+    assert "too small to split: it has 2 cases" in ran.err
+    assert "and 13 are needed" in ran.err
+    lab.write("datasets/rows.csv", "id,ticket,expected\nx,1,1\n")
+    ran = cli("dataset", "split", "datasets/rows.csv")
+    assert (ran.exit_code, "write datasets/rows.yaml with `prompts:` and `cases: ./rows.csv`" in ran.err) == (3, True)
+    assert cli("dataset", "split", "triage", "--seed", "-1").exit_code == 2
+    assert cli("eval", "triage", "--split", "heldout").exit_code == 2

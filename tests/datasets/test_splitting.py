@@ -9,7 +9,8 @@ import pytest
 
 from promptctl import EvaluationRequest, InvalidFiles, Limits, ResumeRequest, Selection, UsageError, WorkspaceError
 from promptctl.datasets.cases import Case
-from promptctl.datasets.splitting import CHOOSE, HELD_OUT, PARTS, SHARES, TRAIN, Split, draw
+from promptctl.datasets.drawing import draw
+from promptctl.datasets.splitting import CHOOSE, HELD_OUT, PARTS, SHARES, TRAIN, Split
 from promptctl.errors import Place
 from promptctl.formats.dataset_file import read_dataset_file
 from promptctl.log.results import EvaluationRow
@@ -18,7 +19,7 @@ from tests.evaluation_lab import Lab
 
 
 def case(id_: str, *tags: str, cluster: str | None = None) -> Case:
-    return Case(id_, {}, MISSING, tags, (), "0", Place("x"), cluster=cluster)
+    return Case(id_, {"n": id_}, MISSING, tags, (), "0", Place("x"), cluster=cluster)
 
 
 def parts(split: Split, cases: list[Case]) -> dict[str, str | None]:
@@ -74,7 +75,7 @@ def test_too_few_cases_say_how_many_are_needed(size: int) -> None:
 def test_cases_that_are_alike_count_once_and_a_seed_that_leaves_a_part_short_is_refused() -> None:
     cases = [case(f"c{n}") for n in range(13)]
     with pytest.raises(WorkspaceError, match="it has 12 cases"):
-        draw(cases, "x", together=[["c1", "c2"]])
+        draw(cases, "x", kept=Split(0, together=(("c1", "c2"),)))
     short = next(seed for seed in range(99) if Counter(map(Split(seed).part, cases))[HELD_OUT] < 5)
     with pytest.raises(WorkspaceError, match=f"seed {short} draws . cases? of x for `held_out`, and 5 are needed"):
         draw(cases, "x", seed=short)
