@@ -1,6 +1,7 @@
 """The public names, each with the module that it is imported from on first use: `__init__.py` reads this list."""
 
 from promptctl.authoring.drafting import NewPrompt as NewPrompt
+from promptctl.authoring.inferring import Inferred as Inferred
 from promptctl.calls.dry_run import DryRun as DryRun
 from promptctl.calls.plain import PlainOptions as PlainOptions
 from promptctl.calls.prepare import RunOptions as RunOptions

@@ -25,6 +25,7 @@ from tests.openai_server import OpenAIServer
 PACKAGE = Path(promptctl.__file__).parent
 OWNERS: dict[str, set[str]] = {
     "git": {"git.commands"},
+    "genson": {"schemas.from_values"},
     "jsonschema": {"schemas.library"},
     "referencing": {"schemas.library"},
     "litellm": {"models.litellm_lane", "models.litellm_library"},

@@ -28,6 +28,7 @@ COMMANDS = (
     Command("show", "show:show", "Show everything about one prompt.", WRITE),
     Command("new", "new:new", "Begin a prompt and its dataset as a form to be filled in.", WRITE),
     Command("generate", "generate:generate", "Let a model write a prompt and its first dataset.", WRITE),
+    Command("schema", "schemas:app", "Infer schemas of what prompts take and answer.", WRITE),
     Command("copy", "copying:copy", "Copy a prompt, at any version, to a new id.", WRITE),
     Command("render", "render:render", "Print the messages exactly as run would send them.", WRITE),
     Command("history", "history:history", "List a prompt's versions: who made each, when and why.", HISTORY),

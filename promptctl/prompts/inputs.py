@@ -44,7 +44,7 @@ class InputCheck:
         self._inputs = tuple(prompt.inputs.values())
         self._names = frozenset(prompt.inputs)
         self._validators = {
-            each.name: Validator(each.schema, shows_values=not _is_secret(each)) for each in self._inputs
+            each.name: Validator(each.schema, shows_values=not is_secret(each)) for each in self._inputs
         }
 
     def fill(self, given: Mapping[str, Any]) -> Filled:
@@ -222,7 +222,8 @@ def _is_needed(each: Input) -> bool:
     return each.is_required and each.default is MISSING
 
 
-def _is_secret(each: Input) -> bool:
+def is_secret(each: Input) -> bool:
+    """Return True if an input's values are shown nowhere: it is marked, or its name or format says so."""
     is_declared = each.schema.get("writeOnly") is True or each.schema.get("format") == "password"
     return each.is_sensitive or is_declared or bool(_SECRET.search(each.name))
 

@@ -10,6 +10,7 @@ from promptctl.files.names import did_you_mean
 
 if TYPE_CHECKING:
     from promptctl.authoring.drafting import Brief, NewPrompt
+    from promptctl.authoring.inferring import Inferred
     from promptctl.calls.account import Account
     from promptctl.calls.loop import LoopThread
     from promptctl.context import Context
@@ -84,6 +85,16 @@ class Authoring:
             on_retry=options.get("on_retry"),
         )
         return await generate(context, brief, asked)
+
+    def infer(self, ref: str, *, uses_log: bool = True) -> Inferred:
+        """Return the schemas that a prompt's file in the work tree lacks: of its inputs, and of its replies.
+
+        Nothing that is declared is changed. Without `uses_log` its templates alone are read. Raises `PromptNotFound`,
+        `InvalidFiles` for a template that cannot be read, and `UsageError` for a version or a file of GitHub's.
+        """
+        from promptctl.authoring.inferring import infer
+
+        return infer(self._context.fresh(), ref, uses_log=uses_log)
 
 
 def account_of(max_cost: float | None) -> Account | None:

@@ -66,6 +66,7 @@ def desk(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
         "show triage",
         "history triage",
         "new support/sort",
+        "schema infer triage",
         "copy triage other",
         "diff triage@v1 triage",
         "render triage -i ticket=x",
@@ -107,7 +108,7 @@ def test_a_document_fits_its_schema(desk: Lab, cli: Cli, arguments: str) -> None
     ran = cli(*arguments.split(), "--json")
     assert ran.exit_code in (0, 1, 5), ran.err
     words = arguments.split()
-    groups = ("label", "log", "dataset", "results")
+    groups = ("label", "log", "dataset", "results", "schema")
     command = " ".join(words[:2]) if words[0] in groups else words[0]
     command += next((f" {option}" for option in ("set", "--dry-run", "--against") if option in words), "")
     fits(command, ran.json)

@@ -1,0 +1,175 @@
+"""Schemas of a prompt's inputs and output, inferred and proposed as a change of its file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from promptctl.authoring.observed import Observed, observe
+from promptctl.authoring.refining import declared_input, missing_keys
+from promptctl.authoring.shapes import UsedValue, shapes_of
+from promptctl.errors import InvalidFiles, UsageError, printable
+from promptctl.files.names import nearest
+from promptctl.files.proposal import Proposal, change_of
+from promptctl.files.sources import Sources
+from promptctl.files.tree import Tree
+from promptctl.files.yaml_editing import Edit, Set, edit_yaml
+from promptctl.prompts.closure import Declared, resolve
+from promptctl.prompts.inputs import is_secret
+from promptctl.prompts.loading import load_prompt, path_in
+from promptctl.prompts.prompt import Input
+from promptctl.prompts.prompt_checks import problems_of_prompt
+from promptctl.prompts.variable_use import variable_uses
+from promptctl.schemas.from_values import schema_of, with_enums
+from promptctl.schemas.json_schema import types_of
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+
+# Fewer replies would make a schema of what they happen to hold.
+FEWEST_REPLIES = 5
+_AFTER_INPUTS = ("template", "messages", "output", "response_format", "tools", "metadata")
+_AFTER_OUTPUT = ("response_format", "tools", "metadata")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inferred:
+    """The schemas that a prompt's file lacks. `inputs` has what is added of each input, as it stands in the file.
+
+    `output` is the schema of the replies, None if nothing is proposed for them. `calls` and `cases` count what the
+    inputs were taken from, `replies` what the output was. `notes` say what was left as it is, and why.
+    """
+
+    prompt: str
+    path: str
+    inputs: Mapping[str, Mapping[str, Any]]
+    output: Mapping[str, Any] | None
+    calls: int
+    cases: int
+    replies: int
+    notes: tuple[str, ...]
+    proposal: Proposal
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {
+            "prompt": self.prompt,
+            "path": self.path,
+            "inputs": {name: dict(each) for name, each in self.inputs.items()},
+            "output": None if self.output is None else dict(self.output),
+            "calls": self.calls,
+            "cases": self.cases,
+            "replies": self.replies,
+            "notes": list(self.notes),
+        }
+
+
+def infer(context: Context, ref: str, *, uses_log: bool = True) -> Inferred:
+    """Return the schemas that the templates of a prompt in the work tree, its calls and its replies show.
+
+    Nothing that is declared is changed. Without `uses_log` neither the log nor datasets are read. Raises
+    `PromptNotFound`, `InvalidFiles` for a file or template that cannot be read, and `UsageError` for a ref with a
+    version or a file of GitHub's.
+    """
+    prompt_id, at, _ = ref.partition("@")
+    if at:
+        hint = f"promptctl schema infer {printable(prompt_id)}"
+        raise UsageError("schemas are written into the file of the work tree, so no version is named", hint=hint)
+    tree = context.work_tree_for("a schema that is written into a prompt")
+    declared = _read(tree, prompt_id)
+    shapes = shapes_of(each.event for each in variable_uses(declared))
+    marked = [name for name, each in declared.inputs.items() if each.is_sensitive]
+    # Beside a mark, an input that the file does not declare may be a marked one renamed.
+    hidden = {*marked, *(shapes.keys() - declared.inputs.keys() if marked else ())}
+    seen = observe(context, tree, prompt_id, hidden) if uses_log else Observed()
+    notes: list[str] = []
+    edits: list[Edit] = []
+    inputs = _inputs(declared, shapes, seen, notes)
+    if "inputs" not in declared.file.data and inputs:
+        edits.append(Set(("inputs",), inputs, before=_AFTER_INPUTS))
+    else:
+        for name, added in inputs.items():
+            is_new = name not in declared.inputs
+            edits += (
+                [Set(("inputs", name), added)]
+                if is_new
+                else [Set(("inputs", name, key), value) for key, value in added.items()]
+            )
+    output = _output(declared, seen, notes)
+    if output is not None:
+        edits.append(Set(("output",), {"schema": output}, before=_AFTER_OUTPUT))
+    path = declared.file.path
+    proposal = Proposal((change_of(tree, path, edit_yaml(declared.source, path, edits)),))
+    return Inferred(
+        prompt=prompt_id,
+        path=path,
+        inputs=inputs,
+        output=output,
+        calls=seen.calls,
+        cases=seen.cases,
+        replies=len(seen.replies),
+        notes=tuple(notes),
+        proposal=proposal,
+    )
+
+
+def _read(tree: Tree, prompt_id: str) -> Declared:
+    """Return the prompt as its file declares it; that inputs lack is no fault here."""
+    path = path_in(tree, prompt_id)
+    if path is None:
+        load_prompt(tree, prompt_id)  # says that there is none, and which is meant
+    sources = Sources(tree)
+    declared = resolve(path or "", sources)
+    problems = [each for each in sources.problems if each.severity == "error" and each.code != "undeclared"]
+    if declared is not None and not problems:
+        found = problems_of_prompt(declared, prompt_id)
+        problems = [each for each in found if each.code == "bad-template"]
+    if declared is None or problems:
+        raise InvalidFiles(problems)
+    if declared.file.dialect != "native":
+        words = f"{path} is in GitHub's dialect, which declares no inputs"
+        raise UsageError(words, hint="write the prompt in promptctl's own format, which has `inputs`")
+    return declared
+
+
+def _inputs(
+    declared: Declared, shapes: Mapping[str, UsedValue], seen: Observed, notes: list[str]
+) -> dict[str, dict[str, Any]]:
+    """Return what is to be added to each input."""
+    inputs: dict[str, dict[str, Any]] = {}
+    given: Mapping[str, Any] = declared.file.data.get("inputs", {})
+    for name, shape in shapes.items():
+        input_ = declared.inputs.get(name) or Input(name, {})
+        has_words = not is_secret(input_)
+        found = declared_input(shape, seen.by_calls.get(name, ()), seen.by_cases.get(name, ()), has_words=has_words)
+        if name not in given:
+            if meant := nearest(name, given.keys() - shapes.keys()):
+                notes.append(f"`{name}` is new, and `{meant[0]}` is used nowhere: is one of them misspelt?")
+            inputs[name] = found
+            continue
+        if added := missing_keys(given[name], found):
+            inputs[name] = added
+        are = set(types_of(input_.schema))
+        needed = set(shape.needed_types)
+        if are and needed and not are & needed and not are | needed <= {"integer", "number"}:
+            words = (
+                " or ".join(f"`{each}`" for each in sorted(are)),
+                " and ".join(f"`{each}`" for each in sorted(needed)),
+            )
+            notes.append(f"`{name}` is declared {words[0]}, and the templates use it as {words[1]}")
+    return inputs
+
+
+def _output(declared: Declared, seen: Observed, notes: list[str]) -> dict[str, Any] | None:
+    """Return the schema of the replies if the prompt declares none and they are data."""
+    data = declared.file.data
+    if "output" in data or "response_format" in data or not seen.replies:
+        return None
+    if seen.texts:
+        notes.append(f"no output schema: of {seen.texts + len(seen.replies)} replies {seen.texts} are not JSON")
+        return None
+    if len(seen.replies) < FEWEST_REPLIES:
+        notes.append(f"no output schema: {FEWEST_REPLIES} replies are needed, and the log has {len(seen.replies)}")
+        return None
+    return with_enums(schema_of(seen.replies), seen.replies)

@@ -1,0 +1,170 @@
+"""Shapes of inputs, as the templates of a prompt use them: what each use says of a value's type, and what is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptctl.templates.events import ITEM, VALUE, Branch, Condition, Event, Path, Printed, Text, Use
+
+_OPTIONAL_ACTS = frozenset(("defined", "default", "when"))
+# What a value is, if nothing tells more than that it is used so.
+_WEAKLY = (("added", "number"), ("print", "string"), ("sized", "array"), ("truth", "boolean"))
+_NAMES = {bool: "boolean", str: "string", int: "integer", float: "number", list: "array", dict: "object"}
+
+
+@dataclass(slots=True)
+class UsedValue:
+    """Uses of one value, and the shapes of what is below it.
+
+    It `is_needed` if a template that gets there fails without it, and `is_needed_when_true` if only to ask whether it
+    is empty.
+    """
+
+    acts: set[str] = field(default_factory=set)
+    literals: list[Any] = field(default_factory=list)
+    defaults: list[Any] = field(default_factory=list)
+    asked: set[str] = field(default_factory=set)
+    below: dict[str, UsedValue] = field(default_factory=dict)
+    is_needed: bool = False
+    is_tested: bool = False
+    has_other_values: bool = False
+
+    @property
+    def types(self) -> list[str]:
+        """The types that the uses need, JSON Schema's names; none if any value does."""
+        found = self.needed_types
+        if not found:
+            found = list(dict.fromkeys(_NAMES[type(each)] for each in self.defaults if each is not None))
+        if not found:
+            found = [name for act, name in _WEAKLY if act in self.acts][:1]
+        if {"integer", "number"} <= set(found):
+            found.remove("number")
+        is_null = "null" in self.acts or None in self.literals
+        return found + sorted(self.asked - set(found)) + (["null"] if is_null and found else [])
+
+    @property
+    def is_vague(self) -> bool:
+        """True if the uses would take values of other types: it is only printed, tested or passed on."""
+        return not self.needed_types and not self.asked
+
+    @property
+    def words(self) -> list[str]:
+        """The texts that the template distinguishes, if there are several and it does nothing with any other."""
+        words = [each for each in dict.fromkeys(self.literals) if each is not None]
+        are_texts = len(words) > 1 and all(isinstance(each, str) for each in words)
+        is_compared_alone = self.acts <= {"equal", "null", "defined", "default"} and not self.has_other_values
+        others = [each for each in self.defaults if each is not None and each not in words]
+        return [*words, *others] if are_texts and is_compared_alone else []
+
+    @property
+    def needed_types(self) -> list[str]:
+        """The types without which what the templates do makes no sense."""
+        found = []
+        names = self.below.keys() - {ITEM}
+        if names or "mapping" in self.acts:
+            found.append("object")
+        elif self.acts & {"list", "messages"} or (ITEM in self.below and not self.acts & {"print", "text"}):
+            found.append("array")
+        found += [
+            name for act, name in (("text", "string"), ("integer", "integer"), ("number", "number")) if act in self.acts
+        ]
+        found += [_NAMES[type(each)] for each in self.literals if each is not None]
+        return list(dict.fromkeys(found))
+
+
+def shapes_of(events: Iterable[Event]) -> dict[str, UsedValue]:
+    """Return the shape of each variable that the events use, in reading order."""
+    root = UsedValue()
+    compared: set[Path] = set()
+    kept = list(events)
+    for event in kept:
+        if isinstance(event, Use):
+            _add(root, event)
+            if event.act == "equal":
+                compared.add(event.path)
+    for path in compared:
+        _at(root, path)[-1].has_other_values = any(_reaches_others(event, path) for event in kept)
+    return root.below
+
+
+def _add(root: UsedValue, use: Use) -> None:
+    *above, shape = _at(root, use.path)
+    shape.acts.add(use.act)
+    if use.act == "equal":
+        shape.literals += use.values
+    elif use.act == "default":
+        shape.defaults += use.values
+    elif use.act == "is":
+        shape.asked |= set(use.values)
+    for depth, each in enumerate([*above, shape], 1):
+        path = use.path[:depth]
+        if (each is shape and use.act in _OPTIONAL_ACTS) or _is_defined(path, use.holds):
+            continue
+        if (each is shape and use.act == "truth") or Condition("true", path) in use.holds:
+            each.is_tested = True
+        else:
+            each.is_needed = True
+
+
+def _at(root: UsedValue, path: Path) -> list[UsedValue]:
+    """Return the shapes on the way to a path, itself last."""
+    found = []
+    for step in path:
+        root = root.below.setdefault(step, UsedValue())
+        found.append(root)
+    return found
+
+
+def _is_defined(path: Path, holds: Sequence[Condition]) -> bool:
+    """Return True if one of the conditions says that the value, or something below it, is defined."""
+    return any(each.kind == "defined" and each.path[: len(path)] == path for each in holds)
+
+
+def _reaches_others(event: Event, path: Path) -> bool:
+    """Return True if the template prints something for values that it does not name: in an `else`, or inline."""
+    if isinstance(event, Branch):
+        return event.kind == "inline" and any(each.path == path for each in _leaves(event.condition))
+    if not isinstance(event, Printed) and not (isinstance(event, Text) and event.text.strip()):
+        return False
+    is_denied = any(each.path == path for hold in event.holds if hold.kind == "not" for each in _leaves(hold))
+    return is_denied and not any(each.kind == "equal" and each.path == path for each in event.holds)
+
+
+def _leaves(condition: Condition) -> Iterator[Condition]:
+    if not condition.parts:
+        yield condition
+    for part in condition.parts:
+        yield from _leaves(part)
+
+
+def schema_of_shape(shape: UsedValue) -> dict[str, Any]:
+    """Return the JSON Schema of a shape, without what is needed of it itself."""
+    types = shape.types
+    schema: dict[str, Any] = {"type": types[0] if len(types) == 1 else types} if types else {}
+    if words := shape.words:
+        return {"type": types[0], "enum": words} if "null" not in types else {"enum": [*words, None]}
+    if "array" in types and ITEM in shape.below and (items := schema_of_shape(shape.below[ITEM])):
+        schema["items"] = items
+    if "object" in types:
+        names = {name: below for name, below in shape.below.items() if name not in (ITEM, VALUE)}
+        if names:
+            schema["properties"] = {name: schema_of_shape(below) for name, below in names.items()}
+            needed = [name for name, below in names.items() if below.is_needed or below.is_tested]
+            schema |= {"required": needed} if needed else {}
+        if VALUE in shape.below and (values := schema_of_shape(shape.below[VALUE])) and not names:
+            schema["additionalProperties"] = values
+    return schema
+
+
+def own_keys(shape: UsedValue, types: Sequence[str]) -> dict[str, Any]:
+    """Return `default` or `required: false` for an input of that shape and these types; nothing if it is needed."""
+    defaults = [each for each in shape.defaults if each is not None]
+    if not shape.is_needed and not shape.is_tested and "messages" not in shape.acts:
+        return {"required": False}
+    empty = {"string": "", "array": [], "boolean": False}.get(types[0] if types else "")
+    if defaults and all(each == defaults[0] for each in defaults):
+        return {"default": defaults[0]}
+    is_only_tested = shape.is_tested and not shape.is_needed
+    return {"default": empty} if empty is not None and (is_only_tested or shape.acts == {"messages"}) else {}

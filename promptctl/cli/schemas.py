@@ -1,0 +1,49 @@
+"""`promptctl schema infer`: the schemas of a prompt's inputs and output, as its templates and calls show them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from promptctl.cli import options
+from promptctl.cli.output import flat, tell
+from promptctl.cli.proposing import offer
+from promptctl.reports.wording import count
+
+app = typer.Typer(help="Schemas of what prompts take and answer.", rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.callback()
+def schema() -> None:
+    """Schemas of what prompts take and answer."""
+
+
+@app.command("infer")
+def infer(
+    context: typer.Context,
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="A prompt's id: support/triage.")],
+    templates_only: Annotated[
+        bool, typer.Option("--templates-only", help="Read neither the log nor the datasets: types by use alone.")
+    ] = False,
+    yes: options.Yes = False,
+    dry_run: options.WriteNothing = False,
+    as_json: options.Json = False,
+) -> None:
+    """Propose the schemas that a prompt's file lacks: of inputs as its templates use them, of replies in the log.
+
+    What is declared stays as it is, comments too.
+    """
+    workspace = options.workspace_of(context)
+    found = workspace.authoring.infer(prompt, uses_log=not templates_only)
+    if not as_json:
+        for note in found.notes:
+            tell(flat(note))
+        if found.proposal.is_empty:
+            tell(f"nothing to add: every input of {flat(found.prompt)} that is used has its schema")
+            return
+        seen = [count(found.calls, "call"), count(found.cases, "case")]
+        replies = f"; the output, from {found.replies} replies" if found.output else ""
+        inputs = f"{count(len(found.inputs), 'input')}, from the templates, {' and '.join(seen)}"
+        tell(inputs + replies)
+    offer(workspace, found.proposal, yes=yes, dry_run=dry_run, document=found.as_dict() if as_json else None)
