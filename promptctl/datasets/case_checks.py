@@ -7,6 +7,7 @@ from typing import Any
 
 from promptctl.assertions.assertion import NOT, Assertion
 from promptctl.datasets.cases import Case
+from promptctl.datasets.examples import Examples
 from promptctl.datasets.rows import Row
 from promptctl.errors import Place, Problem
 from promptctl.files.names import MAX_SUGGESTIONS, did_you_mean
@@ -34,6 +35,7 @@ class CaseChecks:
             self._with_default = frozenset(each.name for each in declared if each.default is not MISSING)
             self._images = frozenset(_image_inputs(prompt))
             self._required = tuple(each.name for each in declared if each.is_required)
+        self._examples = Examples(prompt)
         # The last sound value of each input: those that stand for many cases are checked once.
         self._sound: dict[str, Any] = {}
         # Those of the last case: most cases have the assertions of the defaults alone.
@@ -91,6 +93,11 @@ class CaseChecks:
                     yield Problem(f"{noun}: `{name}{path}` {text}", place, hint, "wrong-input")
                 if not faults:
                     self._sound[name] = value
+                if isinstance(value, str) and name in row.data.get("inputs", ()) and self._examples.show(value):
+                    noun, place = self._given(name, case, row)
+                    message = f"{noun}: {prompt.id} itself shows its `{name}` to the model"
+                    hint = "a model repeats what it saw: take the example out, or the case"
+                    yield Problem(message, place, hint, "example-is-case", "warning")
 
     def _is_path(self, name: str, value: str) -> bool:
         """Return True for a text that names a file where a file's content or an address is meant."""
