@@ -326,7 +326,7 @@ def test_bad_input_is_refused(workspace: Workspace) -> None:
 _EXCEPTIONS = {
     # Bounds, of values that are printed.
     "minLength": """
-        answer-relevance.question factuality.reference llm-rubric.rubric authoring/generate.describe
+        answer-relevance.question factuality.reference llm-rubric.rubric
         chat-assistant.message content/file-metadata.file_name content/page-metadata.text content/tag-selection.text
         github/auto-issue.analysis github/documentation.code github/feedback-issue.feedback github/readme-update.readme
         github/readme-update.issue_body github/sub-issues.body tutor/video.transcript tutor/video.question
@@ -343,19 +343,18 @@ _EXCEPTIONS = {
     "type": "issues/feedback.feedback_type",  # its enum says it
     # Values that the template does not hold.
     "default": """
-        classify.asked factuality.asked llm-rubric.asked authoring/generate.context authoring/generate.examples
+        classify.asked factuality.asked llm-rubric.asked
         chat-assistant.product content/image-layout.reading_direction content/tag-selection.limit
         github/auto-issue.limit github/documentation.audience github/feedback-issue.product github/sub-issues.limit
         tutor/video.level chat/assistant.repo issues/feedback.feedback_type welcome.team
         answer-relevance.mark classify.mark factuality.mark github-coherence.mark github-fluency.mark
-        github-groundedness.mark github-relevance.mark github-similarity.mark llm-rubric.mark authoring/generate.mark
+        github-groundedness.mark github-relevance.mark github-similarity.mark llm-rubric.mark
     """,
 }
 _WORKSPACES = {
     ".": ("prompts", "datasets"),
     "examples/django-ai-service/sandbox": ("prompts", "datasets"),
     "examples/fastapi-chat/demo/workspace": ("prompts", "datasets"),
-    "promptctl/authoring/shipped": ("prompts", "datasets"),
     "promptctl/assertions": ("judges",),
     "promptctl/formats": ("first",),
 }
