@@ -14,6 +14,11 @@ from promptctl.catalogue.listing import PromptSummary as PromptSummary
 from promptctl.catalogue.log_rules import RuleChange as RuleChange
 from promptctl.catalogue.log_rules import RuledPrompt as RuledPrompt
 from promptctl.catalogue.page import Page as Page
+from promptctl.catalogue.references import Reference as Reference
+from promptctl.catalogue.renaming import Renamed as Renamed
+from promptctl.catalogue.retiring import Deleted as Deleted
+from promptctl.catalogue.retiring import Retired as Retired
+from promptctl.catalogue.shared_files import SharedFile as SharedFile
 from promptctl.catalogue.snapshots import SnapshotChange as SnapshotChange
 from promptctl.catalogue.snapshots import SnapshotDifference as SnapshotDifference
 from promptctl.catalogue.snapshots import compare_snapshots as compare_snapshots

@@ -136,12 +136,13 @@ def prepare(
 
 def _check_status(prompt: Prompt, context: Context) -> None:
     if prompt.status == "inactive":
+        instead = f"use {prompt.successor}; or " if prompt.successor else ""
         raise PromptInactive(
             f"{prompt.id} is inactive and refuses to run",
-            hint=f"set `status: active` in {prompt.path}, or run an older version: {prompt.id}@<revision>",
+            hint=f"{instead}set `status: active` in {prompt.path}, or run an older version: {prompt.id}@<revision>",
         )
     if prompt.status == "deprecated":
-        context.warn(f"{prompt.id} is deprecated")
+        context.warn(prompt.retirement)
 
 
 # The types that each option takes, beside None, and what they are called.

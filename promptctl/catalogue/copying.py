@@ -14,6 +14,7 @@ from promptctl.files.document import Document, Key
 from promptctl.files.names import PROMPT_SUFFIXES, STATE_FOLDER, PathRefused, resolve_path
 from promptctl.files.tree import Overlay, Tree
 from promptctl.files.writing import replace_file
+from promptctl.files.yaml_editing import Edit, Remove, Set, edit_yaml
 from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.prompts.closure import message_texts
 from promptctl.prompts.loading import load_prompt_file
@@ -22,8 +23,11 @@ from promptctl.templates.reading import includes
 
 if TYPE_CHECKING:
     from promptctl.context import Context
+    from promptctl.prompts.prompt import Prompt
     from promptctl.versions.prompt_at_version import PromptAtVersion
 
+# The keys of a prompt file that stand after those of its life, in the schema's order.
+KEYS_BELOW = ("tags", "model", "parameters", "inputs", "template", "messages")
 _HERE = "./"
 _EDITOR_SCHEMA = re.compile(rf"^(# yaml-language-server: *\$schema=)(?:\.\./)+{re.escape(STATE_FOLDER)}/")
 
@@ -61,16 +65,22 @@ class Copied:
 def copy(parts: Context, ref: str, new_id: str) -> Copied:
     """Write the prompt file that a ref names, at any version, to the work tree under a new id.
 
-    The copy is a prompt of its own: what the file says under `formerly` is left out. Raises `UsageError` if the new
-    id is wrong or taken, and `WorkspaceError` if the copy would not name the same files.
+    The copy is a prompt of its own: what the file says under `formerly` is left out, and `copied_from` names its
+    parent, but in a file of GitHub's dialect. Raises `UsageError` if the new id is wrong or taken, and
+    `WorkspaceError` if the copy would not name the same files.
     """
     tree = parts.work_tree_for("a copy")
     source = parts.prompt(ref)
     old = source.prompt  # the copy lies beside its partials
     suffix = next(suffix for suffix in PROMPT_SUFFIXES if old.path.endswith(suffix))
     path = new_prompt_path(tree, new_id, old.base, suffix)
-    draft = _Draft(source, path)
-    overlay = Overlay(tree, {path: draft.text.encode("utf-8", "surrogateescape")})
+    draft = MovedText(source.tree.read(old.path), old, path)
+    data = draft.data
+    if old.dialect == "native":
+        edits: list[Edit] = [Set(("copied_from",), _parent_of(source), before=KEYS_BELOW)]
+        edits += [Remove(("formerly",))] if "formerly" in draft.keys else []
+        data = edit_yaml(data, path, edits)
+    overlay = Overlay(tree, {path: data})
     named = set(source.prompt.closure[1:])
     try:
         copied = load_prompt_file(overlay, path)
@@ -81,37 +91,43 @@ def copy(parts: Context, ref: str, new_id: str) -> Copied:
         if any(problem.place is not None and problem.place.path != path for problem in error.problems):
             raise  # a file that it names is wrong by now
         raise _not_rewritable(source) from error
-    if set(copied.closure[1:]) != named or copied.formerly:
+    if set(copied.closure[1:]) != named:
         raise _not_rewritable(source)
-    replace_file(tree.root / path, [draft.text.encode("utf-8", "surrogateescape")], is_new=True)
+    replace_file(tree.root / path, [data], is_new=True)
     differing = [each for each in sorted(named) if source.tree.read(each) != tree.read(each)]
     return Copied(source=source, prompt=new_id, path=path, rewritten=tuple(draft.rewritten), differing=tuple(differing))
 
 
-class _Draft:
-    """The text of a copy: `rewritten` are its references as they were and as they are."""
+class MovedText:
+    """A prompt's file as it is written at a different path.
 
-    def __init__(self, source: PromptAtVersion, path: str) -> None:
-        self._old, self._new, self._base = source.prompt.path, path, source.prompt.base
-        data = source.tree.read(self._old)
+    References relative to its folder are written relative to the place of prompts, if the folder is a different one;
+    `rewritten` are those, as they were and as they are. `keys` are the file's at the top.
+    """
+
+    def __init__(self, data: bytes, prompt: Prompt, path: str) -> None:
+        self._old, self._base = prompt.path, prompt.base
         self._lines = re.split(r"(?<=\n)", data.decode("utf-8", "surrogateescape"))
         self.rewritten: list[str] = []
         file = read_prompt_file(data, self._old)
+        self.keys = file.data.keys()
         if self._old.rpartition("/")[0] != path.rpartition("/")[0]:
             is_jinja = file.data.get("template", "jinja2") == "jinja2"
-            named = [*_references(file.document.data, file.document), *(_includes(file.document) if is_jinja else ())]
+            named = [
+                *references_of(file.document.data, file.document),
+                *(includes_of(file.document) if is_jinja else ()),
+            ]
             for reference, place in named:
                 if reference.startswith(_HERE):
                     self._rewrite(reference, place)
         # The comment that names the editor's schema, by its path from the file.
         there = "/".join([".."] * path.count("/"))
         self._lines[0] = _EDITOR_SCHEMA.sub(rf"\g<1>{there}/{STATE_FOLDER}/", self._lines[0])
-        if "formerly" in file.data:
-            self._leave_out("formerly", file.document)
 
     @property
-    def text(self) -> str:
-        return "".join(self._lines)
+    def data(self) -> bytes:
+        """The bytes of the file."""
+        return "".join(self._lines).encode("utf-8", "surrogateescape")
 
     def _rewrite(self, reference: str, place: Place) -> None:
         try:
@@ -124,29 +140,25 @@ class _Draft:
         self._lines[line] = re.sub(pattern, lambda _: wanted, self._lines[line])
         self.rewritten.append(f"{reference} → {wanted}")
 
-    def _leave_out(self, key: str, document: Document) -> None:
-        """Take a top-level key out, with its lines; what cannot be done is found when the copy is read."""
-        place = document.key_place(key)
-        starts = sorted(line for other in document.data if (line := document.key_place(other).line) is not None)
-        if place.line is None or place.column != 1 or starts.count(place.line) > 1:
-            return
-        end = next((line for line in starts if line > place.line), len(self._lines) + 1) - 1
-        while end > place.line and self._lines[end - 1].lstrip(" ").startswith(("#", "\n", "\r")):
-            end -= 1
-        del self._lines[place.line - 1 : end]
+
+def _parent_of(source: PromptAtVersion) -> str:
+    """Return what the copy says it was copied from: the prompt, and its commit unless the text is in none."""
+    version = source.version
+    at = f"@{version.commit[:12]}" if version.commit and not version.is_dirty else ""
+    return f"{source.prompt.id}{at}"
 
 
-def _references(value: Any, document: Document, keys: tuple[Key, ...] = ()) -> Iterator[tuple[str, Place]]:
+def references_of(value: Any, document: Document, keys: tuple[Key, ...] = ()) -> Iterator[tuple[str, Place]]:
     """Return every `$ref` of the file, with its place."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
         if key == "$ref" and isinstance(item, str):
             yield item, document.place(*keys, key)
         else:
-            yield from _references(item, document, (*keys, key))
+            yield from references_of(item, document, (*keys, key))
 
 
-def _includes(document: Document) -> Iterator[tuple[str, Place]]:
+def includes_of(document: Document) -> Iterator[tuple[str, Place]]:
     """Return every partial that the messages include, with its place."""
     for text, keys in message_texts(document.data.get("messages", ())):
         with suppress(BadTemplate):
@@ -163,9 +175,8 @@ def _is_there(tree: Tree, path: str) -> bool:
 
 def _not_rewritable(source: PromptAtVersion) -> WorkspaceError:
     return WorkspaceError(
-        f"{source.ref} cannot be copied: what it names relative to its folder, or formerly, cannot be rewritten",
-        hint=f"write its references relative to {source.prompt.base}/, without the leading ./, "
-        "and each key on a line of its own",
+        f"{source.ref} cannot be copied: what it names relative to its folder cannot be rewritten",
+        hint=f"write its references relative to {source.prompt.base}/, without the leading ./",
     )
 
 

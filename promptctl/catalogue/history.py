@@ -43,6 +43,8 @@ def history(parts: Context, ref: str) -> list[VersionEntry]:
     rows = [replace(entry, labels=_labels_of(entry, own, entries)) for entry in reversed(entries)]
     if top is not None and top.version.number is None and top.version.commit is not None:
         rows.insert(0, _unnumbered(parts, top, own, moment))
+    if rows and top is not None:
+        rows[-1] = replace(rows[-1], copied_from=top.prompt.copied_from)
     return rows
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from promptctl.catalogue.shared_files import closures_of, find_shared
 from promptctl.errors import InvalidFiles, UsageError
 from promptctl.files.names import did_you_mean, nearest
-from promptctl.files.sources import Cache
 from promptctl.files.tree import prompt_files
 from promptctl.labels.tags import version_number
-from promptctl.prompts.loading import closure_of, load_prompt_file, prompt_paths, two_files
+from promptctl.prompts.loading import load_prompt_file, prompt_paths, two_files
 from promptctl.versions.former_ids import check_label, live_labels
 
 if TYPE_CHECKING:
@@ -72,6 +71,7 @@ class PromptSummary:
             "description": prompt.description if prompt else None,
             "path": self.path,
             "status": prompt.status if prompt else None,
+            "successor": prompt.successor if prompt else None,
             "tags": list(prompt.tags) if prompt else [],
             "model": self.model,
             "provider": self.provider,
@@ -180,24 +180,19 @@ def _is_found(text: str, found: PromptSummary) -> bool:
 def _users(parts: Context, uses: str, paths: Collection[str]) -> set[str]:
     """Return the prompt files that pull a file in, or look for it in vain."""
     tree = parts.repository.work_tree
-    cache: Cache = {}
-    read = {path: closure_of(tree, path, cache=cache) for path in paths}
-    closures = {path: closure.paths[1:] for path, closure in read.items()}
-    known = {path for path in prompt_files(tree) if path not in closures}
-    known.update(path for closure in closures.values() for path in closure)
-    folders = [f"{folder}/" for folder in tree.places.folders]
-    candidates = [*(folder + uses for folder in folders), uses.removeprefix("./")]
-    with suppress(UsageError):  # a path relative to prompts/ need not lie in the current folder
-        candidates.insert(0, parts.inside(uses))
-    file = next((path for path in candidates if path in known), None)
+    closures = closures_of(tree, paths)
+    file = find_shared(parts, uses, closures)
     if file is None:
+        folders = [f"{folder}/" for folder in tree.places.folders]
+        known = {path for path in prompt_files(tree) if path not in closures}
+        known.update(path for closure in closures.values() for path in closure.paths[1:])
         below = sorted(_below(path, folders) for path in known)
         raise UsageError(
             f"--uses {uses}: there is no such file in {tree.places.words}, and no prompt looks for one",
             hint=did_you_mean(_below(uses, folders), below) or "name a partial, a schema or a file of tools",
         )
-    users = {path for path, closure in closures.items() if file in closure}
-    for path, closure in read.items():
+    users = {path for path, closure in closures.items() if file in closure.paths[1:]}
+    for path, closure in closures.items():
         if closure.digest is None and path not in users:
             parts.warn(f"{path} has errors: whether it uses {file} is not known for sure")
     return users

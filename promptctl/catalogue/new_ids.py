@@ -7,22 +7,33 @@ from typing import TYPE_CHECKING
 
 from promptctl.errors import UsageError, WorkspaceError
 from promptctl.files.names import DEFAULT_PLACES, PROMPT_SUFFIXES
+from promptctl.prompts.loading import declared_ids, prompt_paths
 from promptctl.versions.refs import check_id
 
 if TYPE_CHECKING:
     from promptctl.git.trees import WorkTree
 
 
-def new_prompt_path(tree: WorkTree, new_id: str, folder: str | None = None, suffix: str = PROMPT_SUFFIXES[0]) -> str:
+def new_prompt_path(
+    tree: WorkTree, new_id: str, folder: str | None = None, suffix: str = PROMPT_SUFFIXES[0], *, own: str = ""
+) -> str:
     """Return the path for a new prompt: its id in that place of prompts, by default the first, with the suffix.
 
-    Raises `UsageError` for an id that is none or is taken, and `WorkspaceError` for a path through a link.
+    `own` is the id of a prompt that is renamed: the new one can be an earlier id of it. Raises `UsageError` for an id
+    that is none or is taken, and `WorkspaceError` for a path through a link.
     """
     places = tree.places
     path = places.new_path(new_id, folder, suffix)
     if (stem := places.stem(new_id) or places.stem(path.removesuffix(suffix))) is not None:  # the name of a file
         check_id(DEFAULT_PLACES.paths_of(stem)[0])
     check_id(new_id)
+    for id_ in prompt_paths(tree):
+        if id_ not in (new_id, own) and id_.casefold() == new_id.casefold():
+            message = f"there is a prompt `{id_}` already, and on many file systems `{new_id}` is the same file"
+            raise UsageError(message, hint="choose a different id")
+        if id_ not in (new_id, own) and new_id in declared_ids(tree, id_):
+            message = f"`{new_id}` is what `{id_}` was named before: its labels and calls go by that name, too"
+            raise UsageError(message, hint="choose a different id")
     for taken in places.paths_of(new_id):
         if os.path.lexists(tree.root / taken):
             raise UsageError(

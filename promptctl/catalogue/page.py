@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.history import made_by
+from promptctl.catalogue.references import Reference, copies_of, references_to
 from promptctl.errors import WorkspaceError
 from promptctl.prompts.prompt import MISSING, Input, Message, Placeholder, Prompt
 from promptctl.versions.former_ids import former_ids, live_labels
@@ -27,7 +28,8 @@ class Page:
     """One prompt at one version, with what the workspace knows around it.
 
     `made` is the commit that made the version, or that uncommitted changes are based on. `labels` are the prompt's
-    live ones, whatever version they name. `datasets` are paths of the work tree. `totals` and `latest` are those of
+    live ones, whatever version they name. `datasets` are paths of the work tree; `named_by` are the other places there
+    that name the prompt, and `copies` the prompts that were copied from it. `totals` and `latest` are those of
     every version, under every id that the prompt had; None if it was never called.
     """
 
@@ -37,6 +39,8 @@ class Page:
     datasets: Sequence[str] = ()
     totals: CallTotals | None = None
     latest: Execution | None = None
+    named_by: Sequence[Reference] = ()
+    copies: Sequence[str] = ()
 
     @property
     def prompt(self) -> Prompt:
@@ -79,6 +83,11 @@ class Page:
             "status": prompt.status,
             "tags": list(prompt.tags),
             "formerly": list(prompt.formerly),
+            "successor": prompt.successor,
+            "copied_from": prompt.copied_from,
+            "copies": list(self.copies),
+            "uses": list(prompt.closure[1:]),
+            "named_by": [each.as_dict() for each in self.named_by],
             "path": prompt.path,
             "dialect": prompt.dialect,
             **version.as_dict(),
@@ -112,6 +121,12 @@ def page(parts: Context, ref: str) -> Page:
     with suppress(WorkspaceError):
         made = made_by(parts, at_version, moment)
     totals, latest = _calls(parts, prompt.id, former)
+    tree = parts.repository.work_tree
+    named_by = [
+        each
+        for each in references_to(tree, prompt.id, whole=False)
+        if each.kind != "dataset" and not each.is_glob and each.path != prompt.path
+    ]
     return Page(
         at_version=at_version,
         made=made,
@@ -119,6 +134,8 @@ def page(parts: Context, ref: str) -> Page:
         datasets=_datasets(parts, prompt),
         totals=totals,
         latest=latest,
+        named_by=named_by,
+        copies=copies_of(tree, (prompt.id, *former)),
     )
 
 

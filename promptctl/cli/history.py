@@ -22,6 +22,8 @@ def history(context: typer.Context, ref: options.Ref, as_json: options.Json = Fa
     elif rows:
         columns = ["Version", "Date", "Author", "Labels", "Subject"]
         say_table(columns, [_row(row) for row in rows], texts=["Author", "Labels", "Subject"])
+        if rows[-1].copied_from is not None:
+            tell(f"copied from {rows[-1].copied_from}")
     else:
         tell("no version yet: the prompt was never committed")
 

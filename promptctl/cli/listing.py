@@ -15,7 +15,7 @@ from promptctl.errors import WorkspaceError
 from promptctl.reports.wording import count, name_some
 
 if TYPE_CHECKING:
-    from promptctl import PromptSummary
+    from promptctl import Prompt, PromptSummary
 
 
 def list_prompts(
@@ -93,9 +93,13 @@ def _row(found: PromptSummary) -> tuple[Any, ...]:
         found.version.display if found.version else "unversioned",
         ", ".join(f"{state.label}={state.version}" for state in found.labels) or None,
         found.model,
-        found.prompt.status if found.prompt else "invalid",
+        _status(found.prompt) if found.prompt else "invalid",
         found.prompt.name if found.prompt else None,
     )
+
+
+def _status(prompt: Prompt) -> str:
+    return prompt.status + (f", use {prompt.successor}" if prompt.successor else "")
 
 
 def _terminal_row(found: PromptSummary) -> tuple[Any, ...]:
@@ -103,7 +107,7 @@ def _terminal_row(found: PromptSummary) -> tuple[Any, ...]:
     if prompt is None:
         name: Any = Styled("invalid: see promptctl validate", {"fg": "red"})
     elif prompt.status != "active":
-        name = Styled(f"{prompt.name} ({prompt.status})", {"fg": "yellow"})
+        name = Styled(f"{prompt.name} ({_status(prompt)})", {"fg": "yellow"})
     else:
         name = prompt.name
     version = found.version.display.partition(" (")[0] if found.version else "-"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import typer
@@ -21,16 +22,18 @@ def offer(
     yes: bool,
     dry_run: bool = False,
     document: Mapping[str, Any] | None = None,
+    write: Callable[[], None] | None = None,
 ) -> bool:
     """Print the diff on stdout, and write the files if `yes` says so, or a person at the terminal; True if written.
 
     With a `document`, what is printed is that JSON object, with the keys `changes`, `diff` and `written` added; then no
-    question is asked. An empty proposal has no diff.
+    question is asked. An empty proposal has no diff. `write` is called to write them, by default `workspace.write`.
     """
     is_wanted = yes and not dry_run
+    write = write or partial(workspace.write, proposal)
     if document is not None:
         if is_wanted:
-            workspace.write(proposal)
+            write()
         changes = [change.as_dict() for change in proposal.changes]
         written = is_wanted and not proposal.is_empty
         say_json({**document, "changes": changes, "diff": proposal.diff(), "written": written})
@@ -46,7 +49,7 @@ def offer(
     if not is_wanted and not dry_run and _is_at_terminal():
         is_wanted = typer.confirm("Write this?", err=True)
     if is_wanted:
-        workspace.write(proposal)
+        write()
         for change in proposal.changes:
             source = f" from {change.moved_from}" if change.moved_from else ""
             tell(f"{'written' if change.action != 'deleted' else 'deleted'}  {change.path}{source}")

@@ -16,15 +16,22 @@ from promptctl.cli.render import role_heading
 from promptctl.reports.wording import as_text, format_cost, format_count, format_latency, format_spent
 
 if TYPE_CHECKING:
-    from promptctl import Execution, Message, Page
+    from promptctl import Execution, Message, Page, SharedFile
 
 _STATUS_COLOURS = {"deprecated": "yellow", "inactive": "red"}
 _REPLY_LINES = 8
 
 
 def show(context: typer.Context, ref: options.Ref, as_json: options.Json = False) -> None:
-    """Show everything about a prompt: version, labels, inputs, messages, model, datasets, totals, latest call."""
-    page = options.workspace_of(context).page(ref)
+    """Show everything about a prompt: version, labels, inputs, messages, model, datasets, totals, latest call.
+
+    Of a partial or a schema, by its path: the prompts that use it, and its text.
+    """
+    workspace = options.workspace_of(context)
+    if workspace.life.is_shared(ref):
+        _show_file(workspace.life.shared_file(ref), as_json=as_json)
+        return
+    page = workspace.page(ref)
     if page.at_version.version.note:
         warn(f"the version is not known: {page.at_version.version.note}")
     if as_json:
@@ -61,6 +68,20 @@ def _say_head(page: Page) -> None:
     say()
 
 
+def _show_file(found: SharedFile, *, as_json: bool) -> None:
+    if as_json:
+        say_json(found.as_dict())
+        return
+    say(styled(found.path, sys.stdout, bold=True))
+    users = (
+        f"{prompt} (through {', '.join(through)})" if through else prompt for prompt, through in found.users.items()
+    )
+    say_fact("used by", ", ".join(users) or "no prompt")
+    say_fact("uses", ", ".join(found.named))
+    say()
+    say_text(found.text)
+
+
 def _say_facts(page: Page) -> None:
     prompt, at_version = page.prompt, page.at_version
     version, made = at_version.version, page.made
@@ -72,9 +93,12 @@ def _say_facts(page: Page) -> None:
         say_fact(since, f"{made.commit[:7]} by {who}, {local_time(made.date):%Y-%m-%d %H:%M %Z}: {made.subject}")
     say_fact("labels", ", ".join(f"{state.label} {state.version}" for state in page.labels), fg="green")
     if prompt.status != "active":
-        say_fact("status", prompt.status, fg=_STATUS_COLOURS.get(prompt.status), bold=True)
+        instead = f": use {prompt.successor}" if prompt.successor else ""
+        say_fact("status", prompt.status + instead, fg=_STATUS_COLOURS.get(prompt.status), bold=True)
     say_fact("tags", ", ".join(prompt.tags))
     say_fact("formerly", ", ".join(prompt.formerly))
+    say_fact("copied", f"from {prompt.copied_from}" if prompt.copied_from else None)
+    say_fact("copies", ", ".join(page.copies))
     parameters = "  ".join(f"{name}={as_text(value)}" for name, value in prompt.parameters.items())
     default = "" if prompt.model or at_version.model is None else " (the workspace's default)"
     say_fact("model", f"{at_version.model or 'none named'}{default}" + (f"  {parameters}" if parameters else ""))
@@ -83,6 +107,7 @@ def _say_facts(page: Page) -> None:
         say_fact("output", as_text(prompt.response_format))
     say_fact("metadata", "  ".join(f"{name}={as_text(value)}" for name, value in prompt.metadata.items()))
     say_fact("datasets", ", ".join(page.datasets) or "none")
+    say_fact("named by", ", ".join(f"{each.words} ({each.place})" for each in page.named_by))
     if page.totals is not None:
         row = page.totals
         failed = f", {format_count(row.failed)} failed" if row.failed else ""

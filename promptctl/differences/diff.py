@@ -65,7 +65,8 @@ class PromptDiff:
 
 _PARTS = ("messages", "partials", "inputs", "model", "engine", "parameters", "output", "response_format", "tools",
           "metadata")  # fmt: skip
-_WORDS = ("id", "path", "name", "description", "status", "tags", "formerly", "dialect")
+_WORDS = ("id", "path", "name", "description", "status", "successor", "tags", "formerly", "copied_from",
+          "dialect")  # fmt: skip
 
 
 def diff_prompts(old: Prompt, new: Prompt) -> PromptDiff:

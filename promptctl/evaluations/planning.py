@@ -245,12 +245,15 @@ def _prompt(context: Context, request: EvaluationRequest, index: DatasetIndex, r
 def _is_active(context: Context, prompt: Prompt, refs: int) -> bool:
     """Return False, and say so, for one of several prompts that is inactive; raise `PromptInactive` for a single."""
     if prompt.status != "inactive":
+        if prompt.status == "deprecated":
+            context.warn(prompt.retirement)
         return True
     if refs == 1:
+        instead = f"use {prompt.successor}; or " if prompt.successor else ""
         raise PromptInactive(
-            f"{prompt.id} is inactive and refuses to run", hint=f"set `status: active` in {prompt.path}"
+            f"{prompt.id} is inactive and refuses to run", hint=f"{instead}set `status: active` in {prompt.path}"
         )
-    context.warn(f"{prompt.id} is inactive and left out")
+    context.warn(f"{prompt.id} is inactive and left out" + (f": use {prompt.successor}" if prompt.successor else ""))
     return False
 
 

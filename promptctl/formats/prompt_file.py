@@ -17,7 +17,18 @@ Dialect = Literal["native", "github"]
 
 # Keys that only a native file has. `tags` and `metadata` are often added to GitHub's files as well.
 _NATIVE_KEYS = frozenset(
-    ("parameters", "inputs", "template", "output", "response_format", "tools", "status", "formerly")
+    (
+        "parameters",
+        "inputs",
+        "template",
+        "output",
+        "response_format",
+        "tools",
+        "status",
+        "successor",
+        "formerly",
+        "copied_from",
+    )
 )
 _LOOSE_NATIVE_KEYS = frozenset(("tags", "metadata"))
 _SHARED_KEYS = ("name", "description", "model", "messages")
@@ -134,6 +145,9 @@ def _contradictions(document: Document) -> list[Problem]:
         place = document.key_place("response_format")
         hint = "remove it: `output.schema` says the form of the reply"
         problems.append(Problem("`response_format` cannot stand beside `output`", place, hint, "contradiction"))
+    if "successor" in data and data.get("status", "active") == "active":
+        place, hint = document.key_place("successor"), "write `status: deprecated` beside it, or remove it"
+        problems.append(Problem("an active prompt has no `successor`", place, hint, "contradiction"))
     inputs = data.get("inputs")
     for name, schema in inputs.items() if isinstance(inputs, dict) else ():
         if isinstance(schema, dict) and "default" in schema and schema.get("required") is True:

@@ -10,7 +10,7 @@ from typing import Any
 from promptctl.files.wording import as_text
 from promptctl.formats.prompt_file import read_prompt_file
 
-_FIRST = ("name", "description", "status", "model", "template", "tags", "formerly")
+_FIRST = ("name", "description", "status", "successor", "model", "template", "tags", "formerly", "copied_from")
 _TABLES = ("parameters", "inputs")
 # Written as escapes in the file, these would act on the terminal that shows the text.
 _ACTING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")

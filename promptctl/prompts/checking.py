@@ -89,6 +89,7 @@ class WorkspaceCheck:
         """Yield the problems between files: ids that collide, names that two prompts claim."""
         yield from _colliding(self._prompt_paths, self._tree.places)
         yield from self._claims()
+        yield from self._successors()
         yield from self._stray()
         yield from self._elsewhere()
 
@@ -187,6 +188,21 @@ class WorkspaceCheck:
                     yield Problem(message, place, "let only one of them say so", "former-id-twice")
                 claimed.setdefault(former, id_)
 
+    def _successors(self) -> Iterator[Problem]:
+        """Yield prompts named for use in place of a retired one that are not there, or are retired themselves."""
+        for id_, path in self.prompts.items():
+            prompt = self.prompt(id_)
+            if prompt is None or prompt.successor in (None, id_):
+                continue
+            named, place = str(prompt.successor), self._prompt_file(path).successor_place
+            other = self.prompt(named) if named in self.prompts else None
+            if named not in self.known:
+                hint = did_you_mean(named, self.prompts) or "promptctl list shows all prompts"
+                yield Problem(f"there is no prompt `{named}` to use in its place", place, hint, "wrong-successor")
+            elif other is not None and other.status != "active":
+                hint = f"name {other.successor}" if other.successor else "name a prompt that is active"
+                yield Problem(f"`{named}` is {other.status} itself", place, hint, "wrong-successor", "warning")
+
     def _stray(self) -> Iterator[Problem]:
         """Files below prompts/ that are no prompts by their name, and that no prompt names."""
         yield from filter(None, map(foreign_file, self._paths))
@@ -235,6 +251,7 @@ class _ReadPrompt:
     closure: tuple[str, ...]
     prompt: Prompt | None
     bare_questions: tuple[Place, ...] | None
+    successor_place: Place
 
 
 def _read_prompt(tree: Tree, path: str, partials: Cache) -> _ReadPrompt:
@@ -252,7 +269,8 @@ def _read_prompt(tree: Tree, path: str, partials: Cache) -> _ReadPrompt:
     if resolved is not None:
         problems += problems_of_prompt(resolved, stem)
         questions = tuple(resolved.file.document.bare_questions())
-    return _ReadPrompt(tuple(problems), tuple(sources.paths), prompt, questions)
+    successor = resolved.file.document.place("successor") if resolved is not None else Place(path)
+    return _ReadPrompt(tuple(problems), tuple(sources.paths), prompt, questions, successor)
 
 
 def _foreign_content(tree: Tree, path: str) -> Problem | None:

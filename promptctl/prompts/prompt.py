@@ -117,7 +117,9 @@ class Prompt:
     messages: tuple[Message | Placeholder, ...]
     description: str = ""
     status: Status = "active"
+    successor: str | None = None
     formerly: tuple[str, ...] = ()
+    copied_from: str | None = None
     tags: tuple[str, ...] = ()
     model: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -134,6 +136,17 @@ class Prompt:
     problems: tuple[Problem, ...] = ()
     text: str = ""
     base: str = PROMPTS
+
+    @property
+    def retirement(self) -> str:
+        """Words on its status, with the prompt to use in its place; empty for an active one.
+
+        >>> Prompt("a", "", "", "A", (), status="deprecated", successor="b").retirement
+        'a is deprecated: use b'
+        """
+        if self.status == "active":
+            return ""
+        return f"{self.id} is {self.status}" + (f": use {self.successor}" if self.successor else "")
 
     @property
     def declared_response_format(self) -> dict[str, Any] | None:

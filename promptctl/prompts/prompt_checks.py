@@ -36,9 +36,21 @@ def problems_of_prompt(resolved: Declared, prompt_id: str) -> Iterator[Problem]:
     # What a template that does not parse uses is not known.
     yield from (each for each in _problems_of_variables(resolved) if not faults or each.code != "unused")
     yield from _problems_of_schemas(resolved)
+    yield from _problems_of_status(resolved, prompt_id)
     if prompt_id in resolved.file.data.get("formerly", ()):
         place = resolved.file.document.place("formerly")
         yield Problem(f"`{prompt_id}` is what the prompt is named now", place, "remove it", "formerly-itself")
+
+
+def _problems_of_status(resolved: Declared, prompt_id: str) -> Iterator[Problem]:
+    data, document = resolved.file.data, resolved.file.document
+    successor = data.get("successor")
+    if successor == prompt_id:
+        hint = "name a different prompt, or remove it"
+        yield Problem(f"`{prompt_id}` is its own successor", document.place("successor"), hint, "wrong-successor")
+    elif data.get("status") == "deprecated":
+        hint = f"use {successor}" if successor else f"say what to use: promptctl deprecate {prompt_id} --use OTHER"
+        yield Problem(f"`{prompt_id}` is deprecated", document.place("status"), hint, "deprecated", "warning")
 
 
 def problems_of_partial(text: str, path: str) -> Iterator[Problem]:

@@ -22,6 +22,7 @@ class VersionEntry:
     `number` is None for uncommitted changes (`is_dirty`) and for a commit beyond the default branch. `path` is the
     prompt's file then. `same_as` is the latest earlier version with the same content. `made` is the commit where a
     numbered version began on the default branch, None for uncommitted changes. `labels` are those that name it.
+    `copied_from` is said of the oldest one, if the file says which prompt it was copied from.
     """
 
     number: int | None
@@ -32,6 +33,7 @@ class VersionEntry:
     same_as: int | None = None
     is_dirty: bool = False
     labels: tuple[str, ...] = ()
+    copied_from: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
@@ -48,6 +50,7 @@ class VersionEntry:
             "subject": made.subject if made else None,
             "path": self.path,
             "labels": list(self.labels),
+            "copied_from": self.copied_from,
         }
 
 

@@ -142,7 +142,7 @@ class Resolver:
         tree = self._moment.tree_at(commit)
         prompt = self._load_at(replace(ref, prompt=tree.places.id(row.path) or ref.prompt), tree)
         version = Version(prompt.digest, commit, number=number, display=shown(row, commit))
-        return PromptAtVersion(ref, replace(prompt, id=ref.prompt), version, tree)
+        return PromptAtVersion(ref, self._named(prompt, ref), version, tree)
 
     def _no_such_number(self, ref: Ref, ids: Iterable[str], store: IndexStore) -> WorkspaceError:
         numbers = [row.number for id_ in ids for row in store.versions(id_)]
@@ -172,13 +172,19 @@ class Resolver:
         except PromptNotFound as error:
             for former in self._earlier_ids(ref):
                 try:
-                    return replace(load_prompt(tree, former), id=ref.prompt)
+                    return self._named(load_prompt(tree, former), ref)
                 except PromptNotFound:
                     continue
             raise PromptNotFound(f"there is no prompt `{ref.prompt}` {where}", hint=error.hint) from error
         except InvalidFiles as error:
             problems = [replace(problem, message=f"{problem.message} ({where})") for problem in error.problems]
             raise InvalidFiles(problems) from error
+
+    def _named(self, prompt: Prompt, ref: Ref) -> Prompt:
+        """Return a prompt as it was under an earlier id, by its id of today: rules of the earlier ones still hold."""
+        if prompt.id == ref.prompt:
+            return prompt
+        return replace(prompt, id=ref.prompt, formerly=self._earlier_ids(ref)[::-1])
 
     def _numbered(self, prompt: Prompt, version: Version, committed: str | None) -> Version:
         """Return the version with its number, or with the reason why it has none. Never fails for want of a number."""

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from promptctl.workspace.experiments import Experiments
     from promptctl.workspace.feedback import FeedbackOptions
     from promptctl.workspace.judges import Judges
+    from promptctl.workspace.life import Life
     from promptctl.workspace.log import Log
     from promptctl.workspace.results import Results
     from promptctl.workspace.snapshots import Snapshots
@@ -234,6 +235,7 @@ class Workspace:
     )
     results: Results = _part("results", "Results", "Evaluations of the past.")
     datasets: Datasets = _part("datasets", "Datasets", "The cases that prompts are evaluated on.")
+    life: Life = _part("life", "Life", "The life of prompts: renamed, deprecated, deleted, with all that names them.")
     judges: Judges = _part("judges", "Judges", "The judges, and people who label replies in their place.")
 
     def prompts(self, wanted: PromptFilter | None = None) -> list[PromptSummary]:

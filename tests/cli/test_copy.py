@@ -20,9 +20,18 @@ def test_references_beside_the_file_are_written_anew(cli: Cli, inside: Path) -> 
     assert difference["output"] is None
 
 
-def test_beside_the_old_file_nothing_needs_to_change(cli: Cli, inside: Path) -> None:
+def without_parent(text: str, parent: str) -> str:
+    """A copy's text as it was, with the line taken out that names what it was copied from."""
+    line = f"copied_from: {parent}\n"
+    assert text.count(line) == 1
+    return text.replace(line, "")
+
+
+def test_beside_the_old_file_only_the_parent_is_added(cli: Cli, inside: Path) -> None:
     cli("copy", "support/triage", "support/second")
-    assert (inside / "prompts/support/second.prompt.yaml").read_bytes() == (inside / PATH).read_bytes()
+    text = (inside / "prompts/support/second.prompt.yaml").read_text()
+    head = git(inside, "rev-parse", "HEAD")[:12]
+    assert without_parent(text, f"support/triage@{head}") == (inside / PATH).read_text()
 
 
 def test_an_older_version_is_copied_and_what_differs_beside_it_is_said(cli: Cli, inside: Path) -> None:
@@ -30,7 +39,8 @@ def test_an_older_version_is_copied_and_what_differs_beside_it_is_said(cli: Cli,
     assert ran.json["version"] == 1
     assert ran.json["differing"] == ["prompts/support/tone.j2"]
     assert "tone.j2 is not what it was at v1" in ran.err
-    assert (inside / "prompts/support/first.prompt.yaml").read_text() == TRIAGE
+    text = (inside / "prompts/support/first.prompt.yaml").read_text()
+    assert without_parent(text, f"support/triage@{ran.json['commit'][:12]}") == TRIAGE
 
 
 def test_a_copy_is_no_rename(cli: Cli, inside: Path) -> None:
@@ -42,7 +52,10 @@ def test_a_copy_is_no_rename(cli: Cli, inside: Path) -> None:
     commit(inside, "Add plain")
     assert cli("copy", "plain", "other").exit_code == 0
     copied = (inside / "prompts/other.prompt.yaml").read_text()
-    assert copied == "# about the model\nmodel: echo/echo\nmessages: [{role: user, content: x}]\n"
+    parent = f"plain@{git(inside, 'rev-parse', 'HEAD')[:12]}"
+    assert copied == (
+        f"copied_from: {parent}\n# about the model\nmodel: echo/echo\nmessages: [{{role: user, content: x}}]\n"
+    )
     commit(inside, "Add other")
     assert [each["subject"] for each in cli("history", "other", "--json").json] == ["Add other"]
     assert cli("show", "other", "--json").json["labels"] == []

@@ -1,0 +1,254 @@
+"""The places in a workspace's files that name a prompt by its id."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Literal
+
+from promptctl.datasets.affected import may_name, naming_pattern
+from promptctl.errors import InvalidFiles, Place, WorkspaceError
+from promptctl.files.document import Document, Key
+from promptctl.files.names import (
+    DATASETS,
+    LOCK,
+    PROMPT_SUFFIXES,
+    RECORDINGS,
+    ROW_SUFFIXES,
+    SETTINGS,
+    is_dataset,
+    is_recording,
+)
+from promptctl.files.tree import Tree, prompt_files
+from promptctl.files.yaml_reader import read_yaml
+
+if TYPE_CHECKING:
+    from promptctl.files.yaml_editing import Edit
+
+Kind = Literal["dataset", "judge", "experiment", "log", "budget", "lint", "successor", "lock", "recording"]
+_MAX_BYTES = 64 << 20
+_PARENT = re.compile(r"([^@]+)(?:@.*)?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A place that names a prompt, and as what. `name` is that of the budget, experiment or prompt that does.
+
+    `keys` are the way there in a YAML file; of a file with a line for each entry there are none. `is_glob` says that it
+    is a pattern that the id matches, not the id.
+    """
+
+    kind: Kind
+    place: Place
+    keys: tuple[Key, ...] = ()
+    name: str = ""
+    is_key: bool = False
+    glob: str = ""
+
+    @property
+    def path(self) -> str:
+        """The file that it is in."""
+        return self.place.path
+
+    @property
+    def is_glob(self) -> bool:
+        """True for a pattern that the id matches."""
+        return bool(self.glob)
+
+    @property
+    def words(self) -> str:
+        """The thing that names the prompt, for people: `the budget daily`."""
+        named = {"budget": "the budget", "experiment": "the experiment", "successor": "the successor of"}
+        alone = {"log": "a log rule", "lint": "a rule of lint", "dataset": "a dataset", "judge": "a judge of a dataset",
+                 "lock": "the lock of the labels", "recording": "recorded replies"}  # fmt: skip
+        return f"{named[self.kind]} `{self.name}`" if self.kind in named else alone[self.kind]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {"kind": self.kind, "path": self.path, "line": self.place.line, "name": self.name or None}
+
+
+def references_to(tree: Tree, prompt: str, *, whole: bool = True) -> list[Reference]:
+    """Return every place of a workspace's files that names a prompt, by path and line; globs that match it among them.
+
+    Not `whole`, files with a line for each entry are left out: they can be large. A file that cannot be read is for
+    `validate` to report.
+    """
+    pattern = naming_pattern([prompt])
+    found = [*_in_settings(tree, prompt)]
+    for path in prompt_files(tree):
+        if path.endswith(PROMPT_SUFFIXES) and (document := _document(tree, path, pattern)) is not None:
+            found += _in_prompt(tree, document, prompt)
+    for path in tree.paths(DATASETS):
+        if is_dataset(path) and (document := _document(tree, path, pattern)) is not None:
+            found += _in_dataset(document, prompt)
+        elif whole and (path.endswith(ROW_SUFFIXES[0]) or is_recording(path)):
+            found += _in_rows(tree, path, prompt)
+    if whole and (document := _document(tree, LOCK, pattern)) is not None:
+        labels = document.data.get("labels") if isinstance(document.data, dict) else None
+        for name in labels if isinstance(labels, dict) else ():
+            if str(name).partition("@")[0] == prompt:
+                keys = ("labels", name)
+                found.append(Reference("lock", document.key_place(*keys), keys, str(name), is_key=True))
+    return found
+
+
+def edited_file(tree: Tree, path: str, references: list[Reference], old: str, new: str) -> bytes:
+    """Return a file whose references name `new` in place of `old`; `references` are those in it.
+
+    Raises `WorkspaceError` for one that cannot be edited in place.
+    """
+    from promptctl.files.yaml_editing import RenameKey, Set, edit_yaml
+
+    data = tree.read(path, max_bytes=_MAX_BYTES)
+    if any(not each.keys for each in references):
+        return _with_rows(data, {each.place.line for each in references}, old, new)
+    edits: list[Edit] = []
+    for each in references:
+        if each.kind == "lock":
+            edits.append(RenameKey(each.keys, new + str(each.keys[-1]).removeprefix(old)))
+        else:
+            edits.append(RenameKey(each.keys, new) if each.is_key else Set(each.keys, new))
+    return edit_yaml(data, path, edits)
+
+
+def copies_of(tree: Tree, ids: tuple[str, ...]) -> list[str]:
+    """Return the ids of the prompts that say that they were copied from one of these, sorted."""
+    found = []
+    for path in prompt_files(tree):
+        if path.endswith(PROMPT_SUFFIXES) and (document := _document(tree, path, re.compile(b"copied_from"))):
+            source = document.data.get("copied_from") if isinstance(document.data, dict) else None
+            match = _PARENT.match(source) if isinstance(source, str) else None
+            if match is not None and match[1] in ids and (id_ := tree.places.id(path)) is not None:
+                found.append(id_)
+    return sorted(found)
+
+
+def _document(tree: Tree, path: str, pattern: re.Pattern[bytes]) -> Document | None:
+    """Return a YAML file that may name what the pattern finds; None for any other, and for one that cannot be read."""
+    with suppress(WorkspaceError, OSError):
+        data = tree.read(path, max_bytes=_MAX_BYTES)
+        if may_name(data, pattern):
+            return read_yaml(data, path)
+    return None
+
+
+def _in_settings(tree: Tree, prompt: str) -> Iterator[Reference]:
+    document = _document(tree, SETTINGS, re.compile(b""))
+    if document is None or not isinstance(document.data, dict):
+        return
+
+    def named(kind: Kind, written: object, keys: tuple[Key, ...], name: str = "") -> Iterator[Reference]:
+        if written == prompt:
+            yield Reference(kind, document.place(*keys), keys, name)
+        elif isinstance(written, str) and fnmatchcase(prompt, written):
+            yield Reference(kind, document.place(*keys), keys, name, glob=written)
+
+    for index, rule in enumerate(_list(document.data.get("log"))):
+        yield from named("log", _mapping(rule).get("prompts"), ("log", index, "prompts"))
+    for index, budget in enumerate(_list(document.data.get("budgets"))):
+        name = str(_mapping(budget).get("name", ""))
+        for place, glob in enumerate(_list(_mapping(budget).get("prompts"))):
+            yield from named("budget", glob, ("budgets", index, "prompts", place), name)
+    for name, experiment in _mapping(document.data.get("experiments")).items():
+        if _mapping(experiment).get("prompt") == prompt:
+            keys = ("experiments", name, "prompt")
+            yield Reference("experiment", document.place(*keys), keys, name)
+    yield from _in_lint(document, document.data.get("lint"), prompt, ("lint",))
+
+
+def _in_lint(document: Document, value: Any, prompt: str, keys: tuple[Key, ...]) -> Iterator[Reference]:
+    """Yield each text and key of the settings of `lint` that is the prompt's id."""
+    if value == prompt:
+        yield Reference("lint", document.place(*keys), keys)
+    for key, item in value.items() if isinstance(value, dict) else enumerate(_list(value)):
+        if key == prompt:
+            yield Reference("lint", document.key_place(*keys, key), (*keys, key), is_key=True)
+        yield from _in_lint(document, item, prompt, (*keys, key))
+
+
+def _in_prompt(tree: Tree, document: Document, prompt: str) -> Iterator[Reference]:
+    own = tree.places.id(document.path)
+    if _mapping(document.data).get("successor") == prompt and own is not None:
+        yield Reference("successor", document.place("successor"), ("successor",), own)
+
+
+def _in_dataset(document: Document, prompt: str) -> Iterator[Reference]:
+    data = _mapping(document.data)
+    for index, tested in enumerate(_list(data.get("prompts"))):
+        if tested == prompt:
+            yield Reference("dataset", document.place("prompts", index), ("prompts", index))
+    where: list[tuple[Any, tuple[Key, ...]]] = [(_mapping(data.get("defaults")), ("defaults",))]
+    where += [(case, ("cases", index)) for index, case in enumerate(_list(data.get("cases")))]
+    for holder, keys in where:
+        for found in _judges(_mapping(holder).get("assert"), prompt, (*keys, "assert")):
+            yield Reference("judge", document.place(*found), found)
+
+
+def _judges(assertions: Any, prompt: str, keys: tuple[Key, ...]) -> Iterator[tuple[Key, ...]]:
+    """Yield the way to each judge of this id among assertions, also of those in sets."""
+    for index, assertion in enumerate(_list(assertions)):
+        if _mapping(assertion).get("prompt") == prompt:
+            yield (*keys, index, "prompt")
+        yield from _judges(_mapping(assertion).get("assert"), prompt, (*keys, index, "assert"))
+
+
+def _in_rows(tree: Tree, path: str, prompt: str) -> Iterator[Reference]:
+    """Yield the lines of a file of cases or of recorded replies that name the prompt."""
+    with suppress(WorkspaceError, OSError):
+        data = tree.read(path, max_bytes=_MAX_BYTES)
+        if prompt.encode() not in data:
+            return
+        if path.startswith(f"{RECORDINGS}/") and not path.endswith(".jsonl"):
+            with suppress(InvalidFiles):
+                document = read_yaml(data, path)
+                for index, entry in enumerate(_list(document.data)):
+                    if _mapping(entry).get("prompt") == prompt:
+                        yield Reference("recording", document.place(index, "prompt"), (index, "prompt"))
+            return
+        kind: Kind = "recording" if is_recording(path) else "judge"
+        for number, line in enumerate(data.split(b"\n"), start=1):
+            if _renamed_row(line, prompt, prompt) is not None:
+                yield Reference(kind, Place(path, number, 1))
+
+
+def _renamed_row(line: bytes, old: str, new: str) -> bytes | None:
+    """Return a line of JSON with each judge of it, or the prompt of a recorded reply, renamed; None if it has none."""
+    written = json.dumps(old).encode()
+    if written not in line:
+        return None
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    ways = list(_judges(_mapping(row).get("assert"), old, ("assert",)))
+    if "request" in _mapping(row) and row.get("prompt") == old:
+        ways.append(("prompt",))
+    for way in ways:
+        holder = row
+        for key in way[:-1]:
+            holder = holder[key]
+        holder[way[-1]] = new
+    after = re.sub(rb'("prompt"\s*:\s*)' + re.escape(written), lambda m: m[1] + json.dumps(new).encode(), line)
+    if not ways:
+        return None
+    return after if json.loads(after) == row else json.dumps(row, ensure_ascii=False).encode()
+
+
+def _with_rows(data: bytes, lines: set[int | None], old: str, new: str) -> bytes:
+    return b"\n".join(
+        (_renamed_row(line, old, new) or line) if number in lines else line
+        for number, line in enumerate(data.split(b"\n"), start=1)
+    )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

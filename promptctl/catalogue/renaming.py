@@ -1,0 +1,150 @@
+"""A prompt moved to a new id, with everything in the workspace's files that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from promptctl.assertions.judges import is_shipped
+from promptctl.catalogue.copying import KEYS_BELOW, MovedText
+from promptctl.catalogue.new_ids import new_prompt_path
+from promptctl.catalogue.references import Reference, edited_file, references_to
+from promptctl.errors import InvalidFiles, UsageError, WorkspaceError
+from promptctl.files.names import PROMPT_SUFFIXES
+from promptctl.files.proposal import FileEdit, Proposal, change_of
+from promptctl.files.yaml_editing import Edit, Remove, Set, edit_yaml
+from promptctl.prompts.loading import load_prompt, load_prompt_file
+from promptctl.versions.former_ids import former_ids, live_labels
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.git.trees import WorkTree
+    from promptctl.prompts.prompt import Prompt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renamed:
+    """A prompt under a new id, as it is proposed.
+
+    `references` are the places that name it and are edited, `rewritten` its own references to files beside it.
+    `is_same` says that its content, and so its version, stays what it is. `notes` are for people: what is not edited.
+    """
+
+    old: str
+    prompt: str
+    path: str
+    proposal: Proposal
+    references: tuple[Reference, ...] = ()
+    rewritten: tuple[str, ...] = ()
+    is_same: bool = True
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {
+            "prompt": self.prompt,
+            "formerly": self.old,
+            "path": self.path,
+            "references": [each.as_dict() for each in self.references],
+            "rewritten": list(self.rewritten),
+            "same_version": self.is_same,
+            "notes": list(self.notes),
+        }
+
+
+def rename(parts: Context, old: str, new: str) -> Renamed:
+    """Return the rename of a prompt of the work tree, with the files that name it. Nothing is written.
+
+    Its versions, labels, totals and rules follow, as the file says under `formerly` what it was named. Raises
+    `PromptNotFound`, `InvalidFiles`, `UsageError` for a wrong or taken id, and `WorkspaceError` for a file that cannot
+    be edited in place.
+    """
+    tree = parts.work_tree_for("a rename")
+    prompt = load_prompt(tree, old)
+    if new == old:
+        raise UsageError(f"`{old}` is its name already", hint="choose a different id")
+    suffix = next(suffix for suffix in PROMPT_SUFFIXES if prompt.path.endswith(suffix))
+    path = new_prompt_path(tree, new, prompt.base, suffix, own=old)
+    moved = MovedText(tree.read(prompt.path), prompt, path)
+    moment = parts.now()
+    edits = _formerly(prompt, [*former_ids(moment, old)[::-1], old], new)
+    data = edit_yaml(moved.data, path, edits) if prompt.dialect == "native" else moved.data
+    found = references_to(tree, old)
+    exact = [each for each in found if not each.is_glob and each.path != prompt.path]
+    changes = [FileEdit(path, tree.read(prompt.path), data, prompt.path)]
+    for file in dict.fromkeys(each.path for each in exact):
+        after = edited_file(tree, file, [each for each in exact if each.path == file], old, new)
+        changes.append(change_of(tree, file, after))
+    proposal = Proposal(tuple(changes))
+    after_rename = _loaded(proposal, tree, prompt, path)
+    is_same = after_rename.digest == prompt.digest
+    live = live_labels(moment, parts.warn).get(old, [])
+    labels = [state.label for state in live]
+    return Renamed(
+        old=old,
+        prompt=new,
+        path=path,
+        proposal=proposal,
+        references=tuple(exact),
+        rewritten=tuple(moved.rewritten),
+        is_same=is_same,
+        notes=tuple(_notes(parts, prompt, new, found, labels, is_same=is_same)),
+    )
+
+
+def _formerly(prompt: Prompt, ids: Sequence[str], new: str) -> list[Edit]:
+    """Return the edits that let the file say every id that it had, oldest first."""
+    named = [id_ for id_ in dict.fromkeys((*prompt.formerly, *ids)) if id_ != new]
+    if not prompt.formerly:
+        return [Set(("formerly",), named, before=("copied_from", *KEYS_BELOW))]
+    added = [id_ for id_ in named if id_ not in prompt.formerly]
+    edits: list[Edit] = [Set(("formerly", len(prompt.formerly) + n), id_) for n, id_ in enumerate(added)]
+    if new in prompt.formerly:
+        edits.append(Remove(("formerly", prompt.formerly.index(new))))
+    return edits
+
+
+def _loaded(proposal: Proposal, tree: WorkTree, prompt: Prompt, path: str) -> Prompt:
+    """Return the prompt as it would be. Raises `WorkspaceError` if it would not name the same files."""
+    try:
+        found = load_prompt_file(proposal.over(tree), path)
+    except InvalidFiles as error:
+        raise _not_rewritable(prompt) from error
+    if set(found.closure[1:]) != set(prompt.closure[1:]):
+        raise _not_rewritable(prompt)
+    return found
+
+
+def _not_rewritable(prompt: Prompt) -> WorkspaceError:
+    return WorkspaceError(
+        f"`{prompt.id}` cannot be renamed: what it names relative to its folder cannot be rewritten",
+        hint=f"write its references relative to {prompt.base}/, without the leading ./",
+    )
+
+
+def _notes(
+    parts: Context, prompt: Prompt, new: str, found: Sequence[Reference], labels: Sequence[str], *, is_same: bool
+) -> Iterator[str]:
+    """Yield what a person should know: what was left as it is, and what it means from now on."""
+    old = prompt.id
+    for each in found:
+        if each.is_glob and not fnmatchcase(new, each.glob):
+            holds = "" if prompt.dialect == "github" else "; it still holds, by the earlier id"
+            yield f"`{each.glob}` of {each.words} ({each.place}) does not match `{new}`{holds}"
+    settings = parts.settings
+    globs = [(rule.prompts, "a log rule", rule.place) for rule in settings.log]
+    globs += [(glob, f"the budget `{rule.name}`", rule.place) for rule in settings.budgets for glob in rule.prompts]
+    for glob, what, place in globs:
+        if fnmatchcase(new, glob) and not fnmatchcase(old, glob):
+            yield f"`{glob}` of {what} ({place}) matches it from now on"
+    if prompt.dialect == "github":
+        yield "a file of GitHub's dialect cannot say what it was named: commit the move before its text is changed"
+    elif not is_same:
+        yield "its text changes with what it names, so this begins a new version"
+    if labels:
+        named = ", ".join(f"`{old}@{label}`" for label in labels)
+        yield f"its labels follow; code that asks for {named} gets what it names today, and no later move"
+    if is_shipped(old):
+        yield f"`{old}` stood before the judge of that name that ships, which graders ask from now on"

@@ -1,0 +1,238 @@
+"""The end of a prompt's life, and the way back: active, deprecated with a successor, inactive, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from promptctl.catalogue.copying import KEYS_BELOW
+from promptctl.catalogue.references import Reference, references_to
+from promptctl.errors import LabelRefused, UsageError, WorkspaceError
+from promptctl.files.names import DATASETS, is_dataset
+from promptctl.files.proposal import FileEdit, Proposal, change_of
+from promptctl.files.wording import name_some
+from promptctl.files.yaml_editing import Edit, Remove, Set, edit_yaml
+from promptctl.formats.dataset_file import DatasetFile, read_dataset_file
+from promptctl.prompts.loading import load_prompt, no_such_prompt, path_in, prompt_paths
+from promptctl.versions.former_ids import live_labels
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.files.tree import Tree
+    from promptctl.labels.chains import LabelState
+    from promptctl.prompts.prompt import Prompt, Status
+
+# What would not work any more without the prompt.
+_NEEDING = ("judge", "experiment", "successor")
+# What is taken out with the prompt: a log rule whole, of the others the id, which is its last key.
+_TAKEN_OUT = {"dataset": 0, "log": 1, "budget": 0, "lint": 0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retired:
+    """A prompt's status as it is proposed. `notes` are for people: what still runs, and what names it."""
+
+    prompt: str
+    was: Status
+    status: Status
+    successor: str | None
+    proposal: Proposal
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {
+            "prompt": self.prompt,
+            "was": self.was,
+            "status": self.status,
+            "successor": self.successor,
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleted:
+    """A prompt's deletion as it is proposed: `datasets` test it alone and go with it, `references` are edited.
+
+    `labels` still name a version of it, and are to be removed with the `reason`; see `Life.remove_labels`.
+    """
+
+    prompt: str
+    path: str
+    proposal: Proposal
+    datasets: tuple[str, ...] = ()
+    references: tuple[Reference, ...] = ()
+    labels: tuple[str, ...] = ()
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {
+            "prompt": self.prompt,
+            "path": self.path,
+            "datasets": list(self.datasets),
+            "references": [each.as_dict() for each in self.references],
+            "labels": list(self.labels),
+            "reason": self.reason or None,
+            "notes": list(self.notes),
+        }
+
+
+def set_status(parts: Context, prompt_id: str, status: Status, successor: str | None = None) -> Retired:
+    """Return the change of a prompt's status in its file. Nothing is written; one that has it changes nothing.
+
+    A `successor` of before stays with a prompt that is not active. Raises `PromptNotFound`, `InvalidFiles`,
+    `UsageError` for a successor that is the prompt itself or not active, and `WorkspaceError` for a file of GitHub's
+    dialect.
+    """
+    tree = parts.work_tree_for("a change of a prompt's status")
+    prompt = load_prompt(tree, prompt_id)
+    if prompt.dialect == "github":
+        hint = "a prompt in promptctl's own form has one: write it in that"
+        raise WorkspaceError(f"{prompt.path} is of GitHub's dialect, which has no status", hint=hint)
+    if successor is not None:
+        _check_successor(tree, prompt_id, successor)
+    edits: list[Edit] = []
+    if status != "active":
+        edits.append(Set(("status",), status, before=("successor", "formerly", "copied_from", *KEYS_BELOW)))
+        if successor is not None:
+            edits.append(Set(("successor",), successor, before=("formerly", "copied_from", *KEYS_BELOW)))
+    else:
+        edits += [Set(("status",), status)] if prompt.status != "active" else []
+        edits += [Remove(("successor",))] if prompt.successor else []
+    data = edit_yaml(tree.read(prompt.path), prompt.path, edits)
+    return Retired(
+        prompt=prompt_id,
+        was=prompt.status,
+        status=status,
+        successor=None if status == "active" else successor or prompt.successor,
+        proposal=Proposal((change_of(tree, prompt.path, data),)),
+        notes=tuple(_notes_on_status(parts, tree, prompt, status)),
+    )
+
+
+def _check_successor(tree: Tree, prompt_id: str, successor: str) -> None:
+    if successor == prompt_id:
+        raise UsageError(f"`{prompt_id}` cannot be its own successor", hint="name a different prompt")
+    if path_in(tree, successor) is None:
+        raise no_such_prompt(successor, prompt_paths(tree), tree.places)
+    other = load_prompt(tree, successor)
+    if other.status != "active":
+        hint = f"name {other.successor}" if other.successor not in (None, prompt_id) else "name a prompt that is active"
+        raise UsageError(f"`{successor}` is {other.status} itself", hint=hint)
+
+
+def _notes_on_status(parts: Context, tree: Tree, prompt: Prompt, status: Status) -> Iterator[str]:
+    if status == prompt.status:
+        yield f"`{prompt.id}` is {status} already"
+    if labels := [f"{each.label} {each.version}" for each in live_labels(parts.now(), parts.warn).get(prompt.id, ())]:
+        yield f"its labels name versions of before, with the status that those have: {', '.join(labels)}"
+    if status == "active":
+        return
+    for each in references_to(tree, prompt.id):
+        if each.kind in _NEEDING:
+            yield f"{each.words} still names it: {each.place}"
+
+
+def delete(
+    parts: Context, prompt_id: str, live: Sequence[LabelState], *, reason: str = "", is_forced: bool = False
+) -> Deleted:
+    """Return the deletion of a prompt's file, of the datasets that test it alone, and of what else names it.
+
+    Nothing is written. `live` are the labels that name a version of it. Raises `PromptNotFound`; `LabelRefused` if
+    there are any, unless `is_forced` for a reason; `UsageError` for a force without one; and `WorkspaceError` if a
+    judge, an experiment or a prompt needs it.
+    """
+    tree = parts.work_tree_for("a deletion")
+    path = path_in(tree, prompt_id)
+    if path is None:
+        raise no_such_prompt(prompt_id, prompt_paths(tree), tree.places)
+    if is_forced and not reason.strip():
+        raise UsageError("--force needs a reason", hint='say why: --reason "…"')
+    found = [each for each in references_to(tree, prompt_id) if each.path != path]
+    _refuse_needed(prompt_id, [each for each in found if each.kind in _NEEDING])
+    if live and not is_forced:
+        raise _named_by_labels(prompt_id, live)
+    alone = [each for each in found if each.kind == "dataset" and len(_dataset(tree, each.path).prompts) == 1]
+    datasets = [each.path for each in alone]
+    _refuse_rules(parts, datasets)
+    changes = [change_of(tree, path, None)]
+    for dataset in datasets:
+        changes += _without_dataset(tree, dataset, datasets)
+    edited, notes = _edited(tree, [each for each in found if each.path not in datasets], changes)
+    return Deleted(
+        prompt=prompt_id,
+        path=path,
+        proposal=Proposal(tuple(changes)),
+        datasets=tuple(datasets),
+        references=tuple(edited),
+        labels=tuple(f"{prompt_id}@{each.label}" for each in live),
+        reason=reason,
+        notes=tuple(notes),
+    )
+
+
+def _refuse_needed(prompt_id: str, needing: Sequence[Reference]) -> None:
+    if needing:
+        places = name_some([f"{each.words} ({each.place})" for each in needing])
+        hint = "let it name a different prompt, or take it out, first"
+        raise WorkspaceError(f"`{prompt_id}` is needed: {places}", place=needing[0].place, hint=hint)
+
+
+def _named_by_labels(prompt_id: str, live: Sequence[LabelState]) -> LabelRefused:
+    named = name_some([f"{prompt_id}@{each.label} ({each.version})" for each in live])
+    one = "s" if len(live) == 1 else ""
+    return LabelRefused(
+        f"`{prompt_id}` is not deleted: {named} still name{one} a version of it",
+        hint=f'promptctl label remove {prompt_id}@{live[0].label} --reason "…"\n'
+        f'or do both: promptctl delete {prompt_id} --force --reason "…"',
+    )
+
+
+def _refuse_rules(parts: Context, datasets: Sequence[str]) -> None:
+    """Raise `WorkspaceError` if a rule of a label asks for an evaluation on a dataset that would go."""
+    for label, rule in parts.settings.labels.rules.items():
+        named = (rule.dataset or "").removeprefix("./")
+        if named and (named in datasets or f"{DATASETS}/{named}" in datasets):
+            message = f"{named} tests it alone, and the label `{label}` asks for an evaluation on it"
+            raise WorkspaceError(message, hint="name a different dataset in promptctl.yaml first")
+
+
+def _dataset(tree: Tree, path: str) -> DatasetFile:
+    return read_dataset_file(tree.read(path), path)
+
+
+def _without_dataset(tree: Tree, path: str, going: Sequence[str]) -> Iterator[FileEdit]:
+    """Yield the deletion of a dataset, and of the file of its cases if no dataset that stays names it."""
+    yield change_of(tree, path, None)
+    rows = _dataset(tree, path).cases_path
+    others = (each for each in tree.paths(DATASETS) if is_dataset(each) and each not in going)
+    if rows is not None and not any(rows.rpartition("/")[2].encode() in tree.read(each) for each in others):
+        yield change_of(tree, rows, None)
+
+
+def _edited(tree: Tree, found: Sequence[Reference], changes: list[FileEdit]) -> tuple[list[Reference], list[str]]:
+    """Add to `changes` what takes the references out; return those, and words on those that stay."""
+    edited: list[Reference] = []
+    notes: list[str] = []
+    for path in dict.fromkeys(each.path for each in found):
+        data = tree.read(path)
+        # The last first: what is taken out moves what follows it.
+        for each in [each for each in found if each.path == path and not each.is_glob][::-1]:
+            if each.kind not in _TAKEN_OUT:
+                continue
+            if each.kind == "budget" and _is_alone(data, path, each):
+                notes.append(f"{each.words} ({each.place}) is for this prompt alone: take it out, or it stays unused")
+                continue
+            data = edit_yaml(data, path, [Remove(each.keys[: len(each.keys) - _TAKEN_OUT[each.kind]])])
+            edited.append(each)
+        changes.append(change_of(tree, path, data))
+    return edited[::-1], notes
+
+
+def _is_alone(data: bytes, path: str, reference: Reference) -> bool:
+    from promptctl.files.yaml_reader import read_yaml
+
+    return len(read_yaml(data, path).part(*reference.keys[:-1]).data) == 1

@@ -1,0 +1,135 @@
+"""Files that prompts share: partials, schemas and tools, with who names them and who pulls them in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from promptctl.catalogue.copying import includes_of, references_of
+from promptctl.errors import InvalidFiles, PromptNotFound, UsageError, WorkspaceError
+from promptctl.files.names import (
+    PARTIAL_SUFFIX,
+    PROMPT_SUFFIXES,
+    SCHEMA_SUFFIXES,
+    PathRefused,
+    did_you_mean,
+    resolve_path,
+)
+from promptctl.files.tree import Tree, prompt_files
+from promptctl.files.yaml_reader import read_yaml
+from promptctl.formats.prompt_file import read_prompt_file
+from promptctl.prompts.closure import decode_partial
+from promptctl.prompts.loading import Closure, closure_of, prompt_paths
+from promptctl.templates import BadTemplate
+from promptctl.templates.reading import includes
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.files.sources import Cache
+
+_SHARED = (PARTIAL_SUFFIX, ".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedFile:
+    """A partial, a schema or a file of tools of the work tree.
+
+    `users` are the prompts that pull it in, each with the files through which it does; none if it names it itself.
+    `named` are the files that it names.
+    """
+
+    path: str
+    text: str
+    users: Mapping[str, tuple[str, ...]]
+    named: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """Its kind: `partial`, `schema` or `file`, as one of tools is."""
+        if self.path.endswith(PARTIAL_SUFFIX):
+            return "partial"
+        return "schema" if self.path.endswith(SCHEMA_SUFFIXES) else "file"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {
+            "path": self.path,
+            "kind": self.kind,
+            "used_by": [{"prompt": prompt, "through": list(through)} for prompt, through in self.users.items()],
+            "uses": list(self.named),
+            "text": self.text,
+        }
+
+
+def is_shared(name: str) -> bool:
+    """Return True for what can only name a shared file, not a prompt."""
+    return name.endswith(_SHARED) and not name.endswith(PROMPT_SUFFIXES)
+
+
+def shared_file(parts: Context, name: str) -> SharedFile:
+    """Return a file that prompts share, by its path from here or from a place of prompts. Raises `PromptNotFound`."""
+    tree = parts.repository.work_tree
+    ids = {path: id_ for id_, path in prompt_paths(tree).items()}
+    closures = closures_of(tree, ids)
+    path = find_shared(parts, name, closures)
+    try:
+        if path is None:
+            raise FileNotFoundError(name)
+        data = tree.read(path)
+    except FileNotFoundError:
+        looked_for = sorted(ids[user] for user, closure in closures.items() if path in closure.paths)
+        why = f", which {', '.join(looked_for)} names" if looked_for else ""
+        known = [each for each in prompt_files(tree) if each not in ids]
+        hint = did_you_mean(name, [*known, *(each.partition("/")[2] for each in known)]) or "promptctl list shows all"
+        raise PromptNotFound(f"there is no partial, schema or file of tools `{name}`{why}", hint=hint) from None
+    holders = [each for each in prompt_files(tree) if path in _named_in(tree, each)]
+    users = {
+        ids[user]: () if user in holders else tuple(each for each in holders if each in closure.paths)
+        for user, closure in closures.items()
+        if path in closure.paths[1:]
+    }
+    text = data.decode("utf-8", "replace")
+    return SharedFile(path=path, text=text, users=dict(sorted(users.items())), named=tuple(_named_in(tree, path)))
+
+
+def closures_of(tree: Tree, paths: Collection[str]) -> dict[str, Closure]:
+    """Return the closure of each of these prompt files; of one that is wrong, as far as it could be read."""
+    cache: Cache = {}
+    return {path: closure_of(tree, path, cache=cache) for path in paths}
+
+
+def find_shared(parts: Context, name: str, closures: Mapping[str, Closure]) -> str | None:
+    """Return the path of a file that is in a place of prompts, or that a prompt looks for; None if there is none."""
+    tree = parts.repository.work_tree
+    known = {path for path in prompt_files(tree) if path not in closures}
+    known.update(path for closure in closures.values() for path in closure.paths[1:])
+    candidates = [*(f"{folder}/{name}" for folder in tree.places.folders), name.removeprefix("./")]
+    with suppress(UsageError):  # a path relative to prompts/ need not lie in the current folder
+        candidates.insert(0, parts.inside(name))
+    return next((path for path in candidates if path in known), None)
+
+
+def _named_in(tree: Tree, path: str) -> list[str]:
+    """Return the files that a file names itself, sorted; none for one that cannot be read."""
+    found = set()
+    for reference in _references_in(tree, path):
+        with suppress(PathRefused):
+            found.add(resolve_path(reference.partition("#")[0], path, tree.places.base(path)))
+    return sorted(found - {path})
+
+
+def _references_in(tree: Tree, path: str) -> Iterator[str]:
+    with suppress(WorkspaceError, OSError, BadTemplate):
+        data = tree.read(path)
+        if path.endswith(PARTIAL_SUFFIX):
+            text = decode_partial(data, path)
+            yield from (reference for reference, _ in includes(text)) if isinstance(text, str) else ()
+        elif b"$ref" in data or b"include" in data:
+            with suppress(InvalidFiles):
+                is_prompt = path.endswith(PROMPT_SUFFIXES)
+                document = read_prompt_file(data, path).document if is_prompt else read_yaml(data, path)
+                yield from (reference for reference, _ in references_of(document.data, document) if reference[0] != "#")
+                if is_prompt:
+                    yield from (reference for reference, _ in includes_of(document))

@@ -1,0 +1,93 @@
+"""The life of a prompt: renamed, activated, deactivated, deprecated, deleted, with everything that names it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from promptctl.catalogue.renaming import Renamed
+    from promptctl.catalogue.retiring import Deleted, Retired
+    from promptctl.catalogue.shared_files import SharedFile
+    from promptctl.context import Context
+
+
+class Life:
+    """Proposes what happens to a prompt's file and to the files that name it.
+
+    Each method but `write` returns a proposal, and writes nothing.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def rename(self, old: str, new: str) -> Renamed:
+        """Return the rename of a prompt, with the files that name it. Versions, labels, totals and rules follow.
+
+        Raises `PromptNotFound`, `UsageError` for an id that is wrong or taken, and `WorkspaceError` for a file that
+        cannot be edited in place.
+        """
+        from promptctl.catalogue.renaming import rename
+
+        return rename(self._context.fresh(), old, new)
+
+    def activate(self, prompt: str) -> Retired:
+        """Return the change that lets a prompt run again, without a warning. Raises `PromptNotFound`."""
+        from promptctl.catalogue.retiring import set_status
+
+        return set_status(self._context.fresh(), prompt, "active")
+
+    def deactivate(self, prompt: str) -> Retired:
+        """Return the change after which a prompt refuses to run. Raises `PromptNotFound`."""
+        from promptctl.catalogue.retiring import set_status
+
+        return set_status(self._context.fresh(), prompt, "inactive")
+
+    def deprecate(self, prompt: str, use: str | None = None) -> Retired:
+        """Return the change after which a prompt runs with a warning, which names the one to `use` in its place.
+
+        Raises `PromptNotFound` for either, and `UsageError` for a successor that is not active.
+        """
+        from promptctl.catalogue.retiring import set_status
+
+        return set_status(self._context.fresh(), prompt, "deprecated", use)
+
+    def delete(self, prompt: str, *, reason: str = "", is_forced: bool = False) -> Deleted:
+        """Return the deletion of a prompt, of the datasets that test it alone, and of what else names it.
+
+        The labels' remote is asked first. Raises `PromptNotFound`; `LabelRefused` if a label names a version of it,
+        unless `is_forced` for a reason; and `WorkspaceError` if a judge, an experiment or a prompt needs it.
+        """
+        from promptctl.catalogue.retiring import delete
+        from promptctl.promotion.labelling import Labelling, check_reason
+
+        context = self._context.fresh()
+        check_reason(context, reason)
+        live = []
+        if context.now().is_versioned:
+            live = [each for each in Labelling(context).all().states.values() if each.prompt == prompt and each.is_live]
+        return delete(context, prompt, live, reason=reason, is_forced=is_forced)
+
+    def shared_file(self, name: str) -> SharedFile:
+        """Return a partial, a schema or a file of tools, with the prompts that use it. Raises `PromptNotFound`."""
+        from promptctl.catalogue.shared_files import shared_file
+
+        return shared_file(self._context.fresh(), name)
+
+    @staticmethod
+    def is_shared(name: str) -> bool:
+        """Return True for what can only name a file that prompts share, not a prompt."""
+        from promptctl.catalogue.shared_files import is_shared
+
+        return is_shared(name)
+
+    def write(self, deleted: Deleted) -> None:
+        """Remove the labels that named the prompt, for the reason given, and then write the deletion.
+
+        Raises `LabelRefused` if a rule or the remote stops the removal of a label: then no file has changed.
+        """
+        from promptctl.promotion.labelling import Labelling
+
+        tree, _ = self._context.work_tree_for("writing files"), self._context.state_folder
+        for label in deleted.labels:
+            Labelling(self._context).remove(label, reason=deleted.reason)
+        deleted.proposal.write(tree.root)
