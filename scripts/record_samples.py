@@ -1,4 +1,4 @@
-"""Writes datasets/recordings/samples.jsonl from the replies in sample_replies.yaml, which people wrote.
+"""Writes recordings/samples.jsonl of two workspaces from replies that people wrote: this one, and the one that ships.
 
 Run it with `make samples` after a prompt, a dataset or a sample reply has changed.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from promptctl import open_workspace
+from promptctl.authoring.packaged import SHIPPED
 from promptctl.calls.call import Target
 from promptctl.datasets.dataset import Dataset
 from promptctl.files.yaml_reader import read_yaml
@@ -35,11 +36,10 @@ def line(request: Request, prompt: str, reply: Any) -> str:
     return json.dumps(entry, ensure_ascii=False) + "\n"
 
 
-def main() -> None:
-    source = HERE / "sample_replies.yaml"
+def record(root: Path, source: Path) -> None:
     replies: dict[str, dict[str, Any]] = read_yaml(source.read_bytes(), source.name).data
     lines = []
-    with open_workspace(HERE) as workspace:
+    with open_workspace(root) as workspace:
         tree = workspace.context.repository.work_tree
         for path, by_case in replies.items():
             dataset = Dataset.open(tree, path)
@@ -54,8 +54,9 @@ def main() -> None:
         file = workspace.context.recordings_folder / "samples.jsonl"
         file.parent.mkdir(exist_ok=True)
         file.write_text("".join(lines), encoding="utf-8")
-    print(f"{len(lines)} replies in {file.name}")
+    print(f"{len(lines)} replies in {file.relative_to(HERE.parent)}")
 
 
 if __name__ == "__main__":
-    main()
+    record(HERE.parent, HERE / "sample_replies.yaml")
+    record(SHIPPED, HERE / "sample_drafts.yaml")

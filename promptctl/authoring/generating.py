@@ -7,10 +7,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from promptctl.assertions.judges import ShippedJudges, is_shipped
 from promptctl.authoring.drafting import Brief, Drafts, NewPrompt
-from promptctl.authoring.packaged import Author, AuthorOptions
+from promptctl.authoring.packaged import SHIPPED, Author, AuthorOptions
 from promptctl.errors import InvalidOutput, ReplyCut, UsageError, WorkspaceError
-from promptctl.prompts.loading import load_prompt_file, prompt_paths
+from promptctl.files.names import DATASET_SUFFIXES, DATASETS
+from promptctl.files.proposal import FileEdit, Proposal
+from promptctl.files.tree import is_there
+from promptctl.git.trees import WorkTree
+from promptctl.prompts.loading import load_prompt_file, path_in, prompt_paths
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -56,13 +61,27 @@ async def generate(context: Context, brief: Brief, options: AuthorOptions) -> Ne
 def new(context: Context, brief: Brief) -> NewPrompt:
     """Return a prompt and its first dataset as a form to be filled in; nothing is written, and no model is asked.
 
+    For the id of a prompt that ships, those are its own files, to be changed: the workspace's stand before them.
     Raises `UsageError` for an id that is none or is taken, and for an input that no template can name.
     """
     drafts = Drafts(context, brief, is_generated=False)
-    problems = drafts.check(_form(brief))
-    if problems:
+    shipped = _shipped(brief.prompt_id)
+    if shipped is not None:
+        paths = (drafts.path, drafts.dataset)
+        drafts.proposal = Proposal(tuple(FileEdit(*each) for each in zip(paths, (None, None), shipped, strict=True)))
+    elif problems := drafts.check(_form(brief)):
         raise UsageError(f"no prompt can be made of this: {problems[0]}")
     return _new_prompt(brief, drafts, None)
+
+
+def _shipped(prompt_id: str) -> tuple[bytes, bytes | None] | None:
+    """Return the file of a prompt that ships, and of its dataset if that has one; None for any other id."""
+    tree = ShippedJudges() if is_shipped(prompt_id) else WorkTree(SHIPPED)
+    path = path_in(tree, prompt_id)
+    if path is None:
+        return None
+    dataset = f"{DATASETS}/{prompt_id}{DATASET_SUFFIXES[0]}"
+    return tree.read(path), tree.read(dataset) if is_there(tree, dataset) else None
 
 
 def _new_prompt(brief: Brief, drafts: Drafts, execution: Execution | None) -> NewPrompt:

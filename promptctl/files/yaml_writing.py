@@ -15,7 +15,7 @@ from promptctl.files.document import scalar_value
 _WIDTH = 100
 STEP = 2
 _PLAIN = re.compile(r"[A-Za-z0-9_./$(][^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]*")
-_NOT_PLAIN = re.compile(r": |:$| #|[ \t]$|[{}\[\],]")
+_NOT_PLAIN = re.compile(r": |:$| #|[ \t]$|[{}\[\],?]")
 # What YAML 1.1, which other tools speak, reads as something else than text.
 _WORDS_OF_YAML_1_1 = re.compile(
     r"(?i:y|n|yes|no|on|off|true|false|null)|[-+0-9.][-+0-9_.:,eExXoOa-fA-F]*|\d{4}-\d\d?-\d\d?.*"

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
+from promptctl.authoring.drafting import Brief, Drafts
 from promptctl.authoring.packaged import SHIPPED, Author, AuthorOptions, Check, find_packaged
 from promptctl.calls.account import Account
 from promptctl.errors import BudgetReached, CostLimitReached, InvalidOutput, ModelConfigurationError
+from promptctl.evaluations.request import EvaluationRequest
+from promptctl.git.trees import WorkTree
 from promptctl.log.filter import Filter
 from promptctl.log.records import Execution
+from promptctl.prompts.loading import load_prompt
 from promptctl.workspace import Workspace, open_workspace
 from tests.evaluation_lab import Lab
 from tests.openai_server import reply
@@ -40,10 +45,44 @@ def odd(value: Any) -> list[str]:
     return [] if value["n"] % 2 else [f"{value['n']} is not odd"]
 
 
-@pytest.mark.parametrize("file", sorted(SHIPPED.glob("prompts/**/*.prompt.yaml")), ids=lambda file: file.name)
-def test_what_ships_is_a_workspace_of_correct_files(file: Any) -> None:
-    with open_workspace(SHIPPED, {}) as workspace:
-        assert workspace.validate([file]).problems == ()
+@pytest.fixture(scope="module", name="shipped")
+def shipped_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A copy of what ships, opened as a workspace: nothing is written into the package."""
+    root = tmp_path_factory.mktemp("shipped") / "copy"
+    shutil.copytree(SHIPPED, root, ignore=shutil.ignore_patterns(".promptctl"))
+    with open_workspace(root, {}) as workspace:
+        yield workspace
+
+
+def test_what_ships_is_a_workspace_whose_evaluation_passes_for_free(shipped: Workspace) -> None:
+    assert shipped.validate().problems == ()
+    assert shipped.format(is_check=True).changed == ()
+    found = shipped.evaluate(EvaluationRequest(refs=None))
+    assert found
+    assert all(
+        each.summary.counts.passed == each.summary.expected_cases and not each.summary.cost_nano_usd for each in found
+    )
+
+
+def test_each_recorded_draft_can_be_used(shipped: Workspace, lab: Lab) -> None:
+    lines = (shipped.root / "datasets/recordings/samples.jsonl").read_text().splitlines()
+    replies = [line["reply"] for line in map(json.loads, lines) if line["prompt"] == "authoring/generate"]
+    with lab.open() as workspace:
+        for reply_text in replies:
+            drafts = Drafts(workspace.context.fresh(), Brief(prompt_id="new"), is_generated=True)
+            assert drafts.check(json.loads(reply_text)) == []
+    assert len(replies) >= 5
+
+
+@pytest.mark.parametrize("prompt_id", ["authoring/generate", "judges/llm-rubric"])
+def test_new_proposes_the_file_that_ships_to_be_changed(lab: Lab, prompt_id: str) -> None:
+    with lab.open() as workspace:
+        made = workspace.authoring.new(prompt_id)
+        workspace.write(made.proposal)
+        assert workspace.validate().problems == ()
+        assert (lab.root / made.dataset).exists() == (prompt_id == "authoring/generate")
+        if prompt_id == "authoring/generate":
+            assert workspace.prompt(prompt_id).prompt.digest == load_prompt(WorkTree(SHIPPED), prompt_id).digest
 
 
 def test_the_workspaces_own_prompt_stands_before_the_one_that_ships(lab: Lab) -> None:
