@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from promptctl.authoring.packaged import SHIPPED
 from promptctl.catalogue.new_ids import new_prompt_path, refuse_link
 from promptctl.datasets.dataset import Dataset
 from promptctl.datasets.splitting import GENERATED
@@ -16,9 +17,10 @@ from promptctl.errors import InputError, InvalidFiles, Problem, RenderError, Usa
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS, STATE_FOLDER, did_you_mean, is_dataset
 from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.wording import shown
-from promptctl.files.yaml_writing import yaml_text
+from promptctl.files.yaml_writing import Inline, yaml_text
 from promptctl.formats.formatting import format_file
-from promptctl.prompts.loading import load_prompt_file
+from promptctl.git.trees import WorkTree
+from promptctl.prompts.loading import load_prompt, load_prompt_file
 from promptctl.prompts.rendering import Renderer
 from promptctl.schemas.json_schema import Validator
 
@@ -26,10 +28,10 @@ if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.files.tree import Tree
     from promptctl.formats.schemas import Kind
-    from promptctl.git.trees import WorkTree
     from promptctl.log.records import Execution
     from promptctl.versions.prompt_at_version import PromptAtVersion
 
+GENERATE = "authoring/generate"
 TYPES = ("string", "integer", "number", "boolean", "array", "object")
 _OTHER_TYPES = {
     **dict.fromkeys(("str", "text"), "string"),
@@ -125,11 +127,15 @@ class Drafts:
         self._has_warned = False
         self.path = new_prompt_path(self._tree, brief.prompt_id)
         self.dataset = _new_dataset_path(self._tree, brief.prompt_id)
+        schema = load_prompt(WorkTree(SHIPPED), GENERATE).output.schema if is_generated else None
+        self._shape = Validator(schema or {})
         self.proposal = Proposal()
         self.warnings: tuple[Problem, ...] = ()
 
     def check(self, value: Mapping[str, Any]) -> list[str]:
         """Return what is wrong with a reply's data, in words for the model. Warnings alone are told once."""
+        if misfits := list(self._shape.problems(value)):  # the workspace's own generator may have a different schema
+            return misfits
         errors: list[str] = []
         found: list[Problem] = []
         try:
@@ -269,7 +275,8 @@ def _dataset_data(value: Mapping[str, Any], brief: Brief, *, is_generated: bool)
     marks = [GENERATED] if is_generated else []
     cases = [
         {"id": case["id"], "tags": list(dict.fromkeys([*case["tags"], *marks])), "inputs": case["inputs"]}
-        | {key: case[key] for key in ("expected", "assert") if key in case}
+        | {key: case[key] for key in ("expected",) if key in case}
+        | {key: [Inline(each) for each in case[key]] for key in ("assert",) if key in case}
         for case in value["cases"]
     ]
     return {"prompts": [brief.prompt_id], "description": f"First cases of {value['name']}.", "cases": cases}

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.judges import ShippedJudges, is_shipped
-from promptctl.authoring.drafting import Brief, Drafts, NewPrompt
+from promptctl.authoring.drafting import GENERATE, Brief, Drafts, NewPrompt
 from promptctl.authoring.packaged import SHIPPED, Author, AuthorOptions
 from promptctl.errors import InvalidOutput, ReplyCut, UsageError, WorkspaceError
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.log.records import Execution
 
-GENERATE = "authoring/generate"
+_HOW_TO_GENERATE = f"compare it with the one that ships: move it away, then promptctl new {GENERATE}"
 _MOST_READ = 200
 _MOST_TAGS = 30
 _JINJA = ("{{", "{%", "{#")
@@ -49,12 +49,15 @@ async def generate(context: Context, brief: Brief, options: AuthorOptions) -> Ne
         raise UsageError("the description of the new prompt is empty", hint='say what it is to do: --describe "…"')
     new(context, brief)  # an order that no prompt can meet is refused before it is paid for
     author = Author(context, options)
-    author.prompt(GENERATE)
+    if author.prompt(GENERATE).prompt.output.schema is None:
+        raise WorkspaceError(f"the prompt {GENERATE} has no `output`, which it needs", hint=_HOW_TO_GENERATE)
     drafts = Drafts(context, brief, is_generated=True)
     try:
         execution = await author.ask(GENERATE, _inputs(context, brief), drafts.check)
     except InvalidOutput as error:
         raise _without_a_prompt(error) from None
+    if drafts.proposal.is_empty:  # as it calls tools instead of replying
+        raise WorkspaceError(f"the reply to {GENERATE} is no prompt", hint=_HOW_TO_GENERATE)
     return _new_prompt(brief, drafts, execution)
 
 

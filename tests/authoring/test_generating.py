@@ -200,6 +200,24 @@ tools: [{type: function, function: {name: look}}]
 """
 
 
+OWN = """\
+inputs: {describe: {type: string}}
+messages: [{role: user, content: "{{ describe }}"}]
+"""
+
+
+def test_the_workspaces_own_generator_writes_but_not_in_a_shape_of_its_own(lab: Lab) -> None:
+    file = "prompts/authoring/generate.prompt.yaml"
+    lab.write(file, OWN)
+    with pytest.raises(errors.WorkspaceError, match="authoring/generate has no `output`"):
+        generate(lab)
+    lab.write(file, OWN + "output: {retries: 1, schema: {type: object}}\n")
+    made = generate(lab, '{"prompt": "Sort tickets."}', text())
+    assert made.execution is not None
+    assert (made.execution.attempt, made.execution.version_display) == (2, "unversioned")
+    assert "$: has no `name`" in corrections(lab)[0]
+
+
 def test_an_input_that_was_asked_for_must_be_there_with_its_type(lab: Lab) -> None:
     with pytest.raises(errors.InvalidOutput, match="the input `ticket` must have the type `array`") as raised:
         generate(lab, *[text()] * 4, inputs={"ticket": "array", "extra": "integer"})
