@@ -104,6 +104,10 @@ def test_what_is_proposed_is_a_prompt_and_a_dataset_that_are_valid_formatted_and
         (text(cases=[DRAFT["cases"][1]] * 3), "one-word"),
         (text(cases=[*DRAFT["cases"], {**DRAFT["cases"][2], "id": "x", "expected": {"label": "spam"}}]), "spam"),
         (text(cases=[*DRAFT["cases"], {"id": "x", "tags": [], "inputs": {"ticket": "y"}}]), "assert"),
+        (
+            text(cases=[{**DRAFT["cases"][1], "assert": [{"type": "python", "value": "x:y"}]}] * 3),
+            "$.cases[0].assert[0]",
+        ),
         (text(user="<ticket>{{ ticket | round }}</ticket>{{ product }}"), "cannot be rendered"),
         (text(output_schema={"type": "objekt"}), "objekt"),
         (text().replace('"minLength": 1', '"minLength": 1e999'), "it cannot be written as YAML"),
