@@ -2,6 +2,13 @@
 
 from promptctl.authoring.drafting import NewPrompt as NewPrompt
 from promptctl.authoring.inferring import Inferred as Inferred
+from promptctl.calibrations.agreement import AgreementReport as AgreementReport
+from promptctl.calibrations.agreement import Disagreement as Disagreement
+from promptctl.calibrations.agreement import QuestionAgreement as QuestionAgreement
+from promptctl.calibrations.labelling import Imported as Imported
+from promptctl.calibrations.labelling import LabelItem as LabelItem
+from promptctl.calibrations.labelling import LabelRequest as LabelRequest
+from promptctl.calibrations.labelling import ReplyLabelling as ReplyLabelling
 from promptctl.calls.dry_run import DryRun as DryRun
 from promptctl.calls.plain import PlainOptions as PlainOptions
 from promptctl.calls.prepare import RunOptions as RunOptions
@@ -38,6 +45,10 @@ from promptctl.datasets.duplicates import Duplicate as Duplicate
 from promptctl.datasets.duplicates import Duplicates as Duplicates
 from promptctl.datasets.from_log import CasesFromLog as CasesFromLog
 from promptctl.datasets.from_log import ScoredCase as ScoredCase
+from promptctl.datasets.human_labels import HumanLabel as HumanLabel
+from promptctl.datasets.questions import Labelled as Labelled
+from promptctl.datasets.questions import LabelledReplies as LabelledReplies
+from promptctl.datasets.questions import Question as Question
 from promptctl.datasets.selection import Selection as Selection
 from promptctl.datasets.splitting import Split as Split
 from promptctl.datasets.validation import ValidationReport as ValidationReport

@@ -76,6 +76,8 @@ class ReplyLabelling:
         rows = self._evaluations(request.evaluations)
         self.evaluations = [row.id for row in rows]
         self.items = self._items(rows, request.selection)
+        if words := self._questions.labelled(self.labels.values()).words:
+            self.notes.append(words)
 
     @property
     def labels(self) -> dict[tuple[str, str, str], HumanLabel]:
@@ -86,6 +88,20 @@ class ReplyLabelling:
         """Return the items that the person has not labelled."""
         labelled = self.labels
         return [item for item in self.items if item.key not in labelled]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys; `labelled` and `left` count questions."""
+        left = len(self.left())
+        return {
+            "dataset": self.dataset,
+            "by": self.by,
+            "file": self.path,
+            "evaluations": self.evaluations,
+            "items": len(self.items),
+            "labelled": len(self.items) - left,
+            "left": left,
+            "notes": self.notes,
+        }
 
     def put(self, item: LabelItem, answer: str, comment: str | None = None) -> HumanLabel:
         """Write an answer to the person's file, in the place of an earlier one. Secrets are left out of comments.
@@ -202,6 +218,17 @@ class Imported:
     same: int
     set_aside: str
     proposal: Proposal
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys, without the proposal."""
+        return {
+            "dataset": self.dataset,
+            "people": list(self.people),
+            "new": self.new,
+            "changed": self.changed,
+            "same": self.same,
+            "set_aside": self.set_aside,
+        }
 
 
 def import_labels(context: Context, dataset: str, file: Path) -> Imported:

@@ -54,6 +54,7 @@ COMMANDS = (
     Command("compare", "compare:compare", "Say what the difference between two evaluations means.", EVALUATE),
     Command("results", "results:app", "Evaluations of the past.", EVALUATE),
     Command("dataset", "datasets:app", "The cases that prompts are evaluated on.", EVALUATE),
+    Command("judge", "judges:app", "People who label replies, and judges measured by them.", EVALUATE),
     Command(
         "review",
         "review:review",

@@ -7,6 +7,7 @@ takes the place of its line; Git has the history.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -26,6 +27,8 @@ ANSWERS = {
     "factuality": RELATIONS,
     "answer-relevance": ("1", "2", "3", "4", "5"),
 }
+# What ends a line for some readers, or commands a terminal.
+_ESCAPED = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
 _AGAIN = "restore the line from Git, or remove it and label again: promptctl judge label {}"
 
 
@@ -69,7 +72,8 @@ class HumanLabel:
         """Return the label as a line of its file."""
         values = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "place"}
         kept = {name: value for name, value in values.items() if value is not None and value != ()}
-        return json.dumps(kept, ensure_ascii=False) + "\n"
+        text = json.dumps(kept, ensure_ascii=False)
+        return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
 def question_digest(type_: str, question: str, choices: Iterable[str] = ()) -> str:

@@ -47,13 +47,18 @@ def html_page(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
     )
 
 
-def page(data: Mapping[str, Any]) -> Iterator[str]:
+def page(
+    data: Mapping[str, Any],
+    frame: str = "page.html",
+    styles: Sequence[str] = ("page.css",),
+    scripts: Sequence[str] = _SCRIPTS,
+) -> Iterator[str]:
     """Yield the page around its data."""
     # The data goes in last: nothing of it is ever searched for a mark.
-    head, rest = _asset("page.html").split("/*STYLE*/")
+    head, rest = _asset(frame).split("/*STYLE*/")
     middle, rest = rest.split("/*DATA*/")
     between, end = rest.split("/*SCRIPT*/")
-    yield from (head, _asset("page.css"), middle, _embedded(data), between, *map(_asset, _SCRIPTS), end)
+    yield from (head, *map(_asset, styles), middle, _embedded(data), between, *map(_asset, scripts), end)
 
 
 def cases_of(

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from promptctl.calibrations.labelling import Imported, LabelRequest, ReplyLabelling
+    from collections.abc import Sequence
+
+    from promptctl.calibrations.agreement import AgreementReport
+    from promptctl.calibrations.labelling import Imported, LabelItem, LabelRequest, ReplyLabelling
     from promptctl.context import Context
     from promptctl.datasets.questions import LabelledReplies
 
@@ -35,6 +38,24 @@ class Judges:
         from promptctl.calibrations.labelling import import_labels
 
         return import_labels(self._context.fresh(), dataset, Path(file))
+
+    def write_page(self, labelling: ReplyLabelling, items: Sequence[LabelItem], file: str | os.PathLike[str]) -> None:
+        """Write a page on which the person labels these items offline, and saves a file for `import_labels`.
+
+        Raises `UsageError` for a suffix other than .html.
+        """
+        from promptctl.reports.labelling import write_label_page
+
+        write_label_page(Path(file), labelling, items)
+
+    def agreement(self, dataset: str) -> AgreementReport:
+        """Return how far the people who labelled a dataset agree, and about which replies they do not.
+
+        Raises `WorkspaceError` if nobody has labelled it, `DatasetNotFound`, and `InvalidFiles`.
+        """
+        from promptctl.calibrations.agreement import agreement
+
+        return agreement(self._context.fresh(), dataset)
 
     def labels(self, dataset: str) -> LabelledReplies:
         """Return everybody's labels of a dataset: those that count, and those of what it does not ask any more.

@@ -1,0 +1,181 @@
+"""Agreement of people with each other about a dataset's replies, and the replies they should talk about."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Literal
+
+from promptctl.calibrations.labels import open_questions
+from promptctl.datasets.human_labels import HumanLabel, read_labels
+from promptctl.errors import WorkspaceError
+from promptctl.statistics.agreement import cohen_kappa
+from promptctl.statistics.intervals import Interval, clustered_rate, wilson
+from promptctl.statistics.raters import krippendorff_alpha
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.datasets.questions import Labelled, Question
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionAgreement:
+    """Agreement on one assertion's question. `replies` are those that at least two of the `people` labelled.
+
+    `agreed` is the share of pairs of labels of one reply that are the same. `value` is `measure`: Cohen's κ of two
+    people, Krippendorff's α of several; None if every label is the same, or no reply has two.
+    """
+
+    type: str
+    question: str
+    people: tuple[str, ...]
+    labels: int
+    replies: int
+    agreed: float | None
+    agreed_interval: Interval | None
+    measure: Literal["kappa", "alpha"]
+    value: float | None
+    interval: Interval | None
+
+    @property
+    def unknown(self) -> str | None:
+        """The reason why nothing is known beyond chance; None if something is."""
+        if self.value is not None:
+            return None
+        return "no reply has two labels" if not self.replies else "every label is the same, which chance would do too"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys."""
+        return {
+            "type": self.type,
+            "question": self.question,
+            "people": list(self.people),
+            "labels": self.labels,
+            "replies": self.replies,
+            "agreed": self.agreed,
+            "agreed_interval": _bounds(self.agreed_interval),
+            "measure": self.measure,
+            "value": self.value,
+            "interval": _bounds(self.interval),
+            "unknown": self.unknown,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A reply that people labelled differently: their labels, by person."""
+
+    question: Question
+    labels: tuple[HumanLabel, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys."""
+        return {
+            "case": self.question.case.id,
+            "type": self.question.type,
+            "question": self.question.text,
+            "reply": self.question.reply,
+            "answers": [{"by": each.by, "answer": each.answer, "comment": each.comment} for each in self.labels],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementReport:
+    """Agreement of all people who labelled a dataset; `people` have the numbers of their labels that count.
+
+    `set_aside` says which labels do not count, empty if all do.
+    """
+
+    dataset: str
+    people: Mapping[str, int]
+    questions: tuple[QuestionAgreement, ...]
+    disagreements: tuple[Disagreement, ...]
+    set_aside: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys."""
+        return {
+            "dataset": self.dataset,
+            "people": dict(self.people),
+            "questions": [each.as_dict() for each in self.questions],
+            "disagreements": [each.as_dict() for each in self.disagreements],
+            "set_aside": self.set_aside,
+        }
+
+
+def agreement(context: Context, name: str) -> AgreementReport:
+    """Return how far people agree about the replies of the dataset that a user names.
+
+    Raises `WorkspaceError` if nobody has labelled it, `DatasetNotFound`, and `InvalidFiles`.
+    """
+    path, questions, _ = open_questions(context, name)
+    found = questions.labelled(read_labels(context.repository.work_tree, path))
+    if not found.counting:
+        hint = f"promptctl judge label {path}"
+        words = f"no label of {path} counts: {found.words}" if found.set_aside else f"nobody has labelled {path} yet"
+        raise WorkspaceError(words, hint=hint)
+    groups: dict[str, list[Labelled]] = {}
+    for each in found.counting:
+        groups.setdefault(each.question.assertion.digest, []).append(each)
+    return AgreementReport(
+        path,
+        dict(sorted(Counter(each.label.by for each in found.counting).items())),
+        tuple(_agreement(group, path) for group in groups.values()),
+        tuple(_disagreements(found.counting)),
+        found.words,
+    )
+
+
+def _agreement(group: Sequence[Labelled], seed: str) -> QuestionAgreement:
+    people = tuple(sorted({each.label.by for each in group}))
+    units = [[label.answer for label in labels] for labels in _by_reply(group).values() if len(labels) > 1]
+    pairs = [pair for unit in units for pair in combinations(unit, 2)]
+    same = sum(one == other for one, other in pairs)
+    texts = dict.fromkeys(each.question.text for each in group)
+    value, interval, agreed_interval = None, None, None
+    if len(people) == 2:
+        kappa = cohen_kappa([(unit[0], unit[1]) for unit in units])
+        value, interval = kappa.value, kappa.interval
+        agreed_interval = wilson(same, len(pairs)) if pairs else None
+    elif units:
+        alpha = krippendorff_alpha(units, seed=seed)
+        value, interval = alpha.value, alpha.interval
+        agreed_interval = clustered_rate(
+            [
+                (sum(one == other for one, other in combinations(unit, 2)), len(unit) * (len(unit) - 1) // 2)
+                for unit in units
+            ]
+        )
+    return QuestionAgreement(
+        type=group[0].question.type,
+        question=next(iter(texts)) if len(texts) == 1 else f"{len(texts):,} texts",
+        people=people,
+        labels=len(group),
+        replies=len(units),
+        agreed=same / len(pairs) if pairs else None,
+        agreed_interval=agreed_interval,
+        measure="alpha" if len(people) > 2 else "kappa",
+        value=value,
+        interval=interval,
+    )
+
+
+def _disagreements(counting: Iterable[Labelled]) -> Iterable[Disagreement]:
+    questions = {each.label.item: each.question for each in counting}
+    for item, labels in _by_reply(counting).items():
+        if len({label.answer for label in labels}) > 1:
+            yield Disagreement(questions[item], tuple(labels))
+
+
+def _by_reply(labelled: Iterable[Labelled]) -> dict[tuple[str, str, str], list[HumanLabel]]:
+    """Return the labels of each reply and question, by person."""
+    found: dict[tuple[str, str, str], list[HumanLabel]] = {}
+    for each in labelled:
+        found.setdefault(each.label.item, []).append(each.label)
+    return {item: sorted(labels, key=lambda label: label.by) for item, labels in found.items()}
+
+
+def _bounds(interval: Interval | None) -> dict[str, Any] | None:
+    return None if interval is None else asdict(interval)

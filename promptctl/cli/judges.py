@@ -1,0 +1,197 @@
+"""`promptctl judge`: people who label replies, and how far they agree."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from promptctl.cli import options
+from promptctl.cli.output import say, say_json, say_wrapped, tell, visible, warn
+from promptctl.cli.tables import say_table
+from promptctl.errors import UsageError
+from promptctl.reports.wording import count, format_share
+
+if TYPE_CHECKING:
+    from promptctl import AgreementReport, QuestionAgreement, ReplyLabelling
+
+app = typer.Typer(
+    help="Judges, people who label replies in their place, and how far they agree.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+EXAMPLES = """\
+  promptctl judge label support/triage --by ada
+  promptctl judge label support/triage -o label.html
+  promptctl judge label support/triage --import triage.ada.jsonl
+  promptctl judge agreement support/triage
+"""
+
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET", help="Its path, or its name below datasets/.", autocompletion=options.completing("dataset")
+    ),
+]
+_MOST_SHOWN = 400
+
+
+@app.command("label")
+def label(
+    context: typer.Context,
+    name: Name,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="NAME", help="The person; by default Git's user.name.")
+    ] = None,
+    evaluations: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--evaluation",
+            metavar="ID",
+            help="Label the replies of this one, not of the newest. Repeatable: several versions' replies.",
+            autocompletion=options.completing("evaluation"),
+        ),
+    ] = None,
+    tags: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tag",
+            metavar="TAG",
+            help="Only cases with this tag. Repeatable.",
+            autocompletion=options.completing("tag"),
+        ),
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option("-n", "--sample", min=1, metavar="N", help="Only N cases, the same for everybody by --seed."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Draws the same sample each time.")] = 0,
+    again: Annotated[bool, typer.Option("--again", help="Ask again what the person has labelled.")] = False,
+    page: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE.html", help="Write a page to label in, offline.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--import", metavar="FILE.jsonl", help="Take in the labels that a page saved.")
+    ] = None,
+    yes: options.Yes = False,
+    dry_run: options.WriteNothing = False,
+    as_json: options.Json = False,
+) -> None:
+    """Label replies of a dataset's newest evaluation. Which version gave one, or what a judge found, is not shown.
+
+    Each answer is written at once to datasets/human-labels/, to be committed; the same command goes on later.
+    """
+    from promptctl import LabelRequest, Selection
+
+    workspace = options.workspace_of(context)
+    if file is not None:
+        if by or evaluations or tags or sample or again or page:
+            raise UsageError("--import takes in what is in its file: give it with the dataset alone")
+        _import(context, name, file, yes=yes, dry_run=dry_run, as_json=as_json)
+        return
+    if yes or dry_run:
+        raise UsageError("--yes and --dry-run are for --import", hint="answers are written as they are given")
+    selection = Selection(tags=tuple(tags or ()), sample=sample, seed=seed)
+    labelling = workspace.judges.label(LabelRequest(name, by, tuple(evaluations or ()), selection))
+    items = labelling.items if again else labelling.left()
+    if page is not None:
+        workspace.judges.write_page(labelling, items, page)
+    if as_json:
+        say_json(labelling.as_dict() | {"page": None if page is None else str(page)})
+        return
+    for note in labelling.notes:
+        warn(note)
+    if page is not None:
+        tell(f"written  {page}: {count(len(items), 'question')} for {labelling.by}")
+        tell(f"take in what it saves: promptctl judge label {labelling.dataset} --import FILE.jsonl")
+        return
+    if items:
+        from promptctl.cli.labelling import ask
+
+        options.end_waiting(context)
+        ask(labelling, items)
+    _tell_state(labelling)
+
+
+@app.command("agreement")
+def show_agreement(context: typer.Context, name: Name, as_json: options.Json = False) -> None:
+    """Say how far people who labelled a dataset agree, beyond chance too, and about which replies they do not."""
+    found = options.workspace_of(context).judges.agreement(name)
+    if as_json:
+        say_json(found.as_dict())
+        return
+    say_table(
+        ["Question", "People", "Labels", "Replies", "Agree", "95 %", "Beyond chance", "95 % "],
+        [_agreement_row(each) for each in found.questions],
+        right=["Labels", "Replies", "Agree"],
+        texts=["Question", "People"],
+        spare=["Labels", "People"],
+    )
+    for reason in dict.fromkeys(each.unknown for each in found.questions if each.unknown):
+        tell(f"beyond chance nothing is known: {reason}")
+    if found.set_aside:
+        warn(found.set_aside, f"label again: promptctl judge label {found.dataset}")
+    if len(found.people) == 1:
+        tell(
+            f"only {next(iter(found.people))} has labelled; a second person: promptctl judge label {found.dataset} --by NAME"
+        )
+    _say_disagreements(found)
+
+
+def _import(context: typer.Context, name: str, file: Path, *, yes: bool, dry_run: bool, as_json: bool) -> None:
+    from promptctl.cli.proposing import offer
+
+    workspace = options.workspace_of(context)
+    found = workspace.judges.import_labels(name, file)
+    if not as_json and found.set_aside:
+        warn(found.set_aside, "evaluate and label again: the dataset changed since")
+    offer(workspace, found.proposal, yes=yes, dry_run=dry_run, document=found.as_dict() if as_json else None)
+    if not as_json:
+        tell(
+            f"{count(found.new, 'new label')}, {found.changed} changed, {found.same} there already, by {', '.join(found.people)}"
+        )
+
+
+def _tell_state(labelling: ReplyLabelling) -> None:
+    state = labelling.as_dict()
+    tell(f"{state['labelled']} of {count(state['items'], 'question')} answered by {labelling.by} in {labelling.path}")
+    if state["left"]:
+        tell(
+            f"go on later with the same command; agreement: promptctl judge agreement {shlex.quote(labelling.dataset)}"
+        )
+
+
+def _agreement_row(each: QuestionAgreement) -> tuple[object, ...]:
+    symbol = {"kappa": "κ", "alpha": "α"}[each.measure]
+    return (
+        f"{each.type}: {each.question}" if each.question else each.type,
+        ", ".join(each.people),
+        each.labels,
+        each.replies,
+        format_share(each.agreed),
+        "-" if each.agreed_interval is None else f"{each.agreed_interval.low:.0%}–{each.agreed_interval.high:.0%}",
+        "-" if each.value is None else f"{symbol} {each.value:.2f}",
+        "-" if each.interval is None else f"{each.interval.low:.2f}–{each.interval.high:.2f}",
+    )
+
+
+def _say_disagreements(found: AgreementReport) -> None:
+    if not found.disagreements:
+        return
+    say()
+    say(f"{count(len(found.disagreements), 'disagreement')}, to talk about:")
+    for each in found.disagreements:
+        say()
+        question = each.question
+        say(visible(f"{question.case.id}  {question.type}{f': {question.text}' if question.text else ''}"))
+        reply = question.reply if len(question.reply) <= _MOST_SHOWN else f"{question.reply[:_MOST_SHOWN]}…"
+        facts = [("reply", reply)]
+        facts += [
+            (given.by, f"{given.answer}: {given.comment}" if given.comment else given.answer) for given in each.labels
+        ]
+        width = max(len(name) for name, _ in facts)
+        for name, text in facts:
+            say_wrapped(visible(f"{name.ljust(width)}  {' '.join(text.split())}"), "  ")
