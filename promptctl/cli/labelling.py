@@ -24,14 +24,18 @@ def ask(labelling: ReplyLabelling, items: Sequence[LabelItem]) -> None:
     """Put the items to the person; each answer is written at once, so that leaving loses nothing."""
     at = 0
     before: dict[int, HumanLabel | None] = {}
-    while at < len(items):
-        item = items[at]
-        _show(item, f"{at + 1} of {len(items)}")
-        given = _answer(answers_to(item.question))
+    while True:
+        if at == len(items):
+            if _key("that was the last: u undo · q quit", is_line=False) != "u":
+                return
+            given: tuple[str, str | None] | None = ("u", None)
+        else:
+            _show(items[at], f"{at + 1} of {len(items)}")
+            given = _answer(answers_to(items[at].question))
         if given is None:
             return
-        key, comment = given
-        if key == "u":
+        answer, comment = given
+        if answer == "u":
             if not at:
                 tell("nothing to undo")
                 continue
@@ -39,9 +43,9 @@ def ask(labelling: ReplyLabelling, items: Sequence[LabelItem]) -> None:
             if at in before:
                 labelling.put_back(items[at], before.pop(at))
             continue
-        if key != "s":
-            before[at] = labelling.labels.get(item.key)
-            labelling.put(item, key, comment)
+        if answer != "s":
+            before[at] = labelling.labels.get(items[at].key)
+            labelling.put(items[at], answer, comment)
         at += 1
 
 
