@@ -268,7 +268,8 @@ def _input(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _message(text: str) -> str:
-    return "\n".join(line.rstrip() for line in text.strip().splitlines()) + "\n"
+    lines = [line.rstrip() for line in text.strip().splitlines()]
+    return lines[0] if len(lines) == 1 else "".join(f"{line}\n" for line in lines)
 
 
 def _dataset_data(value: Mapping[str, Any], brief: Brief, *, is_generated: bool) -> dict[str, Any]:
