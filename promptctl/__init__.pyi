@@ -1,6 +1,10 @@
 """The public names, each with the module that it is imported from on first use: `__init__.py` reads this list."""
 
 from promptctl.authoring.drafting import NewPrompt as NewPrompt
+from promptctl.authoring.improvement import Evidence as Evidence
+from promptctl.authoring.improvement import Improvement as Improvement
+from promptctl.authoring.improvement import ImprovementRequest as ImprovementRequest
+from promptctl.authoring.improvement import Trial as Trial
 from promptctl.authoring.inferring import Inferred as Inferred
 from promptctl.calibrations.agreement import AgreementReport as AgreementReport
 from promptctl.calibrations.agreement import Disagreement as Disagreement

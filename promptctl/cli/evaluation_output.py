@@ -62,6 +62,7 @@ class EvaluationProgress:
         self._task: Any = None
         self._shown: Progress | None = None
         self._title = 0
+        self._step = ""
 
     def __enter__(self) -> EvaluationProgress:
         end_waiting(self._context)
@@ -71,13 +72,15 @@ class EvaluationProgress:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+            shown = self
+
             class Title(TextColumn):
                 def render(self, task: Any) -> Any:
                     if task.total is None:  # no result yet
-                        task.description = loading() or said
+                        task.description = loading() or shown._said
                     return super().render(task)
 
-            said, console = self._said, Console(stderr=True)
+            console = Console(stderr=True)
             bar = 24 if console.width >= _WIDE else 8
             self._title = max(12, console.width - bar - _NUMBERS)
             self._bar = Progress(
@@ -101,9 +104,16 @@ class EvaluationProgress:
         if self._bar is not None:
             self._bar.stop()
 
+    def begin_step(self, step: str) -> None:
+        """Call by this name what comes from now on."""
+        self._step = self._said = step
+        if self._bar is not None:
+            self._bar.update(self._task, description=step, total=None, completed=0, counts="")
+
     def __call__(self, plan: Plan, progress: Progress) -> None:
         """Show how far it is; called after each result."""
         name = plan.target.prompt.id if progress.evaluations == 1 else f"{progress.evaluations} evaluations"
+        name = self._step or name
         done = progress.carried + progress.done
         if self._bar is None:
             self._said = f"{name}: {done} of {progress.total} cases, {progress.passed} passed, {progress.failed} failed"

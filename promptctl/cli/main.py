@@ -51,6 +51,7 @@ COMMANDS = (
     Command(
         "eval resume", "resume:resume", "Go on with evaluations that were not finished.", EVALUATE, kind=ResumeCommand
     ),
+    Command("improve", "improve:improve", "Let a model improve a prompt, and prove it on held-out cases.", EVALUATE),
     Command("compare", "compare:compare", "Say what the difference between two evaluations means.", EVALUATE),
     Command("results", "results:app", "Evaluations of the past.", EVALUATE),
     Command("dataset", "datasets:app", "The cases that prompts are evaluated on.", EVALUATE),

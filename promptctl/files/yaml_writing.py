@@ -51,7 +51,7 @@ def block_lines(value: Mapping[str, Any] | Sequence[Any]) -> Iterator[str]:
 
 def _beside(head: str, value: Any) -> Iterator[str]:
     """Yield the lines of a value behind its key or its dash, which begin the first."""
-    if isinstance(value, str) and (block := literal_block(value)) is not None:
+    if isinstance(value, str) and (block := literal_block(value, takes_one_line=True)) is not None:
         yield f"{head} {block[0]}"
         yield from (f"{' ' * STEP}{line}" if line else "" for line in block[1:])
     elif not isinstance(value, Mapping | list | tuple) or _is_short(head, value):
@@ -61,12 +61,14 @@ def _beside(head: str, value: Any) -> Iterator[str]:
         yield from (f"{' ' * STEP}{line}" if line else "" for line in block_lines(value))
 
 
-def literal_block(text: str) -> list[str] | None:
+def literal_block(text: str, *, takes_one_line: bool = False) -> list[str] | None:
     """Return a text as a literal block: its head and its lines without indent.
 
-    None for a text of one line, and for one that no such block can say.
+    None for a text that no such block can say, and for one of one line unless it `takes_one_line` that ends.
     """
-    if "\n" not in text.rstrip("\n") or _NOT_LITERAL.search(text):
+    stripped = text.rstrip("\n")
+    is_one_line = takes_one_line and stripped and text == f"{stripped}\n"
+    if not ("\n" in stripped or is_one_line) or _NOT_LITERAL.search(text):
         return None
     chomp = "-" if not text.endswith("\n") else "+" if text.endswith("\n\n") else ""
     sign = str(STEP) if _NEEDS_INDENT_SIGN.match(text) else ""

@@ -10,10 +10,14 @@ from promptctl.files.names import did_you_mean
 
 if TYPE_CHECKING:
     from promptctl.authoring.drafting import Brief, NewPrompt
+    from promptctl.authoring.improvement import Improvement, ImprovementRequest
+    from promptctl.authoring.improving import Improving
     from promptctl.authoring.inferring import Inferred
     from promptctl.calls.account import Account
     from promptctl.calls.loop import LoopThread
     from promptctl.context import Context
+    from promptctl.evaluations.estimate import Estimate
+    from promptctl.evaluations.session import OnProgress, Session
     from promptctl.log.records import Source
 
 _NANO = 1_000_000_000
@@ -95,6 +99,48 @@ class Authoring:
         from promptctl.authoring.inferring import infer
 
         return infer(self._context.fresh(), ref, uses_log=uses_log)
+
+    def improve(
+        self,
+        request: ImprovementRequest,
+        on_progress: OnProgress | None = None,
+        on_step: Callable[[str], object] | None = None,
+    ) -> Improvement:
+        """Search for better texts of a prompt on one part of a dataset's cases, and judge the best on another.
+
+        `on_step` is told each step that begins, `on_progress` each result. Ctrl-C ends the search, keeps the best so
+        far, and saves what is under way; a second one stops at once. Doing the same again goes on: nothing that was
+        answered is asked for again. Raises what planning an evaluation raises, and `ModelError` if no edit can be had.
+        """
+        planned, session = self._planned(request, on_progress)
+        return self._waiting("aimprove").run(_improved(planned, session, on_step), on_interrupt=session.stop)
+
+    async def aimprove(
+        self,
+        request: ImprovementRequest,
+        on_progress: OnProgress | None = None,
+        on_step: Callable[[str], object] | None = None,
+    ) -> Improvement:
+        """`improve`, awaited."""
+        return await _improved(*self._planned(request, on_progress), on_step)
+
+    def estimate_improvement(self, request: ImprovementRequest) -> list[Estimate]:
+        """Return what `improve` would ask and cost at most: the search, judging, and the edits; no key is needed."""
+        from promptctl.authoring.improving import Improving
+
+        return Improving(self._context.fresh(), request, is_estimate=True).estimates()
+
+    def _planned(self, request: ImprovementRequest, on_progress: OnProgress | None) -> tuple[Improving, Session]:
+        from promptctl.authoring.improving import Improving
+        from promptctl.evaluations.session import Session
+
+        context = self._context.fresh()
+        return Improving(context, request), Session(context, request.limits, on_progress)
+
+
+async def _improved(planned: Improving, session: Session, on_step: Callable[[str], object] | None) -> Improvement:
+    async with session:
+        return await planned.run(session, on_step or (lambda _step: None))
 
 
 def account_of(max_cost: float | None) -> Account | None:

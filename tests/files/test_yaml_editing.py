@@ -75,7 +75,7 @@ LAST = 'content: "{{ ticket }}"\n'
         (Set(("tags", 2), "c: d"), "[a, b]  # two", '[a, b, "c: d"]  # two'),
         (Set(("tags", 0), "c"), "[a, b]  # two", "[c, b]  # two"),
         (Set(("tags",), []), "tags: [a, b]  # two", "tags: []  # two"),
-        (Set(("messages", 0, "content"), "One.\n"), BLOCK, 'content: "One.\\n"  # a text\n\n'),
+        (Set(("messages", 0, "content"), "1\n"), BLOCK, "content: |  # a text\n      1\n\n"),
         (Set(("messages", 0, "content"), "1\n\n2"), BLOCK, CHANGED),
         (Set(("messages", 1), {"placeholder": "h"}), '- role: user\n    content: "{{ ticket }}"', "- placeholder: h"),
         (Set(("messages", 2), {"role": "user", "content": "a\nb"}), LAST, LAST + TEXT_OF_TWO),

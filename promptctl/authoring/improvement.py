@@ -1,0 +1,234 @@
+"""The outcome of improving a prompt: the candidates, the verdict on cases that none of them saw, and the change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from promptctl.errors import INCOMPLETE, OK, UsageError
+from promptctl.evaluations.request import EvaluationRequest, Limits
+from promptctl.files.proposal import Proposal
+from promptctl.files.wording import count, percent
+from promptctl.statistics.metric import ALPHA
+
+if TYPE_CHECKING:
+    from promptctl.comparisons.compared import Compared
+    from promptctl.log.records import Source
+    from promptctl.log.results import StopReason
+    from promptctl.statistics.metric import MetricComparison
+
+ImprovementVerdict = Literal["better", "not-shown", "unknown"]
+"""Better, on cases that no candidate was tried on; no improvement that can be shown; or not known yet."""
+
+ROUNDS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImprovementRequest:
+    """A request to improve a prompt of the work tree on one dataset that tests it.
+
+    `model` runs the prompt and `writer` writes the edits, instead of those that the prompt, `authoring/improve` or the
+    workspace names. With `edits_parameters` the parameters by which replies are drawn are edited too. `seed` draws the
+    split, if the dataset has none (None takes the first with even parts), and what is tried. The rest is as for an
+    evaluation.
+    """
+
+    ref: str
+    dataset: str
+    model: str | None = None
+    writer: str | None = None
+    rounds: int = ROUNDS
+    seed: int | None = None
+    edits_parameters: bool = False
+    judge: str | None = None
+    judge_parameters: Mapping[str, Any] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    source: Source = "api"
+    allows_code: bool = False
+    leaves_out_code: bool = False
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1:
+            raise UsageError(f"`rounds` is 1 at least, not {self.rounds}")
+
+    def evaluation(self, *, is_estimate: bool = False) -> EvaluationRequest:
+        """Return the request to evaluate the prompt on the whole dataset."""
+        return EvaluationRequest(
+            refs=(self.ref,),
+            datasets=(self.dataset,),
+            models=() if self.model is None else (self.model,),
+            judge=self.judge,
+            judge_parameters=self.judge_parameters,
+            limits=self.limits,
+            allows_code=self.allows_code,
+            leaves_out_code=self.leaves_out_code,
+            is_estimate=is_estimate,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A candidate that was kept: `passed` of the cases to choose by pass, and `score` is the mean of their grades.
+
+    Number 0 is the prompt as it is. `parents` are the candidates that it was made from, in `round_number`; `edited`
+    names the parts in which it differs from the first of them.
+    """
+
+    number: int
+    passed: int
+    score: float
+    round_number: int = 0
+    parents: tuple[int, ...] = ()
+    edited: tuple[str, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys."""
+        return {
+            "number": self.number,
+            "round": self.round_number,
+            "parents": list(self.parents),
+            "edited": list(self.edited),
+            "passed": self.passed,
+            "score": self.score,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The held-out cases on both sides: how many of `cases` pass, and how sure the difference is.
+
+    `looks` is the number of candidates that were judged on these very cases so far; `p` is one-sided, and multiplied by
+    it. `evaluations` are the ids of before and after in the log.
+    """
+
+    cases: int
+    before: int
+    after: int
+    improved: int
+    regressed: int
+    difference: float
+    low: float
+    high: float
+    confidence: float
+    p: float
+    looks: int
+    evaluations: tuple[str, str]
+
+    @classmethod
+    def of(cls, metric: MetricComparison, looks: int, evaluations: tuple[str, str]) -> Self:
+        """Return the evidence of a comparison of passing cases."""
+        return cls(
+            cases=metric.n,
+            before=round(metric.base_mean * metric.n),
+            after=round(metric.head_mean * metric.n),
+            improved=metric.improved,
+            regressed=metric.regressed,
+            difference=metric.difference,
+            low=metric.interval.low,
+            high=metric.interval.high,
+            confidence=metric.interval.confidence,
+            p=min(1.0, metric.test.p_better * looks),
+            looks=looks,
+            evaluations=evaluations,
+        )
+
+    @property
+    def is_improvement(self) -> bool:
+        """True if so many more pass that chance alone would seldom bring it about, in one of twenty times."""
+        return self.difference > 0 and self.p < ALPHA
+
+    @property
+    def words(self) -> str:
+        """The numbers in a sentence."""
+        told = (
+            f"of {count(self.cases, 'held-out case')} {self.before} passed before and {self.after} after "
+            f"({self.difference * 100:+.0f} points, {percent(self.confidence)} interval {self.low * 100:+.0f} to "
+            f"{self.high * 100:+.0f}, p {self.p:.2g})"
+        )
+        if self.looks > 1:
+            told += f"; {self.looks} candidates were judged on these cases so far, for which p is corrected"
+        if self.is_improvement:
+            return told
+        least = math.floor(math.log2(self.looks / ALPHA)) + 1
+        return f"{told}; {least} must improve, and none get worse, for an improvement to show"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys."""
+        return {
+            "cases": self.cases,
+            "passed_before": self.before,
+            "passed_after": self.after,
+            "improved": self.improved,
+            "regressed": self.regressed,
+            "difference": self.difference,
+            "interval": {"low": self.low, "high": self.high, "confidence": self.confidence},
+            "p": self.p,
+            "looks": self.looks,
+            "evaluations": dict(zip(("before", "after"), self.evaluations, strict=True)),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Improvement:
+    """The outcome of improving a prompt. `verdict` and `reason` say what is known; `stopped` what ended it early.
+
+    `cases` are those to learn from, to choose by and held out, drawn by `split_seed`. Of `rounds_asked` rounds `rounds`
+    were made, and `refused` of their edits could not be used. `trials` are the candidates, the prompt itself first;
+    `best` is the number of the one that did best on the cases to choose by. `proposal` holds the change of the prompt,
+    unless the verdict is `not-shown`; and the split, where the dataset has none yet. Costs are of this command: what
+    was answered before is reused.
+    """
+
+    prompt: str
+    version_display: str
+    model: str
+    writer: str
+    dataset: str
+    cases: tuple[int, int, int]
+    split_seed: int
+    verdict: ImprovementVerdict
+    reason: str
+    rounds: int
+    rounds_asked: int
+    refused: int
+    trials: tuple[Trial, ...]
+    best: int
+    evidence: Evidence | None
+    cost_nano_usd: int
+    unpriced: int
+    calls: int
+    proposal: Proposal
+    stopped: StopReason | None = None
+    compared: Compared | None = field(default=None, repr=False)
+
+    @property
+    def exit_code(self) -> int:
+        """5 if the verdict is not known, else 0."""
+        return INCOMPLETE if self.verdict == "unknown" else OK
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys."""
+        return {
+            "prompt": self.prompt,
+            "version_display": self.version_display,
+            "model": self.model,
+            "writer": self.writer,
+            "dataset": self.dataset,
+            "cases": dict(zip(("train", "choose", "held_out"), self.cases, strict=True)),
+            "split_seed": self.split_seed,
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "rounds": self.rounds,
+            "rounds_asked": self.rounds_asked,
+            "edits_refused": self.refused,
+            "candidates": [trial.as_dict() for trial in self.trials],
+            "best": self.best,
+            "held_out": None if self.evidence is None else self.evidence.as_dict(),
+            "cost_nano_usd": self.cost_nano_usd,
+            "unpriced": self.unpriced,
+            "calls": self.calls,
+            "stopped": self.stopped,
+        }

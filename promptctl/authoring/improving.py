@@ -1,0 +1,308 @@
+"""Improves a prompt: plans it, searches for better texts, judges the best of them on cases that none was tried on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from promptctl.authoring.candidates import Candidates, components_of
+from promptctl.authoring.evolution import BATCH, Ground, check_installed, evolve
+from promptctl.authoring.improvement import Evidence, Improvement, ImprovementRequest, ImprovementVerdict
+from promptctl.authoring.packaged import Author, AuthorOptions
+from promptctl.authoring.trying import WRITER, Hands, SearchBounds
+from promptctl.comparisons.against import compare_pairs
+from promptctl.comparisons.compared import Compared
+from promptctl.comparisons.comparison import PASSED
+from promptctl.comparisons.rule import GateRule
+from promptctl.datasets.drawing import split_dataset
+from promptctl.datasets.index import dataset_index
+from promptctl.datasets.splitting import CHOOSE, HELD_OUT, LEAST, PARTS, TRAIN
+from promptctl.errors import UsageError, WorkspaceError
+from promptctl.evaluations.estimate import Estimate, cost_of_call, estimate
+from promptctl.evaluations.plan import comparison_key
+from promptctl.evaluations.planning import Pair, check_models, plan
+from promptctl.files.names import DATASET_SUFFIXES
+from promptctl.files.proposal import FileEdit, Proposal
+from promptctl.files.wording import as_text, count, name_some
+from promptctl.models.gateway import Usage
+from promptctl.models.tokens import token_counter
+
+if TYPE_CHECKING:
+    from promptctl.authoring.candidates import EditedPrompt
+    from promptctl.authoring.trying import OnStep
+    from promptctl.context import Context
+    from promptctl.datasets.cases import Case
+    from promptctl.datasets.dataset import Dataset
+    from promptctl.evaluations.plan import Plan
+    from promptctl.evaluations.session import Session
+
+_FIRST = GateRule(reruns=0)
+"""First answers alone: what is claimed is about inputs like these, so that a case asked again says nothing new."""
+
+
+class Improving:
+    """An improvement that is planned: everything is read and checked, nothing is asked yet.
+
+    Raises `UsageError` and `WorkspaceError` for what cannot be improved, `DatasetNotFound`, and what planning an
+    evaluation raises.
+    """
+
+    def __init__(self, context: Context, request: ImprovementRequest, *, is_estimate: bool = False) -> None:
+        check_installed()
+        asked = request.evaluation(is_estimate=is_estimate)
+        index, prompt = dataset_index(context, asked.code), context.prompt(request.ref).prompt
+        dataset = index.open(index.named(request.dataset, context.inside))
+        _check_dataset(dataset, prompt.id)
+        (self.plan,) = plan(context, asked)
+        _check_work_tree(context, self.plan, request.ref)
+        self._context = context
+        self.request = request
+        cases = list(dataset.cases(prompt))
+        if dataset.split is None:
+            drawn = split_dataset(context.repository.work_tree, dataset, prompt, request.seed)
+            self.split, self._kept_by = drawn.split, drawn.proposal.changes
+        else:
+            self.split, self._kept_by = dataset.split, ()
+        self.parts = {
+            part: [case for case in cases if self.split.part(case) == part and _counts(case)] for part in PARTS
+        }
+        _check_sizes(dataset.header.path, self.parts)
+        self.author = Author(context, AuthorOptions(command="improve", model=request.writer, source=request.source))
+        self.writer = self.author.prompt(WRITER)
+        if not is_estimate:
+            context.models.settings_of(self.writer.model or "")
+        check_models(context, asked, {self.writer.model or ""}, set())
+        components = components_of(prompt, _file_of(context, prompt.path), with_parameters=request.edits_parameters)
+        shown = {case.id for part in (TRAIN, CHOOSE) for case in self.parts[part]}
+        self.candidates = Candidates(context, self.plan, components, cases, shown)
+
+    def ids(self, part: str) -> list[str]:
+        """Return the ids of the cases of a part."""
+        return [case.id for case in self.parts[part]]
+
+    async def run(self, session: Session, on_step: OnStep) -> Improvement:
+        """Search, and judge the best candidate.
+
+        What ends it early is the session's: what was done is kept, and doing it again goes on from there.
+        """
+        hands = Hands(self._context, session, self.candidates, self.author, self._bounds(), on_step)
+        on_step("trying it as it is")
+        texts, as_it_is = self.candidates.texts, await hands.graded(self.candidates.texts, self.ids(TRAIN))
+        failing = [each.case_id for each in as_it_is or () if not (each.has_passed or each.is_error)]
+        if failing:
+            ground = Ground(self.ids(TRAIN), failing, self.ids(CHOOSE))
+            await hands.search(lambda: evolve(hands, texts, ground, seed=self.request.seed or 0))
+        is_learnt = as_it_is is not None and all(each.has_passed for each in as_it_is)
+        return await self._judged(hands, session, on_step, is_learnt=is_learnt)
+
+    def estimates(self) -> list[Estimate]:
+        """Return what it would ask and cost at most: the search, judging the best candidate, and writing the edits."""
+        rounds, original = self.request.rounds, self.candidates.made(self.candidates.texts)
+        chosen, held_out = (
+            estimate(self._context, self.candidates.plan(original, self.ids(part))) for part in (CHOOSE, HELD_OUT)
+        )
+        tries = len(self.parts[TRAIN]) + chosen.calls + rounds * (2 * BATCH + chosen.calls)
+        path = chosen.dataset
+        return [
+            replace(_scaled(chosen, tries), dataset=f"{path}: {TRAIN}, {CHOOSE}", is_at_most=True),
+            replace(_scaled(held_out, 2 * held_out.calls), dataset=f"{path}: {HELD_OUT}"),
+            self._estimate_of_edits(),
+        ]
+
+    def _estimate_of_edits(self) -> Estimate:
+        """Return what writing an edit in each round takes, by the size of what the writer is shown."""
+        context, rounds, model = self._context, self.request.rounds, self.writer.model or ""
+        shown = [
+            {"passed": False, "inputs": dict(case.inputs), "reply": "", "problem": ""}
+            for case in islice(self.parts[TRAIN], BATCH)
+        ]
+        name, component = next(iter(self.candidates.components.items()))
+        prompt = [{"name": each, "text": text} for each, text in self.candidates.texts.items()]
+        given = {"part": name, "text": component.text, "prompt": prompt, "cases": shown}
+        rendered = self.writer.render(given)
+        tokens, words = token_counter()
+        each = sum(tokens(as_text(message["content"])) for message in rendered.messages)
+        most = self.writer.prompt.parameters.get("max_tokens")
+        cost = cost_of_call(context, model, "cache", Usage(input_tokens=each, output_tokens=most or 0))
+        return Estimate(
+            prompt=WRITER,
+            model=model,
+            dataset=self.plan.spec.dataset,
+            calls=rounds,
+            judge_calls=0,
+            input_tokens=rounds * each,
+            output_tokens=None if most is None else rounds * most,
+            cost_nano_usd=None if cost is None or most is None else rounds * cost,
+            is_priced=cost is not None,
+            source=f"its texts without replies, {words}{', and max_tokens' if most else ''}",
+            worst_nano_usd=cost,
+            plan_worst_nano_usd=None,
+            is_at_most=True,
+        )
+
+    def _bounds(self) -> SearchBounds:
+        most, worst = self.request.limits.max_cost_nano_usd, 0
+        if most is not None:
+            plan = self.candidates.plan(self.candidates.made(self.candidates.texts), self.ids(HELD_OUT))
+            worst = estimate(self._context, plan).worst_nano_usd or 0
+        return SearchBounds(
+            rounds=self.request.rounds,
+            choose=self.ids(CHOOSE),
+            held_out=len(self.parts[HELD_OUT]),
+            max_nano_usd=most,
+            worst_nano_usd=worst,
+        )
+
+    async def _judged(self, hands: Hands, session: Session, on_step: OnStep, *, is_learnt: bool) -> Improvement:
+        best, compared, evidence = hands.best, None, None
+        verdict: ImprovementVerdict
+        if is_learnt:
+            learn = count(len(self.parts[TRAIN]), "case")
+            verdict, reason = (
+                "not-shown",
+                f"the prompt passes all of its {learn} to learn from: there is nothing to learn",
+            )
+        elif best is None and not session.stopped:
+            verdict, reason = "unknown", "no case to learn from failed, and some could not be graded"
+        elif best is None or (best.number == 0 and hands.stopped):
+            verdict, reason = "unknown", "the search ended before a better candidate was found"
+        elif best.number == 0:
+            verdict, reason = "not-shown", "no candidate did better on the cases to choose by than the prompt as it is"
+        elif session.stopped:
+            verdict, reason = "unknown", "the best candidate so far was not tried on the held-out cases"
+        else:
+            on_step("judging on the held-out cases")
+            compared = await self._compared(session, self.candidates.made(best.texts))
+            for side in (compared.base, compared.head):
+                if side.row.spec.group == self.plan.spec.group:  # one that was there already costs nothing
+                    hands.count(side.totals)
+            evidence = self._evidence(compared)
+            verdict, reason = self._verdict(compared, evidence, hands)
+        candidate = self.candidates.made(best.texts) if best is not None and verdict != "not-shown" else None
+        version = self.plan.target.version
+        return Improvement(
+            prompt=self.plan.target.prompt.id,
+            version_display=version.display,
+            model=self.plan.target.model,
+            writer=self.writer.model or "",
+            dataset=self.plan.spec.dataset,
+            cases=(len(self.parts[TRAIN]), len(self.parts[CHOOSE]), len(self.parts[HELD_OUT])),
+            split_seed=self.split.seed,
+            verdict=verdict,
+            reason=reason,
+            rounds=hands.rounds,
+            rounds_asked=self.request.rounds,
+            refused=hands.refused,
+            trials=tuple(hands.trials),
+            best=0 if best is None else best.number,
+            evidence=evidence,
+            cost_nano_usd=hands.cost_nano_usd,
+            unpriced=hands.unpriced,
+            calls=hands.calls,
+            proposal=Proposal(tuple(self._changes(candidate))),
+            stopped=hands.stopped or (compared.head.stopped or compared.base.stopped if compared else None),
+            compared=compared,
+        )
+
+    async def _compared(self, session: Session, candidate: EditedPrompt) -> Compared:
+        original = self.candidates.made(self.candidates.texts)
+        before, after = (self.candidates.plan(each, self.ids(HELD_OUT)) for each in (original, candidate))
+        key = comparison_key(after.row(), before.row())
+        pair = Pair(
+            replace(after, spec=replace(after.spec, side="head", comparison=key)),
+            replace(before, spec=replace(before.spec, side="base", comparison=key, drops_unknown_inputs=True)),
+        )
+        (found,) = await compare_pairs(self._context.log, session, [pair], _FIRST)
+        assert isinstance(found, Compared)  # it has a base
+        return found
+
+    def _evidence(self, compared: Compared) -> Evidence | None:
+        metric = compared.comparison.metric(PASSED)
+        if metric is None:
+            return None
+        sides = compared.base.row.id, compared.head.row.id
+        return Evidence.of(metric, self._looks(compared), sides)
+
+    def _looks(self, compared: Compared) -> int:
+        """Return how many candidates were judged on these held-out cases so far, this one among them."""
+        head = compared.head.row
+        rows = self._context.log.evaluations(prompt=head.prompt)
+        same = {row.digest for row in rows if row.spec.side == "head" and row.spec.ids == head.spec.ids}
+        return len(same | {head.digest})
+
+    def _verdict(self, compared: Compared, evidence: Evidence | None, hands: Hands) -> tuple[ImprovementVerdict, str]:
+        if evidence is None or compared.verdict.kind == "incomplete":
+            return "unknown", compared.verdict.reason.rstrip(".")
+        must_pass = {case.id for part in (CHOOSE, HELD_OUT) for case in self.parts[part] if case.must_pass}
+        lost = {pair.case_id for pair in compared.comparison.regressed} | hands.lost_of_best
+        if broken := sorted(must_pass & lost):
+            return "not-shown", f"the best candidate breaks what must pass: {name_some(broken)}"
+        return ("better" if evidence.is_improvement else "not-shown"), evidence.words
+
+    def _changes(self, candidate: EditedPrompt | None) -> list[FileEdit]:
+        if candidate is None:
+            return [*self._kept_by]
+        return [FileEdit(candidate.prompt.path, self.candidates.original, candidate.data), *self._kept_by]
+
+
+def _check_work_tree(context: Context, planned: Plan, ref: str) -> None:
+    """Raise `UsageError` for a version that the work tree does not have: it is its file that would be changed."""
+    id_ = planned.target.prompt.id
+    if ref != id_ and context.prompt(id_).version.digest != planned.target.version.digest:
+        raise UsageError(
+            f"{ref} is not what the work tree has, and it is the work tree's file that an improvement changes",
+            hint=f"bring it back first (git restore --source=COMMIT -- {planned.target.prompt.path}), or improve {id_}",
+        )
+
+
+def _check_dataset(dataset: Dataset, prompt: str) -> None:
+    path = dataset.header.path
+    if prompt in dataset.header.prompts:
+        return
+    hint = f"name the prompt under its `prompts:`, or write a dataset with `prompts: [{prompt}]`"
+    if not path.endswith(DATASET_SUFFIXES):
+        hint = (
+            f"write {path.rpartition('.')[0]}.yaml with `prompts: [{prompt}]` and `cases: ./{path.rpartition('/')[2]}`"
+        )
+    raise WorkspaceError(f"{path} does not test {prompt}", hint=hint)
+
+
+def _check_sizes(path: str, parts: dict[str, list[Case]]) -> None:
+    for part, cases in parts.items():
+        if len(cases) < LEAST[part]:
+            raise WorkspaceError(
+                f"{path} is too small to improve on: the part `{part}` has {count(len(cases), 'case')} that can tell, "
+                f"and {LEAST[part]} are needed",
+                hint=f"add cases, or draw the parts anew: promptctl dataset split {path}",
+            )
+
+
+def _counts(case: Case) -> bool:
+    """Return True for a case that says something of the prompt: one that calls it, and is not expected to fail."""
+    return case.output is None and case.xfail is None
+
+
+def _file_of(context: Context, path: str) -> bytes:
+    return context.repository.work_tree.read(path)
+
+
+def _scaled(of_part: Estimate, calls: int) -> Estimate:
+    """Return the estimate of so many calls like those of a part."""
+    share = calls / of_part.calls
+
+    def scaled(number: int | None) -> int | None:
+        return None if number is None else round(number * share)
+
+    return replace(
+        of_part,
+        calls=calls,
+        judge_calls=round(of_part.judge_calls * share),
+        input_tokens=round(of_part.input_tokens * share),
+        output_tokens=scaled(of_part.output_tokens),
+        cost_nano_usd=scaled(of_part.cost_nano_usd),
+        judge_input_tokens=scaled(of_part.judge_input_tokens),
+        judge_output_tokens=scaled(of_part.judge_output_tokens),
+        judge_cost_nano_usd=scaled(of_part.judge_cost_nano_usd),
+        plan_worst_nano_usd=scaled(of_part.plan_worst_nano_usd),
+    )

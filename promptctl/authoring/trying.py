@@ -1,0 +1,280 @@
+"""The hands of a search: evaluates candidates and has texts edited, all in the one session of the command."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, replace
+from math import fsum
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from promptctl.authoring.candidates import PARAMETERS
+from promptctl.authoring.evolution import BATCH, Grade, SearchEnded
+from promptctl.authoring.improvement import Trial
+from promptctl.errors import InvalidOutput
+from promptctl.evaluations.claims import is_claimed
+from promptctl.evaluations.earlier import same_evaluation
+from promptctl.evaluations.evaluation import load
+from promptctl.log.results import Totals
+
+if TYPE_CHECKING:
+    from promptctl.authoring.candidates import Candidates, Component, Texts
+    from promptctl.authoring.packaged import Author
+    from promptctl.context import Context
+    from promptctl.evaluations.evaluation import Evaluation
+    from promptctl.evaluations.plan import Plan
+    from promptctl.evaluations.session import Session
+    from promptctl.log.records import Execution
+    from promptctl.log.results import ResultRow, StopReason
+
+T = TypeVar("T")
+OnStep = Callable[[str], object]
+WRITER = "authoring/improve"
+_MOST_SHOWN = 4_000
+# Of a failed case that its assertions find partly right.
+_PARTLY = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchBounds:
+    """The bounds of a search: `rounds`, the cases to `choose` by, and the money that it may take.
+
+    With a limit on the cost, what judging takes is kept back: `held_out` cases on both sides, at what cases have cost,
+    and `worst_nano_usd`, without which not one request is sent.
+    """
+
+    rounds: int
+    choose: Sequence[str]
+    held_out: int
+    max_nano_usd: int | None = None
+    worst_nano_usd: int = 0
+
+
+class Hands:
+    """Does what a search asks for, and keeps what came of it. It is used from the search's thread."""
+
+    def __init__(
+        self,
+        context: Context,
+        session: Session,
+        candidates: Candidates,
+        author: Author,
+        bounds: SearchBounds,
+        on_step: OnStep,
+    ) -> None:
+        self._context = context
+        self._session = session
+        self._candidates = candidates
+        self._author = author
+        self._bounds = bounds
+        self._on_step = on_step
+        self._loop = asyncio.get_running_loop()
+        self._waiting: Future[Any] | None = None
+        self._is_ended = False
+        self._failure: Exception | None = None
+        self._chosen_by: dict[tuple[tuple[str, str], ...], list[Grade]] = {}
+        self._cost_of_case = self._cost_of_edit = 0.0
+        self._round = 0
+        self.trials: list[Trial] = []
+        self.stopped: StopReason | None = None
+        self.rounds = self.refused = self.calls = self.unpriced = self.cost_nano_usd = 0
+
+    @property
+    def best(self) -> Trial | None:
+        """The candidate of which most cases to choose by pass; of equal ones the better graded, then the earlier."""
+        return max(self.trials, key=lambda trial: (trial.passed, trial.score, -trial.number), default=None)
+
+    @property
+    def lost_of_best(self) -> set[str]:
+        """The cases to choose by that the prompt as it is passes, and the best candidate does not."""
+        if self.best is None:
+            return set()
+        before, after = (self._grades(trial.texts) for trial in (self.trials[0], self.best))
+        return {
+            one.case_id for one, other in zip(before, after, strict=True) if one.has_passed and not other.has_passed
+        }
+
+    async def search(self, work: Callable[[], None]) -> None:
+        """Do the work in a thread, which asks this for all it needs; a search that ended early is no error."""
+
+        def guarded() -> None:
+            try:
+                work()
+            except SearchEnded:
+                self.stopped = self.stopped or self._session.stopped
+
+        try:
+            await asyncio.to_thread(guarded)
+        except asyncio.CancelledError:
+            self._is_ended = True
+            if self._waiting is not None:
+                self._waiting.cancel()
+            raise
+        if self._failure is not None:
+            raise self._failure
+
+    def grade(self, texts: Texts, ids: Sequence[str]) -> list[Grade]:
+        """Return the grades of a candidate on these cases; see `Tries`."""
+        return self._wait(self.graded(texts, ids))
+
+    def edit(self, texts: Texts, name: str, graded: Sequence[Grade]) -> str | None:
+        """Return a new text for a component, or None; see `Tries`."""
+        text = self._wait(self._edited(texts, name, graded))
+        if not text:
+            self.refused += 1
+        return text or None
+
+    def begin_round(self, number: int) -> bool:
+        """Return True if one more round is to be made; see `Tries`."""
+        best, bounds = self.best, self._bounds
+        self.rounds = number - 1
+        if self._session.stopped:
+            self.stopped = self._session.stopped
+            return False
+        if number > bounds.rounds or (best is not None and best.passed == len(bounds.choose) and best.score == 1):
+            return False
+        cases = 2 * BATCH + len(bounds.choose) + 2 * bounds.held_out  # of this round, and for judging
+        needed = cases * self._cost_of_case + self._cost_of_edit + bounds.worst_nano_usd
+        if bounds.max_nano_usd is not None and self.cost_nano_usd + needed > bounds.max_nano_usd:
+            self.stopped = "max-cost"
+            return False
+        self._round = number
+        self._on_step(f"round {number} of {bounds.rounds}")
+        return True
+
+    def keep(self, texts: Texts, parents: Sequence[int]) -> None:
+        """Keep a candidate; see `Tries`."""
+        grades = self._grades(texts)
+        before = self.trials[parents[0]].texts if parents else texts
+        self.trials.append(
+            Trial(
+                number=len(self.trials),
+                passed=sum(each.has_passed for each in grades),
+                score=fsum(each.score for each in grades) / len(grades),
+                round_number=self._round,
+                parents=tuple(parents),
+                edited=tuple(name for name in texts if texts[name] != before[name]),
+                texts=dict(texts),
+            )
+        )
+
+    async def graded(self, texts: Texts, ids: Sequence[str]) -> list[Grade] | None:
+        """Return the grades of a candidate on these cases, from the log if it has them; None if that was stopped."""
+        plan = self._candidates.plan(self._candidates.made(texts), ids)
+        earlier = same_evaluation(self._context.log, plan)
+        found = load(self._context.log, earlier) if earlier else await self._evaluated(plan)
+        grades = {row.case_id: _graded(row) for row in self._context.log.results(found.row.id)}
+        if not grades.keys() >= set(ids):
+            self.stopped = found.stopped or self._session.stopped
+            return None
+        full = found.totals.full_cost_nano_usd
+        self._cost_of_case = max(self._cost_of_case, (full or 0) / len(grades))
+        found_grades = [grades[id_] for id_ in ids]
+        if list(ids) == list(self._bounds.choose):
+            self._chosen_by[_key(texts)] = found_grades
+        return found_grades
+
+    async def _evaluated(self, plan: Plan) -> Evaluation:
+        """Evaluate; one that a killed process left behind is taken up where it was."""
+        log = self._context.log
+        for row in log.evaluations(digest=plan.target.version.digest, has_gaps=True):
+            is_same = (row.prompt, row.model, row.spec.side) == (plan.target.prompt.id, plan.target.model, "trial")
+            if is_same and row.spec.is_same_work(plan.spec) and not is_claimed(self._context.state_folder, row.group):
+                plan = replace(plan, spec=row.spec, resumes=row)
+                break
+        before = plan.resumes.totals if plan.resumes else Totals()
+        (found,) = await self._session.run([plan])
+        self.count(found.totals, before)
+        return found
+
+    def count(self, totals: Totals, before: Totals | None = None) -> None:
+        """Count what an evaluation took, without what it had taken `before`."""
+        before = before or Totals()
+        self.cost_nano_usd += totals.cost_nano_usd - before.cost_nano_usd
+        self.unpriced += totals.unpriced - before.unpriced
+        self.calls += totals.reply_sources.get("model", 0) - before.reply_sources.get("model", 0)
+
+    async def _edited(self, texts: Texts, name: str, graded: Sequence[Grade]) -> str | None:
+        """Return the text that the writer gives a component, "" if none can be used; None if that was stopped."""
+        component = self._candidates.components[name]
+
+        def problems(reply: dict[str, str]) -> list[str]:
+            text = _as_before(component, reply["text"])
+            if text == texts[name]:
+                return ["`text` is the part as it is; change what makes the cases fail"]
+            return [f"`text`: {problem}" for problem in self._candidates.problems({**texts, name: text})]
+
+        given = {
+            "part": component.about,
+            "text": texts[name],
+            "prompt": [{"name": each, "text": text} for each, text in texts.items() if each != PARAMETERS],
+            "inputs": list(self._candidates.inputs),
+            "cases": [dict(each.about) for each in graded],
+            "is_template": component.is_template,
+            "is_json": name == PARAMETERS,
+        }
+        call = self._author.call(WRITER, given, problems)
+        # What was asked in an earlier round is asked anew: the reply to it came to nothing.
+        call = replace(call, request=replace(call.request, repeat=self._round))
+        try:
+            execution = await self._session.ask(call)
+        except InvalidOutput as refused:
+            self._count(refused.execution)
+            return ""
+        if execution is None:
+            return None
+        self._count(execution)
+        return _as_before(component, execution.output["text"])
+
+    def _count(self, execution: Execution | None) -> None:
+        if execution is not None:
+            self._cost_of_edit = max(self._cost_of_edit, execution.cost_nano_usd or 0)
+            self.calls += execution.reply_source == "model"
+            self.cost_nano_usd += execution.cost_nano_usd or 0
+            self.unpriced += execution.cost_nano_usd is None
+
+    def _grades(self, texts: Texts) -> list[Grade]:
+        return self._chosen_by[_key(texts)]
+
+    def _wait(self, coroutine: Coroutine[Any, Any, T | None]) -> T:
+        if self._is_ended or self._session.stopped:
+            coroutine.close()
+            raise SearchEnded
+        self._waiting = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            found: T | None = self._waiting.result()
+        except CancelledError:
+            raise SearchEnded from None
+        except Exception as error:  # the library would take it for a mishap of one round, and ask again
+            self._failure = error
+            raise SearchEnded from error
+        if found is None:
+            raise SearchEnded
+        return found
+
+
+def _key(texts: Texts) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(texts.items()))
+
+
+def _graded(row: ResultRow) -> Grade:
+    """Return the grade of a result, with what whoever edits is shown: without what is sensitive, as the log has it."""
+    has_passed, detail = row.status == "passed", row.detail
+    about: dict[str, Any] = {"passed": has_passed, "inputs": {**detail.inputs}, "reply": _cut(row.output or "")}
+    if detail.expected is not None:
+        about["expected"] = detail.expected
+    if not has_passed:
+        about["problem"] = _cut(row.error_message or detail.reason or "it did not pass")
+    score = 1.0 if has_passed else _PARTLY * (row.score or 0.0)
+    return Grade(row.case_id, score, has_passed, about, is_error=row.status == "error")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "…"
+
+
+def _as_before(component: Component, text: str) -> str:
+    """Return the text with no more blank space around it than what it replaces."""
+    end = "\n" if component.text.endswith("\n") else ""
+    return text.replace("\r\n", "\n").strip() + end

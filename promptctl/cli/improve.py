@@ -1,0 +1,145 @@
+"""`promptctl improve`: better texts for a prompt, searched for by a model and proven on cases that none was tried on."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import typer
+
+from promptctl.cli import options
+from promptctl.cli.estimate_output import say_estimate
+from promptctl.cli.evaluation_output import STOPPED, EvaluationProgress
+from promptctl.cli.inputs import read_pairs
+from promptctl.cli.output import styled, tell, wrapped
+from promptctl.cli.proposing import offer
+from promptctl.errors import UsageError
+from promptctl.reports.wording import count, format_spent
+
+if TYPE_CHECKING:
+    from promptctl import Improvement, Trial
+
+EXAMPLES = """\
+  promptctl improve support/triage -d triage --dry-run
+  promptctl improve support/triage -d triage --max-cost 2.00
+  promptctl improve support/triage -d triage --writer openai/gpt-4o --rounds 20 --yes
+"""
+_VERDICTS = {
+    "better": ("better", "green"),
+    "not-shown": ("no improvement that can be shown", "yellow"),
+    "unknown": ("the verdict is not known", "yellow"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """Options for the search."""
+
+    heading: ClassVar[str] = "Search"
+    model: Annotated[str | None, options.model_option("Run the prompt on this model instead.")] = None
+    writer: Annotated[
+        str | None,
+        typer.Option(
+            "--writer",
+            metavar="MODEL",
+            help="The model that writes the edits, instead of the workspace's.",
+            autocompletion=options.completing("model"),
+        ),
+    ] = None
+    rounds: Annotated[
+        int, typer.Option("--rounds", min=1, max=1000, metavar="N", help="Edits that are tried at most.")
+    ] = 10
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", metavar="N", help="Draws the split, if the dataset has none, and what is tried."),
+    ] = None
+    edit_parameters: Annotated[
+        bool, typer.Option("--edit-parameters", help="Also try other parameters, such as temperature.")
+    ] = False
+
+
+@options.grouped
+def improve(
+    context: typer.Context,
+    ref: options.Ref,
+    dataset: Annotated[str, options.dataset_option("The cases to learn from, to choose by, and to prove it on.")],
+    search: SearchOptions,
+    judging: options.JudgeOptions,
+    bounds: options.BoundOptions,
+    allow_code: options.AllowCode = False,
+    leave_out_code: options.LeaveOutCode = False,
+    yes: options.Yes = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would ask and cost; ask nothing.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Let a model improve a prompt, and prove it on cases that no candidate was tried on. Nothing is written unasked.
+
+    Exit code 0 whether an improvement is shown or not, 5 if that is not known yet: the same command then goes on.
+    """
+    if allow_code and leave_out_code:
+        raise UsageError("--allow-code and --leave-out-code cannot be given together")
+    workspace = options.workspace_of(context)
+    from promptctl import ImprovementRequest
+
+    request = ImprovementRequest(
+        ref=ref,
+        dataset=dataset,
+        model=search.model,
+        writer=search.writer,
+        rounds=search.rounds,
+        seed=search.seed,
+        edits_parameters=search.edit_parameters,
+        judge=judging.judge,
+        judge_parameters=read_pairs(judging.judge_parameters, "--judge-param"),
+        limits=bounds.limits(),
+        allows_code=allow_code,
+        leaves_out_code=leave_out_code,
+        source="run",
+    )
+    if dry_run:
+        say_estimate(workspace.authoring.estimate_improvement(request), as_json=as_json)
+        return
+    with EvaluationProgress(context) as progress:
+        found = workspace.authoring.improve(request, progress, progress.begin_step)
+    if not as_json:
+        _tell(found)
+    document = found.as_dict() if as_json else None
+    offer(workspace, found.proposal, yes=yes, dry_run=found.verdict == "unknown", document=document)
+    raise typer.Exit(found.exit_code)
+
+
+def _tell(found: Improvement) -> None:
+    """Print what was tried, and what came of it."""
+    learn, choose, held_out = found.cases
+    _wrap(
+        f"{found.prompt} {found.version_display} · {found.model} · {found.dataset}: {count(learn, 'case')} to learn "
+        f"from, {choose} to choose by, {held_out} held out (split seed {found.split_seed})"
+    )
+    for trial in found.trials:
+        best = " · best" if trial.number == found.best and len(found.trials) > 1 else ""
+        _wrap(f"candidate {trial.number}: {trial.passed} of {choose} · {_origin(trial)}{best}", "  ")
+    word, colour = _VERDICTS[found.verdict]
+    _wrap(f"{styled(word, sys.stderr, fg=colour, bold=True)}: {found.reason}")
+    if found.evidence is not None:
+        before, after = (each[-8:] for each in found.evidence.evaluations)
+        _wrap(f"case by case: promptctl compare {before} {after}", "  ")
+    refused = f", {count(found.refused, 'edit')} refused" if found.refused else ""
+    rounds = f"{found.rounds} of {count(found.rounds_asked, 'round')}{refused}"
+    _wrap(f"{rounds} · {count(found.calls, 'call')} · {format_spent(found.cost_nano_usd, found.unpriced)}", "  ")
+    if found.stopped is not None:
+        more = " with more money" if found.stopped in ("max-cost", "budget") else ""
+        again = f"the same command goes on{more}, and asks for nothing that was answered"
+        _wrap(f"{STOPPED[found.stopped]}; {again}", "  ")
+
+
+def _origin(trial: Trial) -> str:
+    if not trial.parents:
+        return "the prompt as it is"
+    parents = " and ".join(map(str, trial.parents))
+    return f"round {trial.round_number}, from {parents}: {', '.join(trial.edited)}"
+
+
+def _wrap(text: str, indent: str = "") -> None:
+    for line in wrapped(text, indent, sys.stderr):
+        tell(line)
