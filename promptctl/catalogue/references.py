@@ -46,7 +46,6 @@ class Reference:
     place: Place
     keys: tuple[Key, ...] = ()
     name: str = ""
-    is_key: bool = False
     glob: str = ""
 
     @property
@@ -72,28 +71,29 @@ class Reference:
         return {"kind": self.kind, "path": self.path, "line": self.place.line, "name": self.name or None}
 
 
-def references_to(tree: Tree, prompt: str, *, whole: bool = True) -> list[Reference]:
+def references_to(tree: Tree, prompt: str, *, whole: bool = True, broken: list[str] | None = None) -> list[Reference]:
     """Return every place of a workspace's files that names a prompt, by path and line; globs that match it among them.
 
-    Not `whole`, files with a line for each entry are left out: they can be large. A file that cannot be read is for
-    `validate` to report.
+    Not `whole`, files with a line for each entry are left out: they can be large. Files that may name it and cannot be
+    read are added to `broken`.
     """
+    broken = [] if broken is None else broken
     pattern = naming_pattern([prompt])
     found = [*_in_settings(tree, prompt)]
     for path in prompt_files(tree):
-        if path.endswith(PROMPT_SUFFIXES) and (document := _document(tree, path, pattern)) is not None:
+        if path.endswith(PROMPT_SUFFIXES) and (document := _document(tree, path, pattern, broken)) is not None:
             found += _in_prompt(tree, document, prompt)
     for path in tree.paths(DATASETS):
-        if is_dataset(path) and (document := _document(tree, path, pattern)) is not None:
+        if is_dataset(path) and (document := _document(tree, path, pattern, broken)) is not None:
             found += _in_dataset(document, prompt)
         elif whole and (path.endswith(ROW_SUFFIXES[0]) or is_recording(path)):
             found += _in_rows(tree, path, prompt)
-    if whole and (document := _document(tree, LOCK, pattern)) is not None:
+    if whole and (document := _document(tree, LOCK, pattern, broken)) is not None:
         labels = document.data.get("labels") if isinstance(document.data, dict) else None
         for name in labels if isinstance(labels, dict) else ():
             if str(name).partition("@")[0] == prompt:
                 keys = ("labels", name)
-                found.append(Reference("lock", document.key_place(*keys), keys, str(name), is_key=True))
+                found.append(Reference("lock", document.key_place(*keys), keys, str(name)))
     return found
 
 
@@ -107,12 +107,10 @@ def edited_file(tree: Tree, path: str, references: list[Reference], old: str, ne
     data = tree.read(path, max_bytes=_MAX_BYTES)
     if any(not each.keys for each in references):
         return _with_rows(data, {each.place.line for each in references}, old, new)
-    edits: list[Edit] = []
-    for each in references:
-        if each.kind == "lock":
-            edits.append(RenameKey(each.keys, new + str(each.keys[-1]).removeprefix(old)))
-        else:
-            edits.append(RenameKey(each.keys, new) if each.is_key else Set(each.keys, new))
+    edits: list[Edit] = [
+        RenameKey(each.keys, new + str(each.keys[-1]).removeprefix(old)) if each.kind == "lock" else Set(each.keys, new)
+        for each in references
+    ]
     return edit_yaml(data, path, edits)
 
 
@@ -128,13 +126,17 @@ def copies_of(tree: Tree, ids: tuple[str, ...]) -> list[str]:
     return sorted(found)
 
 
-def _document(tree: Tree, path: str, pattern: re.Pattern[bytes]) -> Document | None:
+def _document(tree: Tree, path: str, pattern: re.Pattern[bytes], broken: list[str] | None = None) -> Document | None:
     """Return a YAML file that may name what the pattern finds; None for any other, and for one that cannot be read."""
-    with suppress(WorkspaceError, OSError):
+    try:
         data = tree.read(path, max_bytes=_MAX_BYTES)
-        if may_name(data, pattern):
-            return read_yaml(data, path)
-    return None
+        return read_yaml(data, path) if may_name(data, pattern) else None
+    except FileNotFoundError:
+        return None
+    except (WorkspaceError, OSError):
+        if broken is not None:
+            broken.append(path)
+        return None
 
 
 def _in_settings(tree: Tree, prompt: str) -> Iterator[Reference]:
@@ -148,8 +150,10 @@ def _in_settings(tree: Tree, prompt: str) -> Iterator[Reference]:
         elif isinstance(written, str) and fnmatchcase(prompt, written):
             yield Reference(kind, document.place(*keys), keys, name, glob=written)
 
-    for index, rule in enumerate(_list(document.data.get("log"))):
-        yield from named("log", _mapping(rule).get("prompts"), ("log", index, "prompts"))
+    rules: tuple[Kind, ...] = ("log", "lint")
+    for kind in rules:
+        for index, rule in enumerate(_list(document.data.get(kind))):
+            yield from named(kind, _mapping(rule).get("prompts"), (kind, index, "prompts"))
     for index, budget in enumerate(_list(document.data.get("budgets"))):
         name = str(_mapping(budget).get("name", ""))
         for place, glob in enumerate(_list(_mapping(budget).get("prompts"))):
@@ -158,17 +162,6 @@ def _in_settings(tree: Tree, prompt: str) -> Iterator[Reference]:
         if _mapping(experiment).get("prompt") == prompt:
             keys = ("experiments", name, "prompt")
             yield Reference("experiment", document.place(*keys), keys, name)
-    yield from _in_lint(document, document.data.get("lint"), prompt, ("lint",))
-
-
-def _in_lint(document: Document, value: Any, prompt: str, keys: tuple[Key, ...]) -> Iterator[Reference]:
-    """Yield each text and key of the settings of `lint` that is the prompt's id."""
-    if value == prompt:
-        yield Reference("lint", document.place(*keys), keys)
-    for key, item in value.items() if isinstance(value, dict) else enumerate(_list(value)):
-        if key == prompt:
-            yield Reference("lint", document.key_place(*keys, key), (*keys, key), is_key=True)
-        yield from _in_lint(document, item, prompt, (*keys, key))
 
 
 def _in_prompt(tree: Tree, document: Document, prompt: str) -> Iterator[Reference]:

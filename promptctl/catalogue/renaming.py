@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -14,9 +16,12 @@ from promptctl.catalogue.references import Reference, edited_file, references_to
 from promptctl.errors import InvalidFiles, UsageError, WorkspaceError
 from promptctl.files.names import PROMPT_SUFFIXES
 from promptctl.files.proposal import FileEdit, Proposal, change_of
+from promptctl.files.tree import is_there
 from promptctl.files.yaml_editing import Edit, Remove, Set, edit_yaml
-from promptctl.prompts.loading import load_prompt, load_prompt_file
+from promptctl.formats.calibration_file import calibration_path
+from promptctl.prompts.loading import load_prompt_file
 from promptctl.versions.former_ids import former_ids, live_labels
+from promptctl.versions.refs import check_id
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -62,21 +67,26 @@ def rename(parts: Context, old: str, new: str) -> Renamed:
     be edited in place.
     """
     tree = parts.work_tree_for("a rename")
-    prompt = load_prompt(tree, old)
+    check_id(old)
+    prompt = parts.prompt(old).prompt
     if new == old:
         raise UsageError(f"`{old}` is its name already", hint="choose a different id")
     suffix = next(suffix for suffix in PROMPT_SUFFIXES if prompt.path.endswith(suffix))
     path = new_prompt_path(tree, new, prompt.base, suffix, own=old)
+    if not tree.places.folder_of(prompt.path) and "/" not in new:
+        path = new + suffix  # it stays at the top
     moved = MovedText(tree.read(prompt.path), prompt, path)
     moment = parts.now()
     edits = _formerly(prompt, [*former_ids(moment, old)[::-1], old], new)
     data = edit_yaml(moved.data, path, edits) if prompt.dialect == "native" else moved.data
-    found = references_to(tree, old)
+    broken: list[str] = []
+    found = references_to(tree, old, broken=broken)
     exact = [each for each in found if not each.is_glob and each.path != prompt.path]
     changes = [FileEdit(path, tree.read(prompt.path), data, prompt.path)]
     for file in dict.fromkeys(each.path for each in exact):
         after = edited_file(tree, file, [each for each in exact if each.path == file], old, new)
         changes.append(change_of(tree, file, after))
+    changes += _calibration(tree, old, new)
     proposal = Proposal(tuple(changes))
     after_rename = _loaded(proposal, tree, prompt, path)
     is_same = after_rename.digest == prompt.digest
@@ -90,7 +100,7 @@ def rename(parts: Context, old: str, new: str) -> Renamed:
         references=tuple(exact),
         rewritten=tuple(moved.rewritten),
         is_same=is_same,
-        notes=tuple(_notes(parts, prompt, new, found, labels, is_same=is_same)),
+        notes=(*_notes(parts, prompt, new, found, labels, is_same=is_same), *not_read(broken, old)),
     )
 
 
@@ -104,6 +114,22 @@ def _formerly(prompt: Prompt, ids: Sequence[str], new: str) -> list[Edit]:
     if new in prompt.formerly:
         edits.append(Remove(("formerly", prompt.formerly.index(new))))
     return edits
+
+
+def _calibration(tree: WorkTree, old: str, new: str) -> Iterator[FileEdit]:
+    """Yield the move of the file with a judge's calibrations, if there is one."""
+    path = calibration_path(old)
+    if is_there(tree, path):
+        data = tree.read(path)
+        written = re.compile(rb'("judge"\s*:\s*)' + re.escape(json.dumps(old).encode()))
+        after = written.sub(lambda found: found[1] + json.dumps(new).encode(), data, count=1)
+        yield FileEdit(calibration_path(new), data, after, path)
+
+
+def not_read(broken: Sequence[str], prompt_id: str) -> Iterator[str]:
+    """Yield words on the files that could not be searched for what names a prompt."""
+    for path in broken:
+        yield f"{path} cannot be read: what it says of `{prompt_id}` is left as it is (promptctl validate)"
 
 
 def _loaded(proposal: Proposal, tree: WorkTree, prompt: Prompt, path: str) -> Prompt:
@@ -131,7 +157,8 @@ def _notes(
     old = prompt.id
     for each in found:
         if each.is_glob and not fnmatchcase(new, each.glob):
-            holds = "" if prompt.dialect == "github" else "; it still holds, by the earlier id"
+            is_followed = each.kind != "lint" and prompt.dialect != "github"
+            holds = "; it still holds, by the earlier id" if is_followed else " and holds no more"
             yield f"`{each.glob}` of {each.words} ({each.place}) does not match `{new}`{holds}"
     settings = parts.settings
     globs = [(rule.prompts, "a log rule", rule.place) for rule in settings.log]
@@ -143,6 +170,8 @@ def _notes(
         yield "a file of GitHub's dialect cannot say what it was named: commit the move before its text is changed"
     elif not is_same:
         yield "its text changes with what it names, so this begins a new version"
+        if is_there(parts.tree, calibration_path(old)):
+            yield "its calibrations are of the text before: measure them again with promptctl judge calibrate"
     if labels:
         named = ", ".join(f"`{old}@{label}`" for label in labels)
         yield f"its labels follow; code that asks for {named} gets what it names today, and no later move"

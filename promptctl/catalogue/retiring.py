@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.copying import KEYS_BELOW
 from promptctl.catalogue.references import Reference, references_to
+from promptctl.catalogue.renaming import not_read
+from promptctl.datasets.human_labels import labels_folder
 from promptctl.errors import LabelRefused, UsageError, WorkspaceError
 from promptctl.files.names import DATASETS, is_dataset
 from promptctl.files.proposal import FileEdit, Proposal, change_of
 from promptctl.files.wording import name_some
 from promptctl.files.yaml_editing import Edit, Remove, Set, edit_yaml
+from promptctl.formats.calibration_file import calibration_path
 from promptctl.formats.dataset_file import DatasetFile, read_dataset_file
 from promptctl.prompts.loading import load_prompt, no_such_prompt, path_in, prompt_paths
 from promptctl.versions.former_ids import live_labels
+from promptctl.versions.refs import check_id
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -25,8 +29,8 @@ if TYPE_CHECKING:
 
 # What would not work any more without the prompt.
 _NEEDING = ("judge", "experiment", "successor")
-# What is taken out with the prompt: a log rule whole, of the others the id, which is its last key.
-_TAKEN_OUT = {"dataset": 0, "log": 1, "budget": 0, "lint": 0}
+# What is taken out with the prompt: rules of `log` and `lint` whole, of others the id, which is the last key.
+_TAKEN_OUT = {"dataset": 0, "log": 1, "budget": 0, "lint": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +92,8 @@ def set_status(parts: Context, prompt_id: str, status: Status, successor: str | 
     dialect.
     """
     tree = parts.work_tree_for("a change of a prompt's status")
-    prompt = load_prompt(tree, prompt_id)
+    check_id(prompt_id)
+    prompt = parts.prompt(prompt_id).prompt
     if prompt.dialect == "github":
         hint = "a prompt in promptctl's own form has one: write it in that"
         raise WorkspaceError(f"{prompt.path} is of GitHub's dialect, which has no status", hint=hint)
@@ -146,12 +151,14 @@ def delete(
     judge, an experiment or a prompt needs it.
     """
     tree = parts.work_tree_for("a deletion")
+    check_id(prompt_id)
     path = path_in(tree, prompt_id)
     if path is None:
         raise no_such_prompt(prompt_id, prompt_paths(tree), tree.places)
     if is_forced and not reason.strip():
         raise UsageError("--force needs a reason", hint='say why: --reason "…"')
-    found = [each for each in references_to(tree, prompt_id) if each.path != path]
+    broken: list[str] = []
+    found = [each for each in references_to(tree, prompt_id, broken=broken) if each.path != path]
     _refuse_needed(prompt_id, [each for each in found if each.kind in _NEEDING])
     if live and not is_forced:
         raise _named_by_labels(prompt_id, live)
@@ -161,6 +168,7 @@ def delete(
     changes = [change_of(tree, path, None)]
     for dataset in datasets:
         changes += _without_dataset(tree, dataset, datasets)
+    changes.append(change_of(tree, calibration_path(prompt_id), None))
     edited, notes = _edited(tree, [each for each in found if each.path not in datasets], changes)
     return Deleted(
         prompt=prompt_id,
@@ -170,7 +178,7 @@ def delete(
         references=tuple(edited),
         labels=tuple(f"{prompt_id}@{each.label}" for each in live),
         reason=reason,
-        notes=tuple(notes),
+        notes=(*notes, *not_read(broken, prompt_id)),
     )
 
 
@@ -205,12 +213,14 @@ def _dataset(tree: Tree, path: str) -> DatasetFile:
 
 
 def _without_dataset(tree: Tree, path: str, going: Sequence[str]) -> Iterator[FileEdit]:
-    """Yield the deletion of a dataset, and of the file of its cases if no dataset that stays names it."""
+    """Yield the deletion of a dataset, of people's labels of it, and of its rows unless another dataset has them."""
     yield change_of(tree, path, None)
     rows = _dataset(tree, path).cases_path
     others = (each for each in tree.paths(DATASETS) if is_dataset(each) and each not in going)
     if rows is not None and not any(rows.rpartition("/")[2].encode() in tree.read(each) for each in others):
         yield change_of(tree, rows, None)
+    folder = labels_folder(path)
+    yield from (change_of(tree, each, None) for each in tree.paths(folder) if each.rpartition("/")[0] == folder)
 
 
 def _edited(tree: Tree, found: Sequence[Reference], changes: list[FileEdit]) -> tuple[list[Reference], list[str]]:

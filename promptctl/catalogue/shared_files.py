@@ -82,7 +82,10 @@ def shared_file(parts: Context, name: str) -> SharedFile:
         looked_for = sorted(ids[user] for user, closure in closures.items() if path in closure.paths)
         why = f", which {', '.join(looked_for)} names" if looked_for else ""
         known = [each for each in prompt_files(tree) if each not in ids]
-        hint = did_you_mean(name, [*known, *(each.partition("/")[2] for each in known)]) or "promptctl list shows all"
+        hint = (
+            did_you_mean(name, [*known, *(each.partition("/")[2] for each in known)])
+            or f"name it by its path below {tree.places.words}"
+        )
         raise PromptNotFound(f"there is no partial, schema or file of tools `{name}`{why}", hint=hint) from None
     holders = [each for each in prompt_files(tree) if path in _named_in(tree, each)]
     users = {

@@ -58,7 +58,15 @@ class Resolver:
         return self._at_label(ref, ref.label) or self._at_commit(ref, self._commit_of(ref, ref.at))
 
     def _in_work_tree(self, ref: Ref) -> PromptAtVersion:
-        prompt = load_prompt(self._moment.work_tree, ref.prompt)
+        try:
+            prompt = load_prompt(self._moment.work_tree, ref.prompt)
+        except PromptNotFound as error:
+            from promptctl.versions.former_ids import id_of_today
+
+            today = id_of_today(self._moment, ref.prompt)
+            if today == ref.prompt:
+                raise
+            raise PromptNotFound(error.message, hint=f"it is named `{today}` now") from error
         version = Version(prompt.digest)
         if self._moment.is_versioned:
             committed, is_clean = self._committed(prompt)

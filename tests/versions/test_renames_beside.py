@@ -30,8 +30,12 @@ def opened(repo: Repo) -> Repository:
 
 
 def display(repo: Repo, ref: str) -> str:
-    found = opened(repo).resolve(ref).version.display
-    return re.sub(r" \([0-9a-f]{7}\)", "", found)
+    return bare(opened(repo).resolve(ref).version.display)
+
+
+def bare(display: str) -> str:
+    """A version as it is shown, without its commit."""
+    return re.sub(r" \([0-9a-f]{7}\)", "", display)
 
 
 def move(repo: Repo, old: str, new: str, text: str | None = None) -> None:
@@ -152,18 +156,17 @@ def test_numbers_of_a_branch_are_those_that_its_merge_goes_on_from(
     line: Repo, branch: Callable[[Repo], str], shown: str, merged: str
 ) -> None:
     prompt = branch(line)
-    repository = opened(line)
-    assert display(line, prompt) == shown
-    assert re.sub(r" \(.*", "", repository.numbers()[prompt].display) == shown
-    known = int(shown[1:].split("+")[0])
-    assert [entry.number for entry in repository.versions_of(prompt)] == list(range(1, known + 1))
-    for number in range(1, known + 1):
-        assert display(line, f"{prompt}@v{number}") == f"v{number}"
+    repository, known = opened(line), int(shown[1:].split("+")[0])
+    moment = repository.now()
+    found = {ref: repository.resolve(ref, moment=moment).version.display for ref in (prompt, f"{prompt}@v1") if known}
+    assert {ref: bare(name) for ref, name in found.items()} == ({prompt: shown, f"{prompt}@v1": "v1"} if known else {})
+    assert bare(repository.numbers(moment)[prompt].display) == shown
+    assert [entry.number for entry in repository.versions_of(prompt, moment)] == list(range(1, known + 1))
 
     line.git("checkout", "--quiet", "main")
     line.git("merge", "--quiet", "--squash", "branch")
     line.commit("merged")
-    assert display(line, prompt) == merged
+    assert bare(repository.resolve(prompt).version.display) == merged
 
 
 def test_before_it_is_committed_a_rename_counts_from_where_it_was(line: Repo) -> None:

@@ -67,6 +67,8 @@ def find_judge(context: Context, prompt_id: str) -> PromptAtVersion:
             found[prompt_id] = PromptAtVersion(Ref(prompt_id), prompt, version, tree)
         else:
             found[prompt_id] = context.prompt(prompt_id if tree.commit is None else f"{prompt_id}@{tree.commit}")
+        if found[prompt_id].prompt.status == "deprecated":
+            context.warn(found[prompt_id].prompt.retirement)
     return found[prompt_id]
 
 
