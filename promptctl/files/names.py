@@ -10,6 +10,8 @@ from itertools import islice
 from promptctl.errors import printable
 
 PROMPTS = "prompts"
+BUILT_IN = ("authoring/", "judges/")
+"""The beginnings of the ids of prompts that ship."""
 DATASETS = "datasets"
 RECORDINGS = "datasets/recordings"
 HUMAN_LABELS = "datasets/human-labels"

@@ -126,7 +126,8 @@ class WorkspaceCheck:
                 (glob, f"`{glob}` of the budget `{budget.name}`", budget.place or place) for glob in budget.prompts
             ]
         for glob, what, where in globs:
-            if self.prompts and not any(fnmatchcase(id_, glob) for id_ in self._ids()):
+            is_idle = self.prompts and not glob.startswith(names.BUILT_IN)
+            if is_idle and not any(fnmatchcase(id_, glob) for id_ in self._ids()):
                 hint = did_you_mean_glob(glob, self.prompts) or None
                 yield Problem(f"{what} matches no prompt of the files", where, hint, "no-match", "warning")
         yield from self._names_in_budgets(settings)

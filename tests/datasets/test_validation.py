@@ -327,7 +327,8 @@ def test_a_setting_that_holds_for_nothing_is_a_warning(settings: str, said: str,
 
 
 def test_settings_that_hold_for_something_are_sound() -> None:
-    text = "log: [{prompts: '*'}, {prompts: 'cha?'}]\nlabels: {production: {after: staging}}\n"
+    text = "log: [{prompts: '*'}, {prompts: 'cha?'}, {prompts: judges/*}, {prompts: authoring/generate}]\n"
+    text += "labels: {production: {after: staging}}\n"
     text += "models: {own/*: {api_base: http://127.0.0.1:1/v1}}\n"
     globs = ("own/*", "'*'", "o*/x", "openai/gpt-*", "echo/echo", "azure/team-4o")
     text += f"prices: {{{', '.join(f'{glob}: {{input: 1, output: 1}}' for glob in globs)}}}\n"
