@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import typer
@@ -33,3 +35,10 @@ def say_check(problems: Sequence[Problem], *, about: str = "", as_json: bool = F
         say(f"{about}{count(found['errors'], 'error')}, {count(found['warnings'], 'warning')}")
     if found["errors"]:
         raise typer.Exit(errors.CHECK_FAILED)
+
+
+def prefix_in_checkout(root: Path) -> str:
+    """Return the path of the workspace at `root` below the repository that a CI's job has checked out."""
+    checkout = os.environ.get("GITHUB_WORKSPACE") or "."
+    path = os.path.relpath(root.resolve(), Path(checkout).resolve())
+    return "" if path == "." or path.startswith("..") else f"{PurePosixPath(path)}/"

@@ -23,6 +23,7 @@ WRITE, HISTORY, RUN, EVALUATE, REVIEW, HELP = (
 COMMANDS = (
     Command("init", "init:init", "Make a workspace.", WRITE),
     Command("validate", "validate:validate", "Check every file of the workspace.", WRITE),
+    Command("lint", "lint:lint", "Look for risks and poor style in prompts.", WRITE),
     Command("fmt", "fmt:fmt", "Format prompts, datasets and settings.", WRITE),
     Command("list", "listing:list_prompts", "List the prompts of the workspace.", WRITE),
     Command("show", "show:show", "Show everything about one prompt.", WRITE),

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from promptctl.cli.checks import prefix_in_checkout
 from promptctl.cli.output import say_command, tell, warn
 from promptctl.errors import UsageError
 from promptctl.reports.annotations import annotation_lines
@@ -123,18 +124,11 @@ def _read(report: Path) -> str:
 def _annotate(report: Path) -> None:
     """Print the annotations of a review of the workspace in the current folder."""
     try:
-        lines = list(annotation_lines(json.loads(_read(report)), _prefix()))
+        lines = list(annotation_lines(json.loads(_read(report)), prefix_in_checkout(find_root(Path.cwd()))))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UsageError(f"`{report}` is no review", hint="write it with: promptctl review -o review.json") from error
     for line in lines:
         say_command(line)
-
-
-def _prefix() -> str:
-    """Return the path of the workspace below the repository that the job has checked out."""
-    checkout = os.environ.get("GITHUB_WORKSPACE") or "."
-    path = os.path.relpath(find_root(Path.cwd()).resolve(), Path(checkout).resolve())
-    return "" if path == "." or path.startswith("..") else f"{PurePosixPath(path)}/"
 
 
 def _marker(name: str) -> str:

@@ -116,6 +116,15 @@ class Document:
             if not node.style and "?" in node.value
         )
 
+    def is_in_scalar(self, line: int, column: int) -> bool:
+        """Return True if a character of the file is part of a value's or a key's text, and so of no comment."""
+        at = (line - 1, column - 1)
+        return any(
+            (event.start_mark.line, event.start_mark.column) < at < (event.end_mark.line, event.end_mark.column)
+            and not (event.style in ("|", ">") and at[0] == event.start_mark.line)
+            for event in _scalars(self._root)
+        )
+
     def written(self, *keys: Key) -> str | None:
         """Return a plain scalar that is not text as it is written (`1.10` for the number 1.1); None for all others."""
         node, _ = self._find(keys, exact=True)
@@ -170,6 +179,18 @@ def _flow_scalars(node: Any, *, is_in_flow: bool) -> Iterator[Any]:
     for child in children.values() if isinstance(children, dict) else [(None, child) for child in children]:
         for each in child:
             yield from _flow_scalars(each, is_in_flow=is_in_flow or bool(start.flow_style))
+
+
+def _scalars(root: Any) -> Iterator[Any]:
+    """Yield the event of each scalar, those of keys among them."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, tuple):
+            children = node[1]
+            stack += [each for pair in children.values() for each in pair] if isinstance(children, dict) else children
+        elif node is not None:
+            yield node
 
 
 def scalar_value(written: str) -> str | int | float | bool | None:

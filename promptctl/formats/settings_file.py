@@ -18,6 +18,7 @@ from promptctl.formats.schemas import load_schema, structure_of
 if TYPE_CHECKING:
     from promptctl.formats.budget_rules import BudgetRule
     from promptctl.formats.experiment_rules import Experiment
+    from promptctl.formats.lint_rules import LintRule
 
 Lane = Literal["direct", "litellm"]
 Content = Literal["full", "metadata"]
@@ -155,6 +156,7 @@ class Settings:
     budgets: tuple[BudgetRule, ...] = ()
     budgets_without_log: Literal["refuse", "open"] = "refuse"
     experiments: tuple[Experiment, ...] = ()
+    lint: tuple[LintRule, ...] = ()
     prices: Mapping[str, Any] = field(default_factory=dict)
     price_places: Mapping[str, Sequence[Place]] = field(default_factory=dict, compare=False)
 
@@ -219,6 +221,11 @@ def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
         from promptctl.formats.experiment_rules import read_experiments
 
         experiments = read_experiments(document, problems)
+    lint: tuple[LintRule, ...] = ()
+    if not problems and given.get("lint"):
+        from promptctl.formats.lint_rules import read_lint
+
+        lint = read_lint(document)
     if problems:
         raise InvalidFiles(problems)
     return Settings(
@@ -232,6 +239,7 @@ def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
         budgets=budgets,
         budgets_without_log=given.get("budgets_without_log", "refuse"),
         experiments=experiments,
+        lint=lint,
         prices=given.get("prices", {}),
         price_places=price_places,
     )

@@ -142,6 +142,18 @@ class Redactor:
         return data if redacted == text else redacted
 
 
+def key_shapes(text: str) -> Iterator[tuple[int, str]]:
+    """Yield each part of a text that has a key's shape, with its offset: a key, or `://user:password@`."""
+    if not any(anchor in text for anchor in _ANCHORS):
+        return
+    import re2
+
+    for match in re2.compile("|".join(_SHAPES)).finditer(text.encode("utf-8", "replace").decode()):
+        if _placeholder(match) != match[0]:
+            before = (match[1] or "") + (match[3] or "")
+            yield match.start() + len(before), match[0][len(before) :]
+
+
 def _is_text(secret: str) -> bool:
     """Return True if the value can be part of a text; bytes of the environment that are no UTF-8 cannot."""
     return not any("\ud800" <= character <= "\udfff" for character in secret)

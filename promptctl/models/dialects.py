@@ -72,6 +72,11 @@ def dialect_of(provider: str) -> Dialect:
     return _DIALECTS.get(provider) or _ANY
 
 
+def is_reasoning(model: str) -> bool:
+    """Return True for the name of a model of OpenAI's that reasons before it replies."""
+    return _REASONING.fullmatch(model) is not None
+
+
 def own_address(provider: str) -> str | None:
     """Return the address at which a provider speaks the protocol; None if it is not known to."""
     return dialect_of(provider).address
@@ -92,7 +97,7 @@ def spoken(provider: str, model: str, parameters: dict[str, Any]) -> dict[str, A
             f"`{lacking}` is not a parameter that {provider} takes in the chat-completions protocol",
             hint=f"leave it out, or set `lane: litellm` for {provider}/{model} under `models:` in promptctl.yaml",
         )
-    renames = _LARGER_FIRST if provider == "openai" and _REASONING.fullmatch(model) else dialect.renames
+    renames = _LARGER_FIRST if provider == "openai" and is_reasoning(model) else dialect.renames
     for name in renames.keys() & parameters.keys():
         value = parameters.pop(name)
         parameters.setdefault(renames[name], value)

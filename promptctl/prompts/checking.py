@@ -121,6 +121,9 @@ class WorkspaceCheck:
         globs = [
             (rule.prompts, f"the rule of `log` for `{rule.prompts}`", rule.place or place) for rule in settings.log
         ]
+        globs += [
+            (rule.prompts, f"the rule of `lint` for `{rule.prompts}`", rule.place or place) for rule in settings.lint
+        ]
         for budget in settings.budgets:
             globs += [
                 (glob, f"`{glob}` of the budget `{budget.name}`", budget.place or place) for glob in budget.prompts

@@ -53,6 +53,13 @@ def _problems_of_status(resolved: Declared, prompt_id: str) -> Iterator[Problem]
         yield Problem(f"`{prompt_id}` is deprecated", document.place("status"), hint, "deprecated", "warning")
 
 
+def unused_inputs(resolved: Declared) -> Iterator[Problem]:
+    """Yield the problem of each input, in a file of GitHub's of each column of the tests, that nothing uses."""
+    is_github = resolved.file.dialect == "github"
+    found = _problems_of_test_rows(resolved) if is_github else _problems_of_variables(resolved)
+    return (problem for problem in found if problem.code == "unused")
+
+
 def problems_of_partial(text: str, path: str) -> Iterator[Problem]:
     """Yield the problem of a partial that is no sound template."""
     fault = check_syntax(text)

@@ -1,24 +1,44 @@
-"""A review as annotations of GitHub: commands to the runner that show its findings at the lines of files."""
+"""Findings as annotations of GitHub: commands to the runner that show them at the lines of files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+from promptctl.errors import Problem
 
 _MOST = 10  # GitHub shows no more of each kind for a step
 
 
 def annotation_lines(review: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """Yield the annotations of a review, given as JSON; `prefix` leads from the repository to its paths."""
+    return _lines(_findings(review), prefix)
+
+
+def problem_annotations(problems: Iterable[Problem], prefix: str = "") -> Iterator[str]:
+    """Yield the annotations of problems; `prefix` leads from the repository to their paths."""
+    return _lines(map(_of_problem, problems), prefix)
+
+
+_Finding = tuple[str, str | None, int | None, str]
+
+
+def _lines(findings: Iterable[_Finding], prefix: str) -> Iterator[str]:
     by_kind: dict[str, list[str]] = {"error": [], "warning": []}
-    for kind, path, line, message in _findings(review):
+    for kind, path, line, message in findings:
         place = "" if path is None else f" file={_escaped(prefix + path, is_property=True)},line={line or 1}"
         by_kind[kind].append(f"::{kind}{place}::{_escaped(message)}")
     for found in by_kind.values():
         yield from list(dict.fromkeys(found))[:_MOST]
 
 
-def _findings(review: Mapping[str, Any]) -> Iterator[tuple[str, str | None, int | None, str]]:
+def _of_problem(problem: Problem) -> _Finding:
+    place, hint = problem.place, f"\n{problem.hint}" if problem.hint else ""
+    path, line = (None, None) if place is None else (place.path, place.line)
+    return problem.severity, path, line, f"{problem.code}: {problem.message}{hint}"
+
+
+def _findings(review: Mapping[str, Any]) -> Iterator[_Finding]:
     """Yield the kind, the place and the words of each finding."""
     paths = {prompt["prompt"]: prompt["path"] for prompt in review["prompts"]}
     problems = [

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from promptctl.evaluations.request import EvaluationRequest, ResumeRequest
     from promptctl.evaluations.session import OnProgress
     from promptctl.files.proposal import Proposal
+    from promptctl.linting.linting import LintOptions, LintReport
     from promptctl.log.feedback import Feedback
     from promptctl.log.records import Execution
     from promptctl.promotion.labelling import Labelling
@@ -230,9 +231,7 @@ class Workspace:
     log: Log = _part("log", "Log", "The log of all calls: what ran, its answer, its cost.")
     costs: Costs = _part("costs", "Costs", "The costs of calls.")
     budgets: Budgets = _part("budgets", "Budgets", "The rules of spending, with what is spent of each.")
-    experiments: Experiments = _part(
-        "experiments", "Experiments", "The experiments: versions of a prompt compared on live calls."
-    )
+    experiments: Experiments = _part("experiments", "Experiments", "Versions of a prompt compared on live calls.")
     results: Results = _part("results", "Results", "Evaluations of the past.")
     datasets: Datasets = _part("datasets", "Datasets", "The cases that prompts are evaluated on.")
     life: Life = _part("life", "Life", "The life of prompts: renamed, deprecated, deleted, with all that names them.")
@@ -326,6 +325,17 @@ class Workspace:
         warn_of_sparse_checkout(self.context)
         return validate(self.context.fresh(), [self.context.inside(path) for path in paths])
 
+    def lint(self, paths: Sequence[str | os.PathLike[str]] = (), **options: Unpack[LintOptions]) -> LintReport:
+        """Return what is risky or poor style in every prompt, or in the files at or below `paths`.
+
+        `select` and `ignore` name rules by their codes (docs/lint.md). The report's `proposal` has the files mended, as
+        far as that is safe; `write` writes them. Raises `UsageError` for a path or a rule that there is not.
+        """
+        from promptctl.linting.linting import lint_workspace
+
+        tree, settings = self.context.repository.work_tree, self.context.settings
+        return lint_workspace(tree, settings, [self.context.inside(path) for path in paths], **options)
+
     def format(self, paths: Sequence[str | os.PathLike[str]] = (), *, is_check: bool = False) -> FormatReport:
         """Format prompts, datasets and settings, all or those at or below `paths`; with `is_check` nothing is written.
 
@@ -333,9 +343,8 @@ class Workspace:
         """
         from promptctl.catalogue.formatting import format_files
 
-        wanted = [self.context.inside(path) for path in paths]
         tree, _ = self.context.work_tree_for("formatting"), self.context.state_folder  # that of a branch is refused
-        return format_files(tree, wanted, is_check=is_check)
+        return format_files(tree, [self.context.inside(path) for path in paths], is_check=is_check)
 
     def run(self, ref: Asked, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]) -> Execution:
         """Render the prompt, ask its model, validate the reply, record every attempt; give the last one.

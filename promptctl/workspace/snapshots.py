@@ -31,7 +31,7 @@ _TASKS = {
     "diff": ("a difference",),
     "copy": ("a copy",),
     **dict.fromkeys(("authoring", "generate", "agenerate"), ("a new prompt",)),
-    "validate": ("a check of files",),
+    **dict.fromkeys(("validate", "lint"), ("a check of files",)),
     "format": ("formatting",),
     **dict.fromkeys(("evaluate", "plan", "estimate", "resume", "evaluate_against"), ("an evaluation",)),
     "compare": ("a comparison",),

@@ -73,6 +73,8 @@ def desk(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
         "run triage -i ticket=x",
         "run triage -i ticket=x --dry-run",
         "validate",
+        "lint",
+        "lint --fix",
         "fmt --check",
         "label list",
         "label verify",

@@ -1,0 +1,136 @@
+"""The rule about branches of templates: those that no value of the inputs can reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from promptctl.linting.finding import Findings, finding
+from promptctl.linting.prompt import LintedPrompt, is_always_given
+from promptctl.prompts.prompt import Input
+from promptctl.schemas.json_schema import Validator, types_of
+from promptctl.templates.events import ITEM, VALUE, Branch, Condition
+
+_WORDS = {"if": "this `if` is never true", "elif": "this `elif` is never reached", "else": "`else` is never reached",
+          "inline": "this `if` is never true"}  # fmt: skip
+
+
+def unreachable(prompt: LintedPrompt) -> Findings:
+    """Find P102, once for all that lies within such a branch."""
+    if prompt.is_github:
+        return
+    judge = _Judge(prompt.declared.inputs)
+    told: set[Condition] = set()
+    for each in prompt.events:
+        branch = each.event
+        if not isinstance(branch, Branch):
+            continue
+        false = _false_in(branch, judge)
+        if false is None or false[0] in told:
+            continue
+        told.add(false[0])
+        hint = "mend the test, or remove the branch"
+        yield finding("P102", f"{_WORDS[branch.kind]}: {false[1]}", each.place, hint)
+
+
+def _false_in(branch: Branch, judge: _Judge) -> tuple[Condition, str] | None:
+    """Return the condition of a branch that nothing can meet, with the reason."""
+    conditions = [*branch.holds, branch.condition]
+    for condition in conditions:
+        if judge.is_true(condition) is False:
+            return condition, judge.why(condition)
+    known = {each for each in branch.holds if _is_of_one_value(each) or branch.kind == "elif"}
+    for condition in conditions:
+        if condition.kind != "constant" and condition.negated() in known:
+            return condition, "the same was tested before"
+    return None
+
+
+def _is_of_one_value(condition: Condition) -> bool:
+    """Return True if a condition tests the same value wherever it stands: not an item of a list, which changes."""
+    if condition.kind == "other" or not {ITEM, VALUE}.isdisjoint(condition.path):
+        return False
+    return all(map(_is_of_one_value, condition.parts))
+
+
+class _Judge:
+    """Decides conditions by the schemas of the inputs alone; None where they leave it open."""
+
+    def __init__(self, inputs: Mapping[str, Input]) -> None:
+        self._inputs = inputs
+        self._validators: dict[tuple[str, ...], Validator | None] = {}
+
+    def is_true(self, condition: Condition) -> bool | None:
+        if condition.kind == "constant":
+            return bool(condition.values[0])
+        if condition.kind == "not":
+            inner = self.is_true(condition.parts[0])
+            return None if inner is None else not inner
+        if condition.kind in ("and", "or"):
+            parts = [self.is_true(each) for each in condition.parts]
+            decisive = condition.kind == "or"
+            return decisive if decisive in parts else None if None in parts else not decisive
+        if condition.kind == "equal":
+            return False if all(self._can_never_be(condition.path, each) for each in condition.values) else None
+        declared = self._inputs.get(condition.path[0]) if len(condition.path) == 1 else None
+        if declared is None or not is_always_given(declared):
+            return None
+        return True if condition.kind == "defined" else _truth(declared.schema) if condition.kind == "true" else None
+
+    def why(self, condition: Condition) -> str:
+        """Return why a condition is decided."""
+        first = next((each for each in _simple(condition) if self.is_true(each) is not None), condition)
+        name = ".".join(first.path)
+        if first.kind == "constant":
+            return "the test is the same for every value"
+        if first.kind == "equal":
+            return f"the schema of `{name}` allows no such value"
+        return f"`{name}` always has a value" if first.kind == "defined" else f"the schema of `{name}` decides the test"
+
+    def _can_never_be(self, path: tuple[str, ...], value: Any) -> bool:
+        """Return True if no value of the input equals a literal. Texts alone: `1`, `1.0` and `true` are equal."""
+        if not isinstance(value, str):
+            return False
+        if path not in self._validators:
+            schema = self._schema_at(path)
+            self._validators[path] = Validator(schema) if schema else None
+        validator = self._validators[path]
+        return validator is not None and bool(validator.faults(value))
+
+    def _schema_at(self, path: tuple[str, ...]) -> Mapping[str, Any] | None:
+        declared = self._inputs.get(path[0]) if path else None
+        schema: Any = declared.schema if declared is not None else None
+        for step in path[1:]:
+            schema = schema.get("properties", {}).get(step) if isinstance(schema, Mapping) else None
+        return schema if isinstance(schema, Mapping) and "$ref" not in str(schema) else None
+
+
+def _simple(condition: Condition) -> Iterator[Condition]:
+    if condition.parts:
+        for part in condition.parts:
+            yield from _simple(part)
+    elif condition.kind != "other":
+        yield condition
+
+
+def _truth(schema: Mapping[str, Any]) -> bool | None:
+    """Return what every value of the schema is as a condition; None if they differ, or that is not known."""
+    if "const" in schema:
+        return bool(schema["const"])
+    if isinstance(schema.get("enum"), list):
+        truths = {bool(each) for each in schema["enum"]}
+        return truths.pop() if len(truths) == 1 else None
+    types = types_of(schema)
+    if len(types) != 1:
+        return None
+    least = {"string": "minLength", "array": "minItems", "object": "minProperties"}.get(types[0])
+    if least is not None:
+        return True if _number(schema.get(least)) > 0 else None
+    if types[0] in ("integer", "number"):
+        above = _number(schema.get("minimum")) > 0 or _number(schema.get("exclusiveMinimum"), -1) >= 0
+        return True if above else None
+    return False if types[0] == "null" else None
+
+
+def _number(value: Any, otherwise: float = 0) -> float:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else otherwise

@@ -1,0 +1,164 @@
+"""Rules about what is written: secrets, addresses of people, instructions given twice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from promptctl.errors import Place
+from promptctl.linting.finding import Findings, LintFinding, finding
+from promptctl.linting.prompt import LintedPrompt
+from promptctl.linting.reading import MessageText
+from promptctl.log.redaction import key_shapes
+
+# A key that stands for one: no provider gives out keys with these words, or of so few signs.
+_NO_KEY = re.compile(r"(?i)example|your|x{4}|placeholder|redacted|dummy|\*{3}|\.{3}|changeme|<|\{|\$")
+_NO_PASSWORD = re.compile(
+    r"(?i)^(?:pass(?:word|wd)?|pwd?|secret|token|key|user(?:name)?|admin|root|postgres|test|guest|my.*)$"
+)
+_FEWEST_SIGNS = 6
+_MOST_ADDRESSES = 500
+
+_EMAIL = re.compile(
+    r"(?<![\w.+/:@-])([A-Za-z0-9][\w.+-]{0,63})@((?:[A-Za-z0-9-]{1,63}\.){1,5}([A-Za-z]{2,12}))(?![\w@/:(-]|\.\w)"
+)
+# Addresses of nobody: in names kept for examples, or that everybody takes for some.
+_NO_DOMAIN = re.compile(
+    r"(?i)(?:^|\.)(?:example|test|invalid|localhost|local|internal)(?:\.\w+)*$|"
+    r"^(?:(?:your|my|some|the)[\w-]*|acme[\w-]*|company|domain|email|mail|contoso|fabrikam|foo|bar|baz|test|abc|xyz|site|website|corp|org|host)\.\w+$"
+)
+# Addresses of a place of work and not of a person; and names that stand for any person.
+_NO_PERSON = frozenset(
+    ("abuse", "accounts", "admin", "alerts", "all", "billing", "bot", "careers", "care", "claims", "compliance",
+     "contact", "customer", "customercare", "customerservice", "data", "dpo", "editor", "enquiries", "events",
+     "feedback", "finance", "git", "hello", "help", "helpdesk", "hi", "hr", "info", "inquiries", "invoices",
+     "it", "jobs", "legal", "mail", "marketing", "media", "news", "newsletter", "noreply", "no-reply",
+     "notifications", "office", "orders", "partners", "payments", "postmaster", "press", "privacy",
+     "recruiting", "reports", "returns", "root", "sales", "security", "service", "services", "shop", "support",
+     "talent", "team", "tech", "webmaster", "welcome", "user", "username", "name", "email", "someone",
+     "somebody", "me", "you", "your", "foo", "bar", "test", "example", "john", "jane", "john.doe", "jane.doe",
+     "johndoe", "janedoe", "j.doe", "jdoe", "john.smith", "jane.smith", "firstname.lastname", "first.last",
+     "alice", "bob", "address", "abc", "xyz", "person", "customer.name")
+)  # fmt: skip
+
+_SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?](?!\s|$)[^.!?\n]*)*[.!?]?")
+_INSTRUCTING = re.compile(
+    r"(?i)\b(?:must|never|always|do not|don't|only|should|ensure|make sure|avoid|use|write|answer|reply|respond|return|"
+    r"keep|include|be|give|follow|remember|stay|say|choose|cite|mention)\b"
+)
+_LABEL = re.compile(
+    r"^\s*(?:[-*\u2022>#|]|\d+[.)])*\s*\W{0,2}(?:user|assistant|system|human|ai|q|a|question|answer|input|output|example|response|reply|query)\b[^:\n]{0,20}:",
+    re.I,
+)
+_SHOWN = (("<example", "</example"), ("```", "```"))
+_FEWEST_WORDS, _FEWEST_CHARACTERS = 5, 25
+_MOST_BEFORE = 100
+
+
+def secrets(text: str, path: str) -> Iterator[LintFinding]:
+    """Find P401 in a file's text. The secret itself is not shown."""
+    for at, found in key_shapes(text):
+        address, is_password, _ = found.partition("://")
+        secret = found.rpartition(":")[2].rstrip("@") if is_password and not address else found
+        if _NO_KEY.search(secret) or len(set(secret)) < _FEWEST_SIGNS or _NO_PASSWORD.match(secret):
+            continue
+        place = Place(path, text.count("\n", 0, at) + 1)
+        what = "a password in an address" if is_password else f"what looks like a key (`{secret[:4]}…`)"
+        message = f"{what} stands in the file, and so in the history of Git"
+        hint = "take it out and revoke it: whoever can read the repository can use it; a value can be an input"
+        yield finding("P401", message, place, hint)
+
+
+def emails(prompt: LintedPrompt) -> Findings:
+    """Find P402, each address once."""
+    told: set[str] = set()
+    for text in prompt.texts:
+        for piece in text.pieces:
+            for found in _addresses(piece.text) if "@" in piece.text else ():
+                person, domain = found[1].lower(), found[2].lower()
+                if found[0] in told or not _is_personal(person, domain):
+                    continue
+                told.add(found[0])
+                place = text.place_in(piece, found.start() + 1)
+                message = f"`{found[1][:1]}…@{found[2]}` looks like the address of a person"
+                hint = "leave it out, or use one of example.com; an address that replies must name can be an input"
+                yield finding("P402", message, place, hint)
+
+
+def _addresses(text: str) -> Iterator[re.Match[str]]:
+    """Yield the addresses of a text, around its first `@` signs."""
+    at = -1
+    for _ in range(_MOST_ADDRESSES):
+        at = text.find("@", at + 1)
+        if at < 0:
+            return
+        start = max(0, at - 64)
+        while start < at and not (found := _EMAIL.match(text, start, at + 100)):
+            start += 1
+        if start < at and found is not None:
+            yield found
+
+
+def _is_personal(person: str, domain: str) -> bool:
+    base = re.split(r"[+]", person)[0]
+    return not (
+        base in _NO_PERSON
+        or re.split(r"[.\-_]", base)[0] in _NO_PERSON - {"john", "jane", "alice", "bob"}
+        or _NO_DOMAIN.search(domain)
+    )
+
+
+def repeated(prompt: LintedPrompt) -> Findings:
+    """Find P403: in one message. What the last message says once more is said so on purpose."""
+    for text in prompt.texts:
+        if text.role in ("system", "developer", "user"):
+            yield from _repeated_in(text)
+
+
+def _repeated_in(text: MessageText) -> Iterator[LintFinding]:
+    flat = text.flat
+    shown = _shown(flat)
+    seen: dict[str, int] = {}
+    for found in _SENTENCE.finditer(flat):
+        words = _normal(found[0])
+        if words is None or any(start <= found.start() < end for start, end in shown):
+            continue
+        at = max(
+            flat.rfind("\n", max(0, found.start() - _MOST_BEFORE), found.start()) + 1, found.start() - _MOST_BEFORE
+        )
+        if _LABEL.match(flat[max(0, at) : found.end()][: 2 * _MOST_BEFORE]):
+            continue
+        at = found.start() + len(found[0]) - len(found[0].lstrip())
+        before = seen.setdefault(words, at)
+        if before == at or not set(text.piece(before).holds) <= set(text.piece(at).holds):
+            continue
+        first, place = text.place(before), text.place(at)
+        of = f" of {first.path}" if first.path != place.path else ""
+        message = f"this says again what line {first.line}{of} says"
+        yield finding("P403", message, place, "say it once: each call pays for it", also=(first,))
+        return
+
+
+def _shown(flat: str) -> list[tuple[int, int]]:
+    """Return the first stretches that show something: examples and fenced blocks."""
+    found: list[tuple[int, int]] = []
+    lower = flat.lower()
+    for mark, end_mark in _SHOWN:
+        end = 0
+        while len(found) < 50 and (start := lower.find(mark, end)) >= 0:
+            end = lower.find(end_mark, start + len(mark))
+            if end < 0:
+                break
+            end += len(end_mark)
+            found.append((start, end))
+    return found
+
+
+def _normal(sentence: str) -> str | None:
+    """Return an instruction in a form that is equal for equal ones; None for what is none, or holds a value."""
+    if "\ufffc" in sentence or len(sentence) < _FEWEST_CHARACTERS:
+        return None
+    words = re.findall(r"[^\W_]+", sentence.lower())
+    if len(words) < _FEWEST_WORDS or not _INSTRUCTING.search(sentence):
+        return None
+    return " ".join(words[1:] if words[0].isdigit() else words)

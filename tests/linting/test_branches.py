@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.linting.linted import codes, found, system
+
+INPUTS = """{tone: {enum: [kind, brisk]}, name: {type: string, minLength: 1}, extra: {type: string, default: ""},
+  tags: {type: array, minItems: 1}, nick: {type: string, required: false}, size: {type: integer, minimum: 1},
+  user: {type: object, properties: {tier: {enum: [free, paid]}}}}"""
+LOOPS = """{% for tag in tags %}{% if tag == 'a' %}{% for x in tags %}{% if x != 'a' %}B{% endif %}{% endfor %}
+  {% endif %}{% endfor %}"""
+USED = "{{ tone }}{{ name }}{{ extra }}{{ tags }}{{ nick }}{{ size }}{{ user }}"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{% if false %}A{% endif %}", "the same for every value"),
+        ("{% if tone == 'angry' %}A{% endif %}", "the schema of `tone` allows no such value"),
+        ("{% if tone in ['angry', 'cold'] %}A{% endif %}", "allows no such value"),
+        ("{% if user.tier == 'gold' %}A{% endif %}", "the schema of `user.tier` allows no such value"),
+        ("{% if name is defined %}A{% else %}B{% endif %}", "`name` always has a value"),
+        ("{% if name is not defined %}A{% endif %}", "`name` always has a value"),
+        ("{% if extra is undefined %}A{% endif %}", "`extra` always has a value"),
+        ("{% if name %}A{% else %}B{% endif %}", "the schema of `name` decides the test"),
+        ("{% if not tags %}A{% endif %}", "the schema of `tags` decides the test"),
+        ("{% if size %}A{% elif extra %}B{% endif %}", "the schema of `size` decides the test"),
+        ("{% if extra == 'x' %}A{% elif extra == 'x' %}B{% endif %}", "the same was tested before"),
+        ("{% if extra %}A{% if not extra %}B{% endif %}{% endif %}", "the same was tested before"),
+        ("{{ 'A' if tone == 'angry' else 'B' }}", "allows no such value"),
+        ("{% if extra and tone == 'angry' %}A{% endif %}", "allows no such value"),
+    ],
+)
+def test_branches_that_nothing_reaches(content: str, words: str) -> None:
+    (only,) = found(system(f"{USED}\n{content}", inputs=INPUTS))
+    assert only.code == "P102"
+    assert words in only.message
+    assert only.place is not None
+    assert only.place.line == 8
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{% if tone == 'kind' %}A{% else %}B{% endif %}",
+        "{% if tone == 'kind' %}A{% elif tone == 'brisk' %}B{% else %}C{% endif %}",
+        "{% if nick is defined %}A{% else %}B{% endif %}",
+        "{% if name is defined %}A{% endif %}",
+        "{% if name %}A{% endif %}",
+        "{% if extra %}A{% else %}B{% endif %}",
+        "{% if extra == 'x' %}A{% elif extra == 'y' %}B{% else %}C{% endif %}",
+        "{{ extra | default('none') }}",
+        "{{ name | default('you') }}",
+        LOOPS,
+        "{% for tag in tags %}{% if loop.first %}A{% else %}B{% endif %}{% endfor %}",
+        "{% set tone = 'angry' %}{% if tone == 'angry' %}A{% endif %}",
+        "{% if size > 3 %}A{% elif size > 2 %}B{% endif %}",
+    ],
+)
+def test_branches_that_some_value_reaches(content: str) -> None:
+    assert "P102" not in codes(system(f"{USED}\n{content}", inputs=INPUTS))
+
+
+def test_what_lies_within_is_not_told_again() -> None:
+    content = "{% if tone == 'angry' %}{% if extra %}A{% else %}B{% endif %}{% endif %}"
+    assert codes(system(f"{USED}\n{content}", inputs=INPUTS)) == ["P102"]
+
+
+def test_in_a_partial() -> None:
+    (only,) = found(
+        system(f'{USED}\n{{% include "./a.j2" %}}', inputs=INPUTS), a_j2="x\n{% if tone == 'no' %}A{% endif %}"
+    )
+    assert str(only.place) == "prompts/a.j2:2"
