@@ -101,11 +101,11 @@ def list_results(
 
 
 def _verdict(row: EvaluationRow, *, is_running: bool) -> str:
-    """Return how it ended, marked if it only asked flipped cases again for a comparison, or tried a candidate."""
+    """Return how it ended, marked if it only served something else: a rerun, trial, calibration."""
     verdict = row.totals.verdict or row.status
     if row.status == "running":
         verdict = "running" if is_running else "interrupted"
-    return f"{verdict} ({row.spec.side})" if row.spec.side in ("rerun", "trial") else verdict
+    return f"{verdict} ({row.spec.side})" if row.spec.side in ("rerun", "trial", "calibration") else verdict
 
 
 @app.command("show")

@@ -228,6 +228,13 @@ class Workspace:
 
         return Authoring(self.context, self._waiting)
 
+    @property
+    def judges(self) -> Judges:
+        """The judges, and people who label replies in their place."""
+        from promptctl.workspace.judges import Judges
+
+        return Judges(self.context, self._waiting)
+
     log: Log = _part("log", "Log", "The log of all calls: what ran, its answer, its cost.")
     costs: Costs = _part("costs", "Costs", "The costs of calls.")
     budgets: Budgets = _part("budgets", "Budgets", "The rules of spending, with what is spent of each.")
@@ -235,7 +242,6 @@ class Workspace:
     results: Results = _part("results", "Results", "Evaluations of the past.")
     datasets: Datasets = _part("datasets", "Datasets", "The cases that prompts are evaluated on.")
     life: Life = _part("life", "Life", "The life of prompts: renamed, deprecated, deleted, with all that names them.")
-    judges: Judges = _part("judges", "Judges", "The judges, and people who label replies in their place.")
 
     def prompts(self, wanted: PromptFilter | None = None) -> list[PromptSummary]:
         """Return the work tree's prompts, sorted by id, with their versions and labels; all, or those of the filter.

@@ -34,7 +34,7 @@ def evaluate(
 ) -> list[Evaluation]:
     """Evaluate prompts over their datasets."""
     plans = _plan_alone(context, request)
-    return _in_session(context, loop, request.limits, on_progress, lambda session: session.run(plans))
+    return in_session(context, loop, request.limits, on_progress, lambda session: session.run(plans))
 
 
 def estimate(context: Context, request: EvaluationRequest, base: str | None) -> list[Estimate]:
@@ -66,7 +66,7 @@ def resume(
         check_logged_prompt(context, prompt)
     rows = unfinished(context.log, request, partial(is_claimed, context.state_folder))
     plans = [replan(context, row, request) for row in rows]
-    return _in_session(context, loop, request.limits, on_progress, lambda session: session.run(plans))
+    return in_session(context, loop, request.limits, on_progress, lambda session: session.run(plans))
 
 
 def evaluate_against(
@@ -85,7 +85,7 @@ def evaluate_against(
     request = replace(request, judge=request.judge or gate.judge)
     pairs = plan_against(context, request, base)
     judged_by = replace(rule_of(gate.rule, rule), min_pass=request.min_pass)
-    return _in_session(
+    return in_session(
         context,
         loop,
         request.limits,
@@ -109,7 +109,7 @@ def review(context: Context, loop: LoopThread, request: ReviewRequest, on_progre
     from promptctl.reviews.reviewing import review
 
     def measured(context: Context, tasks: Sequence[Task]) -> list[Measurement]:
-        return _in_session(
+        return in_session(
             context,
             loop,
             request.limits,
@@ -141,7 +141,7 @@ def _plan_alone(context: Context, request: EvaluationRequest) -> list[Plan]:
     return plan(context, request)
 
 
-def _in_session(
+def in_session(
     context: Context,
     loop: LoopThread,
     limits: Limits,

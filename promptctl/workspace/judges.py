@@ -7,19 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from promptctl.calibrations.agreement import AgreementReport
+    from promptctl.calibrations.calibrating import Calibrated, CalibrationRequest
     from promptctl.calibrations.labelling import Imported, LabelItem, LabelRequest, ReplyLabelling
+    from promptctl.calls.loop import LoopThread
     from promptctl.context import Context
     from promptctl.datasets.questions import LabelledReplies
+    from promptctl.evaluations.session import OnProgress
+    from promptctl.formats.calibration_file import Calibration
 
 
 class Judges:
-    """Takes labels of people, and says how far people agree."""
+    """Takes labels of people, and says how far people agree, among themselves and with a judge."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, waiting: Callable[[str], LoopThread]) -> None:
         self._context = context
+        self._waiting = waiting
 
     def label(self, request: LabelRequest) -> ReplyLabelling:
         """Return the replies to label, and what writes a person's labels of them.
@@ -65,3 +70,25 @@ class Judges:
         from promptctl.calibrations.labels import labelled_replies
 
         return labelled_replies(self._context.fresh(), dataset)
+
+    def calibrate(self, request: CalibrationRequest, on_progress: OnProgress | None = None) -> Calibrated:
+        """Ask a judge for its verdicts on the replies that people labelled, and measure how well it agrees with them.
+
+        Nothing is written: the result has the `proposal` of the judge's file. Raises `PromptNotFound` for an unknown
+        judge, `WorkspaceError` without a label of a reply that it grades, `ModelConfigurationError` if it cannot be
+        asked, and `Incomplete` if it was not asked for every verdict.
+        """
+        from promptctl.calibrations.calibrating import calibrate, plan_calibration
+        from promptctl.workspace.evaluating import in_session
+
+        context, loop = self._context.fresh(), self._waiting("Judges.calibrate from a thread of its own")
+        planned = plan_calibration(context, request)
+        return in_session(
+            context, loop, request.limits, on_progress, lambda session: calibrate(context, session, planned)
+        )
+
+    def calibrations(self) -> list[Calibration]:
+        """Return what is known of the judges' agreement with people. Raises `InvalidFiles` for a file that is wrong."""
+        from promptctl.formats.calibration_file import read_calibrations
+
+        return read_calibrations(self._context.fresh().repository.work_tree)

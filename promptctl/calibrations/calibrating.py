@@ -1,0 +1,305 @@
+"""Measures how well a judge agrees with people: it grades the replies that people labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from promptctl.assertions.assertion import AskedJudge
+from promptctl.assertions.judges import ShippedJudges, find_judge, is_shipped
+from promptctl.assertions.judging import judge_model, judge_target
+from promptctl.assertions.licences import identify, shortfall
+from promptctl.calibrations.labelled import LabelledReply, labelled_by_people
+from promptctl.calibrations.measures import JudgedReply, is_from_cache, unanswered_verdicts, with_measures
+from promptctl.datasets.cases import Case
+from promptctl.datasets.index import DatasetIndex
+from promptctl.datasets.selection import Chosen
+from promptctl.errors import Incomplete, PromptNotFound, WorkspaceError
+from promptctl.evaluations.plan import Plan
+from promptctl.evaluations.planning import check_models
+from promptctl.evaluations.request import EvaluationRequest, Limits
+from promptctl.files.names import did_you_mean
+from promptctl.files.plain import content_digest
+from promptctl.files.proposal import Proposal, change_of
+from promptctl.files.wording import name_some
+from promptctl.formats.calibration_file import Calibration, calibration_bytes, calibration_path, read_calibration_file
+from promptctl.formats.settings_file import CalibrationRule
+from promptctl.log.results import EvaluationSpec, Replies
+from promptctl.log.stamps import new_id, utc_now
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.evaluations.session import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationRequest:
+    """A request to measure a judge's agreement with people.
+
+    `judge` is its prompt's id, `llm-rubric` for one that ships. `labels` name datasets, or files of labels; without any
+    all labels of replies that the judge grades are used. `model` judges without a model of its own, with `parameters`
+    over its own. Each reply is judged `repeats` times.
+    """
+
+    judge: str
+    labels: Sequence[str] = ()
+    model: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    repeats: int = 1
+    replies: Replies = "cache"
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """Measured calibrations of one judge, and the file with them as it is proposed.
+
+    `lacks` says of each why it is not enough for the gate, None if it is. `notes` say what was left out, and why.
+    """
+
+    judge: str
+    calibrations: tuple[Calibration, ...]
+    lacks: tuple[str | None, ...]
+    notes: tuple[str, ...]
+    proposal: Proposal
+    cost_nano_usd: int | None = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys."""
+        measured = [{**each.as_dict(), "lack": lack} for each, lack in zip(self.calibrations, self.lacks, strict=True)]
+        return {
+            "judge": self.judge,
+            "calibrations": measured,
+            "notes": list(self.notes),
+            "cost_nano_usd": self.cost_nano_usd,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgingPlan(Plan):
+    """The plan of a judge's verdicts on labelled replies; the log keeps them as an evaluation of the judge."""
+
+    labelled: tuple[Case, ...]
+
+    def cases(self, context: Context) -> Iterator[Case]:  # noqa: ARG002 - no dataset is read
+        """Yield the labelled replies as cases."""
+        yield from self.labelled
+
+
+def judge_id(context: Context, name: str) -> str:
+    """Return the id of the judge's prompt that a user names: `llm-rubric`, or a whole id.
+
+    Raises `PromptNotFound` with the nearest names.
+    """
+    known = context.prompt_ids()
+    for id_ in (name, f"judges/{name}"):
+        if id_ in known or is_shipped(id_):
+            return id_
+    shipped = [path.removeprefix("prompts/").partition(".")[0] for path in ShippedJudges().paths("prompts")]
+    near = did_you_mean(name, [*(each.removeprefix("judges/") for each in shipped), *shipped, *known])
+    raise PromptNotFound(f"there is no judge `{name}`", hint=near or f"the judges that ship: {', '.join(shipped)}")
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationPlan:
+    """The replies of each model and rubric to be judged, with the plans of it: a second one for the other order."""
+
+    request: CalibrationRequest
+    judge: str
+    groups: tuple[tuple[LabelledReply, ...], ...]
+    plans: tuple[tuple[JudgingPlan, ...], ...]
+    notes: tuple[str, ...]
+
+
+def plan_calibration(context: Context, request: CalibrationRequest) -> CalibrationPlan:
+    """Read the labels, and plan the verdicts on the replies; nothing is asked.
+
+    Raises `PromptNotFound` for an unknown judge, `WorkspaceError` if no label is of a reply that it grades,
+    `InvalidFiles` for files that are wrong, and what `check_models` raises.
+    """
+    context.work_tree_for("a calibration")
+    judge = judge_id(context, request.judge)
+    notes: list[str] = []
+    found = list(labelled_by_people(context, request.labels, judge, notes))
+    if not found:
+        raise _nothing_labelled(context, judge, notes)
+    groups: dict[tuple[str | None, str], list[LabelledReply]] = {}
+    for each in found:
+        groups.setdefault((each.assertion.options.get("model"), each.assertion.rubric), []).append(each)
+    asked = EvaluationRequest(
+        refs=None,
+        judge=request.model or context.settings.gate.judge,
+        judge_parameters=request.parameters,
+        replies=request.replies,
+        limits=request.limits,
+    )
+    check_models(context, asked, set(), {AskedJudge(judge, model) for model, _ in groups})
+    if "mark" not in (prompt := find_judge(context, judge).prompt).inputs and not is_shipped(judge):
+        notes.append(f"{prompt.path} has no input `mark`, so a reply could end the marks around it")
+    plans = tuple(_plans(context, asked, judge, request.repeats, group) for group in groups.values())
+    return CalibrationPlan(request, judge, tuple(map(tuple, groups.values())), plans, tuple(notes))
+
+
+async def calibrate(context: Context, session: Session, planned: CalibrationPlan) -> Calibrated:
+    """Ask the judge for its verdicts, and measure. Raises `Incomplete` if some of them were not asked for."""
+    made = iter(await session.run([plan for plans in planned.plans for plan in plans]))
+    measured: list[Calibration] = []
+    cost: int | None = 0
+    for group, plans in zip(planned.groups, planned.plans, strict=True):
+        evaluations = [next(made) for _ in plans]
+        if left := sum(each.summary.never_run for each in evaluations):
+            raise Incomplete(
+                f"{left} of {len(group)} labelled replies got no verdict: nothing was measured",
+                hint="give the command again: what was answered comes from the cache",
+            )
+        if unanswered := [why for each in evaluations for why in unanswered_verdicts(context.log, each.row.id)]:
+            raise Incomplete(
+                f"{len(unanswered)} of {len(group)} labelled replies got no verdict, and nothing was measured: "
+                f"{unanswered[0]}",
+                hint="give the command again: what was answered comes from the cache",
+            )
+        unpriced = sum(each.summary.unpriced for each in evaluations)
+        cost = None if cost is None or unpriced else cost + sum(each.summary.cost_nano_usd for each in evaluations)
+        measured.append(_measured(context, planned, group, plans, [each.row.id for each in evaluations]))
+    rule = context.settings.gate.calibrated or CalibrationRule()
+    lacks = tuple(shortfall(each, rule, utc_now()[:10]) for each in measured)
+    proposal = _proposal(context, planned.judge, measured)
+    return Calibrated(planned.judge, tuple(measured), lacks, planned.notes, proposal, cost)
+
+
+def _measured(
+    context: Context,
+    planned: CalibrationPlan,
+    group: Sequence[LabelledReply],
+    plans: Sequence[JudgingPlan],
+    evaluations: Sequence[str],
+) -> Calibration:
+    log, first = context.log, plans[0]
+    request, assertion = planned.request, group[0].assertion
+    own_model = assertion.options.get("model")
+    needs_key = request.replies != "replay"
+    identity = identify(
+        context, AskedJudge(planned.judge, own_model), first.spec.judge, request.parameters, needs_key=needs_key
+    )
+    straight, *turned = ([*log.results(id_)] for id_ in evaluations)
+    replies = [
+        JudgedReply(
+            passes=each.passes,
+            length=len(each.case.output or ""),
+            rows=tuple(row for row in straight if row.case_id == each.case.id),
+            turned=next((row for rows in turned for row in rows if row.case_id == each.case.id), None),
+        )
+        for each in group
+    ]
+    about = Calibration(
+        judge=planned.judge,
+        judge_digest=identity.digest,
+        model=identity.model,
+        parameters=identity.parameters,
+        server=identity.server,
+        rubric=assertion.rubric,
+        rubric_type=assertion.type,
+        rubric_text=_rubric_text(group),
+        datasets=tuple(sorted({each.dataset for each in group})),
+        measured_at=utc_now()[:10],
+        repeats=request.repeats,
+        replies="replay" if not needs_key or first.target.model.startswith("replay/") else "",
+        people=tuple(sorted({name for each in group for name in each.people})),
+        labels_digest=content_digest(sorted(each.digest for each in group)),
+    )
+    return _as_old_as_its_verdicts(
+        context, with_measures(about, replies, assertion.options.get("choices", ()), log), replies
+    )
+
+
+def _as_old_as_its_verdicts(context: Context, found: Calibration, replies: Sequence[JudgedReply]) -> Calibration:
+    """Return the calibration with the day of the earlier one, if verdicts were taken from the cache again."""
+    earlier = [each for each in _kept(context, found.judge) if each.key == found.key and each.server == found.server]
+    if not earlier or not is_from_cache(replies, context.log):
+        return found
+    return replace(found, measured_at=min(found.measured_at, earlier[0].measured_at))
+
+
+def _rubric_text(group: Sequence[LabelledReply]) -> str:
+    """Return what is asked, for people; if it differs from case to case, the first."""
+    asked = list(dict.fromkeys(each.question for each in group))
+    return asked[0] if len(asked) == 1 else f"differs by case, such as: {asked[0]}"
+
+
+def _kept(context: Context, judge: str) -> list[Calibration]:
+    try:
+        return read_calibration_file(context.repository.work_tree, calibration_path(judge))[1]
+    except FileNotFoundError:
+        return []
+
+
+def _proposal(context: Context, judge: str, measured: Sequence[Calibration]) -> Proposal:
+    """Return the judge's file with what was measured in the place of what held before, and of what holds no longer."""
+    digest = measured[0].judge_digest
+    again = {(each.model, each.rubric) for each in measured}
+    kept = [
+        each for each in _kept(context, judge) if each.judge_digest == digest and (each.model, each.rubric) not in again
+    ]
+    path = calibration_path(judge)
+    data = calibration_bytes(judge, [*kept, *measured])
+    change = change_of(context.repository.work_tree, path, data)
+    return Proposal((change,) if change.before != change.after else ())
+
+
+def _plans(
+    context: Context, asked: EvaluationRequest, judge: str, repeats: int, group: Sequence[LabelledReply]
+) -> tuple[JudgingPlan, ...]:
+    found = find_judge(context, judge)
+    named = AskedJudge(judge, group[0].assertion.options.get("model"))
+    model = judge_model(context, named, asked.judge)
+    target = judge_target(
+        context, found.prompt, found.version, model, asked.judge_parameters, needs_key=asked.needs_keys
+    )
+    spec = EvaluationSpec(
+        ref=judge,
+        group=new_id(),
+        dataset=group[0].dataset,
+        cases=len(group),
+        repeats=repeats,
+        min_pass=0.0,
+        parameters=target.parameters,
+        judge=asked.judge,
+        judge_model=model,
+        judge_parameters=asked.judge_parameters,
+        replies=asked.replies,
+        side="calibration",
+    )
+    cases = tuple(each.case for each in group)
+    chosen = Chosen(len(cases))
+    straight = JudgingPlan(target=target, spec=spec, chosen=chosen, tests=found.prompt, labelled=cases)
+    if not (choices := group[0].assertion.options.get("choices")):
+        return (straight,)
+    other = {**group[0].assertion.options, "choices": tuple(reversed(choices))}
+    turned = tuple(replace(each, assertions=(replace(each.assertions[0], options=other),)) for each in cases)
+    return straight, replace(straight, spec=replace(spec, repeats=1), labelled=turned)
+
+
+def _nothing_labelled(context: Context, judge: str, notes: Sequence[str]) -> WorkspaceError:
+    asking = sorted(path for path, judges in _judged_datasets(context).items() if judge in judges)
+    message = f"no reply that {judge} grades is labelled"
+    if notes:
+        message += f" ({'; '.join(notes)})"
+    if not asking:
+        return WorkspaceError(message, hint=f"no dataset has an assertion of {judge}: write one, evaluate, and label")
+    others = f" (or {name_some(asking[1:])})" if asking[1:] else ""
+    return WorkspaceError(message, hint=f"promptctl judge label {asking[0]}{others}")
+
+
+def _judged_datasets(context: Context) -> dict[str, set[str]]:
+    """Return the judges that each sound dataset asks."""
+    index = DatasetIndex(context.repository.work_tree, limits=context.settings.limits)
+    found: dict[str, set[str]] = {}
+    for path in index.paths():
+        try:
+            dataset = index.open(path)
+            dataset.check()
+        except WorkspaceError:
+            continue
+        found[path] = {each.prompt_id for each in dataset.judges if each.prompt_id}
+    return found
