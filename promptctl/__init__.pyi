@@ -9,6 +9,8 @@ from promptctl.authoring.inferring import Inferred as Inferred
 from promptctl.calibrations.agreement import AgreementReport as AgreementReport
 from promptctl.calibrations.agreement import Disagreement as Disagreement
 from promptctl.calibrations.agreement import QuestionAgreement as QuestionAgreement
+from promptctl.calibrations.calibrating import Calibrated as Calibrated
+from promptctl.calibrations.calibrating import CalibrationRequest as CalibrationRequest
 from promptctl.calibrations.labelling import Imported as Imported
 from promptctl.calibrations.labelling import LabelItem as LabelItem
 from promptctl.calibrations.labelling import LabelRequest as LabelRequest
@@ -122,6 +124,7 @@ from promptctl.experiments.status import ExperimentStatus as ExperimentStatus
 from promptctl.files.proposal import FileEdit as FileEdit
 from promptctl.files.proposal import Proposal as Proposal
 from promptctl.formats.budget_rules import BudgetRule as BudgetRule
+from promptctl.formats.calibration_file import Calibration as Calibration
 from promptctl.formats.experiment_rules import Experiment as Experiment
 from promptctl.formats.scaffold import Scaffold as Scaffold
 from promptctl.labels.chains import History as History

@@ -28,7 +28,8 @@ class RunnerJudge:
 
     `default_model` is asked if neither the assertion nor the judge's prompt names one; see `judge_model`. `parameters`
     win over the judge's own and its model's; null leaves one out. Without `needs_key` replies come from recordings.
-    `licence` says what is known of a judge's agreement with people; see `Judge.licence`.
+    `licence` says what is known of a judge's agreement with people; see `Judge.licence`. Repeats of a case whose reply
+    is equal have one verdict, unless it `is_repeated` itself.
     """
 
     def __init__(
@@ -41,8 +42,10 @@ class RunnerJudge:
         parameters: Mapping[str, Any] | None = None,
         needs_key: bool = True,
         licence: Callable[[AskedJudge, str], Licence] | None = None,
+        is_repeated: bool = False,
     ) -> None:
         self._parameters = parameters or {}
+        self._is_repeated = is_repeated
         self._licence = licence
         self._context = context
         self._runner = runner
@@ -77,7 +80,8 @@ class RunnerJudge:
         given = inputs_for(judge.prompt, {**inputs, "mark": mark})
         options = masking(self._context, judge.prompt, given, self._options)
         rendered = judge.render(given, hide=options.hide).rendered
-        call = Call(target, rendered, replace(target.request(rendered), mark=mark), options)
+        repeat = (options.repeat or 1) - 1 if self._is_repeated else 0
+        call = Call(target, rendered, replace(target.request(rendered, repeat=repeat), mark=mark), options)
         execution = await self._runner.run(call)
         return JudgeReply(execution.reply or "", execution.cost_nano_usd, execution.id, fault=execution.error_message)
 

@@ -170,7 +170,9 @@ def shortfall(calibration: Calibration, rule: CalibrationRule, today: str) -> st
         return f"agrees too little with people: κ is {kappa.value:.2f}, and {rule.kappa:g} is asked for"
     oldest = date.fromisoformat(today) - timedelta(days=rule.max_age_days)
     if date.fromisoformat(calibration.measured_at) < oldest:
-        return f"was measured on {calibration.measured_at}, more than {rule.max_age_days} days ago"
+        return (
+            f"was measured on {calibration.measured_at}, more than {rule.max_age_days} days ago (anew: --replies ask)"
+        )
     if date.fromisoformat(calibration.measured_at) > date.fromisoformat(today) + timedelta(days=1):
         return f"was measured on {calibration.measured_at}, a day to come"
     return None

@@ -16,6 +16,7 @@ from promptctl.datasets.cases import Case
 from promptctl.datasets.index import DatasetIndex
 from promptctl.datasets.selection import Chosen
 from promptctl.errors import Incomplete, PromptNotFound, WorkspaceError
+from promptctl.evaluations.estimate import cost_of_call
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.planning import check_models
 from promptctl.evaluations.request import EvaluationRequest, Limits
@@ -27,10 +28,12 @@ from promptctl.formats.calibration_file import Calibration, calibration_bytes, c
 from promptctl.formats.settings_file import CalibrationRule
 from promptctl.log.results import EvaluationSpec, Replies
 from promptctl.log.stamps import new_id, utc_now
+from promptctl.models.gateway import Usage
 
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.evaluations.session import Session
+    from promptctl.log.records import Execution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,9 +211,13 @@ def _measured(
         people=tuple(sorted({name for each in group for name in each.people})),
         labels_digest=content_digest(sorted(each.digest for each in group)),
     )
-    return _as_old_as_its_verdicts(
-        context, with_measures(about, replies, assertion.options.get("choices", ()), log), replies
-    )
+
+    def price(execution: Execution) -> int | None:
+        usage = Usage(execution.input_tokens, execution.output_tokens)
+        return cost_of_call(context, first.target.model, request.replies, usage)
+
+    found = with_measures(about, replies, assertion.options.get("choices", ()), log, price)
+    return _as_old_as_its_verdicts(context, found, replies)
 
 
 def _as_old_as_its_verdicts(context: Context, found: Calibration, replies: Sequence[JudgedReply]) -> Calibration:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from promptctl.log.store import Store
 
 
+Price = Callable[["Execution"], "int | None"]
 _ERRORS: tuple[ResultStatus, ...] = ("error",)
 
 
@@ -49,16 +50,19 @@ class JudgedReply:
 
 
 def with_measures(
-    about: Calibration, replies: Sequence[JudgedReply], choices: Sequence[str], log: Store
+    about: Calibration, replies: Sequence[JudgedReply], choices: Sequence[str], log: Store, price: Price
 ) -> Calibration:
-    """Return a calibration with everything that the verdicts on these replies say."""
+    """Return a calibration with everything that the verdicts on these replies say.
+
+    `price` returns what an execution costs where it is paid for.
+    """
     return replace(
         about,
         verdicts=_counts(replies),
         consistency=_consistency(replies),
         position=_position(replies, choices),
         length=_length(replies),
-        cost_nano_usd=_cost(replies, log),
+        cost_nano_usd=_cost(replies, log, price),
     )
 
 
@@ -139,16 +143,15 @@ def _length(replies: Sequence[JudgedReply]) -> Figure:
     return Figure.of(found[0], found[1], sum(one.n + other.n for one, other in strata))
 
 
-def _cost(replies: Sequence[JudgedReply], log: Store) -> int | None:
-    """The mean cost of a verdict, for one from the cache what it cost when it was paid for; None if unknown."""
-    costs = [None if each is None else _full_cost(each) for each in _executions(replies, log)]
+def _cost(replies: Sequence[JudgedReply], log: Store, price: Price) -> int | None:
+    """The mean cost of a verdict, of one from the cache what it would cost; None if a price is unknown."""
+    costs = [None if each is None else _full_cost(each, price) for each in _executions(replies, log)]
     known = [cost for cost in costs if cost is not None]
     return round(sum(known) / len(known)) if known and len(known) == len(costs) else None
 
 
-def _full_cost(execution: Execution) -> int | None:
-    is_reused = execution.reply_source in ("cache", "replay")
-    return execution.full_cost_nano_usd if is_reused else execution.cost_nano_usd
+def _full_cost(execution: Execution, price: Price) -> int | None:
+    return price(execution) if execution.reply_source in ("cache", "replay") else execution.cost_nano_usd
 
 
 def _executions(replies: Sequence[JudgedReply], log: Store) -> Iterator[Execution | None]:

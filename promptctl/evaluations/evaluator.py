@@ -83,6 +83,7 @@ class Evaluator:
             parameters=plan.spec.judge_parameters,
             needs_key=replies != "replay",
             licence=None if plan.spec.judge_model is None else _licences(context, plan).of,
+            is_repeated=plan.spec.side == "calibration",
         )
         kept = context.recorder.content_for(prompt)
         self._options = CallOptions(source="eval", evaluation_id=evaluation, log=kept)

@@ -1,0 +1,139 @@
+"""`promptctl judge calibrate`: how well a judge agrees with people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from promptctl.cli import options
+from promptctl.cli.evaluation_output import EvaluationProgress
+from promptctl.cli.inputs import read_pairs
+from promptctl.cli.options import grouped
+from promptctl.cli.output import flat, tell, warn, wrapped
+from promptctl.reports.wording import format_cost
+
+if TYPE_CHECKING:
+    from promptctl import Calibrated, Calibration
+
+
+@grouped
+def calibrate(
+    context: typer.Context,
+    judge: Annotated[
+        str, typer.Argument(metavar="JUDGE", help="Its prompt's id; llm-rubric for judges/llm-rubric, and so on.")
+    ],
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--labels",
+            metavar="DATASET",
+            help="Only the labels of this dataset, or of this file. Repeatable. Default: all.",
+            autocompletion=options.completing("dataset"),
+        ),
+    ] = None,
+    repeats: Annotated[
+        int, typer.Option("--repeats", "--repeat", min=1, max=100, metavar="N", help="Ask for each verdict N times.")
+    ] = 1,
+    replies: Annotated[
+        Literal["ask", "cache", "record", "refresh", "replay"],
+        typer.Option("--replies", help="As for eval: `ask` measures the judge as it answers today."),
+    ] = "cache",
+    *,
+    judging: options.JudgeOptions,
+    bounds: options.BoundOptions,
+    yes: options.Yes = False,
+    dry_run: options.WriteNothing = False,
+    as_json: options.Json = False,
+) -> None:
+    """Hold a judge's verdicts against the labels of people, and write how well they agree to datasets/calibrations/.
+
+    It grades the replies that people labelled. What it finds holds for this prompt, model and rubric alone.
+    """
+    from promptctl import CalibrationRequest
+    from promptctl.cli.proposing import offer
+
+    workspace = options.workspace_of(context)
+    request = CalibrationRequest(
+        judge=judge,
+        labels=tuple(labels or ()),
+        model=judging.judge,
+        parameters=read_pairs(judging.judge_parameters, "--judge-param"),
+        repeats=repeats,
+        replies=replies,
+        limits=bounds.limits(),
+    )
+    with EvaluationProgress(context) as progress:
+        found = workspace.judges.calibrate(request, progress)
+    if not as_json:
+        for note in found.notes:
+            warn(note)
+        for each, lack in zip(found.calibrations, found.lacks, strict=True):
+            _tell_measured(each, lack)
+    offer(workspace, found.proposal, yes=yes, dry_run=dry_run, document=found.as_dict() if as_json else None)
+    if not as_json:
+        _tell_end(found)
+
+
+def _tell_measured(found: Calibration, lack: str | None) -> None:
+    """Print what was measured of one rubric, on stderr: the diff alone is data."""
+    tell(f"{flat(found.judge)} with {flat(found.model)} on {found.rubric_type}: {flat(found.rubric_text)}")
+    facts = list(_facts(found, lack))
+    width = max(len(name) for name, _ in facts)
+    for name, words in facts:
+        for line in wrapped(f"{name.ljust(width)}  {words}", "  ", sys.stderr):
+            tell(line)
+    tell("")
+
+
+def _facts(found: Calibration, lack: str | None) -> Iterator[tuple[str, str]]:
+    counts = found.verdicts
+    passed = counts.true_pass + counts.false_fail + counts.errors_on_pass
+    yield (
+        "labels",
+        f"{counts.n} replies by {', '.join(map(flat, found.people))}: {passed} passed, {counts.n - passed} failed",
+    )
+    yield "κ", _number(found.kappa)
+    for name, each in found.rates.items():
+        yield name, _percent(each)
+    if counts.errors:
+        yield "errors", f"{counts.errors} verdicts could not be read, and agree with nobody"
+    yield "consistency", _percent(found.consistency)
+    yield "position", _percent(found.position, " changed with the order of the choices")
+    yield "length", _points(found.length)
+    yield "cost", f"{format_cost(found.cost_nano_usd)} a verdict"
+    yield (
+        "gate",
+        "enough for `judge: calibrated`"
+        if lack is None
+        else f"decides nothing where `judge: calibrated` is asked: it {lack}",
+    )
+
+
+def _number(each: Any) -> str:
+    return each.note if each.value is None else f"{each.value:.2f} ({each.low:.2f} to {each.high:.2f})"
+
+
+def _percent(each: Any, words: str = "") -> str:
+    if each.value is None:
+        return str(each.note)
+    said = f"{each.value:.1%} ({each.low:.0%}–{each.high:.0%}){words}"
+    return f"{said}; {each.note}" if each.note else said
+
+
+def _points(each: Any) -> str:
+    if each.value is None:
+        return str(each.note)
+    low, high = each.low * 100, each.high * 100
+    told = "longer replies pass more often" if low > 0 else "longer replies pass less often" if high < 0 else "no sign"
+    return f"{each.value * 100:+.1f} pp ({low:+.1f} to {high:+.1f}) for longer replies with the same label: {told}"
+
+
+def _tell_end(found: Calibrated) -> None:
+    spent = "" if found.cost_nano_usd == 0 else f" ({format_cost(found.cost_nano_usd)} spent)"
+    if found.proposal.is_empty:
+        tell(f"nothing has changed since it was measured{spent}")
+    elif spent:
+        tell(spent.strip(" ()"))

@@ -1,0 +1,227 @@
+"""A judge grades the replies that people labelled, and the agreement is measured, kept and redone when it must be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from promptctl.calibrations.calibrating import Calibrated, CalibrationRequest
+from promptctl.calibrations.labels import open_questions
+from promptctl.datasets.human_labels import labels_path
+from promptctl.errors import Incomplete, PromptNotFound, WorkspaceError
+from promptctl.formats.calibration_file import calibration_path
+from tests.evaluation_lab import Lab
+from tests.evaluation_lab import lab as lab
+from tests.evaluation_lab import running_model_server as running_model_server
+from tests.openai_server import Exchange, failure, reply
+
+RUBRIC = {"type": "llm-rubric", "value": "Says sorry."}
+# Verdict of the judge by the reply; what people say is in its first word: a judge that errs is told to by the second.
+WORDS = [(people, judge) for people in ("yes", "no") for judge in ("right",) * 18 + ("wrong",) * 2]
+REPLIES = [f"{people} {judge} {n}" for n, (people, judge) in enumerate(WORDS)]
+
+
+def verdict(text: str) -> bool:
+    words = text.split()
+    return (words[0] == "yes") == (words[1] != "wrong")
+
+
+class Judge:
+    """Answers as the judge: by the words of the reply, unless a test says otherwise."""
+
+    def __init__(self, said: Callable[[str, Mapping[str, Any]], str] | None = None) -> None:
+        self.said = said
+
+    async def __call__(self, exchange: Exchange) -> None:
+        messages = exchange.request.body["messages"]
+        if len(messages) == 1:  # the prompt itself
+            await reply("yes right")(exchange)
+            return
+        text = messages[1]["content"]  # a bad verdict is asked for again below it
+        judged = text.rpartition("<reply")[2].partition(">")[2].partition("</reply")[0].strip()
+        if self.said is not None:
+            await reply(self.said(judged, exchange.request.body))(exchange)
+            return
+        is_met = verdict(judged)
+        await reply(json.dumps({"reason": "r", "score": float(is_met), "pass": is_met}))(exchange)
+
+
+def label(
+    lab: Lab,
+    replies: Sequence[str] = REPLIES,
+    by: str = "ada",
+    answer: Callable[[str], str] = lambda text: "pass" if text.startswith("yes") else "fail",
+    dataset: str = "triage",
+) -> None:
+    """Write a person's labels of replies to the cases of the dataset, one case after another."""
+    with lab.open() as workspace:
+        path, questions, digest = open_questions(workspace.context, dataset)
+        cases = list(questions.cases.values())
+        lines = []
+        for number, text in enumerate(replies):
+            (question,) = questions.of(cases[number % len(cases)], text)
+            about = {"dataset": path, "dataset_digest": digest, "by": by, "at": "2026-11-29T13:00:00Z"}
+            lines.append(questions.label(question, answer(text), **about).as_line())
+    lab.write(labels_path(path, by), "".join(lines))
+
+
+def calibrate(lab: Lab, judge: str = "llm-rubric", **request: Any) -> Calibrated:
+    with lab.open() as workspace:
+        found = workspace.judges.calibrate(CalibrationRequest(judge=judge, **request))
+        workspace.write(found.proposal)
+    return found
+
+
+@pytest.fixture
+def desk(lab: Lab) -> Lab:
+    lab.server.default = Judge()
+    lab.cases(
+        {"id": "one", "inputs": {"ticket": "A"}, "assert": [RUBRIC]},
+        {"id": "two", "inputs": {"ticket": "B"}, "assert": [RUBRIC]},
+    )
+    return lab
+
+
+def test_a_judge_is_held_against_people_and_the_file_says_it(desk: Lab) -> None:
+    label(desk)
+    found = calibrate(desk)
+    (made,) = found.calibrations
+    counts = made.verdicts
+    assert (counts.true_pass, counts.false_fail, counts.false_pass, counts.true_fail, counts.errors) == (
+        18,
+        2,
+        2,
+        18,
+        0,
+    )
+    assert (made.kappa.value, made.rates["accuracy"].value, made.rates["sensitivity"].value) == (0.8, 0.9, 0.9)
+    assert made.kappa.low is not None
+    assert made.kappa.low < 0.7
+    assert (made.people, made.datasets, made.rubric_text) == (("ada",), ("datasets/triage.yaml",), "Says sorry.")
+    assert made.cost_nano_usd == 15_000
+    assert found.lacks == (None,)
+    assert "no position" in made.position.note or made.position.note.startswith("none")
+    assert "--repeats" in made.consistency.note
+    assert len(desk.server.requests) == 40
+    data = json.loads((desk.root / calibration_path("judges/llm-rubric")).read_text())
+    assert data["calibrations"][0]["labels"]["replies"] == 40
+    with desk.open() as workspace:
+        assert workspace.validate().problems == ()
+        assert workspace.judges.calibrations() == [made]
+    assert desk.one(min_pass=0).totals.judged[0]["corrected_rate"] is not None
+
+
+def test_measuring_again_asks_nothing_and_keeps_the_day_and_a_changed_rubric_is_measured_anew(desk: Lab) -> None:
+    label(desk)
+    calibrate(desk)
+    path = desk.root / calibration_path("judges/llm-rubric")
+    path.write_text(path.read_text().replace(calibrate(desk).calibrations[0].measured_at, "2026-01-01"))
+    asked = len(desk.server.requests)
+    again = calibrate(desk)
+    assert (len(desk.server.requests), again.proposal.is_empty, again.cost_nano_usd) == (asked, True, 0)
+    assert again.calibrations[0].measured_at == "2026-01-01"
+    assert again.calibrations[0].cost_nano_usd == 15_000
+    assert again.lacks[0] is not None
+    assert "--replies ask" in again.lacks[0]
+    assert calibrate(desk, replies="ask").calibrations[0].measured_at > "2026-01-01"
+    desk.cases({"id": "one", "inputs": {"ticket": "A"}, "assert": [{**RUBRIC, "value": "Says it twice."}]})
+    with pytest.raises(WorkspaceError, match="the case asks something different now") as refused:
+        calibrate(desk)
+    assert refused.value.hint == "promptctl judge label datasets/triage.yaml"
+
+
+def test_nonsense_counts_as_errors_and_a_provider_that_fails_as_no_verdict(desk: Lab) -> None:
+    label(desk)
+    desk.server.default = Judge(
+        lambda text, _: (
+            "ten out of ten!"
+            if "wrong" in text
+            else json.dumps({"reason": "", "score": float(verdict(text)), "pass": verdict(text)})
+        )
+    )
+    (made,) = calibrate(desk).calibrations
+    assert (made.verdicts.errors, made.rates["accuracy"].value, made.rates["sensitivity"].value) == (4, 0.9, 1.0)
+    assert made.kappa.value is not None
+    assert made.kappa.value < 1
+    desk.server.default = failure(400, "no such model")
+    with pytest.raises(Incomplete, match="of 40 labelled replies got no verdict"):
+        calibrate(desk, replies="ask")
+
+
+def test_repeats_tell_consistency_and_length_is_held_against_the_label(desk: Lab) -> None:
+    replies = [f"{text} {'word ' * (20 * (n % 2))}" for n, text in enumerate(REPLIES)]
+    label(desk, replies)
+    seen: dict[str, int] = {}
+
+    def said(text: str, _: Mapping[str, Any]) -> str:
+        seen[text] = seen.get(text, 0) + 1
+        is_met = len(text) > 60 or (text.startswith("yes right 1") and seen[text] == 2)
+        return json.dumps({"reason": "", "score": float(is_met), "pass": is_met})
+
+    desk.server.default = Judge(said)
+    (made,) = calibrate(desk, repeats=3).calibrations
+    assert (made.consistency.n, made.consistency.value) == (40, 0.9)  # 10, 12, 14 and 16 are short and begin so
+    assert (made.length.value, made.length.n) == (1.0, 40)  # what is long passes, whatever people say
+    assert made.length.low is not None
+    assert made.length.low > 0.7
+
+
+def test_a_judge_with_choices_is_asked_in_the_other_order_too(desk: Lab) -> None:
+    classes = {"type": "classify", "value": "kind", "choices": ["kind", "rude"]}
+    desk.cases({"id": "one", "inputs": {"ticket": "A"}, "assert": [classes]})
+    label(desk, REPLIES, answer=lambda text: "kind" if text.startswith("yes") else "rude")
+
+    def first(text: str, body: Mapping[str, Any]) -> str:
+        listed = body["messages"][-1]["content"]
+        return json.dumps(
+            {"reason": "", "choice": "kind" if listed.index("- kind") < listed.index("- rude") else "rude"}
+        )
+
+    desk.server.default = Judge(first)
+    (made,) = calibrate(desk, "classify").calibrations
+    assert (made.position.value, made.position.n) == (1.0, 40)
+    assert "40 of 40 times for what stood earlier" in made.position.note
+    assert (made.verdicts.true_pass, made.verdicts.false_pass) == (20, 20)
+    assert made.kappa.value == 0
+
+
+def test_several_people_are_one_label_by_the_majority_and_a_tie_is_set_aside(desk: Lab) -> None:
+    label(desk, REPLIES[:30])
+    label(
+        desk,
+        REPLIES[:30],
+        by="bob",
+        answer=lambda text: "pass" if "no right 2" in text or text.startswith("yes") else "fail",
+    )
+    found = calibrate(desk)
+    (made,) = found.calibrations
+    assert made.people == ("ada", "bob")
+    assert made.verdicts.n < 30
+    assert any("as many people let it pass as not" in note for note in found.notes)
+    only = calibrate(desk, labels=[labels_path("datasets/triage.yaml", "ada")])
+    assert (only.calibrations[0].verdicts.n, only.calibrations[0].people) == (30, ("ada",))
+
+
+def test_what_is_not_there_is_said(desk: Lab) -> None:
+    with pytest.raises(PromptNotFound, match="there is no judge `llm-rubrik`") as unknown:
+        calibrate(desk, "llm-rubrik")
+    assert unknown.value.hint is not None
+    assert "llm-rubric" in unknown.value.hint
+    with pytest.raises(WorkspaceError, match="no reply that judges/llm-rubric grades is labelled") as refused:
+        calibrate(desk)
+    assert refused.value.hint == "promptctl judge label datasets/triage.yaml"
+    with pytest.raises(WorkspaceError) as none:
+        calibrate(desk, "factuality")
+    assert "no dataset has an assertion of judges/factuality" in (none.value.hint or "")
+
+
+def test_a_calibration_is_no_evaluation_of_a_prompt(desk: Lab) -> None:
+    label(desk)
+    calibrate(desk)
+    with desk.open() as workspace:
+        rows = workspace.results.list() if hasattr(workspace.results, "list") else []
+    assert all(row.spec.side == "calibration" for row in rows)
+    assert desk.one(min_pass=0).row.prompt == "triage"
