@@ -1,4 +1,4 @@
-"""What verdicts of a judge say of it, held against what people said of the same replies."""
+"""The measures of a judge, from its verdicts held against what people said of the same replies."""
 
 from __future__ import annotations
 

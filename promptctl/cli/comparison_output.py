@@ -15,6 +15,7 @@ from promptctl.reports.comparison import (
     beside_the_verdict,
     comparison_as_dict,
     counts_line,
+    judged_rows,
     number_rows,
     side_names,
 )
@@ -72,7 +73,7 @@ def _say(found: Compared) -> None:
     say()
     say_wrapped(f"{head.prompt} · {head.spec.dataset} · {head.model}")
     names = [*(f"{name[:1].upper()}{name[1:]}" for name in side_names(found)), "Difference"]
-    say_table(["", *names], number_rows(comparison), right=names)
+    say_table(["", *names], [*number_rows(comparison), *judged_rows(found)], right=names)
     say()
     say_wrapped(counts_line(comparison))
     _say_flips("regressed", "red", comparison.regressed, found)

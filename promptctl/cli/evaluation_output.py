@@ -24,6 +24,7 @@ from promptctl.reports.wording import (
     format_count,
     format_latency,
     format_spent,
+    judged_rates,
     name_some,
     percent,
 )
@@ -320,6 +321,8 @@ def _tell_verdict(found: Evaluation, stream: TextIO) -> None:
     tell(f"\n{found.row.prompt}: {word}: {found.reason}")
     if judges := found.totals.judges:
         tell(f"  judged by {', '.join(judges)}")
+    for rates in judged_rates(found.totals.judged):
+        tell(f"  {rates}")
     if xfailed := found.totals.xfailed:
         tell(
             f"  {count(len(xfailed), 'case')} failed as expected, and {'is' if len(xfailed) == 1 else 'are'} not counted"
@@ -337,6 +340,6 @@ def _tell_verdict(found: Evaluation, stream: TextIO) -> None:
     elif found.summary.counts.errors:
         kinds = ", ".join(f"{number} {name}" for name, number in sorted(found.summary.error_types.items()))
         # A reply that could not be graded once cannot be graded again as long as nothing else is changed.
-        is_asked = found.summary.error_types.keys() - {"Ungraded"}
+        is_asked = found.summary.error_types.keys() - {"Ungraded", "Uncalibrated"}
         again = "ask again with" if is_asked else "mend what each says, then"
         tell(f"  {kinds}; {again}: promptctl eval resume {found.row.id[-8:]} --retry-errors")

@@ -69,6 +69,8 @@ class Sides:
             told = "Flipped cases were not asked again to the end; give the command again."
             decisions.append(Decision.of(INCOMPLETE, told))
         decision = strictest(decisions)
+        undecided = dict.fromkeys(filter(None, (self.base.summary.undecided, self.head.summary.undecided)))
+        note = "; ".join([*([note] if note else []), *undecided]) or None
         return Compared(self.base, self.head, self.comparison, verdict, decision, rule, note, flipped.reruns)
 
 

@@ -19,6 +19,7 @@ from promptctl.reports.markdown import code, fenced, inline
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.verdict import certainty, headline
 from promptctl.reports.wording import (
+    corrected_rate,
     format_cost,
     format_count,
     format_latency,
@@ -171,7 +172,7 @@ def comparison_markdown(found: Compared, *, most_cases: int = MOST_CASES) -> Ite
     before, after = map(inline, side_names(found))
     yield f"\n| | {before} | {after} | difference |\n"
     yield "|---|--:|--:|--:|\n"
-    for name, *cells in number_rows(comparison):
+    for name, *cells in (*number_rows(comparison), *judged_rows(found)):
         yield f"| {' | '.join([inline(name), *cells])} |\n"
     # One by one: long ids of some cases cannot push the number of the others out of sight.
     counts = ", ".join(map(inline, _counts(comparison)))
@@ -262,6 +263,20 @@ def number_rows(comparison: Comparison) -> Iterator[tuple[str, str, str, str]]:
         yield usage_name(usage), form(before), form(after), usage_change(usage)
         if usage.name == "latency_ms" and usage.known:
             yield "p95 latency", form(usage.base_p95), form(usage.head_p95), "-"
+
+
+def judged_rows(found: Compared) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the rates of judges whose agreement with people is known, raw and corrected for their errors."""
+    base, head = (
+        {(each["type"], each["judge"]): each for each in side.totals.judged if each["calibration"] is not None}
+        for side in (found.base, found.head)
+    )
+    for key in dict.fromkeys((*head, *base)):
+        sides = [side.get(key) for side in (base, head)]
+        raw = [format_share(None if side is None else side["pass_rate"]) for side in sides]
+        corrected = ["-" if side is None else corrected_rate(side).removeprefix("corrected ") for side in sides]
+        yield f"{key[0]} by {key[1]}", raw[0], raw[1], "-"
+        yield "corrected for its errors", corrected[0], corrected[1], "-"
 
 
 def usage_change(usage: UsageChange) -> str:

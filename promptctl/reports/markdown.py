@@ -9,7 +9,7 @@ from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseResults, case_results
 from promptctl.log.store import Store
 from promptctl.reports.asked import AskedMessages, Messages, about_request, message_texts
-from promptctl.reports.wording import as_text, assertion_name, format_spent, percent
+from promptctl.reports.wording import as_text, assertion_name, format_spent, judged_rates, percent
 
 MOST_CASES = 50
 _WIDTH = 400
@@ -46,6 +46,8 @@ def markdown(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
         yield f"| {' | '.join(str(cell) for cell in cells)} |\n"
     for each in evaluations:
         yield f"\n**{inline(each.row.prompt)}**: {each.verdict}: {inline(each.reason)}\n"
+        for rates in judged_rates(each.totals.judged):
+            yield f"\n- {inline(rates)}\n"
         yield from _cases(log, each)
 
 

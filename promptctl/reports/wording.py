@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from promptctl.files import wording
@@ -25,7 +25,31 @@ def as_text(value: Any) -> str:
 def assertion_name(graded: Mapping[str, Any]) -> str:
     """Name an assertion of a result, with the model that judged it if one did."""
     judge = graded.get("judge")
-    return f"{graded['type']}, judged by {judge}" if judge else str(graded["type"])
+    name = f"{graded['type']}, judged by {judge}" if judge else str(graded["type"])
+    return f"{name}, which decides nothing" if graded.get("undecided") else name
+
+
+def judged_rates(judged: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the rate of each judge whose agreement with people is known: raw, and corrected for its errors."""
+    for each in judged:
+        if each["calibration"] is None or each["pass_rate"] is None:
+            continue
+        raw = f"{each['type']} by {each['judge']}: {_rate(each, '')} of its verdicts pass"
+        known = "" if each["kappa"] is None else f"κ {each['kappa']:.2f}, "
+        yield f"{raw}; {corrected_rate(each)} ({known}{each['labels']} labels)"
+
+
+def corrected_rate(judged: Mapping[str, Any]) -> str:
+    """Return a judge's rate corrected for its errors, with the interval; or why it cannot be."""
+    if judged["corrected_rate"] is None:
+        return "cannot be corrected, as the judge did no better than chance"
+    return f"corrected {_rate(judged, 'corrected_')}"
+
+
+def _rate(judged: Mapping[str, Any], which: str) -> str:
+    names = ("corrected_rate", "corrected_low", "corrected_high") if which else ("pass_rate", "low", "high")
+    rate, low, high = (judged[name] for name in names)
+    return f"{rate:.1%} ({low:.0%}–{high:.0%})"
 
 
 def format_cost(cost_nano_usd: float | None) -> str:

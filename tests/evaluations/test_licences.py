@@ -14,6 +14,9 @@ from promptctl.assertions.licences import Licences, identify
 from promptctl.datasets.index import dataset_index
 from promptctl.formats.calibration_file import Calibration, calibration_bytes, calibration_path
 from promptctl.log.stamps import utc_now
+from promptctl.reports.comparison import comparison_as_dict, comparison_markdown, judged_rows
+from promptctl.reports.markdown import markdown
+from promptctl.reports.wording import judged_rates
 from promptctl.statistics.agreement import VerdictCounts
 from tests.evaluation_lab import Lab
 from tests.openai_server import Exchange, reply
@@ -201,3 +204,30 @@ def test_without_a_rule_nothing_is_told_apart(desk: Lab) -> None:
         assert licences.is_idle
         assert licences.of(AskedJudge("judges/llm-rubric", None), "r").lack is None
     assert dict(desk.one().row.spec.rules).keys() == {"judges"}
+
+
+def test_a_comparison_shows_the_rates_raw_and_corrected_and_says_who_decided_nothing(desk: Lab) -> None:
+    desk.cases(*cases("sorry", "sorry, yes", "so sorry", "no", **{"assert": [RUBRIC]}), min_pass=0.5)
+    calibrate(desk)
+    first, second = desk.one(), desk.one(replies="ask")
+    with desk.open() as workspace:
+        compared = workspace.compare(first.row.id, second.row.id)
+        rows = {name: cells for name, *cells in judged_rows(compared)}
+        assert rows["llm-rubric by local/gpt-4o-mini"][:2] == ["75.0%", "75.0%"]
+        assert rows["corrected for its errors"][0].startswith("82.4% (")
+        assert comparison_as_dict(compared)["head"]["judged"][0]["corrected_rate"] == 0.823529
+        assert "82.4%" in "".join(comparison_markdown(compared))
+        (line,) = judged_rates(second.totals.judged)
+        assert line.startswith(
+            "llm-rubric by local/gpt-4o-mini: 75.0% (30%–95%) of its verdicts pass; corrected 82.4% ("
+        )
+        assert "κ 0.85, 40 labels" in line
+        told = "".join(markdown(workspace.context.log, [second]))
+    assert "corrected 82.4%" in told
+    calibrate(desk, rubric="other")
+    desk.cases(*cases("sorry", "no", **{"assert": [RUBRIC]}), judge="calibrated")
+    first, second = desk.one(), desk.one(replies="ask")
+    with desk.open() as workspace:
+        compared = workspace.compare(first.row.id, second.row.id)
+    assert (compared.verdict.kind, compared.decision.exit_code) == ("incomplete", 5)
+    assert "decided nothing: judges/llm-rubric" in (compared.note or "")
