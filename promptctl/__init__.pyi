@@ -15,6 +15,7 @@ from promptctl.calibrations.labelling import Imported as Imported
 from promptctl.calibrations.labelling import LabelItem as LabelItem
 from promptctl.calibrations.labelling import LabelRequest as LabelRequest
 from promptctl.calibrations.labelling import ReplyLabelling as ReplyLabelling
+from promptctl.calibrations.listing import JudgeStatus as JudgeStatus
 from promptctl.calls.dry_run import DryRun as DryRun
 from promptctl.calls.plain import PlainOptions as PlainOptions
 from promptctl.calls.prepare import RunOptions as RunOptions

@@ -66,6 +66,10 @@ class Licences:
         """Return the licence of a judge for a rubric."""
         return self._look_up(asked, rubric)[0]
 
+    def calibration(self, asked: AskedJudge, rubric: str) -> Calibration | None:
+        """Return the calibration that holds for a judge and a rubric."""
+        return self._look_up(asked, rubric)[1]
+
     def used(self, assertions: Iterable[Assertion]) -> dict[str, Calibration]:
         """Return the calibrations of the judges that these assertions ask, by their keys."""
         found = (self._look_up(*each)[1] for each in _judged(assertions))
@@ -182,9 +186,15 @@ def _named(judge: str, identity: JudgeIdentity | None) -> str:
     return judge if identity is None else f"{judge} with {identity.model}"
 
 
-def _judged(assertions: Iterable[Assertion]) -> Iterator[tuple[AskedJudge, str]]:
-    """Yield each judge that assertions ask, those of sets included, with the rubric."""
+def judged(assertions: Iterable[Assertion]) -> Iterator[Assertion]:
+    """Yield each assertion that asks a judge, those of sets included."""
     for each in assertions:
         if each.rubric:
-            yield AskedJudge(each.judge_prompt, each.options.get("model")), each.rubric
-        yield from _judged(each.assertions)
+            yield each
+        yield from judged(each.assertions)
+
+
+def _judged(assertions: Iterable[Assertion]) -> Iterator[tuple[AskedJudge, str]]:
+    """Yield each judge that assertions ask, with the rubric."""
+    for each in judged(assertions):
+        yield AskedJudge(each.judge_prompt, each.options.get("model")), each.rubric

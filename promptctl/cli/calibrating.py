@@ -12,11 +12,12 @@ from promptctl.cli import options
 from promptctl.cli.evaluation_output import EvaluationProgress
 from promptctl.cli.inputs import read_pairs
 from promptctl.cli.options import grouped
-from promptctl.cli.output import flat, tell, warn, wrapped
+from promptctl.cli.output import flat, say_json, tell, warn, wrapped
+from promptctl.cli.tables import say_table
 from promptctl.reports.wording import format_cost
 
 if TYPE_CHECKING:
-    from promptctl import Calibrated, Calibration
+    from promptctl import Calibrated, Calibration, JudgeStatus
 
 
 @grouped
@@ -75,6 +76,39 @@ def calibrate(
     offer(workspace, found.proposal, yes=yes, dry_run=dry_run, document=found.as_dict() if as_json else None)
     if not as_json:
         _tell_end(found)
+
+
+def list_judges(context: typer.Context, as_json: options.Json = False) -> None:
+    """List the judges that datasets ask, and how well each agrees with people, on which rubric."""
+    found = options.workspace_of(context).judges.list()
+    if as_json:
+        say_json([each.as_dict() for each in found])
+        return
+    if not found:
+        tell("no dataset asks a judge")
+        return
+    say_table(
+        ["Judge", "Model", "Rubric", "Labels", "κ", "95 %", "Measured", "Decides"],
+        [_row(each) for each in found],
+        right=["Labels", "κ"],
+        texts=["Judge", "Model", "Rubric"],
+        spare=["95 %", "Measured"],
+    )
+    for lack in dict.fromkeys(each.lack for each in found if each.lack is not None):
+        tell(f"decides nothing where `judge: calibrated` is asked: {lack}")
+
+
+def _row(each: JudgeStatus) -> tuple[object, ...]:
+    known = each.calibration
+    rubric = f"{each.type}: {each.rubric}" if each.rubric else each.type
+    if known is None:
+        return each.judge, each.model or "-", rubric, 0, "-", "-", "-", "no"
+    kappa = known.kappa
+    value, interval = (
+        ("-", "-") if kappa.value is None else (f"{kappa.value:.2f}", f"{kappa.low:.2f} to {kappa.high:.2f}")
+    )
+    decides = "yes" if each.lack is None else "no"
+    return each.judge, each.model or "-", rubric, known.verdicts.n, value, interval, known.measured_at, decides
 
 
 def _tell_measured(found: Calibration, lack: str | None) -> None:

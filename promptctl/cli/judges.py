@@ -1,4 +1,4 @@
-"""`promptctl judge`: people who label replies, and how far they agree."""
+"""`promptctl judge`: people who label replies, how far they agree, and how well a judge agrees with them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.calibrating import calibrate, list_judges
 from promptctl.cli.output import say, say_json, say_wrapped, tell, visible, warn
 from promptctl.cli.tables import say_table
 from promptctl.errors import UsageError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from promptctl import AgreementReport, QuestionAgreement, ReplyLabelling
 
 app = typer.Typer(
-    help="Judges, people who label replies in their place, and how far they agree.",
+    help="Judges, people who label replies in their place, and how far they all agree.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -28,6 +29,8 @@ EXAMPLES = """\
   promptctl judge label support/triage -o label.html
   promptctl judge label support/triage --import triage.ada.jsonl
   promptctl judge agreement support/triage
+  promptctl judge list
+  promptctl judge calibrate llm-rubric --repeats 3 --max-cost 1.00
 """
 
 Name = Annotated[
@@ -37,6 +40,8 @@ Name = Annotated[
     ),
 ]
 _MOST_SHOWN = 400
+app.command("calibrate")(calibrate)
+app.command("list")(list_judges)
 
 
 @app.command("label")

@@ -33,7 +33,8 @@ def cohen_kappa(pairs: Sequence[tuple[str, str]], confidence: float = 0.95) -> K
 
     Formula: κ = (pₒ − pₑ)/(1 − pₑ), pₑ = Σ pᵢ.p.ᵢ; the interval κ ± z·SE with
     SE² = (Σ pᵢᵢ(1 − (pᵢ. + p.ᵢ)(1−κ))² + (1−κ)² ΣΣ_{i≠j} pᵢⱼ(p.ᵢ + pⱼ.)² − (κ − pₑ(1−κ))²)/(n(1−pₑ)²), which is 0 where
-    all pairs agree: there it begins at (l − pₑ)/(1 − pₑ), l the end of Wilson's interval of pₒ. It ends at 1 at most.
+    all pairs agree or none does: there it is from (l − pₑ)/(1 − pₑ) to (u − pₑ)/(1 − pₑ), l and u the ends of Wilson's
+    interval of pₒ. It ends at 1 at most.
     Source: Cohen 1960, Educational and Psychological Measurement 20:37; the error: Fleiss, Cohen and Everitt 1969,
     Psychological Bulletin 72:323.
     """
@@ -49,9 +50,6 @@ def cohen_kappa(pairs: Sequence[tuple[str, str]], confidence: float = 0.95) -> K
     if expected >= 1:
         return Kappa(n, observed, 1.0, None, None)
     kappa = (observed - expected) / (1 - expected)
-    if agreeing == n:
-        low = (wilson(n, n, confidence).low - expected) / (1 - expected)
-        return Kappa(n, observed, expected, kappa, Interval(low, 1.0, confidence, "wilson"))
     same, other = 0.0, 0.0
     for (one, two), share in cells.items():
         if one == two:
@@ -59,7 +57,11 @@ def cohen_kappa(pairs: Sequence[tuple[str, str]], confidence: float = 0.95) -> K
         else:
             other += share * (second.get(one, 0.0) + first.get(two, 0.0)) ** 2
     variance = same + (1 - kappa) ** 2 * other - (kappa - expected * (1 - kappa)) ** 2
-    half = normal_quantile((1 + confidence) / 2) * math.sqrt(max(0.0, variance) / n) / (1 - expected)
+    if variance < 1e-12:
+        ends = wilson(agreeing, n, confidence)
+        low, high = ((end - expected) / (1 - expected) for end in (ends.low, ends.high))
+        return Kappa(n, observed, expected, kappa, Interval(low, high, confidence, "wilson"))
+    half = normal_quantile((1 + confidence) / 2) * math.sqrt(variance / n) / (1 - expected)
     return Kappa(n, observed, expected, kappa, Interval(kappa - half, min(1.0, kappa + half), confidence, "fleiss"))
 
 

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from promptctl.calibrations.agreement import AgreementReport
     from promptctl.calibrations.calibrating import Calibrated, CalibrationRequest
     from promptctl.calibrations.labelling import Imported, LabelItem, LabelRequest, ReplyLabelling
+    from promptctl.calibrations.listing import JudgeStatus
     from promptctl.calls.loop import LoopThread
     from promptctl.context import Context
     from promptctl.datasets.questions import LabelledReplies
     from promptctl.evaluations.session import OnProgress
-    from promptctl.formats.calibration_file import Calibration
 
 
 class Judges:
@@ -87,8 +87,8 @@ class Judges:
             context, loop, request.limits, on_progress, lambda session: calibrate(context, session, planned)
         )
 
-    def calibrations(self) -> list[Calibration]:
-        """Return what is known of the judges' agreement with people. Raises `InvalidFiles` for a file that is wrong."""
-        from promptctl.formats.calibration_file import read_calibrations
+    def list(self) -> list[JudgeStatus]:
+        """Return the judges that datasets ask, each with what is known of its agreement with people."""
+        from promptctl.calibrations.listing import list_judges
 
-        return read_calibrations(self._context.fresh().repository.work_tree)
+        return list_judges(self._context.fresh())

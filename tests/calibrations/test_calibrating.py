@@ -110,7 +110,8 @@ def test_a_judge_is_held_against_people_and_the_file_says_it(desk: Lab) -> None:
     assert data["calibrations"][0]["labels"]["replies"] == 40
     with desk.open() as workspace:
         assert workspace.validate().problems == ()
-        assert workspace.judges.calibrations() == [made]
+        (status,) = workspace.judges.list()
+        assert (status.calibration, status.lack, status.datasets) == (made, None, ("datasets/triage.yaml",))
     assert desk.one(min_pass=0).totals.judged[0]["corrected_rate"] is not None
 
 

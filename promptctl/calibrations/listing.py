@@ -1,0 +1,81 @@
+"""The judges that a workspace asks, each with what is known of its agreement with people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from promptctl.assertions.assertion import AskedJudge
+from promptctl.assertions.embedding import EMBEDDER
+from promptctl.assertions.judging import judge_model
+from promptctl.assertions.licences import Licences, judged
+from promptctl.datasets.index import DatasetIndex
+from promptctl.errors import InvalidFiles, ModelError, WorkspaceError
+from promptctl.formats.calibration_file import Calibration, read_calibrations
+from promptctl.formats.settings_file import CalibrationRule
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeStatus:
+    """A judge with one model on one rubric: where it is asked, and whether it has shown that it agrees with people.
+
+    `lack` says why it decides nothing where `judge: calibrated` is asked; None if it decides. `rubric` is for people.
+    """
+
+    judge: str
+    model: str | None
+    type: str
+    rubric: str
+    datasets: tuple[str, ...]
+    calibration: Calibration | None
+    lack: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys."""
+        names = ("judge", "model", "type", "rubric", "lack")
+        known = None if self.calibration is None else self.calibration.as_dict()
+        return {**{name: getattr(self, name) for name in names}, "datasets": list(self.datasets), "calibration": known}
+
+
+def list_judges(context: Context) -> list[JudgeStatus]:
+    """Return the judges that sound datasets ask, and those whose calibrations nothing asks for any more."""
+    rule, default = context.settings.gate.calibrated or CalibrationRule(), context.settings.gate.judge
+    licences = Licences(context, rule, default_model=default, needs_key=False)
+    index = DatasetIndex(context.repository.work_tree, limits=context.settings.limits)
+    asked: dict[tuple[AskedJudge, str], tuple[str, str, dict[str, None]]] = {}
+    for path in index.paths():
+        try:
+            assertions = [each for case in index.open(path).cases() for each in case.assertions]
+        except WorkspaceError:
+            continue
+        for each in judged(assertions):
+            key = AskedJudge(each.judge_prompt, each.options.get("model")), each.rubric
+            text = each.ready if isinstance(each.ready, str) else ""
+            asked.setdefault(key, (each.type, text, {}))[2][path] = None
+    found = []
+    for (judge, rubric), (type_, text, paths) in asked.items():
+        calibration, lack = licences.calibration(judge, rubric), licences.of(judge, rubric).lack
+        try:
+            model: str | None = judge_model(context, judge, default)
+        except ModelError:
+            model = None
+        text = text or (calibration.rubric_text if calibration is not None else "")
+        found.append(JudgeStatus(judge.prompt_id or EMBEDDER.id, model, type_, text, tuple(paths), calibration, lack))
+    held = {each.calibration.key for each in found if each.calibration is not None}
+    idle = "nothing is asked that it was measured for"
+    found += [
+        JudgeStatus(each.judge, each.model, each.rubric_type, each.rubric_text, (), each, idle)
+        for each in _all(context)
+        if each.key not in held
+    ]
+    return sorted(found, key=lambda each: (each.judge, each.model or "", each.type, each.rubric, each.datasets))
+
+
+def _all(context: Context) -> list[Calibration]:
+    try:
+        return read_calibrations(context.repository.work_tree)
+    except InvalidFiles:
+        return []  # each judge says that they cannot be read
