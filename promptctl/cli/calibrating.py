@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @grouped
 def calibrate(
     context: typer.Context,
-    judge: Annotated[
+    name: Annotated[
         str, typer.Argument(metavar="JUDGE", help="Its prompt's id; llm-rubric for judges/llm-rubric, and so on.")
     ],
     labels: Annotated[
@@ -58,7 +58,7 @@ def calibrate(
 
     workspace = options.workspace_of(context)
     request = CalibrationRequest(
-        judge=judge,
+        judge=name,
         labels=tuple(labels or ()),
         model=judging.judge,
         parameters=read_pairs(judging.judge_parameters, "--judge-param"),

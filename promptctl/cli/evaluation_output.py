@@ -342,4 +342,7 @@ def _tell_verdict(found: Evaluation, stream: TextIO) -> None:
         # A reply that could not be graded once cannot be graded again as long as nothing else is changed.
         is_asked = found.summary.error_types.keys() - {"Ungraded", "Uncalibrated"}
         again = "ask again with" if is_asked else "mend what each says, then"
-        tell(f"  {kinds}; {again}: promptctl eval resume {found.row.id[-8:]} --retry-errors")
+        resume = f"promptctl eval resume {found.row.id[-8:]} --retry-errors"
+        if found.summary.error_types.keys() == {"Uncalibrated"}:  # once it is calibrated, others decide
+            again, resume = "calibrate, then", f"promptctl eval {found.row.spec.ref}"
+        tell(f"  {kinds}; {again}: {resume}")
