@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Tests start promptctl many times: its modules are compiled once.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test coverage check check-format check-lint check-types check-imports format bench samples docs clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt

@@ -79,9 +79,9 @@ def test_every_tool_of_the_developers_is_pinned() -> None:
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
     pinned = {re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower() for line in lines}
     extras = project()["project"]["optional-dependencies"]
-    own = "promptctl-git[examples]"
+    own = "promptctl-git[examples,improve]"
     assert own in extras["dev"]
-    needed = {*project()["project"]["dependencies"], *extras["dev"], *extras["examples"]} - {own}
+    needed = {*project()["project"]["dependencies"], *extras["dev"], *extras["examples"], *extras["improve"]} - {own}
     assert {re.sub(r"[-_.]+", "-", re.split(r"[<>=![]", each)[0]).lower() for each in needed} <= pinned
 
 
