@@ -174,6 +174,6 @@ def _notes(
             yield "its calibrations are of the text before: measure them again with promptctl judge calibrate"
     if labels:
         named = ", ".join(f"`{old}@{label}`" for label in labels)
-        yield f"its labels follow; code that asks for {named} gets what it names today, and no later move"
+        yield f"its labels follow, also by {named}; `{old}` without a label is an error that names `{new}`"
     if is_shipped(old):
         yield f"`{old}` stood before the judge of that name that ships, which graders ask from now on"

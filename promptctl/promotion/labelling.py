@@ -14,9 +14,9 @@ from promptctl.labels.remote import remote_meant, remote_names
 from promptctl.labels.tags import LabelName
 from promptctl.promotion.moves import Mover, candidate_of
 from promptctl.promotion.rules import Proof, check_name
-from promptctl.prompts.loading import prompt_paths
+from promptctl.prompts.loading import path_in, prompt_paths
 from promptctl.versions.committed_settings import committed_settings
-from promptctl.versions.former_ids import check_has_labels, former_ids, labels_here
+from promptctl.versions.former_ids import check_has_labels, former_ids, id_of_today, labels_here
 from promptctl.versions.refs import Ref, parse_ref
 
 if TYPE_CHECKING:
@@ -275,12 +275,13 @@ class Labelling:
         return result
 
     def _label(self, name: str, moment: Moment) -> LabelName:
-        """Return the label of this name, with its prompt's earlier ids. Raises `UsageError` for a wrong name."""
+        """Return the label of this name, by its prompt's id of today, with the earlier ones. Raises `UsageError`."""
         ref = parse_ref(name)
         if ref.at is None:
             raise UsageError(f"`{name}` names no label", hint=f"write {name}@production, or a different label after @")
         check_name(ref.at)
-        return LabelName(ref.prompt, ref.at, former_ids(moment, ref.prompt))
+        prompt = ref.prompt if path_in(moment.work_tree, ref.prompt) else id_of_today(moment, ref.prompt)
+        return LabelName(prompt, ref.at, former_ids(moment, prompt))
 
     def _known(self, name: str) -> tuple[LabelName, Labels]:
         """Return a label of a prompt that there is or was, and the labels after the remote was asked."""

@@ -61,10 +61,7 @@ class Resolver:
         try:
             prompt = load_prompt(self._moment.work_tree, ref.prompt)
         except PromptNotFound as error:
-            from promptctl.versions.former_ids import id_of_today
-
-            today = id_of_today(self._moment, ref.prompt)
-            if today == ref.prompt:
+            if (today := self._today(ref)) == ref.prompt:
                 raise
             raise PromptNotFound(error.message, hint=f"it is named `{today}` now") from error
         version = Version(prompt.digest)
@@ -76,6 +73,14 @@ class Resolver:
             version = Version(prompt.digest, self._moment.head, not is_clean)
             version = self._numbered(prompt, version, committed)
         return PromptAtVersion(ref, prompt, version, self._moment.work_tree)
+
+    def _today(self, ref: Ref) -> str:
+        """Return the id that a prompt has in the work tree, if it is named by one that it had before."""
+        if path_in(self._moment.work_tree, ref.prompt) is not None:
+            return ref.prompt
+        from promptctl.versions.former_ids import id_of_today
+
+        return id_of_today(self._moment, ref.prompt)
 
     def _earlier_ids(self, ref: Ref) -> tuple[str, ...]:
         from promptctl.versions.former_ids import earlier_ids
@@ -107,6 +112,9 @@ class Resolver:
         """Return the version that a label names; None if that is no label of the prompt, under no id it ever had."""
         if label is None:
             return None
+        today = self._today(ref)
+        if today != ref.prompt:  # the label is moved under that id alone
+            return self._at_label(replace(ref, prompt=today), label)
         from promptctl.labels.tags import LabelName
 
         state = self._moment.label(LabelName(ref.prompt, label))

@@ -117,7 +117,7 @@ def test_a_rename_takes_everything_that_names_the_prompt_along(cli: Cli, root: P
     assert "nothing was written" in ran.err
     assert "`support/*` of a log rule (promptctl.yaml:7:15) does not match `team/sort`; it still holds" in ran.err
     assert "`team/*` of the budget `daily` (promptctl.yaml:9:5) matches it from now on" in ran.err
-    assert "code that asks for `support/triage@production` gets what it names today" in ran.err
+    assert "its labels follow, also by `support/triage@production`; `support/triage` without" in ran.err
     assert not (root / NEW).exists()
     write(root, "patch.diff", ran.out)
     git(root, "apply", "--check", "patch.diff")

@@ -199,3 +199,10 @@ def test_a_label_of_the_old_id_names_its_version(line: Repo) -> None:
     renamed_twice(line)
     assert display(line, "c@production") == "v1"
     assert opened(line).resolve("c@production").prompt.id == "c"
+    line.write(C, prompt_text("five", formerly="[a, b]"))
+    moved = line.commit("edit")
+    digest = opened(line).resolve("c").prompt.digest
+    set_label(line, "c", "production", 1, moved, digest=digest)
+    for name in ("a", "b", "c"):
+        found = opened(line).resolve(f"{name}@production")
+        assert (found.prompt.id, found.version.commit, found.prompt.digest) == ("c", moved, digest)
