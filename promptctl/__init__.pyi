@@ -1,5 +1,6 @@
 """The public names, each with the module that it is imported from on first use: `__init__.py` reads this list."""
 
+from promptctl.authoring.case_writing import WrittenCases as WrittenCases
 from promptctl.authoring.drafting import NewPrompt as NewPrompt
 from promptctl.authoring.improvement import Evidence as Evidence
 from promptctl.authoring.improvement import Improvement as Improvement

@@ -43,7 +43,7 @@ _OTHER_TYPES = {
 }
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What acts on a terminal, or shows a text in a different order than it has.
-_ACTING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+ACTING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _EDGE = "edge"
 _SHOWN = 120
 
@@ -156,7 +156,7 @@ class Drafts:
 
     def _faults(self, value: Mapping[str, Any]) -> Iterator[str]:
         """Yield what is wrong with the data itself."""
-        if found := _ACTING.search("".join(_texts(value))):
+        if found := ACTING.search("".join(texts_of(value))):
             yield f"it holds the control character U+{ord(found[0]):04X}: leave it out"
         yield from (f"`{role}` is empty" for role in ("system", "user") if not value[role].strip())
         names = [each["name"] for each in value["inputs"]]
@@ -214,14 +214,14 @@ class Drafts:
         return f"{problem.message}{line}" + (f"; {problem.hint}" if problem.hint else "")
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts_of(value: Any) -> Iterator[str]:
     """Yield every text of plain data, keys among them."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        yield from (text for item in value.items() for each in item for text in _texts(each))
+        yield from (text for item in value.items() for each in item for text in texts_of(each))
     elif isinstance(value, list):
-        yield from (text for each in value for text in _texts(each))
+        yield from (text for each in value for text in texts_of(each))
 
 
 def _new_dataset_path(tree: WorkTree, prompt_id: str) -> str:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from promptctl import errors
 from promptctl.cli import options
 from promptctl.cli.call_filter import FilterOptions
 from promptctl.cli.checks import say_check
 from promptctl.cli.commands import HelpfulCommand
+from promptctl.cli.generate import WriterOptions
+from promptctl.cli.inputs import read_pairs
 from promptctl.cli.output import format_id, say_json, tell, warn
 from promptctl.cli.proposing import offer
 from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import shortened
-from promptctl.reports.wording import count, name_some, percent
+from promptctl.cli.waiting import loading
+from promptctl.reports.wording import count, format_cost, name_some, percent
 
 app = typer.Typer(help="The cases that prompts are evaluated on.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -208,3 +212,46 @@ def split_dataset(
     if found.proposal.is_empty and not as_json:
         tell("nothing changes")
     offer(workspace, found.proposal, yes=yes, dry_run=dry_run, document=found.as_dict() if as_json else None)
+
+
+@app.command("generate", cls=HelpfulCommand)
+@options.grouped
+def generate_cases(
+    context: typer.Context,
+    prompt: Annotated[str, options.ref_argument("The prompt that the cases test.", metavar="ID")],
+    writer: WriterOptions,
+    number: Annotated[int, typer.Option("-n", "--n", min=1, max=500, metavar="N", help="How many cases.")] = 20,
+    kind: Annotated[
+        Literal["diverse", "edge", "adversarial", "injection"],
+        typer.Option("--kind", help="As in life; the ends of what is allowed; hard to get right; with instructions."),
+    ] = "diverse",
+    dataset: Annotated[
+        str | None, options.dataset_option("The dataset that they are for; else the one that tests the prompt.")
+    ] = None,
+    yes: options.Yes = False,
+    dry_run: options.WriteNothing = False,
+    as_json: options.Json = False,
+) -> None:
+    """Let a model write cases for a prompt: unlike those that are there, tagged `generated`, never held out."""
+    workspace = options.workspace_of(context)
+    options.begin_waiting(context, lambda: loading() or "a model is writing cases")
+    found = workspace.authoring.generate_cases(
+        prompt,
+        number,
+        kind,
+        dataset=dataset,
+        model=writer.model,
+        parameters=read_pairs(writer.parameters, "--param"),
+        max_cost=writer.max_cost,
+        source="run",
+        on_retry=tell,
+    )
+    options.end_waiting(context)
+    offer(workspace, found.proposal, yes=yes, dry_run=dry_run, document=found.as_dict() if as_json else None)
+    alike = f"; {found.alike} more left out, as they are like another case" if found.alike else ""
+    tell(
+        f"{len(found.cases)} of {count(found.asked, 'case')} for {found.path} · {format_cost(found.cost_nano_usd)}{alike}"
+    )
+    if found.stopped is not None:
+        warn(f"there are fewer than asked for: {found.stopped}")
+        raise typer.Exit(errors.INCOMPLETE)

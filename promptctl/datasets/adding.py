@@ -8,14 +8,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptctl.datasets.cases import Case
 from promptctl.datasets.dataset import Dataset
 from promptctl.errors import LogError, UsageError, WorkspaceError
 from promptctl.files.names import DATASET_SUFFIXES
+from promptctl.files.proposal import FileEdit, change_of
 from promptctl.files.tree import Overlay
 from promptctl.files.writing import replace_file
+from promptctl.files.yaml_editing import Set, edit_yaml
 from promptctl.formats.dataset_file import read_dataset_file
 from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.git.trees import WorkTree
@@ -26,6 +28,11 @@ from promptctl.log.store import Store
 from promptctl.prompts.loading import load_prompt, path_in
 from promptctl.prompts.prompt import MISSING, SENSITIVE_MARKS
 
+if TYPE_CHECKING:
+    from promptctl.datasets.splitting import Split
+    from promptctl.prompts.prompt import Prompt
+
+_MOST_BYTES = 1 << 30
 # Line ends of YAML 1.1, and characters that YAML takes only escaped.
 _ESCAPED = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
@@ -103,9 +110,34 @@ class CaseFile:
         """Yield the cases that are there."""
         yield from self._dataset.cases() if self._dataset else ()
 
+    @property
+    def split(self) -> Split | None:
+        """The draw of the cases into parts, if there is one."""
+        return self._dataset.split if self._dataset else None
+
+    @property
+    def has_default_assertions(self) -> bool:
+        """True if every reply is checked, whatever a case says."""
+        return bool(self._dataset and self._dataset.default_data.get("assert"))
+
+    def bare(self, inputs: Mapping[str, Any], prompt: Prompt) -> dict[str, Any]:
+        """Return inputs without those that have their default, of the dataset or else of the prompt."""
+        given = self._dataset.default_data.get("inputs", {}) if self._dataset else {}
+        usual = {**{each.name: each.default for each in prompt.inputs.values()}, **given}
+        return {name: value for name, value in inputs.items() if name not in usual or usual[name] != value}
+
     def check(self, entry: Mapping[str, Any], prompt: str) -> None:
         """Raise `WorkspaceError` if a case does not fit the prompts that are tested, whatever the other cases are."""
         self._check(self._with([entry], is_alone=True), prompt)
+
+    def change(self, entries: Sequence[Mapping[str, Any]], prompt: str) -> FileEdit:
+        """Return the change that appends cases. Raises `WorkspaceError` if one does not fit the prompt."""
+        data = self._with(entries)
+        self._check(data, prompt)
+        if self._is_lines:
+            before = self._tree.read(self.path, max_bytes=_MOST_BYTES)
+            data = before + (b"" if before.endswith(b"\n") or not before else b"\n") + data
+        return FileEdit(self.path, None, data) if self._head else change_of(self._tree, self.path, data)
 
     def write(self, entries: Sequence[Mapping[str, Any]], prompt: str) -> None:
         """Append cases. Raises `WorkspaceError` if one does not fit the prompt; then nothing is written."""
@@ -181,10 +213,10 @@ def _with_items(text: str, entries: Sequence[Mapping[str, Any]], path: str, *, i
     end_of_line = "\r\n" if "\r\n" in text else "\n"
     lines = re.findall(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+", text)
     start = next((number for number, line in enumerate(lines) if re.match(r"cases:[ \t]*(#.*)?$", line.rstrip())), None)
-    if start is None:
-        raise WorkspaceError(
-            f"{path}: its cases are not a list under a line `cases:`", hint="write each on lines of its own"
-        )
+    if start is None:  # a list in brackets, such as JSON has
+        rows = read_dataset_file(text.encode(), path).cases or ()
+        sets = [Set(("cases", len(rows) + at), dict(entry)) for at, entry in enumerate(entries)]
+        return edit_yaml(text.encode(), path, [Set(("cases",), list(entries))] if is_alone else sets).decode()
     end = next((number for number in range(start + 1, len(lines)) if re.match(r"[^\s#-]", lines[number])), len(lines))
     while end > start + 1 and not lines[end - 1].strip():
         end -= 1

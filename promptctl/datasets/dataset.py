@@ -242,7 +242,12 @@ class Dataset:
     @property
     def defaults(self) -> str:
         """The defaults that hold for every case, as one text."""
-        return as_text(dict(self._read().defaults.data))
+        return as_text(dict(self.default_data))
+
+    @property
+    def default_data(self) -> Mapping[str, Any]:
+        """The defaults as the file has them."""
+        return self._read().defaults.data
 
     def _begin(self, prompt: Prompt | None) -> tuple[RowFile, CaseMaker]:
         """Return the file and what makes cases of its rows; faults of the defaults are found the first time."""

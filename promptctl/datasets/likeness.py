@@ -49,6 +49,31 @@ class _Form(NamedTuple):
     rests: tuple[str, ...] = ()
 
 
+class Known:
+    """Inputs that are there, to compare further ones with, one at a time."""
+
+    def __init__(self, inputs: Iterable[Mapping[str, Any]]) -> None:
+        forms = [_form(each) for each in inputs]
+        self._common = _common_words(forms)
+        self._of_key: defaultdict[str, list[tuple[int, _Form]]] = defaultdict(list)
+        self._count = 0
+        for form in forms:
+            self._add(form)
+
+    def add(self, inputs: Mapping[str, Any]) -> None:
+        """Count inputs among those that are there."""
+        self._add(_form(inputs))
+
+    def like(self, inputs: Mapping[str, Any], threshold: float = ALIKE) -> int | None:
+        """Return the place of the first that these are like; None if there is none."""
+        form = _with_rests(_form(inputs), self._common)
+        return next((at for at, each in self._of_key[form.key] if _share(each, form, threshold) is not None), None)
+
+    def _add(self, form: _Form) -> None:
+        self._of_key[form.key].append((self._count, _with_rests(form, self._common)))
+        self._count += 1
+
+
 def alike(inputs: Sequence[Mapping[str, Any]], threshold: float = ALIKE) -> list[Alike]:
     """Return the pairs that are alike by at least `threshold`, by the place of the second.
 
@@ -64,7 +89,7 @@ def alike(inputs: Sequence[Mapping[str, Any]], threshold: float = ALIKE) -> list
     forms = {place: _form(inputs[place]) for place in first_of.values()}
     common = _common_words(forms.values())
     for place, form in forms.items():
-        forms[place] = form._replace(rests=tuple(_rest(text, common) for text in form.texts))
+        forms[place] = _with_rests(form, common)
     for one, other in _candidates(forms):
         share = _share(forms[one], forms[other], threshold)
         if share is not None:
@@ -125,8 +150,9 @@ def _common_words(forms: Iterable[_Form]) -> frozenset[str]:
     return frozenset(word for word, count in counts.items() if count > _COMMON * total)
 
 
-def _rest(text: str, common: frozenset[str]) -> str:
-    return " ".join(word for word in _WORD.findall(text) if word not in common)
+def _with_rests(form: _Form, common: frozenset[str]) -> _Form:
+    rests = (" ".join(word for word in _WORD.findall(text) if word not in common) for text in form.texts)
+    return form._replace(rests=tuple(rests))
 
 
 def _candidates(forms: Mapping[int, _Form]) -> Iterator[tuple[int, int]]:

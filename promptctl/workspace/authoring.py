@@ -9,6 +9,7 @@ from promptctl.errors import UsageError
 from promptctl.files.names import did_you_mean
 
 if TYPE_CHECKING:
+    from promptctl.authoring.case_writing import WrittenCases
     from promptctl.authoring.drafting import Brief, NewPrompt
     from promptctl.authoring.improvement import Improvement, ImprovementRequest
     from promptctl.authoring.improving import Improving
@@ -36,6 +37,17 @@ class GenerateOptions(TypedDict, total=False):
     examples: Sequence[str]
     inputs: Mapping[str, str]
     base: str | None
+    model: str | None
+    parameters: Mapping[str, Any]
+    max_cost: float | None
+    source: Source
+    on_retry: Callable[[str], object]
+
+
+class CaseOptions(TypedDict, total=False):
+    """Options of cases that a model writes: `dataset` is the one that they are for, the rest as `GenerateOptions`."""
+
+    dataset: str | None
     model: str | None
     parameters: Mapping[str, Any]
     max_cost: float | None
@@ -89,6 +101,49 @@ class Authoring:
             on_retry=options.get("on_retry"),
         )
         return await generate(context, brief, asked)
+
+    def generate_cases(
+        self, prompt_id: str, count: int = 20, kind: str = "diverse", **options: Unpack[CaseOptions]
+    ) -> WrittenCases:
+        """Return cases of a kind that a model writes for a prompt: `diverse`, `edge`, `adversarial` or `injection`.
+
+        They fit the prompt's inputs, are unlike those that are there, have the tags `generated` and of their kind, and
+        are never held out. Raises `UsageError` for a prompt that several datasets test, if none is named.
+        """
+        return self._waiting("agenerate_cases").run(self.agenerate_cases(prompt_id, count, kind, **options))
+
+    async def agenerate_cases(
+        self, prompt_id: str, count: int = 20, kind: str = "diverse", **options: Unpack[CaseOptions]
+    ) -> WrittenCases:
+        """`generate_cases`, awaited."""
+        from promptctl.authoring.case_writing import write_cases
+        from promptctl.authoring.packaged import AuthorOptions
+        from promptctl.datasets.adding import CaseFile
+        from promptctl.workspace.datasets import Datasets
+
+        for name in options:
+            if name not in CaseOptions.__annotations__:
+                hint = did_you_mean(name, CaseOptions.__annotations__)
+                raise UsageError(f"written cases have no option `{name}`", hint=hint or None)
+        if count < 1:
+            raise UsageError(f"{count} cases cannot be written: give a number from 1")
+        if "@" in prompt_id:
+            plain = prompt_id.partition("@")[0]
+            raise UsageError(f"`{prompt_id}` is a version, and datasets test the work tree", hint=f"name it `{plain}`")
+        context = self._context.fresh()
+        context.work_tree_for("new cases")
+        prompt = context.prompt(prompt_id).prompt
+        path, new_for = Datasets(context).path_for(prompt.id, options.get("dataset"))
+        file = CaseFile(context.root, path, context.settings.limits, new_for=new_for)
+        asked = AuthorOptions(
+            command="dataset generate",
+            model=options.get("model"),
+            parameters=options.get("parameters", {}),
+            account=account_of(options.get("max_cost")),
+            source=options.get("source", "api"),
+            on_retry=options.get("on_retry"),
+        )
+        return await write_cases(context, prompt, file, kind, count, asked)
 
     def infer(self, ref: str, *, uses_log: bool = True) -> Inferred:
         """Return the schemas that a prompt's file in the work tree lacks: of its inputs, and of its replies.

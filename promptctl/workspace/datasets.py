@@ -244,6 +244,27 @@ class Datasets:
                 raise UsageError(f"`{printable(name)}` cannot name a new dataset", hint=hint) from None
             return path, prompt
 
+    def path_for(self, prompt: str, name: str | None = None) -> tuple[str, str | None]:
+        """Return the path of the dataset that new cases of a prompt are for and, if it is not there, the prompt.
+
+        It is the one that is named, or the one that tests the prompt, and has no problems. Raises `UsageError` if
+        several do, or if the one that is named tests others, and `InvalidFiles`.
+        """
+        if name is not None:
+            path, new_for = self._named_or_new(name, prompt)
+        else:
+            testing = self._index().testing({prompt}).get(prompt, [])
+            if len(testing) > 1:
+                raise UsageError(f"{prompt} is tested by {', '.join(testing)}", hint="name one: --dataset FILE")
+            path, new_for = (testing[0], None) if testing else self._named_or_new(prompt, prompt)
+        if new_for is None:
+            prompts = self._sound(path)[0].header.prompts
+            if prompts and prompt not in prompts:
+                raise UsageError(
+                    f"{path} tests {', '.join(prompts)}, not {prompt}", hint="name it under its `prompts:`"
+                )
+        return path, new_for
+
     def tested_prompts(self) -> list[str]:
         """Return the ids of the prompts that a dataset tests, sorted."""
         return list(self._index().tested_prompts())

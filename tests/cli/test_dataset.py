@@ -9,6 +9,7 @@ import pytest
 from tests.cli.conftest import Cli
 from tests.cli.test_json_contract import fits
 from tests.evaluation_lab import Lab
+from tests.openai_server import reply
 
 
 @pytest.fixture(autouse=True)
@@ -212,3 +213,24 @@ def test_a_split_that_cannot_be_is_refused(lab: Lab, cli: Cli) -> None:
     assert (ran.exit_code, "write datasets/rows.yaml with `prompts:` and `cases: ./rows.csv`" in ran.err) == (3, True)
     assert cli("dataset", "split", "triage", "--seed", "-1").exit_code == 2
     assert cli("eval", "triage", "--split", "heldout").exit_code == 2
+
+
+def test_a_model_writes_cases_that_are_shown_and_added_once_that_is_wanted(lab: Lab, cli: Cli) -> None:
+    case = {"id": "late", "about": "Asks late.", "inputs": {"ticket": "It is late"}, "expected": "x"}
+    lab.server.default = reply(json.dumps({"cases": [case]}))
+    ran = cli("dataset", "generate", "triage", "-d", "triage", "--n", "2", "--kind", "edge", "--json")
+    assert ran.exit_code == 5
+    fits("dataset generate", ran.json)
+    assert (ran.json["cases"], ran.json["alike"], ran.json["written"]) == (["late"], 2, False)
+    assert len(cli("dataset", "show", "triage", "--json").json["cases"]) == 2
+    ran = cli("dataset", "generate", "triage", "-d", "triage", "-n", "1", "--yes")
+    assert ran.exit_code == 0
+    assert '"late"' in ran.out or "{id: late," in ran.out
+    assert "1 of 1 case for datasets/triage.yaml" in ran.err
+    assert cli("dataset", "show", "triage", "--json").json["cases"][-1]["tags"] == ["generated", "diverse"]
+    assert cli("dataset", "generate", "triage", "-d", "triage", "--kind", "egde").exit_code == 2
+    assert cli("dataset", "generate", "triag").exit_code == 3
+    assert cli("dataset", "generate", "triage", "-d", "triage", "-m", "echo/echo").exit_code == 4
+    lab.server.default = reply("No.")
+    ran = cli("dataset", "generate", "triage", "-d", "triage")
+    assert (ran.exit_code, ran.out) == (1, "")

@@ -1,0 +1,211 @@
+"""Cases that a model writes for a prompt: checked, unlike those that are there, and marked as generated."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from promptctl.authoring.drafting import ACTING, texts_of
+from promptctl.authoring.packaged import Author, AuthorOptions
+from promptctl.datasets.adding import CaseFile
+from promptctl.datasets.likeness import Known
+from promptctl.datasets.splitting import GENERATED, TRAIN
+from promptctl.errors import Incomplete, InputError, InvalidOutput, ModelError, RenderError, UsageError, WorkspaceError
+from promptctl.files.names import did_you_mean
+from promptctl.files.proposal import Proposal
+from promptctl.prompts.prompt import Message
+from promptctl.prompts.rendering import Renderer
+from promptctl.schemas.json_schema import Validator
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.prompts.prompt import Prompt
+
+WRITE_CASES = "authoring/cases"
+KINDS = ("diverse", "edge", "adversarial", "injection")
+# Cases of one reply: more of them are cut, or become alike.
+_MOST_AT_ONCE = 10
+# Replies in a row without a case that could be used.
+_MOST_IDLE = 2
+# Cases that are shown to the model, and characters of each.
+_MOST_SHOWN, _LONGEST_SHOWN = 30, 1000
+_NOT_IN_ID = re.compile(r"[^a-z0-9]+")
+_LONGEST_ID = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenCases:
+    """Cases that a model wrote for a prompt, with the change that adds them: nothing is written yet.
+
+    `alike` is how many it wrote that are like another case, and were left out. `stopped` says why there are fewer than
+    asked for.
+    """
+
+    prompt: str
+    kind: str
+    asked: int
+    path: str
+    cases: tuple[Mapping[str, Any], ...]
+    alike: int
+    stopped: str | None
+    cost_nano_usd: int | None
+    proposal: Proposal
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys."""
+        return {
+            "prompt": self.prompt,
+            "kind": self.kind,
+            "asked": self.asked,
+            "dataset": self.path,
+            "cases": [each["id"] for each in self.cases],
+            "alike": self.alike,
+            "stopped": self.stopped,
+            "cost_nano_usd": self.cost_nano_usd,
+        }
+
+
+async def write_cases(
+    context: Context, prompt: Prompt, file: CaseFile, kind: str, count: int, options: AuthorOptions
+) -> WrittenCases:
+    """Return cases of one kind for a prompt, as a model writes them; nothing is written to the file.
+
+    The model sees the prompt and, if the dataset has a split, cases of its part `train`: never any other. A case that
+    does not fit the prompt is asked for again; one that is like a case that is there is left out. Raises `UsageError`
+    for a kind that there is not and for a prompt without inputs, and what `Author.ask` raises if not one case came.
+    """
+    if kind not in KINDS:
+        raise UsageError(
+            f"there is no kind of cases `{kind}`", hint=did_you_mean(kind, KINDS) or f"the kinds are {', '.join(KINDS)}"
+        )
+    if not prompt.inputs:
+        raise UsageError(f"{prompt.id} has no inputs, so no two of its cases could differ", hint="declare its `inputs`")
+    author = Author(context, options)
+    author.prompt(WRITE_CASES)
+    written = _Written(prompt, file, kind, count)
+    cost: int | None = 0
+    stopped: str | None = None
+    idle = 0
+    while len(written.entries) < count and idle < _MOST_IDLE and stopped is None:
+        before = len(written.entries)
+        execution = None
+        try:
+            execution = await author.ask(WRITE_CASES, written.order(), written.check)
+        except InvalidOutput as error:
+            if not written.entries:
+                raise
+            execution = error.execution
+        except (ModelError, Incomplete) as error:
+            if not written.entries:
+                raise
+            stopped, execution = error.message, error.execution
+        spent = execution.cost_nano_usd if execution is not None else None
+        cost = None if cost is None or spent is None else cost + spent
+        idle = idle + 1 if len(written.entries) == before else 0
+    if stopped is None and len(written.entries) < count:
+        stopped = f"{_MOST_IDLE} replies in a row brought no case that could be used and is not there"
+    changes = (file.change(written.entries, prompt.id),) if written.entries else ()
+    return WrittenCases(
+        prompt=prompt.id,
+        kind=kind,
+        asked=count,
+        path=file.path,
+        cases=tuple(written.entries),
+        alike=written.alike,
+        stopped=stopped,
+        cost_nano_usd=cost,
+        proposal=Proposal(changes),
+    )
+
+
+class _Written:
+    """The cases written so far for one order, and the check of each reply."""
+
+    def __init__(self, prompt: Prompt, file: CaseFile, kind: str, count: int) -> None:
+        self._prompt, self._file, self._kind, self._count = prompt, file, kind, count
+        self._renderer = Renderer(prompt)
+        self._output = Validator(prompt.output.schema) if prompt.output.schema is not None else None
+        cases, split = list(file.cases()), file.split
+        self._ids = {id_ for case in cases for id_ in (case.id, case.id.partition("[")[0])}
+        self._there = Known(file.bare(case.inputs, prompt) for case in cases)
+        seen = [case for case in cases if split is not None and split.part(case) == TRAIN]
+        self._shown = [json.dumps(dict(case.inputs), ensure_ascii=False) for case in seen[:_MOST_SHOWN]]
+        self.entries: list[dict[str, Any]] = []
+        self.alike = 0
+
+    def order(self) -> dict[str, Any]:
+        """Return the inputs of the prompt that asks for the next cases."""
+        prompt = self._prompt
+        own = [json.dumps(each["inputs"], ensure_ascii=False) for each in self.entries]
+        messages = [each for each in prompt.messages if isinstance(each, Message)]
+        texts = [(each.role, each.content) for each in messages]
+        schema = prompt.output.schema
+        return {
+            "prompt": "\n\n".join(
+                f"[{role}]\n{content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)}"
+                for role, content in texts
+            ),
+            "inputs": [
+                {"name": each.name, "schema": dict(each.schema), "required": each.is_required}
+                for each in prompt.inputs.values()
+            ],
+            "output": "" if schema is None else json.dumps(schema, ensure_ascii=False),
+            "kind": self._kind,
+            "count": str(min(_MOST_AT_ONCE, self._count - len(self.entries))),
+            "needs_check": not self._file.has_default_assertions,
+            "known": [each[:_LONGEST_SHOWN] for each in [*self._shown, *own]],
+        }
+
+    def check(self, value: Mapping[str, Any]) -> list[str]:
+        """Take the cases of a reply that can be used; return what is wrong with the others, in words for the model."""
+        problems: list[str] = []
+        for given in value["cases"]:
+            if len(self.entries) == self._count:
+                return []
+            fault = self._take(given)
+            if fault is not None:
+                problems.append(f"the case `{given['id']}`: {fault}")
+        return [*problems, "reply with the corrected cases alone; the others are kept"] if problems else []
+
+    def _take(self, given: Mapping[str, Any]) -> str | None:
+        """Take a case unless it is like one that is there. Return what is wrong with it, if anything is."""
+        if found := ACTING.search("".join(texts_of(given))):
+            return f"it holds the control character U+{ord(found[0]):04X}: leave it out"
+        entry: dict[str, Any] = {
+            "id": self._free_id(given["id"]),
+            "description": " ".join(given["about"].split()),
+            "tags": [GENERATED, self._kind],
+            "inputs": given["inputs"],
+        }
+        entry |= {key: given[key] for key in ("expected", "assert") if key in given}
+        if self._output is not None and "expected" in given and not given.get("assert"):
+            for misfit in self._output.problems(given["expected"]):
+                return f"`expected` does not fit the prompt's schema: {misfit}"
+        try:
+            self._file.check(entry, self._prompt.id)
+            self._renderer.render(given["inputs"])
+        except WorkspaceError as error:
+            if "nothing decides" in error.message:
+                return "it says neither `expected` nor `assert`"
+            return f"{error.message}; {error.hint}" if error.hint else error.message
+        except (InputError, RenderError) as error:
+            return error.message
+        bare = self._file.bare(given["inputs"], self._prompt)
+        if self._there.like(bare) is not None:
+            self.alike += 1
+            return None
+        self._there.add(bare)
+        self._ids.add(entry["id"])
+        self.entries.append(entry)
+        return None
+
+    def _free_id(self, wanted: str) -> str:
+        stem = _NOT_IN_ID.sub("-", wanted.casefold())[:_LONGEST_ID].strip("-") or self._kind
+        number, free = 1, stem
+        while free in self._ids:
+            number += 1
+            free = f"{stem}-{number}"
+        return free
