@@ -44,7 +44,7 @@ class GenerateOptions(TypedDict, total=False):
     on_retry: Callable[[str], object]
 
 
-class CaseOptions(TypedDict, total=False):
+class CaseWritingOptions(TypedDict, total=False):
     """Options of cases that a model writes: `dataset` is the one that they are for, the rest as `GenerateOptions`."""
 
     dataset: str | None
@@ -103,7 +103,7 @@ class Authoring:
         return await generate(context, brief, asked)
 
     def generate_cases(
-        self, prompt_id: str, count: int = 20, kind: str = "diverse", **options: Unpack[CaseOptions]
+        self, prompt_id: str, count: int = 20, kind: str = "diverse", **options: Unpack[CaseWritingOptions]
     ) -> WrittenCases:
         """Return cases of a kind that a model writes for a prompt: `diverse`, `edge`, `adversarial` or `injection`.
 
@@ -113,7 +113,7 @@ class Authoring:
         return self._waiting("agenerate_cases").run(self.agenerate_cases(prompt_id, count, kind, **options))
 
     async def agenerate_cases(
-        self, prompt_id: str, count: int = 20, kind: str = "diverse", **options: Unpack[CaseOptions]
+        self, prompt_id: str, count: int = 20, kind: str = "diverse", **options: Unpack[CaseWritingOptions]
     ) -> WrittenCases:
         """`generate_cases`, awaited."""
         from promptctl.authoring.case_writing import write_cases
@@ -122,8 +122,8 @@ class Authoring:
         from promptctl.workspace.datasets import Datasets
 
         for name in options:
-            if name not in CaseOptions.__annotations__:
-                hint = did_you_mean(name, CaseOptions.__annotations__)
+            if name not in CaseWritingOptions.__annotations__:
+                hint = did_you_mean(name, CaseWritingOptions.__annotations__)
                 raise UsageError(f"written cases have no option `{name}`", hint=hint or None)
         if count < 1:
             raise UsageError(f"{count} cases cannot be written: give a number from 1")
