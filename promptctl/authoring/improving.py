@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptctl.authoring.candidates import Candidates, components_of
 from promptctl.authoring.evolution import BATCH, Ground, check_installed, evolve
@@ -27,6 +27,7 @@ from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.wording import as_text, count, name_some
 from promptctl.models.gateway import Usage
 from promptctl.models.tokens import token_counter
+from promptctl.models.worst_case import WorstCase
 
 if TYPE_CHECKING:
     from promptctl.authoring.candidates import EditedPrompt
@@ -113,14 +114,8 @@ class Improving:
     def _estimate_of_edits(self) -> Estimate:
         """Return what writing an edit in each round takes, by the size of what the writer is shown."""
         context, rounds, model = self._context, self.request.rounds, self.writer.model or ""
-        shown = [
-            {"passed": False, "inputs": dict(case.inputs), "reply": "", "problem": ""}
-            for case in islice(self.parts[TRAIN], BATCH)
-        ]
-        name, component = next(iter(self.candidates.components.items()))
-        prompt = [{"name": each, "text": text} for each, text in self.candidates.texts.items()]
-        given = {"part": name, "text": component.text, "prompt": prompt, "cases": shown}
-        rendered = self.writer.render(given)
+        declared = self.writer.prompt.inputs
+        rendered = self.writer.render({name: value for name, value in self._shown().items() if name in declared})
         tokens, words = token_counter()
         each = sum(tokens(as_text(message["content"])) for message in rendered.messages)
         most = self.writer.prompt.parameters.get("max_tokens")
@@ -141,11 +136,22 @@ class Improving:
             is_at_most=True,
         )
 
+    def _shown(self) -> dict[str, Any]:
+        """Return what the writer is shown in one round, but for the replies."""
+        cases = [
+            {"passed": False, "inputs": dict(case.inputs), "reply": "", "problem": ""}
+            for case in islice(self.parts[TRAIN], BATCH)
+        ]
+        prompt = [{"name": name, "text": text} for name, text in self.candidates.texts.items()]
+        return {"part": prompt[0]["name"], "text": prompt[0]["text"], "prompt": prompt, "cases": cases}
+
     def _bounds(self) -> SearchBounds:
         most, worst = self.request.limits.max_cost_nano_usd, 0
         if most is not None:
             plan = self.candidates.plan(self.candidates.made(self.candidates.texts), self.ids(HELD_OUT))
-            worst = estimate(self._context, plan).worst_nano_usd or 0
+            edit, models = self.author.call(WRITER, self._shown()).request, self._context.models
+            of_edit = WorstCase.of(edit, models.settings_of(edit.model).model, models.prices).nano_usd
+            worst = max(estimate(self._context, plan).worst_nano_usd or 0, of_edit or 0)
         return SearchBounds(
             rounds=self.request.rounds,
             choose=self.ids(CHOOSE),

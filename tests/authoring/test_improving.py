@@ -33,8 +33,10 @@ messages:
       You greet people.
   - {role: user, content: "{{ name }}"}
 """
-# Parts of the split that is drawn: 9, 9 and 12 of these.
-CASES = [f"visitor number {n} of the day" for n in range(30)]
+# Parts of the split that is drawn: 6, 5 and 6 of these.
+CASES = [f"visitor number {n} of the day" for n in range(17)]
+# Requests of a search whose first edit is the best: on 6 and 5, an edit, that on 4 and 5, and 6 on both sides.
+REQUESTS = 33
 
 
 def edit(text: str) -> str:
@@ -96,19 +98,18 @@ def test_a_planted_phrase_is_found_and_proven_on_cases_that_no_model_wrote_from(
     assert steps == ["trying it as it is", "round 1 of 3", "judging on the held-out cases"]
     assert found.evidence is not None
     numbers = found.evidence
-    assert (numbers.cases, numbers.before, numbers.after, numbers.p) == (found.cases[2], 0, 12, 2**-12)
+    assert (numbers.cases, numbers.before, numbers.after, numbers.p) == (found.cases[2], 0, 6, 2**-6)
     assert 0 < numbers.low < numbers.difference == numbers.high == 1
     assert found.trials[1].edited == ("message 1 (system)",)
-    # Every request is paid once: as it is on 9 and 9, the edit on 4 and 9, both on 12, and one for the edit.
-    assert (found.calls, len(desk.server.requests)) == (56, 56)
-    assert found.cost_nano_usd == 56 * 15_000
+    assert (found.calls, len(desk.server.requests)) == (REQUESTS, REQUESTS)
+    assert found.cost_nano_usd == REQUESTS * 15_000
     assert files(desk) == before
     with desk.open() as workspace:
         dataset = workspace.datasets.cases("greet")
         held_out = {str(case.inputs["name"]) for case in dataset.cases if case.id in _ids(desk, found, "after")}
         (call,) = (each for each in workspace.log.executions() if each.prompt == "authoring/improve")
         workspace.write(found.proposal)
-    assert len(held_out) == 12
+    assert len(held_out) == 6
     assert not [name for name in held_out if name in json.dumps(written(desk)[0])]
     assert call.call_metadata["command"] == "improve"
     after = files(desk)
@@ -136,13 +137,13 @@ def test_an_edit_that_helps_the_cases_it_was_made_for_alone_is_not_called_better
     )
     found = improve(desk)
     assert (found.verdict, found.best, found.exit_code) == ("not-shown", 1, 0)
-    assert "of 12 held-out cases 0 passed before and 0 after (+0 points" in found.reason
+    assert "of 6 held-out cases 0 passed before and 0 after (+0 points" in found.reason
     assert "5 must improve, and none get worse" in found.reason
     assert [change.path for change in found.proposal.changes] == ["datasets/greet.yaml"]
 
 
 def test_a_second_look_at_the_same_cases_costs_more(desk: Lab) -> None:
-    lucky = set(CASES[:20])
+    lucky = set(CASES[:12])
     desk.server.default = answering(
         lambda system, name: is_kind(system, name) and name in lucky, edit("You greet people. Please be kind.\n")
     )
@@ -187,8 +188,8 @@ def test_the_limit_on_the_cost_holds_and_the_same_command_goes_on(desk: Lab) -> 
     sent = len(desk.server.requests)
     rich = improve(desk)
     assert (rich.verdict, rich.best) == ("better", 1)
-    assert len(desk.server.requests) == 56
-    assert rich.calls == 56 - sent
+    assert len(desk.server.requests) == REQUESTS
+    assert rich.calls == REQUESTS - sent
 
 
 def test_what_judging_takes_is_kept_back(desk: Lab) -> None:
@@ -199,14 +200,17 @@ def test_what_judging_takes_is_kept_back(desk: Lab) -> None:
         "  - {role: system, content: You improve prompts.}\n  - {role: user, content: '{{ text }}'}\n"
         "output: {schema: {type: object, required: [text]}}\n",
     )
+    with desk.open() as workspace:
+        planned = Improving(workspace.context.fresh(), ImprovementRequest(ref="greet", dataset="greet"))
+    never = {planned.parts[part][0].inputs["name"] for part in ("train", "choose")}
     others = (edit(f"Greet in manner {n}.\n") for n in range(20))
     desk.server.default = answering(
-        lambda system, name: is_kind(system, name) and CASES.index(name) % 3 > 0,
+        lambda system, name: is_kind(system, name) and name not in never,
         edit("You greet people. Then be kind.\n"),
         *others,
     )
     found = improve(desk, rounds=20, limits=Limits(max_cost_nano_usd=1_500_000, concurrency=1))
-    assert (found.stopped, found.verdict, found.exit_code) == ("max-cost", "better", 0)
+    assert (found.stopped, found.verdict, found.exit_code) == ("max-cost", "better", 0), found.reason
     assert 2 < found.rounds < 20
     assert found.cost_nano_usd < 1_500_000
 
@@ -214,7 +218,7 @@ def test_what_judging_takes_is_kept_back(desk: Lab) -> None:
 def test_what_was_stopped_keeps_the_best_so_far_and_goes_on(desk: Lab) -> None:
     # Never all cases to choose by pass, so that the search goes on to its last round.
     answer = answering(
-        lambda system, name: is_kind(system, name) and name not in CASES[:9], edit("You greet. Always be kind.\n")
+        lambda system, name: is_kind(system, name) and name not in CASES[:5], edit("You greet. Always be kind.\n")
     )
     desk.server.default = answer
     request = ImprovementRequest(ref="greet", dataset="greet", rounds=3)
@@ -234,7 +238,7 @@ def test_what_was_stopped_keeps_the_best_so_far_and_goes_on(desk: Lab) -> None:
     desk.server.default = answering(lambda *_: True, edit("Never asked again."))
     whole = improve(desk, rounds=1)
     assert (whole.best, whole.evidence is not None) == (1, True)
-    assert len(desk.server.requests) - sent == 2 * 12  # the held-out cases alone
+    assert len(desk.server.requests) - sent == 2 * 6  # the held-out cases alone
 
 
 def test_a_writer_that_fails_for_good_is_said_and_asked_no_more(desk: Lab) -> None:
@@ -302,10 +306,10 @@ def test_the_estimate_bounds_what_is_asked(desk: Lab) -> None:
         request = ImprovementRequest(ref="greet", dataset="greet", rounds=3)
         search, judging, edits = workspace.authoring.estimate_improvement(request)
     assert not desk.server.requests
-    assert (search.calls, judging.calls, edits.calls) == (9 + 9 + 3 * (8 + 9), 24, 3)
+    assert (search.calls, judging.calls, edits.calls) == (6 + 5 + 3 * (8 + 5), 12, 3)
     found = improve(desk)
     assert found.verdict == "not-shown"
-    assert found.calls == 9 + 9 + 3 * (4 + 1)  # the prompt as it is was asked once, and no edit was kept
+    assert found.calls == 6 + 5 + 3 * (4 + 1)  # the prompt as it is was asked once, and no edit was kept
 
 
 class Chance:

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.authoring.test_improving import answering, desk, edit, files, is_kind
+from tests.authoring.test_improving import REQUESTS, answering, desk, edit, files, is_kind
 from tests.cli.conftest import Cli
 from tests.cli.test_json_contract import fits
 from tests.evaluation_lab import Lab, environ_of
@@ -28,22 +28,22 @@ def test_the_words_are_on_stderr_and_the_patch_on_stdout(desk: Lab, cli: Cli) ->
     assert "+      You greet people. All the same, be kind.\n" in ran.out
     lines = ran.err.splitlines()
     assert lines[0] == (
-        "greet unversioned · local/gpt-4o-mini · datasets/greet.yaml: 9 cases to learn from, 9 to choose by, "
-        "12 held out (split seed 3)"
+        "greet unversioned · local/gpt-4o-mini · datasets/greet.yaml: 6 cases to learn from, 5 to choose by, "
+        "6 held out (split seed 8)"
     )
     assert lines[1:4] == [
-        "  candidate 0: 0 of 9 · the prompt as it is",
-        "  candidate 1: 9 of 9 · round 1, from 0: message 1 (system) · best",
-        "better: of 12 held-out cases 0 passed before and 12 after (+100 points, 95% interval +52 to +100, p 0.00024)",
+        "  candidate 0: 0 of 5 · the prompt as it is",
+        "  candidate 1: 5 of 5 · round 1, from 0: message 1 (system) · best",
+        "better: of 6 held-out cases 0 passed before and 6 after (+100 points, 95% interval +22 to +100, p 0.016)",
     ]
     assert lines[4].startswith("  case by case: promptctl compare ")
     assert lines[5:] == [
-        "  1 of 10 rounds · 56 calls · $0.00084",
+        "  1 of 10 rounds · 33 calls · $0.000495",
         "nothing was written: --yes writes it, and git apply takes what is printed",
     ]
     assert files(desk) == before
     compared = cli(*lines[4].partition("promptctl ")[2].split())
-    assert "12 improved" in compared.out + compared.err
+    assert "6 improved" in compared.out + compared.err
     document = cli("improve", "greet", "-d", "greet", "--json").json
     fits("improve", document)
     assert (document["verdict"], document["written"], document["calls"]) == ("better", False, 0)
@@ -65,7 +65,7 @@ def test_a_verdict_that_is_not_known_writes_nothing_whatever_is_asked_for(desk: 
 def test_the_estimate_asks_nothing(desk: Lab, cli: Cli) -> None:
     ran = cli("improve", "greet", "-d", "greet", "--rounds", "2", "--dry-run")
     assert ran.exit_code == 0
-    assert ran.out.splitlines()[1].startswith("greet\tlocal/gpt-4o-mini\tgreet.yaml: train, choose\t52\t")
+    assert ran.out.splitlines()[1].startswith("greet\tlocal/gpt-4o-mini\tgreet.yaml: train, choose\t37\t")
     assert not desk.server.requests
     fits("improve --dry-run", cli("improve", "greet", "-d", "greet", "--dry-run", "--json").json)
 
@@ -93,7 +93,7 @@ def test_a_killed_search_goes_on_where_it_was(desk: Lab) -> None:
     processes: list[subprocess.Popen[bytes]] = []
 
     async def deadly(exchange: Exchange) -> None:
-        if len(desk.server.requests) == 28:
+        if len(desk.server.requests) == 17:
             os.kill(processes[0].pid, signal.SIGKILL)
         await calm(exchange)
 
@@ -107,5 +107,5 @@ def test_a_killed_search_goes_on_where_it_was(desk: Lab) -> None:
             out, _ = process.communicate(timeout=60)
         assert process.returncode == (-signal.SIGKILL if killed else 0)
     assert b'"verdict": "better"' in out
-    # Of 56 requests the one under way is asked for again; the edit and all others are not.
-    assert len(desk.server.requests) == 57
+    # Of these requests the one under way is asked for again; the edit and all others are not.
+    assert len(desk.server.requests) == REQUESTS + 1
