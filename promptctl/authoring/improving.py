@@ -88,7 +88,7 @@ class Improving:
         What ends it early is the session's: what was done is kept, and doing it again goes on from there.
         """
         hands = Hands(self._context, session, self.candidates, self.author, self._bounds(), on_step)
-        on_step("trying it as it is")
+        on_step("as it is")
         texts, as_it_is = self.candidates.texts, await hands.graded(self.candidates.texts, self.ids(TRAIN))
         failing = [each.case_id for each in as_it_is or () if not (each.has_passed or each.is_error)]
         if failing:
@@ -178,7 +178,7 @@ class Improving:
         elif session.stopped:
             verdict, reason = "unknown", "the best candidate so far was not tried on the held-out cases"
         else:
-            on_step("judging on the held-out cases")
+            on_step("judging")
             compared = await self._compared(session, self.candidates.made(best.texts))
             for side in (compared.base, compared.head):
                 if side.row.spec.group == self.plan.spec.group:  # one that was there already costs nothing

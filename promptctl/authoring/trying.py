@@ -261,7 +261,12 @@ def _key(texts: Texts) -> tuple[tuple[str, str], ...]:
 def _graded(row: ResultRow) -> Grade:
     """Return the grade of a result, with what whoever edits is shown: without what is sensitive, as the log has it."""
     has_passed, detail = row.status == "passed", row.detail
-    about: dict[str, Any] = {"passed": has_passed, "inputs": {**detail.inputs}, "reply": _cut(row.output or "")}
+    about: dict[str, Any] = {
+        "passed": has_passed,
+        "inputs": {**detail.inputs},
+        "reply": _cut(row.output or ""),
+        "problem": "",
+    }
     if detail.expected is not None:
         about["expected"] = detail.expected
     if not has_passed:

@@ -109,7 +109,8 @@ class EvaluationProgress:
         """Call by this name what comes from now on."""
         self._step = self._said = step
         if self._bar is not None:
-            self._bar.update(self._task, description=step, total=None, completed=0, counts="")
+            self._bar.remove_task(self._task)
+            self._task = self._bar.add_task(step, total=None, counts="")
 
     def __call__(self, plan: Plan, progress: Progress) -> None:
         """Show how far it is; called after each result."""

@@ -95,7 +95,7 @@ def test_a_planted_phrase_is_found_and_proven_on_cases_that_no_model_wrote_from(
     before, steps = files(desk), list[str]()
     found = improve(desk, steps.append)
     assert (found.verdict, found.best, found.exit_code, found.rounds) == ("better", 1, 0, 1)
-    assert steps == ["trying it as it is", "round 1 of 3", "judging on the held-out cases"]
+    assert steps == ["as it is", "round 1 of 3", "judging"]
     assert found.evidence is not None
     numbers = found.evidence
     assert (numbers.cases, numbers.before, numbers.after, numbers.p) == (found.cases[2], 0, 6, 2**-6)
@@ -177,6 +177,36 @@ def test_an_edit_that_is_mended_counts(desk: Lab) -> None:
     desk.server.default = answering(is_kind, "no", edit("Be {{ kind }}."), edit("You greet people; be kind."))
     assert improve(desk).verdict == "better"
     assert len(written(desk)) == 3
+
+
+def test_the_writer_sees_what_fails_and_one_case_that_must_go_on_passing(desk: Lab) -> None:
+    always = set(CASES[::2])
+    desk.server.default = answering(lambda _, name: name in always, edit("Greet."))
+    improve(desk, rounds=1)
+    (asked,) = written(desk)
+    shown = asked["messages"][-1]["content"]
+    assert (shown.count('passed="yes"'), shown.count('passed="no"')) == (1, 3)
+    assert shown.count("what is wrong: contains: ") == 3
+    assert "Its variables: name" in shown
+    assert "<part-" in shown
+
+
+def test_what_is_sensitive_reaches_no_writer(desk: Lab) -> None:
+    desk.write("prompts/greet.prompt.yaml", PROMPT.replace("{type: string}", "{type: string, sensitive: true}"))
+    echoing = answering(is_kind, edit("You greet people. Yet be kind.\n"))
+
+    async def answer(exchange: Exchange) -> None:
+        messages = exchange.request.body["messages"]
+        is_edit = messages[0]["content"].startswith("You improve prompts")
+        kind = "dear " if is_kind(messages[0]["content"], "") else ""
+        await (echoing if is_edit else reply(f"hello {kind}{messages[-1]['content']}"))(exchange)
+
+    desk.server.default = answer
+    found = improve(desk)
+    assert found.verdict == "better"
+    (asked,) = written(desk)
+    assert "visitor number" not in json.dumps(asked)
+    assert "[sensitive" in json.dumps(asked)
 
 
 def test_the_limit_on_the_cost_holds_and_the_same_command_goes_on(desk: Lab) -> None:
