@@ -185,8 +185,8 @@ class Candidates:
             yield f"it has {len(text):,} characters, and may have {MOST_CHARACTERS:,} at most"
         if not text.strip():
             yield "it is empty"
-        if any(not (character.isprintable() or character in "\n\t") for character in text):
-            yield "it holds control characters"
+        if any(not (character.isprintable() or character in "\n\t" or character in before) for character in text):
+            yield "it holds control characters, or marks of direction"
         if name == PARAMETERS:
             try:
                 self._parameters(text)
