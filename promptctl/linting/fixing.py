@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from promptctl.errors import InvalidFiles, Problem, WorkspaceError
+from promptctl.files.document import Key
 from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.tree import Tree
 from promptctl.files.yaml_editing import Remove, edit_yaml
+from promptctl.files.yaml_reader import read_yaml
 from promptctl.linting.finding import LintFinding
 from promptctl.linting.silencing import without_needless
 
@@ -28,8 +30,17 @@ def _edits(tree: Tree, by_path: dict[str, list[LintFinding]]) -> Iterator[FileEd
             before = tree.read(path)
             # First the comments: their lines are those of the file as it is.
             after = without_needless(before.decode(), found).encode()
-            removes = list(dict.fromkeys(keys for each in found for keys in each.removes))
-            for keys in removes:
+            for keys in _without_empty(dict.fromkeys(keys for each in found for keys in each.removes), before, path):
                 with suppress(WorkspaceError):
                     after = edit_yaml(after, path, [Remove(keys)])
             yield FileEdit(path, before, after)
+
+
+def _without_empty(removes: Iterable[tuple[Key, ...]], data: bytes, path: str) -> list[tuple[Key, ...]]:
+    """Return what is removed, a mapping as a whole if nothing would be left in it."""
+    removes = list(removes)
+    for parent in {keys[:-1] for keys in removes}:
+        own = [keys for keys in removes if keys[:-1] == parent]
+        if len(own) == len(read_yaml(data, path).part(*parent).data):
+            removes = [*(keys for keys in removes if keys not in own), parent]
+    return removes

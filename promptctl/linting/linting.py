@@ -115,7 +115,11 @@ def _chosen(files: Collection[str], paths: Sequence[str]) -> list[str]:
     for path in paths:
         found = [file for file in files if file == path or not path or file.startswith(path.rstrip("/") + "/")]
         if not found:
-            hint = did_you_mean(path, files) or "those are promptctl.yaml, prompts, schemas and partials"
+            folders = dict.fromkeys(file.rpartition("/")[0] for file in files)
+            hint = (
+                did_you_mean(path.rstrip("/"), [*files, *filter(None, folders)])
+                or "those are promptctl.yaml, prompts, schemas and partials"
+            )
             raise UsageError(f"`{path}` is no file of the workspace that can be linted", hint=hint)
         chosen += found
     return list(dict.fromkeys(chosen))

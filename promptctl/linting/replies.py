@@ -21,7 +21,7 @@ from promptctl.schemas.words import path_text
 # `JSON` nothing but words of the form of a reply, so that JSON as a subject or as material is not taken for it.
 _ADVERBS = r"(?:and|then|please|always|only|just|must|should|shall|you|now|finally|simply)\s{1,4}"
 _BEGIN = (
-    r"(?:^|[.!?:;,*>\])][ \t]{0,4}|\n[ \t]{0,20}(?:[-*\u2022]|\d{1,3}[.)])?[ \t]{0,8}|"
+    r"(?:(?:^|\n)[ \t]{0,20}(?:[-*\u2022]|\d{1,3}[.)])?[ \t]{0,8}|[.!?:;,*>\])][ \t]{0,4}|"
     rf"\b(?:and|then|please|always|only|just|must|should|shall|now)\s{{1,4}})(?:{_ADVERBS}){{0,3}}"
 )
 _VERB = r"(?:respond|reply|answer|return|output|produce|generate|emit|provide|give|send|write|print)"
@@ -31,9 +31,8 @@ _FILLER = (
     r"array|of|well-formed|parsable|parseable|compact|minified|structured|formatted|format|object|to|the|user|form|"
     r"and)\*{0,2}"
 )
-_JSON = (
-    r"\*{0,2}`?json`?\*{0,2}\b(?![- ]?(?:schemas?|lines?|ld|rpc|path|patch|pointer|parser|web|l\b|files?\b|api|5\b))"
-)
+_NO_REPLY = r"schemas?|lines?|ld|rpc|path|patch|pointer|parser|web|l\b|files?\b(?! with\b)|api|5\b"
+_JSON = rf"\*{{0,2}}`?json`?\*{{0,2}}\b(?![- ]?(?:{_NO_REPLY}))"
 _REPLY = r"(?:response|reply|answer|output)s?"
 _MUST = r"(?:must|should|shall|has to|have to|needs to|is to|will)\s{1,4}(?:only |always |strictly )?"
 _ASKED = re.compile(

@@ -47,12 +47,13 @@ _INSTRUCTING = re.compile(
     r"keep|include|be|give|follow|remember|stay|say|choose|cite|mention)\b"
 )
 _LABEL = re.compile(
-    r"^\s*(?:[-*\u2022>#|]|\d+[.)])*\s*\W{0,2}(?:user|assistant|system|human|ai|q|a|question|answer|input|output|example|response|reply|query)\b[^:\n]{0,20}:",
+    r"^\s*(?:[-*\u2022>#|]|\d+[.)])*\s*\W{0,2}(?:user|assistant|system|human|ai|q|a|student|problem|solution|question|answer|input|output|example|response|reply|query)\b[^:\n]{0,30}:",
     re.I,
 )
 _SHOWN = (("<example", "</example"), ("```", "```"))
 _FEWEST_WORDS, _FEWEST_CHARACTERS = 5, 25
-_MOST_BEFORE = 100
+_MOST_BEFORE, _MOST_OF_A_LINE = 100, 2_000
+_IS_FIRST = re.compile(r"[\s\-*\u2022>#|\d.)]*")
 
 
 def secrets(text: str, path: str) -> Iterator[LintFinding]:
@@ -123,20 +124,26 @@ def _repeated_in(text: MessageText) -> Iterator[LintFinding]:
         words = _normal(found[0])
         if words is None or any(start <= found.start() < end for start, end in shown):
             continue
-        at = max(
-            flat.rfind("\n", max(0, found.start() - _MOST_BEFORE), found.start()) + 1, found.start() - _MOST_BEFORE
-        )
-        if _LABEL.match(flat[max(0, at) : found.end()][: 2 * _MOST_BEFORE]):
-            continue
         at = found.start() + len(found[0]) - len(found[0].lstrip())
+        if _LABEL.match(_beginning(flat, at) + found[0][:_MOST_BEFORE]):
+            continue
         before = seen.setdefault(words, at)
-        if before == at or not set(text.piece(before).holds) <= set(text.piece(at).holds):
+        # At the end of an item a sentence is about that item, however often it is said.
+        is_apart = all(_IS_FIRST.fullmatch(_beginning(flat, each)) for each in (before, at))
+        if before == at or not (is_apart or "\n" not in flat[before:at][:_MOST_OF_A_LINE]):
+            continue
+        if not set(text.piece(before).holds) <= set(text.piece(at).holds):
             continue
         first, place = text.place(before), text.place(at)
         of = f" of {first.path}" if first.path != place.path else ""
         message = f"this says again what line {first.line}{of} says"
         yield finding("P403", message, place, "say it once: each call pays for it", also=(first,))
         return
+
+
+def _beginning(flat: str, at: int) -> str:
+    """Return what stands on a line before a character of it, as far as that matters."""
+    return flat[max(flat.rfind("\n", max(0, at - _MOST_BEFORE), at) + 1, at - _MOST_BEFORE, 0) : at]
 
 
 def _shown(flat: str) -> list[tuple[int, int]]:

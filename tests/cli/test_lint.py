@@ -71,6 +71,7 @@ def test_an_error_fails(cli: Cli, root: Path) -> None:
         (["--json", "--format", "sarif"], "cannot be given together", 2),
         (["--fix", "--format", "github"], "cannot be given together", 2),
         (["prompts/idel.prompt.yaml"], "prompts/idle.prompt.yaml", 2),
+        (["prompt"], "did you mean `prompts`?", 2),
         (["/"], "is not in the workspace", 2),
     ],
 )
@@ -110,6 +111,17 @@ class TestFix:
         ran = cli("lint", "--fix", "--yes", "--json")
         assert (ran.json["written"], ran.json["warnings"]) == (True, 0)
         assert ran.json["changes"] == [{"path": "prompts/idle.prompt.yaml", "action": "changed", "moved_from": None}]
+
+    def test_all_parameters_of_a_prompt(self, cli: Cli, root: Path) -> None:
+        write(
+            root,
+            "prompts/idle.prompt.yaml",
+            "model: openai/gpt-4o\nparameters: {top_k: 4}\n" + MENDED[MENDED.index("inputs") :],
+        )
+        assert cli("lint", "--fix", "--yes").exit_code == 0
+        assert (root / "prompts/idle.prompt.yaml").read_text() == "model: openai/gpt-4o\n" + MENDED[
+            MENDED.index("inputs") :
+        ]
 
     def test_nothing_to_mend(self, cli: Cli, root: Path) -> None:
         write(root, "prompts/idle.prompt.yaml", MENDED)

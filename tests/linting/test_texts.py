@@ -62,6 +62,22 @@ class TestRepeated:
         assert (only.code, str(only.place)) == ("P403", "prompts/p.prompt.yaml:7")
         assert "line 5" in only.message
 
+    @pytest.mark.parametrize(
+        "content",
+        [
+            "Never invent names or numbers. Be kind. Never invent names or numbers.",
+            "1. Never invent names or numbers.\n2. Be kind.\n3. Never invent names or numbers. Be brief.",
+        ],
+    )
+    def test_in_one_paragraph_or_at_the_beginnings_of_lines(self, content: str) -> None:
+        assert codes(system(content)) == ["P403"]
+
+    def test_a_sentence_about_what_is_before_it_is_another_each_time(self) -> None:
+        items = (
+            "- A part on risks. Give it as a list of short items.\n- A part on costs. Give it as a list of short items."
+        )
+        assert codes(system(items)) == []
+
     def test_also_through_a_partial(self) -> None:
         text = system('Never invent names or numbers.\n{% include "./a.j2" %}')
         assert "P403" in codes(text, a_j2="Never invent names or numbers.\n")
