@@ -140,19 +140,20 @@ def find_root(start: Path) -> Path:
 
 
 class _Part:
-    """A part of a workspace, made when it is asked for."""
+    """A part of a workspace, made when it is asked for of its context and of fields of the workspace."""
 
-    def __init__(self, module: str, name: str, about: str) -> None:
-        self._module, self._name, self.__doc__ = module, name, about
+    def __init__(self, module: str, name: str, about: str, *fields: str) -> None:
+        self._module, self._name, self.__doc__, self._fields = module, name, about, fields
 
     def __get__(self, workspace: Workspace | None, owner: type) -> Any:
         if workspace is None:
             return self
-        return getattr(import_module(f"promptctl.workspace.{self._module}"), self._name)(workspace.context)
+        made = getattr(import_module(f"promptctl.workspace.{self._module}"), self._name)
+        return made(workspace.context, *(getattr(workspace, field) for field in self._fields))
 
 
-def _part(module: str, name: str, about: str) -> Any:
-    return _Part(module, name, about)
+def _part(module: str, name: str, about: str, *fields: str) -> Any:
+    return _Part(module, name, about, *fields)
 
 
 class Workspace:
@@ -214,27 +215,13 @@ class Workspace:
 
         return Labelling(self.context)
 
-    @property
-    def snapshots(self) -> Snapshots:
-        """Files with the prompts of labels, for a process without Git."""
-        from promptctl.workspace.snapshots import Snapshots
-
-        return Snapshots(self.context, self.labels)
-
-    @property
-    def authoring(self) -> Authoring:
-        """Prompts and changes of them that are proposed: by a model, or as a form to be filled in."""
-        from promptctl.workspace.authoring import Authoring
-
-        return Authoring(self.context, self._waiting)
-
-    @property
-    def judges(self) -> Judges:
-        """The judges, and people who label replies in their place."""
-        from promptctl.workspace.judges import Judges
-
-        return Judges(self.context, self._waiting)
-
+    snapshots: Snapshots = _part(
+        "snapshots", "Snapshots", "Files with the prompts of labels, for a process without Git.", "labels"
+    )
+    authoring: Authoring = _part(
+        "authoring", "Authoring", "Prompts and changes of them, proposed by a model or as a form.", "_waiting"
+    )
+    judges: Judges = _part("judges", "Judges", "The judges, and people who label replies in their place.", "_waiting")
     log: Log = _part("log", "Log", "The log of all calls: what ran, its answer, its cost.")
     costs: Costs = _part("costs", "Costs", "The costs of calls.")
     budgets: Budgets = _part("budgets", "Budgets", "The rules of spending, with what is spent of each.")
