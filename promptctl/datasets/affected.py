@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from promptctl.errors import WorkspaceError
-from promptctl.files.names import DATASETS, ROW_SUFFIXES, is_dataset, is_prompt_file, is_recording
+from promptctl.files.names import DATASETS, ROW_SUFFIXES, is_dataset, is_human_labels, is_prompt_file, is_recording
 from promptctl.files.tree import Tree, prompt_files
 
 # A text in which a path may be written so that its letters do not stand in it: an escape, a name made of several.
@@ -52,7 +52,9 @@ def _texts(tree: Tree, paths: Iterable[str], more: tuple[str, ...] = ()) -> dict
     """Return those of the files that are ours and can be read."""
     texts: dict[str, bytes] = {}
     for path in paths:
-        if path.endswith((".yaml", ".yml", ".json", ".j2", *more)) and not is_recording(path):
+        if path.endswith((".yaml", ".yml", ".json", ".j2", *more)) and not (
+            is_recording(path) or is_human_labels(path)
+        ):
             with suppress(WorkspaceError, OSError):
                 texts[path] = tree.read(path)
     return texts

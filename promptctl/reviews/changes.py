@@ -10,7 +10,7 @@ from promptctl.datasets.index import DatasetIndex
 from promptctl.differences.diff import diff_prompts
 from promptctl.differences.renames import Named, renames_between, sources_of
 from promptctl.errors import Problem, PromptNotFound, WorkspaceError
-from promptctl.files.names import DATASETS, SETTINGS, is_dataset, is_prompt_file, is_recording
+from promptctl.files.names import DATASETS, SETTINGS, is_dataset, is_human_labels, is_prompt_file, is_recording
 from promptctl.files.tree import prompt_files
 from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.git.repository import Git
@@ -212,7 +212,8 @@ class _Finder:
     def _datasets(self) -> list[DatasetReview]:
         below = [change for change in self._changed if change.path.startswith(DATASETS + "/")]
         own = {change.path: change for change in below if is_dataset(change.path)}
-        beside = [change.path for change in below if not is_dataset(change.path) and not is_recording(change.path)]
+        no_rows = (is_dataset, is_recording, is_human_labels)
+        beside = [change.path for change in below if not any(is_kind(change.path) for is_kind in no_rows)]
         former = _moved(own.values())
         paths = {*own, *datasets_reached(self._head, beside)} - set(former.values())
         found = []
