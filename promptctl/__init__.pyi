@@ -7,6 +7,10 @@ from promptctl.authoring.improvement import Improvement as Improvement
 from promptctl.authoring.improvement import ImprovementRequest as ImprovementRequest
 from promptctl.authoring.improvement import Trial as Trial
 from promptctl.authoring.inferring import Inferred as Inferred
+from promptctl.authoring.shortened import Loss as Loss
+from promptctl.authoring.shortened import Shortened as Shortened
+from promptctl.authoring.shortened import ShorteningRequest as ShorteningRequest
+from promptctl.authoring.shortened import TriedCut as TriedCut
 from promptctl.calibrations.agreement import AgreementReport as AgreementReport
 from promptctl.calibrations.agreement import Disagreement as Disagreement
 from promptctl.calibrations.agreement import QuestionAgreement as QuestionAgreement

@@ -29,6 +29,7 @@ COMMANDS = (
     Command("show", "show:show", "Show everything about one prompt.", WRITE),
     Command("new", "new:new", "Begin a prompt and its dataset as a form to be filled in.", WRITE),
     Command("generate", "generate:generate", "Let a model write a prompt and its first dataset.", WRITE),
+    Command("shorten", "shorten:shorten", "Leave out what a prompt does not need, proven on its cases.", WRITE),
     Command("schema", "schemas:app", "Infer schemas of what prompts take and answer.", WRITE),
     Command("copy", "copying:copy", "Copy a prompt, at any version, to a new id.", WRITE),
     Command("rename", "life:rename", "Rename a prompt, with everything that names it.", WRITE),

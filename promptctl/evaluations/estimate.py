@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,25 @@ class Estimate:
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, with stable keys."""
         return asdict(self, dict_factory=bare_keys)
+
+    def times(self, number: int) -> Estimate:
+        """Return the estimate of so many evaluations like this one."""
+
+        def several(one: int | None) -> int | None:
+            return None if one is None else one * number
+
+        return replace(
+            self,
+            calls=self.calls * number,
+            judge_calls=self.judge_calls * number,
+            input_tokens=self.input_tokens * number,
+            output_tokens=several(self.output_tokens),
+            cost_nano_usd=several(self.cost_nano_usd),
+            judge_input_tokens=several(self.judge_input_tokens),
+            judge_output_tokens=several(self.judge_output_tokens),
+            judge_cost_nano_usd=several(self.judge_cost_nano_usd),
+            plan_worst_nano_usd=several(self.plan_worst_nano_usd),
+        )
 
 
 @dataclass(frozen=True, slots=True)

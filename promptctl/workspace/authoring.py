@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from promptctl.authoring.improvement import Improvement, ImprovementRequest
     from promptctl.authoring.improving import Improving
     from promptctl.authoring.inferring import Inferred
+    from promptctl.authoring.shortened import Shortened, ShorteningRequest
+    from promptctl.authoring.shortening import Shortening
     from promptctl.calls.account import Account
     from promptctl.calls.loop import LoopThread
     from promptctl.context import Context
@@ -192,8 +194,50 @@ class Authoring:
         context = self._context.fresh()
         return Improving(context, request), Session(context, request.limits, on_progress)
 
+    def shorten(
+        self,
+        request: ShorteningRequest,
+        on_progress: OnProgress | None = None,
+        on_step: Callable[[str], object] | None = None,
+    ) -> Shortened:
+        """Leave out what a prompt does not need: one part at a time, proven on cases that chose nothing.
+
+        `on_step` is told each part that is tried, `on_progress` each result. Ctrl-C finishes what is under way and
+        keeps what is proven; a second one stops at once. Raises `WorkspaceError` for a dataset too small to prove
+        anything on, and what planning an evaluation raises.
+        """
+        planned, session = self._shortening(request, on_progress)
+        return self._waiting("ashorten").run(_shortened(planned, session, on_step), on_interrupt=session.stop)
+
+    async def ashorten(
+        self,
+        request: ShorteningRequest,
+        on_progress: OnProgress | None = None,
+        on_step: Callable[[str], object] | None = None,
+    ) -> Shortened:
+        """`shorten`, awaited."""
+        return await _shortened(*self._shortening(request, on_progress), on_step)
+
+    def estimate_shortening(self, request: ShorteningRequest) -> list[Estimate]:
+        """Return what `shorten` would ask and cost at most; no key is needed."""
+        from promptctl.authoring.shortening import Shortening
+
+        return Shortening(self._context.fresh(), request, is_estimate=True).estimates()
+
+    def _shortening(self, request: ShorteningRequest, on_progress: OnProgress | None) -> tuple[Shortening, Session]:
+        from promptctl.authoring.shortening import Shortening
+        from promptctl.evaluations.session import Session
+
+        context = self._context.fresh()
+        return Shortening(context, request), Session(context, request.limits, on_progress)
+
 
 async def _improved(planned: Improving, session: Session, on_step: Callable[[str], object] | None) -> Improvement:
+    async with session:
+        return await planned.run(session, on_step or (lambda _step: None))
+
+
+async def _shortened(planned: Shortening, session: Session, on_step: Callable[[str], object] | None) -> Shortened:
     async with session:
         return await planned.run(session, on_step or (lambda _step: None))
 

@@ -1,0 +1,201 @@
+"""The outcome of shortening a prompt: what was left out, what that may lose at most, and what it saves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from promptctl.errors import INCOMPLETE, OK, UsageError
+from promptctl.evaluations.request import EvaluationRequest, Limits
+from promptctl.files.proposal import Proposal
+from promptctl.files.wording import count, percent
+
+if TYPE_CHECKING:
+    from promptctl.authoring.cuts import Cut
+    from promptctl.log.results import StopReason
+    from promptctl.statistics.metric import MetricComparison
+
+CutOutcome = Literal["dropped", "needed", "not-proven", "unfit"]
+"""Left out; cases failed without it; the held-out cases do not allow it; the file would be wrong without it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShorteningRequest:
+    """A request to shorten a prompt of the work tree, on one dataset that tests it.
+
+    A loss of `margin` of the cases that pass, or more, must be ruled out; None takes the gate's. `seed` draws the split
+    if the dataset has none. The rest is as for an evaluation.
+    """
+
+    ref: str
+    dataset: str
+    model: str | None = None
+    margin: float | None = None
+    seed: int | None = None
+    judge: str | None = None
+    judge_parameters: Mapping[str, Any] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    allows_code: bool = False
+    leaves_out_code: bool = False
+
+    def __post_init__(self) -> None:
+        if self.margin is not None and not 0 < self.margin < 1:
+            raise UsageError(f"`margin` is a share between 0 and 1, not {self.margin}")
+
+    def evaluation(self, *, is_estimate: bool = False) -> EvaluationRequest:
+        """Return the request to evaluate the prompt on the whole dataset."""
+        return EvaluationRequest(
+            refs=(self.ref,),
+            datasets=(self.dataset,),
+            models=() if self.model is None else (self.model,),
+            judge=self.judge,
+            judge_parameters=self.judge_parameters,
+            limits=self.limits,
+            allows_code=self.allows_code,
+            leaves_out_code=self.leaves_out_code,
+            is_estimate=is_estimate,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TriedCut:
+    """One part that was tried: what became of it, and how many cases to choose by `lost` and `gained` without it."""
+
+    cut: Cut
+    outcome: CutOutcome
+    lost: int = 0
+    gained: int = 0
+    note: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys."""
+        return {
+            "what": self.cut.about,
+            "line": self.cut.line,
+            "text": self.cut.text,
+            "tokens": self.cut.tokens,
+            "outcome": self.outcome,
+            "lost": self.lost,
+            "gained": self.gained,
+            "note": self.note,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """The held-out cases before and after: the share of passing cases that may be lost, with its interval."""
+
+    cases: int
+    before: int
+    after: int
+    lost: int
+    gained: int
+    loss: float
+    low: float
+    high: float
+    confidence: float
+    evaluations: tuple[str, str]
+
+    @classmethod
+    def of(cls, metric: MetricComparison, evaluations: tuple[str, str]) -> Loss:
+        """Return the loss of a comparison of passing cases."""
+        return cls(
+            cases=metric.n,
+            before=round(metric.base_mean * metric.n),
+            after=round(metric.head_mean * metric.n),
+            lost=metric.regressed,
+            gained=metric.improved,
+            loss=0.0 - metric.difference,
+            low=0.0 - metric.tolerance.high,
+            high=0.0 - metric.tolerance.low,
+            confidence=metric.tolerance.confidence,
+            evaluations=evaluations,
+        )
+
+    @property
+    def words(self) -> str:
+        """The numbers in a sentence."""
+        low, loss, high = (f"{each * 100:+.1f}" for each in (self.low, self.loss, self.high))
+        return (
+            f"of {count(self.cases, 'held-out case')} {self.before} passed before and {self.after} after: "
+            f"a loss of {loss} points, {percent(self.confidence)} interval {low} to {high}"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys."""
+        return {
+            "cases": self.cases,
+            "passed_before": self.before,
+            "passed_after": self.after,
+            "lost": self.lost,
+            "gained": self.gained,
+            "loss": self.loss,
+            "interval": {"low": self.low, "high": self.high, "confidence": self.confidence},
+            "evaluations": dict(zip(("before", "after"), self.evaluations, strict=True)),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortened:
+    """The outcome of shortening a prompt. `tried` are its parts, longest first, each with what became of it.
+
+    `loss` is that of what is proposed; None if that is nothing. `tokens` are those of a request before, `saved_tokens`
+    the fewer after; `saved_nano_usd` a month of the `calls` in the log's last 30 days, None if there is no call or no
+    price. `proposal` leaves the dropped parts out, and keeps the split, where the dataset has none. Costs are of this
+    command. `stopped` says what ended it early.
+    """
+
+    prompt: str
+    version_display: str
+    model: str
+    dataset: str
+    choosing: int
+    held_out: int
+    split_seed: int
+    margin: float
+    tried: tuple[TriedCut, ...]
+    untried: int
+    loss: Loss | None
+    tokens: int
+    saved_tokens: int
+    recent_calls: int
+    saved_nano_usd: int | None
+    cost_nano_usd: int
+    unpriced: int
+    calls: int
+    proposal: Proposal
+    stopped: StopReason | None = None
+
+    @property
+    def dropped(self) -> list[TriedCut]:
+        """The parts that are left out."""
+        return [each for each in self.tried if each.outcome == "dropped"]
+
+    @property
+    def exit_code(self) -> int:
+        """5 if it ended before every part was tried, else 0."""
+        return INCOMPLETE if self.stopped is not None else OK
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys."""
+        return {
+            "prompt": self.prompt,
+            "version_display": self.version_display,
+            "model": self.model,
+            "dataset": self.dataset,
+            "cases": {"choosing": self.choosing, "held_out": self.held_out},
+            "split_seed": self.split_seed,
+            "margin": self.margin,
+            "parts": [each.as_dict() for each in self.tried],
+            "untried": self.untried,
+            "loss": None if self.loss is None else self.loss.as_dict(),
+            "tokens": self.tokens,
+            "saved_tokens": self.saved_tokens,
+            "recent_calls": self.recent_calls,
+            "saved_nano_usd_a_month": self.saved_nano_usd,
+            "cost_nano_usd": self.cost_nano_usd,
+            "unpriced": self.unpriced,
+            "calls": self.calls,
+            "stopped": self.stopped,
+        }

@@ -1,0 +1,133 @@
+"""`promptctl shorten`: a prompt without what it does not need, proven on cases that chose nothing."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import typer
+
+from promptctl.cli import options
+from promptctl.cli.estimate_output import say_estimate
+from promptctl.cli.evaluation_output import STOPPED, EvaluationProgress
+from promptctl.cli.inputs import read_pairs
+from promptctl.cli.output import format_id, tell, wrapped
+from promptctl.cli.proposing import offer
+from promptctl.errors import UsageError
+from promptctl.reports.wording import count, format_cost, format_spent
+
+if TYPE_CHECKING:
+    from promptctl import Shortened, TriedCut
+
+EXAMPLES = """\
+  promptctl shorten support/triage -d triage --dry-run
+  promptctl shorten support/triage -d triage --max-cost 1.00
+  promptctl shorten support/triage -d triage --margin 0.1 --yes
+"""
+_OUTCOMES = {"dropped": "dropped", "needed": "needed", "not-proven": "not proven", "unfit": "has to stay"}
+
+
+@dataclass(frozen=True, slots=True)
+class ShorteningOptions:
+    """Options for what is tried and what it may lose."""
+
+    heading: ClassVar[str] = "Search"
+    model: Annotated[str | None, options.model_option("Run the prompt on this model instead.")] = None
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            "--margin",
+            min=0.001,
+            max=0.999,
+            metavar="SHARE",
+            help="The loss of passing cases that must be ruled out. Default: the gate's, 0.05.",
+            callback=options.a_number,
+        ),
+    ] = None
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", help="Draws the split, if the dataset has none.")
+    ] = None
+
+
+@options.grouped
+def shorten(
+    context: typer.Context,
+    ref: options.Ref,
+    dataset: Annotated[str, options.dataset_option("The cases to choose by and to prove it on.")],
+    search: ShorteningOptions,
+    judging: options.JudgeOptions,
+    bounds: options.BoundOptions,
+    allow_code: options.AllowCode = False,
+    leave_out_code: options.LeaveOutCode = False,
+    yes: options.Yes = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would ask and cost; ask nothing.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Leave out one paragraph, example or description at a time, and keep what held-out cases allow.
+
+    Nothing is written unasked. Exit code 0 whether a part can be left out or not, 5 if it ended before all were tried.
+    """
+    if allow_code and leave_out_code:
+        raise UsageError("--allow-code and --leave-out-code cannot be given together")
+    workspace = options.workspace_of(context)
+    from promptctl import ShorteningRequest
+
+    request = ShorteningRequest(
+        ref=ref,
+        dataset=dataset,
+        model=search.model,
+        margin=search.margin,
+        seed=search.seed,
+        judge=judging.judge,
+        judge_parameters=read_pairs(judging.judge_parameters, "--judge-param"),
+        limits=bounds.limits(),
+        allows_code=allow_code,
+        leaves_out_code=leave_out_code,
+    )
+    if dry_run:
+        say_estimate(workspace.authoring.estimate_shortening(request), as_json=as_json)
+        return
+    with EvaluationProgress(context) as progress:
+        found = workspace.authoring.shorten(request, progress, progress.begin_step)
+    if not as_json:
+        _tell(found)
+    offer(workspace, found.proposal, yes=yes, document=found.as_dict() if as_json else None)
+    raise typer.Exit(found.exit_code)
+
+
+def _tell(found: Shortened) -> None:
+    """Print what was tried, and what came of it."""
+    _wrap(
+        f"{found.prompt} {found.version_display} · {found.model} · {found.dataset}: "
+        f"{count(found.choosing, 'case')} to choose by, {found.held_out} held out (split seed {found.split_seed})"
+    )
+    for each in found.tried:
+        _wrap(_words(each, found.choosing), "  ")
+    if found.loss is None:
+        _wrap("nothing that can be left out was found" if found.stopped is None else "nothing was proven yet")
+    else:
+        saved = "" if found.saved_nano_usd is None else f", {format_cost(found.saved_nano_usd)} a month"
+        by = f" at {count(found.recent_calls, 'call')} of the last 30 days" if saved else ""
+        _wrap(f"{count(found.saved_tokens, 'token')} of {found.tokens} fewer in each request{saved}{by}")
+        before, after = map(format_id, found.loss.evaluations)
+        _wrap(f"{found.loss.words}; {found.margin * 100:g} points or more are ruled out")
+        _wrap(f"case by case: promptctl compare {before} {after}", "  ")
+    _wrap(f"{count(found.calls, 'call')} · {format_spent(found.cost_nano_usd, found.unpriced)}", "  ")
+    if found.stopped is not None:
+        untried = f"{count(found.untried, 'part')} not tried; " if found.untried else ""
+        _wrap(
+            f"{STOPPED[found.stopped]}; {untried}the same command goes on, and asks for nothing that was answered", "  "
+        )
+
+
+def _words(tried: TriedCut, choosing: int) -> str:
+    """Return a part, and what became of it, in a line."""
+    why = f": {tried.note}" if tried.note else f", {tried.lost} of {choosing} lost" if tried.outcome == "needed" else ""
+    tokens = count(tried.cut.tokens, "token")
+    return f"{_OUTCOMES[tried.outcome]}{why} · {tokens} · {tried.cut.about}, line {tried.cut.line}: {tried.cut.words}"
+
+
+def _wrap(text: str, indent: str = "") -> None:
+    for line in wrapped(text, indent, sys.stderr):
+        tell(line)
