@@ -115,7 +115,7 @@ def read_inputs(texts: Sequence[str]) -> dict[str, str]:
 
 
 class Drafts:
-    """Drafts of one new prompt: checks the data of each reply, and keeps the last one that can be used.
+    """Drafts of one new prompt: checks the data of each reply, and keeps the last one that can be used, if any can.
 
     Raises `UsageError` for an id that is none or is taken, and `WorkspaceError` for a path through a link.
     """
@@ -138,20 +138,23 @@ class Drafts:
             return misfits
         errors: list[str] = []
         found: list[Problem] = []
+        proposal = Proposal()
         try:
             errors += self._faults(value)
             if not errors:
-                self.proposal = self._proposal(value)
-                found += self._problems(self.proposal.over(self._tree), value)
+                proposal = self._proposal(value)
+                found += self._problems(proposal.over(self._tree), value)
         except InvalidFiles as invalid:
             found += invalid.problems
         except (ValueError, RecursionError) as error:
             errors.append(f"it cannot be written as YAML: {error}")
-        self.warnings = tuple(each for each in found if each.severity == "warning")
-        errors += [self._in_words(each) for each in found if each.severity == "error"]
-        if self.warnings and (errors or not self._has_warned):
+        warnings = tuple(each for each in found if each.severity == "warning")
+        errors += [_in_words(each, proposal) for each in found if each.severity == "error"]
+        if not errors:
+            self.proposal, self.warnings = proposal, warnings
+        if warnings and (errors or not self._has_warned):
             self._has_warned = True
-            errors += [self._in_words(each) for each in self.warnings]
+            errors += [_in_words(each, proposal) for each in warnings]
         return errors
 
     def _faults(self, value: Mapping[str, Any]) -> Iterator[str]:
@@ -204,14 +207,15 @@ class Drafts:
                 for misfit in validator.problems(given["expected"]):
                     yield Problem(f"the case `{given['id']}` expects what does not fit `output_schema`: {misfit}")
 
-    def _in_words(self, problem: Problem) -> str:
-        """Return a problem for a model, which knows no lines of files: with the line itself."""
-        place, line = problem.place, ""
-        for change in self.proposal.changes:
-            if place is not None and place.path == change.path and place.line is not None and change.after is not None:
-                lines = change.after.decode().split("\n")
-                line = f" (at `{lines[place.line - 1].strip()[:_SHOWN]}`)" if place.line <= len(lines) else ""
-        return f"{problem.message}{line}" + (f"; {problem.hint}" if problem.hint else "")
+
+def _in_words(problem: Problem, proposal: Proposal) -> str:
+    """Return a problem for a model, which knows no lines of files: with the line itself."""
+    place, line = problem.place, ""
+    for change in proposal.changes:
+        if place is not None and place.path == change.path and place.line is not None and change.after is not None:
+            lines = change.after.decode().split("\n")
+            line = f" (at `{lines[place.line - 1].strip()[:_SHOWN]}`)" if place.line <= len(lines) else ""
+    return f"{problem.message}{line}" + (f"; {problem.hint}" if problem.hint else "")
 
 
 def texts_of(value: Any) -> Iterator[str]:

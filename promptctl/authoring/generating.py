@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.assertions.judges import ShippedJudges, is_shipped
 from promptctl.authoring.drafting import GENERATE, Brief, Drafts, NewPrompt
 from promptctl.authoring.packaged import SHIPPED, Author, AuthorOptions
-from promptctl.errors import InvalidOutput, ReplyCut, UsageError, WorkspaceError
+from promptctl.errors import CostLimitReached, InvalidOutput, ReplyCut, UsageError, WorkspaceError
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS
 from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.tree import is_there
@@ -54,8 +54,10 @@ async def generate(context: Context, brief: Brief, options: AuthorOptions) -> Ne
     drafts = Drafts(context, brief, is_generated=True)
     try:
         execution = await author.ask(GENERATE, _inputs(context, brief), drafts.check)
-    except InvalidOutput as error:
-        raise _without_a_prompt(error) from None
+    except (InvalidOutput, CostLimitReached) as error:
+        if drafts.proposal.is_empty:
+            raise _without_a_prompt(error) if isinstance(error, InvalidOutput) else error from None
+        execution = error.execution  # it was asked again for warnings alone, and that came to nothing
     if drafts.proposal.is_empty:  # as it calls tools instead of replying
         raise WorkspaceError(f"the reply to {GENERATE} is no prompt", hint=_HOW_TO_GENERATE)
     return _new_prompt(brief, drafts, execution)
