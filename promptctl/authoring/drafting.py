@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from promptctl.authoring.packaged import SHIPPED
@@ -20,6 +21,7 @@ from promptctl.files.wording import shown
 from promptctl.files.yaml_writing import Inline, yaml_text
 from promptctl.formats.formatting import format_file
 from promptctl.git.trees import WorkTree
+from promptctl.linting.linting import lint_prompt
 from promptctl.prompts.loading import load_prompt, load_prompt_file
 from promptctl.prompts.rendering import Renderer
 from promptctl.schemas.json_schema import Validator
@@ -44,6 +46,9 @@ _OTHER_TYPES = {
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What acts on a terminal, or shows a text in a different order than it has.
 ACTING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_TAG = re.compile(r"<([A-Za-z][\w.-]*)>")
+# A text with one of these keywords in its schema is no free one.
+_BOUNDED = frozenset(("enum", "const", "format", "pattern"))
 _EDGE = "edge"
 _SHOWN = 120
 
@@ -122,6 +127,7 @@ class Drafts:
 
     def __init__(self, context: Context, brief: Brief, *, is_generated: bool) -> None:
         self._tree: WorkTree = context.work_tree_for("a new prompt")
+        self._settings = context.settings
         self._brief = brief
         self._is_generated = is_generated
         self._has_warned = False
@@ -148,6 +154,7 @@ class Drafts:
             found += invalid.problems
         except (ValueError, RecursionError) as error:
             errors.append(f"it cannot be written as YAML: {error}")
+        found = list({(each.message, each.place): each for each in found}.values())  # two checks may say the same
         warnings = tuple(each for each in found if each.severity == "warning")
         errors += [_in_words(each, proposal) for each in found if each.severity == "error"]
         if not errors:
@@ -184,11 +191,13 @@ class Drafts:
         )
 
     def _problems(self, tree: Tree, value: Mapping[str, Any]) -> Iterator[Problem]:
-        """Yield what is wrong with the files: as `validate` says, and if nothing is, when they are used."""
+        """Yield what is wrong with the files: as `validate` says; if nothing is, as `lint` says, and when rendered."""
         report = validate_workspace(tree, [self.path, self.dataset])
         yield from report.problems
         if any(each.severity == "error" for each in report.problems):
             return
+        yield from lint_prompt(tree, self.path, self._settings, datetime.now(UTC).date())
+        yield from _bare_inputs(value)
         prompt = load_prompt_file(tree, self.path)
         allowed = self._brief.source.prompt.closure if self._brief.source else ()
         for path in prompt.closure[1:]:
@@ -216,6 +225,20 @@ def _in_words(problem: Problem, proposal: Proposal) -> str:
             lines = change.after.decode().split("\n")
             line = f" (at `{lines[place.line - 1].strip()[:_SHOWN]}`)" if place.line <= len(lines) else ""
     return f"{problem.message}{line}" + (f"; {problem.hint}" if problem.hint else "")
+
+
+def _bare_inputs(value: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield the warning of each free text of the user's message outside of tags: it would read as instructions."""
+    for each in value["inputs"]:
+        name, schema = each["name"], each["schema"]
+        if schema.get("type", "string") != "string" or not _BOUNDED.isdisjoint(schema):
+            continue
+        for found in re.finditer(rf"\{{\{{-?\s*{re.escape(name)}\b[^}}]*\}}\}}", value["user"]):
+            opened = [tag[1] for tag in _TAG.finditer(value["user"], 0, found.start())]
+            if not any(f"</{tag}>" in value["user"][found.end() :] for tag in opened):
+                message = f"`{name}` stands in `user` outside of tags, where its text reads as instructions"
+                yield Problem(message, None, f"put it between <{name}> and </{name}>", "bare-input", "warning")
+                break
 
 
 def texts_of(value: Any) -> Iterator[str]:
