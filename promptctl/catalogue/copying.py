@@ -12,8 +12,8 @@ from promptctl.catalogue.new_ids import new_prompt_path
 from promptctl.errors import InvalidFiles, Place, WorkspaceError
 from promptctl.files.document import Document, Key
 from promptctl.files.names import PROMPT_SUFFIXES, STATE_FOLDER, PathRefused, resolve_path
+from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.tree import Overlay, Tree
-from promptctl.files.writing import replace_file
 from promptctl.files.yaml_editing import Edit, Remove, Set, edit_yaml
 from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.prompts.closure import message_texts
@@ -43,6 +43,7 @@ class Copied:
     source: PromptAtVersion
     prompt: str
     path: str
+    proposal: Proposal
     rewritten: tuple[str, ...] = ()
     differing: tuple[str, ...] = ()
 
@@ -63,7 +64,7 @@ class Copied:
 
 
 def copy(parts: Context, ref: str, new_id: str) -> Copied:
-    """Write the prompt file that a ref names, at any version, to the work tree under a new id.
+    """Return the prompt file that a ref names, at any version, under a new id of the work tree. Nothing is written.
 
     The copy is a prompt of its own: what the file says under `formerly` is left out, and `copied_from` names its
     parent, but in a file of GitHub's dialect. Raises `UsageError` if the new id is wrong or taken, and
@@ -93,9 +94,15 @@ def copy(parts: Context, ref: str, new_id: str) -> Copied:
         raise _not_rewritable(source) from error
     if set(copied.closure[1:]) != named:
         raise _not_rewritable(source)
-    replace_file(tree.root / path, [data], is_new=True)
     differing = [each for each in sorted(named) if source.tree.read(each) != tree.read(each)]
-    return Copied(source=source, prompt=new_id, path=path, rewritten=tuple(draft.rewritten), differing=tuple(differing))
+    return Copied(
+        source=source,
+        prompt=new_id,
+        path=path,
+        proposal=Proposal((FileEdit(path, None, data),)),
+        rewritten=tuple(draft.rewritten),
+        differing=tuple(differing),
+    )
 
 
 class MovedText:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from promptctl.catalogue.copying import KEYS_BELOW
 from promptctl.catalogue.references import Reference, references_to
 from promptctl.catalogue.renaming import not_read
+from promptctl.catalogue.shared_files import closures_of
 from promptctl.datasets.human_labels import labels_folder
 from promptctl.errors import LabelRefused, UsageError, WorkspaceError
 from promptctl.files.names import DATASETS, is_dataset
 from promptctl.files.proposal import FileEdit, Proposal, change_of
+from promptctl.files.tree import is_there
 from promptctl.files.wording import name_some
 from promptctl.files.yaml_editing import Edit, Remove, Set, edit_yaml
 from promptctl.formats.calibration_file import calibration_path
@@ -178,8 +180,26 @@ def delete(
         references=tuple(edited),
         labels=tuple(f"{prompt_id}@{each.label}" for each in live),
         reason=reason,
-        notes=(*notes, *not_read(broken, prompt_id)),
+        notes=(*notes, *_lost(parts, path), *_left_alone(tree, path), *not_read(broken, prompt_id)),
     )
+
+
+def _lost(parts: Context, path: str) -> Iterator[str]:
+    """Yield words on a file that Git cannot bring back as it is."""
+    moment = parts.now()
+    if moment.head is None:
+        yield f"{path} is in no commit: nothing keeps it"
+    elif moment.blobs_here.get(path) != moment.tree_at(moment.head).blob(path):
+        yield f"{path} is not as HEAD has it: nothing keeps what is in it now"
+
+
+def _left_alone(tree: Tree, path: str) -> Iterator[str]:
+    """Yield words on the files that no other prompt uses."""
+    closures = closures_of(tree, prompt_paths(tree).values())
+    used = {each for other, closure in closures.items() if other != path for each in closure.paths}
+    for each in closures[path].paths[1:] if path in closures else ():
+        if each not in used and is_there(tree, each):
+            yield f"{each} is used by no other prompt; it stays"
 
 
 def _refuse_needed(prompt_id: str, needing: Sequence[Reference]) -> None:

@@ -8,21 +8,27 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.output import say, say_json, tell, warn
+from promptctl.cli.proposing import offer
 
 
 def copy(
     context: typer.Context,
     ref: options.Ref,
     new_id: Annotated[str, typer.Argument(metavar="ID", help="The copy's id: its path below prompts/.")],
+    dry_run: options.WriteNothing = False,
     as_json: options.Json = False,
 ) -> None:
     """Copy a prompt's file, as it was at any version, to a new id. No file is overwritten."""
-    copied = options.workspace_of(context).copy(ref, new_id)
+    workspace = options.workspace_of(context)
+    copied = workspace.life.copy(ref, new_id) if dry_run else workspace.copy(ref, new_id)
     for path in copied.differing:
         warn(f"{path} is not what it was at {copied.source.version.display}: the copy reads it as it is now")
     if as_json:
         say_json(copied.as_dict())
         return
-    say(f"written  {copied.path}")
+    if dry_run:
+        offer(workspace, copied.proposal, yes=False, dry_run=True)
+    else:
+        say(f"written  {copied.path}")
     for change in copied.rewritten:
         tell(f"  {change}")

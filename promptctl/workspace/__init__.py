@@ -276,9 +276,9 @@ class Workspace:
 
     def copy(self, ref: str, new_id: str) -> Copied:
         """Write the file of the prompt that a ref names, at any version, under a new id. Nothing is overwritten."""
-        from promptctl.catalogue.copying import copy
-
-        return copy(self.context.fresh(), ref, new_id)
+        copied = self.life.copy(ref, new_id)
+        self.write(copied.proposal)
+        return copied
 
     def generate(self, prompt_id: str, describe: str, **options: Unpack[GenerateOptions]) -> NewPrompt:
         """Return a new prompt and its first dataset as a model writes them from a description; nothing is written.

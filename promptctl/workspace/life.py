@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from promptctl.catalogue.copying import Copied
     from promptctl.catalogue.renaming import Renamed
     from promptctl.catalogue.retiring import Deleted, Retired
     from promptctl.catalogue.shared_files import SharedFile
@@ -19,6 +20,12 @@ class Life:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+
+    def copy(self, ref: str, new_id: str) -> Copied:
+        """Return a copy of the prompt that a ref names, at any version. `Workspace.copy` writes it, too."""
+        from promptctl.catalogue.copying import copy
+
+        return copy(self._context.fresh(), ref, new_id)
 
     def rename(self, old: str, new: str) -> Renamed:
         """Return the rename of a prompt, with the files that name it. Versions, labels, totals and rules follow.

@@ -34,6 +34,15 @@ def test_beside_the_old_file_only_the_parent_is_added(cli: Cli, inside: Path) ->
     assert without_parent(text, f"support/triage@{head}") == (inside / PATH).read_text()
 
 
+def test_a_dry_run_shows_the_copy_and_writes_nothing(cli: Cli, inside: Path) -> None:
+    ran = cli("copy", "chat", "other", "--dry-run")
+    assert (ran.exit_code, ran.out.splitlines()[:2]) == (
+        0,
+        ["diff --git a/prompts/other.prompt.yaml b/prompts/other.prompt.yaml", "new file mode 100644"],
+    )
+    assert not (inside / "prompts/other.prompt.yaml").exists()
+
+
 def test_an_older_version_is_copied_and_what_differs_beside_it_is_said(cli: Cli, inside: Path) -> None:
     ran = cli("copy", "support/triage@v1", "support/first", "--json")
     assert ran.json["version"] == 1

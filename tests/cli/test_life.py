@@ -324,6 +324,8 @@ def test_a_deletion_takes_its_tests_and_rules_along(cli: Cli, root: Path) -> Non
     ran = cli("delete", "support/triage")
     assert "warning: datasets/triage.yaml tests it alone, and goes with it" in ran.err
     assert "deleted file mode" in ran.out
+    assert "note: prompts/support/tone.j2 is used by no other prompt; it stays" in ran.err
+    assert "rules.j2" not in ran.err
     assert (root / OLD).exists()
     done = cli("delete", "support/triage", "--yes", "--json").json
     fits("delete", done)
@@ -367,6 +369,7 @@ def test_a_copy_knows_its_parent_and_the_parent_its_copies(cli: Cli, root: Path)
     assert f"\ncopied_from: {parent}\n" in text_of(root, "prompts/support/copy.prompt.yaml")
     tree = WorkTree(root)
     write(root, OLD, FILES[OLD])
+    assert "is not as HEAD has it: nothing keeps what is in it now" in cli("delete", "support/copy").err
     assert load_prompt(tree, "support/copy").digest == load_prompt(tree, "support/triage").digest
     assert f"copied     from {parent}" in cli("show", "support/copy").out
     commit(root, "copy")
