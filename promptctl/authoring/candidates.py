@@ -33,8 +33,8 @@ PARAMETERS = "parameters"
 _SAMPLING = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
 _EDITED_ROLES = ("system", "developer", "user")
 _MARKUP = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
-# A text of a case that is shorter may stand in a prompt by chance: a label, a name, a greeting.
-_LEAST_LEAK = 24
+# A text of a case that is shorter, or of fewer words, may stand in a prompt by chance: a label, a name, a greeting.
+_LEAST_LEAK, _FEWEST_WORDS = 16, 3
 
 Texts = Mapping[str, str]
 """The texts of a candidate by the names of its components."""
@@ -113,7 +113,8 @@ class EditedPrompt:
 class Candidates:
     """Makes candidates of one prompt, that of a plan, and says what is wrong with one.
 
-    `cases` are those whose texts no candidate may hold; candidates are rendered with the `shown` among them.
+    `cases` are those whose texts no candidate may hold; candidates are rendered with the `shown` among them. Raises
+    `WorkspaceError` for a file that cannot be edited in place.
     """
 
     def __init__(
@@ -124,7 +125,10 @@ class Candidates:
         self._cases = cases
         self._shown = shown
         self.components = components
-        self.original = self._tree.read(plan.target.prompt.path)
+        path = plan.target.prompt.path
+        self.original = self._tree.read(path)
+        # A file whose text allows no edit is found out before a model is asked for any.
+        edit_yaml(self.original, path, [Set(each.keys, f"{each.text}.\n\n.") for each in components.values()])
 
     @property
     def inputs(self) -> Iterable[str]:
@@ -208,7 +212,8 @@ class Candidates:
     @cached_property
     def _of_cases(self) -> frozenset[str]:
         texts = (text for case in self._cases for text in (*_leaves(case.inputs), *_leaves(case.expected)))
-        return frozenset(folded for text in texts if len(folded := _folded(text)) >= _LEAST_LEAK)
+        folded = {_folded(text) for text in texts}
+        return frozenset(each for each in folded if len(each) >= _LEAST_LEAK and each.count(" ") >= _FEWEST_WORDS - 1)
 
     @cached_property
     def _known(self) -> frozenset[str]:

@@ -69,7 +69,8 @@ class Improving:
             part: [case for case in cases if self.split.part(case) == part and _counts(case)] for part in PARTS
         }
         _check_sizes(dataset.header.path, self.parts)
-        self.author = Author(context, AuthorOptions(command="improve", model=request.writer, source=request.source))
+        writing = AuthorOptions(command="improve", model=request.writer, option="--writer", source=request.source)
+        self.author = Author(context, writing)
         self.writer = self.author.prompt(WRITER)
         if not is_estimate:
             context.models.settings_of(self.writer.model or "")
@@ -173,6 +174,9 @@ class Improving:
             verdict, reason = "unknown", "no case to learn from failed, and some could not be graded"
         elif best is None or (best.number == 0 and hands.stopped):
             verdict, reason = "unknown", "the search ended before a better candidate was found"
+        elif best.number == 0 and best.passed == len(self.parts[CHOOSE]):
+            choose = count(best.passed, "case")
+            verdict, reason = "not-shown", f"the prompt passes all of its {choose} to choose by: none can do better"
         elif best.number == 0:
             verdict, reason = "not-shown", "no candidate did better on the cases to choose by than the prompt as it is"
         elif session.stopped:

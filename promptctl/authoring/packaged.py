@@ -54,11 +54,12 @@ class AuthorOptions:
 
     `model` is asked instead of the prompt's or the workspace's, with `parameters` over the prompt's own. What all calls
     cost together is paid from `account`, if there is one. `on_retry` is told each time that the model is asked again:
-    which attempt that is, and why.
+    which attempt that is, and why. The command's option for the model is `option`.
     """
 
     command: str
     model: str | None = None
+    option: str = "--model"
     parameters: Mapping[str, Any] = field(default_factory=dict)
     account: Account | None = None
     source: Source = "api"
@@ -81,7 +82,7 @@ class Author:
         So a command without a model ends before it does anything else.
         """
         found = find_packaged(self._context, prompt_id)
-        model, hint = self._options.model or found.model, f"give --model, or set `model:` in {SETTINGS}"
+        model, hint = self._options.model or found.model, f"give {self._options.option}, or set `model:` in {SETTINGS}"
         if model is None:
             raise ModelConfigurationError(f"no model is named to ask by {prompt_id}", hint=hint)
         if recorded_model(model).startswith("echo/"):

@@ -103,6 +103,7 @@ def test_a_candidate_is_the_file_with_other_texts(candidates: Candidates) -> Non
         (SYSTEM, f"For example {QUESTION.upper()}", "it repeats the text of a case"),
         (SYSTEM, "Such as: and from  there to the mountains?", "it repeats the text of a case"),
         (SYSTEM, "Such as: about six hundred kilometres.", "it repeats the text of a case"),
+        (SYSTEM, "Turn \u202e around.", "marks of direction"),
         (SYSTEM, "Clear \x1b[2J the screen.", "it holds control characters"),
         (SYSTEM, " \n", "it is empty"),
         (SYSTEM, "x" * 20_001, "it has 20,001 characters"),

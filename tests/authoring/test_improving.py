@@ -115,7 +115,8 @@ def test_a_planted_phrase_is_found_and_proven_on_cases_that_no_model_wrote_from(
     after = files(desk)
     assert after["prompts/greet.prompt.yaml"] == PROMPT.replace("people.\n", "people. Above all, be kind.\n")
     assert f"split: {{seed: {found.split_seed}}}" in after["datasets/greet.yaml"]
-    again = improve(desk)
+    with desk.open() as workspace:
+        again = asyncio.run(workspace.authoring.aimprove(ImprovementRequest(ref="greet", dataset="greet")))
     assert (again.verdict, again.split_seed) == ("not-shown", found.split_seed)
     assert "nothing to learn" in again.reason
     assert again.proposal.is_empty
@@ -140,6 +141,16 @@ def test_an_edit_that_helps_the_cases_it_was_made_for_alone_is_not_called_better
     assert "of 6 held-out cases 0 passed before and 0 after (+0 points" in found.reason
     assert "5 must improve, and none get worse" in found.reason
     assert [change.path for change in found.proposal.changes] == ["datasets/greet.yaml"]
+
+
+def test_where_the_prompt_passes_what_is_chosen_by_there_is_nothing_to_choose(desk: Lab) -> None:
+    with desk.open() as workspace:
+        planned = Improving(workspace.context.fresh(), ImprovementRequest(ref="greet", dataset="greet"))
+    easy = {case.inputs["name"] for case in planned.parts["choose"]}
+    desk.server.default = answering(lambda _, name: name in easy, edit("Never asked for."))
+    found = improve(desk)
+    assert (found.verdict, found.rounds, found.calls) == ("not-shown", 0, 6 + 5)
+    assert found.reason == "the prompt passes all of its 5 cases to choose by: none can do better"
 
 
 def test_a_second_look_at_the_same_cases_costs_more(desk: Lab) -> None:
