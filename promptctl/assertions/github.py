@@ -57,12 +57,12 @@ async def llm(subject: Subject, assertion: Assertion, judge: Judge | None) -> Ou
 async def built_in(subject: Subject, assertion: Assertion, judge: Judge | None) -> Outcome:
     """One of GitHub's five ratings from 1 to 5, scored from 0 to 1; it passes above 0, so a rating of 2 does."""
     fields = _fields(subject)
-    offered = {
+    offered: dict[str, str] = {
         "question": as_text(fields["input"]) if "input" in fields else asked(subject),
         "expected": as_text(fields.get("expected", "")),
         "output": subject.stripped,
     }
-    found = read_judgement(await ask(judge, assertion, offered), ("rating",))
+    found = read_judgement(await ask(judge, assertion, offered), ("rating",), (offered["output"], offered["question"]))
     score, reason = rated(found)
     return found.outcome(score > 0, score, reason, expected=offered["expected"] or None, got=subject.stripped)
 

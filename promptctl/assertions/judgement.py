@@ -9,7 +9,7 @@ from typing import Any
 
 from promptctl.assertions.judge import JudgeReply
 from promptctl.assertions.outcome import Outcome, Ungraded, shown
-from promptctl.models.reading import describe_json_error, read_data, without_reasoning
+from promptctl.models.reading import describe_json_error, read_data_and_text, without_reasoning
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +56,18 @@ class Judgement:
         return value
 
 
-def read_judgement(reply: JudgeReply, keys: Sequence[str]) -> Judgement:
+def read_judgement(reply: JudgeReply, keys: Sequence[str], material: Sequence[str] = ()) -> Judgement:
     """Read a reply that is a JSON object with at least these keys.
 
-    Raises `Ungraded` for anything else.
+    Raises `Ungraded` for anything else, and for an object that the judged `material` holds word for word: a judge that
+    quotes it, behind the `</think>` that the material brought along, has said nothing of its own.
     """
     try:
-        said = read_data(reply.text, is_strict=True)
+        said, text = read_data_and_text(reply.text, is_strict=True)
     except (ValueError, RecursionError) as error:
         raise off_menu(reply, f"the judge's reply is not JSON: {describe_json_error(error)}") from None
+    if any(text in each for each in material):
+        raise off_menu(reply, "the judge's verdict stands word for word in what it judged")
     if not isinstance(said, dict):
         raise off_menu(reply, "the judge's reply is not a JSON object")
     missing = [key for key in keys if key not in said]

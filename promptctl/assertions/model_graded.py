@@ -127,8 +127,10 @@ async def _judgement(
     subject: Subject, assertion: Assertion, judge: Judge | None, keys: Sequence[str], **inputs: Any
 ) -> Judgement:
     """Ask the assertion's judge, who is given these inputs and those that every judge is given."""
-    common = {"output": assertion.text(subject), "inputs": dict(subject.inputs), "asked": asked(subject)}
-    return read_judgement(await ask(judge, assertion, {**inputs, **common}), keys)
+    output, given = assertion.text(subject), asked(subject)
+    common = {"output": output, "inputs": dict(subject.inputs), "asked": given}
+    reply = await ask(judge, assertion, {**inputs, **common})
+    return read_judgement(reply, keys, (output, given))
 
 
 def _needed(judge: Judge | None, assertion: Assertion) -> Judge:

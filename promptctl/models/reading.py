@@ -46,14 +46,19 @@ def read_data(text: str, *, is_strict: bool = False) -> Any:
     A block of reasoning before it (`<think>…</think>`) and one code fence around the whole of it are left aside;
     nothing else is repaired. With `is_strict` a key that is given twice is an error.
     """
+    return read_data_and_text(text, is_strict=is_strict)[0]
+
+
+def read_data_and_text(text: str, *, is_strict: bool = False) -> tuple[Any, str]:
+    """Return what `read_data` does, and the part of the text that it was read from."""
     decoder = _STRICT_DECODER if is_strict else _DECODER
     try:
-        return decoder.decode(text)
+        return decoder.decode(text), text.strip()
     except ValueError:
         bare = _unfenced(without_reasoning(text))
         if bare == text:
             raise
-    return decoder.decode(bare)
+    return decoder.decode(bare), bare.strip()
 
 
 def describe_json_error(error: Exception) -> str:
