@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.judges import ShippedJudges, find_judge
 from promptctl.assertions.judging import judge_model
+from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import WorkspaceError
 from promptctl.files.plain import canonical_json
 from promptctl.formats.dataset_file import read_dataset_file
@@ -18,7 +19,7 @@ from promptctl.models.gateway import recorded_model
 if TYPE_CHECKING:
     from promptctl.assertions.licences import Licences
     from promptctl.context import Context
-    from promptctl.datasets.dataset import Dataset
+    from promptctl.datasets.dataset import Dataset, Header
     from promptctl.evaluations.request import EvaluationRequest
     from promptctl.files.tree import Tree
     from promptctl.log.results import EvaluationSpec
@@ -61,7 +62,7 @@ def calibration_rule_of(context: Context, dataset: Dataset) -> CalibrationRule |
     """Return what is asked of judges on a dataset: all that settings, it and, in a review, BASE's own ask for."""
     asked = [context.settings.gate.calibrated, dataset.header.calibrated]
     if context.trusted_judges is not None:
-        asked.append(_rule_of_base(context.trusted_judges, dataset.header.path))
+        asked += _rules_of_base(context.trusted_judges, dataset.header)
     rules = [each for each in asked if each is not None]
     return reduce(CalibrationRule.with_other, rules) if rules else None
 
@@ -90,11 +91,16 @@ def known_calibrations(
     return {key: each.summary for key, each in sorted(used.items())}
 
 
-def _rule_of_base(base: Tree, path: str) -> CalibrationRule | None:
+def _rules_of_base(base: Tree, header: Header) -> list[CalibrationRule | None]:
+    """Return what BASE's own dataset asks of judges; of one that it does not have, what those of its prompts ask."""
     try:
-        return calibration_rule(read_dataset_file(base.read(path), path).header.get("judge"))
-    except (FileNotFoundError, WorkspaceError):
-        return None
+        return [calibration_rule(read_dataset_file(base.read(header.path), header.path).header.get("judge"))]
+    except FileNotFoundError:
+        index = DatasetIndex(base)
+        paths = {path for own in index.testing(header.prompts, skips_broken=True).values() for path in own}
+        return [index.open(path).header.calibrated for path in sorted(paths)]
+    except WorkspaceError:
+        return []
 
 
 def _lacking(context: Context, request: EvaluationRequest, dataset: Dataset, prompt: Prompt | None) -> set[str]:

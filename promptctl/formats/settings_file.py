@@ -92,6 +92,11 @@ class CalibrationRule:
     labels: int = 30
     max_age_days: int = 180
 
+    @property
+    def words(self) -> str:
+        """The rule in a few words."""
+        return f"κ {self.kappa:g} on {self.labels} labels within {self.max_age_days} days"
+
     def with_other(self, other: CalibrationRule | None) -> CalibrationRule:
         """Return the rule that asks for what either asks for."""
         if other is None:

@@ -195,6 +195,8 @@ def _line(row: EvaluationRow, earlier: list[EvaluationRow]) -> str:
     line = f"{row.id} passed {totals.passed} of {totals.cases} on {row.spec.dataset}"
     if _is_recorded(row):
         line += " (recorded replies)"
+    if any(each["undecided"] for each in totals.judged):
+        line += " (uncalibrated judges decided nothing)"
     if refused := [each for each in earlier if each.totals.verdict != "passed"]:
         told = name_some([f"{each.id[-8:]} {each.totals.passed} of {each.totals.cases}" for each in refused])
         line += f" (of {len(earlier) + 1} evaluations of it {len(refused)} did not pass: {told})"

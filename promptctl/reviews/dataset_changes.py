@@ -10,7 +10,7 @@ from promptctl.assertions.assertion import AskedJudge
 from promptctl.datasets.dataset import Dataset, Header
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.tree import Tree
-from promptctl.formats.settings_file import DatasetLimits
+from promptctl.formats.settings_file import CalibrationRule, DatasetLimits
 from promptctl.prompts.prompt import Prompt
 from promptctl.reviews.review import ChangeKind, DatasetReview, ReviewedCase
 
@@ -61,6 +61,7 @@ def compare_sides(
     if before.header is not None and after.header is not None:
         values = {name: (getattr(before.header, name), getattr(after.header, name)) for name in _HEADER}
         values["defaults"] = (before.defaults, after.defaults)
+        values["judge"] = (_words(before.header.calibrated), _words(after.header.calibrated))
         header = {name: both for name, both in values.items() if both[0] != both[1]}
     is_whole = not problems
     found = DatasetReview(
@@ -77,14 +78,23 @@ def compare_sides(
         before=before.cases if is_whole else {},
         after=after.cases if is_whole else {},
         min_pass=(_min_pass(before), _min_pass(after)),
+        calibrated=(_calibrated(before), _calibrated(after)),
         judges=(before.judges, after.judges),
         problems=problems,
     )
     return found if found.kind != "changed" or found.is_other_test or header else None
 
 
+def _words(rule: CalibrationRule | None) -> str | None:
+    return rule.words if rule is not None else None
+
+
 def _min_pass(side: DatasetSide) -> float | None:
     return side.header.min_pass if side.header is not None else None
+
+
+def _calibrated(side: DatasetSide) -> CalibrationRule | None:
+    return side.header.calibrated if side.header is not None else None
 
 
 def problems_of(error: WorkspaceError, path: str) -> tuple[Problem, ...]:

@@ -15,6 +15,7 @@ from promptctl.differences.breaks import Break
 from promptctl.differences.diff import PromptDiff
 from promptctl.errors import Problem
 from promptctl.evaluations.evaluation import Evaluation
+from promptctl.formats.settings_file import CalibrationRule
 from promptctl.labels.stretch import LabelMove
 from promptctl.prompts.prompt import Prompt
 
@@ -105,8 +106,8 @@ class DatasetReview:
     """One dataset that differs: ids of cases, by what became of them, and the values of its header that differ.
 
     `prompts` are the ids it tests, head's if it is there; `tested` those that base's tested. `before` and `after`
-    are all its cases by id, `min_pass` and `judges` of both sides. `problems` are of either side, and leave out its
-    cases.
+    are all its cases by id, `min_pass`, `judges` and `calibrated`, what is asked of judges, of both sides. `problems`
+    are of either side, and leave out its cases.
     """
 
     path: str
@@ -122,13 +123,15 @@ class DatasetReview:
     before: Mapping[str, ReviewedCase] = field(default_factory=dict)
     after: Mapping[str, ReviewedCase] = field(default_factory=dict)
     min_pass: tuple[float | None, float | None] = (None, None)
+    calibrated: tuple[CalibrationRule | None, CalibrationRule | None] = (None, None)
     judges: tuple[frozenset[AskedJudge], frozenset[AskedJudge]] = (frozenset(), frozenset())
     problems: tuple[Problem, ...] = ()
 
     @property
     def is_other_test(self) -> bool:
         """True if an evaluation over it can end differently."""
-        return bool(self.added or self.removed or self.changed or self.problems or "min_pass" in self.header)
+        is_other_bar = not self.header.keys().isdisjoint(("min_pass", "judge"))
+        return bool(self.added or self.removed or self.changed or self.problems or is_other_bar)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,6 +158,7 @@ class _TakenAway:
                 if ids:
                     yield f"{path}: {count(len(ids), 'case')} {what} ({name_some(ids)})"
             yield from self._lower_bars(prompt, path)
+            yield from self._freed_judges(prompt, path)
 
     def _lower_bars(self, prompt: str, path: str) -> Iterator[str]:
         """Each lower `min_pass` that counts for a case of this dataset: that of its home which asks for most."""
@@ -167,6 +168,19 @@ class _TakenAway:
         for new, home in sorted(best):
             if old is not None and new < old:
                 yield f"{path}: min_pass {old:g} → {new:g}" + (f" in {home}" if home != path else "")
+
+    def _freed_judges(self, prompt: str, path: str) -> Iterator[str]:
+        """Yield where judges that decide need to agree less with people than the dataset asked for."""
+        old = self._dataset.calibrated[0]
+        if old is None:
+            return
+        cases = self._dataset.before.items()
+        homes = {home.path: home for id_, case in cases for home in self._homes(prompt, id_, case)}
+        for home, kept in sorted(homes.items()):
+            new = kept.calibrated[1]
+            if new is None or new.with_other(old) != new:
+                asked = "nothing" if new is None else new.words
+                yield f"{path}: of its judges is asked {old.words} → {asked}" + (f" in {home}" if home != path else "")
 
     def _is_tested(self, prompt: str) -> bool:
         return self._dataset.kind != "removed" and prompt in self._dataset.prompts

@@ -12,12 +12,14 @@ import pytest
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.licences import Licences, identify
 from promptctl.datasets.index import dataset_index
+from promptctl.errors import LabelRefused
 from promptctl.formats.calibration_file import Calibration, calibration_bytes, calibration_path
 from promptctl.log.stamps import utc_now
 from promptctl.reports.comparison import comparison_as_dict, comparison_markdown, judged_rows
 from promptctl.reports.markdown import markdown
 from promptctl.reports.wording import judged_rates
 from promptctl.statistics.agreement import VerdictCounts
+from tests.cli.conftest import commit, git
 from tests.evaluation_lab import Lab
 from tests.openai_server import Exchange, reply
 
@@ -231,3 +233,30 @@ def test_a_comparison_shows_the_rates_raw_and_corrected_and_says_who_decided_not
         compared = workspace.compare(first.row.id, second.row.id)
     assert (compared.verdict.kind, compared.decision.exit_code) == ("incomplete", 5)
     assert "decided nothing: judges/llm-rubric" in (compared.note or "")
+
+
+def test_no_label_moves_on_the_word_of_an_uncalibrated_judge(desk: Lab) -> None:
+    settings = (desk.root / "promptctl.yaml").read_text() + "labels: {production: {evaluation: passed}}\n"
+    desk.write("promptctl.yaml", settings)
+    desk.cases(*cases("sorry", **{"assert": [RUBRIC]}))
+    git(desk.root, "init", "-q", "-b", "main")
+    commit(desk.root, "Begin")
+    assert desk.one().verdict == "passed"
+    desk.write("promptctl.yaml", settings + "gate: {judge: calibrated}\n")
+    commit(desk.root, "Ask for agreement")
+
+    def promote() -> str:
+        with desk.open() as workspace:
+            try:
+                workspace.labels.set("triage@production", "main", reason="")
+            except LabelRefused as refused:
+                return refused.message
+        return "moved"
+
+    assert "none is known here" in promote()  # what passed by the judge alone counts no longer
+    assert desk.one().verdict == "incomplete"
+    assert "decided nothing: judges/llm-rubric" in promote()
+    calibrate(desk)
+    commit(desk.root, "Measure it")
+    assert desk.one().verdict == "passed"
+    assert promote() == "moved"

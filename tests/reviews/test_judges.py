@@ -7,8 +7,15 @@ from typing import Any
 
 import pytest
 
+from promptctl.assertions.assertion import AskedJudge
+from promptctl.assertions.licences import identify
 from promptctl.comparisons.rule import GateRule
-from promptctl.errors import CHECK_FAILED, OK
+from promptctl.datasets.index import dataset_index
+from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
+from promptctl.formats.calibration_file import Calibration, calibration_bytes, calibration_path
+from promptctl.log.stamps import utc_now
+from promptctl.statistics.agreement import VerdictCounts
+from promptctl.workspace import open_workspace
 from tests.openai_server import Exchange, OpenAIServer, reply
 from tests.reviews.conftest import SETTINGS, Pull, case, evaluation_of
 
@@ -139,3 +146,54 @@ def test_recordings_of_head_that_answer_for_a_judge_are_told(graded: Pull) -> No
     graded.dataset(*(judged(n) for n in range(2)), min_pass=0)
     graded.commit("One less")
     assert grades(graded, replies="replay")[2] == ["datasets/triage.yaml lost 1 case (case-2)"]
+
+
+def test_what_base_asks_of_judges_holds_whatever_head_makes_of_it(graded: Pull) -> None:
+    graded.dataset(*(judged(n) for n in range(3)), min_pass=0, judge="calibrated")
+    base = graded.commit("Ask for agreement")
+    graded.edit("prompts/triage.prompt.yaml", "Say one word.", "Say a word.")
+
+    def found(**request: Any) -> tuple[int, int, str, list[str]]:
+        data = graded.data(base=base, **request)
+        compared = evaluation_of(data, "triage")
+        sides = [each["head"] for each in compared["comparisons"]] or compared["evaluations"]
+        return data["exit_code"], sides[0]["errors"], sides[0]["reason"], data["taken_away"]
+
+    code, errors, reason, told = found()
+    assert (code, errors, told) == (INCOMPLETE, 3, [])
+    assert "decided nothing: judges/llm-rubric with local/judge is not calibrated: nobody measured" in reason
+    graded.dataset(*(judged(n) for n in range(3)), min_pass=0)
+    graded.commit("Ask for nothing")
+    weaker = "datasets/triage.yaml: of its judges is asked κ 0.6 on 30 labels within 180 days → nothing"
+    assert found()[:2] == (INCOMPLETE, 3)
+    assert found(rule=STRICT)[3] == [weaker]
+    graded.git("mv", "datasets/triage.yaml", "datasets/other.yaml")
+    graded.commit("Under a different name")
+    assert found(rule=STRICT)[:2] == (CHECK_FAILED, 3)
+    assert found()[3] == [f"{weaker} in datasets/other.yaml"]
+
+
+def test_a_calibration_of_head_licenses_nobody_and_that_of_base_does(graded: Pull) -> None:
+    graded.dataset(*(judged(n) for n in range(3)), min_pass=0, judge="calibrated")
+    base = graded.commit("Ask for agreement")
+    with open_workspace(graded.root, graded.environ) as workspace:
+        context, asked = workspace.context, AskedJudge("judges/llm-rubric", None)
+        known = identify(context, asked, "local/judge", {}, needs_key=True)
+        dataset = dataset_index(context, "refuse").open("datasets/triage.yaml")
+        (rubric,) = {each.rubric for case in dataset.cases() for each in case.assertions}
+    made = Calibration(
+        judge="judges/llm-rubric",
+        judge_digest=known.digest,
+        model=known.model,
+        parameters=known.parameters,
+        server=known.server,
+        rubric=rubric,
+        rubric_type="llm-rubric",
+        measured_at=utc_now()[:10],
+        verdicts=VerdictCounts(20, 0, 0, 20),
+    )
+    graded.write(calibration_path(made.judge), calibration_bytes(made.judge, [made]).decode())
+    own = graded.edit("prompts/triage.prompt.yaml", "Say one word.", "Say a word.")
+    assert graded.data(base=base)["exit_code"] == INCOMPLETE
+    graded.edit("prompts/triage.prompt.yaml", "Say a word.", "Say some word.")
+    assert graded.data(base=own)["exit_code"] == OK
