@@ -55,6 +55,7 @@ from promptctl.datasets.dataset import Header as Header
 from promptctl.datasets.drawing import DrawnSplit as DrawnSplit
 from promptctl.datasets.duplicates import Duplicate as Duplicate
 from promptctl.datasets.duplicates import Duplicates as Duplicates
+from promptctl.datasets.from_log import CaseSample as CaseSample
 from promptctl.datasets.from_log import CasesFromLog as CasesFromLog
 from promptctl.datasets.from_log import ScoredCase as ScoredCase
 from promptctl.datasets.human_labels import HumanLabel as HumanLabel

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import typer
 
-from promptctl import errors
+from promptctl import CaseSample, errors
 from promptctl.cli import options
 from promptctl.cli.call_filter import FilterOptions
 from promptctl.cli.checks import say_check
@@ -119,40 +120,56 @@ def add_from_log(
     context: typer.Context,
     name: Name,
     filters: FilterOptions,
-    limit: Annotated[int, typer.Option("-n", "--limit", min=1, metavar="N", help="At most so many, the worst.")] = 20,
+    status: Annotated[
+        Literal["ok", "error", "invalid_output", "blocked", "cancelled"] | None,
+        typer.Option("--status", help="Only calls of which an attempt ended so."),
+    ] = None,
+    order: Annotated[
+        Literal["worst", "random", "newest", "longest", "shortest", "novel"] | None,
+        typer.Option(
+            "--by", help="The first of them: by scores, at random, by time, input, or unlike the cases there."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Draws the same calls each time.")] = 0,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, metavar="N", help="At most so many.")] = 20,
     tags: Annotated[
         list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag of the cases. Repeatable.")
     ] = None,
+    expects_reply: Annotated[
+        bool, typer.Option("--expect-reply", help="Where nobody corrected it, what was answered is what is expected.")
+    ] = False,
+    yes: options.Yes = False,
     dry_run: options.WriteNothing = False,
     as_json: options.Json = False,
 ) -> None:
-    """Add the calls that people scored worst as cases, with their corrections as what is expected.
+    """Add a sample of logged calls as cases, with people's corrections as what is expected.
 
-    --feedback says which scores, such as "<0.5". A dataset that is not there begins for the prompt of --prompt.
+    With --feedback it is the worst ones, else a random sample. A dataset that is not there begins for the prompt of
+    --prompt.
     """
     workspace = options.workspace_of(context)
-    found = workspace.datasets.from_log(name, filters.filter, limit=limit, tags=tags or (), is_dry_run=dry_run)
+    sample = CaseSample(limit=limit, order=order, seed=seed, tags=tags or (), expects_reply=expects_reply)
+    found = workspace.datasets.from_log(name, replace(filters.filter, status=status), sample)
     if as_json:
         calls = [each.as_dict() for each in found.calls]
-        say_json({"dry_run": dry_run, "dataset": found.path, "further": found.further, "calls": calls})
+        document = {"dry_run": dry_run, "dataset": found.path, "further": found.further, "calls": calls}
+        offer(workspace, found.proposal, yes=yes, dry_run=dry_run, document=document)
         return
     if not found.calls:
         filters.tell_nothing(workspace, "call")
         return
-    rows = [
-        (
-            "-" if each.score is None else f"{each.score:.3g}",
-            each.case_id or "left out",
-            each.left_out,
-            format_id(each.execution),
+    for each in found.calls:
+        score = "" if each.score is None else f" (score {each.score:.3g})"
+        what = (
+            f"add   {each.case_id}{score}"
+            if each.case_id
+            else f"leave {format_id(each.execution)}{score}: {each.left_out}"
         )
-        for each in found.calls
-    ]
-    say_table(["Score", "Case", "Why", "Execution"], rows, right=["Score"], texts=["Why"])
-    added = f"{count(len(found.added), 'case')} {'would be ' if dry_run else ''}added to {found.path}"
+        tell(what)
     left_out = f"; {count(len(found.left_out), 'call')} left out" if found.left_out else ""
     further = f"; {count(found.further, 'further call')}: raise --limit" if found.further else ""
-    tell(added + left_out + further)
+    tell(f"{count(len(found.added), 'case')} for {found.path}{left_out}{further}")
+    offer(workspace, found.proposal, yes=yes, dry_run=dry_run)
 
 
 @app.command("dedupe")

@@ -134,7 +134,7 @@ class CaseFile:
         """Return the change that appends cases. Raises `WorkspaceError` if one does not fit the prompt."""
         data = self._with(entries)
         self._check(data, prompt)
-        if self._is_lines:
+        if self._is_lines and self._head is None:
             before = self._tree.read(self.path, max_bytes=_MOST_BYTES)
             data = before + (b"" if before.endswith(b"\n") or not before else b"\n") + data
         return FileEdit(self.path, None, data) if self._head else change_of(self._tree, self.path, data)

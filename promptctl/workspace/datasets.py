@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from promptctl.datasets.dataset import Dataset, Header
     from promptctl.datasets.drawing import DrawnSplit
     from promptctl.datasets.duplicates import Duplicates
-    from promptctl.datasets.from_log import CasesFromLog
+    from promptctl.datasets.from_log import CaseSample, CasesFromLog
     from promptctl.datasets.index import DatasetIndex
     from promptctl.log.filter import Filter
     from promptctl.prompts.prompt import Prompt
@@ -151,35 +151,26 @@ class Datasets:
             )
         return added
 
-    def from_log(
-        self,
-        name: str,
-        wanted: Filter,
-        *,
-        limit: int = 20,
-        tags: Sequence[str] = (),
-        is_dry_run: bool = False,
-    ) -> CasesFromLog:
-        """Append the worst of the calls that the filter's condition on feedback means, corrections as what is expected.
+    def from_log(self, name: str, wanted: Filter, sample: CaseSample | None = None) -> CasesFromLog:
+        """Return cases made of a sample of the calls that the filter means; people's corrections are what is expected.
 
         They are calls of the prompts that the dataset tests. A dataset that is not there begins for the one prompt that
-        the filter names. Raises `UsageError` for a filter without a condition, `DatasetNotFound`, and `WorkspaceError`
-        for a file that cannot take cases; then nothing is written.
+        the filter names. Raises `UsageError` for an order that cannot be, `DatasetNotFound`, and `WorkspaceError` for a
+        file that cannot take cases. Nothing is written: `Workspace.write` does that with its `proposal`.
         """
         from promptctl.datasets.adding import CaseFile
-        from promptctl.datasets.from_log import cases_from_log
+        from promptctl.datasets.from_log import CaseSample, cases_from_log
+        from promptctl.prompts.loading import load_prompt
         from promptctl.workspace.log import Log
 
-        if wanted.feedback is None:
-            raise UsageError("say which scores: a condition on feedback", hint='--feedback "<0.5"')
         context = self._context
-        context.work_tree_for("a new case")
+        tree = context.work_tree_for("a new case")
         path, new_for = self._named_or_new(name, wanted.prompt)
         file = CaseFile(context.root, path, context.settings.limits, new_for=new_for)
         if wanted.prompt is None and not wanted.prompts:
             wanted = replace(wanted, prompts=file.prompts)
         meant = Log(context).meant(wanted)
-        found = cases_from_log(file, context.log, meant, limit=limit, tags=tuple(tags), is_dry_run=is_dry_run)
+        found = cases_from_log(file, context.log, meant, sample or CaseSample(), lambda id_: load_prompt(tree, id_))
         for each in found.added:
             if each.is_redacted:
                 self._warn_of_secret(str(each.case_id))

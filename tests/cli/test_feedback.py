@@ -100,4 +100,11 @@ def test_the_worst_become_cases(cli: Cli, ids: list[str]) -> None:
     fits("dataset from-log", ran.json)
     assert [bool(each["case"]) for each in ran.json["calls"]] in ([False, True], [False, False])
     assert cli("dataset", "from-log", "worst", "--feedback", "<0.5").exit_code == 3
-    assert cli("dataset", "from-log", "worst").exit_code == 2
+    assert cli("dataset", "from-log", "worst", "--by", "worst", "--prompt", "triage").exit_code == 2
+    ran = cli("dataset", "from-log", "sample", "--prompt", "triage", "--expect-reply", "--status", "ok")
+    assert ran.exit_code == 0
+    assert ran.out.startswith("diff --git")
+    assert "add   from-" in ran.err
+    assert "nothing was written" in ran.err
+    assert cli("dataset", "from-log", "sample", "--prompt", "triage", "--expect-reply", "--yes").exit_code == 0
+    assert cli("dataset", "validate", "sample").exit_code == 0

@@ -7,16 +7,30 @@ from typing import Any
 
 import pytest
 
-from promptctl import CasesFromLog, DatasetNotFound, Filter, UsageError, WorkspaceError
+from promptctl import CaseSample, CasesFromLog, DatasetNotFound, Filter, UsageError, WorkspaceError
 from promptctl.errors import PromptctlError
 from tests.evaluation_lab import Lab
 
 DATASET = "prompts: [triage]\ncases:\n  # by hand\n  - {id: one, inputs: {ticket: known}, expected: a}\n"
 
 
-def take(lab: Lab, name: str = "x", condition: str = "<0.5", prompt: str | None = None, **options: Any) -> CasesFromLog:
+def take(
+    lab: Lab,
+    name: str = "x",
+    condition: str | None = "<0.5",
+    prompt: str | None = None,
+    *,
+    is_dry_run: bool = False,
+    status: Any = None,
+    **options: Any,
+) -> CasesFromLog:
+    """Return the cases, written unless it is a dry run."""
     with lab.open() as workspace:
-        return workspace.datasets.from_log(name, Filter(feedback=condition, prompt=prompt), **options)
+        wanted = Filter(feedback=condition, prompt=prompt, status=status)
+        found = workspace.datasets.from_log(name, wanted, CaseSample(**options))
+        if not is_dry_run:
+            workspace.write(found.proposal)
+        return found
 
 
 def score(lab: Lab, ticket: str, score: float | None, expected: Any = None, **options: Any) -> str:
@@ -148,8 +162,73 @@ def test_cases_are_added_to_lines_too_and_secrets_and_sensitive_inputs_stay_out(
     assert len((lab.root / "datasets/x.jsonl").read_text().splitlines()) == 3
 
 
-def test_a_condition_is_needed(lab: Lab) -> None:
+def test_the_worst_need_a_condition_and_an_order_is_one_that_there_is(lab: Lab) -> None:
     lab.write("datasets/x.yaml", DATASET)
-    with lab.open() as workspace, pytest.raises(UsageError) as refused:
-        workspace.datasets.from_log("x", Filter())
-    assert refused.value.hint == '--feedback "<0.5"'
+    with lab.open() as workspace:
+        with pytest.raises(UsageError) as refused:
+            workspace.datasets.from_log("x", Filter(), CaseSample(order="worst"))
+        assert refused.value.hint == '--feedback "<0.5"'
+        with pytest.raises(UsageError) as refused:
+            workspace.datasets.from_log("x", Filter(), CaseSample(order="longst"))  # type: ignore[arg-type]
+        assert "`longest`" in str(refused.value.hint)
+
+
+TOPICS = ["invoice", "password", "shipping", "refund", "address", "login", "export", "language", "seats", "theme"]
+
+
+def said(lab: Lab, *tickets: str) -> None:
+    with lab.open() as workspace:
+        for ticket in tickets:
+            workspace.run("triage", {"ticket": ticket})
+
+
+def taken(lab: Lab, **options: Any) -> list[str]:
+    """Return the tickets that would become cases, in order."""
+    found = take(lab, condition=None, is_dry_run=True, expects_reply=True, **options)
+    with lab.open() as workspace:
+        given = [workspace.log.execution(each.execution).inputs for each in found.added]
+    return [each["ticket"] for each in given if each]
+
+
+def test_a_random_sample_is_the_same_each_time_and_its_replies_are_what_is_expected(lab: Lab) -> None:
+    lab.write("datasets/x.yaml", DATASET)
+    said(lab, *TOPICS)
+    first = taken(lab, limit=4, seed=1)
+    assert first == taken(lab, limit=4, seed=1)
+    assert len(first) == 4
+    assert set(first) != set(taken(lab, limit=4, seed=2))
+    assert take(lab, condition=None, limit=4).further == 0  # all were looked at, and nothing decides one
+    found = take(lab, condition=None, limit=2, expects_reply=True, tags=("seen",))
+    assert found.further == 8
+    with lab.open() as workspace:
+        added = workspace.datasets.cases("x").cases[1:]
+        assert [case.tags for case in added] == [("seen",)] * 2
+        assert all(case.expected is not None and case.assertions[0].type == "equals" for case in added)
+
+
+def test_calls_are_chosen_by_length_time_and_status(lab: Lab) -> None:
+    lab.write("datasets/x.yaml", DATASET)
+    said(lab, "two words here", "one", "the longest of all of them by far it is")
+    assert taken(lab, limit=1, order="longest") == ["the longest of all of them by far it is"]
+    assert taken(lab, limit=1, order="shortest") == ["one"]
+    assert taken(lab, order="newest")[-1] == "two words here"
+    assert taken(lab, status="error") == []
+
+
+def test_novel_calls_are_unlike_the_cases_and_each_other(lab: Lab) -> None:
+    lab.write("datasets/x.yaml", DATASET.replace("known", "my order did not come"))
+    said(lab, "my order did come", "my order did not come at all", "Wo ist die Rechnung?", "a dark theme", "my order")
+    assert set(taken(lab, limit=2, order="novel")) == {"Wo ist die Rechnung?", "a dark theme"}
+
+
+def test_what_is_like_a_case_that_is_there_is_left_out_whatever_its_defaults(lab: Lab) -> None:
+    text = "I was charged twice for my order of last week."
+    lab.write(
+        "prompts/triage.prompt.yaml",
+        "model: echo/echo\ninputs: {ticket: {type: string}, tone: {type: string, default: kind}}\n"
+        "messages: [{role: user, content: '{{ ticket }}'}]\n",
+    )
+    lab.write("datasets/x.yaml", DATASET.replace("known", text))
+    said(lab, text, text + "!", "Something else")
+    found = take(lab, condition=None, expects_reply=True, order="newest")
+    assert [each.left_out for each in found.calls] == [None, "it is like case one", "it is like case one"]
