@@ -20,11 +20,13 @@ from promptctl.files.tree import MemoryTree, read_file
 from promptctl.files.wording import count, name_some
 from promptctl.git.repository import Git
 from promptctl.log.stamps import utc_now
+from promptctl.prompts.prompt import MISSING
 
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.datasets.cases import Case
     from promptctl.log.results import EvaluationRow, ResultRow
+    from promptctl.prompts.prompt import Prompt
 
 _PERSON = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _MOST_BYTES = 256 << 20
@@ -154,12 +156,12 @@ class ReplyLabelling:
                 message = f"evaluation {other.id[-8:]} is of {other.spec.dataset}, not of {self.dataset}"
                 raise UsageError(message, hint="promptctl results list shows which there are")
             return rows
-        prompts = self._questions.prompts or (None,)
+        prompts: Sequence[str | None] = [*self._questions.prompts] or [None]
         found = [_newest(log.evaluations(prompt=prompt), self.dataset) for prompt in prompts] if not log.is_new else []
         rows = [row for row in found if row is not None]
         if not rows:
             message = f"{self.dataset} has not been evaluated yet, so there is no reply to label"
-            raise UsageError(message, hint=f"promptctl eval {name_some(self._questions.prompts) or 'PROMPT'}")
+            raise UsageError(message, hint=f"promptctl eval {name_some([*self._questions.prompts]) or 'PROMPT'}")
         return rows
 
     def _items(self, rows: Sequence[EvaluationRow], selection: Selection) -> list[LabelItem]:
@@ -173,7 +175,7 @@ class ReplyLabelling:
                 case = cases.get(result.case_id)
                 if result.repeat > 1 or (chosen.ids is not None and result.case_id not in chosen.ids):
                     continue
-                if case is None or not _is_of(result, case):
+                if case is None or not _is_of(result, case, self._questions.prompts.get(row.prompt)):
                     changed.add(result.case_id)
                 elif result.output is None:
                     without_reply.add(case.id)
@@ -298,11 +300,14 @@ def _newest(rows: Iterable[EvaluationRow], dataset: str) -> EvaluationRow | None
     return next((row for row in of_it if row.spec.is_whole), of_it[0] if of_it else None)
 
 
-def _is_of(result: ResultRow, case: Case) -> bool:
+def _is_of(result: ResultRow, case: Case, prompt: Prompt | None) -> bool:
     """Return True if a result is a reply to what the case is now; how replies are graded may have changed."""
-    return result.case_digest == case.content_hash or canonical_json(dict(result.detail.inputs)) == canonical_json(
-        dict(case.inputs)
-    )
+    if result.case_digest == case.content_hash:
+        return True
+    declared = prompt.inputs.values() if prompt is not None else ()
+    defaults = {each.name: each.default for each in declared if each.default is not MISSING}
+    was = canonical_json(dict(result.detail.inputs))
+    return was in (canonical_json(dict(case.inputs)), canonical_json({**defaults, **case.inputs}))
 
 
 def _labels_in(tree: Any, path: str) -> list[HumanLabel]:

@@ -129,12 +129,12 @@ def show_agreement(context: typer.Context, name: Name, as_json: options.Json = F
         say_json(found.as_dict())
         return
     say_table(
-        ["Question", "People", "Labels", "Replies", "Agree", "95 %", "Beyond chance", "95 % "],
+        ["Question", "People", "Replies", "Agree", "95 %", "Beyond chance"],
         [_agreement_row(each) for each in found.questions],
-        right=["Labels", "Replies", "Agree"],
-        texts=["Question", "People"],
-        spare=["Labels", "People"],
+        right=["People", "Replies", "Agree"],
+        texts=["Question"],
     )
+    tell("labels: " + ", ".join(f"{by} {labels:,}" for by, labels in found.people.items()))
     for reason in dict.fromkeys(each.unknown for each in found.questions if each.unknown):
         tell(f"beyond chance nothing is known: {reason}")
     if found.set_aside:
@@ -170,16 +170,15 @@ def _tell_state(labelling: ReplyLabelling) -> None:
 
 
 def _agreement_row(each: QuestionAgreement) -> tuple[object, ...]:
+    interval = "" if each.interval is None else f" ({each.interval.low:.2f} to {each.interval.high:.2f})"
     symbol = {"kappa": "κ", "alpha": "α"}[each.measure]
     return (
         f"{each.type}: {each.question}" if each.question else each.type,
-        ", ".join(each.people),
-        each.labels,
+        len(each.people),
         each.replies,
         format_share(each.agreed),
         "-" if each.agreed_interval is None else f"{each.agreed_interval.low:.0%}–{each.agreed_interval.high:.0%}",
-        "-" if each.value is None else f"{symbol} {each.value:.2f}",
-        "-" if each.interval is None else f"{each.interval.low:.2f}–{each.interval.high:.2f}",
+        "-" if each.value is None else f"{symbol} {each.value:.2f}{interval}",
     )
 
 

@@ -90,8 +90,8 @@ class Questions:
 
     def __init__(self, dataset: Dataset, prompts: Iterable[Prompt] = ()) -> None:
         self._dataset = dataset
-        self.prompts = dataset.header.prompts
-        self._sensitive = [prompt for prompt in prompts if prompt.sensitive]
+        self.prompts = {prompt.id: prompt for prompt in prompts}
+        self._sensitive = [prompt for prompt in self.prompts.values() if prompt.sensitive]
 
     @cached_property
     def cases(self) -> Mapping[str, Case]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from promptctl.context import Context
 from promptctl.errors import UsageError
+from promptctl.files.names import HUMAN_LABELS
 from promptctl.log.evidence import Erased, Erasure, Note
 from promptctl.log.needle import Needle
 
@@ -44,7 +45,8 @@ def _left(context: Context, needle: Needle | None) -> Iterator[Path]:
     """Yield files of the workspace that hold the text and are not ours to change, and all that cannot be read."""
     folder = context.state_folder
     yield from sorted([*folder.glob("log.damaged-*.db"), *folder.glob("earlier-*/*.db"), *folder.glob("unsaved/*")])
-    for path in sorted(context.recordings_folder.glob("*.jsonl")):
+    labels = (context.root / HUMAN_LABELS).rglob("*.jsonl")
+    for path in [*sorted(context.recordings_folder.glob("*.jsonl")), *sorted(labels)]:
         if _holds(path, needle):
             yield path
 

@@ -26,7 +26,10 @@ cases:
   - {id: forged, inputs: {name: %s}}
   - {id: kind, inputs: {name: Kim}, assert: [{type: classify, choices: [kind, rude], value: kind}]}
 """
-GREET = 'inputs: {name: {type: string}}\nmessages: [{role: user, content: "Hello, {{ name }}!"}]\n'
+GREET = """\
+inputs: {name: {type: string}, formal: {type: boolean, default: false}}
+messages: [{role: user, content: "{{ 'Good morning' if formal else 'Hello' }}, {{ name }}!"}]
+"""
 
 
 def evaluate(root: Path) -> str:

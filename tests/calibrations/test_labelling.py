@@ -15,6 +15,7 @@ from promptctl.errors import CaseNotFound, InvalidFiles, LogError, UsageError, W
 from promptctl.workspace import Workspace, open_workspace
 from tests.calibrations.conftest import FORGED, SECRET, evaluate
 
+BOB = {"name": "Bob", "formal": False}
 ADA = "datasets/human-labels/greet/ada.jsonl"
 
 
@@ -44,7 +45,7 @@ def test_a_person_sees_what_the_judge_would_and_nothing_else(workspace: Workspac
         ("kind", "llm-rubric"),
     ]
     bob = found["bob", "llm-rubric"]
-    assert (bob.question.text, bob.question.reply, bob.inputs) == ("Greets Bob.", "Hello, Bob!", {"name": "Bob"})
+    assert (bob.question.text, bob.question.reply, bob.inputs) == ("Greets Bob.", "Hello, Bob!", BOB)
     line = labelling.put(bob, "fail", "  no name  ").as_line()
     for hidden in ("echo", "nobody may see this", "passed", "version", workspace.prompt("greet").version.digest):
         assert hidden not in line.replace("dataset_digest", "")

@@ -72,11 +72,12 @@ def test_agreement_is_a_table_and_the_replies_to_talk_about(cli: Cli) -> None:
     ran = cli("judge", "agreement", "greet")
     assert ran.exit_code == 0
     header, rubric, choice = ran.out.splitlines()[:3]
-    assert header.split("\t")[:5] == ["question", "people", "labels", "replies", "agree"]
-    assert rubric.split("\t")[:5] == ["llm-rubric: 4 texts", "ada, bob", "8", "4", "0.0%"]
-    assert choice.split("\t")[:5] == ["classify", "ada, bob", "2", "1", "100.0%"]
+    assert header.split("\t")[:5] == ["question", "people", "replies", "agree", "95 %"]
+    assert rubric.split("\t")[:5] == ["llm-rubric: 4 texts", "2", "4", "0.0%", "0%–49%"]
+    assert choice.split("\t")[:5] == ["classify", "2", "1", "100.0%", "21%–100%"]
     assert "4 disagreements, to talk about:" in ran.out
     assert "\n  ada    pass\n  bob    fail\n" in ran.out
+    assert "labels: ada 5, bob 5" in ran.err
     assert "every label is the same" in ran.err
 
 

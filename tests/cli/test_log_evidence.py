@@ -70,6 +70,8 @@ def test_a_workspace_without_calls_has_a_sound_log(cli: Cli, workspace: Path, mo
 def test_what_a_person_said_is_erased_for_good(cli: Cli, log: Path) -> None:
     Path("datasets/recordings").mkdir(parents=True)
     Path("datasets/recordings/triage.jsonl").write_text('{"reply": "ADA CANARY"}\n')
+    Path("datasets/human-labels/triage").mkdir(parents=True)
+    Path("datasets/human-labels/triage/bob.jsonl").write_text('{"reply": "ADA CANARY"}\n')
     cache = log.with_name("cache.db")
     cache.write_bytes(b'{"text": "Ada Canary"}')
     would = cli("log", "redact", "--text", "Ada Canary", "--dry-run", "--json")
@@ -82,6 +84,7 @@ def test_what_a_person_said_is_erased_for_good(cli: Cli, log: Path) -> None:
     assert ran.exit_code == 0
     assert ran.out.splitlines()[0] == "2 rows, 0 latest calls, 0 results, 4 contents erased; totals stay"
     assert "datasets/recordings/triage.jsonl is not changed" in ran.err
+    assert "datasets/human-labels/triage/bob.jsonl is not changed" in ran.err
     assert b"Canary" not in b"".join(each.read_bytes() for each in log.parent.rglob("*") if each.is_file())
     assert not cache.exists()
 
