@@ -47,6 +47,12 @@ _RULE_LINE = re.compile(
 _LABEL_LINE = re.compile(r"^\W{0,8}[^\n.!?]{0,80}:[\s\ufffc]*$")
 # What these filters make of a value is a number, or a text whose quotes and line ends are escaped.
 _ESCAPING = frozenset(("tojson", "escape", "e", "urlencode", "length", "count", "int", "float", "round", "wordcount"))
+# What stands before a value within a line that is a text and not a word of the sentence: `Summarize {{ text }} …`.
+_BEFORE_A_TEXT = re.compile(
+    r"(?i)(?:(?<!\")[:\-=]|\b(?:analy[sz]e|answer|assess|check|classify|condense|correct|describe|edit|evaluate|explain|"
+    r"extract|grade|improve|judge|label|parse|paraphrase|proofread|rate|read|rephrase|review|rewrite|score|shorten|"
+    r"simplify|summari[sz]e|translate|triage)(?:\s+(?:the|this|following|text|of|from|from the)){0,3})\s*$"
+)
 _SENTENCE_WORDS = 5
 _MOST_OF_A_LINE = 400
 _WORD = re.compile(r"[^\W\d_]+")
@@ -108,8 +114,13 @@ def _is_risky(role: str, flat: str, at: int, last: int) -> bool:
     In a message of the user's it is so if a sentence comes after it; `last` is where the last one's line begins. A
     message that is nothing but the value is one text anyway.
     """
+    if flat.strip() == VALUE:
+        return False
+    before = flat[max(flat.rfind("\n", max(0, at - _MOST_OF_A_LINE), at) + 1, at - _MOST_OF_A_LINE, 0) : at]
+    if before.strip(f"{VALUE} \t") and not _BEFORE_A_TEXT.search(before[-60:]):
+        return False
     if role != "user" or at < last:
-        return flat.strip() != VALUE
+        return True
     line = flat[at + 1 : at + 1 + _MOST_OF_A_LINE].partition("\n")[0]
     return len(_WORD.findall(line)) >= _SENTENCE_WORDS
 

@@ -91,6 +91,8 @@ class TestUndelimited:
             "Classify the following ticket with one word.\n\n{{ ticket }}",
             "Ticket:\n{{ ticket }}\n\nLabel:",
             "Product: {{ product }}\nTicket: {{ ticket }}\nLabel:",
+            "Write a simple {{ ticket }} program that displays the greeting message.",
+            'Judge this: {"ticket": {{ ticket }}, "reply": "x"}\nThe verdict is an integer between 1 and 5.',
         ],
     )
     def test_marks_of_any_kind_are_enough_and_so_is_the_messages_end(self, content: str) -> None:
