@@ -43,8 +43,9 @@ _NO_PERSON = frozenset(
 
 _SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?](?!\s|$)[^.!?\n]*)*[.!?]?")
 _INSTRUCTING = re.compile(
-    r"(?i)\b(?:must|never|always|do not|don't|only|should|ensure|make sure|avoid|use|write|answer|reply|respond|return|"
-    r"keep|include|be|give|follow|remember|stay|say|choose|cite|mention)\b"
+    r"(?i)\b(?:must|never|always|do not|don't|only|should|ensure|make sure|avoid)\b|"
+    r"^[\s\-*\u2022>#|\d.)]*(?:use|write|answer|reply|respond|return|keep|include|be|give|follow|remember|stay|say|choose|"
+    r"cite|mention|speak|treat|check|output|list|explain|begin|start|end)\b"
 )
 _LABEL = re.compile(
     r"^\s*(?:[-*\u2022>#|]|\d+[.)])*\s*\W{0,2}(?:user|assistant|system|human|ai|q|a|student|problem|solution|question|answer|input|output|example|response|reply|query)\b[^:\n]{0,30}:",
@@ -166,6 +167,6 @@ def _normal(sentence: str) -> str | None:
     if "\ufffc" in sentence or len(sentence) < _FEWEST_CHARACTERS:
         return None
     words = re.findall(r"[^\W_]+", sentence.lower())
-    if len(words) < _FEWEST_WORDS or not _INSTRUCTING.search(sentence):
+    if len(words) < _FEWEST_WORDS or sentence.lstrip()[:1] in '{["<|' or not _INSTRUCTING.search(sentence):
         return None
     return " ".join(words[1:] if words[0].isdigit() else words)

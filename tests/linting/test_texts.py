@@ -86,6 +86,8 @@ class TestRepeated:
         "content",
         [
             "Be brief.\nBe brief.",
+            "1: The ANSWER follows from what the CONTEXT says.\n2: no\nThe ANSWER follows from what the CONTEXT says.",
+            '{"answer": "it is always like that here"}\n{"answer": "it is always like that here"}',
             "{% if a %}Answer in English, whatever is asked.{% else %}Answer in English, whatever is asked.{% endif %}",
             "```\nYou must always close the file here.\nYou must always close the file here.\n```",
             "<example>Use the short form of the name.</example>\n<example>Use the short form of the name.</example>",
