@@ -10,12 +10,12 @@ from promptctl.authoring.observed import Observed, observe
 from promptctl.authoring.refining import declared_input, missing_keys
 from promptctl.authoring.shapes import UsedValue, shapes_of
 from promptctl.errors import InvalidFiles, UsageError, printable
-from promptctl.files.names import nearest
+from promptctl.files.names import id_problem, nearest
 from promptctl.files.proposal import Proposal, change_of
 from promptctl.files.sources import Sources
 from promptctl.files.tree import Tree
 from promptctl.files.yaml_editing import Edit, Set, edit_yaml
-from promptctl.prompts.closure import Declared, resolve
+from promptctl.prompts.closure import JINJA_WORDS, Declared, resolve
 from promptctl.prompts.inputs import is_secret
 from promptctl.prompts.loading import load_prompt, path_in
 from promptctl.prompts.prompt import Input
@@ -116,7 +116,7 @@ def infer(context: Context, ref: str, *, uses_log: bool = True) -> Inferred:
 
 def _read(tree: Tree, prompt_id: str) -> Declared:
     """Return the prompt as its file declares it; that inputs lack is no fault here."""
-    path = path_in(tree, prompt_id)
+    path = path_in(tree, prompt_id) if id_problem(prompt_id) is None else None
     if path is None:
         load_prompt(tree, prompt_id)  # says that there is none, and which is meant
     sources = Sources(tree)
@@ -139,11 +139,15 @@ def _inputs(
     """Return what is to be added to each input."""
     inputs: dict[str, dict[str, Any]] = {}
     given: Mapping[str, Any] = declared.file.data.get("inputs", {})
+    is_jinja = declared.file.data.get("template", "jinja2") == "jinja2"
     for name, shape in shapes.items():
         input_ = declared.inputs.get(name) or Input(name, {})
         has_words = not is_secret(input_)
         found = declared_input(shape, seen.by_calls.get(name, ()), seen.by_cases.get(name, ()), has_words=has_words)
         if name not in given:
+            if is_jinja and (not (name.isidentifier() and name.isascii()) or name in JINJA_WORDS):
+                notes.append(f"`{name}` cannot be the name of an input: use letters, digits and `_`")
+                continue
             if meant := nearest(name, given.keys() - shapes.keys()):
                 notes.append(f"`{name}` is new, and `{meant[0]}` is used nowhere: is one of them misspelt?")
             inputs[name] = found

@@ -9,7 +9,7 @@ however many parts were tried.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -110,6 +110,8 @@ class Shortening:
         tried: list[TriedCut] = []
         on_step("trying it as it is")
         before = await trial.passes(self.prompt, self.choosing)
+        if before is not None:
+            self._check_works(before)
         dropped: list[Cut] = []
         loss: Loss | None = None
         for number, cut in enumerate(self.cuts.all if before is not None else ()):
@@ -129,7 +131,19 @@ class Shortening:
             tried.append(found)
         return self._shortened(trial, session, tried, dropped, loss)
 
-    async def _tried(self, trial: _Trial, cut: Cut, dropped: Sequence[Cut], before: dict[str, bool]) -> TriedCut | None:
+    def _check_works(self, before: Mapping[str, bool]) -> None:
+        """Raise `WorkspaceError` for a prompt that fails as it is: what fails already cannot be lost."""
+        passing = sum(before.values())
+        if passing < len(self.choosing) / 2:
+            told = f"{passing} of {count(len(self.choosing), 'case')} to choose by pass as it is"
+            raise WorkspaceError(
+                f"{told}: too few to see what a part is for",
+                hint=f"make the prompt pass first: promptctl eval {self.prompt.id}",
+            )
+
+    async def _tried(
+        self, trial: _Trial, cut: Cut, dropped: Sequence[Cut], before: Mapping[str, bool]
+    ) -> TriedCut | None:
         """Return what the cases to choose by say of one part; None if that was stopped."""
         try:
             prompt = self.without([*dropped, cut])
@@ -141,10 +155,11 @@ class Shortening:
         after = await trial.passes(prompt, self.choosing)
         if after is None:
             return None
-        lost = sum(before[id_] and not after[id_] for id_ in before.keys() & after.keys())
+        lost_ids = {id_ for id_ in before.keys() & after.keys() if before[id_] and not after[id_]}
+        lost, must_pass = len(lost_ids), {case.id for case in self.choosing if case.must_pass}
         gained = sum(after[id_] and not before[id_] for id_ in before.keys() & after.keys())
-        is_kept = lost - gained <= self.margin * len(before) / 2 and len(after) == len(before)
-        return TriedCut(cut, "dropped" if is_kept else "needed", lost, gained)
+        is_kept = seems_unneeded(lost, gained, len(before), self.margin) and after.keys() == before.keys()
+        return TriedCut(cut, "dropped" if is_kept and not must_pass & lost_ids else "needed", lost, gained)
 
     def estimates(self) -> list[Estimate]:
         """Return what it would ask and cost at most: each part tried, and each put to the test."""
@@ -277,6 +292,11 @@ def trial_plan(planned: Plan, prompt: Prompt, ids: Iterable[str]) -> Plan:
     spec = replace(planned.spec, ids=wanted, cases=len(wanted), side="trial")
     chosen = replace(planned.chosen, count=len(wanted), ids=frozenset(wanted))
     return replace(planned, target=target, spec=spec, chosen=chosen)
+
+
+def seems_unneeded(lost: int, gained: int, cases: int, margin: float) -> bool:
+    """Return True if leaving a part out loses so little of the cases to choose by that proving it is worth the cost."""
+    return lost - gained <= margin * cases / 2
 
 
 def _loss(compared: Compared) -> Loss:

@@ -21,7 +21,7 @@ from promptctl.schemas.references import SchemaSource, bundle, follow
 from promptctl.templates import BadTemplate
 from promptctl.templates.reading import includes
 
-_JINJA_WORDS = frozenset(
+JINJA_WORDS = frozenset(
     ("False", "None", "True", "and", "else", "false", "if", "in", "is", "loop", "none", "not", "or", "range", "self",
      "true")
 )  # fmt: skip
@@ -138,7 +138,7 @@ class _Resolver:
 
     def _check_names(self, inputs: Mapping[str, Input]) -> None:
         for name, declared in inputs.items():
-            if not name.isidentifier() or name in _JINJA_WORDS:
+            if not name.isidentifier() or name in JINJA_WORDS:
                 hint = "use letters, digits and `_`, and no word of Jinja's own"
                 self._tell(f"`{name}` cannot be the name of a Jinja variable", declared.place, hint, "wrong-name")
 

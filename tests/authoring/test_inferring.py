@@ -308,6 +308,11 @@ def test_what_is_declared_stays_as_it_is(workspace: Workspace) -> None:
     assert workspace.authoring.infer("p").proposal.is_empty
 
 
+def test_names_that_no_input_can_have_are_told(workspace: Workspace) -> None:
+    assert _inferred(workspace, "{{ été }}{{ loop }}{{ a }}").keys() == {"a"}
+    assert len(workspace.authoring.infer("p").notes) == 2
+
+
 def test_bad_input_is_refused(workspace: Workspace) -> None:
     _write(workspace, "messages:\n  - role: user\n    content: |\n      {{ a }\n")
     with pytest.raises(InvalidFiles) as raised:
@@ -315,8 +320,9 @@ def test_bad_input_is_refused(workspace: Workspace) -> None:
     assert str(raised.value.problems[0].place) == "prompts/p.prompt.yaml:4:7"
     with pytest.raises(UsageError, match="no version"):
         workspace.authoring.infer("p@production")
-    with pytest.raises(PromptNotFound, match="`q`"):
-        workspace.authoring.infer("q")
+    for wrong in ("q", "./p.prompt.yaml", "p*", ""):
+        with pytest.raises(PromptNotFound):
+            workspace.authoring.infer(wrong)
     write(workspace.root, "prompts/g.prompt.yml", "messages: [{role: user, content: '{{a}}'}]\ntestData: []\n")
     with pytest.raises(UsageError, match="GitHub"):
         workspace.authoring.infer("g")
@@ -326,7 +332,7 @@ def test_bad_input_is_refused(workspace: Workspace) -> None:
 _EXCEPTIONS = {
     # Bounds, of values that are printed.
     "minLength": """
-        answer-relevance.question factuality.reference llm-rubric.rubric
+        answer-relevance.question factuality.reference llm-rubric.rubric authoring/generate.describe
         chat-assistant.message content/file-metadata.file_name content/page-metadata.text content/tag-selection.text
         github/auto-issue.analysis github/documentation.code github/feedback-issue.feedback github/readme-update.readme
         github/readme-update.issue_body github/sub-issues.body tutor/video.transcript tutor/video.question
@@ -341,9 +347,13 @@ _EXCEPTIONS = {
     # Words that are only printed, with too few calls to know that there are no more.
     "enum": "content/image-layout.reading_direction tutor/video.level issues/feedback.feedback_type",
     "type": "issues/feedback.feedback_type",  # its enum says it
+    # Items of which only `object` is written down: their keys are inferred.
+    "items": "authoring/improve.cases authoring/improve.prompt",
     # Values that the template does not hold.
     "default": """
-        classify.asked factuality.asked llm-rubric.asked
+        classify.asked factuality.asked llm-rubric.asked authoring/generate.context authoring/generate.examples
+        authoring/cases.known authoring/cases.needs_check authoring/improve.is_template
+        authoring/cases.mark authoring/generate.mark authoring/improve.mark
         chat-assistant.product content/image-layout.reading_direction content/tag-selection.limit
         github/auto-issue.limit github/documentation.audience github/feedback-issue.product github/sub-issues.limit
         tutor/video.level chat/assistant.repo issues/feedback.feedback_type welcome.team
@@ -355,6 +365,7 @@ _WORKSPACES = {
     ".": ("prompts", "datasets"),
     "examples/django-ai-service/sandbox": ("prompts", "datasets"),
     "examples/fastapi-chat/demo/workspace": ("prompts", "datasets"),
+    "promptctl/authoring/shipped": ("prompts", "datasets"),
     "promptctl/assertions": ("judges",),
     "promptctl/formats": ("first",),
 }

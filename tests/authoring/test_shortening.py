@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,12 +12,13 @@ import pytest
 
 from promptctl import Shortened, ShorteningRequest, Workspace
 from promptctl.authoring.cuts import Cuts
-from promptctl.authoring.shortening import Shortening
+from promptctl.authoring.shortening import Shortening, seems_unneeded
 from promptctl.errors import UsageError, WorkspaceError
 from promptctl.evaluations.request import Limits
 from promptctl.evaluations.session import Session
 from promptctl.files.yaml_editing import edit_yaml
 from promptctl.files.yaml_reader import read_yaml
+from promptctl.statistics.noninferiority import is_loss_ruled_out
 from tests.evaluation_lab import Lab
 from tests.openai_server import Answer, Exchange, failure, reply
 
@@ -142,6 +144,33 @@ def test_a_part_that_only_the_held_out_cases_need_is_not_proven(desk: Lab) -> No
 
 def _planned(workspace: Workspace) -> Shortening:
     return Shortening(workspace.context.fresh(), ShorteningRequest(ref="triage", dataset="triage", margin=0.25))
+
+
+def test_a_prompt_that_fails_as_it_is_has_nothing_to_lose(desk: Lab) -> None:
+    desk.server.default = obedient("what the prompt does not say")
+    with pytest.raises(WorkspaceError, match="0 of 6 cases to choose by pass as it is"):
+        _shorten(desk)
+
+
+def test_a_case_that_must_pass_is_lost_by_no_part(desk: Lab) -> None:
+    with desk.open() as workspace:
+        first = _planned(workspace).choosing[0].id
+
+    async def answer(exchange: Exchange) -> None:
+        messages = exchange.request.body["messages"]
+        is_told = messages[-1]["content"] != f"ticket {first[1:]}" or "Never hurry" in str(messages)
+        await reply(messages[-1]["content"] if is_told and NEEDED in str(messages) else "sorry")(exchange)
+
+    desk.server.default = answer
+    assert not any(
+        "Never hurry" in each.cut.text and each.outcome == "needed" for each in _shorten(desk, margin=0.45).tried
+    )
+    data = json.loads((desk.root / "datasets/triage.yaml").read_text())
+    next(case for case in data["cases"] if case["id"] == first)["must_pass"] = True
+    desk.write("datasets/triage.yaml", json.dumps(data))
+    assert any(
+        "Never hurry" in each.cut.text and each.outcome == "needed" for each in _shorten(desk, margin=0.45).tried
+    )
 
 
 def test_a_dataset_too_small_to_prove_anything_names_the_number(desk: Lab) -> None:
@@ -346,3 +375,16 @@ def test_what_is_saved_is_told_by_the_log(desk: Lab) -> None:
     found = _shorten(desk)
     assert found.recent_calls == 3
     assert found.saved_nano_usd == 3 * 30 * 12 * 1000  # all 12 tokens that the server counts, a dollar for a million
+
+
+def test_of_many_parts_that_matter_hardly_any_search_claims_one_does_not() -> None:
+    """A quick look; `benchmarks/shorten_error_rate.py` takes a long one."""
+    draw = random.Random(1)
+    false_claims = 0
+    for _ in range(200):
+        for _part in range(20):
+            lost, lost_held_out = (sum(draw.random() < 0.1 for _ in range(cases)) for cases in (40, 60))
+            if seems_unneeded(lost, 0, 40, 0.1):
+                false_claims += is_loss_ruled_out(0, lost_held_out, 60, 0.1, 0.05)
+                break
+    assert false_claims <= 10
