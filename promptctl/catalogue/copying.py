@@ -142,10 +142,14 @@ class MovedText:
         except PathRefused:
             return  # loading has reported it
         wanted += reference[len(reference.partition("#")[0]) :]
-        line = (place.line or 1) - 1
-        pattern = rf"(?<![\w./-]){re.escape(reference)}(?![\w./-])"
-        self._lines[line] = re.sub(pattern, lambda _: wanted, self._lines[line])
+        write_reference(self._lines, (place.line or 1) - 1, reference, wanted)
         self.rewritten.append(f"{reference} → {wanted}")
+
+
+def write_reference(lines: list[str], line: int, reference: str, wanted: str) -> None:
+    """Write a reference differently on its line, counted from 0."""
+    pattern = rf"(?<![\w./-]){re.escape(reference)}(?![\w./-])"
+    lines[line] = re.sub(pattern, lambda _: wanted, lines[line])
 
 
 def _parent_of(source: PromptAtVersion) -> str:

@@ -29,7 +29,7 @@ from promptctl.files.yaml_reader import read_yaml
 if TYPE_CHECKING:
     from promptctl.files.yaml_editing import Edit
 
-Kind = Literal["dataset", "judge", "experiment", "log", "budget", "lint", "successor", "lock", "recording"]
+Kind = Literal["dataset", "judge", "experiment", "log", "budget", "lint", "successor", "lock", "recording", "file"]
 _MAX_BYTES = 64 << 20
 _PARENT = re.compile(r"([^@]+)(?:@.*)?\Z")
 
@@ -63,7 +63,7 @@ class Reference:
         """The thing that names the prompt, for people: `the budget daily`."""
         named = {"budget": "the budget", "experiment": "the experiment", "successor": "the successor of"}
         alone = {"log": "a log rule", "lint": "a rule of lint", "dataset": "a dataset", "judge": "a judge of a dataset",
-                 "lock": "the lock of the labels", "recording": "recorded replies"}  # fmt: skip
+                 "lock": "the lock of the labels", "recording": "recorded replies", "file": "a file"}  # fmt: skip
         return f"{named[self.kind]} `{self.name}`" if self.kind in named else alone[self.kind]
 
     def as_dict(self) -> dict[str, Any]:

@@ -114,25 +114,27 @@ def find_shared(parts: Context, name: str, closures: Mapping[str, Closure]) -> s
     return next((path for path in candidates if path in known), None)
 
 
+def named_places(tree: Tree, path: str) -> Iterator[tuple[str, str, int]]:
+    """Yield each reference of a file to another one, with the path that it means and its line; see `resolve_path`."""
+    for reference, line in _references_in(tree, path):
+        with suppress(PathRefused):
+            yield reference, resolve_path(reference.partition("#")[0], path, tree.places.base(path)), line
+
+
 def _named_in(tree: Tree, path: str) -> list[str]:
     """Return the files that a file names itself, sorted; none for one that cannot be read."""
-    found = set()
-    for reference in _references_in(tree, path):
-        with suppress(PathRefused):
-            found.add(resolve_path(reference.partition("#")[0], path, tree.places.base(path)))
-    return sorted(found - {path})
+    return sorted({named for _, named, _ in named_places(tree, path)} - {path})
 
 
-def _references_in(tree: Tree, path: str) -> Iterator[str]:
+def _references_in(tree: Tree, path: str) -> Iterator[tuple[str, int]]:
     with suppress(WorkspaceError, OSError, BadTemplate):
         data = tree.read(path)
         if path.endswith(PARTIAL_SUFFIX):
             text = decode_partial(data, path)
-            yield from (reference for reference, _ in includes(text)) if isinstance(text, str) else ()
+            yield from includes(text) if isinstance(text, str) else ()
         elif b"$ref" in data or b"include" in data:
             with suppress(InvalidFiles):
                 is_prompt = path.endswith(PROMPT_SUFFIXES)
                 document = read_prompt_file(data, path).document if is_prompt else read_yaml(data, path)
-                yield from (reference for reference, _ in references_of(document.data, document) if reference[0] != "#")
-                if is_prompt:
-                    yield from (reference for reference, _ in includes_of(document))
+                places = [*references_of(document.data, document), *(includes_of(document) if is_prompt else ())]
+                yield from ((found, place.line or 1) for found, place in places if not found.startswith("#"))

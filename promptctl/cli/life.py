@@ -25,7 +25,10 @@ def rename(
     dry_run: options.WriteNothing = False,
     as_json: options.Json = False,
 ) -> None:
-    """Rename a prompt, with everything that names it. Versions, labels, totals and rules follow."""
+    """Rename a prompt, with everything that names it. Versions, labels, totals and rules follow.
+
+    A partial or a schema, given by its path, is moved with every reference to it.
+    """
     workspace = options.workspace_of(context)
     renamed = workspace.life.rename(old, new)
     _say_notes(renamed.notes)

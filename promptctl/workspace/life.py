@@ -30,9 +30,14 @@ class Life:
     def rename(self, old: str, new: str) -> Renamed:
         """Return the rename of a prompt, with the files that name it. Versions, labels, totals and rules follow.
 
-        Raises `PromptNotFound`, `UsageError` for an id that is wrong or taken, and `WorkspaceError` for a file that
-        cannot be edited in place.
+        A path of a partial, a schema or a file of tools moves that file, with each reference to it. Raises
+        `PromptNotFound`, `UsageError` for an id that is wrong or taken, and `WorkspaceError` for a file that cannot be
+        edited in place.
         """
+        if self.is_shared(old):
+            from promptctl.catalogue.moving_files import move_file
+
+            return move_file(self._context.fresh(), old, new)
         from promptctl.catalogue.renaming import rename
 
         return rename(self._context.fresh(), old, new)

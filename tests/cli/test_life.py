@@ -401,3 +401,28 @@ def test_a_shared_file_says_who_uses_it(cli: Cli, root: Path) -> None:
     page = cli("show", "support/triage", "--json").json
     assert page["uses"] == [f"prompts/support/{name}" for name in ("tone.j2", "rules.j2", "answer.schema.yaml")]
     assert [each["kind"] for each in page["named_by"]] == ["log", "budget", "experiment", "successor"]
+
+
+def test_a_shared_file_is_moved_with_every_reference_to_it(cli: Cli, root: Path) -> None:
+    write(root, "prompts/support/tone.j2", "Be kind. {% include './rules.j2' %}")
+    write(root, "prompts/support/answer.schema.yaml", "$ref: ./part.schema.yaml#/$defs/a\n")
+    write(root, "prompts/support/part.schema.yaml", "$defs: {a: {type: object}}\n")
+    done = cli("rename", "support/tone.j2", "shared/kind.j2", "--yes", "--json").json
+    fits("rename", done)
+    assert (done["path"], done["same_version"]) == ("prompts/shared/kind.j2", False)
+    assert done["notes"] == ["it begins a new version of support/triage"]
+    assert text_of(root, "prompts/shared/kind.j2") == "Be kind. {% include 'support/rules.j2' %}"
+    assert text_of(root, OLD) == TWO.replace("./tone.j2", "shared/kind.j2")
+
+    done = cli("rename", "prompts/support/part.schema.yaml", "support/parts.schema.yaml", "--yes", "--json").json
+    assert done["same_version"]
+    assert text_of(root, "prompts/support/answer.schema.yaml") == "$ref: ./parts.schema.yaml#/$defs/a\n"
+    for old, new, code, words in (
+        ("support/rules.j2", "support/rules.yaml", 2, "let its name end in .j2"),
+        ("support/rules.j2", "shared/kind.j2", 2, "there is a file prompts/shared/kind.j2 already"),
+        ("support/rules.j2", "../x.j2", 2, "climbs with `..`"),
+        ("support/rule.j2", "x.j2", 3, "did you mean `support/rules.j2`?"),
+    ):
+        ran = cli("rename", old, new)
+        assert (ran.exit_code, ran.out) == (code, "")
+        assert words in ran.err
