@@ -127,10 +127,10 @@ def _tell(found: Improvement) -> None:
     refused = f", {count(found.refused, 'edit')} refused" if found.refused else ""
     rounds = f"{found.rounds} of {count(found.rounds_asked, 'round')}{refused}"
     _wrap(f"{rounds} · {count(found.calls, 'call')} · {format_spent(found.cost_nano_usd, found.unpriced)}", "  ")
-    if found.stopped is not None:
+    if found.stopped is not None or found.verdict == "unknown":
+        why = f"{STOPPED[found.stopped]}; " if found.stopped else ""
         more = " with more money" if found.stopped in ("max-cost", "budget") else ""
-        again = f"the same command goes on{more}, and asks for nothing that was answered"
-        _wrap(f"{STOPPED[found.stopped]}; {again}", "  ")
+        _wrap(f"{why}the same command goes on{more}, and asks for nothing that was answered", "  ")
 
 
 def _origin(trial: Trial) -> str:

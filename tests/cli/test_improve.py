@@ -9,11 +9,13 @@ import sys
 
 import pytest
 
+from promptctl import ImprovementRequest
+from promptctl.authoring.improving import Improving
 from tests.authoring.test_improving import REQUESTS, answering, desk, edit, files, is_kind
 from tests.cli.conftest import Cli
 from tests.cli.test_json_contract import fits
 from tests.evaluation_lab import Lab, environ_of
-from tests.openai_server import Exchange
+from tests.openai_server import Exchange, failure
 
 __all__ = ["desk"]
 KINDER = edit("You greet people. All the same, be kind.\n")
@@ -60,6 +62,24 @@ def test_a_verdict_that_is_not_known_writes_nothing_whatever_is_asked_for(desk: 
     assert "the verdict is not known: the search ended before a better candidate was found" in ran.err
     assert "the same command goes on with more money, and asks for nothing that was answered" in ran.err
     assert files(desk) == before
+
+
+def test_cases_that_cannot_be_graded_leave_the_verdict_open(desk: Lab, cli: Cli) -> None:
+    calm, broken = answering(is_kind, KINDER), failure(400)
+    with desk.open() as workspace:
+        planned = Improving(workspace.context.fresh(), ImprovementRequest(ref="greet", dataset="greet"))
+    one = planned.parts["held_out"][0].inputs["name"]
+
+    async def answer(exchange: Exchange) -> None:
+        await (broken if one == exchange.request.body["messages"][-1]["content"] else calm)(exchange)
+
+    desk.server.default = answer
+    ran = cli("improve", "greet", "-d", "greet", "--yes")
+    assert ran.exit_code == 5
+    assert "the verdict is not known: " in ran.err
+    assert "  the same command goes on, and asks for nothing that was answered" in ran.err.splitlines()
+    desk.server.default = calm
+    assert cli("improve", "greet", "-d", "greet").exit_code == 0
 
 
 def test_the_estimate_asks_nothing(desk: Lab, cli: Cli) -> None:
