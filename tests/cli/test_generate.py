@@ -102,7 +102,7 @@ def test_a_reply_that_cannot_be_used_ends_with_1_and_no_money_with_5(here: Lab, 
     assert "too little is left of the limit on the cost" in ran.err
     settings = (here.root / "promptctl.yaml").read_text()
     here.write(
-        "promptctl.yaml", settings + "budgets: [{name: a, prompts: [authoring/*], per: day, limit: {calls: 1}}]\n"
+        "promptctl.yaml", settings + "budgets: [{name: a, prompts: [authoring/*], limit: {calls: 1}}]\n"
     )
     cli(*ORDER)
     ran = cli(*ORDER, "--yes")
