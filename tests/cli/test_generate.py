@@ -101,9 +101,7 @@ def test_a_reply_that_cannot_be_used_ends_with_1_and_no_money_with_5(here: Lab, 
     assert (ran.exit_code, is_written(here)) == (5, False)
     assert "too little is left of the limit on the cost" in ran.err
     settings = (here.root / "promptctl.yaml").read_text()
-    here.write(
-        "promptctl.yaml", settings + "budgets: [{name: a, prompts: [authoring/*], limit: {calls: 1}}]\n"
-    )
+    here.write("promptctl.yaml", settings + "budgets: [{name: a, prompts: [authoring/*], limit: {calls: 1}}]\n")
     cli(*ORDER)
     ran = cli(*ORDER, "--yes")
     assert (ran.exit_code, is_written(here)) == (5, False)
