@@ -56,6 +56,11 @@ class Case:
     variables: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def has_derived_id(self) -> bool:
+        """True if the file gives it no id, so that it is called after its content."""
+        return self.id == self.content_hash[:_DERIVED_ID_LENGTH]
+
+    @property
     def judges(self) -> Iterator[AskedJudge]:
         """Every judge that grading the case asks."""
         for assertion in self.assertions:

@@ -10,6 +10,7 @@ from promptctl.assertions.assertion import AskedJudge
 from promptctl.datasets.dataset import Dataset, Header
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.tree import Tree
+from promptctl.files.wording import as_text
 from promptctl.formats.settings_file import CalibrationRule, DatasetLimits
 from promptctl.prompts.prompt import Prompt
 from promptctl.reviews.review import ChangeKind, DatasetReview, ReviewedCase
@@ -61,6 +62,7 @@ def compare_sides(
     if before.header is not None and after.header is not None:
         values = {name: (getattr(before.header, name), getattr(after.header, name)) for name in _HEADER}
         values["defaults"] = (before.defaults, after.defaults)
+        values["split"] = (_text(before.header.split), _text(after.header.split))
         values["judge"] = (_words(before.header.calibrated), _words(after.header.calibrated))
         header = {name: both for name, both in values.items() if both[0] != both[1]}
     is_whole = not problems
@@ -87,6 +89,10 @@ def compare_sides(
 
 def _words(rule: CalibrationRule | None) -> str | None:
     return rule.words if rule is not None else None
+
+
+def _text(split: Mapping[str, object] | None) -> str | None:
+    return as_text(dict(split)) if split is not None else None
 
 
 def _min_pass(side: DatasetSide) -> float | None:

@@ -153,3 +153,12 @@ def test_an_evaluation_of_a_part_is_not_taken_up_again_after_another_draw(lab: L
     file.write_text(file.read_text().replace("seed: 3", "seed: 4"))
     with lab.open() as workspace, pytest.raises(WorkspaceError, match=r"the split of .* has changed since"):
         workspace.resume(ResumeRequest(evaluation=row.id))
+
+
+def test_a_case_without_an_id_keeps_no_part(lab: Lab) -> None:
+    rows = "".join(f"t{n},x\n" for n in range(20))
+    lab.write("datasets/x.yaml", "prompts: [triage]\ncases: ./rows.csv\n")
+    lab.write("datasets/rows.csv", f"ticket,expected\n{rows}")
+    with lab.open() as workspace, pytest.raises(WorkspaceError) as raised:
+        workspace.datasets.split("x")
+    assert (str(raised.value.place), raised.value.hint) == ("datasets/rows.csv:2", "give each case an `id` that stays")

@@ -255,10 +255,11 @@ def test_a_changed_default_is_one_line_and_not_every_id(pull: Pull, cli: Cli) ->
     cases = [case(n) for n in range(8)]
     pull.dataset(*cases, defaults={"tags": ["x"]})
     base = pull.commit("Tag")
-    pull.dataset(*cases, defaults={"assert": [{"type": "word-count", "value": 1}]})
+    pull.dataset(*cases, defaults={"assert": [{"type": "word-count", "value": 1}]}, split={"seed": 1})
     pull.commit("Assert")
     (dataset,) = pull.data(base=base)["datasets"]
     assert dataset["header"]["defaults"]["before"] == '{"tags": ["x"]}'
+    assert dataset["header"]["split"] == {"before": None, "after": '{"seed": 1}'}
     told = cli("review", base, "--no-eval").out
     assert "every case changed with `defaults` (8); defaults {" in told
     assert "case-1" not in told
