@@ -161,8 +161,11 @@ class _Written:
 
     def check(self, value: Mapping[str, Any]) -> list[str]:
         """Take the cases of a reply that can be used; return what is wrong with the others, in words for the model."""
+        cases = value.get("cases") if isinstance(value, Mapping) else None
+        if not isinstance(cases, list) or not all(map(_is_case, cases)):  # the schema of a workspace's own prompt
+            return ["it has no list `cases` of objects with an `id` and with `inputs`"]
         problems: list[str] = []
-        for given in value["cases"]:
+        for given in cases:
             if len(self.entries) == self._count:
                 return []
             fault = self._take(given)
@@ -176,7 +179,7 @@ class _Written:
             return f"it holds the control character U+{ord(found[0]):04X}: leave it out"
         entry: dict[str, Any] = {
             "id": self._free_id(given["id"]),
-            "description": " ".join(given["about"].split()),
+            "description": " ".join(str(given.get("about", "")).split()),
             "tags": [GENERATED, self._kind],
             "inputs": given["inputs"],
         }
@@ -209,3 +212,7 @@ class _Written:
             number += 1
             free = f"{stem}-{number}"
         return free
+
+
+def _is_case(given: Any) -> bool:
+    return isinstance(given, Mapping) and isinstance(given.get("id"), str) and isinstance(given.get("inputs"), Mapping)

@@ -14,7 +14,7 @@ from promptctl.cli.checks import say_check
 from promptctl.cli.commands import HelpfulCommand
 from promptctl.cli.generate import WriterOptions
 from promptctl.cli.inputs import read_pairs
-from promptctl.cli.output import format_id, say_json, tell, warn
+from promptctl.cli.output import format_id, say_json, tell, tell_hint, warn
 from promptctl.cli.proposing import offer
 from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import shortened
@@ -169,6 +169,8 @@ def add_from_log(
     left_out = f"; {count(len(found.left_out), 'call')} left out" if found.left_out else ""
     further = f"; {count(found.further, 'further call')}: raise --limit" if found.further else ""
     tell(f"{count(len(found.added), 'case')} for {found.path}{left_out}{further}")
+    if not expects_reply and any("nobody said" in str(each.left_out) for each in found.left_out):
+        tell_hint("what was answered can be what is expected: --expect-reply")
     offer(workspace, found.proposal, yes=yes, dry_run=dry_run)
 
 

@@ -235,3 +235,5 @@ def test_material_cannot_end_its_tags_and_a_workspace_may_ask_in_its_own_words(l
     )
     generate(lab, written(0), count=1, kind="injection")
     assert "My own injection" in sent(lab)[-1]
+    with pytest.raises(InvalidOutput):
+        generate(lab, *['{"cases": [3]}', '{"c": 1}'] * 2, count=1)
