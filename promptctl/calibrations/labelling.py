@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.calibrations.labels import open_questions
 from promptctl.datasets.human_labels import HumanLabel, check_labels, labels_path, with_label
-from promptctl.datasets.questions import Question
+from promptctl.datasets.questions import Labelled, Question, Questions
 from promptctl.datasets.selection import Selection, choose
 from promptctl.errors import InvalidFiles, UsageError, WorkspaceError, in_reading_order, printable
 from promptctl.files.plain import canonical_json, content_digest
@@ -19,6 +19,7 @@ from promptctl.files.proposal import Proposal, change_of
 from promptctl.files.tree import MemoryTree, read_file
 from promptctl.files.wording import count, name_some
 from promptctl.git.repository import Git
+from promptctl.log.masking import Mask
 from promptctl.log.stamps import utc_now
 from promptctl.prompts.prompt import MISSING
 
@@ -70,7 +71,7 @@ class ReplyLabelling:
 
     def __init__(self, context: Context, request: LabelRequest) -> None:
         self._context = context
-        self._tree = context.work_tree_for("labels")
+        self._tree = context.work_tree_for("labelling")
         self.dataset, self._questions, self._digest = open_questions(context, request.dataset)
         self.by = person(context, request.by)
         self.path = labels_path(self.dataset, self.by)
@@ -106,7 +107,9 @@ class ReplyLabelling:
         }
 
     def put(self, item: LabelItem, answer: str, comment: str | None = None) -> HumanLabel:
-        """Write an answer to the person's file, in the place of an earlier one. Secrets are left out of comments.
+        """Write an answer to the person's file, in the place of an earlier one.
+
+        Secrets and values of sensitive inputs are left out of comments.
 
         Raises `UsageError` for what is no answer, and `WorkspaceError` for a file that cannot be written.
         """
@@ -116,7 +119,8 @@ class ReplyLabelling:
         comment = (comment or "").strip()
         if len(comment) > _MOST_COMMENT:
             raise UsageError(f"a comment has at most {_MOST_COMMENT:,} characters, and this one has {len(comment):,}")
-        label = self.blank(item, answer, self._context.redactor.redact(comment) or None)
+        comment = self._questions.hidden(item.question.case)(self._context.redactor.redact(comment))
+        label = self.blank(item, answer, comment or None)
         self._write(with_label(self._read(), label))
         return label
 
@@ -169,13 +173,13 @@ class ReplyLabelling:
         chosen = choose(cases.values, selection)
         found: dict[tuple[str, str, str], LabelItem] = {}
         order: dict[tuple[str, str, str], tuple[str, int]] = {}
-        changed, without_reply, is_asked = set(), set(), False
+        changed, without_reply, is_asked, folder = set(), set(), False, self._context.state_folder
         for row in rows:
             for result in self._context.log.results(row.id):
                 case = cases.get(result.case_id)
                 if result.repeat > 1 or (chosen.ids is not None and result.case_id not in chosen.ids):
                     continue
-                if case is None or not _is_of(result, case, self._questions.prompts.get(row.prompt)):
+                if case is None or not _is_of(result, case, self._questions.prompts.get(row.prompt), folder):
                     changed.add(result.case_id)
                 elif result.output is None:
                     without_reply.add(case.id)
@@ -238,7 +242,7 @@ def import_labels(context: Context, dataset: str, file: Path) -> Imported:
 
     Raises `InvalidFiles` for whatever is wrong with a line, and `WorkspaceError` for a file that cannot be read.
     """
-    tree = context.work_tree_for("labels")
+    tree = context.work_tree_for("labelling")
     path, questions, _ = open_questions(context, dataset)
     try:
         data = read_file(file, _MOST_BYTES, follows_links=True)
@@ -256,7 +260,7 @@ def import_labels(context: Context, dataset: str, file: Path) -> Imported:
     found = questions.labelled(labels)
     files: dict[str, list[HumanLabel]] = {}
     counts = {"new": 0, "changed": 0, "same": 0}
-    for label in (_redacted(context, each.label) for each in found.counting):
+    for label in (_redacted(context, each, questions) for each in found.counting):
         own = labels_path(path, label.by)
         if own not in files:
             files[own] = _labels_in(tree, own)
@@ -300,14 +304,16 @@ def _newest(rows: Iterable[EvaluationRow], dataset: str) -> EvaluationRow | None
     return next((row for row in of_it if row.spec.is_whole), of_it[0] if of_it else None)
 
 
-def _is_of(result: ResultRow, case: Case, prompt: Prompt | None) -> bool:
+def _is_of(result: ResultRow, case: Case, prompt: Prompt | None, folder: Path) -> bool:
     """Return True if a result is a reply to what the case is now; how replies are graded may have changed."""
     if result.case_digest == case.content_hash:
         return True
     declared = prompt.inputs.values() if prompt is not None else ()
     defaults = {each.name: each.default for each in declared if each.default is not MISSING}
-    was = canonical_json(dict(result.detail.inputs))
-    return was in (canonical_json(dict(case.inputs)), canonical_json({**defaults, **case.inputs}))
+    given = [dict(case.inputs), {**defaults, **case.inputs}]
+    if prompt is not None and prompt.sensitive:
+        given = [Mask.of(folder, prompt, each).inputs(each) for each in given]
+    return canonical_json(dict(result.detail.inputs)) in map(canonical_json, given)
 
 
 def _labels_in(tree: Any, path: str) -> list[HumanLabel]:
@@ -327,9 +333,11 @@ def _proposed(tree: Any, files: Mapping[str, Sequence[HumanLabel]]) -> Proposal:
     return Proposal(tuple(change_of(tree, path, text(labels)) for path, labels in files.items()))
 
 
-def _redacted(context: Context, label: HumanLabel) -> HumanLabel:
-    """Return a label without secrets in its comment. Raises `WorkspaceError` for one whose reply holds a secret."""
+def _redacted(context: Context, labelled: Labelled, questions: Questions) -> HumanLabel:
+    """Return a label with nothing secret or sensitive in its comment; `WorkspaceError` if its reply holds a secret."""
+    label = labelled.label
     if context.redactor.holds_secret(label.reply + "\n" + label.question):
         hint = "replies out of the log have no secrets: label them again"
         raise WorkspaceError(f"the reply of case `{label.case}` holds a secret", place=label.place, hint=hint)
-    return replace(label, comment=context.redactor.redact(label.comment) if label.comment else None)
+    hidden = questions.hidden(labelled.question.case)
+    return replace(label, comment=hidden(context.redactor.redact(label.comment)) if label.comment else None)

@@ -29,6 +29,7 @@ ANSWERS = {
 }
 # What ends a line for some readers, or commands a terminal.
 _ESCAPED = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
+_NO_LABEL = "labels are written by promptctl judge label, and saved by its page"
 _AGAIN = "restore the line from Git, or remove it and label again: promptctl judge label {}"
 
 
@@ -125,6 +126,9 @@ def check_labels(tree: Tree, path: str, *, is_in_place: bool = True) -> tuple[li
         for row in read_objects(tree, path):
             if isinstance(row, Problem):
                 problems.append(row)
+                continue
+            if not {"reply", "answer"} <= row.data.keys():
+                problems.append(Problem("the line is no label of a reply", row.place, _NO_LABEL, "not-a-label"))
                 continue
             wrong = structure_of("human-label").check_data(row.data, row.place)
             if not wrong:

@@ -105,7 +105,7 @@ class Questions:
         nothing is at the assertion's path or its template fails, and GitHub's evaluators and embeddings.
         """
         subject, seen = _subject(case, reply), set()
-        hidden = self._hidden(case)
+        hidden = self.hidden(case)
         for each in _judged(case.assertions):
             assertion = replace(each, find=None)
             try:
@@ -161,7 +161,8 @@ class Questions:
         same = (each for each in questions if each.digest == label.question_digest)
         return next(same, "the case asks something different now")
 
-    def _hidden(self, case: Case) -> Callable[[str], str]:
+    def hidden(self, case: Case) -> Callable[[str], str]:
+        """Return what hides the values of the case's sensitive inputs in a text."""
         mask: Mask | None = None
         for prompt in self._sensitive:
             mask = Mask.of(Path(), prompt, case.inputs, mask)

@@ -272,3 +272,19 @@ def test_hostile_replies_are_kept_as_they_are(workspace: Workspace, root: Path) 
     assert replies == [f"Hello, {FORGED}!"]
     assert (root / ADA).read_text().count("\n") == 5
     assert workspace.validate().problems == ()
+
+
+def test_values_of_sensitive_inputs_reach_neither_labels_nor_page(workspace: Workspace, root: Path) -> None:
+    prompt, value = root / "prompts/greet.prompt.yaml", "Ann of Cleves"
+    prompt.write_text(prompt.read_text().replace("{type: string}", "{type: string, sensitive: true}"))
+    dataset = root / "datasets/greet.yaml"
+    dataset.write_text(dataset.read_text().replace("{name: Ann}", f"{{name: {value}}}"))
+    evaluate(root)
+    labelling = workspace.judges.label(request(selection={"ids": frozenset({"ann"})}))
+    (item,) = labelling.left()
+    assert (item.question.reply, item.question.text) == ("Hello, [sensitive: name]!", "Greets [sensitive: name].")
+    workspace.judges.write_page(labelling, [item], root / "label.html")
+    labelling.put(item, "fail", f"why {value}?")
+    for path in ("label.html", ADA):
+        assert value not in (root / path).read_text()
+    assert lines(root)[0]["comment"] == "why [sensitive: name]?"

@@ -121,12 +121,13 @@ def test_a_label_that_was_tampered_with_is_an_error(change: dict[str, Any], code
 
 def test_what_is_no_label_is_an_error_at_its_line() -> None:
     label = labels_of()[0]
-    text = label.as_line() + "\n" + replace(label, answer="fail").as_line() + "{oops\n<<<<<<< ours\n"
+    text = label.as_line() + "\n" + replace(label, answer="fail").as_line() + "{}\n{oops\n<<<<<<< ours\n"
     _, problems = check_labels(tree_of(text), labels_path(PATH, "ada"))
     assert [(each.code, each.place and each.place.line) for each in problems] == [
         ("duplicate-label", 3),
-        ("not-json", 4),
-        ("unresolved-merge", 5),
+        ("not-a-label", 4),
+        ("not-json", 5),
+        ("unresolved-merge", 6),
     ]
     assert "the first label is on line 1" in problems[0].message
 
