@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from promptctl.authoring.candidates import Candidates, components_of
-from promptctl.authoring.evolution import BATCH, Ground, check_installed, evolve
+from promptctl.authoring.evolution import BATCH, Grade, Ground, check_installed, evolve
 from promptctl.authoring.improvement import Evidence, Improvement, ImprovementRequest, ImprovementVerdict
 from promptctl.authoring.packaged import Author, AuthorOptions
 from promptctl.authoring.trying import WRITER, Hands, SearchBounds
@@ -95,8 +96,7 @@ class Improving:
         if failing:
             ground = Ground(self.ids(TRAIN), failing, self.ids(CHOOSE))
             await hands.search(lambda: evolve(hands, texts, ground, seed=self.request.seed or 0))
-        is_learnt = as_it_is is not None and all(each.has_passed for each in as_it_is)
-        return await self._judged(hands, session, on_step, is_learnt=is_learnt)
+        return await self._judged(hands, session, on_step, as_it_is or ())
 
     def estimates(self) -> list[Estimate]:
         """Return what it would ask and cost at most: the search, judging the best candidate, and writing the edits."""
@@ -161,17 +161,19 @@ class Improving:
             worst_nano_usd=worst,
         )
 
-    async def _judged(self, hands: Hands, session: Session, on_step: OnStep, *, is_learnt: bool) -> Improvement:
+    async def _judged(self, hands: Hands, session: Session, on_step: OnStep, as_it_is: Sequence[Grade]) -> Improvement:
         best, compared, evidence = hands.best, None, None
         verdict: ImprovementVerdict
-        if is_learnt:
+        if as_it_is and all(each.has_passed for each in as_it_is):
             learn = count(len(self.parts[TRAIN]), "case")
             verdict, reason = (
                 "not-shown",
                 f"the prompt passes all of its {learn} to learn from: there is nothing to learn",
             )
         elif best is None and not session.stopped:
-            verdict, reason = "unknown", "no case to learn from failed, and some could not be graded"
+            ungraded = [each.about["problem"] for each in as_it_is if each.is_error]
+            told = f"{count(len(ungraded), 'case')} to learn from could not be graded: {ungraded[0]}"
+            verdict, reason = "unknown", told.rstrip(".")
         elif best is None or (best.number == 0 and hands.stopped):
             verdict, reason = "unknown", "the search ended before a better candidate was found"
         elif best.number == 0 and best.passed == len(self.parts[CHOOSE]):

@@ -153,6 +153,13 @@ def test_where_the_prompt_passes_what_is_chosen_by_there_is_nothing_to_choose(de
     assert found.reason == "the prompt passes all of its 5 cases to choose by: none can do better"
 
 
+def test_a_prompt_that_cannot_be_tried_is_not_known(desk: Lab) -> None:
+    desk.server.default = failure(400)
+    found = improve(desk)
+    assert (found.verdict, found.exit_code, len(desk.server.requests)) == ("unknown", 5, 6)
+    assert found.reason.startswith("6 cases to learn from could not be graded: ")
+
+
 def test_a_second_look_at_the_same_cases_costs_more(desk: Lab) -> None:
     lucky = set(CASES[:12])
     desk.server.default = answering(
