@@ -116,14 +116,9 @@ class Document:
             if not node.style and "?" in node.value
         )
 
-    def is_in_scalar(self, line: int, column: int) -> bool:
-        """Return True if a character of the file is part of a value's or a key's text, and so of no comment."""
-        at = (line - 1, column - 1)
-        return any(
-            (event.start_mark.line, event.start_mark.column) < at < (event.end_mark.line, event.end_mark.column)
-            and not (event.style in ("|", ">") and at[0] == event.start_mark.line)
-            for event in _scalars(self._root)
-        )
+    def text_spans(self) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+        """Return where each scalar's text begins and ends, as (line, column), sorted; what is between is no comment."""
+        return sorted(map(_span, _scalars(self._root)))
 
     def written(self, *keys: Key) -> str | None:
         """Return a plain scalar that is not text as it is written (`1.10` for the number 1.1); None for all others."""
@@ -191,6 +186,13 @@ def _scalars(root: Any) -> Iterator[Any]:
             stack += [each for pair in children.values() for each in pair] if isinstance(children, dict) else children
         elif node is not None:
             yield node
+
+
+def _span(event: Any) -> tuple[tuple[int, int], tuple[int, int]]:
+    start = (event.start_mark.line + 1, event.start_mark.column + 1)
+    # The line of a block's sign may end in a comment.
+    start = (start[0] + 1, 0) if event.style in ("|", ">") else start
+    return start, (event.end_mark.line + 1, event.end_mark.column + 1)
 
 
 def scalar_value(written: str) -> str | int | float | bool | None:

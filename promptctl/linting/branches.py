@@ -13,6 +13,8 @@ from promptctl.templates.events import ITEM, VALUE, Branch, Condition
 
 _WORDS = {"if": "this `if` is never true", "elif": "this `elif` is never reached", "else": "`else` is never reached",
           "inline": "this `if` is never true"}  # fmt: skip
+# Of the tests above a branch, those that are looked at: a chain of very many would take long.
+_MOST_HOLDS = 40
 
 
 def unreachable(prompt: LintedPrompt) -> Findings:
@@ -35,11 +37,12 @@ def unreachable(prompt: LintedPrompt) -> Findings:
 
 def _false_in(branch: Branch, judge: _Judge) -> tuple[Condition, str] | None:
     """Return the condition of a branch that nothing can meet, with the reason."""
-    conditions = [*branch.holds, branch.condition]
+    holds = branch.holds[-_MOST_HOLDS:]
+    conditions = [*holds, branch.condition]
     for condition in conditions:
         if judge.is_true(condition) is False:
             return condition, judge.why(condition)
-    known = {each for each in branch.holds if _is_of_one_value(each) or branch.kind == "elif"}
+    known = {each for each in holds if _is_of_one_value(each) or branch.kind == "elif"}
     for condition in conditions:
         if condition.kind != "constant" and condition.negated() in known:
             return condition, "the same was tested before"

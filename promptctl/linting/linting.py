@@ -174,7 +174,7 @@ class _Linter:
 
     def _read(self, path: str, data: bytes, document: Document | None, *, is_jinja: bool = True) -> None:
         """Read a file's comments and secrets."""
-        text = data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+        text = data.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
         if document is None and not path.endswith(names.PARTIAL_SUFFIX) and "promptctl:" in text:
             with suppress(InvalidFiles):
                 document = read_yaml(data, path)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from promptctl.errors import Place
@@ -16,7 +18,7 @@ _CODES = r"promptctl:\s{0,4}ignore\s{0,4}=\s{0,4}([\w-]{1,40}(?:\s{0,4},\s{0,4}[
 _IN_YAML = re.compile(rf"(?:^|(?<=\s))#+\s{{0,4}}{_CODES}[^\n]*$")
 _IN_TEMPLATE = re.compile(rf"\{{#-?\s{{0,4}}{_CODES}[^\n]{{0,200}}?#\}}")
 _MARK = "promptctl:"
-_MOST_COMMENTS = 1_000
+_MOST_COMMENTS = 200
 
 
 class _Comment(NamedTuple):
@@ -42,7 +44,7 @@ class Silences:
         self._needed: set[tuple[int, str]] = set()
         if _MARK in text:
             lines = text.split("\n")
-            self._comments = list(_read(lines, document, is_jinja=is_jinja))[:_MOST_COMMENTS]
+            self._comments = list(islice(_read(lines, document, is_jinja=is_jinja), _MOST_COMMENTS))
 
     def are_for(self, found: LintFinding) -> bool:
         """Return True if a comment silences the finding."""
@@ -96,11 +98,12 @@ def without_needless(text: str, found: Sequence[LintFinding]) -> str:
 
 
 def _read(lines: list[str], document: Document | None, *, is_jinja: bool) -> Iterator[_Comment]:
+    spans = document.text_spans() if document is not None else []
     for number, line in enumerate(lines, 1):
         if _MARK not in line:
             continue
         comment = _IN_YAML.search(line) if document is not None else None
-        if comment is not None and document is not None and not document.is_in_scalar(number, comment.start() + 1):
+        if comment is not None and not _is_text(spans, (number, comment.start() + 1)):
             is_alone = not line[: comment.start()].strip()
             yield _Comment(number, _split(comment[1]), *_lines_of(lines, number, is_alone=is_alone))
         elif is_jinja:
@@ -109,6 +112,12 @@ def _read(lines: list[str], document: Document | None, *, is_jinja: bool) -> Ite
                 is_head = document is None and is_alone and not any(map(str.strip, lines[: number - 1]))
                 last = len(lines) if is_head else number + is_alone
                 yield _Comment(number, _split(found[1]), number, last)
+
+
+def _is_text(spans: Sequence[tuple[tuple[int, int], tuple[int, int]]], at: tuple[int, int]) -> bool:
+    """Return True if a character of a file is part of a value's or a key's text."""
+    index = bisect_right(spans, (at, at)) - 1
+    return index >= 0 and spans[index][0] <= at < spans[index][1]
 
 
 def _split(codes: str) -> tuple[str, ...]:

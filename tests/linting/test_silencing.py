@@ -70,6 +70,18 @@ class TestComments:
         """
         assert codes(text) == []
 
+    def test_at_the_sign_of_a_block_and_after_a_byte_order_mark(self) -> None:
+        text = """
+            inputs: {ticket: {type: string}}
+            messages:
+              - role: system
+                content: |  # promptctl: ignore=P103
+                  Classify it.
+                  {{ ticket }}
+        """
+        assert codes(text) == []
+        assert codes("\ufeff# promptctl: ignore=P101\n" + user("Hi", inputs=TWO)) == []
+
     @pytest.mark.parametrize(
         ("code", "hint"), [("P999", "docs/lint.md"), ("P1O3", "did you mean `P103`?"), ("unused-input", "write `P101`")]
     )
