@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from promptctl.linting.finding import Findings, finding
@@ -14,7 +15,7 @@ from promptctl.templates.events import ITEM, VALUE, Branch, Condition
 _WORDS = {"if": "this `if` is never true", "elif": "this `elif` is never reached", "else": "`else` is never reached",
           "inline": "this `if` is never true"}  # fmt: skip
 # Of the tests above a branch, those that are looked at: a chain of very many would take long.
-_MOST_HOLDS = 40
+_MOST_BRANCHES, _MOST_HOLDS = 1_000, 40
 
 
 def unreachable(prompt: LintedPrompt) -> Findings:
@@ -23,16 +24,15 @@ def unreachable(prompt: LintedPrompt) -> Findings:
         return
     judge = _Judge(prompt.declared.inputs)
     told: set[Condition] = set()
-    for each in prompt.events:
-        branch = each.event
-        if not isinstance(branch, Branch):
-            continue
+    branches = ((each.event, each.place) for each in prompt.events if isinstance(each.event, Branch))
+    for branch, place in islice(branches, _MOST_BRANCHES):
+        assert isinstance(branch, Branch)
         false = _false_in(branch, judge)
         if false is None or false[0] in told:
             continue
         told.add(false[0])
         hint = "mend the test, or remove the branch"
-        yield finding("P102", f"{_WORDS[branch.kind]}: {false[1]}", each.place, hint)
+        yield finding("P102", f"{_WORDS[branch.kind]}: {false[1]}", place, hint)
 
 
 def _false_in(branch: Branch, judge: _Judge) -> tuple[Condition, str] | None:

@@ -139,10 +139,10 @@ def _strict_faults(schema: Mapping[str, Any]) -> Iterator[tuple[tuple[Key, ...],
         if properties or "object" in types_of(each):
             if each.get("additionalProperties") is not False:
                 yield path, "`additionalProperties: false` is missing", "add it to each object"
-            missing = [name for name in properties if name not in each.get("required", ())]
-            if missing:
+            missing = min(properties.keys() - set(each.get("required", ())), default=None)
+            if missing is not None:
                 hint = 'list it under `required`; what may be absent is `type: [string, "null"]`'
-                yield path, f"`{missing[0]}` is not required", hint
+                yield path, f"`{missing}` is not required", hint
         stack += [((*path, *keys), below) for keys, below in schemas_in(each)]
 
 

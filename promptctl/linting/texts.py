@@ -59,12 +59,14 @@ _IS_FIRST = re.compile(r"[\s\-*\u2022>#|\d.)]*")
 
 def secrets(text: str, path: str) -> Iterator[LintFinding]:
     """Find P401 in a file's text. The secret itself is not shown."""
+    line, counted = 1, 0
     for at, found in key_shapes(text):
         address, is_password, _ = found.partition("://")
         secret = found.rpartition(":")[2].rstrip("@") if is_password and not address else found
         if _NO_KEY.search(secret) or len(set(secret)) < _FEWEST_SIGNS or _NO_PASSWORD.match(secret):
             continue
-        place = Place(path, text.count("\n", 0, at) + 1)
+        line += text.count("\n", counted, at)
+        place, counted = Place(path, line), at
         what = "a password in an address" if is_password else f"what looks like a key (`{secret[:4]}…`)"
         message = f"{what} stands in the file, and so in the history of Git"
         hint = "take it out and revoke it: whoever can read the repository can use it; a value can be an input"
