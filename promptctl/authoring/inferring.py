@@ -68,7 +68,7 @@ class Inferred:
 def infer(context: Context, ref: str, *, uses_log: bool = True) -> Inferred:
     """Return the schemas that the templates of a prompt in the work tree, its calls and its replies show.
 
-    Nothing that is declared is changed. Without `uses_log` neither the log nor datasets are read. Raises
+    Nothing that is declared is changed. Without `uses_log` neither log nor datasets nor recordings are read. Raises
     `PromptNotFound`, `InvalidFiles` for a file or template that cannot be read, and `UsageError` for a ref with a
     version or a file of GitHub's.
     """
@@ -174,6 +174,6 @@ def _output(declared: Declared, seen: Observed, notes: list[str]) -> dict[str, A
         notes.append(f"no output schema: of {seen.texts + len(seen.replies)} replies {seen.texts} are not JSON")
         return None
     if len(seen.replies) < FEWEST_REPLIES:
-        notes.append(f"no output schema: {FEWEST_REPLIES} replies are needed, and the log has {len(seen.replies)}")
+        notes.append(f"no output schema: {FEWEST_REPLIES} replies are needed, and there are {len(seen.replies)}")
         return None
     return with_enums(schema_of(seen.replies), seen.replies)

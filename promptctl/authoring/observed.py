@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from promptctl.datasets.index import DatasetIndex
@@ -12,12 +13,13 @@ from promptctl.errors import WorkspaceError
 from promptctl.files.tree import Tree
 from promptctl.log.filter import Filter
 from promptctl.models.reading import read_data
+from promptctl.models.recordings import RecordedReplies
+from promptctl.prompts.loading import declared_ids
 from promptctl.prompts.prompt import SENSITIVE_MARKS
 from promptctl.versions.former_ids import logged_renames
 
 if TYPE_CHECKING:
     from promptctl.context import Context
-    from promptctl.log.records import Execution
 
 _MOST_CALLS = 2_000
 _MOST_CASES = 2_000
@@ -27,7 +29,7 @@ _MOST_CASES = 2_000
 class Observed:
     """Values by the name of the input, newest first, those of calls and those of cases; and the replies.
 
-    `replies` are those of the version called last that are JSON; `texts` counts its others.
+    `replies` are those of the version called last, and of recordings, that are JSON; `texts` counts the others.
     """
 
     by_calls: dict[str, list[Any]] = field(default_factory=dict)
@@ -38,10 +40,10 @@ class Observed:
     cases: int = 0
 
 
-def observe(context: Context, tree: Tree, prompt_id: str, hidden: Collection[str] | None) -> Observed:
-    """Return what the log and the datasets of the tree show of a prompt, without the inputs that are `hidden`.
+def observe(context: Context, tree: Tree, prompt_id: str, hidden: Collection[str]) -> Observed:
+    """Return what log, datasets and recordings show of a prompt, without the inputs that are `hidden`.
 
-    All inputs are with None. Evaluations repeat the cases of datasets, so their calls tell replies alone.
+    Evaluations repeat the cases of datasets, so their calls tell replies alone.
     """
     seen = Observed()
     if not context.log.is_new:
@@ -51,13 +53,16 @@ def observe(context: Context, tree: Tree, prompt_id: str, hidden: Collection[str
             if execution.status not in ("ok", "invalid_output"):
                 continue
             digest = digest or execution.digest
-            if execution.digest == digest:
-                _add_reply(seen, execution)
-            if hidden is not None and execution.source != "eval" and execution.inputs is not None:
+            if execution.digest == digest and execution.status == "ok" and execution.reply and not execution.tool_calls:
+                _add_reply(seen, execution.reply)
+            if execution.source != "eval" and execution.inputs is not None:
                 seen.calls += 1
                 _add(seen.by_calls, execution.inputs, hidden)
-    if hidden is not None:
-        _add_cases(seen, tree, prompt_id, hidden)
+    _add_cases(seen, tree, prompt_id, hidden)
+    with suppress(WorkspaceError):
+        ids = {prompt_id, *declared_ids(tree, prompt_id)}
+        for reply in islice(RecordedReplies(context.recordings_folder).replies_to(ids), _MOST_CALLS):
+            _add_reply(seen, reply)
     return seen
 
 
@@ -80,11 +85,9 @@ def _add(values: dict[str, list[Any]], inputs: Mapping[str, Any], hidden: Collec
             values.setdefault(name, []).append(value)
 
 
-def _add_reply(seen: Observed, execution: Execution) -> None:
-    if execution.status != "ok" or not execution.reply or execution.tool_calls:
-        return
+def _add_reply(seen: Observed, text: str) -> None:
     try:
-        reply = read_data(execution.reply)
+        reply = read_data(text)
     except (ValueError, RecursionError):
         reply = None
     if isinstance(reply, dict | list):

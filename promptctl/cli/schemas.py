@@ -24,7 +24,7 @@ def infer(
     context: typer.Context,
     prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="A prompt's id: support/triage.")],
     templates_only: Annotated[
-        bool, typer.Option("--templates-only", help="Read neither the log nor the datasets: types by use alone.")
+        bool, typer.Option("--templates-only", help="Read no log, dataset or recording: types by use alone.")
     ] = False,
     yes: options.Yes = False,
     dry_run: options.WriteNothing = False,

@@ -9,7 +9,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -77,6 +77,11 @@ class RecordedReplies:
             counts = Counter(entry["model"] for file in self._list() for entry in _entries(file))
             self._models = tuple(model for model, _ in counts.most_common())
         return self._models
+
+    def replies_to(self, prompt_ids: Collection[str]) -> Iterator[str]:
+        """Yield the replies that were recorded for these prompts; reads all files. Raises `InvalidFiles`."""
+        entries = (entry for file in self._list() for entry in _entries(file))
+        yield from (entry["reply"] for entry in entries if entry.get("prompt") in prompt_ids and entry.get("reply"))
 
     def _look_up(self, digest: str) -> Entry | None:
         found = self._found.get(_key(digest))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -258,10 +259,24 @@ def test_replies_show_the_output(workspace: Workspace) -> None:
     assert workspace.authoring.infer("p").proposal.is_empty
 
 
+def test_recorded_replies_show_the_output_too(workspace: Workspace) -> None:
+    _write(workspace, "messages: [{role: user, content: hi}]\n")
+    lines = [
+        {"request": f"{n:064x}", "model": "m", "prompt": prompt, "reply": json.dumps({"a": n})}
+        for n, prompt in enumerate(["p"] * 5 + ["q"] * 3)
+    ]
+    text = "".join(json.dumps({**line, "recorded_at": "2026-11-01T00:00:00Z"}) + "\n" for line in lines)
+    write(workspace.root, "datasets/recordings/p.jsonl", text)
+    found = workspace.authoring.infer("p")
+    assert found.replies == 5
+    assert found.output == {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    assert workspace.authoring.infer("p", uses_log=False).output is None
+
+
 @pytest.mark.parametrize(
     ("replies", "note"),
     [
-        (['{"a": 1}'] * 4, "5 replies are needed, and the log has 4"),
+        (['{"a": 1}'] * 4, "5 replies are needed, and there are 4"),
         (['{"a": 1}'] * 9 + ["I cannot."], "of 10 replies 1 are not JSON"),
         (["yes"] * 9, None),
         (["3"] * 9, None),
