@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from promptctl.authoring.trials import trial_plan
 from promptctl.calls.call import Target, merge_parameters
 from promptctl.errors import InvalidFiles, PromptctlError, UsageError, WorkspaceError
 from promptctl.files.names import did_you_mean
@@ -155,18 +156,8 @@ class Candidates:
 
     def plan(self, candidate: EditedPrompt, ids: Iterable[str]) -> Plan:
         """Return the plan that evaluates a candidate on these cases."""
-        plan, prompt = self._plan, candidate.prompt
-        target = replace(plan.target, prompt=prompt, parameters=self._sent(plan.target, prompt))
-        if prompt.digest != plan.target.version.digest:
-            base = plan.target.version
-            display = base.display if base.display.endswith("+dirty") else f"{base.display.partition(' ')[0]}+dirty"
-            version = replace(base, digest=prompt.digest, is_dirty=True, number=None, label=None, display=display)
-            target = replace(target, version=version)
-        wanted = tuple(sorted(ids))
-        spec = replace(plan.spec, ids=wanted, cases=len(wanted), parameters=target.parameters, side="trial")
-        return replace(
-            plan, target=target, spec=spec, chosen=replace(plan.chosen, count=len(wanted), ids=frozenset(wanted))
-        )
+        sent = self._sent(self._plan.target, candidate.prompt)
+        return trial_plan(self._plan, candidate.prompt, ids, sent)
 
     def problems(self, texts: Texts) -> list[str]:
         """Return what is wrong with these texts, in words for whoever wrote them; of cases not shown, nothing."""

@@ -107,8 +107,8 @@ class Improving:
         tries = len(self.parts[TRAIN]) + chosen.calls + rounds * (2 * BATCH + chosen.calls)
         path = chosen.dataset
         return [
-            replace(_scaled(chosen, tries), dataset=f"{path}: {TRAIN}, {CHOOSE}", is_at_most=True),
-            replace(_scaled(held_out, 2 * held_out.calls), dataset=f"{path}: {HELD_OUT}"),
+            replace(chosen.scaled(tries), dataset=f"{path}: {TRAIN}, {CHOOSE}", is_at_most=True),
+            replace(held_out.scaled(2 * held_out.calls), dataset=f"{path}: {HELD_OUT}"),
             self._estimate_of_edits(),
         ]
 
@@ -297,24 +297,3 @@ def _counts(case: Case) -> bool:
 
 def _file_of(context: Context, path: str) -> bytes:
     return context.repository.work_tree.read(path)
-
-
-def _scaled(of_part: Estimate, calls: int) -> Estimate:
-    """Return the estimate of so many calls like those of a part."""
-    share = calls / of_part.calls
-
-    def scaled(number: int | None) -> int | None:
-        return None if number is None else round(number * share)
-
-    return replace(
-        of_part,
-        calls=calls,
-        judge_calls=round(of_part.judge_calls * share),
-        input_tokens=round(of_part.input_tokens * share),
-        output_tokens=scaled(of_part.output_tokens),
-        cost_nano_usd=scaled(of_part.cost_nano_usd),
-        judge_input_tokens=scaled(of_part.judge_input_tokens),
-        judge_output_tokens=scaled(of_part.judge_output_tokens),
-        judge_cost_nano_usd=scaled(of_part.judge_cost_nano_usd),
-        plan_worst_nano_usd=scaled(of_part.plan_worst_nano_usd),
-    )

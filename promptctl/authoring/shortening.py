@@ -9,12 +9,13 @@ however many parts were tried.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptctl.authoring.cuts import Cut, Cuts
 from promptctl.authoring.shortened import Loss, Shortened, ShorteningRequest, TriedCut
+from promptctl.authoring.trials import trial_plan
 from promptctl.comparisons.against import compare_pairs
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.comparison import PASSED
@@ -46,7 +47,6 @@ from promptctl.versions.former_ids import logged_renames
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.datasets.cases import Case
-    from promptctl.evaluations.plan import Plan
     from promptctl.evaluations.session import Session
     from promptctl.log.results import Totals
     from promptctl.prompts.prompt import Prompt
@@ -167,7 +167,7 @@ class Shortening:
         found = []
         for cases, name in ((self.choosing, "train, choose"), (self.held_out, "held_out")):
             one = estimate(self._context, trial_plan(self.plan, self.prompt, [case.id for case in cases]))
-            found.append(replace(one.times(tries), dataset=f"{one.dataset}: {name}", is_at_most=True))
+            found.append(replace(one.scaled(one.calls * tries), dataset=f"{one.dataset}: {name}", is_at_most=True))
         return found
 
     def without(self, dropped: Collection[Cut]) -> Prompt:
@@ -278,20 +278,6 @@ class _Trial:
         self.cost_nano_usd += totals.cost_nano_usd
         self.unpriced += totals.unpriced
         self.calls += totals.reply_sources.get("model", 0)
-
-
-def trial_plan(planned: Plan, prompt: Prompt, ids: Iterable[str]) -> Plan:
-    """Return the plan that evaluates a changed prompt, as the work tree would have it, on these cases."""
-    target = replace(planned.target, prompt=prompt)
-    base = target.version
-    if prompt.digest != base.digest:
-        display = base.display if base.display.endswith("+dirty") else f"{base.display.partition(' ')[0]}+dirty"
-        version = replace(base, digest=prompt.digest, is_dirty=True, number=None, label=None, display=display)
-        target = replace(target, version=version)
-    wanted = tuple(sorted(ids))
-    spec = replace(planned.spec, ids=wanted, cases=len(wanted), side="trial")
-    chosen = replace(planned.chosen, count=len(wanted), ids=frozenset(wanted))
-    return replace(planned, target=target, spec=spec, chosen=chosen)
 
 
 def seems_unneeded(lost: int, gained: int, cases: int, margin: float) -> bool:

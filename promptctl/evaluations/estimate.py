@@ -65,23 +65,24 @@ class Estimate:
         """JSON-able, with stable keys."""
         return asdict(self, dict_factory=bare_keys)
 
-    def times(self, number: int) -> Estimate:
-        """Return the estimate of so many evaluations like this one."""
+    def scaled(self, calls: int) -> Estimate:
+        """Return the estimate of so many calls like these."""
+        share = calls / self.calls
 
-        def several(one: int | None) -> int | None:
-            return None if one is None else one * number
+        def scaled(number: int | None) -> int | None:
+            return None if number is None else round(number * share)
 
         return replace(
             self,
-            calls=self.calls * number,
-            judge_calls=self.judge_calls * number,
-            input_tokens=self.input_tokens * number,
-            output_tokens=several(self.output_tokens),
-            cost_nano_usd=several(self.cost_nano_usd),
-            judge_input_tokens=several(self.judge_input_tokens),
-            judge_output_tokens=several(self.judge_output_tokens),
-            judge_cost_nano_usd=several(self.judge_cost_nano_usd),
-            plan_worst_nano_usd=several(self.plan_worst_nano_usd),
+            calls=calls,
+            judge_calls=round(self.judge_calls * share),
+            input_tokens=round(self.input_tokens * share),
+            output_tokens=scaled(self.output_tokens),
+            cost_nano_usd=scaled(self.cost_nano_usd),
+            judge_input_tokens=scaled(self.judge_input_tokens),
+            judge_output_tokens=scaled(self.judge_output_tokens),
+            judge_cost_nano_usd=scaled(self.judge_cost_nano_usd),
+            plan_worst_nano_usd=scaled(self.plan_worst_nano_usd),
         )
 
 
