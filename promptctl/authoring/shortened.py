@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from promptctl.log.results import StopReason
     from promptctl.statistics.metric import MetricComparison
 
-CutOutcome = Literal["dropped", "needed", "not-proven", "unfit"]
-"""Left out; cases failed without it; the held-out cases do not allow it; the file would be wrong without it."""
+CutOutcome = Literal["dropped", "needed", "not-proven", "unfit", "unknown"]
+"""Left out; cases failed without it; the held-out cases do not allow it; the file would be wrong without it; or some
+cases could not be graded, so that it is not known yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,8 +175,13 @@ class Shortened:
 
     @property
     def exit_code(self) -> int:
-        """5 if it ended before every part was tried, else 0."""
-        return INCOMPLETE if self.stopped is not None else OK
+        """5 if it ended before every part was tried, or of one nothing is known yet, else 0."""
+        return INCOMPLETE if self.is_unfinished else OK
+
+    @property
+    def is_unfinished(self) -> bool:
+        """True if the same command would go on."""
+        return self.stopped is not None or any(each.outcome == "unknown" for each in self.tried)
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""

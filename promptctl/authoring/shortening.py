@@ -110,6 +110,9 @@ class Shortening:
         tried: list[TriedCut] = []
         on_step("trying it as it is")
         before = await trial.passes(self.prompt, self.choosing)
+        if before is not None and (missing := len(self.choosing) - len(before)):
+            note = f"as it is, {_ungraded(missing, 'case to choose by')}"
+            tried, before = [TriedCut(cut, "unknown", note=note) for cut in self.cuts.all[:1]], None
         if before is not None:
             self._check_works(before)
         dropped: list[Cut] = []
@@ -122,6 +125,9 @@ class Shortening:
             if found.outcome == "dropped":
                 compared = await trial.compared(self.without([*dropped, cut]))
                 if compared is None:
+                    break
+                if ungraded := compared.comparison.ungraded:
+                    tried.append(replace(found, outcome="unknown", note=_ungraded(ungraded, "held-out case")))
                     break
                 if refused := self._refused(compared):
                     tried.append(replace(found, outcome="not-proven", note=refused))
@@ -155,10 +161,12 @@ class Shortening:
         after = await trial.passes(prompt, self.choosing)
         if after is None:
             return None
+        if missing := len(before.keys() | after.keys()) - len(before.keys() & after.keys()):
+            return TriedCut(cut, "unknown", note=_ungraded(missing, "case to choose by"))
         lost_ids = {id_ for id_ in before.keys() & after.keys() if before[id_] and not after[id_]}
         lost, must_pass = len(lost_ids), {case.id for case in self.choosing if case.must_pass}
         gained = sum(after[id_] and not before[id_] for id_ in before.keys() & after.keys())
-        is_kept = seems_unneeded(lost, gained, len(before), self.margin) and after.keys() == before.keys()
+        is_kept = seems_unneeded(lost, gained, len(before), self.margin)
         return TriedCut(cut, "dropped" if is_kept and not must_pass & lost_ids else "needed", lost, gained)
 
     def estimates(self) -> list[Estimate]:
@@ -186,8 +194,7 @@ class Shortening:
         """Return why the held-out cases do not allow what was left out; empty if they do."""
         metric = compared.comparison.metric(PASSED)
         must_pass = {case.id for case in self.held_out if case.must_pass}
-        if metric is None or compared.comparison.ungraded:
-            return f"{count(compared.comparison.ungraded, 'held-out case')} could not be graded"
+        assert metric is not None  # every case is graded on both sides
         if broken := sorted(must_pass & {pair.case_id for pair in compared.comparison.regressed}):
             return f"it breaks what must pass: {name_some(broken)}"
         if metric.rules_out(self.margin):
@@ -278,6 +285,11 @@ class _Trial:
         self.cost_nano_usd += totals.cost_nano_usd
         self.unpriced += totals.unpriced
         self.calls += totals.reply_sources.get("model", 0)
+
+
+def _ungraded(number: int, noun: str) -> str:
+    were = f"{noun} was" if number == 1 else f"{noun.replace('case', 'cases')} were"
+    return f"{number} {were} not graded"
 
 
 def seems_unneeded(lost: int, gained: int, cases: int, margin: float) -> bool:

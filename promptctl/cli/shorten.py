@@ -25,7 +25,13 @@ EXAMPLES = """\
   promptctl shorten support/triage -d triage --max-cost 1.00
   promptctl shorten support/triage -d triage --margin 0.1 --yes
 """
-_OUTCOMES = {"dropped": "dropped", "needed": "needed", "not-proven": "not proven", "unfit": "has to stay"}
+_OUTCOMES = {
+    "dropped": "dropped",
+    "needed": "needed",
+    "not-proven": "not proven",
+    "unfit": "has to stay",
+    "unknown": "not known",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +120,10 @@ def _tell(found: Shortened) -> None:
         _wrap(f"{found.loss.words}; {found.margin * 100:g} points or more are ruled out")
         _wrap(f"case by case: promptctl compare {before} {after}", "  ")
     _wrap(f"{count(found.calls, 'call')} · {format_spent(found.cost_nano_usd, found.unpriced)}", "  ")
-    if found.stopped is not None:
+    if found.is_unfinished:
+        why = f"{STOPPED[found.stopped]}; " if found.stopped else ""
         untried = f"{count(found.untried, 'part')} not tried; " if found.untried else ""
-        _wrap(
-            f"{STOPPED[found.stopped]}; {untried}the same command goes on, and asks for nothing that was answered", "  "
-        )
+        _wrap(f"{why}{untried}the same command goes on, and asks for nothing that was answered", "  ")
 
 
 def _words(tried: TriedCut, choosing: int) -> str:

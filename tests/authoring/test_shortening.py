@@ -214,15 +214,32 @@ def test_an_interrupt_keeps_what_is_proven(desk: Lab) -> None:
     assert _after(found)
 
 
-def test_errors_of_the_model_are_no_proof(desk: Lab) -> None:
+def test_cases_that_could_not_be_graded_prove_nothing(desk: Lab) -> None:
+    with desk.open() as workspace:
+        held = {case.inputs["ticket"] for case in _planned(workspace).held_out}
 
-    async def answer(exchange: Exchange) -> None:
-        await (failure(400) if "chance to shine" not in str(exchange.request.body) else obedient())(exchange)
+    def failing(*, held_out: bool, original: bool = False) -> Answer:
+        async def answer(exchange: Exchange) -> None:
+            messages = exchange.request.body["messages"]
+            is_short = "chance to shine" not in str(messages)
+            is_hit = (messages[-1]["content"] in held) is held_out and (is_short or original)
+            await (failure(400) if is_hit else obedient())(exchange)
 
-    desk.server.default = answer
-    found = _shorten(desk)
-    outcomes = {each.cut.words[:20]: each.outcome for each in found.tried}
-    assert outcomes["Remember that every "] != "dropped"
+        return answer
+
+    for server, tried, words in (
+        (failing(held_out=False, original=True), 1, "as it is, 6 cases to choose by were not graded"),
+        (failing(held_out=False), 6, "6 cases to choose by were not graded"),
+        (failing(held_out=True), 1, "held-out cases were not graded"),
+    ):
+        desk.server.default = server
+        found = _shorten(desk)
+        assert len(found.tried) >= tried
+        unknown = [each.note for each in found.tried if each.outcome == "unknown"]
+        assert words in unknown[0]
+        assert found.exit_code == 5
+    desk.server.default = obedient()
+    assert _shorten(desk).exit_code == 0
 
 
 def test_a_split_that_is_drawn_is_kept(desk: Lab) -> None:
