@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.history import made_by
-from promptctl.catalogue.references import Reference, copies_of, references_to
+from promptctl.catalogue.references import Reference, references_to
 from promptctl.errors import WorkspaceError
 from promptctl.prompts.prompt import MISSING, Input, Message, Placeholder, Prompt
 from promptctl.versions.former_ids import former_ids, live_labels
@@ -122,9 +122,9 @@ def page(parts: Context, ref: str) -> Page:
         made = made_by(parts, at_version, moment)
     totals, latest = _calls(parts, prompt.id, former)
     tree = parts.repository.work_tree
-    named_by = [
+    named = [
         each
-        for each in references_to(tree, prompt.id, whole=False)
+        for each in references_to(tree, prompt.id, whole=False, former=former)
         if each.kind != "dataset" and not each.is_glob and each.path != prompt.path
     ]
     return Page(
@@ -134,8 +134,8 @@ def page(parts: Context, ref: str) -> Page:
         datasets=_datasets(parts, prompt),
         totals=totals,
         latest=latest,
-        named_by=named_by,
-        copies=copies_of(tree, (prompt.id, *former)),
+        named_by=[each for each in named if each.kind != "copy"],
+        copies=sorted(each.name for each in named if each.kind == "copy"),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -29,9 +29,23 @@ from promptctl.files.yaml_reader import read_yaml
 if TYPE_CHECKING:
     from promptctl.files.yaml_editing import Edit
 
-Kind = Literal["dataset", "judge", "experiment", "log", "budget", "lint", "successor", "lock", "recording", "file"]
+Kind = Literal[
+    "dataset", "judge", "experiment", "log", "budget", "lint", "successor", "lock", "recording", "file", "copy"
+]
+_WORDS: Mapping[Kind, str] = {
+    "dataset": "a dataset",
+    "judge": "a judge of a dataset",
+    "experiment": "the experiment",
+    "log": "a log rule",
+    "budget": "the budget",
+    "lint": "a rule of lint",
+    "successor": "the successor of",
+    "lock": "the lock of the labels",
+    "recording": "recorded replies",
+    "file": "a file",
+    "copy": "a copy",
+}
 _MAX_BYTES = 64 << 20
-_PARENT = re.compile(r"([^@]+)(?:@.*)?\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,28 +75,28 @@ class Reference:
     @property
     def words(self) -> str:
         """The thing that names the prompt, for people: `the budget daily`."""
-        named = {"budget": "the budget", "experiment": "the experiment", "successor": "the successor of"}
-        alone = {"log": "a log rule", "lint": "a rule of lint", "dataset": "a dataset", "judge": "a judge of a dataset",
-                 "lock": "the lock of the labels", "recording": "recorded replies", "file": "a file"}  # fmt: skip
-        return f"{named[self.kind]} `{self.name}`" if self.kind in named else alone[self.kind]
+        words = _WORDS[self.kind]
+        return f"{words} `{self.name}`" if self.kind in ("budget", "experiment", "successor") else words
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
         return {"kind": self.kind, "path": self.path, "line": self.place.line, "name": self.name or None}
 
 
-def references_to(tree: Tree, prompt: str, *, whole: bool = True, broken: list[str] | None = None) -> list[Reference]:
+def references_to(
+    tree: Tree, prompt: str, *, whole: bool = True, former: Sequence[str] = (), broken: list[str] | None = None
+) -> list[Reference]:
     """Return every place of a workspace's files that names a prompt, by path and line; globs that match it among them.
 
-    Not `whole`, files with a line for each entry are left out: they can be large. Files that may name it and cannot be
-    read are added to `broken`.
+    Not `whole`, files with a line for each entry are left out: they can be large. `former` are earlier ids, by which
+    copies may name it. Files that may name it and cannot be read are added to `broken`.
     """
     broken = [] if broken is None else broken
-    pattern = naming_pattern([prompt])
+    pattern = naming_pattern([prompt, *former])
     found = [*_in_settings(tree, prompt)]
     for path in prompt_files(tree):
         if path.endswith(PROMPT_SUFFIXES) and (document := _document(tree, path, pattern, broken)) is not None:
-            found += _in_prompt(tree, document, prompt)
+            found += _in_prompt(tree, document, prompt, former)
     for path in tree.paths(DATASETS):
         if is_dataset(path) and (document := _document(tree, path, pattern, broken)) is not None:
             found += _in_dataset(document, prompt)
@@ -112,18 +126,6 @@ def edited_file(tree: Tree, path: str, references: list[Reference], old: str, ne
         for each in references
     ]
     return edit_yaml(data, path, edits)
-
-
-def copies_of(tree: Tree, ids: tuple[str, ...]) -> list[str]:
-    """Return the ids of the prompts that say that they were copied from one of these, sorted."""
-    found = []
-    for path in prompt_files(tree):
-        if path.endswith(PROMPT_SUFFIXES) and (document := _document(tree, path, re.compile(b"copied_from"))):
-            source = document.data.get("copied_from") if isinstance(document.data, dict) else None
-            match = _PARENT.match(source) if isinstance(source, str) else None
-            if match is not None and match[1] in ids and (id_ := tree.places.id(path)) is not None:
-                found.append(id_)
-    return sorted(found)
 
 
 def _document(tree: Tree, path: str, pattern: re.Pattern[bytes], broken: list[str] | None = None) -> Document | None:
@@ -164,10 +166,12 @@ def _in_settings(tree: Tree, prompt: str) -> Iterator[Reference]:
             yield Reference("experiment", document.place(*keys), keys, name)
 
 
-def _in_prompt(tree: Tree, document: Document, prompt: str) -> Iterator[Reference]:
-    own = tree.places.id(document.path)
-    if _mapping(document.data).get("successor") == prompt and own is not None:
+def _in_prompt(tree: Tree, document: Document, prompt: str, former: Sequence[str]) -> Iterator[Reference]:
+    own, data = tree.places.id(document.path), _mapping(document.data)
+    if data.get("successor") == prompt and own is not None:
         yield Reference("successor", document.place("successor"), ("successor",), own)
+    if str(data.get("copied_from")).partition("@")[0] in (prompt, *former) and own is not None:
+        yield Reference("copy", document.place("copied_from"), ("copied_from",), own)
 
 
 def _in_dataset(document: Document, prompt: str) -> Iterator[Reference]:

@@ -81,7 +81,7 @@ def rename(parts: Context, old: str, new: str) -> Renamed:
     data = edit_yaml(moved.data, path, edits) if prompt.dialect == "native" else moved.data
     broken: list[str] = []
     found = references_to(tree, old, broken=broken)
-    exact = [each for each in found if not each.is_glob and each.path != prompt.path]
+    exact = [each for each in found if not each.is_glob and each.path != prompt.path and each.kind != "copy"]
     changes = [FileEdit(path, tree.read(prompt.path), data, prompt.path)]
     for file in dict.fromkeys(each.path for each in exact):
         after = edited_file(tree, file, [each for each in exact if each.path == file], old, new)

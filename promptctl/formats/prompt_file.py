@@ -32,7 +32,16 @@ _NATIVE_KEYS = frozenset(
 )
 _LOOSE_NATIVE_KEYS = frozenset(("tags", "metadata"))
 _SHARED_KEYS = ("name", "description", "model", "messages")
-_MEANT_FOR_OURS = (*_NATIVE_KEYS, *_LOOSE_NATIVE_KEYS, *_SHARED_KEYS, "temperature", "top_p", "settings", "options")
+_MEANT_FOR_OURS = (
+    *_NATIVE_KEYS,
+    *_LOOSE_NATIVE_KEYS,
+    *_SHARED_KEYS,
+    "temperature",
+    "top_p",
+    "settings",
+    "options",
+    "deprecated",
+)
 _NATIVE_FOR = {
     "modelParameters": "`parameters`",
     "responseFormat": "`output` or `response_format`",

@@ -77,9 +77,9 @@ def test_uncommitted_changes_are_told_with_what_they_are_based_on(cli: Cli, insi
 
 
 def test_totals_and_labels_follow_a_rename(cli: Cli, inside: Path) -> None:
-    git(inside, "mv", "prompts/chat.prompt.yaml", "prompts/talk.prompt.yaml")
     cli("label", "set", "chat@production", "HEAD")
     cli("run", "chat@production", "--model", "echo/echo")
+    git(inside, "mv", "prompts/chat.prompt.yaml", "prompts/talk.prompt.yaml")
     commit(inside, "Rename chat")
     page = cli("show", "talk", "--json").json
     assert page["totals"]["calls"] == 1
