@@ -34,7 +34,7 @@ def cohen_kappa(pairs: Sequence[tuple[str, str]], confidence: float = 0.95) -> K
     Formula: κ = (pₒ − pₑ)/(1 − pₑ), pₑ = Σ pᵢ.p.ᵢ; the interval κ ± z·SE with
     SE² = (Σ pᵢᵢ(1 − (pᵢ. + p.ᵢ)(1−κ))² + (1−κ)² ΣΣ_{i≠j} pᵢⱼ(p.ᵢ + pⱼ.)² − (κ − pₑ(1−κ))²)/(n(1−pₑ)²), which is 0 where
     all pairs agree or none does: there it is from (l − pₑ)/(1 − pₑ) to (u − pₑ)/(1 − pₑ), l and u the ends of Wilson's
-    interval of pₒ. It ends at 1 at most.
+    interval of pₒ. It is kept within −1 and 1.
     Source: Cohen 1960, Educational and Psychological Measurement 20:37; the error: Fleiss, Cohen and Everitt 1969,
     Psychological Bulletin 72:323.
     """
@@ -60,9 +60,11 @@ def cohen_kappa(pairs: Sequence[tuple[str, str]], confidence: float = 0.95) -> K
     if variance < 1e-12:
         ends = wilson(agreeing, n, confidence)
         low, high = ((end - expected) / (1 - expected) for end in (ends.low, ends.high))
-        return Kappa(n, observed, expected, kappa, Interval(low, high, confidence, "wilson"))
+        return Kappa(n, observed, expected, kappa, Interval(max(-1.0, low), high, confidence, "wilson"))
     half = normal_quantile((1 + confidence) / 2) * math.sqrt(variance / n) / (1 - expected)
-    return Kappa(n, observed, expected, kappa, Interval(kappa - half, min(1.0, kappa + half), confidence, "fleiss"))
+    return Kappa(
+        n, observed, expected, kappa, Interval(max(-1.0, kappa - half), min(1.0, kappa + half), confidence, "fleiss")
+    )
 
 
 @dataclass(frozen=True, slots=True)
