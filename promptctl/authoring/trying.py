@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
@@ -73,7 +74,7 @@ class Hands:
         self._waiting: Future[Any] | None = None
         self._is_ended = False
         self._failure: Exception | None = None
-        self._chosen_by: dict[tuple[tuple[str, str], ...], list[Grade]] = {}
+        self._known: defaultdict[tuple[tuple[str, str], ...], dict[str, Grade]] = defaultdict(dict)
         self._cost_of_case = self._cost_of_edit = 0.0
         self._round = 0
         self.trials: list[Trial] = []
@@ -161,19 +162,20 @@ class Hands:
 
     async def graded(self, texts: Texts, ids: Sequence[str]) -> list[Grade] | None:
         """Return the grades of a candidate on these cases, from the log if it has them; None if that was stopped."""
+        known = self._known[_key(texts)]
+        if all(id_ in known and not known[id_].is_error for id_ in ids):
+            return [known[id_] for id_ in ids]
         plan = self._candidates.plan(self._candidates.made(texts), ids)
         earlier = same_evaluation(self._context.log, plan)
         found = load(self._context.log, earlier) if earlier else await self._evaluated(plan)
-        grades = {row.case_id: _graded(row) for row in self._context.log.results(found.row.id)}
+        rows = list(self._context.log.results(found.row.id))
+        grades = {row.case_id: _graded(row) for row in rows}
         if not grades.keys() >= set(ids):
             self.stopped = found.stopped or self._session.stopped
             return None
-        full = found.totals.full_cost_nano_usd
-        self._cost_of_case = max(self._cost_of_case, (full or 0) / len(grades))
-        found_grades = [grades[id_] for id_ in ids]
-        if list(ids) == list(self._bounds.choose):
-            self._chosen_by[_key(texts)] = found_grades
-        return found_grades
+        self._cost_of_case = max(self._cost_of_case, sum(map(_cost, rows)) / len(rows))
+        known.update(grades)
+        return [grades[id_] for id_ in ids]
 
     async def _evaluated(self, plan: Plan) -> Evaluation:
         """Evaluate; one that a killed process left behind is taken up where it was."""
@@ -235,7 +237,7 @@ class Hands:
             self.unpriced += execution.cost_nano_usd is None
 
     def _grades(self, texts: Texts) -> list[Grade]:
-        return self._chosen_by[_key(texts)]
+        return [self._known[_key(texts)][id_] for id_ in self._bounds.choose]
 
     def _wait(self, coroutine: Coroutine[Any, Any, T | None]) -> T:
         if self._is_ended or self._session.stopped:
@@ -273,6 +275,11 @@ def _graded(row: ResultRow) -> Grade:
         about["problem"] = _cut(row.error_message or detail.reason or "it did not pass")
     score = 1.0 if has_passed else _PARTLY * (row.score or 0.0)
     return Grade(row.case_id, score, has_passed, about, is_error=row.status == "error")
+
+
+def _cost(row: ResultRow) -> int:
+    """Return what a case costs when nothing of it is reused."""
+    return (row.detail.full_cost_nano_usd or 0) + (row.detail.judge_cost_nano_usd or 0)
 
 
 def _cut(text: str) -> str:
