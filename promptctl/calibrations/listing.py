@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.embedding import EMBEDDER
 from promptctl.assertions.judging import judge_model
 from promptctl.assertions.licences import Licences, judged
+from promptctl.calibrations.labels import labelled_replies
+from promptctl.datasets.human_labels import read_labels
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import InvalidFiles, ModelError, WorkspaceError
 from promptctl.formats.calibration_file import Calibration, read_calibrations
@@ -23,6 +26,7 @@ class JudgeStatus:
     """A judge with one model on one rubric: where it is asked, and whether it has shown that it agrees with people.
 
     `lack` says why it decides nothing where `judge: calibrated` is asked; None if it decides. `rubric` is for people.
+    `labels` are those of people that count now.
     """
 
     judge: str
@@ -32,10 +36,11 @@ class JudgeStatus:
     datasets: tuple[str, ...]
     calibration: Calibration | None
     lack: str | None
+    labels: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        names = ("judge", "model", "type", "rubric", "lack")
+        names = ("judge", "model", "type", "rubric", "labels", "lack")
         known = None if self.calibration is None else self.calibration.as_dict()
         return {**{name: getattr(self, name) for name in names}, "datasets": list(self.datasets), "calibration": known}
 
@@ -46,9 +51,11 @@ def list_judges(context: Context) -> list[JudgeStatus]:
     licences = Licences(context, rule, default_model=default, needs_key=False)
     index = DatasetIndex(context.repository.work_tree, limits=context.settings.limits)
     asked: dict[tuple[AskedJudge, str], tuple[str, str, dict[str, None]]] = {}
+    labels: Counter[str] = Counter()
     for path in index.paths():
         try:
             assertions = [each for case in index.open(path).cases() for each in case.assertions]
+            labels.update(_labelled_rubrics(context, path))
         except WorkspaceError:
             continue
         for each in judged(assertions):
@@ -63,7 +70,11 @@ def list_judges(context: Context) -> list[JudgeStatus]:
         except ModelError:
             model = None
         text = text or (calibration.rubric_text if calibration is not None else "")
-        found.append(JudgeStatus(judge.prompt_id or EMBEDDER.id, model, type_, text, tuple(paths), calibration, lack))
+        found.append(
+            JudgeStatus(
+                judge.prompt_id or EMBEDDER.id, model, type_, text, tuple(paths), calibration, lack, labels[rubric]
+            )
+        )
     held = {each.calibration.key for each in found if each.calibration is not None}
     idle = "nothing is asked that it was measured for"
     found += [
@@ -72,6 +83,13 @@ def list_judges(context: Context) -> list[JudgeStatus]:
         if each.key not in held
     ]
     return sorted(found, key=lambda each: (each.judge, each.model or "", each.type, each.rubric, each.datasets))
+
+
+def _labelled_rubrics(context: Context, path: str) -> list[str]:
+    """Return the rubric of each label of a dataset that counts."""
+    if not read_labels(context.repository.work_tree, path):
+        return []
+    return [each.question.assertion.rubric for each in labelled_replies(context, path).counting]
 
 
 def _all(context: Context) -> list[Calibration]:

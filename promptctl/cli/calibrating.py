@@ -102,13 +102,13 @@ def _row(each: JudgeStatus) -> tuple[object, ...]:
     known = each.calibration
     rubric = f"{each.type}: {each.rubric}" if each.rubric else each.type
     if known is None:
-        return each.judge, each.model or "-", rubric, 0, "-", "-", "-", "no"
+        return each.judge, each.model or "-", rubric, each.labels, "-", "-", "-", "no"
     kappa = known.kappa
     value, interval = (
         ("-", "-") if kappa.value is None else (f"{kappa.value:.2f}", f"{kappa.low:.2f} to {kappa.high:.2f}")
     )
     decides = "yes" if each.lack is None else "no"
-    return each.judge, each.model or "-", rubric, known.verdicts.n, value, interval, known.measured_at, decides
+    return each.judge, each.model or "-", rubric, each.labels, value, interval, known.measured_at, decides
 
 
 def _tell_measured(found: Calibration, lack: str | None) -> None:

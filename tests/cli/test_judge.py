@@ -66,6 +66,16 @@ def test_the_documents_fit(cli: Cli) -> None:
     assert (ran.json["new"], ran.json["written"]) == (5, False)
 
 
+def test_the_judges_are_listed_with_the_labels_that_count(cli: Cli) -> None:
+    for by in ("ada", "bob"):
+        cli("judge", "label", "greet", "--by", by, stdin="p\n1\n" * 12)
+    ran = cli("judge", "list", "--json")
+    fits("judge list", ran.json)
+    counted = {each["judge"]: (each["labels"], each["datasets"], each["calibration"]) for each in ran.json}
+    assert counted["judges/llm-rubric"] == (8, ["datasets/greet.yaml"], None)
+    assert counted["judges/classify"] == (2, ["datasets/greet.yaml"], None)
+
+
 def test_agreement_is_a_table_and_the_replies_to_talk_about(cli: Cli) -> None:
     for by, keys in (("ada", "p\n1\n"), ("bob", "f\n1\n")):
         cli("judge", "label", "greet", "--by", by, stdin=keys * 12)
