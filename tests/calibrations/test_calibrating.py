@@ -13,6 +13,7 @@ from promptctl.calibrations.labels import open_questions
 from promptctl.datasets.human_labels import labels_path
 from promptctl.errors import Incomplete, PromptNotFound, WorkspaceError
 from promptctl.formats.calibration_file import calibration_path
+from tests.cli.test_json_contract import fits
 from tests.evaluation_lab import Lab
 from tests.evaluation_lab import lab as lab
 from tests.evaluation_lab import running_model_server as running_model_server
@@ -103,6 +104,8 @@ def test_a_judge_is_held_against_people_and_the_file_says_it(desk: Lab) -> None:
     assert (made.people, made.datasets, made.rubric_text) == (("ada",), ("datasets/triage.yaml",), "Says sorry.")
     assert made.cost_nano_usd == 15_000
     assert found.lacks == (None,)
+    proposal = {"changes": [], "diff": found.proposal.diff(), "written": True}
+    fits("judge calibrate", found.as_dict() | proposal)
     assert "no position" in made.position.note or made.position.note.startswith("none")
     assert "--repeats" in made.consistency.note
     assert len(desk.server.requests) == 40
@@ -112,6 +115,7 @@ def test_a_judge_is_held_against_people_and_the_file_says_it(desk: Lab) -> None:
         assert workspace.validate().problems == ()
         (status,) = workspace.judges.list()
         assert (status.calibration, status.lack, status.datasets) == (made, None, ("datasets/triage.yaml",))
+        fits("judge list", [status.as_dict()])
     assert desk.one(min_pass=0).totals.judged[0]["corrected_rate"] is not None
 
 
@@ -217,12 +221,3 @@ def test_what_is_not_there_is_said(desk: Lab) -> None:
     with pytest.raises(WorkspaceError) as none:
         calibrate(desk, "factuality")
     assert "no dataset has an assertion of judges/factuality" in (none.value.hint or "")
-
-
-def test_a_calibration_is_no_evaluation_of_a_prompt(desk: Lab) -> None:
-    label(desk)
-    calibrate(desk)
-    with desk.open() as workspace:
-        rows = workspace.results.list() if hasattr(workspace.results, "list") else []
-    assert all(row.spec.side == "calibration" for row in rows)
-    assert desk.one(min_pass=0).row.prompt == "triage"

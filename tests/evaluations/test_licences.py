@@ -14,6 +14,7 @@ from promptctl.assertions.licences import Licences, identify
 from promptctl.datasets.index import dataset_index
 from promptctl.errors import LabelRefused
 from promptctl.formats.calibration_file import Calibration, calibration_bytes, calibration_path
+from promptctl.formats.settings_file import CalibrationRule
 from promptctl.log.stamps import utc_now
 from promptctl.reports.comparison import comparison_as_dict, comparison_markdown, judged_rows
 from promptctl.reports.markdown import markdown
@@ -148,10 +149,12 @@ def test_beside_other_assertions_only_those_decide_also_in_sets_and_metrics(desk
 )
 def test_a_calibration_that_does_not_hold_says_why(desk: Lab, other: dict[str, Any], said: str) -> None:
     desk.cases(*cases("sorry", **{"assert": [RUBRIC]}), judge="calibrated")
-    calibrate(desk, **{**other, "counts": other.pop("verdicts", GOOD)})
-    found = desk.one()
-    assert found.verdict == "incomplete"
-    assert said in found.reason
+    made = calibrate(desk, **{**other, "counts": other.pop("verdicts", GOOD)})
+    rubric = calibrate(desk).rubric
+    desk.write(calibration_path(made.judge), calibration_bytes(made.judge, [made]).decode())
+    with desk.open() as workspace:
+        licence = Licences(workspace.context, CalibrationRule()).of(AskedJudge("judges/llm-rubric", None), rubric)
+    assert said in (licence.lack or "")
 
 
 def test_the_stricter_of_settings_and_dataset_holds(desk: Lab) -> None:
