@@ -196,7 +196,7 @@ def test_a_random_sample_is_the_same_each_time_and_its_replies_are_what_is_expec
     first = taken(lab, limit=4, seed=1)
     assert first == taken(lab, limit=4, seed=1)
     assert len(first) == 4
-    assert set(first) != set(taken(lab, limit=4, seed=2))
+    assert any(set(first) != set(taken(lab, limit=4, seed=seed)) for seed in range(2, 12))
     assert take(lab, condition=None, limit=4).further == 0  # all were looked at, and nothing decides one
     found = take(lab, condition=None, limit=2, expects_reply=True, tags=("seen",))
     assert found.further == 8
