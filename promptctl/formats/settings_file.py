@@ -210,7 +210,7 @@ def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
     problems = structure_of("promptctl").check(document)
     if not problems:
         problems = [*_label_problems(document), *_judge_problems(document), *_leave_out_problems(document)]
-        problems += _header_problems(document)
+        problems += [*_header_problems(document), *_gate_problems(document)]
         problems += _place_problems(document) if "prompt_paths" in given else ()
         if "prices" in given:
             from promptctl.formats.price_rules import read_price_places
@@ -283,6 +283,14 @@ def _judge_problems(document: Document) -> Iterator[Problem]:
     for pattern, rule in document.data.get("models", {}).items():
         if given := (rule or {}).get("judge_parameters"):
             yield from judge_parameter_problems(given, document.place("models", pattern, "judge_parameters"))
+
+
+def _gate_problems(document: Document) -> Iterator[Problem]:
+    """Yield `judge: calibrate` and its like, which would be a model's name, and ask for nothing."""
+    judge = document.data.get("gate", {}).get("judge")
+    if isinstance(judge, str) and judge != CALIBRATED and (meant := did_you_mean(judge.lower(), [CALIBRATED])):
+        message = f"`{printable(judge)}` is neither a model nor `{CALIBRATED}`"
+        yield Problem(message, document.place("gate", "judge"), meant, "bad-value")
 
 
 def _header_problems(document: Document) -> Iterator[Problem]:

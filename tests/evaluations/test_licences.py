@@ -12,9 +12,9 @@ import pytest
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.licences import Licences, identify
 from promptctl.datasets.index import dataset_index
-from promptctl.errors import LabelRefused
+from promptctl.errors import InvalidFiles, LabelRefused
 from promptctl.formats.calibration_file import Calibration, calibration_bytes, calibration_path
-from promptctl.formats.settings_file import CalibrationRule
+from promptctl.formats.settings_file import CalibrationRule, read_settings
 from promptctl.log.stamps import utc_now
 from promptctl.reports.comparison import comparison_as_dict, comparison_markdown, judged_rows
 from promptctl.reports.markdown import markdown
@@ -263,3 +263,11 @@ def test_no_label_moves_on_the_word_of_an_uncalibrated_judge(desk: Lab) -> None:
     commit(desk.root, "Measure it")
     assert desk.one().verdict == "passed"
     assert promote() == "moved"
+
+
+@pytest.mark.parametrize("written", ["calibrate", "Calibrated", "calibratd"])
+def test_a_misspelt_calibrated_is_no_model(written: str) -> None:
+    with pytest.raises(InvalidFiles) as wrong:
+        read_settings(f"gate: {{judge: {written}}}\n".encode())
+    assert wrong.value.problems[0].hint == "did you mean `calibrated`?"
+    assert read_settings(b"gate: {judge: gpt-4o}\n").gate.judge == "gpt-4o"
