@@ -10,15 +10,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from promptctl.authoring.trials import trial_plan
+from promptctl.authoring.trials import EditedFile, trial_plan
 from promptctl.calls.call import Target, merge_parameters
 from promptctl.errors import InvalidFiles, PromptctlError, UsageError, WorkspaceError
 from promptctl.files.names import did_you_mean
-from promptctl.files.tree import Overlay
 from promptctl.files.yaml_editing import Set, edit_yaml
 from promptctl.files.yaml_reader import read_yaml
-from promptctl.prompts.checking import WorkspaceCheck
-from promptctl.prompts.loading import load_prompt_file
 from promptctl.prompts.prompt import MISSING, Prompt
 from promptctl.prompts.rendering import Renderer
 from promptctl.templates.reading import has_markup
@@ -121,13 +118,13 @@ class Candidates:
     def __init__(
         self, context: Context, plan: Plan, components: Mapping[str, Component], cases: Sequence[Case], shown: set[str]
     ) -> None:
-        self._tree = context.repository.work_tree
         self._plan = plan
         self._cases = cases
         self._shown = shown
         self.components = components
         path = plan.target.prompt.path
-        self.original = self._tree.read(path)
+        self._file = EditedFile(context.repository.work_tree, path)
+        self.original = self._file.data
         # A file whose text allows no edit is found out before a model is asked for any.
         edit_yaml(self.original, path, [Set(each.keys, f"{each.text}.\n\n.") for each in components.values()])
 
@@ -152,7 +149,7 @@ class Candidates:
         if not edits:
             return EditedPrompt(prompt, self.original)
         data = edit_yaml(self.original, prompt.path, edits)
-        return EditedPrompt(load_prompt_file(Overlay(self._tree, {prompt.path: data}), prompt.path), data)
+        return EditedPrompt(self._file.prompt(data), data)
 
     def plan(self, candidate: EditedPrompt, ids: Iterable[str]) -> Plan:
         """Return the plan that evaluates a candidate on these cases."""
@@ -206,20 +203,11 @@ class Candidates:
         folded = {_folded(text) for text in texts}
         return frozenset(each for each in folded if len(each) >= _LEAST_LEAK and each.count(" ") >= _FEWEST_WORDS - 1)
 
-    @cached_property
-    def _known(self) -> frozenset[str]:
-        return frozenset(self._problems_in(self.original))
-
     def _of_file(self, candidate: EditedPrompt) -> Iterator[str]:
-        """Yield the problems that the file has and did not have, such as an input that is not used any more."""
         path, before = candidate.prompt.path, self._plan.target.prompt
-        yield from (problem for problem in self._problems_in(candidate.data) if problem not in self._known)
+        yield from self._file.new_problems(candidate.data)
         if added := sorted(set(candidate.prompt.closure) - set(before.closure)):
             yield f"it includes {', '.join(each for each in added if each != path)}, which the prompt does not"
-
-    def _problems_in(self, data: bytes) -> list[str]:
-        path = self._plan.target.prompt.path
-        return [problem.message for problem in WorkspaceCheck(Overlay(self._tree, {path: data})).file(path)]
 
     def _unrendered(self, candidate: EditedPrompt) -> Iterator[str]:
         renderer = Renderer(candidate.prompt)

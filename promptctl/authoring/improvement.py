@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from promptctl.authoring.trials import TrialRequest
 from promptctl.errors import INCOMPLETE, OK, UsageError
-from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.files.proposal import Proposal
 from promptctl.files.wording import count, percent
 from promptctl.statistics.metric import ALPHA
@@ -26,46 +26,21 @@ ROUNDS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImprovementRequest:
+class ImprovementRequest(TrialRequest):
     """A request to improve a prompt of the work tree on one dataset that tests it.
 
-    `model` runs the prompt and `writer` writes the edits, instead of those that the prompt, `authoring/improve` or the
-    workspace names. With `edits_parameters` the parameters by which replies are drawn are edited too. `seed` draws the
-    split, if the dataset has none (None takes the first with even parts), and what is tried. The rest is as for an
-    evaluation.
+    `writer` writes the edits, instead of the model that `authoring/improve` or the workspace names. With
+    `edits_parameters` the parameters by which replies are drawn are edited too. `seed` draws what is tried, too.
     """
 
-    ref: str
-    dataset: str
-    model: str | None = None
     writer: str | None = None
     rounds: int = ROUNDS
-    seed: int | None = None
     edits_parameters: bool = False
-    judge: str | None = None
-    judge_parameters: Mapping[str, Any] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
     source: Source = "api"
-    allows_code: bool = False
-    leaves_out_code: bool = False
 
     def __post_init__(self) -> None:
         if self.rounds < 1:
             raise UsageError(f"`rounds` is 1 at least, not {self.rounds}")
-
-    def evaluation(self, *, is_estimate: bool = False) -> EvaluationRequest:
-        """Return the request to evaluate the prompt on the whole dataset."""
-        return EvaluationRequest(
-            refs=(self.ref,),
-            datasets=(self.dataset,),
-            models=() if self.model is None else (self.model,),
-            judge=self.judge,
-            judge_parameters=self.judge_parameters,
-            limits=self.limits,
-            allows_code=self.allows_code,
-            leaves_out_code=self.leaves_out_code,
-            is_estimate=is_estimate,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,19 +11,14 @@ from promptctl.authoring.candidates import Candidates, components_of
 from promptctl.authoring.evolution import BATCH, Grade, Ground, check_installed, evolve
 from promptctl.authoring.improvement import Evidence, Improvement, ImprovementRequest, ImprovementVerdict
 from promptctl.authoring.packaged import Author, AuthorOptions
+from promptctl.authoring.trials import TrialRun, counts, open_tested, split_to_keep
 from promptctl.authoring.trying import WRITER, Hands, SearchBounds
-from promptctl.comparisons.against import compare_pairs
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.comparison import PASSED
-from promptctl.comparisons.rule import GateRule
-from promptctl.datasets.drawing import split_dataset
-from promptctl.datasets.index import dataset_index
 from promptctl.datasets.splitting import CHOOSE, HELD_OUT, LEAST, PARTS, TRAIN
 from promptctl.errors import UsageError, WorkspaceError
 from promptctl.evaluations.estimate import Estimate, cost_of_call, estimate
-from promptctl.evaluations.plan import comparison_key
-from promptctl.evaluations.planning import Pair, check_models, plan
-from promptctl.files.names import DATASET_SUFFIXES
+from promptctl.evaluations.planning import check_models, plan
 from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.wording import as_text, count, name_some
 from promptctl.models.gateway import Usage
@@ -35,12 +30,8 @@ if TYPE_CHECKING:
     from promptctl.authoring.trying import OnStep
     from promptctl.context import Context
     from promptctl.datasets.cases import Case
-    from promptctl.datasets.dataset import Dataset
     from promptctl.evaluations.plan import Plan
     from promptctl.evaluations.session import Session
-
-_FIRST = GateRule(reruns=0)
-"""First answers alone: what is claimed is about inputs like these, so that a case asked again says nothing new."""
 
 
 class Improving:
@@ -53,21 +44,17 @@ class Improving:
     def __init__(self, context: Context, request: ImprovementRequest, *, is_estimate: bool = False) -> None:
         check_installed()
         asked = request.evaluation(is_estimate=is_estimate)
-        index, prompt = dataset_index(context, asked.code), context.prompt(request.ref).prompt
-        dataset = index.open(index.named(request.dataset, context.inside))
-        _check_dataset(dataset, prompt.id)
+        prompt = context.prompt(request.ref).prompt
+        dataset = open_tested(context, asked, request.dataset, prompt.id)
         (self.plan,) = plan(context, asked)
         _check_work_tree(context, self.plan, request.ref)
         self._context = context
         self.request = request
         cases = list(dataset.cases(prompt))
-        if dataset.split is None:
-            drawn = split_dataset(context.repository.work_tree, dataset, prompt, request.seed)
-            self.split, self._kept_by = drawn.split, drawn.proposal.changes
-        else:
-            self.split, self._kept_by = dataset.split, ()
+        tree = context.repository.work_tree
+        self.split, self._kept_by = split_to_keep(tree, dataset, prompt, request.seed)
         self.parts = {
-            part: [case for case in cases if self.split.part(case) == part and _counts(case)] for part in PARTS
+            part: [case for case in cases if self.split.part(case) == part and counts(case)] for part in PARTS
         }
         _check_sizes(dataset.header.path, self.parts)
         writing = AuthorOptions(command="improve", model=request.writer, option="--writer", source=request.source)
@@ -76,7 +63,7 @@ class Improving:
         if not is_estimate:
             context.models.settings_of(self.writer.model or "")
         check_models(context, asked, {self.writer.model or ""}, set())
-        components = components_of(prompt, _file_of(context, prompt.path), with_parameters=request.edits_parameters)
+        components = components_of(prompt, tree.read(prompt.path), with_parameters=request.edits_parameters)
         shown = {case.id for part in (TRAIN, CHOOSE) for case in self.parts[part]}
         self.candidates = Candidates(context, self.plan, components, cases, shown)
 
@@ -89,14 +76,15 @@ class Improving:
 
         What ends it early is the session's: what was done is kept, and doing it again goes on from there.
         """
-        hands = Hands(self._context, session, self.candidates, self.author, self._bounds(), on_step)
+        runs = TrialRun(self._context, session, self.plan)
+        hands = Hands(self._context, session, runs, self.candidates, self.author, self._bounds(), on_step)
         on_step("as it is")
         texts, as_it_is = self.candidates.texts, await hands.graded(self.candidates.texts, self.ids(TRAIN))
         failing = [each.case_id for each in as_it_is or () if not (each.has_passed or each.is_error)]
         if failing:
             ground = Ground(self.ids(TRAIN), failing, self.ids(CHOOSE))
             await hands.search(lambda: evolve(hands, texts, ground, seed=self.request.seed or 0))
-        return await self._judged(hands, session, on_step, as_it_is or ())
+        return await self._judged(hands, runs, session, on_step, as_it_is or ())
 
     def estimates(self) -> list[Estimate]:
         """Return what it would ask and cost at most: the search, judging the best candidate, and writing the edits."""
@@ -161,7 +149,9 @@ class Improving:
             worst_nano_usd=worst,
         )
 
-    async def _judged(self, hands: Hands, session: Session, on_step: OnStep, as_it_is: Sequence[Grade]) -> Improvement:
+    async def _judged(
+        self, hands: Hands, runs: TrialRun, session: Session, on_step: OnStep, as_it_is: Sequence[Grade]
+    ) -> Improvement:
         best, compared, evidence = hands.best, None, None
         verdict: ImprovementVerdict
         if as_it_is and all(each.has_passed for each in as_it_is):
@@ -185,10 +175,8 @@ class Improving:
             verdict, reason = "unknown", "the best candidate so far was not tried on the held-out cases"
         else:
             on_step("judging")
-            compared = await self._compared(session, self.candidates.made(best.texts))
-            for side in (compared.base, compared.head):
-                if side.row.spec.group == self.plan.spec.group:  # one that was there already costs nothing
-                    hands.count(side.totals)
+            sides = (self.candidates.made(each) for each in (self.candidates.texts, best.texts))
+            compared = await runs.compared(*(self.candidates.plan(each, self.ids(HELD_OUT)) for each in sides))
             evidence = self._evidence(compared)
             verdict, reason = self._verdict(compared, evidence, hands)
         candidate = self.candidates.made(best.texts) if best is not None and verdict != "not-shown" else None
@@ -209,25 +197,13 @@ class Improving:
             trials=tuple(hands.trials),
             best=0 if best is None else best.number,
             evidence=evidence,
-            cost_nano_usd=hands.cost_nano_usd,
-            unpriced=hands.unpriced,
-            calls=hands.calls,
+            cost_nano_usd=runs.cost_nano_usd,
+            unpriced=runs.unpriced,
+            calls=runs.calls,
             proposal=Proposal(tuple(self._changes(candidate))),
             stopped=hands.stopped or (compared.head.stopped or compared.base.stopped if compared else None),
             compared=compared,
         )
-
-    async def _compared(self, session: Session, candidate: EditedPrompt) -> Compared:
-        original = self.candidates.made(self.candidates.texts)
-        before, after = (self.candidates.plan(each, self.ids(HELD_OUT)) for each in (original, candidate))
-        key = comparison_key(after.row(), before.row())
-        pair = Pair(
-            replace(after, spec=replace(after.spec, side="head", comparison=key)),
-            replace(before, spec=replace(before.spec, side="base", comparison=key, drops_unknown_inputs=True)),
-        )
-        (found,) = await compare_pairs(self._context.log, session, [pair], _FIRST)
-        assert isinstance(found, Compared)  # it has a base
-        return found
 
     def _evidence(self, compared: Compared) -> Evidence | None:
         metric = compared.comparison.metric(PASSED)
@@ -268,18 +244,6 @@ def _check_work_tree(context: Context, planned: Plan, ref: str) -> None:
         )
 
 
-def _check_dataset(dataset: Dataset, prompt: str) -> None:
-    path = dataset.header.path
-    if prompt in dataset.header.prompts:
-        return
-    hint = f"name the prompt under its `prompts:`, or write a dataset with `prompts: [{prompt}]`"
-    if not path.endswith(DATASET_SUFFIXES):
-        hint = (
-            f"write {path.rpartition('.')[0]}.yaml with `prompts: [{prompt}]` and `cases: ./{path.rpartition('/')[2]}`"
-        )
-    raise WorkspaceError(f"{path} does not test {prompt}", hint=hint)
-
-
 def _check_sizes(path: str, parts: dict[str, list[Case]]) -> None:
     for part, cases in parts.items():
         if len(cases) < LEAST[part]:
@@ -288,12 +252,3 @@ def _check_sizes(path: str, parts: dict[str, list[Case]]) -> None:
                 f"and {LEAST[part]} are needed",
                 hint=f"add cases, or draw the parts anew: promptctl dataset split {path}",
             )
-
-
-def _counts(case: Case) -> bool:
-    """Return True for a case that says something of the prompt: one that calls it, and is not expected to fail."""
-    return case.output is None and case.xfail is None
-
-
-def _file_of(context: Context, path: str) -> bytes:
-    return context.repository.work_tree.read(path)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from promptctl.authoring.trials import TrialRequest
 from promptctl.errors import INCOMPLETE, OK, UsageError
-from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.files.proposal import Proposal
 from promptctl.files.wording import count, percent
 
@@ -22,41 +21,17 @@ cases could not be graded, so that it is not known yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShorteningRequest:
+class ShorteningRequest(TrialRequest):
     """A request to shorten a prompt of the work tree, on one dataset that tests it.
 
-    A loss of `margin` of the cases that pass, or more, must be ruled out; None takes the gate's. `seed` draws the split
-    if the dataset has none. The rest is as for an evaluation.
+    A loss of `margin` of the cases that pass, or more, must be ruled out; None takes the gate's.
     """
 
-    ref: str
-    dataset: str
-    model: str | None = None
     margin: float | None = None
-    seed: int | None = None
-    judge: str | None = None
-    judge_parameters: Mapping[str, Any] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
-    allows_code: bool = False
-    leaves_out_code: bool = False
 
     def __post_init__(self) -> None:
         if self.margin is not None and not 0 < self.margin < 1:
             raise UsageError(f"`margin` is a share between 0 and 1, not {self.margin}")
-
-    def evaluation(self, *, is_estimate: bool = False) -> EvaluationRequest:
-        """Return the request to evaluate the prompt on the whole dataset."""
-        return EvaluationRequest(
-            refs=(self.ref,),
-            datasets=(self.dataset,),
-            models=() if self.model is None else (self.model,),
-            judge=self.judge,
-            judge_parameters=self.judge_parameters,
-            limits=self.limits,
-            allows_code=self.allows_code,
-            leaves_out_code=self.leaves_out_code,
-            is_estimate=is_estimate,
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,133 @@
-"""Trials: the evaluations of a changed prompt that nobody has written yet."""
+"""Trials: the evaluations of a changed prompt that nobody has written yet, in the one session of a command."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from promptctl.comparisons.against import compare_pairs
+from promptctl.comparisons.compared import Compared
+from promptctl.comparisons.rule import GateRule
+from promptctl.datasets.drawing import split_dataset
+from promptctl.datasets.index import dataset_index
+from promptctl.errors import WorkspaceError
+from promptctl.evaluations.claims import is_claimed
+from promptctl.evaluations.earlier import same_evaluation
+from promptctl.evaluations.evaluation import load
+from promptctl.evaluations.plan import comparison_key
+from promptctl.evaluations.planning import Pair
+from promptctl.evaluations.request import EvaluationRequest, Limits
+from promptctl.files.names import DATASET_SUFFIXES
+from promptctl.files.tree import Overlay
+from promptctl.log.results import Totals
+from promptctl.prompts.checking import WorkspaceCheck
+from promptctl.prompts.loading import load_prompt_file
+
 if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.datasets.cases import Case
+    from promptctl.datasets.dataset import Dataset
+    from promptctl.datasets.splitting import Split
+    from promptctl.evaluations.evaluation import Evaluation
     from promptctl.evaluations.plan import Plan
+    from promptctl.evaluations.session import Session
+    from promptctl.files.proposal import FileEdit
+    from promptctl.files.tree import Tree
+    from promptctl.log.records import Execution
     from promptctl.prompts.prompt import Prompt
+
+_FIRST = GateRule(reruns=0)
+"""First answers alone: what is claimed is about inputs like these, so that a case asked again says nothing new."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRequest:
+    """A request to change a prompt of the work tree by what a dataset that tests it says of the change.
+
+    `model` runs the prompt instead of its own or the workspace's. `seed` draws the split, if the dataset has none. The
+    rest is as for an evaluation.
+    """
+
+    ref: str
+    dataset: str
+    model: str | None = None
+    seed: int | None = None
+    judge: str | None = None
+    judge_parameters: Mapping[str, Any] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    allows_code: bool = False
+    leaves_out_code: bool = False
+
+    def evaluation(self, *, is_estimate: bool = False) -> EvaluationRequest:
+        """Return the request to evaluate the prompt on the whole dataset."""
+        return EvaluationRequest(
+            refs=(self.ref,),
+            datasets=(self.dataset,),
+            models=() if self.model is None else (self.model,),
+            judge=self.judge,
+            judge_parameters=self.judge_parameters,
+            limits=self.limits,
+            allows_code=self.allows_code,
+            leaves_out_code=self.leaves_out_code,
+            is_estimate=is_estimate,
+        )
+
+
+def open_tested(context: Context, asked: EvaluationRequest, name: str, prompt_id: str) -> Dataset:
+    """Return the dataset that a user names. Raises `WorkspaceError` if it does not test the prompt."""
+    index = dataset_index(context, asked.code)
+    dataset = index.open(index.named(name, context.inside))
+    path = dataset.header.path
+    if prompt_id in dataset.header.prompts:
+        return dataset
+    hint = f"name the prompt under its `prompts:`, or write a dataset with `prompts: [{prompt_id}]`"
+    if not path.endswith(DATASET_SUFFIXES):
+        stem, rows = path.rpartition(".")[0], path.rpartition("/")[2]
+        hint = f"write {stem}.yaml with `prompts: [{prompt_id}]` and `cases: ./{rows}`"
+    raise WorkspaceError(f"{path} does not test {prompt_id}", hint=hint)
+
+
+def split_to_keep(tree: Tree, dataset: Dataset, prompt: Prompt, seed: int | None) -> tuple[Split, tuple[FileEdit, ...]]:
+    """Return the split of a dataset; where its file has none, one by the seed, and the change that keeps it there.
+
+    Raises what `split_dataset` raises.
+    """
+    if dataset.split is not None:
+        return dataset.split, ()
+    drawn = split_dataset(tree, dataset, prompt, seed)
+    return drawn.split, drawn.proposal.changes
+
+
+def counts(case: Case) -> bool:
+    """Return True for a case that says something of the prompt: one that calls it, and is not expected to fail."""
+    return case.output is None and case.xfail is None
+
+
+class EditedFile:
+    """A prompt's file in the work tree, `data`, and what it would be with other bytes in it."""
+
+    def __init__(self, tree: Tree, path: str) -> None:
+        self._tree = tree
+        self.path = path
+        self.data = tree.read(path)
+
+    def prompt(self, data: bytes) -> Prompt:
+        """Return the prompt of other bytes. Raises `InvalidFiles` and `WorkspaceError` if they cannot be read."""
+        return load_prompt_file(Overlay(self._tree, {self.path: data}), self.path)
+
+    def new_problems(self, data: bytes) -> list[str]:
+        """Return the problems that the file would have and has not, such as an input that is not used any more."""
+        return [problem for problem in self._problems_in(data) if problem not in self._known]
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self._problems_in(self.data))
+
+    def _problems_in(self, data: bytes) -> list[str]:
+        check = WorkspaceCheck(Overlay(self._tree, {self.path: data}))
+        return [problem.message for problem in check.file(self.path)]
 
 
 def trial_plan(planned: Plan, prompt: Prompt, ids: Iterable[str], parameters: Mapping[str, Any] | None = None) -> Plan:
@@ -27,3 +146,55 @@ def trial_plan(planned: Plan, prompt: Prompt, ids: Iterable[str], parameters: Ma
     spec = replace(planned.spec, ids=wanted, cases=len(wanted), parameters=target.parameters, side="trial")
     chosen = replace(planned.chosen, count=len(wanted), ids=frozenset(wanted))
     return replace(planned, target=target, spec=spec, chosen=chosen)
+
+
+class TrialRun:
+    """Evaluates changed prompts in the session of a command whose plan is given, and counts what that takes."""
+
+    def __init__(self, context: Context, session: Session, plan: Plan) -> None:
+        self._context = context
+        self._session = session
+        self._group = plan.spec.group
+        self._counted: set[str] = set()
+        self.cost_nano_usd = self.unpriced = self.calls = 0
+
+    async def evaluated(self, plan: Plan) -> Evaluation:
+        """Return the evaluation of a plan, from the log if it has it; what a killed process left behind goes on."""
+        log = self._context.log
+        if (earlier := same_evaluation(log, plan)) is not None:
+            return load(log, earlier)
+        for row in log.evaluations(digest=plan.target.version.digest, has_gaps=True):
+            is_same = (row.prompt, row.model, row.spec.side) == (plan.target.prompt.id, plan.target.model, "trial")
+            if is_same and row.spec.is_same_work(plan.spec) and not is_claimed(self._context.state_folder, row.group):
+                plan = replace(plan, spec=row.spec, resumes=row)
+                break
+        before = plan.resumes.totals if plan.resumes else Totals()
+        (found,) = await self._session.run([plan])
+        self._count(found.totals, before)
+        return found
+
+    async def compared(self, before: Plan, after: Plan) -> Compared:
+        """Return the comparison of two plans over the same cases; a side that is in the log is not asked again."""
+        key = comparison_key(after.row(), before.row())
+        pair = Pair(
+            replace(after, spec=replace(after.spec, side="head", comparison=key)),
+            replace(before, spec=replace(before.spec, side="base", comparison=key, drops_unknown_inputs=True)),
+        )
+        (found,) = await compare_pairs(self._context.log, self._session, [pair], _FIRST)
+        assert isinstance(found, Compared)  # it has a base
+        for side in (found.base, found.head):
+            if side.row.spec.group == self._group and side.row.id not in self._counted:
+                self._counted.add(side.row.id)
+                self._count(side.totals, Totals())
+        return found
+
+    def count(self, execution: Execution) -> None:
+        """Count a call beside the evaluations."""
+        self.calls += execution.reply_source == "model"
+        self.cost_nano_usd += execution.cost_nano_usd or 0
+        self.unpriced += execution.cost_nano_usd is None
+
+    def _count(self, totals: Totals, before: Totals) -> None:
+        self.cost_nano_usd += totals.cost_nano_usd - before.cost_nano_usd
+        self.unpriced += totals.unpriced - before.unpriced
+        self.calls += totals.reply_sources.get("model", 0) - before.reply_sources.get("model", 0)

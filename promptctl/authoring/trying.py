@@ -14,17 +14,12 @@ from promptctl.authoring.candidates import PARAMETERS
 from promptctl.authoring.evolution import BATCH, Grade, SearchEnded
 from promptctl.authoring.improvement import Trial
 from promptctl.errors import InvalidOutput
-from promptctl.evaluations.claims import is_claimed
-from promptctl.evaluations.earlier import same_evaluation
-from promptctl.evaluations.evaluation import load
-from promptctl.log.results import Totals
 
 if TYPE_CHECKING:
     from promptctl.authoring.candidates import Candidates, Component, Texts
     from promptctl.authoring.packaged import Author
+    from promptctl.authoring.trials import TrialRun
     from promptctl.context import Context
-    from promptctl.evaluations.evaluation import Evaluation
-    from promptctl.evaluations.plan import Plan
     from promptctl.evaluations.session import Session
     from promptctl.log.records import Execution
     from promptctl.log.results import ResultRow, StopReason
@@ -59,6 +54,7 @@ class Hands:
         self,
         context: Context,
         session: Session,
+        runs: TrialRun,
         candidates: Candidates,
         author: Author,
         bounds: SearchBounds,
@@ -66,6 +62,7 @@ class Hands:
     ) -> None:
         self._context = context
         self._session = session
+        self._runs = runs
         self._candidates = candidates
         self._author = author
         self._bounds = bounds
@@ -79,7 +76,7 @@ class Hands:
         self._round = 0
         self.trials: list[Trial] = []
         self.stopped: StopReason | None = None
-        self.rounds = self.refused = self.calls = self.unpriced = self.cost_nano_usd = 0
+        self.rounds = self.refused = 0
 
     @property
     def best(self) -> Trial | None:
@@ -137,7 +134,7 @@ class Hands:
             return False
         cases = 2 * BATCH + len(bounds.choose) + 2 * bounds.held_out  # of this round, and for judging
         needed = cases * self._cost_of_case + self._cost_of_edit + bounds.worst_nano_usd
-        if bounds.max_nano_usd is not None and self.cost_nano_usd + needed > bounds.max_nano_usd:
+        if bounds.max_nano_usd is not None and self._runs.cost_nano_usd + needed > bounds.max_nano_usd:
             self.stopped = "max-cost"
             return False
         self._round = number
@@ -165,9 +162,7 @@ class Hands:
         known = self._known[_key(texts)]
         if all(id_ in known and not known[id_].is_error for id_ in ids):
             return [known[id_] for id_ in ids]
-        plan = self._candidates.plan(self._candidates.made(texts), ids)
-        earlier = same_evaluation(self._context.log, plan)
-        found = load(self._context.log, earlier) if earlier else await self._evaluated(plan)
+        found = await self._runs.evaluated(self._candidates.plan(self._candidates.made(texts), ids))
         rows = list(self._context.log.results(found.row.id))
         grades = {row.case_id: _graded(row) for row in rows}
         if not grades.keys() >= set(ids):
@@ -176,26 +171,6 @@ class Hands:
         self._cost_of_case = max(self._cost_of_case, sum(map(_cost, rows)) / len(rows))
         known.update(grades)
         return [grades[id_] for id_ in ids]
-
-    async def _evaluated(self, plan: Plan) -> Evaluation:
-        """Evaluate; one that a killed process left behind is taken up where it was."""
-        log = self._context.log
-        for row in log.evaluations(digest=plan.target.version.digest, has_gaps=True):
-            is_same = (row.prompt, row.model, row.spec.side) == (plan.target.prompt.id, plan.target.model, "trial")
-            if is_same and row.spec.is_same_work(plan.spec) and not is_claimed(self._context.state_folder, row.group):
-                plan = replace(plan, spec=row.spec, resumes=row)
-                break
-        before = plan.resumes.totals if plan.resumes else Totals()
-        (found,) = await self._session.run([plan])
-        self.count(found.totals, before)
-        return found
-
-    def count(self, totals: Totals, before: Totals | None = None) -> None:
-        """Count what an evaluation took, without what it had taken `before`."""
-        before = before or Totals()
-        self.cost_nano_usd += totals.cost_nano_usd - before.cost_nano_usd
-        self.unpriced += totals.unpriced - before.unpriced
-        self.calls += totals.reply_sources.get("model", 0) - before.reply_sources.get("model", 0)
 
     async def _edited(self, texts: Texts, name: str, graded: Sequence[Grade]) -> str | None:
         """Return the text that the writer gives a component, "" if none can be used; None if that was stopped."""
@@ -222,19 +197,17 @@ class Hands:
         try:
             execution = await self._session.ask(call)
         except InvalidOutput as refused:
-            self._count(refused.execution)
+            if refused.execution is not None:
+                self._count(refused.execution)
             return ""
         if execution is None:
             return None
         self._count(execution)
         return _as_before(component, execution.output["text"])
 
-    def _count(self, execution: Execution | None) -> None:
-        if execution is not None:
-            self._cost_of_edit = max(self._cost_of_edit, execution.cost_nano_usd or 0)
-            self.calls += execution.reply_source == "model"
-            self.cost_nano_usd += execution.cost_nano_usd or 0
-            self.unpriced += execution.cost_nano_usd is None
+    def _count(self, execution: Execution) -> None:
+        self._cost_of_edit = max(self._cost_of_edit, execution.cost_nano_usd or 0)
+        self._runs.count(execution)
 
     def _grades(self, texts: Texts) -> list[Grade]:
         return [self._known[_key(texts)][id_] for id_ in self._bounds.choose]

@@ -83,11 +83,6 @@ def split_dataset(tree: Tree, dataset: Dataset, prompt: Prompt | None, seed: int
     )
 
 
-def split_of(dataset: Dataset, prompt: Prompt | None, seed: int | None = None) -> Split:
-    """Return the split that stands in the dataset's file; without one, the one that `draw` makes of its cases."""
-    return dataset.split or draw(list(dataset.cases(prompt)), dataset.header.path, seed=seed)
-
-
 def draw(
     cases: Sequence[Case],
     path: str,
