@@ -16,28 +16,30 @@ from promptctl.errors import UsageError, WorkspaceError, printable
 
 ABOUT = "Prompts in Git: rendered, run, evaluated and compared, with every model call on record."
 
-WRITE, HISTORY, RUN, EVALUATE, REVIEW, HELP = (
-    "Write prompts", "Versions and labels", "Run and log", "Evaluate and compare", "Review", "Help",
+WRITE, CHECK, LIFE, HISTORY, RUN, EVALUATE, REVIEW, HELP = (
+    "Write prompts", "Check and improve prompts", "Rename and retire prompts", "Versions and labels", "Run and log",
+    "Evaluate and compare", "Review", "Help",
 )  # fmt: skip
 
 COMMANDS = (
     Command("init", "init:init", "Make a workspace.", WRITE),
-    Command("validate", "validate:validate", "Check every file of the workspace.", WRITE),
-    Command("lint", "lint:lint", "Look for risks and poor style in prompts.", WRITE),
-    Command("fmt", "fmt:fmt", "Format prompts, datasets and settings.", WRITE),
-    Command("list", "listing:list_prompts", "List the prompts of the workspace.", WRITE),
-    Command("show", "show:show", "Show everything about one prompt.", WRITE),
     Command("new", "new:new", "Begin a prompt and its dataset as a form to be filled in.", WRITE),
     Command("generate", "generate:generate", "Let a model write a prompt and its first dataset.", WRITE),
-    Command("shorten", "shorten:shorten", "Leave out what a prompt does not need, proven on its cases.", WRITE),
-    Command("schema", "schemas:app", "Infer schemas of what prompts take and answer.", WRITE),
+    Command("list", "listing:list_prompts", "List the prompts of the workspace.", WRITE),
+    Command("show", "show:show", "Show everything about one prompt.", WRITE),
     Command("copy", "copying:copy", "Copy a prompt, at any version, to a new id.", WRITE),
-    Command("rename", "life:rename", "Rename a prompt, with everything that names it.", WRITE),
-    Command("activate", "life:activate", "Let a prompt run again.", WRITE),
-    Command("deprecate", "life:deprecate", "Let a prompt warn, and name the one to use in its place.", WRITE),
-    Command("deactivate", "life:deactivate", "Let a prompt refuse to run.", WRITE),
-    Command("delete", "life:delete", "Delete a prompt, with the tests and rules that are for it alone.", WRITE),
     Command("render", "render:render", "Print the messages exactly as run would send them.", WRITE),
+    Command("fmt", "fmt:fmt", "Format prompts, datasets and settings.", WRITE),
+    Command("validate", "validate:validate", "Check every file of the workspace.", CHECK),
+    Command("lint", "lint:lint", "Look for risks and poor style in prompts.", CHECK),
+    Command("schema", "schemas:app", "Infer schemas of what prompts take and answer.", CHECK),
+    Command("improve", "improve:improve", "Let a model improve a prompt, and prove it on held-out cases.", CHECK),
+    Command("shorten", "shorten:shorten", "Leave out what a prompt does not need, proven on its cases.", CHECK),
+    Command("rename", "life:rename", "Rename a prompt, with everything that names it.", LIFE),
+    Command("activate", "life:activate", "Let a prompt run again.", LIFE),
+    Command("deprecate", "life:deprecate", "Let a prompt warn, and name the one to use in its place.", LIFE),
+    Command("deactivate", "life:deactivate", "Let a prompt refuse to run.", LIFE),
+    Command("delete", "life:delete", "Delete a prompt, with the tests and rules that are for it alone.", LIFE),
     Command("history", "history:history", "List a prompt's versions: who made each, when and why.", HISTORY),
     Command("diff", "diff:diff", "Say what differs between two versions, and who breaks.", HISTORY),
     Command("label", "labels:app", "Names that move: production, staging.", HISTORY),
@@ -53,7 +55,6 @@ COMMANDS = (
     Command(
         "eval resume", "resume:resume", "Go on with evaluations that were not finished.", EVALUATE, kind=ResumeCommand
     ),
-    Command("improve", "improve:improve", "Let a model improve a prompt, and prove it on held-out cases.", EVALUATE),
     Command("compare", "compare:compare", "Say what the difference between two evaluations means.", EVALUATE),
     Command("results", "results:app", "Evaluations of the past.", EVALUATE),
     Command("dataset", "datasets:app", "The cases that prompts are evaluated on.", EVALUATE),
