@@ -138,7 +138,7 @@ class Calibration:
             replies=data.get("replies", ""),
             people=tuple(labels["people"]),
             labels_digest=labels["digest"],
-            verdicts=VerdictCounts(**data["verdicts"]),
+            verdicts=VerdictCounts(**{name: int(number) for name, number in data["verdicts"].items()}),
             **{name: Figure(**data[name]) for name in ("consistency", "position", "length") if name in data},
             cost_nano_usd=data.get("cost_nano_usd"),
         )

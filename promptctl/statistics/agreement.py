@@ -11,7 +11,7 @@ from promptctl.statistics.distributions import normal_quantile
 from promptctl.statistics.intervals import Interval, wilson
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,13 @@ class Kappa:
     interval: Interval | None
 
 
-def cohen_kappa(pairs: Sequence[tuple[str, str]], confidence: float = 0.95) -> Kappa:
-    """Cohen's κ of two raters, each pair what they said of one thing.
+def cohen_kappa(pairs: Iterable[tuple[str, str]], confidence: float = 0.95) -> Kappa:
+    """Cohen's κ of two raters, each pair what they said of one thing; see `kappa_of_counts`."""
+    return kappa_of_counts(Counter(pairs), confidence)
+
+
+def kappa_of_counts(counts: Mapping[tuple[str, str], int], confidence: float = 0.95) -> Kappa:
+    """Cohen's κ of two raters, by the number of things of which they said each pair.
 
     Formula: κ = (pₒ − pₑ)/(1 − pₑ), pₑ = Σ pᵢ.p.ᵢ; the interval κ ± z·SE with
     SE² = (Σ pᵢᵢ(1 − (pᵢ. + p.ᵢ)(1−κ))² + (1−κ)² ΣΣ_{i≠j} pᵢⱼ(p.ᵢ + pⱼ.)² − (κ − pₑ(1−κ))²)/(n(1−pₑ)²), which is 0 where
@@ -38,13 +43,17 @@ def cohen_kappa(pairs: Sequence[tuple[str, str]], confidence: float = 0.95) -> K
     Source: Cohen 1960, Educational and Psychological Measurement 20:37; the error: Fleiss, Cohen and Everitt 1969,
     Psychological Bulletin 72:323.
     """
-    n = len(pairs)
+    counts = {pair: number for pair, number in counts.items() if number}
+    n = sum(counts.values())
     if not n:
         return Kappa(0, 0.0, 0.0, None, None)
-    cells = {pair: number / n for pair, number in Counter(pairs).items()}
-    first = {name: number / n for name, number in Counter(one for one, _ in pairs).items()}
-    second = {name: number / n for name, number in Counter(other for _, other in pairs).items()}
-    agreeing = sum(one == other for one, other in pairs)
+    cells = {pair: number / n for pair, number in counts.items()}
+    ones, others = Counter[str](), Counter[str]()
+    for (one, two), number in counts.items():
+        ones[one] += number
+        others[two] += number
+    first, second = ({name: number / n for name, number in each.items()} for each in (ones, others))
+    agreeing = sum(number for (one, two), number in counts.items() if one == two)
     observed = agreeing / n
     expected = math.fsum(share * second.get(name, 0.0) for name, share in first.items())
     if expected >= 1:
@@ -124,10 +133,15 @@ class VerdictCounts:
     @property
     def kappa(self) -> Kappa:
         """The agreement of judge and people; a reply without a verdict is one on which they disagree."""
-        pairs = [("pass", "pass")] * self.true_pass + [("pass", "fail")] * self.false_fail
-        pairs += [("fail", "pass")] * self.false_pass + [("fail", "fail")] * self.true_fail
-        return cohen_kappa(
-            [*pairs, *[("pass", "error")] * self.errors_on_pass, *[("fail", "error")] * self.errors_on_fail]
+        return kappa_of_counts(
+            {
+                ("pass", "pass"): self.true_pass,
+                ("pass", "fail"): self.false_fail,
+                ("fail", "pass"): self.false_pass,
+                ("fail", "fail"): self.true_fail,
+                ("pass", "error"): self.errors_on_pass,
+                ("fail", "error"): self.errors_on_fail,
+            }
         )
 
 

@@ -194,6 +194,19 @@ def test_a_broken_file_of_calibrations_licenses_nobody_and_stops_nothing(desk: L
     assert "the calibrations cannot be read" in desk.one().reason
 
 
+@pytest.mark.parametrize("number", ["100000000", "1e30", "-1", "0.5"])
+def test_counts_in_a_calibration_are_bounded(desk: Lab, number: str) -> None:
+    desk.cases(*cases("sorry", **{"assert": [RUBRIC]}))
+    made = calibrate(desk)
+    text = calibration_bytes(made.judge, [made]).decode()
+    desk.write(calibration_path(made.judge), text.replace('"true_pass": 18', f'"true_pass": {number}'))
+    with desk.open() as workspace:
+        (problem, *_) = workspace.validate().problems
+    assert problem.place is not None
+    assert problem.place.path == calibration_path(made.judge)
+    assert problem.severity == "error"
+
+
 def test_validate_warns_of_a_judge_that_has_changed_since(desk: Lab) -> None:
     desk.cases(*cases("sorry", **{"assert": [RUBRIC]}))
     calibrate(desk, judge_digest="1:0")

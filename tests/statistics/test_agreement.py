@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from promptctl.statistics.agreement import Share, cohen_kappa, rogan_gladen, stratified_difference
+from promptctl.statistics.agreement import Share, VerdictCounts, cohen_kappa, rogan_gladen, stratified_difference
 
 # Fleiss, Cohen and Everitt 1969, Psychological Bulletin 72:323, table 1: two psychiatrists, 200 patients.
 FLEISS = {"aa": 106, "ab": 10, "ac": 4, "ba": 22, "bb": 28, "bc": 10, "ca": 2, "cb": 12, "cc": 6}
@@ -112,3 +112,13 @@ def test_a_stratified_difference_of_one_stratum_is_newcombe_s() -> None:
     assert certain[0] == 0
     assert certain[1].low < -0.1 < 0.1 < certain[1].high
     assert stratified_difference([(Share(1, 2), Share(0, 0))]) is None
+
+
+def test_kappa_of_counts_needs_no_pairs_and_no_memory() -> None:
+    counts = VerdictCounts(true_pass=10**7, false_fail=10**6, false_pass=10**6, true_fail=10**7, errors_on_pass=3)
+    assert counts.kappa.n == 22 * 10**6 + 3
+    assert counts.kappa.value == pytest.approx(0.818181, abs=1e-5)
+    few = VerdictCounts(true_pass=20, false_fail=5, false_pass=10, true_fail=15, errors_on_fail=2)
+    words = {"p": "pass", "f": "fail", "e": "error"}
+    pairs = [(words[one], words[two]) for one, two in pairs_of({"pp": 20, "pf": 5, "fp": 10, "ff": 15, "fe": 2})]
+    assert few.kappa == cohen_kappa(pairs)
