@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,7 +11,8 @@ from promptctl.cli import options
 from promptctl.cli.evaluation_output import EvaluationProgress
 from promptctl.cli.inputs import read_pairs
 from promptctl.cli.options import grouped
-from promptctl.cli.output import flat, say_json, tell, warn, wrapped
+from promptctl.cli.output import flat, say_json, tell, tell_wrapped, warn
+from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.cli.tables import say_table
 from promptctl.reports.wording import format_cost
 
@@ -45,16 +45,13 @@ def calibrate(
     *,
     judging: options.JudgeOptions,
     bounds: options.BoundOptions,
-    yes: options.Yes = False,
-    dry_run: options.WriteNothing = False,
-    as_json: options.Json = False,
+    wanted: WriteOptions,
 ) -> None:
     """Hold a judge's verdicts against the labels of people, and write how well they agree to datasets/calibrations/.
 
     It grades the replies that people labelled. What it finds holds for this prompt, model and rubric alone.
     """
     from promptctl import CalibrationRequest
-    from promptctl.cli.proposing import offer
 
     workspace = options.workspace_of(context)
     request = CalibrationRequest(
@@ -68,13 +65,13 @@ def calibrate(
     )
     with EvaluationProgress(context) as progress:
         found = workspace.judges.calibrate(request, progress)
-    if not as_json:
+    if not wanted.as_json:
         for note in found.notes:
             warn(note)
         for each, lack in zip(found.calibrations, found.lacks, strict=True):
             _tell_measured(each, lack)
-    offer(workspace, found.proposal, yes=yes, dry_run=dry_run, document=found.as_dict() if as_json else None)
-    if not as_json:
+    offer(workspace, found.proposal, wanted, found.as_dict)
+    if not wanted.as_json:
         _tell_end(found)
 
 
@@ -117,8 +114,7 @@ def _tell_measured(found: Calibration, lack: str | None) -> None:
     facts = list(_facts(found, lack))
     width = max(len(name) for name, _ in facts)
     for name, words in facts:
-        for line in wrapped(f"{name.ljust(width)}  {words}", "  ", sys.stderr):
-            tell(line)
+        tell_wrapped(f"{name.ljust(width)}  {words}", "  ")
     tell("")
 
 

@@ -8,7 +8,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.output import say, say_json, tell, warn
-from promptctl.cli.proposing import offer
+from promptctl.cli.proposing import WriteOptions, offer
 
 
 def copy(
@@ -27,7 +27,7 @@ def copy(
         say_json(copied.as_dict())
         return
     if dry_run:
-        offer(workspace, copied.proposal, yes=False, dry_run=True)
+        offer(workspace, copied.proposal, WriteOptions(dry_run=True))
     else:
         say(f"written  {copied.path}")
     for change in copied.rewritten:

@@ -15,7 +15,7 @@ from promptctl.cli.commands import HelpfulCommand
 from promptctl.cli.generate import WriterOptions
 from promptctl.cli.inputs import read_pairs
 from promptctl.cli.output import format_id, say_json, tell, tell_hint, warn
-from promptctl.cli.proposing import offer
+from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import shortened
 from promptctl.cli.waiting import loading
@@ -138,9 +138,8 @@ def add_from_log(
     expects_reply: Annotated[
         bool, typer.Option("--expect-reply", help="Where nobody corrected it, what was answered is what is expected.")
     ] = False,
-    yes: options.Yes = False,
-    dry_run: options.WriteNothing = False,
-    as_json: options.Json = False,
+    *,
+    wanted: WriteOptions,
 ) -> None:
     """Add a sample of logged calls as cases, with people's corrections as what is expected.
 
@@ -150,10 +149,10 @@ def add_from_log(
     workspace = options.workspace_of(context)
     sample = CaseSample(limit=limit, order=order, seed=seed, tags=tags or (), expects_reply=expects_reply)
     found = workspace.datasets.from_log(name, replace(filters.filter, status=status), sample)
-    if as_json:
+    if wanted.as_json:
         calls = [each.as_dict() for each in found.calls]
-        document = {"dry_run": dry_run, "dataset": found.path, "further": found.further, "calls": calls}
-        offer(workspace, found.proposal, yes=yes, dry_run=dry_run, document=document)
+        about = {"dry_run": wanted.dry_run, "dataset": found.path, "further": found.further, "calls": calls}
+        offer(workspace, found.proposal, wanted, lambda: about)
         return
     if not found.calls:
         filters.tell_nothing(workspace, "call")
@@ -171,10 +170,11 @@ def add_from_log(
     tell(f"{count(len(found.added), 'case')} for {found.path}{left_out}{further}")
     if not expects_reply and any("nobody said" in str(each.left_out) for each in found.left_out):
         tell_hint("what was answered can be what is expected: --expect-reply")
-    offer(workspace, found.proposal, yes=yes, dry_run=dry_run)
+    offer(workspace, found.proposal, wanted)
 
 
 @app.command("dedupe")
+@options.grouped
 def drop_duplicates(
     context: typer.Context,
     name: Name,
@@ -189,23 +189,23 @@ def drop_duplicates(
             callback=options.a_number,
         ),
     ] = 0.9,
-    yes: options.Yes = False,
-    dry_run: options.WriteNothing = False,
-    as_json: options.Json = False,
+    *,
+    wanted: WriteOptions,
 ) -> None:
     """Take out cases that are like another one. Those that must pass, or expect a different reply, stay."""
     workspace = options.workspace_of(context)
     found = workspace.datasets.dedupe(name, threshold)
-    for each in found.found if not as_json else ():
+    for each in found.found if not wanted.as_json else ():
         like = "equal to" if each.share == 1 else f"{percent(each.share)} like"
         tell(f"{'drop' if each.is_dropped else 'keep'}  {each.case_id}: {like} {each.like}; {each.why}")
     kept = len(found.found) - len(found.dropped)
     rest = f"; {kept} more alike and kept" if kept else ""
     tell(f"{found.path}: {len(found.dropped)} of {count(found.cases, 'case')} dropped{rest}")
-    offer(workspace, found.proposal, yes=yes, dry_run=dry_run, document=found.as_dict() if as_json else None)
+    offer(workspace, found.proposal, wanted, found.as_dict)
 
 
 @app.command("split")
+@options.grouped
 def split_dataset(
     context: typer.Context,
     name: Name,
@@ -213,9 +213,8 @@ def split_dataset(
         int | None,
         typer.Option("--seed", min=0, metavar="N", help="Draws the parts; without one, a seed that makes them even."),
     ] = None,
-    yes: options.Yes = False,
-    dry_run: options.WriteNothing = False,
-    as_json: options.Json = False,
+    *,
+    wanted: WriteOptions,
 ) -> None:
     """Draw the parts of a dataset: to learn from, to choose by, and held out. The draw is kept in its file."""
     workspace = options.workspace_of(context)
@@ -228,9 +227,9 @@ def split_dataset(
         warn(f"{one} and {other} are alike, and the split that is kept has them in different parts")
     if found.before is not None and found.before.seed != found.split.seed:
         warn("drawn anew: what was tuned until now has seen some of the cases that are held out from now on")
-    if found.proposal.is_empty and not as_json:
+    if found.proposal.is_empty and not wanted.as_json:
         tell("nothing changes")
-    offer(workspace, found.proposal, yes=yes, dry_run=dry_run, document=found.as_dict() if as_json else None)
+    offer(workspace, found.proposal, wanted, found.as_dict)
 
 
 @app.command("generate", cls=HelpfulCommand)
@@ -247,9 +246,8 @@ def generate_cases(
     dataset: Annotated[
         str | None, options.dataset_option("The dataset that they are for; else the one that tests the prompt.")
     ] = None,
-    yes: options.Yes = False,
-    dry_run: options.WriteNothing = False,
-    as_json: options.Json = False,
+    *,
+    wanted: WriteOptions,
 ) -> None:
     """Let a model write cases for a prompt: unlike those that are there, tagged `generated`, never held out."""
     workspace = options.workspace_of(context)
@@ -266,7 +264,7 @@ def generate_cases(
         on_retry=tell,
     )
     options.end_waiting(context)
-    offer(workspace, found.proposal, yes=yes, dry_run=dry_run, document=found.as_dict() if as_json else None)
+    offer(workspace, found.proposal, wanted, found.as_dict)
     alike = f"; {found.alike} more left out, as they are like another case" if found.alike else ""
     tell(
         f"{len(found.cases)} of {count(found.asked, 'case')} for {found.path} · {format_cost(found.cost_nano_usd)}{alike}"

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 from promptctl.cli import options
 from promptctl.cli.inputs import read_pairs, read_text
 from promptctl.cli.output import tell, tell_problems
-from promptctl.cli.proposing import offer
+from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.cli.run import summarise
 from promptctl.cli.waiting import loading
 from promptctl.errors import UsageError
@@ -80,9 +79,7 @@ def generate(
     form: FormOptions,
     brief: BriefOptions,
     writer: WriterOptions,
-    yes: options.Yes = False,
-    dry_run: options.WriteNothing = False,
-    as_json: options.Json = False,
+    wanted: WriteOptions,
 ) -> None:
     """Let a model write a prompt and its first dataset: a diff, which is written once that is wanted."""
     workspace = options.workspace_of(context)
@@ -103,13 +100,12 @@ def generate(
         on_retry=tell,
     )
     options.end_waiting(context)
-    offer_new(workspace, made, yes=yes, dry_run=dry_run, as_json=as_json)
+    offer_new(workspace, made, wanted)
 
 
-def offer_new(workspace: Workspace, made: NewPrompt, *, yes: bool, dry_run: bool, as_json: bool) -> None:
+def offer_new(workspace: Workspace, made: NewPrompt, wanted: WriteOptions) -> None:
     """Show a new prompt, and write it if that is wanted."""
-    document: Mapping[str, Any] | None = made.as_dict() if as_json else None
-    written = offer(workspace, made.proposal, yes=yes, dry_run=dry_run, document=document)
+    written = offer(workspace, made.proposal, wanted, made.as_dict)
     tell_problems(made.warnings)
     if made.execution is not None:
         summarise(made.execution)

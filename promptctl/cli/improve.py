@@ -12,8 +12,8 @@ from promptctl.cli import options
 from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_output import STOPPED, EvaluationProgress
 from promptctl.cli.inputs import read_pairs
-from promptctl.cli.output import styled, tell, wrapped
-from promptctl.cli.proposing import offer
+from promptctl.cli.output import styled, tell_wrapped
+from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.errors import UsageError
 from promptctl.reports.wording import count, format_spent
 
@@ -104,33 +104,33 @@ def improve(
         found = workspace.authoring.improve(request, progress, progress.begin_step)
     if not as_json:
         _tell(found)
-    document = found.as_dict() if as_json else None
-    offer(workspace, found.proposal, yes=yes, dry_run=found.verdict == "unknown", document=document)
+    wanted = WriteOptions(yes, found.verdict == "unknown", as_json)
+    offer(workspace, found.proposal, wanted, found.as_dict)
     raise typer.Exit(found.exit_code)
 
 
 def _tell(found: Improvement) -> None:
     """Print what was tried, and what came of it."""
     learn, choose, held_out = found.cases
-    _wrap(
+    tell_wrapped(
         f"{found.prompt} {found.version_display} · {found.model} · {found.dataset}: {count(learn, 'case')} to learn "
         f"from, {choose} to choose by, {held_out} held out (split seed {found.split_seed})"
     )
     for trial in found.trials:
         best = " · best" if trial.number == found.best and len(found.trials) > 1 else ""
-        _wrap(f"candidate {trial.number}: {trial.passed} of {choose} · {_origin(trial)}{best}", "  ")
+        tell_wrapped(f"candidate {trial.number}: {trial.passed} of {choose} · {_origin(trial)}{best}", "  ")
     word, colour = _VERDICTS[found.verdict]
-    _wrap(f"{styled(word, sys.stderr, fg=colour, bold=True)}: {found.reason}")
+    tell_wrapped(f"{styled(word, sys.stderr, fg=colour, bold=True)}: {found.reason}")
     if found.evidence is not None:
         before, after = (each[-8:] for each in found.evidence.evaluations)
-        _wrap(f"case by case: promptctl compare {before} {after}", "  ")
+        tell_wrapped(f"case by case: promptctl compare {before} {after}", "  ")
     refused = f", {count(found.refused, 'edit')} refused" if found.refused else ""
     rounds = f"{found.rounds} of {count(found.rounds_asked, 'round')}{refused}"
-    _wrap(f"{rounds} · {count(found.calls, 'call')} · {format_spent(found.cost_nano_usd, found.unpriced)}", "  ")
+    tell_wrapped(f"{rounds} · {count(found.calls, 'call')} · {format_spent(found.cost_nano_usd, found.unpriced)}", "  ")
     if found.stopped is not None or found.verdict == "unknown":
         why = f"{STOPPED[found.stopped]}; " if found.stopped else ""
         more = " with more money" if found.stopped in ("max-cost", "budget") else ""
-        _wrap(f"{why}the same command goes on{more}, and asks for nothing that was answered", "  ")
+        tell_wrapped(f"{why}the same command goes on{more}, and asks for nothing that was answered", "  ")
 
 
 def _origin(trial: Trial) -> str:
@@ -138,8 +138,3 @@ def _origin(trial: Trial) -> str:
         return "the prompt as it is"
     parents = " and ".join(map(str, trial.parents))
     return f"round {trial.round_number}, from {parents}: {', '.join(trial.edited)}"
-
-
-def _wrap(text: str, indent: str = "") -> None:
-    for line in wrapped(text, indent, sys.stderr):
-        tell(line)

@@ -11,6 +11,7 @@ import typer
 from promptctl.cli import options
 from promptctl.cli.calibrating import calibrate, list_judges
 from promptctl.cli.output import say, say_json, say_wrapped, tell, visible, warn
+from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.cli.tables import say_table
 from promptctl.errors import UsageError
 from promptctl.reports.wording import count, format_share
@@ -45,6 +46,7 @@ app.command("list")(list_judges)
 
 
 @app.command("label")
+@options.grouped
 def label(
     context: typer.Context,
     name: Name,
@@ -81,9 +83,8 @@ def label(
     file: Annotated[
         Path | None, typer.Option("--import", metavar="FILE.jsonl", help="Take in the labels that a page saved.")
     ] = None,
-    yes: options.Yes = False,
-    dry_run: options.WriteNothing = False,
-    as_json: options.Json = False,
+    *,
+    wanted: WriteOptions,
 ) -> None:
     """Label replies of a dataset's newest evaluation. Which version gave one, or what a judge found, is not shown.
 
@@ -95,16 +96,16 @@ def label(
     if file is not None:
         if by or evaluations or tags or sample or again or page:
             raise UsageError("--import takes in what is in its file: give it with the dataset alone")
-        _import(context, name, file, yes=yes, dry_run=dry_run, as_json=as_json)
+        _import(context, name, file, wanted)
         return
-    if yes or dry_run:
+    if wanted.yes or wanted.dry_run:
         raise UsageError("--yes and --dry-run are for --import", hint="answers are written as they are given")
     selection = Selection(tags=tuple(tags or ()), sample=sample, seed=seed)
     labelling = workspace.judges.label(LabelRequest(name, by, tuple(evaluations or ()), selection))
     items = labelling.items if again else labelling.left()
     if page is not None:
         workspace.judges.write_page(labelling, items, page)
-    if as_json:
+    if wanted.as_json:
         say_json(labelling.as_dict() | {"page": None if page is None else str(page)})
         return
     for note in labelling.notes:
@@ -146,15 +147,13 @@ def show_agreement(context: typer.Context, name: Name, as_json: options.Json = F
     _say_disagreements(found)
 
 
-def _import(context: typer.Context, name: str, file: Path, *, yes: bool, dry_run: bool, as_json: bool) -> None:
-    from promptctl.cli.proposing import offer
-
+def _import(context: typer.Context, name: str, file: Path, wanted: WriteOptions) -> None:
     workspace = options.workspace_of(context)
     found = workspace.judges.import_labels(name, file)
-    if not as_json and found.set_aside:
+    if not wanted.as_json and found.set_aside:
         warn(found.set_aside, "evaluate and label again: the dataset changed since")
-    offer(workspace, found.proposal, yes=yes, dry_run=dry_run, document=found.as_dict() if as_json else None)
-    if not as_json:
+    offer(workspace, found.proposal, wanted, found.as_dict)
+    if not wanted.as_json:
         tell(
             f"{count(found.new, 'new label')}, {found.changed} changed, {found.same} there already, by {', '.join(found.people)}"
         )

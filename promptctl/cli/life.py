@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from promptctl.cli import options
 from promptctl.cli.output import tell, warn
-from promptctl.cli.proposing import offer
+from promptctl.cli.proposing import WriteOptions, offer
 
 if TYPE_CHECKING:
     from promptctl import Retired
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
 Prompt = Annotated[str, typer.Argument(metavar="ID", help="The prompt's id.", autocompletion=options.complete_ref)]
 
 
+@options.grouped
 def rename(
     context: typer.Context,
     old: Prompt,
     new: Annotated[str, typer.Argument(metavar="NEW", help="Its new id: its path below prompts/.")],
-    yes: options.Yes = False,
-    dry_run: options.WriteNothing = False,
-    as_json: options.Json = False,
+    *,
+    wanted: WriteOptions,
 ) -> None:
     """Rename a prompt, with everything that names it. Versions, labels, totals and rules follow.
 
@@ -32,32 +33,30 @@ def rename(
     workspace = options.workspace_of(context)
     renamed = workspace.life.rename(old, new)
     _say_notes(renamed.notes)
-    document = renamed.as_dict() if as_json else None
-    offer(workspace, renamed.proposal, yes=yes, dry_run=dry_run, document=document)
+    offer(workspace, renamed.proposal, wanted, renamed.as_dict)
 
 
+@options.grouped
 def activate(
     context: typer.Context,
     prompt: Prompt,
-    yes: options.Yes = False,
-    dry_run: options.WriteNothing = False,
-    as_json: options.Json = False,
+    wanted: WriteOptions,
 ) -> None:
     """Let a prompt run again that was deprecated or inactive."""
-    _offer(context, options.workspace_of(context).life.activate(prompt), (yes, dry_run, as_json))
+    _offer(context, options.workspace_of(context).life.activate(prompt), wanted)
 
 
+@options.grouped
 def deactivate(
     context: typer.Context,
     prompt: Prompt,
-    yes: options.Yes = False,
-    dry_run: options.WriteNothing = False,
-    as_json: options.Json = False,
+    wanted: WriteOptions,
 ) -> None:
     """Let a prompt refuse to run. It can still be shown and rendered, and run at an older version."""
-    _offer(context, options.workspace_of(context).life.deactivate(prompt), (yes, dry_run, as_json))
+    _offer(context, options.workspace_of(context).life.deactivate(prompt), wanted)
 
 
+@options.grouped
 def deprecate(
     context: typer.Context,
     prompt: Prompt,
@@ -70,14 +69,14 @@ def deprecate(
             autocompletion=options.complete_ref,
         ),
     ] = None,
-    yes: options.Yes = False,
-    dry_run: options.WriteNothing = False,
-    as_json: options.Json = False,
+    *,
+    wanted: WriteOptions,
 ) -> None:
     """Let a prompt warn whenever it runs, and name the one to use in its place."""
-    _offer(context, options.workspace_of(context).life.deprecate(prompt, use), (yes, dry_run, as_json))
+    _offer(context, options.workspace_of(context).life.deprecate(prompt, use), wanted)
 
 
+@options.grouped
 def delete(
     context: typer.Context,
     prompt: Prompt,
@@ -87,9 +86,8 @@ def delete(
     reason: Annotated[
         str, typer.Option("--reason", metavar="TEXT", help="Why, for the history of the labels that are removed.")
     ] = "",
-    yes: options.Yes = False,
-    dry_run: options.WriteNothing = False,
-    as_json: options.Json = False,
+    *,
+    wanted: WriteOptions,
 ) -> None:
     """Delete a prompt, the datasets that test it alone, and the rules that name it. Its history stays in Git."""
     workspace = options.workspace_of(context)
@@ -99,19 +97,12 @@ def delete(
     for label in deleted.labels:
         warn(f"{label} is removed first, for everybody: callers of it get an error at once")
     _say_notes(deleted.notes)
-    document = deleted.as_dict() if as_json else None
-
-    def write() -> None:
-        workspace.life.write(deleted)
-
-    offer(workspace, deleted.proposal, yes=yes, dry_run=dry_run, document=document, write=write)
+    offer(workspace, deleted.proposal, wanted, deleted.as_dict, partial(workspace.life.write, deleted))
 
 
-def _offer(context: typer.Context, retired: Retired, wanted: tuple[bool, bool, bool]) -> None:
-    yes, dry_run, as_json = wanted
+def _offer(context: typer.Context, retired: Retired, wanted: WriteOptions) -> None:
     _say_notes(retired.notes)
-    document = retired.as_dict() if as_json else None
-    offer(options.workspace_of(context), retired.proposal, yes=yes, dry_run=dry_run, document=document)
+    offer(options.workspace_of(context), retired.proposal, wanted, retired.as_dict)
 
 
 def _say_notes(notes: Sequence[str]) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from promptctl import LintFinding, LintOptions, LintReport, Workspace, errors
+from promptctl import LintFinding, LintOptions, LintReport, errors
 from promptctl.cli import options
 from promptctl.cli.checks import check_as_dict, prefix_in_checkout
 from promptctl.cli.output import say, say_command, say_json, tell_problems
-from promptctl.cli.proposing import offer
+from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.errors import UsageError
 from promptctl.reports.wording import count
 
@@ -26,6 +26,7 @@ EXAMPLES = """\
 Format = Literal["text", "json", "sarif", "github"]
 
 
+@options.grouped
 def lint(
     context: typer.Context,
     paths: Annotated[
@@ -41,30 +42,34 @@ def lint(
     fix: Annotated[
         bool, typer.Option("--fix", help="Show as a diff what can be mended without a change of replies, and write it.")
     ] = False,
-    yes: options.Yes = False,
-    dry_run: options.WriteNothing = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 on warnings, too.")] = False,
     format_: Annotated[
         Format, typer.Option("--format", help="How findings are printed; github: as annotations for the job's log.")
     ] = "text",
-    as_json: options.Json = False,
+    *,
+    wanted: WriteOptions,
 ) -> None:
     """Look for risks and poor style in prompts. Exit code 1 on any error; warnings alone fail nothing.
 
     Each finding has the code of its rule. `# promptctl: ignore=P103` on its line, above it, or at the top of the file
     silences it; `lint:` in promptctl.yaml sets rules by glob.
     """
-    if as_json and format_ not in ("text", "json"):
-        raise UsageError(f"--json and --format {format_} cannot be given together", hint="leave one out")
-    if (yes or dry_run) and not fix:
-        raise UsageError(f"{'--yes' if yes else '--dry-run'} says nothing without --fix", hint="add --fix")
-    if fix and format_ in ("sarif", "github"):
-        raise UsageError(f"--fix and --format {format_} cannot be given together", hint="fix first, and lint again")
+    _check_together(fix, format_, wanted)
     workspace = options.workspace_of(context)
     asked: LintOptions = {"select": select or (), "ignore": ignore or ()}
     report = workspace.lint(paths or (), **asked)
-    if as_json or format_ == "json":
-        report = _say_json(workspace, report, paths or [], asked, fix=fix, is_written=fix and yes and not dry_run)
+
+    def document() -> dict[str, Any]:
+        nonlocal report
+        if fix and wanted.yes and not wanted.dry_run:  # what is left once that is written
+            report = workspace.lint(paths or (), **asked)
+        return check_as_dict(report.findings, prompts=report.prompts)
+
+    if wanted.as_json or format_ == "json":
+        if fix:
+            offer(workspace, report.proposal, replace(wanted, as_json=True), document)
+        else:
+            say_json(document())
     elif format_ == "sarif":
         from promptctl.reports.sarif import sarif
 
@@ -75,7 +80,7 @@ def lint(
         for line in problem_annotations(report.findings, prefix_in_checkout(workspace.root)):
             say_command(line)
     else:
-        if fix and offer(workspace, report.proposal, yes=yes, dry_run=dry_run):
+        if fix and offer(workspace, report.proposal, wanted):
             report = workspace.lint(paths or (), **asked)
         _say_text(report)
     if report.has_errors or (strict and report.findings):
@@ -92,17 +97,10 @@ def _say_text(report: LintReport) -> None:
     say(f"{count(report.prompts, 'prompt')} linted: {words}")
 
 
-def _say_json(
-    workspace: Workspace, report: LintReport, paths: list[Path], asked: LintOptions, *, fix: bool, is_written: bool
-) -> LintReport:
-    """Print what is found, with `fix` after what was mended; return it."""
-    proposal = report.proposal
-    if is_written:
-        workspace.write(proposal)
-        report = workspace.lint(paths, **asked)
-    document = check_as_dict(report.findings, prompts=report.prompts)
-    if fix:
-        changes = [change.as_dict() for change in proposal.changes]
-        document |= {"changes": changes, "diff": proposal.diff(), "written": is_written and not proposal.is_empty}
-    say_json(document)
-    return report
+def _check_together(fix: bool, format_: Format, wanted: WriteOptions) -> None:
+    if wanted.as_json and format_ not in ("text", "json"):
+        raise UsageError(f"--json and --format {format_} cannot be given together", hint="leave one out")
+    if (wanted.yes or wanted.dry_run) and not fix:
+        raise UsageError(f"{'--yes' if wanted.yes else '--dry-run'} says nothing without --fix", hint="add --fix")
+    if fix and format_ in ("sarif", "github"):
+        raise UsageError(f"--fix and --format {format_} cannot be given together", hint="fix first, and lint again")

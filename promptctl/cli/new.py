@@ -8,6 +8,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.generate import FormOptions, NewId, named, offer_new
+from promptctl.cli.proposing import WriteOptions
 
 EXAMPLES = """\
   promptctl new support/triage --input ticket --yes
@@ -21,11 +22,10 @@ def new(
     new_id: NewId,
     form: FormOptions,
     describe: Annotated[str, typer.Option("--describe", metavar="TEXT", help="What the prompt is to do.")] = "",
-    yes: options.Yes = False,
-    dry_run: options.WriteNothing = False,
-    as_json: options.Json = False,
+    *,
+    wanted: WriteOptions,
 ) -> None:
     """Begin a prompt and its dataset as a form to be filled in: a diff, which is written once that is wanted."""
     workspace = options.workspace_of(context)
     made = workspace.authoring.new(new_id, describe, named(form.inputs))
-    offer_new(workspace, made, yes=yes, dry_run=dry_run, as_json=as_json)
+    offer_new(workspace, made, wanted)

@@ -112,6 +112,12 @@ def tell(text: str) -> None:
         sys.stderr.write(text[: -len(line) or None] + writable(flat(line), sys.stderr) + "\n")
 
 
+def tell_wrapped(text: str, indent: str = "") -> None:
+    """Print a sentence on stderr; on a terminal its lines end between words."""
+    for line in wrapped(text, indent, sys.stderr):
+        tell(line)
+
+
 def conclude(
     say_it: Callable[[], None], paths: Iterable[Path], write: Callable[[Path], None], hint: str, code: int
 ) -> NoReturn:

@@ -4,39 +4,51 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from promptctl import Proposal, Workspace
+from promptctl.cli import options
 from promptctl.cli.output import say, say_json, styled, tell
 
+if TYPE_CHECKING:
+    from promptctl import Proposal, Workspace
+
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """Options of a command that proposes changes of files."""
+
+    yes: options.Yes = False
+    dry_run: options.WriteNothing = False
+    as_json: options.Json = False
 
 
 def offer(
     workspace: Workspace,
     proposal: Proposal,
-    *,
-    yes: bool,
-    dry_run: bool = False,
-    document: Mapping[str, Any] | None = None,
+    wanted: WriteOptions,
+    document: Callable[[], Mapping[str, Any]] | None = None,
     write: Callable[[], None] | None = None,
 ) -> bool:
-    """Print the diff on stdout, and write the files if `yes` says so, or a person at the terminal; True if written.
+    """Print the diff on stdout, and write the files if `wanted` says so, or a person at the terminal; True if written.
 
-    With a `document`, what is printed is that JSON object, with the keys `changes`, `diff` and `written` added; then no
-    question is asked. An empty proposal has no diff. `write` is called to write them, by default `workspace.write`.
+    As JSON, what is printed is the `document`, made after that, with the keys `changes`, `diff` and `written` added;
+    then no question is asked. An empty proposal has no diff. `write` is called to write them, by default
+    `workspace.write`.
     """
-    is_wanted = yes and not dry_run
+    is_wanted = wanted.yes and not wanted.dry_run
     write = write or partial(workspace.write, proposal)
-    if document is not None:
+    if wanted.as_json and document is not None:
         if is_wanted:
             write()
         changes = [change.as_dict() for change in proposal.changes]
         written = is_wanted and not proposal.is_empty
-        say_json({**document, "changes": changes, "diff": proposal.diff(), "written": written})
+        say_json({**document(), "changes": changes, "diff": proposal.diff(), "written": written})
         return written
     if proposal.is_empty:
         return False
@@ -46,7 +58,7 @@ def offer(
         shown = styled(line, sys.stdout, bold=True) if is_head else line
         say(styled(line, sys.stdout, fg=colour) if colour else shown)
     sys.stdout.flush()
-    if not is_wanted and not dry_run and _is_at_terminal():
+    if not is_wanted and not wanted.dry_run and _is_at_terminal():
         is_wanted = typer.confirm("Write this?", err=True)
     if is_wanted:
         write()
@@ -54,7 +66,9 @@ def offer(
             source = f" from {change.moved_from}" if change.moved_from else ""
             tell(f"{'written' if change.action != 'deleted' else 'deleted'}  {change.path}{source}")
     else:
-        tell("nothing was written" + ("" if dry_run else ": --yes writes it, and git apply takes what is printed"))
+        tell(
+            "nothing was written" + ("" if wanted.dry_run else ": --yes writes it, and git apply takes what is printed")
+        )
     return is_wanted
 
 

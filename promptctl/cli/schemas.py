@@ -8,7 +8,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.output import flat, tell
-from promptctl.cli.proposing import offer
+from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.reports.wording import count
 
 app = typer.Typer(help="Schemas of what prompts take and answer.", rich_markup_mode=None, no_args_is_help=True)
@@ -20,15 +20,15 @@ def schema() -> None:
 
 
 @app.command("infer")
+@options.grouped
 def infer(
     context: typer.Context,
     prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="A prompt's id: support/triage.")],
     templates_only: Annotated[
         bool, typer.Option("--templates-only", help="Read no log, dataset or recording: types by use alone.")
     ] = False,
-    yes: options.Yes = False,
-    dry_run: options.WriteNothing = False,
-    as_json: options.Json = False,
+    *,
+    wanted: WriteOptions,
 ) -> None:
     """Propose the schemas that a prompt's file lacks: of inputs as its templates use them, of replies in the log.
 
@@ -36,7 +36,7 @@ def infer(
     """
     workspace = options.workspace_of(context)
     found = workspace.authoring.infer(prompt, uses_log=not templates_only)
-    if not as_json:
+    if not wanted.as_json:
         for note in found.notes:
             tell(flat(note))
         if found.proposal.is_empty:
@@ -46,4 +46,4 @@ def infer(
         replies = f"; the output, from {found.replies} replies" if found.output else ""
         inputs = f"{count(len(found.inputs), 'input')}, from the templates, {' and '.join(seen)}"
         tell(inputs + replies)
-    offer(workspace, found.proposal, yes=yes, dry_run=dry_run, document=found.as_dict() if as_json else None)
+    offer(workspace, found.proposal, wanted, found.as_dict)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -12,8 +11,8 @@ from promptctl.cli import options
 from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_output import STOPPED, EvaluationProgress
 from promptctl.cli.inputs import read_pairs
-from promptctl.cli.output import format_id, tell, wrapped
-from promptctl.cli.proposing import offer
+from promptctl.cli.output import format_id, tell_wrapped
+from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.errors import UsageError
 from promptctl.reports.wording import count, format_cost, format_spent
 
@@ -98,32 +97,32 @@ def shorten(
         found = workspace.authoring.shorten(request, progress, progress.begin_step)
     if not as_json:
         _tell(found)
-    offer(workspace, found.proposal, yes=yes, document=found.as_dict() if as_json else None)
+    offer(workspace, found.proposal, WriteOptions(yes, as_json=as_json), found.as_dict)
     raise typer.Exit(found.exit_code)
 
 
 def _tell(found: Shortened) -> None:
     """Print what was tried, and what came of it."""
-    _wrap(
+    tell_wrapped(
         f"{found.prompt} {found.version_display} · {found.model} · {found.dataset}: "
         f"{count(found.choosing, 'case')} to choose by, {found.held_out} held out (split seed {found.split_seed})"
     )
     for each in found.tried:
-        _wrap(_words(each, found.choosing), "  ")
+        tell_wrapped(_words(each, found.choosing), "  ")
     if found.loss is None:
-        _wrap("nothing that can be left out was found" if found.stopped is None else "nothing was proven yet")
+        tell_wrapped("nothing that can be left out was found" if found.stopped is None else "nothing was proven yet")
     else:
         saved = "" if found.saved_nano_usd is None else f", {format_cost(found.saved_nano_usd)} a month"
         by = f" at {count(found.recent_calls, 'call')} of the last 30 days" if saved else ""
-        _wrap(f"{count(found.saved_tokens, 'token')} of {found.tokens} fewer in each request{saved}{by}")
+        tell_wrapped(f"{count(found.saved_tokens, 'token')} of {found.tokens} fewer in each request{saved}{by}")
         before, after = map(format_id, found.loss.evaluations)
-        _wrap(f"{found.loss.words}; {found.margin * 100:g} points or more are ruled out")
-        _wrap(f"case by case: promptctl compare {before} {after}", "  ")
-    _wrap(f"{count(found.calls, 'call')} · {format_spent(found.cost_nano_usd, found.unpriced)}", "  ")
+        tell_wrapped(f"{found.loss.words}; {found.margin * 100:g} points or more are ruled out")
+        tell_wrapped(f"case by case: promptctl compare {before} {after}", "  ")
+    tell_wrapped(f"{count(found.calls, 'call')} · {format_spent(found.cost_nano_usd, found.unpriced)}", "  ")
     if found.is_unfinished:
         why = f"{STOPPED[found.stopped]}; " if found.stopped else ""
         untried = f"{count(found.untried, 'part')} not tried; " if found.untried else ""
-        _wrap(f"{why}{untried}the same command goes on, and asks for nothing that was answered", "  ")
+        tell_wrapped(f"{why}{untried}the same command goes on, and asks for nothing that was answered", "  ")
 
 
 def _words(tried: TriedCut, choosing: int) -> str:
@@ -131,8 +130,3 @@ def _words(tried: TriedCut, choosing: int) -> str:
     why = f": {tried.note}" if tried.note else f", {tried.lost} of {choosing} lost" if tried.outcome == "needed" else ""
     tokens = count(tried.cut.tokens, "token")
     return f"{_OUTCOMES[tried.outcome]}{why} · {tokens} · {tried.cut.about}, line {tried.cut.line}: {tried.cut.words}"
-
-
-def _wrap(text: str, indent: str = "") -> None:
-    for line in wrapped(text, indent, sys.stderr):
-        tell(line)
