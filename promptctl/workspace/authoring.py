@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from promptctl.authoring.improvement import Improvement, ImprovementRequest
     from promptctl.authoring.improving import Improving
     from promptctl.authoring.inferring import Inferred
+    from promptctl.authoring.packaged import AuthorOptions
     from promptctl.authoring.shortened import Shortened, ShorteningRequest
     from promptctl.authoring.shortening import Shortening
     from promptctl.calls.account import Account
@@ -77,12 +78,8 @@ class Authoring:
     async def agenerate(self, prompt_id: str, describe: str, **options: Unpack[GenerateOptions]) -> NewPrompt:
         """`generate`, awaited."""
         from promptctl.authoring.generating import generate
-        from promptctl.authoring.packaged import AuthorOptions
 
-        for name in options:
-            if name not in GenerateOptions.__annotations__:
-                hint = did_you_mean(name, GenerateOptions.__annotations__)
-                raise UsageError(f"a new prompt has no option `{name}`", hint=hint or None)
+        asked = _author_options("generate", "a new prompt has", options, GenerateOptions)
         context = self._context.fresh()
         given = options.get("context", ())
         base = options.get("base")
@@ -93,14 +90,6 @@ class Authoring:
             examples=list(options.get("examples", ())),
             inputs=options.get("inputs", {}),
             source=None if base is None else context.prompt(base),
-        )
-        asked = AuthorOptions(
-            command="generate",
-            model=options.get("model"),
-            parameters=options.get("parameters", {}),
-            account=account_of(options.get("max_cost")),
-            source=options.get("source", "api"),
-            on_retry=options.get("on_retry"),
         )
         return await generate(context, brief, asked)
 
@@ -119,14 +108,10 @@ class Authoring:
     ) -> WrittenCases:
         """`generate_cases`, awaited."""
         from promptctl.authoring.case_writing import write_cases
-        from promptctl.authoring.packaged import AuthorOptions
         from promptctl.datasets.adding import CaseFile
         from promptctl.workspace.datasets import Datasets
 
-        for name in options:
-            if name not in CaseWritingOptions.__annotations__:
-                hint = did_you_mean(name, CaseWritingOptions.__annotations__)
-                raise UsageError(f"written cases have no option `{name}`", hint=hint or None)
+        asked = _author_options("dataset generate", "written cases have", options, CaseWritingOptions)
         if count < 1:
             raise UsageError(f"{count} cases cannot be written: give a number from 1")
         if "@" in prompt_id:
@@ -137,14 +122,6 @@ class Authoring:
         prompt = context.prompt(prompt_id).prompt
         path, new_for = Datasets(context).path_for(prompt.id, options.get("dataset"))
         file = CaseFile(context.root, path, context.settings.limits, new_for=new_for)
-        asked = AuthorOptions(
-            command="dataset generate",
-            model=options.get("model"),
-            parameters=options.get("parameters", {}),
-            account=account_of(options.get("max_cost")),
-            source=options.get("source", "api"),
-            on_retry=options.get("on_retry"),
-        )
         return await write_cases(context, prompt, file, kind, count, asked)
 
     def infer(self, ref: str, *, uses_log: bool = True) -> Inferred:
@@ -242,7 +219,24 @@ async def _shortened(planned: Shortening, session: Session, on_step: Callable[[s
         return await planned.run(session, on_step or (lambda _step: None))
 
 
-def account_of(max_cost: float | None) -> Account | None:
+def _author_options(command: str, what: str, options: Mapping[str, Any], known: type) -> AuthorOptions:
+    """Return the options of the calls of a command. Raises `UsageError` for one that it does not know."""
+    from promptctl.authoring.packaged import AuthorOptions as Options
+
+    for name in options:
+        if name not in known.__annotations__:
+            raise UsageError(f"{what} no option `{name}`", hint=did_you_mean(name, known.__annotations__) or None)
+    return Options(
+        command=command,
+        model=options.get("model"),
+        parameters=options.get("parameters", {}),
+        account=_account_of(options.get("max_cost")),
+        source=options.get("source", "api"),
+        on_retry=options.get("on_retry"),
+    )
+
+
+def _account_of(max_cost: float | None) -> Account | None:
     """Return the account that so many US dollars are spent from; None without a bound. Raises `UsageError`."""
     if max_cost is None:
         return None
