@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Sleep = Callable[[float], Any]
 OnReply = Callable[[Request, Reply], object]
+Prepare = Callable[["Context"], "list[Call]"]
 _KEPT_VALIDATORS = 256
 # What nearly all replies end with, so that nothing more need be loaded to read them.
 _WHOLE = frozenset({None, "stop", "tool_calls"})
@@ -250,23 +251,35 @@ class Runners:
         self._context = context
         self._kept: dict[bool, Runner] = {}
 
-    async def run(self, calls: Sequence[Call], on_reply: OnReply | None = None) -> Execution:
-        """Make the first call, and each further one if the provider of the one before failed for good."""
-        runner = self._runner(on_reply)
+    async def run(self, options: Mapping[str, object], prepare: Prepare) -> Execution:
+        """Make the first call that is prepared, and each further one if the provider of the one before failed for good.
+
+        Of the options of a run, `record` counts here.
+        """
+        calls, runner = self._prepared(options, prepare)
         if len(calls) == 1:
             return await runner.run(calls[0])
         from promptctl.calls.fallbacks import run_first
 
         return await run_first(runner.run, calls)
 
-    def stream(self, calls: Sequence[Call], on_reply: OnReply | None = None) -> AsyncGenerator[Piece, None]:
+    def stream(self, options: Mapping[str, object], prepare: Prepare) -> AsyncGenerator[Piece, None]:
         """Yield what `run` would return as it arrives."""
-        runner = self._runner(on_reply)
+        calls, runner = self._prepared(options, prepare)
         if len(calls) == 1:
             return runner.stream(calls[0])
         from promptctl.calls.fallbacks import stream_first
 
         return stream_first(runner.stream, calls)
+
+    def _prepared(self, options: Mapping[str, object], prepare: Prepare) -> tuple[list[Call], Runner]:
+        context, on_reply = self._context.for_call(), None
+        calls = prepare(context)
+        if options.get("record"):
+            from promptctl.calls.recording import reply_recording
+
+            on_reply = reply_recording(context, calls[0].target.prompt.id)
+        return calls, self._runner(on_reply)
 
     def _runner(self, on_reply: OnReply | None) -> Runner:
         """Return the runner of the next call, with `on_reply` a new one."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from promptctl.calls.loop import LoopThread
     from promptctl.calls.plain import PlainOptions
     from promptctl.calls.prepare import Asked, RunOptions
-    from promptctl.calls.runner import OnReply, Runners
+    from promptctl.calls.runner import Prepare, Runners
     from promptctl.catalogue.copying import Copied
     from promptctl.catalogue.difference import Difference
     from promptctl.catalogue.formatting import FormatReport
@@ -60,9 +60,6 @@ if TYPE_CHECKING:
     from promptctl.workspace.log import Log
     from promptctl.workspace.results import Results
     from promptctl.workspace.snapshots import Snapshots
-
-    Prepare = Callable[[Context], list[Call]]
-
 
 _MOST_S = 1_000_000
 
@@ -139,21 +136,14 @@ def find_root(start: Path) -> Path:
     )
 
 
-class _Part:
-    """A part of a workspace, made when it is asked for of its context and of fields of the workspace."""
+def _part(module: str, about: str, *fields: str) -> Any:
+    """Return a part of a workspace, made when it is asked for of its context and of fields of the workspace."""
 
-    def __init__(self, module: str, name: str, about: str, *fields: str) -> None:
-        self._module, self._name, self.__doc__, self._fields = module, name, about, fields
+    def made(workspace: Workspace) -> Any:
+        part = getattr(import_module(f"promptctl.workspace.{module}"), module.capitalize())
+        return part(workspace.context, *(getattr(workspace, field) for field in fields))
 
-    def __get__(self, workspace: Workspace | None, owner: type) -> Any:
-        if workspace is None:
-            return self
-        made = getattr(import_module(f"promptctl.workspace.{self._module}"), self._name)
-        return made(workspace.context, *(getattr(workspace, field) for field in self._fields))
-
-
-def _part(module: str, name: str, about: str, *fields: str) -> Any:
-    return _Part(module, name, about, *fields)
+    return property(made, doc=about)
 
 
 class Workspace:
@@ -215,20 +205,18 @@ class Workspace:
 
         return Labelling(self.context)
 
-    snapshots: Snapshots = _part(
-        "snapshots", "Snapshots", "Files with the prompts of labels, for a process without Git.", "labels"
-    )
+    snapshots: Snapshots = _part("snapshots", "Files with the prompts of labels, for a process without Git.", "labels")
     authoring: Authoring = _part(
-        "authoring", "Authoring", "Prompts and changes of them, proposed by a model or as a form.", "_waiting"
+        "authoring", "Prompts and changes of them, proposed by a model or as a form.", "_waiting"
     )
-    judges: Judges = _part("judges", "Judges", "The judges, and people who label replies in their place.", "_waiting")
-    log: Log = _part("log", "Log", "The log of all calls: what ran, its answer, its cost.")
-    costs: Costs = _part("costs", "Costs", "The costs of calls.")
-    budgets: Budgets = _part("budgets", "Budgets", "The rules of spending, with what is spent of each.")
-    experiments: Experiments = _part("experiments", "Experiments", "Versions of a prompt compared on live calls.")
-    results: Results = _part("results", "Results", "Evaluations of the past.")
-    datasets: Datasets = _part("datasets", "Datasets", "The cases that prompts are evaluated on.")
-    life: Life = _part("life", "Life", "The life of prompts: renamed, deprecated, deleted, with all that names them.")
+    judges: Judges = _part("judges", "The judges, and people who label replies in their place.", "_waiting")
+    log: Log = _part("log", "The log of all calls: what ran, its answer, its cost.")
+    costs: Costs = _part("costs", "The costs of calls.")
+    budgets: Budgets = _part("budgets", "The rules of spending, with what is spent of each.")
+    experiments: Experiments = _part("experiments", "Versions of a prompt compared on live calls.")
+    results: Results = _part("results", "Evaluations of the past.")
+    datasets: Datasets = _part("datasets", "The cases that prompts are evaluated on.")
+    life: Life = _part("life", "The life of prompts: renamed, deprecated, deleted, with all that names them.")
 
     def prompts(self, wanted: PromptFilter | None = None) -> list[PromptSummary]:
         """Return the work tree's prompts, sorted by id, with their versions and labels; all, or those of the filter.
@@ -362,7 +350,7 @@ class Workspace:
         self, ref: Asked, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
     ) -> Execution:
         """`run`, awaited."""
-        return await self._ask(options, lambda context: _calls(context, ref, inputs, options))
+        return await self._runners.run(options, lambda context: _calls(context, ref, inputs, options))
 
     def stream(
         self, ref: Asked, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
@@ -390,7 +378,7 @@ class Workspace:
         """`call`, awaited."""
         from promptctl.calls.plain import prepare_plain
 
-        return await self._ask(options, lambda context: prepare_plain(context, messages, options))
+        return await self._runners.run(options, lambda context: prepare_plain(context, messages, options))
 
     def stream_call(self, messages: Sequence[Mapping[str, Any]], **options: Unpack[PlainOptions]) -> Iterator[Piece]:
         """Yield such a call as it arrives, as `stream` does."""
@@ -404,22 +392,10 @@ class Workspace:
 
         return self._stream(options, lambda context: prepare_plain(context, messages, options))
 
-    async def _ask(self, options: RunOptions, prepare: Prepare) -> Execution:
-        return await self._runners.run(*self._prepared(options, prepare))
-
     async def _stream(self, options: RunOptions, prepare: Prepare) -> AsyncGenerator[Piece, None]:
-        async with aclosing(self._runners.stream(*self._prepared(options, prepare))) as items:
-            async for item in items:
-                yield item
-
-    def _prepared(self, options: RunOptions, prepare: Prepare) -> tuple[list[Call], OnReply | None]:
-        context = self.context.for_call()
-        calls = prepare(context)
-        if not options.get("record"):
-            return calls, None
-        from promptctl.calls.recording import reply_recording
-
-        return calls, reply_recording(context, calls[0].target.prompt.id)
+        async with aclosing(self._runners.stream(options, prepare)) as pieces:  # which is not dropped meanwhile
+            async for piece in pieces:
+                yield piece
 
     def feedback(self, execution: str, **given: Unpack[FeedbackOptions]) -> Feedback:
         """Append one person's feedback on a call to the log, by the id of an execution, and return what it kept.
