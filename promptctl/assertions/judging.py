@@ -109,12 +109,12 @@ _HOW_TO_NAME_ONE = (
 
 
 def judge_model(context: Context, asked: AskedJudge, default: str | None) -> str:
-    """Return the model to judge with: the assertion's, the judge's own, `default`, or the workspace's.
+    """Return the model to judge with: the assertion's, the judge's own, `default`, or the settings'.
 
     Raises `ModelConfigurationError` if nothing names one, and for echo, which understands nothing.
     """
     own = find_judge(context, asked.prompt_id).prompt.model if asked.prompt_id else None
-    model = asked.model or own or default or context.settings.model
+    model = asked.model or own or default or context.settings.judging_model
     if model is None:
         raise ModelConfigurationError(
             f"no model is named to judge with ({asked.prompt_id or 'similar'})",

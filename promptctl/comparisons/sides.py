@@ -20,7 +20,7 @@ from promptctl.statistics.metric import Procedure
 
 if TYPE_CHECKING:
     from promptctl.evaluations.planning import Pair
-    from promptctl.log.results import EvaluationRow
+    from promptctl.log.results import EvaluationRow, EvaluationSpec
     from promptctl.log.store import Store
 
 
@@ -99,6 +99,13 @@ def _is_decided(base: Evaluation, head: Evaluation) -> bool:
     return head.stopped == "decided" and head.row.spec.comparison == comparison_key(head.row, base.row)
 
 
+def _judges(base: EvaluationSpec, head: EvaluationSpec) -> tuple[str, str]:
+    """Return the models that judge on both sides; where one was not recorded, those that the commands named."""
+    if base.judge_model and head.judge_model:
+        return base.judge_model, head.judge_model
+    return base.judge or "the default", head.judge or "the default"
+
+
 def _difference_of(base: EvaluationRow, head: EvaluationRow) -> str | None:
     """Return the differences between two evaluations beside the prompt, in a sentence; None without any."""
     names = {
@@ -106,7 +113,7 @@ def _difference_of(base: EvaluationRow, head: EvaluationRow) -> str | None:
         "model": (base.model, head.model),
         "repeats": (base.spec.repeats, head.spec.repeats),
         "passes asked of the repeats": (base.spec.at_least or "all", head.spec.at_least or "all"),
-        "judge": (base.spec.judge or "the default", head.spec.judge or "the default"),
+        "judge": _judges(base.spec, head.spec),
         "judge parameters": (dict(base.spec.judge_parameters), dict(head.spec.judge_parameters)),
         "parameters": (base.spec.parameters, head.spec.parameters),
         "models' rules": (dict(base.spec.rules), dict(head.spec.rules)),

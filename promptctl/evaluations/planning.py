@@ -142,7 +142,7 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
 
 def judging_model(context: Context, request: EvaluationRequest, dataset: Dataset) -> str | None:
     """Return the model that judges without a model of their own ask; None without judges."""
-    return (request.judge or context.settings.model or "") if dataset.judges else None
+    return (request.judge or context.settings.judging_model or "") if dataset.judges else None
 
 
 def pair(context: Context, request: EvaluationRequest, plans: Sequence[Plan], base: str) -> list[Pair]:

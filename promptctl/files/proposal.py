@@ -69,15 +69,19 @@ class Proposal:
         """Return the changes as a patch that `git apply` takes in the workspace's folder."""
         return "".join(part for change in self.changes for part in _patch(change))
 
-    def write(self, root: Path) -> None:
-        """Write every file, in the workspace at `root`.
-
-        Raises `WorkspaceError` if a file is not as it was when this was proposed, is reached through a link, or cannot
-        be written; then the files are as they were.
-        """
+    def check(self, root: Path) -> None:
+        """Raise `WorkspaceError` if a file is not as it was when this was proposed, or is reached through a link."""
         top = Path(os.path.realpath(root))
         for change in self.changes:
             _check(top, change)
+
+    def write(self, root: Path) -> None:
+        """Write every file, in the workspace at `root`.
+
+        Raises `WorkspaceError` as `check` does, and if a file cannot be written; then the files are as they were.
+        """
+        self.check(root)
+        top = Path(os.path.realpath(root))
         done: list[FileEdit] = []
         try:
             for change in self.changes:

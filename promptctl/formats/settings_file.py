@@ -165,6 +165,11 @@ class Settings:
     prices: Mapping[str, Any] = field(default_factory=dict)
     price_places: Mapping[str, Sequence[Place]] = field(default_factory=dict, compare=False)
 
+    @property
+    def judging_model(self) -> str | None:
+        """The model of judges that nothing else gives one: `gate.judge`, else the default model."""
+        return self.gate.judge or self.model
+
     def model_rule(self, model: str) -> ModelRule:
         """Return all rules whose glob matches the model's id, merged: key by key the last one wins.
 

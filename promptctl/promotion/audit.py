@@ -215,7 +215,7 @@ def _evidence(asked: Sequence[Committed], move: _Move, log: Store) -> list[Probl
 
 
 def _flaw(asked: Sequence[Committed], event: LabelEvent, row: EvaluationRow) -> str | None:
-    spec, defaults = row.spec, [each.settings.model or "" for each in asked]
+    spec, defaults = row.spec, [each.settings.judging_model or "" for each in asked]
     if row.digest != event.digest:
         return "is of a different version"
     if row.totals.verdict != "passed" or not spec.is_whole:

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from promptctl.errors import GitError, LabelRefused, RevisionNotFound, UsageError
+from promptctl.errors import GitError, LabelRefused, PromptctlError, RevisionNotFound, UsageError
 from promptctl.files.names import PROMPTS
 from promptctl.labels.chains import LabelState, LabelTags, history, last_state, living_workspace, recorded_otherwise
 from promptctl.labels.reading import Labels
 from promptctl.labels.remote import Remote, RemoteUnreachable, short
 from promptctl.labels.signers import unsigned
 from promptctl.labels.signing import has_signature, is_signing
-from promptctl.labels.tags import MAX_REF_BYTES, PREFIX, Candidate, EventName, LabelEvent, one_line
+from promptctl.labels.tags import MAX_REF_BYTES, PREFIX, Candidate, EventName, LabelEvent, LabelName, one_line
 from promptctl.labels.trust import marker
 from promptctl.labels.writing import Draft, append
 from promptctl.promotion import rules
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from promptctl.git.repository import Git
     from promptctl.labels.chains import Unasked
     from promptctl.labels.remote import Fetched
-    from promptctl.labels.tags import LabelName
     from promptctl.labels.trust import LabelTrust
     from promptctl.promotion.rules import FindProof
     from promptctl.prompts.prompt import Prompt
@@ -145,12 +144,27 @@ class Mover:
         return self._append(before, Draft("rollback", label, target, reason, goal.evaluation))
 
     def remove(self, label: LabelName, *, reason: str = "") -> MoveResult:
-        """Let a label name nothing from now on. Its history stays."""
+        """Let a label name nothing from now on, under the prompt's earlier ids too. Its history stays."""
         before = self._existing(label)
         reason = self._checked_reason(label, reason)
-        if not before.is_live:
-            return _unmoved(before)
-        return self._append(before, Draft("remove", label, _candidate(before.event), reason))
+        result = _unmoved(before)
+        if before.is_live:
+            result = self._append(before, Draft("remove", label, _candidate(before.event), reason))
+        notes = [result.note, *(self._remove_earlier(LabelName(id_, label.label), reason) for id_ in label.formerly)]
+        return replace(result, note="; ".join(filter(None, notes)) or None)
+
+    def _remove_earlier(self, label: LabelName, reason: str) -> str | None:
+        """Remove a label under an earlier id, which a checkout from before the rename goes by; return why it is not.
+
+        It would also come back once the prompt is deleted, as nothing says then that the id was its own.
+        """
+        try:
+            state = last_state(self._git, replace(self._trust, signers=None), label)
+            if state is not None and state.is_live and living_workspace(self._git, state.event) is None:
+                return self._append(state, Draft("remove", label, _candidate(state.event), reason)).note
+        except PromptctlError as error:
+            return f"{label}, from before the rename, is not removed: {error.message}"
+        return None
 
     # --- what must hold first --------------------------------------------------------------------------------------
 

@@ -185,7 +185,7 @@ def _to_ask(
         rules = reply_rules(context, target.model) | judge_rules(context, request, dataset, version.prompt)
     except (WorkspaceError, ModelError):
         return None
-    judge_model = (context.settings.model or "") if dataset.judges else None
+    judge_model = (context.settings.judging_model or "") if dataset.judges else None
     return dict(target.parameters), server_digest(target.server), judge_model, rules
 
 

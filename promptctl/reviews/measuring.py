@@ -102,7 +102,6 @@ def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, cha
             base = f"{old.id}@{moments.base}" if old is not None else None
             for dataset in changes.tests[id_]:
                 wanted = request.evaluation(ref, dataset)
-                wanted = replace(wanted, judge=wanted.judge or context.settings.gate.judge)
                 usual = (prompt.base.model if prompt is not None and prompt.base else None) or context.settings.model
                 yield _task(context, wanted, id_, base, usual)
 

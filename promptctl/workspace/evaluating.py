@@ -46,7 +46,6 @@ def estimate(context: Context, request: EvaluationRequest, base: str | None) -> 
         return [estimate(context, each) for each in _plan_alone(context, request)]
     from promptctl.comparisons.against import plan_against
 
-    request = replace(request, judge=request.judge or context.settings.gate.judge)
     pairs = plan_against(context, request, base or None)
     return [estimate(context, each) for pair in pairs for each in (pair.base, pair.head) if each is not None]
 
@@ -81,10 +80,8 @@ def evaluate_against(
     from promptctl.comparisons.against import evaluate_against, plan_against
     from promptctl.comparisons.rule import rule_of
 
-    gate = context.settings.gate
-    request = replace(request, judge=request.judge or gate.judge)
     pairs = plan_against(context, request, base)
-    judged_by = replace(rule_of(gate.rule, rule), min_pass=request.min_pass)
+    judged_by = replace(rule_of(context.settings.gate.rule, rule), min_pass=request.min_pass)
     return in_session(
         context,
         loop,

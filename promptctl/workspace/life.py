@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from promptctl.errors import WorkspaceError
+
 if TYPE_CHECKING:
     from promptctl.catalogue.copying import Copied
     from promptctl.catalogue.renaming import Renamed
@@ -95,11 +97,18 @@ class Life:
     def write(self, deleted: Deleted) -> None:
         """Remove the labels that named the prompt, for the reason given, and then write the deletion.
 
-        Raises `LabelRefused` if a rule or the remote stops the removal of a label: then no file has changed.
+        Raises `WorkspaceError` if a file was changed meanwhile: then nothing has changed; and `LabelRefused` if a rule
+        or the remote stops the removal of a label: then no file has.
         """
         from promptctl.promotion.labelling import Labelling
 
         tree, _ = self._context.work_tree_for("writing files"), self._context.state_folder
+        deleted.proposal.check(tree.root)
         for label in deleted.labels:
             Labelling(self._context).remove(label, reason=deleted.reason)
-        deleted.proposal.write(tree.root)
+        try:
+            deleted.proposal.write(tree.root)
+        except WorkspaceError:
+            for label in deleted.labels:
+                self._context.warn(f"{label} is removed already: promptctl label rollback {label}")
+            raise

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import promptctl
+from promptctl import WorkspaceError
 from promptctl.git.trees import WorkTree
 from promptctl.prompts.loading import load_prompt
 from tests.cli.conftest import Cli, commit, git, write
@@ -360,6 +362,40 @@ def test_a_label_keeps_its_prompt_until_it_is_removed_for_a_reason(cli: Cli, roo
     commit(root, "delete")
     last = cli("label", "log", "support/sort@production", "--json").json[0]
     assert (last["action"], last["reason"]) == ("remove", "Replaced")
+    # Nothing says any more that the earlier id was its own.
+    assert not any(each["live"] for each in cli("label", "list", "--json").json)
+    ran = cli("run", "support/triage@production", "-i", "ticket=x")
+    assert ran.exit_code == 3
+    assert "was removed by" in ran.err
+
+
+def test_a_label_moved_and_removed_after_a_rename_does_not_come_back(cli: Cli, root: Path) -> None:
+    _unneeded(root)
+    cli("label", "set", "support/triage@production", "v1")
+    cli("rename", "support/triage", "support/sort", "--yes")
+    commit(root, "rename")
+    cli("label", "set", "support/sort@production", "v2")
+    removed = cli("label", "remove", "support/triage@production", "--reason", "Replaced", "--json").json
+    assert (removed["prompt"], removed["action"]) == ("support/sort", "remove")
+    assert cli("label", "verify").exit_code == 0
+    history = cli("label", "log", "support/sort@production", "--json").json
+    assert [each["action"] for each in history] == ["remove", "set", "set"]
+    git(root, "checkout", "-q", "HEAD~1")  # before the rename
+    assert cli("run", "support/triage@production", "-i", "ticket=x").exit_code == 3
+    git(root, "checkout", "-q", "main")
+    assert cli("label", "rollback", "support/sort@production").exit_code == 0
+    assert cli("run", "support/triage@production", "-i", "ticket=x").exit_code == 0
+
+
+def test_a_deletion_of_files_that_changed_meanwhile_removes_no_label(cli: Cli, root: Path) -> None:
+    _unneeded(root)
+    cli("label", "set", "support/triage@production", "v1")
+    with promptctl.open_workspace(root) as workspace:
+        deleted = workspace.life.delete("support/triage", reason="gone", is_forced=True)
+        write(root, OLD, text_of(root, OLD) + "# Not yet.\n")
+        with pytest.raises(WorkspaceError, match="was changed meanwhile"):
+            workspace.life.write(deleted)
+    assert cli("label", "list", "--json").json[0]["live"]
 
 
 def test_a_copy_knows_its_parent_and_the_parent_its_copies(cli: Cli, root: Path) -> None:

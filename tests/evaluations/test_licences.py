@@ -175,8 +175,10 @@ def test_a_model_beside_calibrated_is_the_judge_and_a_different_one_is_not_licen
         gate = workspace.context.settings.gate
         assert (gate.judge, gate.calibrated is not None) == ("local/big", True)
     calibrate(desk)
-    assert desk.one().verdict == "passed"
-    assert "it was measured with local/gpt-4o-mini alone" in desk.one(judge="local/big").reason
+    found = desk.one()
+    assert (found.verdict, found.row.spec.judge, found.row.spec.judge_model) == ("passed", None, "local/big")
+    assert {each.body["model"] for each in desk.server.requests} == {"gpt-4o-mini", "big"}
+    assert "it was measured with local/big alone" in desk.one(judge="local/gpt-4o-mini").reason
     assert "its parameters have changed" in desk.one(judge_parameters={"temperature": 1}).reason
 
 
