@@ -38,7 +38,9 @@ class UsedValue:
         if not found:
             found = list(dict.fromkeys(_NAMES[type(each)] for each in self.defaults if each is not None))
         if not found:
-            found = [name for act, name in _WEAKLY if act in self.acts][:1]
+            # The greatest of some values may be printed whether they are numbers or texts.
+            weak = self.acts - ({"print"} if "ordered" in self.acts else set())
+            found = [name for act, name in _WEAKLY if act in weak][:1]
         if {"integer", "number"} <= set(found):
             found.remove("number")
         is_null = "null" in self.acts or None in self.literals

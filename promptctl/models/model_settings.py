@@ -26,7 +26,7 @@ DEFAULT_TIMEOUT_S = 60.0
 _NOT_IN_IDS = re.compile(r"[^\w.:@/+~-]")
 _ARN = re.compile(r"(?:^|/)arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:[^:]")
 _HOW_IDS_ARE_WRITTEN = (
-    "ids are written provider/model: openai/gpt-4o-mini, anthropic/claude-sonnet-4-5, replay/openai/gpt-4o-mini, "
+    "ids are written provider/model: openai/gpt-4o-mini, anthropic/claude-sonnet-4-6, replay/openai/gpt-4o-mini, "
     "echo/echo; a server of your own gets any provider's name and an `api_base` under `models:` in promptctl.yaml"
 )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jinja2 import nodes
 
 from promptctl.templates.events import Condition, Origin
-from promptctl.templates.origins import NO_LITERAL, Reader, act_beside, literal
+from promptctl.templates.origins import NO_LITERAL, TEXT, Reader, act_beside, literal
 
 _TYPES = {
     "string": "string", "lower": "string", "upper": "string", "number": "number", "float": "number",
@@ -73,7 +73,8 @@ def _compared(reader: Reader, value: Origin, operator: str, other: nodes.Node, l
     beside = reader.value(other)
     if operator in ("in", "notin"):
         reader.use(value, "text" if isinstance(known, str) else "value", line)
-        reader.use(beside, "sized", line)
+        # A text has parts of text as a list has items.
+        reader.use(beside, "value" if value.type == TEXT.type else "sized", line)
     elif operator in ("eq", "ne"):
         reader.use(value, "list" if isinstance(known, list) else "value", line)
         reader.use(beside, "value", line)

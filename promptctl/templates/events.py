@@ -17,6 +17,7 @@ Act = Literal[
     "number",  # arithmetic, compared with a number in order, `round`
     "integer",  # `range(x)`, `x is odd`, a place in a list
     "added",  # one side of `+` or of an order whose other side says nothing
+    "ordered",  # `max` and `min`, of numbers and of texts
     "list",  # looped over, `join`, `map`
     "mapping",  # `x.items()`, `dictsort`
     "sized",  # `length`, `first`, `[0]`, `… in x`: of a list, a text or a mapping

@@ -241,7 +241,7 @@ class Expressions:
         elif name in _METHODS_OF_TEXT:
             self.use(value, "text", node.lineno)
         else:
-            self.use(value.at(name), "value", node.lineno)
+            self.use(value, "value", node.lineno)  # data has no such method
         made = _MADE_BY_METHOD.get(name, TEXT)
         return Origin(sources=(*value.sources, *given.sources), type=made.type, items=made.items)
 

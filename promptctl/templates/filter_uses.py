@@ -26,9 +26,9 @@ _FILTERS: dict[str, tuple[Act, str]] = {
 _BY_ATTRIBUTE: dict[str, tuple[Act, int]] = {
     "groupby": ("value", 0),
     "join": ("print", 1),
-    "max": ("added", 1),
-    "min": ("added", 1),
-    "sort": ("added", 2),
+    "max": ("ordered", 1),
+    "min": ("ordered", 1),
+    "sort": ("value", 2),
     "sum": ("number", 0),
     "unique": ("value", 1),
 }

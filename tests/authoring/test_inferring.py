@@ -74,6 +74,33 @@ def _log(workspace: Workspace, *calls: tuple[Mapping[str, Any], str], **fields: 
         ("{% if a > 3 %}x{% endif %}", {"a": {"type": "number"}}),
         ("{% if a + b > c %}x{% endif %}", {name: {"type": "number"} for name in "abc"}),
         ("{% for i in range(n) %}x{% endfor %}", {"n": {"type": "integer"}}),
+        (
+            "{% for t in a | sort %}{{ t }}{% endfor %}{{ b | sort | join }}",
+            {name: {"type": "array", "items": {"type": "string"}} for name in "ab"},
+        ),
+        (
+            "{{ a | max }}{{ (b | min) + 1 }}",
+            {"a": {"type": "array"}, "b": {"type": "array", "items": {"type": "number"}}},
+        ),
+        (
+            '{% for p in a | sort(attribute="name") %}x{% endfor %}{{ (b | max(attribute="age")).name }}',
+            {
+                "a": {
+                    "type": "array",
+                    "items": {"type": "object", "properties": {"name": {}}, "required": ["name"]},
+                },
+                "b": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {"age": {}, "name": {"type": "string"}},
+                        "required": ["age", "name"],
+                    },
+                },
+            },
+        ),
+        ('{% if "bug" in a %}x{% endif %}', {"a": {}}),
+        ('{{ a.strftime("%d") }}', {"a": {}}),
         ("{% if a %}x{% endif %}", {"a": {"type": "boolean", "default": False}}),
         ("{% if a == true %}x{% endif %}", {"a": {"type": "boolean"}}),
         ("{% if a %}Say {{ a }}{% endif %}", {"a": {"type": "string", "default": ""}}),

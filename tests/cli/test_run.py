@@ -154,7 +154,7 @@ def test_a_refused_call_is_logged_as_blocked(cli: Cli) -> None:
     [
         (["--model", "nosuch"], 4, "provider/model"),
         (["--model", "openai/gpt-4o-mini"], 4, "OPENAI_API_KEY"),
-        (["--model", "anthropic/claude-sonnet-4-5"], 4, "ANTHROPIC_API_KEY"),
+        (["--model", "anthropic/claude-sonnet-4-6"], 4, "ANTHROPIC_API_KEY"),
         (["--model", "echo/nosuch"], 4, "echo/echo"),
         (["--param", "temperature"], 2, "name=value"),
         (["--stream", "--json"], 2, "--stream"),
