@@ -75,9 +75,10 @@ class Licences:
         found = (self._look_up(*each)[1] for each in _judged(assertions))
         return {each.key: each for each in found if each is not None}
 
-    def lacking(self, assertions: Iterable[Assertion]) -> set[str]:
-        """Return the rubrics that these assertions ask of judges which may not decide."""
-        return {rubric for asked, rubric in _judged(assertions) if self._look_up(asked, rubric)[0].lack is not None}
+    def lacking(self, assertions: Iterable[Assertion]) -> set[tuple[str, ...]]:
+        """Return the judges that may not decide, of those that these assertions ask, with the rubric of each."""
+        found = (each for each in _judged(assertions) if self.of(*each).lack is not None)
+        return {(asked.prompt_id or "", asked.model or "", rubric) for asked, rubric in found}
 
     def _look_up(self, asked: AskedJudge, rubric: str) -> tuple[Licence, Calibration | None]:
         key = asked, rubric

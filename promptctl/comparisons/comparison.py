@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from promptctl.comparisons.usage import UsageChange, compare_usage
@@ -12,7 +12,7 @@ from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
 from promptctl.statistics.metric import MetricComparison, Procedure, compare_metric
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 PASSED = "passed"
 PASS_SHARE = "pass share"  # noqa: S105 - a metric's name
@@ -28,8 +28,9 @@ class Comparison:
     content), `added` and `removed` cases are not comparable and count nowhere else; nor do `expected_failures`, cases
     that have an `xfail` in head. `never_run` cases were planned on
     both sides and came to nothing on either; which ones is not known. If it `is_decided`, these and `not_asked`, which
-    one side answered, were left out as they could change nothing. `lost_metrics` are those that cases have, and
-    none on both sides.
+    one side answered, were left out as they could change nothing. `judged_apart` says of each case that a judge decided
+    on one side alone why it did; it is among the errors. `lost_metrics` are those that cases have, and none on both
+    sides.
     """
 
     procedure: Procedure
@@ -43,6 +44,7 @@ class Comparison:
     added: tuple[CaseOutcome, ...] = ()
     removed: tuple[CaseOutcome, ...] = ()
     not_asked: tuple[CasePair, ...] = ()
+    judged_apart: Mapping[str, str] = field(default_factory=dict)
     never_run: int = 0
     is_decided: bool = False
     metrics: tuple[MetricComparison, ...] = ()
@@ -97,6 +99,8 @@ def compare_outcomes(
     expected_failures = [pair for pair in pairs if pair.head.is_xfail]
     pairs = [pair for pair in pairs if not pair.head.is_xfail]
     same = [pair for pair in pairs if pair.base.content_hash == pair.head.content_hash]
+    apart = {pair.case_id: why for pair in same if (why := pair.why_apart) is not None}
+    same = [pair.ungraded if pair.case_id in apart else pair for pair in same]
     added = [outcome for case_id, outcome in after.items() if case_id not in before]
     removed = [outcome for case_id, outcome in before.items() if case_id not in after]
     errors = [pair for pair in same if not pair.is_graded]
@@ -121,6 +125,7 @@ def compare_outcomes(
         added=tuple(outcome for outcome in added if outcome.case_id not in ids),
         removed=tuple(outcome for outcome in removed if outcome.case_id not in ids),
         not_asked=tuple(pair for pair in missing if is_decided and not (pair.base.is_xfail or pair.head.is_xfail)),
+        judged_apart=apart,
         never_run=never_run,
         is_decided=is_decided,
         metrics=metrics,

@@ -174,7 +174,17 @@ def incomplete(comparison: Comparison) -> str:
         if not any(apart):
             return "Incomplete: there are no cases to compare."
         return "Incomplete: no case is the same in both runs ({} changed, {} added, {} removed).".format(*apart)
+    rest = (
+        f"; of the others {len(comparison.regressed)} regressed and {len(comparison.improved)} improved"
+        if comparison.n
+        else ""
+    )
     lacking = comparison.ungraded
+    if judged := comparison.judged_apart:
+        some = f"{len(judged)} of {count(comparison.comparable, 'case')}"
+        more = f"; {lacking - len(judged)} more without a result" if lacking > len(judged) else ""
+        why = "; ".join(dict.fromkeys(judged.values()))
+        return f"Incomplete: in {some} a judge decided on one side alone ({why}){more}{rest}."
     sides = ", ".join(
         f"{missing} {side}"
         for side, missing in (
@@ -182,11 +192,6 @@ def incomplete(comparison: Comparison) -> str:
             ("after", comparison.never_run + sum(pair.head.status == "error" for pair in comparison.errors)),
         )
         if missing
-    )
-    rest = (
-        f"; of the others {len(comparison.regressed)} regressed and {len(comparison.improved)} improved"
-        if comparison.n
-        else ""
     )
     verb = "has" if lacking == 1 else "have"
     return (

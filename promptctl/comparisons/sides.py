@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.comparison import Comparison, compare_outcomes
@@ -68,10 +68,21 @@ class Sides:
         if flipped.is_unfinished and verdict.kind != "worse":
             told = "Flipped cases were not asked again to the end; give the command again."
             decisions.append(Decision.of(INCOMPLETE, told))
+        apart = self.comparison.judged_apart
+        if apart and verdict.kind == "incomplete":
+            decisions.append(Decision.of(INCOMPLETE, f"Evaluate both sides anew: {self._evaluating}."))
         decision = strictest(decisions)
         undecided = dict.fromkeys(filter(None, (self.base.summary.undecided, self.head.summary.undecided)))
+        undecided = {} if apart else undecided
         note = "; ".join([*([note] if note else []), *undecided]) or None
         return Compared(self.base, self.head, self.comparison, verdict, decision, rule, note, flipped.reruns)
+
+    @property
+    def _evaluating(self) -> str:
+        """The commands that evaluate both sides anew."""
+        rows = (self.base.row, self.head.row)
+        refs = (f"{row.prompt}@{row.commit[:9]}" if row.commit and not row.is_dirty else row.spec.ref for row in rows)
+        return ", ".join(dict.fromkeys(f"promptctl eval {ref}" for ref in refs))
 
 
 def _comparison(
@@ -116,7 +127,14 @@ def _difference_of(base: EvaluationRow, head: EvaluationRow) -> str | None:
         "judge": _judges(base.spec, head.spec),
         "judge parameters": (dict(base.spec.judge_parameters), dict(head.spec.judge_parameters)),
         "parameters": (base.spec.parameters, head.spec.parameters),
-        "models' rules": (dict(base.spec.rules), dict(head.spec.rules)),
+        "models' rules": (_beside_judges(base), _beside_judges(head)),
     }
     differing = [f"{name} ({old} and {new})" for name, (old, new) in names.items() if old != new]
+    if base.spec.rules.get("uncalibrated") != head.spec.rules.get("uncalibrated"):
+        differing.append("the judges that may decide")
     return f"they differ in more than the prompt: {', '.join(differing)}" if differing else None
+
+
+def _beside_judges(row: EvaluationRow) -> dict[str, Any]:
+    """Return the rules of models in an evaluation, without which judges may decide."""
+    return {name: rule for name, rule in row.spec.rules.items() if name != "uncalibrated"}

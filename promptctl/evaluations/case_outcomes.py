@@ -26,7 +26,8 @@ class CaseOutcome:
     the repeats, higher is better. `cost_nano_usd` is what the replies cost when they were paid for, also where they
     come from a cache: otherwise a cached side would look free. `tokens` counts input and output. None is unknown.
     `cluster` names the group of cases that stand or fall together (a document, a user). A case that `is_xfail` is
-    expected to fail. `row` is the result that the output is of.
+    expected to fail. `undecided` says of each assertion whose judge decided nothing why, None if nothing was graded.
+    `row` is the result that the output is of.
     """
 
     case_id: str
@@ -44,6 +45,7 @@ class CaseOutcome:
     output: str | None = None
     cluster: str | None = None
     is_xfail: bool = False
+    undecided: Mapping[str, str] | None = None
     row: ResultRow | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -68,6 +70,20 @@ class CasePair:
     def is_graded(self) -> bool:
         """True if both sides passed or failed, so that the pair counts in the tests."""
         return "error" not in (self.base.status, self.head.status)
+
+    @property
+    def why_apart(self) -> str | None:
+        """The reason why the grades do not compare: a judge decided on one side alone; None if they do."""
+        before, after = self.base.undecided, self.head.undecided
+        if before is None or after is None or before.keys() == after.keys():
+            return None
+        name = next(name for name in (*before, *after) if (name in before) != (name in after))
+        return f"before, {before[name]}" if name in before else f"after, {after[name]}"
+
+    @property
+    def ungraded(self) -> CasePair:
+        """The pair without its grades."""
+        return CasePair(replace(self.base, status="error"), replace(self.head, status="error"))
 
     @property
     def way(self) -> int:
@@ -101,6 +117,7 @@ def reduce_repeats(repeats: Sequence[CaseOutcome], at_least: int | None = None) 
     verdict = is_passed(passes, missing, len(repeats) if at_least is None else at_least)
     status: CaseStatus = "error" if verdict is None else "passed" if verdict else "failed"
     graded = [repeat for repeat in repeats if repeat.status != "error"]
+    undecided = [repeat.undecided for repeat in repeats if repeat.undecided is not None]
     names = sorted({name for repeat in graded for name in repeat.scores})
     return replace(
         next((repeat for repeat in repeats if repeat.status == status), repeats[0]),
@@ -116,6 +133,7 @@ def reduce_repeats(repeats: Sequence[CaseOutcome], at_least: int | None = None) 
         cost_nano_usd=_sum([repeat.cost_nano_usd for repeat in repeats]),
         latency_ms=_mean([repeat.latency_ms for repeat in repeats]),
         tokens=_sum([repeat.tokens for repeat in repeats]),
+        undecided={name: why for each in undecided for name, why in each.items()} if undecided else None,
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
+from typing import Any
 
 from promptctl.evaluations.case_outcomes import CaseOutcome, reduce_repeats
 from promptctl.log.results import ResultRow
@@ -65,8 +66,20 @@ def outcome_of(row: ResultRow) -> CaseOutcome:
         output=row.output,
         cluster=detail.cluster,
         is_xfail=detail.xfail is not None,
+        undecided=dict(_undecided(detail.assertions)) if detail.assertions else None,
         row=row,
     )
+
+
+def _undecided(assertions: Sequence[Mapping[str, Any]], within: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the place of each assertion that would count if its judge might decide, with why it does not."""
+    for at, graded in enumerate(assertions):
+        if not graded.get("weight", 1.0):
+            continue
+        if parts := graded.get("parts"):
+            yield from _undecided(parts, f"{within}{at}.")
+        elif why := graded.get("undecided"):
+            yield f"{within}{at}", why
 
 
 def _total(tokens: Sequence[int | None]) -> int | None:

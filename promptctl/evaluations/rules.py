@@ -103,7 +103,9 @@ def _rules_of_base(base: Tree, header: Header) -> list[CalibrationRule | None]:
         return []
 
 
-def _lacking(context: Context, request: EvaluationRequest, dataset: Dataset, prompt: Prompt | None) -> set[str]:
+def _lacking(
+    context: Context, request: EvaluationRequest, dataset: Dataset, prompt: Prompt | None
+) -> set[tuple[str, ...]]:
     rule = calibration_rule_of(context, dataset)
     if rule is None:
         return set()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.datasets.index import dataset_index
 from promptctl.errors import HistoryIncomplete, PromptNotFound, UsageError
+from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
 from promptctl.evaluations.outcomes import case_results
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import bare_keys
@@ -115,24 +116,25 @@ def trend(context: Context, ref: str, dataset: str | None = None, model: str | N
 def _with_changes(log: Store, rows: Sequence[TrendRow], of: Iterable[EvaluationRow]) -> Iterator[TrendRow]:
     """Yield the rows with the change of each version on the default branch from the one before."""
     needed = {evaluation.id: evaluation.spec.at_least for evaluation in of}
-    before: dict[str, bool] = {}
+    before: dict[str, CaseOutcome] = {}
     for row in rows:
         if row.version is None or not row.has_same_cases:
             yield row
             continue
-        passed = {
-            case.outcome.case_id: case.outcome.status == "passed"
+        after = {
+            case.outcome.case_id: case.outcome
             for case in case_results(log.results(row.evaluation), needed[row.evaluation])
             if case.outcome.status != "error"
         }
-        both = before.keys() & passed.keys()
-        improved, regressed = (sum(passed[id_] == up != before[id_] for id_ in both) for up in (True, False))
+        both = [CasePair(before[id_], after[id_]) for id_ in before.keys() & after.keys()]
+        ways = [pair.way for pair in both if pair.why_apart is None]
+        improved, regressed = ways.count(1), ways.count(-1)
         test = mcnemar(improved, regressed)
         change: Literal["better", "worse", "noise"] = "noise"
         if test.p_two_sided <= _SIGNIFICANT:
             change = "better" if improved > regressed else "worse"
-        yield replace(row, change=change) if both else row
-        before = passed
+        yield replace(row, change=change) if ways else row
+        before = after
 
 
 def _whole_evaluations(log: Store, prompts: Sequence[str]) -> list[EvaluationRow]:

@@ -216,8 +216,10 @@ def _counts(comparison: Comparison) -> list[str]:
     if comparison.flaky:
         named = name_some([_shares(pair) for pair in comparison.flaky])
         parts.append(f"{len(comparison.flaky)} flaky ({named})")
+    if apart := comparison.judged_apart:
+        parts.append(f"{len(apart)} judged on one side alone ({name_some([*apart])})")
     others: dict[str, Sequence[CasePair | CaseOutcome]] = {
-        "without a result": comparison.errors,
+        "without a result": [pair for pair in comparison.errors if pair.case_id not in apart],
         "changed": comparison.changed,
         "added": comparison.added,
         "removed": comparison.removed,

@@ -189,3 +189,16 @@ def test_comparing_loads_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_case_that_a_judge_decided_on_one_side_alone_has_no_grade_to_compare() -> None:
+    apart = {"0": "judges/x is not calibrated"}
+    base = [outcome("a", undecided={}), outcome("b", "failed"), outcome("c", undecided=apart)]
+    head = [outcome("a", "failed", undecided=apart), outcome("b", undecided=apart), outcome("c", undecided=apart)]
+    comparison = compare_outcomes(base, head)
+    assert (ids(comparison.errors), ids(comparison.improved), comparison.n) == (["a"], ["b"], 2)
+    assert dict(comparison.judged_apart) == {"a": "after, judges/x is not calibrated"}
+    assert dict(compare_outcomes(head, base).judged_apart) == {"a": "before, judges/x is not calibrated"}
+    repeats = [outcome("a", undecided=None), outcome("a", "failed", undecided={}), outcome("a", undecided=apart)]
+    assert reduce_repeats(repeats).undecided == apart
+    assert reduce_repeats(repeats[:2]).undecided == {}

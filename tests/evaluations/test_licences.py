@@ -286,3 +286,30 @@ def test_a_misspelt_calibrated_is_no_model(written: str) -> None:
         read_settings(f"gate: {{judge: {written}}}\n".encode())
     assert wrong.value.problems[0].hint == "did you mean `calibrated`?"
     assert read_settings(b"gate: {judge: gpt-4o}\n").gate.judge == "gpt-4o"
+
+
+def test_a_judge_that_decided_on_one_side_alone_leaves_a_comparison_incomplete(desk: Lab) -> None:
+    (desk.root / "promptctl.yaml").write_text(
+        (desk.root / "promptctl.yaml").read_text() + "gate: {judge: calibrated}\n"
+    )
+    nested = {"type": "assert-set", "assert": [{"type": "contains", "value": "no"}, RUBRIC]}
+    desk.cases(*cases("no", "no, sorry", **{"assert": [nested, RUBRIC]}))
+    calibrate(desk)
+    licensed = desk.one()
+    calibrate(desk, measured_at="2025-01-01")
+    expired = desk.one()
+    assert (licensed.totals.passed, expired.totals.passed) == (1, 2)
+    with desk.open() as workspace:
+        for before, after, side in ((licensed, expired, "after"), (expired, licensed, "before")):
+            found = workspace.compare(before.row.id, after.row.id)
+            assert (found.verdict.kind, found.decision.exit_code) == ("incomplete", 5)
+            assert (
+                f"in 2 of 2 cases a judge decided on one side alone ({side}, judges/llm-rubric with local/gpt-4o-mini "
+                "was measured on 2025-01-01, more than 180 days ago"
+            ) in found.verdict.reason
+            assert "Evaluate both sides anew: promptctl eval triage." in found.decision.reason
+            assert found.note == "they differ in more than the prompt: the judges that may decide"
+            assert "2 judged on one side alone" in "".join(comparison_markdown(found))
+        again = workspace.compare(expired.row.id, expired.row.id)
+    assert (again.verdict.kind != "incomplete", again.decision.exit_code) == (True, 0)
+    assert not licensed.row.spec.is_same_work(expired.row.spec)  # nor does --against take the one for the other
