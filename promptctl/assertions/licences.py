@@ -165,10 +165,14 @@ def identify(
 def shortfall(calibration: Calibration, rule: CalibrationRule, today: str) -> str | None:
     """Return what a calibration lacks by the rule, to be said of its judge; None if it is enough."""
     kappa, n = calibration.kappa, calibration.verdicts.n
+    more = f"label more: promptctl judge label {calibration.datasets[0]}" if calibration.datasets else "label more"
     if n < rule.labels:
-        return (
-            f"was measured on {n} labelled {'reply' if n == 1 else 'replies'}, fewer than the {rule.labels} asked for"
-        )
+        replies = "1 labelled reply" if n == 1 else f"{n} labelled replies"
+        return f"was measured on {replies}, fewer than the {rule.labels} asked for ({more})"
+    for word, number in (("pass", calibration.verdicts.on_pass), ("fail", calibration.verdicts.on_fail)):
+        if number < rule.labels_of_each:
+            found = f"{number} replies" if number > 1 else "1 reply" if number else "no reply"
+            return f"was measured on {found} that people let {word}, and {rule.labels_of_each} are needed ({more})"
     if kappa.value is None:
         return f"has no κ: {kappa.note}"
     if kappa.value < rule.kappa:

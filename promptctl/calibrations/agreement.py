@@ -158,8 +158,7 @@ def _agreement(group: Sequence[Labelled], seed: str) -> QuestionAgreement:
         agreed_interval=agreed_interval,
         measure="alpha" if len(people) > 2 else "kappa",
         value=value,
-        # An error of 0, as where one person always says the same, is a formula's and nobody's certainty.
-        interval=interval if interval is not None and interval.low < interval.high else None,
+        interval=interval,
     )
 
 

@@ -120,10 +120,9 @@ def _tell_measured(found: Calibration, lack: str | None) -> None:
 
 def _facts(found: Calibration, lack: str | None) -> Iterator[tuple[str, str]]:
     counts = found.verdicts
-    passed = counts.true_pass + counts.false_fail + counts.errors_on_pass
     yield (
         "labels",
-        f"{counts.n} replies by {', '.join(map(flat, found.people))}: {passed} passed, {counts.n - passed} failed",
+        f"{counts.n} replies by {', '.join(map(flat, found.people))}: {counts.on_pass} passed, {counts.on_fail} failed",
     )
     yield "κ", _number(found.kappa)
     for name, each in found.rates.items():

@@ -86,16 +86,22 @@ class LogRule:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationRule:
-    """Agreement with people that a judge must have shown to decide anything: κ, on how many replies, how long ago."""
+    """Agreement with people that a judge must have shown to decide anything: κ, on how many replies, how long ago.
+
+    `labels_of_each` are the fewest that people let pass, and the fewest that they let fail.
+    """
 
     kappa: float = 0.6
     labels: int = 30
+    labels_of_each: int = 5
     max_age_days: int = 180
 
     @property
     def words(self) -> str:
         """The rule in a few words."""
-        return f"κ {self.kappa:g} on {self.labels} labels within {self.max_age_days} days"
+        return (
+            f"κ {self.kappa:g} on {self.labels} labels, {self.labels_of_each} of each, within {self.max_age_days} days"
+        )
 
     def with_other(self, other: CalibrationRule | None) -> CalibrationRule:
         """Return the rule that asks for what either asks for."""
@@ -104,6 +110,7 @@ class CalibrationRule:
         return CalibrationRule(
             max(self.kappa, other.kappa),
             max(self.labels, other.labels),
+            max(self.labels_of_each, other.labels_of_each),
             min(self.max_age_days, other.max_age_days),
         )
 

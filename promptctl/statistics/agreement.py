@@ -7,73 +7,111 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptctl.statistics.distributions import normal_quantile
+from promptctl.statistics.distributions import normal_quantile, t_quantile
 from promptctl.statistics.intervals import Interval, wilson
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
+
+    Counts = Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Kappa:
     """Cohen's κ of n pairs: `observed` agreement beyond what the two raters' own rates make `expected`.
 
-    `value` and `interval` are None if both raters always say the same one thing: nothing is known then.
+    `error` is its standard error by Fleiss, Cohen and Everitt. It, `value` and `interval` are None if both raters
+    always say the same one thing: nothing is known then.
     """
 
     n: int
     observed: float
     expected: float
     value: float | None
+    error: float | None
     interval: Interval | None
 
 
-def cohen_kappa(pairs: Iterable[tuple[str, str]], confidence: float = 0.95) -> Kappa:
-    """Cohen's κ of two raters, each pair what they said of one thing; see `kappa_of_counts`."""
-    return kappa_of_counts(Counter(pairs), confidence)
+def cohen_kappa(pairs: Iterable[tuple[str, str]], confidence: float = 0.95, clusters: Iterable[Hashable] = ()) -> Kappa:
+    """Cohen's κ of two raters, each pair what they said of one thing; see `kappa_of_counts`.
+
+    `clusters` name what each pair belongs to; without them each stands alone.
+    """
+    pairs = list(pairs)
+    groups: dict[Hashable, Counter[tuple[str, str]]] = {}
+    for pair, cluster in zip(pairs, clusters, strict=False):
+        groups.setdefault(cluster, Counter())[pair] += 1
+    return kappa_of_counts(Counter(pairs), confidence, [(group, 1) for group in groups.values()])
 
 
-def kappa_of_counts(counts: Mapping[tuple[str, str], int], confidence: float = 0.95) -> Kappa:
+def kappa_of_counts(counts: Counts, confidence: float = 0.95, clusters: Sequence[tuple[Counts, int]] = ()) -> Kappa:
     """Cohen's κ of two raters, by the number of things of which they said each pair.
 
-    Formula: κ = (pₒ − pₑ)/(1 − pₑ), pₑ = Σ pᵢ.p.ᵢ; the interval κ ± z·SE with
-    SE² = (Σ pᵢᵢ(1 − (pᵢ. + p.ᵢ)(1−κ))² + (1−κ)² ΣΣ_{i≠j} pᵢⱼ(p.ᵢ + pⱼ.)² − (κ − pₑ(1−κ))²)/(n(1−pₑ)²), which is 0 where
-    all pairs agree or none does: there it is from (l − pₑ)/(1 − pₑ) to (u − pₑ)/(1 − pₑ), l and u the ends of Wilson's
-    interval of pₒ. It is kept within −1 and 1.
+    `clusters` are the counts of things that belong together, each with the number of such clusters.
+
+    Formula: κ = (pₒ − pₑ)/(1 − pₑ), pₑ = Σ pᵢ.p.ᵢ, with the error √(Σ e²)/n over the pairs, e of the pair i, j being
+    ((1 if i = j else 0) − pₒ)/(1 − pₑ) − (1 − pₒ)(p.ᵢ + pⱼ. − 2pₑ)/(1 − pₑ)². The interval is κ′ ± z·error′ of the
+    table with 8/k pairs added, k the answers, the same share of them in each cell, as the error is far too small where
+    one answer is rare; it holds κ, and is kept within −1 and 1. With C clusters 8/k of mean size are added, e² is the
+    square of each cluster's sum, times C/(C − 1), and z Student's quantile of C − 1 degrees of freedom.
     Source: Cohen 1960, Educational and Psychological Measurement 20:37; the error: Fleiss, Cohen and Everitt 1969,
-    Psychological Bulletin 72:323.
+    Psychological Bulletin 72:323; pairs added, as for rates: Agresti and Coull 1998, The American Statistician 52:119.
     """
     counts = {pair: number for pair, number in counts.items() if number}
-    n = sum(counts.values())
+    n = int(sum(counts.values()))
     if not n:
-        return Kappa(0, 0.0, 0.0, None, None)
-    cells = {pair: number / n for pair, number in counts.items()}
-    ones, others = Counter[str](), Counter[str]()
-    for (one, two), number in counts.items():
-        ones[one] += number
-        others[two] += number
-    first, second = ({name: number / n for name, number in each.items()} for each in (ones, others))
-    agreeing = sum(number for (one, two), number in counts.items() if one == two)
-    observed = agreeing / n
-    expected = math.fsum(share * second.get(name, 0.0) for name, share in first.items())
-    if expected >= 1:
-        return Kappa(n, observed, 1.0, None, None)
-    kappa = (observed - expected) / (1 - expected)
-    same, other = 0.0, 0.0
-    for (one, two), share in cells.items():
-        if one == two:
-            same += share * (1 - (first[one] + second[one]) * (1 - kappa)) ** 2
-        else:
-            other += share * (second.get(one, 0.0) + first.get(two, 0.0)) ** 2
-    variance = same + (1 - kappa) ** 2 * other - (kappa - expected * (1 - kappa)) ** 2
-    if variance < 1e-12:
-        ends = wilson(agreeing, n, confidence)
-        low, high = ((end - expected) / (1 - expected) for end in (ends.low, ends.high))
-        return Kappa(n, observed, expected, kappa, Interval(max(-1.0, low), high, confidence, "wilson"))
-    half = normal_quantile((1 + confidence) / 2) * math.sqrt(variance / n) / (1 - expected)
-    return Kappa(
-        n, observed, expected, kappa, Interval(max(-1.0, kappa - half), min(1.0, kappa + half), confidence, "fleiss")
-    )
+        return Kappa(0, 0.0, 0.0, None, None, None)
+    table = _Table(counts)
+    if table.expected >= 1:
+        return Kappa(n, table.observed, 1.0, None, None, None)
+    kappa, error = table.kappa, math.sqrt(table.squares(counts)) / n
+    groups = sum(number for _, number in clusters) or n
+    size, names = n / groups, {name for pair in counts for name in pair}
+    added = {(one, two): 8 * size / len(names) ** 3 for one in names for two in names}
+    whole = _Table({pair: counts.get(pair, 0) + more for pair, more in added.items()})
+    squares, quantile = whole.squares(counts), normal_quantile((1 + confidence) / 2)
+    if groups == 1:
+        return Kappa(n, table.observed, table.expected, kappa, error, Interval(-1.0, 1.0, confidence, "fleiss-added"))
+    if groups < n:
+        squares = math.fsum(number * whole.sum(group) ** 2 for group, number in clusters) * groups / (groups - 1)
+        quantile = t_quantile((1 + confidence) / 2, groups - 1)
+    half = quantile * math.sqrt(squares + size * whole.squares(added)) / (n + 8 * size / len(names))
+    low, high = min(kappa, max(-1.0, whole.kappa - half)), max(kappa, min(1.0, whole.kappa + half))
+    return Kappa(n, table.observed, table.expected, kappa, error, Interval(low, high, confidence, "fleiss-added"))
+
+
+class _Table:
+    """A table of what two raters said, with κ of it and each pair's influence on κ."""
+
+    def __init__(self, counts: Counts) -> None:
+        n = math.fsum(counts.values())
+        self._first: dict[str, float] = {}
+        self._second: dict[str, float] = {}
+        for (one, two), number in counts.items():
+            self._first[one] = self._first.get(one, 0.0) + number / n
+            self._second[two] = self._second.get(two, 0.0) + number / n
+        self.observed = math.fsum(number for (one, two), number in counts.items() if one == two) / n
+        self.expected = math.fsum(share * self._second.get(name, 0.0) for name, share in self._first.items())
+
+    @property
+    def kappa(self) -> float:
+        """Cohen's κ."""
+        return (self.observed - self.expected) / (1 - self.expected)
+
+    def _influence(self, pair: tuple[str, str]) -> float:
+        """Return how much one more such pair, of all, moves κ."""
+        one, two = pair
+        left = 1 - self.expected
+        chance = self._second.get(one, 0.0) + self._first.get(two, 0.0) - 2 * self.expected
+        return ((one == two) - self.observed) / left - (1 - self.observed) * chance / left**2
+
+    def sum(self, counts: Counts) -> float:
+        """Return the sum of the influences of so many pairs."""
+        return math.fsum(number * self._influence(pair) for pair, number in counts.items())
+
+    def squares(self, counts: Counts) -> float:
+        """Return the sum of the squared influences of so many pairs."""
+        return math.fsum(number * self._influence(pair) ** 2 for pair, number in counts.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +146,17 @@ class VerdictCounts:
     @property
     def n(self) -> int:
         """The replies."""
-        return self.true_pass + self.false_fail + self.false_pass + self.true_fail + self.errors
+        return self.on_pass + self.on_fail
+
+    @property
+    def on_pass(self) -> int:
+        """The replies that people let pass."""
+        return self.true_pass + self.false_fail + self.errors_on_pass
+
+    @property
+    def on_fail(self) -> int:
+        """The replies that people let fail."""
+        return self.false_pass + self.true_fail + self.errors_on_fail
 
     @property
     def errors(self) -> int:

@@ -143,7 +143,12 @@ def test_beside_other_assertions_only_those_decide_also_in_sets_and_metrics(desk
         ({"measured_at": "2999-01-01"}, "a day to come"),
         ({"verdicts": VerdictCounts(5, 0, 0, 5)}, "was measured on 10 labelled replies, fewer than the 30 asked for"),
         ({"verdicts": VerdictCounts(20, 10, 10, 10)}, "agrees too little with people: κ is 0.17, and 0.6 is asked for"),
-        ({"verdicts": VerdictCounts(40, 0, 0, 0)}, "has no κ"),
+        ({"verdicts": VerdictCounts(40, 0, 0, 0)}, "on no reply that people let fail, and 5 are needed (label more)"),
+        (
+            {"verdicts": VerdictCounts(29, 0, 0, 1), "datasets": ("datasets/triage.yaml",)},
+            "1 reply that people let fail, and 5 are needed (label more: promptctl judge label datasets/triage.yaml)",
+        ),
+        ({"verdicts": VerdictCounts(3, 1, 0, 30)}, "was measured on 4 replies that people let pass, and 5 are needed"),
         ({"verdicts": VerdictCounts(10, 0, 0, 10, 10, 10)}, "agrees too little with people"),
     ],
 )

@@ -164,7 +164,7 @@ def test_what_base_asks_of_judges_holds_whatever_head_makes_of_it(graded: Pull) 
     assert "decided nothing: judges/llm-rubric with local/judge is not calibrated: nobody measured" in reason
     graded.dataset(*(judged(n) for n in range(3)), min_pass=0)
     graded.commit("Ask for nothing")
-    weaker = "datasets/triage.yaml: of its judges is asked κ 0.6 on 30 labels within 180 days → nothing"
+    weaker = "datasets/triage.yaml: of its judges is asked κ 0.6 on 30 labels, 5 of each, within 180 days → nothing"
     assert found()[:2] == (INCOMPLETE, 3)
     assert found(rule=STRICT)[3] == [weaker]
     graded.git("mv", "datasets/triage.yaml", "datasets/other.yaml")
