@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,11 +13,13 @@ from promptctl.authoring.trials import EditedFile, trial_plan
 from promptctl.calls.call import Target, merge_parameters
 from promptctl.errors import InvalidFiles, PromptctlError, UsageError, WorkspaceError
 from promptctl.files.names import did_you_mean
+from promptctl.files.plain import texts_in
 from promptctl.files.yaml_editing import Set, edit_yaml
 from promptctl.files.yaml_reader import read_yaml
+from promptctl.prompts.closure import message_texts
 from promptctl.prompts.prompt import MISSING, Prompt
 from promptctl.prompts.rendering import Renderer
-from promptctl.templates.reading import has_markup
+from promptctl.templates.reading import MARKUP, has_markup
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -30,7 +31,6 @@ PARAMETERS = "parameters"
 # Parameters that say how a reply is drawn; others say what it costs, or whom it is sent to.
 _SAMPLING = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
 _EDITED_ROLES = ("system", "developer", "user")
-_MARKUP = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 # A text of a case that is shorter, or of fewer words, may stand in a prompt by chance: a label, a name, a greeting.
 _LEAST_LEAK, _FEWEST_WORDS = 16, 3
 
@@ -71,20 +71,14 @@ def components_of(prompt: Prompt, data: bytes, *, with_parameters: bool = False)
 
 
 def _messages(file: Mapping[str, Any]) -> Iterator[tuple[str, Component]]:
-    for at, message in enumerate(file["messages"]):
-        if message.get("role") not in _EDITED_ROLES:
-            continue
-        name, about = f"message {at + 1} ({message['role']})", f"the {message['role']} message"
-        content = message.get("content")
-        if isinstance(content, str):
-            yield name, Component(("messages", at, "content"), content, about, is_template=True)
-        for number, part in enumerate(content if isinstance(content, list) else ()):
-            if isinstance(part, dict) and isinstance(part.get("text"), str):
-                keys = ("messages", at, "content", number, "text")
-                yield (
-                    f"{name}, part {number + 1}",
-                    Component(keys, part["text"], f"a part of {about}", is_template=True),
-                )
+    for text, keys in message_texts(file["messages"]):
+        _, at, _, *below = keys
+        role = file["messages"][at].get("role")
+        if role in _EDITED_ROLES and below[1:] in ([], ["text"]):
+            name, about = f"message {int(at) + 1} ({role})", f"the {role} message"
+            if below:
+                name, about = f"{name}, part {int(below[0]) + 1}", f"a part of {about}"
+            yield name, Component(keys, text, about, is_template=True)
 
 
 def _tools(file: Mapping[str, Any]) -> Iterator[tuple[str, Component]]:
@@ -97,7 +91,7 @@ def _tools(file: Mapping[str, Any]) -> Iterator[tuple[str, Component]]:
 
 
 def _has_words(component: Component) -> bool:
-    return any(character.isalpha() for character in _MARKUP.sub("", component.text))
+    return any(character.isalpha() for character in MARKUP.sub("", component.text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +193,7 @@ class Candidates:
 
     @cached_property
     def _of_cases(self) -> frozenset[str]:
-        texts = (text for case in self._cases for text in (*_leaves(case.inputs), *_leaves(case.expected)))
+        texts = (text for case in self._cases for text in (*texts_in(case.inputs), *texts_in(case.expected)))
         folded = {_folded(text) for text in texts}
         return frozenset(each for each in folded if len(each) >= _LEAST_LEAK and each.count(" ") >= _FEWEST_WORDS - 1)
 
@@ -246,17 +240,6 @@ class Candidates:
             {name: value for name, value in target.parameters.items() if name not in gone},
             replace(prompt, parameters=changed),
         )
-
-
-def _leaves(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _leaves(each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _leaves(each)
 
 
 def _folded(text: str) -> str:

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promptctl.authoring.drafting import ACTING, texts_of
+from promptctl.authoring.drafting import ACTING
 from promptctl.authoring.packaged import Author, AuthorOptions
 from promptctl.datasets.adding import CaseFile
 from promptctl.datasets.likeness import Known
 from promptctl.datasets.splitting import GENERATED, TRAIN
 from promptctl.errors import Incomplete, InputError, InvalidOutput, ModelError, RenderError, UsageError, WorkspaceError
 from promptctl.files.names import did_you_mean
+from promptctl.files.plain import texts_in
 from promptctl.files.proposal import Proposal
 from promptctl.prompts.prompt import Message
 from promptctl.prompts.rendering import Renderer
@@ -175,7 +176,7 @@ class _Written:
 
     def _take(self, given: Mapping[str, Any]) -> str | None:
         """Take a case unless it is like one that is there. Return what is wrong with it, if anything is."""
-        if found := ACTING.search("".join(texts_of(given))):
+        if found := ACTING.search("".join(texts_in(given, with_keys=True))):
             return f"it holds the control character U+{ord(found[0]):04X}: leave it out"
         entry: dict[str, Any] = {
             "id": self._free_id(given["id"]),

@@ -16,6 +16,7 @@ from promptctl.datasets.splitting import GENERATED
 from promptctl.datasets.validation import validate_workspace
 from promptctl.errors import InputError, InvalidFiles, Problem, RenderError, UsageError
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS, STATE_FOLDER, did_you_mean, is_dataset
+from promptctl.files.plain import texts_in
 from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.wording import shown
 from promptctl.files.yaml_writing import Inline, yaml_text
@@ -166,7 +167,7 @@ class Drafts:
 
     def _faults(self, value: Mapping[str, Any]) -> Iterator[str]:
         """Yield what is wrong with the data itself."""
-        if found := ACTING.search("".join(texts_of(value))):
+        if found := ACTING.search("".join(texts_in(value, with_keys=True))):
             yield f"it holds the control character U+{ord(found[0]):04X}: leave it out"
         yield from (f"`{role}` is empty" for role in ("system", "user") if not value[role].strip())
         names = [each["name"] for each in value["inputs"]]
@@ -239,16 +240,6 @@ def _bare_inputs(value: Mapping[str, Any]) -> Iterator[Problem]:
                 message = f"`{name}` stands in `user` outside of tags, where its text reads as instructions"
                 yield Problem(message, None, f"put it between <{name}> and </{name}>", "bare-input", "warning")
                 break
-
-
-def texts_of(value: Any) -> Iterator[str]:
-    """Yield every text of plain data, keys among them."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from (text for item in value.items() for each in item for text in texts_of(each))
-    elif isinstance(value, list):
-        yield from (text for each in value for text in texts_of(each))
 
 
 def _new_dataset_path(tree: WorkTree, prompt_id: str) -> str:

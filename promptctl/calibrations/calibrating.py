@@ -250,8 +250,7 @@ def _proposal(context: Context, judge: str, measured: Sequence[Calibration]) -> 
     ]
     path = calibration_path(judge)
     data = calibration_bytes(judge, [*kept, *measured])
-    change = change_of(context.repository.work_tree, path, data)
-    return Proposal((change,) if change.before != change.after else ())
+    return Proposal((change_of(context.repository.work_tree, path, data),))
 
 
 def _plans(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +13,8 @@ from promptctl.datasets.cases import Case
 from promptctl.datasets.dataset import Dataset
 from promptctl.errors import LogError, UsageError, WorkspaceError
 from promptctl.files.names import DATASET_SUFFIXES
-from promptctl.files.proposal import FileEdit, change_of
+from promptctl.files.proposal import FileEdit, Proposal, change_of
 from promptctl.files.tree import Overlay
-from promptctl.files.writing import replace_file
 from promptctl.files.yaml_editing import Set, edit_yaml
 from promptctl.formats.dataset_file import read_dataset_file
 from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
@@ -82,7 +80,7 @@ def add_case(
         raise UsageError(f"{path} has a case {chosen} already", hint="name the new one: --id CASE")
     expected = as_expected(found.reply) if expects_reply and found.reply is not None else MISSING
     entry = case_of(found, chosen, tags, expected)
-    file.write([entry], found.prompt)
+    Proposal((file.change([entry], found.prompt),)).write(root)
     written = json.dumps(entry)
     is_masked = any(mark in written for mark in SENSITIVE_MARKS)
     return Added(chosen, file.path, is_redacted=REDACTED in written, is_masked=is_masked)
@@ -96,7 +94,7 @@ class CaseFile:
     """
 
     def __init__(self, root: Path, path: str, limits: DatasetLimits, *, new_for: str | None = None) -> None:
-        self._root, self._dataset_path, self._limits = root, path, limits
+        self._dataset_path, self._limits = path, limits
         self._tree = WorkTree(root)
         self._head = None if new_for is None else f"prompts: [{json.dumps(new_for)}]\ncases:\n"
         self._dataset = Dataset.open(self._tree, path, code="skip", limits=limits) if new_for is None else None
@@ -138,21 +136,6 @@ class CaseFile:
             before = self._tree.read(self.path, max_bytes=_MOST_BYTES)
             data = before + (b"" if before.endswith(b"\n") or not before else b"\n") + data
         return FileEdit(self.path, None, data) if self._head else change_of(self._tree, self.path, data)
-
-    def write(self, entries: Sequence[Mapping[str, Any]], prompt: str) -> None:
-        """Append cases. Raises `WorkspaceError` if one does not fit the prompt; then nothing is written."""
-        data = self._with(entries)
-        self._check(data, prompt)
-        if self._is_lines:
-            _append(self._root / self.path, data)
-            return
-        file = self._root / self.path
-        is_new = self._head is not None
-        if is_new and file.parent.resolve() != self._root.resolve() / Path(self.path).parent:
-            raise WorkspaceError(
-                f"{self.path} would be reached through a symbolic link", hint="choose a different name"
-            )
-        replace_file(file, [data], is_new=is_new)
 
     def _with(self, entries: Sequence[Mapping[str, Any]], *, is_alone: bool = False) -> bytes:
         """Return the file with the cases, or the lines to append to it."""
@@ -229,19 +212,3 @@ def _with_items(text: str, entries: Sequence[Mapping[str, Any]], path: str, *, i
     if not lines[end - 1].endswith("\n"):
         lines[end - 1] += end_of_line
     return "".join([*lines[: start + 1 if is_alone else end], *items, *lines[end:]])
-
-
-def _append(file: Path, line: bytes) -> None:
-    with file.open("r+b", buffering=0) as opened:
-        size = opened.seek(0, os.SEEK_END)
-        if size:
-            opened.seek(size - 1)
-            line = line if opened.read(1) == b"\n" else b"\n" + line
-        try:
-            is_whole = opened.write(line) == len(line)
-            reason = "it could not be written whole"
-        except OSError as error:
-            is_whole, reason = False, str(error.strerror)
-        if not is_whole:
-            opened.truncate(size)
-            raise WorkspaceError(f"cannot write {file}: {reason}")

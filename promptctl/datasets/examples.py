@@ -5,24 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
 
+from promptctl.files.plain import texts_in
 from promptctl.prompts.prompt import Message, Prompt
+from promptctl.templates.reading import MARKUP
 
 # A shorter text, or one of fewer words, may well be in a prompt by chance: a name, a class, a phrase.
 _SHORTEST, _FEWEST_WORDS = 20, 4
 _WORD = re.compile(r"\w+")
 _WORD_OR_GAP = re.compile(r"\w+|\0")
-_MARKUP = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 
 
 class Examples:
     """The texts of one prompt: its messages and partials without what is filled in, and the defaults of its inputs."""
 
     def __init__(self, prompt: Prompt | None) -> None:
-        texts = [_MARKUP.sub(" \0 ", text) for text in _written(prompt)] if prompt is not None else []
+        texts = [MARKUP.sub(" \0 ", text) for text in _written(prompt)] if prompt is not None else []
         for each in prompt.inputs.values() if prompt is not None else ():
-            texts += _texts(each.default)
+            texts += texts_in(each.default)
         words = [_WORD_OR_GAP.findall(text.casefold()) for text in texts]
         self._text = " \0 ".join(["", *(" ".join(each) for each in words), ""])
         self._openings = {tuple(each[at : at + _FEWEST_WORDS]) for each in words for at in range(len(each))}
@@ -45,12 +45,4 @@ def _written(prompt: Prompt) -> Iterator[str]:
     yield from prompt.partials.values()
     for message in prompt.messages:
         if isinstance(message, Message):
-            yield from _texts(message.content if isinstance(message.content, str) else list(message.content))
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list | tuple):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _texts(each)
+            yield from texts_in(message.content)

@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -145,3 +145,20 @@ def bare_keys(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 def utc(moment: datetime) -> str:
     """Return a moment as JSON has it: ISO 8601, UTC, whole seconds."""
     return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def texts_in(value: Any, *, with_keys: bool = False) -> Iterator[str]:
+    """Yield every text of plain data, in its order; the keys of mappings only if asked.
+
+    >>> list(texts_in({"tags": ["a", {"b": "c"}], "n": 1}))
+    ['a', 'c']
+    """
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from texts_in(key) if with_keys else ()
+            yield from texts_in(each, with_keys=with_keys)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from texts_in(each, with_keys=with_keys)

@@ -10,8 +10,8 @@ from promptctl.errors import Place, Problem
 from promptctl.files.names import PLACEHOLDER
 from promptctl.prompts.closure import Declared, message_texts
 from promptctl.prompts.variable_use import PlaceOf
+from promptctl.templates.reading import MARKUP
 
-_JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 # As f-strings, `str.format`, shells, `%` and other tools write a variable.
 _OTHERS = re.compile(
     r"(?<![{\w])\$?\{([A-Za-z_]\w*)\}(?!\})|%\(([A-Za-z_]\w*)\)s|(?<![\w$])\$([A-Za-z_]\w*)|\[\[ ?(\w+) ?\]\]"
@@ -60,7 +60,7 @@ _Found = Iterator[tuple[int, str, str, str]]
 
 
 def _in_jinja(text: str, names: Collection[str]) -> _Found:
-    rest = _JINJA.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+    rest = MARKUP.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
     for match in _OTHERS.finditer(rest):
         name = next(filter(None, match.groups()))
         if name in names or (not names and match[1] and rest == text):

@@ -74,6 +74,10 @@ def _kept(find: Callable[[str], _Fact]) -> Callable[[str], _Fact]:
     return found
 
 
+MARKUP = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+"""Each thing in a text that a template engine acts on."""
+
+
 def has_markup(text: str) -> bool:
     """Return true if the text holds anything for a template engine to do."""
     return "{{" in text or "{%" in text or "{#" in text
