@@ -5,7 +5,7 @@ from promptctl.authoring.drafting import NewPrompt as NewPrompt
 from promptctl.authoring.improvement import Evidence as Evidence
 from promptctl.authoring.improvement import Improvement as Improvement
 from promptctl.authoring.improvement import ImprovementRequest as ImprovementRequest
-from promptctl.authoring.improvement import Trial as Trial
+from promptctl.authoring.improvement import PromptCandidate as PromptCandidate
 from promptctl.authoring.inferring import Inferred as Inferred
 from promptctl.authoring.shortened import Loss as Loss
 from promptctl.authoring.shortened import Shortened as Shortened

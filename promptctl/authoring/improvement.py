@@ -44,7 +44,7 @@ class ImprovementRequest(TrialRequest):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class PromptCandidate:
     """A candidate that was kept: `passed` of the cases to choose by pass, and `score` is the mean of their grades.
 
     Number 0 is the prompt as it is. `parents` are the candidates that it was made from, in `round_number`; `edited`
@@ -151,10 +151,10 @@ class Improvement:
     """The outcome of improving a prompt. `verdict` and `reason` say what is known; `stopped` what ended it early.
 
     `cases` are those to learn from, to choose by and held out, drawn by `split_seed`. Of `rounds_asked` rounds `rounds`
-    were made, and `refused` of their edits could not be used. `trials` are the candidates, the prompt itself first;
-    `best` is the number of the one that did best on the cases to choose by. `proposal` holds the change of the prompt,
-    unless the verdict is `not-shown`; and the split, where the dataset has none yet. Costs are of this command: what
-    was answered before is reused.
+    were made, and `refused` of their edits could not be used. `candidates` begin with the prompt itself; `best` is the
+    number of the one that did best on the cases to choose by. `proposal` holds the change of the prompt, unless the
+    verdict is `not-shown`; and the split, where the dataset has none yet. Costs are of this command: what was answered
+    before is reused.
     """
 
     prompt: str
@@ -169,7 +169,7 @@ class Improvement:
     rounds: int
     rounds_asked: int
     refused: int
-    trials: tuple[Trial, ...]
+    candidates: tuple[PromptCandidate, ...]
     best: int
     evidence: Evidence | None
     cost_nano_usd: int
@@ -199,7 +199,7 @@ class Improvement:
             "rounds": self.rounds,
             "rounds_asked": self.rounds_asked,
             "edits_refused": self.refused,
-            "candidates": [trial.as_dict() for trial in self.trials],
+            "candidates": [each.as_dict() for each in self.candidates],
             "best": self.best,
             "held_out": None if self.evidence is None else self.evidence.as_dict(),
             "cost_nano_usd": self.cost_nano_usd,

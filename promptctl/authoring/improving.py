@@ -194,7 +194,7 @@ class Improving:
             rounds=hands.rounds,
             rounds_asked=self.request.rounds,
             refused=hands.refused,
-            trials=tuple(hands.trials),
+            candidates=tuple(hands.kept),
             best=0 if best is None else best.number,
             evidence=evidence,
             cost_nano_usd=runs.cost_nano_usd,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from promptctl.authoring.candidates import PARAMETERS
 from promptctl.authoring.evolution import BATCH, Grade, SearchEnded
-from promptctl.authoring.improvement import Trial
+from promptctl.authoring.improvement import PromptCandidate
 from promptctl.errors import InvalidOutput
 
 if TYPE_CHECKING:
@@ -74,21 +74,21 @@ class Hands:
         self._known: defaultdict[tuple[tuple[str, str], ...], dict[str, Grade]] = defaultdict(dict)
         self._cost_of_case = self._cost_of_edit = 0.0
         self._round = 0
-        self.trials: list[Trial] = []
+        self.kept: list[PromptCandidate] = []
         self.stopped: StopReason | None = None
         self.rounds = self.refused = 0
 
     @property
-    def best(self) -> Trial | None:
+    def best(self) -> PromptCandidate | None:
         """The candidate of which most cases to choose by pass; of equal ones the better graded, then the earlier."""
-        return max(self.trials, key=lambda trial: (trial.passed, trial.score, -trial.number), default=None)
+        return max(self.kept, key=lambda each: (each.passed, each.score, -each.number), default=None)
 
     @property
     def lost_of_best(self) -> set[str]:
         """The cases to choose by that the prompt as it is passes, and the best candidate does not."""
         if self.best is None:
             return set()
-        before, after = (self._grades(trial.texts) for trial in (self.trials[0], self.best))
+        before, after = (self._grades(each.texts) for each in (self.kept[0], self.best))
         return {
             one.case_id for one, other in zip(before, after, strict=True) if one.has_passed and not other.has_passed
         }
@@ -144,10 +144,10 @@ class Hands:
     def keep(self, texts: Texts, parents: Sequence[int]) -> None:
         """Keep a candidate; see `Tries`."""
         grades = self._grades(texts)
-        before = self.trials[parents[0]].texts if parents else texts
-        self.trials.append(
-            Trial(
-                number=len(self.trials),
+        before = self.kept[parents[0]].texts if parents else texts
+        self.kept.append(
+            PromptCandidate(
+                number=len(self.kept),
                 passed=sum(each.has_passed for each in grades),
                 score=fsum(each.score for each in grades) / len(grades),
                 round_number=self._round,

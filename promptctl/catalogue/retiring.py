@@ -61,7 +61,7 @@ class Retired:
 class Deleted:
     """A prompt's deletion as it is proposed: `datasets` test it alone and go with it, `references` are edited.
 
-    `labels` still name a version of it, and are to be removed with the `reason`; see `Life.remove_labels`.
+    `labels` still name a version of it, and are to be removed with the `reason`; see `Life.write`.
     """
 
     prompt: str

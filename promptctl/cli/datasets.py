@@ -23,13 +23,6 @@ from promptctl.reports.wording import count, format_cost, name_some, percent
 
 app = typer.Typer(help="The cases that prompts are evaluated on.", no_args_is_help=True, rich_markup_mode=None)
 
-Name = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATASET", help="Its path, or its name below datasets/.", autocompletion=options.completing("dataset")
-    ),
-]
-
 
 @app.command("list")
 def list_datasets(context: typer.Context, as_json: options.Json = False) -> None:
@@ -55,7 +48,7 @@ def list_datasets(context: typer.Context, as_json: options.Json = False) -> None
 
 
 @app.command("show")
-def show_dataset(context: typer.Context, name: Name, as_json: options.Json = False) -> None:
+def show_dataset(context: typer.Context, name: options.DatasetName, as_json: options.Json = False) -> None:
     """Show the cases of a dataset."""
     found = options.workspace_of(context).datasets.cases(name)
     if as_json:
@@ -74,7 +67,7 @@ def show_dataset(context: typer.Context, name: Name, as_json: options.Json = Fal
 
 
 @app.command("validate")
-def validate_dataset(context: typer.Context, name: Name, as_json: options.Json = False) -> None:
+def validate_dataset(context: typer.Context, name: options.DatasetName, as_json: options.Json = False) -> None:
     """Check a dataset to its last case, with every prompt that it tests. Exit code 1 on any error."""
     found = options.workspace_of(context).datasets.check(name)
     cases = "" if found.cases is None else f"{count(found.cases, 'case')}, "
@@ -84,7 +77,7 @@ def validate_dataset(context: typer.Context, name: Name, as_json: options.Json =
 @app.command("add")
 def add_to_dataset(
     context: typer.Context,
-    name: Name,
+    name: options.DatasetName,
     execution: Annotated[
         str,
         typer.Option(
@@ -118,7 +111,7 @@ def add_to_dataset(
 @options.grouped
 def add_from_log(
     context: typer.Context,
-    name: Name,
+    name: options.DatasetName,
     filters: FilterOptions,
     status: Annotated[
         Literal["ok", "error", "invalid_output", "blocked", "cancelled"] | None,
@@ -177,7 +170,7 @@ def add_from_log(
 @options.grouped
 def drop_duplicates(
     context: typer.Context,
-    name: Name,
+    name: options.DatasetName,
     threshold: Annotated[
         float,
         typer.Option(
@@ -208,7 +201,7 @@ def drop_duplicates(
 @options.grouped
 def split_dataset(
     context: typer.Context,
-    name: Name,
+    name: options.DatasetName,
     seed: Annotated[
         int | None,
         typer.Option("--seed", min=0, metavar="N", help="Draws the parts; without one, a seed that makes them even."),

@@ -18,7 +18,7 @@ from promptctl.errors import UsageError
 from promptctl.reports.wording import count, format_spent
 
 if TYPE_CHECKING:
-    from promptctl import Improvement, Trial
+    from promptctl import Improvement, PromptCandidate
 
 EXAMPLES = """\
   promptctl improve support/triage -d triage --dry-run
@@ -116,9 +116,9 @@ def _tell(found: Improvement) -> None:
         f"{found.prompt} {found.version_display} · {found.model} · {found.dataset}: {count(learn, 'case')} to learn "
         f"from, {choose} to choose by, {held_out} held out (split seed {found.split_seed})"
     )
-    for trial in found.trials:
-        best = " · best" if trial.number == found.best and len(found.trials) > 1 else ""
-        tell_wrapped(f"candidate {trial.number}: {trial.passed} of {choose} · {_origin(trial)}{best}", "  ")
+    for each in found.candidates:
+        best = " · best" if each.number == found.best and len(found.candidates) > 1 else ""
+        tell_wrapped(f"candidate {each.number}: {each.passed} of {choose} · {_origin(each)}{best}", "  ")
     word, colour = _VERDICTS[found.verdict]
     tell_wrapped(f"{styled(word, sys.stderr, fg=colour, bold=True)}: {found.reason}")
     if found.evidence is not None:
@@ -133,8 +133,8 @@ def _tell(found: Improvement) -> None:
         tell_wrapped(f"{why}the same command goes on{more}, and asks for nothing that was answered", "  ")
 
 
-def _origin(trial: Trial) -> str:
-    if not trial.parents:
+def _origin(candidate: PromptCandidate) -> str:
+    if not candidate.parents:
         return "the prompt as it is"
-    parents = " and ".join(map(str, trial.parents))
-    return f"round {trial.round_number}, from {parents}: {', '.join(trial.edited)}"
+    parents = " and ".join(map(str, candidate.parents))
+    return f"round {candidate.round_number}, from {parents}: {', '.join(candidate.edited)}"

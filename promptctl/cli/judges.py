@@ -34,12 +34,6 @@ EXAMPLES = """\
   promptctl judge calibrate llm-rubric --repeats 3 --max-cost 1.00
 """
 
-Name = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATASET", help="Its path, or its name below datasets/.", autocompletion=options.completing("dataset")
-    ),
-]
 _MOST_SHOWN = 400
 app.command("calibrate")(calibrate)
 app.command("list")(list_judges)
@@ -49,7 +43,7 @@ app.command("list")(list_judges)
 @options.grouped
 def label(
     context: typer.Context,
-    name: Name,
+    name: options.DatasetName,
     by: Annotated[
         str | None, typer.Option("--by", metavar="NAME", help="The person; by default Git's user.name.")
     ] = None,
@@ -123,7 +117,7 @@ def label(
 
 
 @app.command("agreement")
-def show_agreement(context: typer.Context, name: Name, as_json: options.Json = False) -> None:
+def show_agreement(context: typer.Context, name: options.DatasetName, as_json: options.Json = False) -> None:
     """Say how far people who labelled a dataset agree, beyond chance too, and about which replies they do not."""
     found = options.workspace_of(context).judges.agreement(name)
     if as_json:

@@ -80,6 +80,12 @@ WriteNothing = Annotated[bool, typer.Option("--dry-run", help="Write nothing; sh
 Yes = Annotated[bool, typer.Option("--yes", help="Write; without it a terminal is asked.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document with stable keys.")]
 
+DatasetName = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET", help="Its path, or its name below datasets/.", autocompletion=completing("dataset")
+    ),
+]
 PromptName = Annotated[
     str | None,
     typer.Option(

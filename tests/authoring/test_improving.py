@@ -100,7 +100,7 @@ def test_a_planted_phrase_is_found_and_proven_on_cases_that_no_model_wrote_from(
     numbers = found.evidence
     assert (numbers.cases, numbers.before, numbers.after, numbers.p) == (found.cases[2], 0, 6, 2**-6)
     assert 0 < numbers.low < numbers.difference == numbers.high == 1
-    assert found.trials[1].edited == ("message 1 (system)",)
+    assert found.candidates[1].edited == ("message 1 (system)",)
     assert (found.calls, len(desk.server.requests)) == (REQUESTS, REQUESTS)
     assert found.cost_nano_usd == REQUESTS * 15_000
     assert files(desk) == before
@@ -182,7 +182,7 @@ def test_nonsense_is_asked_for_again_and_then_no_candidate(desk: Lab) -> None:
         is_kind, "I would rather not.", edit("You greet people."), edit("Greet {{ names }}.")
     )
     found = improve(desk, rounds=1)
-    assert (found.verdict, found.refused, len(found.trials)) == ("not-shown", 1, 1)
+    assert (found.verdict, found.refused, len(found.candidates)) == ("not-shown", 1, 1)
     assert found.reason == "no candidate did better on the cases to choose by than the prompt as it is"
     first, second, third = (body["messages"] for body in written(desk))  # `output.retries` of the packaged prompt is 2
     assert len(first) == 2
