@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from functools import reduce
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,12 @@ from promptctl.assertions.judges import ShippedJudges, find_judge
 from promptctl.assertions.judging import judge_model
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import WorkspaceError
+from promptctl.files.names import is_prompt_file
 from promptctl.files.plain import canonical_json
 from promptctl.formats.dataset_file import read_dataset_file
-from promptctl.formats.settings_file import CalibrationRule, calibration_rule
+from promptctl.formats.settings_file import CALIBRATED, CalibrationRule, calibration_rule
 from promptctl.models.gateway import recorded_model
+from promptctl.prompts.loading import load_prompt_file, prompt_paths
 
 if TYPE_CHECKING:
     from promptctl.assertions.licences import Licences
@@ -62,7 +65,7 @@ def calibration_rule_of(context: Context, dataset: Dataset) -> CalibrationRule |
     """Return what is asked of judges on a dataset: all that settings, it and, in a review, BASE's own ask for."""
     asked = [context.settings.gate.calibrated, dataset.header.calibrated]
     if context.trusted_judges is not None:
-        asked += _rules_of_base(context.trusted_judges, dataset.header)
+        asked += _rules_of_base(context, context.trusted_judges, dataset.header)
     rules = [each for each in asked if each is not None]
     return reduce(CalibrationRule.with_other, rules) if rules else None
 
@@ -91,16 +94,63 @@ def known_calibrations(
     return {key: each.summary for key, each in sorted(used.items())}
 
 
-def _rules_of_base(base: Tree, header: Header) -> list[CalibrationRule | None]:
-    """Return what BASE's own dataset asks of judges; of one that it does not have, what those of its prompts ask."""
-    try:
-        return [calibration_rule(read_dataset_file(base.read(header.path), header.path).header.get("judge"))]
-    except FileNotFoundError:
-        index = DatasetIndex(base)
-        paths = {path for own in index.testing(header.prompts, skips_broken=True).values() for path in own}
-        return [index.open(path).header.calibrated for path in sorted(paths)]
-    except WorkspaceError:
+@dataclass(frozen=True, slots=True)
+class _RuledByBase:
+    """A rule of one of BASE's datasets, with the prompts it tests; it `is_homeless` if HEAD's no longer tests one."""
+
+    rule: CalibrationRule
+    prompts: frozenset[str] = frozenset()
+    is_homeless: bool = False
+
+
+def _rules_of_base(context: Context, base: Tree, header: Header) -> list[CalibrationRule | None]:
+    """Return what BASE asks of the judges of one of HEAD's datasets: by its own file, and for what it tests newly.
+
+    For that BASE asks what its other datasets ask that test the same prompt, or that lost one: HEAD may have renamed
+    both.
+    """
+    ruled = context.shared(_ruled_by_base)
+    if not ruled:
         return []
+    new = {*header.prompts} - _prompts_of(base, header.path)
+    counting = [path for path, each in ruled.items() if path == header.path or _inherits(each, new)]
+    return [ruled[path].rule for path in counting]
+
+
+def _inherits(ruled: _RuledByBase, new: Collection[str]) -> bool:
+    return bool(new) and (ruled.is_homeless or not ruled.prompts.isdisjoint(new))
+
+
+def _ruled_by_base(context: Context) -> dict[str, _RuledByBase]:
+    """Return by path the datasets of BASE that ask for calibrated judges; one that cannot be read may ask for it."""
+    base, head = context.trusted_judges or context.tree, context.tree
+    found: dict[str, _RuledByBase] = {}
+    known = None
+    for path in DatasetIndex(base).paths():
+        try:
+            if CALIBRATED.encode() not in (data := base.read(path)):
+                continue
+            file = read_dataset_file(data, path)
+        except WorkspaceError:
+            found[path] = _RuledByBase(CalibrationRule(), is_homeless=True)
+            continue
+        if (rule := calibration_rule(file.header.get("judge"))) is not None:
+            known = prompt_paths(head) if known is None else known
+            now = _prompts_of(head, path)
+            is_homeless = any(id_ not in now or id_ not in known for id_ in file.prompts)
+            found[path] = _RuledByBase(rule, frozenset(file.prompts), is_homeless)
+    return found
+
+
+def _prompts_of(tree: Tree, path: str) -> frozenset[str]:
+    """Return the prompts that a dataset of a tree tests; none if it is not there or cannot be read."""
+    try:
+        if is_prompt_file(path):
+            prompt = load_prompt_file(tree, path)
+            return frozenset([prompt.id] if prompt.own_tests else [])
+        return frozenset(read_dataset_file(tree.read(path), path).prompts)
+    except (FileNotFoundError, WorkspaceError):
+        return frozenset()
 
 
 def _lacking(

@@ -10,7 +10,15 @@ from promptctl.datasets.index import DatasetIndex
 from promptctl.differences.diff import diff_prompts
 from promptctl.differences.renames import Named, renames_between, sources_of
 from promptctl.errors import Problem, PromptNotFound, WorkspaceError
-from promptctl.files.names import DATASETS, SETTINGS, is_dataset, is_human_labels, is_prompt_file, is_recording
+from promptctl.files.names import (
+    DATASETS,
+    SETTINGS,
+    is_calibration,
+    is_dataset,
+    is_human_labels,
+    is_prompt_file,
+    is_recording,
+)
 from promptctl.files.tree import prompt_files
 from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.git.repository import Git
@@ -20,7 +28,7 @@ from promptctl.git.walk import FileChange
 from promptctl.prompts.loading import load_prompt
 from promptctl.prompts.prompt import Prompt
 from promptctl.reviews.change_notes import change_notes
-from promptctl.reviews.dataset_changes import compare_sides, inline_side, problems_of, side_of
+from promptctl.reviews.dataset_changes import JudgingOf, compare_sides, inline_side, problems_of, side_of
 from promptctl.reviews.review import DatasetReview, PromptReview
 
 
@@ -31,7 +39,7 @@ class Changes:
     `files` are shared files, with the prompts that pull them in; `recordings` files of recorded replies. `tests` names
     for each prompt to evaluate the datasets to do it over: all of its own where its behaviour is another, else those
     that changed. `stale` names by the former id of each prompt that has none in HEAD the datasets that test it and did
-    not change. `notes` are of files that none of these shows.
+    not change. `notes` are of files that none of these shows. With `is_about_judges` HEAD changed calibrations.
     """
 
     prompts: tuple[PromptReview, ...] = ()
@@ -41,6 +49,7 @@ class Changes:
     tests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     stale: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    is_about_judges: bool = False
 
     def why_untested(self, ids: Container[str | None]) -> str:
         """Return the reason why no dataset tests a prompt, by all its ids: HEAD may have taken its tests away."""
@@ -61,13 +70,19 @@ class _Loaded:
 
 
 def find_changes(
-    git: Git, base: CommitTree, head: CommitTree | WorkTree, trusted: CommitTree, limits: DatasetLimits = DEFAULT_LIMITS
+    git: Git,
+    base: CommitTree,
+    head: CommitTree | WorkTree,
+    trusted: CommitTree,
+    limits: DatasetLimits = DEFAULT_LIMITS,
+    judging: JudgingOf | None = None,
 ) -> Changes:
     """Find the changes from `base` to `head`. Only files that the changed ones can reach are loaded.
 
-    Judges are read from `trusted` on both sides: that HEAD has a different one changes no case.
+    Judges are read from `trusted` on both sides: that HEAD has a different one changes no case. `judging` says who
+    decides of a case's judges.
     """
-    return _Finder(git, base, head, trusted, limits).changes()
+    return _Finder(git, base, head, trusted, limits, judging).changes()
 
 
 def changed_datasets(
@@ -79,8 +94,15 @@ def changed_datasets(
 
 class _Finder:
     def __init__(
-        self, git: Git, base: CommitTree, head: CommitTree | WorkTree, trusted: CommitTree, limits: DatasetLimits
+        self,
+        git: Git,
+        base: CommitTree,
+        head: CommitTree | WorkTree,
+        trusted: CommitTree,
+        limits: DatasetLimits,
+        judging: JudgingOf | None = None,
     ) -> None:
+        self._judging = judging
         self._git = git
         self._limits = limits
         self._base = base
@@ -101,6 +123,7 @@ class _Finder:
             tests=self._tests(prompts, datasets),
             stale=self._stale(prompts),
             notes=tuple(change_notes(self._changed, self._head.places, new_links(self._base, self._head), prompts)),
+            is_about_judges=any(is_calibration(change.path) for change in self._changed),
         )
 
     # --- prompts ---------------------------------------------------------------------------------------------------
@@ -219,8 +242,8 @@ class _Finder:
         found = []
         for path in sorted(paths):
             earlier = former.get(path)
-            before = side_of(self._base, earlier or path, self._trusted, self._limits)
-            after = side_of(self._head, path, self._trusted, self._limits)
+            before = side_of(self._base, earlier or path, self._trusted, self._limits, self._judging)
+            after = side_of(self._head, path, self._trusted, self._limits, self._judging)
             review = compare_sides(path, before, after, earlier)
             if review is not None:
                 found.append(review)
@@ -230,8 +253,8 @@ class _Finder:
         """The tests that stand in prompt files."""
         found = []
         for prompt in prompts:
-            before = inline_side(self._base, prompt.base, self._trusted, self._limits)
-            after = inline_side(self._head, prompt.head, self._trusted, self._limits)
+            before = inline_side(self._base, prompt.base, self._trusted, self._limits, self._judging)
+            after = inline_side(self._head, prompt.head, self._trusted, self._limits, self._judging)
             if (before or after) and prompt.kind in ("changed", "renamed"):
                 review = compare_sides(prompt.path, before, after)
                 found += [review] if review is not None else []

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from promptctl.assertions.assertion import AskedJudge
+from promptctl.datasets.cases import Case
 from promptctl.datasets.dataset import Dataset, Header
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.tree import Tree
 from promptctl.files.wording import as_text
 from promptctl.formats.settings_file import CalibrationRule, DatasetLimits
 from promptctl.prompts.prompt import Prompt
-from promptctl.reviews.review import ChangeKind, DatasetReview, ReviewedCase
+from promptctl.reviews.review import ChangeKind, DatasetReview, Judging, ReviewedCase
 
+JudgingOf = Callable[[Dataset, Case], Judging]
 _HEADER = ("name", "description", "prompts", "tags", "min_pass")
 
 
@@ -29,24 +31,28 @@ class DatasetSide:
     judges: frozenset[AskedJudge] = frozenset()
 
 
-def side_of(tree: Tree, path: str, trusted: Tree, limits: DatasetLimits) -> DatasetSide | None:
+def side_of(
+    tree: Tree, path: str, trusted: Tree, limits: DatasetLimits, judging: JudgingOf | None = None
+) -> DatasetSide | None:
     """The dataset at a path of a tree; None if there is no such file. None of its code is run."""
     try:
         tree.read(path)
-        return _side(Dataset.open(tree, path, code="skip", trusted=trusted, limits=limits), None)
+        return _side(Dataset.open(tree, path, code="skip", trusted=trusted, limits=limits), None, judging)
     except FileNotFoundError:
         return None
     except WorkspaceError as error:
         return DatasetSide(problems=problems_of(error, path))
 
 
-def inline_side(tree: Tree, prompt: Prompt | None, trusted: Tree, limits: DatasetLimits) -> DatasetSide | None:
+def inline_side(
+    tree: Tree, prompt: Prompt | None, trusted: Tree, limits: DatasetLimits, judging: JudgingOf | None = None
+) -> DatasetSide | None:
     """The tests in a prompt's own file; None if it has none."""
     dataset = Dataset.of_prompt(prompt, tree, trusted, limits) if prompt is not None else None
     if dataset is None or prompt is None:
         return None
     try:
-        return _side(dataset, prompt)
+        return _side(dataset, prompt, judging)
     except WorkspaceError as error:
         return DatasetSide(dataset.header, problems=problems_of(error, prompt.path))
 
@@ -110,7 +116,7 @@ def problems_of(error: WorkspaceError, path: str) -> tuple[Problem, ...]:
     return (Problem(error.message, error.place or Place(path), error.hint, "unreadable"),)
 
 
-def _side(dataset: Dataset, prompt: Prompt | None) -> DatasetSide:
+def _side(dataset: Dataset, prompt: Prompt | None, judging: JudgingOf | None) -> DatasetSide:
     cases: dict[str, ReviewedCase] = {}
     judges: set[AskedJudge] = set()
     for case in dataset.cases(prompt):
@@ -122,6 +128,7 @@ def _side(dataset: Dataset, prompt: Prompt | None) -> DatasetSide:
             case.cluster,
             frozenset(each.digest for each in case.assertions if each.weight),
             math.inf if case.threshold is None else case.threshold,
+            judging=judging(dataset, case) if judging is not None and case.judges else Judging(),
         )
         judges.update(case.judges)
     return DatasetSide(dataset.header, cases, defaults=dataset.defaults, judges=frozenset(judges))

@@ -86,10 +86,24 @@ class PromptReview:
 
 
 @dataclass(frozen=True, slots=True)
+class Judging:
+    """The number of a case's judged assertions, and of those whose judge may decide; `is_ruled` if not all may."""
+
+    asked: int = 0
+    deciding: int = 0
+    is_ruled: bool = False
+
+    def is_undone(self, after: Judging) -> bool:
+        """Return True if fewer judges decide, which were licensed or of which now one is not."""
+        return after.deciding < self.deciding and (self.is_ruled or after.deciding < after.asked)
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewedCase:
     """A case at one moment: the hash of its content, and what of it decides results.
 
-    `assertions` are the digests of those that decide. `threshold` is infinite if all of them must hold.
+    `assertions` are the digests of those that weigh anything, `judging` is of those that ask judges. `threshold` is
+    infinite if all of them must hold.
     """
 
     content: str
@@ -99,6 +113,7 @@ class ReviewedCase:
     cluster: str | None = None
     assertions: frozenset[str] = frozenset()
     threshold: float = math.inf
+    judging: Judging = field(default=Judging(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,13 +22,14 @@ from promptctl.labels.stretch import moves_between
 from promptctl.reviews.base_bars import below_base
 from promptctl.reviews.behind import tests_behind
 from promptctl.reviews.changes import Changes, find_changes
+from promptctl.reviews.deciding_judges import DecidingJudges, undone_by_merging
 from promptctl.reviews.judges import judges_of_head
 from promptctl.reviews.measuring import Task, tasks_of
 from promptctl.reviews.place import check_place
 from promptctl.reviews.range import ReviewRange, default_base, find_range, settings_of
 from promptctl.reviews.request import ReviewRequest
 from promptctl.reviews.review import Measurement, Review, ReviewSide
-from promptctl.reviews.taken_away import taken_away
+from promptctl.reviews.taken_away import taken_away, undecided_now
 
 if TYPE_CHECKING:
     from promptctl.git.repository import Git
@@ -59,13 +60,18 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
         tip = CommitTree(git, found.tip)
         check_place(git, context.start, tip, base, head)
         settings = settings_of(tip)
-        changes = find_changes(git, base, head, tip, (settings or Settings()).limits)
         needs_recordings = request.is_evaluated and request.replies not in ("record", "refresh")  # to the work tree
         recordings = _recordings(context, head, Path(folder)) if needs_recordings else None
         with closing(context.at(head, settings or Settings(), tip, recordings)) as other:
+            deciding = DecidingJudges(other, request.judge, request.judge_parameters)
+            changes = find_changes(git, base, head, tip, other.settings.limits, deciding.of)
             tasks = tuple(tasks_of(other, request, found, changes))
             differs = is_changed(tip, head, SETTINGS)
             named = filter(None, (other.settings.model, other.settings.gate.judge, request.judge))
+            own_judges = list(judges_of_head(base, head, tip, changes, [*named], other.settings.limits))
+            undecided = list(undecided_now(changes.datasets, changes.prompts))
+            if own_judges or differs or changes.is_about_judges:
+                undecided += _undone(other, head, deciding, request)
             about = Review(
                 tip=ReviewSide(found.tip, request.base or (line.name if line else None)),
                 base=ReviewSide(found.base),
@@ -81,7 +87,8 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
                 taken_away=(
                     *taken_away(changes.datasets, changes.prompts, changes.stale),
                     *tests_behind(git, base, tip, changes, other.settings.limits),
-                    *judges_of_head(base, head, tip, changes, [*named], other.settings.limits),
+                    *own_judges,
+                    *undecided,
                     *_recorded_judges(changes, tasks),
                 ),
                 rule=rule_of(other.settings.gate.rule, request.rule),
@@ -93,7 +100,8 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
             is_strict = about.rule.gate == "strict"
             below = list(below_base(other.log, about, measurements)) if is_strict and measurements else []
             wrong = list(_wrong_settings(head)) if differs else []
-            return _concluded(request, about, tasks, measurements, [*wrong, *below])
+            unjudged = [Decision.of(INCOMPLETE, f"A judge of BASE decides no longer: {each}.") for each in undecided]
+            return _concluded(request, about, tasks, measurements, [*wrong, *below, *unjudged])
 
 
 def _concluded(
@@ -122,6 +130,19 @@ def _concluded(
     if decision.is_passed:
         decision = Decision.of(OK, "No check failed.")
     return replace(review, measurements=tuple(measurements), decision=decision)
+
+
+def _undone(
+    context: Context, head: CommitTree | WorkTree, deciding: DecidingJudges, request: ReviewRequest
+) -> Iterator[str]:
+    """Yield what HEAD's own settings, judges and calibrations undo; nothing for settings that cannot be read."""
+    try:
+        settings = settings_of(head) or Settings()
+    except GitError:
+        raise
+    except WorkspaceError:
+        return
+    yield from undone_by_merging(context, settings, head, deciding, request)
 
 
 def _wrong_settings(head: CommitTree | WorkTree) -> Iterator[Decision]:

@@ -22,6 +22,8 @@ _WEAKER: dict[str, _Test] = {
         or (after.assertions == before.assertions and after.threshold < before.threshold)
     ),
 }
+# Not among those: where a judge decides no longer, no comparison of results says anything of what it was asked.
+_JUDGED: dict[str, _Test] = {"decided by fewer judges": lambda before, after: before.judging.is_undone(after.judging)}
 
 
 def taken_away(
@@ -34,12 +36,7 @@ def taken_away(
     of the prompt, is not gone. One whose content is another under the same id is told among the dataset's changes:
     whether it asks for less is for people to see, unless it has the same assertions but some.
     """
-    former = {prompt.former_id: prompt.id for prompt in prompts if prompt.former_id}
-    names = _Names(
-        former,
-        successors(datasets, prompts),
-        {prompt.id for prompt in prompts if prompt.kind == "removed"},
-    )
+    names = _names_of(datasets, prompts)
     told = [line for dataset in datasets if dataset.before for line in _TakenAway(dataset, datasets, names).lines()]
     for old, paths in stale.items():
         now = name_some(names.then(names.now([old])))
@@ -51,6 +48,23 @@ def taken_away(
     told = list(dict.fromkeys(told))
     more = [f"{len(told) - _MOST} more of the kind"] if len(told) > _MOST else []
     return (*told[:_MOST], *more)
+
+
+def undecided_now(datasets: Sequence[DatasetReview], prompts: Sequence[PromptReview]) -> tuple[str, ...]:
+    """Return where judges that decided in BASE decide no longer, as one that has no licence does; as `taken_away`."""
+    names = _names_of(datasets, prompts)
+    looked = (
+        _TakenAway(each, datasets, names)
+        for each in datasets
+        if any(case.judging.deciding for case in each.before.values())
+    )
+    return tuple(dict.fromkeys(line for each in looked for line in each.undecided()))
+
+
+def _names_of(datasets: Sequence[DatasetReview], prompts: Sequence[PromptReview]) -> _Names:
+    former = {prompt.former_id: prompt.id for prompt in prompts if prompt.former_id}
+    removed = {prompt.id for prompt in prompts if prompt.kind == "removed"}
+    return _Names(former, successors(datasets, prompts), removed)
 
 
 def successors(datasets: Sequence[DatasetReview], prompts: Sequence[PromptReview]) -> dict[str, str]:
@@ -88,7 +102,7 @@ def _doubtful_heirs(datasets: Sequence[DatasetReview], prompts: Sequence[PromptR
 
 def is_weaker(before: ReviewedCase, after: ReviewedCase) -> bool:
     """Return True if a case asks for less than another in any way that is known."""
-    return any(test(before, after) for test in _WEAKER.values())
+    return any(test(before, after) for test in (*_WEAKER.values(), *_JUDGED.values()))
 
 
 def _is_tested_alike(new: str, own: Sequence[DatasetReview], datasets: Sequence[DatasetReview]) -> bool:
@@ -151,14 +165,20 @@ class _TakenAway:
         if lost:
             yield f"{path} lost {count(len(lost), 'case')} ({name_some(list(lost))})"
         for prompt in self._prompts:
-            for what, is_weaker in _WEAKER.items():
-                ids = [
-                    id_ for id_, case in self._dataset.before.items() if self._is_weaker(prompt, id_, case, is_weaker)
-                ]
-                if ids:
-                    yield f"{path}: {count(len(ids), 'case')} {what} ({name_some(ids)})"
+            yield from self._weaker(prompt, path, _WEAKER)
             yield from self._lower_bars(prompt, path)
             yield from self._freed_judges(prompt, path)
+
+    def undecided(self) -> Iterator[str]:
+        """Yield the cases in which fewer judges decide."""
+        for prompt in self._prompts:
+            yield from self._weaker(prompt, self._dataset.former_path or self._dataset.path, _JUDGED)
+
+    def _weaker(self, prompt: str, path: str, tests: Mapping[str, _Test]) -> Iterator[str]:
+        for what, is_weaker in tests.items():
+            ids = [id_ for id_, case in self._dataset.before.items() if self._is_weaker(prompt, id_, case, is_weaker)]
+            if ids:
+                yield f"{path}: {count(len(ids), 'case')} {what} ({name_some(ids)})"
 
     def _lower_bars(self, prompt: str, path: str) -> Iterator[str]:
         """Each lower `min_pass` that counts for a case of this dataset: that of its home which asks for most."""

@@ -56,6 +56,27 @@ def graded(pull: Pull, server: OpenAIServer) -> Pull:
     return pull
 
 
+def calibrate(pull: Pull) -> None:
+    """Write the calibration of the judge of the only rubric, as a review asks it."""
+    with open_workspace(pull.root, pull.environ) as workspace:
+        context, asked = workspace.context, AskedJudge("judges/llm-rubric", None)
+        known = identify(context, asked, "local/judge", {}, needs_key=True)
+        dataset = dataset_index(context, "refuse").open("datasets/triage.yaml")
+        (rubric,) = {each.rubric for case in dataset.cases() for each in case.assertions if each.rubric}
+    made = Calibration(
+        judge="judges/llm-rubric",
+        judge_digest=known.digest,
+        model=known.model,
+        parameters=known.parameters,
+        server=known.server,
+        rubric=rubric,
+        rubric_type="llm-rubric",
+        measured_at=utc_now()[:10],
+        verdicts=VerdictCounts(20, 0, 0, 20),
+    )
+    pull.write(calibration_path(made.judge), calibration_bytes(made.judge, [made]).decode())
+
+
 def grades(pull: Pull, **request: Any) -> tuple[int, int, list[str]]:
     """The exit code, how many cases pass on head, and what is told as taken away."""
     data = pull.data(**request)
@@ -176,24 +197,91 @@ def test_what_base_asks_of_judges_holds_whatever_head_makes_of_it(graded: Pull) 
 def test_a_calibration_of_head_licenses_nobody_and_that_of_base_does(graded: Pull) -> None:
     graded.dataset(*(judged(n) for n in range(3)), min_pass=0, judge="calibrated")
     base = graded.commit("Ask for agreement")
-    with open_workspace(graded.root, graded.environ) as workspace:
-        context, asked = workspace.context, AskedJudge("judges/llm-rubric", None)
-        known = identify(context, asked, "local/judge", {}, needs_key=True)
-        dataset = dataset_index(context, "refuse").open("datasets/triage.yaml")
-        (rubric,) = {each.rubric for case in dataset.cases() for each in case.assertions}
-    made = Calibration(
-        judge="judges/llm-rubric",
-        judge_digest=known.digest,
-        model=known.model,
-        parameters=known.parameters,
-        server=known.server,
-        rubric=rubric,
-        rubric_type="llm-rubric",
-        measured_at=utc_now()[:10],
-        verdicts=VerdictCounts(20, 0, 0, 20),
-    )
-    graded.write(calibration_path(made.judge), calibration_bytes(made.judge, [made]).decode())
+    calibrate(graded)
     own = graded.edit("prompts/triage.prompt.yaml", "Say one word.", "Say a word.")
     assert graded.data(base=base)["exit_code"] == INCOMPLETE
     graded.edit("prompts/triage.prompt.yaml", "Say a word.", "Say some word.")
     assert graded.data(base=own)["exit_code"] == OK
+
+
+EASY = {"type": "contains", "value": "i"}
+FEWER = "datasets/triage.yaml: 3 cases decided by fewer judges (case-0, case-1, case-2)"
+
+
+def beside(rubric: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{**judged(n), "assert": [rubric, EASY]} for n in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("rubric", "header"),
+    [
+        ({**RUBRIC, "value": "is polite."}, {"judge": "calibrated"}),
+        ({"type": "assert-set", "assert": [{**RUBRIC, "model": "local/big"}]}, {"judge": "calibrated"}),
+        ({"type": "contains", "value": "b"}, {"judge": "calibrated"}),
+        (RUBRIC, {"judge": {"calibrated": {"labels": 1000}}}),
+    ],
+)
+def test_a_judge_that_decided_and_decides_no_longer_is_taken_away(
+    graded: Pull, rubric: dict[str, Any], header: dict[str, Any]
+) -> None:
+    graded.dataset(*beside(RUBRIC), min_pass=0, judge="calibrated")
+    calibrate(graded)
+    base = graded.commit("Ask for agreement")
+    graded.edit("prompts/triage.prompt.yaml", "Say one word.", "Say a word.")
+    same = graded.data(base=base, is_evaluated=False, rule=STRICT)
+    assert (same["exit_code"], same["taken_away"]) == (OK, [])
+    graded.dataset(*beside(rubric), min_pass=0, **header)
+    graded.commit("A judge that nobody measured")
+    strict = graded.data(base=base, is_evaluated=False, rule=STRICT)
+    assert (strict["exit_code"], FEWER in strict["taken_away"]) == (CHECK_FAILED, True)
+    other = graded.data(base=base, is_evaluated=False)
+    assert (other["exit_code"], FEWER in other["taken_away"]) == (INCOMPLETE, True)
+
+
+@pytest.mark.parametrize("what", ["broken", "settings", "judge"])
+def test_what_head_does_to_calibrations_settings_and_judges_counts_as_of_the_merge(graded: Pull, what: str) -> None:
+    graded.dataset(*beside(RUBRIC), min_pass=0, judge="calibrated")
+    calibrate(graded)
+    base = graded.commit("Ask for agreement")
+    if what == "broken":
+        graded.write("datasets/calibrations/zz.json", "{}")
+    elif what == "settings":
+        settings = (graded.root / "promptctl.yaml").read_text()
+        graded.write("promptctl.yaml", settings.replace("judge: local/judge", "judge: local/big"))
+    else:
+        graded.write(OWN, JUDGE.replace('{% include "shared/how.j2" %}', "Hard:"))
+    graded.commit("Change what licenses")
+    told = (
+        "with HEAD's own settings, judges and calibrations fewer judges decide in 3 cases of datasets/triage.yaml "
+        "(case-0, case-1, case-2)"
+    )
+    strict = graded.data(base=base, is_evaluated=False, rule=STRICT)
+    assert (strict["exit_code"], told in strict["taken_away"]) == (CHECK_FAILED, True)
+    assert graded.data(base=base, is_evaluated=False)["exit_code"] == INCOMPLETE
+
+
+def test_a_rule_that_takes_the_judges_of_base_out_is_told_and_removing_one_without_a_rule_is_not(graded: Pull) -> None:
+    graded.dataset(*beside(RUBRIC), min_pass=0)
+    base = graded.commit("No rule")
+    graded.dataset(*beside(RUBRIC), min_pass=0, judge="calibrated")
+    graded.commit("A rule that nobody meets")
+    assert graded.data(base=base, is_evaluated=False)["taken_away"] == [FEWER]
+    graded.dataset(*beside({"type": "contains", "value": "b"}), min_pass=0)
+    graded.commit("A different test")
+    assert graded.data(base=base, is_evaluated=False)["taken_away"] == []
+
+
+@pytest.mark.parametrize("formerly", ["", "formerly: [triage]\n"])
+def test_a_rule_of_base_holds_though_prompt_and_dataset_are_renamed_together(graded: Pull, formerly: str) -> None:
+    graded.dataset(*(judged(n) for n in range(3)), min_pass=0, judge="calibrated")
+    base = graded.commit("Ask for agreement")
+    own = (graded.root / "prompts/triage.prompt.yaml").read_text()
+    graded.git("rm", "--quiet", "prompts/triage.prompt.yaml", "datasets/triage.yaml")
+    graded.write("prompts/sorting.prompt.yaml", formerly + own.replace("Say one word.", "Write a single word, please."))
+    graded.dataset(*(judged(n) for n in range(3)), name="sorting", prompt="sorting", min_pass=0)
+    graded.commit("Under a different name")
+    data = graded.data(base=base)
+    found = evaluation_of(data, "sorting")
+    sides = [each["head"] for each in found["comparisons"]] or found["evaluations"]
+    assert (data["exit_code"], sides[0]["errors"]) == (INCOMPLETE, 3)
+    assert "decided nothing" in sides[0]["reason"]
