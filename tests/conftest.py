@@ -35,13 +35,23 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="session")
+def git_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `git init` begins with: no sample of a hook, which each copy of a repository would have to copy as well."""
+    folder = tmp_path_factory.mktemp("template")
+    (folder / "hooks").mkdir()
+    (folder / "info").mkdir()
+    return folder
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _isolated_session(tmp_path_factory: pytest.TempPathFactory, git_template: Path) -> Iterator[None]:
     """HOME, Git identity and Git configuration are the suite's own; no key of the machine's and no runner is seen."""
     home = tmp_path_factory.mktemp("home")
     (home / ".gitconfig").write_text(
         "[user]\n\tname = Test Author\n\temail = author@example.com\n"
-        '[init]\n\tdefaultBranch = main\n[protocol "file"]\n\tallow = always\n[maintenance]\n\tauto = false\n'
+        f"[init]\n\tdefaultBranch = main\n\ttemplateDir = {git_template}\n"
+        '[protocol "file"]\n\tallow = always\n[maintenance]\n\tauto = false\n'
     )
     patch = pytest.MonkeyPatch()
     for name in list(os.environ):

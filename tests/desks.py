@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from tests.repositories import Repo
 
 PROMPT = "support/triage"
-PATH = "prompts/support/triage.prompt.yaml"
 
 
 _OPENED: list[Git] = []
@@ -50,8 +49,6 @@ def close_repositories() -> Iterator[None]:
 @pytest.fixture(name="ada")
 def first_clone(repo: Repo, remote: Repo) -> Desk:
     """The first clone, with four versions on the remote's main branch."""
-    add_versions(repo)
-    repo.git("push", "--quiet", "origin", "main", "--tags")
     return Desk(repo)
 
 
@@ -66,8 +63,7 @@ def second_clone(ada: Desk, remote: Repo, clone: Callable[..., Repo]) -> Desk:
 
 @pytest.fixture(name="alone")
 def repository_without_remote(empty_repo: Repo) -> Desk:
-    """A repository without a remote."""
-    add_versions(empty_repo)
+    """A repository without a remote, with four versions."""
     return Desk(empty_repo, remote=None)
 
 
@@ -126,15 +122,6 @@ class Desk:
         """Every reference, HEAD and the configuration: what a refused move must leave as it was."""
         refs = self.repo.git("for-each-ref", "--format=%(refname) %(objectname)")
         return "\n".join([refs, self.repo.head, self.repo.git("config", "--list", "--local")])
-
-
-def add_versions(repo: Repo, count: int = 4) -> list[str]:
-    """Commit versions v1 … of the prompt, each tagged with its number for the tests' convenience."""
-    commits = []
-    for number in range(1, count + 1):
-        commits.append(repo.commit(f"Version {number}", {PATH: f"messages: [{{role: user, content: say {number}}}]\n"}))
-        (repo.path / f".git/refs/tags/v{number}").write_text(commits[-1] + "\n")
-    return commits
 
 
 def write_hook(remote: Repo, name: str, script: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +23,7 @@ messages:
     content: |
       {{ ticket }}
 """
+PATH = "prompts/support/triage.prompt.yaml"
 
 
 def prompt_text(content: str = "{{ ticket }}", **keys: str) -> str:
@@ -95,6 +97,15 @@ def head_of(folder: Path) -> str:
         return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
 
 
+def add_versions(repo: Repo, count: int = 4) -> list[str]:
+    """Commit versions v1 … of the prompt, each tagged with its number for the tests' convenience."""
+    commits = []
+    for number in range(1, count + 1):
+        commits.append(repo.commit(f"Version {number}", {PATH: f"messages: [{{role: user, content: say {number}}}]\n"}))
+        (repo.path / f".git/refs/tags/v{number}").write_text(commits[-1] + "\n")
+    return commits
+
+
 def copied(made: Path, folder: Path) -> None:
     """Copy repositories that were made once, to where nothing is: they name each other's new places."""
     shutil.copytree(made, folder, symlinks=True, dirs_exist_ok=True)
@@ -103,7 +114,7 @@ def copied(made: Path, folder: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def isolated_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def isolated_git(tmp_path: Path, git_template: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A HOME and a Git configuration of the test's own; returns the configuration file."""
     for name in list(os.environ):
         if name.startswith("GIT_"):
@@ -112,7 +123,8 @@ def isolated_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home.mkdir()
     configuration = home / ".gitconfig"
     configuration.write_text(
-        "[user]\n name = Ada Example\n email = ada@example.org\n[init]\n defaultBranch = main\n"
+        "[user]\n name = Ada Example\n email = ada@example.org\n"
+        f"[init]\n defaultBranch = main\n templateDir = {git_template}\n"
         '[protocol "file"]\n allow = always\n[commit]\n gpgSign = false\n[maintenance]\n auto = false\n'
     )
     monkeypatch.setenv("HOME", str(home))
@@ -123,34 +135,55 @@ def isolated_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def empty_repo(tmp_path: Path) -> Repo:
-    """A repository with a work tree and no commit."""
-    path = tmp_path / "work"
-    path.mkdir()
-    repo = Repo(path)
-    repo.git("init", "--quiet")
-    return repo
+def empty_repo(request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Repo:
+    """A repository with a work tree and no commit, but what the other fixtures of the test begin with."""
+    if grown := next((name for name in ("ada", "alone", "remote", "repo") if name in request.fixturenames), ""):
+        copied(_made(tmp_path_factory.getbasetemp() / grown), tmp_path)
+        return Repo(tmp_path / "work")
+    return _initialised(tmp_path / "work")
 
 
 @pytest.fixture
 def repo(empty_repo: Repo) -> Repo:
     """A repository whose one commit holds a workspace with the prompt `support/triage`."""
-    empty_repo.commit("Begin", {"promptctl.yaml": "{}\n", "prompts/support/triage.prompt.yaml": TRIAGE})
     return empty_repo
 
 
 @pytest.fixture
 def remote(repo: Repo, tmp_path: Path) -> Repo:
     """A bare repository that `repo` has pushed its main branch to, under the name `origin`."""
-    path = tmp_path / "remote.git"
-    subprocess.run(["git", "init", "--quiet", "--bare", str(path)], check=True)
-    bare = Repo(path)
-    bare.git("config", "uploadpack.allowFilter", "true")
-    bare.git("config", "uploadpack.allowAnySHA1InWant", "true")
-    repo.git("remote", "add", "origin", str(path))
-    repo.git("push", "--quiet", "--set-upstream", "origin", "main")
-    repo.git("remote", "set-head", "origin", "main")
+    bare = Repo(tmp_path / "remote.git")
+    if repo.head != (bare.path / "refs/heads/main").read_text().strip():  # another fixture went on from there
+        repo.git("push", "--quiet", "origin", "main")
     return bare
+
+
+@cache
+def _made(folder: Path) -> Path:
+    """What the fixture of the folder's name begins with; each test gets a copy."""
+    repo = _initialised(folder / "work")
+    if folder.name != "alone":
+        repo.commit("Begin", {"promptctl.yaml": "{}\n", PATH: TRIAGE})
+    if folder.name in ("ada", "remote"):
+        bare = Repo(folder / "remote.git")
+        subprocess.run(["git", "init", "--quiet", "--bare", str(bare.path)], check=True)
+        bare.git("config", "uploadpack.allowFilter", "true")
+        bare.git("config", "uploadpack.allowAnySHA1InWant", "true")
+        repo.git("remote", "add", "origin", str(bare.path))
+        repo.git("push", "--quiet", "--set-upstream", "origin", "main")
+        repo.git("remote", "set-head", "origin", "main")
+    if folder.name in ("ada", "alone"):
+        add_versions(repo)
+    if folder.name == "ada":
+        repo.git("push", "--quiet", "origin", "main", "--tags")
+    return folder
+
+
+def _initialised(path: Path) -> Repo:
+    path.mkdir(parents=True)
+    repo = Repo(path)
+    repo.git("init", "--quiet")
+    return repo
 
 
 @pytest.fixture

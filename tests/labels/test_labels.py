@@ -10,8 +10,8 @@ from promptctl.errors import GitError, HistoryIncomplete, LabelRefused, Revision
 from promptctl.labels.chains import LabelTags, current, listing, recorded_otherwise
 from promptctl.labels.tags import LabelEvent, LabelName, one_line, parse_name
 from promptctl.labels.times import live_at
-from tests.desks import PATH, PROMPT, Desk, hand_tag
-from tests.repositories import Repo
+from tests.desks import PROMPT, Desk, hand_tag
+from tests.repositories import PATH, Repo
 
 NAME = "prompt/support/triage@production"
 TAG = f"refs/tags/{NAME}"

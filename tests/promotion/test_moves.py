@@ -16,8 +16,8 @@ from promptctl.labels.trust import LabelTrust
 from promptctl.promotion.moves import Mover, MoveResult, candidate_of
 from promptctl.prompts.prompt import Prompt
 from promptctl.versions.prompt_at_version import Version
-from tests.desks import PATH, PROMPT, Desk, add_versions, open_git, write_hook
-from tests.repositories import Repo
+from tests.desks import PROMPT, Desk, open_git, write_hook
+from tests.repositories import PATH, Repo, add_versions
 
 TAG = "refs/tags/prompt/support/triage@production"
 Clone = Callable[..., Repo]
