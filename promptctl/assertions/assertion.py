@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptctl.assertions.judge import Judge, Licence
-from promptctl.assertions.outcome import Graded, Outcome, Undecided, Ungraded, why_undecided
+from promptctl.assertions.outcome import EarlyOutcome, Graded, Outcome, Ungraded, why_undecided
 from promptctl.assertions.paths import Find
 from promptctl.assertions.shapes import Shape
 from promptctl.assertions.subject import Subject
@@ -180,8 +180,8 @@ async def grade(assertion: Assertion, subject: Subject, judge: Judge | None = No
         if assertion.type.startswith(NOT) and outcome.passed is not None and outcome.score is not None:
             opposite = None if outcome.expected is None else {"not": outcome.expected}
             outcome = replace(outcome, passed=not outcome.passed, score=1.0 - outcome.score, expected=opposite)
-    except Undecided as undecided:
-        outcome = undecided.outcome
+    except EarlyOutcome as early:
+        outcome = early.outcome
     except RecursionError:
         outcome = Ungraded("the reply is nested too deeply to be compared").outcome
     model: str | None = None
@@ -191,4 +191,5 @@ async def grade(assertion: Assertion, subject: Subject, judge: Judge | None = No
     if judge is not None and outcome.execution_ids and not kind.takes_assertions:
         model = judge.model_for(assertion.judge_prompt, assertion.options.get("model"))
     lack = why_undecided(outcome.parts) if kind.takes_assertions else licence.lack
-    return Graded(assertion.type, outcome, assertion.weight, assertion.metric, model, licence.calibration, lack)
+    named = None if model is None else assertion.options.get("prompt")
+    return Graded(assertion.type, outcome, assertion.weight, assertion.metric, model, licence.calibration, lack, named)

@@ -34,7 +34,8 @@ class Outcome:
 class Graded:
     """Outcome of one assertion, with the assertion's type, weight and metric, and the model that judged, if one did.
 
-    `calibration` is the key of the judge's calibration. `undecided` says why the outcome is only shown and decides
+    `judge_prompt` is the prompt that the assertion names for its judge. `calibration` is the key of the judge's
+    calibration. `undecided` says why the outcome is only shown and decides
     nothing: agreement with people is asked for, and this judge has not shown it.
     """
 
@@ -45,6 +46,7 @@ class Graded:
     judge: str | None = None
     calibration: str | None = None
     undecided: str | None = None
+    judge_prompt: str | None = None
 
     @property
     def decides(self) -> bool:
@@ -57,6 +59,7 @@ class Graded:
         optional: Mapping[str, Any] = {
             "metric": self.metric,
             "judge": self.judge,
+            "judge_prompt": self.judge_prompt,
             "calibration": self.calibration,
             "undecided": self.undecided,
             "weight": None if self.weight == 1.0 else self.weight,
@@ -81,7 +84,7 @@ def why_undecided(parts: Sequence[Graded]) -> str | None:
     return weighing[0] if weighing and None not in weighing else None
 
 
-class Undecided(Exception):
+class EarlyOutcome(Exception):
     """Ends the grading of one assertion before it is done. Always becomes its `outcome`, and never escapes."""
 
     def __init__(self, outcome: Outcome) -> None:
@@ -89,7 +92,7 @@ class Undecided(Exception):
         self.outcome = outcome
 
 
-class Ungraded(Undecided):
+class Ungraded(EarlyOutcome):
     """The assertion cannot be graded on this reply; the message says why.
 
     `cost_nano_usd` and `execution_ids` are of the judge's calls that were made all the same.
@@ -101,7 +104,7 @@ class Ungraded(Undecided):
         super().__init__(Outcome(None, None, reason, None, got, cost_nano_usd, execution_ids))
 
 
-class Unmet(Undecided):
+class Unmet(EarlyOutcome):
     """The assertion looks at something that is not there.
 
     It fails, with `not-` too, since nothing was seen to be absent.

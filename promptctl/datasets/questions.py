@@ -10,7 +10,7 @@ from typing import Any
 
 from promptctl.assertions.assertion import NOT, Assertion
 from promptctl.assertions.model_graded import DEFAULT_RELEVANCE, FACTUAL_RELATIONS, asked
-from promptctl.assertions.outcome import Undecided
+from promptctl.assertions.outcome import EarlyOutcome
 from promptctl.assertions.subject import Subject
 from promptctl.datasets.cases import Case
 from promptctl.datasets.dataset import Dataset
@@ -110,7 +110,7 @@ class Questions:
             assertion = replace(each, find=None)
             try:
                 text, part = hidden(_text(each, subject)), (assertion if is_part else each).text(subject)
-            except Undecided:
+            except EarlyOutcome:
                 continue
             choices = tuple(each.options.get("choices", ()))
             question = Question(case, assertion, each.type.removeprefix(NOT), text, choices, part)

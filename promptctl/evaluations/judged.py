@@ -11,12 +11,17 @@ from promptctl.statistics.intervals import clustered_rate, independent_cases, wi
 
 
 class Judged(NamedTuple):
-    """Assertions that are counted together: of one type, judge and calibration, and why they decide nothing."""
+    """Assertions that are counted together: of one type, judge and calibration, and why they decide nothing.
+
+    `judge` is the model, `prompt` the one that they name, None for the type's own. A calibration is of one rubric;
+    without one all rubrics are counted together.
+    """
 
     type: str
     judge: str
     calibration: str | None = None
     undecided: str | None = None
+    prompt: str | None = None
 
 
 @dataclass(slots=True)
@@ -36,7 +41,8 @@ class JudgedRates:
 
     def add(self, graded: Mapping[str, Any], cluster: str | None) -> None:
         """Count one judged assertion, as results keep it."""
-        key = Judged(graded["type"], graded["judge"], graded.get("calibration"), graded.get("undecided"))
+        names = ("calibration", "undecided", "judge_prompt")
+        key = Judged(graded["type"], graded["judge"], *(graded.get(name) for name in names))
         found, passed = self._found.setdefault(key, _Verdicts()), graded.get("passed")
         if passed is None:
             found.errors += 1
@@ -64,6 +70,8 @@ class JudgedRates:
         data: dict[str, Any] = {
             "type": key.type,
             "judge": key.judge,
+            "judge_prompt": key.prompt,
+            "rubric": known["rubric"] if known else None,
             "calibration": key.calibration,
             "undecided": key.undecided,
             "passed": found.passed,
@@ -77,6 +85,7 @@ class JudgedRates:
             "corrected_high": None,
             "kappa": known["kappa"]["value"] if known else None,
             "labels": None,
+            "uncorrected": None if key.calibration is None else "its calibration is younger than the evaluation",
         }
         if not n:
             return data
@@ -87,9 +96,20 @@ class JudgedRates:
             counts = VerdictCounts(**known["verdicts"])
             data["labels"] = counts.n
             independent = independent_cases(units) if units else n
+            data["uncorrected"] = _why_uncorrected(counts)
             corrected = rogan_gladen(found.passed / n, independent, counts.sensitivity, counts.specificity)
             if corrected is not None:
+                data["uncorrected"] = None
                 data["corrected_rate"] = round(corrected.rate, 6)
                 data["corrected_low"] = round(corrected.interval.low, 6)
                 data["corrected_high"] = round(corrected.interval.high, 6)
         return data
+
+
+def _why_uncorrected(counts: VerdictCounts) -> str:
+    """Return the reason for which no rate of a judge can be corrected, where none can."""
+    if not counts.specificity.n:
+        return "the judge was tried on no reply that people let fail"
+    if not counts.sensitivity.n:
+        return "the judge was tried on no reply that people let pass"
+    return "the judge did no better than chance"

@@ -15,7 +15,13 @@ from promptctl.errors import PromptNotFound, RevisionNotFound, WorkspaceError
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.planning import check_models, judging_model
 from promptctl.evaluations.request import EvaluationRequest
-from promptctl.evaluations.rules import calibration_rule_of, judge_rules, reply_rules, server_digest
+from promptctl.evaluations.rules import (
+    calibration_rule_of,
+    judge_rules,
+    known_calibrations,
+    reply_rules,
+    server_digest,
+)
 from promptctl.files.names import SETTINGS
 
 if TYPE_CHECKING:
@@ -88,7 +94,8 @@ def _check_same(
         f"the server of {row.model}": spec.server != server_digest(target.server),
         f"the model that judges (now {judge})": spec.judge_model != judge,
         "the server, the rule or the parameters of a judge": spec.rules.get("judges") != rules.get("judges"),
-        "which judges are calibrated": spec.rules.get("uncalibrated") != rules.get("uncalibrated"),
+        "which judges are calibrated": spec.rules.get("uncalibrated") != rules.get("uncalibrated")
+        or spec.calibrations.keys() != known_calibrations(context, request, dataset, target.prompt).keys(),
         f"the rule of {row.model} in {SETTINGS}": _of_model(spec.rules) != _of_model(rules),
     }
     if differing := [what for what, is_changed in changed.items() if is_changed]:

@@ -93,7 +93,7 @@ class Calibration:
     @property
     def summary(self) -> dict[str, Any]:
         """The part that an evaluation keeps, to correct its rates by."""
-        names = ("judge", "model", "measured_at", "verdicts", "kappa")
+        names = ("judge", "model", "rubric", "measured_at", "verdicts", "kappa")
         return {name: value for name, value in self.as_dict().items() if name in names}
 
     def as_dict(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -24,6 +24,7 @@ from promptctl.reports.wording import (
     format_count,
     format_latency,
     format_share,
+    judge_name,
     name_some,
 )
 from promptctl.statistics.intervals import Interval
@@ -269,16 +270,23 @@ def number_rows(comparison: Comparison) -> Iterator[tuple[str, str, str, str]]:
 
 def judged_rows(found: Compared) -> Iterator[tuple[str, str, str, str]]:
     """Yield the rates of judges whose agreement with people is known, raw and corrected for their errors."""
-    base, head = (
-        {(each["type"], each["judge"]): each for each in side.totals.judged if each["calibration"] is not None}
-        for side in (found.base, found.head)
-    )
+    base, head = (dict(_measured_judges(side)) for side in (found.base, found.head))
     for key in dict.fromkeys((*head, *base)):
         sides = [side.get(key) for side in (base, head)]
+        known = [side.row.spec.calibrations.get(key[0]) for side in (found.base, found.head)]
+        anew = None not in (*sides, *known) and known[0] != known[1]
         raw = [format_share(None if side is None else side["pass_rate"]) for side in sides]
         corrected = ["-" if side is None else corrected_rate(side).removeprefix("corrected ") for side in sides]
-        yield f"{key[0]} by {key[1]}", raw[0], raw[1], "-"
-        yield "corrected for its errors", corrected[0], corrected[1], "-"
+        yield judge_name(next(filter(None, sides))), raw[0], raw[1], "-"
+        of = ", as measured for each side" if anew else ""
+        yield f"corrected for its errors{of}", corrected[0], corrected[1], "-"
+
+
+def _measured_judges(side: Evaluation) -> Iterator[tuple[tuple[str, str], Mapping[str, Any]]]:
+    """Yield the rates of judges whose agreement with people is known, by calibration and type."""
+    for each in side.totals.judged:
+        if each["calibration"] is not None:
+            yield (each["calibration"], each["type"]), each
 
 
 def usage_change(usage: UsageChange) -> str:

@@ -13,6 +13,7 @@ from promptctl.files.wording import name_some as name_some
 from promptctl.files.wording import percent as percent
 
 NANO = 1_000_000_000
+_LONGEST_RUBRIC = 40
 # The content of a file in a request: behind a data URL's head, or as the part of a sound has it.
 _FILE = re.compile(r'(data:[^,\s"]{1,200};base64,|"data": ")([\w+/=-]{200,})', re.ASCII)
 
@@ -34,15 +35,26 @@ def judged_rates(judged: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for each in judged:
         if each["calibration"] is None or each["pass_rate"] is None:
             continue
-        raw = f"{each['type']} by {each['judge']}: {_rate(each, '')} of its verdicts pass"
+        raw = f"{judge_name(each)}: {_rate(each, '')} of its verdicts pass"
         known = "" if each["kappa"] is None else f"κ {each['kappa']:.2f}, "
-        yield f"{raw}; {corrected_rate(each)} ({known}{each['labels']} labels)"
+        of = "" if each["labels"] is None else f" ({known}{each['labels']} labels)"
+        yield f"{raw}; {corrected_rate(each)}{of}"
+
+
+def judge_name(judged: Mapping[str, Any]) -> str:
+    """Name a judge by its type, model, prompt if that is not the type's own, and the rubric that it was measured on."""
+    prompt, rubric = judged.get("judge_prompt"), " ".join(((judged.get("rubric") or {}).get("text") or "").split())
+    if len(rubric) > _LONGEST_RUBRIC:
+        rubric = f"{rubric[: _LONGEST_RUBRIC - 1]}…"
+    return (
+        f"{judged['type']} by {judged['judge']}{f' and {prompt}' if prompt else ''}{f' ({rubric})' if rubric else ''}"
+    )
 
 
 def corrected_rate(judged: Mapping[str, Any]) -> str:
     """Return a judge's rate corrected for its errors, with the interval; or why it cannot be."""
     if judged["corrected_rate"] is None:
-        return "cannot be corrected, as the judge did no better than chance"
+        return f"cannot be corrected, as {judged.get('uncorrected') or 'it graded nothing'}"
     return f"corrected {_rate(judged, 'corrected_')}"
 
 

@@ -12,7 +12,9 @@ import pytest
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.licences import Licences, identify
 from promptctl.datasets.index import dataset_index
-from promptctl.errors import InvalidFiles, LabelRefused
+from promptctl.errors import InvalidFiles, LabelRefused, WorkspaceError
+from promptctl.evaluations.judged import JudgedRates
+from promptctl.evaluations.request import Limits
 from promptctl.formats.calibration_file import Calibration, calibration_bytes, calibration_path
 from promptctl.formats.settings_file import CalibrationRule, read_settings
 from promptctl.log.stamps import utc_now
@@ -65,6 +67,7 @@ def calibrate(lab: Lab, counts: VerdictCounts = GOOD, **other: Any) -> Calibrati
             server=identity.server,
             rubric=rubric,
             rubric_type="llm-rubric",
+            rubric_text="Says sorry.",
             measured_at=utc_now()[:10],
             people=("ada",),
             verdicts=counts,
@@ -238,17 +241,22 @@ def test_a_comparison_shows_the_rates_raw_and_corrected_and_says_who_decided_not
     with desk.open() as workspace:
         compared = workspace.compare(first.row.id, second.row.id)
         rows = {name: cells for name, *cells in judged_rows(compared)}
-        assert rows["llm-rubric by local/gpt-4o-mini"][:2] == ["75.0%", "75.0%"]
+        assert rows["llm-rubric by local/gpt-4o-mini (Says sorry.)"][:2] == ["75.0%", "75.0%"]
         assert rows["corrected for its errors"][0].startswith("82.4% (")
         assert comparison_as_dict(compared)["head"]["judged"][0]["corrected_rate"] == 0.823529
         assert "82.4%" in "".join(comparison_markdown(compared))
         (line,) = judged_rates(second.totals.judged)
         assert line.startswith(
-            "llm-rubric by local/gpt-4o-mini: 75.0% (30%–95%) of its verdicts pass; corrected 82.4% ("
+            "llm-rubric by local/gpt-4o-mini (Says sorry.): 75.0% (30%–95%) of its verdicts pass; corrected 82.4% ("
         )
         assert "κ 0.85, 40 labels" in line
         told = "".join(markdown(workspace.context.log, [second]))
     assert "corrected 82.4%" in told
+    calibrate(desk, VerdictCounts(true_pass=12, false_fail=8, false_pass=8, true_fail=12))
+    third = desk.one()
+    with desk.open() as workspace:
+        rows = {name: cells for name, *cells in judged_rows(workspace.compare(first.row.id, third.row.id))}
+    assert rows["corrected for its errors, as measured for each side"][0].startswith("82.4% (")
     calibrate(desk, rubric="other")
     desk.cases(*cases("sorry", "no", **{"assert": [RUBRIC]}), judge="calibrated")
     first, second = desk.one(), desk.one(replies="ask")
@@ -318,3 +326,52 @@ def test_a_judge_that_decided_on_one_side_alone_leaves_a_comparison_incomplete(d
         again = workspace.compare(expired.row.id, expired.row.id)
     assert (again.verdict.kind != "incomplete", again.decision.exit_code) == (True, 0)
     assert not licensed.row.spec.is_same_work(expired.row.spec)  # nor does --against take the one for the other
+
+
+def _rates(*graded: Mapping[str, Any], **known: VerdictCounts) -> tuple[dict[str, Any], ...]:
+    """Return the rates of verdicts whose rubrics were measured so, by name."""
+    made = {
+        name: Calibration(judge="j", judge_digest="d", model="m", rubric=name, rubric_text=name, verdicts=counts)
+        for name, counts in known.items()
+    }
+    rates = JudgedRates({name: each.summary for name, each in made.items()})
+    for each in graded:
+        rates.add({"type": "llm-rubric", "judge": "m", "passed": True, **each}, None)
+    return rates.as_data()
+
+
+@pytest.mark.parametrize(
+    ("counts", "why"),
+    [
+        (VerdictCounts(true_pass=40), "the judge was tried on no reply that people let fail"),
+        (VerdictCounts(true_fail=40), "the judge was tried on no reply that people let pass"),
+        (VerdictCounts(10, 10, 10, 10), "the judge did no better than chance"),
+    ],
+)
+def test_a_rate_that_cannot_be_corrected_says_why(counts: VerdictCounts, why: str) -> None:
+    rates = _rates({"calibration": "kind"}, kind=counts)
+    assert rates[0]["uncorrected"] == why
+    assert f"(kind): 100.0% (21%–100%) of its verdicts pass; cannot be corrected, as {why} (" in next(
+        judged_rates(rates)
+    )
+
+
+def test_rates_of_different_rubrics_and_judges_are_told_apart() -> None:
+    found = _rates({"calibration": "kind"}, {"calibration": "short", "passed": False}, kind=GOOD, short=GOOD)
+    assert [(each["rubric"]["text"], each["pass_rate"]) for each in found] == [("kind", 1.0), ("short", 0.0)]
+    first, second = judged_rates(found)
+    assert (first.startswith("llm-rubric by m (kind): 100.0%"), second.startswith("llm-rubric by m (short): 0.0%")) == (
+        True,
+        True,
+    )
+    found = _rates({}, {"judge_prompt": "judges/strict", "passed": False})
+    assert [(each["judge_prompt"], each["pass_rate"]) for each in found] == [(None, 1.0), ("judges/strict", 0.0)]
+
+
+def test_an_evaluation_is_not_taken_up_again_once_its_judge_is_calibrated(desk: Lab) -> None:
+    desk.cases(*cases("sorry", "so sorry", "sorry!", **{"assert": [RUBRIC]}))
+    stopped = desk.one(limits=Limits(max_cost_nano_usd=1))
+    assert stopped.stopped == "max-cost"
+    calibrate(desk)
+    with pytest.raises(WorkspaceError, match="which judges are calibrated changed"):
+        desk.resume(stopped)

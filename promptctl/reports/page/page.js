@@ -11,7 +11,7 @@ function about(evaluation) {
   const parts = [evaluation.side, evaluation.version_display, evaluation.label ? `@${evaluation.label}` : null, evaluation.model, evaluation.dataset,
     ...Object.entries(evaluation.parameters || {}).map(([name, value]) => `${name}: ${plain(value)}`), evaluation.judges?.length ? `judged by ${evaluation.judges.join(", ")}` : null,
     ...(evaluation.judged || []).filter((each) => isKnown(each.corrected_rate)).map((each) =>
-      `${each.type}: ${percent(each.pass_rate)} raw, ${percent(each.corrected_rate)} corrected (${percent(each.corrected_low)} to ${percent(each.corrected_high)})`)];
+      `${each.type}${each.rubric ? ` (${each.rubric.text})` : ""}: ${percent(each.pass_rate)} raw, ${percent(each.corrected_rate)} corrected (${percent(each.corrected_low)} to ${percent(each.corrected_high)})`)];
   return parts.filter(Boolean).map((part) => el("span", {}, part));
 }
 
