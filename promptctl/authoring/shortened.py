@@ -116,10 +116,11 @@ class Loss:
 class Shortened:
     """The outcome of shortening a prompt. `tried` are its parts, longest first, each with what became of it.
 
-    `loss` is that of what is proposed; None if that is nothing. `tokens` are those of a request before, `saved_tokens`
-    the fewer after; `saved_nano_usd` a month of the `calls` in the log's last 30 days, None if there is no call or no
-    price. `proposal` leaves the dropped parts out, and keeps the split, where the dataset has none. Costs are of this
-    command. `stopped` says what ended it early.
+    `loss` is that of what is proposed; None if that is nothing. `tokens` are those of a whole request before,
+    `saved_tokens` the fewer after. `recent_calls` are those in the log of the version that was called last, over
+    `recent_days`, 30 at most; `saved_of_recent_nano_usd` is what they would have cost less, `saved_nano_usd` that in a
+    month at the same rate. Both are None if there is no call or no price. `proposal` leaves the dropped parts out, and
+    keeps the split, where the dataset has none. Costs are of this command. `stopped` says what ended it early.
     """
 
     prompt: str
@@ -136,6 +137,8 @@ class Shortened:
     tokens: int
     saved_tokens: int
     recent_calls: int
+    recent_days: float
+    saved_of_recent_nano_usd: int | None
     saved_nano_usd: int | None
     cost_nano_usd: int
     unpriced: int
@@ -174,6 +177,8 @@ class Shortened:
             "tokens": self.tokens,
             "saved_tokens": self.saved_tokens,
             "recent_calls": self.recent_calls,
+            "recent_days": self.recent_days,
+            "saved_of_recent_nano_usd": self.saved_of_recent_nano_usd,
             "saved_nano_usd_a_month": self.saved_nano_usd,
             "cost_nano_usd": self.cost_nano_usd,
             "unpriced": self.unpriced,

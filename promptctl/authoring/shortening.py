@@ -18,7 +18,7 @@ from promptctl.authoring.shortened import Loss, Shortened, ShorteningRequest, Tr
 from promptctl.authoring.trials import EditedFile, TrialRun, counts, open_tested, split_to_keep, trial_plan
 from promptctl.comparisons.comparison import PASSED
 from promptctl.comparisons.rule import rule_of
-from promptctl.costs.recent_calls import recent_calls
+from promptctl.costs.recent_calls import DAYS, recent_calls
 from promptctl.datasets.splitting import HELD_OUT
 from promptctl.errors import InvalidFiles, UsageError, WorkspaceError, printable
 from promptctl.evaluations.estimate import Estimate, estimate
@@ -197,7 +197,7 @@ class Shortening:
         saved = sum(cut.tokens for cut in dropped)
         renames = logged_renames(context.log, context.now())
         recent = recent_calls(context, self.prompt.id, renames)
-        tokens, first = token_counter()[0], Renderer(self.prompt).render(self.held_out[0].inputs)
+        less = None if recent is None or not saved else recent.costs_less(saved)
         return Shortened(
             prompt=self.prompt.id,
             version_display=self.plan.target.version.display,
@@ -210,16 +210,25 @@ class Shortening:
             tried=tuple(tried),
             untried=len(self.cuts.all) - len(tried),
             loss=loss,
-            tokens=sum(tokens(as_text(message.get("content") or "")) for message in first.messages),
+            tokens=self._request_tokens(),
             saved_tokens=saved,
             recent_calls=0 if recent is None else len(recent.calls),
-            saved_nano_usd=None if recent is None or not saved else recent.sent_less(saved),
+            recent_days=0.0 if recent is None else recent.months * DAYS,
+            saved_of_recent_nano_usd=less,
+            saved_nano_usd=None if recent is None or less is None else recent.a_month(less),
             cost_nano_usd=trials.cost_nano_usd,
             unpriced=trials.unpriced,
             calls=trials.calls,
             proposal=Proposal((change, *self._kept_by)),
             stopped=session.stopped,
         )
+
+    def _request_tokens(self) -> int:
+        """Return about how many tokens the first held-out case's request has: messages, tools, schema."""
+        tokens, prompt = token_counter()[0], self.prompt
+        messages = Renderer(prompt).render(self.held_out[0].inputs).messages
+        parts = [*(message.get("content") or "" for message in messages), *prompt.tools, prompt.output.schema or ""]
+        return sum(tokens(as_text(part)) for part in parts)
 
 
 def _ungraded(number: int, noun: str) -> str:

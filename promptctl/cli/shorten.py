@@ -112,9 +112,7 @@ def _tell(found: Shortened) -> None:
     if found.loss is None:
         tell_wrapped("nothing that can be left out was found" if found.stopped is None else "nothing was proven yet")
     else:
-        saved = "" if found.saved_nano_usd is None else f", {format_cost(found.saved_nano_usd)} a month"
-        by = f" at {count(found.recent_calls, 'call')} of the last 30 days" if saved else ""
-        tell_wrapped(f"{count(found.saved_tokens, 'token')} of {found.tokens} fewer in each request{saved}{by}")
+        tell_wrapped(f"{count(found.saved_tokens, 'token')} of {found.tokens} fewer in each request{_saved(found)}")
         before, after = map(format_id, found.loss.evaluations)
         tell_wrapped(f"{found.loss.words}; {found.margin * 100:g} points or more are ruled out")
         tell_wrapped(f"case by case: promptctl compare {before} {after}", "  ")
@@ -123,6 +121,16 @@ def _tell(found: Shortened) -> None:
         why = f"{STOPPED[found.stopped]}; " if found.stopped else ""
         untried = f"{count(found.untried, 'part')} not tried; " if found.untried else ""
         tell_wrapped(f"{why}{untried}the same command goes on, and asks for nothing that was answered", "  ")
+
+
+def _saved(found: Shortened) -> str:
+    """Return what that saves of the calls in the log, and what that is in a month; nothing if it is not known."""
+    if found.saved_of_recent_nano_usd is None or found.saved_nano_usd is None:
+        return ""
+    days = max(1, round(found.recent_days))
+    calls = f"{count(found.recent_calls, 'call')} in {count(days, 'day')}"
+    less, month = map(format_cost, (found.saved_of_recent_nano_usd, found.saved_nano_usd))
+    return f": {less} less for the log's {calls}, which is {month} a month at that rate"
 
 
 def _words(tried: TriedCut, choosing: int) -> str:

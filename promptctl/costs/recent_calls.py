@@ -96,11 +96,16 @@ class RecentCalls:
         usage = Usage(input_tokens=max(0, sent), output_tokens=received, cached_tokens=max(0, min(cached, sent)))
         return self.context.models.prices.cost_nano_usd(model or self.model, usage)[0]
 
-    def sent_less(self, tokens: int) -> int | None:
-        """Return what a month would cost less if each request had so many tokens fewer; None without a price."""
+    def costs_less(self, tokens: int) -> int | None:
+        """Return what these calls would cost less if each request had so many tokens fewer; None without a price."""
         sent, received, cached = self.usage
         now, then = self.price(sent, received, cached), self.price(sent - tokens, received, cached)
-        return None if now is None or then is None else self.a_month((now - then) * len(self.attempts))
+        return None if now is None or then is None else (now - then) * len(self.attempts)
+
+    def sent_less(self, tokens: int) -> int | None:
+        """Return what a month would cost less if each request had so many tokens fewer; None without a price."""
+        less = self.costs_less(tokens)
+        return None if less is None else self.a_month(less)
 
     def a_month(self, nano_usd: float) -> int:
         """Return what an amount over these calls is in a month."""

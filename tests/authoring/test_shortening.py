@@ -385,12 +385,16 @@ def test_a_part_without_which_the_file_is_wrong_has_to_stay(desk: Lab) -> None:
     assert kept.note == "the input `y` is used nowhere"
 
 
-def test_what_is_saved_is_told_by_the_log(desk: Lab) -> None:
+def test_what_is_saved_is_told_by_the_log_and_the_whole_request(desk: Lab) -> None:
+    tool = {"type": "function", "function": {"name": "find", "description": "It finds whatever is asked for. " * 40}}
+    desk.write("prompts/triage.prompt.yaml", PROMPT + f"tools: [{json.dumps(tool)}]\n")
     with desk.open() as workspace:
         for number in range(3):
             workspace.run("triage", {"ticket": f"live {number}"})
     found = _shorten(desk)
-    assert found.recent_calls == 3
+    assert found.tokens > found.saved_tokens > 280
+    assert (found.recent_calls, found.recent_days) == (3, 1)
+    assert found.saved_of_recent_nano_usd == 3 * 12 * 1000
     assert found.saved_nano_usd == 3 * 30 * 12 * 1000  # all 12 tokens that the server counts, a dollar for a million
 
 
