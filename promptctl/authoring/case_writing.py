@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl.authoring.drafting import ACTING
 from promptctl.authoring.packaged import Author, AuthorOptions
+from promptctl.calls.dry_run import DryRun, dry_run
 from promptctl.datasets.adding import CaseFile
 from promptctl.datasets.likeness import Known
 from promptctl.datasets.splitting import GENERATED, TRAIN
@@ -78,14 +79,7 @@ async def write_cases(
     does not fit the prompt is asked for again; one that is like a case that is there is left out. Raises `UsageError`
     for a kind that there is not and for a prompt without inputs, and what `Author.ask` raises if not one case came.
     """
-    if kind not in KINDS:
-        raise UsageError(
-            f"there is no kind of cases `{kind}`", hint=did_you_mean(kind, KINDS) or f"the kinds are {', '.join(KINDS)}"
-        )
-    if not prompt.inputs:
-        raise UsageError(f"{prompt.id} has no inputs, so no two of its cases could differ", hint="declare its `inputs`")
-    author = Author(context, options)
-    author.prompt(WRITE_CASES)
+    author = _author(context, prompt, kind, options)
     written = _Written(prompt, file, kind, count)
     cost: int | None = 0
     stopped: str | None = None
@@ -120,6 +114,28 @@ async def write_cases(
         cost_nano_usd=cost,
         proposal=Proposal(changes),
     )
+
+
+def estimate_cases(
+    context: Context, prompt: Prompt, file: CaseFile, kind: str, count: int, options: AuthorOptions
+) -> DryRun:
+    """Return what `write_cases` would ask if every case can be used, and what that could cost."""
+    author = _author(context, prompt, kind, options)
+    first = author.call(WRITE_CASES, _Written(prompt, file, kind, count).order(), is_dry_run=True)
+    return replace(dry_run(context, first), calls=-(-count // _MOST_AT_ONCE))
+
+
+def _author(context: Context, prompt: Prompt, kind: str, options: AuthorOptions) -> Author:
+    """Return who is to write cases. Raises `UsageError` for a kind that there is not and a prompt without inputs."""
+    if kind not in KINDS:
+        raise UsageError(
+            f"there is no kind of cases `{kind}`", hint=did_you_mean(kind, KINDS) or f"the kinds are {', '.join(KINDS)}"
+        )
+    if not prompt.inputs:
+        raise UsageError(f"{prompt.id} has no inputs, so no two of its cases could differ", hint="declare its `inputs`")
+    author = Author(context, options)
+    author.prompt(WRITE_CASES)
+    return author
 
 
 class _Written:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.assertions.judges import ShippedJudges, is_shipped
 from promptctl.authoring.drafting import GENERATE, Brief, Drafts, NewPrompt
 from promptctl.authoring.packaged import SHIPPED, Author, AuthorOptions
+from promptctl.calls.dry_run import DryRun, dry_run
 from promptctl.errors import CostLimitReached, InvalidOutput, ReplyCut, UsageError, WorkspaceError
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS
 from promptctl.files.proposal import FileEdit, Proposal
@@ -45,12 +46,7 @@ async def generate(context: Context, brief: Brief, options: AuthorOptions) -> Ne
     which is asked again. Raises `UsageError` for an order that no prompt could meet, before anything is asked, and what
     `Author.ask` raises.
     """
-    if not brief.describe.strip():
-        raise UsageError("the description of the new prompt is empty", hint='say what it is to do: --describe "…"')
-    new(context, brief)  # an order that no prompt can meet is refused before it is paid for
-    author = Author(context, options)
-    if author.prompt(GENERATE).prompt.output.schema is None:
-        raise WorkspaceError(f"the prompt {GENERATE} has no `output`, which it needs", hint=_HOW_TO_GENERATE)
+    author = _author(context, brief, options)
     drafts = Drafts(context, brief, is_generated=True)
     try:
         execution = await author.ask(GENERATE, _inputs(context, brief), drafts.check)
@@ -61,6 +57,23 @@ async def generate(context: Context, brief: Brief, options: AuthorOptions) -> Ne
     if drafts.proposal.is_empty:  # as it calls tools instead of replying
         raise WorkspaceError(f"the reply to {GENERATE} is no prompt", hint=_HOW_TO_GENERATE)
     return _new_prompt(brief, drafts, execution)
+
+
+def estimate_generation(context: Context, brief: Brief, options: AuthorOptions) -> DryRun:
+    """Return what `generate` would ask, and what that could cost; raises what it raises before it asks."""
+    author = _author(context, brief, options)
+    return dry_run(context, author.call(GENERATE, _inputs(context, brief), is_dry_run=True))
+
+
+def _author(context: Context, brief: Brief, options: AuthorOptions) -> Author:
+    """Return who is to write a prompt. An order that no prompt can meet is refused before it is paid for."""
+    if not brief.describe.strip():
+        raise UsageError("the description of the new prompt is empty", hint='say what it is to do: --describe "…"')
+    new(context, brief)
+    author = Author(context, options)
+    if author.prompt(GENERATE).prompt.output.schema is None:
+        raise WorkspaceError(f"the prompt {GENERATE} has no `output`, which it needs", hint=_HOW_TO_GENERATE)
+    return author
 
 
 def new(context: Context, brief: Brief) -> NewPrompt:

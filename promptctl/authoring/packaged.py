@@ -97,7 +97,9 @@ class Author:
         """
         return await self._runner.run(self.call(prompt_id, inputs, check))
 
-    def call(self, prompt_id: str, inputs: Mapping[str, Any], check: Check | None = None) -> Call:
+    def call(
+        self, prompt_id: str, inputs: Mapping[str, Any], check: Check | None = None, *, is_dry_run: bool = False
+    ) -> Call:
         """Return the call that asks so, ready to be made.
 
         Inputs that the prompt does not declare are left out. `mark` is drawn anew for each call, so that no material
@@ -115,7 +117,7 @@ class Author:
         }
         if options.on_retry is not None:
             wanted["on_retry"] = options.on_retry
-        call = prepare(self._context, found, given, wanted)
+        call = prepare(self._context, found, given, wanted, is_dry_run=is_dry_run)
         request, with_check = replace(call.request, mark=mark), replace(call.options, check=check)
         return replace(call, request=request, options=with_check)
 

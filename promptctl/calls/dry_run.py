@@ -57,7 +57,8 @@ class BudgetForecast:
 class DryRun:
     """A call as it would be made: its worst case, the budgets that hold for it, and why it would be refused, if so.
 
-    Tokens and cost are of one request; the cost is None if nobody can tell.
+    Tokens and cost are of one request; the cost is None if nobody can tell. The command makes so many `calls`, and asks
+    again up to `retries` times in each if the reply cannot be used.
     """
 
     prompt: str
@@ -68,6 +69,8 @@ class DryRun:
     refusal: str | None = None
     experiment: str | None = None
     arm: str | None = None
+    calls: int = 1
+    retries: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
@@ -80,6 +83,8 @@ class DryRun:
             "input_tokens": self.worst.input_tokens,
             "output_tokens": self.worst.output_tokens,
             "cost_nano_usd": self.worst.nano_usd,
+            "calls": self.calls,
+            "retries": self.retries,
             "admitted": self.refusal is None,
             "reason": self.refusal,
             "budgets": [each.as_dict() for each in self.budgets],
@@ -101,6 +106,7 @@ def dry_run(context: Context, call: Call) -> DryRun:
         refusal=refusal,
         experiment=drawn and drawn.experiment,
         arm=drawn and drawn.arm,
+        retries=target.prompt.output.retries if target.prompt.output.schema is not None else 0,
     )
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_output import EvaluationProgress
 from promptctl.cli.inputs import read_pairs
 from promptctl.cli.options import grouped
 from promptctl.cli.output import flat, say_json, tell, tell_wrapped, warn
-from promptctl.cli.proposing import WriteOptions, offer
+from promptctl.cli.proposing import AskingOptions, offer
 from promptctl.cli.tables import say_table
 from promptctl.reports.wording import format_cost
 
@@ -45,7 +46,7 @@ def calibrate(
     *,
     judging: options.JudgeOptions,
     bounds: options.BoundOptions,
-    wanted: WriteOptions,
+    wanted: AskingOptions,
 ) -> None:
     """Hold a judge's verdicts against the labels of people, and write how well they agree to datasets/calibrations/.
 
@@ -63,6 +64,9 @@ def calibrate(
         replies=replies,
         limits=bounds.limits(),
     )
+    if wanted.dry_run:
+        say_estimate(workspace.judges.estimate(request), as_json=wanted.as_json)
+        return
     with EvaluationProgress(context) as progress:
         found = workspace.judges.calibrate(request, progress)
     if not wanted.as_json:

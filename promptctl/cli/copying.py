@@ -7,28 +7,22 @@ from typing import Annotated
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.output import say, say_json, tell, warn
+from promptctl.cli.output import tell, warn
 from promptctl.cli.proposing import WriteOptions, offer
 
 
+@options.grouped
 def copy(
     context: typer.Context,
     ref: options.Ref,
     new_id: Annotated[str, typer.Argument(metavar="ID", help="The copy's id: its path below prompts/.")],
-    dry_run: options.WriteNothing = False,
-    as_json: options.Json = False,
+    wanted: WriteOptions,
 ) -> None:
     """Copy a prompt's file, as it was at any version, to a new id. No file is overwritten."""
     workspace = options.workspace_of(context)
-    copied = workspace.life.copy(ref, new_id) if dry_run else workspace.copy(ref, new_id)
+    copied = workspace.life.copy(ref, new_id)
     for path in copied.differing:
         warn(f"{path} is not what it was at {copied.source.version.display}: the copy reads it as it is now")
-    if as_json:
-        say_json(copied.as_dict())
-        return
-    if dry_run:
-        offer(workspace, copied.proposal, WriteOptions(dry_run=True))
-    else:
-        say(f"written  {copied.path}")
-    for change in copied.rewritten:
+    offer(workspace, copied.proposal, wanted, copied.as_dict)
+    for change in () if wanted.as_json else copied.rewritten:
         tell(f"  {change}")

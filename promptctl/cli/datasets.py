@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -15,7 +15,8 @@ from promptctl.cli.commands import HelpfulCommand
 from promptctl.cli.generate import WriterOptions
 from promptctl.cli.inputs import read_pairs
 from promptctl.cli.output import format_id, say_json, tell, tell_hint, warn
-from promptctl.cli.proposing import WriteOptions, offer
+from promptctl.cli.proposing import AskingOptions, WriteOptions, offer
+from promptctl.cli.run import say_dry_run
 from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import shortened
 from promptctl.cli.waiting import loading
@@ -240,24 +241,25 @@ def generate_cases(
         str | None, options.dataset_option("The dataset that they are for; else the one that tests the prompt.")
     ] = None,
     *,
-    wanted: WriteOptions,
+    wanted: AskingOptions,
 ) -> None:
     """Let a model write cases for a prompt: unlike those that are there, tagged `generated`, never held out."""
     workspace = options.workspace_of(context)
+    asked: dict[str, Any] = {
+        "dataset": dataset,
+        "model": writer.model,
+        "parameters": read_pairs(writer.parameters, "--param"),
+        "max_cost": writer.max_cost,
+        "source": "run",
+        "on_retry": tell,
+    }
+    if wanted.dry_run:
+        say_dry_run(workspace.authoring.estimate_cases(prompt, number, kind, **asked), as_json=wanted.as_json)
+        return
     options.begin_waiting(context, lambda: loading() or "a model is writing cases")
-    found = workspace.authoring.generate_cases(
-        prompt,
-        number,
-        kind,
-        dataset=dataset,
-        model=writer.model,
-        parameters=read_pairs(writer.parameters, "--param"),
-        max_cost=writer.max_cost,
-        source="run",
-        on_retry=tell,
-    )
+    found = workspace.authoring.generate_cases(prompt, number, kind, **asked)
     options.end_waiting(context)
-    offer(workspace, found.proposal, wanted, found.as_dict)
+    offer(workspace, found.proposal, wanted, found.as_dict, asks_again=True)
     alike = f"; {found.alike} more left out, as they are like another case" if found.alike else ""
     tell(
         f"{len(found.cases)} of {count(found.asked, 'case')} for {found.path} · {format_cost(found.cost_nano_usd)}{alike}"

@@ -12,13 +12,13 @@ import typer
 from promptctl.cli import options
 from promptctl.cli.inputs import read_pairs, read_text
 from promptctl.cli.output import tell, tell_problems
-from promptctl.cli.proposing import WriteOptions, offer
-from promptctl.cli.run import summarise
+from promptctl.cli.proposing import AskingOptions, WriteOptions, offer
+from promptctl.cli.run import say_dry_run, summarise
 from promptctl.cli.waiting import loading
 from promptctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from promptctl import NewPrompt, Workspace
+    from promptctl import GenerateOptions, NewPrompt, Workspace
 
 EXAMPLES = """\
   promptctl generate support/triage --describe "Sort a ticket into billing, bug or other, and say why"
@@ -79,33 +79,35 @@ def generate(
     form: FormOptions,
     brief: BriefOptions,
     writer: WriterOptions,
-    wanted: WriteOptions,
+    wanted: AskingOptions,
 ) -> None:
     """Let a model write a prompt and its first dataset: a diff, which is written once that is wanted."""
     workspace = options.workspace_of(context)
     told = [_text_or_file(each) for each in brief.about]
     examples = [read_text(path, "--example") for path in brief.examples]
+    asked: GenerateOptions = {
+        "context": told,
+        "examples": examples,
+        "inputs": named(form.inputs),
+        "base": brief.base,
+        "model": writer.model,
+        "parameters": read_pairs(writer.parameters, "--param"),
+        "max_cost": writer.max_cost,
+        "source": "run",
+        "on_retry": tell,
+    }
+    if wanted.dry_run:
+        say_dry_run(workspace.authoring.estimate_generation(new_id, describe, **asked), as_json=wanted.as_json)
+        return
     options.begin_waiting(context, lambda: loading() or "a model is writing the prompt")
-    made = workspace.generate(
-        new_id,
-        describe,
-        context=told,
-        examples=examples,
-        inputs=named(form.inputs),
-        base=brief.base,
-        model=writer.model,
-        parameters=read_pairs(writer.parameters, "--param"),
-        max_cost=writer.max_cost,
-        source="run",
-        on_retry=tell,
-    )
+    made = workspace.generate(new_id, describe, **asked)
     options.end_waiting(context)
-    offer_new(workspace, made, wanted)
+    offer_new(workspace, made, wanted, asks_again=True)
 
 
-def offer_new(workspace: Workspace, made: NewPrompt, wanted: WriteOptions) -> None:
+def offer_new(workspace: Workspace, made: NewPrompt, wanted: WriteOptions, *, asks_again: bool = False) -> None:
     """Show a new prompt, and write it if that is wanted."""
-    written = offer(workspace, made.proposal, wanted, made.as_dict)
+    written = offer(workspace, made.proposal, wanted, made.as_dict, asks_again=asks_again)
     tell_problems(made.warnings)
     if made.execution is not None:
         summarise(made.execution)

@@ -70,7 +70,7 @@ def improve(
     allow_code: options.AllowCode = False,
     leave_out_code: options.LeaveOutCode = False,
     yes: options.Yes = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would ask and cost; ask nothing.")] = False,
+    dry_run: options.AskNothing = False,
     as_json: options.Json = False,
 ) -> None:
     """Let a model improve a prompt, and prove it on cases that no candidate was tried on. Nothing is written unasked.

@@ -77,6 +77,7 @@ Label = Annotated[
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; recorded with the move.")]
 EventReason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; on record with the event.")]
 WriteNothing = Annotated[bool, typer.Option("--dry-run", help="Write nothing; show what would change.")]
+AskNothing = Annotated[bool, typer.Option("--dry-run", help="Say what it would ask and cost; ask nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Write; without it a terminal is asked.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document with stable keys.")]
 

@@ -28,18 +28,27 @@ class WriteOptions:
     as_json: options.Json = False
 
 
+@dataclass(frozen=True, slots=True)
+class AskingOptions(WriteOptions):
+    """Options of a command that asks a model for what it proposes: a dry run asks nothing, and so has no changes."""
+
+    dry_run: options.AskNothing = False
+
+
 def offer(
     workspace: Workspace,
     proposal: Proposal,
     wanted: WriteOptions,
     document: Callable[[], Mapping[str, Any]] | None = None,
     write: Callable[[], None] | None = None,
+    *,
+    asks_again: bool = False,
 ) -> bool:
     """Print the diff on stdout, and write the files if `wanted` says so, or a person at the terminal; True if written.
 
     As JSON, what is printed is the `document`, made after that, with the keys `changes`, `diff` and `written` added;
     then no question is asked. An empty proposal has no diff. `write` is called to write them, by default
-    `workspace.write`.
+    `workspace.write`. A command of which `--yes` would ask the model anew `asks_again`.
     """
     is_wanted = wanted.yes and not wanted.dry_run
     write = write or partial(workspace.write, proposal)
@@ -58,17 +67,20 @@ def offer(
         shown = styled(line, sys.stdout, bold=True) if is_head else line
         say(styled(line, sys.stdout, fg=colour) if colour else shown)
     sys.stdout.flush()
-    if not is_wanted and not wanted.dry_run and _is_at_terminal():
+    is_asked = not is_wanted and not wanted.dry_run and _is_at_terminal()
+    if is_asked:
         is_wanted = typer.confirm("Write this?", err=True)
     if is_wanted:
         write()
         for change in proposal.changes:
             source = f" from {change.moved_from}" if change.moved_from else ""
             tell(f"{'written' if change.action != 'deleted' else 'deleted'}  {change.path}{source}")
+    elif is_asked or wanted.dry_run:
+        tell("nothing was written")
+    elif asks_again:
+        tell("nothing was written: git apply takes what is printed; --yes asks the model again, for something new")
     else:
-        tell(
-            "nothing was written" + ("" if wanted.dry_run else ": --yes writes it, and git apply takes what is printed")
-        )
+        tell("nothing was written: --yes writes it, and git apply takes what is printed")
     return is_wanted
 
 

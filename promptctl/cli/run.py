@@ -15,7 +15,7 @@ from promptctl.cli.options import grouped
 from promptctl.cli.output import is_terminal, say, say_json, say_piece, styled, tell, warn
 from promptctl.cli.waiting import loading
 from promptctl.errors import CheckFailed, InvalidOutput, PromptctlError, UsageError
-from promptctl.reports.wording import format_cost, format_latency, format_tokens
+from promptctl.reports.wording import count, format_cost, format_latency, format_tokens
 
 if TYPE_CHECKING:
     from promptctl import DryRun, Execution, PromptAtVersion, RunOptions, Workspace
@@ -132,7 +132,7 @@ def run(
     given = read_inputs(at_version, inputs)
     meant = at_version if part.experiment is None else ref
     if dry_run:
-        _say_dry_run(workspace.dry_run(meant, given, **wanted), as_json=as_json)
+        say_dry_run(workspace.dry_run(meant, given, **wanted), as_json=as_json)
         return
     if stream is None:  # a reply that has to fit a schema can be asked for again only while nothing of it is printed
         stream = is_terminal() and not as_json and at_version.prompt.output.schema is None
@@ -220,7 +220,7 @@ def _say_reply(execution: Execution) -> None:
         say(f"{function.get('name')}({function.get('arguments')})")
 
 
-def _say_dry_run(found: DryRun, *, as_json: bool) -> None:
+def say_dry_run(found: DryRun, *, as_json: bool) -> None:
     """Print the worst case of a call, and what each budget would reserve for it."""
     if as_json:
         say_json(found.as_dict())
@@ -236,6 +236,11 @@ def _say_dry_run(found: DryRun, *, as_json: bool) -> None:
         right=["Tokens in", "Tokens out", "Cost at most"],
         texts=["Model"],
     )
+    if found.calls > 1:
+        most = "unknown" if worst.nano_usd is None else f"{format_cost(worst.nano_usd * found.calls)} at most"
+        tell(f"{found.calls} calls like this: {most}")
+    if found.retries:
+        tell(f"a reply that cannot be used is asked for again, up to {count(found.retries, 'time')}: that comes on top")
     if found.budgets:
         say()
         ends = time_heading("Ends", (each.window_end for each in found.budgets if each.window_end))

@@ -66,7 +66,7 @@ def shorten(
     allow_code: options.AllowCode = False,
     leave_out_code: options.LeaveOutCode = False,
     yes: options.Yes = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would ask and cost; ask nothing.")] = False,
+    dry_run: options.AskNothing = False,
     as_json: options.Json = False,
 ) -> None:
     """Leave out one paragraph, example or description at a time, and keep what held-out cases allow.

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from promptctl.authoring.shortened import Shortened, ShorteningRequest
     from promptctl.authoring.shortening import Shortening
     from promptctl.calls.account import Account
+    from promptctl.calls.dry_run import DryRun
     from promptctl.calls.loop import LoopThread
     from promptctl.context import Context
+    from promptctl.datasets.adding import CaseFile
     from promptctl.evaluations.estimate import Estimate
     from promptctl.evaluations.session import OnProgress, Session
     from promptctl.log.records import Source
+    from promptctl.prompts.prompt import Prompt
 
 _NANO = 1_000_000_000
 
@@ -79,6 +82,17 @@ class Authoring:
         """`generate`, awaited."""
         from promptctl.authoring.generating import generate
 
+        return await generate(*self._generating(prompt_id, describe, options))
+
+    def estimate_generation(self, prompt_id: str, describe: str, **options: Unpack[GenerateOptions]) -> DryRun:
+        """Return what `generate` would ask, and what that could cost at most; nothing is asked."""
+        from promptctl.authoring.generating import estimate_generation
+
+        return estimate_generation(*self._generating(prompt_id, describe, options))
+
+    def _generating(
+        self, prompt_id: str, describe: str, options: GenerateOptions
+    ) -> tuple[Context, Brief, AuthorOptions]:
         asked = _author_options("generate", "a new prompt has", options, GenerateOptions)
         context = self._context.fresh()
         given = options.get("context", ())
@@ -91,7 +105,7 @@ class Authoring:
             inputs=options.get("inputs", {}),
             source=None if base is None else context.prompt(base),
         )
-        return await generate(context, brief, asked)
+        return context, brief, asked
 
     def generate_cases(
         self, prompt_id: str, count: int = 20, kind: str = "diverse", **options: Unpack[CaseWritingOptions]
@@ -108,6 +122,20 @@ class Authoring:
     ) -> WrittenCases:
         """`generate_cases`, awaited."""
         from promptctl.authoring.case_writing import write_cases
+
+        return await write_cases(*self._writing_cases(prompt_id, count, kind, options))
+
+    def estimate_cases(
+        self, prompt_id: str, count: int = 20, kind: str = "diverse", **options: Unpack[CaseWritingOptions]
+    ) -> DryRun:
+        """Return what `generate_cases` would ask, and what that could cost at most; nothing is asked."""
+        from promptctl.authoring.case_writing import estimate_cases
+
+        return estimate_cases(*self._writing_cases(prompt_id, count, kind, options))
+
+    def _writing_cases(
+        self, prompt_id: str, count: int, kind: str, options: CaseWritingOptions
+    ) -> tuple[Context, Prompt, CaseFile, str, int, AuthorOptions]:
         from promptctl.datasets.adding import CaseFile
         from promptctl.workspace.datasets import Datasets
 
@@ -122,7 +150,7 @@ class Authoring:
         prompt = context.prompt(prompt_id).prompt
         path, new_for = Datasets(context).path_for(prompt.id, options.get("dataset"))
         file = CaseFile(context.root, path, context.settings.limits, new_for=new_for)
-        return await write_cases(context, prompt, file, kind, count, asked)
+        return context, prompt, file, kind, count, asked
 
     def infer(self, ref: str, *, uses_log: bool = True) -> Inferred:
         """Return the schemas that a prompt's file in the work tree lacks: of its inputs, and of its replies.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from promptctl.calls.loop import LoopThread
     from promptctl.context import Context
     from promptctl.datasets.questions import LabelledReplies
+    from promptctl.evaluations.estimate import Estimate
     from promptctl.evaluations.session import OnProgress
 
 
@@ -86,6 +87,15 @@ class Judges:
         return in_session(
             context, loop, request.limits, on_progress, lambda session: calibrate(context, session, planned)
         )
+
+    def estimate(self, request: CalibrationRequest) -> Sequence[Estimate]:
+        """Return what `calibrate` would ask and cost at most; nothing is asked."""
+        from promptctl.calibrations.calibrating import plan_calibration
+        from promptctl.calibrations.estimating import estimate_calibration
+
+        context = self._context.fresh()
+        planned = plan_calibration(context, request)
+        return self._waiting("Judges.estimate from a thread of its own").run(estimate_calibration(context, planned))
 
     def list(self) -> list[JudgeStatus]:
         """Return the judges that datasets ask, each with what is known of its agreement with people."""

@@ -119,6 +119,19 @@ def test_a_judge_is_held_against_people_and_the_file_says_it(desk: Lab) -> None:
     assert desk.one(min_pass=0).totals.judged[0]["corrected_rate"] is not None
 
 
+def test_an_estimate_asks_nothing_and_bounds_what_is_spent(desk: Lab) -> None:
+    label(desk)
+    with desk.open() as workspace:
+        (found,) = workspace.judges.estimate(CalibrationRequest(judge="llm-rubric", repeats=2))
+    assert desk.server.requests == []
+    assert (found.prompt, found.calls, found.judge_calls) == ("judges/llm-rubric", 80, 0)
+    fits("judge calibrate --dry-run", [found.as_dict()])
+    made = calibrate(desk, repeats=2)
+    assert made.cost_nano_usd is not None
+    assert found.cost_nano_usd is not None
+    assert made.cost_nano_usd <= found.cost_nano_usd
+
+
 def test_measuring_again_asks_nothing_and_keeps_the_day_and_a_changed_rubric_is_measured_anew(desk: Lab) -> None:
     label(desk)
     calibrate(desk)

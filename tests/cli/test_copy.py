@@ -9,8 +9,10 @@ from tests.cli.support import PATH, TRIAGE, inside_support, support_workspace  #
 
 
 def test_references_beside_the_file_are_written_anew(cli: Cli, inside: Path) -> None:
-    ran = cli("copy", "support/triage", "team/triage")
-    assert (ran.exit_code, ran.out) == (0, "written  prompts/team/triage.prompt.yaml\n")
+    ran = cli("copy", "support/triage", "team/triage", "--yes")
+    assert ran.exit_code == 0
+    assert ran.out.startswith("diff --git a/prompts/team/triage.prompt.yaml b/prompts/team/triage.prompt.yaml\n")
+    assert "written  prompts/team/triage.prompt.yaml\n" in ran.err
     text = (inside / "prompts/team/triage.prompt.yaml").read_text()
     assert '{% include "support/tone.j2" %}' in text
     assert "{$ref: support/triage.schema.yaml}" in text
@@ -28,7 +30,7 @@ def without_parent(text: str, parent: str) -> str:
 
 
 def test_beside_the_old_file_only_the_parent_is_added(cli: Cli, inside: Path) -> None:
-    cli("copy", "support/triage", "support/second")
+    cli("copy", "support/triage", "support/second", "--yes")
     text = (inside / "prompts/support/second.prompt.yaml").read_text()
     head = git(inside, "rev-parse", "HEAD")[:12]
     assert without_parent(text, f"support/triage@{head}") == (inside / PATH).read_text()
@@ -44,7 +46,7 @@ def test_a_dry_run_shows_the_copy_and_writes_nothing(cli: Cli, inside: Path) -> 
 
 
 def test_an_older_version_is_copied_and_what_differs_beside_it_is_said(cli: Cli, inside: Path) -> None:
-    ran = cli("copy", "support/triage@v1", "support/first", "--json")
+    ran = cli("copy", "support/triage@v1", "support/first", "--json", "--yes")
     assert ran.json["version"] == 1
     assert ran.json["differing"] == ["prompts/support/tone.j2"]
     assert "tone.j2 is not what it was at v1" in ran.err
@@ -59,7 +61,7 @@ def test_a_copy_is_no_rename(cli: Cli, inside: Path) -> None:
     write(inside, "prompts/plain.prompt.yaml", text)
     cli("label", "set", "plain@production", "HEAD")
     commit(inside, "Add plain")
-    assert cli("copy", "plain", "other").exit_code == 0
+    assert cli("copy", "plain", "other", "--yes").exit_code == 0
     copied = (inside / "prompts/other.prompt.yaml").read_text()
     parent = f"plain@{git(inside, 'rev-parse', 'HEAD')[:12]}"
     assert copied == (
@@ -132,5 +134,5 @@ def test_a_file_of_githubs_dialect_keeps_its_suffix(cli: Cli, inside: Path) -> N
         "name: Hi\nmodel: openai/gpt-4o\nmessages:\n  - role: user\n    content: Hi {{name}}\ntestData: [{name: Ada}]\n"
     )
     write(inside, "prompts/hi.prompt.yml", text)
-    assert cli("copy", "hi", "gh/hi").out == "written  prompts/gh/hi.prompt.yml\n"
+    assert "written  prompts/gh/hi.prompt.yml\n" in cli("copy", "hi", "gh/hi", "--yes").err
     assert (inside / "prompts/gh/hi.prompt.yml").read_text() == text

@@ -35,7 +35,7 @@ def test_three_bad_drafts_are_repaired_and_the_fourth_is_shown_as_a_patch(here: 
     assert (ran.exit_code, is_written(here)) == (0, False)
     assert ran.out.startswith(f"diff --git a/{PROMPT} b/{PROMPT}\nnew file mode 100644\n")
     assert ran.err.count(": the reply cannot be used: ") == 3
-    assert "nothing was written: --yes writes it, and git apply takes what is printed" in ran.err
+    assert "nothing was written: git apply takes what is printed; --yes asks the model again" in ran.err
     assert "authoring/generate · built-in · local/gpt-4o-mini · attempt 4 · " in ran.err
     subprocess.run(["git", "apply"], input=ran.out, text=True, check=True)
     assert cli("validate").exit_code == 0
@@ -56,10 +56,23 @@ def test_yes_writes_both_files_and_a_second_time_nothing(here: Lab, cli: Cli) ->
 
 
 def test_a_dry_run_writes_nothing_even_with_yes(here: Lab, cli: Cli) -> None:
-    for command in (ORDER, ("new", "support/sort")):
-        ran = cli(*command, "--yes", "--dry-run")
-        assert (ran.exit_code, is_written(here)) == (0, False)
-        assert ran.out.startswith("diff --git")
+    ran = cli("new", "support/sort", "--yes", "--dry-run")
+    assert (ran.exit_code, is_written(here)) == (0, False)
+    assert ran.out.startswith("diff --git")
+
+
+def test_a_dry_run_of_what_a_model_writes_asks_nothing_and_says_what_it_would_cost(here: Lab, cli: Cli) -> None:
+    ran = cli(*ORDER, "--yes", "--dry-run", "--json")
+    fits("generate --dry-run", ran.json)
+    assert (ran.json["prompt"], ran.json["calls"], ran.json["retries"]) == ("authoring/generate", 1, 3)
+    assert ran.json["cost_nano_usd"] > 15_000
+    assert "up to 3 times: that comes on top" in cli(*ORDER, "--dry-run").err
+    cases = cli("dataset", "generate", "triage", "-n", "21", "--dry-run", "--json")
+    assert cases.exit_code == 0, cases.err
+    fits("dataset generate --dry-run", cases.json)
+    assert (cases.json["calls"], cases.json["retries"]) == (3, 2)
+    assert (here.server.requests, is_written(here)) == ([], False)
+    assert cli("generate", "triage", "--describe", "Sort", "--dry-run").exit_code == 2  # it is taken
 
 
 def test_texts_and_files_are_told_to_the_model(here: Lab, cli: Cli) -> None:
@@ -120,7 +133,7 @@ def test_a_new_prompt_is_valid_formatted_and_named_as_the_next_step(here: Lab, c
 
 def test_a_terminal_is_asked_before_anything_is_written(here: Lab, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("promptctl.cli.proposing._is_at_terminal", lambda: True)
-    assert cli("new", "support/sort", stdin="n\n").err.endswith("git apply takes what is printed\n")
+    assert cli("new", "support/sort", stdin="n\n").err.endswith(":nothing was written\n")
     assert not is_written(here)
     assert cli("new", "support/sort", stdin="y\n").exit_code == 0
     assert is_written(here)

@@ -86,8 +86,8 @@ def test_what_was_ended_half_way_is_completed_the_next_time(cli: Cli, tmp_path: 
 
 def test_a_copy_names_the_editors_schema_from_its_own_folder(cli: Cli, tmp_path: Path) -> None:
     cli("init")
-    cli("copy", "welcome", "deep/er/w2")
-    cli("copy", "deep/er/w2", "w3")
+    cli("copy", "welcome", "deep/er/w2", "--yes")
+    cli("copy", "deep/er/w2", "w3", "--yes")
     first = [
         (tmp_path / "prompts" / name).read_text().splitlines()[0]
         for name in ("deep/er/w2.prompt.yaml", "w3.prompt.yaml")

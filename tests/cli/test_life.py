@@ -400,7 +400,7 @@ def test_a_deletion_of_files_that_changed_meanwhile_removes_no_label(cli: Cli, r
 
 def test_a_copy_knows_its_parent_and_the_parent_its_copies(cli: Cli, root: Path) -> None:
     first = git(root, "rev-parse", "HEAD~1")
-    assert cli("copy", "support/triage@v1", "support/copy").exit_code == 0
+    assert cli("copy", "support/triage@v1", "support/copy", "--yes").exit_code == 0
     parent = f"support/triage@{first[:12]}"
     assert f"\ncopied_from: {parent}\n" in text_of(root, "prompts/support/copy.prompt.yaml")
     tree = WorkTree(root)
@@ -418,7 +418,7 @@ def test_a_copy_knows_its_parent_and_the_parent_its_copies(cli: Cli, root: Path)
     fits("show", page)
     assert page["copies"] == ["support/copy"]
     write(root, "prompts/support/sort.prompt.yaml", text_of(root, "prompts/support/sort.prompt.yaml") + "tags: [x]\n")
-    cli("copy", "support/sort", "second")
+    cli("copy", "support/sort", "second", "--yes")
     assert "copied_from: support/sort\n" in text_of(root, "prompts/second.prompt.yaml")
 
 

@@ -66,7 +66,7 @@ def test_each_command_finds_them(github: Path, cli: Cli) -> None:
     assert cli("snapshot", "write", "one.snapshot.json").exit_code == 0
     ran = cli("--snapshot", "one.snapshot.json", "run", "notes@production", "-i", "version=3", "-m", "echo/echo")
     assert ran.out == "Notes of 3\n"
-    assert cli("copy", "notes", "short").exit_code == 0
+    assert cli("copy", "notes", "short", "--yes").exit_code == 0
     assert (github / "prompts/short.prompt.yml").exists()
 
     ran = cli("show", ".github/prompts/label.prompt.yml")
@@ -90,7 +90,7 @@ def test_a_label_of_one_outside_prompts_belongs_to_its_workspace(github: Path, c
 
 def test_a_workspace_of_files_at_the_top_alone(github: Path, cli: Cli) -> None:
     write(github, "promptctl.yaml", 'prompt_paths: ["*.prompt.yml"]\n')
-    assert cli("copy", "notes", "short").out == "written  short.prompt.yml\n"
+    assert "written  short.prompt.yml\n" in cli("copy", "notes", "short", "--yes").err
     ran = cli("copy", "notes", "deep/short")
     assert (ran.exit_code, "names no folder for `deep/short`" in ran.err) == (2, True)
     (github / "link.prompt.yml").symlink_to("notes.prompt.yml")
