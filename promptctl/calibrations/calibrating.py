@@ -20,6 +20,7 @@ from promptctl.evaluations.estimate import cost_of_call
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.planning import check_models
 from promptctl.evaluations.request import EvaluationRequest, Limits
+from promptctl.evaluations.rules import calibration_rule_of
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import content_digest
 from promptctl.files.proposal import Proposal, change_of
@@ -165,10 +166,17 @@ async def calibrate(context: Context, session: Session, planned: CalibrationPlan
         unpriced = sum(each.summary.unpriced for each in evaluations)
         cost = None if cost is None or unpriced else cost + sum(each.summary.cost_nano_usd for each in evaluations)
         measured.append(_measured(context, planned, group, plans, [each.row.id for each in evaluations]))
-    rule = context.settings.gate.calibrated or CalibrationRule()
-    lacks = tuple(shortfall(each, rule, utc_now()[:10]) for each in measured)
+    lacks = tuple(_lack(context, each) for each in measured)
     proposal = _proposal(context, planned.judge, measured)
     return Calibrated(planned.judge, tuple(measured), lacks, planned.notes, proposal, cost)
+
+
+def _lack(context: Context, measured: Calibration) -> str | None:
+    """Return what a calibration lacks for one of its datasets, by what is asked of judges there; None if nothing."""
+    index, today = DatasetIndex(context.repository.work_tree, limits=context.settings.limits), utc_now()[:10]
+    rules = (calibration_rule_of(context, index.open(path)) or CalibrationRule() for path in measured.datasets)
+    lacks = (shortfall(measured, rule, today) for rule in dict.fromkeys(rules))
+    return next((lack for lack in lacks if lack is not None), None)
 
 
 def _measured(

@@ -14,6 +14,7 @@ from promptctl.calibrations.labels import labelled_replies
 from promptctl.datasets.human_labels import read_labels
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import InvalidFiles, ModelError, WorkspaceError
+from promptctl.evaluations.rules import calibration_rule_of
 from promptctl.formats.calibration_file import Calibration, read_calibrations
 from promptctl.formats.settings_file import CalibrationRule
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 class JudgeStatus:
     """A judge with one model on one rubric: where it is asked, and whether it has shown that it agrees with people.
 
-    `lack` says why it decides nothing where `judge: calibrated` is asked; None if it decides. `rubric` is for people.
+    `lack` says why it decides nothing where `judge: calibrated` is asked, in one of the datasets at least; None if it
+    decides in all. `rubric` is for people.
     `labels` are those of people that count now.
     """
 
@@ -47,14 +49,19 @@ class JudgeStatus:
 
 def list_judges(context: Context) -> list[JudgeStatus]:
     """Return the judges that sound datasets ask, and those whose calibrations nothing asks for any more."""
-    rule, default = context.settings.gate.calibrated or CalibrationRule(), context.settings.gate.judge
-    licences = Licences(context, rule, default_model=default, needs_key=False)
+    default = context.settings.gate.judge
+    rules: dict[str, CalibrationRule] = {}
+    licences: dict[CalibrationRule, Licences] = {}
     index = DatasetIndex(context.repository.work_tree, limits=context.settings.limits)
     asked: dict[tuple[AskedJudge, str], tuple[str, str, dict[str, None]]] = {}
     labels: Counter[str] = Counter()
     for path in index.paths():
         try:
-            assertions = [each for case in index.open(path).cases() for each in case.assertions]
+            dataset = index.open(path)
+            assertions = [each for case in dataset.cases() for each in case.assertions]
+            rule = rules[path] = calibration_rule_of(context, dataset) or CalibrationRule()
+            if rule not in licences:
+                licences[rule] = Licences(context, rule, default_model=default, needs_key=False)
             labels.update(_labelled_rubrics(context, path))
         except WorkspaceError:
             continue
@@ -64,7 +71,9 @@ def list_judges(context: Context) -> list[JudgeStatus]:
             asked.setdefault(key, (each.type, text, {}))[2][path] = None
     found = []
     for (judge, rubric), (type_, text, paths) in asked.items():
-        calibration, lack = licences.calibration(judge, rubric), licences.of(judge, rubric).lack
+        by_rule = [licences[rule] for rule in dict.fromkeys(rules[path] for path in paths)]
+        calibration = by_rule[0].calibration(judge, rubric)
+        lack = next((lack for each in by_rule if (lack := each.of(judge, rubric).lack) is not None), None)
         try:
             model: str | None = judge_model(context, judge, default)
         except ModelError:

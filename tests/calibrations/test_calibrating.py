@@ -234,3 +234,20 @@ def test_what_is_not_there_is_said(desk: Lab) -> None:
     with pytest.raises(WorkspaceError) as none:
         calibrate(desk, "factuality")
     assert "no dataset has an assertion of judges/factuality" in (none.value.hint or "")
+
+
+def test_what_a_dataset_asks_of_its_judges_counts_for_the_list_and_the_measure_too(desk: Lab) -> None:
+    label(desk)
+    assert calibrate(desk).lacks == (None,)
+    desk.cases(
+        {"id": "one", "inputs": {"ticket": "A"}, "assert": [RUBRIC]},
+        {"id": "two", "inputs": {"ticket": "B"}, "assert": [RUBRIC]},
+        judge={"calibrated": {"labels": 200}},
+    )
+    said = "was measured on 40 labelled replies, fewer than the 200 asked for"
+    (lack,) = calibrate(desk).lacks
+    assert said in (lack or "")
+    desk.cases({"id": "other", "inputs": {"ticket": "A"}, "assert": [RUBRIC]}, name="lax")
+    with desk.open() as workspace:
+        (status,) = workspace.judges.list()
+    assert (status.datasets, said in (status.lack or "")) == (("datasets/lax.yaml", "datasets/triage.yaml"), True)
