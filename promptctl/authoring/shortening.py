@@ -31,6 +31,7 @@ from promptctl.models.tokens import token_counter
 from promptctl.prompts.rendering import Renderer
 from promptctl.statistics.metric import ALPHA
 from promptctl.statistics.noninferiority import is_loss_ruled_out
+from promptctl.statistics.planning import smallest
 from promptctl.versions.former_ids import logged_renames
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from promptctl.prompts.prompt import Prompt
 
 OnStep = Callable[[str], object]
-_MOST_CASES = 5_000
+_MOST_CASES = 10_000
 
 
 class Shortening:
@@ -249,13 +250,7 @@ def _loss(compared: Compared) -> Loss:
 
 def _needed(margin: float) -> int:
     """Return how many held-out cases it takes to rule out a loss of the margin, if none is lost."""
-    few, enough = 0, 1
-    while not is_loss_ruled_out(0, 0, enough, margin, ALPHA) and enough < _MOST_CASES:
-        few, enough = enough, enough * 2
-    while enough - few > 1:
-        middle = (few + enough) // 2
-        few, enough = (few, middle) if is_loss_ruled_out(0, 0, middle, margin, ALPHA) else (middle, enough)
-    return enough
+    return smallest(lambda cases: is_loss_ruled_out(0, 0, cases, margin, ALPHA), 0, _MOST_CASES) or _MOST_CASES
 
 
 def _provable(cases: int) -> float | None:

@@ -88,21 +88,20 @@ def draw(
     path: str,
     *,
     seed: int | None = None,
-    shares: Mapping[str, float] | None = None,
     kept: Split | None = None,
     pairs: Sequence[Alike] | None = None,
 ) -> Split:
     """Return a split of the cases by a seed; without one, by the first whose parts come near to the shares.
 
-    Cases that are alike, as `pairs` says if they are known, come together. Of a split that is `kept`, seed, shares and
-    groups stay unless others are given. Raises `WorkspaceError` for a case without an id, if there are too few
-    cases, with how many are needed, or if the seed leaves a part with too few.
+    Cases that are alike, as `pairs` says if they are known, come together. Of a split that is `kept`, shares and
+    groups stay, and the seed unless one is given. Raises `WorkspaceError` for a case without an id, if there are too
+    few cases, with how many are needed, or if the seed leaves a part with too few.
     """
     nameless = next((case for case in cases if case.cluster is None and case.has_derived_id), None)
     if nameless is not None:
         message = "a case without an id cannot be kept in a part: what it is called changes with its content"
         raise WorkspaceError(message, place=nameless.place, hint="give each case an `id` that stays")
-    shares = shares or (kept.shares if kept else SHARES)
+    shares = kept.shares if kept else SHARES
     seed = kept.seed if seed is None and kept else seed
     pairs = alike_cases(cases) if pairs is None else pairs
     whole = Split(0, shares, _together(cases, pairs, kept.together if kept else ()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from promptctl.statistics.distributions import normal_quantile
 from promptctl.statistics.intervals import skewed_interval, unvaried_interval
@@ -25,18 +26,25 @@ def cases_to_rule_out(metric: MetricComparison, margin: float) -> int | None:
     """
     if (metric.units < 2 and not metric.is_binary) or metric.difference <= -margin:
         return None
-    few, enough = metric.units, metric.units + 1
-    while not _would_rule_out(metric, margin, enough):
+    units = smallest(lambda units: _would_rule_out(metric, margin, units), metric.units, _MOST_CASES)
+    return None if units is None else math.ceil(units * metric.n / metric.units)
+
+
+def smallest(is_enough: Callable[[int], bool], above: int, most: int) -> int | None:
+    """The smallest number above `above` that is enough, as all larger ones are; None beyond `most`. By bisection.
+
+    >>> smallest(lambda n: n * n > 200, above=3, most=100)
+    15
+    """
+    few, enough = above, above + 1
+    while not is_enough(enough):
         few, enough = enough, enough * 2
-        if enough > _MOST_CASES:
+        if enough > most:
             return None
     while enough - few > 1:
         middle = (few + enough) // 2
-        if _would_rule_out(metric, margin, middle):
-            enough = middle
-        else:
-            few = middle
-    return math.ceil(enough * metric.n / metric.units)
+        few, enough = (few, middle) if is_enough(middle) else (middle, enough)
+    return enough
 
 
 def _would_rule_out(metric: MetricComparison, margin: float, units: int) -> bool:
