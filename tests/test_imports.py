@@ -6,12 +6,14 @@ Start-up is paid at every call, so heavy libraries are loaded only when they are
 from __future__ import annotations
 
 import ast
+import gc
 import os
 import re
 import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -35,6 +37,10 @@ OWNERS: dict[str, set[str]] = {
     "rapidfuzz": {"assertions.measures", "datasets.likeness", "files.names"},
 }
 Node = TypeVar("Node", bound=ast.AST)
+KINDS = (
+    *(ast.Import, ast.ImportFrom, ast.Name, ast.Attribute),
+    *(ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef),
+)
 PROBE = """
 import sys
 import typer
@@ -83,23 +89,36 @@ def test_a_command_loads_no_more_than_it_needs(arguments: list[str], allowed: se
 def modules() -> Mapping[str, ast.Module]:
     """Every module of the package by its dotted name below it, parsed."""
     files = {file.relative_to(PACKAGE): file for file in sorted(PACKAGE.rglob("*.py"))}
-    return {
-        ".".join(path.with_suffix("").parts).removesuffix("__init__").rstrip("."): ast.parse(file.read_bytes())
-        for path, file in files.items()
-    }
+    with _nothing_to_collect():
+        return {
+            ".".join(path.with_suffix("").parts).removesuffix("__init__").rstrip("."): ast.parse(file.read_bytes())
+            for path, file in files.items()
+        }
 
 
-@cache
-def imports(module: str) -> frozenset[str]:
-    """The modules of ours that a module imports, for types and in functions too; a package counts with its module."""
-    found = set()
-    for node in ast.walk(modules()[module]):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    ours = {name.removeprefix("promptctl").lstrip(".") for name in found if name.split(".")[0] == "promptctl"}
-    return frozenset((ours & modules().keys()) - {module})
+@contextmanager
+def _nothing_to_collect() -> Iterator[None]:
+    """Make what stays to the end: the garbage collector passes over it neither here nor later."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def imports() -> dict[str, set[str]]:
+    """The modules of ours that each imports, for types and in functions too; a package counts with its module."""
+    found: dict[str, set[str]] = {module: set() for module in modules()}
+    for module, plain in definitions(ast.Import):
+        found[module] |= {alias.name for alias in plain.names}
+    for module, node in definitions(ast.ImportFrom):
+        if node.module is not None:
+            found[module] |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    for module, names in found.items():
+        ours = {name.removeprefix("promptctl").lstrip(".") for name in names if name.split(".")[0] == "promptctl"}
+        found[module] = (ours & modules().keys()) - {module}
+    return found
 
 
 def place(module: str, node: ast.AST) -> str:
@@ -107,16 +126,19 @@ def place(module: str, node: ast.AST) -> str:
 
 
 def definitions(kind: type[Node]) -> Iterator[tuple[str, Node]]:
-    """Every node of that kind in the package, with its module."""
-    return ((module, node) for module, node in _nodes().get(kind, []) if isinstance(node, kind))
+    """Every node of that kind in the package, with its module; the kind is one of `KINDS`."""
+    return ((module, node) for module, node in _nodes()[kind] if isinstance(node, kind))
 
 
 @cache
 def _nodes() -> dict[type[ast.AST], list[tuple[str, ast.AST]]]:
-    found: dict[type[ast.AST], list[tuple[str, ast.AST]]] = {}
-    for name, tree in modules().items():
-        for node in ast.walk(tree):
-            found.setdefault(type(node), []).append((name, node))
+    found: dict[type[ast.AST], list[tuple[str, ast.AST]]] = {kind: [] for kind in KINDS}
+    trees = modules()
+    with _nothing_to_collect():
+        for name, tree in trees.items():
+            for node in ast.walk(tree):
+                if type(node) in found:
+                    found[type(node)].append((name, node))
     return found
 
 
@@ -167,7 +189,7 @@ def test_a_room_is_entered_through_its_doors() -> None:
 
 
 def test_no_circle_of_files_exists() -> None:
-    left = {module: imports(module) for module in modules()}
+    left = imports()
     while left:
         imported = {name for names in left.values() for name in names}
         inner = {module: names & left.keys() for module, names in left.items() if module in imported}
@@ -187,18 +209,20 @@ def test_no_class_name_exists_twice() -> None:
 
 def test_the_command_line_knows_the_public_api_alone() -> None:
     offenders = []
-    for file in (PACKAGE / "cli").rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and node.module == "promptctl":
-                is_public = {alias.name for alias in node.names} <= {*promptctl.__all__, "errors"}
-                names = [] if is_public else [f"promptctl.{alias.name}" for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                names = [node.module or ""]
-            for name in names:
-                package, _, rest = name.partition(".")
-                if package == "promptctl" and rest.partition(".")[0] not in ("cli", "workspace", "reports", "errors"):
-                    offenders.append(f"{file.name}: {name}")
+    found: list[tuple[str, ast.Import | ast.ImportFrom]] = [*definitions(ast.Import), *definitions(ast.ImportFrom)]
+    for module, node in found:
+        if module.split(".")[0] != "cli":
+            continue
+        names = [alias.name for alias in node.names]
+        if isinstance(node, ast.ImportFrom) and node.module == "promptctl":
+            is_public = {alias.name for alias in node.names} <= {*promptctl.__all__, "errors"}
+            names = [] if is_public else [f"promptctl.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        for name in names:
+            package, _, rest = name.partition(".")
+            if package == "promptctl" and rest.partition(".")[0] not in ("cli", "workspace", "reports", "errors"):
+                offenders.append(f"{module}: {name}")
     assert offenders == []
 
 

@@ -14,7 +14,8 @@ import pytest
 from tests.cli.conftest import Cli, commit, git, write
 from tests.evaluation_lab import PROMPT, Lab, answering
 from tests.json_schemas import texts
-from tests.openai_server import failure
+from tests.openai_server import OpenAIServer, failure
+from tests.repositories import copied
 
 FOLDER = resources.files("promptctl.reports") / "json"
 DATASET = """\
@@ -44,18 +45,46 @@ def test_the_schemas_are_made_from_the_shapes() -> None:
 
 
 @pytest.fixture
-def desk(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    """A committed workspace with a remote, a label, and two versions of `triage`, of which the second does worse."""
+def desk(lab: Lab, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A committed workspace with a remote."""
+    copied(_begun(tmp_path_factory.getbasetemp() / "desk", lab.server), lab.root)
+    monkeypatch.chdir(lab.root)
+    lab.server.default = answering({})
+    return lab
+
+
+@cache
+def _begun(folder: Path, server: OpenAIServer) -> Path:
+    lab = Lab(folder, server)
     git(lab.root, "init", "-q", "-b", "main")
-    lab.write("prompts/triage.prompt.yaml", PROMPT)
     lab.write("datasets/triage.yaml", DATASET)
     commit(lab.root, "Begin")
-    bare = tmp_path / "remote.git"
+    bare = folder / "remote.git"
     git(lab.root, "init", "-q", "--bare", str(bare))
     git(lab.root, "remote", "add", "origin", str(bare))
     git(lab.root, "push", "-q", "origin", "main")
+    return folder
+
+
+_USED: set[Path] = set()
+
+
+@pytest.fixture
+def used(lab: Lab, cli: Cli, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """The desk with a label, a logged call and an evaluation, and a second version of `triage` that does worse."""
+    made = tmp_path_factory.getbasetemp() / "used"
+    if made not in _USED:
+        copied(_begun(tmp_path_factory.getbasetemp() / "desk", lab.server), made)
+        monkeypatch.chdir(made)
+        for command in ("label set triage@production", "run triage -i ticket=y", "eval triage --repeat 2"):
+            ran = cli(*command.split(), "--json")
+            assert ran.exit_code == 0, ran.err
+            fits(" ".join(command.split()[:2]) if command.startswith("label") else command.split()[0], ran.json)
+        _USED.add(made)
+    copied(made, lab.root)
     monkeypatch.chdir(lab.root)
-    lab.server.default = answering({})
+    lab.write("prompts/triage.prompt.yaml", PROMPT.replace("{{ ticket }}", "Hi {{ ticket }}") + "tools: []\n")
+    lab.server.default = answering({"Hi a": failure(400), "Hi c": "c", "Hi b": "b"})
     return lab
 
 
@@ -98,13 +127,8 @@ def desk(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
         "review",
     ],
 )
-def test_a_document_fits_its_schema(desk: Lab, cli: Cli, arguments: str) -> None:
-    for command in ("label set triage@production", "run triage -i ticket=y", "eval triage --repeat 2"):
-        ran = cli(*command.split(), "--json")
-        assert ran.exit_code == 0, ran.err
-        fits(" ".join(command.split()[:2]) if command.startswith("label") else command.split()[0], ran.json)
-    desk.write("prompts/triage.prompt.yaml", PROMPT.replace("{{ ticket }}", "Hi {{ ticket }}") + "tools: []\n")
-    desk.server.default = answering({"Hi a": failure(400), "Hi c": "c", "Hi b": "b"})
+@pytest.mark.usefixtures("used")
+def test_a_document_fits_its_schema(cli: Cli, arguments: str) -> None:
     if arguments == "log show":
         arguments += " " + cli("log", "list", "--json").json[0]["execution"]
     ran = cli(*arguments.split(), "--json")

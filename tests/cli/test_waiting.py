@@ -20,11 +20,11 @@ from promptctl.models import litellm_library
 from tests.cli.conftest import TRIAGE, Cli, write
 from tests.openai_server import Answer, Exchange, OpenAIServer, failure, reply
 
-PROGRAM = [sys.executable, "-m", "promptctl"]
-
 
 class Terminal:
     """A terminal that a program runs on; `seen` is set once it has shown `awaited`."""
+
+    program = (sys.executable, "-m", "promptctl")
 
     def __init__(self, awaited: str) -> None:
         self.awaited = awaited
@@ -42,7 +42,7 @@ class Terminal:
     def run(self, *arguments: str, term: str = "xterm") -> str:
         ours, theirs = pty.openpty()
         environ = {**os.environ, "TERM": term, "COLUMNS": "80", "OPENAI_API_KEY": "sk-test"}
-        program = subprocess.Popen([*PROGRAM, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=environ)
+        program = subprocess.Popen([*self.program, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=environ)
         os.close(theirs)
         sent = ""
         while True:
@@ -58,6 +58,12 @@ class Terminal:
 
 
 @pytest.fixture
+def warm(warm_command: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start `promptctl` warm on each terminal."""
+    monkeypatch.setattr(Terminal, "program", (str(warm_command),))
+
+
+@pytest.fixture
 def server(workspace: Path) -> Iterator[OpenAIServer]:
     with OpenAIServer() as server:
         write(workspace, "promptctl.yaml", f'model: local/m\nmodels:\n  "local/*": {{api_base: "{server.url}"}}\n')
@@ -65,6 +71,7 @@ def server(workspace: Path) -> Iterator[OpenAIServer]:
 
 
 @pytest.mark.parametrize("option", ["--stream", "--no-stream"])
+@pytest.mark.usefixtures("warm")
 def test_something_moves_until_the_reply_comes(server: OpenAIServer, option: str) -> None:
     terminal = Terminal("asking local/m")
     server.script(terminal.once_seen(reply("Hello there")))
@@ -74,6 +81,7 @@ def test_something_moves_until_the_reply_comes(server: OpenAIServer, option: str
     assert rest.startswith("Hello there\r\n")
 
 
+@pytest.mark.usefixtures("warm")
 def test_a_terminal_streams_unless_the_reply_has_to_fit_a_schema(server: OpenAIServer, workspace: Path) -> None:
     schema = "output: {schema: {type: object, required: [a], properties: {a: {const: 1}}}, retries: 1}\n"
     write(workspace, "prompts/strict.prompt.yaml", TRIAGE + schema)
@@ -103,6 +111,7 @@ def test_a_reply_that_fits_no_schema_is_said_when_it_is_asked_for_again(
     assert (ran.exit_code, "attempt 2: the reply did not fit the schema: " in ran.err) == (0, True)
 
 
+@pytest.mark.usefixtures("warm")
 def test_an_evaluation_moves_before_its_first_reply(server: OpenAIServer, workspace: Path) -> None:
     write(workspace, "datasets/triage.yaml", "prompts: [triage]\ncases: [{id: a, inputs: {ticket: x}, expected: x}]\n")
     terminal = Terminal("evaluating")
@@ -110,11 +119,13 @@ def test_an_evaluation_moves_before_its_first_reply(server: OpenAIServer, worksp
     assert "evaluating" in terminal.run("eval", "triage")
 
 
+@pytest.mark.usefixtures("warm")
 def test_a_dumb_terminal_sees_no_movement(server: OpenAIServer) -> None:
     server.script(reply("Hello"))
     assert "\x1b" not in Terminal("").run("run", "triage", "-i", "ticket=x", term="dumb")
 
 
+@pytest.mark.usefixtures("warm")
 def test_a_name_commands_no_terminal_and_the_line_fits(server: OpenAIServer) -> None:
     terminal = Terminal("asking local/")
     server.script(terminal.once_seen(reply("Hello")))
@@ -184,6 +195,7 @@ def test_nothing_of_it_is_left_where_a_pipe_s_reader_prints(
     assert screen[-2:] == ["\r\x1b[2K", "prompt calls\n"]
 
 
+@pytest.mark.usefixtures("warm")
 def test_a_warning_after_a_streamed_reply_is_on_a_line_of_its_own(server: OpenAIServer, workspace: Path) -> None:
     server.script(reply("One"), reply("Two"))
     Terminal("").run("run", "triage", "-i", "ticket=x")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 import pytest
-import ville
 
 from promptctl.statistics.rate_differences import difference_interval, estimated_difference, log_evidence
 from promptctl.statistics.sequences import (
@@ -22,6 +23,12 @@ from promptctl.statistics.sequences import (
 from promptctl.statistics.split import split_e_value
 
 P95_OF_LOGNORMAL = math.exp(1.6448536269514722)
+
+
+@pytest.fixture(scope="module", name="ville")
+def ville_() -> Any:
+    """The oracle, which takes two seconds to load: in the process whose tests ask it alone."""
+    return import_module("ville")
 
 
 @pytest.mark.parametrize("share", [0.5, 0.1])
@@ -66,7 +73,7 @@ def test_interval_of_two_rates_leaves_out_zero_exactly_if_the_evidence_does() ->
     assert crossed == {True, False}
 
 
-def test_interval_of_two_rates_beside_the_oracle() -> None:
+def test_interval_of_two_rates_beside_the_oracle(ville: Any) -> None:
     """`ville` bets on the same differences from the same draws; ours knows the size that matters, and is shorter."""
     rng = np.random.default_rng(7)
     on = rng.random(1_000) < 0.5
@@ -105,13 +112,13 @@ def test_differences_stay_within_one_and_take_long_sequences() -> None:
 
 
 @pytest.mark.parametrize(("total", "n"), [(30, 100), (0, 5), (5, 5), (1, 400)])
-def test_rate_sequence_against_the_oracle(total: int, n: int) -> None:
+def test_rate_sequence_against_the_oracle(ville: Any, total: int, n: int) -> None:
     oracle = ville.BernoulliCS(intersect=False).fit([1] * total + [0] * (n - total)).interval()
     ours = rate_sequence(total, n)
     assert (ours.low, ours.high) == pytest.approx(oracle, abs=1e-9)
 
 
-def test_mean_sequence_against_the_oracle() -> None:
+def test_mean_sequence_against_the_oracle(ville: Any) -> None:
     values = np.random.default_rng(3).lognormal(0, 1, 5_000)
     oracle = ville.AsymptoticCS(t_opt=2_000, min_samples=FEWEST).fit(values).interval()
     ours = mean_sequence(values.tolist())
@@ -122,7 +129,7 @@ def test_mean_sequence_against_the_oracle() -> None:
     assert widening(1e9) > widening(2_000) == pytest.approx(3.03, abs=0.02)
 
 
-def test_quantile_sequence_covers_where_the_oracle_does_and_is_shorter() -> None:
+def test_quantile_sequence_covers_where_the_oracle_does_and_is_shorter(ville: Any) -> None:
     values = np.random.default_rng(4).lognormal(0, 1, 4_000)
     oracle = ville.QuantileCS(q=0.95, t_opt=2_000, intersect=False).fit(values).interval()
     ours = quantile_sequence(sorted(values.tolist()), 0.95)
@@ -177,7 +184,7 @@ def test_heavy_tails_and_an_uneven_split_make_no_false_alarm() -> None:
     assert alarms <= 2
 
 
-def test_a_split_that_is_not_as_asked_is_found() -> None:
+def test_a_split_that_is_not_as_asked_is_found(ville: Any) -> None:
     assert split_e_value((), ()) == split_e_value((0, 0), (50, 50)) == pytest.approx(1)
     assert split_e_value((5_000, 5_000), (50, 50)) < 1
     assert split_e_value((900, 1_100), (50, 50)) > 100
