@@ -23,6 +23,7 @@ from promptctl.prompts.prompt_checks import problems_of_prompt
 from promptctl.prompts.variable_use import variable_uses
 from promptctl.schemas.from_values import schema_of, with_enums
 from promptctl.schemas.json_schema import types_of
+from promptctl.versions.refs import check_id
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -76,6 +77,7 @@ def infer(context: Context, ref: str, *, uses_log: bool = True) -> Inferred:
     if at:
         hint = f"promptctl schema infer {printable(prompt_id)}"
         raise UsageError("schemas are written into the file of the work tree, so no version is named", hint=hint)
+    check_id(prompt_id)
     tree = context.work_tree_for("a schema that is written into a prompt")
     declared = _read(tree, prompt_id)
     shapes = shapes_of(each.event for each in variable_uses(declared))

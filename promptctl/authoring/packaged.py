@@ -48,6 +48,11 @@ def find_packaged(context: Context, prompt_id: str) -> PromptAtVersion:
     return PromptAtVersion(Ref(prompt_id), prompt, version, tree, context.settings.model)
 
 
+def is_packaged(prompt_id: str) -> bool:
+    """Return True for the id of a prompt that ships with this room."""
+    return path_in(WorkTree(SHIPPED), prompt_id) is not None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorOptions:
     """Options of the calls of one command: `command` is its name, which the log keeps in their metadata.

@@ -139,7 +139,7 @@ def _check_status(prompt: Prompt, context: Context) -> None:
         instead = f"use {prompt.successor}; or " if prompt.successor else ""
         raise PromptInactive(
             f"{prompt.id} is inactive and refuses to run",
-            hint=f"{instead}set `status: active` in {prompt.path}, or run an older version: {prompt.id}@<revision>",
+            hint=f"{instead}promptctl activate {prompt.id}, or run an older version: {prompt.id}@<revision>",
         )
     if prompt.status == "deprecated":
         context.warn(prompt.retirement)

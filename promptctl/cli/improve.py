@@ -62,7 +62,7 @@ class SearchOptions:
 @options.grouped
 def improve(
     context: typer.Context,
-    ref: options.Ref,
+    ref: Annotated[str, options.ref_argument("The prompt to improve, as the work tree has it.", metavar="ID")],
     dataset: Annotated[str, options.dataset_option("The cases to learn from, to choose by, and to prove it on.")],
     search: SearchOptions,
     judging: options.JudgeOptions,

@@ -58,7 +58,7 @@ class ShorteningOptions:
 @options.grouped
 def shorten(
     context: typer.Context,
-    ref: options.Ref,
+    ref: Annotated[str, options.ref_argument("The prompt to shorten, as the work tree has it.", metavar="ID")],
     dataset: Annotated[str, options.dataset_option("The cases to choose by and to prove it on.")],
     search: ShorteningOptions,
     judging: options.JudgeOptions,

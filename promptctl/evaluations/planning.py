@@ -251,7 +251,7 @@ def _is_active(context: Context, prompt: Prompt, refs: int) -> bool:
     if refs == 1:
         instead = f"use {prompt.successor}; or " if prompt.successor else ""
         raise PromptInactive(
-            f"{prompt.id} is inactive and refuses to run", hint=f"{instead}set `status: active` in {prompt.path}"
+            f"{prompt.id} is inactive and refuses to run", hint=f"{instead}promptctl activate {prompt.id}"
         )
     context.warn(f"{prompt.id} is inactive and left out" + (f": use {prompt.successor}" if prompt.successor else ""))
     return False

@@ -88,7 +88,8 @@ class WorstCase:
     def hint(self) -> str:
         """Advice on a request that is too dear."""
         limit = "lower `max_tokens`" if self.is_limited else "set `max_tokens`, which limits the reply"
-        return f"{limit} (a prompt's `parameters`; a judge's: `judge_parameters`), or raise the limit on the cost"
+        where = "-p, or a prompt's `parameters`; a judge's: `judge_parameters`"
+        return f"{limit} ({where}), or raise the limit on the cost"
 
 
 def _merged(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -71,6 +71,11 @@ def parse_ref(text: str) -> Ref:
 
 def check_id(prompt: str, rest: str = "") -> None:
     """Raise `UsageError` if this cannot be a prompt's id. `rest` is what follows it in a ref: `@v7`."""
+    name, at, _ = prompt.partition("@")
+    if at and id_problem(name) is None:
+        raise UsageError(
+            f"`{printable(prompt)}` names a version, and the whole prompt is meant", hint=f"name it `{name}`"
+        )
     stem = DEFAULT_PLACES.stem(prompt.removeprefix("./"))
     problem = id_problem(prompt)
     if stem is not None or (problem is not None and prompt.endswith(PROMPT_SUFFIXES)):

@@ -27,7 +27,9 @@ class Life:
         """Return a copy of the prompt that a ref names, at any version. `Workspace.copy` writes it, too."""
         from promptctl.catalogue.copying import copy
 
-        return copy(self._context.fresh(), ref, new_id)
+        copied = copy(self._context.fresh(), ref, new_id)
+        self._warn_of_built_in(new_id)
+        return copied
 
     def rename(self, old: str, new: str) -> Renamed:
         """Return the rename of a prompt, with the files that name it. Versions, labels, totals and rules follow.
@@ -42,7 +44,18 @@ class Life:
             return move_file(self._context.fresh(), old, new)
         from promptctl.catalogue.renaming import rename
 
-        return rename(self._context.fresh(), old, new)
+        renamed = rename(self._context.fresh(), old, new)
+        self._warn_of_built_in(new)
+        return renamed
+
+    def _warn_of_built_in(self, new: str) -> None:
+        if not new.startswith(("judges/", "authoring/")):
+            return
+        from promptctl.assertions.judges import is_shipped
+        from promptctl.authoring.packaged import is_packaged
+
+        if is_shipped(new) or is_packaged(new):
+            self._context.warn(f"`{new}` is a built-in prompt: the workspace's own is asked in its place from now on")
 
     def activate(self, prompt: str) -> Retired:
         """Return the change that lets a prompt run again, without a warning. Raises `PromptNotFound`."""

@@ -185,6 +185,8 @@ def test_wrong_names_change_nothing(cli: Cli, root: Path) -> None:
         ("rename support/triage support/triage", 2, "is its name already"),
         ("rename support/triage ../x", 2, "cannot be a prompt"),
         ("rename support/triage x.prompt.yaml", 2, "its id is x"),
+        ("delete support/triage@v1", 2, "name it `support/triage`"),
+        ("deactivate support/triage@production", 2, "names a version, and the whole prompt is meant"),
         ("deprecate judg", 3, "did you mean `judge`?"),
         ("deprecate judge --use judg", 3, "did you mean `judge`?"),
         ("deprecate judge --use judge", 2, "cannot be its own successor"),
@@ -237,6 +239,13 @@ def test_calibrations_and_files_at_the_top_follow(cli: Cli, root: Path) -> None:
     assert (root / "first.prompt.yml").read_bytes().startswith(b"formerly: [top]\r\nmessages:\r\n")
 
 
+@pytest.mark.usefixtures("root")
+def test_what_takes_the_place_of_a_built_in_prompt_says_so(cli: Cli) -> None:
+    for command in ("copy", "rename"):
+        assert "`judges/llm-rubric` is a built-in prompt" in cli(command, "judge", "judges/llm-rubric").err
+        assert "built-in" not in cli(command, "judge", "judges/nice").err
+
+
 def test_an_earlier_id_is_taken(cli: Cli, root: Path) -> None:
     cli("rename", "support/triage", "support/sort", "--yes")
     for command in (("rename", "judge", "support/triage"), ("copy", "judge", "support/triage")):
@@ -282,7 +291,7 @@ def test_a_deprecated_prompt_names_its_successor_wherever_it_is_met(cli: Cli, ro
     fits("deactivate", cli("deactivate", "judge", "--yes", "--json").json)
     ran = cli("run", "judge", "-i", "output=x")
     assert ran.exit_code == 3
-    assert "use support/triage; or set `status: active`" in ran.err
+    assert "use support/triage; or promptctl activate " in ran.err
     fits("activate", cli("activate", "judge", "--yes", "--json").json)
     assert text_of(root, "prompts/judge.prompt.yaml").startswith("status: active\ninputs:")
     again = cli("activate", "judge")

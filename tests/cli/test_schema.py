@@ -58,6 +58,7 @@ def test_the_document_has_what_is_proposed(cli: Cli) -> None:
     [
         ("triag", 3, "did you mean `triage`?"),
         ("triage@v1", 2, "no version is named"),
+        ("prompts/triage.prompt.yaml", 2, "its id is triage"),
         ("", 2, "PROMPT"),
         ("triage --snapshot x", 2, "--snapshot"),
     ],
