@@ -10,7 +10,7 @@ from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.judges import ShippedJudges, find_judge, is_shipped
 from promptctl.assertions.judging import judge_model, judge_target
 from promptctl.assertions.licences import identify, shortfall
-from promptctl.calibrations.labelled import LabelledReply, labelled_by_people
+from promptctl.calibrations.labels import LabelledReply, labelled_by_people
 from promptctl.calibrations.measures import JudgedReply, is_from_cache, unanswered_verdicts, with_measures
 from promptctl.datasets.cases import Case
 from promptctl.datasets.index import DatasetIndex

@@ -1,17 +1,26 @@
-"""The labels of a dataset, together with the questions that they answer."""
+"""The labels of a dataset, with the questions that they answer; and the labelled replies, as cases for a judge."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from promptctl.datasets.cases import Case
 from promptctl.datasets.human_labels import read_labels
 from promptctl.datasets.index import DatasetIndex
 from promptctl.datasets.questions import LabelledReplies, Questions
-from promptctl.errors import InvalidFiles, PromptNotFound
+from promptctl.errors import DatasetNotFound, InvalidFiles, PromptNotFound
+from promptctl.files.names import HUMAN_LABELS, is_human_labels
+from promptctl.files.plain import content_digest
 from promptctl.prompts.loading import load_prompt
+from promptctl.prompts.prompt import MISSING
 
 if TYPE_CHECKING:
+    from promptctl.assertions.assertion import Assertion
     from promptctl.context import Context
+    from promptctl.datasets.questions import Labelled
+    from promptctl.prompts.prompt import Prompt
 
 
 def open_questions(context: Context, name: str) -> tuple[str, Questions, str]:
@@ -38,3 +47,105 @@ def labelled_replies(context: Context, name: str) -> LabelledReplies:
     """Return everybody's labels of the dataset that a user names. Raises what `open_questions` and `read_labels` do."""
     path, questions, _ = open_questions(context, name)
     return questions.labelled(read_labels(context.repository.work_tree, path))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledReply:
+    """One reply that people labelled, as a case that the judge grades.
+
+    `passes` is what most of them found; `question` what they and the judge are asked.
+    """
+
+    case: Case
+    dataset: str
+    passes: bool
+    question: str
+    people: tuple[str, ...]
+    digest: str
+
+    @property
+    def assertion(self) -> Assertion:
+        """The assertion that the judge is asked for."""
+        return self.case.assertions[0]
+
+
+def labelled_by_people(context: Context, named: Sequence[str], judge: str, notes: list[str]) -> Iterator[LabelledReply]:
+    """Yield each labelled reply that the judge grades; labels of several people on one are one, by the majority.
+
+    `named` are datasets, or files of labels; all if there are none. What is set aside is added to `notes`.
+    """
+    tied = 0
+    for dataset, files in _label_files(context, named, notes).items():
+        _, questions, _ = open_questions(context, dataset)
+        labels = [label for label in read_labels(context.repository.work_tree, dataset) if _is_of(label.place, files)]
+        found = questions.labelled(labels)
+        if found.words:
+            notes.append(f"{dataset}: {found.words}")
+        items: dict[tuple[str, str, str], list[Labelled]] = {}
+        for each in found.counting:
+            if each.question.assertion.judge_prompt == judge:
+                items.setdefault(each.label.item, []).append(each)
+        prompts = [context.prompt(id_).prompt for id_ in questions.prompts if id_ in context.prompt_ids()]
+        for item, given in items.items():
+            answers = [each.question.passes(each.label.answer) for each in given]
+            if 2 * sum(answers) == len(answers):
+                tied += 1
+                continue
+            yield _labelled_reply(dataset, item, given, 2 * sum(answers) > len(answers), prompts)
+    if tied:
+        replies = "1 reply" if tied == 1 else f"{tied} replies"
+        notes.append(f"{replies} set aside: as many people let it pass as not")
+
+
+def _labelled_reply(
+    dataset: str, item: tuple[str, str, str], given: Sequence[Labelled], passes: bool, prompts: Sequence[Prompt]
+) -> LabelledReply:
+    question = given[0].question
+    digest = content_digest([dataset, *item])
+    declared = [each for prompt in prompts[:1] for each in prompt.inputs.values()]
+    defaults = {each.name: each.default for each in declared if each.default is not MISSING}
+    case = Case(
+        id=f"{question.case.id}#{digest[:8]}",
+        inputs={**defaults, **question.case.inputs},
+        expected=question.case.expected,
+        tags=(),
+        assertions=(question.assertion,),
+        content_hash=digest,
+        place=question.case.place,
+        output=question.reply,
+        cluster=question.case.id,
+        variables=question.case.variables,
+    )
+    people = tuple(sorted(each.label.by for each in given))
+    answers = sorted((each.label.by, each.label.answer) for each in given)
+    return LabelledReply(case, dataset, passes, question.text, people, content_digest([*item, answers]))
+
+
+def _label_files(context: Context, named: Sequence[str], notes: list[str]) -> dict[str, set[str] | None]:
+    """Return the datasets whose labels count, each with the files of labels that do; None for all of them."""
+    tree = context.repository.work_tree
+    known = [path for path in tree.paths(HUMAN_LABELS) if is_human_labels(path)]
+    index, found = DatasetIndex(tree), dict[str, set[str] | None]()
+    for name in named:
+        path = name if name in known or not name.endswith(".jsonl") else context.inside(name)
+        if path in known:
+            files = found.setdefault(_dataset_of(index, path), set())
+            if files is not None:
+                files.add(path)
+        else:
+            found[index.named(name, context.inside)] = None
+    for path in known if not named else ():
+        try:
+            found[_dataset_of(index, path)] = None
+        except DatasetNotFound:
+            notes.append(f"{path} is of a dataset that is not there any more")
+    return found
+
+
+def _dataset_of(index: DatasetIndex, labels: str) -> str:
+    """Return the dataset that a file of labels is of."""
+    return index.named(labels.removeprefix(HUMAN_LABELS + "/").rpartition("/")[0], str)
+
+
+def _is_of(place: Any, files: Iterable[str] | None) -> bool:
+    return files is None or (place is not None and place.path in files)
