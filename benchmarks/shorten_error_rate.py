@@ -17,12 +17,13 @@ from functools import cache
 
 from promptctl.authoring.shortening import seems_unneeded
 from promptctl.statistics.metric import ALPHA
+from promptctl.statistics.multiplicity import spent
 from promptctl.statistics.noninferiority import is_loss_ruled_out
 
 PARTS = 20
 PASSING = 0.9
 # Cases to choose by, held-out cases, the margin, and the share of cases whose answer is drawn anew each time.
-SCENARIOS = ((40, 60, 0.05, 0.0), (40, 60, 0.1, 0.1), (40, 60, 0.1, 0.0), (100, 200, 0.05, 0.1), (20, 30, 0.15, 0.1))
+SCENARIOS = ((40, 70, 0.05, 0.0), (40, 60, 0.1, 0.1), (40, 60, 0.1, 0.0), (100, 200, 0.05, 0.1), (20, 30, 0.15, 0.1))
 
 is_ruled_out = cache(is_loss_ruled_out)
 
@@ -46,7 +47,7 @@ def claims_falsely(random_: random.Random, choosing: int, held_out: int, margin:
         gained, lost = flips(random_, choosing, margin, flaky)
         if seems_unneeded(lost, gained, choosing, margin):
             gained, lost = flips(random_, held_out, margin, flaky)
-            return is_ruled_out(gained, lost, held_out, margin, ALPHA)
+            return is_ruled_out(gained, lost, held_out, margin, spent(ALPHA, 1))
     return False
 
 

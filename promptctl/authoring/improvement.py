@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count as count_from
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from promptctl.authoring.trials import TrialRequest
 from promptctl.errors import INCOMPLETE, OK, UsageError
 from promptctl.files.proposal import Proposal
 from promptctl.files.wording import count, percent
+from promptctl.statistics.distributions import normal_quantile
 from promptctl.statistics.metric import ALPHA
+from promptctl.statistics.multiplicity import spent
 
 if TYPE_CHECKING:
     from promptctl.comparisons.compared import Compared
@@ -75,8 +78,10 @@ class PromptCandidate:
 class Evidence:
     """The held-out cases on both sides: how many of `cases` pass, and how sure the difference is.
 
-    `looks` is the number of candidates that were judged on these very cases so far; `p` is one-sided, and multiplied by
-    it. `evaluations` are the ids of before and after in the log.
+    `looks` is the number of candidates that were judged on these cases up to this one. `p` is one-sided, and corrected
+    for further looks as `spent` has it; the interval is that of the same test, so that it has no zero in it where p is
+    below 0.05. `clusters` is the number that the cases form, if any are of one cluster. `evaluations` are the ids of
+    before and after in the log.
     """
 
     cases: int
@@ -90,11 +95,12 @@ class Evidence:
     confidence: float
     p: float
     looks: int
+    clusters: int | None
     evaluations: tuple[str, str]
 
     @classmethod
     def of(cls, metric: MetricComparison, looks: int, evaluations: tuple[str, str]) -> Self:
-        """Return the evidence of a comparison of passing cases."""
+        """Return the evidence of passing cases, compared at the level that `spent` leaves to this look."""
         return cls(
             cases=metric.n,
             before=round(metric.base_mean * metric.n),
@@ -102,18 +108,19 @@ class Evidence:
             improved=metric.improved,
             regressed=metric.regressed,
             difference=metric.difference,
-            low=metric.interval.low,
-            high=metric.interval.high,
-            confidence=metric.interval.confidence,
-            p=min(1.0, metric.test.p_better * looks),
+            low=metric.tolerance.low,
+            high=metric.tolerance.high,
+            confidence=metric.tolerance.confidence,
+            p=min(1.0, metric.test.p_better * ALPHA / spent(ALPHA, looks)),
             looks=looks,
+            clusters=None if metric.is_binary else metric.units,
             evaluations=evaluations,
         )
 
     @property
     def is_improvement(self) -> bool:
         """True if so many more pass that chance alone would seldom bring it about, in one of twenty times."""
-        return self.difference > 0 and self.p < ALPHA
+        return self.low > 0 and self.p < ALPHA
 
     @property
     def words(self) -> str:
@@ -124,11 +131,16 @@ class Evidence:
             f"{self.high * 100:+.0f}, p {self.p:.2g})"
         )
         if self.looks > 1:
-            told += f"; {self.looks} candidates were judged on these cases so far, for which p is corrected"
-        if self.is_improvement:
+            told += (
+                f"; {self.looks} candidates were judged on these cases so far, for which p and interval are corrected"
+            )
+        if self.clusters is not None:
+            told += f"; they are {count(self.clusters, 'cluster')}, and count as these"
+        if self.is_improvement or self.clusters is not None:
             return told
-        least = math.floor(math.log2(self.looks / ALPHA)) + 1
-        return f"{told}; {least} must improve, and none get worse, for an improvement to show"
+        least = _fewest(spent(ALPHA, self.looks))
+        told += f"; {least} must improve, and none get worse, for an improvement to show"
+        return told if least <= self.cases else f"{told}: hold out more cases"
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
@@ -144,6 +156,12 @@ class Evidence:
             "looks": self.looks,
             "evaluations": dict(zip(("before", "after"), self.evaluations, strict=True)),
         }
+
+
+def _fewest(level: float) -> int:
+    """Return how many cases must improve, if none get worse, for test and interval to show it at this level."""
+    score = normal_quantile(1 - level)
+    return next(cases for cases in count_from(1) if 0.5**cases < level and math.sqrt(cases) > score)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

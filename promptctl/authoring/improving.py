@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -11,11 +11,10 @@ from promptctl.authoring.candidates import Candidates, components_of
 from promptctl.authoring.evolution import BATCH, Grade, Ground, check_installed, evolve
 from promptctl.authoring.improvement import Evidence, Improvement, ImprovementRequest, ImprovementVerdict
 from promptctl.authoring.packaged import Author, AuthorOptions
-from promptctl.authoring.trials import TrialRun, counts, open_tested, split_to_keep
+from promptctl.authoring.trials import TrialRun, draw_parts, look_number, open_tested
 from promptctl.authoring.trying import WRITER, Hands, SearchBounds
 from promptctl.comparisons.compared import Compared
-from promptctl.comparisons.comparison import PASSED
-from promptctl.datasets.splitting import CHOOSE, HELD_OUT, LEAST, PARTS, TRAIN
+from promptctl.datasets.splitting import CHOOSE, HELD_OUT, LEAST, TRAIN
 from promptctl.errors import UsageError, WorkspaceError
 from promptctl.evaluations.estimate import Estimate, cost_of_call, estimate
 from promptctl.evaluations.planning import check_models, plan
@@ -24,6 +23,8 @@ from promptctl.files.wording import as_text, count, name_some
 from promptctl.models.gateway import Usage
 from promptctl.models.tokens import token_counter
 from promptctl.models.worst_case import WorstCase
+from promptctl.statistics.metric import ALPHA
+from promptctl.statistics.multiplicity import spent
 
 if TYPE_CHECKING:
     from promptctl.authoring.candidates import EditedPrompt
@@ -50,12 +51,8 @@ class Improving:
         _check_work_tree(context, self.plan, request.ref)
         self._context = context
         self.request = request
-        cases = list(dataset.cases(prompt))
-        tree = context.repository.work_tree
-        self.split, self._kept_by = split_to_keep(tree, dataset, prompt, request.seed)
-        self.parts = {
-            part: [case for case in cases if self.split.part(case) == part and counts(case)] for part in PARTS
-        }
+        drawn = draw_parts(context, dataset, prompt, request.seed)
+        self.split, self._kept_by, self.parts = drawn.split, drawn.changes, drawn.cases
         _check_sizes(dataset.header.path, self.parts)
         writing = AuthorOptions(command="improve", model=request.writer, option="--writer", source=request.source)
         self.author = Author(context, writing)
@@ -63,9 +60,10 @@ class Improving:
         if not is_estimate:
             context.models.settings_of(self.writer.model or "")
         check_models(context, asked, {self.writer.model or ""}, set())
-        components = components_of(prompt, tree.read(prompt.path), with_parameters=request.edits_parameters)
+        data = context.repository.work_tree.read(prompt.path)
+        components = components_of(prompt, data, with_parameters=request.edits_parameters)
         shown = {case.id for part in (TRAIN, CHOOSE) for case in self.parts[part]}
-        self.candidates = Candidates(context, self.plan, components, cases, shown)
+        self.candidates = Candidates(context, self.plan, components, list(dataset.cases(prompt)), shown)
 
     def ids(self, part: str) -> list[str]:
         """Return the ids of the cases of a part."""
@@ -176,8 +174,12 @@ class Improving:
         else:
             on_step("judging")
             sides = (self.candidates.made(each) for each in (self.candidates.texts, best.texts))
-            compared = await runs.compared(*(self.candidates.plan(each, self.ids(HELD_OUT)) for each in sides))
-            evidence = self._evidence(compared)
+            before, after = (self.candidates.plan(each, self.ids(HELD_OUT)) for each in sides)
+            look = f"improve {after.target.version.digest}"
+            looks = look_number(self._context.log, after, look)
+            compared = await runs.compared(before, after, look)
+            if (metric := compared.comparison.passes_at(spent(ALPHA, looks))) is not None:
+                evidence = Evidence.of(metric, looks, (compared.base.row.id, compared.head.row.id))
             verdict, reason = self._verdict(compared, evidence, hands)
         candidate = self.candidates.made(best.texts) if best is not None and verdict != "not-shown" else None
         version = self.plan.target.version
@@ -205,20 +207,6 @@ class Improving:
             compared=compared,
         )
 
-    def _evidence(self, compared: Compared) -> Evidence | None:
-        metric = compared.comparison.metric(PASSED)
-        if metric is None:
-            return None
-        sides = compared.base.row.id, compared.head.row.id
-        return Evidence.of(metric, self._looks(compared), sides)
-
-    def _looks(self, compared: Compared) -> int:
-        """Return how many candidates were judged on these held-out cases so far, this one among them."""
-        head = compared.head.row
-        rows = self._context.log.evaluations(prompt=head.prompt)
-        same = {row.digest for row in rows if row.spec.side == "head" and row.spec.ids == head.spec.ids}
-        return len(same | {head.digest})
-
     def _verdict(self, compared: Compared, evidence: Evidence | None, hands: Hands) -> tuple[ImprovementVerdict, str]:
         if evidence is None or compared.verdict.kind == "incomplete":
             return "unknown", compared.verdict.reason.rstrip(".")
@@ -244,7 +232,7 @@ def _check_work_tree(context: Context, planned: Plan, ref: str) -> None:
         )
 
 
-def _check_sizes(path: str, parts: dict[str, list[Case]]) -> None:
+def _check_sizes(path: str, parts: Mapping[str, list[Case]]) -> None:
     for part, cases in parts.items():
         if len(cases) < LEAST[part]:
             raise WorkspaceError(

@@ -60,7 +60,11 @@ class TriedCut:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """The held-out cases before and after: the share of passing cases that may be lost, with its interval."""
+    """The held-out cases before and after: the share of passing cases that may be lost, with its interval.
+
+    `looks` is the number of prompts that were shortened by most of these cases up to this one; the interval is wider
+    for it.
+    """
 
     cases: int
     before: int
@@ -71,11 +75,12 @@ class Loss:
     low: float
     high: float
     confidence: float
+    looks: int
     evaluations: tuple[str, str]
 
     @classmethod
-    def of(cls, metric: MetricComparison, evaluations: tuple[str, str]) -> Loss:
-        """Return the loss of a comparison of passing cases."""
+    def of(cls, metric: MetricComparison, looks: int, evaluations: tuple[str, str]) -> Loss:
+        """Return the loss of passing cases, compared at the level that `spent` leaves to this look."""
         return cls(
             cases=metric.n,
             before=round(metric.base_mean * metric.n),
@@ -86,6 +91,7 @@ class Loss:
             low=0.0 - metric.tolerance.high,
             high=0.0 - metric.tolerance.low,
             confidence=metric.tolerance.confidence,
+            looks=looks,
             evaluations=evaluations,
         )
 
@@ -95,7 +101,7 @@ class Loss:
         low, loss, high = (f"{each * 100:+.1f}" for each in (self.low, self.loss, self.high))
         return (
             f"of {count(self.cases, 'held-out case')} {self.before} passed before and {self.after} after: "
-            f"a loss of {loss} points, {percent(self.confidence)} interval {low} to {high}"
+            f"a loss of {loss} points, {percent(self.confidence)} interval {low} to {high}{after_others(self.looks)}"
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -108,8 +114,14 @@ class Loss:
             "gained": self.gained,
             "loss": self.loss,
             "interval": {"low": self.low, "high": self.high, "confidence": self.confidence},
+            "looks": self.looks,
             "evaluations": dict(zip(("before", "after"), self.evaluations, strict=True)),
         }
+
+
+def after_others(looks: int) -> str:
+    """Return the words on earlier prompts that were shortened by the same cases; empty without any."""
+    return f" ({looks} prompts were shortened by these cases so far, which is corrected for)" if looks > 1 else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

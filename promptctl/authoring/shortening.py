@@ -14,12 +14,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptctl.authoring.cuts import Cut, Cuts
-from promptctl.authoring.shortened import Loss, Shortened, ShorteningRequest, TriedCut
-from promptctl.authoring.trials import EditedFile, TrialRun, counts, open_tested, split_to_keep, trial_plan
-from promptctl.comparisons.comparison import PASSED
+from promptctl.authoring.shortened import Loss, Shortened, ShorteningRequest, TriedCut, after_others
+from promptctl.authoring.trials import EditedFile, TrialRun, draw_parts, look_number, open_tested, trial_plan
 from promptctl.comparisons.rule import rule_of
 from promptctl.costs.recent_calls import DAYS, recent_calls
-from promptctl.datasets.splitting import HELD_OUT
+from promptctl.datasets.splitting import CHOOSE, HELD_OUT, TRAIN
 from promptctl.errors import InvalidFiles, UsageError, WorkspaceError, printable
 from promptctl.evaluations.estimate import Estimate, estimate
 from promptctl.evaluations.planning import plan
@@ -30,6 +29,7 @@ from promptctl.files.yaml_reader import read_yaml
 from promptctl.models.tokens import token_counter
 from promptctl.prompts.rendering import Renderer
 from promptctl.statistics.metric import ALPHA
+from promptctl.statistics.multiplicity import spent
 from promptctl.statistics.noninferiority import is_loss_ruled_out
 from promptctl.statistics.planning import smallest
 from promptctl.versions.former_ids import logged_renames
@@ -68,21 +68,24 @@ class Shortening:
         document = read_yaml(self._file.data, prompt.path)
         self.cuts = Cuts(document, is_template=prompt.engine == "jinja2")
         self.margin = rule_of(context.settings.gate.rule, {}).margin if request.margin is None else request.margin
-        self._split, self._kept_by = split_to_keep(tree, dataset, prompt, request.seed)
-        parts = [(case, self._split.part(case)) for case in dataset.cases(prompt) if counts(case)]
-        self.choosing = [case for case, part in parts if part not in (HELD_OUT, None)]
-        self.held_out = [case for case, part in parts if part == HELD_OUT]
+        drawn = draw_parts(context, dataset, prompt, request.seed)
+        self._split, self._kept_by = drawn.split, drawn.changes
+        self.choosing, self.held_out = drawn.cases[TRAIN] + drawn.cases[CHOOSE], drawn.cases[HELD_OUT]
+        self._look = f"shorten {prompt.digest}"
+        self.looks = look_number(context.log, self._plan(prompt, self.held_out), self._look)
+        self._alpha = spent(ALPHA, self.looks)
         self._check_sizes(dataset.header.path)
 
     def _check_sizes(self, path: str) -> None:
-        needed, has = _needed(self.margin), len(self.held_out)
+        needed, has = _needed(self.margin, self._alpha), len(self.held_out)
         if self.choosing and has >= needed:
             return
-        share = _provable(has)
+        share = _provable(has, self._alpha)
         more = f", or allow a larger loss: --margin {share:g}" if share is not None else ""
         raise WorkspaceError(
             f"{path} is too small to shorten {self.prompt.id} on: {count(has, 'case')} of it are held out, and "
-            f"{needed} are needed to rule out a loss of {self.margin * 100:g} points even if none is lost",
+            f"{needed} are needed to rule out a loss of {self.margin * 100:g} points even if none is lost"
+            f"{after_others(self.looks)}",
             hint=f"add cases{more}",
         )
 
@@ -106,7 +109,8 @@ class Shortening:
                 break
             if found.outcome == "dropped":
                 sides = (self.prompt, self.without([*dropped, cut]))
-                compared = await trials.compared(*(self._plan(each, self.held_out) for each in sides))
+                plain, shorter = (self._plan(each, self.held_out) for each in sides)
+                compared = await trials.compared(plain, shorter, self._look)
                 if session.stopped:
                     break
                 if ungraded := compared.comparison.ungraded:
@@ -115,7 +119,7 @@ class Shortening:
                 if refused := self._refused(compared):
                     tried.append(replace(found, outcome="not-proven", note=refused))
                     break
-                loss = _loss(compared)
+                loss = self._loss(compared)
                 dropped.append(cut)
             tried.append(found)
         return self._shortened(trials, session, tried, dropped, loss)
@@ -180,15 +184,19 @@ class Shortening:
 
     def _refused(self, compared: Compared) -> str:
         """Return why the held-out cases do not allow what was left out; empty if they do."""
-        metric = compared.comparison.metric(PASSED)
+        metric = compared.comparison.passes_at(self._alpha)
         must_pass = {case.id for case in self.held_out if case.must_pass}
         assert metric is not None  # every case is graded on both sides
         if broken := sorted(must_pass & {pair.case_id for pair in compared.comparison.regressed}):
             return f"it breaks what must pass: {name_some(broken)}"
         if metric.rules_out(self.margin):
             return ""
-        found = Loss.of(metric, ("", ""))
-        return f"on held-out cases a loss of {self.margin * 100:g} points cannot be ruled out: {found.words}"
+        return f"a loss of {self.margin * 100:g} points cannot be ruled out: {self._loss(compared).words}"
+
+    def _loss(self, compared: Compared) -> Loss:
+        metric = compared.comparison.passes_at(self._alpha)
+        assert metric is not None
+        return Loss.of(metric, self.looks, (compared.base.row.id, compared.head.row.id))
 
     def _shortened(
         self, trials: TrialRun, session: Session, tried: list[TriedCut], dropped: list[Cut], loss: Loss | None
@@ -242,18 +250,12 @@ def seems_unneeded(lost: int, gained: int, cases: int, margin: float) -> bool:
     return lost - gained <= margin * cases / 2
 
 
-def _loss(compared: Compared) -> Loss:
-    metric = compared.comparison.metric(PASSED)
-    assert metric is not None
-    return Loss.of(metric, (compared.base.row.id, compared.head.row.id))
-
-
-def _needed(margin: float) -> int:
+def _needed(margin: float, alpha: float) -> int:
     """Return how many held-out cases it takes to rule out a loss of the margin, if none is lost."""
-    return smallest(lambda cases: is_loss_ruled_out(0, 0, cases, margin, ALPHA), 0, _MOST_CASES) or _MOST_CASES
+    return smallest(lambda cases: is_loss_ruled_out(0, 0, cases, margin, alpha), 0, _MOST_CASES) or _MOST_CASES
 
 
-def _provable(cases: int) -> float | None:
+def _provable(cases: int, alpha: float) -> float | None:
     """Return the smallest loss, in steps of five points, that so many cases can rule out; None up to a half."""
     shares = (step / 20 for step in range(1, 11))
-    return next((share for share in shares if cases and is_loss_ruled_out(0, 0, cases, share, ALPHA)), None)
+    return next((share for share in shares if cases and is_loss_ruled_out(0, 0, cases, share, alpha)), None)

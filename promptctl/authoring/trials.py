@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from promptctl.comparisons.against import compare_pairs
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.rule import GateRule
-from promptctl.datasets.drawing import split_dataset
+from promptctl.datasets.drawing import like_others, split_dataset
 from promptctl.datasets.index import dataset_index
+from promptctl.datasets.splitting import PARTS
 from promptctl.errors import WorkspaceError
 from promptctl.evaluations.claims import is_claimed
 from promptctl.evaluations.earlier import same_evaluation
@@ -21,6 +22,7 @@ from promptctl.evaluations.planning import Pair
 from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.files.names import DATASET_SUFFIXES
 from promptctl.files.tree import Overlay
+from promptctl.files.wording import count, name_some
 from promptctl.log.results import Totals
 from promptctl.prompts.checking import WorkspaceCheck
 from promptctl.prompts.loading import load_prompt_file
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from promptctl.files.proposal import FileEdit
     from promptctl.files.tree import Tree
     from promptctl.log.records import Execution
+    from promptctl.log.store import Store
     from promptctl.prompts.prompt import Prompt
 
 _FIRST = GateRule(reruns=0)
@@ -89,20 +92,57 @@ def open_tested(context: Context, asked: EvaluationRequest, name: str, prompt_id
     raise WorkspaceError(f"{path} does not test {prompt_id}", hint=hint)
 
 
-def split_to_keep(tree: Tree, dataset: Dataset, prompt: Prompt, seed: int | None) -> tuple[Split, tuple[FileEdit, ...]]:
-    """Return the split of a dataset; where its file has none, one by the seed, and the change that keeps it there.
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The cases of a dataset that say something of a prompt, by part: they call it, and are not expected to fail.
 
-    Raises what `split_dataset` raises.
+    `changes` keep the split in the dataset's file, if it is not there yet.
     """
-    if dataset.split is not None:
-        return dataset.split, ()
-    drawn = split_dataset(tree, dataset, prompt, seed)
-    return drawn.split, drawn.proposal.changes
+
+    split: Split
+    changes: tuple[FileEdit, ...]
+    cases: Mapping[str, list[Case]]
 
 
-def counts(case: Case) -> bool:
-    """Return True for a case that says something of the prompt: one that calls it, and is not expected to fail."""
-    return case.output is None and case.xfail is None
+def draw_parts(context: Context, dataset: Dataset, prompt: Prompt, seed: int | None) -> Parts:
+    """Return the parts of a dataset, by the split in its file; if it has none, by one that the seed draws.
+
+    Held-out cases that are like one of another part prove nothing: they are left out, with a warning. A split that is
+    drawn now has none. Raises what `split_dataset` raises.
+    """
+    cases = [case for case in dataset.cases(prompt) if case.output is None and case.xfail is None]
+    split, again = dataset.split, list[str]()
+    changes: tuple[FileEdit, ...] = ()
+    if split is None:
+        drawn = split_dataset(context.repository.work_tree, dataset, prompt, seed)
+        split, changes = drawn.split, drawn.proposal.changes
+    elif again := like_others(cases, split):
+        were = "is like a case" if len(again) == 1 else "are like cases"
+        context.warn(
+            f"{count(len(again), 'held-out case')} {were} to learn from or to choose by, and left out: "
+            f"{name_some(again)}; to bring such cases into one part: promptctl dataset split {dataset.header.path}"
+        )
+    left_out = frozenset(again)
+    parts: dict[str, list[Case]] = {part: [] for part in PARTS}
+    for case in cases:
+        part = split.part(case)
+        if part is not None and case.id not in left_out:
+            parts[part].append(case)
+    return Parts(split, changes, parts)
+
+
+def look_number(log: Store, plan: Plan, look: str) -> int:
+    """Return which look this is at the held-out cases of a plan, counted from 1.
+
+    `look` begins with its kind. Earlier ones are those of its kind at more than half of these cases, each once.
+    """
+    kind, wanted = look.partition(" ")[0], frozenset(plan.spec.ids or ())
+    names = dict[str, None]()
+    for row in reversed(log.evaluations(prompt=plan.target.prompt.id)):
+        is_alike = row.spec.look.partition(" ")[0] == kind and row.spec.dataset == plan.spec.dataset
+        if is_alike and 2 * len(wanted.intersection(row.spec.ids or ())) > len(wanted):
+            names[row.spec.look] = None
+    return [*names, look].index(look) + 1
 
 
 class EditedFile:
@@ -173,11 +213,14 @@ class TrialRun:
         self._count(found.totals, before)
         return found
 
-    async def compared(self, before: Plan, after: Plan) -> Compared:
-        """Return the comparison of two plans over the same cases; a side that is in the log is not asked again."""
+    async def compared(self, before: Plan, after: Plan, look: str) -> Compared:
+        """Return the comparison of two plans over the same cases; a side that is in the log is not asked again.
+
+        `look` is kept with it, see `look_number`.
+        """
         key = comparison_key(after.row(), before.row())
         pair = Pair(
-            replace(after, spec=replace(after.spec, side="head", comparison=key)),
+            replace(after, spec=replace(after.spec, side="head", comparison=key, look=look)),
             replace(before, spec=replace(before.spec, side="base", comparison=key, drops_unknown_inputs=True)),
         )
         (found,) = await compare_pairs(self._context.log, self._session, [pair], _FIRST)

@@ -75,6 +75,15 @@ class Comparison:
         """The metric of that name, if any case has it on both sides."""
         return next((metric for metric in self.metrics if metric.name == name), None)
 
+    def passes_at(self, alpha: float) -> MetricComparison | None:
+        """Return the passing cases compared at a level of their own; None if no case is graded on both sides."""
+        pairs = [*self.improved, *self.regressed, *self.unchanged]
+        if not pairs:
+            return None
+        base = [float(pair.base.status == "passed") for pair in pairs]
+        head = [float(pair.head.status == "passed") for pair in pairs]
+        return compare_metric(PASSED, base, head, _clusters(pairs), procedure=replace(self.procedure, alpha=alpha))
+
 
 def compare_outcomes(
     base: Sequence[CaseOutcome],

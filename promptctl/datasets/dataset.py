@@ -230,6 +230,17 @@ class Dataset:
                 self._kept.append((inputs, run.kept))
         return problems
 
+    def held_out_again(self) -> list[Problem]:
+        """Return the warning of held-out cases that have the very inputs of a case of another part.
+
+        There is none without a split in its file, nor before `check` found no error.
+        """
+        if self.header.split is None or self.count is None:
+            return []
+        from promptctl.datasets.drawing import held_out_again
+
+        return list(held_out_again(self))
+
     @property
     def split(self) -> Split | None:
         """The draw of its cases into parts, if there is one."""

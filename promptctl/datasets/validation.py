@@ -194,7 +194,7 @@ def _check_dataset(check: WorkspaceCheck, tree: Tree, preparer: Preparer, path: 
     found = (check.prompt(id_) for id_ in dataset.header.prompts if id_ in check.prompts)
     against: list[Prompt | None] = [prompt for prompt in found if prompt is not None] or [None]
     missing = dataset.missing_prompts(check.known)
-    return [*missing, *(problem for prompt in against for problem in dataset.check(prompt))]
+    return [*missing, *(problem for prompt in against for problem in dataset.check(prompt)), *dataset.held_out_again()]
 
 
 def _check_labels(check: WorkspaceCheck, tree: Tree, preparer: Preparer, path: str) -> Iterator[Problem]:

@@ -34,7 +34,8 @@ class EvaluationSpec:
     the same model's id, None for the provider's own. `rules` are those of `promptctl.yaml` that change what is graded,
     by name, with a digest for those of its judges; only what is set. `calibrations` are those of its judges by their
     keys: what is known of their agreement with people. `code_left_out` says how many assertions were left out as they
-    run code, and where; empty for none. Of a spec that an earlier version of the program wrote, `is_without_server`
+    run code, and where; empty for none. `look` is of a candidate that is judged on held-out cases: comparisons with the
+    same one are one look at these. Of a spec that an earlier version of the program wrote, `is_without_server`
     says that server, rules and judging model are unknown.
     """
 
@@ -68,6 +69,7 @@ class EvaluationSpec:
     rules: Mapping[str, Any] = field(default_factory=dict)
     calibrations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     code_left_out: str = ""
+    look: str = ""
     is_without_server: bool = field(default=False, compare=False)
 
     @property

@@ -1,4 +1,4 @@
-"""Correction for asking several questions at once."""
+"""Corrections for several questions: asked at once, or one after another of the same data."""
 
 from __future__ import annotations
 
@@ -21,3 +21,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, p_values[position] * (len(p_values) - rank)))
         adjusted[position] = highest
     return adjusted
+
+
+def spent(alpha: float, look: int) -> float:
+    """Return the share of alpha that the test at the given look at the same data may take, counted from 1.
+
+    However many looks follow, the chance of any false alarm stays below alpha.
+    Formula: 4α/(k(k+1)(k+2)); by Bonferroni, as Σ 1/(k(k+1)(k+2)) = 1/4. Two thirds of it are for the first look.
+    """
+    return 4 * alpha / (look * (look + 1) * (look + 2))

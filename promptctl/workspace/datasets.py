@@ -113,7 +113,8 @@ class Datasets:
         missing = dataset.missing_prompts(known)
         prompts: list[Any] = [context.prompt(id_).prompt for id_ in dataset.header.prompts if id_ in known] or [None]
         problems = dict.fromkeys(problem for prompt in prompts for problem in dataset.check(prompt))
-        return DatasetCheck(path, None if missing else dataset.count, (*missing, *problems))
+        again = dataset.held_out_again()
+        return DatasetCheck(path, None if missing else dataset.count, (*missing, *problems, *again))
 
     def add(
         self,

@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -15,10 +16,21 @@ from promptctl import Improvement, ImprovementRequest
 from promptctl.authoring.evolution import Grade, Ground, evolve
 from promptctl.authoring.improvement import Evidence
 from promptctl.authoring.improving import Improving
-from promptctl.errors import AuthenticationFailed, ModelConfigurationError, PromptctlError, UsageError, WorkspaceError
+from promptctl.authoring.trials import look_number
+from promptctl.datasets.cases import Case
+from promptctl.datasets.splitting import CHOOSE, HELD_OUT, TRAIN, Split
+from promptctl.errors import (
+    AuthenticationFailed,
+    ModelConfigurationError,
+    Place,
+    PromptctlError,
+    UsageError,
+    WorkspaceError,
+)
 from promptctl.evaluations.request import Limits
 from promptctl.evaluations.session import Session
 from promptctl.statistics.metric import Procedure, compare_metric
+from promptctl.statistics.multiplicity import spent
 from tests.evaluation_lab import Lab
 from tests.openai_server import Answer, Exchange, failure, reply
 
@@ -35,6 +47,7 @@ messages:
 """
 # Parts of the split that is drawn: 6, 5 and 6 of these.
 CASES = [f"visitor number {n} of the day" for n in range(17)]
+FIRST_LOOK = Procedure(alpha=spent(0.05, 1))
 # Requests of a search whose first edit is the best: on 6 and 5, an edit, that on 4 and 5, and 6 on both sides.
 REQUESTS = 33
 
@@ -98,7 +111,7 @@ def test_a_planted_phrase_is_found_and_proven_on_cases_that_no_model_wrote_from(
     assert steps == ["as it is", "round 1 of 3", "judging"]
     assert found.evidence is not None
     numbers = found.evidence
-    assert (numbers.cases, numbers.before, numbers.after, numbers.p) == (found.cases[2], 0, 6, 2**-6)
+    assert (numbers.cases, numbers.before, numbers.after, numbers.p) == (found.cases[2], 0, 6, 1.5 * 2**-6)
     assert 0 < numbers.low < numbers.difference == numbers.high == 1
     assert found.candidates[1].edited == ("message 1 (system)",)
     assert (found.calls, len(desk.server.requests)) == (REQUESTS, REQUESTS)
@@ -173,7 +186,7 @@ def test_a_second_look_at_the_same_cases_costs_more(desk: Lab) -> None:
     assert first.evidence is not None
     assert second.evidence is not None
     assert (first.evidence.looks, second.evidence.looks) == (1, 2)
-    assert second.evidence.p == 2 * first.evidence.p
+    assert second.evidence.p == 4 * first.evidence.p
     assert "2 candidates were judged on these cases so far" in second.reason
 
 
@@ -393,7 +406,7 @@ def is_found(seed: int, rate: float, rounds: int = 6, cases: int = 20) -> bool:
     evolve(chance, texts, Ground(learn, failing, choose), seed=seed)
     _, best = max(chance.kept, key=lambda kept: kept[0])
     sides = [[float(chance.passes(each, id_)) for id_ in held_out] for each in (texts, best)]
-    return Evidence.of(compare_metric("passed", *sides, procedure=Procedure()), 1, ("", "")).is_improvement
+    return Evidence.of(compare_metric("passed", *sides, procedure=FIRST_LOOK), 1, ("", "")).is_improvement
 
 
 def test_without_signal_nothing_is_found_in_nineteen_of_twenty_searches() -> None:
@@ -409,8 +422,103 @@ def test_a_search_that_is_begun_again_tries_the_same() -> None:
 
 
 def test_evidence_that_is_corrected_may_no_longer_do() -> None:
-    metric = compare_metric("passed", [0.0] * 6 + [1.0] * 6, [1.0] * 12, procedure=Procedure())
+    metric = compare_metric("passed", [0.0] * 6 + [1.0] * 6, [1.0] * 12, procedure=FIRST_LOOK)
     one = Evidence.of(metric, 1, ("a", "b"))
-    assert (one.p, one.is_improvement) == (2**-6, True)
-    assert not Evidence.of(metric, 4, ("a", "b")).is_improvement
-    assert not replace(one, difference=-0.1).is_improvement
+    assert (one.p, one.is_improvement) == (1.5 * 2**-6, True)
+    second = Evidence.of(metric, 2, ("a", "b"))
+    assert (second.p, second.is_improvement) == (6 * 2**-6, False)
+    assert second.words.endswith("7 must improve, and none get worse, for an improvement to show")
+    assert Evidence.of(metric, 20, ("a", "b")).words.endswith("for an improvement to show: hold out more cases")
+    assert not replace(one, low=0.0).is_improvement
+
+
+def test_better_is_said_of_no_interval_that_has_zero_in_it() -> None:
+    """Of 100 held-out cases 20 are gained and 10 lost: p is just below 0.05, as of a first look that takes it all."""
+    metric = compare_metric(
+        "passed", [0.0] * 20 + [1.0] * 80, [1.0] * 20 + [0.0] * 10 + [1.0] * 70, procedure=FIRST_LOOK
+    )
+    found = Evidence.of(metric, 1, ("a", "b"))
+    assert (round(metric.test.p_better, 3), found.is_improvement) == (0.049, False)
+    for gained in range(20, 35):
+        metric = compare_metric(
+            "passed", [0.0] * 40 + [1.0] * 60, [1.0] * gained + [0.0] * 50 + [1.0] * (50 - gained), procedure=FIRST_LOOK
+        )
+        found = Evidence.of(metric, 1, ("a", "b"))
+        assert found.is_improvement == (found.p < 0.05) == (found.p < 0.05 and found.low > 0)
+
+
+def test_cases_of_clusters_are_told_as_such_and_not_how_many_must_improve() -> None:
+    clusters = ["a", "a", "b", "b", "c", "c"]
+    metric = compare_metric("passed", [0.0] * 6, [1.0] * 6, clusters, procedure=FIRST_LOOK)
+    found = Evidence.of(metric, 1, ("a", "b"))
+    assert (found.clusters, found.is_improvement) == (3, False)
+    assert found.words.endswith("they are 3 clusters, and count as these")
+    assert "must improve" not in found.words
+
+
+def test_held_out_cases_that_are_like_others_are_no_proof(desk: Lab) -> None:
+    """Six held-out cases are cases to learn from, word for word; an edit that knows them by heart proves nothing."""
+
+    def names(letter: str, part: str, number: int) -> list[str]:
+        ids = (f"{letter}{n}" for n in range(400))
+        return list(islice((id_ for id_ in ids if Split(1).part(_case(id_)) == part), number))
+
+    learn, choose, same, other = (
+        names("a", TRAIN, 6),
+        names("b", CHOOSE, 6),
+        names("h", HELD_OUT, 6),
+        names("o", HELD_OUT, 5),
+    )
+    wanted = [{"type": "contains", "value": "dear"}]
+    rows = [*enumerate(learn + choose), *enumerate(same)]
+    cases = [{"id": id_, "inputs": {"name": f"visitor number {n} of the day"}, "assert": wanted} for n, id_ in rows]
+    desk.server.default = answering(
+        lambda system, name: "By heart" in system and "visitor" in name, edit("By heart.\n")
+    )
+    desk.cases(*cases, name="greet", prompts=["greet"], split={"seed": 1})
+    with pytest.raises(WorkspaceError, match="`held_out` has 0 cases that can tell, and 5 are needed"):
+        improve(desk)
+    assert not desk.server.requests
+    (warning,) = desk.warnings
+    assert warning.startswith("6 held-out cases are like cases to learn from or to choose by, and left out: h")
+    assert warning.endswith("promptctl dataset split datasets/greet.yaml")
+    fresh = [{"id": id_, "inputs": {"name": f"guest {id_}"}, "assert": wanted} for id_ in other]
+    desk.cases(*cases, *fresh, name="greet", prompts=["greet"], split={"seed": 1})
+    found = improve(desk)
+    assert (found.verdict, found.cases) == ("not-shown", (6, 6, 5))
+    assert found.evidence is not None
+    assert _ids(desk, found, "after") == set(other)
+    with desk.open() as workspace:
+        for problems in (workspace.validate().problems, workspace.datasets.check("greet").problems):
+            (told,) = (each for each in problems if each.code == "held-out-again")
+            assert told.message.startswith("6 held-out cases have the inputs of cases to learn from or to choose by: h")
+            assert told.severity == "warning"
+        workspace.write(workspace.datasets.split("greet", None).proposal)
+        assert not workspace.datasets.check("greet").problems
+
+
+def _case(id_: str) -> Case:
+    return Case(id_, {}, None, (), (), "", Place("datasets/greet.yaml"))
+
+
+def test_a_case_that_is_added_makes_no_first_look(desk: Lab) -> None:
+    desk.server.default = answering(is_kind, edit("You greet people, and be kind.\n"))
+    first = improve(desk)
+    with desk.open() as workspace:
+        head = workspace.results.evaluation(first.evidence.evaluations[1]).row if first.evidence else None
+        log = workspace.context.log
+        assert head is not None
+        planned = Improving(workspace.context.fresh(), ImprovementRequest(ref="greet", dataset="greet"))
+        plan, ids = planned.plan, head.spec.ids or ()
+        assert head.spec.look == f"improve {head.digest}"
+        looks = [
+            look_number(log, replace(plan, spec=replace(plan.spec, ids=asked)), look)
+            for asked, look in (
+                (ids, "improve other"),
+                ((*ids, "added"), "improve other"),
+                (ids, head.spec.look),  # the same candidate again is no further look
+                (ids, "shorten other"),  # another question
+                ((*ids[:2], "a", "b", "c"), "improve other"),  # mostly other cases
+            )
+        ]
+    assert looks == [2, 2, 1, 1, 1]

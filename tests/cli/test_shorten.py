@@ -55,7 +55,7 @@ def test_the_patch_is_the_data(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "words"),
     [
-        ("greet -d greet", 3, "59 are needed"),
+        ("greet -d greet", 3, "67 are needed"),
         ("greet -d gret --margin 0.3", 3, "did you mean"),
         ("gret -d greet --margin 0.3", 3, "did you mean `greet`"),
         ("greet@v1 -d greet", 2, "no version is named"),

@@ -26,7 +26,7 @@ from promptctl.statistics.intervals import (
     wilson,
 )
 from promptctl.statistics.metric import Procedure, compare_metric
-from promptctl.statistics.multiplicity import holm
+from promptctl.statistics.multiplicity import holm, spent
 from promptctl.statistics.noninferiority import is_loss_ruled_out
 from promptctl.statistics.paired import mcnemar
 from promptctl.statistics.planning import (
@@ -157,6 +157,14 @@ def test_wilson_and_mcnemar_agree_with_statsmodels() -> None:
         b, c = rng.randint(0, 80), rng.randint(0, 80)
         expected = tables_module.mcnemar([[10, b], [c, 10]], exact=True).pvalue
         assert mcnemar(b, c).p_two_sided == pytest.approx(min(1.0, expected), rel=1e-10)
+
+
+def test_what_looks_take_of_the_level_is_never_more_than_the_level() -> None:
+    assert [spent(0.05, look) for look in (1, 2, 3)] == pytest.approx([0.05 * 2 / 3, 0.05 / 6, 0.05 / 15])
+    for looks in (1, 2, 50):
+        assert sum(spent(0.05, look) for look in range(1, looks + 1)) == pytest.approx(
+            0.05 * (1 - 2 / ((looks + 1) * (looks + 2)))
+        )
 
 
 def test_holm_agrees_with_statsmodels() -> None:
