@@ -36,7 +36,7 @@ def test_the_words_are_on_stderr_and_the_patch_on_stdout(desk: Lab, cli: Cli) ->
     assert lines[1:4] == [
         "  candidate 0: 0 of 5 · the prompt as it is",
         "  candidate 1: 5 of 5 · round 1, from 0: message 1 (system) · best",
-        "better: of 6 held-out cases 0 passed before and 6 after (+100 points, 95% interval +22 to +100, p 0.016)",
+        "better: of 6 held-out cases 0 passed before and 6 after (+100 points, 93% interval +28 to +100, p 0.023)",
     ]
     assert lines[4].startswith("  case by case: promptctl compare ")
     assert lines[5:] == [

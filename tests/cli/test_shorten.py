@@ -38,7 +38,7 @@ def test_the_patch_is_the_data(cli: Cli) -> None:
     assert ran.exit_code == 0, ran.err
     assert ran.out.startswith("diff --git a/prompts/greet.prompt.yaml")
     assert "-      You have come to the right place.\n" in ran.out
-    assert "a loss of +0.0 points, 90% interval" in ran.err
+    assert "a loss of +0.0 points, 93% interval" in ran.err
     assert "30 points or more are ruled out" in ran.err
     assert Path("prompts/greet.prompt.yaml").read_text() == PROMPT
     document = cli("shorten", "greet", "-d", "greet", "--margin", "0.3", "--json", "--yes").json
