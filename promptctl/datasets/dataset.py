@@ -235,11 +235,12 @@ class Dataset:
 
         There is none without a split in its file, nor before `check` found no error.
         """
-        if self.header.split is None or self.count is None:
+        split = self.split if self.count is not None else None
+        if split is None:
             return []
-        from promptctl.datasets.drawing import held_out_again
+        from promptctl.datasets.splitting import held_out_again
 
-        return list(held_out_again(self))
+        return held_out_again(self.cases(), split, self.header.path)
 
     @property
     def split(self) -> Split | None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl.datasets.splitting import CHOOSE, GENERATED, HELD_OUT, LEAST, PARTS, SHARES, TRAIN, Split, name_of
-from promptctl.errors import Problem, WorkspaceError
+from promptctl.errors import WorkspaceError
 from promptctl.files.names import DATASET_SUFFIXES
-from promptctl.files.plain import content_digest
 from promptctl.files.proposal import Proposal, change_of
-from promptctl.files.wording import count, name_some
+from promptctl.files.wording import count
 
 if TYPE_CHECKING:
     from promptctl.datasets.cases import Case
@@ -134,24 +133,6 @@ def alike_cases(cases: Sequence[Case]) -> list[Alike]:
     from promptctl.datasets.likeness import alike
 
     return alike([case.inputs for case in cases])
-
-
-def held_out_again(dataset: Dataset) -> Iterator[Problem]:
-    """Yield the warning of held-out cases that have the very inputs of a case of another part of the kept split."""
-    split, others = dataset.split, set[str]()
-    held_out: defaultdict[str, list[Case]] = defaultdict(list)
-    for case in dataset.cases() if split is not None else ():
-        part = split and split.part(case)
-        if part == HELD_OUT:
-            held_out[content_digest(dict(case.inputs))].append(case)
-        elif part is not None:
-            others.add(content_digest(dict(case.inputs)))
-    if again := [case for inputs, cases in held_out.items() if inputs in others for case in cases]:
-        have = "has the inputs of a case" if len(again) == 1 else "have the inputs of cases"
-        message = f"{count(len(again), 'held-out case')} {have} to learn from or to choose by"
-        hint = f"bring equal cases into one part: promptctl dataset split {dataset.header.path}"
-        named = f"{message}: {name_some([case.id for case in again])}"
-        yield Problem(named, again[0].place, hint, "held-out-again", "warning")
 
 
 def like_others(cases: Sequence[Case], split: Split) -> list[str]:

@@ -6,16 +6,18 @@ shares and the groups of cases that are alike stand in the dataset's file under 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import UsageError
+from promptctl.errors import Problem, UsageError
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import content_digest
+from promptctl.files.wording import count, name_some
 
 if TYPE_CHECKING:
     from promptctl.datasets.cases import Case
@@ -86,6 +88,26 @@ class Split:
     @cached_property
     def _leaders(self) -> dict[str, str]:
         return {name: names[0] for names in self.together for name in names}
+
+
+def held_out_again(cases: Iterable[Case], split: Split, path: str) -> list[Problem]:
+    """Return the warning of held-out cases that have the very inputs of a case of another part, if there are any."""
+    others = set[str]()
+    held_out: defaultdict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        part, inputs = split.part(case), content_digest(dict(case.inputs))
+        if part == HELD_OUT:
+            held_out[inputs].append(case)
+        elif part is not None:
+            others.add(inputs)
+    again = [case for inputs, same in held_out.items() if inputs in others for case in same]
+    if not again:
+        return []
+    have = "has the inputs of a case" if len(again) == 1 else "have the inputs of cases"
+    message = f"{count(len(again), 'held-out case')} {have} to learn from or to choose by"
+    named = f"{message}: {name_some([case.id for case in again])}"
+    hint = f"bring equal cases into one part: promptctl dataset split {path}"
+    return [Problem(named, again[0].place, hint, "held-out-again", "warning")]
 
 
 def name_of(case: Case) -> str:
