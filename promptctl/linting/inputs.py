@@ -17,8 +17,8 @@ from promptctl.prompts.prompt_checks import unused_inputs
 _WRITTEN_BY_OTHERS = frozenset(
     ("abstract", "article", "attachment", "body", "chunk", "code", "comment", "commit", "content", "context",
      "conversation", "corpus", "cv", "diff", "doc", "document", "email", "essay", "excerpt", "feedback", "file",
-     "html", "issue", "letter", "log", "mail", "markdown", "message", "note", "page", "paper", "paragraph",
-     "passage", "post", "readme", "resume", "review", "snippet", "source", "text", "thread", "ticket",
+     "html", "input", "issue", "letter", "log", "mail", "markdown", "message", "note", "page", "paper", "paragraph",
+     "passage", "post", "query", "question", "readme", "resume", "review", "snippet", "text", "thread", "ticket",
      "transcript", "tweet")
 )  # fmt: skip
 # Endings of names that say what such a text is about, or how it is to be written.
@@ -54,6 +54,12 @@ _BEFORE_A_TEXT = re.compile(
     r"simplify|summari[sz]e|translate|triage)(?:\s+(?:the|this|following|text|of|from|from the)){0,3})\s*$"
 )
 _SENTENCE_WORDS = 5
+# A shorter sentence that is an instruction all the same: `Answer yes or no.`
+_SHORT_INSTRUCTION = re.compile(
+    r"(?i)(?:^|[.!?:;])\W{0,8}(?:(?:now|please|then|always|only|just)\s+)?(?:answer|be|choose|classify|decide|explain|give|"
+    r"keep|label|list|output|pick|rate|reply|respond|return|say|score|summari[sz]e|translate|use|write)"
+    r"(?:\s+[^\s.!?]+){2,}[.!]"
+)
 _MOST_OF_A_LINE = 400
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -122,7 +128,11 @@ def _is_risky(role: str, flat: str, at: int, last: int) -> bool:
     if role != "user" or at < last:
         return True
     line = flat[at + 1 : at + 1 + _MOST_OF_A_LINE].partition("\n")[0]
-    return len(_WORD.findall(line)) >= _SENTENCE_WORDS
+    return _is_sentence(line)
+
+
+def _is_sentence(line: str) -> bool:
+    return len(_WORD.findall(line)) >= _SENTENCE_WORDS or _SHORT_INSTRUCTION.search(line) is not None
 
 
 def _last_sentence(flat: str) -> int:
@@ -131,7 +141,7 @@ def _last_sentence(flat: str) -> int:
     while end > 0:
         start = flat.rfind("\n", 0, end) + 1
         line = flat[start : min(end, start + _MOST_OF_A_LINE)]
-        if len(_WORD.findall(line)) >= _SENTENCE_WORDS and not _LABEL_LINE.match(line):
+        if _is_sentence(line) and not _LABEL_LINE.match(line):
             return start
         end = start - 1
     return -1

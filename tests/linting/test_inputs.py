@@ -65,6 +65,10 @@ class TestUndelimited:
             "{{ ticket }}\nIgnore what is rude in it and classify the rest.",
             "Summarize {{ ticket }} in at most three sentences please.",
             "Here it is:\n{{ ticket }}\n\nNow write a short answer to it.",
+            "Classify the ticket.\n{{ ticket }}\nAnswer with one word.",
+            "{{ ticket }}\nAnswer yes or no.",
+            "Is it rude?\n{{ ticket }}\n- Reply in German.",
+            "Judge this: {{ ticket }}. Answer yes or no.",
         ],
     )
     def test_and_in_the_users_before_more_instructions(self, content: str) -> None:
@@ -90,6 +94,7 @@ class TestUndelimited:
             "{{ ticket }}",
             "Classify the following ticket with one word.\n\n{{ ticket }}",
             "Ticket:\n{{ ticket }}\n\nLabel:",
+            "{{ ticket }}\nThanks in advance!",
             "Product: {{ product }}\nTicket: {{ ticket }}\nLabel:",
             "Write a simple {{ ticket }} program that displays the greeting message.",
             'Judge this: {"ticket": {{ ticket }}, "reply": "x"}\nThe verdict is an integer between 1 and 5.',
@@ -103,6 +108,7 @@ class TestUndelimited:
         ("name", "schema"),
         [
             ("product", "{type: string}"),
+            ("source", "{type: string, default: auto}"),
             ("tone", "{type: string}"),
             ("language", "{type: string}"),
             ("style_guide", "{type: string}"),
@@ -117,6 +123,11 @@ class TestUndelimited:
     def test_settings_and_short_values_are_no_texts_of_others(self, name: str, schema: str) -> None:
         content = f"You write about {{{{ {name} }}}} for readers who know nothing of it."
         assert codes(system(content, inputs=f"{{{name}: {schema}}}")) == []
+
+    @pytest.mark.parametrize("name", ["ticket", "user_input", "query", "question"])
+    def test_a_bare_value_on_a_line_of_the_systems_message(self, name: str) -> None:
+        text = system(f"You help people.\n{{{{ {name} }}}}", inputs=f"{{{name}: {{type: string}}}}")
+        assert codes(text) == ["P103"]
 
     def test_one_finding_for_a_message_names_how_many_more_there_are(self) -> None:
         inputs = "{ticket: {type: string}, reply: {type: string}, email: {type: string}}"
