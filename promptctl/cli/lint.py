@@ -94,7 +94,8 @@ def _say_text(report: LintReport) -> None:
     )
     found = check_as_dict(report.findings)
     words = f"{count(found['errors'], 'error')}, {count(found['warnings'], 'warning')}"
-    say(f"{count(report.prompts, 'prompt')} linted: {words}")
+    linted = count(report.prompts, "prompt") if report.prompts else count(report.files, "file")
+    say(f"{linted} linted: {words}")
 
 
 def _check_together(fix: bool, format_: Format, wanted: WriteOptions) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
+from math import inf
 from typing import Any
 
 from promptctl.linting.finding import Findings, finding
 from promptctl.linting.prompt import LintedPrompt, is_always_given
 from promptctl.prompts.prompt import Input
 from promptctl.schemas.json_schema import Validator, types_of
-from promptctl.templates.events import ITEM, VALUE, Branch, Condition
+from promptctl.templates.events import ITEM, VALUE, Branch, Condition, Use
 
 _WORDS = {"if": "this `if` is never true", "elif": "this `elif` is never reached", "else": "`else` is never reached",
           "inline": "this `if` is never true"}  # fmt: skip
+_ABSENT = object()
 # Of the tests above a branch, those that are looked at: a chain of very many would take long.
 _MOST_BRANCHES, _MOST_HOLDS = 1_000, 40
 
@@ -22,7 +24,9 @@ def unreachable(prompt: LintedPrompt) -> Findings:
     """Find P102, once for all that lies within such a branch."""
     if prompt.is_github:
         return
-    judge = _Judge(prompt.declared.inputs)
+    events = [each.event for each in prompt.events]
+    filled = {each.path for each in events if isinstance(each, Use) and each.act == "default"}
+    judge = _Judge(prompt.declared.inputs, filled)
     told: set[Condition] = set()
     branches = ((each.event, each.place) for each in prompt.events if isinstance(each.event, Branch))
     for branch, place in islice(branches, _MOST_BRANCHES):
@@ -46,6 +50,26 @@ def _false_in(branch: Branch, judge: _Judge) -> tuple[Condition, str] | None:
     for condition in conditions:
         if condition.kind != "constant" and condition.negated() in known:
             return condition, "the same was tested before"
+    return _contradicting([*holds, *branch.condition.all_of()], judge)
+
+
+def _contradicting(conditions: Sequence[Condition], judge: _Judge) -> tuple[Condition, str] | None:
+    """Return the condition that leaves a value nothing to be, of all that must hold at once."""
+    equal = [each for each in conditions if each.kind == "equal" and _is_of_one_value(each)]
+    unequal = [
+        each for each in conditions if each.kind == "not" and each.parts[0].kind == "equal" and _is_of_one_value(each)
+    ]
+    for path in dict.fromkeys(each.path or each.parts[0].path for each in (*equal, *unequal)):
+        if path in judge.filled:
+            continue
+        left = judge.values_at(path)
+        for each in (*equal, *unequal):
+            if each.kind == "equal" and each.path == path:
+                left = [value for value in left if value in each.values] if left is not None else list(each.values)
+            elif each.kind == "not" and each.parts[0].path == path and left is not None:
+                left = [value for value in left if value not in each.parts[0].values]
+            if left == []:
+                return each, f"the tests above leave `{'.'.join(path)}` no value"
     return None
 
 
@@ -57,10 +81,14 @@ def _is_of_one_value(condition: Condition) -> bool:
 
 
 class _Judge:
-    """Decides conditions by the schemas of the inputs alone; None where they leave it open."""
+    """Decides conditions by the schemas of the inputs alone; None where they leave it open.
 
-    def __init__(self, inputs: Mapping[str, Input]) -> None:
+    So they do of values that are `filled` by a default of the template's, which may be anything.
+    """
+
+    def __init__(self, inputs: Mapping[str, Input], filled: Collection[tuple[str, ...]]) -> None:
         self._inputs = inputs
+        self.filled = filled
         self._validators: dict[tuple[str, ...], Validator | None] = {}
 
     def is_true(self, condition: Condition) -> bool | None:
@@ -73,8 +101,12 @@ class _Judge:
             parts = [self.is_true(each) for each in condition.parts]
             decisive = condition.kind == "or"
             return decisive if decisive in parts else None if None in parts else not decisive
+        if condition.path in self.filled and condition.kind in ("equal", "order"):
+            return None
         if condition.kind == "equal":
             return False if all(self._can_never_be(condition.path, each) for each in condition.values) else None
+        if condition.kind == "order":
+            return _ordered(self._schema_at(condition.path) or {}, condition.text, condition.values[0])
         declared = self._inputs.get(condition.path[0]) if len(condition.path) == 1 else None
         if declared is None or not is_always_given(declared):
             return None
@@ -86,13 +118,14 @@ class _Judge:
         name = ".".join(first.path)
         if first.kind == "constant":
             return "the test is the same for every value"
-        if first.kind == "equal":
+        if first.kind == "equal" or (first.kind == "order" and self.is_true(first) is False):
             return f"the schema of `{name}` allows no such value"
         return f"`{name}` always has a value" if first.kind == "defined" else f"the schema of `{name}` decides the test"
 
     def _can_never_be(self, path: tuple[str, ...], value: Any) -> bool:
-        """Return True if no value of the input equals a literal. Texts alone: `1`, `1.0` and `true` are equal."""
-        if not isinstance(value, str):
+        """Return True if no value of the input equals a literal. Numbers are left open: `1` and `true` are equal."""
+        declared = self._inputs.get(path[0])
+        if not isinstance(value, str | None) or (value is None and declared and declared.default is None):
             return False
         if path not in self._validators:
             schema = self._schema_at(path)
@@ -100,12 +133,38 @@ class _Judge:
         validator = self._validators[path]
         return validator is not None and bool(validator.faults(value))
 
+    def values_at(self, path: tuple[str, ...]) -> list[Any] | None:
+        """Return all that a value can be, `_ABSENT` among it if it need not be there; None if they are not listed."""
+        schema = self._schema_at(path)
+        if schema is None:
+            return None
+        listed = schema.get("enum", [schema["const"]] if "const" in schema else None)
+        if types_of(schema) == ["boolean"] and listed is None:
+            listed = [True, False]
+        if not isinstance(listed, list):
+            return None
+        declared = self._inputs[path[0]]
+        is_there = len(path) == 1 and is_always_given(declared) and declared.default is not None
+        return [*listed, *([] if is_there else [_ABSENT])]
+
     def _schema_at(self, path: tuple[str, ...]) -> Mapping[str, Any] | None:
         declared = self._inputs.get(path[0]) if path else None
         schema: Any = declared.schema if declared is not None else None
         for step in path[1:]:
             schema = schema.get("properties", {}).get(step) if isinstance(schema, Mapping) else None
         return schema if isinstance(schema, Mapping) and "$ref" not in str(schema) else None
+
+
+def _ordered(schema: Mapping[str, Any], operator: str, limit: float) -> bool | None:
+    """Return False if no value of a schema of numbers is in that order to the limit; None if one may be."""
+    if not types_of(schema) or not set(types_of(schema)) <= {"integer", "number"}:
+        return None
+    low = max(_number(schema.get(key), -inf) for key in ("minimum", "exclusiveMinimum"))
+    high = min(_number(schema.get(key), inf) for key in ("maximum", "exclusiveMaximum"))
+    end, is_inside = (low, low < limit) if operator in ("lt", "lteq") else (high, high > limit)
+    excluded = schema.get("exclusiveMinimum" if operator in ("lt", "lteq") else "exclusiveMaximum")
+    is_at_end = operator in ("lteq", "gteq") and end == limit and excluded != limit
+    return None if is_inside or is_at_end else False
 
 
 def _simple(condition: Condition) -> Iterator[Condition]:

@@ -53,10 +53,12 @@ _CHECKS: tuple[Callable[[LintedPrompt], Findings], ...] = (
 class LintReport:
     """The number of prompts that were read, and what was found, in reading order.
 
-    Problems that keep a prompt from being read are among it. `proposal` has the files without what can be mended.
+    `prompts` is 0 if only other files were asked for, of which `files` counts all. Problems that keep a prompt from
+    being read are among the findings. `proposal` has the files without what can be mended.
     """
 
     prompts: int
+    files: int
     findings: tuple[Problem, ...]
     proposal: Proposal = field(default_factory=Proposal)
 
@@ -107,7 +109,7 @@ def lint_workspace(
         for each in linter.found(wanted, is_whole=is_whole)
         if not isinstance(each, LintFinding) or (each.code not in ignore and (not select or each.code in select))
     )
-    return LintReport(len(prompts), tuple(found), mended(tree, found))
+    return LintReport(sum(map(is_prompt_file, wanted)), len(wanted), tuple(found), mended(tree, found))
 
 
 def _chosen(files: Collection[str], paths: Sequence[str]) -> list[str]:

@@ -87,7 +87,10 @@ class ModelList:
         if not slash:
             provider, name = self._map.provider_of(recorded) or "", recorded
             if not provider:
-                return ModelFacts(recorded, name=name, unknown="is not a model's id", hint=self._meant(recorded, ""))
+                hint = (
+                    self._meant(recorded, "") or "an id is written provider/model: `ollama/qwen3`, `openai/gpt-4o-mini`"
+                )
+                return ModelFacts(recorded, name=name, unknown="is not a model's id", hint=hint)
         whole = f"{provider}/{name}"
         rule = self._settings.model_rule(whole)
         if provider in ("echo", "replay") or not name:

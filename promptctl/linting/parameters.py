@@ -25,7 +25,8 @@ def contradictory(prompt: LintedPrompt) -> Findings:
         hint = "keep one: OpenAI's reasoning models take `max_completion_tokens`, all others `max_tokens`"
         yield _found(prompt, own[-1], "`max_tokens` and `max_completion_tokens` are two limits of one reply", hint)
     if "top_logprobs" in given and given.get("logprobs") is not True and prompt.own("top_logprobs"):
-        yield _found(prompt, "top_logprobs", "`top_logprobs` is asked for without `logprobs: true`", "set `logprobs`")
+        message = "`top_logprobs` is asked for without `logprobs: true`"
+        yield _found(prompt, "top_logprobs", message, "remove it, or set `logprobs`", is_idle=True)
     yield from _of_tools(prompt)
     yield from _of_thinking(prompt)
     yield from _of_choices(prompt)
@@ -42,15 +43,15 @@ def _at_zero(prompt: LintedPrompt) -> Iterator[LintFinding]:
     names = " and ".join(f"`{name}`" for name in own)
     message = f"{names} {'does' if len(own) == 1 else 'do'} nothing at `temperature: 0`, which takes the likeliest word"
     removes = () if prompt.is_github else tuple(("parameters", name) for name in own)
-    place = prompt.parameter_place(own[0])
-    yield finding("P201", message, place, "keep one of the two", removes=removes)
+    yield finding("P201", message, prompt.parameter_place(own[0]), "keep one of the two", removes=removes)
 
 
 def _of_tools(prompt: LintedPrompt) -> Iterator[LintFinding]:
     tools = prompt.declared.tools
     for name in prompt.own(*_OF_TOOLS):
         if not tools:
-            yield _found(prompt, name, f"`{name}` is set, and the prompt has no tools", "remove it, or add the tools")
+            message = f"`{name}` is set, and the prompt has no tools"
+            yield _found(prompt, name, message, "remove it, or add the tools", is_idle=True)
     choice = prompt.parameters.get("tool_choice")
     named = choice.get("function") if isinstance(choice, dict) else None
     wanted = named.get("name") if isinstance(named, dict) else None
@@ -125,5 +126,6 @@ def _smallest(schema: Any) -> str | None:
         return None
 
 
-def _found(prompt: LintedPrompt, name: str, message: str, hint: str) -> LintFinding:
-    return finding("P201", message, prompt.parameter_place(name), hint)
+def _found(prompt: LintedPrompt, name: str, message: str, hint: str, *, is_idle: bool = False) -> LintFinding:
+    removes = (("parameters", name),) if is_idle and not prompt.is_github else ()
+    return finding("P201", message, prompt.parameter_place(name), hint, removes=removes)

@@ -10,6 +10,7 @@ from typing import Any
 
 from promptctl.errors import Place
 from promptctl.files.document import Key
+from promptctl.files.names import did_you_mean
 from promptctl.linting.finding import Findings, LintFinding, finding
 from promptctl.linting.prompt import LintedPrompt
 from promptctl.linting.reading import MessageText
@@ -192,8 +193,10 @@ def _of_examples(schema: Mapping[str, Any], validator: Validator, text: MessageT
             value, _ = json.JSONDecoder().raw_decode(flat[found.start(1) : found.start(1) + 20_000])
         except (ValueError, RecursionError):
             continue
-        is_of_schema = isinstance(value, dict) and 2 * len(value.keys() & names.keys()) > len(value)
-        if not is_of_schema or _is_pattern(value):
+        if not isinstance(value, dict) or _is_pattern(value):
+            continue
+        # A key that is nearly one of the schema's is a misspelling of it, so the object is an example all the same.
+        if 2 * sum(key in names or did_you_mean(key, names) != "" for key in value) <= len(value):
             continue
         faults = validator.problems(value)
         if faults:

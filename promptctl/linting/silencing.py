@@ -71,9 +71,8 @@ class Silences:
                 else:
                     names = {rule.name: rule.code for rule in RULES.values()}
                     hint = f"write `{names[code]}`" if code in names else did_you_mean(code, RULES)
-                    yield finding(
-                        "P001", f"there is no rule `{code}`", place, hint or f"{DOCS} lists them", needless=code
-                    )
+                    # It is not `needless`: somebody meant a rule by it.
+                    yield finding("P001", f"there is no rule `{code}`", place, hint or f"{DOCS} lists them")
 
 
 def without_needless(text: str, found: Sequence[LintFinding]) -> str:

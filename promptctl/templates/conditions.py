@@ -81,6 +81,8 @@ def _compared(reader: Reader, value: Origin, operator: str, other: nodes.Node, l
     else:
         reader.use(value, act_beside(beside), line)
         reader.use(beside, act_beside(value), line)
+        if value.path and type(known) in (int, float):
+            return Condition("order", value.path, (known,), text=operator)
     return None
 
 

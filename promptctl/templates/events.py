@@ -37,10 +37,11 @@ Act = Literal[
 class Condition:
     """A test of the template: of one value, of several conditions, or of something else, known by its `text` alone.
 
-    `equal` is true if the value is one of `values`; a `constant` is true or false by its one value.
+    `equal` is true if the value is one of `values`; `order` if it is `lt`, `lteq`, `gt` or `gteq`, its `text`, to the
+    number in `values`; a `constant` is true or false by its one value.
     """
 
-    kind: Literal["defined", "true", "equal", "not", "and", "or", "constant", "other"]
+    kind: Literal["defined", "true", "equal", "order", "not", "and", "or", "constant", "other"]
     path: Path = ()
     values: tuple[Any, ...] = ()
     parts: tuple[Condition, ...] = ()

@@ -91,6 +91,12 @@ def test_mistakes_in_the_settings_are_told_with_their_line(cli: Cli, root: Path)
     assert "the rule of `lint` for `idel` matches no prompt" in ran.err
 
 
+def test_the_settings_alone_are_one_file(cli: Cli, root: Path) -> None:
+    write(root, "promptctl.yaml", "model: echo/echo\n")
+    ran = cli("lint", "promptctl.yaml")
+    assert (ran.exit_code, ran.out) == (0, "1 file linted: 0 errors, 0 warnings\n")
+
+
 class TestFix:
     def test_shows_a_diff_and_writes_what_is_asked_for(self, cli: Cli, root: Path) -> None:
         ran = cli("lint", "--fix")

@@ -5,11 +5,11 @@ import pytest
 from tests.linting.linted import codes, found, system
 
 INPUTS = """{tone: {enum: [kind, brisk]}, name: {type: string, minLength: 1}, extra: {type: string, default: ""},
-  tags: {type: array, minItems: 1}, nick: {type: string, required: false}, size: {type: integer, minimum: 1},
-  user: {type: object, properties: {tier: {enum: [free, paid]}}}}"""
+  tags: {type: array, minItems: 1}, size: {type: integer, minimum: 1, maximum: 9}, mood: {enum: [a], required: false},
+  nick: {type: [string, "null"], required: false}, user: {type: object, properties: {tier: {enum: [free, paid]}}}}"""
 LOOPS = """{% for tag in tags %}{% if tag == 'a' %}{% for x in tags %}{% if x != 'a' %}B{% endif %}{% endfor %}
   {% endif %}{% endfor %}"""
-USED = "{{ tone }}{{ name }}{{ extra }}{{ tags }}{{ nick }}{{ size }}{{ user }}"
+USED = "{{ tone }}{{ name }}{{ extra }}{{ tags }}{{ nick }}{{ mood }}{{ size }}{{ user }}"
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,14 @@ USED = "{{ tone }}{{ name }}{{ extra }}{{ tags }}{{ nick }}{{ size }}{{ user }}"
         ("{% if not tags %}A{% endif %}", "the schema of `tags` decides the test"),
         ("{% if size %}A{% elif extra %}B{% endif %}", "the schema of `size` decides the test"),
         ("{% if extra == 'x' %}A{% elif extra == 'x' %}B{% endif %}", "the same was tested before"),
+        ("{% if size < 1 %}A{% endif %}", "the schema of `size` allows no such value"),
+        ("{% if 9 < size %}A{% endif %}", "the schema of `size` allows no such value"),
+        ("{% if tone == 'kind' %}A{% elif tone == 'brisk' %}B{% else %}C{% endif %}", "leave `tone` no value"),
+        ("{% if tone not in ['kind', 'brisk'] %}A{% endif %}", "leave `tone` no value"),
+        ("{% if tone == 'kind' %}{% if tone == 'brisk' %}A{% endif %}{% endif %}", "leave `tone` no value"),
+        ("{% if extra == 'a' %}{% if extra == 'b' %}A{% endif %}{% endif %}", "leave `extra` no value"),
+        ("{% if mood is none %}A{% endif %}", "the schema of `mood` allows no such value"),
+        ("{% if extra is none %}A{% endif %}", "the schema of `extra` allows no such value"),
         ("{% if extra %}A{% if not extra %}B{% endif %}{% endif %}", "the same was tested before"),
         ("{{ 'A' if tone == 'angry' else 'B' }}", "allows no such value"),
         ("{% if extra and tone == 'angry' %}A{% endif %}", "allows no such value"),
@@ -43,7 +51,14 @@ def test_branches_that_nothing_reaches(content: str, words: str) -> None:
     "content",
     [
         "{% if tone == 'kind' %}A{% else %}B{% endif %}",
-        "{% if tone == 'kind' %}A{% elif tone == 'brisk' %}B{% else %}C{% endif %}",
+        "{% if tone == 'kind' %}A{% elif tone == 'brisk' %}B{% endif %}",
+        "{% if mood == 'a' %}A{% else %}C{% endif %}",
+        "{% if user.tier == 'free' %}A{% elif user.tier == 'paid' %}B{% else %}C{% endif %}",
+        "{% if nick is none %}A{% endif %}",
+        "{% if mood | default('none') == 'none' %}A{% endif %}{% if size | default(0) < 1 %}A{% endif %}",
+        "{% if size <= 1 %}A{% endif %}{% if size >= 9 %}A{% endif %}{% if size > 1 %}A{% else %}B{% endif %}",
+        "{% if tone != 'kind' %}A{% else %}B{% endif %}",
+        "{% if extra != 'a' %}{% if extra != 'b' %}A{% endif %}{% endif %}",
         "{% if nick is defined %}A{% else %}B{% endif %}",
         "{% if name is defined %}A{% endif %}",
         "{% if name %}A{% endif %}",

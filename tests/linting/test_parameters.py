@@ -153,3 +153,10 @@ class TestModels:
     def test_more_than_it_writes(self) -> None:
         (only,) = found(user("Hi", "model: openai/gpt-4o-mini", "parameters: {max_tokens: 20000}"))
         assert (only.code, only.severity) == ("P206", "error")
+
+
+@pytest.mark.parametrize("given", ["top_logprobs: 3", "tool_choice: required", "parallel_tool_calls: true"])
+def test_those_that_need_another_are_mended(given: str) -> None:
+    (change,) = report(parameters(f"{{seed: 1, {given}}}", "model: echo/echo")).proposal.changes
+    assert change.after is not None
+    assert b"parameters: {seed: 1}\n" in change.after

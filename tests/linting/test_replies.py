@@ -146,6 +146,11 @@ class TestExamples:
         (only,) = found(text)
         assert (only.code, str(only.place).partition(":")[2]) == ("P303", "7")
 
+    def test_with_a_misspelt_key(self) -> None:
+        text = system('Classify.\nFor example:\n```json\n{"lable": "bug"}\n```', f"output: {{schema: {SCHEMA}}}")
+        (only,) = found(text)
+        assert (only.code, str(only.place).partition(":")[2]) == ("P303", "8")
+
     @pytest.mark.parametrize(
         "example",
         ['{"label": "<label>"}', '{"label": "billing | bug"}', '{"label": "..."}',

@@ -89,6 +89,7 @@ class TestComments:
         (only,) = found(user("Hi", f"name: x  # promptctl: ignore={code}"))
         assert (only.code, only.message) == ("P001", f"there is no rule `{code}`")
         assert hint in str(only.hint)
+        assert report(user("Hi", f"name: x  # promptctl: ignore={code}")).proposal.is_empty
 
 
 class TestSettings:
