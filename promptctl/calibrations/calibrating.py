@@ -15,7 +15,7 @@ from promptctl.calibrations.measures import JudgedReply, is_from_cache, unanswer
 from promptctl.datasets.cases import Case
 from promptctl.datasets.index import DatasetIndex
 from promptctl.datasets.selection import Chosen
-from promptctl.errors import Incomplete, PromptNotFound, WorkspaceError
+from promptctl.errors import Incomplete, Place, PromptNotFound, WorkspaceError
 from promptctl.evaluations.estimate import cost_of_call
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.planning import check_models
@@ -124,6 +124,7 @@ def plan_calibration(context: Context, request: CalibrationRequest) -> Calibrati
     """
     context.work_tree_for("a calibration")
     judge = judge_id(context, request.judge)
+    _kept(context, judge)  # what cannot be written is not paid for
     notes: list[str] = []
     found = list(labelled_by_people(context, request.labels, judge, notes))
     if not found:
@@ -243,10 +244,15 @@ def _rubric_text(group: Sequence[LabelledReply]) -> str:
 
 
 def _kept(context: Context, judge: str) -> list[Calibration]:
+    path = calibration_path(judge)
     try:
-        return read_calibration_file(context.repository.work_tree, calibration_path(judge))[1]
+        measured, found = read_calibration_file(context.repository.work_tree, path)
     except FileNotFoundError:
         return []
+    if measured != judge:
+        message = f"{path} has the calibrations of `{measured}`, and would have those of `{judge}`, too"
+        raise WorkspaceError(message, place=Place(path), hint=f"choose a different id: promptctl rename {judge} NEW-ID")
+    return found
 
 
 def _proposal(context: Context, judge: str, measured: Sequence[Calibration]) -> Proposal:

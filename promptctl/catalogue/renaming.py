@@ -16,9 +16,8 @@ from promptctl.catalogue.references import Reference, edited_file, references_to
 from promptctl.errors import InvalidFiles, UsageError, WorkspaceError
 from promptctl.files.names import PROMPT_SUFFIXES
 from promptctl.files.proposal import FileEdit, Proposal, change_of
-from promptctl.files.tree import is_there
 from promptctl.files.yaml_editing import Edit, Remove, Set, edit_yaml
-from promptctl.formats.calibration_file import calibration_path
+from promptctl.formats.calibration_file import calibration_path, own_calibration
 from promptctl.prompts.loading import load_prompt_file
 from promptctl.versions.former_ids import former_ids, live_labels
 from promptctl.versions.refs import check_id
@@ -118,12 +117,13 @@ def _formerly(prompt: Prompt, ids: Sequence[str], new: str) -> list[Edit]:
 
 def _calibration(tree: WorkTree, old: str, new: str) -> Iterator[FileEdit]:
     """Yield the move of the file with a judge's calibrations, if there is one."""
-    path = calibration_path(old)
-    if is_there(tree, path):
+    path = own_calibration(tree, old)
+    if path is not None:
         data = tree.read(path)
         written = re.compile(rb'("judge"\s*:\s*)' + re.escape(json.dumps(old).encode()))
         after = written.sub(lambda found: found[1] + json.dumps(new).encode(), data, count=1)
-        yield FileEdit(calibration_path(new), data, after, path)
+        moved = calibration_path(new)
+        yield FileEdit(moved, data, after, path if path != moved else None)
 
 
 def not_read(broken: Sequence[str], prompt_id: str) -> Iterator[str]:
@@ -170,7 +170,7 @@ def _notes(
         yield "a file of GitHub's dialect cannot say what it was named: commit the move before its text is changed"
     elif not is_same:
         yield "its text changes with what it names, so this begins a new version"
-        if is_there(parts.tree, calibration_path(old)):
+        if own_calibration(parts.tree, old):
             yield "its calibrations are of the text before: measure them again with promptctl judge calibrate"
     if labels:
         named = ", ".join(f"`{old}@{label}`" for label in labels)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.copying import KEYS_BELOW
@@ -12,12 +14,12 @@ from promptctl.catalogue.renaming import not_read
 from promptctl.catalogue.shared_files import closures_of
 from promptctl.datasets.human_labels import labels_folder
 from promptctl.errors import LabelRefused, UsageError, WorkspaceError
-from promptctl.files.names import DATASETS, is_dataset
+from promptctl.files.names import DATASETS, is_dataset, is_human_labels, is_recording
 from promptctl.files.proposal import FileEdit, Proposal, change_of
 from promptctl.files.tree import is_there
 from promptctl.files.wording import name_some
 from promptctl.files.yaml_editing import Edit, Remove, Set, edit_yaml
-from promptctl.formats.calibration_file import calibration_path
+from promptctl.formats.calibration_file import own_calibration
 from promptctl.formats.dataset_file import DatasetFile, read_dataset_file
 from promptctl.prompts.loading import load_prompt, no_such_prompt, path_in, prompt_paths
 from promptctl.versions.former_ids import live_labels
@@ -170,7 +172,8 @@ def delete(
     changes = [change_of(tree, path, None)]
     for dataset in datasets:
         changes += _without_dataset(tree, dataset, datasets)
-    changes.append(change_of(tree, calibration_path(prompt_id), None))
+    if (calibration := own_calibration(tree, prompt_id)) is not None:
+        changes.append(change_of(tree, calibration, None))
     edited, notes = _edited(tree, [each for each in found if each.path not in datasets], changes)
     return Deleted(
         prompt=prompt_id,
@@ -233,14 +236,34 @@ def _dataset(tree: Tree, path: str) -> DatasetFile:
 
 
 def _without_dataset(tree: Tree, path: str, going: Sequence[str]) -> Iterator[FileEdit]:
-    """Yield the deletion of a dataset, of people's labels of it, and of its rows unless another dataset has them."""
+    """Yield the deletion of a dataset, of people's labels of it, and of its rows unless they are more than that."""
     yield change_of(tree, path, None)
     rows = _dataset(tree, path).cases_path
     others = (each for each in tree.paths(DATASETS) if is_dataset(each) and each not in going)
-    if rows is not None and not any(rows.rpartition("/")[2].encode() in tree.read(each) for each in others):
+    is_own = rows is not None and not (is_recording(rows) or is_human_labels(rows))
+    if rows is not None and is_own and not any(rows.rpartition("/")[2].encode() in tree.read(each) for each in others):
         yield change_of(tree, rows, None)
     folder = labels_folder(path)
-    yield from (change_of(tree, each, None) for each in tree.paths(folder) if each.rpartition("/")[0] == folder)
+    for each in tree.paths(folder):
+        if each.rpartition("/")[0] == folder:
+            whole = change_of(tree, each, None)
+            yield replace(whole, after=_labels_of_others(whole.before or b"", path))
+
+
+def _labels_of_others(data: bytes, dataset: str) -> bytes | None:
+    """Return a file of labels without those of a dataset; None if it has of no other, as one named alike could be."""
+    named = [(line, _dataset_of(line)) for line in data.splitlines(keepends=True)]
+    if all(other in (None, dataset) for _, other in named):
+        return None
+    return b"".join(line for line, other in named if other != dataset)
+
+
+def _dataset_of(line: bytes) -> str | None:
+    with suppress(ValueError, RecursionError):
+        label = json.loads(line)
+        found = label.get("dataset") if isinstance(label, dict) else None
+        return found if isinstance(found, str) else None
+    return None
 
 
 def _edited(tree: Tree, found: Sequence[Reference], changes: list[FileEdit]) -> tuple[list[Reference], list[str]]:

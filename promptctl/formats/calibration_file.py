@@ -154,6 +154,16 @@ def calibration_path(judge: str) -> str:
     return f"{CALIBRATIONS}/{judge.replace('/', '--')}.json"
 
 
+def own_calibration(tree: Tree, judge: str) -> str | None:
+    """Return the path of a judge's file with calibrations; None without one, as it may be of an id that is alike."""
+    path = calibration_path(judge)
+    try:
+        data = read_yaml(tree.read(path), path).data
+    except (FileNotFoundError, InvalidFiles):
+        return None
+    return path if isinstance(data, Mapping) and data.get("judge") == judge else None
+
+
 def read_calibrations(tree: Tree) -> list[Calibration]:
     """Return all calibrations of a tree. Raises `InvalidFiles` with every problem of the first file that is wrong."""
     files = (path for path in tree.paths(CALIBRATIONS) if is_calibration(path))

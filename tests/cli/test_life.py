@@ -246,6 +246,37 @@ def test_what_takes_the_place_of_a_built_in_prompt_says_so(cli: Cli) -> None:
         assert "built-in" not in cli(command, "judge", "judges/nice").err
 
 
+def test_what_is_of_a_prompt_or_dataset_with_a_like_name_stays(cli: Cli, root: Path) -> None:
+    _unneeded(root)
+    shared = "datasets/calibrations/judges--a.json"
+    write(root, shared, '{"judge": "judges/a", "calibrations": []}\n')
+    for id_ in ("judges/a", "judges--a"):
+        write(root, f"prompts/{id_}.prompt.yaml", FILES["prompts/support/old.prompt.yaml"].partition("triage\n")[2])
+    with pytest.raises(WorkspaceError, match=r"has the calibrations of `judges/a`, and would have those of"):
+        promptctl.open_workspace(root).judges.calibrate(promptctl.CalibrationRequest(judge="judges--a"))
+    assert cli("rename", "judges--a", "other", "--yes").exit_code == 0
+    assert cli("delete", "other", "--yes").exit_code == 0
+    assert (root / shared).exists()
+    assert cli("rename", "judges/a", "judges--a", "--yes").exit_code == 0
+    assert text_of(root, shared) == '{"judge": "judges--a", "calibrations": []}\n'
+    assert cli("delete", "judges--a", "--yes").exit_code == 0
+    assert not (root / shared).exists()
+
+    labels = "datasets/human-labels/triage"
+    own, other = '{"dataset": "datasets/triage.yaml"}\n', '{"dataset": "datasets/triage.yml", "by": "é"}\n'
+    write(root, f"{labels}/ada.jsonl", own + other + own)
+    write(root, f"{labels}/bo.jsonl", own + "[\n")
+    for rows in ("recordings/triage.jsonl", "human-labels/other/ada.jsonl"):
+        write(root, f"datasets/{rows}", "{}\n")
+        write(root, f"datasets/by-{rows[0]}.yaml", f"prompts: [support/triage]\ncases: {rows}\n")
+    assert cli("delete", "support/triage", "--yes").exit_code == 0
+    assert text_of(root, f"{labels}/ada.jsonl") == other
+    assert not (root / f"{labels}/bo.jsonl").exists()
+    assert not (root / "datasets/by-r.yaml").exists()
+    assert (root / "datasets/recordings/triage.jsonl").exists()
+    assert (root / "datasets/human-labels/other/ada.jsonl").exists()
+
+
 def test_an_earlier_id_is_taken(cli: Cli, root: Path) -> None:
     cli("rename", "support/triage", "support/sort", "--yes")
     for command in (("rename", "judge", "support/triage"), ("copy", "judge", "support/triage")):
