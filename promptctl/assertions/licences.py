@@ -12,7 +12,7 @@ from promptctl.assertions.judge import Licence
 from promptctl.assertions.judges import find_judge
 from promptctl.assertions.judging import judge_model, judge_target
 from promptctl.calls.call import make_target
-from promptctl.errors import InvalidFiles, ModelError, WorkspaceError
+from promptctl.errors import ModelError, WorkspaceError
 from promptctl.files.plain import content_digest
 from promptctl.formats.calibration_file import Calibration, calibration_key, read_calibrations
 from promptctl.log.stamps import utc_now
@@ -28,7 +28,8 @@ _MEASURE = "promptctl judge calibrate"
 class Licences:
     """The licences of the judges of one evaluation: by prompt, model, parameters and rubric, as they are asked.
 
-    Calibrations are read from where judges are. Without a `rule` every judge decides, and none lacks anything.
+    Calibrations are read from where judges are. Without a `rule` every judge decides, and none lacks anything; with one
+    the constructor raises `InvalidFiles` for a file of calibrations that is wrong.
     `default_model` and `parameters` are as for `RunnerJudge`.
     """
 
@@ -47,15 +48,13 @@ class Licences:
         self._parameters = parameters or {}
         self._needs_key = needs_key
         self._known: dict[str, list[Calibration]] = {}
-        self._fault = ""
         self._found: dict[tuple[AskedJudge, str], tuple[Licence, Calibration | None]] = {}
         try:
             for each in read_calibrations(context.trusted_judges or context.tree):
                 self._known.setdefault(each.judge, []).append(each)
-        except InvalidFiles as error:
-            self._fault = f"the calibrations cannot be read: {error.problems[0]}"
-        except WorkspaceError as error:
-            self._fault = f"the calibrations cannot be read: {error.message}"
+        except WorkspaceError:
+            if rule is not None:  # one wrong file would take the licence of every judge
+                raise
 
     @property
     def is_idle(self) -> bool:
@@ -104,9 +103,7 @@ class Licences:
         if found is not None:
             lack = shortfall(found, self._rule, utc_now()[:10])
             return Licence(found.key, None if lack is None else f"{_named(judge, identity)} {lack}"), found
-        return Licence(
-            None, f"{_named(judge, identity)} is not calibrated: {self._fault or why}; {_MEASURE} {judge}"
-        ), None
+        return Licence(None, f"{_named(judge, identity)} is not calibrated: {why}; {_MEASURE} {judge}"), None
 
 
 class JudgeIdentity:

@@ -19,7 +19,7 @@ from promptctl.files.yaml_reader import read_yaml
 from promptctl.prompts.closure import message_texts
 from promptctl.prompts.prompt import MISSING, Prompt
 from promptctl.prompts.rendering import Renderer
-from promptctl.templates.reading import MARKUP, has_markup
+from promptctl.templates.reading import has_markup, split_markup
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -91,7 +91,7 @@ def _tools(file: Mapping[str, Any]) -> Iterator[tuple[str, Component]]:
 
 
 def _has_words(component: Component) -> bool:
-    return any(character.isalpha() for character in MARKUP.sub("", component.text))
+    return any(character.isalpha() for plain in split_markup(component.text)[::2] for character in plain)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.authoring.drafting import ACTING
 from promptctl.authoring.packaged import Author, AuthorOptions
+from promptctl.calls.call import CallOptions, masking
 from promptctl.calls.dry_run import DryRun, dry_run
 from promptctl.datasets.adding import CaseFile
 from promptctl.datasets.likeness import Known
@@ -75,12 +76,13 @@ async def write_cases(
 ) -> WrittenCases:
     """Return cases of one kind for a prompt, as a model writes them; nothing is written to the file.
 
-    The model sees the prompt and, if the dataset has a split, cases of its part `train`: never any other. A case that
+    The model sees the prompt and, if the dataset has a split, cases of its part `train` without the values of sensitive
+    inputs: never any other. A case that
     does not fit the prompt is asked for again; one that is like a case that is there is left out. Raises `UsageError`
     for a kind that there is not and for a prompt without inputs, and what `Author.ask` raises if not one case came.
     """
     author = _author(context, prompt, kind, options)
-    written = _Written(prompt, file, kind, count)
+    written = _Written(context, prompt, file, kind, count)
     cost: int | None = 0
     stopped: str | None = None
     idle = 0
@@ -121,7 +123,7 @@ def estimate_cases(
 ) -> DryRun:
     """Return what `write_cases` would ask if every case can be used, and what that could cost."""
     author = _author(context, prompt, kind, options)
-    first = author.call(WRITE_CASES, _Written(prompt, file, kind, count).order(), is_dry_run=True)
+    first = author.call(WRITE_CASES, _Written(context, prompt, file, kind, count).order(), is_dry_run=True)
     return replace(dry_run(context, first), calls=-(-count // _MOST_AT_ONCE))
 
 
@@ -141,7 +143,7 @@ def _author(context: Context, prompt: Prompt, kind: str, options: AuthorOptions)
 class _Written:
     """The cases written so far for one order, and the check of each reply."""
 
-    def __init__(self, prompt: Prompt, file: CaseFile, kind: str, count: int) -> None:
+    def __init__(self, context: Context, prompt: Prompt, file: CaseFile, kind: str, count: int) -> None:
         self._prompt, self._file, self._kind, self._count = prompt, file, kind, count
         self._renderer = Renderer(prompt)
         self._output = Validator(prompt.output.schema) if prompt.output.schema is not None else None
@@ -149,7 +151,8 @@ class _Written:
         self._ids = {id_ for case in cases for id_ in (case.id, case.id.partition("[")[0])}
         self._there = Known(file.bare(case.inputs, prompt) for case in cases)
         seen = [case for case in cases if split is not None and split.part(case) == TRAIN]
-        self._shown = [json.dumps(dict(case.inputs), ensure_ascii=False) for case in seen[:_MOST_SHOWN]]
+        shown = [_without_sensitive(context, prompt, case.inputs) for case in seen[:_MOST_SHOWN]]
+        self._shown = [json.dumps(each, ensure_ascii=False) for each in shown]
         self.entries: list[dict[str, Any]] = []
         self.alike = 0
 
@@ -229,6 +232,13 @@ class _Written:
             number += 1
             free = f"{stem}-{number}"
         return free
+
+
+def _without_sensitive(context: Context, prompt: Prompt, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the inputs that the prompt declares, with marks in place of the values of sensitive ones, in all texts."""
+    mask = masking(context, prompt, inputs, CallOptions()).mask
+    shown = inputs if mask is None else mask.for_rendering(inputs)
+    return {name: value for name, value in shown.items() if name in prompt.inputs}
 
 
 def _is_case(given: Any) -> bool:

@@ -45,8 +45,13 @@ _OTHER_TYPES = {
     "dict": "object",
 }
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# What acts on a terminal, or shows a text in a different order than it has.
-ACTING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# What acts on a terminal, and what nobody sees: marks of direction, characters without width, tags, selectors of
+# variants. The joiners of Persian and of emoji, and the selector of emoji, stay.
+ACTING = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
+    r"\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb"
+    r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 _TAG = re.compile(r"<([A-Za-z][\w.-]*)>")
 # A text with one of these keywords in its schema is no free one.
 _BOUNDED = frozenset(("enum", "const", "format", "pattern"))

@@ -13,7 +13,7 @@ from promptctl.assertions.licences import Licences, judged
 from promptctl.calibrations.labels import labelled_replies
 from promptctl.datasets.human_labels import read_labels
 from promptctl.datasets.index import DatasetIndex
-from promptctl.errors import InvalidFiles, ModelError, WorkspaceError
+from promptctl.errors import ModelError, WorkspaceError
 from promptctl.evaluations.rules import calibration_rule_of
 from promptctl.formats.calibration_file import Calibration, read_calibrations
 from promptctl.formats.settings_file import CalibrationRule
@@ -102,7 +102,4 @@ def _labelled_rubrics(context: Context, path: str) -> list[str]:
 
 
 def _all(context: Context) -> list[Calibration]:
-    try:
-        return read_calibrations(context.repository.work_tree)
-    except InvalidFiles:
-        return []  # each judge says that they cannot be read
+    return read_calibrations(context.repository.work_tree)

@@ -20,7 +20,8 @@ from promptctl.errors import OK, WORKSPACE, InvalidFiles, Place, Problem, Prompt
 # What would make a terminal do something, or show text in another order than it is in. Colours as `styled` sets them
 # stay, which also lets text from outside be coloured, but not hidden.
 _CONTROL = re.compile(
-    "\x1b(?!\\[(?:[012]|3[0-7]|9[0-7])m)|\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+    "\x1b(?!\\[(?:[012]|3[0-7]|9[0-7])m)|\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e"
+    "\u2060-\u206f\U000e0000-\U000e0fff]"
 )
 
 # Whatever ends a line for `str.splitlines`, so for a terminal or a reader of logs.
@@ -66,7 +67,7 @@ def say(text: str = "") -> None:
 def say_command(line: str) -> None:
     """Print a line that is a command to the CI's runner."""
     stream = sys.stdout.stream if isinstance(sys.stdout, _InRunner) else sys.stdout
-    stream.write(_encodable(line, stream) + "\n")
+    stream.write(_encodable(_harmless(line), stream) + "\n")
 
 
 def say_wrapped(text: str, indent: str = "", **style: Any) -> None:
@@ -224,8 +225,13 @@ def writable(text: str, stream: TextIO) -> str:
     and a CI's log is for people. Data stays as it is in a pipe or a file.
     """
     if stream.isatty() or stream is sys.stderr or isinstance(stream, _InRunner):
-        text = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+        text = _harmless(text)
     return _encodable(text, stream)
+
+
+def _harmless(text: str) -> str:
+    """Return the text with escapes in place of what would command a terminal, or is not seen."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def uncommanded(text: str) -> str:

@@ -8,7 +8,7 @@ from itertools import islice
 
 from promptctl.files.plain import texts_in
 from promptctl.prompts.prompt import Message, Prompt
-from promptctl.templates.reading import MARKUP
+from promptctl.templates.reading import split_markup
 
 # A shorter text, or one of fewer words, may well be in a prompt by chance: a name, a class, a phrase.
 _SHORTEST, _FEWEST_WORDS = 20, 4
@@ -20,7 +20,7 @@ class Examples:
     """The texts of one prompt: its messages and partials without what is filled in, and the defaults of its inputs."""
 
     def __init__(self, prompt: Prompt | None) -> None:
-        texts = [MARKUP.sub(" \0 ", text) for text in _written(prompt)] if prompt is not None else []
+        texts = [" \0 ".join(split_markup(text)[::2]) for text in _written(prompt)] if prompt is not None else []
         for each in prompt.inputs.values() if prompt is not None else ():
             texts += texts_in(each.default)
         words = [_WORD_OR_GAP.findall(text.casefold()) for text in texts]

@@ -10,15 +10,15 @@ from promptctl.errors import Place, Problem
 from promptctl.files.names import PLACEHOLDER
 from promptctl.prompts.closure import Declared, message_texts
 from promptctl.prompts.variable_use import PlaceOf
-from promptctl.templates.reading import MARKUP
+from promptctl.templates.reading import split_markup
 
 # As f-strings, `str.format`, shells, `%` and other tools write a variable.
 _OTHERS = re.compile(
     r"(?<![{\w])\$?\{([A-Za-z_]\w*)\}(?!\})|%\(([A-Za-z_]\w*)\)s|(?<![\w$])\$([A-Za-z_]\w*)|\[\[ ?(\w+) ?\]\]"
 )
-_SPACED = re.compile(r"\{\{[-+]?\s*([A-Za-z_]\w*)[^{}]*?\}\}")
+_SPACED = re.compile(r"\{\{[-+]?\s*([A-Za-z_]\w*)(?:[^\w{}][^{}]*)?\}\}")
 _LOGIC = re.compile(
-    r"\{%[-+]?\s*(?:if|for|set|include|import|macro|raw|endif|endfor)\b[^%]*%\}|\{\{[#/^>]\s*\w+[^{}]*\}\}"
+    r"\{%[-+]?\s*(?:if|for|set|include|import|macro|raw|endif|endfor)\b[^%]*%\}|\{\{[#/^>]\s*\w+(?:[^\w{}][^{}]*)?\}\}"
 )
 
 _TO_JINJA = {
@@ -60,7 +60,9 @@ _Found = Iterator[tuple[int, str, str, str]]
 
 
 def _in_jinja(text: str, names: Collection[str]) -> _Found:
-    rest = MARKUP.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+    parts = split_markup(text)
+    parts[1::2] = [re.sub(r"[^\n]", " ", each) for each in parts[1::2]]
+    rest = "".join(parts)
     for match in _OTHERS.finditer(rest):
         name = next(filter(None, match.groups()))
         if name in names or (not names and match[1] and rest == text):

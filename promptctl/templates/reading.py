@@ -74,8 +74,23 @@ def _kept(find: Callable[[str], _Fact]) -> Callable[[str], _Fact]:
     return found
 
 
-MARKUP = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
-"""Each thing in a text that a template engine acts on."""
+def split_markup(text: str, kinds: str = "{%#") -> list[str]:
+    """Return the text in parts: by turns plain text and a thing that a template engine acts on, plain ones at the ends.
+
+    `kinds` are the second characters of what opens one. Each kind of end is looked for once beyond the last there is.
+    """
+    parts, start, at, kinds_left = [], 0, 0, set(kinds)
+    while (found := _OPENING.search(text, at)) is not None:
+        kind, at = found[0][1], found.start() + 1
+        if kind not in kinds_left:
+            continue
+        end = text.find("}}" if kind == "{" else f"{kind}}}", at + 1)
+        if end < 0:
+            kinds_left.discard(kind)
+            continue
+        parts += [text[start : found.start()], text[found.start() : end + 2]]
+        start = at = end + 2
+    return [*parts, text[start:]]
 
 
 def has_markup(text: str) -> bool:

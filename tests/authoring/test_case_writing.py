@@ -82,6 +82,23 @@ def test_cases_beside_a_header_in_json_lines_are_added_there(lab: Lab) -> None:
     assert [json.loads(line)["id"] for line in rows.read_text().splitlines()] == ["a", "case-4"]
 
 
+def test_values_of_sensitive_inputs_reach_neither_the_writer_nor_the_log(lab: Lab) -> None:
+    prompt = (lab.root / "prompts/triage.prompt.yaml").read_text()
+    lab.write(
+        "prompts/triage.prompt.yaml",
+        prompt.replace("inputs:", "inputs:\n  ssn: {type: string, default: none, sensitive: true}", 1),
+    )
+    inputs = [{"ticket": f"{ticket(n)} of 123-45-6{n:03}", "ssn": f"123-45-6{n:03}"} for n in range(30)]
+    lab.cases(*({"id": f"c{n}", "inputs": each, "expected": "x"} for n, each in enumerate(inputs)), split={"seed": 3})
+    generate(lab, written(40, 41, 42))
+    (text,) = sent(lab)
+    assert "[sensitive" in text
+    assert "123-45-6" not in text
+    with lab.open() as workspace:
+        (row,) = workspace.log.executions()
+        assert "123-45-6" not in json.dumps([row.inputs, row.messages], default=str)
+
+
 @pytest.mark.parametrize(
     ("bad", "told"),
     [

@@ -120,6 +120,8 @@ def drafts(root: Path) -> Iterator[Drafts]:
         (draft(inputs=DRAFT["inputs"][:1] * 2), "the input `ticket` is given twice"),
         (draft(system="Sort.\x1b[2J"), "control character U+001B"),
         (draft(system="Sort \u202e this."), "control character U+202E"),
+        (draft(system="Sort \U000e0049 this."), "control character U+E0049"),
+        (draft(system="Sort \u200b this."), "control character U+200B"),
         (draft(system=" \n "), "`system` is empty"),
         (draft(system="half \ud800"), "U+D800"),
         (draft(cases=[{**each, "tags": []} for each in DRAFT["cases"]]), "no case has the tag `edge`"),

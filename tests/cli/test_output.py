@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from promptctl.cli import output
-from promptctl.cli.output import say, say_json, say_piece, streams_for_runner, tell
+from promptctl.cli.output import say, say_command, say_json, say_piece, streams_for_runner, tell
 from promptctl.reports.wording import format_cost
 from tests.cli.conftest import Cli, write
 
@@ -120,3 +120,8 @@ def test_times_that_there_are_none_of_have_no_zone(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(output, "is_terminal", lambda: True)
     assert output.time_heading("Ends", ()) == "Ends"
     assert output.time_heading("Ends", ("2026-05-03T12:00:00.000Z",)).startswith("Ends (")
+
+
+def test_a_command_to_the_runner_does_nothing_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    say_command("::error file=a\x1b[2J\u202eb\U000e0049.yaml::x\x07")
+    assert capsys.readouterr().out == "::error file=a\\x1b[2J\\u202eb\\U000e0049.yaml::x\\x07\n"

@@ -190,7 +190,7 @@ def test_a_model_beside_calibrated_is_the_judge_and_a_different_one_is_not_licen
     assert "its parameters have changed" in desk.one(judge_parameters={"temperature": 1}).reason
 
 
-def test_a_broken_file_of_calibrations_licenses_nobody_and_stops_nothing(desk: Lab) -> None:
+def test_a_broken_file_of_calibrations_stops_what_asks_for_a_licence_and_nothing_else(desk: Lab) -> None:
     desk.cases(*cases("sorry", **{"assert": [RUBRIC]}))
     made = calibrate(desk)
     text = calibration_bytes(made.judge, [made]).decode()
@@ -201,7 +201,8 @@ def test_a_broken_file_of_calibrations_licenses_nobody_and_stops_nothing(desk: L
         assert "`kappa` does not follow from the verdicts" in problem.message
         assert problem.hint == "measure it again: promptctl judge calibrate judges/llm-rubric"
     desk.cases(*cases("sorry", **{"assert": [RUBRIC]}), judge="calibrated")
-    assert "the calibrations cannot be read" in desk.one().reason
+    with pytest.raises(InvalidFiles, match="does not follow from the verdicts"):  # and nobody passes on the rest
+        desk.one()
 
 
 @pytest.mark.parametrize("number", ["100000000", "1e30", "-1", "0.5"])

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import pytest
 
 from promptctl.templates import BadTemplate
-from promptctl.templates.reading import check_syntax, includes
+from promptctl.templates.reading import check_syntax, includes, split_markup
 
 
 def test_includes_come_in_reading_order_with_their_lines() -> None:
@@ -105,6 +106,22 @@ def test_a_sound_template_has_no_fault(text: str) -> None:
 )
 def test_a_template_that_would_take_long_to_compile_is_refused(text: str) -> None:
     assert check_syntax(text) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a", "a {{ b }} c", "{{ a }}{% b %}{# c #}", "{{{ a }}}", "{{ a {% b %} }}", "{% a }} %}", "{{ a",
+     "{# {{ #} a }}",
+     "{{}}{%%}{##}", "{{ a\nb }}\n{", "{{ {{ a }} }} {% {% %}"],
+)  # fmt: skip
+def test_markup_is_what_stands_between_braces(text: str) -> None:
+    assert split_markup(text) == re.split(r"(\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\})", text, flags=re.DOTALL)
+    assert split_markup(text, "{") == re.split(r"(\{\{.*?\}\})", text, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("opening", ["{{ ", "{% ", "{#", "{", "{{ {% {# "])
+def test_markup_that_never_ends_is_looked_for_once(opening: str) -> None:
+    assert split_markup(opening * 100_000) == [opening * 100_000]
 
 
 @pytest.mark.untraced
