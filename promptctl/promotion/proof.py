@@ -51,8 +51,9 @@ def find_proof(context: Context, trees: DatasetTrees, version: VersionToProve, d
     On `dataset`, or on every committed dataset that tests the prompt, the last evaluation of the version's digest must
     have passed. It counts where it covered all cases as they are committed, with the version's own model, parameters
     and judges at their own servers, and asked no less than the dataset's `min_pass` and `must_pass`, and of each case
-    to pass at every repeat. `dataset` is a path as `promptctl.yaml` names it, below `datasets/`. The settings and the
-    judges' prompts of `context` are those that hold for all.
+    to pass at every repeat. No judge may have decided nothing in it if all decided in an earlier one that passed.
+    `dataset` is a path as `promptctl.yaml` names it, below `datasets/`. The settings and the judges' prompts of
+    `context` are those that hold for all.
     """
     committed, here_now = (DatasetIndex(tree, limits=trees.limits) for tree in (trees.committed, trees.here))
     wanted = [resolve_path(dataset, SETTINGS, DATASETS)] if dataset else _testing(committed, version.prompt)
@@ -79,6 +80,11 @@ def find_proof(context: Context, trees: DatasetTrees, version: VersionToProve, d
             return Proof(missing=f"none is known here{on}")
         if row.totals.verdict != "passed":
             return Proof(missing=f"in the last one{on} ({row.id[-8:]}) {row.totals.reason}")
+        if (decided := _decided_before(log, row)) is not None:
+            missing = (
+                f"in the last one{on} ({row.id[-8:]}) judges decided nothing that did in an earlier ({decided[-8:]})"
+            )
+            return Proof(missing=missing, hint="promptctl judge list says why, and what to do")
         lines.append(_line(row, counting[1:]))
     return Proof("; ".join(lines))
 
@@ -189,13 +195,31 @@ def _to_ask(
     return dict(target.parameters), server_digest(target.server), judge_model, rules
 
 
+def _decided_before(log: Store, row: EvaluationRow) -> str | None:
+    """Return an evaluation of the prompt that passed on the dataset with every judge, if one decided nothing in `row`.
+
+    A rubric that was edited, say, takes the word of its judge: what is left may say nothing of the prompt.
+    """
+    if not _has_undecided(row):
+        return None
+    for each in log.evaluations(prompt=row.prompt):
+        is_evidence = each.spec.dataset == row.spec.dataset and each.spec.is_whole and each.totals.verdict == "passed"
+        if is_evidence and each.totals.judged and not _has_undecided(each):
+            return each.id
+    return None
+
+
+def _has_undecided(row: EvaluationRow) -> bool:
+    return any(each["undecided"] for each in row.totals.judged)
+
+
 def _line(row: EvaluationRow, earlier: list[EvaluationRow]) -> str:
     """Return the evidence in a line; evaluations of the same that did not pass before are part of it."""
     totals = row.totals
     line = f"{row.id} passed {totals.passed} of {totals.cases} on {row.spec.dataset}"
     if _is_recorded(row):
         line += " (recorded replies)"
-    if any(each["undecided"] for each in totals.judged):
+    if _has_undecided(row):
         line += " (uncalibrated judges decided nothing)"
     if refused := [each for each in earlier if each.totals.verdict != "passed"]:
         told = name_some([f"{each.id[-8:]} {each.totals.passed} of {each.totals.cases}" for each in refused])

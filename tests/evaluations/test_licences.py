@@ -292,6 +292,14 @@ def test_no_label_moves_on_the_word_of_an_uncalibrated_judge(desk: Lab) -> None:
     commit(desk.root, "Measure it")
     assert desk.one().verdict == "passed"
     assert promote() == "moved"
+    edited = {**RUBRIC, "value": "Says sorry"}
+    desk.cases(*cases("sorry", **{"assert": [edited, {"type": "contains", "value": "o"}]}))
+    prompt = desk.root / "prompts/triage.prompt.yaml"
+    prompt.write_text(prompt.read_text().replace("{{ ticket }}", "{{ ticket }}!"))
+    commit(desk.root, "Ask a little differently, of a judge that nobody measured on it")
+    for _ in range(2):
+        assert desk.one(replies="ask").verdict == "passed"
+        assert "judges decided nothing that did in an earlier" in promote()
 
 
 @pytest.mark.parametrize("written", ["calibrate", "Calibrated", "calibratd"])
