@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import textwrap
@@ -10,11 +11,11 @@ from typing import Any
 
 from promptctl.cli.output import is_terminal, say, styled, visible
 from promptctl.cli.tables import Styled, say_aligned
-from promptctl.templates.reading import split_markup
 
 _NAME_WIDTH = 11
 _WIDEST = 120
-_MARKS = {"jinja2": "{%#", "simple": "{"}
+_JINJA = re.compile(r"(\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\})", re.DOTALL)
+_SIMPLE = re.compile(r"(\{\{.*?\}\})", re.DOTALL)
 _STYLES: dict[str, dict[str, Any]] = {
     "{{": {"fg": "cyan"},
     "{%": {"fg": "magenta"},
@@ -68,10 +69,10 @@ def say_text(text: str, *, most_lines: int | None = None, indent: str = "") -> b
 def template(text: str, engine: str) -> str:
     """Return a message's text with the marks of its template in colour."""
     text = visible(text)
-    marks = _MARKS.get(engine)
+    marks = {"jinja2": _JINJA, "simple": _SIMPLE}.get(engine)
     if marks is None:
         return text
-    return "".join(_marked(part) for part in split_markup(text, marks))
+    return "".join(_marked(part) for part in marks.split(text))
 
 
 def _marked(part: str) -> str:
