@@ -33,8 +33,9 @@ _SAMPLES: Mapping[str, Callable[[str], Any]] = {
     "integer": lambda _: 1,
     "number": lambda _: 1.5,
     "boolean": lambda _: True,
-    "array": lambda name: [f"Write here a real one of {name}."],
-    "object": lambda _: {"key": "Write here real ones."},
+    # Empty: `schema infer` takes what is in a case for what the input holds.
+    "array": lambda _: [],
+    "object": lambda _: {},
 }
 _TODO = "Say here who the model is, what it does step by step, and what its reply looks like."
 

@@ -452,3 +452,9 @@ def test_nothing_is_proposed_for_prompts_that_declare_everything() -> None:
             found = workspace.authoring.infer(summary.id, uses_log=False)
             assert found.inputs == {}, summary.id
             assert not found.notes
+
+
+def test_the_form_of_a_new_prompt_says_nothing_of_what_its_inputs_hold(workspace: Workspace) -> None:
+    form = workspace.authoring.new("x", inputs={"data": "object", "tags": "array"})
+    workspace.write(form.proposal)
+    assert workspace.authoring.infer("x").inputs == {}
