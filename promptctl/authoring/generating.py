@@ -21,6 +21,7 @@ from promptctl.prompts.loading import load_prompt_file, path_in, prompt_paths
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.log.records import Execution
+    from promptctl.prompts.prompt import Prompt
 
 _HOW_TO_GENERATE = f"compare it with the one that ships: move it away, then promptctl new {GENERATE}"
 _MOST_READ = 200
@@ -121,9 +122,15 @@ def _inputs(context: Context, brief: Brief) -> dict[str, Any]:
         "context": list(brief.context),
         "wanted": [{"name": name, "type": type_} for name, type_ in brief.inputs.items()],
         "examples": list(brief.examples),
-        "from": brief.source.prompt.text if brief.source else "",
+        "from": _with_partials(brief.source.prompt) if brief.source else "",
         "known_tags": _known_tags(context),
     }
+
+
+def _with_partials(prompt: Prompt) -> str:
+    """Return the text of a prompt's file, with that of each file that it includes."""
+    included = (f"\n\n{path}, which it includes:\n{text}" for path, text in prompt.partials.items())
+    return "".join([prompt.text, *included])
 
 
 def _known_tags(context: Context) -> list[str]:

@@ -249,6 +249,7 @@ def test_an_order_that_no_prompt_could_meet_is_refused_before_anything_is_asked(
 
 def test_the_model_is_told_everything_that_was_given_between_tags(lab: Lab) -> None:
     lab.write("prompts/triage.prompt.yaml", "tags: [support]\nmodel: local/old\n" + TOOLED)
+    lab.write("prompts/support/tone.j2", "Be kind.\n")
     with lab.open() as workspace:
         lab.server.script(reply(text()))
         made = workspace.generate(
@@ -265,6 +266,7 @@ def test_the_model_is_told_everything_that_was_given_between_tags(lab: Lab) -> N
         asked = body["messages"][1]["content"]
         for part in (DESCRIBE, "We sell tea.", "In: a. Out: b.", "ticket: string", TOOLED, "Tags in use: support"):
             assert part.rstrip() in asked
+        assert "support/tone.j2, which it includes:\nBe kind." in asked
         assert (body["max_tokens"], body["model"]) == (99, "gpt-4o-mini")
         workspace.write(made.proposal)
         prompt = workspace.prompt(ID).prompt
@@ -273,7 +275,7 @@ def test_the_model_is_told_everything_that_was_given_between_tags(lab: Lab) -> N
 
 TOOLED = """\
 inputs: {ticket: {type: string}}
-messages: [{role: user, content: "{{ ticket }}"}]
+messages: [{role: user, content: "{% include 'support/tone.j2' %} {{ ticket }}"}]
 tools: [{type: function, function: {name: look}}]
 """
 
