@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.assertion import AskedJudge, Assertion
@@ -162,7 +163,9 @@ def identify(
 def shortfall(calibration: Calibration, rule: CalibrationRule, today: str) -> str | None:
     """Return what a calibration lacks by the rule, to be said of its judge; None if it is enough."""
     kappa, n = calibration.kappa, calibration.verdicts.n
-    more = f"label more: promptctl judge label {calibration.datasets[0]}" if calibration.datasets else "label more"
+    more = (
+        f"label more: promptctl judge label {quote(calibration.datasets[0])}" if calibration.datasets else "label more"
+    )
     if n < rule.labels:
         replies = "1 labelled reply" if n == 1 else f"{n} labelled replies"
         return f"was measured on {replies}, fewer than the {rule.labels} asked for ({more})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from promptctl.authoring.candidates import Candidates, components_of
@@ -238,5 +239,5 @@ def _check_sizes(path: str, parts: Mapping[str, list[Case]]) -> None:
             raise WorkspaceError(
                 f"{path} is too small to improve on: the part `{part}` has {count(len(cases), 'case')} that can tell, "
                 f"and {LEAST[part]} are needed",
-                hint=f"add cases, or draw the parts anew: promptctl dataset split {path}",
+                hint=f"add cases, or draw the parts anew: promptctl dataset split {quote(path)}",
             )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from promptctl.authoring.cuts import Cut, Cuts
@@ -56,7 +57,7 @@ class Shortening:
     def __init__(self, context: Context, request: ShorteningRequest, *, is_estimate: bool = False) -> None:
         prompt_id, at, _ = request.ref.partition("@")
         if at:
-            hint = f"promptctl shorten {printable(prompt_id)} -d {printable(request.dataset)}"
+            hint = f"promptctl shorten {printable(prompt_id)} -d {quote(printable(request.dataset))}"
             raise UsageError("what is shortened is the file of the work tree, so no version is named", hint=hint)
         asked, self._context = request.evaluation(is_estimate=is_estimate), context
         tree, prompt = context.work_tree_for("shortening a prompt"), context.prompt(request.ref).prompt

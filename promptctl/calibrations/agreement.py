@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.calibrations.labels import open_questions
@@ -113,7 +114,7 @@ def agreement(context: Context, name: str) -> AgreementReport:
     path, questions, _ = open_questions(context, name)
     found = questions.labelled(read_labels(context.repository.work_tree, path))
     if not found.counting:
-        hint = f"promptctl judge label {path}"
+        hint = f"promptctl judge label {quote(path)}"
         words = f"no label of {path} counts: {found.words}" if found.set_aside else f"nobody has labelled {path} yet"
         raise WorkspaceError(words, hint=hint)
     groups: dict[str, list[Labelled]] = {}

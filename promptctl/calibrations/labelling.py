@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from promptctl.calibrations.labels import open_questions
@@ -255,7 +256,7 @@ def import_labels(context: Context, dataset: str, file: Path) -> Imported:
         raise InvalidFiles(in_reading_order(problems))
     other = next((label for label in labels if label.dataset != path), None)
     if other is not None:
-        hint = f"promptctl judge label {other.dataset} --import {file}"
+        hint = f"promptctl judge label {quote(other.dataset)} --import {quote(str(file))}"
         raise WorkspaceError(f"the label is of {other.dataset}, not of {path}", place=other.place, hint=hint)
     found = questions.labelled(labels)
     files: dict[str, list[HumanLabel]] = {}

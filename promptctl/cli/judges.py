@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -106,7 +106,7 @@ def label(
         warn(note)
     if page is not None:
         tell(f"written  {page}: {count(len(items), 'question')} for {labelling.by}")
-        tell(f"take in what it saves: promptctl judge label {labelling.dataset} --import FILE.jsonl")
+        tell(f"take in what it saves: promptctl judge label {quote(labelling.dataset)} --import FILE.jsonl")
         return
     if items:
         from promptctl.cli.labelling import ask
@@ -133,10 +133,10 @@ def show_agreement(context: typer.Context, name: options.DatasetName, as_json: o
     for reason in dict.fromkeys(each.unknown for each in found.questions if each.unknown):
         tell(f"beyond chance nothing is known: {reason}")
     if found.set_aside:
-        warn(found.set_aside, f"label again: promptctl judge label {found.dataset}")
+        warn(found.set_aside, f"label again: promptctl judge label {quote(found.dataset)}")
     if len(found.people) == 1:
         tell(
-            f"only {next(iter(found.people))} has labelled; a second person: promptctl judge label {found.dataset} --by NAME"
+            f"only {next(iter(found.people))} has labelled; a second person: promptctl judge label {quote(found.dataset)} --by NAME"
         )
     _say_disagreements(found)
 
@@ -157,9 +157,7 @@ def _tell_state(labelling: ReplyLabelling) -> None:
     state = labelling.as_dict()
     tell(f"{state['labelled']} of {count(state['items'], 'question')} answered by {labelling.by} in {labelling.path}")
     if state["left"]:
-        tell(
-            f"go on later with the same command; agreement: promptctl judge agreement {shlex.quote(labelling.dataset)}"
-        )
+        tell(f"go on later with the same command; agreement: promptctl judge agreement {quote(labelling.dataset)}")
 
 
 def _agreement_row(each: QuestionAgreement) -> tuple[object, ...]:

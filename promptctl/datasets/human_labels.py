@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
+from shlex import quote
 from typing import Any
 
 from promptctl.assertions.model_graded import RELATIONS
@@ -152,7 +153,7 @@ def _label(data: Any, place: Place) -> HumanLabel:
 
 def _faults(label: HumanLabel, path: str | None) -> Iterator[Problem]:
     """Yield what is wrong with a label of sound shape."""
-    again = _AGAIN.format(label.dataset)
+    again = _AGAIN.format(quote(label.dataset))
     if label.answer not in label.answers:
         message = f"`{label.answer}` is no answer to a question of {label.type}"
         yield Problem(message, label.place, f"it has {', '.join(label.answers)}", "unknown-answer")

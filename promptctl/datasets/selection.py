@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import CaseNotFound, UsageError
@@ -165,7 +166,7 @@ def needed_split(dataset: Dataset, part: str) -> Split:
     """Return the split of a dataset; raises `UsageError` if it has none, and so no such part."""
     if dataset.split is None:
         path = dataset.header.path
-        hint = f"draw one: promptctl dataset split {path}"
+        hint = f"draw one: promptctl dataset split {quote(path)}"
         raise UsageError(f"{path} has no split, so it has no part `{part}`", hint=hint)
     return dataset.split
 

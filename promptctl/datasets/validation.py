@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from shlex import quote
 
 from promptctl.assertions.preparing import Preparer
 from promptctl.datasets.dataset import Dataset, Memory
@@ -219,5 +220,5 @@ def _check_labels(check: WorkspaceCheck, tree: Tree, preparer: Preparer, path: s
             for reason, aside in found.set_aside.items():
                 message = f"{count(len(aside), 'label')} of {name} no longer counts: {reason}"
                 message = message if len(aside) == 1 else message.replace("counts:", "count:")
-                hint = f"label again (promptctl judge label {name}), and remove the lines of old labels"
+                hint = f"label again (promptctl judge label {quote(name)}), and remove the lines of old labels"
                 yield Problem(message, aside[0].place, hint, "outdated-label", "warning")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any, NamedTuple
 
 from promptctl.calibrations.labelling import LabelItem, ReplyLabelling
@@ -79,7 +80,7 @@ def label_page(labelling: ReplyLabelling, items: Sequence[LabelItem]) -> Iterato
         "dataset": labelling.dataset,
         "by": labelling.by,
         "file": "-".join(labels_folder(labelling.dataset).split("/")[2:]) + f".{labelling.by}.jsonl",
-        "command": f"promptctl judge label {labelling.dataset} --import FILE",
+        "command": f"promptctl judge label {quote(labelling.dataset)} --import FILE",
         "items": [_item(labelling, item) for item in items],
     }
     yield from page(data, "label.html", ("page.css", "label.css"), ("dom.js", "label.js"))

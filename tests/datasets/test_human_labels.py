@@ -119,6 +119,15 @@ def test_a_label_that_was_tampered_with_is_an_error(change: dict[str, Any], code
         read_labels(tree_of(line), PATH)
 
 
+def test_a_command_that_is_shown_can_be_copied() -> None:
+    odd = "datasets/g;touch pwn;.yaml"
+    label = replace(labels_of()[0], dataset=odd, reply_digest="0" * 32)
+    _, problems = check_labels(MemoryTree({labels_path(odd, "ada"): label.as_line()}), labels_path(odd, "ada"))
+    assert [each.hint for each in problems] == [
+        f"restore the line from Git, or remove it and label again: promptctl judge label '{odd}'"
+    ]
+
+
 def test_what_is_no_label_is_an_error_at_its_line() -> None:
     label = labels_of()[0]
     text = label.as_line() + "\n" + replace(label, answer="fail").as_line() + "{}\n{oops\n<<<<<<< ours\n"
