@@ -67,7 +67,7 @@ def _compared(reader: Reader, value: Origin, operator: str, other: nodes.Node, l
     if operator in ("eq", "ne") and known is not NO_LITERAL and not isinstance(known, list | dict):
         equal = _equal(reader, value, [known], line)
         return equal.negated() if equal and operator == "ne" else equal
-    if operator in ("in", "notin") and isinstance(known, list):
+    if operator in ("in", "notin") and isinstance(known, list) and not any(isinstance(x, list | dict) for x in known):
         equal = _equal(reader, value, known, line)
         return equal.negated() if equal and operator == "notin" else equal
     beside = reader.value(other)

@@ -55,6 +55,7 @@ def test_branches_that_nothing_reaches(content: str, words: str) -> None:
         "{% if mood == 'a' %}A{% else %}C{% endif %}",
         "{% if user.tier == 'free' %}A{% elif user.tier == 'paid' %}B{% else %}C{% endif %}",
         "{% if nick is none %}A{% endif %}",
+        "{% if nick in [['x'], 'y'] %}A{% elif nick in [{'x': 1}] %}B{% endif %}",
         "{% if mood | default('none') == 'none' %}A{% endif %}{% if size | default(0) < 1 %}A{% endif %}",
         "{% if size <= 1 %}A{% endif %}{% if size >= 9 %}A{% endif %}{% if size > 1 %}A{% else %}B{% endif %}",
         "{% if tone != 'kind' %}A{% else %}B{% endif %}",
