@@ -20,7 +20,7 @@ def new_prompt_path(
     """Return the path for a new prompt: its id in that place of prompts, by default the first, with the suffix.
 
     `own` is the id of a prompt that is renamed: the new one can be an earlier id of it. Raises `UsageError` for an id
-    that is none or is taken, and `WorkspaceError` for a path through a link.
+    that is none or is taken, and `WorkspaceError` for a path through a link or into another repository.
     """
     places = tree.places
     path = places.new_path(new_id, folder, suffix)
@@ -42,6 +42,7 @@ def new_prompt_path(
     if places.folder_of(path) is None:
         raise UsageError(f"`prompt_paths` names no folder for `{new_id}`", hint="choose an id without `/`")
     refuse_link(tree, path)
+    refuse_other_repository(tree, path)
     return path
 
 
@@ -50,3 +51,10 @@ def refuse_link(tree: WorkTree, path: str) -> None:
     folder = (tree.root / path).parent
     if os.path.realpath(folder) != str(folder):
         raise WorkspaceError(f"{path} would be reached through a symbolic link", hint="choose a different id")
+
+
+def refuse_other_repository(tree: WorkTree, path: str) -> None:
+    """Raise `WorkspaceError` for the file of a prompt that a submodule keeps, or any repository inside this one."""
+    if (inside := tree.repository_inside(path)) is not None:
+        message = f"{path} lies in a repository of its own, {inside}, as a submodule does: its commits keep that file"
+        raise WorkspaceError(message, hint="make the change in the workspace of that repository, and commit it there")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.judges import is_shipped
 from promptctl.catalogue.copying import KEYS_BELOW, MovedText
-from promptctl.catalogue.new_ids import new_prompt_path
+from promptctl.catalogue.new_ids import new_prompt_path, refuse_other_repository
 from promptctl.catalogue.references import Reference, edited_file, references_to
 from promptctl.errors import InvalidFiles, UsageError, WorkspaceError
 from promptctl.files.names import PROMPT_SUFFIXES
@@ -68,6 +68,7 @@ def rename(parts: Context, old: str, new: str) -> Renamed:
     tree = parts.work_tree_for("a rename")
     check_id(old)
     prompt = parts.prompt(old).prompt
+    refuse_other_repository(tree, prompt.path)
     if new == old:
         raise UsageError(f"`{old}` is its name already", hint="choose a different id")
     suffix = next(suffix for suffix in PROMPT_SUFFIXES if prompt.path.endswith(suffix))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.copying import KEYS_BELOW
+from promptctl.catalogue.new_ids import refuse_other_repository
 from promptctl.catalogue.references import Reference, references_to
 from promptctl.catalogue.renaming import not_read
 from promptctl.catalogue.shared_files import closures_of
@@ -98,6 +99,7 @@ def set_status(parts: Context, prompt_id: str, status: Status, successor: str | 
     tree = parts.work_tree_for("a change of a prompt's status")
     check_id(prompt_id)
     prompt = parts.prompt(prompt_id).prompt
+    refuse_other_repository(tree, prompt.path)
     if prompt.dialect == "github":
         hint = "a prompt in promptctl's own form has one: write it in that"
         raise WorkspaceError(f"{prompt.path} is of GitHub's dialect, which has no status", hint=hint)
@@ -159,6 +161,7 @@ def delete(
     path = path_in(tree, prompt_id)
     if path is None:
         raise no_such_prompt(prompt_id, prompt_paths(tree), tree.places)
+    refuse_other_repository(tree, path)
     if is_forced and not reason.strip():
         raise UsageError("--force needs a reason", hint='say why: --reason "…"')
     broken: list[str] = []

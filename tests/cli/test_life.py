@@ -277,6 +277,18 @@ def test_what_is_of_a_prompt_or_dataset_with_a_like_name_stays(cli: Cli, root: P
     assert (root / "datasets/human-labels/other/ada.jsonl").exists()
 
 
+def test_a_prompt_in_a_repository_of_its_own_is_left_to_that(cli: Cli, root: Path) -> None:
+    write(root, "prompts/shared/a.prompt.yaml", "messages: [{role: user, content: x}]\n")
+    git(root / "prompts/shared", "init", "-q")
+    for given in (("rename", "shared/a", "b"), ("rename", "judge", "shared/b"), ("delete", "shared/a")):
+        ran = cli(*given, "--yes")
+        assert ran.exit_code == 3
+        assert "lies in a repository of its own, prompts/shared" in ran.err
+    for given in (("deactivate", "shared/a"), ("new", "shared/b")):
+        assert "and commit it there" in cli(*given, "--yes").err
+    assert sorted(each.name for each in (root / "prompts/shared").iterdir()) == [".git", "a.prompt.yaml"]
+
+
 def test_an_earlier_id_is_taken(cli: Cli, root: Path) -> None:
     cli("rename", "support/triage", "support/sort", "--yes")
     for command in (("rename", "judge", "support/triage"), ("copy", "judge", "support/triage")):
