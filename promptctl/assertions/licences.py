@@ -123,7 +123,8 @@ class JudgeIdentity:
         return next((each for each in calibrations if each.key == key and self._is_served_so(each)), None)
 
     def _is_served_so(self, calibration: Calibration) -> bool:
-        return not self._knows_server or calibration.server == self.server or calibration.replies == "replay"
+        is_known = calibration.server == self.server and calibration.replies != "replay"
+        return is_known or not self._knows_server
 
     def why_not(self, calibrations: Iterable[Calibration], rubric: str) -> str:
         """Return why none of the calibrations holds, by the first thing that differs."""
@@ -135,13 +136,15 @@ class JudgeIdentity:
             return f"it was measured with {', '.join(dict.fromkeys(each.model for each in left))} alone"
         same, left = [each for each in same if each.judge_digest == self.digest], same
         if not same:
-            return f"its prompt has changed since {left[0].measured_at}"
+            return f"its prompt has changed since {left[0].since}"
         same, left = [each for each in same if each.rubric == rubric], same
         if not same:
             return "nobody measured it on this rubric as it stands"
         if all(dict(each.parameters) != dict(self.parameters) for each in same):
-            return f"its parameters have changed since {same[0].measured_at}"
-        return f"its server has changed since {same[0].measured_at}"
+            return f"its parameters have changed since {same[0].since}"
+        if all(each.replies == "replay" for each in same):
+            return "it was measured on recordings, which say nothing of the server"
+        return f"its server has changed since {same[0].since}"
 
 
 def identify(
@@ -162,21 +165,28 @@ def identify(
 
 def shortfall(calibration: Calibration, rule: CalibrationRule, today: str) -> str | None:
     """Return what a calibration lacks by the rule, to be said of its judge; None if it is enough."""
-    kappa, n = calibration.kappa, calibration.verdicts.n
+    kappa, judged = calibration.kappa, calibration.judged
+    n, is_by_case = judged.n, bool(calibration.by_case)
     more = (
         f"label more: promptctl judge label {quote(calibration.datasets[0])}" if calibration.datasets else "label more"
     )
     if n < rule.labels:
         replies = "1 labelled reply" if n == 1 else f"{n} labelled replies"
+        if is_by_case:
+            replies = f"labelled replies to {n} {'case' if n == 1 else 'cases'}"
         return f"was measured on {replies}, fewer than the {rule.labels} asked for ({more})"
-    for word, number in (("pass", calibration.verdicts.on_pass), ("fail", calibration.verdicts.on_fail)):
+    for word, number in (("pass", judged.on_pass), ("fail", judged.on_fail)):
         if number < rule.labels_of_each:
             found = f"{number} replies" if number > 1 else "1 reply" if number else "no reply"
+            if is_by_case and number:
+                found = f"replies to {number} {'case' if number == 1 else 'cases'}"
             return f"was measured on {found} that people let {word}, and {rule.labels_of_each} are needed ({more})"
     if kappa.value is None:
         return f"has no κ: {kappa.note}"
     if kappa.value < rule.kappa:
         return f"agrees too little with people: κ is {kappa.value:.2f}, and {rule.kappa:g} is asked for"
+    if calibration.measured_at is None:
+        return "was measured on verdicts whose day is not known (anew: --replies ask)"
     oldest = date.fromisoformat(today) - timedelta(days=rule.max_age_days)
     if date.fromisoformat(calibration.measured_at) < oldest:
         return (

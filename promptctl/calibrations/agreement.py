@@ -131,15 +131,21 @@ def agreement(context: Context, name: str) -> AgreementReport:
 
 def _agreement(group: Sequence[Labelled], seed: str) -> QuestionAgreement:
     people = tuple(sorted({each.label.by for each in group}))
-    units = [[label.answer for label in labels] for labels in _by_reply(group).values() if len(labels) > 1]
+    replies = {item: labels for item, labels in _by_reply(group).items() if len(labels) > 1}
+    units = [[label.answer for label in labels] for labels in replies.values()]
     pairs = [pair for unit in units for pair in combinations(unit, 2)]
     same = sum(one == other for one, other in pairs)
     texts = dict.fromkeys(each.question.text for each in group)
     value, interval, agreed_interval = None, None, None
     if len(people) == 2:
-        kappa = cohen_kappa([(unit[0], unit[1]) for unit in units])
+        cases = [case for case, *_ in replies]
+        kappa = cohen_kappa(pairs, clusters=cases)
         value, interval = kappa.value, kappa.interval
-        agreed_interval = wilson(same, len(pairs)) if pairs else None
+        if len(set(cases)) < len(pairs):
+            agreed = Counter(case for case, (one, other) in zip(cases, pairs, strict=True) if one == other)
+            agreed_interval = clustered_rate([(agreed[case], size) for case, size in Counter(cases).items()])
+        else:
+            agreed_interval = wilson(same, len(pairs)) if pairs else None
     elif units:
         alpha = krippendorff_alpha(units, seed=seed)
         value, interval = alpha.value, alpha.interval

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from promptctl.assertions.judges import ShippedJudges, find_judge, is_shipped
 from promptctl.assertions.judging import judge_model, judge_target
 from promptctl.assertions.licences import identify, shortfall
 from promptctl.calibrations.labels import LabelledReply, labelled_by_people
-from promptctl.calibrations.measures import JudgedReply, is_from_cache, unanswered_verdicts, with_measures
+from promptctl.calibrations.measures import JudgedReply, day_of, unanswered_verdicts, with_measures
 from promptctl.datasets.cases import Case
 from promptctl.datasets.index import DatasetIndex
 from promptctl.datasets.selection import Chosen
@@ -107,12 +108,16 @@ def judge_id(context: Context, name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationPlan:
-    """The replies of each model and rubric to be judged, with the plans of it: a second one for the other order."""
+    """The replies of each model and rubric to be judged, with the plans of it: a second one for the other order.
+
+    `ties` are the numbers of replies left out of each, as people were split on them.
+    """
 
     request: CalibrationRequest
     judge: str
     groups: tuple[tuple[LabelledReply, ...], ...]
     plans: tuple[tuple[JudgingPlan, ...], ...]
+    ties: tuple[int, ...]
     notes: tuple[str, ...]
 
 
@@ -127,11 +132,12 @@ def plan_calibration(context: Context, request: CalibrationRequest) -> Calibrati
     _kept(context, judge)  # what cannot be written is not paid for
     notes: list[str] = []
     found = list(labelled_by_people(context, request.labels, judge, notes))
-    if not found:
+    tied = [each for each in found if each.passes is None]
+    if tied:
+        replies = "1 reply is" if len(tied) == 1 else f"{len(tied)} replies are"
+        notes.append(f"{replies} set aside: as many people let it pass as not, so it is one of the hard ones")
+    if len(tied) == len(found):
         raise _nothing_labelled(context, judge, notes)
-    groups: dict[tuple[str | None, str], list[LabelledReply]] = {}
-    for each in found:
-        groups.setdefault((each.assertion.options.get("model"), each.assertion.rubric), []).append(each)
     asked = EvaluationRequest(
         refs=None,
         judge=request.model or context.settings.gate.judge,
@@ -139,11 +145,22 @@ def plan_calibration(context: Context, request: CalibrationRequest) -> Calibrati
         replies=request.replies,
         limits=request.limits,
     )
-    check_models(context, asked, set(), {AskedJudge(judge, model) for model, _ in groups})
+    named = {each.assertion.options.get("model") for each in found}
+    check_models(context, asked, set(), {AskedJudge(judge, model) for model in named})
+    models = {model: judge_model(context, AskedJudge(judge, model), asked.judge) for model in named}
+    groups: dict[tuple[str, str], dict[str, LabelledReply]] = {}
+    ties: Counter[tuple[str, str]] = Counter()
+    for each in found:
+        key = models[each.assertion.options.get("model")], each.assertion.rubric
+        if each.passes is None:
+            ties[key] += 1
+        else:
+            groups.setdefault(key, {}).setdefault(each.case.id, each)
     if "mark" not in (prompt := find_judge(context, judge).prompt).inputs and not is_shipped(judge):
         notes.append(f"{prompt.path} has no input `mark`, so a reply could end the marks around it")
-    plans = tuple(_plans(context, asked, judge, request.repeats, group) for group in groups.values())
-    return CalibrationPlan(request, judge, tuple(map(tuple, groups.values())), plans, tuple(notes))
+    replies_of = tuple(tuple(group.values()) for group in groups.values())
+    plans = tuple(_plans(context, asked, judge, request.repeats, group) for group in replies_of)
+    return CalibrationPlan(request, judge, replies_of, plans, tuple(ties[key] for key in groups), tuple(notes))
 
 
 async def calibrate(context: Context, session: Session, planned: CalibrationPlan) -> Calibrated:
@@ -151,7 +168,7 @@ async def calibrate(context: Context, session: Session, planned: CalibrationPlan
     made = iter(await session.run([plan for plans in planned.plans for plan in plans]))
     measured: list[Calibration] = []
     cost: int | None = 0
-    for group, plans in zip(planned.groups, planned.plans, strict=True):
+    for group, plans, ties in zip(planned.groups, planned.plans, planned.ties, strict=True):
         evaluations = [next(made) for _ in plans]
         if left := sum(each.summary.never_run for each in evaluations):
             raise Incomplete(
@@ -166,7 +183,8 @@ async def calibrate(context: Context, session: Session, planned: CalibrationPlan
             )
         unpriced = sum(each.summary.unpriced for each in evaluations)
         cost = None if cost is None or unpriced else cost + sum(each.summary.cost_nano_usd for each in evaluations)
-        measured.append(_measured(context, planned, group, plans, [each.row.id for each in evaluations]))
+        found = _measured(context, planned, group, plans, [each.row.id for each in evaluations])
+        measured.append(replace(found, ties=ties))
     lacks = tuple(_lack(context, each) for each in measured)
     proposal = _proposal(context, planned.judge, measured)
     return Calibrated(planned.judge, tuple(measured), lacks, planned.notes, proposal, cost)
@@ -197,7 +215,8 @@ def _measured(
     straight, *turned = ([*log.results(id_)] for id_ in evaluations)
     replies = [
         JudgedReply(
-            passes=each.passes,
+            passes=bool(each.passes),
+            cluster=each.case.cluster or each.case.id,
             length=len(each.case.output or ""),
             rows=tuple(row for row in straight if row.case_id == each.case.id),
             turned=next((row for rows in turned for row in rows if row.case_id == each.case.id), None),
@@ -214,7 +233,6 @@ def _measured(
         rubric_type=assertion.type,
         rubric_text=_rubric_text(group),
         datasets=tuple(sorted({each.dataset for each in group})),
-        measured_at=utc_now()[:10],
         repeats=request.repeats,
         replies="replay" if not needs_key or first.target.model.startswith("replay/") else "",
         people=tuple(sorted({name for each in group for name in each.people})),
@@ -226,15 +244,11 @@ def _measured(
         return cost_of_call(context, first.target.model, request.replies, usage)
 
     found = with_measures(about, replies, assertion.options.get("choices", ()), log, price)
-    return _as_old_as_its_verdicts(context, found, replies)
-
-
-def _as_old_as_its_verdicts(context: Context, found: Calibration, replies: Sequence[JudgedReply]) -> Calibration:
-    """Return the calibration with the day of the earlier one, if verdicts were taken from the cache again."""
-    earlier = [each for each in _kept(context, found.judge) if each.key == found.key and each.server == found.server]
-    if not earlier or not is_from_cache(replies, context.log):
-        return found
-    return replace(found, measured_at=min(found.measured_at, earlier[0].measured_at))
+    day, is_reused = day_of(replies, log, are_asked=request.replies == "ask")
+    for each in _kept(context, found.judge) if is_reused else ():
+        if (each.key, each.server) == (found.key, found.server):
+            day = min(day, each.measured_at) if day and each.measured_at else None
+    return replace(found, measured_at=day)
 
 
 def _rubric_text(group: Sequence[LabelledReply]) -> str:

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 from promptctl.datasets.cases import Case
 from promptctl.datasets.human_labels import read_labels
 from promptctl.datasets.index import DatasetIndex
-from promptctl.datasets.questions import LabelledReplies, Questions
-from promptctl.errors import DatasetNotFound, InvalidFiles, PromptNotFound
+from promptctl.datasets.questions import LabelledReplies, Questions, answered_replies, questions_of
+from promptctl.errors import DatasetNotFound
 from promptctl.files.names import HUMAN_LABELS, is_human_labels
 from promptctl.files.plain import content_digest
-from promptctl.prompts.loading import load_prompt
 from promptctl.prompts.prompt import MISSING
 
 if TYPE_CHECKING:
     from promptctl.assertions.assertion import Assertion
     from promptctl.context import Context
-    from promptctl.datasets.questions import Labelled
+    from promptctl.datasets.questions import AnsweredReply
     from promptctl.prompts.prompt import Prompt
 
 
@@ -30,17 +29,7 @@ def open_questions(context: Context, name: str) -> tuple[str, Questions, str]:
     """
     index = DatasetIndex(context.repository.work_tree, limits=context.settings.limits)
     path = index.named(name, context.inside)
-    dataset = index.open(path)
-    problems = [problem for problem in dataset.check() if problem.severity == "error"]
-    if problems:
-        raise InvalidFiles(problems)
-    prompts = []
-    for id_ in dataset.header.prompts:
-        try:
-            prompts.append(load_prompt(index.tree, id_))
-        except PromptNotFound:
-            continue
-    return path, Questions(dataset, prompts), dataset.digest or ""
+    return path, *questions_of(index, path)
 
 
 def labelled_replies(context: Context, name: str) -> LabelledReplies:
@@ -53,12 +42,12 @@ def labelled_replies(context: Context, name: str) -> LabelledReplies:
 class LabelledReply:
     """One reply that people labelled, as a case that the judge grades.
 
-    `passes` is what most of them found; `question` what they and the judge are asked.
+    `passes` is what most of them found, None if they are split; `question` what they and the judge are asked.
     """
 
     case: Case
     dataset: str
-    passes: bool
+    passes: bool | None
     question: str
     people: tuple[str, ...]
     digest: str
@@ -74,34 +63,20 @@ def labelled_by_people(context: Context, named: Sequence[str], judge: str, notes
 
     `named` are datasets, or files of labels; all if there are none. What is set aside is added to `notes`.
     """
-    tied = 0
     for dataset, files in _label_files(context, named, notes).items():
         _, questions, _ = open_questions(context, dataset)
         labels = [label for label in read_labels(context.repository.work_tree, dataset) if _is_of(label.place, files)]
         found = questions.labelled(labels)
         if found.words:
             notes.append(f"{dataset}: {found.words}")
-        items: dict[tuple[str, str, str], list[Labelled]] = {}
-        for each in found.counting:
-            if each.question.assertion.judge_prompt == judge:
-                items.setdefault(each.label.item, []).append(each)
         prompts = [context.prompt(id_).prompt for id_ in questions.prompts if id_ in context.prompt_ids()]
-        for item, given in items.items():
-            answers = [each.question.passes(each.label.answer) for each in given]
-            if 2 * sum(answers) == len(answers):
-                tied += 1
-                continue
-            yield _labelled_reply(dataset, item, given, 2 * sum(answers) > len(answers), prompts)
-    if tied:
-        replies = "1 reply" if tied == 1 else f"{tied} replies"
-        notes.append(f"{replies} set aside: as many people let it pass as not")
+        for each in answered_replies(found.counting, judge):
+            yield _labelled_reply(dataset, each, prompts)
 
 
-def _labelled_reply(
-    dataset: str, item: tuple[str, str, str], given: Sequence[Labelled], passes: bool, prompts: Sequence[Prompt]
-) -> LabelledReply:
-    question = given[0].question
-    digest = content_digest([dataset, *item])
+def _labelled_reply(dataset: str, answered: AnsweredReply, prompts: Sequence[Prompt]) -> LabelledReply:
+    question = answered.question
+    digest = content_digest([dataset, *answered.labels[0].item])
     declared = [each for prompt in prompts[:1] for each in prompt.inputs.values()]
     defaults = {each.name: each.default for each in declared if each.default is not MISSING}
     case = Case(
@@ -113,12 +88,11 @@ def _labelled_reply(
         content_hash=digest,
         place=question.case.place,
         output=question.reply,
-        cluster=question.case.id,
+        cluster=f"{dataset}#{question.case.cluster or question.case.id}",
         variables=question.case.variables,
     )
-    people = tuple(sorted(each.label.by for each in given))
-    answers = sorted((each.label.by, each.label.answer) for each in given)
-    return LabelledReply(case, dataset, passes, question.text, people, content_digest([*item, answers]))
+    people = tuple(sorted({label.by for label in answered.labels}))
+    return LabelledReply(case, dataset, answered.passes, question.text, people, answered.digest)
 
 
 def _label_files(context: Context, named: Sequence[str], notes: list[str]) -> dict[str, set[str] | None]:

@@ -13,6 +13,7 @@ from promptctl.assertions.licences import Licences, judged
 from promptctl.calibrations.labels import labelled_replies
 from promptctl.datasets.human_labels import read_labels
 from promptctl.datasets.index import DatasetIndex
+from promptctl.datasets.questions import have_labels_changed
 from promptctl.errors import ModelError, WorkspaceError
 from promptctl.evaluations.rules import calibration_rule_of
 from promptctl.formats.calibration_file import Calibration, read_calibrations
@@ -28,7 +29,7 @@ class JudgeStatus:
 
     `lack` says why it decides nothing where `judge: calibrated` is asked, in one of the datasets at least; None if it
     decides in all. `rubric` is for people.
-    `labels` are those of people that count now.
+    `labels` are those of people that count now; `labels_changed` that those it was measured on differ now.
     """
 
     judge: str
@@ -39,10 +40,11 @@ class JudgeStatus:
     calibration: Calibration | None
     lack: str | None
     labels: int = 0
+    labels_changed: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        names = ("judge", "model", "type", "rubric", "labels", "lack")
+        names = ("judge", "model", "type", "rubric", "labels", "lack", "labels_changed")
         known = None if self.calibration is None else self.calibration.as_dict()
         return {**{name: getattr(self, name) for name in names}, "datasets": list(self.datasets), "calibration": known}
 
@@ -81,7 +83,15 @@ def list_judges(context: Context) -> list[JudgeStatus]:
         text = text or (calibration.rubric_text if calibration is not None else "")
         found.append(
             JudgeStatus(
-                judge.prompt_id or EMBEDDER.id, model, type_, text, tuple(paths), calibration, lack, labels[rubric]
+                judge.prompt_id or EMBEDDER.id,
+                model,
+                type_,
+                text,
+                tuple(paths),
+                calibration,
+                lack,
+                labels[rubric],
+                calibration is not None and _have_changed(index, calibration),
             )
         )
     held = {each.calibration.key for each in found if each.calibration is not None}
@@ -98,7 +108,15 @@ def _labelled_rubrics(context: Context, path: str) -> list[str]:
     """Return the rubric of each label of a dataset that counts."""
     if not read_labels(context.repository.work_tree, path):
         return []
-    return [each.question.assertion.rubric for each in labelled_replies(context, path).counting]
+    counting = labelled_replies(context, path).counting
+    return [rubric for each in counting for rubric in {asks.assertion.rubric for asks in each.question.each}]
+
+
+def _have_changed(index: DatasetIndex, calibration: Calibration) -> bool:
+    try:
+        return have_labels_changed(index, calibration)
+    except WorkspaceError:
+        return False  # a dataset or its labels are wrong, which `validate` says
 
 
 def _all(context: Context) -> list[Calibration]:

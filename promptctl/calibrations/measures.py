@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import LogError
 from promptctl.formats.calibration_file import Calibration, Figure
+from promptctl.log.stamps import utc_now
 from promptctl.statistics.agreement import Share, VerdictCounts, stratified_difference
 from promptctl.statistics.paired import mcnemar
 
@@ -27,10 +29,12 @@ _ERRORS: tuple[ResultStatus, ...] = ("error",)
 class JudgedReply:
     """One reply that people let pass or fail, with the rows of its verdicts.
 
-    `turned` is the row of the verdict on the choices in the other order, if the judge is given any.
+    `turned` is the row of the verdict on the choices in the other order, if the judge is given any. `cluster` names
+    what is to the same case.
     """
 
     passes: bool
+    cluster: str
     length: int
     rows: tuple[ResultRow, ...]
     turned: ResultRow | None = None
@@ -59,6 +63,7 @@ def with_measures(
     return replace(
         about,
         verdicts=_counts(replies),
+        by_case=_by_case(replies),
         consistency=_consistency(replies),
         position=_position(replies, choices),
         length=_length(replies),
@@ -78,9 +83,23 @@ def unanswered_verdicts(log: Store, evaluation: str) -> Iterator[str]:
                 yield row.error_message or "it was not asked"
 
 
-def is_from_cache(replies: Sequence[JudgedReply], log: Store) -> bool:
-    """Return True if a verdict was taken from the cache."""
-    return any(each.reply_source == "cache" for each in _executions(replies, log) if each is not None)
+def day_of(replies: Sequence[JudgedReply], log: Store, *, are_asked: bool) -> tuple[str | None, bool]:
+    """Return the day of the oldest verdict, None if it is not known of one; and True if one is no new answer.
+
+    If all `are_asked` now, one that the log keeps no record of is of today.
+    """
+    days: set[str | None] = set()
+    is_reused = False
+    for each in _executions(replies, log):
+        if each is None:
+            days.add(utc_now()[:10] if are_asked else None)
+        elif each.reply_source in ("cache", "replay"):
+            is_reused = True
+            days.add((each.usage_details or {}).get("made_on"))
+        else:
+            days.add(each.started_at[:10])
+    known = [day for day in days if day is not None]
+    return (min(known) if known and None not in days else None), is_reused
 
 
 def _graded(row: ResultRow) -> Any:
@@ -98,6 +117,16 @@ def _counts(replies: Sequence[JudgedReply]) -> VerdictCounts:
         errors_on_pass=found.count((True, None)),
         errors_on_fail=found.count((False, None)),
     )
+
+
+def _by_case(replies: Sequence[JudgedReply]) -> tuple[tuple[VerdictCounts, int], ...]:
+    """The verdicts on the replies to each case, with the number of such cases; empty if no case has several."""
+    cases: dict[str, list[JudgedReply]] = {}
+    for each in replies:
+        cases.setdefault(each.cluster, []).append(each)
+    if len(cases) == len(replies):
+        return ()
+    return tuple(sorted(Counter(map(_counts, cases.values())).items(), key=lambda each: astuple(each[0])))
 
 
 def _consistency(replies: Sequence[JudgedReply]) -> Figure:

@@ -97,6 +97,11 @@ def list_judges(context: typer.Context, as_json: options.Json = False) -> None:
     )
     for lack in dict.fromkeys(each.lack for each in found if each.lack is not None):
         tell(f"decides nothing where `judge: calibrated` is asked: {lack}")
+    for each in found:
+        if each.labels_changed:
+            tell(f"the labels that {each.judge} was measured on have changed: promptctl judge calibrate {each.judge}")
+        if each.calibration is not None and each.calibration.ties:
+            tell(f"κ of {each.judge} is {_without_ties(each.calibration.ties)}")
 
 
 def _row(each: JudgeStatus) -> tuple[object, ...]:
@@ -109,7 +114,7 @@ def _row(each: JudgeStatus) -> tuple[object, ...]:
         ("-", "-") if kappa.value is None else (f"{kappa.value:.2f}", f"{kappa.low:.2f} to {kappa.high:.2f}")
     )
     decides = "yes" if each.lack is None else "no"
-    return each.judge, each.model or "-", rubric, each.labels, value, interval, known.measured_at, decides
+    return each.judge, each.model or "-", rubric, each.labels, value, interval, known.measured_at or "-", decides
 
 
 def _tell_measured(found: Calibration, lack: str | None) -> None:
@@ -124,11 +129,13 @@ def _tell_measured(found: Calibration, lack: str | None) -> None:
 
 def _facts(found: Calibration, lack: str | None) -> Iterator[tuple[str, str]]:
     counts = found.verdicts
+    cases = f" to {found.judged.n} cases" if found.by_case else ""
     yield (
         "labels",
-        f"{counts.n} replies by {', '.join(map(flat, found.people))}: {counts.on_pass} passed, {counts.on_fail} failed",
+        f"{counts.n} replies{cases} by {', '.join(map(flat, found.people))}: {counts.on_pass} passed, {counts.on_fail} failed",
     )
-    yield "κ", _number(found.kappa)
+    ties = f"; {_without_ties(found.ties)}" if found.ties else ""
+    yield "κ", _number(found.kappa) + ties
     for name, each in found.rates.items():
         yield name, _percent(each)
     if counts.errors:
@@ -143,6 +150,11 @@ def _facts(found: Calibration, lack: str | None) -> Iterator[tuple[str, str]]:
         if lack is None
         else f"decides nothing where `judge: calibrated` is asked: it {lack}",
     )
+
+
+def _without_ties(ties: int) -> str:
+    replies = "1 reply" if ties == 1 else f"{ties} replies"
+    return f"without {replies} on which people are split: the hard ones, so it flatters"
 
 
 def _number(each: Any) -> str:

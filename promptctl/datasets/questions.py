@@ -14,10 +14,14 @@ from promptctl.assertions.outcome import EarlyOutcome
 from promptctl.assertions.subject import Subject
 from promptctl.datasets.cases import Case
 from promptctl.datasets.dataset import Dataset
-from promptctl.datasets.human_labels import ANSWERS, HumanLabel, question_digest
+from promptctl.datasets.human_labels import ANSWERS, HumanLabel, question_digest, read_labels
+from promptctl.datasets.index import DatasetIndex
+from promptctl.errors import InvalidFiles, PromptNotFound
 from promptctl.files.plain import content_digest
 from promptctl.files.wording import count
+from promptctl.formats.calibration_file import Calibration
 from promptctl.log.masking import Mask
+from promptctl.prompts.loading import load_prompt
 from promptctl.prompts.prompt import Prompt
 
 
@@ -26,6 +30,7 @@ class Question:
     """One question about one reply. `reply` is the part of it that the judge reads.
 
     `assertion` is the one that asks it, without its path: it grades `reply` as it is. `type` is its plain type.
+    `others` are further assertions of the case that ask the same, such as of a different judge.
     """
 
     case: Case
@@ -34,6 +39,13 @@ class Question:
     text: str
     choices: tuple[str, ...]
     reply: str
+    others: tuple[Assertion, ...] = ()
+
+    @property
+    def each(self) -> Iterator[Question]:
+        """Yield the question as each of the assertions asks it."""
+        for assertion in (self.assertion, *self.others):
+            yield replace(self, assertion=assertion, others=())
 
     @cached_property
     def digest(self) -> str:
@@ -104,7 +116,7 @@ class Questions:
         If it `is_part`, the reply is only what the judge reads of it. Left out are questions that cannot be asked, as
         nothing is at the assertion's path or its template fails, and GitHub's evaluators and embeddings.
         """
-        subject, seen = _subject(case, reply), set()
+        subject, found = _subject(case, reply), dict[tuple[str, str], Question]()
         hidden = self.hidden(case)
         for each in _judged(case.assertions):
             assertion = replace(each, find=None)
@@ -114,9 +126,10 @@ class Questions:
                 continue
             choices = tuple(each.options.get("choices", ()))
             question = Question(case, assertion, each.type.removeprefix(NOT), text, choices, part)
-            if (question.digest, part) not in seen:
-                seen.add((question.digest, part))
-                yield question
+            first = found.setdefault((question.digest, part), question)
+            if all(_asked_of(assertion) != _asked_of(known.assertion) for known in first.each):
+                found[question.digest, part] = replace(first, others=(*first.others, assertion))
+        yield from found.values()
 
     def inputs_digest(self, case: Case) -> str:
         """Return the digest of a case's inputs, without the sensitive ones."""
@@ -167,6 +180,70 @@ class Questions:
         for prompt in self._sensitive:
             mask = Mask.of(Path(), prompt, case.inputs, mask)
         return str if mask is None else mask.text
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredReply:
+    """One reply that people answered a question about, in the place of a judge."""
+
+    question: Question
+    labels: tuple[HumanLabel, ...]
+
+    @property
+    def passes(self) -> bool | None:
+        """True if most people let it pass; None if as many did as did not."""
+        answers = [self.question.passes(label.answer) for label in self.labels]
+        return None if 2 * sum(answers) == len(answers) else 2 * sum(answers) > len(answers)
+
+    @property
+    def digest(self) -> str:
+        """The digest of what was answered, and of who answered what."""
+        return content_digest([*self.labels[0].item, sorted((label.by, label.answer) for label in self.labels)])
+
+
+def answered_replies(labelled: Iterable[Labelled], judge: str) -> Iterator[AnsweredReply]:
+    """Yield each reply that the judge grades and people labelled, once for each assertion that asks the judge."""
+    found: dict[tuple[object, ...], tuple[Question, list[HumanLabel]]] = {}
+    for each in labelled:
+        for question in each.question.each:
+            if question.assertion.judge_prompt == judge:
+                key = *each.label.item, *_asked_of(question.assertion)
+                found.setdefault(key, (question, []))[1].append(each.label)
+    for question, labels in found.values():
+        yield AnsweredReply(question, tuple(labels))
+
+
+def questions_of(index: DatasetIndex, path: str) -> tuple[Questions, str]:
+    """Return the questions of a dataset and its digest. Raises `InvalidFiles` for one that is wrong."""
+    dataset = index.open(path)
+    if problems := [problem for problem in dataset.check() if problem.severity == "error"]:
+        raise InvalidFiles(problems)
+    prompts = []
+    for id_ in dataset.header.prompts:
+        try:
+            prompts.append(load_prompt(index.tree, id_))
+        except PromptNotFound:
+            continue
+    return Questions(dataset, prompts), dataset.digest or ""
+
+
+def have_labels_changed(index: DatasetIndex, calibration: Calibration) -> bool:
+    """Return True if the people of a calibration label differently now from when it was measured.
+
+    What others have labelled since is no change. Raises `WorkspaceError` if the labels cannot be read.
+    """
+    found: set[str] = set()
+    for path in calibration.datasets:
+        labels = [label for label in read_labels(index.tree, path) if label.by in calibration.people]
+        for each in answered_replies(questions_of(index, path)[0].labelled(labels).counting, calibration.judge):
+            rubric, _, model = _asked_of(each.question.assertion)
+            if each.passes is not None and rubric == calibration.rubric and model in (None, calibration.model):
+                found.add(each.digest)
+    return bool(calibration.datasets) and content_digest(sorted(found)) != calibration.labels_digest
+
+
+def _asked_of(assertion: Assertion) -> tuple[str, str | None, str | None]:
+    return assertion.rubric, assertion.judge_prompt, assertion.options.get("model")
 
 
 def _judged(assertions: Iterable[Assertion]) -> Iterator[Assertion]:

@@ -73,7 +73,7 @@ def validate_workspace(tree: Tree, paths: Sequence[str] = ()) -> ValidationRepor
             problems += _check_labels(check, tree, preparer, path)
             continue
         if is_calibration(path):
-            problems += _check_calibration(tree, path)
+            problems += _check_calibration(check, tree, path)
             continue
         problems += _check_dataset(check, tree, preparer, path) if is_dataset(path) else check.file(path)
         problems += _bare_questions(check, tree, path)
@@ -112,10 +112,12 @@ def _check_recordings(tree: Tree) -> list[Problem]:
     return []
 
 
-def _check_calibration(tree: Tree, path: str) -> Iterator[Problem]:
+def _check_calibration(check: WorkspaceCheck, tree: Tree, path: str) -> Iterator[Problem]:
     """Yield what is wrong with a file of a judge's agreement with people, or that it holds no longer."""
     from promptctl.assertions.embedding import EMBEDDER
     from promptctl.assertions.judges import load_judge
+    from promptctl.datasets.index import DatasetIndex
+    from promptctl.datasets.questions import have_labels_changed
     from promptctl.formats.calibration_file import read_calibration_file
 
     try:
@@ -126,10 +128,18 @@ def _check_calibration(tree: Tree, path: str) -> Iterator[Problem]:
     except WorkspaceError as error:
         yield _unreadable(error, path)
     else:
+        hint = f"measure it again: promptctl judge calibrate {judge}"
         if any(each.judge_digest != digest for each in calibrations):
             message = f"{judge} has changed since its agreement with people was measured"
-            hint = f"measure it again: promptctl judge calibrate {judge}"
             yield Problem(message, Place(path), hint, "stale-calibration", "warning")
+        index = DatasetIndex(tree, limits=check.settings.limits)
+        for each in calibrations:
+            try:
+                if have_labels_changed(index, each):
+                    message = f"the labels that {judge} was measured on ({each.model}, {each.rubric_type}) have changed"
+                    yield Problem(message, Place(path), hint, "stale-calibration", "warning")
+            except WorkspaceError:
+                continue  # the dataset or its labels are checked by themselves
 
 
 def _unknown_models(check: WorkspaceCheck, models: Models, tree: Tree, path: str) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
 from promptctl.evaluations.sharing import Sharing
+from promptctl.log.stamps import utc_now
 from promptctl.models.gateway import (
     Delta,
     Embeddings,
@@ -151,7 +152,9 @@ class CachedGateway:
         reply, is_shared = await self._replies.ask(
             digest, lambda: self._kept(digest, _reply), lambda: self._asked(digest, request)
         )
-        return _reused(reply) if is_shared else reply
+        if not is_shared:
+            return reply
+        return replace(_reused(reply), made_on=utc_now()[:10] if reply.source == "model" else reply.made_on)
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """Evaluations never stream; passed through."""
@@ -245,7 +248,7 @@ def _reused(found: Reused) -> Reused:
 def _kept_reply(reply: Reply) -> str:
     """The reply as JSON of ASCII alone, which also holds half a surrogate pair, as some replies do."""
     kept = {name: getattr(reply, name) for name in _KEPT}
-    return _ENCODER.encode({**kept, "usage": _usage_values(reply.usage)})
+    return _ENCODER.encode({**kept, "usage": _usage_values(reply.usage), "made_on": utc_now()[:10]})
 
 
 def _reply(text: str) -> Reply | None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from promptctl.statistics.agreement import VerdictCounts, rogan_gladen
+from promptctl.formats.calibration_file import cases_of
+from promptctl.statistics.agreement import JudgedCases, VerdictCounts, rogan_gladen
 from promptctl.statistics.intervals import clustered_rate, independent_cases, wilson, with_single_cases
 
 
@@ -93,8 +94,8 @@ class JudgedRates:
         raw = clustered_rate(units) if units else wilson(found.passed, n)
         data |= {"pass_rate": round(found.passed / n, 6), "low": round(raw.low, 6), "high": round(raw.high, 6)}
         if known:
-            counts = VerdictCounts(**known["verdicts"])
-            data["labels"] = counts.n
+            counts = JudgedCases(VerdictCounts(**known["verdicts"]), cases_of(known.get("by_case", ())))
+            data["labels"] = counts.total.n
             independent = independent_cases(units) if units else n
             data["uncorrected"] = _why_uncorrected(counts)
             corrected = rogan_gladen(found.passed / n, independent, counts.sensitivity, counts.specificity)
@@ -106,7 +107,7 @@ class JudgedRates:
         return data
 
 
-def _why_uncorrected(counts: VerdictCounts) -> str:
+def _why_uncorrected(counts: JudgedCases) -> str:
     """Return the reason for which no rate of a judge can be corrected, where none can."""
     if not counts.specificity.n:
         return "the judge was tried on no reply that people let fail"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
@@ -14,7 +14,7 @@ from promptctl.files.plain import content_digest
 from promptctl.files.tree import Tree
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.schemas import structure_of
-from promptctl.statistics.agreement import VerdictCounts
+from promptctl.statistics.agreement import JudgedCases, VerdictCounts, total_of
 from promptctl.statistics.intervals import Interval
 
 
@@ -41,7 +41,9 @@ class Calibration:
     """The agreement of one judge with people on one rubric.
 
     It holds for the judge's prompt, model, parameters and server, and the rubric, that it was measured with: `key`.
-    `verdicts` are the first on each reply that people labelled; the other measures are for people to read.
+    `verdicts` are the first on each reply that people labelled, `by_case` those on the replies of each case, with the
+    number of such cases; empty if no case has several. `ties` are replies left out as people were split on them.
+    `measured_at` is the day of the oldest verdict, None if it is not known. The other measures are for people to read.
     """
 
     judge: str
@@ -53,12 +55,14 @@ class Calibration:
     rubric_type: str = ""
     rubric_text: str = ""
     datasets: tuple[str, ...] = ()
-    measured_at: str = ""
+    measured_at: str | None = None
     repeats: int = 1
     replies: str = ""
     people: tuple[str, ...] = ()
     labels_digest: str = ""
+    ties: int = 0
     verdicts: VerdictCounts = field(default_factory=VerdictCounts)
+    by_case: tuple[tuple[VerdictCounts, int], ...] = ()
     consistency: Figure = field(default_factory=Figure)
     position: Figure = field(default_factory=Figure)
     length: Figure = field(default_factory=Figure)
@@ -70,16 +74,26 @@ class Calibration:
         return calibration_key(self.judge_digest, self.model, self.parameters, self.rubric)
 
     @property
+    def judged(self) -> JudgedCases:
+        """The verdicts by case."""
+        return JudgedCases(self.verdicts, self.by_case)
+
+    @property
+    def since(self) -> str:
+        """The day it was measured, for sentences."""
+        return self.measured_at or "an unknown day"
+
+    @property
     def kappa(self) -> Figure:
         """Cohen's κ of judge and people."""
-        found = self.verdicts.kappa
+        found = self.judged.kappa
         note = "" if found.value is not None else "judge and people all say the same one thing"
         return Figure.of(found.value, found.interval, found.n, note)
 
     @property
     def rates(self) -> dict[str, Figure]:
         """Accuracy, sensitivity and specificity by name."""
-        counts = self.verdicts
+        counts = self.judged
         of = {"accuracy": counts.accuracy, "sensitivity": counts.sensitivity, "specificity": counts.specificity}
         missing = {
             "sensitivity": "the judge gave no verdict on a reply that people let pass",
@@ -93,7 +107,7 @@ class Calibration:
     @property
     def summary(self) -> dict[str, Any]:
         """The part that an evaluation keeps, to correct its rates by."""
-        names = ("judge", "model", "rubric", "measured_at", "verdicts", "kappa")
+        names = ["judge", "model", "rubric", "measured_at", "verdicts", "kappa", *(["by_case"] if self.by_case else [])]
         return {name: value for name, value in self.as_dict().items() if name in names}
 
     def as_dict(self) -> dict[str, Any]:
@@ -109,8 +123,14 @@ class Calibration:
             "measured_at": self.measured_at,
             "repeats": self.repeats,
             "replies": self.replies,
-            "labels": {"replies": self.verdicts.n, "people": list(self.people), "digest": self.labels_digest},
+            "labels": {
+                "replies": self.verdicts.n,
+                "ties": self.ties,
+                "people": list(self.people),
+                "digest": self.labels_digest,
+            },
             "verdicts": asdict(self.verdicts),
+            "by_case": [{"cases": number, "verdicts": asdict(each)} for each, number in self.by_case],
             "kappa": asdict(self.kappa),
             **{name: asdict(each) for name, each in self.rates.items()},
             "consistency": asdict(self.consistency),
@@ -138,10 +158,21 @@ class Calibration:
             replies=data.get("replies", ""),
             people=tuple(labels["people"]),
             labels_digest=labels["digest"],
-            verdicts=VerdictCounts(**{name: int(number) for name, number in data["verdicts"].items()}),
+            ties=int(labels.get("ties", 0)),
+            verdicts=_counts(data["verdicts"]),
+            by_case=cases_of(data.get("by_case", ())),
             **{name: Figure(**data[name]) for name in ("consistency", "position", "length") if name in data},
             cost_nano_usd=data.get("cost_nano_usd"),
         )
+
+
+def cases_of(by_case: Iterable[Mapping[str, Any]]) -> tuple[tuple[VerdictCounts, int], ...]:
+    """Read the verdicts by case that `Calibration.as_dict` wrote."""
+    return tuple((_counts(each["verdicts"]), int(each["cases"])) for each in by_case)
+
+
+def _counts(data: Mapping[str, Any]) -> VerdictCounts:
+    return VerdictCounts(**{name: int(number) for name, number in data.items()})
 
 
 def calibration_key(judge_digest: str, model: str, parameters: Mapping[str, Any], rubric: str) -> str:
@@ -207,11 +238,13 @@ def _inconsistencies(data: Mapping[str, Any], path: str, place: Any) -> Iterator
         wrong = [name for name, own in said.items() if own.value != derived[name].value]
         if each["labels"]["replies"] != found.verdicts.n:
             wrong.append("labels")
+        if found.by_case and total_of(found.by_case) != found.verdicts:
+            wrong.append("by_case")
         for name in wrong:
             message = f"`{name}` does not follow from the verdicts: the file was changed by hand"
             yield Problem(message, place("calibrations", index, name), again, "inconsistent")
         try:
-            date.fromisoformat(found.measured_at)
+            date.fromisoformat(found.measured_at or "2026-01-01")
         except ValueError:
             where = place("calibrations", index, "measured_at")
             yield Problem(f"`{found.measured_at}` is no day", where, again, "bad-value")

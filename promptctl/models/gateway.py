@@ -173,8 +173,8 @@ class Reply:
     `cost_nano_usd` is None if the price is unknown, never 0 for that reason.
 
     `service_tier` is the one that the provider says it was made in. With `is_estimated` nobody counted its tokens.
-    `full_cost_nano_usd` is what a reused reply cost when it was paid for; None otherwise. `warning` is what the user
-    should know of the answer it came in.
+    `full_cost_nano_usd` is what a reused reply cost when it was paid for; `made_on` the day it was made, if
+    that is known; None otherwise. `warning` is what the user should know of the answer it came in.
     """
 
     text: str
@@ -189,6 +189,7 @@ class Reply:
     first_token_ms: float | None = None
     source: ReplySource = "model"
     full_cost_nano_usd: int | None = None
+    made_on: str | None = None
     warning: str | None = None
     reasoning: str = ""
     service_tier: str | None = None
@@ -196,12 +197,14 @@ class Reply:
 
     @property
     def usage_details(self) -> dict[str, Any]:
-        """Details of the usage that a price may depend on and the log has no column for; mostly none."""
+        """Details that a price may depend on, and the day of a reused reply: the log has no column for them."""
         details = {name: value for name in _DETAILS if (value := getattr(self.usage, name))}
         if self.service_tier is not None:
             details["service_tier"] = self.service_tier
         if self.is_estimated:
             details["estimated"] = True
+        if self.made_on is not None:
+            details["made_on"] = self.made_on
         return details
 
 

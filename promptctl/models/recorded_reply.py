@@ -12,6 +12,7 @@ and if the request has them `parameters`, `tools`, `response_format` and `repeat
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -84,7 +85,14 @@ def reply_of(entry: Entry) -> Reply:
         price_source="free",
         source="replay",
         full_cost_nano_usd=cost_of_kept(entry.get("cost_nano_usd")),
+        made_on=_day(entry.get("recorded_at")),
     )
+
+
+def _day(moment: Any) -> str | None:
+    """Return the day of a moment as recordings keep it; None for anything else."""
+    found = re.match(r"\d{4}-\d{2}-\d{2}(?=T)", moment) if isinstance(moment, str) else None
+    return found[0] if found else None
 
 
 def said(entry: Entry) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from promptctl.statistics.distributions import normal_quantile, t_quantile
-from promptctl.statistics.intervals import Interval, wilson
+from promptctl.statistics.intervals import Interval, independent_cases, wilson, wilson_of_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     Counts = Mapping[tuple[str, str], float]
 
@@ -116,10 +116,11 @@ class _Table:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A share that was measured: `hits` of `n`."""
+    """A share that was measured: `hits` of `n`, which vary as `independent` ones do; as n if that is None."""
 
     hits: int
     n: int
+    independent: float | None = None
 
     @property
     def rate(self) -> float | None:
@@ -129,7 +130,9 @@ class Share:
     @property
     def interval(self) -> Interval:
         """Wilson's interval of it."""
-        return wilson(self.hits, self.n)
+        if self.independent is None:
+            return wilson(self.hits, self.n)
+        return wilson_of_rate(self.hits / self.n, self.independent, 0.95)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,18 +182,83 @@ class VerdictCounts:
         return Share(self.true_fail, self.true_fail + self.false_pass)
 
     @property
+    def pairs(self) -> Counts:
+        """The number of each pair of what people and judge said; a missing verdict is one on which they disagree."""
+        return {
+            ("pass", "pass"): self.true_pass,
+            ("pass", "fail"): self.false_fail,
+            ("fail", "pass"): self.false_pass,
+            ("fail", "fail"): self.true_fail,
+            ("pass", "error"): self.errors_on_pass,
+            ("fail", "error"): self.errors_on_fail,
+        }
+
+    @property
     def kappa(self) -> Kappa:
-        """The agreement of judge and people; a reply without a verdict is one on which they disagree."""
-        return kappa_of_counts(
-            {
-                ("pass", "pass"): self.true_pass,
-                ("pass", "fail"): self.false_fail,
-                ("fail", "pass"): self.false_pass,
-                ("fail", "fail"): self.true_fail,
-                ("pass", "error"): self.errors_on_pass,
-                ("fail", "error"): self.errors_on_fail,
-            }
-        )
+        """The agreement of judge and people."""
+        return kappa_of_counts(self.pairs)
+
+
+def total_of(by_case: Iterable[tuple[VerdictCounts, int]]) -> VerdictCounts:
+    """Return the sum of the verdicts by case, each with the number of such cases."""
+    names = [each.name for each in fields(VerdictCounts)]
+    found = list(by_case)
+    return VerdictCounts(**{name: sum(getattr(each, name) * number for each, number in found) for name in names})
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedCases:
+    """Verdicts of a judge by case: replies to one case are alike, so each case counts once for how much is known.
+
+    `by_case` has the verdicts on the replies of a case, with the number of such cases; if it is empty, each reply is to
+    a case of its own.
+    """
+
+    total: VerdictCounts
+    by_case: Sequence[tuple[VerdictCounts, int]] = ()
+
+    @property
+    def n(self) -> int:
+        """The cases."""
+        return sum(number for _, number in self.by_case) or self.total.n
+
+    @property
+    def on_pass(self) -> int:
+        """The cases with a reply that people let pass."""
+        return sum(number for each, number in self.by_case if each.on_pass) if self.by_case else self.total.on_pass
+
+    @property
+    def on_fail(self) -> int:
+        """The cases with a reply that people let fail."""
+        return sum(number for each, number in self.by_case if each.on_fail) if self.by_case else self.total.on_fail
+
+    @property
+    def accuracy(self) -> Share:
+        """See `VerdictCounts.accuracy`."""
+        return self._share(lambda each: each.accuracy)
+
+    @property
+    def sensitivity(self) -> Share:
+        """See `VerdictCounts.sensitivity`."""
+        return self._share(lambda each: each.sensitivity)
+
+    @property
+    def specificity(self) -> Share:
+        """See `VerdictCounts.specificity`."""
+        return self._share(lambda each: each.specificity)
+
+    @property
+    def kappa(self) -> Kappa:
+        """See `VerdictCounts.kappa`."""
+        return kappa_of_counts(self.total.pairs, clusters=[(each.pairs, number) for each, number in self.by_case])
+
+    def _share(self, of: Callable[[VerdictCounts], Share]) -> Share:
+        total, shares = of(self.total), [(of(each), number) for each, number in self.by_case]
+        sizes = [((each.hits, each.n), number) for each, number in shares if each.n]
+        if not sizes:
+            return total
+        independent = independent_cases([each for each, _ in sizes], repeats=[number for _, number in sizes])
+        return Share(total.hits, total.n, independent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +288,8 @@ def rogan_gladen(
         return None
     estimate = min(1.0, max(0.0, (rate + specificity.hits / specificity.n - 1) / youden))
     z = normal_quantile((1 + confidence) / 2)
-    cases, se_n, sp_n = n + z * z, sensitivity.n + 2, specificity.n + 2
-    r, se, sp = (rate * n + z * z / 2) / cases, (sensitivity.hits + 1) / se_n, (specificity.hits + 1) / sp_n
+    cases, r = n + z * z, (rate * n + z * z / 2) / (n + z * z)
+    (se, se_n), (sp, sp_n) = _with_two_added(sensitivity), _with_two_added(specificity)
     if (adjusted := se + sp - 1) <= 1e-12:
         return Corrected(estimate, Interval(0.0, 1.0, confidence, "lang-reiczigel"))
     p = (r + sp - 1) / adjusted
@@ -230,6 +298,12 @@ def rogan_gladen(
     middle = p + 2 * z * z * (p * se_error - (1 - p) * sp_error)
     low, high = min(estimate, max(0.0, middle - half)), max(estimate, min(1.0, middle + half))
     return Corrected(estimate, Interval(low, high, confidence, "lang-reiczigel"))
+
+
+def _with_two_added(share: Share) -> tuple[float, float]:
+    """Return a share with one hit and two cases added, and the independent cases that it then is of."""
+    n = share.n if share.independent is None else share.independent
+    return (share.hits / share.n * n + 1) / (n + 2), n + 2
 
 
 def stratified_difference(

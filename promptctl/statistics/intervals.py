@@ -32,10 +32,11 @@ def wilson(passed: int, n: int, confidence: float = 0.95) -> Interval:
         raise ValueError(f"{passed} passed of {n} cases is not a rate")
     if n == 0:
         return Interval(0.0, 1.0, confidence, "wilson")
-    return _wilson(passed / n, n, confidence)
+    return wilson_of_rate(passed / n, n, confidence)
 
 
-def _wilson(rate: float, n: float, confidence: float) -> Interval:
+def wilson_of_rate(rate: float, n: float, confidence: float) -> Interval:
+    """Wilson's interval of a share of n independent cases, which need be no whole number."""
     z = _two_sided_z(confidence)
     scale = 1 + z * z / n
     middle = (rate + z * z / (2 * n)) / scale
@@ -61,7 +62,7 @@ def clustered_rate(clusters: Sequence[tuple[int, int]], confidence: float = 0.95
         return Interval(0.0, 1.0, confidence, "wilson-clustered")
     rate = sum(passed for passed, _size in clusters) / n
     independent = independent_cases(clusters, confidence)
-    return replace(_wilson(rate, independent, confidence), method="wilson-clustered")
+    return replace(wilson_of_rate(rate, independent, confidence), method="wilson-clustered")
 
 
 def with_single_cases(passed: int, n: int, clusters: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -72,14 +73,21 @@ def with_single_cases(passed: int, n: int, clusters: Iterable[tuple[int, int]]) 
     return [*grouped, *[(1, 1)] * alone, *[(0, 1)] * (rest - alone)]
 
 
-def independent_cases(clusters: Sequence[tuple[int, int]], confidence: float = 0.95) -> float:
-    """Return the number of independent cases that would vary as much as these clusters do; see `clustered_rate`."""
-    n, units = sum(size for _passed, size in clusters), len(clusters)
-    rate = sum(passed for passed, _size in clusters) / n
+def independent_cases(
+    clusters: Sequence[tuple[int, int]], confidence: float = 0.95, repeats: Sequence[int] = ()
+) -> float:
+    """Return the number of independent cases that would vary as much as these clusters do; see `clustered_rate`.
+
+    `repeats` has the number of times that each of the clusters is there, by default once.
+    """
+    times = repeats or [1] * len(clusters)
+    counted = list(zip(clusters, times, strict=True))
+    n, units = sum(size * number for (_passed, size), number in counted), sum(times)
+    rate = sum(passed * number for (passed, _size), number in counted) / n
     alike = rate * (1 - rate) / units
     independent = float(units)
     if units > 1 and alike:
-        squares = math.fsum([(passed - size * rate) ** 2 for passed, size in clusters])
+        squares = math.fsum([(passed - size * rate) ** 2 * number for (passed, size), number in counted])
         variance = (units * units / (units - 1) * squares / n**2 + alike) / (units + 1)
         student = t_quantile((1 + confidence) / 2, units - 1)
         independent = min(n, rate * (1 - rate) / variance * (_two_sided_z(confidence) / student) ** 2)

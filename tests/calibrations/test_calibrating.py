@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
+from promptctl.assertions.assertion import AskedJudge
+from promptctl.assertions.judges import ShippedJudges
+from promptctl.assertions.licences import Licences
 from promptctl.calibrations.calibrating import Calibrated, CalibrationRequest
 from promptctl.calibrations.labels import open_questions
+from promptctl.cli.calibrating import _facts
 from promptctl.datasets.human_labels import labels_path
 from promptctl.errors import Incomplete, PromptNotFound, WorkspaceError
 from promptctl.formats.calibration_file import calibration_path
+from promptctl.formats.settings_file import CalibrationRule
 from tests.cli.test_json_contract import fits
 from tests.evaluation_lab import Lab
 from tests.evaluation_lab import lab as lab
@@ -20,6 +27,9 @@ from tests.evaluation_lab import running_model_server as running_model_server
 from tests.openai_server import Exchange, failure, reply
 
 RUBRIC = {"type": "llm-rubric", "value": "Says sorry."}
+CASES = [
+    {"id": f"c{n}" if n else "one", "inputs": {"ticket": str(n) if n else "A"}, "assert": [RUBRIC]} for n in range(40)
+]
 # Verdict of the judge by the reply; what people say is in its first word: a judge that errs is told to by the second.
 WORDS = [(people, judge) for people in ("yes", "no") for judge in ("right",) * 18 + ("wrong",) * 2]
 REPLIES = [f"{people} {judge} {n}" for n, (people, judge) in enumerate(WORDS)]
@@ -79,10 +89,7 @@ def calibrate(lab: Lab, judge: str = "llm-rubric", **request: Any) -> Calibrated
 @pytest.fixture
 def desk(lab: Lab) -> Lab:
     lab.server.default = Judge()
-    lab.cases(
-        {"id": "one", "inputs": {"ticket": "A"}, "assert": [RUBRIC]},
-        {"id": "two", "inputs": {"ticket": "B"}, "assert": [RUBRIC]},
-    )
+    lab.cases(*CASES)
     return lab
 
 
@@ -136,7 +143,7 @@ def test_measuring_again_asks_nothing_and_keeps_the_day_and_a_changed_rubric_is_
     label(desk)
     calibrate(desk)
     path = desk.root / calibration_path("judges/llm-rubric")
-    path.write_text(path.read_text().replace(calibrate(desk).calibrations[0].measured_at, "2026-01-01"))
+    path.write_text(path.read_text().replace(calibrate(desk).calibrations[0].since, "2026-01-01"))
     asked = len(desk.server.requests)
     again = calibrate(desk)
     assert (len(desk.server.requests), again.proposal.is_empty, again.cost_nano_usd) == (asked, True, 0)
@@ -144,7 +151,7 @@ def test_measuring_again_asks_nothing_and_keeps_the_day_and_a_changed_rubric_is_
     assert again.calibrations[0].cost_nano_usd == 15_000
     assert again.lacks[0] is not None
     assert "--replies ask" in again.lacks[0]
-    assert calibrate(desk, replies="ask").calibrations[0].measured_at > "2026-01-01"
+    assert calibrate(desk, replies="ask").calibrations[0].since > "2026-01-01"
     desk.cases({"id": "one", "inputs": {"ticket": "A"}, "assert": [{**RUBRIC, "value": "Says it twice."}]})
     with pytest.raises(WorkspaceError, match="the case asks something different now") as refused:
         calibrate(desk)
@@ -219,6 +226,9 @@ def test_several_people_are_one_label_by_the_majority_and_a_tie_is_set_aside(des
     assert made.people == ("ada", "bob")
     assert made.verdicts.n < 30
     assert any("as many people let it pass as not" in note for note in found.notes)
+    assert made.ties == 30 - made.verdicts.n > 0
+    assert made.as_dict()["labels"]["ties"] == made.ties
+    assert dict(_facts(made, None))["κ"].endswith("on which people are split: the hard ones, so it flatters")
     only = calibrate(desk, labels=[labels_path("datasets/triage.yaml", "ada")])
     assert (only.calibrations[0].verdicts.n, only.calibrations[0].people) == (30, ("ada",))
 
@@ -239,11 +249,7 @@ def test_what_is_not_there_is_said(desk: Lab) -> None:
 def test_what_a_dataset_asks_of_its_judges_counts_for_the_list_and_the_measure_too(desk: Lab) -> None:
     label(desk)
     assert calibrate(desk).lacks == (None,)
-    desk.cases(
-        {"id": "one", "inputs": {"ticket": "A"}, "assert": [RUBRIC]},
-        {"id": "two", "inputs": {"ticket": "B"}, "assert": [RUBRIC]},
-        judge={"calibrated": {"labels": 200}},
-    )
+    desk.cases(*CASES, judge={"calibrated": {"labels": 200}})
     said = "was measured on 40 labelled replies, fewer than the 200 asked for"
     (lack,) = calibrate(desk).lacks
     assert said in (lack or "")
@@ -251,3 +257,107 @@ def test_what_a_dataset_asks_of_its_judges_counts_for_the_list_and_the_measure_t
     with desk.open() as workspace:
         (status,) = workspace.judges.list()
     assert (status.datasets, said in (status.lack or "")) == (("datasets/lax.yaml", "datasets/triage.yaml"), True)
+
+
+def stale(lab: Lab) -> list[str]:
+    with lab.open() as workspace:
+        (status,) = workspace.judges.list()
+        problems = [each.message for each in workspace.validate().problems if each.code == "stale-calibration"]
+        assert status.labels_changed == bool(problems)
+    return problems
+
+
+def test_labels_that_have_changed_since_are_told(desk: Lab) -> None:
+    label(desk)
+    calibrate(desk)
+    assert stale(desk) == []
+    label(desk, by="bob")
+    assert stale(desk) == []  # what others say besides is no change of what was measured
+    label(desk, answer=lambda text: "fail" if text.startswith("yes") else "pass")
+    (told,) = stale(desk)
+    assert told == "the labels that judges/llm-rubric was measured on (local/gpt-4o-mini, llm-rubric) have changed"
+    (desk.root / labels_path("datasets/triage.yaml", "ada")).unlink()
+    assert len(stale(desk)) == 1
+
+
+def test_a_calibration_is_as_old_as_its_oldest_verdict(desk: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    label(desk)
+    monkeypatch.setattr("promptctl.evaluations.cache.utc_now", lambda: "2025-01-01T00:00:00.000Z")
+    calibrate(desk)
+    monkeypatch.undo()
+    path = desk.root / calibration_path("judges/llm-rubric")
+    path.unlink()
+    asked = len(desk.server.requests)
+    again = calibrate(desk)
+    assert (again.calibrations[0].measured_at, len(desk.server.requests)) == ("2025-01-01", asked)
+    assert "more than 180 days ago" in (again.lacks[0] or "")
+    path.unlink()
+    with sqlite3.connect(next(desk.root.rglob("cache.db"))) as cache:  # as an earlier version kept its replies
+        cache.execute("UPDATE replies SET reply = replace(reply, ',\"made_on\":\"2025-01-01\"', '')")
+    unknown = calibrate(desk)
+    assert unknown.calibrations[0].measured_at is None
+    assert "whose day is not known (anew: --replies ask)" in (unknown.lacks[0] or "")
+    assert calibrate(desk, replies="ask").lacks == (None,)
+
+
+def test_recordings_have_their_own_day_and_say_nothing_of_a_server(desk: Lab) -> None:
+    label(desk)
+    calibrate(desk, replies="record")
+    path = desk.root / calibration_path("judges/llm-rubric")
+    path.unlink()
+    for file in (desk.root / "datasets/recordings").iterdir():
+        file.write_text(re.sub(r'"recorded_at":"[^"]*"', '"recorded_at":"2025-02-03T00:00:00Z"', file.read_text()))
+    (made,) = calibrate(desk, replies="replay").calibrations
+    assert (made.measured_at, made.replies) == ("2025-02-03", "replay")
+    with desk.open() as workspace:
+        rule = CalibrationRule(max_age_days=10_000)
+        asked = AskedJudge("judges/llm-rubric", None)
+        lacks = [
+            Licences(workspace.context, rule, needs_key=needs).of(asked, made.rubric).lack for needs in (True, False)
+        ]
+    assert "it was measured on recordings, which say nothing of the server" in (lacks[0] or "")
+    assert lacks[1] is None
+
+
+def test_two_judges_of_one_rubric_are_measured_on_the_same_labels(desk: Lab) -> None:
+    shipped = ShippedJudges()
+    desk.write("prompts/judges/strict.prompt.yaml", shipped.read("prompts/judges/llm-rubric.prompt.yaml").decode())
+    own = {**RUBRIC, "prompt": "judges/strict"}
+    desk.cases(
+        *({"id": f"c{n}", "inputs": {"ticket": str(n)}, "assert": [RUBRIC, own, {**RUBRIC, "type": "not-llm-rubric"}]}
+          for n in range(40))
+    )  # fmt: skip
+    label(desk)
+    (strict,) = calibrate(desk, "judges/strict").calibrations
+    assert (strict.verdicts.n, strict.kappa.value) == (40, 0.8)
+    plain = calibrate(desk).calibrations
+    assert {each.rubric_type: (each.verdicts.on_pass, each.verdicts.n) for each in plain} == {
+        "llm-rubric": (20, 40),
+        "not-llm-rubric": (20, 40),
+    }
+    with desk.open() as workspace:
+        assert {(each.judge, each.type): each.labels for each in workspace.judges.list()} == {
+            ("judges/llm-rubric", "llm-rubric"): 40,
+            ("judges/llm-rubric", "not-llm-rubric"): 40,
+            ("judges/strict", "llm-rubric"): 40,
+        }
+        assert workspace.validate().problems == ()
+
+
+def test_replies_to_one_case_count_as_one_case(desk: Lab) -> None:
+    desk.cases(*({"id": f"c{n}", "inputs": {"ticket": str(n)}, "assert": [RUBRIC]} for n in range(20)))
+    label(desk)
+    found = calibrate(desk)
+    (made,) = found.calibrations
+    assert (made.verdicts.n, made.judged.n, made.kappa.value) == (40, 20, 0.8)
+    assert "was measured on labelled replies to 20 cases, fewer than the 30 asked for" in (found.lacks[0] or "")
+    assert made.judged.kappa.interval != made.verdicts.kappa.interval
+    with desk.open() as workspace:
+        assert workspace.validate().problems == ()
+        (status,) = workspace.judges.list()
+    assert status.calibration == made
+    fits("judge calibrate", found.as_dict() | {"changes": [], "diff": found.proposal.diff(), "written": True})
+    path = desk.root / calibration_path("judges/llm-rubric")
+    path.write_text(path.read_text().replace('"cases": ', '"cases": 1'))
+    with desk.open() as workspace:
+        assert any("`by_case` does not follow" in each.message for each in workspace.validate().problems)

@@ -6,7 +6,15 @@ import random
 
 import pytest
 
-from promptctl.statistics.agreement import Share, VerdictCounts, cohen_kappa, rogan_gladen, stratified_difference
+from promptctl.statistics.agreement import (
+    JudgedCases,
+    Share,
+    VerdictCounts,
+    cohen_kappa,
+    rogan_gladen,
+    stratified_difference,
+    total_of,
+)
 
 # Fleiss, Cohen and Everitt 1969, Psychological Bulletin 72:323, table 1: two psychiatrists, 200 patients.
 FLEISS = {"aa": 106, "ab": 10, "ac": 4, "ba": 22, "bb": 28, "bc": 10, "ca": 2, "cb": 12, "cc": 6}
@@ -73,6 +81,25 @@ def test_replies_of_one_case_are_one_reply_where_they_are_alike() -> None:
         found = cohen_kappa(of_all, clusters=[n // 5 for n in range(30)]).interval
         held += found is None or found.low <= 0.3 <= found.high
     assert held >= 0.93 * 300
+
+
+def test_rates_by_case_vary_as_the_cases_do_and_are_corrected_so() -> None:
+    alone = VerdictCounts(true_pass=9, false_fail=3, false_pass=2, true_fail=6)
+    by_case = [(VerdictCounts(true_pass=5), 9), (VerdictCounts(false_fail=5), 3)]
+    by_case += [(VerdictCounts(false_pass=5), 2), (VerdictCounts(true_fail=5), 6)]
+    cases = JudgedCases(total_of(by_case), by_case)
+    assert (cases.total.n, cases.n, cases.on_pass, cases.on_fail) == (100, 20, 12, 8)
+    assert cases.specificity.rate == alone.specificity.rate
+    assert cases.specificity.interval.low < alone.specificity.interval.low
+    assert cases.kappa.value == pytest.approx(alone.kappa.value)
+    many = rogan_gladen(0.7, 50, cases.sensitivity, cases.specificity)
+    once = rogan_gladen(0.7, 50, alone.sensitivity, alone.specificity)
+    assert many is not None
+    assert once is not None
+    assert many.rate == pytest.approx(once.rate)
+    assert many.interval.low <= once.interval.low
+    passing = JudgedCases(VerdictCounts(true_pass=4), [(VerdictCounts(true_pass=2), 2)])
+    assert passing.specificity == Share(0, 0)
 
 
 def test_full_agreement_of_a_few_is_not_certain_and_of_one_kind_says_nothing() -> None:
