@@ -7,8 +7,6 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +27,6 @@ hypothesis.settings.load_profile("repeatable")
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 RUNNERS = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "TEAMCITY_VERSION")
 SECRET_NAMES = ("_API_KEY", "_TOKEN", "_SECRET", "_BASE_URL", "_API_BASE")
-
-
-def pytest_collection() -> None:
-    """Import half of the tests from the last on in every second process: what one compiled, the other need not."""
-    if int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 2:
-        files = sorted(Path(__file__).parent.rglob("test_*.py"), reverse=True)
-        for file in files[: len(files) // 2]:
-            with suppress(Exception, pytest.skip.Exception):  # told when it is collected
-                import_module(".".join(file.relative_to(Path(__file__).parents[1]).with_suffix("").parts))
 
 
 def pytest_collection_finish() -> None:
