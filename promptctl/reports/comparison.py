@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -270,23 +270,16 @@ def number_rows(comparison: Comparison) -> Iterator[tuple[str, str, str, str]]:
 
 def judged_rows(found: Compared) -> Iterator[tuple[str, str, str, str]]:
     """Yield the rates of judges whose agreement with people is known, raw and corrected for their errors."""
-    base, head = (dict(_measured_judges(side)) for side in (found.base, found.head))
+    rates = (side.totals.judged for side in (found.base, found.head))
+    base, head = ({(each["calibration"], each["type"]): each for each in side if each["calibration"]} for side in rates)
     for key in dict.fromkeys((*head, *base)):
         sides = [side.get(key) for side in (base, head)]
         known = [side.row.spec.calibrations.get(key[0]) for side in (found.base, found.head)]
-        anew = None not in (*sides, *known) and known[0] != known[1]
         raw = [format_share(None if side is None else side["pass_rate"]) for side in sides]
         corrected = ["-" if side is None else corrected_rate(side).removeprefix("corrected ") for side in sides]
         yield judge_name(next(filter(None, sides))), raw[0], raw[1], "-"
-        of = ", as measured for each side" if anew else ""
+        of = ", as measured for each side" if None not in (*sides, *known) and known[0] != known[1] else ""
         yield f"corrected for its errors{of}", corrected[0], corrected[1], "-"
-
-
-def _measured_judges(side: Evaluation) -> Iterator[tuple[tuple[str, str], Mapping[str, Any]]]:
-    """Yield the rates of judges whose agreement with people is known, by calibration and type."""
-    for each in side.totals.judged:
-        if each["calibration"] is not None:
-            yield (each["calibration"], each["type"]), each
 
 
 def usage_change(usage: UsageChange) -> str:
