@@ -18,8 +18,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: $(VENV)/.ready  ## the main job, with no key and no network
 	@PROMPTCTL=$(BIN)/promptctl sh scripts/demo.sh
 
-test: $(VENV)/.ready  ## the whole suite
-	@$(BIN)/python -m pytest -n 2
+test: $(VENV)/.ready  ## the whole suite; on two cores, as tests wait for disks and processes
+	@$(BIN)/python -m pytest -n 3
 
 coverage: $(VENV)/.ready  ## the whole suite, measured; fails below the floor in pyproject.toml
 	@rm -f .coverage .coverage.*

@@ -362,9 +362,13 @@ def test_bad_input_is_refused(workspace: Workspace) -> None:
     assert str(raised.value.problems[0].place) == "prompts/p.prompt.yaml:4:7"
     with pytest.raises(UsageError, match="no version"):
         workspace.authoring.infer("p@production")
-    for wrong in ("q", "./p.prompt.yaml", "p*", ""):
-        with pytest.raises(PromptNotFound):
+    with pytest.raises(UsageError, match="is a file; a prompt is named by its id"):
+        workspace.authoring.infer("./p.prompt.yaml")
+    for wrong in ("p*", ""):
+        with pytest.raises(UsageError, match="an id is made of"):
             workspace.authoring.infer(wrong)
+    with pytest.raises(PromptNotFound):
+        workspace.authoring.infer("q")
     write(workspace.root, "prompts/g.prompt.yml", "messages: [{role: user, content: '{{a}}'}]\ntestData: []\n")
     with pytest.raises(UsageError, match="GitHub"):
         workspace.authoring.infer("g")
