@@ -15,6 +15,7 @@ from promptctl.comparisons.sides import compare
 from promptctl.costs.recent_calls import DAYS, RecentCalls
 from promptctl.files.wording import count, percent
 from promptctl.prompts.prompt import Message
+from promptctl.templates.reading import split_markup
 
 CACHE_MINIMUM = 1024
 FEWEST_CALLS = 20
@@ -27,9 +28,8 @@ _FEWEST_GROUPS = 10
 _LEAST_SHARE = 0.1
 _LEAST_TOKENS = 50
 _MOST_PARAGRAPHS = 3
-_VARIABLE = re.compile(r"\{\{-?\s*([\w.]+)?.*?\}\}|\{%.*?%\}", re.DOTALL)
-_COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
-_INCLUDE = re.compile(r"\{%-?\s*include\s+[\"']([^\"']+)[\"'].*?%\}")
+_NAME = re.compile(r"\{\{-?\s*([\w.]+)")
+_INCLUDE = re.compile(r"\{%-?\s*include\s+[\"']([^\"']+)[\"']")
 _SHOWN = 60
 
 
@@ -107,13 +107,12 @@ def _unchecked(seen: RecentCalls) -> Iterator[str]:
 
 def _prefix(seen: RecentCalls) -> Iterator[Suggestion]:
     texts = _texts(seen)
-    whole = "\n".join(texts)
-    first = _VARIABLE.search(whole)
-    if first is None or seen.prompt is None:
+    parts = split_markup("\n".join(texts), "{%")
+    if len(parts) == 1 or seen.prompt is None:
         return
     tools = seen.count_tokens(json.dumps(list(seen.prompt.tools))) if seen.prompt.tools else 0
-    prefix = tools + seen.count_tokens(whole[: first.start()])
-    constant = tools + seen.count_tokens(_VARIABLE.sub("", whole))
+    prefix = tools + seen.count_tokens(parts[0])
+    constant = tools + seen.count_tokens("".join(parts[::2]))
     sent, received, cached = seen.usage
     hits = cached / sent if sent else 0.0
     starts = sorted(datetime.fromisoformat(call[0].started_at) for call in seen.calls)
@@ -121,7 +120,8 @@ def _prefix(seen: RecentCalls) -> Iterator[Suggestion]:
     if prefix >= CACHE_MINIMUM or constant < CACHE_MINIMUM or hits >= _HIT_RATE or not warm:
         return
     now, then = seen.price(sent, received, cached), seen.price(sent, received, constant)
-    name = f"`{first[1]}`" if first[1] else f"`{_shown(first[0])}`"
+    variable = _NAME.match(parts[1])
+    name = f"`{variable[1]}`" if variable else f"`{_shown(parts[1])}`"
     yield Suggestion(
         seen.prompt_id,
         "prefix",
@@ -235,7 +235,7 @@ def _text(seen: RecentCalls) -> Iterator[Suggestion]:
     pieces = [("paragraph", part) for text in _texts(seen, examples=False) for part in re.split(r"\n\s*\n", text)]
     if examples := _texts(seen, examples=True):
         pieces.append(("examples", "\n".join(examples)))
-    sized = [(seen.count_tokens(_VARIABLE.sub("", text)), kind, text) for kind, text in pieces]
+    sized = [(seen.count_tokens(_plain(text, "{%")), kind, text) for kind, text in pieces]
     large = [each for each in sized if each[0] >= max(_LEAST_TOKENS, _LEAST_SHARE * sent)]
     for tokens, kind, text in sorted(large, reverse=True)[:_MOST_PARAGRAPHS]:
         named = "the few-shot examples" if kind == "examples" else f"the paragraph “{_shown(text)}”"
@@ -313,9 +313,17 @@ def _texts(seen: RecentCalls, *, examples: bool | None = None) -> list[str]:
         if examples is None or (at in shown) == examples:
             content = message.content
             parts = [content] if isinstance(content, str) else [str(part.get("text", "")) for part in content]
-            text = _COMMENT.sub("", "\n".join(parts))
-            found.append(_INCLUDE.sub(lambda include: partials.get(include[1], ""), text))
+            pieces = split_markup(_plain("\n".join(parts), "#"), "%")
+            for number in range(1, len(pieces), 2):
+                if (include := _INCLUDE.match(pieces[number])) is not None:
+                    pieces[number] = partials.get(include[1], "")
+            found.append("".join(pieces))
     return found
+
+
+def _plain(text: str, kinds: str) -> str:
+    """Return a template's text without its markup of these kinds."""
+    return "".join(split_markup(text, kinds)[::2])
 
 
 def _shown(text: str) -> str:
