@@ -184,7 +184,9 @@ from promptctl.versions.snapshot import Snapshot as Snapshot
 from promptctl.versions.snapshot import SnapshotEntry as SnapshotEntry
 from promptctl.workspace import Workspace as Workspace
 from promptctl.workspace import open_workspace as open_workspace
+from promptctl.workspace.authoring import CaseWritingOptions as CaseWritingOptions
 from promptctl.workspace.authoring import GenerateOptions as GenerateOptions
+from promptctl.workspace.authoring import WritingOptions as WritingOptions
 from promptctl.workspace.budgets import Budgets as Budgets
 from promptctl.workspace.costs import Costs as Costs
 from promptctl.workspace.datasets import DatasetCases as DatasetCases

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,7 +13,6 @@ from promptctl.cli.call_filter import FilterOptions
 from promptctl.cli.checks import say_check
 from promptctl.cli.commands import HelpfulCommand
 from promptctl.cli.generate import WriterOptions
-from promptctl.cli.inputs import read_pairs
 from promptctl.cli.output import format_id, say_json, tell, tell_hint, warn
 from promptctl.cli.proposing import AskingOptions, WriteOptions, offer
 from promptctl.cli.run import say_dry_run
@@ -21,6 +20,9 @@ from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import shortened
 from promptctl.cli.waiting import loading
 from promptctl.reports.wording import count, format_cost, name_some, percent
+
+if TYPE_CHECKING:
+    from promptctl import CaseWritingOptions
 
 app = typer.Typer(help="The cases that prompts are evaluated on.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -245,14 +247,7 @@ def generate_cases(
 ) -> None:
     """Let a model write cases for a prompt: unlike those that are there, tagged `generated`, never held out."""
     workspace = options.workspace_of(context)
-    asked: dict[str, Any] = {
-        "dataset": dataset,
-        "model": writer.model,
-        "parameters": read_pairs(writer.parameters, "--param"),
-        "max_cost": writer.max_cost,
-        "source": "run",
-        "on_retry": tell,
-    }
+    asked: CaseWritingOptions = {"dataset": dataset, **writer.asked()}
     if wanted.dry_run:
         say_dry_run(workspace.authoring.estimate_cases(prompt, number, kind, **asked), as_json=wanted.as_json)
         return

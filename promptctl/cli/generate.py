@@ -18,7 +18,7 @@ from promptctl.cli.waiting import loading
 from promptctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from promptctl import GenerateOptions, NewPrompt, Workspace
+    from promptctl import GenerateOptions, NewPrompt, Workspace, WritingOptions
 
 EXAMPLES = """\
   promptctl generate support/triage --describe "Sort a ticket into billing, bug or other, and say why"
@@ -70,6 +70,16 @@ class WriterOptions:
     parameters: options.Parameters = field(default_factory=list)
     max_cost: options.MaxCost = None
 
+    def asked(self) -> WritingOptions:
+        """Return what a method that asks the model takes of them."""
+        return {
+            "model": self.model,
+            "parameters": read_pairs(self.parameters, "--param"),
+            "max_cost": self.max_cost,
+            "source": "run",
+            "on_retry": tell,
+        }
+
 
 @options.grouped
 def generate(
@@ -90,11 +100,7 @@ def generate(
         "examples": examples,
         "inputs": named(form.inputs),
         "base": brief.base,
-        "model": writer.model,
-        "parameters": read_pairs(writer.parameters, "--param"),
-        "max_cost": writer.max_cost,
-        "source": "run",
-        "on_retry": tell,
+        **writer.asked(),
     }
     if wanted.dry_run:
         say_dry_run(workspace.authoring.estimate_generation(new_id, describe, **asked), as_json=wanted.as_json)

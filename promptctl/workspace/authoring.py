@@ -30,35 +30,37 @@ if TYPE_CHECKING:
 _NANO = 1_000_000_000
 
 
-class GenerateOptions(TypedDict, total=False):
+class WritingOptions(TypedDict, total=False):
+    """Options of the model that writes.
+
+    `model` writes, with `parameters` over the packaged prompt's own; at most `max_cost` US dollars are spent. `source`
+    is `api` unless the command line calls, and `on_retry` is told each time that the model is asked again.
+    """
+
+    model: str | None
+    parameters: Mapping[str, Any]
+    max_cost: float | None
+    source: Source
+    on_retry: Callable[[str], object]
+
+
+class GenerateOptions(WritingOptions, total=False):
     """Options of a new prompt that a model writes.
 
     `context` is what else there is to know, `examples` are texts of inputs and wanted replies, `inputs` those that the
-    prompt must have, name to type, and `base` the ref of a prompt to begin with. `model` writes, with `parameters` over
-    the generator's own; at most `max_cost` US dollars are spent. `source` is `api` unless the command line calls, and
-    `on_retry` is told each time that the model is asked again.
+    prompt must have, name to type, and `base` the ref of a prompt to begin with.
     """
 
     context: str | Sequence[str]
     examples: Sequence[str]
     inputs: Mapping[str, str]
     base: str | None
-    model: str | None
-    parameters: Mapping[str, Any]
-    max_cost: float | None
-    source: Source
-    on_retry: Callable[[str], object]
 
 
-class CaseWritingOptions(TypedDict, total=False):
-    """Options of cases that a model writes: `dataset` is the one that they are for, the rest as `GenerateOptions`."""
+class CaseWritingOptions(WritingOptions, total=False):
+    """Options of cases that a model writes: `dataset` is the one that they are for."""
 
     dataset: str | None
-    model: str | None
-    parameters: Mapping[str, Any]
-    max_cost: float | None
-    source: Source
-    on_retry: Callable[[str], object]
 
 
 class Authoring:
