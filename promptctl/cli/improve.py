@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
@@ -13,7 +13,7 @@ from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_output import STOPPED, EvaluationProgress
 from promptctl.cli.inputs import read_pairs
 from promptctl.cli.output import styled, tell_wrapped
-from promptctl.cli.proposing import WriteOptions, offer
+from promptctl.cli.proposing import AskingOptions, offer
 from promptctl.errors import UsageError
 from promptctl.reports.wording import count, format_spent
 
@@ -69,9 +69,8 @@ def improve(
     bounds: options.BoundOptions,
     allow_code: options.AllowCode = False,
     leave_out_code: options.LeaveOutCode = False,
-    yes: options.Yes = False,
-    dry_run: options.AskNothing = False,
-    as_json: options.Json = False,
+    *,
+    wanted: AskingOptions,
 ) -> None:
     """Let a model improve a prompt, and prove it on cases that no candidate was tried on. Nothing is written unasked.
 
@@ -97,15 +96,15 @@ def improve(
         leaves_out_code=leave_out_code,
         source="run",
     )
-    if dry_run:
-        say_estimate(workspace.authoring.estimate_improvement(request), as_json=as_json)
+    if wanted.dry_run:
+        say_estimate(workspace.authoring.estimate_improvement(request), as_json=wanted.as_json)
         return
     with EvaluationProgress(context) as progress:
         found = workspace.authoring.improve(request, progress, progress.begin_step)
-    if not as_json:
+    if not wanted.as_json:
         _tell(found)
-    wanted = WriteOptions(yes, found.verdict == "unknown", as_json)
-    offer(workspace, found.proposal, wanted, found.as_dict)
+    decided = replace(wanted, dry_run=found.verdict == "unknown")
+    offer(workspace, found.proposal, decided, found.as_dict)
     raise typer.Exit(found.exit_code)
 
 

@@ -12,7 +12,7 @@ from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_output import STOPPED, EvaluationProgress
 from promptctl.cli.inputs import read_pairs
 from promptctl.cli.output import format_id, tell_wrapped
-from promptctl.cli.proposing import WriteOptions, offer
+from promptctl.cli.proposing import AskingOptions, offer
 from promptctl.errors import UsageError
 from promptctl.reports.wording import count, format_cost, format_spent
 
@@ -65,9 +65,8 @@ def shorten(
     bounds: options.BoundOptions,
     allow_code: options.AllowCode = False,
     leave_out_code: options.LeaveOutCode = False,
-    yes: options.Yes = False,
-    dry_run: options.AskNothing = False,
-    as_json: options.Json = False,
+    *,
+    wanted: AskingOptions,
 ) -> None:
     """Leave out one paragraph, example or description at a time, and keep what held-out cases allow.
 
@@ -90,14 +89,14 @@ def shorten(
         allows_code=allow_code,
         leaves_out_code=leave_out_code,
     )
-    if dry_run:
-        say_estimate(workspace.authoring.estimate_shortening(request), as_json=as_json)
+    if wanted.dry_run:
+        say_estimate(workspace.authoring.estimate_shortening(request), as_json=wanted.as_json)
         return
     with EvaluationProgress(context) as progress:
         found = workspace.authoring.shorten(request, progress, progress.begin_step)
-    if not as_json:
+    if not wanted.as_json:
         _tell(found)
-    offer(workspace, found.proposal, WriteOptions(yes, as_json=as_json), found.as_dict)
+    offer(workspace, found.proposal, wanted, found.as_dict)
     raise typer.Exit(found.exit_code)
 
 
