@@ -13,6 +13,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from tests.browser import browser as browser
 from tests.warm_command import warm_command as warm_command
 from tests.webhook import _webhook as _webhook
 from tests.webhook import hook as hook

@@ -13,7 +13,8 @@ from promptctl.log.store import Store
 from promptctl.reports.comparison import MARKS, about_alone, beside_the_verdict
 from promptctl.reports.evaluated_diffs import EvaluatedDiff
 from promptctl.reports.flips import certainty_of, flipped_assertions, of_fresh_replies
-from promptctl.reports.html import cases_of, page
+from promptctl.reports.html import cases_of
+from promptctl.reports.offline_page import offline_page
 from promptctl.reports.review import is_timed, readable, stable_head
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.verdict import certainty, headline
@@ -79,7 +80,7 @@ def sides_page(
             head["side"] = "after" if number % 2 else "before"
     if left_out:
         about["about"] += f" · {left_out:,} results that passed are left out of this page"
-    yield from page({**about, "evaluations": heads, "cases": list(cases.values()), "trend": []})
+    yield from offline_page({**about, "evaluations": heads, "cases": list(cases.values()), "trend": []})
 
 
 def row_of(found: Compared) -> dict[str, Any]:

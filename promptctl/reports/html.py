@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from importlib import resources
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from promptctl.evaluations.evaluation import Evaluation
@@ -13,6 +11,7 @@ from promptctl.evaluations.trend import newest_of_versions
 from promptctl.log.results import ResultRow
 from promptctl.log.store import Store
 from promptctl.reports.asked import AskedMessages, about_request, message_texts
+from promptctl.reports.offline_page import offline_page
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.wording import as_text
 
@@ -22,7 +21,6 @@ _LONGEST_OUTPUT = 20_000
 _MOST_OUTPUT = 20_000_000
 _SHORT_OUTPUT = 500
 _MOST_VERSIONS = 20
-_SCRIPTS = ("dom.js", "charts.js", "review.js", "cases.js", "page.js")
 
 
 def html_page(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
@@ -36,7 +34,7 @@ def html_page(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
     about += "".join(f" · {each.row.started_at[:16].replace('T', ' ')} UTC" for each in evaluations[:1])
     if left_out:
         about += f" · {left_out:,} results are left out of this page; -o results.jsonl has all"
-    yield from page(
+    yield from offline_page(
         {
             "title": names[0] if len(names) == 1 else f"{len(names)} prompts",
             "about": about,
@@ -45,20 +43,6 @@ def html_page(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
             "trend": _trend(log, evaluations),
         }
     )
-
-
-def page(
-    data: Mapping[str, Any],
-    frame: str = "page.html",
-    styles: Sequence[str] = ("page.css",),
-    scripts: Sequence[str] = _SCRIPTS,
-) -> Iterator[str]:
-    """Yield the page around its data."""
-    # The data goes in last: nothing of it is ever searched for a mark.
-    head, rest = _asset(frame).split("/*STYLE*/")
-    middle, rest = rest.split("/*DATA*/")
-    between, end = rest.split("/*SCRIPT*/")
-    yield from (head, *map(_asset, styles), middle, _embedded(data), between, *map(_asset, scripts), end)
 
 
 def cases_of(
@@ -182,13 +166,3 @@ def _trend(log: Store, evaluations: Sequence[Evaluation]) -> list[dict[str, Any]
         | {key: getattr(row.totals, key) for key in kept}
         for row in reversed(newest_of_versions(rows)[:_MOST_VERSIONS])
     ]
-
-
-def _embedded(data: Any) -> str:
-    """JSON that no reply can break out of: nothing in it can end the script element."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def _asset(name: str) -> str:
-    return (resources.files("promptctl.reports") / "page" / name).read_text(encoding="utf-8")

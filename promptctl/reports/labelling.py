@@ -14,7 +14,7 @@ from promptctl.datasets.human_labels import labels_folder
 from promptctl.datasets.questions import Question
 from promptctl.errors import UsageError
 from promptctl.files.writing import check_output, replace_output
-from promptctl.reports.html import page
+from promptctl.reports.offline_page import offline_page
 from promptctl.reports.wording import as_text
 
 TASKS = {
@@ -83,7 +83,7 @@ def label_page(labelling: ReplyLabelling, items: Sequence[LabelItem]) -> Iterato
         "command": f"promptctl judge label {quote(labelling.dataset)} --import FILE",
         "items": [_item(labelling, item) for item in items],
     }
-    yield from page(data, "label.html", ("page.css", "label.css"), ("dom.js", "label.js"))
+    yield from offline_page(data, "label.html", ("page.css", "label.css"), ("dom.js", "label.js"))
 
 
 def _item(labelling: ReplyLabelling, item: LabelItem) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from promptctl.evaluations.evaluation import Evaluation, load
 from promptctl.evaluations.trend import Trend
 from promptctl.files.writing import replace_output
 from promptctl.log.store import Store
-from promptctl.reports.html import cases_of, page
+from promptctl.reports.html import cases_of
+from promptctl.reports.offline_page import offline_page
 from promptctl.reports.rows import evaluation_head
 
 
@@ -47,7 +48,7 @@ def trend_page(log: Store, trend: Trend, evaluations: Sequence[Evaluation]) -> I
         }
         for row in trend.line
     ]
-    yield from page(
+    yield from offline_page(
         {
             "title": trend.prompt,
             "about": about,

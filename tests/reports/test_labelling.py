@@ -113,16 +113,16 @@ def test_keys_alone_label_everything_and_what_is_saved_can_be_taken_in(workspace
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_its_colours_can_be_read(scheme: str) -> None:
     """WCAG 2.2 AA: 4.5 to 1 for text, 3 to 1 for the borders of what is pressed or written in."""
-    css = (Path(html.__file__).parent / "page/page.css").read_text()
+    css = (Path(html.__file__).parent / "page/look.css").read_text()
     roots = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
     names = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6})", roots[0]))
     if scheme == "dark":
         names |= dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6})", roots[1]))
     for ground in ("paper", "ground", "well"):
-        for text in ("ink", "soft"):
+        for text in ("ink", "soft", "faint"):
             assert _contrast(names[text], names[ground]) >= 4.5, (text, ground)
     assert _contrast(names["paper"], names["accent"]) >= 4.5, "an answer that was given"
-    for border in ("faint", "accent"):
+    for border in ("edge", "accent"):
         assert _contrast(names[border], names["paper"]) >= 3, border
 
 

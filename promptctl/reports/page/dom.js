@@ -39,3 +39,26 @@ function percent(share) {
   if (text === "0.0" && share > 0) return "<0.1%";
   return text.replace(".0", "") + "%";
 }
+
+// A button that copies a text: the clipboard's own way, or a selection where a browser keeps that from files.
+function copyButton(text, name = "Copy", about = `Copy ${name}`) {
+  const button = el("button", { type: "button", class: "copy", "aria-label": about }, name);
+  button.addEventListener("click", async (event) => {
+    event.preventDefault();
+    const value = typeof text === "function" ? text() : text;
+    try {
+      await navigator.clipboard.writeText(value);
+    } catch {
+      const field = el("textarea", { class: "unseen" });
+      field.value = value;
+      document.body.append(field);
+      field.select();
+      document.execCommand("copy");
+      field.remove();
+      button.focus();
+    }
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = name; }, 1500);
+  });
+  return button;
+}

@@ -1,0 +1,39 @@
+"""Pages that stand alone: data, style and scripts in one file, which loads nothing and sends nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+_SCRIPTS = ("dom.js", "charts.js", "review.js", "cases.js", "page.js")
+
+
+def offline_page(
+    data: Mapping[str, Any],
+    frame: str = "page.html",
+    styles: Sequence[str] = ("page.css",),
+    scripts: Sequence[str] = _SCRIPTS,
+) -> Iterator[str]:
+    """Yield a page around its data, in pieces; by default the page of evaluations.
+
+    `frame`, `styles` and `scripts` name files of `page/`. The common look comes before the styles.
+    """
+    # The data goes in last: nothing of it is ever searched for a mark.
+    head, rest = asset(frame).split("/*STYLE*/")
+    middle, rest = rest.split("/*DATA*/")
+    between, end = rest.split("/*SCRIPT*/")
+    styles = ("look.css", *styles)
+    yield from (head, *map(asset, styles), middle, _embedded(data), between, *map(asset, scripts), end)
+
+
+def asset(name: str) -> str:
+    """Return a file of `page/`: a style, a script, or the frame of a page."""
+    return (resources.files("promptctl.reports") / "page" / name).read_text(encoding="utf-8")
+
+
+def _embedded(data: Mapping[str, Any]) -> str:
+    """JSON that no reply can break out of: nothing in it can end the script element."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
