@@ -41,6 +41,9 @@ from promptctl.catalogue.shared_files import SharedFile as SharedFile
 from promptctl.catalogue.snapshots import SnapshotChange as SnapshotChange
 from promptctl.catalogue.snapshots import SnapshotDifference as SnapshotDifference
 from promptctl.catalogue.snapshots import compare_snapshots as compare_snapshots
+from promptctl.catalogue.standing import LabelBehind as LabelBehind
+from promptctl.catalogue.standing import NextStep as NextStep
+from promptctl.catalogue.standing import Standing as Standing
 from promptctl.comparisons.compared import Against as Against
 from promptctl.comparisons.compared import Compared as Compared
 from promptctl.comparisons.rule import GateRule as GateRule

@@ -111,9 +111,9 @@ class BudgetStatus:
         return account.as_dict(self.rule)
 
 
-def budget_statuses(context: Context) -> list[BudgetStatus]:
-    """Return the budgets of the settings, in their order, as they stand now."""
-    now, ids = utc_now(), context.prompt_ids()
+def budget_statuses(context: Context, *, with_prompts: bool = True) -> list[BudgetStatus]:
+    """Return the budgets of the settings, in their order, as they stand now; each with the prompts that it covers."""
+    now, ids = utc_now(), context.prompt_ids() if with_prompts else ()
     return [_status(context, rule, now, ids) for rule in context.settings.budgets]
 
 

@@ -67,12 +67,13 @@ COMMANDS = (
         {"--replay": "--replies=replay"},
     ),
     Command("review-comment", "review_comment:review_comment", "Write a review to its pull or merge request.", REVIEW),
+    Command("status", "status:status", "Show where the workspace stands, and what to do next.", HELP),
     Command("doctor", "doctor:doctor", "Look for what is wrong here, and say what to do.", HELP),
     Command("help", "help:show_help", "Show what a command does: promptctl help eval.", HELP),
     Command("version", "help:show_version", "Print the version.", HELP),
 )
 
-_WITHOUT_SNAPSHOT = ("init", "snapshot", "git", "review-comment", "doctor", "help", "version")
+_WITHOUT_SNAPSHOT = ("init", "snapshot", "git", "review-comment", "status", "doctor", "help", "version")
 
 
 class _Commands(LazyGroup):
@@ -83,7 +84,7 @@ app = typer.Typer(
     name="promptctl",
     help=ABOUT,
     cls=_Commands,
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -111,8 +112,9 @@ def start(
     ] = False,
 ) -> None:
     """Prompts in Git: rendered, run, evaluated and compared, with every model call on record."""
-    if snapshot is not None and context.invoked_subcommand in _WITHOUT_SNAPSHOT:
-        words = f"`promptctl {context.invoked_subcommand}` takes no --snapshot"
+    command = context.invoked_subcommand or "status"
+    if snapshot is not None and command in _WITHOUT_SNAPSHOT:
+        words = f"`promptctl {command}` takes no --snapshot"
         raise UsageError(words, hint="with one, run and render prompts, and read the log")
     context.obj = workspace
     if workspace is not None and (context.invoked_subcommand != "init" or os.path.isdir(workspace)):  # noqa: PTH112
@@ -129,6 +131,10 @@ def start(
             context.call_on_close(lambda: os.chdir(before))
     elif _current_folder() is None:
         raise WorkspaceError("the current folder was deleted", hint="cd to a folder that is there, or name one: -C DIR")
+    if context.invoked_subcommand is None:
+        from promptctl.cli.status import begin
+
+        begin(context)
 
 
 def _current_folder() -> str | None:

@@ -27,13 +27,15 @@ class PromptNumber:
     """The number of one prompt of the work tree.
 
     `number` is None if the content has no number of its own. `is_dirty` says that it differs from HEAD's, None if that
-    was not asked. `note` says why the number is not known.
+    was not asked. `note` says why the number is not known. `is_sound` says that the prompt can be loaded, None if
+    that was not looked at.
     """
 
     number: int | None
     display: str
     is_dirty: bool | None
     note: str | None = None
+    is_sound: bool | None = None
 
 
 def number_all(moment: Moment, store: IndexStore) -> dict[str, PromptNumber]:
@@ -81,7 +83,7 @@ def number_all(moment: Moment, store: IndexStore) -> dict[str, PromptNumber]:
         ids = dict.fromkeys((id_, *formerly[::-1], on_line))
         content = Content(tuple(ids), on_line, head, committed, is_dirty or head is None)
         named = moment.numbering.name(store, content)
-        numbers[id_] = PromptNumber(named.number, named.display, is_dirty)
+        numbers[id_] = PromptNumber(named.number, named.display, is_dirty, is_sound=digest is not None)
     return numbers
 
 

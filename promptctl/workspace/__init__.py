@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from promptctl.catalogue.formatting import FormatReport
     from promptctl.catalogue.listing import PromptFilter, PromptSummary
     from promptctl.catalogue.page import Page
+    from promptctl.catalogue.standing import Standing
     from promptctl.comparisons.compared import Against, Compared
     from promptctl.comparisons.rule import GateRule
     from promptctl.datasets.validation import ValidationReport
@@ -206,9 +207,7 @@ class Workspace:
         return Labelling(self.context)
 
     snapshots: Snapshots = _part("snapshots", "Files with the prompts of labels, for a process without Git.", "labels")
-    authoring: Authoring = _part(
-        "authoring", "Prompts and changes of them, proposed by a model or as a form.", "_waiting"
-    )
+    authoring: Authoring = _part("authoring", "Prompts and changes of them, proposed by a model or a form.", "_waiting")
     judges: Judges = _part("judges", "The judges, and people who label replies in their place.", "_waiting")
     log: Log = _part("log", "The log of all calls: what ran, its answer, its cost.")
     costs: Costs = _part("costs", "The costs of calls.")
@@ -217,6 +216,12 @@ class Workspace:
     results: Results = _part("results", "Evaluations of the past.")
     datasets: Datasets = _part("datasets", "The cases that prompts are evaluated on.")
     life: Life = _part("life", "The life of prompts: renamed, deprecated, deleted, with all that names them.")
+
+    def standing(self) -> Standing:
+        """Return where the workspace stands: what was changed, is behind, failed, was spent; and the next commands."""
+        from promptctl.catalogue.standing import standing
+
+        return standing(self.context.fresh())
 
     def prompts(self, wanted: PromptFilter | None = None) -> list[PromptSummary]:
         """Return the work tree's prompts, sorted by id, with their versions and labels; all, or those of the filter.

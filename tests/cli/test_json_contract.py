@@ -92,6 +92,7 @@ def used(lab: Lab, cli: Cli, tmp_path_factory: pytest.TempPathFactory, monkeypat
     "arguments",
     [
         "list",
+        "status",
         "show triage",
         "history triage",
         "new support/sort",

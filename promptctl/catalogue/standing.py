@@ -1,0 +1,322 @@
+"""The state of a workspace at a glance: what was changed, what is behind, what failed, what was spent; and what to do.
+
+It is made for a prompt of the shell: nothing is asked of a model or a remote, and of many prompts only those are read
+that differ from the index.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from promptctl.catalogue.budgets import BudgetStatus, budget_statuses
+from promptctl.errors import InvalidFiles, Problem, UsageError, WorkspaceError
+from promptctl.files.names import DATASETS, is_dataset
+from promptctl.log.filter import Filter
+from promptctl.log.stamps import parse_moment
+from promptctl.prompts.loading import load_prompt, prompt_paths
+from promptctl.versions.former_ids import labels_here
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.formats.settings_file import LabelRule
+    from promptctl.labels.chains import LabelState
+    from promptctl.log.results import EvaluationRow
+    from promptctl.versions.index_store import IndexStore, PromptState
+    from promptctl.versions.moment import Moment
+
+# So many files are read where nothing says that they are as they were committed.
+_MOST_READ = 100
+_MOST_PROBLEMS = 20
+_MOST_STEPS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class LabelBehind:
+    """A live label whose prompt has newer versions on the default branch; `version` and `newest` are their numbers.
+
+    `digest` is that of the newest.
+    """
+
+    prompt: str
+    label: str
+    version: int
+    newest: int
+    digest: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {"prompt": self.prompt, "label": self.label, "version": self.version, "newest": self.newest}
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """A command that is useful now, and why."""
+
+    command: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The state of a workspace.
+
+    `branch` is that of HEAD, None outside Git and for a detached HEAD. `changed` are the ids of prompts with changes
+    that are not committed, `labels` counts live labels. `problems` are the first ones of files that cannot be used;
+    None if there are too many files to look at. `evaluations` are those of the last command. Costs are of this
+    machine's day; `unpriced` counts replies whose price is unknown. `budgets` are those that are near their end or past
+    it. `notes` say what is not known here.
+    """
+
+    root: str
+    branch: str | None = None
+    prompts: int = 0
+    changed: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] | None = ()
+    labels: int = 0
+    behind: tuple[LabelBehind, ...] = ()
+    evaluations: tuple[EvaluationRow, ...] = ()
+    calls_today: int = 0
+    cost_today_nano_usd: int | None = 0
+    unpriced_today: int = 0
+    budgets: tuple[BudgetStatus, ...] = ()
+    notes: tuple[str, ...] = ()
+    next: tuple[NextStep, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {
+            "workspace": self.root,
+            "branch": self.branch,
+            "prompts": self.prompts,
+            "changed": list(self.changed),
+            "problems": None if self.problems is None else [str(each) for each in self.problems],
+            "labels": self.labels,
+            "behind": [each.as_dict() for each in self.behind],
+            "evaluations": [
+                {
+                    "evaluation": row.id,
+                    "prompt": row.prompt,
+                    "version_display": row.version_display,
+                    "model": row.model,
+                    "dataset": row.spec.dataset,
+                    "started_at": row.started_at,
+                    "status": row.status,
+                    "verdict": row.totals.verdict,
+                    "cases": row.totals.cases,
+                    "passed": row.totals.passed,
+                }
+                for row in self.evaluations
+            ],
+            "calls_today": self.calls_today,
+            "cost_today_nano_usd": self.cost_today_nano_usd,
+            "unpriced_today": self.unpriced_today,
+            "budgets": [
+                {"budget": each.rule.name, "state": each.state, "reason": each.reason} for each in self.budgets
+            ],
+            "notes": list(self.notes),
+            "next": [{"command": each.command, "why": each.why} for each in self.next],
+        }
+
+
+def standing(context: Context) -> Standing:
+    """Return where the workspace stands now. Raises `InvalidFiles` if `promptctl.yaml` is wrong."""
+    _ = context.settings
+    notes: list[str] = []
+    moment = context.now()
+    paths = prompt_paths(context.repository.work_tree)
+    changed, problems = _files(context, moment, paths, notes)
+    live, behind = _labels(context, moment, notes)
+    evaluations: tuple[EvaluationRow, ...] = ()
+    spent = None
+    if not context.log.is_new:
+        from promptctl.evaluations.earlier import last_command
+
+        with suppress(UsageError):
+            evaluations = tuple(last_command(context.log))
+        today = Filter(since=parse_moment("today", zone=None))
+        spent = next(iter(context.log.totals(today, (), costs_only=True)), None)
+    budgets = tuple(each for each in budget_statuses(context, with_prompts=False) if each.state != "ok")
+    found = Standing(
+        root=str(context.root),
+        branch=_branch(moment),
+        prompts=len(paths),
+        changed=changed,
+        problems=problems,
+        labels=len(live),
+        behind=behind,
+        evaluations=evaluations,
+        calls_today=spent.calls if spent else 0,
+        cost_today_nano_usd=spent.cost_nano_usd if spent else 0,
+        unpriced_today=spent.unpriced if spent else 0,
+        budgets=budgets,
+        notes=tuple(notes),
+    )
+    steps = _steps(context, moment, found, sorted(paths))
+    return replace(found, next=tuple(step for step, _ in zip(steps, range(_MOST_STEPS), strict=False)))
+
+
+def _branch(moment: Moment) -> str | None:
+    if not moment.is_versioned:
+        return None
+    return moment.git.run(["symbolic-ref", "--short", "--quiet", "HEAD"], check=False).text or None
+
+
+def _files(
+    context: Context, moment: Moment, paths: Mapping[str, str], notes: list[str]
+) -> tuple[tuple[str, ...], tuple[Problem, ...] | None]:
+    """Return the ids of changed prompts, and the first problems of prompts and datasets."""
+    numbers = context.repository.numbers(moment)
+    if not moment.is_versioned:
+        notes.append("in no Git repository: there are no versions and no labels")
+    elif moment.head is None:
+        notes.append("no commit yet: there are no versions")
+    elif note := next((each.note for each in numbers.values() if each.note), None):
+        notes.append(f"versions are not known: {note}")
+    changed = tuple(id_ for id_, each in numbers.items() if each.is_dirty) if moment.head is not None else ()
+    wrong = [id_ for id_ in paths if id_ not in numbers or not numbers[id_].is_sound]
+    datasets = None if context.is_bare else _changed_datasets(moment)
+    if datasets is None:
+        datasets = [] if context.is_bare else [each for each in moment.work_tree.paths(DATASETS) if is_dataset(each)]
+    unknown = sum(id_ not in numbers or numbers[id_].is_sound is None for id_ in wrong)
+    if max(unknown, len(datasets)) > _MOST_READ:
+        return changed, None
+    problems = [*_prompt_problems(moment, wrong), *_dataset_problems(moment, datasets)]
+    return changed, tuple(problems[:_MOST_PROBLEMS])
+
+
+def _prompt_problems(moment: Moment, ids: Sequence[str]) -> Iterator[Problem]:
+    for id_ in ids:
+        try:
+            load_prompt(moment.work_tree, id_)
+        except InvalidFiles as error:
+            yield next((each for each in error.problems if each.severity == "error"), error.problems[0])
+        except WorkspaceError as error:
+            yield Problem(error.message, error.place, error.hint)
+
+
+def _dataset_problems(moment: Moment, paths: Sequence[str]) -> Iterator[Problem]:
+    if not paths:
+        return
+    from promptctl.datasets.validation import validate_workspace
+
+    problems = validate_workspace(moment.work_tree, paths).problems
+    seen: set[str] = set()
+    for each in problems:
+        path = each.place.path if each.place else ""
+        if each.severity == "error" and path in paths and path not in seen:
+            seen.add(path)
+            yield each
+
+
+def _changed_datasets(moment: Moment) -> list[str] | None:
+    """Return the datasets that differ from HEAD; None if nothing says so. What Git has is taken to be checked."""
+    if not moment.is_versioned or moment.head is None:
+        return None
+    git = moment.git
+    folder = ["--", DATASETS]
+    differing = git.run(["diff-index", "--name-only", "--relative", "--diff-filter=d", "-z", moment.head, *folder])
+    new = git.run(["ls-files", "--others", "--exclude-standard", "-z", *folder])
+    names = {name for each in (differing, new) for name in each.text.split("\0")}
+    return sorted(path for path in moment.work_tree.paths(DATASETS) if path in names and is_dataset(path))
+
+
+def _labels(context: Context, moment: Moment, notes: list[str]) -> tuple[list[LabelState], tuple[LabelBehind, ...]]:
+    """Return the live labels, and those that are behind the default branch."""
+    if not moment.is_versioned:
+        return [], ()
+    try:
+        live = [state for state in labels_here(moment).states.values() if state.is_live]
+        if moment.label_tags.strays and (error := moment.unknown_labels()):
+            notes.append(f"{error.message} ({error.hint})")
+        behind = moment.ask(lambda store: tuple(_behind(moment, store, live))) if live else ()
+    except WorkspaceError as error:
+        notes.append(f"labels are not known: {error.message}")
+        return [], ()
+    order = {name: number for number, name in enumerate(context.settings.labels.rules)}
+    return live, tuple(sorted(behind, key=lambda each: (each.prompt, order.get(each.label, -1))))
+
+
+def _behind(moment: Moment, store: IndexStore, live: Sequence[LabelState]) -> Iterator[LabelBehind]:
+    newest: dict[str, PromptState] = {each.id: each for each in store.states() if each.path is not None}
+    for state in live:
+        now = newest.get(state.prompt) or newest.get(moment.id_on_line(store, state.prompt))
+        if now is None or now.digest in (None, state.digest):
+            continue
+        rows = store.versions(now.id)
+        number = max((row.number for row in rows if row.digest == state.digest), default=None)
+        if number is not None:  # one beside the line is neither behind nor ahead
+            yield LabelBehind(state.prompt, state.label, number, rows[-1].number, rows[-1].digest)
+
+
+def _steps(context: Context, moment: Moment, found: Standing, ids: Sequence[str]) -> Iterator[NextStep]:
+    """Yield the next useful commands, the most pressing first."""
+    if not ids:
+        yield NextStep("promptctl new support/triage", "begin a prompt and its dataset as a form")
+        yield NextStep('promptctl generate support/triage --describe "…"', "let a model write them")
+        return
+    if found.problems or found.problems is None:
+        why = "say what is wrong, and where" if found.problems else "check every file"
+        yield NextStep("promptctl validate", why)
+    for budget in found.budgets[:1]:
+        name = shlex.quote(budget.rule.name)
+        yield NextStep(f"promptctl budget show {name}", f"see why the budget {budget.rule.name} is {budget.state}")
+    yield from _evaluation_steps(found)
+    has_datasets = any(map(is_dataset, moment.work_tree.paths(DATASETS)))
+    broken = {each.place.path for each in found.problems or () if each.place}
+    sound = [id_ for id_ in found.changed if moment.work_tree.places.paths_of(id_)[0] not in broken]
+    if sound and has_datasets:
+        one = f"eval {shlex.quote(sound[0])}" if len(found.changed) == 1 else "eval --changed-since HEAD"
+        yield NextStep(f"promptctl {one}", "try what was changed on its cases")
+    elif sound:
+        yield NextStep(f"promptctl diff {shlex.quote(sound[0])}", "see what was changed, and who breaks")
+    if not moment.is_versioned:
+        yield NextStep("git init && git add . && git commit -m 'Add prompts'", "have versions and labels")
+    elif moment.head is None:
+        yield NextStep("git add . && git commit -m 'Add prompts'", "have versions and labels")
+    yield from _label_steps(context, found, has_datasets=has_datasets)
+    if not found.evaluations and not found.changed and has_datasets:
+        yield NextStep("promptctl eval --all --dry-run", "see what evaluating every prompt would ask and cost")
+    if context.log.is_new:
+        yield NextStep(f"promptctl show {shlex.quote(ids[0])}", "see what a prompt takes, then run it")
+    elif found.calls_today:
+        yield NextStep("promptctl log list --since today", "see today's calls")
+    yield NextStep("promptctl list", "see every prompt, with its version and labels")
+
+
+def _evaluation_steps(found: Standing) -> Iterator[NextStep]:
+    unfinished = next((row for row in found.evaluations if row.totals.verdict == "incomplete"), None)
+    failed = next((row for row in found.evaluations if row.totals.verdict == "failed"), None)
+    if unfinished is not None and unfinished.totals.never_run:
+        yield NextStep(f"promptctl eval resume {unfinished.id[-8:]}", "go on with the last evaluation")
+    elif unfinished is not None:
+        yield NextStep(f"promptctl results show {unfinished.id[-8:]}", "see which cases could not be graded")
+    if failed is not None:
+        yield NextStep(f"promptctl results show {failed.id[-8:]}", "see which cases failed, and why")
+
+
+def _label_steps(context: Context, found: Standing, *, has_datasets: bool) -> Iterator[NextStep]:
+    """Yield what one label needs to move on: by its rule, a label that it comes after has moved before.
+
+    A version that has passed no evaluation is first compared with the one that the label names.
+    """
+    rules: Mapping[str, LabelRule] = context.settings.labels.rules
+    behind = {(each.prompt, each.label): each for each in found.behind}
+    for each in found.behind:
+        rule = rules.get(each.label)
+        earlier = behind.get((each.prompt, rule.after)) if rule is not None and rule.after is not None else None
+        if earlier is not None and earlier.version <= each.version:
+            continue  # the other label comes first
+        name, to = f"{each.prompt}@{each.label}", each.newest if earlier is None else earlier.version
+        passed = context.log.evaluations(digest=each.digest, limit=_MOST_READ) if not context.log.is_new else ()
+        if has_datasets and earlier is None and not any(row.totals.verdict == "passed" for row in passed):
+            ref = shlex.quote(f"{each.prompt}@v{to}")
+            command = f"promptctl eval {ref} --against @{each.label}"
+            yield NextStep(command, f"see if v{to} may take the place of v{each.version}, {each.label}")
+        else:
+            reason = ' --reason "…"' if rule is not None and rule.reason else ""
+            yield NextStep(f"promptctl label set {shlex.quote(name)} v{to}{reason}", f"move it from v{each.version}")
+        return

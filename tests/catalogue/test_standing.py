@@ -1,0 +1,110 @@
+"""Where a workspace stands, step by step: each state names the commands that are useful in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from promptctl import EvaluationRequest, Standing, Workspace, open_workspace
+from promptctl.catalogue import standing
+from tests.cli.conftest import commit, git, write
+
+SETTINGS = """\
+model: echo/echo
+labels:
+  staging: {}
+  production: {after: staging, reason: required}
+"""
+BUDGETS = "budgets: [{name: team, limit: {calls: 1}, per: day, then: warn}]\n"
+PROMPT = "prompts/greet.prompt.yaml"
+GREET = "inputs: {name: {type: string}}\nmessages: [{role: user, content: 'Hello {{ name }}'}]\n"
+CASES = "prompts: [greet]\ncases: [{id: a, inputs: {name: Ada}, assert: [{type: contains, value: Ada}]}]\n"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    write(tmp_path, "promptctl.yaml", SETTINGS)
+    git(tmp_path, "init", "--quiet", "--initial-branch", "main")
+    with open_workspace(tmp_path, {}) as workspace:
+        yield workspace
+
+
+def steps(found: Standing) -> list[str]:
+    return [step.command.removeprefix("promptctl ") for step in found.next]
+
+
+def test_each_state_has_its_next_step(workspace: Workspace) -> None:
+    root = workspace.root
+    empty = workspace.standing()
+    assert (empty.prompts, empty.branch, empty.calls_today, steps(empty)[0]) == (0, "main", 0, "new support/triage")
+
+    write(root, PROMPT, GREET)
+    assert workspace.standing().notes == ("no commit yet: there are no versions",)
+    commit(root, "Greet")
+    workspace.labels.set("greet@staging")
+    workspace.labels.set("greet@production", "staging", reason="First")
+    calm = workspace.standing()
+    assert (calm.branch, calm.prompts, calm.labels, calm.behind, calm.notes) == ("main", 1, 2, (), ())
+    assert steps(calm) == ["show greet", "list"]
+
+    write(root, PROMPT, GREET.replace("Hello", "Good day"))
+    assert (workspace.standing().changed, steps(workspace.standing())[0]) == (("greet",), "diff greet")
+    write(root, "datasets/greet.yaml", CASES)
+    assert steps(workspace.standing())[0] == "eval greet"
+
+    commit(root, "Greet well")
+    behind = workspace.standing()
+    assert [(each.label, each.version, each.newest) for each in behind.behind] == [
+        ("staging", 1, 2),
+        ("production", 1, 2),
+    ]
+    assert steps(behind)[0] == "eval greet@v2 --against @staging"
+    workspace.evaluate(EvaluationRequest(refs=["greet"]))
+    assert steps(workspace.standing())[0] == "label set greet@staging v2"
+    workspace.labels.set("greet@staging")
+    assert steps(workspace.standing())[0] == 'label set greet@production v2 --reason "…"'
+
+
+def test_what_failed_and_what_cannot_be_used_comes_first(workspace: Workspace) -> None:
+    root = workspace.root
+    write(root, "promptctl.yaml", SETTINGS + BUDGETS)
+    write(root, PROMPT, GREET)
+    write(root, "datasets/greet.yaml", CASES.replace("value: Ada", "value: Ben"))
+    commit(root, "Greet")
+    [evaluation] = workspace.evaluate(EvaluationRequest(refs=["greet"]))
+    workspace.run("greet", {"name": "Ben"})
+    found = workspace.standing()
+    assert [row.id for row in found.evaluations] == [evaluation.row.id]
+    assert steps(found)[:2] == ["budget show team", f"results show {evaluation.row.id[-8:]}"]
+    assert (found.calls_today, found.cost_today_nano_usd) == (2, 0)
+    assert [(each.rule.name, each.state) for each in found.budgets] == [("team", "exceeded")]
+
+    write(root, PROMPT, GREET + "tgas: [x]\n")
+    write(root, "prompts/new.prompt.yaml", "name: New\n")
+    write(root, "datasets/greet.yaml", CASES + "cases: []\n")
+    found = workspace.standing()
+    assert steps(found)[0] == "validate"
+    assert [each.place.path for each in found.problems or () if each.place] == [
+        PROMPT,
+        "prompts/new.prompt.yaml",
+        "datasets/greet.yaml",
+    ]
+    commit(root, "Break everything")
+    assert [each.place.path for each in workspace.standing().problems or () if each.place] == [
+        PROMPT,
+        "prompts/new.prompt.yaml",
+    ], "datasets that Git has are not read again"
+
+
+def test_outside_git_files_are_read_unless_they_are_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "promptctl.yaml", "model: echo/echo\n")
+    write(tmp_path, "prompts/one.prompt.yaml", "nme: wrong\n")
+    with open_workspace(tmp_path, {}) as workspace:
+        found = workspace.standing()
+        assert (found.branch, len(found.problems or ()), steps(found)[0]) == (None, 1, "validate")
+        assert steps(found)[1] == "git init && git add . && git commit -m 'Add prompts'"
+        write(tmp_path, "prompts/two.prompt.yaml", GREET)
+        monkeypatch.setattr(standing, "_MOST_READ", 1)
+        assert workspace.standing().problems is None

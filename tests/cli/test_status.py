@@ -1,0 +1,54 @@
+"""`promptctl` alone and `promptctl status`: where the workspace stands."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli, write
+
+
+def test_alone_it_is_the_status(cli: Cli, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workspace)
+    alone = cli()
+    assert (alone.exit_code, alone.err) == (0, "")
+    assert alone.out.splitlines()[:4] == [
+        f"workspace   {workspace} · main",
+        "prompts     1",
+        "evaluated   nothing yet",
+        "today       no calls",
+    ]
+    assert alone.out == cli("status").out
+    assert "next        promptctl show triage  see what a prompt takes, then run it\n" in alone.out
+    write(workspace, "prompts/triage.prompt.yaml", "name: [\n")
+    document = cli("status", "--json").json
+    assert document["changed"] == ["triage"]
+    assert document["next"][0] == {"command": "promptctl validate", "why": "say what is wrong, and where"}
+    assert "problems    prompts/triage.prompt.yaml:" in cli().out
+
+
+def test_outside_a_workspace_it_says_how_to_come_to_one(cli: Cli, tmp_path: Path) -> None:
+    alone = cli()
+    assert (alone.exit_code, alone.out) == (2, "")
+    assert f"no promptctl.yaml in {Path.cwd()} or any folder above it\n  promptctl init " in alone.err
+    assert "promptctl --help" in alone.err
+    assert cli("status").exit_code == 3
+    snapshot = cli("--snapshot", str(tmp_path / "x"))
+    assert (snapshot.exit_code, "`promptctl status` takes no --snapshot" in snapshot.err) == (2, True)
+
+
+@pytest.mark.parametrize("columns", [60, 120])
+def test_on_a_terminal_no_line_is_too_wide(
+    cli: Cli, workspace: Path, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.chdir(workspace)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    write(workspace, f"prompts/{'long/' * 12}name.prompt.yaml", "nme: wrong\n")
+    shown = cli().out.replace(str(workspace), os.sep)
+    words = [line for line in shown.splitlines() if "long/" not in line]
+    assert words
+    assert max(map(len, words)) <= columns
