@@ -156,6 +156,7 @@ from promptctl.log.evidence import Event as Event
 from promptctl.log.evidence import Merged as Merged
 from promptctl.log.evidence import Verification as Verification
 from promptctl.log.feedback import Feedback as Feedback
+from promptctl.log.filter import ExecutionPage as ExecutionPage
 from promptctl.log.filter import Filter as Filter
 from promptctl.log.records import CostCorrection as CostCorrection
 from promptctl.log.records import Execution as Execution

@@ -1,12 +1,16 @@
-"""A choice of executions, as a value."""
+"""A choice of executions, as a value, and a stretch of what it means."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from promptctl.log.records import Source, Status
+
+if TYPE_CHECKING:
+    from promptctl.log.records import Execution
+    from promptctl.log.search import FoundCall
 
 _GLOB = frozenset("*?[")
 
@@ -22,7 +26,8 @@ class Filter:
     excluded. The source `app` is every call but those of evaluations. `search` finds a text, in any case, in contents
     that are kept and in messages of errors. `feedback` is a condition on a call's scores: `<0.5` on those of any name,
     `helpful<0.5` on those of one, `helpful` that there is feedback of that name. An `arm` may be of any `experiment`.
-    `limit` keeps the newest executions; totals know no limit. `Workspace.log`
+    `error_type` is the class of an error, such as `BudgetReached`. `limit` keeps the newest executions; totals know no
+    limit. `before` is the id of an execution: only those that come after it in the list, so are older. `Workspace.log`
     also takes what follows `@` in a ref for `version`, and ages such as `7d` for the moments.
     """
 
@@ -33,6 +38,7 @@ class Filter:
     digest: str | None = None
     label: str | None = None
     status: Status | None = None
+    error_type: str | None = None
     since: str | None = None
     until: str | None = None
     user: str | None = None
@@ -45,6 +51,7 @@ class Filter:
     feedback: str | None = None
     experiment: str | None = None
     arm: str | None = None
+    before: str | None = None
     limit: int | None = None
 
     def current_id(self, prompt: str) -> str:
@@ -58,6 +65,24 @@ class Filter:
     def earlier_ids(self, pattern: str) -> list[str]:
         """Return the earlier ids of the prompts that an id or a glob means, sorted."""
         return sorted(old for old in self.renames if _matches(self.current_id(old), pattern))
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionPage:
+    """A stretch of the executions that a filter means, newest first.
+
+    `older` is what to give as the filter's `before` for the next stretch, None at the end. `attempts` is the number of
+    all that the filter means, None if counting them takes long. With `is_cut`, reading ended early, as few rows match:
+    older executions were not looked at. `found` says where the words of a search are, for each of the executions, and
+    `indexed` which share of the log was searched, as the first searches make an index.
+    """
+
+    executions: tuple[Execution, ...] = ()
+    older: str | None = None
+    attempts: int | None = None
+    is_cut: bool = False
+    found: tuple[FoundCall, ...] = ()
+    indexed: float = 1.0
 
 
 def is_glob(text: str) -> bool:

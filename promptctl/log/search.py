@@ -66,10 +66,16 @@ class FoundCall:
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """The executions that a search found, newest first, and the reason if the contents were read without an index."""
+    """The executions that a search found, newest first, and the reason if the contents were read without an index.
+
+    `indexed` is the share of the log that the index covers yet. With `is_cut`, reading ended early: older executions
+    were not looked at.
+    """
 
     executions: tuple[Execution, ...]
     no_index: str | None = None
+    indexed: float = 1.0
+    is_cut: bool = False
 
 
 def parse_query(text: str) -> TextQuery:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from promptctl.log.call_totals import CallTotals, Dimension
     from promptctl.log.evidence import Erased, Erasure, Event, Merged, Note, Verification
     from promptctl.log.feedback import Feedback
-    from promptctl.log.filter import Filter
+    from promptctl.log.filter import ExecutionPage, Filter
     from promptctl.log.records import CostCorrection, Entry, Execution
     from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus, Totals
     from promptctl.log.retention import Pruned, Retention
@@ -68,6 +68,13 @@ class Store(Protocol):
         Their contents are None unless `with_content`.
         """
 
+    def page(self, wanted: Filter, *, is_patient: bool = False) -> ExecutionPage:
+        """Return the first executions that the filter means, with contents: its `limit`, or 50.
+
+        The work is bounded, so that no filter takes long in a log of any size; the page says so if it ended early.
+        With `is_patient` it may take seconds.
+        """
+
     def execution(self, wanted: str, *, with_feedback: bool = True) -> Execution:
         """Return one execution with its contents, by its id or a unique beginning or end of at least 4 characters.
 
@@ -90,11 +97,14 @@ class Store(Protocol):
         `formerly` are the prompt's earlier ids. Evaluations and replies from a cache are not calls in this sense.
         """
 
-    def search(self, query: TextQuery, wanted: Filter | None = None, *, is_scan: bool = False) -> Searched:
+    def search(
+        self, query: TextQuery, wanted: Filter | None = None, *, is_scan: bool = False, is_bounded: bool = False
+    ) -> Searched:
         """Return the executions with all words of the query in their kept contents, newest first, with contents.
 
         The first search makes an index of all words, in a file of its own, and later ones add what is new. Without one,
-        by wish or as none can be made, all contents are read, which finds the same.
+        by wish or as none can be made, all contents are read, which finds the same. With `is_bounded` the work is as
+        that of `page`: each search adds some calls to the index, and says how far that is.
         """
 
     def totals(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.log.call_totals import CallTotals, Dimension
     from promptctl.log.evidence import Erased, Event, Merged, Note, Verification
-    from promptctl.log.filter import Filter
+    from promptctl.log.filter import ExecutionPage, Filter
     from promptctl.log.records import Execution, Source
     from promptctl.log.retention import Pruned, Retention
     from promptctl.log.search import FoundCall
@@ -48,6 +48,34 @@ class Log:
         wanted = wanted or Filter()
         return self._context.log.executions(
             self.meant(wanted, follows_renames=bool(wanted.prompt or wanted.prompts)), with_content=with_content
+        )
+
+    def page(
+        self, wanted: Filter | None = None, *, words: str | None = None, is_patient: bool = False
+    ) -> ExecutionPage:
+        """Return the first executions that the filter means, with contents, in little time however large the log is.
+
+        The page says what is next, how many there are if that is soon told, and if not all rows could be looked at;
+        with `is_patient` more are, which may take seconds. `words` are as `search` takes them. Raises what `executions`
+        and `search` raise.
+        """
+        from promptctl.log.filter import ExecutionPage, Filter
+        from promptctl.log.search import find, parse_query
+
+        wanted = wanted or Filter()
+        query = None if words is None else parse_query(words)
+        meant = self.meant(wanted, follows_renames=bool(wanted.prompt))
+        if query is None:
+            return self._context.log.page(meant, is_patient=is_patient)
+        limit = meant.limit or 50
+        searched = self._context.log.search(query, replace(meant, limit=limit + 1), is_bounded=True)
+        shown, has_more = searched.executions[:limit], len(searched.executions) > limit or searched.is_cut
+        return ExecutionPage(
+            shown,
+            older=shown[-1].id if shown and has_more else None,
+            is_cut=searched.is_cut,
+            found=tuple(find(each, query) for each in shown),
+            indexed=searched.indexed,
         )
 
     def search(self, text: str, wanted: Filter | None = None, *, is_scan: bool = False) -> list[FoundCall]:

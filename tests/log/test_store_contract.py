@@ -22,6 +22,7 @@ from promptctl.log.records import Content, Entry, Execution
 from promptctl.log.redaction import Redactor
 from promptctl.log.results import EvaluationRow, EvaluationSpec, ResultDetail, ResultRow, Totals
 from promptctl.log.retention import Pruned, Retention
+from promptctl.log.search import parse_query
 from promptctl.log.sqlite.store import SqliteStore
 from promptctl.log.stamps import new_id, utc_now
 from promptctl.log.store import Store
@@ -223,11 +224,12 @@ def found(log: Store, **wanted: Any) -> list[str | None]:
 @pytest.fixture
 def filled(log: Store) -> Store:
     tone: dict[str, Any] = {"experiment": "tone", "arm": "control"}
+    failed: dict[str, Any] = {"status": "error", "error_type": "RateLimited"}
     kind, bo = {**tone, "arm": "kind"}, {"user": "bo", "experiment": "other", "arm": "kind"}
     log.append(
         [
             Entry(make(case_id="a", started_at=at(1), prompt="support/triage", user="ada")),
-            Entry(make(case_id="b", started_at=at(2), prompt="support/reply", status="error", session="s-2", **tone)),
+            Entry(make(case_id="b", started_at=at(2), prompt="support/reply", session="s-2", **failed, **tone)),
             Entry(
                 make(case_id="c", started_at=at(3), prompt="chat", version=2, label=None, model="local/llama", **kind)
             ),
@@ -252,6 +254,7 @@ def filled(log: Store) -> Store:
         ({"version": 2}, "c"),
         ({"label": "production"}, "edba"),
         ({"status": "error"}, "b"),
+        ({"error_type": "RateLimited"}, "b"),
         ({"status": "ok", "limit": 1}, "e"),
         ({"since": at(2), "until": at(4)}, "cb"),
         ({"user": "ada", "session": "s-1"}, "eca"),
@@ -268,6 +271,42 @@ def filled(log: Store) -> Store:
 )
 def test_a_filter_finds_what_it_says_newest_first(filled: Store, wanted: dict[str, Any], ids: str) -> None:
     assert found(filled, **wanted) == list(ids)
+
+
+def pages(log: Store, **wanted: Any) -> list[str]:
+    """The case ids of each page, from the first to the last."""
+    found = [log.page(Filter(**wanted))]
+    while found[-1].older is not None:
+        found.append(log.page(Filter(**{**wanted, "before": found[-1].older})))
+    return ["".join(str(each.case_id) for each in page.executions) for page in found]
+
+
+def test_a_list_is_read_page_by_page(filled: Store) -> None:
+    assert pages(filled) == ["edcba"]
+    assert pages(filled, limit=2) == ["ed", "cb", "a"]
+    assert pages(filled, limit=2, source="app", prompt="*") == ["dc", "ba"]
+    assert pages(filled, limit=1, version=2) == ["c"]
+    assert pages(filled, limit=1, user="nobody") == [""]
+    filled.append([Entry(make(case_id=id_, started_at=at(2))) for id_ in "xy"])  # of one moment
+    assert pages(filled, limit=1, until=at(3)) == ["y", "x", "b", "a"]
+    assert filled.page(Filter(before="no such id")).executions == ()
+
+
+def test_a_page_says_how_many_there_are(filled: Store) -> None:
+    filled.append([Entry(make(prompt="chat"), "off")])  # counted, but in no row
+    all_, chat, live, ada = Filter(), Filter(prompt="chat"), Filter(label="production"), Filter(user="ada")
+    for wanted, attempts in ((all_, 5), (chat, 2), (live, 4), (ada, 4)):
+        page = filled.page(replace(wanted, limit=1))
+        assert (page.attempts, len(page.executions), page.is_cut) == (attempts, 1, False)
+        assert filled.page(replace(wanted, limit=1, before=page.older)).attempts == attempts
+
+
+def test_a_page_of_a_search_ends_where_the_next_begins(filled: Store) -> None:
+    filled.append([Entry(make(case_id=id_, started_at=at(6), reply="so sorry"), "full") for id_ in "stu"])
+    query, seen, wanted = parse_query("sorry"), "", Filter(limit=1)
+    while found := filled.search(query, wanted, is_bounded=True).executions:
+        seen, wanted = seen + str(found[0].case_id), Filter(limit=1, before=found[0].id)
+    assert seen == "uts"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ _COLUMNS = ("digest", "label", "user", "session", "evaluation_id", "call_id", "e
 _BEYOND_STATS = (
     "label",
     "status",
+    "error_type",
     "since",
     "until",
     "user",
@@ -29,11 +30,17 @@ _BEYOND_STATS = (
     "feedback",
     "experiment",
     "arm",
+    "before",
 )
 _SEARCH = (
     "(has_text(error_message, ?) OR EXISTS (SELECT 1 FROM payloads "
     "WHERE hash IN (inputs_hash, messages_hash, reply_hash, tool_calls_hash) AND has_text(content, ?)))"
 )
+
+
+_BEFORE = """(started_at, executions.rowid) < (
+  SELECT mark.started_at, mark.rowid FROM executions AS mark WHERE mark.id = ?
+)"""
 
 
 def where(conditions: Mapping[str, Any]) -> Condition:
@@ -61,8 +68,10 @@ def rows_where(wanted: Filter) -> Condition:
             "version = ? AND is_dirty = 0": wanted.version,
             **matching("model", wanted.model),
             status: wanted.status,
+            "error_type = ? AND status <> 'ok'": wanted.error_type,
             "started_at >= ?": wanted.since,
             "started_at < ?": wanted.until,
+            _BEFORE: wanted.before,
             **_sources(wanted),
             **_feedback(wanted.feedback),
             _SEARCH: None if wanted.search is None else [wanted.search] * 2,

@@ -19,9 +19,10 @@ from promptctl.log.filter import Filter
 from promptctl.log.records import CONTENT_FIELDS, Execution
 from promptctl.log.search import Searched, TextQuery, texts_of, words_of
 from promptctl.log.sqlite.corrections import rows
-from promptctl.log.sqlite.database import Database
+from promptctl.log.sqlite.database import Database, translated
 from promptctl.log.sqlite.filters import add_search, rows_where
 from promptctl.log.sqlite.opening import connect, create_file, uri_of
+from promptctl.log.sqlite.pages import STEPS, StepBound
 from promptctl.log.sqlite.payloads import HASH_COLUMNS, load
 from promptctl.log.sqlite.queries import as_execution, columns_from, select_executions
 from promptctl.log.sqlite.schema import has_table
@@ -34,6 +35,7 @@ _TABLES = (
 _INSERT = f"INSERT INTO texts (rowid, {', '.join(CONTENT_FIELDS)}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 - our own names
 _NEWEST = "SELECT rowid, id FROM executions ORDER BY rowid DESC LIMIT 1"
 _TIE_BITS = 20
+_LAST_KEY = 2**63 - 1
 _ROWS = 500
 _PATIENCE_S = 2.0  # reading everything takes no longer than waiting for the index of a small log
 
@@ -43,11 +45,15 @@ def index_path(log_path: Path) -> Path:
     return log_path.with_name("search.db")
 
 
-def search(database: Database, query: TextQuery, wanted: Filter, *, is_scan: bool) -> Searched:
+def search(
+    database: Database, query: TextQuery, wanted: Filter, *, is_scan: bool, is_bounded: bool = False
+) -> Searched:
     """Return the executions whose kept contents have the query's words, newest first."""
     path = index_path(database.path)
     with database.reading() as log:
         add_search(log)
+        if is_bounded:
+            return _bounded(log, path, query, wanted)
         why = "as asked" if is_scan else None
         if not is_scan:
             try:
@@ -56,6 +62,16 @@ def search(database: Database, query: TextQuery, wanted: Filter, *, is_scan: boo
             except (sqlite3.Error, OSError) as error:
                 why = str(error)
         return Searched(tuple(_scanned(log, query, wanted)), why)
+
+
+def _bounded(log: sqlite3.Connection, path: Path, query: TextQuery, wanted: Filter) -> Searched:
+    """Search in bounded work: the index grows by some calls at most, and matches are looked at up to a number."""
+    with translated(path):
+        _grow(log, path, _PATIENCE_S, is_bounded=True)
+        bound = StepBound(log, STEPS)
+        found = tuple(bound.until(lambda: _indexed(log, path, query, wanted)))
+        done, newest = log.execute("SELECT row FROM search.state").fetchone(), log.execute(_NEWEST).fetchone()
+    return Searched(found, indexed=done[0] / newest[0] if newest else 1.0, is_cut=bound.is_reached)
 
 
 def clear(log_path: Path) -> None:
@@ -86,24 +102,24 @@ def _drop(index: sqlite3.Connection) -> None:
         index.execute(f"DROP TABLE IF EXISTS {table}")
 
 
-def _grow(log: sqlite3.Connection, path: Path, timeout_s: float) -> None:
-    """Add what the log has and the index has not; a damaged index is made anew."""
+def _grow(log: sqlite3.Connection, path: Path, timeout_s: float, *, is_bounded: bool = False) -> None:
+    """Add what the log has and the index has not, or some of it; a damaged index is made anew."""
     try:
-        _grow_once(log, path, timeout_s)
+        _grow_once(log, path, timeout_s, is_bounded=is_bounded)
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise
         path.unlink()
-        _grow_once(log, path, timeout_s)
+        _grow_once(log, path, timeout_s, is_bounded=is_bounded)
 
 
-def _grow_once(log: sqlite3.Connection, path: Path, timeout_s: float) -> None:
+def _grow_once(log: sqlite3.Connection, path: Path, timeout_s: float, *, is_bounded: bool) -> None:
     with closing(_open(path, timeout_s)) as index:
         is_behind = True
         while is_behind:
             # The log is read once the index is locked: nobody who deletes contents can empty the index in between.
             with _transaction(index, "BEGIN IMMEDIATE"), _transaction(log, "BEGIN"):
-                is_behind = _add_some(log, index)
+                is_behind = _add_some(log, index) and not is_bounded
 
 
 @contextmanager
@@ -168,6 +184,12 @@ def _key(started_at: str, row: int) -> int:
     return moment << _TIE_BITS | row & ((1 << _TIE_BITS) - 1)
 
 
+def _key_of(log: sqlite3.Connection, execution: str | None) -> int:
+    """Return the key of an execution's row, so that what is newer is not looked at; the last key without one."""
+    row = log.execute("SELECT started_at, rowid FROM executions WHERE id = ?", (execution,)).fetchone()
+    return _key(*row) if row else _LAST_KEY
+
+
 def _words(log: sqlite3.Connection, hashes: Sequence[bytes | None]) -> list[str]:
     contents = {name: load(log, digest) for name, digest in zip(CONTENT_FIELDS, hashes, strict=True)}
     read = {name: json.loads(text) for name, text in contents.items() if text is not None and name != "reply"}
@@ -186,7 +208,8 @@ def _indexed(log: sqlite3.Connection, path: Path, query: TextQuery, wanted: Filt
         ORDER BY texts.rowid DESC LIMIT ?
     """  # noqa: S608 - made of our own words
     first, last = (0 if each is None else _key(each, 0) for each in (wanted.since, wanted.until))
-    bounds = (first, last or 2**63 - 1, -1 if wanted.limit is None else wanted.limit)
+    last = min(last or _LAST_KEY, _key_of(log, wanted.before))
+    bounds = (first, last, -1 if wanted.limit is None else wanted.limit)
     for row in log.execute(sql, (*parameters, query.expression, *bounds)):
         yield as_execution(log, row, with_content=True)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from promptctl.log.call_totals import CallTotals, Dimension
     from promptctl.log.evidence import Erased, Erasure, Event, Merged, Note, Verification
     from promptctl.log.feedback import Feedback
-    from promptctl.log.filter import Filter
+    from promptctl.log.filter import ExecutionPage, Filter
     from promptctl.log.records import CostCorrection
     from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus, Totals
     from promptctl.log.retention import Pruned, Retention
@@ -82,6 +82,12 @@ class SqliteStore:
         with self._reading() as connection:
             yield from executions(connection, wanted or Filter(), with_content=with_content)
 
+    def page(self, wanted: Filter, *, is_patient: bool = False) -> ExecutionPage:
+        from promptctl.log.sqlite.pages import page
+
+        with self._reading() as connection:
+            return page(connection, wanted, is_patient=is_patient)
+
     def execution(self, wanted: str, *, with_feedback: bool = True) -> Execution:
         from promptctl.log.sqlite.queries import execution
 
@@ -106,7 +112,9 @@ class SqliteStore:
         with self._reading() as connection:
             return latest_call(connection, (prompt, *formerly))
 
-    def search(self, query: TextQuery, wanted: Filter | None = None, *, is_scan: bool = False) -> Searched:
+    def search(
+        self, query: TextQuery, wanted: Filter | None = None, *, is_scan: bool = False, is_bounded: bool = False
+    ) -> Searched:
         from promptctl.log.filter import Filter
         from promptctl.log.search import Searched
         from promptctl.log.sqlite.search_index import search
@@ -114,7 +122,7 @@ class SqliteStore:
         self._take_in_before_reading()
         if self.is_new:
             return Searched(())
-        return search(self.database, query, wanted or Filter(), is_scan=is_scan)
+        return search(self.database, query, wanted or Filter(), is_scan=is_scan, is_bounded=is_bounded)
 
     def totals(
         self,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
 from promptctl.log.filter import Filter
 from promptctl.log.records import Entry
+from promptctl.log.sqlite import pages
 from promptctl.log.sqlite.queries import select_executions
 from promptctl.log.sqlite.store import SqliteStore
 from promptctl.log.sqlite.sums import select_from_rows
-from tests.log.conftest import make_some
+from tests.log.conftest import make, make_some
 
 DAY = "2026-05-03"
 
@@ -46,6 +49,10 @@ def test_a_stream_that_is_not_read_to_its_end_can_be_left(
         Filter(session="s-1"),
         Filter(evaluation_id="e-1"),
         Filter(experiment="e"),
+        Filter(before="x"),
+        Filter(prompt="a", before="x"),
+        Filter(status="error", before="x"),
+        Filter(error_type="RateLimited"),
     ],
 )
 def test_each_usual_filter_walks_an_index_and_sorts_nothing(filled: SqliteStore, wanted: Filter) -> None:
@@ -78,3 +85,33 @@ def test_counting_from_rows_reads_the_filters_rows_alone(filled: SqliteStore, wa
         steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
 
     assert index in steps[0]
+
+
+def test_a_page_ends_after_bounded_work_with_what_it_found(
+    filled: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "_HEED_EVERY", 100)
+    monkeypatch.setattr(pages, "STEPS", 1_000)
+    monkeypatch.setattr(pages, "_STEPS_OF_COUNT", 100)
+
+    none = filled.page(Filter(model="nothing"))
+    assert (none.executions, none.older, none.attempts, none.is_cut) == ((), None, None, True)
+    assert not filled.page(Filter(model="nothing"), is_patient=True).is_cut
+    some = filled.page(Filter(label="production", limit=300))
+    assert some.is_cut
+    assert some.older == some.executions[-1].id, "the next page goes on there"
+    assert filled.page(Filter(label="production", limit=1)).attempts is None
+    with filled.database.reading() as connection:
+        assert len(list(pages.StepBound(connection, 10_000).until(lambda: connection.execute("SELECT 1")))) == 1
+        with pytest.raises(sqlite3.OperationalError, match="no such table"):
+            list(pages.StepBound(connection, 10_000).until(lambda: connection.execute("SELECT 1 FROM nowhere")))
+
+
+def test_a_version_is_looked_for_in_the_time_in_which_it_was_called(
+    filled: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled.append([Entry(make(version=9, started_at="2026-01-01T00:00:00.000Z"))])
+    monkeypatch.setattr(pages, "_HEED_EVERY", 10)
+    monkeypatch.setattr(pages, "STEPS", 500)
+    page = filled.page(Filter(version=9))
+    assert (len(page.executions), page.is_cut, page.attempts) == (1, False, 1)

@@ -139,3 +139,18 @@ def test_what_is_found_has_the_cost_that_holds(log: SqliteStore) -> None:
     correction = CostCorrection(CUT, found.cost_nano_usd, 5, "corrected")
     log.database.write(lambda connection: corrections.write(connection, {found.id: correction}))
     assert [each.cost_nano_usd for each in log.search(parse_query("words")).executions] == [5]
+
+
+def test_a_bounded_search_adds_some_calls_to_the_index_and_says_how_far_it_is(
+    log: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_index, "_ROWS", 4)
+    say(log, *(f"sorry {number}" for number in range(10)))
+    told = []
+    for _ in range(4):
+        found = log.search(parse_query("sorry"), Filter(limit=20), is_bounded=True)
+        told.append((len(found.executions), found.indexed))
+    assert told == [(4, 0.4), (8, 0.8), (10, 1.0), (10, 1.0)]
+    newest = log.search(parse_query("sorry"), Filter(limit=2), is_bounded=True).executions
+    rest = log.search(parse_query("sorry"), Filter(before=newest[-1].id), is_bounded=True).executions
+    assert [each.reply for each in (*newest, *rest)] == [f"sorry {number}" for number in reversed(range(10))]
