@@ -27,6 +27,7 @@ COMMANDS = (
     Command("generate", "generate:generate", "Let a model write a prompt and its first dataset.", WRITE),
     Command("list", "listing:list_prompts", "List the prompts of the workspace.", WRITE),
     Command("show", "show:show", "Show everything about one prompt.", WRITE),
+    Command("browse", "browse:browse", "Show the workspace as pages in your browser.", WRITE),
     Command("copy", "copying:copy", "Copy a prompt, at any version, to a new id.", WRITE),
     Command("render", "render:render", "Print the messages exactly as run would send them.", WRITE),
     Command("fmt", "fmt:fmt", "Format prompts, datasets and settings.", WRITE),
@@ -73,7 +74,7 @@ COMMANDS = (
     Command("version", "help:show_version", "Print the version.", HELP),
 )
 
-_WITHOUT_SNAPSHOT = ("init", "snapshot", "git", "review-comment", "status", "doctor", "help", "version")
+_WITHOUT_SNAPSHOT = ("init", "snapshot", "git", "review-comment", "browse", "status", "doctor", "help", "version")
 
 
 class _Commands(LazyGroup):

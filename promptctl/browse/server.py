@@ -1,0 +1,216 @@
+"""The server of the pages, over aiohttp: on this machine alone, for one user, until it is interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from http import HTTPStatus
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from promptctl.browse.gate import HOST, LONGEST_ADDRESS, Gate, Unwelcome
+from promptctl.browse.site import PageReply, Site
+from promptctl.errors import UsageError
+
+T = TypeVar("T")
+_MOST_CONNECTIONS = 64
+_FIRST_REQUEST_S = 10.0
+_IDLE_S = 60.0
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Server": "promptctl",
+}
+# A browser does not send a new cookie along a redirect that a different site began; from a page of ours it does.
+_ENTRY = """<!doctype html><html lang="en"><meta charset="utf-8"><title>promptctl</title>
+<meta http-equiv="refresh" content="0; url={0}"><p><a href="{0}">The workspace</a></p></html>
+"""
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens on this machine alone; with 0 on a port that is free.
+
+    Raises `UsageError` if the port is in use or not ours to take.
+    """
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((HOST, port))
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        raise UsageError(
+            f"cannot listen on port {port}: {error.strerror}", hint="without --port a free one is taken"
+        ) from error
+    return listening
+
+
+def serve(listening: socket.socket, gate: Gate, site: Site) -> None:
+    """Answer requests until the program is interrupted, and then end at once, whatever is under way."""
+    asyncio.run(_serve(listening, gate, site))
+
+
+async def _serve(listening: socket.socket, gate: Gate, site: Site) -> None:
+    worker = _Worker()
+    server = _Server(gate, worker, site)
+    accepting = await asyncio.get_running_loop().create_server(server.connected, sock=listening)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        accepting.close()
+        await server.end()
+        if not worker.is_busy:
+            site.close()
+
+
+class _Worker:
+    """The one thread that reads the workspace. Nobody waits for it at the end: it only reads."""
+
+    def __init__(self) -> None:
+        self.is_busy = False
+        self._tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        threading.Thread(target=self._work, daemon=True).start()
+
+    async def do(self, work: Callable[[], T]) -> T:
+        """Do the work there, and return what it returns or raise what it raises."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+
+        def task() -> None:
+            if done.cancelled():
+                return
+            try:
+                result = work()
+            except BaseException as error:
+                _tell(loop, done, error=error)
+            else:
+                _tell(loop, done, result)
+
+        self._tasks.put(task)
+        return await done
+
+    def _work(self) -> None:
+        while True:
+            task = self._tasks.get()
+            self.is_busy = True
+            task()
+            self.is_busy = False
+
+
+def _tell(loop: asyncio.AbstractEventLoop, done: asyncio.Future[Any], result: Any = None, error: Any = None) -> None:
+    def set_it() -> None:
+        if done.done():
+            return
+        if error is None:
+            done.set_result(result)
+        else:
+            done.set_exception(error)
+
+    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(set_it)
+
+
+class _Server:
+    """Answers requests, of so many connections at once."""
+
+    def __init__(self, gate: Gate, worker: _Worker, site: Site) -> None:
+        self._gate, self._worker, self._site = gate, worker, site
+        self._web = web.Server(
+            self._answer,
+            keepalive_timeout=_IDLE_S,
+            lingering_time=0,
+            access_log=None,
+            max_line_size=2 * LONGEST_ADDRESS,
+        )
+        self._asked: set[Any] = set()
+
+    def connected(self) -> asyncio.Protocol:
+        """Return what talks on a new connection; one that asks for nothing is closed soon."""
+        if len(self._web.connections) >= _MOST_CONNECTIONS:
+            return _Full()
+        talk = self._web()
+
+        def close_if_silent() -> None:
+            if talk not in self._asked:
+                talk.force_close()
+            self._asked.discard(talk)
+
+        asyncio.get_running_loop().call_later(_FIRST_REQUEST_S, close_if_silent)
+        return talk
+
+    async def end(self) -> None:
+        """Close every connection at once."""
+        await self._web.shutdown(0)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        self._asked.add(request.protocol)
+        try:
+            if _is_of_other_user(request.transport):
+                raise Unwelcome(HTTPStatus.FORBIDDEN, "These pages are for the user who started them.")
+            is_entry = self._gate.enters(request.method, request.raw_path, request.headers)
+        except Unwelcome as refused:
+            return _refusal(refused)
+        if is_entry:
+            headers = {**_HEADERS, "Set-Cookie": self._gate.cookie}
+            return web.Response(text=_ENTRY.format(self._gate.folder), content_type="text/html", headers=headers)
+        page, _, query = request.raw_path.partition("?")
+        page = page.removeprefix(self._gate.folder)
+        return await self._send(request, await self._worker.do(lambda: self._site.reply(page, query)))
+
+    async def _send(self, request: web.BaseRequest, reply: PageReply) -> web.StreamResponse:
+        response = web.StreamResponse(status=reply.status, headers=_HEADERS)
+        response.content_type, response.charset = reply.content_type, "utf-8"
+        await response.prepare(request)
+        while request.method != "HEAD" and (piece := await self._worker.do(lambda: next(reply.pieces, None))):
+            await response.write(piece)
+        await response.write_eof()
+        return response
+
+
+class _Full(asyncio.Protocol):
+    """Says that there are too many connections, and closes."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        transport.write(b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        transport.close()
+
+
+def _refusal(refused: Unwelcome) -> web.Response:
+    headers = {**_HEADERS, "Connection": "close"}
+    if refused.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = "GET, HEAD"
+    response = web.Response(status=refused.status, text=f"{refused.words}\n", headers=headers)
+    response.force_close()
+    return response
+
+
+def _is_of_other_user(transport: asyncio.Transport | None) -> bool:
+    """Return True if the other end of a connection belongs to a different user, as far as the system says whose it is.
+
+    Linux does. The superuser may connect, who could read everything anyway.
+    """
+    if transport is None or (name := transport.get_extra_info("peername")) is None:
+        return False
+    number, port = socket.inet_aton(name[0])[::-1].hex().upper(), f"{name[1]:04X}"
+    ends = {f"{number}:{port}", f"0000000000000000FFFF0000{number}:{port}"}
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError):
+            for line in Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()[1:]:
+                fields = line.split()
+                if fields[1] in ends:
+                    return int(fields[7]) not in (0, os.getuid())
+    return False

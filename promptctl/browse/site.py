@@ -1,0 +1,146 @@
+"""The pages of a workspace, by their address: what is asked for is read anew each time, and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+from promptctl import errors
+from promptctl.browse.rendering import Rendering
+from promptctl.browse.routes import NAVIGATION, ROUTES
+from promptctl.browse.views import PageRequest, View
+from promptctl.reports.offline_page import asset
+
+if TYPE_CHECKING:
+    from promptctl.workspace import Workspace
+
+_SETTINGS = "promptctl.yaml"
+_MOST_FIELDS = 100
+_STATIC = {
+    "look.css": "text/css",
+    "browse.css": "text/css",
+    "browse.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+Open = Callable[[Callable[[str], None]], "Workspace"]
+
+
+@dataclass(frozen=True, slots=True)
+class PageReply:
+    """What is sent: a status, a content type, and the content in pieces."""
+
+    status: int
+    content_type: str
+    pieces: Iterator[bytes]
+
+
+class Site:
+    """Answers one address after another, on one thread.
+
+    `open_` opens the workspace, with what takes its warnings; it is opened again if `promptctl.yaml` changed.
+    """
+
+    def __init__(self, open_: Open, program: str) -> None:
+        self._open = open_
+        self._notes: list[str] = []
+        self._workspace = open_(self._notes.append)
+        self._stamp = self._stamp_of_settings()
+        root = self._workspace.root
+        self._rendering = Rendering(root.name or str(root), program, NAVIGATION)
+
+    def reply(self, page: str, query: str) -> PageReply:
+        """Return what an address holds, by its page and what stands after `?`."""
+        if (name := page.removeprefix("static/")) != page:
+            return self._static(name)
+        self._notes.clear()
+        try:
+            view = self._view(page, query)
+            pieces = self._rendering.write(view, page, self._taken_notes())
+            first = next(pieces)
+        except errors.PromptctlError as error:
+            view = _failure(error)
+            pieces = self._rendering.write(view, page, self._taken_notes())
+            first = next(pieces)
+        except Exception as error:
+            view = self._bug(error)
+            pieces = self._rendering.write(view, page)
+            first = next(pieces)
+        return PageReply(view.status, "text/html", _chain(first, pieces))
+
+    def close(self) -> None:
+        """Close the workspace."""
+        self._workspace.close()
+
+    def _view(self, page: str, query: str) -> View:
+        if page not in ROUTES:
+            raise errors.UsageError(f"there is no page `{errors.printable(page)}`")
+        try:
+            values = parse_qs(query, max_num_fields=_MOST_FIELDS)
+        except ValueError:
+            raise errors.UsageError("the address has too many values") from None
+        return ROUTES[page](PageRequest(self._current(), values))
+
+    def _current(self) -> Workspace:
+        """Return the workspace with the settings as they are now."""
+        stamp = self._stamp_of_settings()
+        if stamp != self._stamp:
+            self._workspace.close()
+            self._workspace, self._stamp = self._open(self._notes.append), stamp
+        return self._workspace
+
+    def _stamp_of_settings(self) -> tuple[int, ...] | None:
+        try:
+            found = Path(self._workspace.root, _SETTINGS).stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def _taken_notes(self) -> tuple[str, ...]:
+        notes = tuple(dict.fromkeys(self._notes))
+        self._notes.clear()
+        return notes
+
+    def _bug(self, error: Exception) -> View:
+        from promptctl.reports.bug import save_traceback
+
+        root = self._workspace.root
+        words = f"{type(error).__name__}: this is a bug of promptctl."
+        try:
+            path = save_traceback(error, self._workspace.context.environ, [str(root)])
+            hint = f"please report it with the traceback saved in {path}"
+        except OSError as failure:
+            hint = f"its traceback could not be saved ({failure.strerror})"
+        return View("failure.html", "This page failed", {"words": words, "problems": (), "hint": hint}, 500)
+
+    def _static(self, name: str) -> PageReply:
+        if name not in _STATIC:
+            return PageReply(HTTPStatus.NOT_FOUND, "text/plain", iter((b"There is no such file.\n",)))
+        text = asset(name) if name == "look.css" else _own(name)
+        return PageReply(HTTPStatus.OK, _STATIC[name], iter((text.encode(),)))
+
+
+def _own(name: str) -> str:
+    return (resources.files("promptctl.browse") / "static" / name).read_text(encoding="utf-8")
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _failure(error: errors.PromptctlError) -> View:
+    """Return the page about an error: what it says, where, and what to do next."""
+    is_missing = isinstance(
+        error,
+        errors.PromptNotFound | errors.RevisionNotFound | errors.DatasetNotFound | errors.ExperimentNotFound,
+    )
+    status = HTTPStatus.NOT_FOUND if is_missing else HTTPStatus.BAD_REQUEST
+    problems = error.problems if isinstance(error, errors.InvalidFiles) else ()
+    values = {"words": str(error), "hint": error.hint, "problems": problems}
+    title = "Not found" if is_missing else "These files are wrong" if problems else "This cannot be shown"
+    return View("failure.html", title, values, status)

@@ -1,0 +1,50 @@
+"""A request to the pages, and its answer as data for a template."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from promptctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from promptctl.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """An address that was asked for: the workspace it is of, and what stands after its `?`."""
+
+    workspace: Workspace
+    query: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def one(self, name: str) -> str | None:
+        """Return the last value of a name; None if there is none, or an empty one, as a form sends it."""
+        return (self.query.get(name) or [""])[-1].strip() or None
+
+    def needed(self, name: str) -> str:
+        """Return the value of a name. Raises `UsageError` without one."""
+        if (value := self.one(name)) is None:
+            raise UsageError(f"the address needs a `{name}`")
+        return value
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Return every value of a name that is not empty."""
+        return tuple(filter(None, (value.strip() for value in self.query.get(name, ()))))
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a page shows: its template below `pages/`, its title, and the values of the template.
+
+    Values may be iterators: a template is written to the browser as it is rendered.
+    """
+
+    template: str
+    title: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    status: int = 200
+
+
+Answer = Callable[[PageRequest], View]

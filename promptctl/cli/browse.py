@@ -1,0 +1,61 @@
+"""`promptctl browse`: the workspace as pages on this machine."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import threading
+from typing import Annotated
+
+import typer
+
+from promptctl.cli import options
+from promptctl.cli.output import is_terminal, say, tell
+from promptctl.workspace import open_workspace
+
+
+def browse(
+    context: typer.Context,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, metavar="N", help="Listen on this port; 0 takes a free one.")
+    ] = 0,
+    is_opened: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the browser, if a terminal is there to see it.")
+    ] = True,
+) -> None:
+    """Show the workspace as pages on this machine, until Ctrl-C: prompts, versions, labels, calls, results.
+
+    The pages only read: for each change they show the command to copy.
+    """
+    options.begin_waiting(context, "starting")
+    folder = context.find_root().params.get("workspace")
+    place = context.obj or "."
+    program = f"promptctl -C {shlex.quote(folder)}" if folder else "promptctl"
+    open_workspace(place).close()  # raises if there is none, before anything is imported for it
+
+    from promptctl.browse.gate import Gate
+    from promptctl.browse.server import listen, serve
+    from promptctl.browse.site import Site
+
+    site = Site(lambda on_warning: open_workspace(place, on_warning=on_warning, refresh_s=0), program)
+    listening = listen(port)
+    gate = Gate(listening.getsockname()[1])
+    options.end_waiting(context)
+    say(gate.address)
+    sys.stdout.flush()
+    tell("Ctrl-C ends it")
+    if is_opened and is_terminal() and _has_browser():
+        threading.Thread(target=_open, args=(gate.address_for_once,), daemon=True).start()
+    serve(listening, gate, site)
+
+
+def _has_browser() -> bool:
+    """Return True if a browser would open in a window: one in the terminal would take it from us."""
+    return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+
+
+def _open(address: str) -> None:
+    import webbrowser
+
+    webbrowser.open(address)
