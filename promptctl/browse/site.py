@@ -32,7 +32,7 @@ Open = Callable[[Callable[[str], None]], "Workspace"]
 
 @dataclass(frozen=True, slots=True)
 class PageReply:
-    """What is sent: a status, a content type, and the content in pieces."""
+    """The answer to an address: a status, a content type, and the content in pieces."""
 
     status: int
     content_type: str

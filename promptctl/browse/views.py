@@ -36,7 +36,7 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a page shows: its template below `pages/`, its title, and the values of the template.
+    """A page as data: its template below `pages/`, its title, and the values of the template.
 
     Values may be iterators: a template is written to the browser as it is rendered.
     """
