@@ -7,7 +7,7 @@ function put(node, attributes, children) {
   for (const [key, value] of Object.entries(attributes)) {
     if (value !== null && value !== undefined) node.setAttribute(key, value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  node.append(...children.flat(9).filter((child) => child !== null && child !== undefined));
   return node;
 }
 
@@ -25,7 +25,8 @@ function money(nano) {
 }
 
 const time = (ms) => !isKnown(ms) ? "-" : ms >= 1000 ? (ms / 1000).toFixed(2) + " s" : ms < 10 ? ms.toFixed(1) + " ms" : Math.round(ms) + " ms";
-const count = (number) => isKnown(number) ? number.toLocaleString("en-US") : "-";
+const numbers = new Intl.NumberFormat("en-US");
+const count = (number) => isKnown(number) ? numbers.format(number) : "-";
 const score = (value) => isKnown(value) ? value.toFixed(2) : "-";
 // A text whose words, such as ids with hyphens, stay on one line each.
 const unbroken = (text) => text.split(/(\S*-\S*)/).map((part, at) => at % 2 ? el("span", { class: "word" }, part) : part);

@@ -1,0 +1,126 @@
+// The first screen's three answers, what is compared side by side, and what the log knows beside its calls.
+const STATES = { ok: ["passed", "Fine"], warning: ["error", "Look at it"], alarm: ["failed", "Wrong"], unknown: ["unknown", "Too little data"] };
+const LEVELS = { alarm: "Wrong", warning: "Look at it", note: "To know" };
+const answer = (id, question, state, sentence, ...more) => el("article", { class: "card answer", id }, el("h2", {}, question), state ? el("p", {}, el("span", { class: `mark ${state[0]}` }, state[1])) : null, el("p", { class: "sentence" }, sentence), ...more);
+
+function itemsNode(items, none) {
+  if (!items.length) return none ? el("p", { class: "meta" }, none) : null;
+  const node = (item) => {
+    const alone = item.prompt && names.prompt.includes(item.prompt) && wanted.prompt !== item.prompt ? el("button", { type: "button", class: "quiet", "aria-label": `Show ${item.prompt} alone: ${item.text}` }, "Show alone") : null;
+    alone?.addEventListener("click", () => choose({ prompt: item.prompt }));
+    const acts = [alone, item.command ? put(copyButton(item.command, "Copy command", `Copy command for: ${item.text}`), { title: item.command }, []) : null].filter(Boolean);
+    return el("li", { class: item.level || "note" }, el("p", {}, item.level && item.level !== "note" ? el("span", { class: "unseen" }, `${LEVELS[item.level]}: `) : null, item.text), el("p", { class: "meta" }, item.at ? el("span", {}, `${day(Date.parse(item.at))}, ${clock(Date.parse(item.at))}`) : null, ...acts));
+  };
+  const rest = items.slice(3);
+  return el("div", { class: "items" }, el("ul", {}, items.slice(0, 3).map(node)), rest.length ? el("details", {}, el("summary", {}, `${count(rest.length)} more`), el("ul", {}, rest.map(node))) : null);
+}
+
+function nothingYet() {
+  const commands = data.next.commands.map((command) => el("p", { class: "command" }, el("code", {}, command), copyButton(command, "Copy", `Copy command: ${command}`)));
+  return [el("article", { class: "card answer empty" }, el("h2", {}, "What to do next"), el("p", { class: "sentence" }, data.next.sentence), commands)];
+}
+
+function noneSuch() {
+  const button = el("button", { type: "button" }, "Clear the filters");
+  button.addEventListener("click", clear);
+  return el("article", { class: "card answer empty" }, el("p", { class: "sentence" }, "No call is like that."), el("p", {}, button));
+}
+
+function answers(view) {
+  if (!FACTS.rows && data.next) return nothingYet();
+  if (isFiltered() && !view.total.calls[0]) return [noneSuch()];
+  const said = data.answers, filtered = isFiltered(), concerns = (item) => !item.prompt || view.isPrompt(item.prompt);
+  const compared = said.earlier ? `${span(Date.parse(said.recent.since), Date.parse(said.recent.until))}, compared with ${span(Date.parse(said.earlier.since), Date.parse(said.earlier.until))}` : null;
+  const wrong = said.wrong.items.filter(concerns), moves = view.marks.filter((mark) => mark.kind !== "budget").reverse();
+  const number = (kind) => view.marks.filter((mark) => mark.kind === kind).length;
+  const rules = said.rules.length ? el("details", { class: "rules" }, el("summary", {}, "How this is decided"), el("ul", {}, said.rules.map((rule) => el("li", {}, rule)))) : null;
+  const worst = ["alarm", "warning"].find((level) => wrong.some((item) => item.level === level));
+  const state = !filtered ? said.wrong.state : worst || (said.wrong.state === "unknown" ? "unknown" : "ok");
+  const sentence = !filtered ? said.wrong.sentence : wrong.length ? `${plural(wrong.length, "finding concerns", "findings concern")} these prompts.` : "No finding concerns these prompts.";
+  const ofAll = filtered ? "Found over all labels, models and sources" : null;
+  return [answer("wrong", "Is anything wrong?", STATES[state], sentence, itemsNode(wrong), el("p", { class: "meta below" }, [ofAll, compared].filter(Boolean).map((text) => el("span", {}, text))), rules),
+    answer("changed", "What changed?", null, filtered ? `${plural(number("label"), "label move")} and ${plural(number("version"), "new version")} in this view.` : said.changed.sentence,
+      itemsNode(filtered ? moves.slice(0, 12).map((mark) => ({ ...mark, text: mark.prompt ? `${mark.prompt}: ${mark.text}` : mark.text, level: "note", command: null })) : said.changed.items)),
+    answer("cost", "What does it cost?", null, filtered ? `${costs(view.total, 0)} in this view.` : said.cost.sentence, ...spending(view), itemsNode(said.cost.items.filter(concerns)))];
+}
+
+function costs(sums, at) {
+  const value = MEASURES.cost.value(sums, at);
+  return [isKnown(value) ? money(value) : null, sums.unpriced[at] ? `${plural(sums.unpriced[at], "call")} without a price` : null].filter(Boolean).join(" and ");
+}
+
+function spending(view) {
+  const { total } = view;
+  if (!total.calls[0]) return [];
+  const days = (view.to - view.from) / DAY, value = MEASURES.cost.value(total, 0), { items } = grouped("prompt", wanted, view.placed);
+  const dear = items.filter((item) => item.sums.cost_nano_usd[item.at]).sort((one, other) => other.sums.cost_nano_usd[other.at] - one.sums.cost_nano_usd[one.at]);
+  const fact = (name, text) => el("div", {}, el("dt", {}, name), el("dd", {}, text));
+  const shares = dear.slice(0, 3).map((item) => el("li", {}, el("span", { class: "name", title: item.name }, item.name), el("span", { class: "track", "aria-hidden": "true" }, fillTo(el("i"), item.sums.cost_nano_usd[item.at] / value)), el("span", { class: "value" }, percent(item.sums.cost_nano_usd[item.at] / value))));
+  return [el("dl", { class: "facts-of" }, fact(isFiltered() ? "In this view" : `All ${plural(Math.max(1, Math.round(days)), "day")}`, money(value)), days >= 2 && isKnown(value) ? fact("A day", money(value / days)) : null, fact("A call", money(MEASURES.per_call.value(total, 0)))),
+    shares.length > 1 ? el("ul", { class: "shares", "aria-label": "Dearest prompts" }, shares) : null];
+}
+
+let order = { by: "calls", isUp: false };
+let mostRows = 25;
+const COLUMNS = ["calls", "success", "failed", "invalid", "retries", "cache", "tokens", "cost", "per_call", "p50", "p95"];
+const HEADS = { failed: "Failed", invalid: "Invalid", retries: "Retries", cache: "Cached", per_call: "A call", p50: "p50", p95: "p95" };
+
+function sideBySide(view) {
+  const by = wanted.by, measure = MEASURES[wanted.measure], least = by === "user" ? data.users.time_step || 1 : 1;
+  const own = least > 1 ? { ...view, ...stepsOf(wanted, least) } : view, { items, rows } = grouped(by, wanted, own.placed);
+  const shown = items.slice(0, 12), sums = seriesOf(by, shown, rows, own), length = own.steps.length;
+  const all = shown.map((item, index) => seriesFrom(measure, sums, index * length, length, "c1"));
+  const values = all.flatMap((series) => own.steps.map((_, at) => series.value(at))).filter(isKnown), isShare = wanted.measure === "success";
+  const scale = [isShare ? Math.min(1, ...values) : 0, isShare ? 1 : Math.max(0, ...values)];
+  const isOf = { prompt: (mark, item) => mark.prompt === item.name, version: (mark, item) => mark.prompt === names.prompt[Math.floor(item.code / names.version.length)], label: (mark, item) => mark.kind !== "label" || mark.label === names.label[item.code] };
+  const figures = shown.map((item, index) => {
+    const value = measure.value(item.sums, item.at), few = measure.of && measure.of(item.sums, item.at) < FEWEST;
+    return chartFigure({ title: item.name, level: "h3", isSmall: true, big: isKnown(value) ? measure.format(value) : null, note: few ? `of only ${plural(measure.of(item.sums, item.at), "call")}: thin` : plural(item.sums.calls[item.at], "call"),
+      chart: { title: `${measure.name}, ${item.name}`, points: own.steps, from: own.from, to: own.to, zoom, high: 116, kind: measure.of ? "lines" : "bars", unit: measure.unit, series: [all[index]], scale, floor: isShare ? undefined : 0, ceiling: measure.unit === "share" ? 1 : undefined, least: measure.unit === "share" ? 0.02 : 0,
+        marks: own.marks.filter((mark) => wanted.marks.split(",").includes(mark.kind) && (mark.prompt === null || !isOf[by] || isOf[by](mark, item))), hasMarks: own.marks.length > 0, notes: behind(measure, sums, index * length) } });
+  });
+  byId("multiples").replaceChildren(...figures);
+  groupTable(items, by, items.length > shown.length);
+}
+
+// Every group as a row; its heads sort, and its name shows it alone.
+function groupTable(items, by, isMore) {
+  const value = (item, key) => MEASURES[key].value(item.sums, item.at), sign = order.isUp ? 1 : -1;
+  const rows = [...items].sort((one, other) => order.by === "name" ? -sign * one.name.localeCompare(other.name) : sign * ((value(one, order.by) ?? -Infinity) - (value(other, order.by) ?? -Infinity)));
+  const alone = (item) => ({ prompt: () => ({ prompt: item.name }), version: () => ({ prompt: names.prompt[Math.floor(item.code / names.version.length)] }), label: () => ({ label: names.label[item.code] ?? NONE }), model: () => ({ model: names.model[item.code] ?? NONE }), source: () => ({ source: item.name }) })[by];
+  const nameNode = (row) => {
+    const change = alone(rows[row]);
+    if (!change) return rows[row].name;
+    const button = el("button", { type: "button", class: "link", "aria-label": `Show ${rows[row].name} alone` }, rows[row].name);
+    button.addEventListener("click", () => choose(change()));
+    return button;
+  };
+  const columns = [{ name: GROUPS[by].name, text: (row) => rows[row].name, raw: (row) => rows[row].name, node: nameNode },
+    ...COLUMNS.map((key) => ({ ...valueColumn(HEADS[key] || MEASURES[key].name, MEASURES[key].unit, (row) => value(rows[row], key), MEASURES[key].format), key })),
+    valueColumn("Unpriced", "count", (row) => rows[row].sums.unpriced[rows[row].at], count)];
+  const again = (change, focus) => {
+    const { scrollLeft } = byId("groups").querySelector(".scroll");
+    order = change;
+    groupTable(items, by, isMore);
+    byId("groups").querySelector(".scroll").scrollLeft = scrollLeft;
+    byId("groups").querySelector(focus)?.focus();
+  };
+  const whole = rows.length > mostRows ? el("button", { type: "button", class: "quiet" }, `Show all ${count(rows.length)}`) : null;
+  whole?.addEventListener("click", () => { mostRows = Infinity; again(order, ".scroll"); });
+  const heads = columns.map((column, index) => {
+    const key = index ? column.key : "name", button = key ? el("button", { type: "button", class: "link" }, column.name) : column.name;
+    if (key) button.addEventListener("click", () => { again({ by: key, isUp: order.by === key ? !order.isUp : false }, "th[aria-sort] button"); });
+    return el("th", { scope: "col", class: index ? "number" : null, "aria-sort": order.by === key ? (order.isUp ? "ascending" : "descending") : null }, button);
+  });
+  const note = [items.length > 1 ? "The charts have one scale." : null, isMore ? `The charts show the 12 with the most calls; the table has all ${count(items.length)}.` : null, by === "user" ? "Cells are of all versions." : null].filter(Boolean).join(" ");
+  byId("groups").replaceChildren(tableOf(`By ${GROUPS[by].name.toLowerCase()}`, columns, Math.min(mostRows, rows.length), heads), el("div", { class: "foot" }, el("p", { class: "meta" }, note, whole), copyButton(() => csvOf(columns, rows.length), "Copy as CSV", `Copy the table by ${by} as CSV`)));
+}
+
+function ranks(view) {
+  const { items } = grouped("prompt", wanted, view.placed), of = (item, key) => MEASURES[key].value(item.sums, item.at);
+  const dear = items.filter((item) => item.sums.calls[item.at]).map((item) => ({ ...item, value: of(item, "cost") ?? 0, text: isKnown(of(item, "cost")) ? money(of(item, "cost")) : "unknown", note: [isKnown(of(item, "per_call")) ? `${money(of(item, "per_call"))} a call` : "", item.sums.unpriced[item.at] ? `${count(item.sums.unpriced[item.at])} of ${plural(item.sums.calls[item.at], "call")} without a price` : plural(item.sums.calls[item.at], "call")].filter(Boolean).join(", ") })).sort((one, other) => other.value - one.value);
+  const slow = items.filter((item) => isKnown(of(item, "p95"))).map((item) => ({ ...item, value: of(item, "p95"), isThin: timed(item.sums, item.at) < FEWEST, text: time(of(item, "p95")), note: `half within ${time(of(item, "p50"))}, ${plural(timed(item.sums, item.at), "reply", "replies")}${timed(item.sums, item.at) < FEWEST ? ": thin" : ""}` })).sort((one, other) => one.isThin - other.isThin || other.value - one.value);
+  const columns = (rows, keys) => [{ name: "Prompt", text: (row) => rows[row].name, raw: (row) => rows[row].name }, ...keys.map((key) => valueColumn(MEASURES[key].name, MEASURES[key].unit, (row) => of(rows[row], key), MEASURES[key].format)), valueColumn("Unpriced calls", "count", (row) => rows[row].sums.unpriced[rows[row].at], count)];
+  const alone = (item) => choose({ prompt: item.name });
+  return [rank("Dearest prompts", "by all that they cost", dear, columns(dear, ["cost", "per_call", "calls"]), alone), rank("Slowest prompts", "by what 95% of their replies are within", slow, columns(slow, ["p95", "p50", "calls"]).slice(0, -1), alone)];
+}

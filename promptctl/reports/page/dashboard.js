@@ -1,0 +1,201 @@
+// The page: what is wrong, what changed and what it costs first; then charts over time. What is filtered stands in the address.
+const FIRST = { prompt: "", label: "", model: "", source: "", time: "", from: "", to: "", by: "prompt", measure: "success", marks: "label,version,budget" };
+const wanted = { ...FIRST };
+const TIMES = { "": "All time", "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days", "90d": "Last 90 days", custom: "A period …" };
+const FILTERS = ["prompt", "label", "model", "source", "time", "from", "to"];
+const isFiltered = () => FILTERS.some((key) => wanted[key]);
+
+function fromAddress() {
+  Object.assign(wanted, FIRST);
+  for (const [key, value] of new URLSearchParams(location.hash.slice(1))) if (Object.hasOwn(FIRST, key)) wanted[key] = value;
+  if (!Object.hasOwn(GROUPS, wanted.by)) wanted.by = FIRST.by;
+  if (!Object.hasOwn(MEASURES, wanted.measure)) wanted.measure = FIRST.measure;
+  if (!Object.hasOwn(TIMES, wanted.time)) wanted.time = "";
+  if (wanted.from || wanted.to) wanted.time = "custom";
+}
+
+function toAddress() {
+  const differing = Object.entries(wanted).filter(([key, value]) => value !== FIRST[key] && !(key === "time" && value === "custom"));
+  try { history.replaceState(null, "", differing.length ? "#" + new URLSearchParams(differing) : location.pathname + location.search); } catch { /* a page shown within another may not */ }
+}
+
+// What is compared side by side changes nothing else.
+function choose(change) {
+  Object.assign(wanted, change);
+  toAddress();
+  if (Object.keys(change).every((key) => key === "by" || key === "measure")) compare(); else show();
+}
+
+function compare() {
+  hideReading();
+  const view = viewOf(wanted);
+  sideBySide(view);
+  showFilters(view);
+  drawAll(byId("parts"));
+}
+
+function clear() {
+  choose(Object.fromEntries(FILTERS.map((key) => [key, ""])));
+  byId("prompt").focus();
+}
+
+const zoom = (from, to) => choose({ time: "custom", from: new Date(from).toISOString(), to: new Date(to).toISOString() });
+
+function overTime(view) {
+  const { steps: points, sums, total } = view, length = points.length;
+  const base = { points, from: view.from, to: view.to, marks: view.marks.filter((mark) => wanted.marks.split(",").includes(mark.kind)), zoom };
+  const one = (key, options = {}) => {
+    const measure = MEASURES[key], value = measure.value(total, 0), series = seriesFrom(measure, sums, 0, length, options.colour || "c1");
+    return chartFigure({ title: options.title || measure.name, big: isKnown(value) ? measure.format(value) : null, note: options.note, columns: [stepColumn(points), ofSeries(series, measure), ...options.columns || []],
+      chart: { ...base, title: options.title || measure.name, kind: measure.of ? "lines" : "bars", unit: measure.unit, series: [series], floor: measure.of && key === "success" ? undefined : 0, ceiling: measure.unit === "share" ? 1 : undefined, least: measure.unit === "share" ? 0.02 : 0, notes: behind(measure, sums) } });
+  };
+  const callsColumn = valueColumn("Calls", "count", (row) => sums.calls[row], count);
+  const several = (title, keys, options) => {
+    const measures = keys.map((each) => MEASURES[each[0]]), series = keys.map(([, colour, name], index) => seriesFrom(measures[index], sums, 0, length, colour, name));
+    return chartFigure({ title, big: options.big, note: options.note, keys: keys.map(([, colour, name], index) => { const value = measures[index].value(total, 0); return [colour, name, isKnown(value) ? measures[index].format(value) : "–"]; }),
+      columns: [stepColumn(points), ...series.map((each, index) => ofSeries(each, measures[index])), callsColumn], chart: { ...base, title, kind: "lines", unit: measures[0].unit, floor: 0, least: options.least || 0, ceiling: measures[0].unit === "share" ? 1 : undefined,
+        series: series.map((each) => ({ ...each, low: undefined, high: undefined })), notes: behind(measures[0], sums) } });
+  };
+  const [low, high] = MEASURES.success.interval(total, 0), rate = total.calls[0] ? (number) => count(Math.round(number)) : count;
+  const days = Math.max(1, (view.to - view.from) / DAY), unpriced = total.unpriced[0];
+  const success = one("success", { note: asked(total, 0) ? `of ${plural(asked(total, 0), "call")}; 95% interval ${percent(low)} to ${percent(high)}` : "no calls", columns: [valueColumn("Low", "share", (row) => MEASURES.success.interval(sums, row)[0], percent), valueColumn("High", "share", (row) => MEASURES.success.interval(sums, row)[1], percent), callsColumn] });
+  return [success, errorsFigure(view, base), one("calls", { note: `${rate(total.calls[0] / days)} a day` }),
+    one("cost", { note: [`${money(MEASURES.per_call.value(total, 0))} a call`, unpriced ? `${plural(unpriced, "call")} without a price` : ""].filter(Boolean).join("; "), columns: [valueColumn("Unpriced calls", "count", (row) => sums.unpriced[row], count), callsColumn] }),
+    several("Latency", [["p50", "c1", "half within"], ["p95", "c2", "95% within"]], { big: isKnown(quantile(total, 0, 0.95)) ? time(quantile(total, 0, 0.95)) : null, note: `95% of ${plural(timed(total, 0), "fresh reply", "fresh replies")} are within that, ±${percent(data.latency_scale.relative_error)}` }),
+    tokensFigure(view, base, callsColumn),
+    several("Invalid outputs and retries", [["invalid", "c2", "invalid outputs"], ["retries", "c1", "retries of a call"]], { big: isKnown(MEASURES.invalid.value(total, 0)) ? percent(MEASURES.invalid.value(total, 0)) : null, note: `${plural(total.invalid_outputs[0], "invalid output")}, ${plural(total.retries[0], "retry", "retries")}`, least: 0.02 }),
+    one("cache", { note: `${plural(total.cache_hits[0], "reply", "replies")}, for no new cost`, colour: "c3", columns: [valueColumn("Cache hits", "count", (row) => sums.cache_hits[row], count), callsColumn] }),
+    ...feedbackFigures(view, base)];
+}
+
+// Bars of several parts on each other; `parts`: [[colour, name, values(at), whole]]
+function stacked(title, big, note, parts, view, base, more) {
+  const series = parts.map(([colour, name, value]) => ({ name, colour, value, text: (at) => count(value(at)) }));
+  return chartFigure({ title, big, note, keys: parts.map(([colour, name, , whole]) => [colour, name, count(whole)]), columns: [stepColumn(view.steps), ...series.map((each) => valueColumn(each.name, "count", each.value, count)), ...more],
+    chart: { ...base, title, kind: "bars", unit: "count", floor: 0, series, notes: (at) => [`of ${plural(view.sums.calls[at], "call")}`] } });
+}
+
+function errorsFigure(view, base) {
+  const { sums, total } = view, order = names.error.map((_, kind) => kind).filter((kind) => total.failures[kind]).sort((one, other) => total.failures[other] - total.failures[one]);
+  const shown = order.length > 5 ? order.slice(0, 4) : order, rest = order.slice(shown.length), failed = MEASURES.failed.value(total, 0);
+  const parts = shown.map((kind, index) => [`c${["2", "1", "4", "3", "5"][index]}`, String(names.error[kind]).replaceAll("_", " "), (at) => sums.failures[at * kinds + kind], total.failures[kind]]);
+  if (rest.length) parts.push(["c5", "other kinds", (at) => rest.reduce((sum, kind) => sum + sums.failures[at * kinds + kind], 0), rest.reduce((sum, kind) => sum + total.failures[kind], 0)]);
+  const attempts = total.failures.reduce((sum, number) => sum + number, 0);
+  return stacked("Errors by kind", count(attempts), `failed ${attempts === 1 ? "attempt" : "attempts"}${attempts || failed ? `; ${plural(failed, "call")} failed in the end` : ""}`, parts, view, base, [valueColumn("Failed calls", "count", (row) => MEASURES.failed.value(sums, row), count), valueColumn("Calls", "count", (row) => sums.calls[row], count)]);
+}
+
+function tokensFigure(view, base, callsColumn) {
+  const { sums, total } = view, cached = part(total.cached_tokens[0], total.input_tokens[0]);
+  const parts = [["c1", "input", (at) => sums.input_tokens[at], total.input_tokens[0]], ["c3", "output", (at) => sums.output_tokens[at], total.output_tokens[0]]];
+  return stacked("Tokens", count(total.input_tokens[0] + total.output_tokens[0]), isKnown(cached) ? `${percent(cached)} of the input was cached by the provider` : null, parts, view, base, [valueColumn("Cached input", "count", (row) => sums.cached_tokens[row], count), callsColumn]);
+}
+
+// Scores are known by prompt and version alone: any other filter leaves them out.
+function feedbackFigures(view, base) {
+  const facts = data.feedback;
+  if (!facts.rows || wanted.label || wanted.model || wanted.source) return [];
+  return names.feedback.map((name, code) => {
+    const calls = new Float64Array(view.steps.length), total = new Float64Array(view.steps.length);
+    for (let row = 0; row < facts.rows; row += 1) {
+      const at = view.placed[facts.time[row]];
+      if (at < 0 || facts.name[row] !== code || !view.isPrompt(names.prompt[facts.prompt[row]])) continue;
+      calls[at] += facts.calls[row];
+      total[at] += facts.total[row];
+    }
+    const all = calls.reduce((sum, each) => sum + each, 0), value = (at) => part(total[at], calls[at]), title = `Feedback: ${name}`;
+    if (!all) return null;
+    return chartFigure({ title, big: score(total.reduce((sum, each) => sum + each, 0) / all), note: `mean of ${plural(all, "score")}`, columns: [stepColumn(view.steps), { ...valueColumn("Mean", "count", value, score) }, valueColumn("Scores", "count", (row) => calls[row], count)],
+      chart: { ...base, title, kind: "lines", unit: "number", floor: 0, least: 1, series: [{ name: "mean", colour: "c4", value, text: (at) => isKnown(value(at)) ? score(value(at)) : "none", isThin: (at) => calls[at] < FEWEST }], notes: (at) => calls[at] ? [`of ${plural(calls[at], "score")}${calls[at] < FEWEST ? ": thin" : ""}`] : [] } });
+  }).filter(Boolean).slice(0, 6);
+}
+
+let rest = null;
+// The answers and the charts over time first; what is further down follows when these are on the screen.
+function show() {
+  const focused = document.activeElement?.getAttribute("aria-label");
+  hideReading();
+  const view = viewOf(wanted), hasCalls = view.total.calls[0] > 0;
+  byId("answers").replaceChildren(...answers(view));
+  for (const id of ["time-charts", "parts", "ranks"]) byId(id).hidden = !hasCalls;
+  byId("charts").replaceChildren(...hasCalls ? overTime(view) : []);
+  showFilters(view);
+  drawAll(byId("charts"));
+  clearTimeout(rest);
+  rest = setTimeout(() => {
+    if (hasCalls) {
+      sideBySide(view);
+      byId("ranks").replaceChildren(...ranks(view));
+    }
+    byId("more").replaceChildren(...sections(view));
+    for (const id of ["parts", "more"]) drawAll(byId(id));
+    document.body.dataset.drawn = "whole";
+    if (focused && document.activeElement === document.body) [...document.querySelectorAll("[aria-label]")].find((node) => node.getAttribute("aria-label") === focused)?.focus({ preventScroll: true });
+  });
+  delete document.body.dataset.drawn;
+}
+
+function showFilters(view) {
+  for (const key of ["label", "model", "source", "time", "measure"]) byId(key).value = wanted[key];
+  if (byId("prompt").value !== wanted.prompt) byId("prompt").value = wanted.prompt;
+  byId("period").hidden = wanted.time !== "custom";
+  byId("from").value = wanted.from.slice(0, 10);
+  byId("to").value = wanted.to ? new Date(Date.parse(wanted.to) - 1).toISOString().slice(0, 10) : "";
+  byId("clear").hidden = !isFiltered();
+  byId("count").textContent = isFiltered() ? `${count(view.total.calls[0])} of ${count(data.calls.calls.reduce((sum, each) => sum + each, 0))} calls` : "";
+  for (const button of byId("by").children) button.setAttribute("aria-pressed", String(button.value === wanted.by));
+  for (const button of byId("marks").children) button.setAttribute("aria-pressed", String(wanted.marks.split(",").includes(button.value)));
+}
+
+function options(id, items, fewest = 0) {
+  byId(id).replaceChildren(...items.map(([value, text]) => el("option", { value }, text)));
+  byId(id).closest("label").hidden = items.length < fewest;
+  byId(id).addEventListener("change", () => choose(id === "time" ? { time: byId(id).value, from: "", to: "" } : { [id]: byId(id).value }));
+}
+
+function dayOf(text, plus) {
+  const midnight = Date.parse(text);
+  if (Number.isNaN(midnight)) return "";
+  const near = starts.find((start) => Math.abs(start - midnight - plus * DAY) < 15 * HOUR && clock(start) === "00:00" && day(start) === day(midnight + plus * DAY + 12 * HOUR));
+  return new Date(near ?? midnight + plus * DAY).toISOString();
+}
+
+function begin() {
+  document.title = `${data.workspace}: dashboard`;
+  byId("title").textContent = data.workspace;
+  const all = data.calls.calls.reduce((sum, each) => sum + each, 0), of = Object.entries(data.filter || {}).filter(([, value]) => isKnown(value) && value.length).map(([key, value]) => `${key} ${[value].flat().join(", ")}`);
+  byId("about").append(...[starts.length ? `${whole(starts[0])} – ${whole(end - 1)}` : null, all ? plural(all, "call") : null, starts.length ? `by ${data.time.step}, ${zone}` : null, of.length ? `of ${of.join(", ")} alone` : null, `made ${whole(Date.parse(data.made_at))} ${clock(Date.parse(data.made_at))}`]
+    .filter(Boolean).map((text) => el("span", {}, text)));
+  const listed = (list, none) => list.map((name) => name === null ? [NONE, none] : [name, name]);
+  byId("prompts").append(...names.prompt.slice(0, 500).map((name) => el("option", { value: name })));
+  options("label", [["", "Any label"], ...listed(names.label, "without a label")], 3);
+  options("model", [["", "Any model"], ...listed(names.model, "without a model")], 3);
+  options("source", [["", "Any source"], ...listed(names.source, "none")], 3);
+  options("time", Object.entries(TIMES).filter(([key]) => !key || key === "custom" || (starts.length && end - starts[0] > { "24h": 1, "7d": 7, "30d": 30, "90d": 90 }[key] * DAY)));
+  options("measure", Object.entries(MEASURES).map(([key, measure]) => [key, measure.name.toLowerCase()]));
+  for (const [key, group] of Object.entries(GROUPS)) {
+    const button = el("button", { type: "button", value: key }, group.name);
+    button.addEventListener("click", () => choose({ by: key }));
+    byId("by").append(button);
+  }
+  for (const kind of Object.keys(MARK_NAMES)) {
+    if (!MARKS.some((mark) => mark.kind === kind)) continue;
+    const button = el("button", { type: "button", value: kind, class: "quiet" }, svg("svg", { viewBox: "-6 -6 12 12", width: 12, height: 12, "aria-hidden": "true" }, glyph(kind, 0, 0)), MARK_NAMES[kind]);
+    button.addEventListener("click", () => choose({ marks: Object.keys(MARK_NAMES).filter((each) => wanted.marks.split(",").includes(each) !== (each === kind)).join(",") }));
+    byId("marks").append(button);
+  }
+  byId("prompt").addEventListener("input", () => choose({ prompt: byId("prompt").value }));
+  byId("from").addEventListener("change", () => choose({ from: dayOf(byId("from").value, 0) }));
+  byId("to").addEventListener("change", () => choose({ to: dayOf(byId("to").value, 1) }));
+  byId("clear").addEventListener("click", clear);
+  byId("count").before(copyButton(() => location.href, "Copy link", "Copy the link to this view"));
+  byId("filters").addEventListener("submit", (event) => event.preventDefault());
+  byId("filters").hidden = !FACTS.rows;
+  addEventListener("hashchange", () => { fromAddress(); show(); });
+  let width = innerWidth;
+  addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; hideReading(); drawAll(); } });
+  addEventListener("scroll", () => { if (reading) byId("reading").hidden = true; }, { passive: true });
+  fromAddress();
+  show();
+}
+
+begin();

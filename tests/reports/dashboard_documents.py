@@ -1,0 +1,140 @@
+"""Documents of the dashboard made by hand, so that each number on the page is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+HOSTILE = '</script><script>document.title="forged"</script><img src=x onerror=document.title="forged">'
+_END = datetime(2026, 11, 29, tzinfo=UTC)
+_NUMBERS = (
+    "calls", "attempts", "retries", "ok", "errors", "invalid_outputs", "blocked", "cancelled", "reused", "cache_hits",
+    "input_tokens", "output_tokens", "cached_tokens", "cost_nano_usd", "priced", "unpriced",
+)  # fmt: skip
+
+
+def iso(days_before: float) -> str:
+    """The moment so many days before the end."""
+    return (_END - timedelta(days=days_before)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def empty() -> dict[str, Any]:
+    """A document of a log without a call."""
+    document = _document([], ["triage"], 0)
+    document["next"] = {"sentence": "No call is in the log yet.", "commands": ["promptctl run triage -i ticket=x"]}
+    return document
+
+
+def filled(days: int = 30, prompts: Sequence[str] = ("support/triage", "support/reply", HOSTILE, "__proto__")) -> Any:
+    """A document of some days: each day 100 calls of each prompt; the first one fails 4 of its calls, others none.
+
+    Of the last prompt no price is known. The last five days are of label `production` and version v2.
+    """
+    rows = [
+        {
+            "time": day, "prompt": prompt, "version": int(day >= days - 5), "label": int(day >= days - 5),
+            "model": prompt % 2, "source": day % 2, "user": prompt % 3, "calls": 100, "attempts": 103, "retries": 3,
+            "ok": 96 if prompt == 0 else 100, "errors": 4 if prompt == 0 else 0, "cache_hits": 2, "reused": 2,
+            "input_tokens": 50_000, "output_tokens": 10_000, "cached_tokens": 5_000,
+            "cost_nano_usd": 0 if prompt == len(prompts) - 1 else 20_000_000 * (prompt + 1),
+            "unpriced": 100 if prompt == len(prompts) - 1 else 0, "latency": 80 + 4 * prompt,
+        }
+        for day in range(days)
+        for prompt in range(len(prompts))
+    ]  # fmt: skip
+    document = _document(rows, prompts, days)
+    marks: list[dict[str, Any]] = [
+        {"at": iso(5.5), "kind": "version", "prompt": prompts[0], "label": None, "version": "v2",
+         "text": f"v2 by Ana: {HOSTILE}", "level": "note"},
+        {"at": iso(4.5), "kind": "label", "prompt": prompts[0], "label": "production", "version": "v2",
+         "text": "production → v2 by Ana", "level": "note"},
+        {"at": iso(2), "kind": "budget", "prompt": None, "label": None, "version": None,
+         "text": "the budget team blocked 14 calls", "level": "alarm"},
+    ]  # fmt: skip
+    alarm = {
+        "level": "alarm", "kind": "failures", "prompt": prompts[0], "at": iso(5), "text": f"{prompts[0]} fails more",
+        "before": 0.01, "after": 0.04, "command": "promptctl log list --failed",
+    }  # fmt: skip
+    document["answers"]["wrong"] = {"state": "alarm", "sentence": f"{prompts[0]} fails more.", "items": [alarm] * 5}
+    document["answers"]["earlier"] = {"since": iso(14), "until": iso(7)}
+    return document | {
+        "marks": marks,
+        "merged": [{"what": "user", "name": "other users", "count": 80, "calls": 9, "text": "80 users are one here"}],
+        "not_counted": {"evaluations": {"calls": 7, "cost_nano_usd": 1, "unpriced": 2}, "without_row": None},
+        "unpriced_models": [{"model": HOSTILE, "calls": 3_000}],
+        "evaluations": [_evaluation(prompts[0]), _evaluation(prompts[2])],
+        "experiments": [_experiment(prompts[0])],
+        "budgets": [_budget("team", None), _budget(HOSTILE, "user")],
+        "feedback": {"rows": 2, "time": [0, 1], "prompt": [0, 0], "version": [0, 0], "name": [0, 0], "calls": [30, 4],
+                     "total": [15, 4]},
+        "examples": [{"execution": "0192", "at": iso(1), "prompt": prompts[0], "version": "v2", "model": "m",
+                      "status": "error", "error": "timeout", "messages_tail": [{"role": "user", "content": HOSTILE}],
+                      "reply": HOSTILE}],
+    }  # fmt: skip
+
+
+def _document(rows: Sequence[dict[str, Any]], prompts: Sequence[str], days: int) -> dict[str, Any]:
+    names = {
+        "prompt": list(prompts), "version": ["v1", "v2"], "label": [None, "production"], "user": [None, "ana", HOSTILE],
+        "model": ["openai/gpt-4o-mini", HOSTILE], "source": ["run", "api"], "error": ["rate_limit", HOSTILE],
+        "feedback": ["helpful"],
+    }  # fmt: skip
+    answer = {"sentence": "Nothing is known.", "items": []}
+    return {
+        "scheme": 1, "made_at": iso(0), "workspace": HOSTILE, "has_content": False, "next": None,
+        "filter": {"prompts": [], "label": None, "model": None, "user": None, "source": None},
+        "answers": {"recent": {"since": iso(7), "until": iso(0)}, "earlier": None, "changed": answer, "cost": answer,
+                    "wrong": answer | {"state": "unknown"}, "rules": ["A rule."]},
+        "time": {"step": "day", "zone": "UTC", "starts": [iso(days - day) for day in range(days)], "end": iso(0)},
+        "names": names, "calls": _facts(rows, ("version",)), "users": _facts(rows, ("user",)) | {"time_step": 1},
+        "latency_scale": {"growth": 1.08, "relative_error": 0.04}, "merged": [], "not_counted": {},
+        "unpriced_models": [], "marks": [], "evaluations": [], "experiments": [], "budgets": [], "examples": [],
+        "feedback": {"rows": 0}, "notes": [HOSTILE],
+    }  # fmt: skip
+
+
+def _facts(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> dict[str, Any]:
+    columns = ("time", "prompt", "label", "model", "source", *keys, *_NUMBERS)
+    failing = [index for index, row in enumerate(rows) if row["errors"]]
+    return {column: [row.get(column, 0) for row in rows] for column in columns} | {
+        "rows": len(rows),
+        # One reply in ten takes twice as long and more.
+        "latency": {"row": [step for index in range(len(rows)) for step in (min(index, 1), 0)],
+                    "bucket": [each for row in rows for each in (row["latency"], row["latency"] + 10)],
+                    "count": [each for _ in rows for each in (90, 8)]},
+        "failures": {"row": [index - before for before, index in zip([0, *failing], failing, strict=False)],
+                     "error": [index % 2 for index in failing], "count": [rows[index]["errors"] for index in failing]},
+    }  # fmt: skip
+
+
+def _evaluation(prompt: str) -> dict[str, Any]:
+    rows = [
+        {"version_display": f"v{number} (3f2a9c{number})", "evaluation": "e", "started_at": iso(30 - number),
+         "status": "passed", "cases": 50, "passed": 40 + number, "failed": 10 - number, "errors": 0,
+         "pass_rate": (40 + number) / 50, "low": 0.6, "high": 0.95, "full_cost_nano_usd": 9_000_000,
+         "p50_latency_ms": 800, "has_same_cases": number > 1}
+        for number in range(1, 5)
+    ]  # fmt: skip
+    return {"prompt": prompt, "dataset": "datasets/a.yaml", "model": "m", "rows": rows}
+
+
+def _experiment(prompt: str) -> dict[str, Any]:
+    grown = [
+        {"at": iso(8 - day), "arm": "kind", "keys": 100 * day, "value": 0.03, "low": 0.03 - 0.1 / day, "high": None}
+        for day in range(1, 8)
+    ]
+    arms: list[dict[str, Any]] = [{"arm": "control"}, {"arm": "kind", "verdict": "undecided", "more_keys": 900}]
+    primary = {"outcome": "resolved", "direction": "higher", "minimum": 0.03, "is_relative": False}
+    return {
+        "experiment": HOSTILE, "hypothesis": HOSTILE, "prompt": prompt, "key": "user", "primary": primary,
+        "voided": [], "arms": arms, "growth": grown,
+    }  # fmt: skip
+
+
+def _budget(name: str, each: str | None) -> dict[str, Any]:
+    account = {"account": "ana", "spent": 5_000, "kept": 1, "reserved": 10, "state": "blocked"}
+    return account | {
+        "budget": name, "reason": HOSTILE, "unit": "calls", "limit": 6_000, "per": "day", "each": each, "warn_at": 0.8,
+        "window_end": iso(-1), "accounts": [account],
+    }  # fmt: skip

@@ -1,0 +1,215 @@
+"""The dashboard's page, opened in a browser: what it says, its filters, its charts by keyboard, its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptctl.errors import UsageError
+from promptctl.reports.dashboard_page import check_dashboard_path, write_dashboard
+from tests.browser import Browser, Opened, browser
+from tests.reports.dashboard_documents import HOSTILE, empty, filled
+
+__all__ = ["browser"]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dashboard(tmp_path_factory.mktemp("dashboard") / "page.html", filled())
+
+
+@pytest.fixture(scope="module")
+def kept(browser: Browser, written: Path) -> Iterator[Opened]:
+    with browser.open(written) as opened:
+        yield opened
+
+
+@pytest.fixture
+def opened(kept: Opened) -> Opened:
+    """The page without a filter; it is opened once for all tests."""
+    see(kept)
+    return kept
+
+
+def whole(opened: Opened) -> None:
+    """Wait until everything is drawn, further down too."""
+    opened.page.wait_for_selector("body[data-drawn]", state="attached")
+
+
+def see(opened: Opened, **wanted: str) -> None:
+    """Show a view as its address does."""
+    opened.page.evaluate(
+        "hash => { location.hash = hash; fromAddress(); show(); }", "&".join(f"{k}={v}" for k, v in wanted.items())
+    )
+    whole(opened)
+
+
+def texts(opened: Opened, selector: str) -> list[str]:
+    found: list[str] = opened.page.eval_on_selector_all(selector, "nodes => nodes.map((node) => node.innerText)")
+    return found
+
+
+def heads(opened: Opened) -> dict[str, str]:
+    """The charts over time with the number that stands large above each."""
+    return dict(zip(texts(opened, "#charts h3"), texts(opened, "#charts .big"), strict=True))
+
+
+class TestFile:
+    def test_a_folder_gets_an_index(self, tmp_path: Path) -> None:
+        assert write_dashboard(tmp_path / "site", empty()) == tmp_path / "site/index.html"
+        assert check_dashboard_path(tmp_path) == tmp_path / "index.html"
+
+    def test_another_suffix_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match=r"page\.pdf: a dashboard is written as \.html"):
+            check_dashboard_path(tmp_path / "page.pdf")
+
+    def test_a_page_with_content_is_for_its_owner_alone(self, tmp_path: Path) -> None:
+        assert write_dashboard(tmp_path / "a.html", empty() | {"has_content": True}).stat().st_mode & 0o777 == 0o600
+
+    def test_no_text_ends_the_data_and_nothing_can_be_loaded(self, written: Path) -> None:
+        page = written.read_text()
+        assert page.count("</script>") == 2
+        assert "default-src 'none'" in page
+        assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
+        assert "https://" not in page
+
+
+class TestPage:
+    def test_nothing_is_wrong_with_it_at_any_width_in_either_scheme(
+        self, browser: Browser, written: Path, opened: Opened
+    ) -> None:
+        assert opened.faults() == []
+        with browser.open(written, width=400, dark=True) as narrow:
+            whole(narrow)
+            assert narrow.faults() == []
+            for table in narrow.page.query_selector_all("details.under"):
+                table.evaluate("node => { node.open = true; }")
+            narrow.page.wait_for_selector("#ranks .scroll")
+            assert narrow.too_wide() == []
+
+    def test_hostile_names_are_text(self, opened: Opened) -> None:
+        page = opened.page
+        assert page.title() == f"{HOSTILE}: dashboard"
+        assert page.query_selector_all("img") == []
+        assert texts(opened, "#title") == [HOSTILE]
+        assert HOSTILE in texts(opened, "#multiples h3")
+
+    def test_the_first_screen_answers_three_questions(self, opened: Opened) -> None:
+        assert texts(opened, "#answers h2") == ["Is anything wrong?", "What changed?", "What does it cost?"]
+        assert texts(opened, "#wrong .mark") == ["Wrong"]
+        assert opened.page.evaluate("byId('answers').getBoundingClientRect().bottom") < 900
+
+    def test_numbers_are_the_sums(self, opened: Opened) -> None:
+        found = heads(opened)
+        assert found["Success"].split("\n") == ["99%", "of 12,000 calls; 95% interval 98.8% to 99.2%"]
+        assert found["Errors by kind"].split("\n") == ["120", "failed attempts; 120 calls failed in the end"]
+        assert found["Cost"].split("\n") == ["$3.60", "$0.00040 a call; 3,000 calls without a price"]
+        assert found["Tokens"].startswith("7,200,000")
+        assert found["Replies from the cache"].startswith("2%")
+        # Bucket 94 has the 11,172nd of the replies: 2 * 1.08 ** 94 / 2.08 ms.
+        assert found["Latency"].startswith("1.33 s")
+
+    def test_filters_hold_together_and_stand_in_the_address(self, opened: Opened) -> None:
+        page = opened.page
+        page.fill("#prompt", "support/*")
+        page.select_option("#label", "production")
+        page.select_option("#source", "api")
+        whole(opened)
+        assert page.evaluate("location.hash") == "#prompt=support%2F*&label=production&source=api"
+        assert heads(opened)["Calls"].startswith("600") or heads(opened)["Calls"].startswith("400")
+        assert "of 12,000 calls" in texts(opened, "#count")[0]
+        see(opened, prompt="support/*", time="7d", model="openai/gpt-4o-mini")
+        assert heads(opened)["Calls"].startswith("700")
+        page.click("#clear")
+        whole(opened)
+        assert page.evaluate("location.hash") == ""
+        assert heads(opened)["Calls"].startswith("12,000")
+
+    def test_a_name_without_wildcard_is_that_prompt_or_what_holds_it(self, opened: Opened) -> None:
+        for pattern, calls in (
+            ("support/reply", "3,000"),
+            ("REPLY", "3,000"),
+            ("support/[!r]*", "3,000"),
+            ('="f', "3,000"),
+        ):
+            see(opened, prompt=pattern)
+            assert heads(opened)["Calls"].startswith(calls), pattern
+        see(opened, prompt="(")
+        assert texts(opened, "#answers .sentence") == ["No call is like that."]
+
+    def test_a_chart_is_read_by_keyboard_and_its_marks_explain_themselves(self, opened: Opened) -> None:
+        page = opened.page
+        page.focus("[aria-label='Success over time']")
+        page.keyboard.press("Home")
+        slider = page.locator("[aria-label='Success over time']")
+        assert slider.get_attribute("aria-valuetext") == "30 Oct; Success 99%; of 400 calls"
+        page.keyboard.press("PageDown")
+        assert "v2 by Ana" in (slider.get_attribute("aria-valuetext") or "")
+        assert HOSTILE in texts(opened, "#reading")[0]
+        page.keyboard.press("Shift+ArrowRight")
+        page.keyboard.press("Enter")
+        whole(opened)
+        assert page.evaluate("wanted.from.slice(0, 10) + ' ' + wanted.to.slice(0, 10)") == "2026-11-23 2026-11-25"
+        assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Success over time"
+        page.keyboard.press("Escape")
+        assert page.is_hidden("#reading")
+
+    def test_marks_stand_on_every_time_axis_and_can_be_left_out(self, opened: Opened) -> None:
+        page = opened.page
+        charts = page.locator("#charts .plot").count()
+        assert page.locator("#charts .plot:has(.glyph.label):has(.glyph.budget)").count() == charts >= 8
+        see(opened, marks="version")
+        assert page.locator("#charts .plot:has(.glyph.label)").count() == 0
+
+    def test_a_table_is_copied_as_csv_that_no_spreadsheet_runs(self, opened: Opened) -> None:
+        page = opened.page
+        page.click("[aria-label='Copy Cost as CSV']")
+        lines = page.evaluate("navigator.clipboard.readText()").splitlines()
+        assert lines[0] == '"time (UTC)","cost (USD)","unpriced calls","calls"'
+        assert lines[1] == '"2026-10-30T00:00:00.000Z","0.12","100","400"'
+        assert page.evaluate("csvOf([{ name: 'a', raw: () => '=1+1' }], 1)") == '"a"\n"\'=1+1"\n'
+
+    def test_parts_stand_side_by_side(self, opened: Opened) -> None:
+        page = opened.page
+        page.click("#by button[value=version]")
+        page.select_option("#measure", "calls")
+        assert texts(opened, "#multiples h3")[0] == "support/triage v1"
+        assert len(texts(opened, "#multiples .plot")) == 8
+        assert texts(opened, "#groups tbody tr td:nth-child(2)")[0] == "2,500"
+        page.click("#groups th:first-child button")
+        assert page.get_attribute("#groups th:first-child", "aria-sort") == "descending"
+        page.click("[aria-label='Show support/reply alone'] >> nth=0")
+        whole(opened)
+        assert page.input_value("#prompt") == "support/reply"
+
+    def test_what_is_not_counted_is_said(self, opened: Opened) -> None:
+        notes = " ".join(texts(opened, ".notes li"))
+        assert "7 calls of evaluations are not in these charts" in notes
+        assert "80 users are one here." in notes
+        assert "(3,000 calls): `promptctl cost` says how to give one" in notes
+
+
+def test_without_a_call_it_says_what_to_do(browser: Browser, tmp_path: Path) -> None:
+    with browser.open(write_dashboard(tmp_path / "a.html", empty())) as opened:
+        assert texts(opened, "#answers .sentence, #answers code") == [
+            "No call is in the log yet.",
+            "promptctl run triage -i ticket=x",
+        ]
+        assert opened.page.is_hidden("#filters")
+        assert opened.faults() == []
+
+
+def test_thin_data_is_said(browser: Browser, tmp_path: Path) -> None:
+    document: Any = filled(3, ("triage", "a", "b"))
+    for facts in (document["calls"], document["users"]):
+        facts["calls"] = facts["ok"] = [4] * facts["rows"]
+    with browser.open(write_dashboard(tmp_path / "a.html", document)) as opened:
+        whole(opened)
+        assert opened.page.locator("#charts .dot.thin").count() >= 3
+        value = opened.page.get_attribute("[aria-label='Success over time']", "aria-valuetext")
+        assert value == "28 Nov; Success 100%; of only 12 calls: thin"
+        assert "of only 12 calls: thin" in texts(opened, "#multiples .big")[0]
+        assert opened.problems == []
