@@ -24,6 +24,11 @@ from promptctl.calibrations.listing import JudgeStatus as JudgeStatus
 from promptctl.calls.dry_run import DryRun as DryRun
 from promptctl.calls.plain import PlainOptions as PlainOptions
 from promptctl.calls.prepare import RunOptions as RunOptions
+from promptctl.catalogue.blamed import Blame as Blame
+from promptctl.catalogue.blamed import BlamedLine as BlamedLine
+from promptctl.catalogue.blamed import BlamedPart as BlamedPart
+from promptctl.catalogue.blamed import FilledInput as FilledInput
+from promptctl.catalogue.blamed import LiveMove as LiveMove
 from promptctl.catalogue.budgets import BudgetStatus as BudgetStatus
 from promptctl.catalogue.copying import Copied as Copied
 from promptctl.catalogue.difference import Difference as Difference
@@ -137,6 +142,7 @@ from promptctl.formats.budget_rules import BudgetRule as BudgetRule
 from promptctl.formats.calibration_file import Calibration as Calibration
 from promptctl.formats.experiment_rules import Experiment as Experiment
 from promptctl.formats.scaffold import Scaffold as Scaffold
+from promptctl.git.line_history import LineChange as LineChange
 from promptctl.labels.chains import History as History
 from promptctl.labels.chains import LabelState as LabelState
 from promptctl.labels.chains import Listing as Listing

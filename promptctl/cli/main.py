@@ -42,6 +42,7 @@ COMMANDS = (
     Command("deactivate", "life:deactivate", "Let a prompt refuse to run.", LIFE),
     Command("delete", "life:delete", "Delete a prompt, with the tests and rules that are for it alone.", LIFE),
     Command("history", "history:history", "List a prompt's versions: who made each, when and why.", HISTORY),
+    Command("blame", "blame:blame", "Say who made each line that a model saw, and who put it live.", HISTORY),
     Command("diff", "diff:diff", "Say what differs between two versions, and who breaks.", HISTORY),
     Command("label", "labels:app", "Names that move: production, staging.", HISTORY),
     Command("snapshot", "snapshots:app", "The prompts of labels in one file, for a process without Git.", HISTORY),

@@ -59,7 +59,7 @@ def say_table(
     if layout is None:
         _say_records(columns, rows, texts, width)
     else:
-        _say_rows(table, layout, [column in right for column in columns], lambda text, room: [_cut(text, room)])
+        _say_rows(table, layout, [column in right for column in columns], lambda text, room: [cut(text, room)])
 
 
 def say_aligned(
@@ -114,7 +114,7 @@ def _say_records(columns: Sequence[str], rows: Sequence[Sequence[Any]], texts: S
             text = _shown(value)
             if not (column and text):
                 continue
-            shown = _cut(text, max(width - room, _LEAST_TEXT)) if column in texts else text
+            shown = cut(text, max(width - room, _LEAST_TEXT)) if column in texts else text
             style = value.style if isinstance(value, Styled) else {}
             say(styled(column.ljust(room), sys.stdout, dim=True) + styled(shown, sys.stdout, **style))
 
@@ -128,7 +128,13 @@ def _cell_len() -> Callable[[str], int]:
     return cell_len
 
 
-def _cut(text: str, room: int) -> str:
+def cells(text: str) -> int:
+    """Return the columns of the terminal that a text takes."""
+    return _cell_len()(text)
+
+
+def cut(text: str, room: int) -> str:
+    """Return the text in at most so many columns of the terminal; what is left out is a `…`."""
     if _cell_len()(text) <= room:
         return text
     from rich.cells import set_cell_size

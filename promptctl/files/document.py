@@ -104,6 +104,19 @@ class Document:
             return Place(self.path, lines[min(line, len(lines)) - 1])
         return start if line == 1 or start.line is None else Place(self.path, start.line + line - 1)
 
+    def value_lines(self, *keys: Key) -> range:
+        """Return the file's lines that the value at `keys` is written on; none if it is not there."""
+        node, _ = self._find(keys, exact=True)
+        spans = sorted(map(_span, _scalars(node)))
+        if node is None or not spans:
+            return range(0)
+        lines = self._lines_of_file()
+        first = min(self._at(node).line or 1, spans[0][0][0]) if isinstance(node, tuple) else spans[0][0][0]
+        last = max((end[0] - (end[1] == 1 < end[0])) for _, end in spans)
+        while last > first and last <= len(lines) and not lines[last - 1].strip():
+            last -= 1
+        return range(first, min(last, len(lines)) + 1)
+
     def block_scalars(self) -> Iterator[BlockScalar]:
         """Yield each scalar value outside of brackets and braces, in reading order."""
         yield from _block_scalars(self.data, self._root, 0)

@@ -204,6 +204,10 @@ class CommitTree:
             raise _refused(below, f"is {_kind(entry.mode)} in commit {self.commit[:7]}")
         return sorted(path for path, _ in self._below(below))
 
+    def from_root(self, path: str) -> str:
+        """Return the path from the repository's root of one from the workspace's."""
+        return self._prefix + path
+
     def blob(self, path: str) -> str | None:
         """Return the blob id of one regular file; None if there is none."""
         entry = self._entry("/".join(_segments(path)))

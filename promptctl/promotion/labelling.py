@@ -20,7 +20,7 @@ from promptctl.versions.former_ids import check_has_labels, former_ids, id_of_to
 from promptctl.versions.refs import Ref, parse_ref
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Set
     from datetime import datetime
     from pathlib import Path
 
@@ -119,6 +119,10 @@ class Labelling:
         """Return what a label named at a time (with a time zone)."""
         label, labels = self._known(name)
         return labels.at(label, time)
+
+    def unasked(self, moment: Moment, moves: Sequence[LabelEvent]) -> Set[str]:
+        """Return the tag objects of those moves that were made when no signature was asked for."""
+        return _unasked(moment)(moves)
 
     def fetch(self, remote: str | None = None) -> Fetched:
         """Bring every label of the remote that `promptctl.yaml` names, or of a different configured one."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from promptctl.calls.plain import PlainOptions
     from promptctl.calls.prepare import Asked, RunOptions
     from promptctl.calls.runner import Prepare, Runners
+    from promptctl.catalogue.blamed import Blame
     from promptctl.catalogue.copying import Copied
     from promptctl.catalogue.difference import Difference
     from promptctl.catalogue.formatting import FormatReport
@@ -62,8 +63,6 @@ if TYPE_CHECKING:
     from promptctl.workspace.results import Results
     from promptctl.workspace.snapshots import Snapshots
 
-_MOST_S = 1_000_000
-
 
 def open_workspace(
     path: str | os.PathLike[str] | None = None,
@@ -89,8 +88,8 @@ def open_workspace(
     Raises `WorkspaceNotFound` if that is not there or there is no `promptctl.yaml` here or above, `InvalidFiles` if it
     is wrong, and `WorkspaceError` for a snapshot that was changed after it was written.
     """
-    if not isinstance(refresh_s, int | float) or not 0 <= refresh_s <= _MOST_S:
-        raise UsageError(f"`refresh_s` is a number of seconds from 0 to {_MOST_S:,}, not {shown(refresh_s)}")
+    if not isinstance(refresh_s, int | float) or not 0 <= refresh_s <= 1_000_000:
+        raise UsageError(f"`refresh_s` is a number of seconds from 0 to 1,000,000, not {shown(refresh_s)}")
     on_warning = on_warning or logging.getLogger("promptctl").warning
     if snapshot is not None:
         from promptctl.workspace.snapshots import SnapshotContext, refusing
@@ -121,9 +120,8 @@ def starting_point(
     return start, os.environ if environ is None else environ
 
 
-def find_root(start: Path) -> Path:
-    """Return the nearest folder, from `start` upwards, that holds a `promptctl.yaml`, or that is a bare repository."""
-    folder = start.absolute()
+def find_root(folder: Path) -> Path:
+    """Return the nearest folder, from an absolute one upwards, with a `promptctl.yaml`, or that is a bare repository."""
     for candidate in (folder, *folder.parents):
         if (candidate / SETTINGS).is_file():
             return candidate
@@ -258,6 +256,12 @@ class Workspace:
 
         return history(self.context.fresh(), ref)
 
+    def blame(self, wanted: str) -> Blame:
+        """Return who made each line of what a model saw, by a ref or an execution's id, and who put it live."""
+        from promptctl.catalogue.blame import blame
+
+        return blame(self.context.fresh(), wanted, lambda moment, moves: self.labels.unasked(moment, moves))
+
     def diff(self, old: str, new: str | None = None) -> Difference:
         """Return what differs from one ref to another, and who breaks.
 
@@ -269,8 +273,7 @@ class Workspace:
 
     def copy(self, ref: str, new_id: str) -> Copied:
         """Write the file of the prompt that a ref names, at any version, under a new id. Nothing is overwritten."""
-        copied = self.life.copy(ref, new_id)
-        self.write(copied.proposal)
+        self.write((copied := self.life.copy(ref, new_id)).proposal)
         return copied
 
     def generate(self, prompt_id: str, describe: str, **options: Unpack[GenerateOptions]) -> NewPrompt:

@@ -95,6 +95,7 @@ def used(lab: Lab, cli: Cli, tmp_path_factory: pytest.TempPathFactory, monkeypat
         "status",
         "show triage",
         "history triage",
+        "blame triage",
         "new support/sort",
         "schema infer triage",
         "copy triage other",

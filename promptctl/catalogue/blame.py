@@ -1,0 +1,260 @@
+"""Who made what a model saw: each part and line of a version, what filled in the rest, and who put it live."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from promptctl.catalogue.blamed import Blame, BlamedLine, BlamedPart, FilledInput, LiveMove
+from promptctl.catalogue.blamed_files import BlamedFiles
+from promptctl.catalogue.executed_version import ExecutedVersion
+from promptctl.errors import GitError, WorkspaceError
+from promptctl.files.names import SETTINGS
+from promptctl.prompts.prompt import MISSING
+from promptctl.prompts.seen_parts import SeenPart, seen_parts
+from promptctl.versions.at_time import commit_at, label_pasts
+from promptctl.versions.former_ids import earlier_ids
+from promptctl.versions.prompt_at_version import Version, note
+
+if TYPE_CHECKING:
+    from promptctl.catalogue.blamed import Origin
+    from promptctl.context import Context
+    from promptctl.files.tree import Tree
+    from promptctl.labels.chains import Unasked
+    from promptctl.labels.tags import LabelEvent
+    from promptctl.log.records import Execution
+    from promptctl.prompts.prompt import Input
+    from promptctl.versions.at_time import LabelPast
+    from promptctl.versions.moment import Moment
+    from promptctl.versions.prompt_at_version import PromptAtVersion
+
+_LIKE_AN_ID = re.compile(r"[0-9a-f][0-9a-f-]{3,35}")
+
+
+def blame(parts: Context, wanted: str, unasked: Callable[[Moment, Sequence[LabelEvent]], Set[str]]) -> Blame:
+    """Return who made each line of what a model saw, by a ref or an execution, and what put it live.
+
+    An execution is named by its id or a unique beginning or end of at least 4 characters. Nothing is asked of a remote.
+    Raises what resolving a ref raises, and `LogError` for an execution that is not in the log.
+    """
+    moment = parts.now()
+    execution = None if _is_ref(parts, wanted) else parts.log.execution(wanted)
+    notes: list[str] = []
+    if execution is None:
+        found: PromptAtVersion | None = parts.resolve(wanted)
+        assert found is not None
+        ref, prompt, version = wanted, parts.repository.id_of_today(found.prompt.id), found.version
+        if version.note:
+            notes.append(f"the version's number is not known: {version.note}")
+    else:
+        ref = execution.prompt + (f"@{execution.label}" if execution.label else "")
+        prompt = parts.repository.id_of_today(execution.prompt)
+        version = _version_of(execution)
+        found = ExecutedVersion(parts, moment, execution, notes).found()
+    ids = (prompt, *earlier_ids(moment, prompt)) if moment.is_versioned else (prompt,)
+    if execution is not None and execution.prompt not in ids:
+        ids = (*ids, execution.prompt)
+    seen = BlamedFiles(moment, ids, notes)
+    blamed = _Parts(parts, moment, seen, found, execution).all() if found is not None else []
+    inputs = _inputs(found, execution, blamed, seen)
+    moves = _moves(moment, ids, version, execution, partial(unasked, moment), notes) if moment.is_versioned else ()
+    if moment.is_shallow and any(line.change and line.change.is_cut for part in blamed for line in part.lines):
+        notes.append("this clone is shallow: a line of its oldest commit may be older; git fetch --unshallow tells")
+    rows = [] if parts.log.is_new else parts.log.evaluations(digest=version.digest)
+    evaluations = tuple(row for row in rows if row.prompt in ids)
+    return Blame(ref, prompt, version, execution, tuple(blamed), inputs, moves, evaluations, tuple(notes))
+
+
+def _is_ref(parts: Context, wanted: str) -> bool:
+    return parts.log.is_new or not _LIKE_AN_ID.fullmatch(wanted) or wanted in parts.prompt_ids()
+
+
+def _version_of(execution: Execution) -> Version:
+    return Version(
+        execution.digest,
+        execution.commit,
+        execution.is_dirty,
+        execution.version,
+        execution.label,
+        execution.version_display or "unversioned",
+    )
+
+
+@dataclass
+class _Parts:
+    """The parts of a version, with their lines and, of an execution, what was sent in their place."""
+
+    parts: Context
+    moment: Moment
+    lines: BlamedFiles
+    found: PromptAtVersion
+    execution: Execution | None
+
+    def all(self) -> list[BlamedPart]:
+        """Return every part, the model and the parameters first."""
+        tree, prompt = self.found.tree, self.found.prompt
+        seen, self.defaults = seen_parts(tree, prompt)
+        self.lines.read(tree, [part.path for part in (*seen, *self.defaults.values())])
+        made = [self._blamed(part) for part in seen]
+        own = {(part.kind, part.key): part for part in made if part.kind in ("model", "parameter")}
+        sent = self.execution
+        model = sent.model if sent is not None else self.found.prompt.model or self.parts.settings.model
+        first = [self._model(own.get(("model", "model")), model)] if model else []
+        parameters = dict(sent.parameters if sent is not None else prompt.parameters)
+        if sent is None and model is not None:
+            parameters = {**self.parts.settings.model_rule(model).parameters, **parameters}
+        for name, value in parameters.items():
+            said = own.get(("parameter", name)) if prompt.parameters.get(name) == value else None
+            first.append(replace(said, value=value) if said is not None else self._parameter(name, value, model))
+        return [*first, *(part for part in made if part.kind not in ("model", "parameter"))]
+
+    def _blamed(self, part: SeenPart) -> BlamedPart:
+        lines = self.lines.of(self.found.tree, part.path, part.lines)
+        return BlamedPart(part.kind, part.key, part.path, lines, part.inputs)
+
+    def _model(self, own: BlamedPart | None, model: str) -> BlamedPart:
+        named = self.found.prompt.model
+        if own is not None and named is not None and model.removeprefix("replay/") == named.removeprefix("replay/"):
+            return replace(own, value=model)
+        if named is None and (said := self._in_settings(lambda data: ("model",) if data.get("model") == model
+                                                         else None)):  # fmt: skip
+            return BlamedPart("model", "model", SETTINGS, said, value=model, note="the workspace's default")
+        why = f"chosen by the call, and the prompt names {named}" if named else "chosen by the call"
+        return BlamedPart("model", "model", "", value=model, note=why)
+
+    def _parameter(self, name: str, value: Any, model: str | None) -> BlamedPart:
+        from fnmatch import fnmatchcase
+
+        def place(data: Mapping[str, Any]) -> tuple[str, ...] | None:
+            rules = data.get("models") or {}
+            globs = [glob for glob, rule in rules.items() if fnmatchcase((model or "").removeprefix("replay/"), glob)
+                     and name in ((rule or {}).get("parameters") or {})]  # fmt: skip
+            is_said = globs and rules[globs[-1]]["parameters"][name] == value
+            return ("models", globs[-1], "parameters", name) if is_said else None
+
+        if said := self._in_settings(place):
+            return BlamedPart("parameter", name, SETTINGS, said, value=value, note="a rule for the model")
+        return BlamedPart("parameter", name, "", value=value, note="given with the call")
+
+    def _in_settings(self, place: Callable[[Mapping[str, Any]], tuple[str, ...] | None]) -> tuple[BlamedLine, ...]:
+        """Return the lines of `promptctl.yaml` at a place: as it was at the call, or else as it is now.
+
+        Which commit's settings a call went by is not on record: those that say what was sent are meant.
+        """
+        from promptctl.files.yaml_reader import read_yaml
+
+        for tree in self._settings_trees():
+            try:
+                document = read_yaml(tree.read(SETTINGS), SETTINGS)
+            except (WorkspaceError, FileNotFoundError):
+                continue
+            keys = place(document.data) if isinstance(document.data, Mapping) else None
+            if keys is not None:
+                self.lines.read(tree, [SETTINGS])
+                return self.lines.of(tree, SETTINGS, document.value_lines(*keys))
+        return ()
+
+    def _settings_trees(self) -> list[Tree]:
+        trees: list[Tree] = []
+        if self.execution is not None and self.moment.is_versioned:
+            try:
+                commit = commit_at(self.moment, datetime.fromisoformat(self.execution.started_at))
+                trees.append(self.moment.tree_at(commit))
+            except GitError:
+                pass
+        return [*trees, self.parts.repository.work_tree]
+
+
+def _inputs(
+    found: PromptAtVersion | None, execution: Execution | None, parts: Sequence[BlamedPart], lines: BlamedFiles
+) -> tuple[FilledInput, ...]:
+    kept = execution.inputs if execution is not None else None
+    if found is None:
+        return tuple(FilledInput(name, "call", value, is_kept=True) for name, value in (kept or {}).items())
+    _, defaults = seen_parts(found.tree, found.prompt)
+    filled = []
+    for name, declared in found.prompt.inputs.items():
+        used_in = tuple(dict.fromkeys(part.key for part in parts if name in part.inputs))
+        has_default = declared.default is not MISSING
+        line = None
+        if name in defaults and defaults[name].lines:
+            line = next(iter(lines.of(found.tree, defaults[name].path, defaults[name].lines)), None)
+        value, origin = None, _origin(declared, execution)
+        if kept is not None and name in kept:
+            value = kept[name]
+            origin = "default" if has_default and value == declared.default else "call"
+        elif execution is None and has_default:
+            value = declared.default
+        is_kept = kept is not None and name in kept
+        filled.append(FilledInput(name, origin, value, is_kept, used_in, line))
+    return tuple(filled)
+
+
+def _origin(declared: Input, execution: Execution | None) -> Origin:
+    """Return the origin of the value of an input that is not on record."""
+    has_default = declared.default is not MISSING
+    if execution is None:
+        return "default" if has_default else "call" if declared.is_required else "none"
+    if execution.inputs is not None:
+        return "none"
+    return "unknown" if has_default or not declared.is_required else "call"
+
+
+def _moves(
+    moment: Moment,
+    ids: Sequence[str],
+    version: Version,
+    execution: Execution | None,
+    unasked: Unasked,
+    notes: list[str],
+) -> tuple[LiveMove, ...]:
+    """Return the moves by which labels named this content: at the time of the call, or now."""
+    time = datetime.fromisoformat(execution.started_at) if execution is not None else None
+    moves = []
+    try:
+        pasts = label_pasts(moment, ids, time, unasked)
+    except GitError as error:
+        notes.append(f"the labels are not known: {note(error)}")
+        return ()
+    for past in pasts:
+        is_asked = past.label == version.label
+        if is_asked and past.live.doubtful:
+            notes.append(f"when {past.label} was moved is not sure: clocks contradict the order of its moves")
+        at = next((index for index, each in enumerate(past.events) if each == past.live.event), -1)
+        last = at
+        # Tags tell whole seconds; and what a call asked for by name was given to it.
+        while last >= 0 and not _names(past.events[last], version.digest):
+            if not is_asked and time is not None and past.events[last].date < time.replace(microsecond=0):
+                last = -1
+                break
+            last -= 1 if time is not None else last + 1
+        if is_asked and (last < at or last < 0) and time is not None:
+            _tell_other(past, at, last, time, version, notes)
+        if last >= 0:
+            first = last
+            while first and _names(past.events[first - 1], version.digest):
+                first -= 1
+            until = next((each for each in past.events[last + 1 :] if not _names(each, version.digest)), None)
+            moves.append(LiveMove(past.events[first], until, is_asked=is_asked))
+    if not pasts and (unknown := moment.unknown_labels()):
+        notes.append(note(unknown))
+    return tuple(sorted(moves, key=lambda move: not move.is_asked))
+
+
+def _names(event: LabelEvent, digest: str) -> bool:
+    return event.is_live and event.digest == digest
+
+
+def _tell_other(past: LabelPast, at: int, last: int, time: datetime, version: Version, notes: list[str]) -> None:
+    """Say that a label named other content at the time of a call that asked for it, unless in the same second."""
+    event = past.events[at] if at >= 0 else None
+    since = (time - past.events[last + 1].date).total_seconds() if last >= 0 else None
+    if since is not None and since < 1:
+        return
+    now = f"named {event.version}" if event is not None and event.is_live else "named nothing"
+    after = f", {since:.0f} s after it was moved on" if since is not None else ""
+    notes.append(f"by the clocks {past.label} {now} then, and the call ran {version.display}{after}")
