@@ -1,4 +1,4 @@
-"""Who made what a model saw: each part and line of a version, what filled in the rest, and who put it live."""
+"""The makers of what a model saw: of each line of a version, of what filled in the rest, and who put it live."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def blame(parts: Context, wanted: str, unasked: Callable[[Moment, Sequence[Label
     if execution is not None and execution.prompt not in ids:
         ids = (*ids, execution.prompt)
     seen = BlamedFiles(moment, ids, notes)
-    blamed = _Parts(parts, moment, seen, found, execution).all() if found is not None else []
+    blamed = _SentParts(parts, moment, seen, found, execution).all() if found is not None else []
     inputs = _inputs(found, execution, blamed, seen)
     moves = _moves(moment, ids, version, execution, partial(unasked, moment), notes) if moment.is_versioned else ()
     if moment.is_shallow and any(line.change and line.change.is_cut for part in blamed for line in part.lines):
@@ -85,7 +85,7 @@ def _version_of(execution: Execution) -> Version:
 
 
 @dataclass
-class _Parts:
+class _SentParts:
     """The parts of a version, with their lines and, of an execution, what was sent in their place."""
 
     parts: Context

@@ -48,7 +48,7 @@ class LineChange:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _OwnLine:
     """One line as Git's blame gives it; `number` is its own in that commit, which added the file if it `is_first`."""
 
     commit: CommitInfo
@@ -117,7 +117,7 @@ def _refuse_ignored(git: Git) -> None:
             )
 
 
-def _over_one_walk(git: Git, commit: str, paths: Sequence[str]) -> list[list[_Line]]:
+def _over_one_walk(git: Git, commit: str, paths: Sequence[str]) -> list[list[_OwnLine]]:
     """Return the lines of files, over a history of nothing but the commits that changed one of them."""
     args = ["-C", str(git.root), "rev-list", "--topo-order", "--parents", commit, "--", *paths]
     listed = git.run(args, check=False)
@@ -132,7 +132,7 @@ def _over_one_walk(git: Git, commit: str, paths: Sequence[str]) -> list[list[_Li
         return _blame(git, [(head, path) for path in paths], "--no-follow", "-S", history.name)
 
 
-def _blame(git: Git, files: Sequence[tuple[str, str]], *options: str) -> list[list[_Line]]:
+def _blame(git: Git, files: Sequence[tuple[str, str]], *options: str) -> list[list[_OwnLine]]:
     """Return the lines of files, each given by a commit and its path; all are asked for at once."""
     outputs = _run_all(git, files, options)
     promisors = ["config", "--get-regexp", r"^remote\..*\.promisor$"]
@@ -163,7 +163,7 @@ def _bring(git: Git, files: Sequence[tuple[str, str]]) -> None:
         git.objects.read_all([blob for blob in blobs if blob], max_bytes=0)
 
 
-def _lines(porcelain: bytes) -> Iterator[_Line]:
+def _lines(porcelain: bytes) -> Iterator[_OwnLine]:
     commits: dict[str, CommitInfo] = {}
     places: dict[str, str] = {}
     follows: set[str] = set()
@@ -177,7 +177,7 @@ def _lines(porcelain: bytes) -> Iterator[_Line]:
                 places[id_] = _unquoted(fields["filename"])
             if "previous" in fields:
                 follows.add(id_)
-            yield _Line(commits[id_], places[id_], number, id_ not in follows)
+            yield _OwnLine(commits[id_], places[id_], number, id_ not in follows)
             id_, fields = "", {}
         elif not id_:
             id_, _, rest = raw.decode("ascii", "replace").partition(" ")
@@ -211,7 +211,7 @@ def _unquoted(name: str) -> str:
 def _follow(
     git: Git,
     added: tuple[tuple[str, str], CommitInfo],
-    lines: Sequence[_Line],
+    lines: Sequence[_OwnLine],
     changes: list[LineChange],
     earlier: Earlier | None,
 ) -> None:

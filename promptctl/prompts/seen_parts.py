@@ -41,11 +41,11 @@ def seen_parts(tree: Tree, prompt: Prompt) -> tuple[list[SeenPart], Mapping[str,
     declared = resolve(prompt.path, sources)
     if declared is None:
         return [], {}
-    found = _Parts(prompt, declared, sources)
+    found = _PartsOf(prompt, declared, sources)
     return list(found.all()), found.defaults()
 
 
-class _Parts:
+class _PartsOf:
     def __init__(self, prompt: Prompt, declared: Declared, sources: Sources) -> None:
         self._prompt = prompt
         self._data = declared.file.data

@@ -121,7 +121,7 @@ def starting_point(
 
 
 def find_root(folder: Path) -> Path:
-    """Return the nearest folder, from an absolute one upwards, with a `promptctl.yaml`, or that is a bare repository."""
+    """Return the nearest folder, from an absolute one up, with a `promptctl.yaml`, or that is a bare repository."""
     for candidate in (folder, *folder.parents):
         if (candidate / SETTINGS).is_file():
             return candidate
