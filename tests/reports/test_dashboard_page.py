@@ -10,10 +10,8 @@ import pytest
 
 from promptctl.errors import UsageError
 from promptctl.reports.dashboard_page import check_dashboard_path, write_dashboard
-from tests.browser import Browser, Opened, browser
+from tests.browser import Browser, Opened
 from tests.reports.dashboard_documents import HOSTILE, empty, filled
-
-__all__ = ["browser"]
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +186,7 @@ class TestPage:
     def test_what_is_not_counted_is_said(self, opened: Opened) -> None:
         notes = " ".join(texts(opened, ".notes li"))
         assert "7 calls of evaluations are not in these charts" in notes
-        assert "80 users are one here." in notes
+        assert "80 users are one here" in notes
         assert "(3,000 calls): `promptctl cost` says how to give one" in notes
 
 

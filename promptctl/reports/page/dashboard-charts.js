@@ -187,7 +187,8 @@ function timeChart(chart) {
     const box = plot.getBoundingClientRect();
     pointAt(middle(chart.points[at]));
     if (anchor !== null) select(anchor, middle(chart.points[at]));
-    read(chart, at, box.left + drawn.x(middle(chart.points[at])), box.top + drawn.top);
+    const room = innerHeight - box.bottom > 240;  // below the chart, which is to be seen, or above it
+    read(chart, at, box.left + drawn.x(middle(chart.points[at])), room ? box.bottom + 18 : Math.max(0, box.top - 240));
     say();
   };
   const nextMark = (way) => {
@@ -223,7 +224,9 @@ function picture(chart, width, high, middle) {
   }
   for (const line of chart.lines || []) values.push(line.value);
   const [least, most] = chart.scale || [values.length ? Math.min(...values) : 0, values.length ? Math.max(...values) : 0];
-  const low = chart.floor === undefined ? least : Math.min(chart.floor, least), top = Math.max(most, low + (chart.least || 0)) || 1;
+  // Values that hardly differ are drawn in the middle of a span that is worth looking at.
+  const spare = Math.max(0, (chart.least || 0) - (most - least)) / 2, isFree = chart.floor === undefined, above = isFree ? Math.min(spare, (chart.ceiling ?? Infinity) - most) : 0;
+  const low = isFree ? least - 2 * spare + above : Math.min(chart.floor, least), top = (isFree ? most + above : Math.max(most, low + (chart.least || 0))) || 1;
   const ticks = ticksOf(low, Math.min(top, chart.ceiling ?? Infinity), high > 150 ? 4 : 2, chart.unit === "count" ? 1 : 0), bottom = ticks[0], peak = ticks[ticks.length - 1];
   const written = short(chart.unit, Math.max(Math.abs(bottom), Math.abs(peak))), left = Math.max(high > 150 ? 46 : 40, Math.ceil(Math.max(...ticks.map((tick) => widthOf(written(tick))))) + 10), right = width - 6;
   const roof = chart.hasMarks ?? chart.marks.length ? 26 : 12, floor = high - 22, wide = Math.max(1, chart.to - chart.from);

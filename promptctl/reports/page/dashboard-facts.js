@@ -39,10 +39,10 @@ function matcher(pattern, known) {
 const chosen = (list, wanted) => list.map((name) => !wanted || (wanted === NONE ? name === null : name === wanted));
 
 // Each bucket's step in the view, or -1: steps are several buckets together where there are very many, or at `least`.
-function stepsOf(wanted, least = 1) {
-  const [from, to] = periodOf(wanted);
-  const inside = starts.map((start, bucket) => endOf(bucket) > from && start < to ? bucket : -1).filter((bucket) => bucket >= 0);
-  const wide = [1, 2, 3, 4, 6, 8, 12, 24, 48, 96, 168].find((width) => inside.length / width <= MOST_STEPS && width % least === 0) || least * Math.ceil(inside.length / MOST_STEPS / least);
+function stepsOf(wanted, least = FACTS.time_step || 1) {
+  const [from, to] = periodOf(wanted), firstOf = (bucket) => bucket - bucket % least, lastOf = (bucket) => Math.min(starts.length, firstOf(bucket) + least) - 1;
+  const inside = starts.map((_, bucket) => endOf(lastOf(bucket)) > from && starts[firstOf(bucket)] < to ? bucket : -1).filter((bucket) => bucket >= 0);
+  const wide = [1, 2, 3, 4, 6, 8, 12, 24, 48, 96, 168].map((times) => times * least).find((width) => inside.length / width <= MOST_STEPS) || least * Math.ceil(inside.length / MOST_STEPS / least);
   const first = least > 1 ? 0 : Math.max(0, starts.findIndex((start) => wide > 1 && clock(start) === "00:00")) % wide;
   const placed = new Int32Array(starts.length).fill(-1), steps = [];
   let last = null;
@@ -55,8 +55,9 @@ function stepsOf(wanted, least = 1) {
   return { placed, steps };
 }
 
+const PRESETS = { "24h": 24, "7d": 168, "30d": 720, "90d": 2160 };
 function periodOf(wanted) {
-  const hours = { "24h": 24, "7d": 168, "30d": 720, "90d": 2160 }[wanted.time];
+  const hours = PRESETS[wanted.time];
   if (hours) return [end - hours * 3600000, Infinity];
   const moment = (text, fallback) => Number.isNaN(Date.parse(text)) ? fallback : Date.parse(text);
   return [moment(wanted.from, -Infinity), moment(wanted.to, Infinity)];
@@ -134,6 +135,8 @@ const MEASURES = {
   cache: { name: "Replies from the cache", format: percent, unit: "share", of: asked, value: (sums, at) => part(sums.cache_hits[at], asked(sums, at)) },
 };
 
+// The code of a name that stands for several rare ones.
+const isRest = (kind, code) => (data.rests || {})[kind] === code;
 // The names that rows are grouped by: a version is one of its prompt.
 const GROUPS = {
   prompt: { name: "Prompt", facts: FACTS, key: (row) => FACTS.prompt[row], text: (code) => names.prompt[code] },

@@ -1,7 +1,13 @@
 // The first screen's three answers, what is compared side by side, and what the log knows beside its calls.
 const STATES = { ok: ["passed", "Fine"], warning: ["error", "Look at it"], alarm: ["failed", "Wrong"], unknown: ["unknown", "Too little data"] };
 const LEVELS = { alarm: "Wrong", warning: "Look at it", note: "To know" };
-const answer = (id, question, state, sentence, ...more) => el("article", { class: "card answer", id }, el("h2", {}, question), state ? el("p", {}, el("span", { class: `mark ${state[0]}` }, state[1])) : null, el("p", { class: "sentence" }, sentence), ...more);
+// The first part of a sentence is large, what explains it is not.
+function said(sentence) {
+  const [first, rest] = sentence.split(/[:;] (.*)/s);
+  return el("div", {}, el("p", { class: "sentence" }, first + (rest && !first.endsWith(".") ? "." : "")), rest ? el("p", { class: "meta" }, rest[0].toUpperCase() + rest.slice(1)) : null);
+}
+
+const answer = (id, question, state, sentence, ...more) => el("article", { class: "card answer", id }, el("h2", {}, question), state ? el("p", {}, el("span", { class: `mark ${state[0]}` }, state[1])) : null, said(sentence), ...more);
 
 function itemsNode(items, none) {
   if (!items.length) return none ? el("p", { class: "meta" }, none) : null;
@@ -29,19 +35,19 @@ function noneSuch() {
 function answers(view) {
   if (!FACTS.rows && data.next) return nothingYet();
   if (isFiltered() && !view.total.calls[0]) return [noneSuch()];
-  const said = data.answers, filtered = isFiltered(), concerns = (item) => !item.prompt || view.isPrompt(item.prompt);
-  const compared = said.earlier ? `${span(Date.parse(said.recent.since), Date.parse(said.recent.until))}, compared with ${span(Date.parse(said.earlier.since), Date.parse(said.earlier.until))}` : null;
-  const wrong = said.wrong.items.filter(concerns), moves = view.marks.filter((mark) => mark.kind !== "budget").reverse();
+  const found = data.answers, filtered = isFiltered(), concerns = (item) => !item.prompt || view.isPrompt(item.prompt);
+  const compared = found.earlier ? `${span(Date.parse(found.recent.since), Date.parse(found.recent.until))}, compared with ${span(Date.parse(found.earlier.since), Date.parse(found.earlier.until))}` : null;
+  const wrong = found.wrong.items.filter(concerns), moves = view.marks.filter((mark) => mark.kind !== "budget").reverse();
   const number = (kind) => view.marks.filter((mark) => mark.kind === kind).length;
-  const rules = said.rules.length ? el("details", { class: "rules" }, el("summary", {}, "How this is decided"), el("ul", {}, said.rules.map((rule) => el("li", {}, rule)))) : null;
+  const rules = found.rules.length ? el("details", { class: "rules" }, el("summary", {}, "How this is decided"), el("ul", {}, found.rules.map((rule) => el("li", {}, rule)))) : null;
   const worst = ["alarm", "warning"].find((level) => wrong.some((item) => item.level === level));
-  const state = !filtered ? said.wrong.state : worst || (said.wrong.state === "unknown" ? "unknown" : "ok");
-  const sentence = !filtered ? said.wrong.sentence : wrong.length ? `${plural(wrong.length, "finding concerns", "findings concern")} these prompts.` : "No finding concerns these prompts.";
+  const state = !filtered ? found.wrong.state : worst || (found.wrong.state === "unknown" ? "unknown" : "ok");
+  const sentence = !filtered ? found.wrong.sentence : wrong.length ? `${plural(wrong.length, "finding concerns", "findings concern")} these prompts.` : "No finding concerns these prompts.";
   const ofAll = filtered ? "Found over all labels, models and sources" : null;
   return [answer("wrong", "Is anything wrong?", STATES[state], sentence, itemsNode(wrong), el("p", { class: "meta below" }, [ofAll, compared].filter(Boolean).map((text) => el("span", {}, text))), rules),
-    answer("changed", "What changed?", null, filtered ? `${plural(number("label"), "label move")} and ${plural(number("version"), "new version")} in this view.` : said.changed.sentence,
-      itemsNode(filtered ? moves.slice(0, 12).map((mark) => ({ ...mark, text: mark.prompt ? `${mark.prompt}: ${mark.text}` : mark.text, level: "note", command: null })) : said.changed.items)),
-    answer("cost", "What does it cost?", null, filtered ? `${costs(view.total, 0)} in this view.` : said.cost.sentence, ...spending(view), itemsNode(said.cost.items.filter(concerns)))];
+    answer("changed", "What changed?", null, filtered ? `${plural(number("label"), "label move")} and ${plural(number("version"), "new version")} in this view.` : found.changed.sentence,
+      itemsNode(filtered ? moves.slice(0, 12).map((mark) => ({ ...mark, text: mark.prompt ? `${mark.prompt}: ${mark.text}` : mark.text, level: "note", command: null })) : found.changed.items)),
+    answer("cost", "What does it cost?", null, filtered ? `${costs(view.total, 0)} in this view.` : found.cost.sentence, ...spending(view), itemsNode(found.cost.items.filter((item) => concerns(item) && !(item.kind === "cost" && item.level === "note"))))];
 }
 
 function costs(sums, at) {
@@ -66,8 +72,8 @@ const COLUMNS = ["calls", "success", "failed", "invalid", "retries", "cache", "t
 const HEADS = { failed: "Failed", invalid: "Invalid", retries: "Retries", cache: "Cached", per_call: "A call", p50: "p50", p95: "p95" };
 
 function sideBySide(view) {
-  const by = wanted.by, measure = MEASURES[wanted.measure], least = by === "user" ? data.users.time_step || 1 : 1;
-  const own = least > 1 ? { ...view, ...stepsOf(wanted, least) } : view, { items, rows } = grouped(by, wanted, own.placed);
+  const by = wanted.by, measure = MEASURES[wanted.measure], least = by === "user" ? USERS.time_step || 1 : FACTS.time_step || 1;
+  const own = least !== (FACTS.time_step || 1) ? { ...view, ...stepsOf(wanted, least) } : view, { items, rows } = grouped(by, wanted, own.placed);
   const shown = items.slice(0, 12), sums = seriesOf(by, shown, rows, own), length = own.steps.length;
   const all = shown.map((item, index) => seriesFrom(measure, sums, index * length, length, "c1"));
   const values = all.flatMap((series) => own.steps.map((_, at) => series.value(at))).filter(isKnown), isShare = wanted.measure === "success";
@@ -80,11 +86,11 @@ function sideBySide(view) {
         marks: own.marks.filter((mark) => wanted.marks.split(",").includes(mark.kind) && (mark.prompt === null || !isOf[by] || isOf[by](mark, item))), hasMarks: own.marks.length > 0, notes: behind(measure, sums, index * length) } });
   });
   byId("multiples").replaceChildren(...figures);
-  groupTable(items, by, items.length > shown.length);
+  groupTable(items, by, items.length > shown.length, view.total.calls[0] - items.reduce((sum, item) => sum + item.sums.calls[item.at], 0));
 }
 
 // Every group as a row; its heads sort, and its name shows it alone.
-function groupTable(items, by, isMore) {
+function groupTable(items, by, isMore, missing) {
   const value = (item, key) => MEASURES[key].value(item.sums, item.at), sign = order.isUp ? 1 : -1;
   const rows = [...items].sort((one, other) => order.by === "name" ? -sign * one.name.localeCompare(other.name) : sign * ((value(one, order.by) ?? -Infinity) - (value(other, order.by) ?? -Infinity)));
   const alone = (item) => ({ prompt: () => ({ prompt: item.name }), version: () => ({ prompt: names.prompt[Math.floor(item.code / names.version.length)] }), label: () => ({ label: names.label[item.code] ?? NONE }), model: () => ({ model: names.model[item.code] ?? NONE }), source: () => ({ source: item.name }) })[by];
@@ -101,7 +107,7 @@ function groupTable(items, by, isMore) {
   const again = (change, focus) => {
     const { scrollLeft } = byId("groups").querySelector(".scroll");
     order = change;
-    groupTable(items, by, isMore);
+    groupTable(items, by, isMore, missing);
     byId("groups").querySelector(".scroll").scrollLeft = scrollLeft;
     byId("groups").querySelector(focus)?.focus();
   };
@@ -112,12 +118,12 @@ function groupTable(items, by, isMore) {
     if (key) button.addEventListener("click", () => { again({ by: key, isUp: order.by === key ? !order.isUp : false }, "th[aria-sort] button"); });
     return el("th", { scope: "col", class: index ? "number" : null, "aria-sort": order.by === key ? (order.isUp ? "ascending" : "descending") : null }, button);
   });
-  const note = [items.length > 1 ? "The charts have one scale." : null, isMore ? `The charts show the 12 with the most calls; the table has all ${count(items.length)}.` : null, by === "user" ? "Cells are of all versions." : null].filter(Boolean).join(" ");
+  const note = [items.length > 1 ? "The charts have one scale." : null, isMore ? `The charts show the 12 with the most calls; the table has all ${count(items.length)}.` : null, by === "user" && missing ? `${plural(missing, "call")} of further users are not shown by user.` : null].filter(Boolean).join(" ");
   byId("groups").replaceChildren(tableOf(`By ${GROUPS[by].name.toLowerCase()}`, columns, Math.min(mostRows, rows.length), heads), el("div", { class: "foot" }, el("p", { class: "meta" }, note, whole), copyButton(() => csvOf(columns, rows.length), "Copy as CSV", `Copy the table by ${by} as CSV`)));
 }
 
 function ranks(view) {
-  const { items } = grouped("prompt", wanted, view.placed), of = (item, key) => MEASURES[key].value(item.sums, item.at);
+  const items = grouped("prompt", wanted, view.placed).items.filter((item) => !isRest("prompt", item.code)), of = (item, key) => MEASURES[key].value(item.sums, item.at);
   const dear = items.filter((item) => item.sums.calls[item.at]).map((item) => ({ ...item, value: of(item, "cost") ?? 0, text: isKnown(of(item, "cost")) ? money(of(item, "cost")) : "unknown", note: [isKnown(of(item, "per_call")) ? `${money(of(item, "per_call"))} a call` : "", item.sums.unpriced[item.at] ? `${count(item.sums.unpriced[item.at])} of ${plural(item.sums.calls[item.at], "call")} without a price` : plural(item.sums.calls[item.at], "call")].filter(Boolean).join(", ") })).sort((one, other) => other.value - one.value);
   const slow = items.filter((item) => isKnown(of(item, "p95"))).map((item) => ({ ...item, value: of(item, "p95"), isThin: timed(item.sums, item.at) < FEWEST, text: time(of(item, "p95")), note: `half within ${time(of(item, "p50"))}, ${plural(timed(item.sums, item.at), "reply", "replies")}${timed(item.sums, item.at) < FEWEST ? ": thin" : ""}` })).sort((one, other) => one.isThin - other.isThin || other.value - one.value);
   const columns = (rows, keys) => [{ name: "Prompt", text: (row) => rows[row].name, raw: (row) => rows[row].name }, ...keys.map((key) => valueColumn(MEASURES[key].name, MEASURES[key].unit, (row) => of(rows[row], key), MEASURES[key].format)), valueColumn("Unpriced calls", "count", (row) => rows[row].sums.unpriced[rows[row].at], count)];

@@ -141,7 +141,7 @@ function showFilters(view) {
   byId("from").value = wanted.from.slice(0, 10);
   byId("to").value = wanted.to ? new Date(Date.parse(wanted.to) - 1).toISOString().slice(0, 10) : "";
   byId("clear").hidden = !isFiltered();
-  byId("count").textContent = isFiltered() ? `${count(view.total.calls[0])} of ${count(data.calls.calls.reduce((sum, each) => sum + each, 0))} calls` : "";
+  byId("count").textContent = !isFiltered() ? "" : [`${count(view.total.calls[0])} of ${count(data.calls.calls.reduce((sum, each) => sum + each, 0))} calls`, wanted.time && view.steps.length ? span(view.from, view.to) : ""].filter(Boolean).join(", ");
   for (const button of byId("by").children) button.setAttribute("aria-pressed", String(button.value === wanted.by));
   for (const button of byId("marks").children) button.setAttribute("aria-pressed", String(wanted.marks.split(",").includes(button.value)));
 }
@@ -162,15 +162,15 @@ function dayOf(text, plus) {
 function begin() {
   document.title = `${data.workspace}: dashboard`;
   byId("title").textContent = data.workspace;
-  const all = data.calls.calls.reduce((sum, each) => sum + each, 0), of = Object.entries(data.filter || {}).filter(([, value]) => isKnown(value) && value.length).map(([key, value]) => `${key} ${[value].flat().join(", ")}`);
-  byId("about").append(...[starts.length ? `${whole(starts[0])} – ${whole(end - 1)}` : null, all ? plural(all, "call") : null, starts.length ? `by ${data.time.step}, ${zone}` : null, of.length ? `of ${of.join(", ")} alone` : null, `made ${whole(Date.parse(data.made_at))} ${clock(Date.parse(data.made_at))}`]
+  const all = data.calls.calls.reduce((sum, each) => sum + each, 0), of = Object.entries(data.filter || {}).filter(([key, value]) => isKnown(value) && value.length && !(key === "source" && value === "app")).map(([key, value]) => `${key} ${[value].flat().join(", ")}`);
+  byId("about").append(...[starts.length ? `${whole(starts[0])} – ${whole(end - 1)}` : null, all ? plural(all, "call") : null, starts.length ? `${(FACTS.time_step || 1) > 1 ? `in steps of ${plural(FACTS.time_step, data.time.step)}` : `by ${data.time.step}`}, ${zone}` : null, of.length ? `of ${of.join(", ")} alone` : null, `made ${whole(Date.parse(data.made_at))} ${clock(Date.parse(data.made_at))}`]
     .filter(Boolean).map((text) => el("span", {}, text)));
   const listed = (list, none) => list.map((name) => name === null ? [NONE, none] : [name, name]);
   byId("prompts").append(...names.prompt.slice(0, 500).map((name) => el("option", { value: name })));
   options("label", [["", "Any label"], ...listed(names.label, "without a label")], 3);
   options("model", [["", "Any model"], ...listed(names.model, "without a model")], 3);
   options("source", [["", "Any source"], ...listed(names.source, "none")], 3);
-  options("time", Object.entries(TIMES).filter(([key]) => !key || key === "custom" || (starts.length && end - starts[0] > { "24h": 1, "7d": 7, "30d": 30, "90d": 90 }[key] * DAY)));
+  options("time", Object.entries(TIMES).filter(([key]) => !key || key === "custom" || (starts.length && end - starts[0] > PRESETS[key] * HOUR && PRESETS[key] * HOUR >= (endOf(0) - starts[0]) * (FACTS.time_step || 1))));
   options("measure", Object.entries(MEASURES).map(([key, measure]) => [key, measure.name.toLowerCase()]));
   for (const [key, group] of Object.entries(GROUPS)) {
     const button = el("button", { type: "button", value: key }, group.name);
