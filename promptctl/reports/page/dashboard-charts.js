@@ -48,7 +48,7 @@ function momentsOf(from, to, width, step) {
     }
     return found;
   }
-  const days = [1, 2, 4, 7, 14].find((each) => each * DAY >= per), months = [1, 2, 3, 6, 12, 24, 60].find((each) => each * 30.5 * DAY >= per) || 120;
+  const days = [1, 2, 4, 7, 14, 28].find((each) => each * DAY >= per), months = [1, 2, 3, 6, 12, 24, 60].find((each) => each * 30.5 * DAY >= per) || 120;
   const offset = DAY - (Number(clock(from).slice(0, 2)) * HOUR + Number(clock(from).slice(3)) * 60000 + from % 60000);
   let count = 0;
   for (let at = from + offset % DAY; at <= to; at += DAY, count += 1) {
@@ -112,7 +112,7 @@ function rowsOf(chart, at) {
   return [el("b", {}, chart.stepName(at)),
     ...chart.series.map((series) => el("span", { class: "of" }, el("i", { class: `swatch ${series.colour}` }), el("span", {}, series.name), el("strong", {}, series.text(at)))),
     ...chart.notes(at).map((text) => el("small", {}, text)),
-    ...marks.slice(0, 5).map((mark) => el("span", { class: `happened ${mark.kind}` }, svg("svg", { viewBox: "-6 -6 12 12", width: 12, height: 12, "aria-hidden": "true" }, glyph(mark.kind, 0, 0)), el("span", {}, mark.prompt ? el("b", {}, mark.prompt) : null, mark.prompt ? " " : null, mark.text))),
+    ...marks.slice(0, 5).map((mark) => el("span", { class: `happened ${mark.kind}` }, svg("svg", { viewBox: "-6 -6 12 12", width: 12, height: 12, "aria-hidden": "true" }, glyph(mark.kind, 0, 0)), el("span", {}, mark.prompt ? el("b", {}, mark.prompt) : null, mark.prompt ? " " : null, mark.words))),
     marks.length > 5 ? el("small", {}, `and ${marks.length - 5} more`) : null].filter(Boolean);
 }
 
@@ -127,7 +127,7 @@ function read(chart, at, left, top) {
 }
 
 function valueText(chart, at) {
-  return [chart.stepName(at), ...chart.series.map((series) => `${series.name} ${series.text(at)}`), ...chart.notes(at), ...chart.marksAt(at).map((mark) => `${mark.prompt || ""} ${mark.text}`.trim())].join("; ");
+  return [chart.stepName(at), ...chart.series.map((series) => `${series.name} ${series.text(at)}`), ...chart.notes(at), ...chart.marksAt(at).map((mark) => `${mark.prompt || ""} ${mark.words}`.trim())].join("; ");
 }
 
 /* chart: { title, points: [{start, end}], from, to, marks, kind: "bars" | "lines", unit, series: [{name, colour, value(at), text(at), low?(at), high?(at), isThin?(at)}],
@@ -220,7 +220,8 @@ function picture(chart, width, high, middle) {
   for (const index of indices) {
     const here = chart.series.map((series) => series.value(index)).filter(isKnown);
     if (chart.kind === "bars") values.push(here.reduce((sum, value) => sum + value, 0));
-    else for (const series of chart.series) values.push(...[series.value(index), series.low?.(index), series.high?.(index)].filter(isKnown));
+    // The wide interval of a thin value would flatten all others: it is drawn as far as the chart goes.
+    else for (const series of chart.series) values.push(...[series.value(index), ...series.isThin?.(index) ? [] : [series.low?.(index), series.high?.(index)]].filter(isKnown));
   }
   for (const line of chart.lines || []) values.push(line.value);
   const [least, most] = chart.scale || [values.length ? Math.min(...values) : 0, values.length ? Math.max(...values) : 0];
@@ -241,7 +242,7 @@ function picture(chart, width, high, middle) {
     return [svg("line", { class: "tick", x1: x(ms), x2: x(ms), y1: floor, y2: floor + 4 }), svg("text", { x: place, y: high - 4, "text-anchor": "middle" }, text)];
   });
   const straight = (chart.lines || []).map((line) => svg("g", { class: "reference" }, svg("line", { x1: left, x2: right, y1: y(line.value), y2: y(line.value) }), svg("text", { x: right, y: y(line.value) + (line.isBelow ? 13 : -5), "text-anchor": "end" }, line.name)));
-  const body = chart.kind === "bars" ? bars(chart, indices, x, y) : chart.series.map((series) => lineOf(series, chart.points, (index) => x(middle(chart.points[index])), y));
+  const body = chart.kind === "bars" ? bars(chart, indices, x, y) : chart.series.map((series) => lineOf(series, chart.points, (index) => x(middle(chart.points[index])), (value) => Math.min(floor, Math.max(roof, y(value))), high > 150 ? 3 : 2));
   const node = svg("svg", { width, height: high, viewBox: `0 0 ${width} ${high}`, "aria-hidden": "true", focusable: "false" }, grid, moments, marksNode(chart.marks, x, floor, right), body, straight, cursor,
     values.some((value) => value || chart.kind === "lines") ? null : svg("text", { class: "nothing", x: (left + right) / 2, y: (roof + floor) / 2, "text-anchor": "middle" }, "none"));
   return { node, cursor, x, y, top: roof - 6, floor, msPerPixel: wide / (right - left), ms: (pixel) => chart.from + wide * (pixel - left) / (right - left) };
@@ -265,7 +266,7 @@ function bars(chart, indices, x, y) {
 }
 
 // A line with a gap where nothing is known; the band is the interval of 95 %; a thin value is hollow.
-function lineOf(series, points, x, y) {
+function lineOf(series, points, x, y, radius) {
   const runs = [];
   let run = [];
   points.forEach((_, index) => {
@@ -282,6 +283,6 @@ function lineOf(series, points, x, y) {
       const isAlone = runs.some((each) => each.length === 1 && each[0] === index), isThin = series.isThin?.(index);
       if (!isKnown(series.value(index)) || !(isThin || isAlone || isSparse)) return null;
       return [series.low && isAlone ? svg("line", { class: `whisker ${series.colour}`, x1: x(index), x2: x(index), y1: y(series.low(index)), y2: y(series.high(index)) }) : null,
-        svg("circle", { class: `dot ${series.colour}${isThin ? " thin" : ""}`, cx: x(index), cy: y(series.value(index)), r: 3 })];
+        svg("circle", { class: `dot ${series.colour}${isThin ? " thin" : ""}`, cx: x(index), cy: y(series.value(index)), r: radius })];
     })];
 }

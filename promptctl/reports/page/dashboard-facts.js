@@ -169,4 +169,5 @@ function viewOf(wanted) {
   return { placed, steps, from, to, marks, isPrompt, rows, sums: addUp(FACTS, rows, (row) => placed[FACTS.time[row]], steps.length), total: addUp(FACTS, rows, () => 0, 1) };
 }
 
-const MARKS = data.marks.map((mark) => ({ ...mark, ms: Date.parse(mark.at) }));
+// A mark's words stand behind its prompt, which they may begin with.
+const MARKS = data.marks.map((mark) => ({ ...mark, ms: Date.parse(mark.at), words: mark.prompt && mark.text.startsWith(mark.prompt) ? mark.text.slice(mark.prompt.length).replace(/^[\s:]+/, "") : mark.text }));

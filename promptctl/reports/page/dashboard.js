@@ -64,7 +64,7 @@ function overTime(view) {
     several("Latency", [["p50", "c1", "half within"], ["p95", "c2", "95% within"]], { big: isKnown(quantile(total, 0, 0.95)) ? time(quantile(total, 0, 0.95)) : null, note: `95% of ${plural(timed(total, 0), "fresh reply", "fresh replies")} are within that, ±${percent(data.latency_scale.relative_error)}` }),
     tokensFigure(view, base, callsColumn),
     several("Invalid outputs and retries", [["invalid", "c2", "invalid outputs"], ["retries", "c1", "retries of a call"]], { big: isKnown(MEASURES.invalid.value(total, 0)) ? percent(MEASURES.invalid.value(total, 0)) : null, note: `${plural(total.invalid_outputs[0], "invalid output")}, ${plural(total.retries[0], "retry", "retries")}`, least: 0.02 }),
-    one("cache", { note: `${plural(total.cache_hits[0], "reply", "replies")}, for no new cost`, colour: "c3", columns: [valueColumn("Cache hits", "count", (row) => sums.cache_hits[row], count), callsColumn] }),
+    one("cache", { note: total.cache_hits[0] ? `${plural(total.cache_hits[0], "reply", "replies")}, for no new cost` : null, colour: "c3", columns: [valueColumn("Cache hits", "count", (row) => sums.cache_hits[row], count), callsColumn] }),
     ...feedbackFigures(view, base)];
 }
 
@@ -75,11 +75,16 @@ function stacked(title, big, note, parts, view, base, more) {
     chart: { ...base, title, kind: "bars", unit: "count", floor: 0, series, notes: (at) => [`of ${plural(view.sums.calls[at], "call")}`] } });
 }
 
+// A kind of error has one colour, however the page is filtered.
+const KINDS = (() => {
+  const { failures } = addUp(FACTS, Array.from({ length: FACTS.rows }, (_, row) => row), () => 0, 1), order = names.error.map((_, kind) => kind).sort((one, other) => failures[other] - failures[one]);
+  return { shown: order.slice(0, kinds > 5 ? 4 : 5), rest: order.slice(kinds > 5 ? 4 : 5) };
+})();
+
 function errorsFigure(view, base) {
-  const { sums, total } = view, order = names.error.map((_, kind) => kind).filter((kind) => total.failures[kind]).sort((one, other) => total.failures[other] - total.failures[one]);
-  const shown = order.length > 5 ? order.slice(0, 4) : order, rest = order.slice(shown.length), failed = MEASURES.failed.value(total, 0);
-  const parts = shown.map((kind, index) => [`c${["2", "1", "4", "3", "5"][index]}`, String(names.error[kind]).replaceAll("_", " "), (at) => sums.failures[at * kinds + kind], total.failures[kind]]);
-  if (rest.length) parts.push(["c5", "other kinds", (at) => rest.reduce((sum, kind) => sum + sums.failures[at * kinds + kind], 0), rest.reduce((sum, kind) => sum + total.failures[kind], 0)]);
+  const { sums, total } = view, failed = MEASURES.failed.value(total, 0), sumOf = (of, at) => KINDS.rest.reduce((sum, kind) => sum + of.failures[at * kinds + kind], 0);
+  const parts = KINDS.shown.map((kind, index) => [`c${["2", "1", "4", "3", "5"][index]}`, String(names.error[kind]).replaceAll("_", " "), (at) => sums.failures[at * kinds + kind], total.failures[kind]]).filter(([, , , number]) => number);
+  if (sumOf(total, 0)) parts.push(["c5", "other kinds", (at) => sumOf(sums, at), sumOf(total, 0)]);
   const attempts = total.failures.reduce((sum, number) => sum + number, 0);
   return stacked("Errors by kind", count(attempts), `failed ${attempts === 1 ? "attempt" : "attempts"}${attempts || failed ? `; ${plural(failed, "call")} failed in the end` : ""}`, parts, view, base, [valueColumn("Failed calls", "count", (row) => MEASURES.failed.value(sums, row), count), valueColumn("Calls", "count", (row) => sums.calls[row], count)]);
 }
@@ -87,7 +92,7 @@ function errorsFigure(view, base) {
 function tokensFigure(view, base, callsColumn) {
   const { sums, total } = view, cached = part(total.cached_tokens[0], total.input_tokens[0]);
   const parts = [["c1", "input", (at) => sums.input_tokens[at], total.input_tokens[0]], ["c3", "output", (at) => sums.output_tokens[at], total.output_tokens[0]]];
-  return stacked("Tokens", count(total.input_tokens[0] + total.output_tokens[0]), isKnown(cached) ? `${percent(cached)} of the input was cached by the provider` : null, parts, view, base, [valueColumn("Cached input", "count", (row) => sums.cached_tokens[row], count), callsColumn]);
+  return stacked("Tokens", count(total.input_tokens[0] + total.output_tokens[0]), cached ? `${percent(cached)} of the input was cached by the provider` : null, parts, view, base, [valueColumn("Cached input", "count", (row) => sums.cached_tokens[row], count), callsColumn]);
 }
 
 // Scores are known by prompt and version alone: any other filter leaves them out.
