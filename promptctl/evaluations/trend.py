@@ -108,7 +108,9 @@ def trend(context: Context, ref: str, dataset: str | None = None, model: str | N
             hint=did_you_mean(model, others) or f"it was with {', '.join(others)}",
         )
     cases = by_it[0].spec.dataset_digest
-    rows = [_row(row, numbers.get(row.digest), row.spec.dataset_digest == cases) for row in newest_of_versions(by_it)]
+    rows = [
+        trend_row(row, numbers.get(row.digest), row.spec.dataset_digest == cases) for row in newest_of_versions(by_it)
+    ]
     rows.sort(key=lambda row: (row.version is None, row.version or 0, row.started_at))
     return Trend(prompt, path, model, tuple(_with_changes(log, _until(rows, until), by_it)))
 
@@ -162,7 +164,8 @@ def _until(rows: list[TrendRow], digest: str | None) -> list[TrendRow]:
     raise UsageError("that version has no finished evaluation like the others", hint="leave out what stands after @")
 
 
-def _row(row: EvaluationRow, number: int | None, has_same_cases: bool) -> TrendRow:
+def trend_row(row: EvaluationRow, number: int | None, has_same_cases: bool) -> TrendRow:
+    """Return one evaluation as a row of a trend."""
     totals = row.totals
     return TrendRow(
         version=number,

@@ -27,9 +27,9 @@ Dimension = str
 A week is named by its Monday. Periods are of UTC, those with `local_` of this machine's time.
 """
 
-_GROWTH = 1.08
-_LOG_GROWTH = math.log(_GROWTH)
-_SMALLEST_MS = 0.01
+GROWTH = 1.08
+LOG_GROWTH = math.log(GROWTH)
+SMALLEST = 0.01
 FIELD_OF_STATUS = {
     "ok": "ok",
     "error": "errors",
@@ -184,7 +184,7 @@ SUMS = tuple(each.name for each in fields(CallTotals) if each.type in ("int", "f
 
 def bucket(latency_ms: float) -> int:
     """Return the bucket of a latency: its upper limit is 1.08 to the power of that number, in milliseconds."""
-    return math.ceil(math.log(max(latency_ms, _SMALLEST_MS)) / _LOG_GROWTH)
+    return math.ceil(math.log(max(latency_ms, SMALLEST)) / LOG_GROWTH)
 
 
 def percentile(histogram: Mapping[int, int], share: float) -> float | None:
@@ -198,5 +198,5 @@ def percentile(histogram: Mapping[int, int], share: float) -> float | None:
     for number in sorted(histogram):
         seen += histogram[number]
         if seen >= wanted:
-            return float(f"{2 * _GROWTH**number / (_GROWTH + 1):.3g}")
+            return float(f"{2 * GROWTH**number / (GROWTH + 1):.3g}")
     return None

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from promptctl.log.arm_calls import ArmCall
     from promptctl.log.attempts import Attempt
     from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Reservation, Settlement, WebhookState
+    from promptctl.log.call_cells import CallCells, ChooseStep
     from promptctl.log.call_totals import CallTotals, Dimension
     from promptctl.log.evidence import Erased, Erasure, Event, Merged, Note, Verification
     from promptctl.log.feedback import Feedback
@@ -128,6 +129,12 @@ class Store(Protocol):
         """Return what the totals of the same arguments leave out, as it has no row: calls and costs; None if nothing.
 
         Of such calls only prompt, version and source are known, so they may be of any time, user, label or model.
+        """
+
+    def call_cells(self, wanted: Filter, choose_step: ChooseStep) -> CallCells:
+        """Count the calls that the filter means by everything that charts tell apart, in steps of time, at one moment.
+
+        Only calls that have a row: see `without_row`.
         """
 
     def correct_costs(self, corrections: Mapping[str, CostCorrection], note: Note | None = None) -> int:

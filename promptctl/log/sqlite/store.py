@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from promptctl.log.arm_calls import ArmCall
     from promptctl.log.attempts import Attempt
     from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Reservation, Settlement, WebhookState
+    from promptctl.log.call_cells import CallCells, ChooseStep
     from promptctl.log.call_totals import CallTotals, Dimension
     from promptctl.log.evidence import Erased, Erasure, Event, Merged, Note, Verification
     from promptctl.log.feedback import Feedback
@@ -145,6 +146,12 @@ class SqliteStore:
 
         with self._reading() as connection:
             return without_row(connection, wanted or Filter(), by, costs_only=costs_only)
+
+    def call_cells(self, wanted: Filter, choose_step: ChooseStep) -> CallCells:
+        from promptctl.log.sqlite.call_cells import call_cells
+
+        with self._reading() as connection:
+            return call_cells(connection, wanted, choose_step)
 
     def correct_costs(self, corrections: Mapping[str, CostCorrection], note: Note | None = None) -> int:
         from promptctl.log.evidence import Note

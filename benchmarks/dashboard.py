@@ -1,0 +1,85 @@
+"""How fast the dashboard is over a big log, and how big its page gets.
+
+    python benchmarks/dashboard.py [--records 1000000] [--keep FOLDER]
+
+Makes a workspace whose log has that many calls of 90 days: 20 prompts, a new version of each every nine days, 3 models,
+2 labels, 2,000 users, a twentieth of them failed. Prints one line for each measurement and exits 1 where a target is
+missed. With `--keep` the workspace is made there, or taken from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from promptctl.log.records import Entry, Execution
+from promptctl.log.sqlite.store import SqliteStore
+from promptctl.log.stamps import new_id, utc_text
+
+DAYS, PROMPTS, VERSIONS, USERS = 90, 20, 10, 2_000
+MODELS = ("openai/gpt-4o-mini", "openai/gpt-4o", "anthropic/claude-haiku-4-5")
+ERRORS = ("rate_limited", "timeout", "server_error")
+FIRST = datetime(2026, 8, 1, tzinfo=UTC)
+MOST_S, MOST_BYTES = 5.0, 2_000_000
+
+
+def calls(records: int) -> Iterator[Entry]:
+    """Yield calls in the order of time: their number of a prompt, a user and a model is very uneven, as in life."""
+    chance = random.Random(1)
+    for number in range(records):
+        share = number / records
+        prompt = min(int(chance.expovariate(0.25)), PROMPTS - 1)
+        failed = chance.random() < 0.05
+        identifier = new_id()
+        version = 1 + int(share * VERSIONS)
+        execution = Execution(
+            id=identifier,
+            call_id=identifier,
+            started_at=utc_text(FIRST + timedelta(days=DAYS * share)),
+            source="api" if chance.random() < 0.8 else "run",
+            prompt=f"support/prompt-{prompt}",
+            prompt_name="Support",
+            digest=f"1:{version:064x}",
+            model=MODELS[min(int(chance.expovariate(1.5)), 2)],
+            status="error" if failed else "ok",
+            error_type=chance.choice(ERRORS) if failed else None,
+            version=version,
+            version_display=f"v{version} (3f2a9c1)",
+            commit="3f2a9c1" + "0" * 33,
+            label="production" if chance.random() < 0.9 else "staging",
+            provider="openai",
+            parameters={"temperature": 0, "max_tokens": 400},
+            input_tokens=chance.randrange(80, 400),
+            output_tokens=0 if failed else chance.randrange(10, 200),
+            cost_nano_usd=0 if failed else chance.randrange(20_000, 90_000),
+            price_source="bundled",
+            latency_ms=round(chance.lognormvariate(6, 1), 3),
+            finish_reason="stop",
+            user=f"user-{min(int(chance.expovariate(0.01)), USERS - 1)}",
+            tool_version="0.1.0",
+        )
+        yield Entry(execution, "metadata")
+
+
+def make_workspace(folder: Path, records: int) -> None:
+    (folder / "prompts/support").mkdir(parents=True)
+    (folder / "promptctl.yaml").write_text("model: openai/gpt-4o-mini\n")
+    for number in range(PROMPTS):
+        prompt = folder / f"prompts/support/prompt-{number}.prompt.yaml"
+        prompt.write_text("messages:\n  - role: user\n    content: Hello\n")
+    batch: list[Entry] = []
+    with SqliteStore(folder / ".promptctl/log.db") as log:
+        (folder / ".promptctl").mkdir(exist_ok=True)
+        for entry in calls(records):
+            batch.append(entry)
+            if len(batch) == 5_000:
+                log.append(batch)
+                batch.clear()
+        log.append(batch)

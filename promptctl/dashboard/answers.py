@@ -1,0 +1,309 @@
+"""The first screen: is anything wrong, what changed, what does it cost, each in one sentence with what it stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from shlex import quote
+from typing import TYPE_CHECKING, Any, Literal
+
+from promptctl.dashboard.facts import Fact
+from promptctl.dashboard.shifts import (
+    ALPHA,
+    LEAST_CALLS,
+    LEAST_COST,
+    LEAST_LATENCY,
+    LEAST_RATE,
+    PromptSteps,
+    Shift,
+    Shifts,
+    Windows,
+)
+from promptctl.dashboard.time_axis import moment_text
+from promptctl.files.wording import count, name_some, percent
+from promptctl.formats.budget_rules import amount_words
+
+if TYPE_CHECKING:
+    from promptctl.catalogue.budgets import BudgetStatus
+    from promptctl.dashboard.marks import Mark
+    from promptctl.experiments.report import ExperimentReport
+    from promptctl.log.results import EvaluationRow
+
+Level = Literal["alarm", "warning", "note"]
+_MOST_ITEMS = 50
+_BUDGET_WORDS: Mapping[str, tuple[Level, str]] = {
+    "disabled": ("alarm", "is disabled"),
+    "blocked": ("alarm", "lets no calls through"),
+    "exceeded": ("warning", "is over its limit"),
+    "warned": ("warning", "nears its limit"),
+}
+_DEAREST = 5
+_TEST = (
+    "Failed calls, invalid outputs, and replies that are slower or dearer than the middle one of both times are "
+    "compared by Fisher's exact test; where they come in bursts, so many count as fewer."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One thing that an answer stands on; `before` and `after` are its numbers, `command` shows more of it."""
+
+    level: Level
+    kind: str
+    text: str
+    prompt: str | None = None
+    at: str | None = None
+    before: float | None = None
+    after: float | None = None
+    command: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one question: a sentence, and what it stands on, the worst first."""
+
+    state: Literal["ok", "warning", "alarm", "unknown"]
+    sentence: str
+    items: tuple[Item, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {
+            "state": self.state,
+            "sentence": self.sentence,
+            "items": [asdict(item) for item in self.items[:_MOST_ITEMS]],
+            "left_out": max(0, len(self.items) - _MOST_ITEMS),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that the answers are read from."""
+
+    windows: Windows
+    before: Mapping[str, PromptSteps]
+    after: Mapping[str, PromptSteps]
+    shifts: Shifts
+    marks: Sequence[Mark]
+    budgets: Sequence[BudgetStatus]
+    experiments: Sequence[ExperimentReport]
+    evaluations: Sequence[EvaluationRow]
+    unpriced: Mapping[str, int]
+
+
+def rules(evidence: Evidence) -> list[str]:
+    """Return how the answers were found, a sentence each."""
+    recent, earlier, end = map(moment_text, (evidence.windows.recent, evidence.windows.earlier, evidence.windows.end))
+    comparisons = count(evidence.shifts.comparisons, "comparison")
+    least = (percent(LEAST_RATE), percent(LEAST_LATENCY), percent(LEAST_COST))
+    return [
+        f"Calls from {recent} to {end} are compared with those from {earlier} on, prompt by prompt.",
+        f"A prompt is compared if it had at least {LEAST_CALLS} calls in both; the others are named, not judged.",
+        _TEST,
+        f"All {comparisons} share {percent(ALPHA)}: if nothing changed, at most one page in a hundred says it did.",
+        "And it must matter: {} of calls, {} of the middle latency, {} of the cost of a reply.".format(*least),
+        "Replies from a cache or a recording count neither as latency nor as cost.",
+    ]
+
+
+def is_anything_wrong(evidence: Evidence) -> Answer:
+    """Return what is wrong by the rules."""
+    items = sorted(_wrong(evidence), key=lambda item: ("alarm", "warning", "note").index(item.level))
+    alarms = [item for item in items if item.level == "alarm"]
+    warnings = [item for item in items if item.level == "warning"]
+    total = _sum(evidence.after)
+    asked, failed = _asked(total), _failed(total)
+    some = f"{failed:,} of {count_of(asked, 'call')} failed" if failed else f"none of {count_of(asked, 'call')} failed"
+    if alarms or warnings:
+        worst = [*alarms, *warnings]
+        rest = f" And {count(len(worst) - 1, 'more thing')} below." if len(worst) > 1 else ""
+        return Answer("alarm" if alarms else "warning", worst[0].text + rest, tuple(items))
+    if not asked:
+        return Answer("unknown", f"There was no call {evidence.windows.words}, so nobody can tell.", tuple(items))
+    if len(evidence.shifts.thin) == len(evidence.after):
+        sentence = f"There are too few calls to compare {evidence.windows.words} with the time before: {some}."
+        return Answer("unknown", sentence, tuple(items))
+    return Answer("ok", f"Nothing is wrong by the rules of this page: {some} {evidence.windows.words}.", tuple(items))
+
+
+def _wrong(evidence: Evidence) -> Iterator[Item]:
+    known = {prompt for prompt, _, _ in evidence.shifts.failing}
+    for prompt, failed, asked in evidence.shifts.failing:
+        text, rate = (
+            f"{prompt} fails: {failed:,} of {count_of(asked, 'call')} {evidence.windows.words}.",
+            failed / asked,
+        )
+        yield Item(level="alarm", kind="failures", text=text, prompt=prompt, after=rate, command=_errors(prompt))
+    for shift in evidence.shifts.found:
+        if shift.is_worse and not (shift.measure == "failures" and shift.prompt in known):
+            yield _item(shift, evidence)
+    for budget in evidence.budgets:
+        if budget.state in _BUDGET_WORDS:
+            level, words = _BUDGET_WORDS[budget.state]
+            name = budget.rule.name
+            text = f"The budget {name} {words}: {budget.reason}."
+            yield Item(level=level, kind="budget", text=text, command=f"promptctl budget show {quote(name)}")
+    yield from map(_evaluation_item, (row for row in evidence.evaluations if row.totals.verdict == "failed"))
+    for report in evidence.experiments:
+        if report.voided and report.experiment.stopped is None:
+            name = report.experiment.name
+            text = f"Nothing follows from the experiment {name}: {report.voided[0]}."
+            command = f"promptctl experiment report {quote(name)}"
+            yield Item(level="warning", kind="experiment", text=text, prompt=report.experiment.prompt, command=command)
+    if evidence.unpriced:
+        replies = count_of(sum(evidence.unpriced.values()), "reply")
+        text = f"No price is known of {replies} of {name_some(sorted(evidence.unpriced))}: true costs are higher."
+        yield Item(level="warning", kind="unpriced", text=text, command="promptctl cost --by model")
+    if evidence.shifts.thin and len(evidence.shifts.thin) < len(evidence.after):
+        text = f"Too few calls to compare: {name_some(evidence.shifts.thin)}."
+        yield Item(level="note", kind="thin", text=text)
+
+
+def _evaluation_item(row: EvaluationRow) -> Item:
+    version = (row.version_display or "?").partition(" (")[0]
+    passed = f"{row.totals.passed:,} of {count_of(row.totals.cases, 'case')} passed"
+    return Item(
+        level="warning",
+        kind="evaluation",
+        text=f"{row.prompt} {version} failed its newest evaluation on {row.spec.dataset}: {passed}.",
+        prompt=row.prompt,
+        at=row.started_at,
+        command=f"promptctl results show {row.id[-8:]}",
+    )
+
+
+def what_changed(evidence: Evidence) -> Answer:
+    """Return label moves, new versions and what is different by more than chance, with what may be its cause."""
+    recent = moment_text(evidence.windows.recent)
+    marks = [mark for mark in evidence.marks if mark.at >= recent]
+    items = [_item(shift, evidence) for shift in evidence.shifts.found]
+    for mark in reversed(marks):
+        text = (
+            mark.text
+            + (f" by {mark.by}" if mark.by else "")
+            + (f": {mark.reason}" if mark.reason and mark.kind == "label" else "")
+        )
+        command = f"promptctl history {quote(mark.prompt)}" if mark.prompt else "promptctl budget history"
+        items.append(Item(level="note", kind=mark.kind, text=text, prompt=mark.prompt, at=mark.at, command=command))
+    kinds = [mark.kind for mark in marks]
+    parts = [
+        count(kinds.count("label"), "label move") if "label" in kinds else "",
+        count(kinds.count("version"), "new version") if "version" in kinds else "",
+        f"{count(kinds.count('budget'), 'event')} of budgets" if "budget" in kinds else "",
+        f"{count(len(evidence.shifts.found), 'number')} moved by more than chance" if evidence.shifts.found else "",
+    ]
+    said = ", ".join(filter(None, parts))
+    sentence = f"{said} {evidence.windows.words}." if said else f"Nothing changed {evidence.windows.words}."
+    return Answer("ok", sentence[0].upper() + sentence[1:], tuple(items))
+
+
+def what_does_it_cost(evidence: Evidence) -> Answer:
+    """Return the known cost of late beside that before, and the dearest prompts."""
+    late, early, windows = _sum(evidence.after), _sum(evidence.before), evidence.windows
+    spent, calls = late["cost_nano_usd"], _asked(late)
+    when = windows.words
+    if not calls:
+        return Answer("unknown", f"Nothing was called {when}.", ())
+    if not late["priced"] and late["unpriced"]:
+        return Answer("unknown", f"No price is known of {count_of(calls, 'call')} {when}.", ())
+    sentence = f"{money(spent)} {when} for {count_of(calls, 'call')}"
+    if early["calls"] and windows.is_even:
+        sentence += f"; {money(early['cost_nano_usd'])} for {count_of(_asked(early), 'call')} in the time before"
+    sentence += "."
+    if late["unpriced"]:
+        sentence += f" {count_of(late['unpriced'], 'reply')} more have no known price."
+    dearest = sorted(evidence.after, key=lambda name: -evidence.after[name].total["cost_nano_usd"])[:_DEAREST]
+    items = []
+    for prompt in dearest:
+        total = evidence.after[prompt].total
+        if total["cost_nano_usd"]:
+            share = percent(total["cost_nano_usd"] / spent)
+            text = f"{prompt}: {money(total['cost_nano_usd'])}, {share} of all, for {count_of(_asked(total), 'call')}."
+            before = evidence.before[prompt].total["cost_nano_usd"] if prompt in evidence.before else 0
+            items.append(
+                Item(
+                    level="note",
+                    kind="cost",
+                    text=text,
+                    prompt=prompt,
+                    before=before,
+                    after=total["cost_nano_usd"],
+                    command=f"promptctl cost --prompt {quote(prompt)} --by version",
+                )
+            )
+    return Answer("ok", sentence, tuple(items))
+
+
+def money(nano_usd: float) -> str:
+    """Return nano-USD as dollars with at most four digits that matter.
+
+    >>> money(1_234_567_890_000), money(12_345_678)
+    ('$1,234.57', '$0.01235')
+    """
+    if abs(nano_usd) >= 1_000_000_000:
+        return f"${nano_usd / 1e9:,.2f}"
+    return amount_words("usd", round(float(f"{nano_usd:.4g}")))
+
+
+def count_of(number: int, noun: str) -> str:
+    """Return `1 case`, `12,345 cases`, `2 replies`."""
+    several = f"{noun.removesuffix('y')}ies" if noun.endswith("ly") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else several}"
+
+
+def _item(shift: Shift, evidence: Evidence) -> Item:
+    step = "" if shift.at is None else f" on {moment_text(shift.at)[:10]}"
+    if shift.measure in ("failures", "invalid"):
+        what = "failed calls" if shift.measure == "failures" else "invalid outputs"
+        told = f"{percent(shift.after, 1)} {what}{step or ' ' + evidence.windows.words}"
+        told += (
+            f" ({count_of(shift.calls_after, 'call')}), {percent(shift.before, 1)} {'otherwise' if step else 'before'}"
+        )
+    elif shift.measure == "latency":
+        way = "slower" if shift.is_worse else "faster"
+        told = f"{way}: the middle reply took {_ms(shift.after)} {evidence.windows.words}, {_ms(shift.before)} before"
+    else:
+        way = "dearer" if shift.is_worse else "cheaper"
+        told = f"{way}: a reply cost {money(shift.after)} {evidence.windows.words}, {money(shift.before)} before"
+    cause, command = _cause(shift, evidence), f"promptctl log list --prompt {quote(shift.prompt)}"
+    return Item(
+        level="note" if not shift.is_worse else "alarm" if shift.measure == "failures" else "warning",
+        kind="burst" if shift.at is not None else shift.measure,
+        text=f"{shift.prompt}: {told}." + (f" Since then: {cause}." if cause else ""),
+        prompt=shift.prompt,
+        at=None if shift.at is None else moment_text(shift.at),
+        before=shift.before,
+        after=shift.after,
+        command=_errors(shift.prompt) if shift.measure == "failures" else command,
+    )
+
+
+def _cause(shift: Shift, evidence: Evidence) -> str:
+    """Return the moves and versions of a prompt that fell into the time of late: any of them may be the cause."""
+    recent = moment_text(evidence.windows.recent)
+    own = [mark for mark in evidence.marks if mark.prompt == shift.prompt and mark.at >= recent]
+    moves = [mark for mark in own if mark.kind == "label"] or own
+    return name_some([f"{mark.text} on {mark.at[:10]}" for mark in moves])
+
+
+def _errors(prompt: str) -> str:
+    return f"promptctl log list --prompt {quote(prompt)} --status error"
+
+
+def _ms(latency_ms: float) -> str:
+    return f"{latency_ms / 1000:.3g} s" if latency_ms >= 1000 else f"{latency_ms:.3g} ms"
+
+
+def _sum(side: Mapping[str, PromptSteps]) -> Fact:
+    total = Fact()
+    for prompt in side.values():
+        total.add(prompt.total)
+    return total
+
+
+def _asked(fact: Fact) -> int:
+    return fact["calls"] - fact["blocked"]
+
+
+def _failed(fact: Fact) -> int:
+    return max(0, _asked(fact) - fact["ok"])

@@ -1,0 +1,338 @@
+"""The dashboard of a workspace as one document: all that its page shows, and what `--json` prints."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from promptctl.catalogue.budgets import budget_statuses
+from promptctl.dashboard.answers import Evidence, is_anything_wrong, rules, what_changed, what_does_it_cost
+from promptctl.dashboard.facts import FactTable, Names, columns, fact_tables, growth_for
+from promptctl.dashboard.marks import marks
+from promptctl.dashboard.shifts import shifts, steps_by_prompt, windows_over
+from promptctl.dashboard.time_axis import SECONDS, TimeAxis, moment_text, seconds_of, step_for
+from promptctl.errors import PromptctlError
+from promptctl.evaluations.trend import newest_of_versions, trend_row
+from promptctl.experiments.drawing import experiments_now
+from promptctl.experiments.ending import report_of
+from promptctl.experiments.growth import growth
+from promptctl.files.wording import count
+from promptctl.log.call_totals import GROWTH
+from promptctl.log.filter import Filter
+from promptctl.log.stamps import utc_now
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.experiments.report import ExperimentReport
+    from promptctl.log.call_cells import CallCells, Step
+    from promptctl.log.call_totals import CallTotals
+    from promptctl.log.results import EvaluationRow
+
+_MOST_FACTS, _MOST_USER_FACTS, _MOST_LATENCIES = 8_000, 3_000, 60_000
+_MOST_EVALUATIONS, _MOST_SERIES, _MOST_VERSIONS = 2_000, 40, 60
+_MOST_ACCOUNTS, _MOST_EXAMPLES = 20, 20
+_LONGEST_EXAMPLE = 4_000
+_COST_DAYS = 15  # more than any window holds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DashboardRequest:
+    """The calls that a dashboard is of, by default all but those of evaluations.
+
+    With `with_content` it has examples of failures: what was sent and answered, as far as the log keeps it.
+    """
+
+    wanted: Filter = field(default_factory=lambda: Filter(source="app"))
+    with_content: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """All that a dashboard shows, as one JSON document. No content of calls is in it unless that was asked for."""
+
+    document: Mapping[str, Any]
+
+    @property
+    def answers(self) -> Sequence[tuple[str, str]]:
+        """The answers of the first screen, each with its state: is anything wrong, what changed, what does it cost."""
+        found = self.document["answers"]
+        return [(found[name]["state"], found[name]["sentence"]) for name in ("wrong", "changed", "cost")]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the document."""
+        return dict(self.document)
+
+
+def dashboard(context: Context, request: DashboardRequest) -> Dashboard:
+    """Gather the dashboard of a workspace from its log, its labels, its history and its settings."""
+    wanted, log, made_at = request.wanted, context.log, utc_now()
+    now = seconds_of(made_at)
+    cells = _cells(context, wanted, now)
+    first, last = (seconds_of(at) if at else now for at in (cells.first_at, cells.last_at))
+    end = min(now, seconds_of(wanted.until) - 1) if wanted.until else now
+    windows = windows_over(first, last, max(end, last))
+    axis = TimeAxis.over(first, windows.end, SECONDS[cells.step])
+    by_version, by_user = fact_tables(cells, axis)
+    prompts = {key.prompt for key in by_version.facts}
+    evaluated = list(_evaluated(context, wanted))
+    series = list(_series(evaluated, wanted))
+    prompts |= {each["prompt"] for each in series}
+    notes: list[str] = []
+    found = marks(context, prompts, wanted, moment_text(axis.first), moment_text(axis.end))
+    notes += found.notes
+    reports = list(_experiments(context, wanted, notes))
+    budgets = budget_statuses(context)
+    unpriced: dict[str, int] = defaultdict(int)
+    for (_, _, _, _, model, _), fact in by_version.facts.items():
+        unpriced[model] += fact["unpriced"]
+    before = steps_by_prompt(cells, windows.earlier, windows.recent)
+    after = steps_by_prompt(cells, windows.recent, windows.end + 1)
+    evidence = Evidence(
+        windows=windows,
+        before=before,
+        after=after,
+        shifts=shifts(before, after),
+        marks=found.marks,
+        budgets=budgets,
+        experiments=reports,
+        evaluations=_newest(evaluated),
+        unpriced={model: number for model, number in unpriced.items() if number},
+    )
+    by_version.narrow(_MOST_FACTS)
+    by_user.narrow(_MOST_USER_FACTS)
+    tables = (by_version, by_user)
+    coarser = growth_for(tables, _MOST_LATENCIES)
+    names = _names(tables, cells)
+    step = GROWTH**coarser
+    return Dashboard(
+        {
+            "scheme": 1,
+            "made_at": made_at,
+            "workspace": context.root.name,
+            "filter": _as_given(wanted),
+            "has_content": request.with_content,
+            "next": None if cells.first_at else _next(context),
+            "answers": {
+                "recent": {"since": moment_text(windows.recent), "until": moment_text(windows.end)},
+                "earlier": {"since": moment_text(windows.earlier), "until": moment_text(windows.recent)},
+                "wrong": is_anything_wrong(evidence).as_dict(),
+                "changed": what_changed(evidence).as_dict(),
+                "cost": what_does_it_cost(evidence).as_dict(),
+                "rules": rules(evidence),
+            },
+            "time": {
+                "step": axis.words,
+                "seconds": axis.width,
+                "zone": "UTC",
+                "starts": axis.starts() if cells.first_at else [],
+                "end": moment_text(axis.end),
+                "first_call_at": cells.first_at,
+                "last_call_at": cells.last_at,
+            },
+            "names": {kind: each.words for kind, each in names.items()},
+            "rests": {kind: each.rest for kind, each in names.items() if each.rest is not None},
+            "calls": columns(by_version, axis, "version", names, coarser),
+            "users": columns(by_user, axis, "user", names, coarser),
+            "latency_scale": {"growth": step, "relative_error": round((step - 1) / (step + 1), 4)},
+            "merged": list(_merged(tables, cells)),
+            "not_counted": _not_counted(context, wanted),
+            "unpriced_models": [{"model": model, "replies": n} for model, n in sorted(evidence.unpriced.items())],
+            "marks": [mark.as_dict() for mark in found.marks],
+            "marks_left_out": found.left_out,
+            "evaluations": series,
+            "experiments": [{**each.as_dict(), "growth": growth(log, each)} for each in reports],
+            "budgets": [_budget(each) for each in budgets],
+            "feedback": _feedback(cells, axis, names),
+            "examples": list(_examples(context, wanted)) if request.with_content else [],
+            "notes": notes,
+        }
+    )
+
+
+def _cells(context: Context, wanted: Filter, now: float) -> CallCells:
+    if context.log.is_new:
+        from promptctl.log.call_cells import CallCells
+
+        return CallCells()
+
+    def choose_step(first: str, last: str) -> tuple[Step, str]:
+        begin, end = seconds_of(first), windows_over(seconds_of(first), seconds_of(last), now).end
+        return step_for(begin, max(end, seconds_of(last))), moment_text(end - _COST_DAYS * SECONDS["day"])
+
+    return context.log.call_cells(wanted, choose_step)
+
+
+def _names(tables: Sequence[FactTable], cells: CallCells) -> dict[str, Names]:
+    """Return the names of each kind that facts and scores have."""
+    by_version, by_user = tables
+    keys = [key for table in tables for key in table.facts]
+    rests = {kind: len(by_version.rests.get("who" if kind == "version" else kind, ())) for kind in _REST_WORDS}
+    found: dict[str, set[str | None]] = {kind: {getattr(key, kind) for key in keys} for kind in _OF_KEYS}
+    found["version"] = {key.who for key in by_version.facts}
+    found["user"] = {key.who for key in by_user.facts}
+    found["error"] = {kind for table in tables for fact in table.facts.values() for kind in fact.failures}
+    found["feedback"] = {each.name for each in cells.scores}
+    for score in cells.scores:
+        found["prompt"].add(score.prompt)
+        found["version"].add(score.version)
+    words = {kind: f"{n:,} other {_REST_WORDS[kind]}" for kind, n in rests.items()}
+    return {kind: Names(names, words.get(kind, "others")) for kind, names in found.items()}
+
+
+_OF_KEYS = ("prompt", "label", "model", "source")
+_REST_WORDS = {"prompt": "prompts", "version": "versions", "label": "labels", "model": "models"}
+
+
+def _merged(tables: Sequence[FactTable], cells: CallCells) -> Iterator[dict[str, Any]]:
+    """Yield what is shown together as it is rare, in words."""
+    by_version, by_user = tables
+    for kind, words in _REST_WORDS.items():
+        if names := by_version.rests.get("who" if kind == "version" else kind):
+            text = f"{len(names):,} {words} with few calls are shown as one"
+            yield {"what": kind, "count": len(names), "text": text}
+    named = len({key.who for key in by_user.facts})
+    if cells.users > named:
+        text = f"the {named} users with most calls are shown by name, {cells.users - named:,} more are not"
+        yield {"what": "user", "count": cells.users - named, "text": text}
+
+
+def _not_counted(context: Context, wanted: Filter) -> dict[str, Any]:
+    """Return the calls that are left out: those of evaluations, and those whose rows were never kept or are gone."""
+    if context.log.is_new:
+        return {"evaluations": None, "without_row": None}
+    evaluations = None
+    if wanted.source == "app" and not (wanted.label or wanted.user):
+        totals = context.log.totals(replace(wanted, source="eval"), (), costs_only=True)
+        evaluations = totals[0] if totals else None
+    without = context.log.without_row(wanted, ("local_day",), costs_only=True)
+    return {"evaluations": _spent(evaluations), "without_row": _spent(without)}
+
+
+def _spent(totals: CallTotals | None) -> dict[str, Any] | None:
+    if totals is None or not totals.calls:
+        return None
+    return {"calls": totals.calls, "cost_nano_usd": totals.cost_nano_usd, "unpriced": totals.unpriced}
+
+
+def _evaluated(context: Context, wanted: Filter) -> Iterator[EvaluationRow]:
+    """Yield finished evaluations of whole datasets of the prompts that are meant, newest first, by today's ids."""
+    if context.log.is_new:
+        return
+    for row in context.log.evaluations(status="finished", limit=_MOST_EVALUATIONS):
+        prompt = wanted.current_id(row.prompt)
+        if row.spec.is_whole and _is_meant(prompt, wanted):
+            yield replace(row, prompt=prompt)
+
+
+def _is_meant(prompt: str, wanted: Filter) -> bool:
+    globs = (*wanted.prompts, *([wanted.prompt] if wanted.prompt else []))
+    return not globs or any(fnmatchcase(prompt, glob) for glob in globs)
+
+
+def _series(rows: Sequence[EvaluationRow], wanted: Filter) -> Iterator[dict[str, Any]]:
+    """Yield the evaluations of each prompt on each dataset with each model, a version's newest, oldest first."""
+    groups: dict[tuple[str, str, str], list[EvaluationRow]] = defaultdict(list)
+    for row in rows:
+        if wanted.model is None or fnmatchcase(row.model, wanted.model):
+            groups[row.prompt, row.spec.dataset, row.model].append(row)
+    for (prompt, dataset, model), of_group in list(groups.items())[:_MOST_SERIES]:
+        cases = of_group[0].spec.dataset_digest
+        newest = newest_of_versions(of_group)[:_MOST_VERSIONS]
+        shown = [asdict(trend_row(row, row.version, row.spec.dataset_digest == cases)) for row in reversed(newest)]
+        yield {"prompt": prompt, "dataset": dataset, "model": model, "rows": shown}
+
+
+def _newest(rows: Sequence[EvaluationRow]) -> list[EvaluationRow]:
+    """Return the newest evaluation of each prompt on each dataset; those of uncommitted changes are nobody's news."""
+    newest: dict[tuple[str, str], EvaluationRow] = {}
+    for row in rows:
+        if not row.is_dirty:
+            newest.setdefault((row.prompt, row.spec.dataset), row)
+    return list(newest.values())
+
+
+def _experiments(context: Context, wanted: Filter, notes: list[str]) -> Iterator[ExperimentReport]:
+    for experiment in experiments_now(context):
+        if _is_meant(experiment.prompt, wanted):
+            try:
+                yield report_of(context, experiment.name)
+            except PromptctlError as error:
+                notes.append(f"the experiment {experiment.name} has no report: {error.message}")
+
+
+def _budget(status: Any) -> dict[str, Any]:
+    data: dict[str, Any] = status.as_dict(is_whole=True)
+    return {**data, "accounts": data["accounts"][:_MOST_ACCOUNTS]}
+
+
+def _feedback(cells: CallCells, axis: TimeAxis, names: Mapping[str, Names]) -> dict[str, Any]:
+    """Return the scores of each name of feedback by time, prompt and version, in columns."""
+    sums: dict[tuple[int, ...], tuple[int, float]] = {}
+    for each in cells.scores:
+        key = (
+            axis.index(seconds_of(each.at)),
+            names["prompt"].numbers[each.prompt],
+            names["version"].numbers[each.version],
+            names["feedback"].numbers[each.name],
+        )
+        calls, total = sums.get(key, (0, 0.0))
+        sums[key] = calls + each.calls, total + each.total
+    rows = sorted(sums.items())
+    keys = {name: [key[place] for key, _ in rows] for place, name in enumerate(("time", "prompt", "version", "name"))}
+    totals = [round(total, 4) for _, (_, total) in rows]
+    return {"rows": len(rows), **keys, "calls": [calls for _, (calls, _) in rows], "total": totals}
+
+
+def _examples(context: Context, wanted: Filter) -> Iterator[dict[str, Any]]:
+    """Yield the newest failures with what was sent and answered, as far as the log keeps it, long texts cut."""
+    if context.log.is_new:
+        return
+    for status in ("error", "invalid_output"):
+        failed = replace(wanted, status=status, limit=_MOST_EXAMPLES // 2)
+        for each in context.log.executions(failed, with_content=True):
+            messages = each.messages or ()
+            asked = messages[-1].get("content") if messages else None
+            yield {
+                "execution": each.id,
+                "at": each.started_at,
+                "prompt": wanted.current_id(each.prompt),
+                "version": (each.version_display or "").partition(" (")[0] or None,
+                "model": each.model,
+                "status": status,
+                "error": each.error_type,
+                "message": _cut(each.error_message),
+                "input": _cut(asked),
+                "reply": _cut(each.reply),
+            }
+
+
+def _cut(value: Any) -> str | None:
+    from promptctl.files.wording import as_text
+
+    if value is None:
+        return None
+    text = as_text(value)
+    return text if len(text) <= _LONGEST_EXAMPLE else text[:_LONGEST_EXAMPLE] + "…"
+
+
+def _as_given(wanted: Filter) -> dict[str, Any]:
+    prompts = [*([wanted.prompt] if wanted.prompt else []), *wanted.prompts]
+    names = ("version", "label", "model", "user", "source", "since", "until")
+    return {"prompts": prompts, **{name: getattr(wanted, name) for name in names}}
+
+
+def _next(context: Context) -> dict[str, Any]:
+    """Return what to do where there is no call to show."""
+    ids = context.prompt_ids()
+    if not context.log.is_new and context.log.totals((Filter()), ()):
+        sentence = "No call is like this: evaluations are left out unless --source all is given."
+        return {
+            "sentence": sentence,
+            "commands": ["promptctl dashboard -o page.html --source all", "promptctl log list"],
+        }
+    if not ids:
+        return {"sentence": "There is no prompt yet.", "commands": ["promptctl new support/triage"]}
+    return {"sentence": f"No call yet of {count(len(ids), 'prompt')}.", "commands": [f"promptctl run {ids[0]}"]}

@@ -1,0 +1,119 @@
+"""Marks on the axis of time: moves of labels, new versions, and what happened to budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, Literal
+
+from promptctl.errors import GitError, HistoryIncomplete, PromptNotFound
+from promptctl.labels.chains import other_workspace, read_events
+from promptctl.labels.tags import LabelEvent
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.log.filter import Filter
+
+_MOST = 1_000
+_TOLD = ("blocked", "disabled", "exceeded", "enabled", "unknown")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Something that happened at a moment (UTC, ISO 8601), and that may be why numbers changed then."""
+
+    at: str
+    kind: Literal["label", "version", "budget"]
+    text: str
+    prompt: str | None = None
+    label: str | None = None
+    version: str | None = None
+    by: str | None = None
+    reason: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """All marks, oldest first, and notes on those that cannot be known here."""
+
+    marks: tuple[Mark, ...] = ()
+    left_out: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def marks(context: Context, prompts: Collection[str], wanted: Filter, since: str, until: str) -> Marks:
+    """Return the marks of these prompts and of all budgets in a stretch of time.
+
+    What this clone or this workspace has no history for is left out, and a note says why.
+    """
+    notes: list[str] = []
+    found: list[Mark] = []
+    try:
+        found += _versions(context, prompts, notes)
+        found += _label_moves(context, prompts, wanted)
+    except GitError as error:
+        notes.append(f"label moves and versions are not marked: {error.message}")
+    found += _budget_events(context)
+    inside = sorted((mark for mark in found if since <= mark.at < until), key=lambda mark: (mark.at, mark.text))
+    return Marks(tuple(inside[-_MOST:]), max(0, len(inside) - _MOST), tuple(notes))
+
+
+def _versions(context: Context, prompts: Collection[str], notes: list[str]) -> Iterator[Mark]:
+    moment = context.now()
+    if not moment.is_versioned:
+        raise GitError("the workspace is not in a Git repository")
+    for prompt in prompts:
+        with suppress(PromptNotFound):  # called once, and in no file any more
+            try:
+                entries = context.repository.versions_of(prompt, moment)
+            except HistoryIncomplete as error:
+                notes.append(f"new versions are not marked: {error.message}")
+                return
+            for entry in entries:
+                if entry.made is not None and entry.number is not None:
+                    version = f"v{entry.number}"
+                    yield Mark(
+                        at=entry.made.utc_date,
+                        kind="version",
+                        text=f"{prompt} {version}: {entry.made.subject}",
+                        prompt=prompt,
+                        version=version,
+                        by=entry.made.author,
+                        reason=entry.made.subject,
+                    )
+
+
+def _label_moves(context: Context, prompts: Collection[str], wanted: Filter) -> Iterator[Mark]:
+    moment = context.now()
+    tags = moment.label_tags
+    refs = [ref for chain in tags.chains.values() for ref in chain.values()]
+    for event in read_events(moment.git, refs, moment.label_trust):
+        if not isinstance(event, LabelEvent) or (prompt := wanted.current_id(event.prompt)) not in prompts:
+            continue
+        if other_workspace(moment.git, event) is not None:
+            continue
+        what = f"{prompt}@{event.label}"
+        text = f"{what} removed" if event.action == "remove" else f"{what} → {event.version}"
+        yield Mark(
+            at=event.date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            kind="label",
+            text=f"{text} ({event.action})" if event.action == "rollback" else text,
+            prompt=prompt,
+            label=event.label,
+            version=event.version,
+            by=event.actor,
+            reason=event.reason or None,
+        )
+
+
+def _budget_events(context: Context) -> Iterator[Mark]:
+    if not context.log.is_new:
+        for event in context.log.budget_events(limit=_MOST):
+            if event.kind in _TOLD:
+                yield Mark(at=event.at, kind="budget", text=event.words, reason=event.reason)

@@ -1,0 +1,90 @@
+"""The axis of time that every chart shares: buckets of one width, of UTC, from the first call to the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from promptctl.log.call_cells import Step
+
+_HOUR, _DAY = 3600, 86_400
+_WIDTHS = {  # each divides the next
+    900: "15 minutes",
+    _HOUR: "hour",
+    6 * _HOUR: "6 hours",
+    _DAY: "day",
+    7 * _DAY: "week",
+    28 * _DAY: "4 weeks",
+    84 * _DAY: "12 weeks",
+    336 * _DAY: "48 weeks",
+}
+_MONDAY = 4 * _DAY  # 5 January 1970 was one, and weeks begin there
+_MOST_BUCKETS = 120
+_QUARTERS_UP_TO, _HOURS_UP_TO = 2 * _DAY, 14 * _DAY
+
+
+@dataclass(frozen=True, slots=True)
+class TimeAxis:
+    """Buckets of `width` seconds each, from the one that holds the first moment to the one that holds the last."""
+
+    width: int
+    first: int
+    count: int
+
+    @classmethod
+    def over(cls, first: float, last: float, least: int) -> TimeAxis:
+        """Return the axis from the first to the last moment, in seconds, in no more buckets than a chart can show."""
+        for width in _WIDTHS:
+            axis = cls(width, 0, 0)._spanning(first, last)
+            if width >= least and axis.count <= _MOST_BUCKETS:
+                break
+        return axis
+
+    @property
+    def wider(self) -> TimeAxis | None:
+        """The same stretch in fewer buckets; None if these are the widest."""
+        width = next((each for each in _WIDTHS if each > self.width), None)
+        return None if width is None else replace(self, width=width)._spanning(self.first, self.end - 1)
+
+    @property
+    def end(self) -> int:
+        """The moment at which the last bucket ends, in seconds."""
+        return self.first + self.count * self.width
+
+    @property
+    def words(self) -> str:
+        """Words for one bucket: `day`, `6 hours`."""
+        return _WIDTHS[self.width]
+
+    def index(self, moment: float) -> int:
+        """Return the number of the bucket that holds a moment."""
+        return int(moment - self.first) // self.width
+
+    def starts(self) -> list[str]:
+        """Return the beginning of each bucket."""
+        return [moment_text(self.first + number * self.width) for number in range(self.count)]
+
+    def _spanning(self, first: float, last: float) -> TimeAxis:
+        offset = _MONDAY if self.width > _DAY else 0
+        begins = int(first - offset) // self.width * self.width + offset
+        return replace(self, first=begins, count=int(last - begins) // self.width + 1)
+
+
+def step_for(first: float, last: float) -> Step:
+    """Return the step in which calls of such a stretch of time, in seconds, are counted."""
+    if last - first <= _QUARTERS_UP_TO:
+        return "quarter"
+    return "hour" if last - first <= _HOURS_UP_TO else "day"
+
+
+SECONDS = {"quarter": 900, "hour": _HOUR, "day": _DAY}
+
+
+def seconds_of(moment: str) -> float:
+    """Return a moment as the log writes it, or the name of a step, in seconds since 1970."""
+    return datetime.fromisoformat(moment.removesuffix("Z")).replace(tzinfo=UTC).timestamp()
+
+
+def moment_text(seconds: float) -> str:
+    """Return a moment in seconds as documents have it: `2026-05-03T09:30:00Z`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,60 @@
+"""Two stretches of time compared: is a share of them different by more than chance explains?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import exp, lgamma
+
+Counts = Sequence[tuple[int, int]]
+"""Of each step of time how many there were, and how many of these had it."""
+
+
+def change_p(before: Counts, after: Counts) -> float:
+    """Return the two-sided p-value of Fisher's exact test that a share did not change.
+
+    Where shares differ from step to step by more than chance, as things come in bursts, so many count as fewer: all
+    numbers are divided by how much more they vary (Pearson's dispersion within both stretches).
+    """
+    dispersion = max(1.0, _dispersion(before, after))
+    n1, x1, n2, x2 = (
+        round(sum(step[place] for step in side) / dispersion) for side in (before, after) for place in (0, 1)
+    )
+    return min(1.0, 2 * min(fisher_tail(x2, n2, x1, n1), fisher_tail(x1, n1, x2, n2)))
+
+
+def fisher_tail(more: int, of: int, others: int, of_others: int) -> float:
+    """Return the chance of so many or more among `of`, if each of all was as likely to be one of them.
+
+    It is 1 for as many as are to be expected, or fewer.
+
+    >>> round(fisher_tail(3, 3, 0, 3), 3)
+    0.05
+    """
+    all_of_them, total = more + others, of + of_others
+    most = min(all_of_them, of)
+    if more * total <= all_of_them * of:
+        return 1.0
+    start = _log_choose(all_of_them, more) + _log_choose(total - all_of_them, of - more) - _log_choose(total, of)
+    term, tail = 1.0, 0.0
+    for number in range(more, most + 1):
+        tail += term
+        if term < tail * 1e-12:
+            break
+        rest = total - all_of_them - of + number + 1
+        term *= (all_of_them - number) * (of - number) / ((number + 1) * rest)
+    return min(1.0, exp(start) * tail)
+
+
+def _dispersion(*sides: Counts) -> float:
+    total, degrees = 0.0, 0
+    for side in sides:
+        steps = [step for step in side if step[0]]
+        share = sum(x for _, x in steps) / max(1, sum(n for n, _ in steps))
+        if 0 < share < 1 and len(steps) > 1:
+            total += sum((x - n * share) ** 2 / (n * share * (1 - share)) for n, x in steps)
+            degrees += len(steps) - 1
+    return total / degrees if degrees else 1.0
+
+
+def _log_choose(n: int, k: int) -> float:
+    return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
