@@ -9,12 +9,7 @@ missed. With `--keep` the workspace is made there, or taken from there.
 
 from __future__ import annotations
 
-import argparse
 import random
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -57,6 +57,8 @@ from promptctl.costs.compared import CostSide as CostSide
 from promptctl.costs.savings import Suggestion as Suggestion
 from promptctl.costs.savings import Suggestions as Suggestions
 from promptctl.costs.table import CostTable as CostTable
+from promptctl.dashboard.dashboard import Dashboard as Dashboard
+from promptctl.dashboard.dashboard import DashboardRequest as DashboardRequest
 from promptctl.datasets.adding import Added as Added
 from promptctl.datasets.cases import Case as Case
 from promptctl.datasets.dataset import Header as Header

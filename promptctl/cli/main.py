@@ -51,6 +51,7 @@ COMMANDS = (
     Command("log", "logs:app", "What ran, what it answered, what it cost.", RUN),
     Command("feedback", "feedback:give_feedback", "Score a logged call: was it good?", RUN),
     Command("cost", "cost:app", "What calls cost, and what would make them cheaper.", RUN),
+    Command("dashboard", "dashboard:show_dashboard", "Say if anything is wrong, what changed, what it costs.", RUN),
     Command("budget", "budgets:app", "What prompts may spend, and what is left.", RUN),
     Command("experiment", "experiments:app", "Versions compared on live calls.", RUN),
     Command("eval", "evaluate:evaluate", "Evaluate prompts over their datasets.", EVALUATE, REPLIES),

@@ -45,7 +45,7 @@ _TEST = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class AnswerItem:
     """One thing that an answer stands on; `before` and `after` are its numbers, `command` shows more of it."""
 
     level: Level
@@ -59,12 +59,12 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DashboardAnswer:
     """The answer to one question: a sentence, and what it stands on, the worst first."""
 
     state: Literal["ok", "warning", "alarm", "unknown"]
     sentence: str
-    items: tuple[Item, ...]
+    items: tuple[AnswerItem, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
@@ -77,7 +77,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Gathered:
     """All that the answers are read from."""
 
     windows: Windows
@@ -91,7 +91,7 @@ class Evidence:
     unpriced: Mapping[str, int]
 
 
-def rules(evidence: Evidence) -> list[str]:
+def rules(evidence: Gathered) -> list[str]:
     """Return how the answers were found, a sentence each."""
     recent, earlier, end = map(moment_text, (evidence.windows.recent, evidence.windows.earlier, evidence.windows.end))
     comparisons = count(evidence.shifts.comparisons, "comparison")
@@ -106,7 +106,7 @@ def rules(evidence: Evidence) -> list[str]:
     ]
 
 
-def is_anything_wrong(evidence: Evidence) -> Answer:
+def is_anything_wrong(evidence: Gathered) -> DashboardAnswer:
     """Return what is wrong by the rules."""
     items = sorted(_wrong(evidence), key=lambda item: ("alarm", "warning", "note").index(item.level))
     alarms = [item for item in items if item.level == "alarm"]
@@ -117,23 +117,27 @@ def is_anything_wrong(evidence: Evidence) -> Answer:
     if alarms or warnings:
         worst = [*alarms, *warnings]
         rest = f" And {count(len(worst) - 1, 'more thing')} below." if len(worst) > 1 else ""
-        return Answer("alarm" if alarms else "warning", worst[0].text + rest, tuple(items))
+        return DashboardAnswer("alarm" if alarms else "warning", worst[0].text + rest, tuple(items))
     if not asked:
-        return Answer("unknown", f"There was no call {evidence.windows.words}, so nobody can tell.", tuple(items))
+        return DashboardAnswer(
+            "unknown", f"There was no call {evidence.windows.words}, so nobody can tell.", tuple(items)
+        )
     if len(evidence.shifts.thin) == len(evidence.after):
         sentence = f"There are too few calls to compare {evidence.windows.words} with the time before: {some}."
-        return Answer("unknown", sentence, tuple(items))
-    return Answer("ok", f"Nothing is wrong by the rules of this page: {some} {evidence.windows.words}.", tuple(items))
+        return DashboardAnswer("unknown", sentence, tuple(items))
+    return DashboardAnswer(
+        "ok", f"Nothing is wrong by the rules of this page: {some} {evidence.windows.words}.", tuple(items)
+    )
 
 
-def _wrong(evidence: Evidence) -> Iterator[Item]:
+def _wrong(evidence: Gathered) -> Iterator[AnswerItem]:
     known = {prompt for prompt, _, _ in evidence.shifts.failing}
     for prompt, failed, asked in evidence.shifts.failing:
         text, rate = (
             f"{prompt} fails: {failed:,} of {count_of(asked, 'call')} {evidence.windows.words}.",
             failed / asked,
         )
-        yield Item(level="alarm", kind="failures", text=text, prompt=prompt, after=rate, command=_errors(prompt))
+        yield AnswerItem(level="alarm", kind="failures", text=text, prompt=prompt, after=rate, command=_errors(prompt))
     for shift in evidence.shifts.found:
         if shift.is_worse and not (shift.measure == "failures" and shift.prompt in known):
             yield _item(shift, evidence)
@@ -142,27 +146,29 @@ def _wrong(evidence: Evidence) -> Iterator[Item]:
             level, words = _BUDGET_WORDS[budget.state]
             name = budget.rule.name
             text = f"The budget {name} {words}: {budget.reason}."
-            yield Item(level=level, kind="budget", text=text, command=f"promptctl budget show {quote(name)}")
+            yield AnswerItem(level=level, kind="budget", text=text, command=f"promptctl budget show {quote(name)}")
     yield from map(_evaluation_item, (row for row in evidence.evaluations if row.totals.verdict == "failed"))
     for report in evidence.experiments:
         if report.voided and report.experiment.stopped is None:
             name = report.experiment.name
             text = f"Nothing follows from the experiment {name}: {report.voided[0]}."
             command = f"promptctl experiment report {quote(name)}"
-            yield Item(level="warning", kind="experiment", text=text, prompt=report.experiment.prompt, command=command)
+            yield AnswerItem(
+                level="warning", kind="experiment", text=text, prompt=report.experiment.prompt, command=command
+            )
     if evidence.unpriced:
         replies = count_of(sum(evidence.unpriced.values()), "reply")
         text = f"No price is known of {replies} of {name_some(sorted(evidence.unpriced))}: true costs are higher."
-        yield Item(level="warning", kind="unpriced", text=text, command="promptctl cost --by model")
+        yield AnswerItem(level="warning", kind="unpriced", text=text, command="promptctl cost --by model")
     if evidence.shifts.thin and len(evidence.shifts.thin) < len(evidence.after):
         text = f"Too few calls to compare: {name_some(evidence.shifts.thin)}."
-        yield Item(level="note", kind="thin", text=text)
+        yield AnswerItem(level="note", kind="thin", text=text)
 
 
-def _evaluation_item(row: EvaluationRow) -> Item:
+def _evaluation_item(row: EvaluationRow) -> AnswerItem:
     version = (row.version_display or "?").partition(" (")[0]
     passed = f"{row.totals.passed:,} of {count_of(row.totals.cases, 'case')} passed"
-    return Item(
+    return AnswerItem(
         level="warning",
         kind="evaluation",
         text=f"{row.prompt} {version} failed its newest evaluation on {row.spec.dataset}: {passed}.",
@@ -172,7 +178,7 @@ def _evaluation_item(row: EvaluationRow) -> Item:
     )
 
 
-def what_changed(evidence: Evidence) -> Answer:
+def what_changed(evidence: Gathered) -> DashboardAnswer:
     """Return label moves, new versions and what is different by more than chance, with what may be its cause."""
     recent = moment_text(evidence.windows.recent)
     marks = [mark for mark in evidence.marks if mark.at >= recent]
@@ -184,7 +190,9 @@ def what_changed(evidence: Evidence) -> Answer:
             + (f": {mark.reason}" if mark.reason and mark.kind == "label" else "")
         )
         command = f"promptctl history {quote(mark.prompt)}" if mark.prompt else "promptctl budget history"
-        items.append(Item(level="note", kind=mark.kind, text=text, prompt=mark.prompt, at=mark.at, command=command))
+        items.append(
+            AnswerItem(level="note", kind=mark.kind, text=text, prompt=mark.prompt, at=mark.at, command=command)
+        )
     kinds = [mark.kind for mark in marks]
     parts = [
         count(kinds.count("label"), "label move") if "label" in kinds else "",
@@ -194,18 +202,18 @@ def what_changed(evidence: Evidence) -> Answer:
     ]
     said = ", ".join(filter(None, parts))
     sentence = f"{said} {evidence.windows.words}." if said else f"Nothing changed {evidence.windows.words}."
-    return Answer("ok", sentence[0].upper() + sentence[1:], tuple(items))
+    return DashboardAnswer("ok", sentence[0].upper() + sentence[1:], tuple(items))
 
 
-def what_does_it_cost(evidence: Evidence) -> Answer:
+def what_does_it_cost(evidence: Gathered) -> DashboardAnswer:
     """Return the known cost of late beside that before, and the dearest prompts."""
     late, early, windows = _sum(evidence.after), _sum(evidence.before), evidence.windows
     spent, calls = late["cost_nano_usd"], _asked(late)
     when = windows.words
     if not calls:
-        return Answer("unknown", f"Nothing was called {when}.", ())
+        return DashboardAnswer("unknown", f"Nothing was called {when}.", ())
     if not late["priced"] and late["unpriced"]:
-        return Answer("unknown", f"No price is known of {count_of(calls, 'call')} {when}.", ())
+        return DashboardAnswer("unknown", f"No price is known of {count_of(calls, 'call')} {when}.", ())
     sentence = f"{money(spent)} {when} for {count_of(calls, 'call')}"
     if early["calls"] and windows.is_even:
         sentence += f"; {money(early['cost_nano_usd'])} for {count_of(_asked(early), 'call')} in the time before"
@@ -221,7 +229,7 @@ def what_does_it_cost(evidence: Evidence) -> Answer:
             text = f"{prompt}: {money(total['cost_nano_usd'])}, {share} of all, for {count_of(_asked(total), 'call')}."
             before = evidence.before[prompt].total["cost_nano_usd"] if prompt in evidence.before else 0
             items.append(
-                Item(
+                AnswerItem(
                     level="note",
                     kind="cost",
                     text=text,
@@ -231,7 +239,7 @@ def what_does_it_cost(evidence: Evidence) -> Answer:
                     command=f"promptctl cost --prompt {quote(prompt)} --by version",
                 )
             )
-    return Answer("ok", sentence, tuple(items))
+    return DashboardAnswer("ok", sentence, tuple(items))
 
 
 def money(nano_usd: float) -> str:
@@ -251,7 +259,7 @@ def count_of(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else several}"
 
 
-def _item(shift: Shift, evidence: Evidence) -> Item:
+def _item(shift: Shift, evidence: Gathered) -> AnswerItem:
     step = "" if shift.at is None else f" on {moment_text(shift.at)[:10]}"
     if shift.measure in ("failures", "invalid"):
         what = "failed calls" if shift.measure == "failures" else "invalid outputs"
@@ -266,7 +274,7 @@ def _item(shift: Shift, evidence: Evidence) -> Item:
         way = "dearer" if shift.is_worse else "cheaper"
         told = f"{way}: a reply cost {money(shift.after)} {evidence.windows.words}, {money(shift.before)} before"
     cause, command = _cause(shift, evidence), f"promptctl log list --prompt {quote(shift.prompt)}"
-    return Item(
+    return AnswerItem(
         level="note" if not shift.is_worse else "alarm" if shift.measure == "failures" else "warning",
         kind="burst" if shift.at is not None else shift.measure,
         text=f"{shift.prompt}: {told}." + (f" Since then: {cause}." if cause else ""),
@@ -278,7 +286,7 @@ def _item(shift: Shift, evidence: Evidence) -> Item:
     )
 
 
-def _cause(shift: Shift, evidence: Evidence) -> str:
+def _cause(shift: Shift, evidence: Gathered) -> str:
     """Return the moves and versions of a prompt that fell into the time of late: any of them may be the cause."""
     recent = moment_text(evidence.windows.recent)
     own = [mark for mark in evidence.marks if mark.prompt == shift.prompt and mark.at >= recent]

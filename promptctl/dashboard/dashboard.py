@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.budgets import budget_statuses
-from promptctl.dashboard.answers import Evidence, is_anything_wrong, rules, what_changed, what_does_it_cost
+from promptctl.dashboard.answers import Gathered, is_anything_wrong, rules, what_changed, what_does_it_cost
 from promptctl.dashboard.facts import FactTable, Names, columns, fact_tables, growth_for
 from promptctl.dashboard.marks import marks
 from promptctl.dashboard.shifts import shifts, steps_by_prompt, windows_over
 from promptctl.dashboard.time_axis import SECONDS, TimeAxis, moment_text, seconds_of, step_for
 from promptctl.errors import PromptctlError
-from promptctl.evaluations.trend import newest_of_versions, trend_row
+from promptctl.evaluations.trend import Trend, newest_of_versions, trend_row
 from promptctl.experiments.drawing import experiments_now
 from promptctl.experiments.ending import report_of
 from promptctl.experiments.growth import growth
@@ -35,6 +35,10 @@ _MOST_FACTS, _MOST_USER_FACTS, _MOST_LATENCIES = 8_000, 3_000, 60_000
 _MOST_EVALUATIONS, _MOST_SERIES, _MOST_VERSIONS = 2_000, 40, 60
 _MOST_ACCOUNTS, _MOST_EXAMPLES = 20, 20
 _LONGEST_EXAMPLE = 4_000
+_FILTERS = (
+    "version", "label", "model", "user", "session", "search", "feedback", "experiment", "arm", "source", "since",
+    "until",
+)  # fmt: skip
 _COST_DAYS = 15  # more than any window holds
 
 
@@ -90,7 +94,7 @@ def dashboard(context: Context, request: DashboardRequest) -> Dashboard:
         unpriced[model] += fact["unpriced"]
     before = steps_by_prompt(cells, windows.earlier, windows.recent)
     after = steps_by_prompt(cells, windows.recent, windows.end + 1)
-    evidence = Evidence(
+    evidence = Gathered(
         windows=windows,
         before=before,
         after=after,
@@ -241,8 +245,8 @@ def _series(rows: Sequence[EvaluationRow], wanted: Filter) -> Iterator[dict[str,
     for (prompt, dataset, model), of_group in list(groups.items())[:_MOST_SERIES]:
         cases = of_group[0].spec.dataset_digest
         newest = newest_of_versions(of_group)[:_MOST_VERSIONS]
-        shown = [asdict(trend_row(row, row.version, row.spec.dataset_digest == cases)) for row in reversed(newest)]
-        yield {"prompt": prompt, "dataset": dataset, "model": model, "rows": shown}
+        shown = (trend_row(row, row.version, row.spec.dataset_digest == cases) for row in reversed(newest))
+        yield Trend(prompt, dataset, model, tuple(shown)).as_dict()
 
 
 def _newest(rows: Sequence[EvaluationRow]) -> list[EvaluationRow]:
@@ -320,8 +324,7 @@ def _cut(value: Any) -> str | None:
 
 def _as_given(wanted: Filter) -> dict[str, Any]:
     prompts = [*([wanted.prompt] if wanted.prompt else []), *wanted.prompts]
-    names = ("version", "label", "model", "user", "source", "since", "until")
-    return {"prompts": prompts, **{name: getattr(wanted, name) for name in names}}
+    return {"prompts": prompts, **{name: getattr(wanted, name) for name in _FILTERS}}
 
 
 def _next(context: Context) -> dict[str, Any]:

@@ -126,13 +126,14 @@ class FactTable:
             for key, fact in self.facts.items():
                 name = getattr(key, kind)
                 attempts[name] = attempts.get(name, 0) + fact["attempts"]
-            names = sorted(attempts, key=lambda name: (name != REST, -attempts[name], str(name)))
+            names = sorted(attempts.keys() - {REST}, key=lambda name: (-attempts[name], str(name)))
             self._merge(kind, {(None, name) for name in names[most[kind] :]})
         last_use: dict[tuple[str, Any], int] = {}
         for key in self.facts:
-            used = key.prompt, key.who
-            last_use[used] = max(key.time, last_use.get(used, 0))
-        newest = sorted(last_use, key=lambda used: (used[0], used[1] != REST, -last_use[used], str(used[1])))
+            if key.who != REST:
+                used = key.prompt, key.who
+                last_use[used] = max(key.time, last_use.get(used, 0))
+        newest = sorted(last_use, key=lambda used: (used[0], -last_use[used], str(used[1])))
         rare: set[tuple[str | None, Any]] = set()
         for _, of_prompt in groupby(newest, itemgetter(0)):
             rare.update(list(of_prompt)[most["version"] :])

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from promptctl.workspace.budgets import Budgets
     from promptctl.workspace.completion import Word
     from promptctl.workspace.costs import Costs
+    from promptctl.workspace.dashboards import Dashboards
     from promptctl.workspace.datasets import Datasets
     from promptctl.workspace.experiments import Experiments
     from promptctl.workspace.feedback import FeedbackOptions
@@ -62,6 +63,8 @@ if TYPE_CHECKING:
     from promptctl.workspace.log import Log
     from promptctl.workspace.results import Results
     from promptctl.workspace.snapshots import Snapshots
+
+_AS_SETTINGS_SAY: Mapping[str, Any] = MappingProxyType({})
 
 
 def open_workspace(
@@ -209,6 +212,7 @@ class Workspace:
     judges: Judges = _part("judges", "The judges, and people who label replies in their place.", "_waiting")
     log: Log = _part("log", "The log of all calls: what ran, its answer, its cost.")
     costs: Costs = _part("costs", "The costs of calls.")
+    dashboard: Dashboards = _part("dashboards", "The dashboard over the log, the labels and the evaluations; call it.")
     budgets: Budgets = _part("budgets", "The rules of spending, with what is spent of each.")
     experiments: Experiments = _part("experiments", "Versions of a prompt compared on live calls.")
     results: Results = _part("results", "Evaluations of the past.")
@@ -459,7 +463,7 @@ class Workspace:
         self,
         request: EvaluationRequest,
         base: str | None = None,
-        rule: GateRule | Mapping[str, Any] = MappingProxyType({}),
+        rule: GateRule | Mapping[str, Any] = _AS_SETTINGS_SAY,
         on_progress: OnProgress | None = None,
     ) -> Against:
         """Evaluate prompts beside an earlier version of them over the same cases, and compare.
@@ -472,9 +476,7 @@ class Workspace:
 
         return evaluate_against(self.context.fresh(), self._loop, request, base, rule, on_progress)
 
-    def compare(
-        self, base_id: str, head_id: str, rule: GateRule | Mapping[str, Any] = MappingProxyType({})
-    ) -> Compared:
+    def compare(self, base_id: str, head_id: str, rule: GateRule | Mapping[str, Any] = _AS_SETTINGS_SAY) -> Compared:
         """Compare two evaluations of the log; nothing is asked of a model. See `evaluate_against` for `rule`."""
         from promptctl.workspace.evaluating import compare
 

@@ -28,6 +28,7 @@ _TASKS = {
     **dict.fromkeys(("prompts", "suggest", "complete"), ("a list of prompts", _SHOW)),
     "standing": ("the state of a workspace", _SHOW),
     "page": ("a prompt's page", _SHOW),
+    "dashboard": ("a dashboard",),
     "history": ("a history",),
     "diff": ("a difference",),
     "copy": ("a copy",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -18,7 +19,7 @@ from promptctl.log.call_totals import SUMS, Dimension
 from promptctl.log.evidence import Erasure, Note
 from promptctl.log.feedback import Feedback
 from promptctl.log.filter import Filter
-from promptctl.log.records import Content, Entry, Execution
+from promptctl.log.records import Content, CostCorrection, Entry, Execution
 from promptctl.log.redaction import Redactor
 from promptctl.log.results import EvaluationRow, EvaluationSpec, ResultDetail, ResultRow, Totals
 from promptctl.log.retention import Pruned, Retention
@@ -32,6 +33,8 @@ SECRET = "correct-horse"
 OLD = "2026-01-01T00:00:00.000Z"
 CUT = "2026-03-01T00:00:00.000Z"
 NEW = "2026-05-01T00:00:00.000Z"
+
+CELL_SUMS = ("attempts", "input_tokens", "output_tokens", "cached_tokens", "priced", "unpriced")
 
 OpenStore = Callable[[Path], AbstractContextManager[Store]]
 
@@ -1069,3 +1072,58 @@ def test_the_calls_of_an_experiment_come_whole_and_in_order_with_their_scores(lo
     assert [each.scores for each in log.outcomes("tone", ["resolved"])][2] == {"resolved": 0.0}
     assert [each.arm for each in log.outcomes("tone", ["resolved"], until=late.started_at)] == ["control", None]
     assert list(log.outcomes("other")) == []
+
+
+@pytest.mark.parametrize("wanted", [{}, {"source": "app"}, {"prompt": "b/*", "status": "error"}, {"version": 1}])
+def test_cells_add_up_to_the_totals_of_the_rows(log: Store, wanted: dict[str, Any]) -> None:
+    log.append([Entry(each) for each in make_some(400)])
+
+    found = log.call_cells(Filter(**wanted), lambda _first, _last: ("day", OLD))
+
+    by_day = {row.group["day"]: row for row in log.totals(Filter(**wanted), ("day",))}
+    assert found.cells.keys() == by_day.keys()
+    for day, cells in found.cells.items():
+        row, histogram = by_day[day], Counter[int]()
+        for sums in cells.values():
+            histogram.update(sums.latencies)
+        assert histogram == row.histogram
+        for theirs, ours in (("known_cost_nano_usd", "cost_nano_usd"), *((name, name) for name in CELL_SUMS)):
+            assert sum(getattr(sums, ours) for sums in cells.values()) == getattr(row, theirs), theirs
+
+
+def test_a_cell_says_what_its_attempts_have_in_common(log: Store) -> None:
+    log.append([
+        Entry(make(id="018f-1", call_id="c", status="error", error_type="timeout", started_at=NEW, user="ada")),
+        Entry(make(id="018f-2", call_id="c", attempt=2, started_at=NEW, user="ada", cost_nano_usd=5)),
+        Entry(make(reply_source="cache", started_at=NEW, user=None, label=None, cost_nano_usd=0)),
+    ])  # fmt: skip
+
+    [cells] = log.call_cells(Filter(), lambda _first, _last: ("hour", OLD)).cells.values()
+
+    assert sorted(
+        (key.status, key.is_later, key.error or "", key.user or "", sums.attempts) for key, sums in cells.items()
+    ) == [
+        ("error", False, "timeout", "ada", 1),
+        ("ok", False, "", "", 1),
+        ("ok", True, "", "ada", 1),
+    ]
+    [later] = [sums for key, sums in cells.items() if key.is_later]
+    assert sum(later.costs.values()) == sum(later.latencies.values()) == 1
+    [reused] = [sums for key, sums in cells.items() if key.reply_source == "cache"]
+    assert not reused.costs
+    assert not reused.latencies
+
+
+def test_cells_have_corrected_costs_todays_ids_and_the_users_with_most_calls_by_name(log: Store) -> None:
+    calls = [make(user=f"user-{number % 20}", started_at=NEW, prompt="old") for number in range(60)]
+    calls += [make(user=f"user-{number}", started_at=NEW, prompt="new") for number in range(12)]
+    log.append([Entry(each) for each in calls])
+    log.correct_costs({calls[0].id: CostCorrection(NEW, 27_000, 1_000_000, "file")})
+
+    found = log.call_cells(Filter(renames={"old": "new"}), lambda _first, _last: ("day", OLD))
+
+    [cells] = found.cells.values()
+    assert {key.prompt for key in cells} == {"new"}
+    assert {key.user for key in cells} == {*(f"user-{number}" for number in range(12)), ""}
+    assert found.users == 20
+    assert sum(sums.cost_nano_usd for sums in cells.values()) == 71 * 27_000 + 1_000_000

@@ -1,0 +1,66 @@
+"""`promptctl dashboard`: is anything wrong, what changed, what does it cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from promptctl.cli import options
+from promptctl.cli.call_filter import FilterOptions
+from promptctl.cli.options import grouped
+from promptctl.cli.output import say, say_json, say_wrapped, tell, tell_hint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EXAMPLES = """\
+  promptctl dashboard --since 30d --prompt "support/*"
+  promptctl dashboard --json"""
+
+_QUESTIONS = {"wrong": "Is anything wrong?", "changed": "What changed?", "cost": "What does it cost?"}
+_MOST = 5
+
+
+@grouped
+def show_dashboard(
+    context: typer.Context,
+    filters: FilterOptions,
+    with_content: Annotated[
+        bool,
+        typer.Option("--with-content", help="Show failed calls with what was sent and answered, if that is kept."),
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Say if anything is wrong, what changed, and what it costs."""
+    from promptctl import DashboardRequest
+
+    workspace = options.workspace_of(context)
+    found = workspace.dashboard(DashboardRequest(wanted=filters.filter, with_content=with_content))
+    document = found.as_dict()
+    if as_json:
+        say_json(document)
+    else:
+        _say(document)
+
+
+def _say(document: Mapping[str, Any]) -> None:
+    if document["next"] is not None:
+        tell(document["next"]["sentence"])
+        for command in document["next"]["commands"]:
+            tell_hint(command)
+        return
+    for number, (name, question) in enumerate(_QUESTIONS.items()):
+        if number:
+            say()
+        answer = document["answers"][name]
+        say_wrapped(question, bold=True)
+        say_wrapped(answer["sentence"])
+        for item in answer["items"][:_MOST]:
+            if item["text"] not in answer["sentence"]:
+                say_wrapped(f"- {item['text']}", "  ")
+        more = len(answer["items"]) + answer["left_out"] - _MOST
+        if more > 0:
+            say_wrapped(f"and {more:,} more: promptctl dashboard --json", "  ", dim=True)
+    for note in document["notes"]:
+        tell(note)
