@@ -86,13 +86,14 @@ class PromptSummary:
         }
 
 
-def warn_of_sparse_checkout(parts: Context) -> None:
-    """Warn of prompts that are not checked out: what looks at all prompts does not see them."""
+def warned_of_sparse_checkout(parts: Context) -> Context:
+    """Return the parts as of now; warn of prompts that are not checked out, as what looks at all does not see them."""
     from promptctl.files.wording import count
     from promptctl.git.trees import CHECK_OUT
 
     if number := len(parts.prompts_not_checked_out()):
         parts.warn(f"{count(number, 'prompt')} {'is' if number == 1 else 'are'} not checked out: {CHECK_OUT}")
+    return parts.fresh()
 
 
 def list_prompts(parts: Context, wanted: PromptFilter | None = None) -> list[PromptSummary]:

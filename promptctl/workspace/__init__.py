@@ -230,10 +230,9 @@ class Workspace:
 
         One whose file is wrong is there with its problem.
         """
-        from promptctl.catalogue.listing import list_prompts, warn_of_sparse_checkout
+        from promptctl.catalogue.listing import list_prompts, warned_of_sparse_checkout
 
-        warn_of_sparse_checkout(self.context)
-        return list_prompts(self.context.fresh(), wanted)
+        return list_prompts(warned_of_sparse_checkout(self.context), wanted)
 
     def suggest(self, wanted: PromptFilter) -> list[tuple[str, str]]:
         """Return fields of a filter that means no prompt, each with the value that may have been meant."""
@@ -312,11 +311,10 @@ class Workspace:
 
         Raises `UsageError` for a path that names no file of the workspace.
         """
-        from promptctl.catalogue.listing import warn_of_sparse_checkout
+        from promptctl.catalogue.listing import warned_of_sparse_checkout
         from promptctl.experiments.checking import validate
 
-        warn_of_sparse_checkout(self.context)
-        return validate(self.context.fresh(), [self.context.inside(path) for path in paths])
+        return validate(warned_of_sparse_checkout(self.context), [self.context.inside(path) for path in paths])
 
     def lint(self, paths: Sequence[str | os.PathLike[str]] = (), **options: Unpack[LintOptions]) -> LintReport:
         """Return what is risky or poor style in every prompt, or in the files at or below `paths`.
