@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.catalogue.blamed import Blame, BlamedLine, BlamedPart, FilledInput, LiveMove
 from promptctl.catalogue.blamed_files import BlamedFiles
 from promptctl.catalogue.executed_version import ExecutedVersion
+from promptctl.catalogue.page import UnaskedThen
 from promptctl.errors import GitError, WorkspaceError
 from promptctl.files.names import SETTINGS
 from promptctl.prompts.prompt import MISSING
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 _LIKE_AN_ID = re.compile(r"[0-9a-f][0-9a-f-]{3,35}")
 
 
-def blame(parts: Context, wanted: str, unasked: Callable[[Moment, Sequence[LabelEvent]], Set[str]]) -> Blame:
+def blame(parts: Context, wanted: str, unasked: UnaskedThen) -> Blame:
     """Return who made each line of what a model saw, by a ref or an execution, and what put it live.
 
     An execution is named by its id or a unique beginning or end of at least 4 characters. Nothing is asked of a remote.

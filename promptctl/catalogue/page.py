@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.history import made_by
 from promptctl.catalogue.references import Reference, references_to
 from promptctl.errors import WorkspaceError
+from promptctl.log.stamps import parse_moment
 from promptctl.prompts.prompt import MISSING, Input, Message, Placeholder, Prompt
+from promptctl.versions.at_time import ref_at
 from promptctl.versions.former_ids import former_ids, live_labels
+from promptctl.versions.refs import parse_ref
 
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.git.commits import CommitInfo
     from promptctl.labels.chains import LabelState
+    from promptctl.labels.tags import LabelEvent
     from promptctl.log.call_totals import CallTotals
     from promptctl.log.records import Execution
+    from promptctl.versions.moment import Moment
     from promptctl.versions.prompt_at_version import PromptAtVersion
+
+
+UnaskedThen = Callable[["Moment", Sequence["LabelEvent"]], Set[str]]
+"""Returns the tag objects of those moves that were made when no signature was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +41,8 @@ class Page:
     `made` is the commit that made the version, or that uncommitted changes are based on. `labels` are the prompt's
     live ones, whatever version they name. `datasets` are paths of the work tree; `named_by` are the other places there
     that name the prompt, and `copies` the prompts that were copied from it. `totals` and `latest` are those of
-    every version, under every id that the prompt had; None if it was never called.
+    every version, under every id that the prompt had; None if it was never called. `at` is the time that the version is
+    of, None for now, and `move` that of the label which named it then.
     """
 
     at_version: PromptAtVersion
@@ -41,6 +53,8 @@ class Page:
     latest: Execution | None = None
     named_by: Sequence[Reference] = ()
     copies: Sequence[str] = ()
+    at: str | None = None
+    move: LabelEvent | None = None
 
     @property
     def prompt(self) -> Prompt:
@@ -108,13 +122,29 @@ class Page:
             "datasets": list(self.datasets),
             "totals": self.totals.as_dict() if self.totals else None,
             "latest_call": self.latest.as_dict() if self.latest else None,
+            **({} if self.at is None else {"at": self.at, "move": self.move.as_dict() if self.move else None}),
         }
 
 
-def page(parts: Context, ref: str) -> Page:
-    """Return the page about what a ref names. Raises what resolving it raises; what else is missing is left out."""
-    moment = parts.now()
-    at_version = parts.prompt(ref)
+def page(
+    parts: Context,
+    ref: str,
+    at: str | None = None,
+    unasked: Callable[[Moment, Sequence[LabelEvent]], Set[str]] | None = None,
+) -> Page:
+    """Return the page about what a ref names, or named at a time; see `ref_at`.
+
+    Raises what resolving the ref raises. Whatever else is missing is left out.
+    """
+    moment, move = parts.now(), None
+    if at is None:
+        at_version = parts.prompt(ref)
+    else:
+        at = parse_moment(at)
+        then, move = ref_at(moment, parse_ref(ref), datetime.fromisoformat(at), unasked and partial(unasked, moment))
+        at_version = parts.prompt(str(then))
+        version = replace(at_version.version, label=None if move is None else move.label)
+        at_version = replace(at_version, version=version)
     prompt = at_version.prompt
     former = former_ids(moment, prompt.id)
     made = None
@@ -136,6 +166,8 @@ def page(parts: Context, ref: str) -> Page:
         latest=latest,
         named_by=[each for each in named if each.kind != "copy"],
         copies=sorted(each.name for each in named if each.kind == "copy"),
+        at=at,
+        move=move,
     )
 
 

@@ -80,6 +80,12 @@ class FilterOptions:
         ),
     ] = None
     arm: Annotated[str | None, typer.Option("--arm", metavar="NAME", help="Only calls of this arm.")] = None
+    live_at: Annotated[
+        str | None,
+        typer.Option(
+            "--live-at", metavar="WHEN", help="Only calls of versions that a label named then; with --label, that one."
+        ),
+    ] = None
     source: options.CallSource = "app"
 
     @property
@@ -89,14 +95,27 @@ class FilterOptions:
         only = self.prompt[0] if len(self.prompt) == 1 else None
         given |= {"prompt": only, "prompts": () if only else tuple(self.prompt)}
         given["since"], given["until"] = moments(self.since, self.until)
+        given["live_at"], _ = moments(self.live_at, None)
         return Filter(**{**given, "source": None if self.source == "all" else self.source})
 
     def tell_without_row(self, left: CallTotals | None, by: Iterable[str]) -> None:
         """Say what a table by these dimensions leaves out as it has no row, if anything."""
         if left is None:
             return
-        names = ("label", "model", "since", "until", "user", "session", "search", "feedback", "experiment", "arm")
-        given = ", ".join(f"--{name}" for name in names if getattr(self, name) is not None)
+        names = (
+            "label",
+            "model",
+            "since",
+            "until",
+            "user",
+            "session",
+            "search",
+            "feedback",
+            "experiment",
+            "arm",
+            "live_at",
+        )
+        given = ", ".join(f"--{name.replace('_', '-')}" for name in names if getattr(self, name) is not None)
         way = "--by prompt" if set(by) - _KNOWN_WITHOUT_ROW else "the table"
         way += f" without {given}" if given else ""
         words = f"{count(left.calls, 'call')} that kept no row{' and may match' if given else ''}"

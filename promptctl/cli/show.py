@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptctl import Placeholder
+from promptctl import Placeholder, parse_moment
 from promptctl.cli import options
 from promptctl.cli.output import flat, local_time, say, say_json, styled, tell, visible, warn
 from promptctl.cli.page_layout import page_width, say_columns, say_fact, say_heading, say_text, template
 from promptctl.cli.render import role_heading
+from promptctl.errors import UsageError
 from promptctl.reports.wording import as_text, format_cost, format_count, format_latency, format_spent
 
 if TYPE_CHECKING:
@@ -22,16 +23,27 @@ _STATUS_COLOURS = {"deprecated": "yellow", "inactive": "red"}
 _REPLY_LINES = 8
 
 
-def show(context: typer.Context, ref: options.Ref, as_json: options.Json = False) -> None:
+def show(
+    context: typer.Context,
+    ref: options.Ref,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="TIME", help="As its label named it then; without a label, the default branch."),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
     """Show everything about a prompt: version, labels, inputs, messages, model, datasets, totals, latest call.
 
     Of a partial or a schema, by its path: the prompts that use it, and its text.
     """
     workspace = options.workspace_of(context)
+    at = at and parse_moment(at, zone=None)
     if workspace.life.is_shared(ref):
+        if at is not None:
+            raise UsageError("--at is for a prompt", hint="git log -p shows what a file was")
         _show_file(workspace.life.shared_file(ref), as_json=as_json)
         return
-    page = workspace.page(ref)
+    page = workspace.page(ref, at)
     if page.at_version.version.note:
         warn(f"the version is not known: {page.at_version.version.note}")
     if as_json:
@@ -86,6 +98,8 @@ def _say_facts(page: Page) -> None:
     prompt, at_version = page.prompt, page.at_version
     version, made = at_version.version, page.made
     asked = f", asked for as @{version.label}" if version.label else ""
+    if page.at is not None:
+        say_fact("at", _past(page), fg="green")
     say_fact("version", version.display + asked, bold=True)
     if made is not None:
         since = "since" if version.is_dirty else "made"
@@ -116,6 +130,15 @@ def _say_facts(page: Page) -> None:
         say_fact("calls", f"{format_count(row.calls)}{failed}, {cost}, {times}")
     say_fact("file", prompt.path)
     say_fact("digest", version.digest)
+
+
+def _past(page: Page) -> str:
+    when = f"{local_time(page.at or ''):%Y-%m-%d %H:%M %Z}"
+    if page.move is None:
+        return f"{when}, on the default branch"
+    event = page.move
+    who, since = event.actor.partition(" <")[0], f"{event.date.astimezone():%Y-%m-%d %H:%M}"
+    return f"{when}: {event.label} since {since} by {who}" + (f": {event.reason}" if event.reason else "")
 
 
 def _say_output(page: Page) -> None:

@@ -170,13 +170,15 @@ def last_state(git: Git, trust: LabelTrust, label: LabelName, tags: LabelTags | 
     return LabelState(label.prompt, label.label, event, is_unpushed=marker(event.name.ref) in tags.unpushed)
 
 
-def history(git: Git, trust: LabelTrust, label: LabelName, unasked: Unasked | None = None) -> History:
+def history(
+    git: Git, trust: LabelTrust, label: LabelName, unasked: Unasked | None = None, tags: LabelTags | None = None
+) -> History:
     """Return every event of a label in order; after a rename, the chain of the earlier id is its past.
 
     An event whose signature does not count is among them if it was `unasked` of a signature. If such an event is the
-    last one, it is a problem as well, as the label names nothing by it.
+    last one, it is a problem as well, as the label names nothing by it. `tags` are those of this clone, if known.
     """
-    tags = LabelTags.read(git, trust, label)
+    tags = tags or LabelTags.read(git, trust, label)
     problems = [odd_name(ref) for ref in tags.odd]
     chains = []
     for name in label.chains:

@@ -51,6 +51,8 @@ class Filter:
     feedback: str | None = None
     experiment: str | None = None
     arm: str | None = None
+    live_at: str | None = None
+    live: tuple[tuple[str, str], ...] | None = None
     before: str | None = None
     limit: int | None = None
 

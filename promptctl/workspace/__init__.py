@@ -247,11 +247,14 @@ class Workspace:
         """
         return self.context.for_call().prompt(ref)
 
-    def page(self, ref: str) -> Page:
-        """Return everything about the prompt that a ref names: version, labels, datasets, totals and latest call."""
+    def page(self, ref: str, at: str | None = None) -> Page:
+        """Return everything about the prompt that a ref names: version, labels, datasets, totals and latest call.
+
+        With a time, or an age such as `7d`: of what its label, or without one the default branch, named then.
+        """
         from promptctl.catalogue.page import page
 
-        return page(self.context.fresh(), ref)
+        return page(self.context.fresh(), ref, at, lambda moment, moves: self.labels.unasked(moment, moves))
 
     def history(self, ref: str) -> list[VersionEntry]:
         """Return every version of a prompt, newest first, or those up to the one that the ref names."""

@@ -324,12 +324,33 @@ class Log:
             from promptctl.versions.former_ids import logged_renames
 
             renames = logged_renames(context.log, context.now())
+        if wanted.live_at is not None:
+            wanted = _live(context, wanted)
         since, until = _moment(wanted.since), _moment(wanted.until)
         if since is not None and until is not None and since >= until:
             raise UsageError(
                 f"the time from {printable(since)} is not before {printable(until)}", hint="`until` is excluded"
             )
         return replace(wanted, renames=renames, since=since, until=until)
+
+
+def _live(context: Context, wanted: Filter) -> Filter:
+    """Return the filter with the versions that labels named at its moment, as far as this clone knows."""
+    from datetime import datetime
+    from functools import partial
+
+    from promptctl.log.filter import is_glob
+    from promptctl.log.stamps import parse_moment
+    from promptctl.promotion.labelling import Labelling
+    from promptctl.versions.at_time import live_versions
+
+    moment, prompt = context.now(), wanted.prompt
+    time = datetime.fromisoformat(parse_moment(wanted.live_at or ""))
+    one = None if prompt is None or is_glob(prompt) else prompt
+    unasked = partial(Labelling(context).unasked, moment)
+    return replace(
+        wanted, live=tuple(sorted(live_versions(moment, time, prompt=one, label=wanted.label, unasked=unasked)))
+    )
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -31,7 +31,9 @@ _BEYOND_STATS = (
     "experiment",
     "arm",
     "before",
+    "live",
 )
+_LIVE = "(prompt, digest) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"
 _SEARCH = (
     "(has_text(error_message, ?) OR EXISTS (SELECT 1 FROM payloads "
     "WHERE hash IN (inputs_hash, messages_hash, reply_hash, tool_calls_hash) AND has_text(content, ?)))"
@@ -74,6 +76,7 @@ def rows_where(wanted: Filter) -> Condition:
             _BEFORE: wanted.before,
             **_sources(wanted),
             **_feedback(wanted.feedback),
+            _LIVE: None if wanted.live is None else json.dumps(wanted.live),
             _SEARCH: None if wanted.search is None else [wanted.search] * 2,
             **{f"{column} = ?": getattr(wanted, column) for column in _COLUMNS},
         }
