@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from promptctl.log.records import LogRecorder
     from promptctl.log.redaction import Redactor
     from promptctl.log.store import Store
+    from promptctl.models.gateway import Watch
     from promptctl.models.model_settings import Models
     from promptctl.models.router import Router
     from promptctl.versions.kept import KeptRefs
@@ -72,13 +73,13 @@ class Context:
         *,
         is_interactive: bool = False,
     ) -> None:
-        self.root = root
-        self.environ = environ
+        self.root, self.environ = root, environ
         self._on_warning = on_warning
         self.is_interactive = is_interactive
         self.is_numbered = True
         self.trusted_judges: Tree | None = None
         self.start, self.refresh_s, self._is_for_call = root, 0.0, False
+        self.telemetry: Watch | None = None
         self._base = weakref.ref(self)
         self._parts: dict[str, Any] = {}
         self._shared: dict[Any, Any] = {}
@@ -218,7 +219,7 @@ class Context:
         `needs_keys` nothing can be asked, and no key need be set.
         """
         other = type(self)(self.root, self.environ, self._on_warning)
-        other.is_numbered = False
+        other.is_numbered, other.telemetry = False, self.telemetry
         other._parts["settings"], other.tree, other.trusted_judges = settings, tree, trusted
         if not needs_keys:
             from promptctl.models.model_settings import Models
@@ -227,10 +228,6 @@ class Context:
         if recordings is not None:
             other.recordings_folder = recordings
         return other
-
-    def recording_file(self, prompt_id: str) -> Path:
-        """Return the file that a prompt's replies are recorded in."""
-        return self.recordings_folder / (prompt_id.replace("/", "--") + ".jsonl")
 
     @part
     def repository(self) -> Repository:
@@ -296,9 +293,10 @@ class Context:
 
     def router(self, connections: int | None = None) -> Router:
         """Return a new way to every model, whose direct lane keeps at most so many connections."""
-        from promptctl.models.router import CONNECTIONS, Router
+        from promptctl.models.router import Router
 
-        return Router(self.models, self.recordings_folder, connections=connections or CONNECTIONS, on_warning=self.warn)
+        wrap = None if self.telemetry is None else self.telemetry.lane
+        return Router(self.models, self.recordings_folder, connections=connections, on_warning=self.warn, wrap=wrap)
 
     def shared(self, make: Callable[[Context], T]) -> T:
         """Return what `make` makes of this context, made once: a part that belongs to a room above this one."""

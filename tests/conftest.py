@@ -27,6 +27,7 @@ hypothesis.settings.load_profile("repeatable")
 
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 RUNNERS = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "TEAMCITY_VERSION")
+SETTINGS = ("GIT_", "XDG_", "LITELLM", "OTEL_", "PROMPTCTL_", "TRACE")
 SECRET_NAMES = ("_API_KEY", "_TOKEN", "_SECRET", "_BASE_URL", "_API_BASE")
 
 
@@ -56,7 +57,9 @@ def _isolated_session(tmp_path_factory: pytest.TempPathFactory, git_template: Pa
     )
     patch = pytest.MonkeyPatch()
     for name in list(os.environ):
-        is_setting = name.startswith(("GIT_", "XDG_", "LITELLM", "PROMPTCTL_")) and name != "PROMPTCTL_WILD"
+        is_setting = (
+            name.startswith(("GIT_", "XDG_", "LITELLM", "OTEL_", "PROMPTCTL_", "TRACE")) and name != "PROMPTCTL_WILD"
+        )
         if is_setting or name.endswith(SECRET_NAMES) or name in RUNNERS:
             patch.delenv(name)
     patch.setenv("HOME", str(home))

@@ -34,6 +34,7 @@ OWNERS: dict[str, set[str]] = {
     "aiohttp": {"models.openai_lane", "browse.server"},
     "typer": {"cli"},
     "rich": {"cli"},
+    "opentelemetry": {"telemetry.instruments", "telemetry.exporting"},
     "rapidfuzz": {"assertions.measures", "datasets.likeness", "files.names"},
 }
 Node = TypeVar("Node", bound=ast.AST)
@@ -48,6 +49,7 @@ from promptctl.cli.boundary import run_program
 from promptctl.cli.main import app
 code = run_program(typer.main.get_command(app))
 heavy = ("litellm", "aiohttp", "jsonschema", "pydantic", "openai", "git", "rich", "referencing", "asyncio")
+heavy = (*heavy, "opentelemetry", "promptctl.telemetry")
 print("LOADED", code, *(name for name in heavy if name in sys.modules), file=sys.stderr)
 """
 

@@ -79,9 +79,10 @@ def test_every_tool_of_the_developers_is_pinned() -> None:
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
     pinned = {re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower() for line in lines}
     extras = project()["project"]["optional-dependencies"]
-    own = "promptctl-git[examples,improve]"
+    own = "promptctl-git[examples,improve,telemetry]"
     assert own in extras["dev"]
-    needed = {*project()["project"]["dependencies"], *extras["dev"], *extras["examples"], *extras["improve"]} - {own}
+    named = ("dev", "examples", "improve", "telemetry")
+    needed = {*project()["project"]["dependencies"], *(each for name in named for each in extras[name])} - {own}
     assert {re.sub(r"[-_.]+", "-", re.split(r"[<>=![]", each)[0]).lower() for each in needed} <= pinned
 
 

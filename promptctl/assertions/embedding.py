@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from promptctl.assertions.judge import JudgeEmbeddings
 from promptctl.calls.call import Call, CallOptions, Target
 from promptctl.calls.runner import Recorder, Runner
-from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request, embedding_request
+from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request, Watch, embedding_request
 from promptctl.models.replay import embedding_reply
 from promptctl.prompts.prompt import Prompt, Rendered
 from promptctl.versions.prompt_at_version import Version
@@ -23,11 +23,15 @@ EMBEDDER_VERSION = Version(EMBEDDER.digest, display="built-in")
 
 @dataclass(frozen=True, slots=True)
 class Embedder:
-    """Embeds texts; each attempt is recorded, without its vectors. `on_reply` sees what `--record` writes."""
+    """Embeds texts; each attempt is recorded, without its vectors.
+
+    `on_reply` sees what `--record` writes, and `watch` is told of each attempt.
+    """
 
     gateway: Gateway
     recorder: Recorder
     on_reply: OnReply | None = None
+    watch: Watch | None = None
 
     async def embed(self, target: Target, texts: Sequence[str], options: CallOptions) -> JudgeEmbeddings:
         """One vector for each text; the target is of `EMBEDDER`. Raises `ModelError` as `Runner.run` does."""
@@ -35,7 +39,7 @@ class Embedder:
         request = embedding_request(target.model, texts, timeout_s=target.timeout_s)
         rendered = Rendered(tuple(dict(message) for message in request.messages), {})
         call = Call(target, rendered, request, options)
-        execution = await Runner(lane, self.recorder).run(call)
+        execution = await Runner(lane, self.recorder, watch=self.watch).run(call)
         assert lane.found is not None, "the runner returns once the lane has answered"
         if self.on_reply is not None:
             kept = request if options.mask is None else replace(request, messages=options.mask.data(request.messages))

@@ -79,7 +79,7 @@ class Author:
         self._options = options
         self._guard: BudgetGuard | None = None
         paying = SpendingGateway(context.gateway, options.account, context.models, budgets=self._budgets)
-        self._runner = Runner(paying, context.recorder, models=context.models)
+        self._runner = Runner(paying, context.recorder, models=context.models, watch=context.telemetry)
 
     def prompt(self, prompt_id: str) -> PromptAtVersion:
         """Return the prompt of that id, with the model that is asked. Raises `ModelConfigurationError` if none can be.

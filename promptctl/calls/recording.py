@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from promptctl.context import Context
 from promptctl.errors import WorkspaceError
 from promptctl.models.gateway import Reply, Request
 
 _CHANGED = "not the reply itself: a {} in it was replaced"
+
+
+def recording_file(context: Context, prompt_id: str) -> Path:
+    """Return the file that a prompt's replies are recorded in."""
+    return context.recordings_folder / (prompt_id.replace("/", "--") + ".jsonl")
 
 
 def reply_recording(context: Context, prompt_id: str) -> Callable[[Request, Reply], None]:
@@ -20,7 +26,7 @@ def reply_recording(context: Context, prompt_id: str) -> Callable[[Request, Repl
     from promptctl.models.recordings import Recording
 
     context.work_tree_for("a recording")
-    recording = Recording(context.recording_file(prompt_id), prompt_id)
+    recording = Recording(recording_file(context, prompt_id), prompt_id)
     redactor = context.redactor
     told: set[str] = set()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from promptctl.calls.call import Attempts, Call, Piece
 from promptctl.errors import BudgetReached, InvalidOutput, ModelError, PromptctlError, RateLimited
 from promptctl.log.records import Content, Execution
-from promptctl.models.gateway import Delta, Gateway, Reply, Request
+from promptctl.models.gateway import Delta, Gateway, Reply, Request, Watch
 from promptctl.models.model_settings import RetryPolicy
 from promptctl.schemas.json_schema import Validator
 
@@ -44,7 +44,7 @@ class Runner:
     """Makes calls through one gateway and records them with one recorder; safe for many calls at once.
 
     `on_reply` sees each request with its whole reply, as `--record` needs them. By `models` a reply that broke off
-    before its tokens were counted is priced.
+    before its tokens were counted is priced. `watch` is told of each attempt.
     """
 
     def __init__(
@@ -55,12 +55,14 @@ class Runner:
         on_reply: OnReply | None = None,
         models: Models | None = None,
         sleep: Sleep = asyncio.sleep,
+        watch: Watch | None = None,
     ) -> None:
         self._gateway = gateway
         self._recorder = recorder
         self._on_reply = on_reply
         self._models = models
         self._sleep = sleep
+        self._watch = watch
         self._validators: dict[str, Validator] = {}
 
     async def run(self, call: Call) -> Execution:
@@ -91,7 +93,7 @@ class Runner:
         """
         attempts = Attempts(call)
         while True:
-            attempts.begin()
+            self._begin(attempts)
             received: list[str] = []
             is_open = False
             show = _shower(call)
@@ -131,7 +133,7 @@ class Runner:
         failed: ModelError | None = None
         try:
             while True:
-                attempts.begin()
+                self._begin(attempts)
                 try:
                     reply = await self._gateway.complete(attempts.request)
                 except ModelError as error:
@@ -181,15 +183,25 @@ class Runner:
                 error_message=words,
                 bare_error=bare,
             )
-        await self._recorder.save(record, attempts.call.options.log)
+        await self._record(attempts, record)
         return record
+
+    def _begin(self, attempts: Attempts) -> None:
+        attempts.begin()
+        if self._watch is not None:
+            self._watch.begin(attempts.execution_id, attempts.call.target.prompt.id, attempts.call.options.log)
+
+    async def _record(self, attempts: Attempts, record: Execution) -> None:
+        if self._watch is not None:
+            self._watch.end(record, attempts.call.options.log)
+        await self._recorder.save(record, attempts.call.options.log)
 
     async def _wait_after(self, attempts: Attempts, error: ModelError, *, is_final: bool = False) -> None:
         """Record the failed attempt and wait until the next; raise the error if there is none."""
         _hide(attempts, error)
         delay_s, reason = decide(error, attempts.number, attempts.call.target.retry, waited_s=attempts.waited_s)
         record = attempts.failed(error, models=self._models)
-        await self._recorder.save(record, attempts.call.options.log)
+        await self._record(attempts, record)
         if is_final or delay_s is None:
             if error.is_retryable and not is_final:
                 error.hint = error.hint or f"gave up: {reason}"
@@ -202,11 +214,13 @@ class Runner:
     async def _blocked(self, attempts: Attempts, error: BudgetReached) -> None:
         """Record an attempt that a budget does not admit; a reply that was paid for before reaches the caller."""
         record = attempts.blocked(error)
-        await self._recorder.save(record, attempts.call.options.log)
+        await self._record(attempts, record)
         error.execution = attempts.summed(attempts.unfit or record)
 
     def _cancelled(self, attempts: Attempts, error: BaseException, received: str = "") -> None:
         record = attempts.failed(error, "cancelled", received=received, models=self._models)
+        if self._watch is not None:
+            self._watch.end(record, attempts.call.options.log)
         self._recorder.save_now(record, attempts.call.options.log)
 
     def _tell_reply(self, attempts: Attempts, reply: Reply) -> None:
@@ -288,7 +302,7 @@ class Runners:
         if on_reply is None and is_guarded in self._kept:
             return self._kept[is_guarded]
         gateway = self._guarded if is_guarded else context.gateway
-        made = Runner(gateway, context.recorder, on_reply=on_reply, models=context.models)
+        made = Runner(gateway, context.recorder, on_reply=on_reply, models=context.models, watch=context.telemetry)
         return made if on_reply is not None else self._kept.setdefault(is_guarded, made)
 
     @cached_property

@@ -199,6 +199,7 @@ class _Arriving:
         finally:
             if self._is_open:
                 say()
+                self._is_open = False
         assert execution is not None, "a stream ends with its execution"
         if not self._text:
             _say_reply(execution)

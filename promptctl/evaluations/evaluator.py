@@ -74,11 +74,11 @@ class Evaluator:
         self._context = context
         self._target = plan.target
         self._asker = Asker(plan)
-        self._runner = Runner(gateway, recorder, on_reply=on_reply)
+        self._runner = Runner(gateway, recorder, on_reply=on_reply, watch=context.telemetry)
         self._judge = RunnerJudge(
             context,
             self._runner,
-            Embedder(gateway, recorder, on_reply),
+            Embedder(gateway, recorder, on_reply, context.telemetry),
             default_model=plan.spec.judge,
             parameters=plan.spec.judge_parameters,
             needs_key=replies != "replay",

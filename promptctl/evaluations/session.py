@@ -153,7 +153,8 @@ class Session:
 
         Raises what `Runner.run` raises. A reply is kept at once, so that a killed process need not ask for it again.
         """
-        runner = Runner(self._cached, self._context.recorder, models=self._context.models)
+        context = self._context
+        runner = Runner(self._cached, context.recorder, models=context.models, watch=context.telemetry)
         self._is_asking = True
         try:
             return await runner.run(call)
@@ -230,6 +231,8 @@ class Session:
         finally:
             progress.under_way -= 1
         await self._recorder.finish(result)
+        if self._context.telemetry is not None:
+            self._context.telemetry.graded(result)
         progress.add(result)
         self._on_progress(run.plan, progress)
         if self._limits.fails_fast and result.status != "passed":

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from promptctl.errors import GitError, RevisionNotFound, WorkspaceError, printable
+from promptctl.errors import GitError, RevisionNotFound, WorkspaceError, WorkspaceNotFound, printable
+from promptctl.files.names import SETTINGS
 from promptctl.git.commands import Commands, refusal
 from promptctl.git.objects import Objects, is_object_id
 
@@ -224,3 +225,17 @@ def sparse_state(folder: Path) -> int | None:
         return (git / "index").stat().st_mtime_ns
     except OSError:
         return None
+
+
+def find_root(start: Path) -> Path:
+    """Return the nearest folder, from `start` upwards, that holds a `promptctl.yaml`, or that is a bare repository."""
+    folder = start.absolute()
+    for candidate in (folder, *folder.parents):
+        if (candidate / SETTINGS).is_file():
+            return candidate
+    if (bare := bare_repository_around(folder)) is not None:
+        return bare
+    raise WorkspaceNotFound(
+        f"there is no {SETTINGS} in {folder} or any folder above it",
+        hint="make a workspace here with: promptctl init",
+    )

@@ -20,6 +20,8 @@ _SECRET_NAME = re.compile(
     r"(?i)(APIKEY|PASSWORD|PASSWD|PASSPHRASE|(PG|SSH|DB)PASS|"
     rf"(_|^)(KEY|TOKEN|SECRET|CREDENTIAL|PASS|PWD|PAT|JWT|COOKIE|AUTH)S?){_WHICH}"
 )
+# The values of its items are secrets: `x-api-key=…,authorization=Bearer%20…`.
+_HEADERS = re.compile(r"OTEL_EXPORTER_OTLP_([A-Z]+_)?HEADERS")
 _WITH_PASSWORD = re.compile(r"[a-zA-Z][\w+.-]*://[^/@:\s]*:([^/@\s]+)@")
 # The keys of data: PARTITION_KEY is the name of a column.
 _KEY_OF_DATA = re.compile(r"(?i)(_|^)(PARTITION|SORT|PRIMARY|FOREIGN|JOIN|SHARD|INDEX|ROUTING|CACHE)_KEY(_?[0-9]+)?$")
@@ -64,8 +66,8 @@ def secrets_of(
     A key of a model, and a variable named in `certain`, is a secret whatever its value. Any other variable with the
     name of a secret (`…_PASSWORD`, `…_KEY`) is one unless its value is a word or an identifier of two: `postgres`,
     `customer_id`. For a key of data such as `SORT_KEY` the name of anything is enough, and for most
-    parts of a file's path. So is
-    the password in an address. Of a list, each item is one. With `whatever_the_name` any variable may hold a secret.
+    parts of a file's path. So is the password in an address, and the value of each header of `OTEL_…_HEADERS`. Of a
+    list, each item is one. With `whatever_the_name` any variable may hold a secret.
     """
     for name, given in environ.items():
         value = given.strip()
@@ -77,6 +79,9 @@ def secrets_of(
                 yield from (
                     _secret(name, each) for each in map(str.strip, value.split(",")) if _can_be_secret(name, each)
                 )
+        elif _HEADERS.fullmatch(name):
+            values = (unquote(item.partition("=")[2]).split() for item in value.split(","))
+            yield from (_secret(name, each[-1]) for each in values if each and _can_be_secret(name, each[-1]))
         elif (found := _WITH_PASSWORD.match(value)) is not None and _can_be_secret(name, unquote(found[1])):
             yield _secret(name, unquote(found[1]))
 

@@ -53,6 +53,7 @@ class Parsed:
     warning: str | None = None
     service_tier: str | None = None
     reasoning: str = ""
+    id: str = ""
 
 
 def model_name(model: str) -> str:
@@ -159,6 +160,7 @@ def parse_completion(request: Request, data: Any) -> Parsed:
         word_of(data.get("model")) or "",
         service_tier_of(data),
         reasoning_of(message),
+        word_of(data.get("id")),
     )
 
 
@@ -171,6 +173,7 @@ def parsed_reply(
     model: str,
     service_tier: str | None = None,
     reasoning: str = "",
+    reply_id: str | None = None,
 ) -> Parsed:
     """Return the content of a reply from what an answer holds, whole or streamed.
 
@@ -188,6 +191,7 @@ def parsed_reply(
         odd_counts(usage),
         service_tier or word_of(dict_of(usage).get("service_tier")),
         paired(reasoning),
+        reply_id or "",
     )
 
 
@@ -299,6 +303,7 @@ def build_reply(
         reasoning=parsed.reasoning,
         service_tier=parsed.service_tier,
         warning=None if parsed.warning is None else f"{request.model} {parsed.warning}",
+        id=parsed.id,
     )
 
 

@@ -105,6 +105,7 @@ class ReplyAssembler:
         self._half = ""
         self._usage: Any = None
         self._model = ""
+        self._id: str | None = None
         self._service_tier: str | None = None
         self.finish_reason: str | None = None
         self.has_choice = False
@@ -119,6 +120,7 @@ class ReplyAssembler:
     def add(self, chunk: Mapping[str, Any]) -> str:
         """Take one chunk in, and return the text that it brought."""
         self._model = word_of(chunk.get("model")) or self._model
+        self._id = self._id or word_of(chunk.get("id"))
         self._service_tier = service_tier_of(chunk) or self._service_tier
         if isinstance(chunk.get("usage"), dict):
             self._usage = chunk["usage"]
@@ -148,6 +150,7 @@ class ReplyAssembler:
             self._model,
             self._service_tier,
             "".join(self._reasoning),
+            self._id,
         )
 
     def _add_delta(self, delta: Mapping[str, Any]) -> str:

@@ -12,7 +12,10 @@ from promptctl.errors import ProviderFailed
 from promptctl.files.plain import written_json
 
 if TYPE_CHECKING:
+    from promptctl.log.feedback import Feedback
     from promptctl.log.masking import Mask
+    from promptctl.log.records import Content, Execution
+    from promptctl.log.results import ResultRow
 
 ReplySource = Literal["model", "echo", "replay", "cache", "recorded"]
 REPLAY = "replay/"
@@ -175,6 +178,7 @@ class Reply:
     `service_tier` is the one that the provider says it was made in. With `is_estimated` nobody counted its tokens.
     `full_cost_nano_usd` is what a reused reply cost when it was paid for; `made_on` the day it was made, if
     that is known; None otherwise. `warning` is what the user should know of the answer it came in.
+    `id` is the provider's own of the reply; empty for a reused one, and if the provider gives none.
     """
 
     text: str
@@ -194,6 +198,7 @@ class Reply:
     reasoning: str = ""
     service_tier: str | None = None
     is_estimated: bool = False
+    id: str = ""
 
     @property
     def usage_details(self) -> dict[str, Any]:
@@ -264,6 +269,28 @@ def broken(request: Request, what: str) -> ProviderFailed:
 def hint_endpoint(endpoint: Endpoint) -> str:
     """Return what to do about an address that is not a provider's."""
     return HINT_ENDPOINT if endpoint.api_base is None else f"is {endpoint.place} the address? {HINT_ENDPOINT}"
+
+
+class Watch(Protocol):
+    """Is told of what calls do. Nothing that it does takes long or raises."""
+
+    def begin(self, execution_id: str, prompt: str, content: Content | None) -> None:
+        """Note the attempt that the next request of this context is made for; `content` is what its call keeps."""
+
+    def lane(self, lane: Gateway) -> Gateway:
+        """Return a gateway that asks the same models, and tells of each request."""
+
+    def end(self, execution: Execution, content: Content | None) -> None:
+        """Note an attempt's record."""
+
+    def graded(self, result: ResultRow) -> None:
+        """Note the result of a case."""
+
+    def scored(self, feedback: Feedback) -> None:
+        """Note one person's feedback on a call."""
+
+    def close(self) -> None:
+        """Pass on what is left; it may be used again afterwards."""
 
 
 class Gateway(Protocol):

@@ -53,7 +53,13 @@ def embeddings_data(answer: Any) -> dict[str, Any]:
 def _chat_data(answer: Any, part: str) -> dict[str, Any]:
     data = _read(
         answer,
-        {"model": None, "service_tier": None, "choices": [{"finish_reason": None, part: _MESSAGE}], "usage": _USAGE},
+        {
+            "id": None,
+            "model": None,
+            "service_tier": None,
+            "choices": [{"finish_reason": None, part: _MESSAGE}],
+            "usage": _USAGE,
+        },
     )
     for choice in data["choices"]:
         message = choice[part]

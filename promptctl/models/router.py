@@ -23,7 +23,7 @@ class Router:
     address, or to one that `environ` names, and never to an `api_base` out of a file.
 
     `recordings` is the folder that `replay/` answers from. `connections` bounds the direct lane's connection pool.
-    `on_warning` is given each warning of a reply once.
+    `on_warning` is given each warning of a reply once. Each lane that asks a model is what `wrap` makes of it.
     """
 
     def __init__(
@@ -31,14 +31,16 @@ class Router:
         models: Models,
         recordings: Path | None = None,
         *,
-        connections: int = CONNECTIONS,
+        connections: int | None = None,
         on_warning: Callable[[str], None] = lambda _: None,
+        wrap: Callable[[Gateway], Gateway] | None = None,
     ) -> None:
         self._models = models
         self._on_warning = on_warning
         self._warned: set[str] = set()
         self._recordings = recordings
-        self._connections = connections
+        self._connections = connections or CONNECTIONS
+        self._wrap = wrap
         self._gateways: dict[Lane, Gateway] = {}
 
     def settings_of(self, model: str) -> ModelSettings:
@@ -112,7 +114,8 @@ class Router:
 
     def _gateway(self, lane: Lane) -> Gateway:
         if lane not in self._gateways:
-            self._gateways[lane] = self._make(lane)
+            made = self._make(lane)
+            self._gateways[lane] = made if self._wrap is None or lane == "replay" else self._wrap(made)
         return self._gateways[lane]
 
     def _make(self, lane: Lane) -> Gateway:

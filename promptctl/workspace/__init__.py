@@ -15,8 +15,9 @@ from weakref import finalize
 
 from promptctl.context import Context
 from promptctl.errors import UsageError, WorkspaceNotFound, printable
-from promptctl.files.names import SETTINGS
+from promptctl.files.names import TELEMETRY_VARIABLE
 from promptctl.files.wording import shown
+from promptctl.git.repository import find_root as find_root
 
 if TYPE_CHECKING:
     from promptctl.authoring.drafting import NewPrompt
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from promptctl.promotion.labelling import Labelling
     from promptctl.reviews.request import ReviewRequest
     from promptctl.reviews.review import Review
+    from promptctl.telemetry.switch import Telemetry
     from promptctl.versions.history import VersionEntry
     from promptctl.versions.prompt_at_version import PromptAtVersion
     from promptctl.workspace.authoring import Authoring, GenerateOptions
@@ -75,18 +77,23 @@ def open_workspace(
     on_warning: Callable[[str], None] | None = None,
     is_interactive: bool = False,
     refresh_s: float = 30.0,
+    telemetry: bool | Telemetry | None = None,
 ) -> Workspace:
     """Open the workspace that `path` (default: the current folder) is in or below, or that a bare repository has.
 
     With `snapshot`, a file that `promptctl snapshot write` wrote, that file is the workspace: neither `path` nor Git is
     looked at, and what needs files or history is refused.
 
-    Keys and `PROMPTCTL_STATE` are read from `environ`, the process's own by default; nothing else of it is used.
+    Keys, `PROMPTCTL_STATE` and `PROMPTCTL_TELEMETRY` are read from `environ`, the process's own by default; nothing
+    else of it is used, but for the `OTEL_*` variables of what is sent by OpenTelemetry.
     Warnings, such as a deprecated prompt or a log that cannot be written, go to `on_warning`, by default to the logger
     `promptctl`. With `is_interactive`, Git may ask for a password on the terminal if labels need the remote.
 
     Calls and `prompt` keep the refs that they have resolved: a label that was moved elsewhere is seen within
     `refresh_s` seconds, while files of the work tree are looked at each time. With 0 nothing is kept.
+
+    With `telemetry` the OpenTelemetry that the application has set up is told of calls, evaluations and feedback;
+    `Telemetry` says more, and False nothing, whatever the environment says. See docs/telemetry.md.
 
     Raises `WorkspaceNotFound` if that is not there or there is no `promptctl.yaml` here or above, `InvalidFiles` if it
     is wrong, and `WorkspaceError` for a snapshot that was changed after it was written.
@@ -97,14 +104,24 @@ def open_workspace(
     if snapshot is not None:
         from promptctl.workspace.snapshots import SnapshotContext, refusing
 
-        return refusing(Workspace)(SnapshotContext(snapshot, os.environ if environ is None else environ, on_warning))
+        environ = os.environ if environ is None else environ
+        return _telling(refusing(Workspace)(SnapshotContext(snapshot, environ, on_warning)), telemetry)
     start, environ = starting_point(path, environ)
     context = Context(find_root(start), environ, on_warning, is_interactive=is_interactive)
     context.start, context.refresh_s = start, refresh_s
     if context.is_bare:
         with closing(context):
             _ = context.settings  # its default branch may have none, or several workspaces
-    return Workspace(context)
+    return _telling(Workspace(context), telemetry)
+
+
+def _telling(workspace: Workspace, telemetry: bool | Telemetry | None) -> Workspace:
+    """Return the workspace, whose calls OpenTelemetry is told of if the argument or the environment asks for it."""
+    if telemetry is not None or workspace.context.environ.get(TELEMETRY_VARIABLE):
+        from promptctl.telemetry.emitting import emitter_of
+
+        workspace.context.telemetry = emitter_of(workspace.context, telemetry)
+    return workspace
 
 
 def starting_point(
@@ -121,21 +138,6 @@ def starting_point(
     if not start.exists():
         raise WorkspaceNotFound(f"there is no folder {printable(str(start))}")
     return start, os.environ if environ is None else environ
-
-
-def find_root(folder: Path) -> Path:
-    """Return the nearest folder, from an absolute one up, with a `promptctl.yaml`, or that is a bare repository."""
-    for candidate in (folder, *folder.parents):
-        if (candidate / SETTINGS).is_file():
-            return candidate
-    from promptctl.git.repository import bare_repository_around
-
-    if (bare := bare_repository_around(folder)) is not None:
-        return bare
-    raise WorkspaceNotFound(
-        f"there is no {SETTINGS} in {folder} or any folder above it",
-        hint="make a workspace here with: promptctl init",
-    )
 
 
 def _part(module: str, about: str, *fields: str) -> Any:
@@ -502,6 +504,8 @@ class Workspace:
         if "labels" in self.__dict__:
             self.labels.close()
         self.context.close()
+        if self.context.telemetry is not None:
+            self.context.telemetry.close()
 
     async def aclose(self) -> None:
         """`close`, for a workspace used with `arun` and `astream` in the running event loop."""

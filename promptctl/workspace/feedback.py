@@ -70,6 +70,8 @@ def give_feedback(
     kept = context.log.add_feedback(may_keep)
     if why is not None:
         context.warn(f"only the score is kept: {why}")
+    if context.telemetry is not None:
+        context.telemetry.scored(kept)
     return kept
 
 

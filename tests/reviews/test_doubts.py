@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from promptctl.calls.recording import recording_file
 from promptctl.comparisons.rule import GateRule
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
 from promptctl.models.gateway import Reply
@@ -47,7 +48,7 @@ def record(pull: Pull) -> None:
 
     with open_workspace(pull.root, pull.environ) as workspace:
         (plan,) = workspace.plan(EvaluationRequest(refs=["triage"], replies="replay"))
-        recording = Recording(workspace.context.recording_file("triage"), "triage")
+        recording = Recording(recording_file(workspace.context, "triage"), "triage")
         for each in plan.cases(workspace.context):
             recording.add(Asker(plan).ask(each)[1], Reply("billing", "local/small", "replay"))
     pull.commit("Recordings")
