@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
@@ -23,6 +23,7 @@ T = TypeVar("T")
 _MOST_CONNECTIONS = 64
 _FIRST_REQUEST_S = 10.0
 _IDLE_S = 60.0
+_TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -60,18 +61,19 @@ def listen(port: int) -> socket.socket:
 
 def serve(listening: socket.socket, gate: Gate, site: Site) -> None:
     """Answer requests until the program is interrupted, and then end at once, whatever is under way."""
-    asyncio.run(_serve(listening, gate, site))
+    asyncio.run(serving(listening, gate, site))
 
 
-async def _serve(listening: socket.socket, gate: Gate, site: Site) -> None:
+async def serving(listening: socket.socket, gate: Gate, site: Site) -> None:
+    """Answer requests until this is cancelled."""
     worker = _Worker()
     server = _Server(gate, worker, site)
-    accepting = await asyncio.get_running_loop().create_server(server.connected, sock=listening)
+    accepting = await asyncio.get_running_loop().create_server(server, sock=listening)
     try:
         await asyncio.Event().wait()
     finally:
         accepting.close()
-        await server.end()
+        await server.shutdown(0)
         if not worker.is_busy:
             site.close()
 
@@ -123,43 +125,42 @@ def _tell(loop: asyncio.AbstractEventLoop, done: asyncio.Future[Any], result: An
         loop.call_soon_threadsafe(set_it)
 
 
-class _Server:
+class _Server(web.Server):
     """Answers requests, of so many connections at once."""
 
     def __init__(self, gate: Gate, worker: _Worker, site: Site) -> None:
-        self._gate, self._worker, self._site = gate, worker, site
-        self._web = web.Server(
+        super().__init__(
             self._answer,
             keepalive_timeout=_IDLE_S,
             lingering_time=0,
             access_log=None,
             max_line_size=2 * LONGEST_ADDRESS,
         )
+        self._gate, self._worker, self._site = gate, worker, site
         self._asked: set[Any] = set()
 
-    def connected(self) -> asyncio.Protocol:
-        """Return what talks on a new connection; one that asks for nothing is closed soon."""
-        if len(self._web.connections) >= _MOST_CONNECTIONS:
-            return _Full()
-        talk = self._web()
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """Turn away a connection too many; one that asks for nothing is closed soon."""
+        super().connection_made(handler, transport)
+        if len(self.connections) > _MOST_CONNECTIONS:
+            transport.write(b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            transport.close()
+            return
 
         def close_if_silent() -> None:
-            if talk not in self._asked:
-                talk.force_close()
-            self._asked.discard(talk)
+            if handler not in self._asked:
+                handler.force_close()
 
         asyncio.get_running_loop().call_later(_FIRST_REQUEST_S, close_if_silent)
-        return talk
 
-    async def end(self) -> None:
-        """Close every connection at once."""
-        await self._web.shutdown(0)
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        """Forget the connection."""
+        super().connection_lost(handler, exc)
+        self._asked.discard(handler)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        self._asked.add(request.protocol)
         try:
-            if _is_of_other_user(request.transport):
-                raise Unwelcome(HTTPStatus.FORBIDDEN, "These pages are for the user who started them.")
+            self._check_user(request)
             is_entry = self._gate.enters(request.method, request.raw_path, request.headers)
         except Unwelcome as refused:
             return _refusal(refused)
@@ -169,6 +170,14 @@ class _Server:
         page, _, query = request.raw_path.partition("?")
         page = page.removeprefix(self._gate.folder)
         return await self._send(request, await self._worker.do(lambda: self._site.reply(page, query)))
+
+    def _check_user(self, request: web.BaseRequest) -> None:
+        """Raise `Unwelcome` if the connection is a different user's."""
+        if request.protocol not in self._asked:
+            peer = request.transport and request.transport.get_extra_info("peername")
+            if peer and is_of_other_user(peer):
+                raise Unwelcome(HTTPStatus.FORBIDDEN, "These pages are for the user who started them.")
+            self._asked.add(request.protocol)
 
     async def _send(self, request: web.BaseRequest, reply: PageReply) -> web.StreamResponse:
         response = web.StreamResponse(status=reply.status, headers=_HEADERS)
@@ -180,15 +189,6 @@ class _Server:
         return response
 
 
-class _Full(asyncio.Protocol):
-    """Says that there are too many connections, and closes."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        transport.write(b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-        transport.close()
-
-
 def _refusal(refused: Unwelcome) -> web.Response:
     headers = {**_HEADERS, "Connection": "close"}
     if refused.status == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -198,18 +198,16 @@ def _refusal(refused: Unwelcome) -> web.Response:
     return response
 
 
-def _is_of_other_user(transport: asyncio.Transport | None) -> bool:
+def is_of_other_user(peer: tuple[str, int], tables: Sequence[str] = _TABLES) -> bool:
     """Return True if the other end of a connection belongs to a different user, as far as the system says whose it is.
 
     Linux does. The superuser may connect, who could read everything anyway.
     """
-    if transport is None or (name := transport.get_extra_info("peername")) is None:
-        return False
-    number, port = socket.inet_aton(name[0])[::-1].hex().upper(), f"{name[1]:04X}"
+    number, port = socket.inet_aton(peer[0])[::-1].hex().upper(), f"{peer[1]:04X}"
     ends = {f"{number}:{port}", f"0000000000000000FFFF0000{number}:{port}"}
-    for table in ("tcp", "tcp6"):
+    for table in tables:
         with suppress(OSError):
-            for line in Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()[1:]:
+            for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
                 fields = line.split()
                 if fields[1] in ends:
                     return int(fields[7]) not in (0, os.getuid())

@@ -1,0 +1,181 @@
+"""The server over real HTTP: whom it refuses, what it says with each answer, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.cookies import SimpleCookie
+from pathlib import Path
+
+import pytest
+
+from promptctl.browse.server import is_of_other_user, listen
+from promptctl.errors import UsageError
+from tests.browse.conftest import Pages, Served, serve_pages
+from tests.cli.conftest import TRIAGE, write
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("served")
+    write(folder, "promptctl.yaml", "model: echo/echo\n")
+    write(folder, "prompts/triage.prompt.yaml", TRIAGE)
+    with serve_pages(Pages(folder).site) as server:
+        yield server
+
+
+def test_the_printed_address_leads_to_the_pages(served: Served) -> None:
+    entry = served.ask("/?" + served.gate.address.partition("?")[2], Cookie=None)
+    assert entry.status == 200
+    cookie = SimpleCookie(entry.headers["Set-Cookie"])
+    (name,) = cookie
+    kept = cookie[name]
+    assert name == f"promptctl_{served.port}"
+    assert (kept["httponly"], kept["samesite"], kept["path"]) == (True, "Strict", served.gate.folder)
+    assert f"url={served.gate.folder}" in entry.text
+    page = served.ask(Cookie=f"{name}={kept.value}")
+    assert page.status == 200
+    assert "triage" in page.text
+    token = served.gate.address.partition("token=")[2]
+    assert token not in page.text + entry.text + str(page.headers) + str(entry.headers)
+
+
+def test_the_address_that_a_browser_is_started_with_is_good_once(served: Served) -> None:
+    path = "/?" + served.gate.address_for_once.partition("?")[2]
+    asked = [served.ask(path, Cookie=None).status for _ in range(2)]
+    assert asked == [200, 403]
+    assert served.ask("/?token=", Cookie=None).status == 403
+
+
+REFUSED: dict[str, tuple[int, dict[str, str | None]]] = {
+    "no cookie": (403, {"Cookie": None}),
+    "a wrong cookie": (403, {"Cookie": "promptctl_1=x"}),
+    "an empty secret": (403, {"Cookie": "promptctl_{port}="}),
+    "a cookie that is none": (403, {"Cookie": 'promptctl_{port}="\\x00;;=,'}),
+    "a name that was bound anew": (421, {"Host": "evil.example:{port}"}),
+    "a name that ends like ours": (421, {"Host": "127.0.0.1:{port}.evil.example"}),
+    "a different port": (421, {"Host": "127.0.0.1:1"}),
+    "no port": (421, {"Host": "127.0.0.1"}),
+    "localhost": (421, {"Host": "localhost:{port}"}),
+    "version 6": (421, {"Host": "[::1]:{port}"}),
+    "no host": (400, {"Host": None}),
+    "a script of a different site": (403, {"Origin": "https://evil.example"}),
+    "a page from a file": (403, {"Origin": "null"}),
+    "a server on a different port": (403, {"Origin": "http://127.0.0.1:1"}),
+    "a different site's link": (403, {"Sec-Fetch-Site": "cross-site"}),
+    "a different port's link": (403, {"Sec-Fetch-Site": "same-site"}),
+    "a site that no browser knows": (403, {"Sec-Fetch-Site": "none, cross-site"}),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_request_of_somebody_else_is_refused(case: str, served: Served) -> None:
+    status, headers = REFUSED[case]
+    given = {name: value and value.replace("{port}", str(served.port)) for name, value in headers.items()}
+    answered = served.ask(None, "GET", **given)
+    assert (answered.status, "triage" in answered.text) == (status, False)
+
+
+@pytest.mark.parametrize("site", ["none", "same-origin"])
+def test_a_browser_that_is_here_is_answered(site: str, served: Served) -> None:
+    assert served.ask(None, Sec_Fetch_Site=site, Origin=f"http://{served.gate.host}").status == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"])
+def test_nothing_but_reading_is_answered(method: str, served: Served) -> None:
+    answered = served.ask(None, method, Content_Length="0")
+    assert (answered.status, answered.headers.get("Allow")) in ((405, "GET, HEAD"), (400, None))
+    assert method == "CONNECT" or answered.status == 405
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/prompt", "/etc/passwd", "//evil.example/", "{folder}../", "{folder}/", "/{folder}", "http://evil.example{folder}x",
+     "{folder}static/../gate.py", "{folder}static/%2e%2e/gate.py", "{folder}static/browse.css/", "{folder}nothing",
+     "{folder}?search=%00&x=%ff%fe", "{folder}?" + "&".join(f"a{n}=1" for n in range(200))],
+)  # fmt: skip
+def test_an_odd_address_shows_no_file_and_no_bug(path: str, served: Served) -> None:
+    answered = served.ask(path.replace("{folder}", served.gate.folder))
+    assert answered.status in (200, 400, 403, 404)
+    assert "Traceback" not in answered.text
+    assert "class Gate" not in answered.text
+    assert "this is a bug" not in answered.text
+
+
+def test_an_address_may_have_so_many_characters(served: Served) -> None:
+    assert served.ask(f"{served.gate.folder}?search={'a' * 3900}").status == 200
+    assert served.ask(f"{served.gate.folder}?search={'a' * 4100}").status == 414
+    assert served.ask(f"{served.gate.folder}?search={'a' * 20_000}").status == 400
+
+
+@pytest.mark.parametrize("path", ["", "static/look.css", "static/browse.js", "nothing"])
+def test_each_answer_says_that_nothing_is_kept_loaded_or_framed(path: str, served: Served) -> None:
+    headers = served.ask(served.gate.folder + path).headers
+    policy = headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    assert "*" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "base-uri 'none'" in policy
+    assert (headers["Cache-Control"], headers["Referrer-Policy"]) == ("no-store", "no-referrer")
+    assert (headers["X-Content-Type-Options"], headers["X-Frame-Options"]) == ("nosniff", "DENY")
+    assert (headers["Cross-Origin-Resource-Policy"], headers["Server"]) == ("same-origin", "promptctl")
+    assert "Access-Control-Allow-Origin" not in headers
+
+
+def test_head_is_answered_without_content(served: Served) -> None:
+    answered = served.ask(None, "HEAD")
+    assert (answered.status, answered.text) == (200, "")
+
+
+def test_only_this_machine_reaches_it(served: Served) -> None:
+    with socket.socket(socket.AF_INET6) as other:
+        assert other.connect_ex(("::1", served.port)) != 0
+    with pytest.raises(UsageError, match=f"cannot listen on port {served.port}"):
+        listen(served.port)
+
+
+def test_beyond_so_many_connections_the_next_is_turned_away(served: Served) -> None:
+    opened = [socket.create_connection(("127.0.0.1", served.port), timeout=20) for _ in range(64)]
+    try:
+        with socket.create_connection(("127.0.0.1", served.port), timeout=20) as last:
+            assert last.recv(100).startswith(b"HTTP/1.1 503 ")
+    finally:
+        for each in opened:
+            each.close()
+
+
+def test_a_connection_of_a_different_user_is_known(tmp_path: Path) -> None:
+    head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+    row = "   0: {}:D431 0100007F:1F90 01 00000000:00000000 00:00000000 00000000 {:>5}        0 4711 1\n"
+    tables = {"tcp": head, "tcp6": head}
+    peer = ("127.0.0.1", 0xD431)
+
+    def is_other() -> bool:
+        paths = [str(write(tmp_path, name, text)) for name, text in tables.items()]
+        return is_of_other_user(peer, paths)
+
+    assert not is_other()
+    other = os.getuid() + 1
+    tables["tcp"] = head + row.format("0100007F", other)
+    assert is_other()
+    tables["tcp"] = head + row.format("0100007F", os.getuid())
+    assert not is_other()
+    tables["tcp"], tables["tcp6"] = head, head + row.format("0000000000000000FFFF00000100007F", other)
+    assert is_other()
+    assert not is_of_other_user(peer, [str(tmp_path / "nothing")])
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not Path("/proc/net/tcp").exists(), reason="only the superuser can be others")
+def test_a_different_user_is_refused_whatever_they_know(served: Served) -> None:
+    code = (
+        "import os, sys, socket; os.setuid(65534); s = socket.socket();"
+        "s.connect(('127.0.0.1', int(sys.argv[1])));"
+        "s.sendall(sys.argv[2].encode()); print(s.recv(12).decode())"
+    )
+    request = f"GET {served.gate.folder} HTTP/1.1\r\nHost: {served.gate.host}\r\nCookie: {served.cookie}\r\n\r\n"
+    command = [sys.executable, "-c", code, str(served.port), request]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "HTTP/1.1 403\n"
