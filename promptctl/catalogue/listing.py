@@ -12,7 +12,7 @@ from promptctl.errors import InvalidFiles, UsageError
 from promptctl.files.names import did_you_mean, nearest
 from promptctl.files.tree import prompt_files
 from promptctl.labels.tags import version_number
-from promptctl.prompts.loading import load_prompt_file, prompt_paths, two_files
+from promptctl.prompts.loading import LoadedPrompts, prompt_paths, two_files
 from promptctl.versions.former_ids import check_label, live_labels
 
 if TYPE_CHECKING:
@@ -39,6 +39,22 @@ class PromptFilter:
     model: str | None = None
     provider: str | None = None
     uses: str | None = None
+
+    def admits(self, found: PromptSummary) -> bool:
+        """Return True for a prompt that the filter means; `uses` is not looked at."""
+        prompt = found.prompt
+        if self.label is not None and self.label not in {state.label for state in found.labels}:
+            return False
+        if self.search is not None and not _is_found(self.search, found):
+            return False
+        if prompt is None:
+            return not (self.tags or self.status or self.model or self.provider)
+        return (
+            set(self.tags) <= set(prompt.tags)
+            and self.status in (None, prompt.status)
+            and (self.model is None or fnmatchcase(found.model or "", self.model))
+            and self.provider in (None, found.provider)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,10 +127,10 @@ def list_prompts(parts: Context, wanted: PromptFilter | None = None) -> list[Pro
     moment = parts.now()
     numbers = parts.repository.numbers(moment) if paths else {}
     live = live_labels(moment, parts.warn) if paths else {}
-    files, places = set(prompt_files(tree)), tree.places
+    files, places, loaded = set(prompt_files(tree)), tree.places, parts.kept(LoadedPrompts)
     summaries = []
     for id_, path in paths.items():
-        prompt, error = _load(tree, id_, path, files.intersection(places.paths_of(id_)))
+        prompt, error = _load(loaded, tree, id_, path, files.intersection(places.paths_of(id_)))
         summary = PromptSummary(
             id=id_,
             path=path,
@@ -124,7 +140,7 @@ def list_prompts(parts: Context, wanted: PromptFilter | None = None) -> list[Pro
             version=numbers.get(id_),
             labels=tuple(live.get(id_, ())),
         )
-        if _matches(summary, wanted):
+        if wanted.admits(summary):
             summaries.append(summary)
     if wanted.label is not None and not summaries:
         check_label(moment, wanted.label)
@@ -146,30 +162,16 @@ def suggestions(parts: Context, wanted: PromptFilter) -> Iterator[tuple[str, str
                 yield from ((name, meant) for meant in nearest(value, sorted(known[name]))[:1])
 
 
-def _load(tree: Tree, id_: str, path: str, others: Iterable[str]) -> tuple[Prompt | None, InvalidFiles | None]:
+def _load(
+    loaded: LoadedPrompts, tree: Tree, id_: str, path: str, others: Iterable[str]
+) -> tuple[Prompt | None, InvalidFiles | None]:
     other = next((each for each in others if each != path), None)
     try:
         if other is not None:
             raise InvalidFiles([two_files(path, other, id_)])
-        return load_prompt_file(tree, path), None
+        return loaded.load(tree, path), None
     except InvalidFiles as error:
         return None, error
-
-
-def _matches(found: PromptSummary, wanted: PromptFilter) -> bool:
-    prompt = found.prompt
-    if wanted.label is not None and wanted.label not in {state.label for state in found.labels}:
-        return False
-    if wanted.search is not None and not _is_found(wanted.search, found):
-        return False
-    if prompt is None:
-        return not (wanted.tags or wanted.status or wanted.model or wanted.provider)
-    return (
-        set(wanted.tags) <= set(prompt.tags)
-        and wanted.status in (None, prompt.status)
-        and (wanted.model is None or fnmatchcase(found.model or "", wanted.model))
-        and wanted.provider in (None, found.provider)
-    )
 
 
 def _is_found(text: str, found: PromptSummary) -> bool:

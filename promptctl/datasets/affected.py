@@ -61,10 +61,14 @@ def _texts(tree: Tree, paths: Iterable[str], more: tuple[str, ...] = ()) -> dict
 
 
 def naming_pattern(paths: Iterable[str]) -> re.Pattern[bytes]:
-    """Return what finds the last part of any of these paths or ids in a text, also with escaped quotation marks."""
+    """Return what finds the last part of any of these paths or ids in a text, also with escaped quotation marks.
+
+    It is not found at the beginning of a longer name.
+    """
     names = {path.rpartition("/")[2] for path in paths}
     written = {form for name in names for form in (name, name.replace("'", "''"), name.replace('"', '\\"'))}
-    return re.compile(b"|".join(re.escape(form.encode("utf-8", "surrogateescape")) for form in sorted(written)))
+    forms = b"|".join(re.escape(form.encode("utf-8", "surrogateescape")) for form in sorted(written))
+    return re.compile(b"(?:%b)(?![A-Za-z0-9_])" % forms)
 
 
 def may_name(text: bytes, pattern: re.Pattern[bytes]) -> bool:

@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import stat
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
@@ -14,6 +15,9 @@ from promptctl.errors import GitError, UsageError, WorkspaceError
 from promptctl.files.names import DEFAULT_PLACES, SETTINGS, PromptPlaces
 
 MAX_BYTES = 1 << 20
+
+TICK_NS = 1_000_000_000
+_MOST_KEPT, _MOST_KEPT_BYTES = 10_000, 8 << 10
 
 LFS_POINTER = "is a Git LFS pointer, not the file"
 LFS_POINTER_BYTES = 1024
@@ -66,6 +70,46 @@ def file_stamp(path: str | Path) -> FileStamp | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+class KeptFiles:
+    """The bytes of small files of a folder, each until it is written or a link leads to it."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._kept: dict[str, tuple[tuple[int, ...], bytes]] = {}
+
+    def look_up(self, path: str) -> bytes | None:
+        """Return the bytes of a file; None if they are not kept, or not what is there now."""
+        kept = self._kept.get(path)
+        if kept is None:
+            return None
+        file = self._root
+        try:
+            for name in path.split("/"):
+                file = f"{file}/{name}"
+                found = os.lstat(file)
+                if stat.S_ISLNK(found.st_mode):
+                    return None
+        except OSError:
+            return None
+        return kept[1] if kept[0] == _stamp_of(found) else None
+
+    def put(self, path: str, found: os.stat_result, data: bytes) -> None:
+        """Keep the bytes that were read of an open file, unless they are many or it was written a moment ago.
+
+        What is written within one tick of the clock can have the same stamp.
+        """
+        if (
+            len(data) <= _MOST_KEPT_BYTES
+            and len(self._kept) < _MOST_KEPT
+            and found.st_ctime_ns < time.time_ns() - TICK_NS
+        ):
+            self._kept[path] = _stamp_of(found), data
+
+
+def _stamp_of(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
 
 def path_inside(root: Path, path: str | os.PathLike[str]) -> str:

@@ -16,6 +16,7 @@ from promptctl.files.tree import (
     LFS_POINTER,
     LFS_POINTER_BYTES,
     MAX_BYTES,
+    KeptFiles,
     NotRegular,
     file_stamp,
     is_lfs_pointer,
@@ -61,6 +62,7 @@ class WorkTree:
         self._left_out: tuple[int, dict[str, str]] | None = None
         self._settings = f"{self.root}/{SETTINGS}"
         self._places: tuple[FileStamp | None, PromptPlaces] | None = None
+        self._kept = KeptFiles(str(self.root))
 
     @property
     def places(self) -> PromptPlaces:
@@ -71,13 +73,21 @@ class WorkTree:
         return self._places[1]
 
     def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
-        """Return the file's bytes; see `promptctl.files.tree.Tree.read`."""
+        """Return the file's bytes; see `promptctl.files.tree.Tree.read`.
+
+        Those of a small file are kept: a process that lives on looks at thousands again and again.
+        """
+        kept = self._kept.look_up(path)
+        if kept is not None and len(kept) <= max_bytes:
+            return kept
         with self.open_stored(path) as opened:
-            size = os.fstat(opened.fileno()).st_size
-            data = b"" if size > max_bytes else opened.read(max_bytes + 1)
-        if max(size, len(data)) > max_bytes:  # it may have grown while it was read
-            raise _too_large(path, max(size, len(data)), max_bytes)
-        return check_content(path, data)
+            found = os.fstat(opened.fileno())
+            data = b"" if found.st_size > max_bytes else opened.read(max_bytes + 1)
+        if max(found.st_size, len(data)) > max_bytes:  # it may have grown while it was read
+            raise _too_large(path, max(found.st_size, len(data)), max_bytes)
+        data = check_content(path, data)
+        self._kept.put(path, found, data)
+        return data
 
     def open(self, path: str) -> BinaryIO:
         """Return the file as a stream; see `promptctl.files.tree.StreamedTree.open`."""

@@ -115,6 +115,11 @@ class Labelling:
         label, labels = self._known(name)
         return labels.log(label)
 
+    def log_here(self, name: str) -> History:
+        """Return what `log` does as far as this clone knows; nothing is asked of a remote."""
+        moment = self._now()
+        return self._labels(moment).log(self._label(name, moment))
+
     def at(self, name: str, time: datetime) -> LiveAt:
         """Return what a label named at a time (with a time zone)."""
         label, labels = self._known(name)

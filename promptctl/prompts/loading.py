@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from promptctl.files.names import (
     nearest,
 )
 from promptctl.files.sources import Cache, Sources
-from promptctl.files.tree import Tree, is_there, prompt_files
+from promptctl.files.tree import TICK_NS, FileStamp, Tree, file_stamp, is_there, prompt_files
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.prompts.closure import Declared, digest, part_texts, resolve
 from promptctl.prompts.prompt import Message, Placeholder, Prompt
@@ -84,6 +85,29 @@ def load_prompt_file(tree: Tree, path: str) -> Prompt:
     if prompt is None:
         raise InvalidFiles(sources.problems)
     return prompt
+
+
+class LoadedPrompts:
+    """The prompts of a work tree as they were loaded, each until one of its files is written."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[PromptPlaces, list[FileStamp | None], Prompt]] = {}
+
+    def load(self, tree: Tree, path: str) -> Prompt:
+        """Return what `load_prompt_file` does; a sound prompt is loaded again if one of its files was written since."""
+        root = getattr(tree, "root", None)  # of a commit, nothing is kept
+        kept = self._kept.get(path)
+        if root is not None and kept is not None:
+            places, stamps, prompt = kept
+            if places == tree.places and stamps == [file_stamp(f"{root}/{each}") for each in prompt.closure]:
+                return prompt
+        begun = time.time_ns()
+        prompt = load_prompt_file(tree, path)
+        stamps = [file_stamp(f"{root}/{each}") for each in prompt.closure]
+        # What was written a moment ago may be written again within the same tick of the clock.
+        if root is not None and all(stamp and stamp[0] < begun - TICK_NS for stamp in stamps):
+            self._kept[path] = tree.places, stamps, prompt
+        return prompt
 
 
 def prompt_of(path: str, resolved: Declared | None, sources: Sources) -> Prompt | None:

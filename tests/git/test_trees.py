@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -175,3 +176,29 @@ def test_a_file_of_gigabytes_is_not_hashed(tmp_path: Path) -> None:
     with (tmp_path / "big").open("wb") as file:
         file.truncate(1 << 31)
     assert blob_of(WorkTree(tmp_path), "big", "0" * 40) == ""
+
+
+def test_a_file_of_the_disk_is_read_again_once_it_was_written_or_a_link(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now + 10_000_000_000)
+    file, work_tree = repo.write("prompts/a.j2", "one"), WorkTree(repo.path)
+    opened: list[str] = []
+    read = work_tree.open_stored
+    monkeypatch.setattr(work_tree, "open_stored", lambda path: opened.append(path) or read(path))  # type: ignore[func-returns-value]
+    assert [work_tree.read("prompts/a.j2") for _ in range(3)] == [b"one"] * 3
+    assert len(opened) == 1
+    before = file.stat()
+    file.write_text("two")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert work_tree.read("prompts/a.j2") == b"two"
+    with pytest.raises(WorkspaceError, match="at most 2 "):
+        work_tree.read("prompts/a.j2", max_bytes=2)
+    file.parent.rename(repo.path / "elsewhere")
+    file.parent.symlink_to("elsewhere")
+    with pytest.raises(WorkspaceError, match="symbolic link"):
+        work_tree.read("prompts/a.j2")
+    file.parent.unlink()
+    with pytest.raises(FileNotFoundError):
+        work_tree.read("prompts/a.j2")

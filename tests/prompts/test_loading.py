@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from promptctl.errors import InvalidFiles, Place, Problem, PromptNotFound, WorkspaceError
 from promptctl.files.sources import MAX_FILES
 from promptctl.files.tree import MemoryTree
-from promptctl.prompts.loading import closure_of, load_prompt, prompt_paths
+from promptctl.git.trees import WorkTree
+from promptctl.prompts.loading import LoadedPrompts, closure_of, load_prompt, prompt_paths
 from promptctl.prompts.prompt import MISSING, Input, Message, Output, Placeholder
+from tests.cli.conftest import write
 from tests.prompts.workspaces import TRIAGE, one, tree_with
 
+INCLUDES = "messages: [{role: user, content: '{% include \"b.j2\" %}'}]\n"
 HI = "messages: [{role: user, content: Hi}]\n"
 
 
@@ -364,3 +370,18 @@ class TestClosures:
             cached, fresh = closure_of(moment, path, cache=cache), closure_of(moment, path)
             assert (cached.digest, cached.paths, cached.formerly) == (fresh.digest, fresh.paths, fresh.formerly)
             assert [each.code for each in cached.problems] == [each.code for each in fresh.problems]
+
+
+def test_a_prompt_is_loaded_again_once_one_of_its_files_was_written(tmp_path: Path) -> None:
+    prompt, partial = write(tmp_path, "prompts/a.prompt.yaml", INCLUDES), write(tmp_path, "prompts/b.j2", "one")
+    for each in (prompt, partial):
+        os.utime(each, (0, 0))
+    tree, loaded = WorkTree(tmp_path), LoadedPrompts()
+    first = loaded.load(tree, "prompts/a.prompt.yaml")
+    assert loaded.load(tree, "prompts/a.prompt.yaml") is first
+    partial.write_text("two")
+    for _ in range(2):
+        assert loaded.load(tree, "prompts/a.prompt.yaml").digest != first.digest
+    partial.unlink()
+    with pytest.raises(InvalidFiles):
+        loaded.load(tree, "prompts/a.prompt.yaml")
