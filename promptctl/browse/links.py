@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 
-def link(page: str, **values: str | None) -> str:
+def link(page: str, **values: str | Sequence[str] | None) -> str:
     """Return the address of a page with what it is asked: `link("prompt", ref="support/triage@v3")`.
 
     >>> link("prompt", ref="a/b c", other=None)
     'prompt?ref=a%2Fb+c'
     """
-    given = urlencode({name: value for name, value in values.items() if value is not None})
+    given = urlencode({name: value for name, value in values.items() if value is not None}, doseq=True)
     return f"{page or './'}?{given}" if given else page or "./"
 
 
@@ -25,6 +25,11 @@ def prompt(ref: str) -> str:
 def diff(old: str, new: str | None = None) -> str:
     """Return the address of two refs side by side; without `new`, the work tree's."""
     return link("diff", old=old, new=new)
+
+
+def label(name: str) -> str:
+    """Return the address of a label's history: `support/triage@production`."""
+    return link("label", name=name)
 
 
 def shared_file(path: str) -> str:
@@ -77,6 +82,7 @@ LINKS: Mapping[str, object] = {
     "link": link,
     "prompt": prompt,
     "diff": diff,
+    "label": label,
     "shared_file": shared_file,
     "executions": executions,
     "execution": execution,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
 
 from promptctl.browse import links
 from promptctl.browse.views import View
@@ -26,6 +29,46 @@ from promptctl.reports.wording import (
 )
 
 _CHUNK = 32 * 1024
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e0fff]"
+)
+
+
+def visible(value: Any) -> Any:
+    """Return text with each character that no eye sees by its number; mark-up and other values as they are.
+
+    >>> visible("a\u202eb")
+    'a⟨U+202E⟩b'
+    """
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", value)
+
+
+def moment(time: str | datetime | None) -> str:
+    """Return a time as people here read it, to the minute; `-` for none."""
+    if time is None:
+        return "-"
+    moment = datetime.fromisoformat(time) if isinstance(time, str) else time
+    shown = f"{moment.astimezone():%Y-%m-%d %H:%M %Z}"
+    return Markup('<time datetime="{}">{}</time>').format(moment.astimezone(UTC).isoformat(), shown)
+
+
+def person(name: str) -> str:
+    """Return the name of an author without the address."""
+    return name.partition(" <")[0]
+
+
+def version(display: str | None) -> str:
+    """Return a version without its commit: `v7` of `v7 (3f2a9c1)`."""
+    return (display or "no version").partition(" (")[0]
+
+
+def pretty(value: Any) -> str:
+    """Return JSON with one line for each member, as people read it."""
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
+
+
 _FILTERS = {
     "text": as_text,
     "many": count,
@@ -36,23 +79,11 @@ _FILTERS = {
     "share": format_share,
     "tokens": format_tokens,
     "percent": percent,
+    "moment": moment,
+    "person": person,
+    "pretty": pretty,
+    "version": version,
 }
-
-
-def moment(time: Any) -> str:
-    """Return a time as people read it, in UTC to the minute: `2026-11-29 16:20 UTC`; `-` for none."""
-    if time is None:
-        return "-"
-    if not isinstance(time, str):
-        from datetime import UTC
-
-        time = time.astimezone(UTC).isoformat()
-    return f"{time[:16].replace('T', ' ')} UTC"
-
-
-def pretty(value: Any) -> str:
-    """Return JSON with one line for each member, as people read it."""
-    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
 
 
 class Rendering:
@@ -66,8 +97,9 @@ class Rendering:
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
+            finalize=visible,
         )
-        environment.filters.update(_FILTERS, moment=moment, pretty=pretty)
+        environment.filters.update(_FILTERS)
         environment.globals.update(
             links.LINKS,
             command=partial(links.command, program=program),
@@ -76,12 +108,12 @@ class Rendering:
             workspace_name=workspace_name,
         )
 
-    def write(self, view: View, page: str = "", notes: tuple[str, ...] = ()) -> Iterator[bytes]:
-        """Yield the page in pieces of some size, each as soon as it is there; `page` is the one it is of."""
+    def write(self, view: View, here: str = "", notes: tuple[str, ...] = ()) -> Iterator[bytes]:
+        """Yield the page in pieces of some size, each as soon as it is there; `here` is its address."""
         template = self._environment.get_template(view.template)
         held: list[str] = []
         size = 0
-        for text in template.generate(view.values, title=view.title, page=page, notes=notes):
+        for text in template.generate(view.values, title=view.title, here=here, notes=notes):
             held.append(text)
             size += len(text)
             if size >= _CHUNK:

@@ -36,7 +36,7 @@ _HEADERS = {
     "Server": "promptctl",
 }
 # A browser does not send a new cookie along a redirect that a different site began; from a page of ours it does.
-_ENTRY = """<!doctype html><html lang="en"><meta charset="utf-8"><title>promptctl</title>
+_ENTRY = """<!doctype html><html lang="en"><meta charset="utf-8"><title>promptctl</title><link rel="icon" href="{0}static/icon.svg">
 <meta http-equiv="refresh" content="0; url={0}"><p><a href="{0}">The workspace</a></p></html>
 """
 
@@ -182,10 +182,11 @@ class _Server(web.Server):
     async def _send(self, request: web.BaseRequest, reply: PageReply) -> web.StreamResponse:
         response = web.StreamResponse(status=reply.status, headers=_HEADERS)
         response.content_type, response.charset = reply.content_type, "utf-8"
-        await response.prepare(request)
-        while request.method != "HEAD" and (piece := await self._worker.do(lambda: next(reply.pieces, None))):
-            await response.write(piece)
-        await response.write_eof()
+        with suppress(ConnectionError):  # of a browser that has left meanwhile
+            await response.prepare(request)
+            while request.method != "HEAD" and (piece := await self._worker.do(lambda: next(reply.pieces, None))):
+                await response.write(piece)
+            await response.write_eof()
         return response
 
 

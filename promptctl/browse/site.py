@@ -19,6 +19,11 @@ from promptctl.reports.offline_page import asset
 if TYPE_CHECKING:
     from promptctl.workspace import Workspace
 
+
+class PageNotFound(errors.UsageError):
+    """An address that no page has."""
+
+
 _SETTINGS = "promptctl.yaml"
 _MOST_FIELDS = 100
 _STATIC = {
@@ -27,6 +32,10 @@ _STATIC = {
     "browse.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
+_MISSING = (
+    *(errors.PromptNotFound, errors.RevisionNotFound, errors.DatasetNotFound, errors.ExperimentNotFound),
+    *(errors.BudgetNotFound, errors.CaseNotFound, PageNotFound),
+)
 Open = Callable[[Callable[[str], None]], "Workspace"]
 
 
@@ -78,7 +87,7 @@ class Site:
 
     def _view(self, page: str, query: str) -> View:
         if page not in ROUTES:
-            raise errors.UsageError(f"there is no page `{errors.printable(page)}`")
+            raise PageNotFound(f"there is no page `{errors.printable(page)}`")
         try:
             values = parse_qs(query, max_num_fields=_MOST_FIELDS)
         except ValueError:
@@ -135,10 +144,7 @@ def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 def _failure(error: errors.PromptctlError) -> View:
     """Return the page about an error: what it says, where, and what to do next."""
-    is_missing = isinstance(
-        error,
-        errors.PromptNotFound | errors.RevisionNotFound | errors.DatasetNotFound | errors.ExperimentNotFound,
-    )
+    is_missing = isinstance(error, _MISSING) or type(error) is errors.LogError
     status = HTTPStatus.NOT_FOUND if is_missing else HTTPStatus.BAD_REQUEST
     problems = error.problems if isinstance(error, errors.InvalidFiles) else ()
     values = {"words": str(error), "hint": error.hint, "problems": problems}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from promptctl.errors import UsageError
+from promptctl.errors import PromptctlError, UsageError, printable
 
 if TYPE_CHECKING:
     from promptctl.workspace import Workspace
+
+T = TypeVar("T")
+_MOST_DIGITS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,13 @@ class PageRequest:
             raise UsageError(f"the address needs a `{name}`")
         return value
 
+    def number(self, name: str) -> int:
+        """Return the value of a name as a whole number; 0 without one."""
+        value = self.one(name) or "0"
+        if not (value.isascii() and value.isdigit() and len(value) < _MOST_DIGITS):
+            raise UsageError(f"`{name}` is a whole number, not `{printable(value)}`")
+        return int(value)
+
     def all(self, name: str) -> tuple[str, ...]:
         """Return every value of a name that is not empty."""
         return tuple(filter(None, (value.strip() for value in self.query.get(name, ()))))
@@ -45,6 +55,14 @@ class View:
     title: str
     values: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
+
+
+def tried(read: Callable[[], T], default: T) -> tuple[T, str | None]:
+    """Return what can be read, or the default and why it cannot: a page shows what else it has."""
+    try:
+        return read(), None
+    except PromptctlError as error:
+        return default, f"{error}{f' ({error.hint})' if error.hint else ''}"
 
 
 Answer = Callable[[PageRequest], View]

@@ -14,6 +14,7 @@ from promptctl.catalogue.history import made_by
 from promptctl.catalogue.references import Reference, references_to
 from promptctl.errors import WorkspaceError
 from promptctl.log.stamps import parse_moment
+from promptctl.prompts.loading import declared_ids
 from promptctl.prompts.prompt import MISSING, Input, Message, Placeholder, Prompt
 from promptctl.versions.at_time import ref_at
 from promptctl.versions.former_ids import former_ids, live_labels
@@ -21,6 +22,7 @@ from promptctl.versions.refs import parse_ref
 
 if TYPE_CHECKING:
     from promptctl.context import Context
+    from promptctl.formats.settings_file import LogRule
     from promptctl.git.commits import CommitInfo
     from promptctl.labels.chains import LabelState
     from promptctl.labels.tags import LabelEvent
@@ -41,8 +43,8 @@ class Page:
     `made` is the commit that made the version, or that uncommitted changes are based on. `labels` are the prompt's
     live ones, whatever version they name. `datasets` are paths of the work tree; `named_by` are the other places there
     that name the prompt, and `copies` the prompts that were copied from it. `totals` and `latest` are those of
-    every version, under every id that the prompt had; None if it was never called. `at` is the time that the version is
-    of, None for now, and `move` that of the label which named it then.
+    every version, under every id that the prompt had; None if it was never called. `log_rule` says how much is kept of
+    its calls. `at` is the time that the version is of, None for now, and `move` that of the label which named it then.
     """
 
     at_version: PromptAtVersion
@@ -55,6 +57,7 @@ class Page:
     copies: Sequence[str] = ()
     at: str | None = None
     move: LabelEvent | None = None
+    log_rule: LogRule | None = None
 
     @property
     def prompt(self) -> Prompt:
@@ -168,6 +171,7 @@ def page(
         copies=sorted(each.name for each in named if each.kind == "copy"),
         at=at,
         move=move,
+        log_rule=parts.settings.log_rule(prompt.id, *declared_ids(tree, prompt.id)),
     )
 
 

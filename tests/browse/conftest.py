@@ -20,6 +20,8 @@ from promptctl.browse.server import listen, serving
 from promptctl.browse.site import Site
 from promptctl.workspace import open_workspace
 
+_INLINE = "a|b|bdi|code|del|ins|small|span|time"
+
 
 @dataclass(frozen=True, slots=True)
 class Read:
@@ -32,6 +34,7 @@ class Read:
     def words(self) -> str:
         """What a person reads: no mark-up, and one blank between words."""
         body = re.sub(r"<(script|style|head)\b.*?</\1>", "", self.text, flags=re.DOTALL)
+        body = re.sub(rf"</?({_INLINE})\b[^>]*>", "", body)
         return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
     @property

@@ -1,0 +1,172 @@
+"""A prompt's page: what it says at one version, and what the workspace knows around it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from promptctl import (
+    BudgetStatus,
+    EvaluationRow,
+    LabelState,
+    Message,
+    Page,
+    Placeholder,
+    Prompt,
+    VersionEntry,
+    Workspace,
+    errors,
+)
+from promptctl.browse.views import PageRequest, View, tried
+from promptctl.reports.wording import as_text, count
+
+_VERSIONS = 30
+_EVALUATIONS = 200
+# A part of a template that is no text of the prompt: an expression, a statement, a comment.
+_TEMPLATE = re.compile(r"(\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\})", re.DOTALL)
+
+
+def prompt(request: PageRequest) -> View:
+    """Return the page about what a ref names."""
+    workspace, ref = request.workspace, request.needed("ref")
+    page = workspace.page(ref)
+    found = page.prompt
+    no_versions: list[VersionEntry] = []
+    versions, no_history = tried(lambda: workspace.history(found.id), no_versions)
+    most = len(versions) if request.one("versions") == "all" else _VERSIONS
+    results, _ = tried(lambda: _last_results(workspace, found.id), dict[str, EvaluationRow]())
+    no_budgets: list[BudgetStatus] = []
+    budgets, _ = tried(workspace.budgets.all, no_budgets)
+    values = {
+        "page": page,
+        "item": found,
+        "messages": [_message(item, found.engine) for item in found.messages],
+        "versions": versions[:most],
+        "more_versions": len(versions) - len(versions[:most]),
+        "no_history": no_history,
+        "refs": _refs(page, versions),
+        "ref_of": lambda entry: ref_of(found.id, entry),
+        "labels": _labels(workspace, found.id),
+        "datasets": [(path, results.pop(path, None)) for path in page.datasets],
+        "budgets": [each for each in budgets if found.id in each.prompts],
+        "changes": list(_changes(page)),
+        "standing": list(_standing(page, versions)),
+    }
+    return View("prompt.html", found.name, values)
+
+
+def ref_of(prompt_id: str, entry: VersionEntry) -> str:
+    """Return the ref that names a version of a prompt's history."""
+    if entry.number is not None:
+        return f"{prompt_id}@v{entry.number}"
+    return prompt_id if entry.made is None else f"{prompt_id}@{entry.made.commit}"
+
+
+def _standing(page: Page, versions: Sequence[VersionEntry]) -> Iterator[str]:
+    """Yield where the prompt stands, in sentences: what its labels name, what is not committed, how its calls went."""
+    newest = max((entry.number or 0 for entry in versions), default=0)
+    for state in page.labels:
+        number = next((entry.number for entry in versions if state.label in entry.labels), None)
+        behind = newest - number if number is not None else 0
+        where = f", {count(behind, 'version')} behind" if behind else ", the newest" if number else ""
+        yield f"{state.label} names {state.version.partition(' (')[0]}{where}."
+    if newest and not page.labels:
+        yield "No label names a version of it."
+    if page.at_version.version.is_dirty:
+        yield "Its files are not committed as they are."
+    if page.totals is not None:
+        failed = f"{page.totals.failed:,} of them failed" if page.totals.failed else "none failed"
+        yield f"{count(page.totals.calls, 'call')}, {failed}."
+
+
+def _refs(page: Page, versions: Sequence[VersionEntry]) -> list[tuple[str, str]]:
+    """Return what can be compared: each ref with its words, the newest first."""
+    prompt_id = page.prompt.id
+    refs = [(f"{prompt_id}@{state.label}", f"{state.label} ({state.version})") for state in page.labels]
+    return [
+        (prompt_id, "the files as they are now"),
+        *refs,
+        *((ref_of(prompt_id, entry), entry.display.partition(" (")[0]) for entry in versions if entry.number),
+    ]
+
+
+def _last_results(workspace: Workspace, prompt_id: str) -> dict[str, EvaluationRow]:
+    """Return the last evaluation of each dataset that was used for a prompt, by the dataset's path."""
+    found: dict[str, EvaluationRow] = {}
+    if not workspace.log.is_new:
+        for row in workspace.results.evaluations(prompt=prompt_id, limit=_EVALUATIONS):
+            found.setdefault(row.spec.dataset, row)
+    return found
+
+
+def _labels(workspace: Workspace, prompt_id: str) -> list[LabelState]:
+    """Return every label that the prompt has or had; outside Git there are none."""
+    try:
+        states = workspace.labels.here().states
+    except errors.PromptctlError:
+        return []
+    return [state for (prompt, _), state in states.items() if prompt == prompt_id]
+
+
+def _message(item: Message | Placeholder, engine: str) -> Mapping[str, Any]:
+    if isinstance(item, Placeholder):
+        return {"role": "messages", "placeholder": item.input, "parts": (), "extra": {}}
+    parts = [item.content] if isinstance(item.content, str) else [_part(part) for part in item.content]
+    return {
+        "role": item.role,
+        "placeholder": None,
+        "parts": [list(template_pieces(part.rstrip("\n"), engine)) for part in parts],
+        "extra": {name: as_text(value) for name, value in item.extra.items()},
+    }
+
+
+def _part(part: Mapping[str, Any]) -> str:
+    is_text = part.get("type") == "text" and set(part) <= {"type", "text"}
+    return str(part.get("text", "")) if is_text else f"[{as_text(part)}]"
+
+
+def template_pieces(text: str, engine: str) -> Iterator[tuple[bool, str]]:
+    """Yield the pieces of a template in their order, each with True for an expression, a statement or a comment."""
+    if engine == "none":
+        yield False, text
+        return
+    for number, piece in enumerate(_TEMPLATE.split(text)):
+        if piece:
+            yield number % 2 == 1, piece
+
+
+def _changes(page: Page) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield what can be done with the prompt: in words, and as the words of a command."""
+    found, version = page.prompt, page.at_version.version
+    ref = found.id if version.is_dirty or version.number is None else f"{found.id}@v{version.number}"
+    given = [word for name, each in found.inputs.items() if each.is_required for word in ("-i", f"{name}=…")]
+    yield "Run it", ("run", ref, *given)
+    yield "See the messages as they would be sent", ("render", ref, *given)
+    if page.datasets:
+        yield "Evaluate it", ("eval", ref)
+    if version.number is not None and not version.is_dirty:
+        for label in dict.fromkeys((*(state.label for state in page.labels), "production")):
+            if not any(state.label == label and state.version == f"v{version.number}" for state in page.labels):
+                move = ("label", "set", f"{found.id}@{label}", f"v{version.number}", "--reason", "…")
+                yield f"Let {label} name this version", move
+    for state in page.labels:
+        yield (
+            f"Take the last move of {state.label} back",
+            ("label", "rollback", f"{found.id}@{state.label}", "--reason", "…"),
+        )
+    yield "Copy it", ("copy", ref, f"{found.id}-2")
+    yield "Rename it", ("rename", found.id, f"{found.id}-2")
+    yield from _life(found)
+    kept = "metadata" if page.log_rule is not None and page.log_rule.kept == "full" else "full"
+    words = "Keep no more than numbers of its calls" if kept == "metadata" else "Keep its calls with all that was said"
+    yield words, ("log", "rules", "set", found.id, f"content={kept}")
+
+
+def _life(found: Prompt) -> Iterator[tuple[str, Sequence[str]]]:
+    if found.status != "active":
+        yield "Let it run without a warning", ("activate", found.id)
+    if found.status == "active":
+        yield "Let it warn whenever it runs", ("deprecate", found.id)
+    if found.status != "inactive":
+        yield "Let it refuse to run", ("deactivate", found.id)
