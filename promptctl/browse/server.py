@@ -36,7 +36,8 @@ _HEADERS = {
     "Server": "promptctl",
 }
 # A browser does not send a new cookie along a redirect that a different site began; from a page of ours it does.
-_ENTRY = """<!doctype html><html lang="en"><meta charset="utf-8"><title>promptctl</title><link rel="icon" href="{0}static/icon.svg">
+_ENTRY = """<!doctype html><html lang="en"><meta charset="utf-8"><title>promptctl</title>
+<link rel="icon" href="{0}static/icon.svg">
 <meta http-equiv="refresh" content="0; url={0}"><p><a href="{0}">The workspace</a></p></html>
 """
 
