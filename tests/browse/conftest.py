@@ -55,7 +55,7 @@ class Pages:
         self.folder = folder
         self.site = Site(lambda warn: open_workspace(folder, {}, on_warning=warn, refresh_s=0), program)
 
-    def read(self, page: str = "", **values: str | list[str]) -> Read:
+    def read(self, page: str = "", /, **values: str | list[str]) -> Read:
         """A page, by its name and what its address asks."""
         return self.follow(f"{page}?{urlencode(values, doseq=True)}")
 
