@@ -69,8 +69,7 @@ def filled(days: int = 30, prompts: Sequence[str] = ("support/triage", "support/
         "feedback": {"rows": 2, "time": [0, 1], "prompt": [0, 0], "version": [0, 0], "name": [0, 0], "calls": [30, 4],
                      "total": [15, 4]},
         "examples": [{"execution": "0192", "at": iso(1), "prompt": prompts[0], "version": "v2", "model": "m",
-                      "status": "error", "error": "timeout", "messages_tail": [{"role": "user", "content": HOSTILE}],
-                      "reply": HOSTILE}],
+                      "status": "error", "error": "timeout", "message": HOSTILE, "input": HOSTILE, "reply": HOSTILE}],
     }  # fmt: skip
 
 

@@ -186,7 +186,7 @@ class TestPage:
     def test_what_is_not_counted_is_said(self, opened: Opened) -> None:
         notes = " ".join(texts(opened, ".notes li"))
         assert "7 calls of evaluations are not in these charts" in notes
-        assert "80 users are one here" in notes
+        assert "80 users are one here." in notes
         assert "(3,000 calls): `promptctl cost` says how to give one" in notes
 
 

@@ -10,7 +10,8 @@ const sorted = (values) => [...values].sort((one, other) => one - other);
 function span(start, until) {
   const last = until - 1;
   if (until - start > 20 * HOUR) return day(start) === day(last) ? day(start) : `${day(start)} – ${day(last)}`;
-  return until === start ? `${day(start)} ${clock(start)}` : `${day(start)} ${clock(start)}–${clock(until)}`;
+  if (until === start) return `${day(start)} ${clock(start)}`;
+  return day(start) === day(last) ? `${day(start)} ${clock(start)}–${clock(until)}` : `${day(start)} ${clock(start)} – ${day(until)} ${clock(until)}`;
 }
 
 // Compact numbers for axes: all ticks of an axis in one unit.

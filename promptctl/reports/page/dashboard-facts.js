@@ -38,11 +38,11 @@ function matcher(pattern, known) {
 
 const chosen = (list, wanted) => list.map((name) => !wanted || (wanted === NONE ? name === null : name === wanted));
 
-// Each bucket's step in the view, or -1: steps are several buckets together where there are very many, or at `least`.
-function stepsOf(wanted, least = FACTS.time_step || 1) {
+// Each bucket's step in the view, or -1: a step is as many buckets together as it takes for `most` steps, or `least` ones.
+function stepsOf(wanted, least = FACTS.time_step || 1, most = MOST_STEPS) {
   const [from, to] = periodOf(wanted), firstOf = (bucket) => bucket - bucket % least, lastOf = (bucket) => Math.min(starts.length, firstOf(bucket) + least) - 1;
   const inside = starts.map((_, bucket) => endOf(lastOf(bucket)) > from && starts[firstOf(bucket)] < to ? bucket : -1).filter((bucket) => bucket >= 0);
-  const wide = [1, 2, 3, 4, 6, 8, 12, 24, 48, 96, 168].map((times) => times * least).find((width) => inside.length / width <= MOST_STEPS) || least * Math.ceil(inside.length / MOST_STEPS / least);
+  const wide = [1, 2, 3, 4, 6, 8, 12, 24, 48, 96, 168].map((times) => times * least).find((width) => inside.length / width <= most) || least * Math.ceil(inside.length / most / least);
   const first = least > 1 ? 0 : Math.max(0, starts.findIndex((start) => wide > 1 && clock(start) === "00:00")) % wide;
   const placed = new Int32Array(starts.length).fill(-1), steps = [];
   let last = null;
@@ -163,10 +163,13 @@ function seriesOf(by, items, rows, view) {
 }
 
 function viewOf(wanted) {
-  const { placed, steps } = stepsOf(wanted), rows = select(FACTS, wanted, placed);
+  const all = stepsOf(wanted), rows = select(FACTS, wanted, all.placed);
+  // A few calls are not scattered over many steps.
+  const calls = rows.reduce((sum, row) => sum + FACTS.calls[row], 0), most = Math.min(MOST_STEPS, Math.max(12, Math.ceil(calls / 5)));
+  const { placed, steps } = all.steps.length > most ? stepsOf(wanted, FACTS.time_step || 1, most) : all;
   const isPrompt = matcher(wanted.prompt, names.prompt), from = steps.length ? steps[0].start : -Infinity, to = steps.length ? steps[steps.length - 1].end : Infinity;
   const marks = MARKS.filter((mark) => mark.ms >= from && mark.ms <= to && (mark.prompt === null || isPrompt(mark.prompt)) && (!wanted.label || mark.kind !== "label" || mark.label === wanted.label));
-  return { placed, steps, from, to, marks, isPrompt, rows, sums: addUp(FACTS, rows, (row) => placed[FACTS.time[row]], steps.length), total: addUp(FACTS, rows, () => 0, 1) };
+  return { placed, steps, most, from, to, marks, isPrompt, rows, sums: addUp(FACTS, rows, (row) => placed[FACTS.time[row]], steps.length), total: addUp(FACTS, rows, () => 0, 1) };
 }
 
 // A mark's words stand behind its prompt, which they may begin with.

@@ -72,16 +72,17 @@ function changesNode(marks) {
 }
 
 function exampleNode(example) {
-  const messages = [example.messages_tail].flat().filter(isKnown).map((each) => typeof each === "string" ? each : each.content !== undefined ? `${each.role}: ${plain(each.content)}` : plain(each));
-  return el("details", { class: "example" }, el("summary", {}, el("span", { class: "mark failed" }, example.error || example.status), " ", el("b", {}, `${example.prompt} ${example.version ?? ""}`), " ", el("small", {}, `${day(Date.parse(example.at))}, ${clock(Date.parse(example.at))} · ${example.model} · ${example.execution}`)),
-    messages.map((text) => el("pre", {}, text)), isKnown(example.reply) ? [el("h3", {}, "Reply"), el("pre", { class: "problem" }, plain(example.reply))] : el("p", { class: "meta" }, "No reply."), copyButton(`promptctl log show ${example.execution}`, "Copy command"));
+  const texts = [["Error", example.message], ["Sent", example.input], ["Answered", example.reply]].filter(([, text]) => isKnown(text) && text !== example.error);
+  return el("details", { class: "example" }, el("summary", {}, el("span", { class: "mark failed" }, String(example.error || example.status).replaceAll("_", " ")), " ", el("b", {}, `${example.prompt} ${example.version ?? ""}`), " ", el("small", {}, `${day(Date.parse(example.at))}, ${clock(Date.parse(example.at))} · ${example.model}`)),
+    texts.map(([name, text]) => [el("h3", {}, name), el("pre", {}, plain(text))]), isKnown(example.input) || isKnown(example.reply) ? null : el("p", { class: "meta" }, "What was sent and answered is not kept: the prompt's log rule says `content: metadata`."), copyButton(`promptctl log show ${example.execution}`, "Copy command", `Copy command: log show ${example.execution}`));
 }
 
 function leftOut() {
   const { evaluations: ofEvaluations, without_row: without } = data.not_counted || {}, number = (found, words) => found ? `${plural(found.calls, "call")} ${words}${found.cost_nano_usd ? `, ${money(found.cost_nano_usd)}` : ""}${found.unpriced ? `, ${count(found.unpriced)} of them without a price` : ""}` : null;
   return [...data.notes, ...data.merged.map((each) => each.text), data.marks_left_out ? `${plural(data.marks_left_out, "earlier change")} are not marked.` : null, data.unpriced_models.length ? `No price is known of ${data.unpriced_models.map((each) => `${each.model} (${plural(each.calls, "call")})`).join(", ")}: \`promptctl cost\` says how to give one. The costs here are of the other calls.` : null,
     number(ofEvaluations, "of evaluations are not in these charts"), number(without, "left no row in the log, as their log rule says, and are not in these charts"),
-    `Latencies are of fresh whole replies and exact to ±${percent(data.latency_scale.relative_error)}. Fewer than ${FEWEST} calls are called thin: a hollow dot. Bands and whiskers are 95% intervals.`].filter(Boolean);
+    `Latencies are of fresh whole replies and exact to ±${percent(data.latency_scale.relative_error)}. Fewer than ${FEWEST} calls are called thin: a hollow dot. Bands and whiskers are 95% intervals.`]
+    .filter(Boolean).map((text) => text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : "."));
 }
 
 function sections(view) {

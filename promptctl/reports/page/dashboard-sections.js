@@ -62,7 +62,7 @@ function spending(view) {
   const dear = items.filter((item) => item.sums.cost_nano_usd[item.at]).sort((one, other) => other.sums.cost_nano_usd[other.at] - one.sums.cost_nano_usd[one.at]);
   const fact = (name, text) => el("div", {}, el("dt", {}, name), el("dd", {}, text));
   const shares = dear.slice(0, 3).map((item) => el("li", {}, el("span", { class: "name", title: item.name }, item.name), el("span", { class: "track", "aria-hidden": "true" }, fillTo(el("i"), item.sums.cost_nano_usd[item.at] / value)), el("span", { class: "value" }, percent(item.sums.cost_nano_usd[item.at] / value))));
-  return [el("dl", { class: "facts-of" }, fact(isFiltered() ? "In this view" : `All ${plural(Math.max(1, Math.round(days)), "day")}`, money(value)), days >= 2 && isKnown(value) ? fact("A day", money(value / days)) : null, fact("A call", money(MEASURES.per_call.value(total, 0)))),
+  return [el("dl", { class: "facts-of" }, fact(isFiltered() ? "In this view" : days < 2 ? "In all" : `All ${count(Math.round(days))} days`, money(value)), days >= 2 && isKnown(value) ? fact("A day", money(value / days)) : null, fact("A call", money(MEASURES.per_call.value(total, 0)))),
     shares.length > 1 ? el("ul", { class: "shares", "aria-label": "Dearest prompts" }, shares) : null];
 }
 
@@ -73,7 +73,7 @@ const HEADS = { failed: "Failed", invalid: "Invalid", retries: "Retries", cache:
 
 function sideBySide(view) {
   const by = wanted.by, measure = MEASURES[wanted.measure], least = by === "user" ? USERS.time_step || 1 : FACTS.time_step || 1;
-  const own = least !== (FACTS.time_step || 1) ? { ...view, ...stepsOf(wanted, least) } : view, { items, rows } = grouped(by, wanted, own.placed);
+  const own = least !== (FACTS.time_step || 1) ? { ...view, ...stepsOf(wanted, least, view.most) } : view, { items, rows } = grouped(by, wanted, own.placed);
   const shown = items.slice(0, 12), sums = seriesOf(by, shown, rows, own), length = own.steps.length;
   const all = shown.map((item, index) => seriesFrom(measure, sums, index * length, length, "c1"));
   const values = all.flatMap((series) => own.steps.map((_, at) => series.value(at))).filter(isKnown), isShare = wanted.measure === "success";

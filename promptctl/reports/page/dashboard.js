@@ -114,6 +114,7 @@ function feedbackFigures(view, base) {
   }).filter(Boolean).slice(0, 6);
 }
 
+const lasting = (ms) => ms >= DAY ? plural(Math.round(ms / DAY), "day") : ms >= HOUR ? plural(Math.round(ms / HOUR), "hour") : plural(Math.round(ms / 60000), "minute");
 let rest = null;
 // The answers and the charts over time first; what is further down follows when these are on the screen.
 function show() {
@@ -122,6 +123,7 @@ function show() {
   const view = viewOf(wanted), hasCalls = view.total.calls[0] > 0;
   byId("answers").replaceChildren(...answers(view));
   for (const id of ["time-charts", "parts", "ranks"]) byId(id).hidden = !hasCalls;
+  byId("steps").textContent = view.steps.length ? `${lasting(view.steps[0].end - view.steps[0].start)} a step, ${zone}` : "";
   byId("charts").replaceChildren(...hasCalls ? overTime(view) : []);
   showFilters(view);
   drawAll(byId("charts"));
@@ -167,8 +169,8 @@ function dayOf(text, plus) {
 function begin() {
   document.title = `${data.workspace}: dashboard`;
   byId("title").textContent = data.workspace;
-  const all = data.calls.calls.reduce((sum, each) => sum + each, 0), of = Object.entries(data.filter || {}).filter(([key, value]) => isKnown(value) && value.length && !(key === "source" && value === "app")).map(([key, value]) => `${key} ${[value].flat().join(", ")}`);
-  byId("about").append(...[starts.length ? `${whole(starts[0])} – ${whole(end - 1)}` : null, all ? plural(all, "call") : null, starts.length ? `${(FACTS.time_step || 1) > 1 ? `in steps of ${plural(FACTS.time_step, data.time.step)}` : `by ${data.time.step}`}, ${zone}` : null, of.length ? `of ${of.join(", ")} alone` : null, `made ${whole(Date.parse(data.made_at))} ${clock(Date.parse(data.made_at))}`]
+  const all = data.calls.calls.reduce((sum, each) => sum + each, 0), of = Object.entries(data.filter || {}).filter(([key, value]) => isKnown(value) && value.length && !["since", "until"].includes(key) && value !== "app").map(([key, value]) => `${key.replace("prompts", "prompt")} ${[value].flat().join(", ")}`);
+  byId("about").append(...[starts.length ? `${whole(starts[0])} – ${whole(end - 1)}` : null, all ? plural(all, "call") : null, of.length ? `only ${of.join(", ")}` : null, `made ${whole(Date.parse(data.made_at))} ${clock(Date.parse(data.made_at))}`]
     .filter(Boolean).map((text) => el("span", {}, text)));
   const listed = (list, none) => list.map((name) => name === null ? [NONE, none] : [name, name]);
   byId("prompts").append(...names.prompt.slice(0, 500).map((name) => el("option", { value: name })));
