@@ -1,7 +1,8 @@
-"""`promptctl dashboard`: is anything wrong, what changed, what does it cost."""
+"""`promptctl dashboard`: is anything wrong, what changed, what does it cost; as a page, with charts over time."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 EXAMPLES = """\
-  promptctl dashboard --since 30d --prompt "support/*"
+  promptctl dashboard -o dashboard.html
+  promptctl dashboard -o public/ --since 30d --prompt "support/*"
   promptctl dashboard --json"""
 
 _QUESTIONS = {"wrong": "Is anything wrong?", "changed": "What changed?", "cost": "What does it cost?"}
@@ -26,18 +28,28 @@ _MOST = 5
 def show_dashboard(
     context: typer.Context,
     filters: FilterOptions,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write a page with charts: a .html file, or a folder."),
+    ] = None,
     with_content: Annotated[
         bool,
         typer.Option("--with-content", help="Show failed calls with what was sent and answered, if that is kept."),
     ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Say if anything is wrong, what changed, and what it costs."""
+    """Say if anything is wrong, what changed, and what it costs; with -o as a page that works offline."""
     from promptctl import DashboardRequest
 
+    if output is not None:
+        from promptctl.reports.dashboard_page import check_dashboard_path, write_dashboard
+
+        check_dashboard_path(output)
     workspace = options.workspace_of(context)
     found = workspace.dashboard(DashboardRequest(wanted=filters.filter, with_content=with_content))
     document = found.as_dict()
+    if output is not None:
+        tell(f"written  {write_dashboard(output, document)}")
     if as_json:
         say_json(document)
     else:
@@ -61,6 +73,6 @@ def _say(document: Mapping[str, Any]) -> None:
                 say_wrapped(f"- {item['text']}", "  ")
         more = len(answer["items"]) + answer["left_out"] - _MOST
         if more > 0:
-            say_wrapped(f"and {more:,} more: promptctl dashboard --json", "  ", dim=True)
+            say_wrapped(f"and {more:,} more on the page: promptctl dashboard -o page.html", "  ", dim=True)
     for note in document["notes"]:
         tell(note)

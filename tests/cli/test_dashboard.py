@@ -52,6 +52,15 @@ def test_the_document_is_printed_and_only_of_the_calls_that_are_meant(cli: Cli) 
     assert json.loads(cli("dashboard", "--json", "--user", "nobody").out)["calls"]["rows"] == 0
 
 
+@pytest.mark.usefixtures("desk")
+def test_it_is_written_as_a_page_or_into_a_folder(cli: Cli) -> None:
+    assert "written  page.html" in cli("dashboard", "-o", "page.html").err
+    assert "written  public/index.html" in cli("dashboard", "-o", "public").err
+    assert 'class="dashboard"' in Path("public/index.html").read_text()
+    refused = cli("dashboard", "-o", "page.pdf")
+    assert (refused.exit_code, "written as .html" in refused.err) == (2, True)
+
+
 @pytest.mark.usefixtures("inside")
 def test_without_a_call_it_says_what_to_do(cli: Cli) -> None:
     ran = cli("dashboard")

@@ -123,7 +123,7 @@ function show() {
   const view = viewOf(wanted), hasCalls = view.total.calls[0] > 0;
   byId("answers").replaceChildren(...answers(view));
   for (const id of ["time-charts", "parts", "ranks"]) byId(id).hidden = !hasCalls;
-  byId("steps").textContent = view.steps.length ? `${lasting(view.steps[0].end - view.steps[0].start)} a step, ${zone}` : "";
+  byId("steps").textContent = view.steps.length ? `${lasting(Math.max(...view.steps.map((step) => step.end - step.start)))} a step, ${zone}` : "";
   byId("charts").replaceChildren(...hasCalls ? overTime(view) : []);
   showFilters(view);
   drawAll(byId("charts"));
