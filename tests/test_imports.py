@@ -174,7 +174,12 @@ def doors() -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for module, node in definitions(ast.ImportFrom):
         room, _, rest = (node.module or "").removeprefix("promptctl.").partition(".")
-        if not (node.module or "").startswith("promptctl.") or room in ("errors", "context", module.split(".")[0]):
+        if not (node.module or "").startswith("promptctl.") or room in (
+            "errors",
+            "context",
+            "counting",
+            module.split(".")[0],
+        ):
             continue
         for alias in node.names:
             name = ".".join(part for part in (rest, alias.name) if part)

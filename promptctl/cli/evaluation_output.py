@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
@@ -15,12 +15,13 @@ from promptctl.cli.options import begin_waiting, end_waiting
 from promptctl.cli.output import flat, format_id, format_version, is_terminal, say, say_json, styled, tell, wrapped
 from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import difference_lines, shortened
-from promptctl.cli.waiting import loading
+from promptctl.cli.waiting import MovingLine, Part, loading, time_left
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.wording import (
     as_text,
     assertion_name,
     count,
+    format_cost,
     format_count,
     format_latency,
     format_spent,
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 MOST_SHOWN = 10
 MOST_GROUPS = 20
 MOST_FLAKY = 20
-# Columns of a terminal on which the bar is drawn long, and those that numbers and times of the progress take.
-_WIDE = 100
-_NUMBERS = 60
 STOPPED = {
     "interrupted": "interrupted",
     "fail-fast": "stopped at the first case that did not pass",
@@ -54,83 +52,59 @@ _COLOURS = {"passed": "green", "failed": "red", "incomplete": "yellow", "error":
 
 
 class EvaluationProgress:
-    """A progress bar on a terminal, which moves from the start; in a pipe a line every ten seconds."""
+    """How far an evaluation is: on a terminal a line that moves from the start, elsewhere one every ten seconds."""
 
     def __init__(self, context: typer.Context) -> None:
         self._context = context
-        self._said = "evaluating"
-        self._bar: Any = None
-        self._task: Any = None
-        self._shown: Progress | None = None
-        self._title = 0
+        self._name = "evaluating"
         self._step = ""
+        self._progress: Progress | None = None
+        self._began = 0.0
 
     def __enter__(self) -> EvaluationProgress:
-        end_waiting(self._context)
-        if not sys.stderr.isatty():
-            begin_waiting(self._context, lambda: loading() or self._said)
-        else:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            shown = self
-
-            class Title(TextColumn):
-                def render(self, task: Any) -> Any:
-                    if task.total is None:  # no result yet
-                        task.description = loading() or shown._said
-                    return super().render(task)
-
-            console = Console(stderr=True)
-            bar = 24 if console.width >= _WIDE else 8
-            self._title = max(12, console.width - bar - _NUMBERS)
-            self._bar = Progress(
-                Title("{task.description}"),
-                BarColumn(bar_width=bar),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[counts]}"),
-                TimeRemainingColumn(),
-                console=console,
-                transient=True,
-                refresh_per_second=8,
-            )
-            self._task = self._bar.add_task(self._said, total=None, counts="")
-            self._bar.start()
+        begin_waiting(self._context, self._line)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         end_waiting(self._context)
-        if self._bar is not None:
-            self._bar.stop()
 
     def begin_step(self, step: str) -> None:
         """Call by this name what comes from now on."""
-        self._step = self._said = step
-        if self._bar is not None:
-            self._bar.remove_task(self._task)
-            self._task = self._bar.add_task(step, total=None, counts="")
+        self._step = self._name = step
+        self._progress = None
 
     def __call__(self, plan: Plan, progress: Progress) -> None:
         """Show how far it is; called after each result."""
-        name = plan.target.prompt.id if progress.evaluations == 1 else f"{progress.evaluations} evaluations"
-        name = self._step or name
-        done = progress.carried + progress.done
-        if self._bar is None:
-            self._said = f"{name}: {done} of {progress.total} cases, {progress.passed} passed, {progress.failed} failed"
-            return
-        if progress is not self._shown:
-            self._shown = progress
-            if self._task is not None:
-                self._bar.remove_task(self._task)
-            title = name if len(name) <= self._title else "…" + name[1 - self._title :]
-            self._task = self._bar.add_task(title, total=progress.total, counts="")
-        counts = f"[green]{progress.passed} passed[/] [red]{progress.failed} failed[/]"
+        if progress is not self._progress:
+            name = plan.target.prompt.id if progress.evaluations == 1 else f"{progress.evaluations} evaluations"
+            self._name = self._step or name
+            self._progress, self._began = progress, time.monotonic()
+
+    def _line(self) -> str | MovingLine:
+        progress = self._progress
+        if progress is None:
+            return loading() or self._name
+        done, total, load = progress.carried + progress.done, progress.total, progress.load
+        parts = [
+            Part(f"{done:,} of {total:,} cases", 0),
+            Part(f"{progress.passed:,} passed", 2, "green"),
+            Part(f"{progress.failed:,} failed", 1, "red" if progress.failed else None),
+        ]
         if progress.errors:
-            counts += f" [yellow]{progress.errors} errors[/]"
-        counts += f" {format_spent(progress.cost_nano_usd, progress.unpriced)}"
-        self._bar.update(self._task, completed=done, counts=counts)
+            parts.append(Part(count(progress.errors, "error"), 1, "yellow"))
+        spent = format_spent(progress.cost_nano_usd, progress.unpriced)
+        if progress.account is not None:
+            spent = f"{format_cost(progress.account.spent_nano_usd)} of {format_cost(progress.account.max_nano_usd)}"
+        seconds = time.monotonic() - self._began
+        left = time_left(progress.done, total - progress.carried, seconds)
+        parts += [*left, Part(spent, 4)]
+        if load.held_back:
+            parts.append(Part(f"{load.held_back:,} held back by a rate limit", 3, "yellow"))
+        if left:
+            parts.append(Part(f"{progress.done / seconds:,.1f}/s", 6))
+        if load.in_flight:
+            parts.append(Part(f"{load.in_flight:,} in flight", 7))
+        return MovingLine(self._name, parts, done / total if total else None)
 
 
 def say_evaluations(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_type_hi
 import typer
 
 from promptctl.cli.output import warn
-from promptctl.cli.waiting import Waiting
+from promptctl.cli.waiting import Waiting, Words
 from promptctl.reports.wording import NANO
 from promptctl.workspace import Workspace, open_workspace
 
@@ -332,7 +332,7 @@ def workspace_of(context: typer.Context, *, asks: bool = False, on_warning: Call
     return workspace
 
 
-def begin_waiting(context: typer.Context, text: str | Callable[[], str], *, is_still: bool = False) -> None:
+def begin_waiting(context: typer.Context, text: Words, *, is_still: bool = False) -> None:
     """Say what the command waits for from now on."""
     end_waiting(context)
     waiting = context.meta[_WAITING] = Waiting(text, is_still=is_still)

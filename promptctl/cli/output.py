@@ -45,8 +45,12 @@ def flat(text: str) -> str:
 
 
 def uses_colour(stream: TextIO) -> bool:
-    """True on a terminal, unless NO_COLOR is set or the terminal is dumb."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """True on a terminal that is not dumb, unless NO_COLOR is set; FORCE_COLOR stands for a terminal, 0 for none."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if forced := os.environ.get("FORCE_COLOR"):
+        return forced != "0"
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def styled(text: str, stream: TextIO, **style: Any) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from shlex import quote
 
 from promptctl.assertions.preparing import Preparer
+from promptctl.counting import counted
 from promptctl.datasets.dataset import Dataset, Memory
 from promptctl.datasets.human_labels import check_labels
 from promptctl.datasets.questions import Questions
@@ -66,7 +67,7 @@ def validate_workspace(tree: Tree, paths: Sequence[str] = ()) -> ValidationRepor
     named = [each for path in files for each in check.named_by(path)] if paths else []
     checked = dict.fromkeys([*files, *named])
     problems: list[Problem] = []
-    for path in checked:
+    for path in counted(checked, "checking files", len(checked)):
         if path == SIGNERS:
             continue
         if is_human_labels(path):

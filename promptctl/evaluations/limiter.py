@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from promptctl.errors import Incomplete, ModelError, RateLimited
+from promptctl.evaluations.progress import Load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
@@ -33,11 +34,12 @@ class Limiter:
     passed. Each `limit` replies in a row let one more in.
     """
 
-    def __init__(self, most: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, most: int, *, clock: Callable[[], float] = time.monotonic, load: Load | None = None) -> None:
         self.most = most
         self.limit = most
         self.under_way = 0
         self._clock = clock
+        self._load = load or Load()
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._paused_until = float("-inf")
         self._shrunk_at = float("-inf")
@@ -47,15 +49,21 @@ class Limiter:
     async def acquire(self) -> float:
         """Wait for a place, and give the moment when it was had, by the clock."""
         if not self._is_free():
-            with time_stands_still():
-                while not self._is_free():
-                    await self._wait()
+            self._load.held_back += 1
+            try:
+                with time_stands_still():
+                    while not self._is_free():
+                        await self._wait()
+            finally:
+                self._load.held_back -= 1
         self.under_way += 1
+        self._load.in_flight += 1
         return self._clock()
 
     def release(self) -> None:
         """Give the place back."""
         self.under_way -= 1
+        self._load.in_flight -= 1
         self._admit()
 
     def succeeded(self) -> None:
@@ -123,11 +131,13 @@ class LimitedGateway:
         most: int,
         on_lasting: Callable[[str, ModelError], None] = lambda _model, _error: None,
         probe_s: Callable[[str], float | None] = lambda _model: 0.0,
+        load: Load | None = None,
     ) -> None:
         self._gateway = gateway
         self._most = most
         self._on_lasting = on_lasting
         self._probe_s = probe_s
+        self._load = load or Load()
         self._doors: dict[str, _Door] = {}
 
     async def complete(self, request: Request) -> Reply:
@@ -153,7 +163,9 @@ class LimitedGateway:
         door = self._doors.get(model)
         if door is None:
             on_lasting = partial(self._on_lasting, model)
-            door = self._doors[model] = _Door(model, Limiter(self._most), on_lasting, self._probe_s(model))
+            door = self._doors[model] = _Door(
+                model, Limiter(self._most, load=self._load), on_lasting, self._probe_s(model)
+            )
         return _Place(door)
 
 

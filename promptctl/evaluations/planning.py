@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.assertions.judging import judge_model
 from promptctl.calls.call import make_target
+from promptctl.counting import counted
 from promptctl.datasets.choosing import DatasetChoice
 from promptctl.datasets.index import dataset_index
 from promptctl.datasets.selection import Choosing, Chosen, part_of
@@ -78,7 +79,7 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
     group, choosing = new_id(), Choosing(request.selection)
     failed = FailedCases(context.log, request.failed_of) if request.only_failed else None
     broken: list[PromptctlError] = []
-    for ref, at_version, dataset in _subjects(context, request, broken):
+    for ref, at_version, dataset in counted(_subjects(context, request, broken), "reading datasets"):
         prompt, path = at_version.prompt, dataset.header.path
         judges |= dataset.judges
         cases = partial(dataset.cases, prompt)

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from promptctl.log.results import ResultRow
+
+if TYPE_CHECKING:
+    from promptctl.calls.account import Account
+
+
+@dataclass(slots=True)
+class Load:
+    """Requests under way: `in_flight` were sent, `held_back` wait since a provider refused for too many."""
+
+    in_flight: int = 0
+    held_back: int = 0
 
 
 @dataclass(slots=True)
 class Progress:
-    """Counts of (case, repeat) over the `evaluations` of one run. `carried` were done before it took them up again."""
+    """Counts of (case, repeat) over the `evaluations` of one run. `carried` were done before it took them up again.
+
+    `load` and `account`, the money of the command if that has a bound, are as they are now.
+    """
 
     total: int
     carried: int = 0
@@ -20,6 +35,8 @@ class Progress:
     cost_nano_usd: int = 0
     unpriced: int = 0
     under_way: int = 0
+    load: Load = field(default_factory=Load)
+    account: Account | None = None
 
     @property
     def done(self) -> int:

@@ -19,7 +19,7 @@ from promptctl.evaluations.claims import claimed
 from promptctl.evaluations.evaluation import Evaluation, finish
 from promptctl.evaluations.evaluator import Evaluator, pending
 from promptctl.evaluations.limiter import LimitedGateway, time_stands_still
-from promptctl.evaluations.progress import Progress
+from promptctl.evaluations.progress import Load, Progress
 from promptctl.evaluations.recorder import BatchRecorder
 from promptctl.evaluations.request import Limits
 from promptctl.evaluations.until import until_of
@@ -82,10 +82,11 @@ class Session:
         self._on_progress = on_progress or (lambda _plan, _progress: None)
         self._router = context.router(self._limits.concurrency)
         most = self._limits.max_cost_nano_usd
-        account = None if most is None else Account(most)
+        self._account = None if most is None else Account(most)
+        self._load = Load()
         self._guard: BudgetGuard | None = None
-        paying = SpendingGateway(self._router, account, context.models, time_stands_still, self._budgets)
-        limited = LimitedGateway(paying, self._limits.concurrency, self._give_up, self._probe_s)
+        paying = SpendingGateway(self._router, self._account, context.models, time_stands_still, self._budgets)
+        limited = LimitedGateway(paying, self._limits.concurrency, self._give_up, self._probe_s, self._load)
         self._cache = ReplyCache(context.state_folder / "cache.db", context.warn, context.redactor)
         self._cached = CachedGateway(limited, self._cache, self._server_of)
         self._gateways: Mapping[Replies, Gateway] = {
@@ -186,7 +187,8 @@ class Session:
 
     async def _work_through(self) -> None:
         carried, left = sum(len(run.done) for run in self._runs), sum(run.left for run in self._runs)
-        progress, work = Progress(carried + left, carried, len(self._runs)), self._work()
+        progress = Progress(carried + left, carried, len(self._runs), load=self._load, account=self._account)
+        work = self._work()
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self._limits.concurrency, max(1, left))):

@@ -160,11 +160,15 @@ class Objects:
             raise _damaged(stop)
         remote = promisors[0].rsplit(" ", 1)[0].removeprefix("remote.").removesuffix(".promisor")
         quiet = ("--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", "--filter=blob:none")
-        output = self._commands.run(
-            ["-c", "fetch.negotiationAlgorithm=noop", "fetch", *quiet, "--stdin", "--end-of-options", remote],
-            input="".join(f"{id_}\n" for id_ in dict.fromkeys((*names, *ahead())) if is_object_id(id_)).encode(),
-            check=False,
-        )
+        from promptctl.counting import counting
+
+        with counting(f"fetching contents from {remote}"):
+            ids = dict.fromkeys((*names, *ahead()))
+            output = self._commands.run(
+                ["-c", "fetch.negotiationAlgorithm=noop", "fetch", *quiet, "--stdin", "--end-of-options", remote],
+                input="".join(f"{id_}\n" for id_ in ids if is_object_id(id_)).encode(),
+                check=False,
+            )
         if output.status != 0:
             words = output.stderr.strip().splitlines()
             raise HistoryIncomplete(

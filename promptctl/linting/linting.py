@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TypedDict, Unpack
 
+from promptctl.counting import counted
 from promptctl.errors import InvalidFiles, Place, Problem, UsageError, WorkspaceError, in_reading_order
 from promptctl.files import names
 from promptctl.files.document import Document
@@ -102,7 +103,7 @@ def lint_workspace(
     if all(map(is_prompt_file, wanted)):
         prompts = wanted
     linter = _Linter(tree, settings, today)
-    for path in prompts:
+    for path in counted(prompts, "checking prompts", len(prompts)):
         linter.add(path)
     found = in_reading_order(
         each

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from promptctl.counting import counted
 from promptctl.log.filter import Filter
 from promptctl.log.records import CostCorrection, Execution
 from promptctl.log.stamps import utc_now
@@ -86,7 +87,7 @@ def reprice(
     models: dict[str, RepricedModel] = {}
     found: dict[str, CostCorrection] = {}
     now = utc_now()
-    for execution in log.executions(wanted):
+    for execution in counted(log.executions(wanted), "pricing calls"):
         is_counted = execution.output_tokens is not None
         if execution.reply_source != "model" or not (is_counted or _has_reply(execution)):
             continue

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from promptctl.counting import counted
 from promptctl.errors import UsageError
 from promptctl.files.writing import replace_output
 from promptctl.log.records import CONTENT_FIELDS, Execution
@@ -39,7 +40,7 @@ def write_calls(path: Path, executions: Iterable[Execution], *, with_content: bo
 
     def rows() -> Iterator[dict[str, Any]]:
         nonlocal number
-        for each in executions:
+        for each in counted(executions, f"exporting calls to {path.name}"):
             number += 1
             yield each.as_row(with_content=with_content)
 

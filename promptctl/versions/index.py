@@ -185,14 +185,16 @@ class Index:
         after: int,
     ) -> None:
         """Take in the commits, the first of which has `start` as its parent."""
+        from promptctl.counting import counted, counting
         from promptctl.versions.closures import Closures, walk_prompts
 
         positions = {commit: after + place for place, (commit, _) in enumerate(commits, start=1)}
         closures = Closures(self.git.objects)
-        walked, places = walk_prompts(self.git, commits, lineages.places)
+        with counting("reading the history of prompts"):
+            walked, places = walk_prompts(self.git, commits, lineages.places)
         if start is not None:
             lineages.files = start.prompt_blobs(reduce(or_, places.values(), lineages.places))
-        steps = iter(walked)
+        steps = counted(walked, "building the index of versions", len(walked))
         while some := list(islice(steps, _COMMITS_AT_ONCE)):
             closures.read_ahead((change.path, change.after) for step in some for change in step.changes if change.after)
             for step in some:

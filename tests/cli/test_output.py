@@ -125,3 +125,25 @@ def test_times_that_there_are_none_of_have_no_zone(monkeypatch: pytest.MonkeyPat
 def test_a_command_to_the_runner_does_nothing_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     say_command("::error file=a\x1b[2J\u202eb\U000e0049.yaml::x\x07")
     assert capsys.readouterr().out == "::error file=a\\x1b[2J\\u202eb\\U000e0049.yaml::x\\x07\n"
+
+
+@pytest.mark.parametrize(
+    ("environ", "is_terminal", "is_coloured"),
+    [
+        ({"TERM": "xterm"}, True, True),
+        ({"TERM": "xterm"}, False, False),
+        ({"TERM": "dumb"}, True, False),
+        ({"TERM": "xterm", "FORCE_COLOR": "1"}, False, True),
+        ({"TERM": "xterm", "FORCE_COLOR": "0"}, True, False),
+        ({"TERM": "xterm", "FORCE_COLOR": "1", "NO_COLOR": "1"}, True, False),
+    ],
+)
+def test_colour_is_for_terminals_that_show_it(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], *, is_terminal: bool, is_coloured: bool
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: is_terminal, raising=False)
+    assert output.uses_colour(sys.stdout) is is_coloured
+    assert output.styled("x", sys.stdout, fg="red") == ("\x1b[31mx\x1b[0m" if is_coloured else "x")

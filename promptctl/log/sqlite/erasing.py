@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from promptctl.counting import counting
 from promptctl.log.arm_calls import arm_key
 from promptctl.log.encoding import to_json
 from promptctl.log.evidence import Erased, Erasure, Note
@@ -47,7 +48,8 @@ def redact(database: Database, meant: Erasure, note: Note, *, is_dry_run: bool) 
         connection.execute("UPDATE maintenance SET is_open = 0")
         return erased
 
-    return database.dry_run(work) if is_dry_run else database.write(work)
+    with counting("looking for what is to be erased"):
+        return database.dry_run(work) if is_dry_run else database.write(work)
 
 
 class _Erasing:

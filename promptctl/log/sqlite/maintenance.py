@@ -8,6 +8,7 @@ from contextlib import closing, suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from promptctl.counting import counting
 from promptctl.errors import LogError
 from promptctl.log.encoding import to_json
 from promptctl.log.evidence import Note
@@ -32,7 +33,8 @@ def prune(database: Database, retention: Retention, note: Note, *, is_dry_run: b
     """
     if is_dry_run:
         return database.dry_run(lambda connection: _prune(connection, retention, None))
-    pruned = database.write(lambda connection: _prune(connection, retention, note))
+    with counting("deleting what is too old"):
+        pruned = database.write(lambda connection: _prune(connection, retention, note))
     _run(database, _MERGE)  # SQLite's side file still holds the pages as they were before
     return pruned
 
@@ -44,7 +46,8 @@ def vacuum(database: Database) -> int:
             return 0
     before = database.path.stat().st_size
     database.close()
-    _run(database, "VACUUM", _MERGE)
+    with counting("rewriting the log without what was deleted"):
+        _run(database, "VACUUM", _MERGE)
     return before - database.path.stat().st_size
 
 
@@ -80,8 +83,10 @@ def back_up(database: Database, target: Path, note: Note) -> None:
             connection.execute("PRAGMA query_only = OFF")  # of the copy; VACUUM INTO does not change the log
             for (name,) in connection.execute("SELECT name FROM sqlite_temp_schema WHERE type = 'view'").fetchall():
                 connection.execute(f"DROP VIEW temp.{name}")  # it stands for a table, and would be copied in its place
-            _copy_into(connection, target)
-        _check_copy(target)
+            with counting("copying the log"):
+                _copy_into(connection, target)
+        with counting("reading the copy back"):
+            _check_copy(target)
     except BaseException:
         target.unlink(missing_ok=True)
         raise

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
+from promptctl.counting import counting
 from promptctl.errors import LogError, LogFailure
 from promptctl.log.encoding import from_document
 from promptctl.log.evidence import Merged, Note
@@ -71,8 +72,10 @@ def merge(database: Database, redactor: Redactor, file: Path, note: Note, *, is_
             return merged
         _add(database, redactor, begun, latest)
         entries = map(_entry, executions(source, Filter(), with_content=True))
-        while some := list(islice(entries, _BATCH)):
-            database.write(Batch(some, (), redactor).write)
+        with counting(f"merging {file.name}", len(new)) as count:
+            while some := list(islice(entries, _BATCH)):
+                database.write(Batch(some, (), redactor).write)
+                count.done += len(some)
         graded_left: Iterator[ResultRow] = iter(graded)
         while more := list(islice(graded_left, _BATCH)):
             database.write(Batch((), more, redactor).write)
@@ -100,7 +103,8 @@ def _copy(database: Database, file: Path) -> Iterator[sqlite3.Connection]:
     try:
         with closing(connect(draft, database.busy_timeout_s)) as copy:
             try:
-                with translated(file), closing(_opened(file, database.busy_timeout_s)) as theirs:
+                reading_it = counting(f"reading {file.name}")
+                with translated(file), reading_it, closing(_opened(file, database.busy_timeout_s)) as theirs:
                     theirs.backup(copy)
                 with translated(file):
                     if copy.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":

@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from promptctl.counting import counting
 from promptctl.log.filter import Filter
 from promptctl.log.records import CONTENT_FIELDS, Execution
 from promptctl.log.search import Searched, TextQuery, texts_of, words_of
@@ -116,10 +117,12 @@ def _grow(log: sqlite3.Connection, path: Path, timeout_s: float, *, is_bounded: 
 def _grow_once(log: sqlite3.Connection, path: Path, timeout_s: float, *, is_bounded: bool) -> None:
     with closing(_open(path, timeout_s)) as index:
         is_behind = True
-        while is_behind:
-            # The log is read once the index is locked: nobody who deletes contents can empty the index in between.
-            with _transaction(index, "BEGIN IMMEDIATE"), _transaction(log, "BEGIN"):
-                is_behind = _add_some(log, index) and not is_bounded
+        with counting("reading the log's texts into the search index") as count:
+            while is_behind:
+                # The log is read once the index is locked: nobody who deletes contents can empty the index in between.
+                with _transaction(index, "BEGIN IMMEDIATE"), _transaction(log, "BEGIN"):
+                    is_behind = _add_some(log, index) and not is_bounded
+                count.done += _ROWS
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from heapq import merge
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from promptctl.counting import counted
 from promptctl.errors import LogError
 from promptctl.log.evidence import LogProblem, ProblemKind, Verification
 from promptctl.log.sqlite import chain
@@ -115,7 +116,8 @@ class _Checked:
 
     def check_chain(self) -> None:
         """Follow the chain, and compare each record with what its link or its last change says."""
-        for row in self._rows():
+        (total,) = self._connection.execute("SELECT count(*) FROM executions").fetchone()
+        for row in counted(self._rows(), "verifying the log's rows", total):
             _, number, link, seal = row[:4]
             values = row[4:]
             self.rows += 1
@@ -149,7 +151,8 @@ class _Checked:
         seen: set[bytes] = set()
         orphans = 0
         sql = "SELECT hash, bytes, typeof(content), CAST(content AS BLOB) FROM payloads"
-        for digest, size, kind, content in self._connection.execute(sql):
+        stored = counted(self._connection.execute(sql), "verifying the log's contents")
+        for digest, size, kind, content in stored:
             self.contents += 1
             seen.add(digest)
             text = content if kind == "text" else _unpacked(content)
@@ -332,8 +335,8 @@ def _wrong_totals(connection: sqlite3.Connection) -> Iterator[tuple[ProblemKind,
     sql = f"SELECT id, prompt, digest, ifnull(version, 0), source, {names} FROM prompt_stats"  # noqa: S608
     for stats_id, *row in connection.execute(sql).fetchall():
         group, totals = tuple(row[:4]), row[4:]
-        counted = [a + b for a, b in zip(sums.pop(group, nothing), unlisted.get(stats_id, nothing), strict=True)]
-        for name, total, count in zip(SUM_COLUMNS, totals, counted, strict=True):
+        added_up = [a + b for a, b in zip(sums.pop(group, nothing), unlisted.get(stats_id, nothing), strict=True)]
+        for name, total, count in zip(SUM_COLUMNS, totals, added_up, strict=True):
             if abs(total - count) > 1e-6 * max(1, abs(count)) * isinstance(total, float):
                 yield "totals", group[0], f"the {name} of {_words(group)} are {total}, but its rows add up to {count}"
     for group in sums:
