@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 def calibrate(
     context: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="JUDGE", help="Its prompt's id; llm-rubric for judges/llm-rubric, and so on.")
+        str,
+        typer.Argument(
+            metavar="JUDGE",
+            help="Its prompt's id; llm-rubric for judges/llm-rubric, and so on.",
+            autocompletion=options.completing("judge"),
+        ),
     ],
     labels: Annotated[
         list[str] | None,

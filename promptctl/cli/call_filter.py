@@ -43,12 +43,15 @@ class FilterOptions:
     prompt: options.PromptNames = field(default_factory=list)
     version: Annotated[
         str | None,
-        typer.Option(
-            "--version", metavar="VERSION", help="Only this version's: v7; of one prompt also a label or a revision."
+        options.option(
+            "version",
+            "--version",
+            metavar="VERSION",
+            text="Only this version's: v7; of one prompt also a label or a revision.",
         ),
     ] = None
     label: Annotated[
-        str | None, typer.Option("--label", metavar="LABEL", help="Only calls that asked for this label.")
+        str | None, options.option("label", "--label", metavar="LABEL", text="Only calls that asked for this label.")
     ] = None
     model: Annotated[
         str | None,

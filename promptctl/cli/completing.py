@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from promptctl.errors import PromptctlError
 from promptctl.workspace import open_workspace
@@ -13,37 +14,54 @@ from promptctl.workspace import open_workspace
 if TYPE_CHECKING:
     from promptctl.workspace.completion import Word
 
-# An option means the same in each of the commands below. Others are left to Typer, and with them the whole line.
+# An option means the same in each of the commands below, but where its command is named. Others are left to Typer, and with them the whole line.
 OPTIONS: Mapping[str, Word] = {
     "-i": "input", "--input": "input", "-I": "input", "--input-file": "input", "-m": "model", "--model": "model",
-    "-d": "dataset", "--dataset": "dataset", "--case": "case", "--tag": "tag", "--prompt": "ref", "--experiment": "experiment",
+    "--judge": "model", "-d": "dataset", "--dataset": "dataset", "--case": "case", "--tag": "tag", "--prompt": "ref",
+    "--experiment": "experiment", "--label": "label", "--version": "version", "--to": "version", "--against": "base",
+    "--changed-since": "revision", "--execution": "execution", "--evaluation": "evaluation", "--use": "ref",
+    "--labels": "dataset", "--uses": "shared", "list --tag": "prompt_tag",
 }  # fmt: skip
-ARGUMENTS: Mapping[str, Word] = {
-    "run": "ref", "render": "ref", "show": "ref", "copy": "ref", "history": "ref", "diff": "ref", "eval": "ref",
-    "eval resume": "ref", "label set": "ref", "label rollback": "ref", "label remove": "ref", "label list": "ref",
-    "label log": "ref", "label at": "ref", "log latest": "ref", "cost compare": "ref", "cost suggest": "ref",
-    "results trend": "ref", "log show": "execution", "feedback": "execution", "compare": "evaluation",
-    "results show": "evaluation", "results export": "evaluation", "results delete": "evaluation",
-    "budget show": "budget", "budget history": "budget", "budget enable": "budget", "dataset show": "dataset",
-    "dataset validate": "dataset", "dataset add": "dataset", "experiment show": "experiment",
-    "experiment report": "experiment", "experiment stop": "experiment", "experiment promote": "experiment",
-    "experiment step": "experiment",
-}  # fmt: skip
-# Those that have such options, and whose arguments are none of these words.
-OTHERS = ("log list", "log stats", "log search", "log export", "cost", "results list", "review")
+# Those that take no value, in each of the commands that have them.
+FLAGS = frozenset({
+    "--json", "--all", "--failed", "--fail-fast", "--until-decided", "--sequential", "--dry-run", "--allow-code",
+    "--leave-out-code", "--afresh", "--yes", "--stream", "--no-stream", "--retry-errors",
+})  # fmt: skip
+EVERY = "…"
+"""Stands for more arguments of the kind before."""
+
+
+def _of(kinds: str, commands: str) -> dict[str, tuple[str, ...]]:
+    return dict.fromkeys(commands.split(", "), tuple(kinds.split()))
+
+
+# The kinds of a command's arguments in their order; those that are none of these words come last, and are not named.
+ARGUMENTS: Mapping[str, tuple[str, ...]] = {
+    **_of("ref", "run, render, copy, history, improve, shorten, rename, activate, deprecate, deactivate, delete"),
+    **_of("ref", "schema infer, label remove, label rollback, label list, label log, label at, log latest"),
+    **_of("ref", "cost suggest, results trend, dataset generate"),
+    **_of("shown", "show"),
+    **_of("ref version", "label set"),
+    **_of("ref ref", "diff, cost compare"),
+    **_of("ref …", "eval, eval resume"),
+    **_of("execution", "log show, feedback"),
+    **_of("evaluation", "results show"),
+    **_of("evaluation evaluation", "compare"),
+    **_of("evaluation …", "results export, results delete"),
+    **_of("budget", "budget show, budget history, budget enable"),
+    **_of("dataset", "dataset show, dataset validate, dataset add, dataset from-log, dataset dedupe, dataset split"),
+    **_of("dataset", "judge label, judge agreement"),
+    **_of("judge", "judge calibrate"),
+    **_of("experiment", "experiment show, experiment report, experiment stop, experiment promote"),
+    **_of("experiment …", "experiment step"),
+    **_of("revision revision", "review"),
+    **_of(
+        "", "log list, log stats, log search, log export, log redact, log prune, cost, cost reprice, list, results list"
+    ),
+    **_of("", "snapshot write"),
+}
 # What a shell may be given to evaluate: ids of cases, tags and models are a branch's to choose.
 _PLAIN = re.compile(r"[\w./@:=+~,%-]+")
-# Those whose second argument is of the same kind.
-SEVERAL = (
-    "diff",
-    "eval",
-    "eval resume",
-    "cost compare",
-    "compare",
-    "results export",
-    "results delete",
-    "experiment step",
-)
 
 
 def answer(environ: Mapping[str, str]) -> str | None:
@@ -73,45 +91,61 @@ def answer(environ: Mapping[str, str]) -> str | None:
     return f"_arguments '*: :(({quoted}))'" if found else "_files"
 
 
-def offered(folder: str | None, kind: Word, start: str, words: Sequence[str]) -> list[str]:
+def offered(place: Mapping[str, str], kind: Word, start: str, words: Sequence[str]) -> list[str]:
     """Return the words of a kind that begin so; outside a workspace, and in a broken one, there are none.
 
-    `words` are others of the line: those that are prompts are the ones that inputs, tags and cases are of.
+    `place` has the folder or snapshot that the line names. `words` are others of the line: those that are prompts are
+    the ones that inputs, tags, cases and versions are of.
     """
+    folder, snapshot = place.get("workspace"), place.get("snapshot")
     try:
-        with open_workspace(folder, on_warning=lambda _: None) as workspace:
-            known = set(workspace.complete("")) if kind in ("input", "tag", "case") else set()
+        file = None if snapshot is None else os.path.join(folder or "", snapshot)  # noqa: PTH118 - for a shell that waits
+        with open_workspace(folder, snapshot=file, on_warning=lambda _: None) as workspace:
+            known = set(workspace.complete("")) if kind in ("input", "tag", "case", "version") else set()
             found = workspace.complete(start, kind, [ref for ref in words if ref.partition("@")[0] in known])
             return [word for word in found if _PLAIN.fullmatch(word)]
     except (PromptctlError, OSError):
         return []
 
 
-def _asked(words: Sequence[str]) -> tuple[str | None, Word, str, list[str]] | None:
-    """Return the folder, the kind of the last word, its beginning, and the arguments before; None if not known here."""
+def _asked(words: Sequence[str]) -> tuple[Mapping[str, str], Word, str, list[str]] | None:
+    """Return the place, the kind of the last word, its beginning, and the words before; None if not known here."""
     *before, start = words or [""]
-    folder, command, given, kind = None, "", list[str](), None
+    place: dict[str, str] = {}
+    command, given, named, kind = "", list[str](), list[str](), None
     left = iter(before)
     for word in left:
-        if word in ("-C", "--workspace"):
-            folder = next(left, None)
-            if folder is None:
+        if word in _PLACES and not command:
+            if (value := next(left, None)) is None:
                 return None
+            place[_PLACES[word]] = value
+        elif word in FLAGS:
+            continue
         elif word.startswith("-"):
             if word not in OPTIONS:
                 return None
-            if next(left, None) is None:
-                kind = OPTIONS[word]
+            if (value := next(left, None)) is None:
+                kind = OPTIONS.get(f"{command} {word}", OPTIONS[word])
+            else:
+                named.append(value)
         elif not given and _is_command(longer := f"{command} {word}".lstrip()):
             command = longer
         else:
             given.append(word)
-    if kind is None and (not given or command in SEVERAL):
-        kind = ARGUMENTS.get(command)
-    if kind is None or start.startswith("-") or command not in (*ARGUMENTS, *OTHERS):
+    kind = kind or _kind_at(len(given), ARGUMENTS.get(command, ()))
+    if kind is None or start.startswith("-") or command not in ARGUMENTS:
         return None
-    return folder, kind, start, given
+    return place, kind, start, given + named
+
+
+_PLACES = {"-C": "workspace", "--workspace": "workspace", "--snapshot": "snapshot"}
+
+
+def _kind_at(position: int, kinds: Sequence[str]) -> Word | None:
+    if kinds[-1:] == (EVERY,):
+        position = min(position, len(kinds) - 2)
+    return cast("Word", kinds[position]) if position < len(kinds) else None
 
 
 def _is_command(name: str) -> bool:
-    return any(each == name or each.startswith(f"{name} ") for each in (*ARGUMENTS, *OTHERS))
+    return any(each == name or each.startswith(f"{name} ") for each in ARGUMENTS)

@@ -129,7 +129,7 @@ def add_from_log(
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Draws the same calls each time.")] = 0,
     limit: Annotated[int, typer.Option("-n", "--limit", min=1, metavar="N", help="At most so many.")] = 20,
     tags: Annotated[
-        list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag of the cases. Repeatable.")
+        list[str] | None, options.option("tag", "--tag", metavar="TAG", text="A tag of the cases. Repeatable.")
     ] = None,
     expects_reply: Annotated[
         bool, typer.Option("--expect-reply", help="Where nobody corrected it, what was answered is what is expected.")

@@ -49,7 +49,9 @@ class SubjectOptions:
     everything: Annotated[bool, typer.Option("--all", help="Every prompt that a dataset tests.")] = False
     changed_since: Annotated[
         str | None,
-        typer.Option("--changed-since", metavar="REV", help="Every prompt that changed, or whose dataset did."),
+        options.option(
+            "revision", "--changed-since", metavar="REV", text="Every prompt that changed, or whose dataset did."
+        ),
     ] = None
     datasets: Annotated[
         list[str],
@@ -226,6 +228,7 @@ def evaluate(
             metavar="[REF]",
             help="Also evaluate this version and compare: @production, @origin/main, a whole ref. Without one, "
             "`gate.base` of promptctl.yaml, else @production, else the default branch.",
+            autocompletion=options.completing("base"),
         ),
     ] = None,
     *,

@@ -55,7 +55,11 @@ def set_label(
     label: options.Label,
     version: Annotated[
         str | None,
-        typer.Argument(metavar="[VERSION]", help="v7, a revision or a different label; by default what HEAD has."),
+        typer.Argument(
+            metavar="[VERSION]",
+            help="v7, a revision or a different label; by default what HEAD has.",
+            autocompletion=options.completing("version"),
+        ),
     ] = None,
     reason: options.Reason = "",
     as_json: options.Json = False,
@@ -70,7 +74,10 @@ def roll_back(
     context: typer.Context,
     label: options.Label,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="VERSION", help="A version that it named; the one before by default.")
+        str | None,
+        options.option(
+            "version", "--to", metavar="VERSION", text="A version that it named; the one before by default."
+        ),
     ] = None,
     reason: options.Reason = "",
     as_json: options.Json = False,

@@ -21,29 +21,29 @@ if TYPE_CHECKING:
 def list_prompts(
     context: typer.Context,
     tags: Annotated[
-        list[str] | None, typer.Option("--tag", metavar="TAG", help="Only prompts with this tag. Repeatable.")
+        list[str] | None,
+        options.option("prompt_tag", "--tag", metavar="TAG", text="Only prompts with this tag. Repeatable."),
     ] = None,
     search: Annotated[
         str | None,
         typer.Option("--search", metavar="TEXT", help="Only prompts with this in id, name, description or a tag."),
     ] = None,
     label: Annotated[
-        str | None, typer.Option("--label", metavar="LABEL", help="Only prompts that have this label.")
+        str | None, options.option("label", "--label", metavar="LABEL", text="Only prompts that have this label.")
     ] = None,
     status: Annotated[
         Literal["active", "deprecated", "inactive"] | None, typer.Option("--status", help="Only of this status.")
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(
-            "-m", "--model", metavar="MODEL", help="Only prompts that run on this model; * and ? match any text."
-        ),
+        options.model_option("Only prompts that run on this model; * and ? match any text."),
     ] = None,
     provider: Annotated[
         str | None, typer.Option("--provider", metavar="NAME", help="Only prompts of this provider's models.")
     ] = None,
     uses: Annotated[
-        str | None, typer.Option("--uses", metavar="PATH", help="Only prompts that pull in this partial or schema.")
+        str | None,
+        options.option("shared", "--uses", metavar="PATH", text="Only prompts that pull in this partial or schema."),
     ] = None,
     as_json: options.Json = False,
 ) -> None:

@@ -76,7 +76,8 @@ def redact_log(
         str | None, typer.Option("--session", metavar="NAME", help="All calls of this session, and its name.")
     ] = None,
     execution: Annotated[
-        str | None, typer.Option("--execution", metavar="ID", help="One execution, by its id or the end of it.")
+        str | None,
+        options.option("execution", "--execution", metavar="ID", text="One execution, by its id or the end of it."),
     ] = None,
     reason: options.EventReason = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Erase nothing; say exactly what would be.")] = False,

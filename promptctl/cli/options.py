@@ -34,7 +34,7 @@ def completing(kind: Word) -> Callable[[typer.Context, str], list[str]]:
         from promptctl.cli.completing import offered
 
         words = (os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or "").split()
-        return offered(ctx.find_root().params.get("workspace"), kind, incomplete, words)
+        return offered({name: at for name, at in ctx.find_root().params.items() if at}, kind, incomplete, words)
 
     return complete
 
@@ -42,19 +42,24 @@ def completing(kind: Word) -> Callable[[typer.Context, str], list[str]]:
 complete_ref = completing("ref")
 
 
-def ref_argument(text: str, metavar: str = "REF") -> Any:
+def ref_argument(text: str, metavar: str = "REF", *, kind: Word = "ref") -> Any:
     """Return the argument that is a ref, explained by this text."""
-    return typer.Argument(metavar=metavar, help=text, autocompletion=complete_ref)
+    return typer.Argument(metavar=metavar, help=text, autocompletion=completing(kind))
+
+
+def option(kind: Word, *names: str, metavar: str, text: str) -> Any:
+    """Return the option of these names whose values a shell completes, explained by this text."""
+    return typer.Option(*names, metavar=metavar, help=text, autocompletion=completing(kind))
 
 
 def model_option(text: str) -> Any:
     """Return the option that names models, explained by this text."""
-    return typer.Option("-m", "--model", metavar="MODEL", help=text, autocompletion=completing("model"))
+    return option("model", "-m", "--model", metavar="MODEL", text=text)
 
 
 def dataset_option(text: str) -> Any:
     """Return the option that names datasets, explained by this text."""
-    return typer.Option("-d", "--dataset", metavar="FILE", help=text, autocompletion=completing("dataset"))
+    return option("dataset", "-d", "--dataset", metavar="FILE", text=text)
 
 
 def a_number(given: float | None) -> float | None:
@@ -89,18 +94,11 @@ DatasetName = Annotated[
 ]
 PromptName = Annotated[
     str | None,
-    typer.Option(
-        "--prompt", metavar="ID", help="Only this prompt's; * and ? match any text.", autocompletion=complete_ref
-    ),
+    option("ref", "--prompt", metavar="ID", text="Only this prompt's; * and ? match any text."),
 ]
 PromptNames = Annotated[
     list[str],
-    typer.Option(
-        "--prompt",
-        metavar="ID",
-        help="Only this prompt's; * and ? match any text. Repeatable.",
-        autocompletion=complete_ref,
-    ),
+    option("ref", "--prompt", metavar="ID", text="Only this prompt's; * and ? match any text. Repeatable."),
 ]
 CallSource = Annotated[
     Literal["app", "api", "run", "eval", "all"],
@@ -138,22 +136,15 @@ class InputOptions:
     heading: ClassVar[str] = "Inputs"
     pairs: Annotated[
         list[str],
-        typer.Option(
-            "-i",
-            "--input",
-            metavar="NAME=VALUE",
-            help="An input, read by its declared type. Repeatable.",
-            autocompletion=completing("input"),
-        ),
+        option("input", "-i", "--input", metavar="NAME=VALUE", text="An input, read by its declared type. Repeatable."),
     ] = field(default_factory=list)
     files: Annotated[
         list[str],
-        typer.Option(
-            "-I",
-            "--input-file",
+        option(
+            "input",
+            *("-I", "--input-file"),
             metavar="NAME=PATH",
-            help="An input read from a file, or from - . Repeatable.",
-            autocompletion=completing("input"),
+            text="An input read from a file, or from - . Repeatable.",
         ),
     ] = field(default_factory=list)
     document: Annotated[
@@ -185,7 +176,7 @@ class ReplyOptions:
 class JudgeOptions:
     """Options for the model that grades replies, unless an assertion or the judge's prompt names one."""
 
-    judge: Annotated[str | None, typer.Option("--judge", metavar="MODEL", help="The model that grades.")] = None
+    judge: Annotated[str | None, option("model", "--judge", metavar="MODEL", text="The model that grades.")] = None
     judge_parameters: Annotated[
         list[str],
         typer.Option(

@@ -31,13 +31,17 @@ def review(
     base: Annotated[
         str | None,
         typer.Argument(
-            metavar="[BASE]", help="Compare HEAD with the commit at which it left this. Default: the default branch."
+            metavar="[BASE]",
+            help="Compare HEAD with the commit at which it left this. Default: the default branch.",
+            autocompletion=options.completing("revision"),
         ),
     ] = None,
     head: Annotated[
         str | None,
         typer.Argument(
-            metavar="[HEAD]", help="The revision under review. Default: the work tree, or HEAD if that is clean."
+            metavar="[HEAD]",
+            help="The revision under review. Default: the work tree, or HEAD if that is clean.",
+            autocompletion=options.completing("revision"),
         ),
     ] = None,
     no_eval: Annotated[bool, typer.Option("--no-eval", help="Ask no model: say what changed and who breaks.")] = False,

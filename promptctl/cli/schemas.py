@@ -23,7 +23,7 @@ def schema() -> None:
 @options.grouped
 def infer(
     context: typer.Context,
-    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="A prompt's id: support/triage.")],
+    prompt: Annotated[str, options.ref_argument("A prompt's id: support/triage.", "PROMPT")],
     templates_only: Annotated[
         bool, typer.Option("--templates-only", help="Read no log, dataset or recording: types by use alone.")
     ] = False,

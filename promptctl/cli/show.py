@@ -25,7 +25,12 @@ _REPLY_LINES = 8
 
 def show(
     context: typer.Context,
-    ref: options.Ref,
+    ref: Annotated[
+        str,
+        options.ref_argument(
+            "A prompt's id; after it, if wanted, @ and a label, a version (v7) or any Git revision.", kind="shown"
+        ),
+    ],
     at: Annotated[
         str | None,
         typer.Option("--at", metavar="TIME", help="As its label named it then; without a label, the default branch."),

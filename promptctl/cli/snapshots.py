@@ -37,7 +37,9 @@ class ChoiceOptions:
     heading: ClassVar[str] = "What it holds"
     labels: Annotated[
         list[str],
-        typer.Option("--label", metavar="LABEL", help="Only what these labels name: production,staging. Repeatable."),
+        options.option(
+            "label", "--label", metavar="LABEL", text="Only what these labels name: production,staging. Repeatable."
+        ),
     ] = field(default_factory=list)
     prompts: options.PromptNames = field(default_factory=list)
 

@@ -16,20 +16,31 @@ from promptctl.files.tree import prompt_files
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.files.tree import Tree
+    from promptctl.versions.snapshot import Snapshot
 
-Word = Literal["ref", "input", "model", "dataset", "tag", "case", "execution", "evaluation", "budget", "experiment"]
-"""The kinds of words that can be completed."""
+Word = Literal[
+    "ref", "shown", "shared", "version", "label", "base", "revision", "input", "model", "dataset", "tag", "case",
+    "judge", "prompt_tag", "execution", "evaluation", "budget", "experiment",
+]  # fmt: skip
+"""The kinds of words that can be completed.
+
+`shown` are refs and the files that prompts share, `shared` those files alone. A `version` is what follows `@` in a ref,
+a `base` a label or branch with its `@`.
+"""
 
 # Nobody reads more of them.
 _MOST_FILES = 500
 _MOST_CASES = 2000
 _MOST_IDS = 50
+_TAGS_OF_PROMPT = re.compile(rb"^tags:[ \t]*(?:\[([^\]\n]*)\]|\n((?:[ \t]*-[ \t].*\n?)+))", re.MULTILINE)
 _MODEL = re.compile(rb"^model:[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
 
 
 def candidates(context: Context, kind: Word, refs: Sequence[str], start: str) -> Iterator[str]:
     """Yield the words of a kind; `refs` are the prompts that the command names already, `start` begins the word."""
-    yield from dict.fromkeys(_KINDS[kind](context, refs, start))
+    snapshot: Snapshot | None = getattr(context, "snapshot", None)
+    of_kind = _KINDS[kind] if snapshot is None else _IN_SNAPSHOT.get(kind, _none)
+    yield from dict.fromkeys(of_kind(context, refs, start))
 
 
 def _refs(context: Context, _refs: Sequence[str], start: str) -> Iterator[str]:
@@ -49,6 +60,50 @@ def _refs(context: Context, _refs: Sequence[str], start: str) -> Iterator[str]:
         if prompt in prompts:
             for entry in reversed(context.repository.versions_of(prompt, moment)):
                 yield f"{prompt}@v{entry.number}"
+
+
+def _shown(context: Context, refs: Sequence[str], start: str) -> Iterator[str]:
+    yield from _refs(context, refs, start)
+    yield from _shared(context, refs, start)
+
+
+def _shared(context: Context, _refs: Sequence[str], _start: str) -> Iterator[str]:
+    tree = _tree(context)
+    return (path for path in prompt_files(tree) if tree.places.id(path) is None)
+
+
+def _versions(context: Context, refs: Sequence[str], _start: str) -> Iterator[str]:
+    for ref in refs[:1]:
+        prompt = ref.partition("@")[0]
+        yield from (
+            found.partition("@")[2] for found in _refs(context, (), f"{prompt}@") if found.startswith(f"{prompt}@")
+        )
+
+
+def _labels(context: Context, _refs: Sequence[str], _start: str) -> Iterator[str]:
+    from promptctl.git.commands import list_refs
+
+    for name in list_refs(context.root, "%(refname)", ["refs/tags/prompt"]):
+        yield name.rpartition("/")[0].rpartition("@")[2]
+
+
+def _revisions(context: Context, _refs: Sequence[str], _start: str) -> Iterator[str]:
+    from promptctl.git.commands import list_refs
+
+    for name in list_refs(context.root, "%(refname)", ["refs/heads", "refs/remotes"]):
+        yield name.split("/", 2)[2]
+
+
+def _bases(context: Context, refs: Sequence[str], start: str) -> Iterator[str]:
+    yield from (f"@{name}" for name in (*_labels(context, refs, start), *_revisions(context, refs, start)))
+
+
+def _judges(context: Context, refs: Sequence[str], start: str) -> Iterator[str]:
+    from promptctl.assertions.judges import ShippedJudges
+
+    for path in ShippedJudges().paths("prompts"):
+        yield path.removeprefix("prompts/judges/").partition(".")[0]
+    yield from _refs(context, refs, start)
 
 
 def _known_versions(context: Context, prompt: str) -> list[str]:
@@ -95,6 +150,14 @@ def _models(context: Context, _refs: Sequence[str], _start: str) -> Iterator[str
         for found in _MODEL.findall(tree.read(path)):  # reading YAML takes ten times as long
             yield found.decode(errors="replace")
     yield "echo/echo"
+
+
+def _prompt_tags(context: Context, _refs: Sequence[str], _start: str) -> Iterator[str]:
+    tree = _tree(context)
+    for path in islice(_prompts(tree).values(), _MOST_FILES):
+        for on_a_line, below in _TAGS_OF_PROMPT.findall(tree.read(path)):
+            tags = (on_a_line or below).replace(b"\n", b",").split(b",")
+            yield from filter(None, (tag.strip(b" \t-\"'").decode(errors="replace") for tag in tags))
 
 
 def _datasets(context: Context, _refs: Sequence[str], _start: str) -> Iterator[str]:
@@ -179,8 +242,43 @@ def _experiments(context: Context, _refs: Sequence[str], _start: str) -> Iterato
     yield from (each.name for each in context.settings.experiments)
 
 
+def _none(_context: Context, _refs: Sequence[str], _start: str) -> Iterator[str]:
+    return iter(())
+
+
+def _snapshot_refs(context: Context, _refs: Sequence[str], start: str) -> Iterator[str]:
+    snapshot: Snapshot = context.snapshot  # type: ignore[attr-defined]  # of a SnapshotContext
+    if "@" not in start:
+        yield from snapshot.ids
+        return
+    for each in snapshot.entries:
+        yield f"{each.prompt}@{each.at}"
+        if each.version is not None:
+            yield f"{each.prompt}@v{each.version}"
+
+
+def _snapshot_inputs(context: Context, refs: Sequence[str], _start: str) -> Iterator[str]:
+    ids = context.prompt_ids()
+    for ref in [ref for ref in refs if ref.partition("@")[0] in ids][:1]:
+        at = next(found for found in _snapshot_refs(context, (), f"{ref}@") if found.startswith(ref))
+        yield from (f"{name}=" for name in context.prompt(at).prompt.inputs)
+
+
+def _snapshot_models(context: Context, _refs: Sequence[str], _start: str) -> Iterator[str]:
+    yield from filter(None, (context.settings.model,))
+    yield "echo/echo"
+
+
 _KINDS: Mapping[Word, Callable[[Context, Sequence[str], str], Iterator[str]]] = {
     "ref": _refs,
+    "shown": _shown,
+    "shared": _shared,
+    "version": _versions,
+    "label": _labels,
+    "base": _bases,
+    "revision": _revisions,
+    "judge": _judges,
+    "prompt_tag": _prompt_tags,
     "input": _inputs,
     "model": _models,
     "dataset": _datasets,
@@ -188,6 +286,14 @@ _KINDS: Mapping[Word, Callable[[Context, Sequence[str], str], Iterator[str]]] = 
     "case": _case_ids,
     "execution": _executions,
     "evaluation": _evaluations,
+    "budget": _budgets,
+    "experiment": _experiments,
+}
+_IN_SNAPSHOT: Mapping[Word, Callable[[Context, Sequence[str], str], Iterator[str]]] = {
+    "ref": _snapshot_refs,
+    "input": _snapshot_inputs,
+    "model": _snapshot_models,
+    "execution": _executions,
     "budget": _budgets,
     "experiment": _experiments,
 }

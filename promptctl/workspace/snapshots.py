@@ -25,7 +25,7 @@ T = TypeVar("T")
 DIGEST = "{digest}"
 _SHOW = "show what a snapshot holds with: promptctl snapshot show FILE"
 _TASKS = {
-    **dict.fromkeys(("prompts", "suggest", "complete"), ("a list of prompts", _SHOW)),
+    **dict.fromkeys(("prompts", "suggest"), ("a list of prompts", _SHOW)),
     "standing": ("the state of a workspace", _SHOW),
     "page": ("a prompt's page", _SHOW),
     "dashboard": ("a dashboard",),

@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.completing import ARGUMENTS, OPTIONS, OTHERS, SEVERAL, answer, offered
+from promptctl.cli.completing import ARGUMENTS, EVERY, FLAGS, OPTIONS, answer, offered
 from promptctl.cli.main import app
 from promptctl.workspace import open_workspace
 from promptctl.workspace.completion import Word
@@ -35,6 +35,7 @@ cases:
 @pytest.fixture
 def desk(inside: Path, cli: Cli) -> Path:
     write(inside, "datasets/chat.yaml", CASES)
+    write(inside, "prompts/other.prompt.yaml", "tags:\n  - slow\n  - 'in-house'\nmessages: []\n")
     cli("label", "set", "support/triage@production", "v2")
     return inside
 
@@ -74,11 +75,32 @@ def test_a_shell_is_offered_what_fits_the_place(desk: Path) -> None:
         ("tag", ("chat@v1",), "s", ["smoke", "slow"]),
         ("case", ("chat",), "", ["first", "second"]),
         ("case", ("support/triage",), "", ["a"]),
+        ("version", ("support/triage@v1",), "", ["production", "v3", "v2", "v1"]),
+        ("version", (), "", []),
+        ("label", (), "", ["production"]),
+        ("base", (), "", ["@production", "@main"]),
+        ("revision", (), "m", ["main"]),
+        ("shared", (), "", ["prompts/support/tone.j2", "prompts/support/triage.schema.yaml"]),
+        ("shown", (), "prompts/support/to", ["prompts/support/tone.j2"]),
+        ("shown", (), "ch", ["chat"]),
+        ("prompt_tag", (), "", ["chat", "slow", "in-house", "support", "tickets"]),
+        ("judge", (), "l", ["llm-rubric"]),
     ],
 )
 def test_words_of_each_kind(desk: Path, kind: Word, refs: tuple[str, ...], start: str, words: list[str]) -> None:
     with open_workspace(desk) as workspace:
         assert workspace.complete(start, kind, refs) == words
+
+
+def test_a_snapshot_is_completed_as_it_is(desk: Path, cli: Cli) -> None:
+    assert cli("snapshot", "write", "s.snapshot.json").exit_code == 0
+    assert shell(desk.parent, f"promptctl -C {desk.name} --snapshot s.snapshot.json run supp") == ["support/triage"]
+    place = {"workspace": str(desk), "snapshot": "s.snapshot.json"}
+    assert offered(place, "ref", "support/triage@", []) == ["support/triage@production", "support/triage@v2"]
+    assert offered(place, "input", "p", ["support/triage"]) == ["product="]
+    assert offered(place, "model", "", []) == ["echo/echo"]
+    assert offered(place, "case", "", []) == []
+    assert offered({"snapshot": "none.json"}, "ref", "", []) == []
 
 
 def test_cases_of_a_file_and_of_a_matrix_are_those_that_are_evaluated(desk: Path) -> None:
@@ -131,14 +153,14 @@ def kind_of(parameter: Any) -> str | None:
 
 def test_what_is_completed_without_the_library_is_what_the_commands_say() -> None:
     there = dict(commands(typer.main.get_command(app), "promptctl"))
-    for name in (*ARGUMENTS, *OTHERS):
+    for name, kinds in ARGUMENTS.items():
         for each in there[name].params:
             for option in set(each.opts) & OPTIONS.keys():
-                assert (name, option, kind_of(each)) == (name, option, OPTIONS[option])
-    for name, kind in ARGUMENTS.items():
-        kinds = [(kind_of(each), each.nargs) for each in there[name].params if each.param_type_name == "argument"]
-        assert (name, kinds[0][0]) == (name, kind)
-        assert (name in SEVERAL) == (kinds[0][1] == -1 or [each for each, _ in kinds] == [kind, kind])
+                assert (name, option, kind_of(each)) == (name, option, OPTIONS.get(f"{name} {option}", OPTIONS[option]))
+            assert (name, each.is_flag if FLAGS.intersection(each.opts) else True) == (name, True)
+        arguments = [each for each in there[name].params if each.param_type_name == "argument"]
+        said = [kind for each in arguments if (kind := kind_of(each)) is not None]
+        assert (name, kinds) == (name, (*said, EVERY) if said and arguments[0].nargs == -1 else tuple(said))
 
 
 @pytest.mark.parametrize(
@@ -151,9 +173,12 @@ def test_what_is_completed_without_the_library_is_what_the_commands_say() -> Non
         ("run support/triage -m echo/echo -i ", True),
         ("log list --prompt ", True),
         ("results sh", False),
-        ("list --tag ", False),
+        ("list --tag ", True),
         ("run --jso", False),
-        ("run --json c", False),
+        ("run --json c", True),
+        ("label set support/triage@production ", True),
+        ("eval --all --against ", True),
+        ("show ", True),
         ("run chat ", False),
         ("-C ", False),
         ("", False),
@@ -183,12 +208,12 @@ def test_both_ways_offer_the_same(
 def test_a_branch_offers_nothing_that_a_shell_would_obey(desk: Path) -> None:
     ids = ["plain", "$(touch x)", "`x`", "\\\\$(x)", 'a"b', "two words", "a;b"]
     write(desk, "datasets/odd.yaml", json.dumps({"prompts": ["chat"], "cases": [{"id": each} for each in ids]}))
-    assert set(offered(str(desk), "case", "", ["chat"])) == {"first", "second", "plain"}
+    assert set(offered({"workspace": str(desk)}, "case", "", ["chat"])) == {"first", "second", "plain"}
 
 
 def test_what_the_index_does_not_know_yet_is_looked_up(desk: Path, cli: Cli) -> None:
     def refs() -> list[str]:
-        return offered(str(desk), "ref", "support/triage@", [])
+        return offered({"workspace": str(desk)}, "ref", "support/triage@", [])
 
     three = [f"support/triage@{name}" for name in ("production", "v3", "v2", "v1")]
     assert refs() == three
