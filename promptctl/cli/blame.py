@@ -35,7 +35,7 @@ def blame(
         typer.Argument(
             metavar="EXECUTION|REF",
             help="A call by its id, its beginning or its end; or a prompt, with @label, @v7 or @revision.",
-            autocompletion=options.complete_ref,
+            autocompletion=options.completing("blamed"),
         ),
     ],
     as_json: options.Json = False,

@@ -41,6 +41,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     **_of("ref", "schema infer, label remove, label rollback, label list, label log, label at, log latest"),
     **_of("ref", "cost suggest, results trend, dataset generate"),
     **_of("shown", "show"),
+    **_of("blamed", "blame"),
     **_of("ref version", "label set"),
     **_of("ref ref", "diff, cost compare"),
     **_of("ref …", "eval, eval resume"),
@@ -56,7 +57,8 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     **_of("experiment …", "experiment step"),
     **_of("revision revision", "review"),
     **_of(
-        "", "log list, log stats, log search, log export, log redact, log prune, cost, cost reprice, list, results list"
+        "",
+        "log list, log stats, log search, log export, log redact, log prune, cost, cost reprice, list, results list, dashboard",
     ),
     **_of("", "snapshot write"),
 }

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from promptctl.versions.snapshot import Snapshot
 
 Word = Literal[
-    "ref", "shown", "shared", "version", "label", "base", "revision", "input", "model", "dataset", "tag", "case",
+    "ref", "blamed", "shown", "shared", "version", "label", "base", "revision", "input", "model", "dataset", "tag", "case",
     "judge", "prompt_tag", "execution", "evaluation", "budget", "experiment",
 ]  # fmt: skip
 """The kinds of words that can be completed.
 
-`shown` are refs and the files that prompts share, `shared` those files alone. A `version` is what follows `@` in a ref,
+`blamed` are refs and ids of executions, `shown` refs and the files that prompts share, `shared` those files alone. A `version` is what follows `@` in a ref,
 a `base` a label or branch with its `@`.
 """
 
@@ -32,6 +32,7 @@ a `base` a label or branch with its `@`.
 _MOST_FILES = 500
 _MOST_CASES = 2000
 _MOST_IDS = 50
+_HEX = frozenset("0123456789abcdef-")
 _TAGS_OF_PROMPT = re.compile(rb"^tags:[ \t]*(?:\[([^\]\n]*)\]|\n((?:[ \t]*-[ \t].*\n?)+))", re.MULTILINE)
 _MODEL = re.compile(rb"^model:[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
 
@@ -65,6 +66,12 @@ def _refs(context: Context, _refs: Sequence[str], start: str) -> Iterator[str]:
 def _shown(context: Context, refs: Sequence[str], start: str) -> Iterator[str]:
     yield from _refs(context, refs, start)
     yield from _shared(context, refs, start)
+
+
+def _blamed(context: Context, refs: Sequence[str], start: str) -> Iterator[str]:
+    yield from _refs(context, refs, start)
+    if start and _HEX.issuperset(start):
+        yield from _executions(context, refs, start)
 
 
 def _shared(context: Context, _refs: Sequence[str], _start: str) -> Iterator[str]:
@@ -271,6 +278,7 @@ def _snapshot_models(context: Context, _refs: Sequence[str], _start: str) -> Ite
 
 _KINDS: Mapping[Word, Callable[[Context, Sequence[str], str], Iterator[str]]] = {
     "ref": _refs,
+    "blamed": _blamed,
     "shown": _shown,
     "shared": _shared,
     "version": _versions,

@@ -84,6 +84,7 @@ def test_a_shell_is_offered_what_fits_the_place(desk: Path) -> None:
         ("shown", (), "prompts/support/to", ["prompts/support/tone.j2"]),
         ("shown", (), "ch", ["chat"]),
         ("prompt_tag", (), "", ["chat", "slow", "in-house", "support", "tickets"]),
+        ("blamed", (), "ch", ["chat"]),
         ("judge", (), "l", ["llm-rubric"]),
     ],
 )
