@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from promptctl.versions.snapshot import Snapshot
 
 Word = Literal[
-    "ref", "blamed", "shown", "shared", "version", "label", "base", "revision", "input", "model", "dataset", "tag", "case",
-    "judge", "prompt_tag", "execution", "evaluation", "budget", "experiment",
+    "ref", "blamed", "shown", "shared", "version", "label", "base", "revision", "input", "model", "dataset", "tag",
+    "case", "judge", "prompt_tag", "execution", "evaluation", "budget", "experiment",
 ]  # fmt: skip
 """The kinds of words that can be completed.
 
-`blamed` are refs and ids of executions, `shown` refs and the files that prompts share, `shared` those files alone. A `version` is what follows `@` in a ref,
-a `base` a label or branch with its `@`.
+`blamed` are refs and ids of executions, `shown` refs and the files that prompts share, `shared` those files alone. A
+`version` is what follows `@` in a ref, a `base` a label or branch with its `@`.
 """
 
 # Nobody reads more of them.
