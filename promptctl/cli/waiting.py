@@ -37,7 +37,7 @@ class Part(NamedTuple):
 
 
 class MovingLine(NamedTuple):
-    """What a command waits for: its name, which is cut if it must be, the share that is done, and what else to say."""
+    """A wait: the name of what is awaited, which is cut if it must be, the share that is done, and what else to say."""
 
     name: str
     parts: Sequence[Part] = ()
