@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True, eq=False)
 class Count:
-    """How far some work is: `what` is being done, and `done` of `total` steps are; None if nobody knows of how many."""
+    """Work under way: `what` is being done, and `done` of `total` steps are; None if nobody knows of how many."""
 
     what: str
     total: int | None = None

@@ -52,7 +52,7 @@ _COLOURS = {"passed": "green", "failed": "red", "incomplete": "yellow", "error":
 
 
 class EvaluationProgress:
-    """How far an evaluation is: on a terminal a line that moves from the start, elsewhere one every ten seconds."""
+    """A line about a running evaluation: on a terminal it moves from the start, elsewhere there is one every ten seconds."""
 
     def __init__(self, context: typer.Context) -> None:
         self._context = context
