@@ -62,7 +62,7 @@ def _page(context: Context, compared: Sequence[Compared], alone: Sequence[Evalua
     for each in compared:
         told = told.replace(each.verdict.reason, headline(each))
     diffs = list(evaluated_diffs(context, compared, alone))
-    yield from comparison_page(context.log, compared, alone, (decision.is_passed, told), diffs)
+    yield from comparison_page(context.log, compared, alone, (decision, told), diffs)
 
 
 def _markdown(context: Context, compared: Sequence[Compared], alone: Sequence[Evaluation]) -> Iterator[str]:

@@ -8,15 +8,18 @@ from typing import Any
 
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.comparison import PASSED
+from promptctl.comparisons.gates import Decision
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.log.store import Store
-from promptctl.reports.comparison import MARKS, about_alone, beside_the_verdict
+from promptctl.reports.columns import short_version
+from promptctl.reports.comparison import MARKS, about_alone, beside_the_verdict, number_rows
 from promptctl.reports.evaluated_diffs import EvaluatedDiff
 from promptctl.reports.flips import certainty_of, flipped_assertions, of_fresh_replies
-from promptctl.reports.html import cases_of
+from promptctl.reports.html import cases_of, columns_of
 from promptctl.reports.offline_page import offline_page
 from promptctl.reports.review import is_timed, readable, stable_head
 from promptctl.reports.rows import evaluation_head
+from promptctl.reports.sentences import of_comparisons
 from promptctl.reports.verdict import certainty, headline
 
 _NOTHING_ELSE: Mapping[str, Sequence[Any]] = {
@@ -29,11 +32,11 @@ def comparison_page(
     log: Store,
     compared: Sequence[Compared],
     alone: Sequence[Evaluation],
-    decision: tuple[bool, str],
+    decision: tuple[Decision, str],
     diffs: Sequence[EvaluatedDiff],
 ) -> Iterator[str]:
-    """Yield the page of comparisons, and of evaluations without a base; the decision is whether all passed, and why."""
-    is_passed, reason = decision
+    """Yield the page of comparisons, and of evaluations without a base; the decision on all comes with its reason."""
+    decided, reason = decision
     rows = [row_of(each) | {"mark": MARKS[each.verdict.kind]} for each in compared]
     rows += [
         {"mark": _ALONE.get(each.verdict, "⚠️"), "prompt": each.row.prompt, "dataset": each.row.spec.dataset}
@@ -42,10 +45,12 @@ def comparison_page(
     ]
     names = list(dict.fromkeys(each.head.row.prompt for each in compared))
     title = names[0] if len(names) == 1 and not alone else f"{len(compared) + len(alone)} comparisons"
-    part = {**_NOTHING_ELSE, "passed": is_passed, "decision": reason, "rows": rows, "reproduce": ""}
+    opening = of_comparisons(compared, alone, decided)
+    part = {**_NOTHING_ELSE, "passed": decided.is_passed, "decision": reason, "rows": rows, "reproduce": ""}
     part["diffs"] = [{"title": each.title, "lines": each.lines} for each in diffs if each.lines]
     part["notes"] = [each.why_not for each in diffs if each.why_not]
-    yield from sides_page(log, compared, alone, {"title": title, "about": "before and after", "review": part})
+    about = {"title": title, **opening.as_dict(), "about": " → ".join(names_of_sides(compared))}
+    yield from sides_page(log, compared, alone, {**about, "review": part})
 
 
 def sides_page(
@@ -78,9 +83,24 @@ def sides_page(
             head |= {"cost_nano_usd": head["full_cost_nano_usd"], "unpriced": 0}
         if number < 2 * len(compared):
             head["side"] = "after" if number % 2 else "before"
+    before, after = names_of_sides(compared) if not is_stable else ("before", "after")
+    columns = columns_of(
+        [after if number % 2 else before for number in range(2 * len(compared))] + [after] * len(alone)
+    )
     if left_out:
         about["about"] += f" · {left_out:,} results that passed are left out of this page"
-    yield from offline_page({**about, "evaluations": heads, "cases": list(cases.values()), "trend": []})
+    yield from offline_page(
+        {**about, "evaluations": heads, "columns": columns, "cases": [*cases.values()], "trend": []}
+    )
+
+
+def names_of_sides(compared: Sequence[Compared]) -> tuple[str, str]:
+    """Return what both columns are called: `before, v4` if all have one version there."""
+    names = []
+    for side, found in (("before", [each.base for each in compared]), ("after", [each.head for each in compared])):
+        versions = {short_version(each.row) for each in found}
+        names.append(f"{side}, {versions.pop()}" if len(versions) == 1 else side)
+    return names[0], names[1]
 
 
 def row_of(found: Compared) -> dict[str, Any]:
@@ -91,6 +111,7 @@ def row_of(found: Compared) -> dict[str, Any]:
         bar = {"difference": passed.difference, "low": passed.interval.low, "high": passed.interval.high}
     return {
         "prompt": head.prompt,
+        "model": head.model,
         "dataset": head.spec.dataset,
         "change": head.model,
         "verdict": found.verdict.kind,
@@ -99,6 +120,10 @@ def row_of(found: Compared) -> dict[str, Any]:
         "notes": [note for note in (beside_the_verdict(found), found.warning, found.note) if note],
         "statistics": found.verdict.reason,
         "bar": bar,
+        "sides": [*number_rows(shown.comparison)],
+        "regressed": len(found.comparison.regressed),
+        "improved": len(found.comparison.improved),
+        "wrong": [(side.totals.failed, side.totals.errors) for side in (found.base, found.head)],
     }
 
 

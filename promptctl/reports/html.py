@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from promptctl.evaluations.evaluation import Evaluation
@@ -11,8 +12,11 @@ from promptctl.evaluations.trend import newest_of_versions
 from promptctl.log.results import ResultRow
 from promptctl.log.store import Store
 from promptctl.reports.asked import AskedMessages, about_request, message_texts
+from promptctl.reports.columns import beside_best, names_of, short_version
 from promptctl.reports.offline_page import offline_page
+from promptctl.reports.review import is_timed
 from promptctl.reports.rows import evaluation_head
+from promptctl.reports.sentences import of_evaluations
 from promptctl.reports.wording import as_text
 
 MOST_RESULTS = 5_000
@@ -21,6 +25,7 @@ _LONGEST_OUTPUT = 20_000
 _MOST_OUTPUT = 20_000_000
 _SHORT_OUTPUT = 500
 _MOST_VERSIONS = 20
+_UNTIMED = {"p50_latency_ms": None, "p95_latency_ms": None}
 
 
 def html_page(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
@@ -28,30 +33,58 @@ def html_page(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
 
     With more than 5,000 results it holds those that did not pass before the others, and says how many it leaves out.
     """
-    cases, left_out = cases_of(log, evaluations)
-    names = list(dict.fromkeys(each.row.prompt for each in evaluations))
+    prompts = list(dict.fromkeys(each.row.prompt for each in evaluations))
+    datasets = {each.row.spec.dataset for each in evaluations}
+    # The same cases asked of several prompts stand side by side too.
+    groups = [(each.row.spec.dataset,) if len(datasets) == 1 else _group(each) for each in evaluations]
+    cases, left_out = cases_of(log, evaluations, groups=groups)
     about = "1 evaluation" if len(evaluations) == 1 else f"{len(evaluations)} evaluations"
     about += "".join(f" · {each.row.started_at[:16].replace('T', ' ')} UTC" for each in evaluations[:1])
     if left_out:
         about += f" · {left_out:,} results are left out of this page; -o results.jsonl has all"
+    names = names_of([each.row for each in evaluations], groups)
+    heads = [evaluation_head(each) | ({} if is_timed(each) else _UNTIMED) for each in evaluations]
+    for case in cases.values():
+        for result in case["results"]:
+            if not is_timed(evaluations[result["e"]]):
+                result["latency_ms"] = None
+    if len(set(groups)) == 1:
+        for head, beside in zip(heads, beside_best(log, evaluations), strict=False):
+            head["beside"] = asdict(beside) if beside else None
+    opening = of_evaluations(evaluations, names)
     yield from offline_page(
         {
-            "title": names[0] if len(names) == 1 else f"{len(names)} prompts",
+            "title": prompts[0] if len(prompts) == 1 else f"{len(prompts)} prompts",
+            **opening.as_dict(),
             "about": about,
-            "evaluations": [evaluation_head(each) for each in evaluations],
+            "evaluations": heads,
+            "columns": columns_of(names),
             "cases": list(cases.values()),
             "trend": _trend(log, evaluations),
         }
     )
 
 
+def columns_of(names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the columns that results stand in, each with the positions of the evaluations of that name."""
+    return [
+        {"name": name, "evaluations": [at for at, each in enumerate(names) if each == name]}
+        for name in dict.fromkeys(names)
+    ]
+
+
+def _group(evaluation: Evaluation) -> tuple[str, ...]:
+    return evaluation.row.prompt, evaluation.row.spec.dataset
+
+
 def cases_of(
-    log: Store, evaluations: Sequence[Evaluation], pairs: int = 0
+    log: Store, evaluations: Sequence[Evaluation], pairs: int = 0, groups: Sequence[tuple[str, ...]] = ()
 ) -> tuple[dict[tuple[str, ...], dict[str, Any]], int]:
     """Return the results by case, in the order of the datasets; and how many there was no room for.
 
-    A case's key ends in its id. The evaluations begin with so many `pairs` of compared ones, base and head: their cases
-    stand side by side in the head's name, and their keys begin with the head's id.
+    A case's key ends in its id, after the group of its evaluation: by default prompt and dataset. The evaluations begin
+    with so many `pairs` of compared ones, base and head: their cases stand side by side in the head's name, and their
+    keys begin with the head's id.
     """
     messages = AskedMessages(log)
     cases: dict[tuple[str, ...], dict[str, Any]] = {}
@@ -59,7 +92,7 @@ def cases_of(
     for number, evaluation in enumerate(evaluations):
         is_side = number < 2 * pairs
         about = evaluations[number | 1].row if is_side else evaluation.row
-        group = (about.id,) if is_side else (about.prompt, about.spec.dataset)
+        group = (about.id,) if is_side else groups[number] if groups else _group(evaluation)
         for found in case_results(log.results(evaluation.row.id), evaluation.row.spec.at_least):
             rows = [row for row in found.rows if room.takes(row)]
             if not rows:
@@ -72,6 +105,9 @@ def cases_of(
                     "prompt": about.prompt,
                     "dataset": about.spec.dataset,
                     "tags": list(found.tags),
+                    "must_pass": found.must_pass,
+                    "xfail": rows[0].detail.xfail,
+                    "digest": outcome.content_hash,
                     "request": [],
                     "results": [],
                 },
@@ -132,6 +168,7 @@ def _result(evaluation: int, row: ResultRow, output: str | None) -> dict[str, An
         "reason": detail.reason,
         "error": row.error_message,
         "output": output,
+        "digest": row.case_digest,
         "execution": row.execution_id,
         "source": row.reply_source,
         "latency_ms": None if row.reply_source == "replay" else row.latency_ms,
@@ -160,9 +197,8 @@ def _trend(log: Store, evaluations: Sequence[Evaluation]) -> list[dict[str, Any]
     this = evaluations[0].row
     before = (row for row in log.evaluations(prompt=this.prompt, limit=200) if row.started_at <= this.started_at)
     rows = [row for row in before if row.model == this.model and row.spec.dataset_digest == this.spec.dataset_digest]
-    kept = ("pass_rate", "low", "high", "full_cost_nano_usd", "p50_latency_ms")
+    kept = ("pass_rate", "passed", "cases", "low", "high", "full_cost_nano_usd", "p50_latency_ms")
     return [
-        {"version": (row.version_display or row.digest[:9]).partition(" (")[0]}
-        | {key: getattr(row.totals, key) for key in kept}
+        {"version": short_version(row)} | {key: getattr(row.totals, key) for key in kept}
         for row in reversed(newest_of_versions(rows)[:_MOST_VERSIONS])
     ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-_SCRIPTS = ("dom.js", "charts.js", "review.js", "cases.js", "page.js")
+_SCRIPTS = ("dom.js", "filters.js", "charts.js", "review.js", "cases.js", "matrix.js", "page.js")
 
 
 def offline_page(

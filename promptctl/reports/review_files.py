@@ -85,11 +85,17 @@ def review_junit(log: Store, review: Review) -> Iterator[str]:
 def review_page(log: Store, review: Review, redactor: Redactor) -> Iterator[str]:
     """Yield one self-contained page: the review above, the cases of both sides below."""
     from promptctl.reports.comparison_page import sides_page
+    from promptctl.reports.sentences import of_review
 
     compared = [each for found in review.measurements for each in found.compared]
     alone = [each for found in review.measurements for each in found.evaluations]
-    title = "Review: " + " → ".join(sides(review))
-    about = {"title": title, "about": counts(review), "review": redactor.redact_data(_page_part(review))}
+    opening = of_review(review)
+    about = {
+        "title": "Review: " + " → ".join(sides(review)),
+        **redactor.redact_data(opening.as_dict()),
+        "about": counts(review),
+        "review": redactor.redact_data(_page_part(review)),
+    }
     yield from sides_page(log, compared, alone, about, is_stable=True)
 
 

@@ -1,25 +1,35 @@
-"""A prompt from version to version as one page: charts over the versions, and every case of each below."""
+"""A prompt from version to version as one page: how each does, the labels moved to it, and every case below."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import UsageError
+from promptctl.errors import HistoryIncomplete, UsageError
 from promptctl.evaluations.evaluation import Evaluation, load
-from promptctl.evaluations.trend import Trend
+from promptctl.evaluations.trend import Trend, TrendRow
 from promptctl.files.writing import replace_output
+from promptctl.labels.chains import history
+from promptctl.labels.tags import LabelEvent, LabelName
 from promptctl.log.store import Store
-from promptctl.reports.html import cases_of
+from promptctl.reports.html import cases_of, columns_of
 from promptctl.reports.offline_page import offline_page
 from promptctl.reports.rows import evaluation_head
+from promptctl.reports.sentences import of_trend
+from promptctl.versions.former_ids import former_ids
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
 
 
-def write_trend(path: Path, log: Store, trend: Trend) -> None:
+def write_trend(path: Path, context: Context, trend: Trend) -> None:
     """Write a trend as a page. Raises `UsageError` for a suffix other than .html, and `WorkspaceError` on failure."""
     check_trend_path(path)
+    log = context.log
     evaluations = [load(log, log.evaluation(row.evaluation)) for row in trend.rows]
-    replace_output(path, (part.encode("utf-8", "replace") for part in trend_page(log, trend, evaluations)))
+    page = trend_page(log, trend, evaluations, label_moves(context, trend.prompt))
+    replace_output(path, (part.encode("utf-8", "replace") for part in page))
 
 
 def check_trend_path(path: Path) -> None:
@@ -28,7 +38,24 @@ def check_trend_path(path: Path) -> None:
         raise UsageError(f"{path.name}: a trend is written as .html", hint="--json prints it as data")
 
 
-def trend_page(log: Store, trend: Trend, evaluations: Sequence[Evaluation]) -> Iterator[str]:
+def label_moves(context: Context, prompt: str) -> list[LabelEvent]:
+    """Return every move of a prompt's labels, oldest first, also those under its earlier ids; none outside Git."""
+    moment = context.now()
+    if not moment.is_versioned:
+        return []
+    try:
+        earlier, trust, tags = former_ids(moment, prompt), moment.label_trust, moment.label_tags
+        names = dict.fromkeys(name for id_ in (prompt, *earlier) for name in tags.labels_of(id_))
+        found = [history(moment.git, trust, LabelName(prompt, name, earlier)).events for name in names]
+    except HistoryIncomplete as error:
+        context.warn(f"moves of labels are not known: {error.message}")
+        return []
+    return sorted((event for events in found for event in events), key=lambda event: event.date)
+
+
+def trend_page(
+    log: Store, trend: Trend, evaluations: Sequence[Evaluation], moves: Sequence[LabelEvent] = ()
+) -> Iterator[str]:
     """Yield the page; `evaluations` are those of the trend's rows."""
     cases, left_out = cases_of(log, evaluations)
     about = f"{len(trend.rows)} versions on {trend.dataset} with {trend.model}"
@@ -36,24 +63,48 @@ def trend_page(log: Store, trend: Trend, evaluations: Sequence[Evaluation]) -> I
         about += f" · {left_out:,} results are left out of this page"
     if any(not row.has_same_cases for row in trend.rows):
         about += " · * the dataset held other cases then"
+    if beside := [_name(row) for row in trend.rows if row not in trend.line]:
+        about += f" · not on the default branch: {', '.join(beside)}"
+    names = {row.evaluation: _name(row) for row in trend.rows}
     points = [
         {
-            "version": row.version_display + ("" if row.has_same_cases else " *"),
+            "version": names[row.evaluation],
+            "evaluation_index": number,
             "pass_rate": row.pass_rate,
+            "passed": row.passed,
+            "cases": row.cases,
             "low": row.low,
             "high": row.high,
-            "score": row.score,
-            "full_cost_nano_usd": row.cost_nano_usd,
-            "p50_latency_ms": row.p50_latency_ms,
+            "change": row.change,
         }
-        for row in trend.line
+        for number, row in enumerate(trend.rows)
+        if row in trend.line
     ]
+    versions = {f"v{row.version}": _name(row) for row in trend.rows if row.version is not None}
+    last = list({event.label: event for event in moves}.values())
+    opening = of_trend(trend)
     yield from offline_page(
         {
             "title": trend.prompt,
+            **opening.as_dict(),
             "about": about,
             "evaluations": [evaluation_head(each) for each in evaluations],
+            "columns": columns_of([*names.values()]),
             "cases": list(cases.values()),
             "trend": points,
+            "moves": [_move(event, versions) | {"is_now": event in last} for event in moves if event.is_live],
         }
     )
+
+
+def _name(row: TrendRow) -> str:
+    return row.version_display.partition(" (")[0] + ("" if row.has_same_cases else " *")
+
+
+def _move(event: LabelEvent, versions: dict[str, str]) -> dict[str, Any]:
+    told = f"{event.label} moved to {event.version} on {event.date:%Y-%m-%d} by {event.actor.partition(' <')[0]}"
+    return {
+        "label": event.label,
+        "version": versions.get(event.version, event.version),
+        "text": told + (f": {event.reason}" if event.reason else ""),
+    }

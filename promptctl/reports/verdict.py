@@ -12,6 +12,7 @@ from promptctl.statistics.metric import MetricComparison
 _NAMES = {"cost_nano_usd": "cost", "latency_ms": "latency"}
 _FORMS = {"cost_nano_usd": format_cost, "latency_ms": format_latency}
 _MOST_NAMED = 5
+_SIGNIFICANT = 0.05
 
 
 def headline(found: Compared) -> str:
@@ -29,7 +30,7 @@ def headline(found: Compared) -> str:
         flips = f"{len(comparison.regressed)} regressed and {len(comparison.improved)} improved"
         told = [f"decided after {asked}, {flips}"]
     elif passed is not None:
-        told.append(_passes(passed))
+        told.append(passes(passed))
     sentence = f"{word}: {'; '.join(told)}."
     return " ".join([sentence, *_flipped(found)])
 
@@ -43,7 +44,8 @@ def certainty(found: Compared) -> str:
     return "; ".join(part for part in told if part)
 
 
-def _passes(passed: MetricComparison) -> str:
+def passes(passed: MetricComparison) -> str:
+    """Return how many cases pass, and did: `52 of 60 cases pass, 58 did`."""
     before, after = (round(mean * passed.n) for mean in (passed.base_mean, passed.head_mean))
     verb = "passes" if passed.n == 1 else "pass"
     return f"{after} of {count(passed.n, 'case')} {verb}, {'as before' if before == after else f'{before} did'}"
@@ -82,6 +84,11 @@ def _chance(found: Compared) -> str:
     if not found.comparison.regressed and not found.comparison.improved:
         return f"no case flipped, but {count(verdict.n, 'case')} cannot rule out a loss"
     return f"it may be chance (p {_p(verdict.p)})"
+
+
+def chance(p: float) -> str:
+    """Return how likely chance is to explain a difference of this two-sided p-value, at the usual 5 %."""
+    return f"{'unlikely to be' if p <= _SIGNIFICANT else 'may be'} chance (p {_p(p)})"
 
 
 def _p(p: float) -> str:

@@ -109,7 +109,7 @@ class Results:
         """Write a trend as a page with charts, and with every case of its evaluations."""
         from promptctl.reports.trend_page import write_trend
 
-        write_trend(Path(file), self._context.log, trend)
+        write_trend(Path(file), self._context.fresh(), trend)
 
     def delete(self, wanted: Sequence[str]) -> list[tuple[EvaluationRow, int]]:
         """Delete evaluations; return each with how many results it had. Their executions stay in the log.

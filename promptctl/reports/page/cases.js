@@ -1,22 +1,38 @@
-// The cases: one line each, opened to the replies side by side.
+// A case: its input, what is expected, each reply with its checks, and where the log has the call.
 const WORDS = 400;
-
-const cases = data.cases.map((item, position) => {
-  const states = item.results.map((result) => result.outcome || result.status);
-  const known = (key) => item.results.map((result) => result[key]).filter(isKnown);
-  const largest = (key) => known(key).reduce((one, other) => Math.max(one, other), -1);
-  return { ...item, position, states: new Set(states),
-    differs: new Set(item.results.map((result) => result.status)).size > 1 || item.results.some((result) => result.passes > 0 && result.passes < result.of),
-    worst: ["failed", "error", "passed"].find((state) => states.includes(state)),
-    score: known("score").length ? Math.min(...known("score")) : null, latency: largest("latency_ms"), cost: largest("full_cost_nano_usd"),
-    text: [item.id, item.prompt, ...item.request.flat(), ...item.results.flatMap((result) => [result.output, result.reason, result.error, result.execution, ...result.messages.flat()])].join("\n").toLowerCase() };
-});
+const LINES = 18, LETTERS = 1600;
 
 const words = (text) => text.match(/\s+|[\p{L}\p{N}_]+|[^\s\p{L}\p{N}_]/gu) || [];
+const lines = (text) => text.match(/[^\n]*\n|[^\n]+$/g) || [];
 
-// The longest common run of words of two texts; what is not in it was taken out or put in.
+// A JSON text on several lines, each token as it was written: numbers keep their digits, keys their order.
+function indented(text) {
+  if (!/^\s*[[{]/.test(text)) return text;
+  try { JSON.parse(text); } catch { return text; }
+  let depth = 0;
+  const line = () => "\n" + "  ".repeat(depth);
+  return text.match(/"(?:[^"\\]|\\.)*"|[[\]{},:]|[^\s[\]{},:"]+/g).map((token, at, all) => {
+    if (token === "," ) return "," + line();
+    if (token === ":") return ": ";
+    if (token === "{" || token === "[") {
+      if (all[at + 1] === { "{": "}", "[": "]" }[token]) return token;
+      depth += 1;
+      return token + line();
+    }
+    if ((token === "}" || token === "]") && all[at - 1] !== { "}": "{", "]": "[" }[token]) {
+      depth -= 1;
+      return line() + token;
+    }
+    return token;
+  }).join("");
+}
+
+const readable = (text) => indented(plain(text));
+
+// The longest common run of parts of two texts; what is not in it was taken out or put in. Words, or lines of long texts.
 function difference(before, after) {
-  const old = words(before), now = words(after);
+  let [old, now] = [words(before), words(after)];
+  if (old.length > WORDS || now.length > WORDS) [old, now] = [lines(before), lines(after)];
   if (old.length > WORDS || now.length > WORDS) return null;
   const lengths = Array.from({ length: old.length + 1 }, () => new Uint16Array(now.length + 1));
   for (let i = old.length - 1; i >= 0; i -= 1) {
@@ -33,31 +49,57 @@ function difference(before, after) {
 }
 
 function compared(expected, got) {
-  const [wanted, came] = difference(plain(expected), plain(got)) || [plain(expected), plain(got)];
+  const [one, other] = [readable(expected), readable(got)], [wanted, came] = difference(one, other) || [one, other];
   return el("dl", {}, el("dt", {}, "expected"), el("dd", {}, wanted), el("dt", {}, "got"), el("dd", {}, came));
 }
 
 function checkNode(check) {
   const state = check.passed === null ? "error" : check.passed ? "passed" : "failed";
   const hasBoth = state !== "passed" && isKnown(check.expected);
-  return el("li", { class: state }, el("b", {}, check.judge ? `${check.type}, judged by ${check.judge}` : check.type), ` ${check.reason}`, hasBoth ? compared(check.expected, check.got ?? "") : null);
+  return el("li", { class: state }, el("span", { class: "unseen" }, `${state}: `), el("b", {}, check.judge ? `${check.type}, judged by ${check.judge}` : check.type), ` ${check.reason ?? ""}`,
+    hasBoth ? compared(check.expected, check.got ?? "") : null);
+}
+
+// A text as it is; a long one shows its beginning until it is asked for. `parts` are its own, marked.
+function folded(text, kind = "", parts = [text]) {
+  const node = el("pre", { class: kind }, text === "" ? el("i", {}, "an empty reply") : parts);
+  const number = lines(text).length;
+  if (number <= LINES && text.length <= LETTERS) return node;
+  node.classList.add("folded");
+  const all = number > LINES ? `all ${count(number)} lines` : `all ${count(text.length)} characters`;
+  const button = el("button", { type: "button", class: "unfold", "aria-expanded": "false" }, `Show ${all}`);
+  button.addEventListener("click", () => {
+    const isFolded = node.classList.toggle("folded");
+    button.textContent = isFolded ? `Show ${all}` : "Show less";
+    button.setAttribute("aria-expanded", String(!isFolded));
+  });
+  return el("div", {}, node, button);
 }
 
 // A name and a text for each part: inputs of a case, or messages of a request.
 function named(pairs) {
-  return pairs.flatMap(([name, text]) => [el("dt", {}, name), el("dd", {}, el("pre", {}, text ?? ""))]);
+  return pairs.flatMap(([name, text]) => [el("dt", {}, name.replace(/^input\./, "")), el("dd", {}, folded(readable(text ?? ""), name === "expected" ? "expected" : ""))]);
 }
 
-function side(result) {
-  const evaluation = data.evaluations[result.e];
-  const of = data.evaluations.length > 1 ? [evaluation.side, evaluation.version_display, evaluation.model] : [];
-  const facts = [evaluation.repeats > 1 ? `repeat ${result.repeat}` : null, ...of, result.source === "model" ? null : result.source,
-    result.execution ? `call ${result.execution.slice(-8)}` : null, isKnown(result.latency_ms) ? time(result.latency_ms) : null, isKnown(result.cost_nano_usd) ? money(result.cost_nano_usd) : null];
-  return el("div", { class: "side" },
+// A word of a command that a shell takes as it is.
+const quoted = (word) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+const ending = (id) => id.slice(-8);
+const SOURCES = { cache: "cached reply", replay: "recorded reply" };
+
+const factsOf = (result) => [SOURCES[result.source] ?? (result.source === "model" ? null : result.source), isKnown(result.score) && result.score < 1 ? `score ${score(result.score)}` : null,
+  isKnown(result.latency_ms) ? time(result.latency_ms) : null, isKnown(result.cost_nano_usd) ? money(isKnown(result.full_cost_nano_usd) ? result.full_cost_nano_usd : result.cost_nano_usd) : result.execution ? "unpriced" : null].filter(Boolean);
+
+function side(item, result, parts) {
+  const evaluation = data.evaluations[result.e], output = isKnown(result.output) ? readable(result.output) : null;
+  const name = isMatrix ? nameOf(columnOf[result.e]) : null;
+  const facts = [evaluation.repeats > 1 ? `repeat ${result.repeat}` : null, ...factsOf(result)];
+  const copies = [output ? copyButton(result.output, "Copy reply") : null, result.execution ? copyButton(`promptctl log show ${ending(result.execution)}`, `Copy log show ${ending(result.execution)}`, `Copy the command promptctl log show ${ending(result.execution)}`) : null];
+  return el("div", { class: "side" }, name ? el("h3", {}, name) : null,
     el("p", { class: "meta" }, el("span", { class: `mark ${result.status}` }, result.status), facts.filter(Boolean).map((fact) => el("span", {}, fact))),
     result.error ? el("pre", { class: "problem" }, result.error) : null,
-    isKnown(result.output) ? el("pre", {}, result.output === "" ? el("i", {}, "an empty reply") : result.output) : null,
-    result.assertions.length ? el("ul", { class: "checks" }, result.assertions.map(checkNode)) : null,
+    output === null ? null : folded(output, "reply", parts || [output]),
+    result.assertions.length ? el("ul", { class: "checks" }, result.assertions.map(checkNode)) : result.reason ? el("p", { class: "meta" }, result.reason) : null,
+    el("p", { class: "copies" }, copies),
     result.messages.length ? el("details", { class: "sent" }, el("summary", {}, "Messages sent"), el("dl", { class: "request" }, named(result.messages))) : null);
 }
 
@@ -65,25 +107,61 @@ function side(result) {
 function flipNode(flip) {
   return el("div", { class: "flip" }, el("p", {}, el("b", {}, `${flip.way}, ${flip.certainty}`), flip.fresh === "not asked again" ? null : `: ${flip.fresh}`),
     flip.assertions.map((each) => {
-      const [removed, added] = difference(each.before, each.after) || [each.before, each.after];
+      const [before, after] = [readable(each.before), readable(each.after)], [removed, added] = difference(before, after) || [before, after];
       return el("div", {}, el("p", {}, el("b", {}, each.name), ` ${each.reason}`), each.note ? el("p", {}, each.note) : null,
         el("dl", { class: "compared" }, el("dt", {}, "before"), el("dd", {}, removed), el("dt", {}, "after"), el("dd", {}, added)));
     }));
 }
 
+// Both replies of a pair with the words that differ marked.
+function pairParts(item) {
+  const [before, after] = item.cells.length === 2 ? item.cells.map((cell) => cell.length === 1 && isKnown(cell[0].output) ? readable(cell[0].output) : null) : [];
+  return before && after && before !== after ? difference(before, after) || [] : [];
+}
+
+function detailNode(item) {
+  const evaluation = data.evaluations[item.results[0].e], marked = pairParts(item);
+  const about = [item.xfail ? `expected to fail: ${item.xfail}` : null, item.must_pass ? "must pass" : null].filter(Boolean);
+  const command = evaluation.evaluation ? `promptctl results show ${ending(evaluation.evaluation)} --case ${quoted(item.id)}` : null;
+  return el("div", { class: "detail" },
+    el("p", { class: "copies" }, copyButton(item.id, "Copy case id"), copyButton(() => location.href.replace(/#.*/, "") + "#" + new URLSearchParams({ case: item.id }), "Copy link"),
+      command ? copyButton(command, "Copy results show …", `Copy the command ${command}`) : null, about.map((text) => el("span", { class: "meta" }, text))),
+    item.flip ? flipNode(item.flip) : null,
+    item.request.length ? el("dl", { class: "request" }, named(item.request)) : null,
+    el("div", { class: "sides" }, item.cells.map((cell, at) => cell.map((result) => side(item, result, marked[at])))));
+}
+
+function tagNodes(item) {
+  return [...item.tags.map((tag) => filterButton(tag, { tag }, `Show cases tagged ${tag}`, "tag")), item.must_pass ? el("span", { class: "tag" }, "must pass") : null,
+    item.flip ? el("span", { class: `tag ${item.flip.way}` }, `${item.flip.way}, ${item.flip.certainty}`) : null];
+}
+
+const OUTCOMES_OF = { passed: "passed", failed: "failed", error: "error", xfailed: "failed as expected", xpassed: "passed unexpectedly" };
+const whyOf = (result) => result.reason || result.error || result.assertions.filter((each) => each.passed !== true).map((each) => each.reason).filter(Boolean).join("; ");
+
+// A case of one evaluation: one line, opened to all of it.
 function caseNode(item) {
-  const why = item.worst === "passed" ? null : item.results.find((result) => result.status === item.worst);
+  const why = item.worst === "passed" ? null : item.results.find((result) => result.status === "failed" || result.status === "error");
   const [first] = item.results;
-  const spread = data.evaluations.length === 1 && first.of ? `${first.passes} of ${first.of} passed` : "differs";
-  const facts = [isKnown(item.score) && item.score < 1 ? score(item.score) : null, item.latency >= 0 ? time(item.latency) : null];
-  const summary = el("summary", {}, el("span", { class: `dot ${item.worst}`, role: "img", "aria-label": item.worst }),
+  const spread = item.isFlaky ? el("span", { class: "tag differs" }, `${first.passes} of ${first.of} passed`) : item.disagrees ? el("span", { class: "tag differs" }, "differs") : null;
+  const facts = [isKnown(item.score) && item.score < 1 ? `score ${score(item.score)}` : null, item.latency >= 0 ? time(item.latency) : null];
+  const summary = el("summary", {}, el("span", { class: `dot ${item.worst}`, role: "img", "aria-label": OUTCOMES_OF[item.worst] }),
     el("span", { class: "what" }, el("strong", {}, item.id), isMany ? el("span", { class: "of" }, item.prompt) : null,
-      item.tags.map((tag) => el("span", { class: "tag" }, tag)), item.flip ? el("span", { class: `tag ${item.flip.way}` }, `${item.flip.way}, ${item.flip.certainty}`) : item.differs ? el("span", { class: "tag differs" }, spread) : null,
-      why ? el("span", { class: "why" }, why.reason || why.error || "") : null),
+      item.tags.map((tag) => el("span", { class: "tag" }, tag)), item.xfail ? el("span", { class: "tag" }, OUTCOMES_OF[item.worst]) : null,
+      item.flip ? el("span", { class: `tag ${item.flip.way}` }, `${item.flip.way}, ${item.flip.certainty}`) : spread, why ? el("span", { class: "why" }, whyOf(why)) : null),
     el("span", { class: "facts" }, facts.filter(Boolean).map((fact) => el("span", {}, fact))));
   const node = el("details", { class: `case ${item.worst}` }, summary);
   node.addEventListener("toggle", () => {
-    if (node.open && node.children.length === 1) node.append(...item.flip ? [flipNode(item.flip)] : [], ...item.request.length ? [el("dl", { class: "request" }, named(item.request))] : [], el("div", { class: "sides" }, item.results.map(side)));
+    if (node.open && node.children.length === 1) node.append(detailNode(item));
+    keepOpen(item, node.open);
   });
+  if (wanted.case === item.id) node.open = true;
   return node;
+}
+
+// The case that was opened last stands in the address.
+function keepOpen(item, isOpen) {
+  if (isOpen) wanted.case = item.id;
+  else if (wanted.case === item.id) wanted.case = "";
+  writeAddress();
 }

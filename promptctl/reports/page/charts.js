@@ -1,13 +1,6 @@
-// Charts: drawn as SVG, each with a title for whoever cannot see it.
-const WIDE = 320, HIGH = 120, FLOOR = 92, TOP = 16;
-
+// Charts of plain boxes: each bar, point and row is a button that shows the cases behind it.
 function figure(title, note, chart) {
   return el("figure", {}, el("figcaption", {}, el("b", {}, title), note ? el("span", {}, note) : null), chart);
-}
-
-function axis(left, right, start = 0) {
-  return [svg("line", { class: "axis", x1: start, y1: FLOOR + 0.5, x2: WIDE, y2: FLOOR + 0.5 }), svg("text", { x: start, y: 110 }, left),
-    right === null ? null : svg("text", { x: WIDE, y: 110, "text-anchor": "end" }, right)];
 }
 
 function median(values) {
@@ -17,41 +10,44 @@ function median(values) {
 
 const replies = (number) => number === 1 ? "1 reply" : `${count(number)} replies`;
 
-// How many replies lie where between the least and the largest value; the height of the tallest bar stands above it.
-function histogram(title, values, format) {
+// A group of buttons that Tab enters once; arrow keys walk through it.
+function walked(buttons) {
+  buttons.forEach((button, at) => {
+    button.tabIndex = at === 0 ? 0 : -1;
+    button.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key], next = step && buttons[at + step];
+      if (!next) return;
+      event.preventDefault();
+      button.tabIndex = -1;
+      next.tabIndex = 0;
+      next.focus();
+    });
+  });
+  return buttons;
+}
+
+// How many replies lie where between the least and the largest value.
+function histogram(title, key, values, format) {
   const known = values.filter(isKnown);
   const low = known.reduce((one, other) => Math.min(one, other), Infinity);
   const high = known.reduce((one, other) => Math.max(one, other), -Infinity);
   if (known.length < 2 || low === high) return null;
-  const bins = Math.min(32, Math.max(8, Math.ceil(Math.sqrt(known.length))));
+  const bins = Math.min(24, Math.max(8, Math.ceil(Math.sqrt(known.length))));
   const counts = new Array(bins).fill(0);
-  const place = (value) => (value - low) / (high - low);
-  for (const value of known) counts[Math.min(bins - 1, Math.floor(place(value) * bins))] += 1;
-  const tallest = Math.max(...counts), width = WIDE / bins, middle = median(known);
-  const height = (number) => Math.max(2, (FLOOR - TOP) * number / tallest);
-  const edge = (index) => format(low + (high - low) * index / bins);
-  const bars = counts.map((number, index) => number === 0 ? null : svg("rect", { class: "bar", x: index * width + 1, width: width - 2,
-    y: FLOOR - height(number), height: height(number), rx: 1.5 }, svg("title", {}, `${replies(number)}, ${edge(index)} to ${edge(index + 1)}`)));
-  const line = svg("line", { class: "median", x1: WIDE * place(middle), x2: WIDE * place(middle), y1: TOP - 4, y2: FLOOR });
-  const most = [svg("line", { class: "axis", x1: 0, y1: TOP, x2: WIDE, y2: TOP }), svg("text", { x: 0, y: 9 }, replies(tallest))];
-  const chart = svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": `${title}: ${format(low)} to ${format(high)}, half below ${format(middle)}` },
-    most, bars, line, axis(format(low), format(high)));
-  return figure(title, `median ${format(middle)}`, chart);
-}
-
-function trend(points) {
-  if (points.length < 2) return null;
-  const start = 36, x = (index) => start + 8 + (WIDE - start - 16) * index / (points.length - 1), y = (share) => FLOOR - (FLOOR - TOP) * (share || 0);
-  const shares = [0, 0.5, 1].map((share) => [svg("line", { class: "axis", x1: start, y1: y(share), x2: WIDE, y2: y(share) }),
-    svg("text", { x: start - 6, y: y(share) + 4, "text-anchor": "end" }, percent(share))]).flat();
-  const ranges = points.map((point, index) => isKnown(point.low)
-    ? svg("line", { class: "range", x1: x(index), x2: x(index), y1: y(point.low), y2: y(point.high) }) : null);
-  const line = svg("polyline", { class: "line", points: points.map((point, index) => `${x(index)},${y(point.pass_rate)}`).join(" ") });
-  const dots = points.map((point, index) => svg("circle", { class: "dot", cx: x(index), cy: y(point.pass_rate), r: 4 },
-    svg("title", {}, `${point.version}: ${percent(point.pass_rate)}, ${money(point.full_cost_nano_usd)}, ${time(point.p50_latency_ms)}`)));
-  const last = points[points.length - 1];
-  return figure("Pass rate by version", percent(last.pass_rate), svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": "Pass rate by version" },
-    shares, ranges, line, dots, axis(points[0].version, last.version, start)));
+  const place = (value) => (value - low) / (high - low), binOf = (value) => Math.min(bins - 1, Math.floor(place(value) * bins));
+  for (const value of known) counts[binOf(value)] += 1;
+  const tallest = Math.max(...counts), middle = median(known), edge = (at) => low + (high - low) * at / bins;
+  const bars = counts.map((number, at) => {
+    if (number === 0) return el("i", {});
+    const about = `${replies(number)}, ${format(edge(at))} to ${format(edge(at + 1))}`;
+    // The last one takes its upper edge in.
+    const range = [key, edge(at), at === bins - 1 ? Infinity : edge(at + 1)].join(":");
+    return filterButton(el("span", { style: `height: ${Math.max(3, 100 * number / tallest)}%` }), { range }, about, "bin");
+  });
+  walked(bars.filter((bar) => bar.localName === "button"));
+  return figure(title, `median ${format(middle)}`, el("div", { class: "histogram", role: "group", "aria-label": title },
+    el("div", { class: "most" }, replies(tallest)), el("div", { class: "bins" }, bars, el("i", { class: "median", style: `left: ${100 * place(middle)}%` })),
+    el("div", { class: "ends" }, el("span", {}, format(low)), el("span", {}, format(high)))));
 }
 
 // One bar for each evaluation, to compare them by where they differ. A bar is full at the largest value, or at `full`
@@ -69,13 +65,36 @@ function bars(title, items, format, full = 0) {
 function rateBar(counts) {
   const parts = [["passed", counts.passed], ["failed", counts.failed], ["error", counts.errors]];
   const total = (counts.cases || 0) + (counts.never_run || 0);
-  const bar = el("div", { class: "rate", role: "img", "aria-label": `${percent(counts.pass_rate)} passed` },
+  return el("span", { class: "rate", role: "img", "aria-label": `${percent(counts.pass_rate)} passed` },
     parts.map(([state, number]) => number ? el("span", { class: state, style: `width: ${100 * number / total}%` }) : null));
-  return bar;
 }
 
 function interval(counts) {
   if (!isKnown(counts.low)) return null;
-  return el("div", { class: "interval", "aria-hidden": "true" },
+  return el("span", { class: "interval", title: `95% interval ${percent(counts.low)} to ${percent(counts.high)}` },
     el("span", { style: `left: ${100 * counts.low}%; width: ${Math.max(0.6, 100 * (counts.high - counts.low))}%` }));
 }
+
+// Versions from left to right: the rate of each as a point on its interval, and the labels that were moved to it below.
+function versions(points, moves) {
+  if (points.length < 2) return null;
+  const columns = points.map((point) => {
+    const about = [`${point.version}: ${percent(point.pass_rate)} passed`, isKnown(point.passed) ? `${count(point.passed)} of ${count(point.cases)} cases` : null,
+      isKnown(point.low) ? `95% interval ${percent(point.low)} to ${percent(point.high)}` : null, point.change ? `${CHANGES[point.change]}` : null,
+      ...moves.filter((move) => move.version === point.version).map((move) => move.text)].filter(Boolean).join(", ");
+    const range = isKnown(point.low) ? el("span", { class: "range", style: `bottom: ${100 * point.low}%; height: ${100 * (point.high - point.low)}%` }) : null;
+    const dot = isKnown(point.pass_rate) ? el("span", { class: `point ${point.change || ""}`, style: `bottom: ${100 * point.pass_rate}%` }, el("small", {}, percent(point.pass_rate))) : null;
+    const plot = el("span", { class: "plot" }, range, dot);
+    const told = [el("b", {}, point.version), point.change && point.change !== "noise" ? el("span", { class: `tag ${point.change}` }, point.change) : null];
+    const at = isKnown(point.evaluation_index) ? filterButton([plot, ...told], { in: String(point.evaluation_index) }, `${about}. Show its cases`, "version")
+      : el("div", { class: "version", title: about }, plot, told);
+    return el("li", {}, at, moves.filter((move) => move.version === point.version).map((move) => el("span", { class: `move ${move.is_now ? "now" : ""}`, title: move.text }, `▲ ${move.label}`)));
+  });
+  const shares = [1, 0.5, 0].map((share) => el("span", {}, percent(share)));
+  const told = moves.slice(-8).reverse().map((move) => el("li", {}, move.text));
+  return el("div", { class: "versions" }, el("div", { class: "shares", "aria-hidden": "true" }, shares),
+    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Pass rate by version" }, el("ol", {}, columns)),
+    told.length ? el("ul", { class: "moves meta" }, told) : null);
+}
+
+const CHANGES = { better: "better than the version before", worse: "worse than the version before", noise: "chance explains the difference to the version before" };

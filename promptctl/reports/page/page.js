@@ -1,19 +1,24 @@
-// The page: verdicts and charts above, filters and cases below. What is filtered stands in the address, to be shared.
-const PAGE = 200;
+// The page: its sentence, numbers and charts above, filters and cases below.
 const isMany = new Set(data.cases.map((item) => item.prompt)).size > 1;
 const results = data.cases.flatMap((item) => item.results);
 
 function tile(name, value, note) {
-  return el("div", { class: "tile" }, el("dt", {}, name), el("dd", {}, String(value), note ? el("small", {}, note) : null));
+  return el("div", { class: "tile" }, el("dt", {}, name), el("dd", {}, value, note ? el("small", {}, note) : null));
 }
 
-function about(evaluation) {
-  const parts = [evaluation.side, evaluation.version_display, evaluation.label ? `@${evaluation.label}` : null, evaluation.model, evaluation.dataset,
+// What was evaluated, in parts.
+function partsOf(evaluation) {
+  const version = evaluation.version_display || "", number = version.startsWith("v") ? version.replace(/ \(.*/, "") : null;
+  const parts = [data.evaluations.length === 1 ? version : number, evaluation.label ? `@${evaluation.label}` : null, evaluation.model, evaluation.dataset,
     ...Object.entries(evaluation.parameters || {}).map(([name, value]) => `${name}: ${plain(value)}`), evaluation.judges?.length ? `judged by ${evaluation.judges.join(", ")}` : null,
     ...(evaluation.judged || []).filter((each) => isKnown(each.corrected_rate)).map((each) =>
       `${each.type}${each.rubric ? ` (${each.rubric.text})` : ""}: ${percent(each.pass_rate)} raw, ${percent(each.corrected_rate)} corrected (${percent(each.corrected_low)} to ${percent(each.corrected_high)})`)];
-  return parts.filter(Boolean).map((part) => el("span", {}, part));
+  return parts.filter(Boolean);
 }
+
+// What holds for all evaluations is said once, at the top.
+const common = data.evaluations.length > 1 ? partsOf(data.evaluations[0]).filter((part) => data.evaluations.every((each) => partsOf(each).includes(part))) : [];
+const about = (evaluation, name) => partsOf(evaluation).filter((part) => !common.includes(part) && part !== name).map((part) => el("span", {}, part));
 
 // What was spent; replies without a price are said to be so, and are not free.
 function cost(evaluation) {
@@ -21,27 +26,35 @@ function cost(evaluation) {
   return evaluation.cost_nano_usd ? `${money(evaluation.cost_nano_usd)} + ${count(evaluation.unpriced)} unpriced` : "unpriced";
 }
 
-function ofCases(evaluation) {
-  const within = isKnown(evaluation.low) ? `, 95% interval ${percent(evaluation.low)} to ${percent(evaluation.high)}` : "";
-  return `${count(evaluation.passed)} of ${count(evaluation.expected_cases ?? evaluation.cases)} cases${within}`;
+const answered = (evaluation) => Object.values(evaluation.reply_sources || {}).reduce((sum, number) => sum + number, 0);
+
+// Replies that were not asked for now, and what they cost when they were.
+function reused(evaluation) {
+  const sources = evaluation.reply_sources || {}, kinds = [[sources.cache, "cached"], [sources.replay, "recorded"]].filter(([number]) => number);
+  const full = isKnown(evaluation.full_cost_nano_usd) && evaluation.full_cost_nano_usd > evaluation.cost_nano_usd ? `${money(evaluation.full_cost_nano_usd)} when asked for` : null;
+  return [...kinds.map(([number, kind]) => `${replies(number)} ${kind}`), full].filter(Boolean).join(", ");
+}
+
+function within(evaluation) {
+  return isKnown(evaluation.low) ? `95% interval ${percent(evaluation.low)} to ${percent(evaluation.high)} for inputs like these` : null;
 }
 
 function tiles(evaluation) {
   const left = evaluation.never_run ? [tile(notRun(evaluation), count(evaluation.never_run))] : [];
-  const repeats = evaluation.repeats > 1 ? [tile(`pass@${evaluation.repeats}`, percent(evaluation.pass_at_k)), tile(`pass^${evaluation.repeats}`, percent(evaluation.pass_hat_k)),
-    tile("flaky", count(evaluation.flaky.length))] : [];
-  const metrics = Object.entries(evaluation.metrics || {}).map(([name, value]) => tile(name, score(value)));
-  const reused = isKnown(evaluation.full_cost_nano_usd) && evaluation.full_cost_nano_usd > evaluation.cost_nano_usd ? `of ${money(evaluation.full_cost_nano_usd)}, the rest reused` : null;
-  const time50 = isKnown(evaluation.p50_latency_ms) ? [tile("half within", time(evaluation.p50_latency_ms)), tile("95% within", time(evaluation.p95_latency_ms))] : [];
-  return el("dl", { class: "tiles" }, tile("passed", count(evaluation.passed)), tile("failed", count(evaluation.failed)), tile("errors", count(evaluation.errors)), left, repeats,
-    metrics, tile("cost", cost(evaluation), reused), time50);
+  const repeats = evaluation.repeats > 1 ? [tile(`pass@${evaluation.repeats}`, percent(evaluation.pass_at_k), "pass at least once"), tile(`pass^${evaluation.repeats}`, percent(evaluation.pass_hat_k), "pass every time"),
+    tile("flaky", leading(evaluation.flaky.length, "", { status: "differ" }))] : [];
+  const expected = [["expected failures", evaluation.xfailed, "xfailed"], ["passed unexpectedly", evaluation.xpassed, "xpassed"]].filter(([, ids]) => ids?.length)
+    .map(([name, ids, status]) => tile(name, leading(ids.length, "", { status })));
+  const metrics = Object.entries(evaluation.metrics || {}).map(([name, value]) => tile(name, score(value), "mean"));
+  const time50 = isKnown(evaluation.p50_latency_ms) ? [tile("half within", time(evaluation.p50_latency_ms)), tile("95% within", time(evaluation.p95_latency_ms), answered(evaluation) < 20 ? `of only ${replies(answered(evaluation))}` : null)] : [];
+  return el("dl", { class: "tiles" }, tile("passed", leading(evaluation.passed, "", { status: "passed" })), tile("failed", leading(evaluation.failed, "", { status: "failed" })),
+    tile("errors", leading(evaluation.errors, "", { status: "error" })), left, expected, repeats, metrics, tile("cost", cost(evaluation), reused(evaluation)), time50);
 }
 
 function only(evaluation) {
   return el("article", { class: `only ${evaluation.verdict}` },
-    el("div", { class: "headline" }, el("p", { class: "verdict" }, el("span", { class: `mark ${evaluation.verdict}` }, evaluation.verdict), el("span", {}, evaluation.reason)),
-      isKnown(evaluation.pass_rate) ? el("p", { class: "big" }, percent(evaluation.pass_rate)) : null, rateBar(evaluation), interval(evaluation), el("p", { class: "meta" }, ofCases(evaluation)),
-      el("p", { class: "meta parts" }, about(evaluation))),
+    el("div", { class: "headline" }, isKnown(evaluation.pass_rate) ? el("p", { class: "big" }, percent(evaluation.pass_rate)) : null, rateBar(evaluation), interval(evaluation),
+      el("p", { class: "meta" }, within(evaluation)), el("p", { class: "meta parts" }, about(evaluation))),
     tiles(evaluation));
 }
 
@@ -50,103 +63,124 @@ function notRun(evaluation) {
   return evaluation.stopped === "decided" ? "not asked" : "not run";
 }
 
-function oneOfMany(evaluation) {
-  const numbers = [[evaluation.failed, "failed"], [evaluation.errors, "errors"], [evaluation.never_run, notRun(evaluation)]].filter(([number]) => number);
-  const spent = [cost(evaluation), isKnown(evaluation.p50_latency_ms) ? time(evaluation.p50_latency_ms) : null].filter(Boolean);
-  return el("article", { class: `run ${evaluation.verdict}` },
-    el("div", { class: "name" }, el("h3", {}, evaluation.prompt), el("p", { class: "meta parts" }, about(evaluation))),
-    el("div", { class: "bar" }, rateBar(evaluation), interval(evaluation)),
-    el("p", { class: "number" }, percent(evaluation.pass_rate), el("small", {}, `${count(evaluation.passed)} of ${count(evaluation.expected_cases ?? evaluation.cases)}`)),
-    el("p", { class: "meta wrong" }, numbers.map(([number, name]) => el("span", {}, `${count(number)} ${name}`))),
-    el("p", { class: "meta spent" }, spent.map((fact) => el("span", {}, fact))));
+// How it does beside the one that passes most: each number leads to the cases.
+function beside(evaluation, at) {
+  const found = evaluation.beside;
+  if (!found) return null;
+  const flips = [leading(found.worse, "worse", { in: String(at), status: "failed", but: String(found.best) }), leading(found.better, "better", { in: String(found.best), status: "failed", but: String(at) })];
+  return el("p", { class: "meta beside" }, el("span", {}, `beside ${nameOf(found.best)}: `, flips[0], ", ", flips[1]), el("span", {}, found.said));
 }
 
-// Tags, and assertions, with how their cases came out; the weakest first.
-function parts(title, found) {
-  const rows = Object.entries(found).sort(([, one], [, other]) => one.pass_rate - other.pass_rate).slice(0, 12)
-    .map(([name, counts]) => el("div", { class: "row" }, el("span", { class: "name" }, name), el("span", { class: "track" }, rateBar(counts)), el("span", { class: "value" }, percent(counts.pass_rate))));
-  return rows.length ? figure(title, null, el("div", { class: "rows" }, rows)) : null;
+function oneOfMany(evaluation, index) {
+  const at = columnOf[index], inIt = isMatrix ? { in: String(at) } : { prompt: evaluation.prompt };
+  const name = isMatrix && !evaluation.side ? nameOf(at) : evaluation.prompt;
+  const most = (key) => Math.max(...data.evaluations.map((each) => each[key] || 0));
+  const measured = (key, text, note) => el("div", { class: "spent" }, text,
+    isKnown(evaluation[key]) && most(key) ? el("span", { class: "track" }, el("span", { class: "fill", style: `width: ${100 * evaluation[key] / most(key)}%` })) : null, note ? el("small", {}, note) : null);
+  const priced = isKnown(evaluation.full_cost_nano_usd) && !evaluation.unpriced ? money(evaluation.full_cost_nano_usd) : cost(evaluation);
+  const wrong = [leading(evaluation.failed, "failed", { ...inIt, status: "failed" }), evaluation.errors ? leading(evaluation.errors, evaluation.errors === 1 ? "error" : "errors", { ...inIt, status: "error" }) : null,
+    evaluation.never_run ? el("span", {}, `${count(evaluation.never_run)} ${notRun(evaluation)}`) : null];
+  return el("article", { class: `run ${evaluation.verdict}` },
+    el("div", { class: "name" }, el("h2", {}, name), el("p", { class: "meta parts" }, about(evaluation, name), isKnown(evaluation.score) ? el("span", {}, `mean score ${score(evaluation.score)}`) : null), beside(evaluation, at)),
+    el("div", { class: "bar" }, rateBar(evaluation), interval(evaluation)),
+    el("p", { class: "number" }, percent(evaluation.pass_rate), el("small", {}, leading(evaluation.passed, `of ${count(evaluation.expected_cases ?? evaluation.cases)}`, { ...inIt, status: "passed" }))),
+    el("p", { class: "meta wrong" }, wrong.filter(Boolean)),
+    measured("full_cost_nano_usd", priced, evaluation.full_cost_nano_usd > evaluation.cost_nano_usd ? `${money(evaluation.cost_nano_usd)} now, the rest reused` : answered(evaluation) ? `for ${replies(answered(evaluation))}` : ""),
+    measured("p50_latency_ms", isKnown(evaluation.p50_latency_ms) ? time(evaluation.p50_latency_ms) : "-", isKnown(evaluation.p50_latency_ms) ? "half within" : "not timed"));
+}
+
+// Tags, and assertions, with how their cases came out; the weakest first. A row shows its cases.
+function parts(title, found, change) {
+  const rows = Object.entries(found).sort(([, one], [, other]) => one.pass_rate - other.pass_rate).slice(0, 12).map(([name, counts]) =>
+    filterButton([el("span", { class: "name" }, name), el("span", { class: "track" }, rateBar(counts)), el("span", { class: "value" }, `${count(counts.passed)} of ${count(counts.cases)}`)],
+      change(name, counts), `${name}: ${count(counts.passed)} of ${count(counts.cases)} passed`, "row"));
+  return rows.length ? figure(title, null, el("div", { class: "rows" }, walked(rows))) : null;
 }
 
 function chartNodes() {
-  const one = data.evaluations.length === 1 ? data.evaluations[0] : null;
-  const telling = [], name = (each) => telling.map((part) => each[part]).filter(Boolean).join(" · ");
-  const kinds = () => new Set(data.evaluations.map(name)).size;
-  for (const part of ["prompt", "model", "side", "version_display", "dataset"]) {
-    const before = kinds();
-    telling.push(part);
-    if (kinds() === before) telling.pop();
+  const trend = versions(data.trend, data.moves || []), byVersion = trend ? [figure("How does each version do?", data.trend_note, trend)] : [];
+  if (data.evaluations.length === 1) {
+    const [one] = data.evaluations, values = (key) => results.map((result) => result[key]);
+    const isMissed = (counts) => counts.passed < counts.cases;
+    return [...byVersion, parts("Which tags fail?", one.by_tag, (tag, counts) => ({ tag, status: isMissed(counts) && counts.failed ? "failed" : "" })),
+      parts("Which checks fail?", one.by_assertion, (name, counts) => ({ check: `${isMissed(counts) ? "!" : ""}${name}` })), histogram("How good are the replies?", "score", values("score"), score),
+      histogram("How long do they take?", "latency_ms", values("latency_ms"), time), histogram("What does one cost?", "full_cost_nano_usd", values("full_cost_nano_usd"), money)];
   }
-  const named = (key) => data.evaluations.map((each) => ({ value: key === "full_cost_nano_usd" && each.unpriced ? null : each[key], name: name(each) }));
-  const values = (key) => results.map((result) => result[key]);
-  const charts = one
-    ? [trend(data.trend), parts("By tag", one.by_tag), parts("By assertion", one.by_assertion), histogram("Score", values("score"), score),
-      histogram("Latency", values("latency_ms"), time), histogram("Cost of a reply", values("full_cost_nano_usd"), money)]
-    : [trend(data.trend), bars("Mean score", named("score"), score, 1), bars("Latency, half within", named("p50_latency_ms"), time), bars("Cost", named("full_cost_nano_usd"), money)];
-  return charts.filter(Boolean);
+  const named = (read) => data.evaluations.map((each, at) => ({ value: read(each), name: isMatrix ? [each.side ? each.prompt : null, nameOf(columnOf[at])].filter(Boolean).join(", ") : each.prompt }));
+  const metrics = [...new Set(data.evaluations.flatMap((each) => Object.keys(each.metrics || {})))].slice(0, 6);
+  return [...byVersion, ...metrics.map((name) => bars(`Mean ${name}`, named((each) => each.metrics?.[name]), score, 1))];
 }
 
-const ORDERS = { dataset: ["as in the dataset", (one, other) => one.position - other.position], score: ["lowest score", (one, other) => (one.score ?? 2) - (other.score ?? 2)],
-  latency: ["slowest", (one, other) => other.latency - one.latency], cost: ["costliest", (one, other) => other.cost - one.cost] };
-const STATES = { "": "All", regressed: "Regressed", improved: "Improved", noise: "Noise", failed: "Failed", error: "Errors", passed: "Passed", differ: "Differ" };
-const wanted = { status: "", search: "", tag: "", prompt: "", order: "dataset" };
-let shown = PAGE;
-
-const flipOf = (item) => !item.flip ? null : item.flip.certainty === "noise" ? "noise" : item.flip.way;
-const isOfStatus = (item, status) => status === "" || flipOf(item) === status || (status === "differ" ? item.differs : item.states.has(status));
-const isWanted = (item) => isOfStatus(item, wanted.status) && (!wanted.tag || item.tags.includes(wanted.tag)) && (!wanted.prompt || item.prompt === wanted.prompt)
-  && (!wanted.search || item.text.includes(wanted.search.toLowerCase()));
+// Cards in up to three columns of about the same height, so that they leave no hole.
+function inColumns(figures) {
+  const columns = [...Array(Math.min(3, figures.length))].map(() => ({ height: 0, node: el("div", {}) }));
+  for (const each of figures) {
+    const shortest = columns.reduce((one, other) => other.height < one.height ? other : one);
+    shortest.height += each.querySelectorAll(".row").length * 28 + (each.querySelector(".histogram") ? 170 : 60);
+    shortest.node.append(each);
+  }
+  return el("div", { class: `columns of-${columns.length}` }, columns.map(({ node }) => node));
+}
 
 function show() {
-  const found = cases.filter(isWanted).sort(ORDERS[wanted.order][1]);
-  const none = el("p", { class: "meta none" }, cases.length ? "No case is like that." : "No case has been run yet.");
-  byId("cases").replaceChildren(...found.length ? found.slice(0, shown).map(caseNode) : [none]);
+  const found = cases.filter(isWanted).sort(ORDERS[wanted.order][1]), some = found.slice(0, shown);
+  const none = el("p", { class: "meta nothing" }, cases.length ? "No case is like that." : "No case has been run yet.");
+  byId("cases").replaceChildren(...!found.length ? [none] : isMatrix ? [matrixNode(some)] : some.map(caseNode));
   byId("count").textContent = found.length === cases.length ? `${count(cases.length)} cases` : `${count(found.length)} of ${count(cases.length)} cases`;
   byId("more").hidden = found.length <= shown;
-  for (const button of byId("status").children) button.setAttribute("aria-pressed", String(button.value === wanted.status));
-  const differing = Object.entries(wanted).filter(([key, value]) => value !== (key === "order" ? "dataset" : ""));
-  const address = differing.length ? "#" + new URLSearchParams(differing) : location.pathname + location.search;
-  try { history.replaceState(null, "", address); } catch { /* a page shown within another may not */ }
-}
-
-function choose(key, value) {
-  wanted[key] = value;
-  shown = PAGE;
-  show();
+  byId("more").textContent = `Show ${count(Math.min(PAGE, found.length - shown))} more of ${count(found.length)}`;
+  byId("chips").replaceChildren(...chips());
+  for (const id of ["status", "view"]) for (const button of byId(id).children) button.setAttribute("aria-pressed", String(button.value === wanted[id]));
+  for (const id of ["tag", "prompt", "order", "search"]) if (byId(id).value !== wanted[id]) byId(id).value = wanted[id];
+  writeAddress();
 }
 
 function fillSelect(id, items, fewest) {
   byId(id).append(...items.map(([value, text]) => el("option", { value }, text)));
-  byId(id).value = wanted[id];
   byId(id).closest("label").hidden = items.length < fewest;
-  byId(id).addEventListener("input", () => choose(id, byId(id).value));
+  byId(id).addEventListener("input", () => choose({ [id]: byId(id).value }));
+}
+
+function choices(id, items) {
+  byId(id).append(...items.map(([value, name, number]) => {
+    const button = el("button", { type: "button", value, class: value || "all" }, name, isKnown(number) ? el("small", {}, count(number)) : null);
+    button.addEventListener("click", () => choose({ [id]: value }));
+    return button;
+  }));
+  byId(id).hidden = items.length < 2;
 }
 
 function start() {
   document.title = data.title;
-  byId("title").textContent = data.title;
+  byId("subject").append(...[data.state ? el("span", { class: `mark ${data.state}` }, data.state) : null, ...[data.title, ...common].map((part) => el("span", {}, part))].filter(Boolean));
+  byId("title").replaceChildren(...unbroken(data.sentence));
+  byId("more-said").textContent = (data.more || []).join(" ");
+  byId("more-said").hidden = !data.more?.length;
   byId("about").textContent = data.about;
-  if (data.review) byId("verdicts").before(reviewNode(data.review));
-  byId("verdicts").append(...data.evaluations.map(data.evaluations.length === 1 ? only : oneOfMany));
-  byId("charts").append(...chartNodes());
+  document.body.classList.toggle("broad", data.columns.length > 3);
+  if (data.review) byId("verdicts").before(...reviewNodes(data.review));
+  // Both sides of a comparison stand in its row already; of a trend the newest version comes first, below its chart.
+  const listed = data.evaluations.length === 1 ? [only(data.evaluations[0])] : data.evaluations.map((each, at) => each.side ? null : oneOfMany(each, at)).filter(Boolean);
+  byId("verdicts").append(...data.moves ? listed.reverse() : listed);
+  const charts = chartNodes().filter(Boolean);
+  byId("charts").append(...charts.filter((each) => each.querySelector(".versions")), inColumns(charts.filter((each) => !each.querySelector(".versions"))));
+  if (data.moves) byId("verdicts").before(byId("charts"));
+  for (const id of ["verdicts", "charts"]) byId(id).hidden = !byId(id).children.length;
   const of = (status) => cases.filter((item) => isOfStatus(item, status)).length;
-  wanted.status = ["regressed", "failed"].find(of) || "";
-  for (const [key, value] of new URLSearchParams(location.hash.slice(1))) if (key in wanted && (key !== "order" || value in ORDERS)) wanted[key] = value;
-  for (const [status, name] of Object.entries(STATES)) {
-    if (status && !of(status)) continue;
-    const button = el("button", { type: "button", value: status, class: status || "all" }, name, el("small", {}, count(of(status))));
-    button.addEventListener("click", () => choose("status", status));
-    byId("status").append(button);
-  }
+  choices("status", Object.entries(STATES).map(([status, name]) => [status, name, of(status)]).filter(([status, , number]) => !status || number));
+  choices("view", isMatrix ? [[data.columns.length > FEW ? "replies" : "", "Replies"], [data.columns.length > FEW ? "" : "marks", "Marks only"]] : []);
   const unique = (values) => [...new Set(values)].sort().map((value) => [value, value]);
   fillSelect("tag", [["", "any tag"], ...unique(data.cases.flatMap((item) => item.tags))], 2);
   fillSelect("prompt", [["", "any prompt"], ...unique(data.cases.map((item) => item.prompt))], 3);
   fillSelect("order", Object.entries(ORDERS).map(([value, [name]]) => [value, name]), 2);
-  byId("search").value = wanted.search;
-  byId("search").addEventListener("input", () => choose("search", byId("search").value));
+  byId("search").addEventListener("input", () => choose({ search: byId("search").value }));
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
   byId("more").addEventListener("click", () => { shown += PAGE; show(); });
+  addEventListener("hashchange", () => { readAddress(); show(); });
+  new ResizeObserver(([entry]) => document.body.style.setProperty("--filters", `${entry.target.offsetHeight}px`)).observe(byId("filters"));
+  readAddress();
   show();
+  if (wanted.case) byId("cases").querySelector("details[open], tr:has(+ .opened)")?.scrollIntoView();
 }
 
 start();

@@ -1,0 +1,112 @@
+// What is shown of the cases stands in the address, so that a view can be sent on.
+const NOTHING = { status: "", in: "", but: "", search: "", tag: "", prompt: "", check: "", range: "", order: "dataset", view: "", case: "" };
+const wanted = { ...NOTHING };
+const isMatrix = data.columns.length > 1;
+// So many cases are drawn at once that a filter answers while one types.
+const PAGE = isMatrix ? 40 : 150;
+let shown = PAGE;
+
+const columnOf = data.evaluations.map((_, at) => data.columns.findIndex((column) => column.evaluations.includes(at)));
+const nameOf = (at) => data.columns[at]?.name || "";
+
+// A case that is expected to fail counts nowhere, whatever it came to.
+const stateOf = (item, result) => item.xfail ? { failed: "xfailed", passed: "xpassed" }[result.outcome || result.status] || "error" : result.outcome || result.status;
+
+const cases = data.cases.map((item, position) => {
+  const cells = data.columns.map(() => []);
+  for (const result of item.results) cells[columnOf[result.e]]?.push(result);
+  const states = cells.map((cell) => cell.length ? stateOf(item, cell[0]) : null), came = states.filter(Boolean);
+  const known = (key) => item.results.map((result) => result[key]).filter(isKnown);
+  const largest = (key) => known(key).reduce((one, other) => Math.max(one, other), -1);
+  return { ...item, position, cells, states, isFlaky: item.results.some((result) => result.passes > 0 && result.passes < result.of), disagrees: new Set(came).size > 1,
+    worst: ["failed", "error", "xpassed", "passed", "xfailed"].find((state) => came.includes(state)),
+    score: known("score").length ? Math.min(...known("score")) : null, latency: largest("latency_ms"), cost: largest("full_cost_nano_usd") };
+});
+
+// Made when somebody searches: it is as long as all replies.
+function textOf(item) {
+  item.text ??= [item.id, item.prompt, ...item.tags, ...item.request.flat(), ...item.results.flatMap((result) =>
+    [result.output, result.reason, result.error, result.execution, ...result.messages.flat()])].join("\n").toLowerCase();
+  return item.text;
+}
+
+const ORDERS = { dataset: ["as in the dataset", (one, other) => one.position - other.position], score: ["lowest score", (one, other) => (one.score ?? 2) - (other.score ?? 2)],
+  latency: ["slowest", (one, other) => other.latency - one.latency], cost: ["costliest", (one, other) => other.cost - one.cost] };
+const STATES = { "": "All", regressed: "Regressed", improved: "Improved", noise: "Noise", differ: isMatrix ? "Disagree" : "Flaky", failed: "Failed", error: "Errors", passed: "Passed",
+  xfailed: "Expected failures", xpassed: "Passed unexpectedly" };
+
+const flipOf = (item) => !item.flip ? null : item.flip.certainty === "noise" ? "noise" : item.flip.way;
+
+function isOfStatus(item, status) {
+  if (status === "" || flipOf(item) === status) return true;
+  if (status === "differ") return item.disagrees || item.isFlaky;
+  return wanted.in === "" ? item.states.includes(status) : item.states[wanted.in] === status;
+}
+
+// A check by its type; with "!" only where it was not met.
+function hasCheck(item) {
+  const isMissed = wanted.check.startsWith("!"), type = wanted.check.slice(isMissed ? 1 : 0);
+  return item.results.some((result) => isOfColumn(result) && result.assertions.some((each) => each.type === type && (!isMissed || each.passed !== true)));
+}
+
+function isInRange(item) {
+  const [key, low, high] = wanted.range.split(":");
+  return item.results.some((result) => isOfColumn(result) && isKnown(result[key]) && result[key] >= Number(low) && result[key] < Number(high));
+}
+
+const isOfColumn = (result) => wanted.in === "" || columnOf[result.e] === Number(wanted.in);
+const isWanted = (item) => isOfStatus(item, wanted.status) && (wanted.in === "" || item.cells[wanted.in]?.length > 0) && (wanted.but === "" || item.states[wanted.but] === "passed")
+  && (!wanted.tag || item.tags.includes(wanted.tag)) && (!wanted.prompt || item.prompt === wanted.prompt) && (!wanted.check || hasCheck(item)) && (!wanted.range || isInRange(item))
+  && (!wanted.search || textOf(item).includes(wanted.search.toLowerCase()));
+
+function writeAddress() {
+  const differing = Object.entries(wanted).filter(([key, value]) => value !== NOTHING[key]);
+  const address = differing.length ? "#" + new URLSearchParams(differing) : location.pathname + location.search;
+  try { history.replaceState(null, "", address); } catch { /* a page shown within another may not */ }
+}
+
+function readAddress() {
+  const found = [...new URLSearchParams(location.hash.slice(1))].filter(([key]) => key in NOTHING);
+  const first = { status: found.length ? "" : ["regressed", "failed"].find((status) => cases.some((item) => isOfStatus(item, status))) || "" };
+  Object.assign(wanted, NOTHING, first, Object.fromEntries(found));
+  if (!(wanted.order in ORDERS)) wanted.order = NOTHING.order;
+  for (const key of ["in", "but"]) if (!(wanted[key] in data.columns)) wanted[key] = "";
+}
+
+// Shows the cases behind a number, whatever was shown before.
+function go(change) {
+  Object.assign(wanted, NOTHING, { order: wanted.order, view: wanted.view }, change);
+  shown = PAGE;
+  show();
+  byId("cases-title").scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+}
+
+function filterButton(content, change, about, kind = "link") {
+  const button = el("button", { type: "button", class: kind, title: about, "aria-label": about }, content);
+  button.addEventListener("click", () => go(change));
+  return button;
+}
+
+// A number that leads to its cases; none lead nowhere.
+function leading(number, noun, change, kind = "link") {
+  const text = `${count(number)}${noun ? ` ${noun}` : ""}`;
+  return number ? filterButton(text, change, `${text}: show the cases`, kind) : el("span", {}, text);
+}
+
+function choose(change) {
+  Object.assign(wanted, change, { case: "" });
+  shown = PAGE;
+  show();
+}
+
+// Filters that have no field of their own, each with a way to take it back.
+function chips() {
+  const format = { score, latency_ms: time, full_cost_nano_usd: money }, [key, low, high] = wanted.range.split(":");
+  const between = wanted.range && format[key] ? `${{ score: "score", latency_ms: "latency", full_cost_nano_usd: "cost" }[key]} ${format[key](Number(low))} ${high === "Infinity" ? "and more" : `to ${format[key](Number(high))}`}` : wanted.range;
+  const told = { in: `${wanted.status ? "" : "has "}${nameOf(wanted.in)}`, but: `passed by ${nameOf(wanted.but)}`, check: wanted.check.startsWith("!") ? `${wanted.check.slice(1)} not met` : `checked by ${wanted.check}`, range: between };
+  return Object.entries(told).filter(([name]) => wanted[name]).map(([name, text]) => {
+    const chip = el("button", { type: "button", class: "chip", "aria-label": `Remove the filter ${text}` }, text, el("span", { "aria-hidden": "true" }, " ×"));
+    chip.addEventListener("click", () => choose({ [name]: "" }));
+    return chip;
+  });
+}
