@@ -63,9 +63,14 @@ def trend_page(
         about += f" · {left_out:,} results are left out of this page"
     if any(not row.has_same_cases for row in trend.rows):
         about += " · * the dataset held other cases then"
-    if beside := [_name(row) for row in trend.rows if row not in trend.line]:
+    short = [_name(row) for row in trend.rows]
+    # Versions beside the branch can have one short name: then they keep their commits.
+    names = {
+        row.evaluation: name if short.count(name) == 1 else row.version_display
+        for row, name in zip(trend.rows, short, strict=True)
+    }
+    if beside := [names[row.evaluation] for row in trend.rows if row not in trend.line]:
         about += f" · not on the default branch: {', '.join(beside)}"
-    names = {row.evaluation: _name(row) for row in trend.rows}
     points = [
         {
             "version": names[row.evaluation],

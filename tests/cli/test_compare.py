@@ -16,6 +16,7 @@ import pytest
 
 from promptctl.comparisons.rule import GateRule
 from promptctl.reports.comparison import comparison_markdown
+from tests.browser import Browser
 from tests.cli.conftest import Cli, commit, git
 from tests.evaluation_lab import Lab
 from tests.openai_server import Answer, Exchange, OpenAIServer, failure, reply
@@ -370,14 +371,30 @@ class TestSides:
         cli("eval", "triage", "--against", "@main", "-m", "local/gpt-4o-mini", "-m", "local/other", "-o", "many.html")
         told = [(each["prompt"], each["flip"]["way"], len(each["results"])) for each in cases_of_page("many.html")]
         assert told == [("triage · local/gpt-4o-mini", "regressed", 2), ("triage · local/other", "improved", 2)]
+        data = data_of_page("many.html")
+        assert (data["sentence"], data["state"]) == ("triage is worse with local/gpt-4o-mini.", "failed")
+        assert [column["name"] for column in data["columns"]] == ["before, v1", "after, v1+dirty"]
 
-    def test_a_page_has_the_cases_of_two_prompts_side_by_side(self, lab: Lab, change: Change, cli: Cli) -> None:
+    def test_a_page_has_the_cases_of_two_prompts_side_by_side(
+        self, lab: Lab, change: Change, cli: Cli, browser: Browser
+    ) -> None:
         change("c1", prompt="sort")
         commit(lab.root, "Another")
         cli("eval", "triage", "--against", "sort@main", "-o", "two.html")
         cases = cases_of_page("two.html")
         assert {(each["prompt"], len(each["results"])) for each in cases} == {("triage", 2)}
         assert [each["id"] for each in cases if each["flip"]] == ["c1"]
+        with browser.open(Path("two.html").absolute(), width=400, dark=True) as opened:
+            page = opened.page
+            told = "triage is better than sort: 1 of 1 case that failed now passes every time."
+            assert page.inner_text("h1") == told
+            assert page.locator(".opens").all_inner_texts() == ["c1"], "what failed on one side"
+            assert page.locator(".chip").all_inner_texts() == ["1 improved", "1 failed before"]
+            page.click(".chip.improved")
+            assert page.url.endswith("#status=improved")
+            page.click(".opens")
+            assert page.locator(".opened .flip dd").all_inner_texts() == ["no", "c1"]
+            assert opened.faults() == []
 
     def test_page_and_markdown_show_what_changed(
         self, lab: Lab, change: Change, cli: Cli, monkeypatch: pytest.MonkeyPatch

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from promptctl.cli import trend
+from tests.browser import Browser
 from tests.cli.conftest import Cli, commit, git, write
 
 PROMPT = "inputs: {name: {type: string}}\nmessages:\n  - {role: user, content: 'WORD {{ name }}'}\n"
@@ -105,7 +107,10 @@ def test_shares_are_drawn_from_0_to_1(greet: Path, cli: Cli, monkeypatch: pytest
     assert "score    ▅▆█  0.500 → 1.000" in out
 
 
-def test_the_page_has_the_points_of_the_chart(greet: Path, cli: Cli) -> None:
+def test_the_page_has_the_points_of_the_chart_and_each_leads_to_its_cases(
+    greet: Path, cli: Cli, browser: Browser
+) -> None:
+    cli("label", "set", "greet@production", "v2", "--reason", "it says Dear")
     ran = cli("results", "trend", "greet", "-o", "trend.html")
     assert ran.exit_code == 0, ran.err
     data = json.loads((greet / "trend.html").read_text().split('type="application/json">')[1].split("</script>")[0])
@@ -114,6 +119,17 @@ def test_the_page_has_the_points_of_the_chart(greet: Path, cli: Cli) -> None:
         ("v2", 0.75),
         ("v3", 1.0),
     ]
+    assert data["sentence"] == "v3 passes 4 of 4 cases, v2 passed 3: chance can explain that."
+    (move,) = data["moves"]
+    assert (move["label"], move["version"], move["is_now"]) == ("production", "v2", True)
+    assert re.fullmatch(r"production moved to v2 on \d{4}-\d\d-\d\d by .*: it says Dear", move["text"])
+    with browser.open(greet / "trend.html", width=400) as opened:
+        page = opened.page
+        assert page.locator(".versions ol > li").all_inner_texts() == ["50%\nv1", "75%\nv2\n▲ production", "100%\nv3"]
+        page.click("button.version:has-text('v2')")
+        assert page.url.endswith("#in=1")
+        assert page.locator(".matrix tbody tr").count() == 4
+        assert opened.faults() == []
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,10 @@ FORGED = (
 @pytest.fixture
 def mixed(lab: Lab) -> list[Evaluation]:
     """Six cases: three passed, two failed (one of them forged), one error."""
+    return evaluate_mixed(lab)
+
+
+def evaluate_mixed(lab: Lab) -> list[Evaluation]:
     lab.cases(
         {"id": "good", "tags": ["smoke"], "inputs": {"ticket": "good"}, "expected": "good"},
         {"id": "better", "tags": ["smoke", "long"], "inputs": {"ticket": "better"}, "expected": "better"},

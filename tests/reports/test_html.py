@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,29 +16,11 @@ import pytest
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.request import Limits
 from promptctl.reports import html
+from promptctl.reports.files import write_report
+from tests.browser import Browser, Opened
 from tests.evaluation_lab import Lab, answering
-from tests.openai_server import reply
-from tests.reports.conftest import FORGED, Write
-
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "headless_shell")
-_OPTIONS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars --enable-logging=stderr"
-)
-# What the page looks like from within, once it is drawn: put in by the test, behind the page's own script.
-_PROBE = """
-<script>
-for (const node of document.querySelectorAll("details")) node.open = true;
-setTimeout(() => {
-  const root = document.documentElement;
-  const isWide = (node) => node.getBoundingClientRect().right > root.clientWidth + 1 && !node.closest("label > span");
-  const wide = [...document.querySelectorAll("body *")].filter(isWide).slice(0, 5);
-  const names = wide.map((node) => `${node.tagName}.${node.className}`);
-  const seen = { width: root.clientWidth, content: root.scrollWidth, wide: names };
-  document.body.dataset.probe = JSON.stringify(seen);
-}, 50);
-</script>
-"""
+from tests.openai_server import OpenAIServer, reply
+from tests.reports.conftest import FORGED, Write, evaluate_mixed
 
 
 def data_of(page: str) -> Any:
@@ -127,111 +109,200 @@ class TestWhatItHolds:
         assert [point["pass_rate"] for point in trend] == [0.0, 0.0, 1.0]
 
 
-Browse = Callable[..., tuple[str, str]]
+Pages = dict[str, Path]
+
+_LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 2
 
 
-@pytest.fixture(scope="session")
-def browser() -> str:
-    found = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.skip(f"no browser is installed ({', '.join(_BROWSERS)}): the page is not drawn")
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory, running_model_server: OpenAIServer) -> Pages:
+    """Pages of several kinds, made once: they are only looked at."""
+    running_model_server.reset()
+    lab = Lab(tmp_path_factory.mktemp("pages"), running_model_server)
+    made: Pages = {}
+
+    def write(name: str, found: Sequence[Evaluation]) -> None:
+        made[name] = lab.root / f"{name}.html"
+        with lab.open() as workspace:
+            write_report(made[name], workspace.context.log, found)
+
+    write("mixed", evaluate_mixed(lab))
+    lab.cases({"id": "json", "inputs": {"ticket": "x"}, "expected": {"big": 1}, "xfail": "not yet", "tags": ["a"]})
+    lab.server.default = answering({"x": '{"big":12345678901234567890,"list":[1.50,{}],"text":"a,b"}'})
+    write("json", lab.evaluate())
+    flaky = iter(["c0", "wrong", "c0"])
+    lab.many(2)
+    lab.server.default = answering({"c0": lambda exchange: reply(next(flaky))(exchange), "c1": "wrong"})
+    write("repeats", lab.evaluate(repeats=3, at_least=2, limits=Limits(concurrency=1)))
+    lab.many(3)
+    lab.server.default = answering({"c1": "wrong"})
+    write("models", lab.evaluate(models=("local/a", "echo/echo")))
+    lab.server.default = answering({})
+    lab.cases(
+        {"id": _LONG, "tags": [_LONG, "a"], "inputs": {"ticket": "x"}, "expected": _LONG},
+        {"id": "b", "tags": ["a"], "inputs": {"ticket": _LONG}, "expected": _LONG},
+    )
+    write("long", lab.evaluate(models=("local/gpt-4o-mini", f"local/{_LONG}", "echo/echo")))
+    lab.cases({"id": "z", "inputs": {"ticket": "z"}, "expected": "z"})
+    write("none", lab.evaluate(limits=Limits(max_cost_nano_usd=0)))
+    return made
+
+
+_SCORES = "figure:has-text('How good are the replies?') .bin"
+
+
+def shown(opened: Opened) -> list[str]:
+    """The ids of the cases on the page."""
+    found: list[str] = opened.page.locator(".case strong, .opens").all_inner_texts()
     return found
 
 
-@pytest.fixture
-def browse(browser: str, tmp_path_factory: pytest.TempPathFactory) -> Browse:
-    """Draw a page in a headless browser; its DOM then, and the browser's console."""
-
-    def drawn(page: Path, fragment: str = "", width: int = 1200) -> tuple[str, str]:
-        probed = page.with_name(f"probed-{page.name}")
-        probed.write_text(page.read_text().replace("</body>", f"{_PROBE}</body>"))
-        folder = tmp_path_factory.mktemp("browser")
-        done = subprocess.run(
-            [browser, *_OPTIONS.split(), f"--user-data-dir={folder}", f"--window-size={width},900",
-             "--virtual-time-budget=2000", "--dump-dom", f"file://{probed}{fragment}"],
-            capture_output=True, text=True, timeout=120, check=True,
-        )  # fmt: skip
-        console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-        return done.stdout, "\n".join(console)
-
-    return drawn
+def open_all(opened: Opened) -> None:
+    """Open every case on the page."""
+    opened.page.evaluate("for (const node of document.querySelectorAll('details')) node.open = true")
+    for button in opened.page.locator(".opens").all():
+        button.click()
 
 
-def shown(dom: str) -> list[str]:
-    """The ids of the cases on the page."""
-    return re.findall(r'<details class="case[^>]*>.*?<strong>(.*?)</strong>', dom)
+def test_a_page_says_first_what_failed_and_runs_no_reply(pages: Pages, browser: Browser) -> None:
+    with browser.open(pages["mixed"]) as opened:
+        page = opened.page
+        assert page.inner_text("h1") == "3 of 6 cases passed, below the 100% asked for."
+        assert shown(opened) == ["wrong", "forged|`x`"]
+        assert page.inner_text("#count") == "2 of 6 cases"
+        open_all(opened)
+        assert page.title() == "triage", "a reply that was run would have changed it"
+        assert page.locator("img").count() == 0
+        assert "</script><script>" in page.locator("pre.reply").nth(1).inner_text()
+        checks = page.locator(".checks dl").first
+        assert checks.locator("dd").all_inner_texts() == ["right as it is", "wrong as it is"]
+        assert (checks.locator("del").inner_text(), checks.locator("ins").inner_text()) == ("right", "wrong")
+        assert page.inner_text(".big") == "50%"
+        assert page.locator("figure").count() >= 3
+        assert opened.faults() == []
 
 
-def probe(dom: str) -> Any:
-    found = re.search(r'data-probe="([^"]*)"', dom)
-    assert found is not None, dom[-2000:]
-    return json.loads(found[1].replace("&quot;", '"'))
+@pytest.mark.parametrize(
+    ("fragment", "wanted"),
+    [
+        ("status=", ["good", "better", "wrong", "forged|`x`", "refused", "scored"]),
+        ("status=error", ["refused"]),
+        ("status=passed&tag=long", ["better"]),
+        ("status=&search=WRONG+as", ["wrong"]),
+        ("check=%21equals", ["wrong", "forged|`x`"]),
+        ("check=contains", ["scored"]),
+        ("range=score:0:0.5", ["wrong", "forged|`x`"]),
+        ("case=scored", ["good", "better", "wrong", "forged|`x`", "refused", "scored"]),
+        ("in=7&order=nothing&nothing=x&status=error", ["refused"]),
+    ],
+)
+def test_the_address_says_which_cases_are_shown(mixed_page: Opened, fragment: str, wanted: list[str]) -> None:
+    change = "addEventListener('hashchange', () => done(), { once: true }); location.hash = hash;"
+    mixed_page.page.evaluate(f"(hash) => new Promise((done) => {{ {change} }})", fragment)
+    assert (shown(mixed_page), mixed_page.problems) == (wanted, [])
 
 
-class TestInABrowser:
-    def test_it_shows_what_failed_first_runs_no_reply_and_complains_of_nothing(
-        self, mixed: list[Evaluation], write: Write, browse: Browse
-    ) -> None:
-        dom, console = browse(write(mixed, "r.html"))
-        assert console == ""
-        assert "<title>triage</title>" in dom, "a reply that was run would have changed it"
-        assert "<img" not in dom
-        assert shown(dom) == ["wrong", "forged|`x`"]
-        assert "2 of 6 cases" in dom
-        assert "&lt;/script&gt;&lt;script&gt;" in dom
-        assert re.search(r"<dd><del>right</del> as it is</dd>.*<dd><ins>wrong</ins> as it is</dd>", dom)
-        assert "50%" in dom
-        assert dom.count("<figure>") >= 3
+@pytest.fixture(scope="module")
+def mixed_page(pages: Pages, browser: Browser) -> Iterator[Opened]:
+    with browser.open(pages["mixed"]) as opened:
+        yield opened
 
-    @pytest.mark.parametrize(
-        ("fragment", "wanted"),
-        [
-            ("#status=", ["good", "better", "wrong", "forged|`x`", "refused", "scored"]),
-            ("#status=error", ["refused"]),
-            ("#status=passed&tag=long", ["better"]),
-            ("#status=&search=WRONG+as", ["wrong"]),
-        ],
-    )
-    def test_filters_leave_what_is_asked_for(
-        self, mixed: list[Evaluation], write: Write, browse: Browse, fragment: str, wanted: list[str]
-    ) -> None:
-        dom, console = browse(write(mixed, "r.html"), fragment)
-        assert (shown(dom), console) == (wanted, "")
 
-    def test_on_a_phone_nothing_is_wider_than_the_screen(self, lab: Lab, write: Write, browse: Browse) -> None:
-        long = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 2
-        lab.cases(
-            {"id": long, "tags": [long, "a"], "inputs": {"ticket": "x"}, "expected": long},
-            {"id": "b", "tags": ["a"], "inputs": {"ticket": long}, "expected": long},
-        )
-        found = lab.evaluate(models=("local/gpt-4o-mini", f"local/{long}", "echo/echo"))
-        for evaluations in (found, found[:1]):
-            dom, console = browse(write(evaluations, "r.html"), "#status=", width=390)
-            seen = probe(dom)
-            assert (seen["content"], seen["wide"], console) == (seen["width"], [], ""), seen
+def test_each_number_leads_to_its_cases(pages: Pages, browser: Browser) -> None:
+    with browser.open(pages["mixed"]) as opened:
+        page = opened.page
 
-    def test_a_case_is_what_its_repeats_come_to(self, lab: Lab, write: Write, browse: Browse) -> None:
-        """Two of three are enough: the page's filters and the verdict above them say the same."""
-        flaky = iter(["c0", "wrong", "c0"])
-        lab.many(2)
-        lab.server.default = answering({"c0": lambda exchange: reply(next(flaky))(exchange), "c1": "wrong"})
-        page = write(lab.evaluate(repeats=3, at_least=2, limits=Limits(concurrency=1)), "r.html")
-        dom, _ = browse(page)
-        assert (shown(dom), "1 of 2 cases" in dom) == (["c1"], True)
-        dom, _ = browse(page, "#status=differ")
-        assert (shown(dom), "2 of 3 passed" in dom) == (["c0"], True)
+        def after(selector: str) -> tuple[list[str], str]:
+            page.locator(selector).first.click()
+            return shown(opened), page.url.partition("#")[2]
 
-    def test_no_case_is_said(self, lab: Lab, write: Write, browse: Browse) -> None:
-        lab.many(1)
-        assert (
-            "No case has been run yet." in browse(write(lab.evaluate(limits=Limits(max_cost_nano_usd=0)), "r.html"))[0]
-        )
+        assert after(".tile .link >> text='1'") == (["refused"], "status=error")
+        assert after("button.row:has-text('long')") == (["wrong"], "status=failed&tag=long")
+        assert after("button.row:has-text('equals')") == (["wrong", "forged|`x`"], "check=%21equals")
+        assert after(".chip") == (["good", "better", "wrong", "forged|`x`", "refused", "scored"], "status=")
+        shown_by_bar, address = after(_SCORES)
+        assert address.startswith("range=score%3A0%3A")
+        assert shown_by_bar == ["wrong", "forged|`x`"]
 
-    def test_versions_stand_side_by_side(self, lab: Lab, write: Write, browse: Browse) -> None:
-        lab.many(3)
-        lab.server.default = answering({"c1": "wrong"})
-        found = lab.evaluate(models=("local/a", "echo/echo"))
-        dom, _ = browse(write(found, "r.html"), "#status=differ")
-        assert shown(dom) == ["c1"]
-        assert dom.count('<div class="side">') == 2
-        assert dom.count('<article class="run') == 2
+
+def test_the_keyboard_alone_opens_a_case_and_copies_from_it(pages: Pages, browser: Browser) -> None:
+    with browser.open(pages["mixed"]) as opened:
+        page = opened.page
+        page.locator(_SCORES).first.focus()
+        page.keyboard.press("ArrowRight")
+        assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("3 replies, ")
+        page.locator("summary").first.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".detail")
+        assert page.url.endswith("#status=failed&case=wrong")
+        copied = []
+        for _ in range(5):
+            page.keyboard.press("Tab")
+            page.keyboard.press("Enter")
+            page.wait_for_function("document.activeElement.textContent === 'Copied'")
+            copied.append(page.evaluate("navigator.clipboard.readText()"))
+        id_, link, show, replied, log = copied
+        assert (id_, replied) == ("wrong", "wrong as it is")
+        assert link.endswith("mixed.html#case=wrong")
+        assert re.fullmatch(r"promptctl results show \w{8} --case wrong", show)
+        assert re.fullmatch(r"promptctl log show \w{8}", log)
+
+
+@pytest.mark.parametrize("name", ["long", "mixed", "none", "json"])
+def test_on_a_phone_in_the_dark_nothing_is_wrong(pages: Pages, browser: Browser, name: str) -> None:
+    with browser.open(f"{pages[name].as_uri()}#status=", width=390, dark=True) as opened:
+        open_all(opened)
+        assert [*opened.problems, *opened.too_wide(), *(opened.violations() if name == "long" else ())] == []
+        if name == "none":
+            assert "No case has been run yet." in opened.page.inner_text("#cases")
+
+
+def test_a_case_is_what_its_repeats_come_to(pages: Pages, browser: Browser) -> None:
+    """Two of three are enough: the page's filters and the verdict above them say the same."""
+    with browser.open(pages["repeats"]) as opened:
+        assert (shown(opened), opened.page.inner_text("#count")) == (["c1"], "1 of 2 cases")
+    with browser.open(f"{pages['repeats'].as_uri()}#status=differ") as opened:
+        assert (shown(opened), opened.page.inner_text(".tag.differs")) == (["c0"], "2 of 3 passed")
+
+
+def test_a_json_reply_is_indented_as_it_was_written(pages: Pages, browser: Browser) -> None:
+    with browser.open(f"{pages['json'].as_uri()}#case=json") as opened:
+        page = opened.page
+        assert page.inner_text("pre.reply").split("\n") == [
+            *("{", '  "big": 12345678901234567890,', '  "list": [', "    1.50,", "    {}", "  ],"),
+            *('  "text": "a,b"', "}"),
+        ]
+        assert page.locator("#status button").all_inner_texts() == ["All1", "Expected failures1"]
+        for text in (
+            "",
+            "{",
+            '{"a": "\\u0000 \\" , {"}',
+            "[1, 2",
+            "[[[[]]]]",
+            '{"a":[[],{}],"b":"x\\\\"}',
+            " [1e400 ,-0]",
+        ):
+            kept = page.evaluate("(text) => indented(text).replace(/\\s/g, '')", text)
+            assert kept == re.sub(r"\s", "", text)
+
+
+def test_models_stand_side_by_side(pages: Pages, browser: Browser) -> None:
+    with browser.open(pages["models"]) as opened:
+        page = opened.page
+        assert page.inner_text("h1") == "echo/echo passes most: 3 of 3 cases; local/a passes 2."
+        assert page.locator(".run h2").all_inner_texts() == ["local/a", "echo/echo"]
+        assert page.inner_text(".beside") == "beside echo/echo: 1 worse, 0 bettermay be chance (p = 1.00)"
+        page.click(".beside button")
+        assert (shown(opened), page.url.partition("#")[2]) == (["c1"], "status=failed&in=0&but=1")
+        page.click("#status button[value=differ]")
+        page.click(".chip >> nth=0")
+        page.click(".chip >> nth=0")
+        assert shown(opened) == ["c1"]
+        assert page.locator(".matrix thead b").all_inner_texts() == ["local/a", "echo/echo"]
+        assert [cell.get_attribute("class") for cell in page.locator(".matrix td").all()] == ["failed", "passed"]
+        page.click(".opens")
+        assert page.locator(".opened .side h3").all_inner_texts() == ["local/a", "echo/echo"]
+        assert opened.faults() == []
+        page.click("#view button[value=marks]")
+        names = [mark.get_attribute("aria-label") for mark in page.locator(".square").all()]
+        assert (names, page.url.partition("#")[2]) == (["failed", "passed"], "status=differ&view=marks")

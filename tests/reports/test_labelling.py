@@ -12,42 +12,11 @@ from promptctl.calibrations.labelling import LabelRequest
 from promptctl.errors import UsageError, WorkspaceError
 from promptctl.reports import html
 from promptctl.workspace import Workspace
+from tests.browser import Browser
 from tests.calibrations.conftest import FORGED, evaluated, root, workspace
-from tests.reports.test_html import Browse, browse, browser, data_of, probe
+from tests.reports.test_html import data_of
 
-__all__ = ["browse", "browser", "evaluated", "root", "workspace"]
-
-# Presses keys as a person would, and keeps what the page would download in its own text.
-_PERSON = """
-<script>
-localStorage.clear();
-const saved = [];
-URL.createObjectURL = (blob) => {
-  blob.text().then((text) => { saved.push(text); document.body.dataset.saved = JSON.stringify(saved); });
-  return "#";
-};
-const press = (key) => document.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
-const first = () => items[at].answers[0][0];
-const second = () => items[at].answers[1][0];
-const seen = [];
-press("c");
-seen.push(document.activeElement.id);
-byId("comment").value = "  too <b>short</b>\\n";
-byId("comment").dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true, cancelable: true }));
-seen.push(document.activeElement.id);
-press(second());
-press("s");
-press("b");
-press(first());
-press("b");
-seen.push(document.querySelector('[aria-pressed="true"]').textContent);
-press("s");
-while (items[at]) press(first());
-seen.push(byId("end-title").textContent);
-press("w");
-document.body.dataset.seen = JSON.stringify(seen);
-</script>
-"""
+__all__ = ["evaluated", "root", "workspace"]
 
 
 def page_of(workspace: Workspace, by: str = "ada") -> Path:
@@ -87,21 +56,36 @@ def test_it_is_written_as_html_alone(workspace: Workspace, name: str) -> None:
         workspace.judges.write_page(labelling, labelling.left(), workspace.root / ".git/label.html")
 
 
-def test_keys_alone_label_everything_and_what_is_saved_can_be_taken_in(workspace: Workspace, browse: Browse) -> None:
-    page = page_of(workspace)
-    page.write_text(page.read_text().replace("</body>", f"{_PERSON}</body>"))
-    dom, console = browse(page, width=400)
-    assert console == ""
-    assert "<title>Label replies</title>" in dom, "a reply that was run would have changed it"
-    assert "<img" not in dom
-    sized = probe(dom)
-    assert (sized["content"], sized["wide"]) == (sized["width"], []), sized
-    seen, saved = (json.loads(_attribute(dom, name)) for name in ("seen", "saved"))
-    assert seen[0] == "comment"
-    assert seen[1] != "comment"
-    assert seen[3] == "All 5 are labelled"
-    file = workspace.root / "saved.jsonl"
-    file.write_text(saved[0])
+def test_keys_alone_label_everything_and_what_is_saved_can_be_taken_in(workspace: Workspace, browser: Browser) -> None:
+    with browser.open(page_of(workspace), width=400) as opened:
+        page, press = opened.page, opened.page.keyboard.press
+
+        def answer(number: int) -> None:
+            press(page.evaluate(f"items[at].answers[{number}][0]"))
+
+        press("c")
+        assert page.evaluate("document.activeElement.id") == "comment"
+        page.keyboard.type("  too <b>short</b>\n")
+        press("Escape")
+        assert page.evaluate("document.activeElement.id") != "comment"
+        assert opened.faults() == []
+        answer(1)
+        press("s")
+        press("b")
+        answer(0)
+        press("b")
+        assert page.locator('[aria-pressed="true"]').count() == 1
+        press("s")
+        while page.evaluate("Boolean(items[at])"):
+            answer(0)
+        assert page.inner_text("#end-title") == "All 5 are labelled"
+        with page.expect_download() as download:
+            press("w")
+        assert page.title() == "Label replies", "a reply that was run would have changed it"
+        assert page.locator("img").count() == 0
+        assert opened.faults() == []
+        file = workspace.root / "saved.jsonl"
+        file.write_bytes(download.value.path().read_bytes())
     found = workspace.judges.import_labels("greet", file)
     assert (found.new, found.set_aside, found.people) == (5, "", ("ada",))
     workspace.write(found.proposal)
@@ -136,9 +120,3 @@ def _luminance(colour: str) -> float:
     parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def _attribute(dom: str, name: str) -> str:
-    found = re.search(rf'data-{name}="([^"]*)"', dom)
-    assert found is not None, dom[-2000:]
-    return found[1].replace("&quot;", '"').replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")

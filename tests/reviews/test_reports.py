@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from promptctl.reports.review_markdown import LONGEST, MARKER
+from tests.browser import Browser
 from tests.reviews.conftest import Cli, Pull, case
 
 HOSTILE = """\
@@ -81,14 +82,20 @@ def test_a_page_holds_foreign_text_as_data_alone(pull: Pull, cli: Cli) -> None:
     assert ET.fromstring((pull.root / "review.xml").read_bytes()).tag == "testsuites"
 
 
-def test_a_page_says_what_the_comment_says(pull: Pull, cli: Cli) -> None:
+def test_a_page_says_what_the_comment_says(pull: Pull, cli: Cli, browser: Browser) -> None:
     pull.dataset(case(1) | {"oops": 1})
     pull.write("prompts/fresh.prompt.yaml", prompt_of("Something fresh"))
     pull.write("datasets/recordings/small.jsonl", "")
     pull.edit("prompts/shared/tone.j2", "kind", "brisk")
     cli("review", "--no-eval", "-o", "review.html", "-o", "review.md")
     page = (pull.root / "review.html").read_text()
-    data = json.loads(page.split('type="application/json">')[1].split("</script>")[0])["review"]
+    whole = json.loads(page.split('type="application/json">')[1].split("</script>")[0])
+    told = "Nobody who calls these prompts breaks. Not evaluated: fresh, greet and triage."
+    assert (whole["sentence"], whole["more"]) == (told, [])
+    with browser.open(pull.root / "review.html") as opened:
+        assert opened.page.inner_text("h1") == told
+        assert opened.faults() == []
+    data = whole["review"]
     assert data["files"] == ["prompts/shared/tone.j2: used by 2 prompts"]
     assert any("datasets/triage.yaml:" in problem and "oops" in problem for problem in data["problems"])
     assert any("whoever wrote HEAD chose" in note for note in data["notes"])

@@ -37,10 +37,10 @@ const STATES = { "": "All", regressed: "Regressed", improved: "Improved", noise:
 
 const flipOf = (item) => !item.flip ? null : item.flip.certainty === "noise" ? "noise" : item.flip.way;
 
-function isOfStatus(item, status) {
+function isOfStatus(item, status, at = "") {
   if (status === "" || flipOf(item) === status) return true;
   if (status === "differ") return item.disagrees || item.isFlaky;
-  return wanted.in === "" ? item.states.includes(status) : item.states[wanted.in] === status;
+  return at === "" ? item.states.includes(status) : item.states[at] === status;
 }
 
 // A check by its type; with "!" only where it was not met.
@@ -55,20 +55,24 @@ function isInRange(item) {
 }
 
 const isOfColumn = (result) => wanted.in === "" || columnOf[result.e] === Number(wanted.in);
-const isWanted = (item) => isOfStatus(item, wanted.status) && (wanted.in === "" || item.cells[wanted.in]?.length > 0) && (wanted.but === "" || item.states[wanted.but] === "passed")
+const isWanted = (item) => isOfStatus(item, wanted.status, wanted.in) && (wanted.in === "" || item.cells[wanted.in]?.length > 0) && (wanted.but === "" || item.states[wanted.but] === "passed")
   && (!wanted.tag || item.tags.includes(wanted.tag)) && (!wanted.prompt || item.prompt === wanted.prompt) && (!wanted.check || hasCheck(item)) && (!wanted.range || isInRange(item))
   && (!wanted.search || textOf(item).includes(wanted.search.toLowerCase()));
 
+// What is shown unless the address says something else: what went wrong, if anything did.
+const usualStatus = () => ["regressed", "failed"].find((status) => cases.some((item) => isOfStatus(item, status))) || "";
+
 function writeAddress() {
+  const usual = { ...NOTHING, status: usualStatus() }, isUsual = Object.entries(wanted).every(([key, value]) => value === usual[key]);
   const differing = Object.entries(wanted).filter(([key, value]) => value !== NOTHING[key]);
-  const address = differing.length ? "#" + new URLSearchParams(differing) : location.pathname + location.search;
+  const address = isUsual ? location.pathname + location.search : differing.length ? "#" + new URLSearchParams(differing) : "#status=";
   try { history.replaceState(null, "", address); } catch { /* a page shown within another may not */ }
 }
 
 function readAddress() {
   const found = [...new URLSearchParams(location.hash.slice(1))].filter(([key]) => key in NOTHING);
-  const first = { status: found.length ? "" : ["regressed", "failed"].find((status) => cases.some((item) => isOfStatus(item, status))) || "" };
-  Object.assign(wanted, NOTHING, first, Object.fromEntries(found));
+  Object.assign(wanted, NOTHING);
+  Object.assign(wanted, found.length ? {} : { status: usualStatus() }, Object.fromEntries(found));
   if (!(wanted.order in ORDERS)) wanted.order = NOTHING.order;
   for (const key of ["in", "but"]) if (!(wanted[key] in data.columns)) wanted[key] = "";
 }
