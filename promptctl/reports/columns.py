@@ -47,9 +47,9 @@ def names_of(rows: Sequence[EvaluationRow], groups: Sequence[Hashable]) -> list[
 
 @dataclass(frozen=True, slots=True)
 class BesideBest:
-    """How an evaluation does beside the one that passes the most of the same cases.
+    """An evaluation beside the one that passes the most of the same cases.
 
-    `worse` cases fail here and pass there, `better` the other way round. `said` is how sure the difference is.
+    `worse` cases fail here and pass there, `better` the other way round. `said` is how sure that is.
     """
 
     best: int
