@@ -99,9 +99,7 @@ def _facts(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> dict[str, Any
     return {column: [row.get(column, 0) for row in rows] for column in columns} | {
         "rows": len(rows),
         # One reply in ten takes twice as long and more.
-        "latency": {"row": [step for index in range(len(rows)) for step in (min(index, 1), 0)],
-                    "bucket": [each for row in rows for each in (row["latency"], row["latency"] + 10)],
-                    "count": [each for _ in rows for each in (90, 8)]},
+        "latency": {"first": [row["latency"] for row in rows], "counts": ["(90)0000000008"] * len(rows)},
         "failures": {"row": [index - before for before, index in zip([0, *failing], failing, strict=False)],
                      "error": [index % 2 for index in failing], "count": [rows[index]["errors"] for index in failing]},
     }  # fmt: skip

@@ -15,7 +15,23 @@ function opened(facts) {
     for (let each = 0; each < facts.rows; each += 1) at[each + 1] += at[each];
     return at;
   };
-  return { ...facts, latencyAt: places(facts.latency), failuresAt: places(facts.failures) };
+  const latency = facts.latency.counts ? unpacked(facts.latency) : { at: places(facts.latency), bucket: facts.latency.bucket, count: facts.latency.count };
+  return { ...facts, latency, failuresAt: places(facts.failures) };
+}
+
+// A row's counts are of buckets one after another: a digit of base 36 each, larger ones in parentheses.
+function unpacked({ first, counts }) {
+  const at = new Int32Array(counts.length + 1), bucket = [], count = [];
+  counts.forEach((text, row) => {
+    let each = first[row];
+    for (const [, large, digit] of text.matchAll(/\((\d+)\)|(.)/g)) {
+      const number = large ? Number(large) : parseInt(digit, 36);
+      if (number) { bucket.push(each); count.push(number); }
+      each += 1;
+    }
+    at[row + 1] = bucket.length;
+  });
+  return { at, bucket, count };
 }
 
 const FACTS = opened(data.calls), USERS = opened(data.users);
@@ -87,7 +103,7 @@ function addUp(facts, rows, placeOf, length) {
       for (let each = offsets[rows[at]]; each < offsets[rows[at] + 1]; each += 1) into[places[at] * size + codes[each] - least] += counts[each];
     }
   };
-  spread(sums.latency, BINS, LEAST, facts.latencyAt, facts.latency.bucket, facts.latency.count);
+  spread(sums.latency, BINS, LEAST, facts.latency.at, facts.latency.bucket, facts.latency.count);
   spread(sums.failures, kinds, 0, facts.failuresAt, facts.failures.error, facts.failures.count);
   return sums;
 }
