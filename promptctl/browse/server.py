@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from promptctl.browse.gate import HOST, LONGEST_ADDRESS, Gate, Unwelcome
+from promptctl.browse.gate import LONGEST_ADDRESS, Gate, Unwelcome
 from promptctl.browse.site import PageReply, Site
-from promptctl.errors import UsageError
 
 T = TypeVar("T")
 _MOST_CONNECTIONS = 64
 _FIRST_REQUEST_S = 10.0
 _IDLE_S = 60.0
+_END_S = 0.01
 _TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
@@ -42,24 +42,6 @@ _ENTRY = """<!doctype html><html lang="en"><meta charset="utf-8"><title>promptct
 """
 
 
-def listen(port: int) -> socket.socket:
-    """Return a socket that listens on this machine alone; with 0 on a port that is free.
-
-    Raises `UsageError` if the port is in use or not ours to take.
-    """
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((HOST, port))
-        listening.listen(128)
-    except OSError as error:
-        listening.close()
-        raise UsageError(
-            f"cannot listen on port {port}: {error.strerror}", hint="without --port a free one is taken"
-        ) from error
-    return listening
-
-
 def serve(listening: socket.socket, gate: Gate, site: Site) -> None:
     """Answer requests until the program is interrupted, and then end at once, whatever is under way."""
     asyncio.run(serving(listening, gate, site))
@@ -71,10 +53,12 @@ async def serving(listening: socket.socket, gate: Gate, site: Site) -> None:
     server = _Server(gate, worker, site)
     accepting = await asyncio.get_running_loop().create_server(server, sock=listening)
     try:
+        for step in site.warm_up():  # while the browser starts; a request comes in between
+            await worker.do(step)
         await asyncio.Event().wait()
     finally:
         accepting.close()
-        await server.shutdown(0)
+        await server.shutdown(_END_S)
         if not worker.is_busy:
             site.close()
 

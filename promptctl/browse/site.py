@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from importlib import resources
 from pathlib import Path
@@ -17,6 +19,7 @@ from promptctl.browse.views import PageRequest, View
 from promptctl.reports.offline_page import asset
 
 if TYPE_CHECKING:
+    from promptctl import PromptSummary
     from promptctl.workspace import Workspace
 
 
@@ -81,6 +84,19 @@ class Site:
             first = next(pieces)
         return PageReply(view.status, "text/html", _chain(first, pieces))
 
+    def warm_up(self) -> Iterator[Callable[[], None]]:
+        """Return steps after which the first pages are as fast as later ones: most of what they read is kept then."""
+        found: list[PromptSummary] = []
+
+        def read_all() -> None:
+            found.extend(self._current().prompts())
+
+        def read_one() -> None:
+            for each in found[:1]:
+                self._current().page(each.id)
+
+        return (partial(_quietly, step) for step in (read_all, read_one))
+
     def close(self) -> None:
         """Close the workspace."""
         self._workspace.close()
@@ -131,6 +147,11 @@ class Site:
             return PageReply(HTTPStatus.NOT_FOUND, "text/plain", iter((b"There is no such file.\n",)))
         text = asset(name) if name == "look.css" else _own(name)
         return PageReply(HTTPStatus.OK, _STATIC[name], iter((text.encode(),)))
+
+
+def _quietly(step: Callable[[], None]) -> None:
+    with suppress(Exception):  # the page says it
+        step()
 
 
 def _own(name: str) -> str:

@@ -34,11 +34,8 @@ def browse(
     program = f"promptctl -C {shlex.quote(folder)}" if folder else "promptctl"
     open_workspace(place).close()  # raises if there is none, before anything is imported for it
 
-    from promptctl.browse.gate import Gate
-    from promptctl.browse.server import listen, serve
-    from promptctl.browse.site import Site
+    from promptctl.browse.gate import Gate, listen
 
-    site = Site(lambda on_warning: open_workspace(place, on_warning=on_warning, refresh_s=0), program)
     listening = listen(port)
     gate = Gate(listening.getsockname()[1])
     options.end_waiting(context)
@@ -47,7 +44,12 @@ def browse(
     tell("Ctrl-C ends it")
     if is_opened and is_terminal() and _has_browser():
         threading.Thread(target=_open, args=(gate.address_for_once,), daemon=True).start()
-    serve(listening, gate, site)
+
+    # The browser starts meanwhile; whoever is faster waits for the first answer.
+    from promptctl.browse.server import serve
+    from promptctl.browse.site import Site
+
+    serve(listening, gate, Site(lambda on_warning: open_workspace(place, on_warning=on_warning, refresh_s=0), program))
 
 
 def _has_browser() -> bool:

@@ -15,8 +15,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from promptctl.browse.gate import Gate
-from promptctl.browse.server import listen, serving
+from promptctl.browse.gate import Gate, listen
+from promptctl.browse.server import serving
 from promptctl.browse.site import Site
 from promptctl.workspace import open_workspace
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from promptctl.browse.server import is_of_other_user, listen
+from promptctl.browse.gate import listen
+from promptctl.browse.server import is_of_other_user
 from promptctl.errors import UsageError
 from tests.browse.conftest import Pages, Served, serve_pages
 from tests.cli.conftest import TRIAGE, write
