@@ -49,6 +49,7 @@ COMMANDS = (
     Command("git", "git:app", "Let Git show prompts readably.", HISTORY),
     Command("run", "run:run", "Ask the model, validate the reply, record every attempt.", RUN),
     Command("log", "logs:app", "What ran, what it answered, what it cost.", RUN),
+    Command("stats", "stats:show_stats", "The totals of the log, for Prometheus.", RUN),
     Command("feedback", "feedback:give_feedback", "Score a logged call: was it good?", RUN),
     Command("cost", "cost:app", "What calls cost, and what would make them cheaper.", RUN),
     Command("dashboard", "dashboard:show_dashboard", "Say if anything is wrong, what changed, what it costs.", RUN),

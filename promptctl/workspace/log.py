@@ -139,6 +139,15 @@ class Log:
 
         return self._context.log.totals(self.meant(wanted or Filter()), by, costs_only=costs_only)
 
+    def counters(self) -> list[CallTotals]:
+        """Add up all calls by prompt and source, each under the id that it was logged with: no sum ever shrinks.
+
+        A cost is as it was last corrected, so it may.
+        """
+        from promptctl.log.filter import Filter
+
+        return [] if self.is_new else self._context.log.totals(Filter(), ("prompt", "source"))
+
     def hint_for_model(self, model: str) -> str:
         """Return the question that names the models of calls that are nearest to an id or a glob; empty if none is."""
         from promptctl.files.names import did_you_mean_glob
