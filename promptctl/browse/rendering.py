@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -14,6 +13,15 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from promptctl.browse import links
+from promptctl.browse.contents import (
+    content,
+    dataset_name,
+    is_json,
+    mark_of,
+    message_parts,
+    snippet,
+    visible,
+)
 from promptctl.browse.views import View
 from promptctl.reports.wording import (
     as_text,
@@ -29,20 +37,6 @@ from promptctl.reports.wording import (
 )
 
 _CHUNK = 32 * 1024
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e0fff]"
-)
-
-
-def visible(value: Any) -> Any:
-    """Return text with each character that no eye sees by its number; mark-up and other values as they are.
-
-    >>> visible("a\u202eb")
-    'a⟨U+202E⟩b'
-    """
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", value)
 
 
 def moment(time: str | datetime | None) -> str:
@@ -83,6 +77,12 @@ _FILTERS = {
     "person": person,
     "pretty": pretty,
     "version": version,
+    "content": content,
+    "dataset_name": dataset_name,
+    "is_json": is_json,
+    "mark_of": mark_of,
+    "parts": message_parts,
+    "snippet": snippet,
 }
 
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from promptctl.browse.blamed import blame
 from promptctl.browse.catalogue import catalogue
 from promptctl.browse.comparing import diff
+from promptctl.browse.datasets import dataset, datasets
+from promptctl.browse.evaluations import case, evaluation, evaluations
+from promptctl.browse.execution import execution
+from promptctl.browse.executions import executions, feedback
+from promptctl.browse.experiments import experiment, experiments
 from promptctl.browse.files import file
 from promptctl.browse.labels import label
 from promptctl.browse.prompts import prompt
+from promptctl.browse.spending import budget, budgets, costs, rules
 from promptctl.browse.views import Answer
 
 ROUTES: Mapping[str, Answer] = {
@@ -17,9 +24,32 @@ ROUTES: Mapping[str, Answer] = {
     "diff": diff,
     "label": label,
     "file": file,
+    "executions": executions,
+    "execution": execution,
+    "blame": blame,
+    "evaluations": evaluations,
+    "evaluation": evaluation,
+    "case": case,
+    "datasets": datasets,
+    "dataset": dataset,
+    "costs": costs,
+    "budgets": budgets,
+    "budget": budget,
+    "rules": rules,
+    "experiments": experiments,
+    "experiment": experiment,
+    "feedback": feedback,
 }
 
 NAVIGATION: Mapping[str, str] = {
     "": "Prompts",
+    "executions": "Calls",
+    "evaluations": "Evaluations",
+    "datasets": "Datasets",
+    "costs": "Costs",
+    "budgets": "Budgets",
+    "experiments": "Experiments",
+    "feedback": "Feedback",
+    "rules": "Log rules",
 }
 """The pages that every page names, in this order, by their address."""

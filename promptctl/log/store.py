@@ -174,11 +174,14 @@ class Store(Protocol):
         status: str | None = None,
         group: str | None = None,
         has_gaps: bool = False,
+        dataset: str | None = None,
+        before: str | None = None,
         limit: int | None = None,
     ) -> list[EvaluationRow]:
         """Return evaluations, newest first, of one prompt (or a glob of prompts), digest, status or command's group.
 
-        With `has_gaps` only those that are not finished, or of which a case ended in an error.
+        With `has_gaps` only those that are not finished, or of which a case ended in an error; with a `dataset`, its
+        path, those of it; with `before`, an evaluation's id, those that come after it in the list.
         """
 
     def evaluation(self, wanted: str) -> EvaluationRow:
@@ -187,8 +190,10 @@ class Store(Protocol):
         Raises `UsageError` for fewer characters and `LogError` if none or several match.
         """
 
-    def results(self, evaluation_id: str, *, statuses: Collection[ResultStatus] = ()) -> Iterator[ResultRow]:
-        """Yield the evaluation's results in the order of its dataset, with their outputs."""
+    def results(
+        self, evaluation_id: str, *, statuses: Collection[ResultStatus] = (), first: int = 0
+    ) -> Iterator[ResultRow]:
+        """Yield the evaluation's results in the order of its dataset, from a position on, with their outputs."""
 
     def reserve(self, wanted: Reservation, *, is_dry_run: bool = False) -> Admission:
         """Reserve what a request may spend on the accounts of all its budgets, or on none if one does not admit it.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import (
@@ -54,10 +54,14 @@ class DatasetSummary:
 
 @dataclass(frozen=True, slots=True)
 class DatasetCases:
-    """A dataset with its cases, whose inputs are as the first prompt that it tests takes them."""
+    """A dataset with its cases, whose inputs are as the first prompt that it tests takes them.
+
+    `parts` are those of its split by the ids of cases, None for a case that is in none; empty without a split.
+    """
 
     header: Header
     cases: tuple[Case, ...]
+    parts: Mapping[str, str | None] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
@@ -98,11 +102,16 @@ class Datasets:
 
         index, rest_of = self._index(), CodeLeftOut().rest_of if leaves_out_code else None
         dataset = index.open(index.named(name, self._context.inside))
+
+        def found(cases: Iterable[Case]) -> DatasetCases:
+            kept, split = tuple(filter(rest_of, cases)), dataset.split
+            parts = {case.id: split.part(case) for case in kept} if split else {}
+            return DatasetCases(dataset.header, kept, parts)
+
         with suppress(WorkspaceError):
             for prompt in dataset.header.prompts[:1]:
-                cases = dataset.cases(load_prompt(index.tree, prompt))
-                return DatasetCases(dataset.header, tuple(filter(rest_of, cases)))
-        return DatasetCases(dataset.header, tuple(filter(rest_of, dataset.cases())))
+                return found(dataset.cases(load_prompt(index.tree, prompt)))
+        return found(dataset.cases())
 
     def check(self, name: str) -> DatasetCheck:
         """Check a dataset to its last case, with every prompt that it tests."""

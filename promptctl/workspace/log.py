@@ -194,7 +194,7 @@ class Log:
         from promptctl.catalogue.log_rules import ruled_prompts
         from promptctl.log.filter import Filter
 
-        totals = [] if self.is_new else self.totals(Filter(source=source), ("prompt",))
+        totals = [] if self.is_new else self.totals(Filter(source=source), ("prompt",), costs_only=True)
         return ruled_prompts(self._context.fresh(), totals, kept=kept, rule=rule, search=search)
 
     def set_rules(self, globs: Sequence[str], given: Mapping[str, str], *, is_dry_run: bool = False) -> RuleChange:

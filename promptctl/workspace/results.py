@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from promptctl.evaluations.evaluation import Evaluation
     from promptctl.evaluations.outcomes import CaseResults
     from promptctl.evaluations.trend import Trend
-    from promptctl.log.results import EvaluationRow, ResultRow
+    from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus
 
 
 class Results:
@@ -27,16 +27,28 @@ class Results:
         self._context = context
 
     def evaluations(
-        self, *, prompt: str | None = None, status: str | None = None, limit: int | None = None
+        self,
+        *,
+        prompt: str | None = None,
+        status: str | None = None,
+        dataset: str | None = None,
+        before: str | None = None,
+        limit: int | None = None,
     ) -> list[EvaluationRow]:
-        """Return the rows of evaluations, newest first; `prompt` is an id or a glob.
+        """Return the rows of evaluations, newest first; `prompt` is an id or a glob, `dataset` the path of one.
 
-        Raises `PromptNotFound` for an id that is neither in the files nor in the log.
+        With `before`, the whole id of an evaluation, those that come after it in the list. Raises `PromptNotFound` for
+        an id that is neither in the files nor in the log.
         """
         from promptctl.workspace.names import check_logged_prompt
 
         check_logged_prompt(self._context.fresh(), prompt)
-        return self._context.log.evaluations(prompt=prompt, status=status, limit=limit)
+        log = self._context.log
+        return log.evaluations(prompt=prompt, status=status, dataset=dataset, before=before, limit=limit)
+
+    def row(self, wanted: str) -> EvaluationRow:
+        """Return the row of one evaluation, with the totals that it ended with; raises what `evaluation` raises."""
+        return self._context.log.evaluation(wanted)
 
     def is_running(self, row: EvaluationRow) -> bool:
         """Return True if a process is running the evaluation now."""
@@ -53,12 +65,17 @@ class Results:
 
         return load(self._context.log, self._context.log.evaluation(wanted))
 
-    def cases(self, wanted: str) -> Iterator[CaseResults]:
-        """Yield what became of each case of an evaluation, in the order of its dataset, with every reply."""
+    def cases(self, wanted: str, *, status: ResultStatus | None = None, first: int = 0) -> Iterator[CaseResults]:
+        """Yield what became of each case of an evaluation, in the order of its dataset, with every reply.
+
+        With a `status` those cases alone that came to it; `first` is the position in the dataset to begin at.
+        """
         from promptctl.evaluations.outcomes import case_results
 
         row = self._context.log.evaluation(wanted)
-        return case_results(self._context.log.results(row.id), row.spec.at_least)
+        told = (status,) if status is not None and row.spec.repeats == 1 else ()  # of repeats, all decide together
+        cases = case_results(self._context.log.results(row.id, statuses=told, first=first), row.spec.at_least)
+        return (case for case in cases if status in (None, case.outcome.status))
 
     def case(self, wanted: str, case_id: str) -> CaseResults:
         """Return what became of one case of an evaluation. Raises `CaseNotFound` if it has none of that id."""

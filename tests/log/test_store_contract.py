@@ -696,6 +696,10 @@ def test_evaluations_are_listed_newest_first_and_filtered(log: Store) -> None:
     assert ids(status="passed") == ["id-0"]
     assert ids(group="id-2") == ["id-3", "id-2"]
     assert ids(has_gaps=True) == ["id-3", "id-2", "id-1", "id-0"]
+    assert ids(before="id-3", limit=2) == ["id-2", "id-1"]
+    assert ids(before="id-1", prompt="a") == ["id-0"]
+    log.begin_evaluation(an_evaluation(id="id-5", spec=EvaluationSpec(dataset="datasets/a.yaml")))
+    assert ids(dataset="datasets/a.yaml") == ["id-5"]
 
 
 def test_an_unknown_ambiguous_or_short_id_is_refused(log: Store) -> None:
@@ -729,6 +733,7 @@ def test_results_are_read_back_whole_in_the_order_of_the_dataset(log: Store) -> 
     assert [(each.case_id, each.repeat) for each in read] == [("first", 1), ("first", 2), ("later", 1)]
     assert read[0] == replace(written[2], finished_at="2026-05-03T00:00:00.000Z", latency_ms=1.5)
     assert [each.case_id for each in log.results("e", statuses=["failed", "error"])] == ["later"]
+    assert [each.case_id for each in log.results("e", first=2)] == ["later"]
     assert list(log.results("other")) == []
 
 

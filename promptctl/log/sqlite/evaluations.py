@@ -38,7 +38,7 @@ AND status = 'error'
 _SELECT_RESULTS = f"""
 SELECT {_RESULT_COLUMNS.replace("output_hash", "content")} FROM results
 LEFT JOIN payloads ON payloads.hash = results.output_hash
-WHERE evaluation_id = ? ORDER BY position, repeat, case_id
+WHERE evaluation_id = ? AND position >= ? ORDER BY position, repeat, case_id
 """  # noqa: S608 - made of our own names
 
 
@@ -89,10 +89,10 @@ def evaluation(connection: sqlite3.Connection, wanted: str) -> EvaluationRow:
 
 
 def results(
-    connection: sqlite3.Connection, evaluation_id: str, statuses: Collection[ResultStatus]
+    connection: sqlite3.Connection, evaluation_id: str, statuses: Collection[ResultStatus], first: int = 0
 ) -> Iterator[ResultRow]:
     """Yield the evaluation's results in the order of its dataset, with their outputs."""
-    for row in connection.execute(_SELECT_RESULTS, (evaluation_id,)):
+    for row in connection.execute(_SELECT_RESULTS, (evaluation_id, first)):
         values: Fields = dict(zip(_RESULT_FIELDS, row, strict=True))
         if not statuses or values["status"] in statuses:
             values["output"] = payloads.text_of(values["output"])

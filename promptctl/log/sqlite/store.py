@@ -198,6 +198,8 @@ class SqliteStore:
         status: str | None = None,
         group: str | None = None,
         has_gaps: bool = False,
+        dataset: str | None = None,
+        before: str | None = None,
         limit: int | None = None,
     ) -> list[EvaluationRow]:
         from promptctl.log.sqlite.evaluations import evaluations
@@ -209,6 +211,8 @@ class SqliteStore:
             "status = ?": status,
             "coalesce(json_extract(spec, '$.group'), id) = ?": group,
             "(status <> 'finished' OR json_extract(totals, '$.errors') > 0)": [] if has_gaps else None,
+            "json_extract(spec, '$.dataset') = ?": dataset,
+            "(started_at, rowid) < (SELECT e.started_at, e.rowid FROM evaluations AS e WHERE e.id = ?)": before,
         }
         with self._reading() as connection:
             return evaluations(connection, conditions, limit)
@@ -219,11 +223,13 @@ class SqliteStore:
         with self._reading() as connection:
             return evaluation(connection, wanted)
 
-    def results(self, evaluation_id: str, *, statuses: Collection[ResultStatus] = ()) -> Iterator[ResultRow]:
+    def results(
+        self, evaluation_id: str, *, statuses: Collection[ResultStatus] = (), first: int = 0
+    ) -> Iterator[ResultRow]:
         from promptctl.log.sqlite.evaluations import results
 
         with self._reading() as connection:
-            yield from results(connection, evaluation_id, statuses)
+            yield from results(connection, evaluation_id, statuses, first)
 
     def reserve(self, wanted: Reservation, *, is_dry_run: bool = False) -> Admission:
         from promptctl.log.sqlite.budgets import reserve

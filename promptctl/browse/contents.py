@@ -1,0 +1,136 @@
+"""Contents as pages show them: JSON indented, invisible characters visible, hidden parts marked as such."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from promptctl.reports.hidden_parts import ABOUT, pieces
+from promptctl.reports.wording import as_text
+
+# Controls, and what changes the direction of text or is not seen; not the joiners that words and pictures need.
+_UNSEEN = re.compile(
+    "\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_SNIPPET = 120
+_MARKS = {
+    "passed": ("ok", "passed", "finished", "better", "no worse", "running", "promoted", "improved"),
+    "failed": ("failed", "error", "invalid_output", "worse", "disabled", "blocked", "broken", "void", "regressed"),
+    "error": ("warned", "exceeded", "incomplete", "interrupted", "cancelled", "undecided", "stopped"),
+}
+_MOST_NESTED = 100
+_CLOSING = {"{": "}", "[": "]"}
+
+
+def visible(value: Any) -> Any:
+    """Return a text with a code in the place of each character that nobody sees: `⟨U+202E⟩`; what is markup stays."""
+    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
+        return value
+    return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", value)
+
+
+def content(value: Any) -> Markup:
+    """Return a text or data of a call for a page: JSON indented, hidden parts marked with what they are."""
+    text = visible(indented(as_text(value)))
+    parts = [
+        escape(piece)
+        if kind is None
+        else Markup('<mark class="hidden-part" title="{}">{}</mark>').format(ABOUT[kind], piece)
+        for piece, kind in pieces(text)
+    ]
+    return Markup("").join(parts)
+
+
+def indented(text: str) -> str:
+    """Return JSON objects and lists with a line for each member, every value as it is written; other texts as they are.
+
+    >>> print(indented('{"a":[1.0,{}], "b": "x:y"}'))
+    {
+      "a": [
+        1.0,
+        {}
+      ],
+      "b": "x:y"
+    }
+    """
+    if not is_json(text):
+        return text
+    lines: list[str] = []
+    line, depth = "", 0
+    parts = _JSON_TOKEN.findall(text)
+    for at, each in enumerate(parts):
+        if each in _CLOSING:
+            if parts[at + 1] == _CLOSING[each]:
+                line += each
+                continue
+            depth += 1
+            if depth > _MOST_NESTED:  # its indents would be far longer than its text
+                return text
+            lines.append(line + each)
+            line = "  " * depth
+        elif each in _CLOSING.values():
+            if parts[at - 1] in _CLOSING:
+                line += each
+                continue
+            depth -= 1
+            lines.append(line)
+            line = "  " * depth + each
+        elif each == ",":
+            lines.append(line + each)
+            line = "  " * depth
+        else:
+            line += ": " if each == ":" else each
+    return "\n".join([*lines, line])
+
+
+def is_json(text: str) -> bool:
+    """Return True for the text of a JSON object or list."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def mark_of(status: str) -> str:
+    """Return the class of the mark that a status has: what is well, what failed, what needs a look."""
+    return next((mark for mark, words in _MARKS.items() if status in words), "plain")
+
+
+def snippet(text: str) -> str:
+    """Return the beginning of a text on one line."""
+    line = " ".join(text[: 2 * _SNIPPET].split())
+    return line if len(line) <= _SNIPPET else f"{line[: _SNIPPET - 1]}…"
+
+
+def dataset_name(path: str) -> str:
+    """Return a dataset's path as people say it: without the folder of all datasets, and without a suffix.
+
+    >>> dataset_name("datasets/support/triage.yaml")
+    'support/triage'
+    """
+    return path.removeprefix("datasets/").removesuffix(".yaml").removesuffix(".yml")
+
+
+def message_parts(message: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the contents of a message, each with what it is if it is no text: an image, a tool call."""
+    content = message.get("content")
+    for part in content if isinstance(content, list) else [content]:
+        if not isinstance(part, Mapping):
+            if part is not None:
+                yield "", part
+        elif isinstance(part.get("text"), str):
+            yield "", part["text"]
+        else:
+            yield str(part.get("type", "")), part
+    for name, value in message.items():
+        if name not in ("role", "content") and value is not None:
+            yield name.replace("_", " "), value

@@ -1,0 +1,120 @@
+"""The list of calls: filtered, searched, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from promptctl import ExecutionPage, Filter
+from promptctl.browse import links
+from promptctl.browse.views import PageRequest, View
+from promptctl.errors import PromptctlError, UsageError, printable
+
+ROWS = 50
+_ANY_SCORE = "<=1"
+STATUSES = ("ok", "error", "invalid_output", "blocked", "cancelled")
+_SOURCES: Mapping[str, str] = {
+    "": "all but evaluations",
+    "run": "the command run",
+    "api": "the Python API",
+    "eval": "evaluations",
+    "all": "everything",
+}
+_TEXTS = ("prompt", "version", "label", "model", "user", "session", "feedback", "experiment", "arm", "since", "until")
+# Names in the address, and what the same is called by `promptctl log list`; those without have none there.
+NAMES = ("words", *_TEXTS[:6], "status", "error", "source", *_TEXTS[6:], "evaluation")
+
+
+def executions(request: PageRequest) -> View:
+    """Return the page of calls that the address asks for, newest first."""
+    given = {name: value for name in NAMES if (value := request.one(name)) is not None}
+    page, problem = ExecutionPage(), None
+    try:
+        page = request.workspace.log.page(
+            replace(wanted(given), before=request.one("before"), limit=ROWS),
+            words=given.get("words"),
+            is_patient=request.one("look") is not None,
+        )
+    except PromptctlError as error:
+        problem = error
+    before = request.one("before")
+    values = {
+        "given": given,
+        "stretch": page,
+        "problem": problem,
+        "is_new": request.workspace.log.is_new,
+        "said": said(page, is_first=before is None),
+        "has_more_filters": bool(given.keys() - {"words", "prompt", "status", "since"}),
+        "statuses": {"": "any", **{each: each.replace("_", " ") for each in STATUSES}},
+        "sources": _SOURCES,
+        "chips": [(name, value, links.executions(**_without(given, name))) for name, value in given.items()],
+        "newest": links.executions(**given) if before is not None else None,
+        "older": links.executions(**given, before=page.older) if page.older else None,
+        "further": links.executions(**given, before=before, look="further") if page.is_cut else None,
+        "same": _command("list", given),
+        "as_file": (*_command("export", given), "-o", "calls.csv") if "words" not in given else None,
+        "found": {each.execution.id: each for each in page.found},
+    }
+    return View("executions.html", "Calls", values, status=400 if problem else 200)
+
+
+def wanted(given: Mapping[str, str]) -> Filter:
+    """Return the filter that values of an address mean. Raises `UsageError` for a word that is none of its field."""
+    _check("status", given.get("status"), STATUSES)
+    _check("source", given.get("source"), _SOURCES)
+    source = given.get("source", "eval" if "evaluation" in given else "app")
+    meant: dict[str, Any] = {name: given.get(name) for name in (*_TEXTS, "status")}
+    meant |= {"error_type": given.get("error"), "evaluation_id": given.get("evaluation")}
+    return Filter(**meant | {"source": None if source == "all" else source})
+
+
+def said(page: ExecutionPage, *, is_first: bool) -> str:
+    """Return how many attempts there are, as far as that is known."""
+    shown = len(page.executions)
+    if page.attempts is not None:
+        number = page.attempts
+    elif page.older is None and is_first and not page.is_cut:
+        number = shown
+    else:
+        return f"at least {shown:,} attempts"
+    return f"{number:,} attempt{'' if number == 1 else 's'}"
+
+
+def _check(name: str, value: str | None, known: Sequence[str] | Mapping[str, str]) -> None:
+    if value is not None and value not in known:
+        raise UsageError(f"`{printable(value)}` is no {name}", hint=f"it is one of {', '.join(filter(None, known))}")
+
+
+def _without(given: Mapping[str, str], name: str) -> dict[str, str]:
+    return {other: value for other, value in given.items() if other != name}
+
+
+def _command(verb: str, given: Mapping[str, str]) -> Sequence[str]:
+    """Return the words of the command that lists or exports the same."""
+    command = ["log", "search", given["words"]] if "words" in given else ["log", verb]
+    for name, value in given.items():
+        if name not in ("words", "error", "evaluation"):
+            command += [f"--{name}", value]
+    return command
+
+
+def feedback(request: PageRequest) -> View:
+    """Return the newest calls that people scored, with what they said of each."""
+    given = {name: value for name in ("prompt", "feedback", "since") if (value := request.one(name)) is not None}
+    before, page, problem = request.one("before"), ExecutionPage(), None
+    scored: dict[str, Any] = {"feedback": _ANY_SCORE, **given}
+    try:
+        page = request.workspace.log.page(Filter(**scored, before=before, limit=ROWS))
+    except PromptctlError as error:
+        problem = error
+    values = {
+        "given": given,
+        "stretch": page,
+        "problem": problem,
+        "said": said(page, is_first=before is None),
+        "newest": links.link("feedback", **given) if before else None,
+        "older": links.link("feedback", **given, before=page.older) if page.older else None,
+        "condition": given.get("feedback", "<0.5"),
+    }
+    return View("feedback.html", "Feedback", values, status=400 if problem else 200)

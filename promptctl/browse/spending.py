@@ -1,0 +1,155 @@
+"""Costs of calls, budgets with their bars, and the rules of what the log keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from promptctl import Filter
+from promptctl.browse import links
+from promptctl.browse.views import PageRequest, View
+from promptctl.errors import PromptctlError, UsageError, printable
+
+if TYPE_CHECKING:
+    from promptctl import BudgetAccount, BudgetStatus, CostTable
+
+ROWS = 100
+_BY: Mapping[str, tuple[str, ...]] = {
+    "prompt": ("prompt",),
+    "version": ("prompt", "version"),
+    "model": ("model",),
+    "label": ("label",),
+    "user": ("user",),
+    "day": ("day",),
+    "source": ("source",),
+}
+_SPANS: Mapping[str, str] = {"1d": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 days", "all": "all time"}
+_USUAL_SPAN = "7d"
+_KEPT = ("full", "metadata", "off")
+_EVENTS = 50
+
+
+def costs(request: PageRequest) -> View:
+    """Return what calls cost, by prompt, version, model or time, the dearest first."""
+    by, since = request.one("by") or "prompt", request.one("since") or _USUAL_SPAN
+    if by not in _BY:
+        raise UsageError(f"costs are not added up by `{printable(by)}`", hint=f"by {', '.join(_BY)}")
+    given: dict[str, Any] = {name: value for name in ("prompt", "model") if (value := request.one(name)) is not None}
+    wanted = Filter(**given, source="app", since=None if since == "all" else since)
+    table, problem = None, None
+    try:
+        table = request.workspace.costs.table(wanted, _BY[by])
+    except PromptctlError as error:
+        problem = error
+    values = {
+        "by": by,
+        "since": since,
+        "span": f"since {since}"
+        if since not in _SPANS
+        else "of all time"
+        if since == "all"
+        else f"of the last {_SPANS[since]}",
+        "given": {**given, "by": by, "since": since},
+        "table": table,
+        "rows": list(_cost_rows(table, by, given)) if table else [],
+        "left_out": max(0, len(table.rows) - ROWS) if table else 0,
+        "problem": problem,
+        "is_new": request.workspace.log.is_new,
+        "groups": [(name, links.link("costs", **{**given, "by": name, "since": since})) for name in _BY],
+        "spans": [
+            (value, words, links.link("costs", **{**given, "by": by, "since": value}))
+            for value, words in _SPANS.items()
+        ],
+        "same": _cost_command(by, since, given),
+    }
+    return View("costs.html", "Costs", values, status=400 if problem else 200)
+
+
+def budgets(request: PageRequest) -> View:
+    """Return the budgets with what is spent of each, and what happened to them last."""
+    found = request.workspace.budgets
+    values = {
+        "budgets": [(each, _bars(each, each.accounts[:1])) for each in found.all()],
+        "events": found.history(limit=_EVENTS),
+    }
+    return View("budgets.html", "Budgets", values)
+
+
+def budget(request: PageRequest) -> View:
+    """Return one budget: its terms, its accounts with their bars, what happened. Raises `BudgetNotFound`."""
+    found, name = request.workspace.budgets, request.needed("name")
+    status = found.budget(name)
+    values = {
+        "budget": status,
+        "accounts": _bars(status, status.accounts[:ROWS]),
+        "number": len(status.accounts),
+        "events": found.history(name, limit=_EVENTS),
+        "refused": links.executions(status="blocked", error="BudgetReached", since=status.window_start),
+        "terms": {name: value for name, value in status.as_dict(is_whole=True)["covers"].items() if value},
+    }
+    return View("budget.html", name, values)
+
+
+def rules(request: PageRequest) -> View:
+    """Return what the log keeps of each prompt's calls, and by which rule."""
+    given: dict[str, Any] = {
+        name: value for name in ("search", "kept", "rule") if (value := request.one(name)) is not None
+    }
+    if given.get("kept", _KEPT[0]) not in _KEPT:
+        raise UsageError(f"`{printable(given['kept'])}` is nothing that a log rule keeps", hint=", ".join(_KEPT))
+    first = request.number("first")
+    rows = request.workspace.log.rules(**given)
+    values = {
+        "rows": rows[first : first + ROWS],
+        "number": len(rows),
+        "given": given,
+        "kept": {"": "any", **{each: each for each in _KEPT}},
+        "newest": links.link("rules", **given) if first else None,
+        "older": links.link("rules", **given, first=str(first + ROWS)) if first + ROWS < len(rows) else None,
+    }
+    return View("rules.html", "Log rules", values)
+
+
+def _cost_rows(table: CostTable, by: str, given: Mapping[str, str]) -> Any:
+    """Yield each group: its name, the address of its calls, its totals and its share."""
+    for row in table.rows[:ROWS]:
+        group = row.group
+        wanted = {
+            **given,
+            **{name: group[name] for name in ("prompt", "model", "label", "user", "source") if group.get(name)},
+        }
+        if by == "version" and group["version"] is not None:
+            wanted["version"] = f"v{group['version']}"
+        if by == "day":
+            wanted["since"] = group["day"]
+        name = row.version_display or "unversioned" if by == "version" else group[_BY[by][0]] or "none"
+        yield {
+            "name": name,
+            "prompt": group.get("prompt"),
+            "calls": links.executions(**wanted),
+            "totals": row,
+            "share": table.share(row),
+        }
+
+
+def _bars(status: BudgetStatus, accounts: Sequence[BudgetAccount]) -> list[dict[str, Any]]:
+    """Return the accounts as a template draws them: amounts in words, and the share of the limit that is spent."""
+    rule = status.rule
+    return [
+        {
+            "key": each.key,
+            "state": status.state_of(each),
+            "spent": rule.amount(each.spent),
+            "reserved": rule.amount(each.reserved) if each.reserved else None,
+            "left": rule.amount(each.left_of(rule.limit)),
+            "share": each.spent / rule.limit if rule.limit else 1.0,
+        }
+        for each in accounts
+    ]
+
+
+def _cost_command(by: str, since: str, given: Mapping[str, str]) -> list[str]:
+    command = ["cost", "--by", ",".join(_BY[by])]
+    for name, value in given.items():
+        command += [f"--{name}", value]
+    return command if since == "all" else [*command, "--since", since]
