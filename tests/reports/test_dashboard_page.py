@@ -138,6 +138,18 @@ class TestPage:
         see(opened, prompt="(")
         assert texts(opened, "#answers .sentence") == ["No call is like that."]
 
+    def test_tab_goes_from_the_filters_to_the_charts(self, opened: Opened) -> None:
+        page = opened.page
+        page.focus("#prompt")
+        seen = ["prompt"]
+        while "Success over time" not in seen and len(seen) < 60:
+            page.keyboard.press("Tab")
+            seen.append(page.evaluate("document.activeElement.id || document.activeElement.getAttribute('aria-label')"))
+        assert seen[:5] == ["prompt", "label", "model", "source", "time"]
+        assert "Copy command for: support/triage fails more" in seen
+        assert seen[-1] == "Success over time"
+        assert page.is_visible("#reading")
+
     def test_a_chart_is_read_by_keyboard_and_its_marks_explain_themselves(self, opened: Opened) -> None:
         page = opened.page
         page.focus("[aria-label='Success over time']")

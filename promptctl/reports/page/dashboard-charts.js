@@ -192,6 +192,7 @@ function timeChart(chart) {
     read(chart, at, box.left + drawn.x(middle(chart.points[at])), room ? box.bottom + 18 : Math.max(0, box.top - 240));
     say();
   };
+  chart.show = show;
   const nextMark = (way) => {
     const found = chart.marks.map((mark) => nearest(mark.ms)).filter((index) => way > 0 ? index > at : index < at);
     return found.length ? (way > 0 ? Math.min(...found) : Math.max(...found)) : at;

@@ -13,7 +13,7 @@ function budgetNode(budget) {
     if (warn) warn.style.left = `${100 * budget.warn_at}%`;
     return el("span", { class: "track", "aria-hidden": "true" }, spent, held, warn);
   };
-  const facts = [`${amount(budget.spent)} of ${amount(budget.limit)}${isKnown(share) ? ` (${percent(share)})` : ""}`, budget.reserved ? `${amount(budget.reserved)} reserved` : null, budget.kept ? `${amount(budget.kept)} of it by requests that never told their cost` : null,
+  const facts = [`${budget.unit === "nano_usd" ? amount(budget.spent) : count(budget.spent)} of ${amount(budget.limit)}${isKnown(share) ? ` (${percent(share)})` : ""}`, budget.reserved ? `${amount(budget.reserved)} reserved` : null, budget.kept ? `${amount(budget.kept)} of it by requests that never told their cost` : null,
     budget.per === "total" ? "in all" : `per ${budget.per}`, budget.each ? `for each ${budget.each}` : null, budget.window_end ? `starts anew ${day(Date.parse(budget.window_end))}` : null].filter(Boolean);
   const rest = budget.each && accounts.length ? el("ul", { class: "shares" }, accounts.slice(0, 6).map((account) => el("li", {}, el("span", { class: "name" }, account.account ?? "none given"), bar(account), el("span", { class: "value" }, amount(account.spent))))) : null;
   const more = accounts.length > 6 ? el("p", { class: "meta" }, `and ${count(accounts.length - 6)} more: promptctl budget show ${budget.budget}`) : null;
@@ -29,9 +29,12 @@ function experimentNodes(experiment) {
     const verdict = voided.length ? `void: ${voided[0]}` : arm.verdict || "undecided", within = (point) => `${points(point.low)} to ${points(point.high)}${by}`;
     const note = [last ? within(last) : null, arm.more_keys ? `${plural(arm.more_keys, `more ${experiment.key}`)} in each arm would show ${points(primary.minimum)}${by}` : null].filter(Boolean).join("; ");
     const isLower = primary.direction === "lower", lines = [{ value: 0, name: "no difference", isBelow: !isLower }, ...primary.minimum ? [{ value: isLower ? -primary.minimum : primary.minimum, name: "asked for", isBelow: isLower }] : []];
+    // The first intervals are so wide that nothing else could be seen beside them: these are cut off.
+    const wide = (point) => (point.high ?? Infinity) - (point.low ?? -Infinity), settled = grown.filter((point) => wide(point) <= 5 * wide(last) && wide(point) < Infinity);
+    const seen = [...settled.flatMap((point) => [point.low, point.high]), ...grown.map((point) => point.value), ...lines.map((line) => line.value)], scale = settled.length ? [Math.min(...seen), Math.max(...seen)] : undefined;
     const bounded = (key) => (at) => Math.max(-2, Math.min(2, grown[at][key] ?? (key === "low" ? -2 : 2)));
     const figure = chartFigure({ title, big: last ? `${points(last.value)}${by}` : null, note, columns: [{ ...stepColumn(moments), raw: (row) => grown[row].at }, valueColumn("Difference", "number", (row) => grown[row].value, points), valueColumn("Low", "number", (row) => grown[row].low, points), valueColumn("High", "number", (row) => grown[row].high, points), valueColumn("Keys", "count", (row) => grown[row].keys, count)],
-      chart: { title, points: moments, from, to, marks: MARKS.filter((mark) => mark.ms >= from && mark.ms <= to && mark.prompt === experiment.prompt), kind: "lines", unit: "points", lines, series: [{ name: "difference to control", colour: "c1", value: (at) => grown[at].value, text: (at) => `${points(grown[at].value)}${by}`, low: bounded("low"), high: bounded("high") }],
+      chart: { title, points: moments, from, to, marks: MARKS.filter((mark) => mark.ms >= from && mark.ms <= to && mark.prompt === experiment.prompt), kind: "lines", unit: "points", lines, scale, series: [{ name: "difference to control", colour: "c1", value: (at) => grown[at].value, text: (at) => `${points(grown[at].value)}${by}`, low: bounded("low"), high: bounded("high") }],
         notes: (at) => [`95% interval ${within(grown[at])}`, plural(grown[at].keys, experiment.key === "call" ? "call" : experiment.key)] } });
     figure.querySelector("h3").after(el("p", { class: "meta" }, el("span", {}, el("span", { class: `mark ${{ better: "passed", worse: "failed" }[arm.verdict] && !voided.length ? { better: "passed", worse: "failed" }[arm.verdict] : "unknown"}` }, verdict)),
       el("span", {}, `${primary.outcome}, ${primary.direction} is better`), experiment.hypothesis ? el("span", {}, experiment.hypothesis) : null));

@@ -69,7 +69,7 @@ function spending(view) {
 let order = { by: "calls", isUp: false };
 let mostRows = 25;
 const COLUMNS = ["calls", "success", "failed", "invalid", "retries", "cache", "tokens", "cost", "per_call", "p50", "p95"];
-const HEADS = { failed: "Failed", invalid: "Invalid", retries: "Retries", cache: "Cached", per_call: "A call", p50: "p50", p95: "p95" };
+const HEADS = { failed: "Failed", invalid: "Invalid", retries: "Retries", cache: "Cached", per_call: "Per call", p50: "p50", p95: "p95" };
 
 function sideBySide(view) {
   const by = wanted.by, measure = MEASURES[wanted.measure], least = by === "user" ? USERS.time_step || 1 : FACTS.time_step || 1;
@@ -125,8 +125,8 @@ function groupTable(items, by, isMore, missing) {
 function ranks(view) {
   const items = grouped("prompt", wanted, view.placed).items.filter((item) => !isRest("prompt", item.code)), of = (item, key) => MEASURES[key].value(item.sums, item.at);
   const dear = items.filter((item) => item.sums.calls[item.at]).map((item) => ({ ...item, value: of(item, "cost") ?? 0, text: isKnown(of(item, "cost")) ? money(of(item, "cost")) : "unknown", note: [isKnown(of(item, "per_call")) ? `${money(of(item, "per_call"))} a call` : "", item.sums.unpriced[item.at] ? `${count(item.sums.unpriced[item.at])} of ${plural(item.sums.calls[item.at], "call")} without a price` : plural(item.sums.calls[item.at], "call")].filter(Boolean).join(", ") })).sort((one, other) => other.value - one.value);
-  const slow = items.filter((item) => isKnown(of(item, "p95"))).map((item) => ({ ...item, value: of(item, "p95"), isThin: timed(item.sums, item.at) < FEWEST, text: time(of(item, "p95")), note: `half within ${time(of(item, "p50"))}, ${plural(timed(item.sums, item.at), "reply", "replies")}${timed(item.sums, item.at) < FEWEST ? ": thin" : ""}` })).sort((one, other) => one.isThin - other.isThin || other.value - one.value);
+  const slow = items.filter((item) => isKnown(of(item, "p95"))).map((item) => ({ ...item, value: of(item, "p95"), isThin: timed(item.sums, item.at) < FEWEST, text: time(of(item, "p95")), note: `p50 ${time(of(item, "p50"))}, ${plural(timed(item.sums, item.at), "reply", "replies")}${timed(item.sums, item.at) < FEWEST ? ": thin" : ""}` })).sort((one, other) => one.isThin - other.isThin || other.value - one.value);
   const columns = (rows, keys) => [{ name: "Prompt", text: (row) => rows[row].name, raw: (row) => rows[row].name }, ...keys.map((key) => valueColumn(MEASURES[key].name, MEASURES[key].unit, (row) => of(rows[row], key), MEASURES[key].format)), valueColumn("Unpriced calls", "count", (row) => rows[row].sums.unpriced[rows[row].at], count)];
   const alone = (item) => choose({ prompt: item.name });
-  return [rank("Dearest prompts", "by all that they cost", dear, columns(dear, ["cost", "per_call", "calls"]), alone), rank("Slowest prompts", "by what 95% of their replies are within", slow, columns(slow, ["p95", "p50", "calls"]).slice(0, -1), alone)];
+  return [rank("Dearest prompts", "by all that they cost", dear, columns(dear, ["cost", "per_call", "calls"]), alone), rank("Slowest prompts", "by p95, which 95% of their replies are within", slow, columns(slow, ["p95", "p50", "calls"]).slice(0, -1), alone)];
 }

@@ -61,7 +61,7 @@ function overTime(view) {
   const success = one("success", { note: asked(total, 0) ? `of ${plural(asked(total, 0), "call")}; 95% interval ${percent(low)} to ${percent(high)}` : "no calls", columns: [valueColumn("Low", "share", (row) => MEASURES.success.interval(sums, row)[0], percent), valueColumn("High", "share", (row) => MEASURES.success.interval(sums, row)[1], percent), callsColumn] });
   return [success, errorsFigure(view, base), one("calls", { note: `${rate(total.calls[0] / days)} a day` }),
     one("cost", { note: [`${money(MEASURES.per_call.value(total, 0))} a call`, unpriced ? `${plural(unpriced, "call")} without a price` : ""].filter(Boolean).join("; "), columns: [valueColumn("Unpriced calls", "count", (row) => sums.unpriced[row], count), callsColumn] }),
-    several("Latency", [["p50", "c1", "half within"], ["p95", "c2", "95% within"]], { big: isKnown(quantile(total, 0, 0.95)) ? time(quantile(total, 0, 0.95)) : null, note: `95% of ${plural(timed(total, 0), "fresh reply", "fresh replies")} are within that, ±${percent(data.latency_scale.relative_error)}` }),
+    several("Latency", [["p50", "c1", "p50"], ["p95", "c2", "p95"]], { big: isKnown(quantile(total, 0, 0.95)) ? time(quantile(total, 0, 0.95)) : null, note: `p95: 95% of ${plural(timed(total, 0), "fresh reply", "fresh replies")} are within that, ±${percent(data.latency_scale.relative_error)}` }),
     tokensFigure(view, base, callsColumn),
     several("Invalid outputs and retries", [["invalid", "c2", "invalid outputs"], ["retries", "c1", "retries of a call"]], { big: isKnown(MEASURES.invalid.value(total, 0)) ? percent(MEASURES.invalid.value(total, 0)) : null, note: `${plural(total.invalid_outputs[0], "invalid output")}, ${plural(total.retries[0], "retry", "retries")}`, least: 0.02 }),
     one("cache", { note: total.cache_hits[0] ? `${plural(total.cache_hits[0], "reply", "replies")}, for no new cost` : null, colour: "c3", columns: [valueColumn("Cache hits", "count", (row) => sums.cache_hits[row], count), callsColumn] }),
@@ -123,7 +123,7 @@ function show() {
   const view = viewOf(wanted), hasCalls = view.total.calls[0] > 0;
   byId("answers").replaceChildren(...answers(view));
   for (const id of ["time-charts", "parts", "ranks"]) byId(id).hidden = !hasCalls;
-  byId("steps").textContent = view.steps.length ? `${lasting(Math.max(...view.steps.map((step) => step.end - step.start)))} a step, ${zone}` : "";
+  byId("steps").textContent = view.steps.length ? `${lasting(Math.max(...view.steps.map((step) => step.end - step.start)))} a step; ${span(view.from, view.to)}, ${zone}` : "";
   byId("charts").replaceChildren(...hasCalls ? overTime(view) : []);
   showFilters(view);
   drawAll(byId("charts"));
@@ -148,7 +148,7 @@ function showFilters(view) {
   byId("from").value = wanted.from.slice(0, 10);
   byId("to").value = wanted.to ? new Date(Date.parse(wanted.to) - 1).toISOString().slice(0, 10) : "";
   byId("clear").hidden = !isFiltered();
-  byId("count").textContent = !isFiltered() ? "" : [`${count(view.total.calls[0])} of ${count(data.calls.calls.reduce((sum, each) => sum + each, 0))} calls`, wanted.time && view.steps.length ? span(view.from, view.to) : ""].filter(Boolean).join(", ");
+  byId("count").textContent = !isFiltered() ? "" : `${count(view.total.calls[0])} of ${count(data.calls.calls.reduce((sum, each) => sum + each, 0))} calls`;
   for (const button of byId("by").children) button.setAttribute("aria-pressed", String(button.value === wanted.by));
   for (const button of byId("marks").children) button.setAttribute("aria-pressed", String(wanted.marks.split(",").includes(button.value)));
 }
@@ -200,7 +200,10 @@ function begin() {
   addEventListener("hashchange", () => { fromAddress(); show(); });
   let width = innerWidth;
   addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; hideReading(); drawAll(); } });
-  addEventListener("scroll", () => { if (reading) byId("reading").hidden = true; }, { passive: true });
+  addEventListener("scroll", () => {
+    if (!reading) return;
+    if (document.activeElement === reading.plot) reading.show(); else hideReading();
+  }, { passive: true });
   fromAddress();
   show();
 }
