@@ -125,9 +125,7 @@ def is_anything_wrong(evidence: Gathered) -> DashboardAnswer:
     if len(evidence.shifts.thin) == len(evidence.after):
         sentence = f"There are too few calls to compare {evidence.windows.words} with the time before: {some}."
         return DashboardAnswer("unknown", sentence, tuple(items))
-    return DashboardAnswer(
-        "ok", f"Nothing is wrong by the rules of this page: {some} {evidence.windows.words}.", tuple(items)
-    )
+    return DashboardAnswer("ok", f"Nothing is wrong: {some} {evidence.windows.words}.", tuple(items))
 
 
 def _wrong(evidence: Gathered) -> Iterator[AnswerItem]:

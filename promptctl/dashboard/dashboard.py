@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.budgets import budget_statuses
 from promptctl.dashboard.answers import Gathered, is_anything_wrong, rules, what_changed, what_does_it_cost
-from promptctl.dashboard.facts import FactTable, Names, columns, fact_tables, growth_for
+from promptctl.dashboard.facts import LIMITS, USER_LIMITS, FactTable, Names, columns, fact_tables
 from promptctl.dashboard.marks import marks
 from promptctl.dashboard.shifts import shifts, steps_by_prompt, windows_over
 from promptctl.dashboard.time_axis import SECONDS, TimeAxis, moment_text, seconds_of, step_for
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from promptctl.log.call_totals import CallTotals
     from promptctl.log.results import EvaluationRow
 
-_MOST_FACTS, _MOST_USER_FACTS, _MOST_LATENCIES = 8_000, 3_000, 60_000
 _MOST_EVALUATIONS, _MOST_SERIES, _MOST_VERSIONS = 2_000, 40, 60
 _MOST_ACCOUNTS, _MOST_EXAMPLES = 20, 20
 _LONGEST_EXAMPLE = 4_000
@@ -78,9 +77,14 @@ def dashboard(context: Context, request: DashboardRequest) -> Dashboard:
     first, last = (seconds_of(at) if at else now for at in (cells.first_at, cells.last_at))
     end = min(now, seconds_of(wanted.until) - 1) if wanted.until else now
     windows = windows_over(first, last, max(end, last))
-    axis = TimeAxis.over(first, windows.end, SECONDS[cells.step])
-    by_version, by_user = fact_tables(cells, axis)
+    by_version, by_user = fact_tables(cells, TimeAxis.over(first, windows.end, SECONDS[cells.step]))
     prompts = {key.prompt for key in by_version.facts}
+    unpriced: dict[str, int] = defaultdict(int)
+    for (_, _, _, _, model, _), fact in by_version.facts.items():
+        unpriced[model] += fact["unpriced"]
+    by_version = by_version.narrowed(LIMITS)
+    by_user = by_user.merged(by_version.rests).narrowed(USER_LIMITS)
+    axis = by_version.axis
     evaluated = list(_evaluated(context, wanted))
     series = list(_series(evaluated, wanted))
     prompts |= {each["prompt"] for each in series}
@@ -89,9 +93,6 @@ def dashboard(context: Context, request: DashboardRequest) -> Dashboard:
     notes += found.notes
     reports = list(_experiments(context, wanted, notes))
     budgets = budget_statuses(context)
-    unpriced: dict[str, int] = defaultdict(int)
-    for (_, _, _, _, model, _), fact in by_version.facts.items():
-        unpriced[model] += fact["unpriced"]
     before = steps_by_prompt(cells, windows.earlier, windows.recent)
     after = steps_by_prompt(cells, windows.recent, windows.end + 1)
     evidence = Gathered(
@@ -105,12 +106,8 @@ def dashboard(context: Context, request: DashboardRequest) -> Dashboard:
         evaluations=_newest(evaluated),
         unpriced={model: number for model, number in unpriced.items() if number},
     )
-    by_version.narrow(_MOST_FACTS)
-    by_user.narrow(_MOST_USER_FACTS)
     tables = (by_version, by_user)
-    coarser = growth_for(tables, _MOST_LATENCIES)
     names = _names(tables, cells)
-    step = GROWTH**coarser
     return Dashboard(
         {
             "scheme": 1,
@@ -138,9 +135,9 @@ def dashboard(context: Context, request: DashboardRequest) -> Dashboard:
             },
             "names": {kind: each.words for kind, each in names.items()},
             "rests": {kind: each.rest for kind, each in names.items() if each.rest is not None},
-            "calls": columns(by_version, axis, "version", names, coarser),
-            "users": columns(by_user, axis, "user", names, coarser),
-            "latency_scale": {"growth": step, "relative_error": round((step - 1) / (step + 1), 4)},
+            "calls": columns(by_version, axis, "version", names),
+            "users": columns(by_user, axis, "user", names),
+            "latency_scale": {"growth": GROWTH, "relative_error": round((GROWTH - 1) / (GROWTH + 1), 4)},
             "merged": list(_merged(tables, cells)),
             "not_counted": _not_counted(context, wanted),
             "unpriced_models": [{"model": model, "replies": n} for model, n in sorted(evidence.unpriced.items())],
@@ -173,7 +170,7 @@ def _names(tables: Sequence[FactTable], cells: CallCells) -> dict[str, Names]:
     """Return the names of each kind that facts and scores have."""
     by_version, by_user = tables
     keys = [key for table in tables for key in table.facts]
-    rests = {kind: len(by_version.rests.get("who" if kind == "version" else kind, ())) for kind in _REST_WORDS}
+    rests = {kind: len(by_version.rests.get(kind, ())) for kind in _REST_WORDS}
     found: dict[str, set[str | None]] = {kind: {getattr(key, kind) for key in keys} for kind in _OF_KEYS}
     found["version"] = {key.who for key in by_version.facts}
     found["user"] = {key.who for key in by_user.facts}
@@ -194,7 +191,7 @@ def _merged(tables: Sequence[FactTable], cells: CallCells) -> Iterator[dict[str,
     """Yield what is shown together as it is rare, in words."""
     by_version, by_user = tables
     for kind, words in _REST_WORDS.items():
-        if names := by_version.rests.get("who" if kind == "version" else kind):
+        if names := by_version.rests.get(kind):
             text = f"{len(names):,} {words} with few calls are shown as one"
             yield {"what": kind, "count": len(names), "text": text}
     named = len({key.who for key in by_user.facts})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
@@ -23,16 +23,31 @@ NUMBERS = (
     "retries", "ok", "errors", "invalid_outputs", "blocked", "cancelled", "reused", "cache_hits",
 )  # fmt: skip
 _AT = {name: number for number, name in enumerate(NUMBERS)}
-_COARSEST = 8
+_KINDS = ("prompt", "model", "label", "version", "user")
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 REST = "\x00rest"
 """The name of all that is rare, until the document gives it words; nobody can be called so."""
-# The most names that are kept apart, level by level; a wider axis comes after each.
-_LEVELS = (
-    {"prompt": 300, "version": 30, "model": 20, "label": 10},
-    {"prompt": 100, "version": 10, "model": 8, "label": 5},
-    {"prompt": 40, "version": 5, "model": 5, "label": 3},
-    {"prompt": 15, "version": 3, "model": 3, "label": 2},
+
+
+class Limits(NamedTuple):
+    """The most facts of a table, the fewest buckets before names are merged, and the most names, level by level."""
+
+    facts: int
+    buckets: int
+    levels: tuple[Mapping[str, int], ...]
+
+
+LIMITS = Limits(
+    8_500,
+    30,
+    (
+        {"prompt": 300, "version": 30, "model": 20, "label": 10},
+        {"prompt": 100, "version": 10, "model": 8, "label": 5},
+        {"prompt": 40, "version": 5, "model": 5, "label": 3},
+        {"prompt": 15, "version": 3, "model": 3, "label": 2},
+    ),
 )
+USER_LIMITS = Limits(4_000, 4, ({"user": 8}, {"user": 4}, {"user": 2, "prompt": 100}))
 
 
 class FactKey(NamedTuple):
@@ -98,72 +113,91 @@ def add_counts(mine: dict[Any, int], others: dict[Any, int]) -> None:
 
 @dataclass(slots=True)
 class FactTable:
-    """Facts on an axis of time that may be wider than that of the calls.
-
-    `rests` has the names of each kind that became one rest; those of `who`, versions, with their prompt before them.
-    """
+    """Facts on an axis of time; `rests` has the names of each kind that became one rest, or were left out."""
 
     axis: TimeAxis
     facts: Facts
-    rests: dict[str, set[str]] = field(default_factory=dict)
+    rests: Mapping[str, Set[Any]] = field(default_factory=dict)
 
-    def narrow(self, most: int) -> FactTable:
-        """Merge what is rare, and widen the axis, until there are no more facts than that; return the table."""
-        levels = iter(_LEVELS)
-        while len(self.facts) > most:
-            level, wider = next(levels, None), self.axis.wider
-            if level is not None:
-                self._merge_rare(level)
-            if len(self.facts) > most and wider is not None:
-                self._widen(wider)
-            if level is None and wider is None:
-                break
-        return self
+    def narrowed(self, limits: Limits) -> FactTable:
+        """Return the facts in buckets that a chart can show, and no more of them than the limits say, if possible.
 
-    def _merge_rare(self, most: Mapping[str, int]) -> None:
-        for kind in ("prompt", "model", "label"):
-            attempts: dict[Any, int] = {}
-            for key, fact in self.facts.items():
-                name = getattr(key, kind)
-                attempts[name] = attempts.get(name, 0) + fact["attempts"]
-            names = sorted(attempts.keys() - {REST}, key=lambda name: (-attempts[name], str(name)))
-            self._merge(kind, {(None, name) for name in names[most[kind] :]})
-        last_use: dict[tuple[str, Any], int] = {}
-        for key in self.facts:
-            if key.who != REST:
-                used = key.prompt, key.who
-                last_use[used] = max(key.time, last_use.get(used, 0))
-        newest = sorted(last_use, key=lambda used: (used[0], -last_use[used], str(used[1])))
-        rare: set[tuple[str | None, Any]] = set()
-        for _, of_prompt in groupby(newest, itemgetter(0)):
-            rare.update(list(of_prompt)[most["version"] :])
-        self._merge("who", rare)
+        First buckets get wider, as long as there are many, then what is rare is merged, level by level.
+        """
+        table, axes = self, list(self.axis.wider())
+        for level in ({}, *limits.levels):
+            table = table._without_rare(level)
+            is_last = level is limits.levels[-1]
+            for axis in axes:
+                if (is_last or axis.count >= limits.buckets or axis is axes[0]) and table._size(axis) <= limits.facts:
+                    return table._on(axis)
+        return table._on(axes[-1])
 
-    def _merge(self, kind: str, rare: set[tuple[str | None, Any]]) -> None:
-        if rare:
-            self.rests.setdefault(kind, set()).update(" ".join(map(str, filter(None, name))) for name in rare)
-            self._rename(
-                lambda key: (
-                    key._replace(**{kind: REST})  # type: ignore[arg-type]
-                    if (key.prompt if kind == "who" else None, getattr(key, kind)) in rare
-                    else key
-                )
+    def _size(self, axis: TimeAxis) -> int:
+        begins = self._begins(axis)
+        return len({(begins[key[0]], *key[1:]) for key in self.facts})
+
+    def _on(self, axis: TimeAxis) -> FactTable:
+        begins = self._begins(axis)
+        return FactTable(axis, self._renamed(lambda key: key._replace(time=begins[key.time])), self.rests)
+
+    def _begins(self, axis: TimeAxis) -> list[int]:
+        return [axis.index(self.axis.first + number * self.axis.width) for number in range(self.axis.count)]
+
+    def merged(self, rare: Mapping[str, Set[Any]]) -> FactTable:
+        """Return the facts with one rest for the names of each kind. Users are left out: it is not theirs.
+
+        A version is named with its prompt.
+        """
+        prompts, models, labels, versions, users = (rare.get(kind, frozenset()) for kind in _KINDS)
+
+        def renamed(key: FactKey) -> FactKey | None:
+            if key.who in users:
+                return None
+            return FactKey(
+                key.time,
+                REST if key.prompt in prompts else key.prompt,
+                REST if (key.prompt, key.who) in versions else key.who,
+                REST if key.label in labels else key.label,
+                REST if key.model in models else key.model,
+                key.source,
             )
 
-    def _widen(self, axis: TimeAxis) -> None:
-        begins = [axis.index(self.axis.first + number * self.axis.width) for number in range(self.axis.count)]
-        self._rename(lambda key: key._replace(time=begins[key.time]))
-        self.axis = axis
+        rests = {kind: self.rests.get(kind, frozenset()) | rare.get(kind, frozenset()) for kind in _KINDS}
+        return FactTable(self.axis, self._renamed(renamed), rests)
 
-    def _rename(self, renamed: Callable[[FactKey], FactKey]) -> None:
+    def _without_rare(self, most: Mapping[str, int]) -> FactTable:
+        """Merge the names with fewest calls, and of each prompt the versions that were called longest ago."""
+        rare: dict[str, Set[Any]] = {}
+        for kind in most.keys() - {"version"}:
+            attempts: dict[Any, int] = {}
+            for key, fact in self.facts.items():
+                name = getattr(key, "who" if kind == "user" else kind)
+                if name != REST:
+                    attempts[name] = attempts.get(name, 0) + fact["attempts"]
+            rare[kind] = set(sorted(attempts, key=lambda name: (-attempts[name], str(name)))[most[kind] :])
+        if "version" in most:
+            last_use: dict[tuple[str, Any], int] = {}
+            for key in self.facts:
+                if key.who != REST:
+                    last_use[key.prompt, key.who] = max(key.time, last_use.get((key.prompt, key.who), 0))
+            newest = sorted(last_use, key=lambda used: (used[0], -last_use[used], str(used[1])))
+            of_prompts = (list(used) for _, used in groupby(newest, itemgetter(0)))
+            rare["version"] = {used for of_prompt in of_prompts for used in of_prompt[most["version"] :]}
+
+        return self.merged(rare) if rare else self
+
+    def _renamed(self, renamed: Callable[[FactKey], FactKey | None]) -> Facts:
         found: Facts = {}
         for key, fact in self.facts.items():
             new = renamed(key)
+            if new is None:
+                continue
             if new in found:
                 found[new].add(fact)
             else:
-                found[new] = fact
-        self.facts = found
+                found[new] = Fact([*fact.numbers], {**fact.latencies}, {**fact.failures})
+        return found
 
 
 def fact_tables(cells: CallCells, axis: TimeAxis) -> tuple[FactTable, FactTable]:
@@ -191,11 +225,8 @@ class Names:
         self.numbers = {name: number for number, name in enumerate([*known, *([REST] if has_rest else [])])}
 
 
-def columns(table: FactTable, common: TimeAxis, who: str, names: Mapping[str, Names], growth: int) -> dict[str, Any]:
-    """Return the facts as columns; `time` is the first of the common buckets that a bucket of theirs holds.
-
-    Latencies are in buckets of which each is so many of `CallTotals`.
-    """
+def columns(table: FactTable, common: TimeAxis, who: str, names: Mapping[str, Names]) -> dict[str, Any]:
+    """Return the facts as columns; `time` is the first of the common buckets that a bucket of theirs holds."""
     rows = sorted(table.facts.items(), key=lambda row: row[0].time)
     begins = [max(0, common.index(table.axis.first + number * table.axis.width)) for number in range(table.axis.count)]
     kinds = {"prompt": "prompt", "who": who, "label": "label", "model": "model", "source": "source"}
@@ -203,30 +234,28 @@ def columns(table: FactTable, common: TimeAxis, who: str, names: Mapping[str, Na
     errors = names["error"].numbers
     return {
         "rows": len(rows),
-        "time_step": table.axis.width // common.width,
+        "time_step": -(-table.axis.width // common.width),
         "time": [begins[key.time] for key, _ in rows],
         **keys,
         **{name: [fact.numbers[at] for _, fact in rows] for name, at in _AT.items()},
-        "latency": _sparse("bucket", [_coarser(fact.latencies, growth) for _, fact in rows]),
+        "latency": {
+            "first": [min(fact.latencies, default=0) for _, fact in rows],
+            "counts": [_dense(fact.latencies) for _, fact in rows],
+        },
         "failures": _sparse("error", [{errors[kind]: n for kind, n in fact.failures.items()} for _, fact in rows]),
     }
 
 
-def growth_for(tables: Iterable[FactTable], most: int) -> int:
-    """Return how many buckets of `CallTotals` become one, for there to be no more counts of latencies than that."""
-    facts = [fact.latencies for table in tables for fact in table.facts.values()]
-    for growth in range(1, _COARSEST):
-        if sum(len(_coarser(counts, growth)) for counts in facts) <= most:
-            return growth
-    return _COARSEST
+def _dense(counts: Mapping[int, int]) -> str:
+    """Return the counts of consecutive buckets, a character each: up to 35 as a digit, others as `(120)`.
 
-
-def _coarser(counts: Mapping[int, int], growth: int) -> dict[int, int]:
-    found: dict[int, int] = {}
-    for number, attempts in counts.items():
-        wider = -(-number // growth)  # its upper limit is one of theirs
-        found[wider] = found.get(wider, 0) + attempts
-    return found
+    >>> _dense({3: 1, 5: 10, 6: 120})
+    '10a(120)'
+    """
+    if not counts:
+        return ""
+    found = (counts.get(number, 0) for number in range(min(counts), max(counts) + 1))
+    return "".join(_DIGITS[n] if n < len(_DIGITS) else f"({n})" for n in found)
 
 
 def _sparse(name: str, counts: Sequence[Mapping[int, int]]) -> dict[str, list[int]]:

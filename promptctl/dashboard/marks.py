@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.log.filter import Filter
 
-_MOST = 1_000
+_MOST, _MOST_EVENTS = 300, 1_000
 _TOLD = ("blocked", "disabled", "exceeded", "enabled", "unknown")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """Something that happened at a moment (UTC, ISO 8601), and that may be why numbers changed then."""
+    """Something that happened at a moment (UTC, ISO 8601), and that may be why numbers changed then.
+
+    `text` says what, of the `prompt` if there is one.
+    """
 
     at: str
     kind: Literal["label", "version", "budget"]
@@ -81,10 +84,10 @@ def _versions(context: Context, prompts: Collection[str], notes: list[str]) -> I
                     yield Mark(
                         at=entry.made.utc_date,
                         kind="version",
-                        text=f"{prompt} {version}: {entry.made.subject}",
+                        text=f"{version}: {entry.made.subject}",
                         prompt=prompt,
                         version=version,
-                        by=entry.made.author,
+                        by=_name(entry.made.author),
                         reason=entry.made.subject,
                     )
 
@@ -98,8 +101,7 @@ def _label_moves(context: Context, prompts: Collection[str], wanted: Filter) -> 
             continue
         if other_workspace(moment.git, event) is not None:
             continue
-        what = f"{prompt}@{event.label}"
-        text = f"{what} removed" if event.action == "remove" else f"{what} → {event.version}"
+        text = f"{event.label} removed" if event.action == "remove" else f"{event.label} → {event.version}"
         yield Mark(
             at=event.date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             kind="label",
@@ -107,13 +109,18 @@ def _label_moves(context: Context, prompts: Collection[str], wanted: Filter) -> 
             prompt=prompt,
             label=event.label,
             version=event.version,
-            by=event.actor,
+            by=_name(event.actor),
             reason=event.reason or None,
         )
 
 
 def _budget_events(context: Context) -> Iterator[Mark]:
     if not context.log.is_new:
-        for event in context.log.budget_events(limit=_MOST):
+        for event in context.log.budget_events(limit=_MOST_EVENTS):
             if event.kind in _TOLD:
                 yield Mark(at=event.at, kind="budget", text=event.words, reason=event.reason)
+
+
+def _name(person: str) -> str:
+    """Return a person's name without the mail address."""
+    return person.partition(" <")[0]

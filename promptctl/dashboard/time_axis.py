@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from promptctl.log.call_cells import Step
 
 _HOUR, _DAY = 3600, 86_400
-_WIDTHS = {  # each divides the next
+_WIDTHS = {
     900: "15 minutes",
     _HOUR: "hour",
+    2 * _HOUR: "2 hours",
     6 * _HOUR: "6 hours",
     _DAY: "day",
+    2 * _DAY: "2 days",
+    3 * _DAY: "3 days",
     7 * _DAY: "week",
+    14 * _DAY: "2 weeks",
     28 * _DAY: "4 weeks",
     84 * _DAY: "12 weeks",
-    336 * _DAY: "48 weeks",
+    364 * _DAY: "52 weeks",
 }
 _MONDAY = 4 * _DAY  # 5 January 1970 was one, and weeks begin there
 _MOST_BUCKETS = 120
@@ -33,18 +38,16 @@ class TimeAxis:
 
     @classmethod
     def over(cls, first: float, last: float, least: int) -> TimeAxis:
-        """Return the axis from the first to the last moment, in seconds, in no more buckets than a chart can show."""
-        for width in _WIDTHS:
-            axis = cls(width, 0, 0)._spanning(first, last)
-            if width >= least and axis.count <= _MOST_BUCKETS:
-                break
-        return axis
+        """Return the axis of that width from the first to the last moment, in seconds."""
+        return cls(least, 0, 0)._spanning(first, last)
 
-    @property
-    def wider(self) -> TimeAxis | None:
-        """The same stretch in fewer buckets; None if these are the widest."""
-        width = next((each for each in _WIDTHS if each > self.width), None)
-        return None if width is None else replace(self, width=width)._spanning(self.first, self.end - 1)
+    def wider(self) -> Iterator[TimeAxis]:
+        """Yield the same stretch in fewer and fewer buckets, from as many as a chart can show."""
+        for width in _WIDTHS:
+            if width >= self.width:
+                axis = replace(self, width=width)._spanning(self.first, self.end - 1)
+                if axis.count <= _MOST_BUCKETS or width == max(_WIDTHS):
+                    yield axis
 
     @property
     def end(self) -> int:
@@ -65,7 +68,7 @@ class TimeAxis:
         return [moment_text(self.first + number * self.width) for number in range(self.count)]
 
     def _spanning(self, first: float, last: float) -> TimeAxis:
-        offset = _MONDAY if self.width > _DAY else 0
+        offset = _MONDAY if self.width % (7 * _DAY) == 0 else 0
         begins = int(first - offset) // self.width * self.width + offset
         return replace(self, first=begins, count=int(last - begins) // self.width + 1)
 
