@@ -29,7 +29,7 @@ REST = "\x00rest"
 """The name of all that is rare, until the document gives it words; nobody can be called so."""
 
 
-class Limits(NamedTuple):
+class FactLimits(NamedTuple):
     """The most facts of a table, the fewest buckets before names are merged, and the most names, level by level."""
 
     facts: int
@@ -37,7 +37,7 @@ class Limits(NamedTuple):
     levels: tuple[Mapping[str, int], ...]
 
 
-LIMITS = Limits(
+LIMITS = FactLimits(
     8_500,
     30,
     (
@@ -47,7 +47,7 @@ LIMITS = Limits(
         {"prompt": 15, "version": 3, "model": 3, "label": 2},
     ),
 )
-USER_LIMITS = Limits(4_000, 4, ({"user": 8}, {"user": 4}, {"user": 2, "prompt": 100}))
+USER_LIMITS = FactLimits(4_000, 4, ({"user": 8}, {"user": 4}, {"user": 2, "prompt": 100}))
 
 
 class FactKey(NamedTuple):
@@ -119,7 +119,7 @@ class FactTable:
     facts: Facts
     rests: Mapping[str, Set[Any]] = field(default_factory=dict)
 
-    def narrowed(self, limits: Limits) -> FactTable:
+    def narrowed(self, limits: FactLimits) -> FactTable:
         """Return the facts in buckets that a chart can show, and no more of them than the limits say, if possible.
 
         First buckets get wider, as long as there are many, then what is rare is merged, level by level.
