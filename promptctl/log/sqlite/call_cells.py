@@ -6,19 +6,29 @@ SQL could group them, but would sort every row for it: dictionaries take two thi
 from __future__ import annotations
 
 import gc
+import os
+import pickle
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from math import ceil, log
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptctl.log.call_cells import LETTERS, CallCells, CellKey, CellSums, ChooseStep, ScoredCalls
 from promptctl.log.call_totals import LOG_GROWTH, REUSED_SOURCES, SMALLEST, bucket
 from promptctl.log.filter import Filter
 from promptctl.log.sqlite.corrections import rows
 from promptctl.log.sqlite.filters import add_search, rows_where, where
+from promptctl.log.sqlite.opening import open_for_reading
 
-_MOST_USERS = 12
+if TYPE_CHECKING:
+    import subprocess
+
+_MOST_USERS = 8
+_MANY = 300_000  # rows of which another process walks half
+_BUSY_S = 30.0
 # NULL for nearly every row, as each text takes time to make.
 _NOT_PLAIN = (
     "CASE WHEN status <> 'ok' OR attempt > 1 OR reply_source <> 'model' THEN status || char(31) || (attempt > 1) || "
@@ -35,14 +45,23 @@ def call_cells(connection: sqlite3.Connection, wanted: Filter, choose_step: Choo
         return CallCells()
     step, costs_from = choose_step(first_at, last_at)
     named, users = _users(connection, wanted)
-    # Texts stay bytes until they are few, and nothing that is made here holds a circle for the collector to look for.
-    with _with_bytes(connection), _without_collector():
-        found = _walk(connection, wanted, LETTERS[step], costs_from[: LETTERS[step]].encode(), named)
+    walk = _Walk(wanted, LETTERS[step], costs_from[: LETTERS[step]].encode(), named)
+    first, last = connection.execute("SELECT min(rowid), max(rowid) FROM executions").fetchone()
+    middle = (first + last) // 2
+    is_shared = last - first >= _MANY and _is_of_time_alone(wanted) and (os.cpu_count() or 1) > 1
+    with _half_by_another_process(connection, walk._replace(after=middle) if is_shared else None) as other:
+        found = walk._replace(until=middle).of(connection) if is_shared else walk.of(connection)
+        rest = other() if is_shared else {}
+        if rest is None:
+            rest = walk._replace(after=middle).of(connection)
+    for name, cells in rest.items():
+        found[name].add(cells)
+    texts: dict[bytes | None, str | None] = {None: None}
     return CallCells(
         step=step,
         first_at=first_at,
         last_at=last_at,
-        cells={name.decode(): _read(cells, wanted) for name, cells in found.items()},
+        cells={name.decode(): _read(cells, wanted, texts) for name, cells in found.items()},
         users=users,
         scores=tuple(_scores(connection, wanted)),
     )
@@ -56,6 +75,13 @@ class _Cells(dict[Any, list[Any]]):
         self[key] = sums
         return sums
 
+    def add(self, others: Mapping[Any, list[Any]]) -> None:
+        """Add the sums of other rows."""
+        for key, sums in others.items():
+            both = CellSums(*self[key])
+            both.add(CellSums(*sums))
+            self[key] = [getattr(both, name) for name in CellSums.__slots__]
+
 
 class _Steps(dict[bytes, _Cells]):
     def __missing__(self, step: bytes) -> _Cells:
@@ -63,15 +89,79 @@ class _Steps(dict[bytes, _Cells]):
         return cells
 
 
-def _walk(
-    connection: sqlite3.Connection, wanted: Filter, letters: int, costs_from: bytes, named: frozenset[bytes]
-) -> _Steps:
+class _Walk(NamedTuple):
+    """A walk over the rows of a filter whose numbers come after one and up to another.
+
+    A step is named by so many `letters`; single costs are counted from a step on, users by name if they are `named`.
+    """
+
+    wanted: Filter
+    letters: int
+    costs_from: bytes
+    named: frozenset[bytes]
+    after: int = -1
+    until: int = 2**62
+
+    def of(self, connection: sqlite3.Connection) -> _Steps:
+        """Return the sums by step and key."""
+        # Texts stay bytes until they are few, and nothing here holds a circle for the collector to look for.
+        with _with_bytes(connection), _without_collector():
+            return _walked(connection, self)
+
+
+def answer_other_process() -> None:
+    """Walk as another process asks on standard input, and answer on standard output."""
+    with open(0, "rb") as asked, open(1, "wb") as told:
+        path, walk = pickle.load(asked)  # noqa: S301 - the other process is ours
+        with closing(open_for_reading(path, _BUSY_S)) as connection:
+            pickle.dump({step: dict(cells) for step, cells in walk.of(connection).items()}, told)
+
+
+@contextmanager
+def _half_by_another_process(connection: sqlite3.Connection, walk: _Walk | None) -> Iterator[Callable[[], Any]]:
+    """Let another process walk; give a function that waits for what it found, None if it could not."""
+    if walk is None:
+        yield lambda: None
+        return
+    import subprocess
+
+    path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
+    code = f"from {__name__} import answer_other_process; answer_other_process()"
+    try:
+        # -P: no module of the current folder is imported.
+        other = subprocess.Popen(  # noqa: S603 - this Python with our own code
+            [sys.executable, "-P", "-c", code], stdin=-1, stdout=-1, stderr=subprocess.DEVNULL
+        )
+    except OSError:
+        yield lambda: None
+        return
+    assert other.stdin
+    with other:
+        try:
+            with suppress(OSError):
+                pickle.dump((path, walk), other.stdin)
+                other.stdin.close()
+            yield lambda: _answer_of(other)
+        finally:
+            other.kill()
+
+
+def _answer_of(other: subprocess.Popen[bytes]) -> Any:
+    assert other.stdout
+    told = other.stdout.read()
+    return pickle.loads(told) if other.wait() == 0 else None  # noqa: S301 - the other process is ours
+
+
+def _walked(connection: sqlite3.Connection, walk: _Walk) -> _Steps:
+    wanted, letters, costs_from, named = walk[:4]
     source = rows(connection)
     condition, parameters = rows_where(wanted)
+    part = f"{condition} AND" if condition else "WHERE"
     read = connection.execute(
         f"SELECT substr(started_at, 1, {letters}), prompt, version_display, label, model, source, {_NOT_PLAIN}, user, "  # noqa: S608
-        f"input_tokens, output_tokens, cached_tokens, {source.cost}, latency_ms FROM {source.table} {condition}",
-        parameters,
+        f"input_tokens, output_tokens, cached_tokens, {source.cost}, latency_ms FROM {source.table} "
+        f"{part} executions.rowid > ? AND executions.rowid <= ?",
+        [*parameters, walk.after, walk.until],
     )
     found = _Steps()
     kinds = {None: (True, True)}
@@ -115,26 +205,24 @@ def _kind(odd: bytes) -> tuple[bool, bool]:
     return has_reply, has_reply and reply_source not in REUSED_SOURCES
 
 
-def _read(cells: _Cells, wanted: Filter) -> dict[CellKey, CellSums]:
+def _read(cells: _Cells, wanted: Filter, texts: dict[bytes | None, str | None]) -> dict[CellKey, CellSums]:
     found: dict[CellKey, CellSums] = {}
-    for (prompt, version, label, model, origin, odd, user), sums in cells.items():
+    for (*names, odd, user), sums in cells.items():
+        for name in (*names, user):
+            if name not in texts:
+                texts[name] = name.decode("utf-8", "replace")
+        prompt, version, label, model, origin = (texts[name] for name in names)
         kind: tuple[str, bool, str, str | None] = _PLAIN
         if odd is not None:
             status, is_later, reply_source, error = odd.decode("utf-8", "replace").split("\x1f", 3)
             kind = (status, is_later == "1", reply_source, error or None)
-        id_ = wanted.current_id(_text(prompt) or "")
-        key = CellKey(
-            id_, _shown(_text(version)), _text(label), _text(model) or "", _text(origin) or "", *kind, _text(user)
-        )
+        id_ = wanted.current_id(prompt or "")
+        key = CellKey(id_, _shown(version), label, model or "", origin or "", *kind, texts[user])
         if key in found:  # an earlier id of the prompt, or a version that is shown with a different commit
             found[key].add(CellSums(*sums))
         else:
             found[key] = CellSums(*sums)
     return found
-
-
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode("utf-8", "replace")
 
 
 def _shown(version: str | None) -> str | None:
@@ -149,13 +237,17 @@ def _end(connection: sqlite3.Connection, wanted: Filter, order: str) -> str | No
     return None if row is None else str(row[0])
 
 
+def _is_of_time_alone(wanted: Filter) -> bool:
+    given = {name for name in Filter.__slots__ if getattr(wanted, name) not in (None, (), "")}
+    return given <= {"since", "until", "source", "renames"}
+
+
 def _users(connection: sqlite3.Connection, wanted: Filter) -> tuple[frozenset[bytes], int]:
     """Return the users with most rows, and how many users there are.
 
     If only the time is asked for, an index answers that, of evaluations too, which hardly ever name one.
     """
-    given = {name for name in Filter.__slots__ if getattr(wanted, name) not in (None, (), "")}
-    if given <= {"since", "until", "source", "renames"}:
+    if _is_of_time_alone(wanted):
         condition, parameters = where({"started_at >= ?": wanted.since, "started_at < ?": wanted.until})
     else:
         condition, parameters = rows_where(wanted)
