@@ -90,6 +90,14 @@ class Gathered:
     evaluations: Sequence[EvaluationRow]
     unpriced: Mapping[str, int]
 
+    @property
+    def told(self) -> tuple[Fact, str]:
+        """The sums that are told, and words for their time: those of late, of a young log all."""
+        windows, total = self.windows, _sum(self.after)
+        if windows.marks_words != windows.words:
+            total.add(_sum(self.before))
+        return total, windows.marks_words
+
 
 def rules(evidence: Gathered) -> list[str]:
     """Return how the answers were found, a sentence each."""
@@ -111,7 +119,7 @@ def is_anything_wrong(evidence: Gathered) -> DashboardAnswer:
     items = sorted(_wrong(evidence), key=lambda item: ("alarm", "warning", "note").index(item.level))
     alarms = [item for item in items if item.level == "alarm"]
     warnings = [item for item in items if item.level == "warning"]
-    total = _sum(evidence.after)
+    total, when = evidence.told
     asked, failed = _asked(total), _failed(total)
     some = f"{failed:,} of {count_of(asked, 'call')} failed" if failed else f"none of {count_of(asked, 'call')} failed"
     if alarms or warnings:
@@ -123,7 +131,7 @@ def is_anything_wrong(evidence: Gathered) -> DashboardAnswer:
             "unknown", f"There was no call {evidence.windows.words}, so nobody can tell.", tuple(items)
         )
     if len(evidence.shifts.thin) == len(evidence.after):
-        sentence = f"There are too few calls to compare {evidence.windows.words} with the time before: {some}."
+        sentence = f"Too few calls to tell: {some} {when}."
         return DashboardAnswer("unknown", sentence, tuple(items))
     return DashboardAnswer("ok", f"Nothing is wrong: {some} {evidence.windows.words}.", tuple(items))
 
@@ -178,15 +186,13 @@ def _evaluation_item(row: EvaluationRow) -> AnswerItem:
 
 def what_changed(evidence: Gathered) -> DashboardAnswer:
     """Return label moves, new versions and what is different by more than chance, with what may be its cause."""
-    recent = moment_text(evidence.windows.recent)
-    marks = [mark for mark in evidence.marks if mark.at >= recent]
+    begun, when = moment_text(evidence.windows.marks_from), evidence.windows.marks_words
+    marks = [mark for mark in evidence.marks if mark.at >= begun]
     items = [_item(shift, evidence) for shift in evidence.shifts.found]
     for mark in reversed(marks):
-        text = (
-            mark.text
-            + (f" by {mark.by}" if mark.by else "")
-            + (f": {mark.reason}" if mark.reason and mark.kind == "label" else "")
-        )
+        what, _, subject = mark.text.partition(": ") if mark.kind == "version" else (mark.text, "", mark.reason)
+        text = f"{mark.prompt} {what}" if mark.prompt else mark.text
+        text += (f" by {mark.by}" if mark.by else "") + (f": {subject}" if mark.prompt and subject else "")
         command = f"promptctl history {quote(mark.prompt)}" if mark.prompt else "promptctl budget history"
         items.append(
             AnswerItem(level="note", kind=mark.kind, text=text, prompt=mark.prompt, at=mark.at, command=command)
@@ -199,21 +205,20 @@ def what_changed(evidence: Gathered) -> DashboardAnswer:
         f"{count(len(evidence.shifts.found), 'number')} moved by more than chance" if evidence.shifts.found else "",
     ]
     said = ", ".join(filter(None, parts))
-    sentence = f"{said} {evidence.windows.words}." if said else f"Nothing changed {evidence.windows.words}."
+    sentence = f"{said} {when}." if said else f"Nothing changed {when}."
     return DashboardAnswer("ok", sentence[0].upper() + sentence[1:], tuple(items))
 
 
 def what_does_it_cost(evidence: Gathered) -> DashboardAnswer:
     """Return the known cost of late beside that before, and the dearest prompts."""
-    late, early, windows = _sum(evidence.after), _sum(evidence.before), evidence.windows
+    (late, when), early = evidence.told, _sum(evidence.before)
     spent, calls = late["cost_nano_usd"], _asked(late)
-    when = windows.words
     if not calls:
         return DashboardAnswer("unknown", f"Nothing was called {when}.", ())
     if not late["priced"] and late["unpriced"]:
         return DashboardAnswer("unknown", f"No price is known of {count_of(calls, 'call')} {when}.", ())
     sentence = f"{money(spent)} {when} for {count_of(calls, 'call')}"
-    if early["calls"] and windows.is_even:
+    if early["calls"] and evidence.windows.is_even:
         sentence += f"; {money(early['cost_nano_usd'])} for {count_of(_asked(early), 'call')} in the time before"
     sentence += "."
     if late["unpriced"]:

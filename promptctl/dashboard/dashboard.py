@@ -77,7 +77,8 @@ def dashboard(context: Context, request: DashboardRequest) -> Dashboard:
     first, last = (seconds_of(at) if at else now for at in (cells.first_at, cells.last_at))
     end = min(now, seconds_of(wanted.until) - 1) if wanted.until else now
     windows = windows_over(first, last, max(end, last))
-    by_version, by_user = fact_tables(cells, TimeAxis.over(first, windows.end, SECONDS[cells.step]))
+    begin = min(first, windows.marks_from)
+    by_version, by_user = fact_tables(cells, TimeAxis.over(begin, windows.end, SECONDS[cells.step]))
     prompts = {key.prompt for key in by_version.facts}
     unpriced: dict[str, int] = defaultdict(int)
     for (_, _, _, _, model, _), fact in by_version.facts.items():

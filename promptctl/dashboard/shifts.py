@@ -22,19 +22,22 @@ LEAST_CALLS = 20
 LEAST_RATE = 0.02
 LEAST_LATENCY, LEAST_COST = 0.25, 0.1
 _LEAST_BURST, _LEAST_BURST_RATE = 5, 0.1
-_HOUR, _DAY = 3600, 86_400
+_QUARTER, _HOUR, _DAY = 900, 3600, 86_400
 
 
 class Windows(NamedTuple):
     """The stretch of late and the one before it, in seconds: from `earlier` to `recent` to `end`, with words for it.
 
-    If it `is_even`, both are equally long.
+    If it `is_even`, both are equally long. Changes are told from `marks_from` on: of a young log all, and what came
+    shortly before the first call.
     """
 
     earlier: float
     recent: float
     end: float
     words: str
+    marks_from: float
+    marks_words: str
     is_even: bool = False
 
 
@@ -106,14 +109,15 @@ def windows_over(first: float, last: float, now: float) -> Windows:
     until = "" if is_now else f" until {moment_text(last)[:10]}, the last call"
     if end - first >= 14 * _DAY:
         midnight = end // _DAY * _DAY
-        words = "in the last 7 days" if is_now else f"in the 7 days{until}"
-        return Windows(midnight - 13 * _DAY, midnight - 6 * _DAY, end, words, is_even=True)
+        recent, words = midnight - 6 * _DAY, "in the last 7 days" if is_now else f"in the 7 days{until}"
+        return Windows(recent - 7 * _DAY, recent, end, words, recent, words, is_even=True)
     if end - first >= 2 * _DAY:
-        hour = end // _HOUR * _HOUR
+        recent = end // _HOUR * _HOUR - 23 * _HOUR
         words = "in the last 24 hours" if is_now else f"in the 24 hours{until}"
-        return Windows(max(first, hour - 8 * _DAY), hour - 23 * _HOUR, end, words)
-    middle = max(first, (first + last) / 2) // SECONDS["quarter"] * SECONDS["quarter"]
-    return Windows(first, middle, end, f"since {moment_text(middle)[:16].replace('T', ' ')} UTC{until}")
+        return Windows(max(first, recent - 7 * _DAY), recent, end, words, recent, words)
+    middle = (first + last) / 2 // _QUARTER * _QUARTER
+    words = f"since {moment_text(middle)[:16].replace('T', ' ')} UTC{until}"
+    return Windows(min(first, middle), middle, end, words, (first // _QUARTER - 1) * _QUARTER, "since the first calls")
 
 
 def steps_by_prompt(cells: CallCells, begin: float, end: float) -> dict[str, PromptSteps]:

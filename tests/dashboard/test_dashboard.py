@@ -190,7 +190,7 @@ def test_thirty_calls_are_shown_and_said_to_be_few(tmp_path: Path) -> None:
 
     assert found["time"]["step"] == "15 minutes"
     assert found["answers"]["wrong"]["state"] == "unknown"
-    assert "too few calls to compare" in found["answers"]["wrong"]["sentence"]
+    assert "Too few calls to tell" in found["answers"]["wrong"]["sentence"]
     assert found["answers"]["cost"]["state"] == "ok"
 
 

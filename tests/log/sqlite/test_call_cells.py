@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
@@ -23,7 +24,7 @@ def test_halves_add_up_to_the_whole(log: SqliteStore, monkeypatch: pytest.Monkey
     log.append([Entry(each) for each in make_some(300)])
     whole = cells(log)
     monkeypatch.setattr(call_cells, "_MANY", 10)
-    monkeypatch.setattr(call_cells.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.setattr(sys, "executable", python)
 
     assert cells(log) == whole
