@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal
@@ -91,12 +92,13 @@ class Gathered:
     unpriced: Mapping[str, int]
 
     @property
-    def told(self) -> tuple[Fact, str]:
-        """The sums that are told, and words for their time: those of late, of a young log all."""
-        windows, total = self.windows, _sum(self.after)
-        if windows.marks_words != windows.words:
-            total.add(_sum(self.before))
-        return total, windows.marks_words
+    def told(self) -> tuple[Mapping[str, Fact], str]:
+        """The sums of each prompt that are told, and words for their time: those of late, of a young log all."""
+        sums: dict[str, Fact] = defaultdict(Fact)
+        for side in (self.after, self.before) if self.windows.is_young else (self.after,):
+            for prompt, steps in side.items():
+                sums[prompt].add(steps.total)
+        return sums, self.windows.marks_words
 
 
 def rules(evidence: Gathered) -> list[str]:
@@ -119,7 +121,8 @@ def is_anything_wrong(evidence: Gathered) -> DashboardAnswer:
     items = sorted(_wrong(evidence), key=lambda item: ("alarm", "warning", "note").index(item.level))
     alarms = [item for item in items if item.level == "alarm"]
     warnings = [item for item in items if item.level == "warning"]
-    total, when = evidence.told
+    sums, when = evidence.told
+    total = _sum(sums.values())
     asked, failed = _asked(total), _failed(total)
     some = f"{failed:,} of {count_of(asked, 'call')} failed" if failed else f"none of {count_of(asked, 'call')} failed"
     if alarms or warnings:
@@ -211,7 +214,8 @@ def what_changed(evidence: Gathered) -> DashboardAnswer:
 
 def what_does_it_cost(evidence: Gathered) -> DashboardAnswer:
     """Return the known cost of late beside that before, and the dearest prompts."""
-    (late, when), early = evidence.told, _sum(evidence.before)
+    sums, when = evidence.told
+    late, early = _sum(sums.values()), _sum(steps.total for steps in evidence.before.values())
     spent, calls = late["cost_nano_usd"], _asked(late)
     if not calls:
         return DashboardAnswer("unknown", f"Nothing was called {when}.", ())
@@ -223,10 +227,10 @@ def what_does_it_cost(evidence: Gathered) -> DashboardAnswer:
     sentence += "."
     if late["unpriced"]:
         sentence += f" {count_of(late['unpriced'], 'reply')} more have no known price."
-    dearest = sorted(evidence.after, key=lambda name: -evidence.after[name].total["cost_nano_usd"])[:_DEAREST]
+    dearest = sorted(sums, key=lambda name: -sums[name]["cost_nano_usd"])[:_DEAREST]
     items = []
     for prompt in dearest:
-        total = evidence.after[prompt].total
+        total = sums[prompt]
         if total["cost_nano_usd"]:
             share = percent(total["cost_nano_usd"] / spent)
             text = f"{prompt}: {money(total['cost_nano_usd'])}, {share} of all, for {count_of(_asked(total), 'call')}."
@@ -305,10 +309,10 @@ def _ms(latency_ms: float) -> str:
     return f"{latency_ms / 1000:.3g} s" if latency_ms >= 1000 else f"{latency_ms:.3g} ms"
 
 
-def _sum(side: Mapping[str, PromptSteps]) -> Fact:
+def _sum(facts: Iterable[Fact]) -> Fact:
     total = Fact()
-    for prompt in side.values():
-        total.add(prompt.total)
+    for fact in facts:
+        total.add(fact)
     return total
 
 

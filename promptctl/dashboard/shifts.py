@@ -40,6 +40,11 @@ class Windows(NamedTuple):
     marks_words: str
     is_even: bool = False
 
+    @property
+    def is_young(self) -> bool:
+        """True for a log of less than two days."""
+        return self.marks_words != self.words
+
 
 @dataclass(slots=True)
 class PromptSteps:

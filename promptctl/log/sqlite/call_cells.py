@@ -45,7 +45,7 @@ def call_cells(connection: sqlite3.Connection, wanted: Filter, choose_step: Choo
         return CallCells()
     step, costs_from = choose_step(first_at, last_at)
     named, users = _users(connection, wanted)
-    walk = _Walk(wanted, LETTERS[step], costs_from[: LETTERS[step]].encode(), named)
+    walk = _Stretch(wanted, LETTERS[step], costs_from[: LETTERS[step]].encode(), named)
     first, last = connection.execute("SELECT min(rowid), max(rowid) FROM executions").fetchone()
     middle = (first + last) // 2
     is_shared = last - first >= _MANY and _is_of_time_alone(wanted) and (os.cpu_count() or 1) > 1
@@ -89,8 +89,8 @@ class _Steps(dict[bytes, _Cells]):
         return cells
 
 
-class _Walk(NamedTuple):
-    """A walk over the rows of a filter whose numbers come after one and up to another.
+class _Stretch(NamedTuple):
+    """The rows of a filter whose numbers come after one and up to another.
 
     A step is named by so many `letters`; single costs are counted from a step on, users by name if they are `named`.
     """
@@ -118,7 +118,7 @@ def answer_other_process() -> None:
 
 
 @contextmanager
-def _half_by_another_process(connection: sqlite3.Connection, walk: _Walk | None) -> Iterator[Callable[[], Any]]:
+def _half_by_another_process(connection: sqlite3.Connection, walk: _Stretch | None) -> Iterator[Callable[[], Any]]:
     """Let another process walk; give a function that waits for what it found, None if it could not."""
     if walk is None:
         yield lambda: None
@@ -152,7 +152,7 @@ def _answer_of(other: subprocess.Popen[bytes]) -> Any:
     return pickle.loads(told) if other.wait() == 0 else None  # noqa: S301 - the other process is ours
 
 
-def _walked(connection: sqlite3.Connection, walk: _Walk) -> _Steps:
+def _walked(connection: sqlite3.Connection, walk: _Stretch) -> _Steps:
     wanted, letters, costs_from, named = walk[:4]
     source = rows(connection)
     condition, parameters = rows_where(wanted)
