@@ -45,6 +45,7 @@ _FOREIGN = {
     "--no-tags",
     "--unshallow",
     "--batch",
+    "--setting",
 }
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -184,3 +186,30 @@ def back_up_log(
         say_json({"file": str(file), "bytes": size})
     else:
         tell(f"written  {file} ({format_bytes(size)}, checked)")
+
+
+def write_metadata(
+    context: typer.Context,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="A .json file; - prints it.")
+    ] = _STDOUT,
+    database: Annotated[
+        str | None,
+        typer.Option("--database", metavar="NAME", help="Of a copy of the log: its file's name, without .db."),
+    ] = None,
+) -> None:
+    """Write the metadata with which Datasette shows the log: titles, columns, and questions to ask."""
+    from promptctl.reports.datasette import datasette_metadata, write_datasette_metadata
+
+    log = options.workspace_of(context).log.file
+    name = database or log.stem
+    if output == _STDOUT:
+        say_json(datasette_metadata(name))
+        return
+    if output.suffix != ".json":
+        raise UsageError(
+            f"`{printable(str(output))}` is no .json file", hint="promptctl log datasette -o metadata.json"
+        )
+    write_datasette_metadata(output, name)
+    shown = quote(os.path.relpath(log)) if database is None else f"-i {quote(database)}.db"
+    tell(f"written  {output}; show the log with: datasette {shown} -m {quote(str(output))}")

@@ -268,6 +268,7 @@ def _show_part(title: str, text: str) -> None:
 
 app.command("search", cls=HelpfulCommand)(log_care.search_calls)
 app.command("export", cls=HelpfulCommand)(log_care.export_calls)
+app.command("datasette")(log_care.write_metadata)
 app.command("prune")(log_care.prune_log)
 app.command("backup")(log_care.back_up_log)
 app.command("verify")(log_evidence.verify_log)

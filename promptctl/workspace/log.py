@@ -37,6 +37,13 @@ class Log:
         """True before the first call."""
         return self._context.log.is_new
 
+    @property
+    def file(self) -> Path:
+        """The SQLite file of the log, which may not be there yet."""
+        from promptctl.files.names import LOG_FILE
+
+        return self._context.state_folder / LOG_FILE
+
     def executions(self, wanted: Filter | None = None, *, with_content: bool = False) -> Iterator[Execution]:
         """Yield the executions that the filter means, newest first; their contents are None unless `with_content`.
 

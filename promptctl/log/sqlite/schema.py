@@ -24,12 +24,14 @@ Why the tables are as they are:
 - `feedback` is no link of the chain. A score comes from outside, any time after its call, and whoever may send scores
   may send any; the chain would prove nothing of them, and each thumb would move the head that calls extend. It follows
   its row: pruned and erased contents take its words with them. One index answers everything that is asked of it.
+- The views for other programs are in `views.sql`; nothing here reads them. A test holds their columns, which stay.
 - `usage_details` has what a price may depend on and no column names. It is NULL in rows of programs that kept none.
 - `arm` is NULL in the row of an `experiment` that the call took no part in after all: see `docs/experiments.md`.
 """
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -40,7 +42,7 @@ from promptctl.log.call_totals import SUMS
 APPLICATION_ID = 0x50435446
 OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables
 
-NEWEST = 9
+NEWEST = 10
 READABLE = 1  # what came later are views, budgets, the chain, what readers can do without, and what has a bridge
 # What stands in for a migration while a log that cannot be brought up to date is read.
 BRIDGES = {
@@ -75,6 +77,8 @@ TOTALS_FIELDS = (*SUMS, "first_at", "last_at", "version_display")
 TOTALS_COLUMNS = (*SUM_COLUMNS, "first_at", "last_at", "version_display")
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_VIEWS_SINCE = 10
+_VIEW = re.compile(r"CREATE VIEW (\w+) AS")
 
 
 def migration_sql(number: int) -> str:
@@ -82,9 +86,14 @@ def migration_sql(number: int) -> str:
     return (_MIGRATIONS / f"{number}.sql").read_text("utf-8")
 
 
+def views_sql() -> str:
+    """Return the SQL of the views, for clients of other programs; each migration makes them anew."""
+    return (_MIGRATIONS.parent / "views.sql").read_text("utf-8")
+
+
 def schema_sql() -> str:
     """Return every statement that makes a new log, in order."""
-    return "\n".join(migration_sql(number) for number in range(1, NEWEST + 1))
+    return "\n".join([*(migration_sql(number) for number in range(1, NEWEST + 1)), views_sql()])
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
@@ -137,7 +146,11 @@ def _apply(connection: sqlite3.Connection, number: int) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         if schema_version(connection) < number:
-            for statement in _statements(migration_sql(number)):
+            # No view stands in the way of a change of the tables that it is over.
+            names = _VIEW.findall(views_sql()) if number > _VIEWS_SINCE else ()
+            drops = [f"DROP VIEW IF EXISTS {name}" for name in names]
+            made = _statements(views_sql()) if number == NEWEST else ()
+            for statement in (*drops, *_statements(migration_sql(number)), *made):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {number}")

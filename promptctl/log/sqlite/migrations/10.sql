@@ -1,0 +1,3 @@
+DROP VIEW executions_readable;
+
+DROP VIEW results_readable;
