@@ -9,6 +9,7 @@ const sorted = (values) => [...values].sort((one, other) => one - other);
 
 function span(start, until) {
   const last = until - 1;
+  if (yearly(start) !== yearly(last)) return `${whole(start)} – ${whole(last)}`;
   if (until - start > 20 * HOUR) return day(start) === day(last) ? day(start) : `${day(start)} – ${day(last)}`;
   if (until === start) return `${day(start)} ${clock(start)}`;
   return day(start) === day(last) ? `${day(start)} ${clock(start)}–${clock(until)}` : `${day(start)} ${clock(start)} – ${day(until)} ${clock(until)}`;
@@ -77,12 +78,15 @@ const glyph = (kind, x, y) => svg("path", { class: `glyph ${kind}`, d: GLYPHS[ki
 const briefly = (mark) => mark.kind === "budget" ? "budget" : mark.kind === "label" ? `${mark.label}${mark.version ? ` → ${mark.version}` : ""}` : mark.version || "version";
 
 // Marks that would touch are drawn as one with their number; a text stands beside a mark only where there is room.
-function marksNode(marks, x, high, right) {
-  const groups = [];
-  for (const mark of marks) {
-    const at = x(mark.ms), last = groups[groups.length - 1];
-    if (last && at - last.at < 13) { last.marks.push(mark); continue; }
-    groups.push({ at, marks: [mark] });
+function marksNode(marks, x, high, left, right) {
+  let groups = [];
+  for (let near = 13; ; near *= 1.5) {
+    groups = [];
+    for (const mark of marks) {
+      const at = x(mark.ms), last = groups[groups.length - 1];
+      if (last && at - last.at < near) last.marks.push(mark); else groups.push({ at, marks: [mark] });
+    }
+    if (groups.length * 26 <= right - left || near > right - left) break;
   }
   return groups.map(({ at, marks: those }, index) => {
     const kind = those.find((mark) => mark.kind === "budget")?.kind || those.find((mark) => mark.kind === "label")?.kind || "version";
@@ -245,7 +249,7 @@ function picture(chart, width, high, middle) {
   });
   const straight = (chart.lines || []).map((line) => svg("g", { class: "reference" }, svg("line", { x1: left, x2: right, y1: y(line.value), y2: y(line.value) }), svg("text", { x: right, y: y(line.value) + (line.isBelow ? 13 : -5), "text-anchor": "end" }, line.name)));
   const body = chart.kind === "bars" ? bars(chart, indices, x, y) : chart.series.map((series) => lineOf(series, chart.points, (index) => x(middle(chart.points[index])), (value) => Math.min(floor, Math.max(roof, y(value))), high > 150 ? 3 : 2));
-  const node = svg("svg", { width, height: high, viewBox: `0 0 ${width} ${high}`, "aria-hidden": "true", focusable: "false" }, grid, moments, marksNode(chart.marks, x, floor, right), body, straight, cursor,
+  const node = svg("svg", { width, height: high, viewBox: `0 0 ${width} ${high}`, "aria-hidden": "true", focusable: "false" }, grid, moments, marksNode(chart.marks, x, floor, left, right), body, straight, cursor,
     values.some((value) => value || chart.kind === "lines") ? null : svg("text", { class: "nothing", x: (left + right) / 2, y: (roof + floor) / 2, "text-anchor": "middle" }, "none"));
   return { node, cursor, x, y, top: roof - 6, floor, msPerPixel: wide / (right - left), ms: (pixel) => chart.from + wide * (pixel - left) / (right - left) };
 }

@@ -61,7 +61,7 @@ function spending(view) {
   const days = (view.to - view.from) / DAY, value = MEASURES.cost.value(total, 0), { items } = grouped("prompt", wanted, view.placed);
   const dear = items.filter((item) => item.sums.cost_nano_usd[item.at]).sort((one, other) => other.sums.cost_nano_usd[other.at] - one.sums.cost_nano_usd[one.at]);
   const fact = (name, text) => el("div", {}, el("dt", {}, name), el("dd", {}, text));
-  const shares = dear.slice(0, 3).map((item) => el("li", {}, el("span", { class: "name", title: item.name }, item.name), el("span", { class: "track", "aria-hidden": "true" }, fillTo(el("i"), item.sums.cost_nano_usd[item.at] / value)), el("span", { class: "value" }, percent(item.sums.cost_nano_usd[item.at] / value))));
+  const shares = !value ? [] : dear.slice(0, 3).map((item) => el("li", {}, el("span", { class: "name", title: item.name }, item.name), el("span", { class: "track", "aria-hidden": "true" }, fillTo(el("i"), item.sums.cost_nano_usd[item.at] / value)), el("span", { class: "value" }, percent(item.sums.cost_nano_usd[item.at] / value))));
   return [el("dl", { class: "facts-of" }, fact(isFiltered() ? "In this view" : days < 2 ? "In all" : `All ${count(Math.round(days))} days`, money(value)), days >= 2 && isKnown(value) ? fact("A day", money(value / days)) : null, fact("A call", money(MEASURES.per_call.value(total, 0)))),
     shares.length > 1 ? el("ul", { class: "shares", "aria-label": "Dearest prompts" }, shares) : null];
 }

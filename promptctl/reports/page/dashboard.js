@@ -11,6 +11,7 @@ function fromAddress() {
   if (!Object.hasOwn(GROUPS, wanted.by)) wanted.by = FIRST.by;
   if (!Object.hasOwn(MEASURES, wanted.measure)) wanted.measure = FIRST.measure;
   if (!Object.hasOwn(TIMES, wanted.time)) wanted.time = "";
+  for (const key of ["from", "to"]) if (Number.isNaN(Date.parse(wanted[key]))) wanted[key] = "";
   if (wanted.from || wanted.to) wanted.time = "custom";
 }
 
