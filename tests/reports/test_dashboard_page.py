@@ -77,14 +77,14 @@ class TestFile:
 
 class TestPage:
     def test_nothing_is_wrong_with_it_at_any_width_in_either_scheme(
-        self, browser: Browser, written: Path, opened: Opened
+        self, browser: Browser, opened: Opened, tmp_path: Path
     ) -> None:
         assert opened.faults() == []
-        with browser.open(written, width=400, dark=True) as narrow:
+        few = write_dashboard(tmp_path / "few.html", filled(6, ("support/triage", HOSTILE, "w" * 120)))
+        with browser.open(few, width=400, dark=True) as narrow:
             whole(narrow)
             assert narrow.faults() == []
-            for table in narrow.page.query_selector_all("details.under"):
-                table.evaluate("node => { node.open = true; }")
+            narrow.page.eval_on_selector_all("details", "nodes => nodes.forEach((node) => { node.open = true; })")
             narrow.page.wait_for_selector("#ranks .scroll")
             assert narrow.too_wide() == []
 
