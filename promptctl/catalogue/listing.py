@@ -183,7 +183,7 @@ def _is_found(text: str, found: PromptSummary) -> bool:
 def _users(parts: Context, uses: str, paths: Collection[str]) -> set[str]:
     """Return the prompt files that pull a file in, or look for it in vain."""
     tree = parts.repository.work_tree
-    closures = closures_of(tree, paths)
+    closures = closures_of(tree, paths, parts.kept(LoadedPrompts))
     file = find_shared(parts, uses, closures)
     if file is None:
         folders = [f"{folder}/" for folder in tree.places.folders]

@@ -21,7 +21,7 @@ from promptctl.files.tree import Tree, prompt_files
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.prompts.closure import decode_partial
-from promptctl.prompts.loading import Closure, closure_of, prompt_paths
+from promptctl.prompts.loading import Closure, LoadedPrompts, closure_of, prompt_paths
 from promptctl.templates import BadTemplate
 from promptctl.templates.reading import includes
 
@@ -72,7 +72,7 @@ def shared_file(parts: Context, name: str) -> SharedFile:
     """Return a file that prompts share, by its path from here or from a place of prompts. Raises `PromptNotFound`."""
     tree = parts.repository.work_tree
     ids = {path: id_ for id_, path in prompt_paths(tree).items()}
-    closures = closures_of(tree, ids)
+    closures = closures_of(tree, ids, parts.kept(LoadedPrompts))
     path = find_shared(parts, name, closures)
     try:
         if path is None:
@@ -87,20 +87,26 @@ def shared_file(parts: Context, name: str) -> SharedFile:
             or f"name it by its path below {tree.places.words}"
         )
         raise PromptNotFound(f"there is no partial, schema or file of tools `{name}`{why}", hint=hint) from None
-    holders = [each for each in prompt_files(tree) if path in _named_in(tree, each)]
+    named = parts.kept(_NamedFiles)
+    holders = [each for each in prompt_files(tree) if path in named.of(tree, each)]
     users = {
         ids[user]: () if user in holders else tuple(each for each in holders if each in closure.paths)
         for user, closure in closures.items()
         if path in closure.paths[1:]
     }
     text = data.decode("utf-8", "replace")
-    return SharedFile(path=path, text=text, users=dict(sorted(users.items())), named=tuple(_named_in(tree, path)))
+    return SharedFile(path=path, text=text, users=dict(sorted(users.items())), named=tuple(named.of(tree, path)))
 
 
-def closures_of(tree: Tree, paths: Collection[str]) -> dict[str, Closure]:
+def closures_of(tree: Tree, paths: Collection[str], loaded: LoadedPrompts | None = None) -> dict[str, Closure]:
     """Return the closure of each of these prompt files; of one that is wrong, as far as it could be read."""
     cache: Cache = {}
-    return {path: closure_of(tree, path, cache=cache) for path in paths}
+
+    def closure(path: str) -> Closure:
+        prompt = loaded.kept(tree, path) if loaded is not None else None
+        return Closure(path, prompt.digest, prompt.closure) if prompt else closure_of(tree, path, cache=cache)
+
+    return {path: closure(path) for path in paths}
 
 
 def find_shared(parts: Context, name: str, closures: Mapping[str, Closure]) -> str | None:
@@ -121,9 +127,23 @@ def named_places(tree: Tree, path: str) -> Iterator[tuple[str, str, int]]:
             yield reference, resolve_path(reference.partition("#")[0], path, tree.places.base(path)), line
 
 
-def _named_in(tree: Tree, path: str) -> list[str]:
-    """Return the files that a file names itself, sorted; none for one that cannot be read."""
-    return sorted({named for _, named, _ in named_places(tree, path)} - {path})
+class _NamedFiles:
+    """The files that each file names itself, kept as long as it has the same bytes."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[bytes, list[str]]] = {}
+
+    def of(self, tree: Tree, path: str) -> list[str]:
+        """Return them sorted; none for a file that cannot be read."""
+        try:
+            data = tree.read(path)
+        except (WorkspaceError, OSError):
+            return []
+        kept = self._kept.get(path)
+        if kept is None or kept[0] != data:
+            kept = data, sorted({named for _, named, _ in named_places(tree, path)} - {path})
+            self._kept[path] = kept
+        return kept[1]
 
 
 def _references_in(tree: Tree, path: str) -> Iterator[tuple[str, int]]:

@@ -95,12 +95,9 @@ class LoadedPrompts:
 
     def load(self, tree: Tree, path: str) -> Prompt:
         """Return what `load_prompt_file` does; a sound prompt is loaded again if one of its files was written since."""
-        root = getattr(tree, "root", None)  # of a commit, nothing is kept
-        kept = self._kept.get(path)
-        if root is not None and kept is not None:
-            places, stamps, prompt = kept
-            if places == tree.places and stamps == [file_stamp(f"{root}/{each}") for each in prompt.closure]:
-                return prompt
+        if (found := self.kept(tree, path)) is not None:
+            return found
+        root = getattr(tree, "root", None)
         begun = time.time_ns()
         prompt = load_prompt_file(tree, path)
         stamps = [file_stamp(f"{root}/{each}") for each in prompt.closure]
@@ -108,6 +105,15 @@ class LoadedPrompts:
         if root is not None and all(stamp and stamp[0] < begun - TICK_NS for stamp in stamps):
             self._kept[path] = tree.places, stamps, prompt
         return prompt
+
+    def kept(self, tree: Tree, path: str) -> Prompt | None:
+        """Return what was loaded before, if it is what the files say now; of a commit, nothing is kept."""
+        root, kept = getattr(tree, "root", None), self._kept.get(path)
+        if root is None or kept is None:
+            return None
+        places, stamps, prompt = kept
+        is_same = places == tree.places and stamps == [file_stamp(f"{root}/{each}") for each in prompt.closure]
+        return prompt if is_same else None
 
 
 def prompt_of(path: str, resolved: Declared | None, sources: Sources) -> Prompt | None:
