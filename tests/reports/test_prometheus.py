@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from promptctl.log.call_totals import CallTotals, bucket
+from promptctl.reports import prometheus
 from promptctl.reports.prometheus import OTHERS, prometheus_text
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -69,15 +70,14 @@ def _check(name: str, family: Family) -> None:
         assert suffixes <= {""}
         return
     assert suffixes <= {"_bucket", "_sum", "_count"}
-    for (suffix, labels), count in family.samples.items():
-        if suffix == "_count":
-            limits = sorted(
-                (float(dict(each)["le"]), value)
-                for (kind, each), value in family.samples.items()
-                if kind == "_bucket" and labels < each
-            )
-            assert [value for _, value in limits] == sorted(value for _, value in limits)
-            assert limits[-1] == (float("inf"), count)
+    limits: dict[frozenset[tuple[str, str]], list[tuple[float, float]]] = {}
+    for (suffix, labels), value in family.samples.items():
+        if suffix == "_bucket":
+            [limit] = (each for each in labels if each[0] == "le")
+            limits.setdefault(labels - {limit}, []).append((float(limit[1]), value))
+    for labels, found in limits.items():
+        assert [value for _, value in sorted(found)] == sorted(value for _, value in found)
+        assert max(found) == (float("inf"), family.samples["_count", labels])
 
 
 def totals(prompt: str = "greet", source: str = "api", *, first_day: int = 1, **sums: Any) -> CallTotals:
@@ -128,11 +128,12 @@ def test_without_a_call_the_text_names_the_metrics_alone() -> None:
     assert {len(family.samples) for family in read([]).values()} == {0}
 
 
-def test_prompts_beyond_the_first_thousand_share_series_and_none_moves_there_later() -> None:
-    rows = [totals(f"p{number}", first_day=1 + number // 100, calls=1) for number in range(999)]
+def test_prompts_beyond_the_first_share_series_and_none_moves_there_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prometheus, "_MOST_PROMPTS", 4)
+    rows = [totals(f"p{number}", first_day=1 + number, calls=1) for number in range(3)]
     rows += [totals(f"late{number}", first_day=20, calls=2) for number in range(3)]
     found = values(read(reversed(rows))["promptctl_calls_total"])
-    assert len(found) == 1_001
+    assert len(found) == 5
     assert found[OTHERS, "api"] == 4
     assert found["late0", "api"] == 2
     later = values(read([*rows, totals("last", first_day=21, calls=8)])["promptctl_calls_total"])
