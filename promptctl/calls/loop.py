@@ -35,6 +35,16 @@ class LoopThread:
         is_ours = self._loop is not None and self._process_id == os.getpid()
         return is_ours and self._thread is not threading.current_thread()
 
+    def unless_one_runs(self, instead: str) -> LoopThread:
+        """Return this, to wait for. Raises `UsageError` if a loop runs in this thread: its tasks would all stop."""
+        if asyncio._get_running_loop() is not None:
+            name = instead.removeprefix("a")
+            hint = f"async for item in workspace.{instead}(…)" if "stream" in name else f"await workspace.{instead}(…)"
+            raise UsageError(
+                f"`{name}` would stop the event loop that runs here, as in a notebook; use `{instead}`", hint=hint
+            )
+        return self
+
     def let_go(self, context: Context) -> None:
         """Close what the loop's thread has opened, and the thread; nothing if it does not run."""
         if self.is_running:
@@ -118,16 +128,6 @@ class LoopThread:
         if self._loop is not None and self._process_id != os.getpid():
             self._inherited.append(self._loop)
             self._loop = self._thread = None
-
-
-def refuse_running_loop(instead: str) -> None:
-    """Raise `UsageError` if an event loop runs in this thread: to wait for a reply here would stop all its tasks."""
-    if asyncio._get_running_loop() is not None:
-        name = instead.removeprefix("a")
-        hint = f"async for item in workspace.{instead}(…)" if "stream" in name else f"await workspace.{instead}(…)"
-        raise UsageError(
-            f"`{name}` would stop the event loop that runs here, as in a notebook; use `{instead}`", hint=hint
-        )
 
 
 async def _cancel_all() -> None:

@@ -17,3 +17,5 @@ def preload(context: Context, refs: Sequence[str]) -> None:
         each.make_ready()
     for model in {each.model for each in found if each.model is not None} if refs else (None,):
         context.gateway.load(model)
+    if context.telemetry is not None:
+        context.telemetry.load()

@@ -274,6 +274,9 @@ def hint_endpoint(endpoint: Endpoint) -> str:
 class Watch(Protocol):
     """Is told of what calls do. Nothing that it does takes long or raises."""
 
+    def load(self) -> None:
+        """Import what it needs, ahead of the first call."""
+
     def begin(self, execution_id: str, prompt: str, content: Content | None) -> None:
         """Note the attempt that the next request of this context is made for; `content` is what its call keeps."""
 
@@ -291,6 +294,9 @@ class Watch(Protocol):
 
     def close(self) -> None:
         """Pass on what is left; it may be used again afterwards."""
+
+    async def aclose(self) -> None:
+        """`close`, without holding up the event loop."""
 
 
 class Gateway(Protocol):

@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from contextvars import ContextVar
 from functools import wraps
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from promptctl.log.encoding import Fields, encode, redacted, well_formed
@@ -80,7 +81,12 @@ def emitter_of(told: Told, given: object) -> Emitter | None:
     Raises what `wanted_telemetry` raises.
     """
     wanted = wanted_telemetry(given, told.environ, told.warn)
-    return None if wanted is None else Emitter(wanted, told)
+    if wanted is None:
+        return None
+    emitter = Emitter(wanted, told)
+    if given is not None:  # a service had rather wait now than at its first call
+        emitter.load()
+    return emitter
 
 
 class Emitter:
@@ -180,6 +186,12 @@ class Emitter:
         if made is not None and (problem := made.close()) is not None:
             self._told.warn(problem)
 
+    async def aclose(self) -> None:
+        """`close`, on a thread."""
+        import asyncio
+
+        await asyncio.to_thread(self.close)
+
     def _instruments(self) -> Instruments:
         """Return the instruments of this process: a forked child shares no connection with its parent."""
         made = self._made
@@ -198,6 +210,10 @@ class Emitter:
         from promptctl.telemetry.instruments import Instruments
 
         return Instruments()
+
+    def load(self) -> None:
+        """Import OpenTelemetry, which takes up to 0.3 s."""
+        import_module(f"promptctl.telemetry.{'exporting' if self._wanted.exports else 'instruments'}")
 
 
 class _WatchedLane:

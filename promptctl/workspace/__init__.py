@@ -178,10 +178,7 @@ class Workspace:
 
     def _waiting(self, instead: str) -> LoopThread:
         """Return the loop's thread, to wait for. Raises `UsageError` in a running loop, which that would stop."""
-        from promptctl.calls.loop import refuse_running_loop
-
-        refuse_running_loop(instead)
-        return self._loop
+        return self._loop.unless_one_runs(instead)
 
     def preload(self, *refs: str) -> None:
         """Make ready for calls of these refs: resolve and compile them, import what asks their models.
@@ -511,6 +508,8 @@ class Workspace:
         """`close`, for a workspace used with `arun` and `astream` in the running event loop."""
         if self.context.has_made("gateway"):
             await self.context.gateway.close()
+        if self.context.telemetry is not None:
+            await self.context.telemetry.aclose()
         self.close()
 
     def __enter__(self) -> Workspace:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
 from promptctl import Execution, Telemetry, Workspace, open_workspace
-from promptctl.errors import InvalidOutput, PromptctlError, RateLimited
+from promptctl.errors import BudgetReached, InvalidOutput, PromptctlError, RateLimited
 from promptctl.telemetry import names
 from tests.openai_server import OpenAIServer, chunks, failure, reply, tool_call, usage
-from tests.telemetry.conftest import Application
+from tests.telemetry.conftest import SETTINGS, Application
 
 WAYS = ("run", "arun", "stream", "astream")
 HELLO = {"name": "Ada"}
@@ -268,10 +269,58 @@ def test_feedback_is_an_event_of_its_calls_span(
     }
 
 
-def test_a_price_that_is_unknown_is_said(workspace: Workspace, running: OpenAIServer, application: Application) -> None:
-    workspace.run("greet", HELLO, model="openai/nobody-knows-it", parameters={})
+def test_a_price_that_is_unknown_is_said(root: Path, running: OpenAIServer, application: Application) -> None:
+    (root / "promptctl.yaml").write_text(SETTINGS.format(url=running.url).partition("prices:")[0])
+    with open_workspace(root, {}, telemetry=True) as workspace:
+        workspace.run("greet", HELLO, model="openai/nobody-knows-it")
     told = dict(application.spans[0].attributes or {})
-    assert told["promptctl.cost.priced"] is True  # the rule prices all of openai/*
+    assert told["promptctl.cost.priced"] is False
+    assert "promptctl.cost.amount" not in told
+    points = application.points()
+    assert points["promptctl.client.unpriced"][0].value == 1
+    assert "promptctl.client.cost" not in points
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_a_budget_stops_is_a_span_with_an_error_and_no_measurement(
+    root: Path, running: OpenAIServer, application: Application, way: str
+) -> None:
+    with (root / "promptctl.yaml").open("a") as file:
+        file.write("budgets:\n  - {name: tiny, limit: {usd: 0.000001}}\n")
+    with open_workspace(root, {}, telemetry=True) as workspace, pytest.raises(BudgetReached):
+        asked(workspace, way)
+    [span] = application.spans
+    told = dict(span.attributes or {})
+    assert (told["error.type"], told["promptctl.call.status"]) == ("BudgetReached", "blocked")
+    assert span.name == "chat gpt-4o-mini"
+    assert span.status.status_code is StatusCode.ERROR
+    assert not {name for name in told if ".usage." in name or ".cost." in name}
+    assert application.points() == {}
+
+
+def test_a_fallback_is_a_call_of_its_own_below_the_same_span(
+    workspace: Workspace, running: OpenAIServer, application: Application
+) -> None:
+    running.script(failure(500), failure(500), reply("Hello"))
+    with application.tracer.start_as_current_span("request") as request:
+        workspace.run("greet", HELLO, fallbacks=["openai/gpt-4o"])
+    told = [dict(span.attributes or {}) for span in application.spans]
+    assert [each["gen_ai.request.model"] for each in told] == ["gpt-4o-mini", "gpt-4o-mini", "gpt-4o"]
+    assert len({each["promptctl.call.id"] for each in told}) == 2
+    assert {span.parent and span.parent.span_id for span in application.spans} == {request.get_span_context().span_id}
+
+
+def test_many_threads_keep_their_own_parents(
+    workspace: Workspace, running: OpenAIServer, application: Application
+) -> None:
+    def ask(number: int) -> tuple[int, str]:
+        with application.tracer.start_as_current_span(f"request {number}") as request:
+            return request.get_span_context().span_id, workspace.run("greet", HELLO).id
+
+    with ThreadPoolExecutor(8) as pool:
+        expected = {execution: parent for parent, execution in pool.map(ask, range(16))}
+    found = {(span.attributes or {})["promptctl.execution.id"]: span.parent for span in application.spans}
+    assert {execution: parent and parent.span_id for execution, parent in found.items()} == expected
 
 
 def test_nothing_that_telemetry_does_fails_a_call(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -87,6 +88,16 @@ def test_explanations_and_comments_go_out_if_content_is_wanted(root: Path, colle
         workspace.feedback(found.id, score=1, comment="kind")
     [event] = collector.events
     assert attributes(event)["gen_ai.evaluation.explanation"] == "kind"
+
+
+def test_a_workspace_that_is_closed_in_a_loop_sends_what_is_left(root: Path, collector: Collector) -> None:
+    async def ask() -> None:
+        async with open_workspace(root) as workspace:
+            workspace.preload("greet")
+            await workspace.arun("greet", {"name": "Ada"}, model="echo/echo")
+
+    asyncio.run(ask())
+    assert len(collector.spans) == 1
 
 
 def test_a_signal_can_be_left_out(root: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
