@@ -36,7 +36,7 @@ from promptctl import __version__
 from promptctl.telemetry.facts import Attributes
 from promptctl.telemetry.instruments import Asked, Instruments
 
-_EXIT_S = 0.9
+_EXIT_S = 0.8
 _LOGGERS = (
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "opentelemetry.exporter.otlp.proto.http.metric_exporter",
