@@ -18,8 +18,8 @@ from promptctl.statistics.paired import mcnemar
 
 _PARTS: Sequence[Callable[[EvaluationRow], str]] = (
     lambda row: row.prompt,
-    lambda row: row.model,
     lambda row: short_version(row),
+    lambda row: row.model,
     lambda row: ", ".join(f"{name}: {as_text(value)}" for name, value in sorted(row.spec.parameters.items())),
     lambda row: f"@{row.label}" if row.label else "",
     lambda row: row.spec.judge or "",

@@ -38,8 +38,8 @@ def html_page(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
     # The same cases asked of several prompts stand side by side too.
     groups = [(each.row.spec.dataset,) if len(datasets) == 1 else _group(each) for each in evaluations]
     cases, left_out = cases_of(log, evaluations, groups=groups)
-    about = "1 evaluation" if len(evaluations) == 1 else f"{len(evaluations)} evaluations"
-    about += "".join(f" · {each.row.started_at[:16].replace('T', ' ')} UTC" for each in evaluations[:1])
+    about = "evaluated" if len(evaluations) == 1 else f"{len(evaluations)} evaluations"
+    about += "".join(f" on {each.row.started_at[:16].replace('T', ' ')} UTC" for each in evaluations[:1])
     if left_out:
         about += f" · {left_out:,} results are left out of this page; -o results.jsonl has all"
     names = names_of([each.row for each in evaluations], groups)

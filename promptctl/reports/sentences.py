@@ -85,6 +85,8 @@ def _side_by_side(evaluations: Sequence[Evaluation], names: Sequence[str]) -> st
     total = max(map(_total, evaluations))
     of = f"{most} of {count(total, 'case')}"
     if len(first) == len(ranked):
+        if len(first) > _MOST_NAMED:
+            return f"All {len(first)} pass {of} each."
         return f"{_joined(first)} pass {of} each."
     lead = f"{first[0]} passes most: {of}" if len(first) == 1 else f"{_joined(first)} pass most: {of} each"
     rest = [(name, each.totals.passed) for each, name in ranked[len(first) :]]

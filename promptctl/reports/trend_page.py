@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,13 @@ from promptctl.evaluations.evaluation import Evaluation, load
 from promptctl.evaluations.trend import Trend, TrendRow
 from promptctl.files.writing import replace_output
 from promptctl.labels.chains import history
-from promptctl.labels.tags import LabelEvent, LabelName
+from promptctl.labels.tags import LabelEvent, LabelName, version_number
 from promptctl.log.store import Store
 from promptctl.reports.html import cases_of, columns_of
 from promptctl.reports.offline_page import offline_page
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.sentences import of_trend
+from promptctl.reports.wording import count
 from promptctl.versions.former_ids import former_ids
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def trend_page(
 ) -> Iterator[str]:
     """Yield the page; `evaluations` are those of the trend's rows."""
     cases, left_out = cases_of(log, evaluations)
-    about = f"{len(trend.rows)} versions on {trend.dataset} with {trend.model}"
+    about = count(len(trend.rows), "version")
     if left_out:
         about += f" · {left_out:,} results are left out of this page"
     if any(not row.has_same_cases for row in trend.rows):
@@ -85,7 +86,6 @@ def trend_page(
         for number, row in enumerate(trend.rows)
         if row in trend.line
     ]
-    versions = {f"v{row.version}": _name(row) for row in trend.rows if row.version is not None}
     last = list({event.label: event for event in moves}.values())
     opening = of_trend(trend)
     yield from offline_page(
@@ -97,7 +97,7 @@ def trend_page(
             "columns": columns_of([*names.values()]),
             "cases": list(cases.values()),
             "trend": points,
-            "moves": [_move(event, versions) | {"is_now": event in last} for event in moves if event.is_live],
+            "moves": [{"is_now": event in last} | _move(event, trend.line, names) for event in moves if event.is_live],
         }
     )
 
@@ -106,10 +106,13 @@ def _name(row: TrendRow) -> str:
     return row.version_display.partition(" (")[0] + ("" if row.has_same_cases else " *")
 
 
-def _move(event: LabelEvent, versions: dict[str, str]) -> dict[str, Any]:
+def _move(event: LabelEvent, line: Sequence[TrendRow], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return a move at its version; if that was not evaluated, at the last one before it, else at the first."""
+    number = version_number(event.version) or 0
+    at = next((row for row in reversed(line) if (row.version or 0) <= number), line[0])
     told = f"{event.label} moved to {event.version} on {event.date:%Y-%m-%d} by {event.actor.partition(' <')[0]}"
     return {
-        "label": event.label,
-        "version": versions.get(event.version, event.version),
+        "label": event.label if at.version == number else f"{event.label} ({event.version})",
+        "version": names[at.evaluation],
         "text": told + (f": {event.reason}" if event.reason else ""),
     }

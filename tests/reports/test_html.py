@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ import pytest
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.request import Limits
 from promptctl.reports import html
+from promptctl.reports.columns import names_of
 from promptctl.reports.files import write_report
+from promptctl.reports.sentences import of_evaluations
 from tests.browser import Browser, Opened
 from tests.evaluation_lab import Lab, answering
-from tests.openai_server import OpenAIServer, reply
+from tests.openai_server import OpenAIServer, failure, reply
 from tests.reports.conftest import FORGED, Write, evaluate_mixed
 
 
@@ -235,13 +238,14 @@ def test_the_keyboard_alone_opens_a_case_and_copies_from_it(pages: Pages, browse
         page.keyboard.press("Enter")
         page.wait_for_selector(".detail")
         assert page.url.endswith("#status=failed&case=wrong")
-        copied = []
+        page.evaluate("navigator.clipboard.writeText('nothing yet')")
+        copied = ["nothing yet"]
         for _ in range(5):
             page.keyboard.press("Tab")
             page.keyboard.press("Enter")
-            page.wait_for_function("document.activeElement.textContent === 'Copied'")
-            copied.append(page.evaluate("navigator.clipboard.readText()"))
-        id_, link, show, replied, log = copied
+            texts = (page.evaluate("navigator.clipboard.readText()") for _ in range(2_000))
+            copied.append(next(text for text in texts if text != copied[-1]))
+        _, id_, link, show, replied, log = copied
         assert (id_, replied) == ("wrong", "wrong as it is")
         assert link.endswith("mixed.html#case=wrong")
         assert re.fullmatch(r"promptctl results show \w{8} --case wrong", show)
@@ -306,3 +310,35 @@ def test_models_stand_side_by_side(pages: Pages, browser: Browser) -> None:
         page.click("#view button[value=marks]")
         names = [mark.get_attribute("aria-label") for mark in page.locator(".square").all()]
         assert (names, page.url.partition("#")[2]) == (["failed", "passed"], "status=differ&view=marks")
+
+
+def test_versions_are_named_by_what_tells_them_apart(lab: Lab) -> None:
+    lab.many(2)
+    by_models = lab.evaluate(models=("local/a", "echo/echo"))
+    rows = [each.row for each in by_models]
+    assert names_of(rows, ["x", "x"]) == ["local/a", "echo/echo"]
+    assert names_of(rows, ["x", "y"]) == ["", ""], "each stands alone"
+    again = lab.one(models=("local/a",)).row
+    assert names_of([rows[0], replace(again, started_at=rows[0].started_at)], ["x", "x"]) == [
+        rows[0].id[-8:],
+        again.id[-8:],
+    ]
+    hotter = replace(again, spec=replace(again.spec, parameters={"temperature": 1}))
+    assert names_of([rows[0], hotter], ["x", "x"]) == ["", "temperature: 1"]
+
+
+def test_the_first_sentence_says_how_all_of_them_did(lab: Lab) -> None:
+    assert of_evaluations([]) == ("incomplete", "Nothing was evaluated.", ())
+    lab.many(4)
+    lab.server.default = answering({"c1": "no", "c2": "no"})
+    (found,) = lab.evaluate(min_pass=0.5)
+    assert of_evaluations([found]) == ("passed", "2 of 4 cases passed; 50% were asked for.", ())
+    assert found.verdict == "passed"
+    lab.server.default = answering({"c1": failure(400), "c2": failure(400)})
+    (found,) = lab.evaluate(replies="refresh")
+    assert of_evaluations([found]) == ("incomplete", "2 of 4 cases passed; 2 could not be graded.", ())
+    lab.server.default = answering({})
+    found = lab.evaluate(models=tuple(f"local/{name}" for name in "abcd"))
+    names = list("abcd")
+    assert of_evaluations(found[:2], names[:2]).sentence == "a and b pass 4 of 4 cases each."
+    assert of_evaluations(found, names).sentence == "All 4 pass 4 of 4 cases each."

@@ -78,17 +78,18 @@ function interval(counts) {
 // Versions from left to right: the rate of each as a point on its interval, and the labels that were moved to it below.
 function versions(points, moves) {
   if (points.length < 2) return null;
-  const columns = points.map((point) => {
+  const columns = points.map((point, at) => {
     const about = [`${point.version}: ${percent(point.pass_rate)} passed`, isKnown(point.passed) ? `${count(point.passed)} of ${count(point.cases)} cases` : null,
       isKnown(point.low) ? `95% interval ${percent(point.low)} to ${percent(point.high)}` : null, point.change ? `${CHANGES[point.change]}` : null,
       ...moves.filter((move) => move.version === point.version).map((move) => move.text)].filter(Boolean).join(", ");
     const range = isKnown(point.low) ? el("span", { class: "range", style: `bottom: ${100 * point.low}%; height: ${100 * (point.high - point.low)}%` }) : null;
-    const dot = isKnown(point.pass_rate) ? el("span", { class: `point ${point.change || ""}`, style: `bottom: ${100 * point.pass_rate}%` }, el("small", {}, percent(point.pass_rate))) : null;
+    const isNamed = points.length <= 8 || at === 0 || at === points.length - 1 || ["better", "worse"].includes(point.change);
+    const dot = isKnown(point.pass_rate) ? el("span", { class: `point ${point.change || ""} ${isNamed ? "" : "quiet"}`, style: `bottom: ${100 * point.pass_rate}%` }, el("small", {}, percent(point.pass_rate))) : null;
     const plot = el("span", { class: "plot" }, range, dot);
     const told = [el("b", {}, point.version), point.change && point.change !== "noise" ? el("span", { class: `tag ${point.change}` }, point.change) : null];
-    const at = isKnown(point.evaluation_index) ? filterButton([plot, ...told], { in: String(point.evaluation_index) }, `${about}. Show its cases`, "version")
+    const node = isKnown(point.evaluation_index) ? filterButton([plot, ...told], { in: String(point.evaluation_index) }, `${about}. Show its cases`, "version")
       : el("div", { class: "version", title: about }, plot, told);
-    return el("li", {}, at, moves.filter((move) => move.version === point.version).map((move) => el("span", { class: `move ${move.is_now ? "now" : ""}`, title: move.text }, `▲ ${move.label}`)));
+    return el("li", {}, node, moves.filter((move) => move.version === point.version).map((move) => el("span", { class: `move ${move.is_now ? "now" : ""}`, title: move.text }, `▲ ${move.label}`)));
   });
   const shares = [1, 0.5, 0].map((share) => el("span", {}, percent(share)));
   const told = moves.slice(-8).reverse().map((move) => el("li", {}, move.text));

@@ -18,7 +18,7 @@ function partsOf(evaluation) {
 
 // What holds for all evaluations is said once, at the top.
 const common = data.evaluations.length > 1 ? partsOf(data.evaluations[0]).filter((part) => data.evaluations.every((each) => partsOf(each).includes(part))) : [];
-const about = (evaluation, name) => partsOf(evaluation).filter((part) => !common.includes(part) && part !== name).map((part) => el("span", {}, part));
+const about = (evaluation, name) => partsOf(evaluation).filter((part) => !common.includes(part) && !name?.split(" · ").includes(part)).map((part) => el("span", {}, part));
 
 // What was spent; replies without a price are said to be so, and are not free.
 function cost(evaluation) {
@@ -40,7 +40,7 @@ function within(evaluation) {
 }
 
 function tiles(evaluation) {
-  const left = evaluation.never_run ? [tile(notRun(evaluation), count(evaluation.never_run))] : [];
+  const left = evaluation.never_run ? [tile(notRun(evaluation), count(evaluation.never_run), STOPPED[evaluation.stopped])] : [];
   const repeats = evaluation.repeats > 1 ? [tile(`pass@${evaluation.repeats}`, percent(evaluation.pass_at_k), "pass at least once"), tile(`pass^${evaluation.repeats}`, percent(evaluation.pass_hat_k), "pass every time"),
     tile("flaky", leading(evaluation.flaky.length, "", { status: "differ" }))] : [];
   const expected = [["expected failures", evaluation.xfailed, "xfailed"], ["passed unexpectedly", evaluation.xpassed, "xpassed"]].filter(([, ids]) => ids?.length)
@@ -57,6 +57,9 @@ function only(evaluation) {
       el("p", { class: "meta" }, within(evaluation)), el("p", { class: "meta parts" }, about(evaluation))),
     tiles(evaluation));
 }
+
+const STOPPED = { interrupted: "it was interrupted", "fail-fast": "it ended at the first failure", "max-cost": "the most it may cost was reached", budget: "a budget was spent", refused: "the provider refused",
+  log: "the log could not be written", decided: "they could change nothing" };
 
 // Cases without a result: once it was decided, nobody asked for them.
 function notRun(evaluation) {
@@ -83,7 +86,7 @@ function oneOfMany(evaluation, index) {
   return el("article", { class: `run ${evaluation.verdict}` },
     el("div", { class: "name" }, el("h2", {}, name), el("p", { class: "meta parts" }, about(evaluation, name), isKnown(evaluation.score) ? el("span", {}, `mean score ${score(evaluation.score)}`) : null), beside(evaluation, at)),
     el("div", { class: "bar" }, rateBar(evaluation), interval(evaluation)),
-    el("p", { class: "number" }, percent(evaluation.pass_rate), el("small", {}, leading(evaluation.passed, `of ${count(evaluation.expected_cases ?? evaluation.cases)}`, { ...inIt, status: "passed" }))),
+    el("p", { class: "number" }, percent(evaluation.pass_rate), el("small", {}, leading(evaluation.passed, `of ${count(evaluation.cases + evaluation.never_run)}`, { ...inIt, status: "passed" }))),
     el("p", { class: "meta wrong" }, wrong.filter(Boolean)),
     measured("full_cost_nano_usd", priced, evaluation.full_cost_nano_usd > evaluation.cost_nano_usd ? `${money(evaluation.cost_nano_usd)} now, the rest reused` : answered(evaluation) ? `for ${replies(answered(evaluation))}` : ""),
     measured("p50_latency_ms", isKnown(evaluation.p50_latency_ms) ? time(evaluation.p50_latency_ms) : "-", isKnown(evaluation.p50_latency_ms) ? "half within" : "not timed"));
@@ -94,7 +97,8 @@ function parts(title, found, change) {
   const rows = Object.entries(found).sort(([, one], [, other]) => one.pass_rate - other.pass_rate).slice(0, 12).map(([name, counts]) =>
     filterButton([el("span", { class: "name" }, name), el("span", { class: "track" }, rateBar(counts)), el("span", { class: "value" }, `${count(counts.passed)} of ${count(counts.cases)}`)],
       change(name, counts), `${name}: ${count(counts.passed)} of ${count(counts.cases)} passed`, "row"));
-  return rows.length ? figure(title, null, el("div", { class: "rows" }, walked(rows))) : null;
+  const isGood = Object.values(found).every((counts) => counts.passed === counts.cases);
+  return rows.length ? figure(title, isGood ? "none" : null, el("div", { class: "rows" }, walked(rows))) : null;
 }
 
 function chartNodes() {
@@ -111,21 +115,29 @@ function chartNodes() {
   return [...byVersion, ...metrics.map((name) => bars(`Mean ${name}`, named((each) => each.metrics?.[name]), score, 1))];
 }
 
-// Cards in up to three columns of about the same height, so that they leave no hole.
+// Cards in up to three columns of about the same height: in as many as leave the smallest hole.
 function inColumns(figures) {
-  const columns = [...Array(Math.min(3, figures.length))].map(() => ({ height: 0, node: el("div", {}) }));
-  for (const each of figures) {
-    const shortest = columns.reduce((one, other) => other.height < one.height ? other : one);
-    shortest.height += each.querySelectorAll(".row").length * 28 + (each.querySelector(".histogram") ? 170 : 60);
-    shortest.node.append(each);
-  }
-  return el("div", { class: `columns of-${columns.length}` }, columns.map(({ node }) => node));
+  const heights = figures.map((each) => each.querySelectorAll(".row").length * 28 + (each.querySelector(".histogram") ? 170 : 60));
+  const [best] = [3, 2, 1].filter((number) => number <= figures.length).map((number) => {
+    const columns = [...Array(number)].map(() => ({ height: 0, cards: [] }));
+    figures.forEach((each, at) => {
+      const shortest = columns.reduce((one, other) => other.height < one.height ? other : one);
+      shortest.height += heights[at];
+      shortest.cards.push(each);
+    });
+    const tallest = Math.max(...columns.map(({ height }) => height)), filled = heights.reduce((sum, height) => sum + height, 0);
+    return { columns, loss: 1 - filled / (number * tallest) + 0.15 * (number < 3 && figures.length > 3) + 0.3 * (number === 1) };
+  }).sort((one, other) => one.loss - other.loss);
+  return best ? el("div", { class: `columns of-${best.columns.length}` }, best.columns.map(({ cards }) => el("div", {}, cards))) : null;
 }
 
 function show() {
   const found = cases.filter(isWanted).sort(ORDERS[wanted.order][1]), some = found.slice(0, shown);
   const none = el("p", { class: "meta nothing" }, cases.length ? "No case is like that." : "No case has been run yet.");
   byId("cases").replaceChildren(...!found.length ? [none] : isMatrix ? [matrixNode(some)] : some.map(caseNode));
+  // Of versions the newest are seen first, which stand last.
+  const box = byId("cases").querySelector(".wide");
+  if (data.moves && box) box.scrollLeft = box.scrollWidth;
   byId("count").textContent = found.length === cases.length ? `${count(cases.length)} cases` : `${count(found.length)} of ${count(cases.length)} cases`;
   byId("more").hidden = found.length <= shown;
   byId("more").textContent = `Show ${count(Math.min(PAGE, found.length - shown))} more of ${count(found.length)}`;
@@ -161,9 +173,10 @@ function start() {
   if (data.review) byId("verdicts").before(...reviewNodes(data.review));
   // Both sides of a comparison stand in its row already; of a trend the newest version comes first, below its chart.
   const listed = data.evaluations.length === 1 ? [only(data.evaluations[0])] : data.evaluations.map((each, at) => each.side ? null : oneOfMany(each, at)).filter(Boolean);
-  byId("verdicts").append(...data.moves ? listed.reverse() : listed);
+  const isLong = data.moves && listed.length > 6;
+  put(byId("verdicts"), {}, [data.moves ? el("details", isLong ? {} : { open: "" }, el("summary", {}, `Numbers of ${count(listed.length)} versions`), listed.reverse()) : listed]);
   const charts = chartNodes().filter(Boolean);
-  byId("charts").append(...charts.filter((each) => each.querySelector(".versions")), inColumns(charts.filter((each) => !each.querySelector(".versions"))));
+  put(byId("charts"), {}, [charts.filter((each) => each.querySelector(".versions")), inColumns(charts.filter((each) => !each.querySelector(".versions")))]);
   if (data.moves) byId("verdicts").before(byId("charts"));
   for (const id of ["verdicts", "charts"]) byId(id).hidden = !byId(id).children.length;
   const of = (status) => cases.filter((item) => isOfStatus(item, status)).length;
