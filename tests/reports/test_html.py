@@ -338,7 +338,7 @@ def test_the_first_sentence_says_how_all_of_them_did(lab: Lab) -> None:
     (found,) = lab.evaluate(replies="refresh")
     assert of_evaluations([found]) == ("incomplete", "2 of 4 cases passed; 2 could not be graded.", ())
     lab.server.default = answering({})
-    found = lab.evaluate(models=tuple(f"local/{name}" for name in "abcd"))
+    made = lab.evaluate(models=tuple(f"local/{name}" for name in "abcd"))
     names = list("abcd")
-    assert of_evaluations(found[:2], names[:2]).sentence == "a and b pass 4 of 4 cases each."
-    assert of_evaluations(found, names).sentence == "All 4 pass 4 of 4 cases each."
+    assert of_evaluations(made[:2], names[:2]).sentence == "a and b pass 4 of 4 cases each."
+    assert of_evaluations(made, names).sentence == "All 4 pass 4 of 4 cases each."
