@@ -127,7 +127,7 @@ def showcase(folder: Path) -> Iterator[Workspace]:
 def promptctl(folder: Path, *arguments: str, at: datetime | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command in the workspace, as of a time if that matters for Git."""
     command = [sys.executable, "-m", "promptctl", *arguments]
-    return subprocess.run(command, cwd=folder, env=_environ(at), capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=folder, env=environment(at), capture_output=True, text=True, check=False)
 
 
 def _make_files(folder: Path, url: str) -> None:
@@ -157,10 +157,10 @@ def _commit(folder: Path, at: datetime, subject: str) -> None:
 
 
 def _git(folder: Path, at: datetime, *arguments: str) -> None:
-    subprocess.run(["git", *arguments], cwd=folder, env=_environ(at), check=True)
+    subprocess.run(["git", *arguments], cwd=folder, env=environment(at), check=True)
 
 
-def _environ(at: datetime | None) -> dict[str, str]:
+def environment(at: datetime | None) -> dict[str, str]:
     name, address = AUTHOR
     people = {
         f"GIT_{who}_{what}": value
