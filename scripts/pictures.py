@@ -17,29 +17,35 @@ import subprocess
 import sys
 import tempfile
 import termios
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from scripts.showcase import ROOT, environment, showcase
+from scripts.showcase import CHAT, ROOT, environment, promptctl, showcase
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 FOLDER = ROOT / "docs/pictures"
 COLUMNS = 100
 TERMINALS: Mapping[str, str] = {
     "standing": "promptctl",
-    "eval": "promptctl eval chat-assistant --against @production",
-    "blame": "promptctl blame chat-assistant@production",
+    "eval": f"promptctl eval {CHAT} --against @production",
+    "blame": f"promptctl blame {CHAT}@production",
 }
-_THEME = TerminalTheme(
-    (20, 23, 28),
-    (225, 228, 234),
-    [(70, 78, 90), (255, 123, 128), (90, 209, 154), (247, 185, 85), (143, 168, 255), (208, 152, 255), (94, 206, 214), (225, 228, 234)],
-    [(138, 147, 161), (255, 148, 152), (120, 222, 176), (255, 205, 120), (170, 190, 255), (222, 178, 255), (130, 224, 230), (255, 255, 255)],
-)  # fmt: skip
+# The command that writes a page, and how much of it is drawn: the height in pixels of a window 1280 wide.
+PAGES: Mapping[str, tuple[tuple[str, ...], int]] = {
+    "dashboard": (("dashboard",), 1000),
+    "matrix": (("eval", CHAT, "github/feedback-issue", "-m", "sample/careful", "-m", "sample/quick"), 1000),
+    "comparison": (("eval", CHAT, "--against", "@production"), 900),
+}
+_COLOURS = "464e5a ff7b80 5ad19a f7b955 8fa8ff d098ff 5eced6 e1e4ea 8a93a1 ff9498 78deb0 ffcd78 aabeff deb2ff 82e0e6 ffffff"
+_ANSI = [(int(each[:2], 16), int(each[2:4], 16), int(each[4:], 16)) for each in _COLOURS.split()]
+_THEME = TerminalTheme((20, 23, 28), (225, 228, 234), _ANSI[:8], _ANSI[8:])
 _VARYING = (
     (re.compile(r"\b[0-9a-f]{7,}(?:-[0-9a-f]{4,})*\b"), "ID"),
     (re.compile(r"\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun)\w*\b"), "DAY"),
@@ -84,7 +90,7 @@ def shown_on_terminal(folder: Path, command: str) -> str:
 
 def draw_terminal(command: str, shown: str) -> str:
     """Return an SVG of a terminal in which a command was typed."""
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=COLUMNS, file=nowhere, force_terminal=True, color_system="truecolor")
         console.print(Text.assemble(("$ ", "bold blue"), (command, "bold")))
         console.print(Text.from_ansi(shown))
@@ -92,7 +98,36 @@ def draw_terminal(command: str, shown: str) -> str:
     return re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL).replace("Fira Code, monospace", "monospace")
 
 
-if __name__ == "__main__":
-    for name, command in TERMINALS.items():
-        shown = shown_on_terminal(Path("/tmp/lead/show"), command)
-        Path(f"/tmp/lead/{name}.svg").write_text(draw_terminal(command, shown))
+def shown_on_page(page: Page) -> str:
+    """Return what a page shows above the end of the window."""
+    found: str = page.evaluate(_WORDS)
+    return found
+
+
+def draw(wanted: Mapping[str, str] | None, keep: Callable[[str, bytes, str], None]) -> None:
+    """Make the workspace and draw pictures; `keep` is given each one's file name, its bytes and what it says."""
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary, "lumen-notes")
+        folder.mkdir()
+        with showcase(folder):
+            for name, command in TERMINALS.items():
+                shown = shown_on_terminal(folder, command).replace(str(folder), "~/lumen-notes")
+                keep(f"{name}.svg", draw_terminal(command, shown).encode(), words_of(shown))
+            pages = {}
+            for name, (words, height) in PAGES.items():
+                pages[name] = (Path(temporary, f"{name}.html"), height)
+                promptctl(folder, *words, "-o", str(pages[name][0]))
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=_chromium(), args=["--no-sandbox"])
+            for name, (file, height) in pages.items():
+                for scheme in ("light", "dark"):
+                    context = browser.new_context(
+                        viewport={"width": 1280, "height": height}, color_scheme=scheme, device_scale_factor=1.5
+                    )
+                    page = context.new_page()
+                    page.goto(file.as_uri())
+                    keep(f"{name}-{scheme}.png", page.screenshot(), words_of(page.inner_text("body")))
+                    context.close()
+            browser.close()

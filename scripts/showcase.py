@@ -64,11 +64,11 @@ class Edit:
 
 @dataclass(frozen=True)
 class Move:
-    """A label that is set, or rolled back if it names no version."""
+    """A move of `production`."""
 
     days_ago: float
     prompt: str
-    version: int | None
+    version: int
     reason: str
 
 
@@ -80,10 +80,9 @@ EVENTS: tuple[Edit | Move, ...] = (
     Move(54, FEEDBACK, 1, "First version"),
     Edit(38, PROMPT, _FIRST, _BRIEF, "Keep answers short"),
     Move(36, CHAT, 2, "Shorter answers, and no case that passed fails now"),
-    Edit(13, PROMPT, _BRIEF, _LONG, "Let the assistant say how sure it is"),
-    Move(11, CHAT, 3, "People asked how sure it is"),
-    Move(8.5, CHAT, None, "Answers are longer, and more of them are cut off"),
-    Edit(2, PROMPT, _LONG, _BRIEF.replace("five", "four"), "Keep answers at four sentences"),
+    Edit(6, PROMPT, _BRIEF, _LONG, "Let the assistant say how sure it is"),
+    Move(4.5, CHAT, 3, "People asked how sure it is"),
+    Edit(0.5, PROMPT, _LONG, _BRIEF.replace("five", "four"), "Keep answers at four sentences"),
 )
 
 
@@ -146,8 +145,7 @@ def _make(folder: Path, at: datetime, event: Edit | Move) -> None:
         _commit(folder, at, event.subject)
         return
     name = f"{event.prompt}@production"
-    words = ["rollback", name] if event.version is None else ["set", name, f"v{event.version}"]
-    done = promptctl(folder, "label", *words, "--reason", event.reason, at=at)
+    done = promptctl(folder, "label", "set", name, f"v{event.version}", "--reason", event.reason, at=at)
     assert done.returncode == 0, done.stderr
 
 
@@ -226,11 +224,8 @@ def _versions(workspace: Workspace, prompt: str) -> dict[int, PromptAtVersion]:
 
 def _live(prompt: str, days_ago: float) -> int | None:
     """Return the version that `production` named then; None before there was one."""
-    moves = [
-        event for event in EVENTS if isinstance(event, Move) and event.prompt == prompt and event.days_ago >= days_ago
-    ]
-    numbers = [move.version for move in moves]
-    return (numbers[-1] if numbers[-1] is not None else numbers[-3]) if numbers else None
+    moves = [each for each in EVENTS if isinstance(each, Move) and each.prompt == prompt and each.days_ago >= days_ago]
+    return moves[-1].version if moves else None
 
 
 def _calls(
