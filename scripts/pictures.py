@@ -12,14 +12,16 @@ import fcntl
 import os
 import pty
 import re
+import shutil
 import struct
 import subprocess
 import sys
 import tempfile
 import termios
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
@@ -28,7 +30,7 @@ from rich.text import Text
 from scripts.showcase import CHAT, ROOT, environment, promptctl, showcase
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser
 
 FOLDER = ROOT / "docs/pictures"
 COLUMNS = 100
@@ -37,13 +39,16 @@ TERMINALS: Mapping[str, str] = {
     "eval": f"promptctl eval {CHAT} --against @production",
     "blame": f"promptctl blame {CHAT}@production",
 }
-# The command that writes a page, and how much of it is drawn: the height in pixels of a window 1280 wide.
-PAGES: Mapping[str, tuple[tuple[str, ...], int]] = {
-    "dashboard": (("dashboard",), 1000),
-    "matrix": (("eval", CHAT, "github/feedback-issue", "-m", "sample/careful", "-m", "sample/quick"), 1000),
-    "comparison": (("eval", CHAT, "--against", "@production"), 900),
+PAGES: Mapping[str, Sequence[str]] = {
+    "dashboard": ("dashboard",),
+    "matrix": ("eval", CHAT, "github/feedback-issue", "-m", "sample/careful", "-m", "sample/quick"),
+    "comparison": ("eval", CHAT, "--against", "@production"),
 }
-_COLOURS = "464e5a ff7b80 5ad19a f7b955 8fa8ff d098ff 5eced6 e1e4ea 8a93a1 ff9498 78deb0 ffcd78 aabeff deb2ff 82e0e6 ffffff"
+PLACES: Mapping[str, str] = {"browse": "/", "browse-prompt": f"/prompt?ref={CHAT}"}
+SCHEMES: Sequence[Literal["light", "dark"]] = ("light", "dark")
+_COLOURS = (
+    "464e5a ff7b80 5ad19a f7b955 8fa8ff d098ff 5eced6 e1e4ea 8a93a1 ff9498 78deb0 ffcd78 aabeff deb2ff 82e0e6 ffffff"
+)
 _ANSI = [(int(each[:2], 16), int(each[2:4], 16), int(each[4:], 16)) for each in _COLOURS.split()]
 _THEME = TerminalTheme((20, 23, 28), (225, 228, 234), _ANSI[:8], _ANSI[8:])
 _VARYING = (
@@ -98,36 +103,70 @@ def draw_terminal(command: str, shown: str) -> str:
     return re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL).replace("Fira Code, monospace", "monospace")
 
 
-def shown_on_page(page: Page) -> str:
-    """Return what a page shows above the end of the window."""
-    found: str = page.evaluate(_WORDS)
-    return found
+class Picture(NamedTuple):
+    """A picture: the name of its file, its bytes, and the words that it shows."""
+
+    name: str
+    data: bytes
+    words: str
 
 
-def draw(wanted: Mapping[str, str] | None, keep: Callable[[str, bytes, str], None]) -> None:
-    """Make the workspace and draw pictures; `keep` is given each one's file name, its bytes and what it says."""
+def pictures() -> Iterator[Picture]:
+    """Make the workspace, and draw all of it that is shown."""
     from playwright.sync_api import sync_playwright
 
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         folder = Path(temporary, "lumen-notes")
         folder.mkdir()
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         with showcase(folder):
             for name, command in TERMINALS.items():
                 shown = shown_on_terminal(folder, command).replace(str(folder), "~/lumen-notes")
-                keep(f"{name}.svg", draw_terminal(command, shown).encode(), words_of(shown))
-            pages = {}
-            for name, (words, height) in PAGES.items():
-                pages[name] = (Path(temporary, f"{name}.html"), height)
-                promptctl(folder, *words, "-o", str(pages[name][0]))
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=_chromium(), args=["--no-sandbox"])
-            for name, (file, height) in pages.items():
-                for scheme in ("light", "dark"):
-                    context = browser.new_context(
-                        viewport={"width": 1280, "height": height}, color_scheme=scheme, device_scale_factor=1.5
-                    )
-                    page = context.new_page()
-                    page.goto(file.as_uri())
-                    keep(f"{name}-{scheme}.png", page.screenshot(), words_of(page.inner_text("body")))
-                    context.close()
-            browser.close()
+                yield Picture(f"{name}.svg", draw_terminal(command, shown).encode(), words_of(shown))
+            for name, words in PAGES.items():
+                file = Path(temporary, f"{name}.html")
+                promptctl(folder, *words, "-o", str(file))
+                yield from _drawn(browser, name, file.as_uri())
+            with browsing(folder) as address:
+                for name, place in PLACES.items():
+                    yield from _drawn(browser, name, address, place)
+        browser.close()
+
+
+def _drawn(browser: Browser, name: str, address: str, place: str = "") -> Iterator[Picture]:
+    for scheme in SCHEMES:
+        context = browser.new_context(
+            viewport={"width": 1280, "height": 960}, color_scheme=scheme, device_scale_factor=1.5, locale="en-US"
+        )
+        page = context.new_page()
+        page.goto(address)
+        if place:
+            page.goto(page.url.split("?")[0].rstrip("/") + place)
+        yield Picture(f"{name}-{scheme}.png", page.screenshot(), words_of(page.inner_text("body")))
+        context.close()
+
+
+@contextmanager
+def browsing(folder: Path) -> Iterator[str]:
+    """Show the workspace on this machine, and give its address."""
+    command = [sys.executable, "-m", "promptctl", "browse", "--no-open"]
+    with subprocess.Popen(
+        command, cwd=folder, env=environment(None), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        said = iter(process.stdout.readline, "")
+        yield next(found[0] for line in said if (found := re.search(r"http://\S+", line)))
+        process.terminate()
+
+
+def main(names: Sequence[str]) -> None:
+    """Write the pictures, or those whose names begin so."""
+    FOLDER.mkdir(exist_ok=True)
+    for each in pictures():
+        if not names or each.name.startswith(tuple(names)):
+            (FOLDER / each.name).write_bytes(each.data)
+            (FOLDER / each.name).with_suffix(".txt").write_text(each.words, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
