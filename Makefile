@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Tests start promptctl many times: its modules are compiled once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test coverage check check-format check-lint check-types check-imports format bench samples docs clean
+.PHONY: demo test coverage check check-format check-lint check-types check-imports format bench samples pictures check-pictures docs clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "promptctl needs Python 3.11 or newer; set PYTHON=… to one" >&2; exit 1; }
@@ -53,6 +53,12 @@ bench: $(VENV)/.ready  ## speed and memory, beside the peers that are installed
 
 samples: $(VENV)/.ready  ## write the recordings of the hand-written sample replies
 	@$(BIN)/python scripts/record_samples.py
+
+pictures: $(VENV)/.ready  ## draw the pictures of the README and docs/; needs Chromium
+	@$(BIN)/python -m scripts.pictures
+
+check-pictures: $(VENV)/.ready  ## fail if a picture would say something else today
+	@$(BIN)/python -m scripts.pictures --check
 
 docs: $(VENV)/.ready  ## write the generated pages of docs/
 	@$(BIN)/python -m promptctl.cli.reference docs/cli.md

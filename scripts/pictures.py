@@ -1,9 +1,9 @@
 """Draw the pictures of the README and the docs: terminals and pages of the workspace that `showcase` makes.
 
-    python -m scripts.pictures [NAME …]
+    python -m scripts.pictures            write docs/pictures/
+    python -m scripts.pictures --check    fail if a picture would say something else today
 
-Writes `docs/pictures/`. Beside each picture stands the text that it shows, without what differs from run to run:
-`tests/test_pictures.py` makes them again and holds that they still say the same.
+Beside each picture stands what it says, without numbers, days and ids, which differ from run to run.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from scripts.showcase import CHAT, ROOT, environment, promptctl, showcase
+from tests.browser import BROWSERS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -45,7 +46,8 @@ PAGES: Mapping[str, Sequence[str]] = {
     "comparison": ("eval", CHAT, "--against", "@production"),
 }
 PLACES: Mapping[str, str] = {"browse": "/", "browse-prompt": f"/prompt?ref={CHAT}"}
-SCHEMES: Sequence[Literal["light", "dark"]] = ("light", "dark")
+# Drawn in the dark as well.
+DARK = ("dashboard", "matrix")
 _COLOURS = (
     "464e5a ff7b80 5ad19a f7b955 8fa8ff d098ff 5eced6 e1e4ea 8a93a1 ff9498 78deb0 ffcd78 aabeff deb2ff 82e0e6 ffffff"
 )
@@ -118,11 +120,15 @@ def pictures() -> Iterator[Picture]:
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         folder = Path(temporary, "lumen-notes")
         folder.mkdir()
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=next(filter(None, map(shutil.which, BROWSERS))), args=["--no-sandbox"]
+        )
         with showcase(folder):
             for name, command in TERMINALS.items():
                 shown = shown_on_terminal(folder, command).replace(str(folder), "~/lumen-notes")
-                yield Picture(f"{name}.svg", draw_terminal(command, shown).encode(), words_of(shown))
+                yield Picture(
+                    f"{name}.svg", draw_terminal(command, shown).encode(), words_of(Text.from_ansi(shown).plain)
+                )
             for name, words in PAGES.items():
                 file = Path(temporary, f"{name}.html")
                 promptctl(folder, *words, "-o", str(file))
@@ -134,15 +140,19 @@ def pictures() -> Iterator[Picture]:
 
 
 def _drawn(browser: Browser, name: str, address: str, place: str = "") -> Iterator[Picture]:
-    for scheme in SCHEMES:
+    schemes: Sequence[Literal["light", "dark"]] = ("light", "dark") if name in DARK else ("light",)
+    for scheme in schemes:
         context = browser.new_context(
             viewport={"width": 1280, "height": 960}, color_scheme=scheme, device_scale_factor=1.5, locale="en-US"
         )
         page = context.new_page()
         page.goto(address)
         if place:
-            page.goto(page.url.split("?")[0].rstrip("/") + place)
-        yield Picture(f"{name}-{scheme}.png", page.screenshot(), words_of(page.inner_text("body")))
+            page.wait_for_url(lambda url: "token=" not in url)
+            page.goto(page.url.rstrip("/") + place)
+        yield Picture(
+            f"{name}{'-dark' if scheme == 'dark' else ''}.png", page.screenshot(), words_of(page.inner_text("body"))
+        )
         context.close()
 
 
@@ -159,14 +169,21 @@ def browsing(folder: Path) -> Iterator[str]:
         process.terminate()
 
 
-def main(names: Sequence[str]) -> None:
-    """Write the pictures, or those whose names begin so."""
+def main(*, is_check: bool) -> int:
+    """Write the pictures and their words, or compare the words; return 1 if some differ."""
     FOLDER.mkdir(exist_ok=True)
+    stale = []
     for each in pictures():
-        if not names or each.name.startswith(tuple(names)):
+        words = (FOLDER / each.name).with_suffix(".txt")
+        if not is_check:
             (FOLDER / each.name).write_bytes(each.data)
-            (FOLDER / each.name).with_suffix(".txt").write_text(each.words, encoding="utf-8")
+            words.write_text(each.words, encoding="utf-8")
+        elif not words.exists() or words.read_text(encoding="utf-8") != each.words:
+            stale.append(each.name)
+    if stale:
+        print(f"these pictures say something else today: {', '.join(stale)}; draw them again with: make pictures")
+    return bool(stale)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(is_check="--check" in sys.argv))

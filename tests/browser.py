@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
     from playwright.sync_api import Page
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "headless_shell")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "headless_shell")
 _OPTIONS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update")
 # Everything within the page that is wider than the window, but for what scrolls in a box of its own.
 _TOO_WIDE = """() => {
@@ -116,9 +116,9 @@ def _axe() -> str:
 @pytest.fixture(scope="session")
 def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
     """The browser; where there is none, the tests that ask for it are skipped."""
-    found: Any = next((path for name in _NAMES if (path := shutil.which(name))), None)
+    found: Any = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:
-        pytest.skip(f"no browser is installed ({', '.join(_NAMES)}): pages are not drawn")
+        pytest.skip(f"no browser is installed ({', '.join(BROWSERS)}): pages are not drawn")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
