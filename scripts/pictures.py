@@ -37,7 +37,6 @@ FOLDER = ROOT / "docs/pictures"
 COLUMNS = 100
 TERMINALS: Mapping[str, str] = {
     "standing": "promptctl",
-    "eval": f"promptctl eval {CHAT} --against @production",
     "blame": f"promptctl blame {CHAT}@production",
 }
 PAGES: Mapping[str, Sequence[str]] = {
@@ -45,7 +44,7 @@ PAGES: Mapping[str, Sequence[str]] = {
     "matrix": ("eval", CHAT, "github/feedback-issue", "-m", "sample/careful", "-m", "sample/quick"),
     "comparison": ("eval", CHAT, "--against", "@production"),
 }
-PLACES: Mapping[str, str] = {"browse": "/", "browse-prompt": f"/prompt?ref={CHAT}"}
+PLACES: Mapping[str, str] = {"browse": f"/prompt?ref={CHAT}"}
 # Drawn in the dark as well.
 DARK = ("dashboard", "matrix")
 _COLOURS = (
@@ -102,7 +101,7 @@ def draw_terminal(command: str, shown: str) -> str:
         console.print(Text.assemble(("$ ", "bold blue"), (command, "bold")))
         console.print(Text.from_ansi(shown))
         drawn = console.export_svg(title="", theme=_THEME, unique_id="terminal")
-    return re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL).replace("Fira Code, monospace", "monospace")
+    return re.sub(r"@font-face \{.*?\}\s*|<!--.*?-->\s*", "", drawn, flags=re.DOTALL).replace("Fira Code, monospace", "monospace")
 
 
 class Picture(NamedTuple):
