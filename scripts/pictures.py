@@ -101,7 +101,9 @@ def draw_terminal(command: str, shown: str) -> str:
         console.print(Text.assemble(("$ ", "bold blue"), (command, "bold")))
         console.print(Text.from_ansi(shown))
         drawn = console.export_svg(title="", theme=_THEME, unique_id="terminal")
-    return re.sub(r"@font-face \{.*?\}\s*|<!--.*?-->\s*", "", drawn, flags=re.DOTALL).replace("Fira Code, monospace", "monospace")
+    return re.sub(r"@font-face \{.*?\}\s*|<!--.*?-->\s*", "", drawn, flags=re.DOTALL).replace(
+        "Fira Code, monospace", "monospace"
+    )
 
 
 class Picture(NamedTuple):
