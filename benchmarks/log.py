@@ -238,6 +238,34 @@ def measure_million(folder: Path, report: Report, options: argparse.Namespace) -
         is_good = None if limit is None else seconds <= limit
         report.tell(f"  {what}", f"{seconds:.3f} s, {peak:.0f} MiB", is_good=is_good)
     measure_costs(path, report, since(options, 90))
+    measure_pages(path, report)
+
+
+def measure_pages(path: Path, report: Report) -> None:
+    """The list of calls as pages show it, inside the process; best of nine."""
+    log = SqliteStore(path)
+    one = "support/prompt-1"
+    filters = {
+        "all": Filter(),
+        "of the application": Filter(source="app"),
+        "of one prompt": Filter(prompt=one),
+        "of most prompts, by a glob": Filter(prompt="support/*", source="app"),
+        "of a user": Filter(user="user-7"),
+        "that failed": Filter(status="error"),
+        "of one version": Filter(prompt=one, version=3),
+        "of a model that none has": Filter(model="none"),
+        "of a prompt, and of a label that none has": Filter(prompt=one, label="none"),
+    }
+    for what, wanted in filters.items():
+        seconds = []
+        for _ in range(9):
+            start = time.perf_counter()
+            page = log.page(wanted)
+            seconds.append(time.perf_counter() - start)
+        number = "not counted" if page.attempts is None else f"of {page.attempts:,}"
+        cut = ", looked at some" if page.is_cut else ""
+        told = f"{min(seconds):.4f} s, {len(page.executions)} {number}{cut}"
+        report.tell(f"  a page of calls {what}", told, is_good=min(seconds) <= 0.2)
 
 
 def measure_costs(path: Path, report: Report, ninety_days_ago: str) -> None:
