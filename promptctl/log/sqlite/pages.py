@@ -74,7 +74,8 @@ def page(connection: sqlite3.Connection, wanted: Filter, *, is_patient: bool) ->
     if bound.is_reached:
         return ExecutionPage(shown, older, is_cut=True)
     counted = replace(wanted, before=None, limit=None)
-    return ExecutionPage(shown, older, _attempts(connection, counted, factor * _STEPS_OF_COUNT))
+    most = STEPS if stats_where(counted) is not None else factor * _STEPS_OF_COUNT
+    return ExecutionPage(shown, older, _attempts(connection, counted, most))
 
 
 def _are_many(connection: sqlite3.Connection, wanted: Filter) -> bool:
@@ -84,7 +85,8 @@ def _are_many(connection: sqlite3.Connection, wanted: Filter) -> bool:
     ) or wanted.status not in (None, "ok")
     if has_index or not (wanted.prompts or is_glob(wanted.prompt or "")):
         return False
-    return (_attempts(connection, of_stats(wanted), _STEPS_OF_COUNT) or 0) > _MOST_SORTED
+    number = _attempts(connection, of_stats(wanted), STEPS)
+    return number is None or number > _MOST_SORTED
 
 
 def _within_life(connection: sqlite3.Connection, wanted: Filter) -> Filter:
