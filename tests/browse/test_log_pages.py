@@ -190,7 +190,7 @@ def test_calls_are_filtered_and_searched(reader: Reader, query: dict[str, str], 
 
 def test_the_number_of_calls_is_said(reader: Reader) -> None:
     assert "6 attempts, newest first" in reader.read("executions").words
-    assert "1 attempt match, newest first" in reader.read("executions", model="local/*").words
+    assert "1 attempt matches, newest first" in reader.read("executions", model="local/*").words
 
 
 def test_calls_are_read_a_page_at_a_time(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +205,13 @@ def test_calls_are_read_a_page_at_a_time(reader: Reader, monkeypatch: pytest.Mon
     assert "5 attempts match" in second.words
     assert second.link("Newest") == {"label": "production"}
     assert "Older" not in second.words
+
+
+@pytest.mark.parametrize("page", ["executions", "evaluations", "feedback"])
+def test_a_page_that_went_on_from_what_is_gone_leads_to_the_newest(reader: Reader, page: str) -> None:
+    found = reader.read(page, before="garbage")
+    assert "is not in the log any more" in found.words
+    assert f'<a href="{page}">Newest</a>' in found.text
 
 
 def test_a_page_that_looked_long_enough_says_so_and_offers_more(
