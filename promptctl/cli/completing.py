@@ -25,7 +25,7 @@ OPTIONS: Mapping[str, Word] = {
 # Those that take no value, in each of the commands that have them.
 FLAGS = frozenset({
     "--json", "--all", "--failed", "--fail-fast", "--until-decided", "--sequential", "--dry-run", "--allow-code",
-    "--leave-out-code", "--afresh", "--yes", "--stream", "--no-stream", "--retry-errors",
+    "--leave-out-code", "--afresh", "--yes", "--stream", "--no-stream", "--retry-errors", "--watch",
 })  # fmt: skip
 EVERY = "…"
 """Stands for more arguments of the kind before."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn
 
 import typer
@@ -15,15 +13,15 @@ import typer
 from promptctl import errors
 from promptctl.cli import options
 from promptctl.cli.estimate_output import say_estimate
-from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
+from promptctl.cli.evaluation_ending import BrokenFiles, OutputOptions
+from promptctl.cli.evaluation_output import EvaluationProgress
 from promptctl.cli.inputs import read_pairs
 from promptctl.cli.options import grouped
-from promptctl.cli.output import conclude, say_json, tell, tell_error
-from promptctl.errors import PromptctlError, UsageError
-from promptctl.reports.files import check_report_path
+from promptctl.cli.output import say_json, tell
+from promptctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from promptctl import Against, Evaluation, EvaluationRequest, Selection, Workspace
+    from promptctl import EvaluationRequest, Selection, Workspace
 
 EXAMPLES = """\
   promptctl eval support/triage
@@ -135,76 +133,6 @@ class OverridingOptions:
     parameters: options.Parameters = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class OutputOptions:
-    """Options for the files that results go to besides the screen."""
-
-    heading: ClassVar[str] = "Output"
-    reports: Annotated[
-        list[Path],
-        typer.Option(
-            "-o", "--output", metavar="FILE", help="Also write .json .jsonl .csv .md .xml (JUnit) .html. Repeatable."
-        ),
-    ] = field(default_factory=list)
-    as_json: options.Json = False
-
-    def check(self) -> None:
-        """Raise `UsageError` for a report that could not be written, before anything is paid for."""
-        for path in self.reports:
-            check_report_path(path)
-
-    def conclude(
-        self, workspace: Workspace, found: Sequence[Evaluation], say: Callable[[], None], code: int
-    ) -> NoReturn:
-        """Print what was found, write the reports, and end."""
-        again = "write it again with: promptctl results export ID -o FILE"
-        conclude(say, self.reports, lambda path: workspace.results.export(found, path), again, code)
-
-    def conclude_comparisons(self, workspace: Workspace, found: Against, code: int) -> NoReturn:
-        """Report comparisons, and end."""
-        from promptctl.cli.comparison_output import say_against
-
-        def write(path: Path) -> None:
-            workspace.results.export_comparisons(found.compared, path, found.alone)
-
-        again = "write it again with: promptctl compare BASE HEAD -o FILE"
-        conclude(partial(say_against, found, as_json=self.as_json), self.reports, write, again, code)
-
-    def conclude_evaluations(
-        self, workspace: Workspace, found: Sequence[Evaluation], broken: BrokenFiles | None = None
-    ) -> NoReturn:
-        """Report evaluations, and end as the worst of them, or of what could not be evaluated, says."""
-        say = partial(say_evaluations, workspace, found, as_json=self.as_json)
-        code = _exit_code(found)
-        self.conclude(workspace, found, say, code if broken is None else broken.worst_with(code))
-
-
-class BrokenFiles(list[PromptctlError]):
-    """Errors of prompts and datasets that were left out, each printed at once."""
-
-    def tell(self, error: PromptctlError) -> None:
-        """Print an error, and remember it."""
-        if str(error) not in map(str, self):
-            tell_error(error)
-            self.append(error)
-
-    @contextmanager
-    def told_once(self) -> Iterator[None]:
-        """End the command without a second word if what is raised was printed: nothing else was left to evaluate."""
-        try:
-            yield
-        except PromptctlError as error:
-            if error not in self:
-                raise
-            raise typer.Exit(self.worst_with(errors.OK)) from None
-
-    def worst_with(self, code: int) -> int:
-        """Return the exit code of the command if the rest of it ended with this one."""
-        found = {code, *(error.exit_code for error in self)}
-        order = (errors.CHECK_FAILED, errors.WORKSPACE, errors.MODEL)
-        return next((each for each in order if each in found), code)
-
-
 @grouped
 def evaluate(
     context: typer.Context,
@@ -221,6 +149,9 @@ def evaluate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would ask and cost; ask nothing.")] = False,
     allow_code: options.AllowCode = False,
     leave_out_code: options.LeaveOutCode = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Evaluate again what a saved file touches, until Ctrl-C.")
+    ] = False,
     against: Annotated[
         str | None,
         typer.Option(
@@ -248,6 +179,16 @@ def evaluate(
     if dry_run and output.reports:
         raise UsageError("--dry-run evaluates nothing that -o could report")
     output.check()
+    alone = {
+        "--against": against,
+        "--changed-since": subjects.changed_since,
+        "--failed": choice.failed,
+        "--dry-run": dry_run,
+    }
+    if watch and (other := next((name for name, given in alone.items() if given not in (None, False)), None)):
+        raise UsageError(
+            f"--watch and {other} cannot be given together", hint="--watch finds what was changed by itself"
+        )
     workspace = options.workspace_of(context)
     names, failed_of = split_names(workspace, subjects.names) if choice.failed else (subjects.names, None)
     broken = BrokenFiles()
@@ -282,6 +223,10 @@ def evaluate(
         if dry_run:
             say_estimate(workspace.estimate(request, against), as_json=output.as_json)
             raise typer.Exit(broken.worst_with(errors.OK))
+        if watch:
+            from promptctl.cli.watching import watch as watch_files
+
+            watch_files(context, request, output)
         if against is not None:
             _evaluate_against(context, workspace, request, against, gate.rule, output, broken)
         with EvaluationProgress(context) as progress:
@@ -322,16 +267,6 @@ def _end_unchanged(
     tell(f"nothing to evaluate: {what} has changed since {subjects.changed_since}")
     say = partial(say_json, []) if output.as_json else lambda: None
     output.conclude(workspace, (), say, broken.worst_with(errors.OK))
-
-
-def _exit_code(found: Sequence[Evaluation]) -> int:
-    """Return 1 if anything failed; else 5 if anything is incomplete; else 0."""
-    verdicts = {each.verdict for each in found}
-    if "failed" in verdicts:
-        return errors.CHECK_FAILED
-    if "incomplete" in verdicts or not found or any(each.stopped not in (None, "decided") for each in found):
-        return errors.INCOMPLETE
-    return errors.OK
 
 
 def _refs(

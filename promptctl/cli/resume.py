@@ -8,7 +8,8 @@ import typer
 
 from promptctl import ResumeRequest
 from promptctl.cli import options
-from promptctl.cli.evaluate import OutputOptions, split_names
+from promptctl.cli.evaluate import split_names
+from promptctl.cli.evaluation_ending import OutputOptions
 from promptctl.cli.evaluation_output import EvaluationProgress
 from promptctl.cli.options import grouped
 

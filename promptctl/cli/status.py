@@ -92,14 +92,17 @@ def _say_labels(found: Standing) -> None:
 
 
 def _say_steps(found: Standing) -> None:
-    room = max((len(step.command) for step in found.next), default=0) + 2
+    """Print the next commands, each with why it is useful: beside it, or below one that is long."""
+    columns = _columns() if is_terminal() else 0
+    short = [len(step.command) for step in found.next if not columns or len(step.command) <= columns // 2 - _WIDTH]
+    room = max(short, default=0) + 2
     for number, step in enumerate(found.next):
         heading = ("" if number else "next").ljust(_WIDTH)
-        why = wrapped(step.why, _INDENT + " " * room, sys.stdout)
-        is_beside = not is_terminal() or (len(why) == 1 and _WIDTH + room + len(step.why) <= _columns())
-        command = styled(step.command.ljust(room if is_beside else 0), sys.stdout, fg="cyan")
-        say(f"{heading}{command}{styled(step.why, sys.stdout, dim=True) if is_beside else ''}")
-        if not is_beside:
+        command = styled(step.command.ljust(room), sys.stdout, fg="cyan")
+        if len(step.command) < room and (not columns or _WIDTH + room + len(step.why) <= columns):
+            say(f"{heading}{command}{styled(step.why, sys.stdout, dim=True)}")
+        else:
+            say(f"{heading}{command.rstrip()}")
             for line in wrapped(step.why, f"{_INDENT}  ", sys.stdout):
                 say(styled(line, sys.stdout, dim=True))
 

@@ -115,6 +115,11 @@ class Session:
     async def __aexit__(self, *_: object) -> None:
         await self._cached.close()
 
+    @property
+    def spent_nano_usd(self) -> int:
+        """Money that was spent of the bound; 0 without one."""
+        return 0 if self._account is None else self._account.spent_nano_usd
+
     def stop(self, reason: StopReason = "interrupted") -> None:
         """Finish and save what is under way, and begin nothing more. Safe to call from another thread."""
         if reason == "interrupted" and (self._runs or self._is_asking):

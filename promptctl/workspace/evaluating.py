@@ -33,7 +33,7 @@ def evaluate(
     context: Context, loop: LoopThread, request: EvaluationRequest, on_progress: OnProgress | None
 ) -> list[Evaluation]:
     """Evaluate prompts over their datasets."""
-    plans = _plan_alone(context, request)
+    plans = plan_alone(context, request)
     return in_session(context, loop, request.limits, on_progress, lambda session: session.run(plans))
 
 
@@ -43,7 +43,7 @@ def estimate(context: Context, request: EvaluationRequest, base: str | None) -> 
 
     request = replace(request, is_estimate=True)
     if base is None:
-        return [estimate(context, each) for each in _plan_alone(context, request)]
+        return [estimate(context, each) for each in plan_alone(context, request)]
     from promptctl.comparisons.against import plan_against
 
     pairs = plan_against(context, request, base or None)
@@ -129,7 +129,8 @@ def export_review(context: Context, review: Review, file: Path) -> None:
         write_review(file, reviewed.log, review, reviewed.redactor)
 
 
-def _plan_alone(context: Context, request: EvaluationRequest) -> list[Plan]:
+def plan_alone(context: Context, request: EvaluationRequest) -> list[Plan]:
+    """Return the plans of evaluations that are compared with nothing."""
     from promptctl.evaluations.planning import plan
 
     if request.until == "sequential":

@@ -1,0 +1,108 @@
+"""The end of a command that evaluates: what it prints, the reports that it writes, its exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, NoReturn
+
+import typer
+
+from promptctl import errors
+from promptctl.cli import options
+from promptctl.cli.evaluation_output import say_evaluations
+from promptctl.cli.output import conclude, tell, tell_error
+from promptctl.errors import PromptctlError
+from promptctl.reports.files import check_report_path
+
+if TYPE_CHECKING:
+    from promptctl import Against, Evaluation, Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """Options for the files that results go to besides the screen."""
+
+    heading: ClassVar[str] = "Output"
+    reports: Annotated[
+        list[Path],
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Also write .json .jsonl .csv .md .xml (JUnit) .html. Repeatable."
+        ),
+    ] = field(default_factory=list)
+    as_json: options.Json = False
+
+    def check(self) -> None:
+        """Raise `UsageError` for a report that could not be written, before anything is paid for."""
+        for path in self.reports:
+            check_report_path(path)
+
+    def write(self, workspace: Workspace, found: Sequence[Evaluation]) -> None:
+        """Write the reports, and go on."""
+        for path in self.reports:
+            workspace.results.export(found, path)
+            tell(f"written  {path}")
+
+    def conclude(
+        self, workspace: Workspace, found: Sequence[Evaluation], say: Callable[[], None], code: int
+    ) -> NoReturn:
+        """Print what was found, write the reports, and end."""
+        again = "write it again with: promptctl results export ID -o FILE"
+        conclude(say, self.reports, lambda path: workspace.results.export(found, path), again, code)
+
+    def conclude_comparisons(self, workspace: Workspace, found: Against, code: int) -> NoReturn:
+        """Report comparisons, and end."""
+        from promptctl.cli.comparison_output import say_against
+
+        def write(path: Path) -> None:
+            workspace.results.export_comparisons(found.compared, path, found.alone)
+
+        again = "write it again with: promptctl compare BASE HEAD -o FILE"
+        conclude(partial(say_against, found, as_json=self.as_json), self.reports, write, again, code)
+
+    def conclude_evaluations(
+        self, workspace: Workspace, found: Sequence[Evaluation], broken: BrokenFiles | None = None
+    ) -> NoReturn:
+        """Report evaluations, and end as the worst of them, or of what could not be evaluated, says."""
+        say = partial(say_evaluations, workspace, found, as_json=self.as_json)
+        code = exit_code_of(found)
+        self.conclude(workspace, found, say, code if broken is None else broken.worst_with(code))
+
+
+class BrokenFiles(list[PromptctlError]):
+    """Errors of prompts and datasets that were left out, each printed at once."""
+
+    def tell(self, error: PromptctlError) -> None:
+        """Print an error, and remember it."""
+        if str(error) not in map(str, self):
+            tell_error(error)
+            self.append(error)
+
+    @contextmanager
+    def told_once(self) -> Iterator[None]:
+        """End the command without a second word if what is raised was printed: nothing else was left to evaluate."""
+        try:
+            yield
+        except PromptctlError as error:
+            if error not in self:
+                raise
+            raise typer.Exit(self.worst_with(errors.OK)) from None
+
+    def worst_with(self, code: int) -> int:
+        """Return the exit code of the command if the rest of it ended with this one."""
+        found = {code, *(error.exit_code for error in self)}
+        order = (errors.CHECK_FAILED, errors.WORKSPACE, errors.MODEL)
+        return next((each for each in order if each in found), code)
+
+
+def exit_code_of(found: Sequence[Evaluation]) -> int:
+    """Return 1 if anything failed; else 5 if anything is incomplete; else 0."""
+    verdicts = {each.verdict for each in found}
+    if "failed" in verdicts:
+        return errors.CHECK_FAILED
+    if "incomplete" in verdicts or not found or any(each.stopped not in (None, "decided") for each in found):
+        return errors.INCOMPLETE
+    return errors.OK

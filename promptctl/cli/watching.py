@@ -1,0 +1,84 @@
+"""`promptctl eval --watch`: what a saved file touches is evaluated again, until Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+from promptctl import Watch, open_workspace
+from promptctl.cli.evaluation_ending import BrokenFiles, OutputOptions, exit_code_of
+from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
+from promptctl.cli.options import end_waiting
+from promptctl.cli.output import flat, say_json, tell, tell_error, warn
+from promptctl.errors import OK, PromptctlError, UsageError
+from promptctl.reports.wording import count, name_some
+
+if TYPE_CHECKING:
+    from promptctl import Evaluation, EvaluationRequest, Workspace
+
+
+def watch(context: typer.Context, request: EvaluationRequest, output: OutputOptions) -> NoReturn:
+    """Evaluate, and again what was changed; end with the exit code of the last evaluation."""
+    if context.find_root().params.get("snapshot") is not None:
+        raise UsageError("--watch looks at files, and a snapshot does not change")
+    end_waiting(context)
+    rounds = _Rounds(context, request, output)
+    try:
+        while rounds.evaluate():
+            sys.stdout.flush()
+            tell(f"\nwatching {count(rounds.watch.files, 'file')}; Ctrl-C ends")
+            changed = rounds.watch.wait()
+            tell(f"\n── {datetime.now().astimezone():%H:%M:%S}  {flat(name_some(changed))}")
+    except KeyboardInterrupt:
+        tell("")
+    raise typer.Exit(rounds.code)
+
+
+class _Rounds:
+    """The rounds of one command; `code` is the exit code that it would have now."""
+
+    def __init__(self, context: typer.Context, request: EvaluationRequest, output: OutputOptions) -> None:
+        self._context = context
+        self._output = output
+        self._told: set[str] = set()
+        self._number = 0
+        self.watch = Watch(self._open, request)
+        self.code = OK
+
+    def evaluate(self) -> bool:
+        """Evaluate what is not as it was, and show it; False if no round is to follow."""
+        self._number += 1
+        broken = BrokenFiles()
+        try:
+            with EvaluationProgress(self._context) as progress:
+                found = self.watch.evaluate(progress, on_broken=broken.tell)
+        except PromptctlError as error:
+            if error not in broken:
+                tell_error(error)
+            self.code = broken.worst_with(error.exit_code)
+            return bool(self.watch.files)  # a workspace that is not there cannot be watched
+        self._show(found, broken)
+        if self.watch.is_spent:
+            tell("stopped watching: --max-cost lets this command spend no more")
+        return not self.watch.is_spent and all(each.stopped != "interrupted" for each in found)
+
+    def _show(self, found: list[Evaluation], broken: BrokenFiles) -> None:
+        latest = list(self.watch.latest.values())
+        if found:
+            with self._open() as workspace:
+                say_evaluations(workspace, found, as_json=self._output.as_json)
+                self._output.write(workspace, latest)
+                for notice in set(workspace.notices) - self._told:
+                    self._told.add(notice)
+                    warn(notice)
+        elif self._output.as_json and self._number == 1:
+            say_json([])
+        elif not broken:
+            tell("nothing that is evaluated was changed")
+        self.code = broken.worst_with(exit_code_of(latest))
+
+    def _open(self) -> Workspace:
+        return open_workspace(self._context.obj, on_warning=warn, refresh_s=0)

@@ -1,0 +1,90 @@
+"""`promptctl eval --watch`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptctl import Watch
+from tests.cli.conftest import TRIAGE, Cli, write
+
+CASES = "prompts: [triage]\ncases: [{id: a, inputs: {ticket: x}, assert: [{type: contains, value: x}]}]\n"
+
+
+@pytest.fixture
+def saves(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let each wait end with one of these saves; after the last one somebody presses Ctrl-C."""
+    write(workspace, "datasets/triage.yaml", CASES)
+    monkeypatch.chdir(workspace)
+
+    def plan(*texts: str) -> None:
+        left: Iterator[str] = iter(texts)
+        wait = Watch.wait
+
+        def save(watch: Watch) -> list[str]:
+            text = next(left, None)
+            if text is None:
+                raise KeyboardInterrupt
+            write(workspace, "prompts/triage.prompt.yaml", text)
+            return wait(watch)
+
+        monkeypatch.setattr(Watch, "wait", save)
+        monkeypatch.setattr("promptctl.workspace.watching._STILL_S", 0.0)
+
+    return plan
+
+
+@pytest.mark.parametrize(
+    ("texts", "code"),
+    [
+        ((), 0),
+        ((TRIAGE.replace("{{ ticket }}", "y"),), 1),
+        ((TRIAGE.replace("{{ ticket }}", "y"), TRIAGE), 0),
+        ((TRIAGE + "tags: [x\n",), 3),
+        ((TRIAGE + "tags: [x\n", TRIAGE + "tags: [x]\n"), 0),
+    ],
+)
+def test_it_ends_as_the_last_evaluation_did(
+    cli: Cli, saves: Callable[..., None], texts: tuple[str, ...], code: int
+) -> None:
+    saves(*texts)
+    ran = cli("eval", "triage", "--watch")
+    assert ran.exit_code == code, ran.err
+    assert ran.err.count("watching 3 files; Ctrl-C ends") == len(texts) + 1
+    assert ran.err.count("  prompts/triage.prompt.yaml\n") == len(texts)
+    if code == 3:
+        assert "error: prompts/triage.prompt.yaml:" in ran.err
+    if "[x]" in "".join(texts):
+        assert "nothing that is evaluated was changed" in ran.err
+
+
+def test_reports_hold_the_newest_of_all(cli: Cli, saves: Callable[..., None], workspace: Path) -> None:
+    write(workspace, "prompts/other.prompt.yaml", "messages: [{role: user, content: x}]\n")
+    write(
+        workspace, "datasets/other.yaml", "prompts: [other]\ncases: [{id: a, assert: [{type: contains, value: x}]}]\n"
+    )
+    saves(TRIAGE.replace("{{ ticket }}", "y"))
+    ran = cli("eval", "--all", "--watch", "--json", "-o", "r.json")
+    report: Any = json.loads((workspace / "r.json").read_text())
+    assert [(each["prompt"], each["verdict"]) for each in report["evaluations"]] == [
+        ("other", "passed"),
+        ("triage", "failed"),
+    ]
+    first, end = json.JSONDecoder().raw_decode(ran.out)
+    second = json.loads(ran.out[end:])
+    assert ([each["prompt"] for each in first], [each["prompt"] for each in second]) == (
+        ["other", "triage"],
+        ["triage"],
+    )
+
+
+def test_it_does_not_go_with_what_names_changes_itself(cli: Cli, tmp_path: Path) -> None:
+    for option in (["--against", "@v1"], ["--changed-since", "HEAD"], ["--failed"], ["--dry-run"]):
+        ran = cli("eval", "triage", "--watch", *option)
+        assert (ran.exit_code, f"--watch and {option[0]} cannot be given together" in ran.err) == (2, True)
+    assert cli("eval", "triage", "--watch").exit_code == 3, "there is no workspace"
+    assert list(tmp_path.iterdir()) == []

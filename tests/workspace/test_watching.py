@@ -1,0 +1,103 @@
+"""What is evaluated again after files were saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from promptctl import EvaluationRequest, InvalidFiles, Limits, Watch, open_workspace
+from promptctl.workspace import watching
+from tests.cli.conftest import write
+from tests.evaluation_lab import PROMPT as LAB_PROMPT
+from tests.evaluation_lab import REPLY_COST, Lab, lab, running_model_server
+
+__all__ = ["lab", "running_model_server"]
+
+PROMPT = "messages: [{role: user, content: 'Hello {% include \"./who.j2\" %}'}]\n"
+CASES = "prompts: [NAME]\ncases: [{id: a, assert: [{type: contains, value: Ada}]}]\n"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    """Two prompts, each with its partial and its dataset."""
+    write(tmp_path, "promptctl.yaml", "model: echo/echo\n")
+    for name in ("one", "two"):
+        write(tmp_path, f"prompts/{name}/greet.prompt.yaml", PROMPT)
+        write(tmp_path, f"prompts/{name}/who.j2", "Ada")
+        write(tmp_path, f"datasets/{name}.yaml", CASES.replace("NAME", f"{name}/greet"))
+    return tmp_path
+
+
+@pytest.fixture
+def watch(desk: Path, monkeypatch: pytest.MonkeyPatch) -> Watch:
+    monkeypatch.setattr(watching, "_STILL_S", 0.0)
+    return Watch(lambda: open_workspace(desk, {}, refresh_s=0), EvaluationRequest(refs=None))
+
+
+def replaced(desk: Path, path: str, text: str) -> None:
+    """Save as editors do that write a new file and put it in the place of the old one."""
+    write(desk, ".draft", text).replace(desk / path)
+
+
+def prompts(watch: Watch) -> list[str]:
+    return [each.row.prompt for each in watch.evaluate()]
+
+
+def test_only_what_a_saved_file_touches_is_evaluated_again(desk: Path, watch: Watch) -> None:
+    assert prompts(watch) == ["one/greet", "two/greet"]
+    assert prompts(watch) == []
+    for path, text, touched in (
+        ("prompts/one/greet.prompt.yaml", PROMPT.replace("Hello", "Hi"), ["one/greet"]),
+        ("prompts/two/who.j2", "Ada!", ["two/greet"]),
+        ("datasets/one.yaml", CASES.replace("NAME", "one/greet").replace("id: a", "id: b"), ["one/greet"]),
+        ("prompts/two/greet.prompt.yaml", "description: Greet.\n" + PROMPT, []),
+        ("promptctl.yaml", "model: echo/echo\ngate: {rule: strict}\n", []),
+        ("datasets/three.yaml", CASES.replace("NAME", "two/greet").replace("id: a", "id: c"), ["two/greet"]),
+    ):
+        replaced(desk, path, text)
+        assert (watch.wait(), prompts(watch)) == ([path], touched), path
+    assert [key[1] for key in watch.latest] == ["datasets/one.yaml", "datasets/three.yaml", "datasets/two.yaml"]
+    (desk / "datasets/three.yaml").unlink()
+    assert (watch.wait(), prompts(watch)) == (["datasets/three.yaml"], [])
+    assert len(watch.latest) == 2
+
+
+def test_a_half_written_file_is_waited_out(desk: Path, watch: Watch) -> None:
+    watch.evaluate()
+    path = "prompts/one/greet.prompt.yaml"
+    replaced(desk, path, PROMPT + "tags: [x\n")
+    assert watch.wait() == [path]
+    with pytest.raises(InvalidFiles):
+        watch.evaluate()
+    replaced(desk, path, PROMPT + "tags: [x]\n")
+    assert (watch.wait(), prompts(watch)) == ([path], [])
+
+
+def test_several_saves_in_a_row_are_one_round(desk: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch.evaluate()
+    now = 0.0
+    saves = iter(("one", "one", "two"))
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        if (name := next(saves, None)) is not None:
+            write(desk, f"prompts/{name}/who.j2", f"Ada {now}")
+
+    monkeypatch.setattr(watching, "_STILL_S", 0.3)
+    monkeypatch.setattr(watching, "time", SimpleNamespace(sleep=sleep, monotonic=lambda: now))
+    assert watch.wait() == ["prompts/one/who.j2", "prompts/two/who.j2"]
+    assert 0.9 < now < 1.5, "it waits until nothing is written, and no longer"
+
+
+def test_all_rounds_share_one_bound(lab: Lab) -> None:
+    lab.many(3)
+    limits = Limits(concurrency=1, max_cost_nano_usd=6 * REPLY_COST)
+    watch = Watch(lab.open, EvaluationRequest(refs=["triage"], limits=limits, parameters={"max_tokens": 3}))
+    [first] = watch.evaluate()
+    assert (first.stopped, watch.is_spent) == (None, False)
+    lab.write("prompts/triage.prompt.yaml", LAB_PROMPT.replace("{{ ticket }}", "Dear {{ ticket }}"))
+    [second] = watch.evaluate()
+    assert (second.stopped, watch.is_spent, len(lab.asked)) == ("max-cost", True, 4)
