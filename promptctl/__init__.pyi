@@ -215,7 +215,7 @@ from promptctl.workspace.results import Results as Results
 from promptctl.workspace.snapshots import Snapshots as Snapshots
 from promptctl.workspace.snapshots import WrittenSnapshot as WrittenSnapshot
 from promptctl.workspace.snapshots import check_snapshot as check_snapshot
-from promptctl.workspace.watching import Watch as Watch
+from promptctl.workspace.watching import EvaluationWatch as EvaluationWatch
 
 __all__: list[str]
 __version__: str

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from promptctl import Watch, open_workspace
+from promptctl import EvaluationWatch, open_workspace
 from promptctl.cli.evaluation_ending import BrokenFiles, OutputOptions, exit_code_of
 from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
 from promptctl.cli.options import end_waiting
@@ -45,7 +45,7 @@ class _Rounds:
         self._output = output
         self._told: set[str] = set()
         self._number = 0
-        self.watch = Watch(self._open, request)
+        self.watch = EvaluationWatch(self._open, request)
         self.code = OK
 
     def evaluate(self) -> bool:

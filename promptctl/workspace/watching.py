@@ -44,7 +44,7 @@ class _WatchedWork:
         return (self.digest, ours.min_pass) == (other.digest, theirs.min_pass) and ours.is_same_work(theirs)
 
 
-class Watch:
+class EvaluationWatch:
     """Evaluates a request, round after round, each time only what differs from what was evaluated before.
 
     `opens` opens the workspace, anew for each round, since its settings may have changed. All rounds together spend no
@@ -97,7 +97,7 @@ class Watch:
                     spent.append(session.spent_nano_usd)
 
             try:
-                loop = workspace._waiting("Watch from a thread of its own")
+                loop = workspace._waiting("EvaluationWatch from a thread of its own")
                 found = in_session(context, loop, limits, on_progress, work)
             finally:
                 if self._left_nano_usd is not None:

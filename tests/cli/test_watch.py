@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from promptctl import Watch
+from promptctl import EvaluationWatch
 from tests.cli.conftest import TRIAGE, Cli, write
 
 CASES = "prompts: [triage]\ncases: [{id: a, inputs: {ticket: x}, assert: [{type: contains, value: x}]}]\n"
@@ -23,16 +23,16 @@ def saves(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Non
 
     def plan(*texts: str) -> None:
         left: Iterator[str] = iter(texts)
-        wait = Watch.wait
+        wait = EvaluationWatch.wait
 
-        def save(watch: Watch) -> list[str]:
+        def save(watch: EvaluationWatch) -> list[str]:
             text = next(left, None)
             if text is None:
                 raise KeyboardInterrupt
             write(workspace, "prompts/triage.prompt.yaml", text)
             return wait(watch)
 
-        monkeypatch.setattr(Watch, "wait", save)
+        monkeypatch.setattr(EvaluationWatch, "wait", save)
         monkeypatch.setattr("promptctl.workspace.watching._STILL_S", 0.0)
 
     return plan

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from promptctl import EvaluationRequest, InvalidFiles, Limits, Watch, open_workspace
+from promptctl import EvaluationRequest, EvaluationWatch, InvalidFiles, Limits, open_workspace
 from promptctl.workspace import watching
 from tests.cli.conftest import write
 from tests.evaluation_lab import PROMPT as LAB_PROMPT
@@ -31,9 +31,9 @@ def desk(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def watch(desk: Path, monkeypatch: pytest.MonkeyPatch) -> Watch:
+def watch(desk: Path, monkeypatch: pytest.MonkeyPatch) -> EvaluationWatch:
     monkeypatch.setattr(watching, "_STILL_S", 0.0)
-    return Watch(lambda: open_workspace(desk, {}, refresh_s=0), EvaluationRequest(refs=None))
+    return EvaluationWatch(lambda: open_workspace(desk, {}, refresh_s=0), EvaluationRequest(refs=None))
 
 
 def replaced(desk: Path, path: str, text: str) -> None:
@@ -41,11 +41,11 @@ def replaced(desk: Path, path: str, text: str) -> None:
     write(desk, ".draft", text).replace(desk / path)
 
 
-def prompts(watch: Watch) -> list[str]:
+def prompts(watch: EvaluationWatch) -> list[str]:
     return [each.row.prompt for each in watch.evaluate()]
 
 
-def test_only_what_a_saved_file_touches_is_evaluated_again(desk: Path, watch: Watch) -> None:
+def test_only_what_a_saved_file_touches_is_evaluated_again(desk: Path, watch: EvaluationWatch) -> None:
     assert prompts(watch) == ["one/greet", "two/greet"]
     assert prompts(watch) == []
     for path, text, touched in (
@@ -64,7 +64,7 @@ def test_only_what_a_saved_file_touches_is_evaluated_again(desk: Path, watch: Wa
     assert len(watch.latest) == 2
 
 
-def test_a_half_written_file_is_waited_out(desk: Path, watch: Watch) -> None:
+def test_a_half_written_file_is_waited_out(desk: Path, watch: EvaluationWatch) -> None:
     watch.evaluate()
     path = "prompts/one/greet.prompt.yaml"
     replaced(desk, path, PROMPT + "tags: [x\n")
@@ -75,7 +75,9 @@ def test_a_half_written_file_is_waited_out(desk: Path, watch: Watch) -> None:
     assert (watch.wait(), prompts(watch)) == ([path], [])
 
 
-def test_several_saves_in_a_row_are_one_round(desk: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_saves_in_a_row_are_one_round(
+    desk: Path, watch: EvaluationWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     watch.evaluate()
     now = 0.0
     saves = iter(("one", "one", "two"))
@@ -95,7 +97,7 @@ def test_several_saves_in_a_row_are_one_round(desk: Path, watch: Watch, monkeypa
 def test_all_rounds_share_one_bound(lab: Lab) -> None:
     lab.many(3)
     limits = Limits(concurrency=1, max_cost_nano_usd=6 * REPLY_COST)
-    watch = Watch(lab.open, EvaluationRequest(refs=["triage"], limits=limits, parameters={"max_tokens": 3}))
+    watch = EvaluationWatch(lab.open, EvaluationRequest(refs=["triage"], limits=limits, parameters={"max_tokens": 3}))
     [first] = watch.evaluate()
     assert (first.stopped, watch.is_spent) == (None, False)
     lab.write("prompts/triage.prompt.yaml", LAB_PROMPT.replace("{{ ticket }}", "Dear {{ ticket }}"))
