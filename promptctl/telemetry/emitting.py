@@ -134,7 +134,7 @@ class Emitter:
         if asked is None:
             attributes = facts.of_model(names.CHAT, execution.model, execution.provider)
             asked = made.begin(names.CHAT, attributes, is_kept=kept != "off")
-        attributes = asked.attributes | facts.of_attempt(fields, is_streamed=names.IS_STREAMED in asked.attributes)
+        attributes = facts.of_attempt(fields, asked.attributes)
         if asked.response_id:
             attributes[names.RESPONSE_ID] = asked.response_id
         if asked.span is not None:

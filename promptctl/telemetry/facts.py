@@ -28,6 +28,10 @@ _SAME = {
     "price_source": names.PRICE_SOURCE,
     **names.OF_EXECUTION,
 }
+# Parts of the tokens that are all counted: none is not told.
+_PARTS = frozenset({names.CACHE_READ_TOKENS, names.REASONING_TOKENS})
+# What a request for embeddings has none of.
+_OF_TEXT = frozenset({names.OUTPUT_TOKENS, names.FINISH_REASONS})
 
 
 def of_model(operation: str, model: str, provider: str | None = None) -> Attributes:
@@ -66,9 +70,17 @@ def _server(address: str | None) -> Attributes:
     return {names.SERVER_ADDRESS: parts.hostname, **({} if port is None else {names.SERVER_PORT: port})}
 
 
-def of_attempt(fields: Fields, *, is_streamed: bool) -> Attributes:
-    """Return the attributes of an attempt out of its fields as the log would store them."""
+def of_attempt(fields: Fields, begun: Attributes) -> Attributes:
+    """Return the attributes of an attempt out of its fields as the log would store them, with those it began with."""
+    found = begun | _of_fields(fields, is_streamed=names.IS_STREAMED in begun)
+    if begun[names.OPERATION] == names.EMBEDDINGS:
+        return {name: value for name, value in found.items() if name not in _OF_TEXT}
+    return found
+
+
+def _of_fields(fields: Fields, *, is_streamed: bool) -> Attributes:
     found = {name: fields[key] for key, name in _SAME.items() if fields.get(key) is not None and fields[key] != ""}
+    found = {name: value for name, value in found.items() if value != 0 or name not in _PARTS}
     found[names.PROMPT_NAME] = fields["prompt"]
     if fields["version"] is not None:
         found[names.PROMPT_VERSION] = str(fields["version"])
@@ -101,9 +113,9 @@ def _of_reply(fields: Fields, *, is_streamed: bool) -> Attributes:
     if reason := fields["finish_reason"] or ("error" if has_failed else None):
         found[names.FINISH_REASONS] = [reason]
     if is_streamed and fields["first_token_ms"] is not None:
-        found[names.FIRST_CHUNK_S] = fields["first_token_ms"] / 1000
+        found[names.FIRST_CHUNK_S] = round(fields["first_token_ms"] / 1000, 6)
     details = json.loads(fields["usage_details"] or "{}")
-    if isinstance(written := details.get("cache_write_tokens"), int):
+    if written := details.get("cache_write_tokens"):
         found[names.CACHE_WRITE_TOKENS] = written
     return found
 
@@ -111,7 +123,8 @@ def _of_reply(fields: Fields, *, is_streamed: bool) -> Attributes:
 def _of_cost(fields: Fields) -> Attributes:
     cost = fields["cost_nano_usd"]
     if cost is None:
-        return {names.IS_PRICED: False}
+        has_reply = fields["status"] in ("ok", "invalid_output") or fields["output_tokens"] is not None
+        return {names.IS_PRICED: False} if has_reply else {}
     return {names.IS_PRICED: True, names.COST: cost / _NANO, names.COST_CURRENCY: "USD"}
 
 

@@ -127,7 +127,7 @@ class Instruments:
                     counter.add(attributes.get(name, 0), by_kind)
         if names.COST in attributes:
             self._costs.record(attributes[names.COST], shared | {names.COST_CURRENCY: "USD"})
-        elif names.INPUT_TOKENS in attributes or names.OUTPUT_TOKENS in attributes:
+        elif names.IS_PRICED in attributes:
             self._unpriced.add(1, shared)
 
     def tell(self, event: str, attributes: Attributes, span: SpanContext | None) -> None:

@@ -68,12 +68,12 @@ def attempt(**fields: Any) -> Execution:
 
 
 def told(**fields: Any) -> dict[str, Any]:
-    return facts.of_attempt(encode(attempt(**fields), is_whole=True), is_streamed=True)
+    return facts.of_attempt(encode(attempt(**fields), is_whole=True), {names.OPERATION: names.CHAT})
 
 
 def test_the_prompts_version_is_that_of_a_messages_metadata() -> None:
     execution = attempt(version=7, version_display="v7+dirty", is_dirty=True, label="production", commit="ab" * 20)
-    found = facts.of_attempt(encode(execution, is_whole=False), is_streamed=False)
+    found = facts.of_attempt(encode(execution, is_whole=False), {names.OPERATION: names.CHAT})
     assert found["gen_ai.prompt.name"] == execution.metadata["prompt"]
     assert found["gen_ai.prompt.version"] == str(execution.metadata["prompt_version"])
     assert found["promptctl.prompt.digest"] == execution.metadata["prompt_id"]
@@ -105,11 +105,25 @@ def test_parameters_have_the_types_of_the_conventions(parameters: dict[str, Any]
         ({"cost_nano_usd": 0}, {"priced": True, "amount": 0.0, "currency": "USD"}),
         ({"cost_nano_usd": 1_500_000}, {"priced": True, "amount": 0.0015, "currency": "USD"}),
         ({"status": "blocked"}, {}),
+        ({"status": "error"}, {}),
+        ({"status": "cancelled", "output_tokens": 3}, {"priced": False}),
     ],
 )
 def test_a_cost_that_is_unknown_is_never_zero(fields: dict[str, Any], expected: dict[str, Any]) -> None:
     found = {name: value for name, value in told(**fields).items() if ".cost." in name}
     assert found == {f"promptctl.cost.{name}": value for name, value in expected.items()}
+
+
+def test_parts_of_the_tokens_that_are_none_are_left_out_and_embeddings_have_no_text() -> None:
+    counts = {"input_tokens": 5, "output_tokens": 0, "cached_tokens": 0, "reasoning_tokens": 0, "finish_reason": "stop"}
+    found = told(**counts, usage_details={"cache_write_tokens": 2})
+    assert {name: value for name, value in found.items() if ".usage." in name} == {
+        "gen_ai.usage.input_tokens": 5,
+        "gen_ai.usage.output_tokens": 0,
+        "gen_ai.usage.cache_write.input_tokens": 2,
+    }
+    embedded = facts.of_attempt(encode(attempt(**counts), is_whole=True), {names.OPERATION: names.EMBEDDINGS})
+    assert {name for name in embedded if ".usage." in name or ".response." in name} == {"gen_ai.usage.input_tokens"}
 
 
 @pytest.mark.parametrize(
