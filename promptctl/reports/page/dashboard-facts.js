@@ -6,17 +6,13 @@ const names = data.names, kinds = names.error.length;
 const starts = data.time.starts.map((text) => Date.parse(text)), end = Date.parse(data.time.end || data.made_at);
 const endOf = (bucket) => bucket + 1 < starts.length ? starts[bucket + 1] : end;
 
-// Sparse columns belong to rows by differences; a row's own entries are from its place to the next row's.
+// Failures are sparse: each entry says by how many rows it is further on. A row's own are from its place to the next row's.
 function opened(facts) {
-  const places = (sparse) => {
-    const at = new Int32Array(facts.rows + 1);
-    let row = 0;
-    for (const step of sparse.row) { row += step; at[row + 1] += 1; }
-    for (let each = 0; each < facts.rows; each += 1) at[each + 1] += at[each];
-    return at;
-  };
-  const latency = facts.latency.counts ? unpacked(facts.latency) : { at: places(facts.latency), bucket: facts.latency.bucket, count: facts.latency.count };
-  return { ...facts, latency, failuresAt: places(facts.failures) };
+  const at = new Int32Array(facts.rows + 1);
+  let row = 0;
+  for (const step of facts.failures.row) { row += step; at[row + 1] += 1; }
+  for (let each = 0; each < facts.rows; each += 1) at[each + 1] += at[each];
+  return { ...facts, latency: unpacked(facts.latency), failures: { ...facts.failures, at } };
 }
 
 // A row's counts are of buckets one after another: a digit of base 36 each, larger ones in parentheses.
@@ -104,7 +100,7 @@ function addUp(facts, rows, placeOf, length) {
     }
   };
   spread(sums.latency, BINS, LEAST, facts.latency.at, facts.latency.bucket, facts.latency.count);
-  spread(sums.failures, kinds, 0, facts.failuresAt, facts.failures.error, facts.failures.count);
+  spread(sums.failures, kinds, 0, facts.failures.at, facts.failures.error, facts.failures.count);
   return sums;
 }
 

@@ -4,7 +4,7 @@ const openTables = new Set();
 
 // As in the reports of the command line: all in quotes, and no cell that a spreadsheet would run as a formula.
 function csvOf(columns, length) {
-  const cell = (value) => `"${(typeof value === "string" && /^\s*[=+\-@]/.test(value) ? "'" : "") + String(value ?? "").replace(/"/g, '""')}"`;
+  const cell = (value) => `"${(typeof value === "string" && /^[ \u00a0\u200b\ufeff]*[=+\-@\t\r\n＝＋－＠]/.test(value) ? "'" : "") + String(value ?? "").replace(/"/g, '""')}"`;
   const line = (values) => values.map(cell).join(",") + "\n";
   return line(columns.map((column) => column.csv || column.name)) + Array.from({ length }, (_, row) => line(columns.map((column) => column.raw(row)))).join("");
 }
