@@ -40,7 +40,7 @@ function ticksOf(low, high, most = 4, least = 0) {
 
 // Round moments: hours, days, Mondays, months or years of the page's time zone; none finer than the steps are.
 function momentsOf(from, to, width, step) {
-  const room = Math.max(3, Math.floor(width / 76)), per = Math.max((to - from) / room, step > 12 * HOUR ? Math.min(step, DAY) : 0), shift = step > 20 * HOUR ? Math.min(step, DAY) / 2 : 0;
+  const room = Math.max(3, Math.floor(width / 62)), per = Math.max((to - from) / room, step > 12 * HOUR ? Math.min(step, DAY) : 0), shift = step > 20 * HOUR ? Math.min(step, DAY) / 2 : 0;
   const found = [];
   if (per <= 12 * HOUR) {
     const hours = [1, 2, 3, 6, 12].find((each) => each * HOUR >= per);
@@ -77,7 +77,7 @@ const MARK_NAMES = { label: "label moved", version: "new version", budget: "budg
 const glyph = (kind, x, y) => svg("path", { class: `glyph ${kind}`, d: GLYPHS[kind], transform: `translate(${x} ${y})` });
 const briefly = (mark) => mark.kind === "budget" ? "budget" : mark.kind === "label" ? `${mark.label}${mark.version ? ` → ${mark.version}` : ""}` : mark.version || "version";
 
-// Marks that would touch are drawn as one with their number; a text stands beside a mark only where there is room.
+// Marks that would touch are drawn as one with their number; a text stands beside a mark, right or left, only where there is room.
 function marksNode(marks, x, high, left, right) {
   let groups = [];
   for (let near = 13; ; near *= 1.5) {
@@ -88,11 +88,14 @@ function marksNode(marks, x, high, left, right) {
     }
     if (groups.length * 26 <= right - left || near > right - left) break;
   }
+  let used = left;
   return groups.map(({ at, marks: those }, index) => {
     const kind = those.find((mark) => mark.kind === "budget")?.kind || those.find((mark) => mark.kind === "label")?.kind || "version";
-    const texts = [...new Set(those.map(briefly))], until = index + 1 < groups.length ? groups[index + 1].at : right;
-    const fits = [texts.join(", "), `${those.length} changes`, String(those.length)].find((text, tried) => (tried === 0 || those.length > 1) && widthOf(text) < until - at - 18);
-    return svg("g", { class: `mark-at ${kind}` }, svg("line", { x1: at, x2: at, y1: 15, y2: high }), glyph(kind, at, 9), fits ? svg("text", { x: at + 9, y: 13 }, fits) : null);
+    const texts = [...new Set(those.map(briefly))].join(", "), until = index + 1 < groups.length ? groups[index + 1].at : right;
+    const shorter = those.length > 1 ? [`${those.length} changes`, String(those.length)] : those[0].kind === "label" && those[0].version ? [`→ ${those[0].version}`] : [];
+    const [fits, isLeft] = [texts, ...shorter].map((text) => [[text, false, until - at - 18], [text, true, at - used - 12]]).flat().find(([text, , room]) => widthOf(text) < room) || [];
+    used = fits && !isLeft ? at + 9 + widthOf(fits) : at + 6;
+    return svg("g", { class: `mark-at ${kind}` }, svg("line", { x1: at, x2: at, y1: 15, y2: high }), glyph(kind, at, 9), fits ? svg("text", { x: at + (isLeft ? -9 : 9), y: 13, "text-anchor": isLeft ? "end" : null }, fits) : null);
   });
 }
 
@@ -112,11 +115,13 @@ function hideReading() {
   for (const chart of charts) chart.point(null);
 }
 
+const notesOf = (chart, at) => [...chart.notes(at), ...chart.points[at].isPart ? ["the log covers a part of this step"] : []];
+
 function rowsOf(chart, at) {
   const marks = chart.marksAt(at);
   return [el("b", {}, chart.stepName(at)),
     ...chart.series.map((series) => el("span", { class: "of" }, el("i", { class: `swatch ${series.colour}` }), el("span", {}, series.name), el("strong", {}, series.text(at)))),
-    ...chart.notes(at).map((text) => el("small", {}, text)),
+    ...notesOf(chart, at).map((text) => el("small", {}, text)),
     ...marks.slice(0, 5).map((mark) => el("span", { class: `happened ${mark.kind}` }, svg("svg", { viewBox: "-6 -6 12 12", width: 12, height: 12, "aria-hidden": "true" }, glyph(mark.kind, 0, 0)), el("span", {}, mark.prompt ? el("b", {}, mark.prompt) : null, mark.prompt ? " " : null, mark.words))),
     marks.length > 5 ? el("small", {}, `and ${marks.length - 5} more`) : null].filter(Boolean);
 }
@@ -132,7 +137,7 @@ function read(chart, at, left, top) {
 }
 
 function valueText(chart, at) {
-  return [chart.stepName(at), ...chart.series.map((series) => `${series.name} ${series.text(at)}`), ...chart.notes(at), ...chart.marksAt(at).map((mark) => `${mark.prompt || ""} ${mark.words}`.trim())].join("; ");
+  return [chart.stepName(at), ...chart.series.map((series) => `${series.name} ${series.text(at)}`), ...notesOf(chart, at), ...chart.marksAt(at).map((mark) => `${mark.prompt || ""} ${mark.words}`.trim())].join("; ");
 }
 
 /* chart: { title, points: [{start, end}], from, to, marks, kind: "bars" | "lines", unit, series: [{name, colour, value(at), text(at), low?(at), high?(at), isThin?(at)}],
@@ -254,9 +259,9 @@ function picture(chart, width, high, middle) {
   return { node, cursor, x, y, top: roof - 6, floor, msPerPixel: wide / (right - left), ms: (pixel) => chart.from + wide * (pixel - left) / (right - left) };
 }
 
-// One path a series: a page of many bars stays quick.
+// One path a series, and a pale one for steps that the log covers in part: a page of many bars stays quick.
 function bars(chart, indices, x, y) {
-  const drawn = chart.series.map(() => "");
+  const drawn = chart.series.map(() => ["", ""]);
   for (const index of indices) {
     const left = x(chart.points[index].start), room = x(chart.points[index].end) - left, gap = room > 5 ? 1 : room > 2 ? 0.5 : 0, wide = Math.max(1, Math.min(40, room - 2 * gap));
     let below = 0;
@@ -264,11 +269,11 @@ function bars(chart, indices, x, y) {
       const value = series.value(index);
       if (!value) return;
       const from = y(below), to = y(below + value);
-      drawn[at] += `M${(left + (room - wide) / 2).toFixed(1)},${to}h${wide.toFixed(1)}v${Math.max(1, from - to - (below ? 1 : 0)).toFixed(1)}h-${wide.toFixed(1)}z`;
+      drawn[at][Number(Boolean(chart.points[index].isPart))] += `M${(left + (room - wide) / 2).toFixed(1)},${to}h${wide.toFixed(1)}v${Math.max(1, from - to - (below ? 1 : 0)).toFixed(1)}h-${wide.toFixed(1)}z`;
       below += value;
     });
   }
-  return chart.series.map((series, at) => svg("path", { class: `bar ${series.colour}`, d: drawn[at] || "M0,0" }));
+  return chart.series.map((series, at) => drawn[at].map((d, isPart) => d ? svg("path", { class: `bar ${series.colour}${isPart ? " part" : ""}`, d }) : null));
 }
 
 // A line with a gap where nothing is known; the band is the interval of 95 %; a thin value is hollow.

@@ -4,6 +4,8 @@ const SUMS = ["calls", "attempts", "retries", "ok", "errors", "invalid_outputs",
 const FEWEST = 20, MOST_STEPS = 96, NONE = "(none)";
 const names = data.names, kinds = names.error.length;
 const starts = data.time.starts.map((text) => Date.parse(text)), end = Date.parse(data.time.end || data.made_at);
+// From the first call to the last.
+const covered = [Date.parse(data.time.first_call_at) || starts[0], Date.parse(data.time.last_call_at) || end];
 const endOf = (bucket) => bucket + 1 < starts.length ? starts[bucket + 1] : end;
 
 // Failures are sparse: each entry says by how many rows it is further on. A row's own are from its place to the next row's.
@@ -179,9 +181,10 @@ function viewOf(wanted) {
   // A few calls are not scattered over many steps.
   const calls = rows.reduce((sum, row) => sum + FACTS.calls[row], 0), most = Math.min(MOST_STEPS, Math.max(12, Math.ceil(calls / 5)));
   const { placed, steps } = all.steps.length > most ? stepsOf(wanted, FACTS.time_step || 1, most) : all;
+  for (const step of steps) step.isPart = step.start < covered[0] - (step.end - step.start) / 20 || step.end > covered[1] + (step.end - step.start) / 20;
   const isPrompt = matcher(wanted.prompt, names.prompt), from = steps.length ? steps[0].start : -Infinity, to = steps.length ? steps[steps.length - 1].end : Infinity;
   const marks = MARKS.filter((mark) => mark.ms >= from && mark.ms <= to && (mark.prompt === null || isPrompt(mark.prompt)) && (!wanted.label || mark.kind !== "label" || mark.label === wanted.label));
-  return { placed, steps, most, from, to, marks, isPrompt, rows, sums: addUp(FACTS, rows, (row) => placed[FACTS.time[row]], steps.length), total: addUp(FACTS, rows, () => 0, 1) };
+  return { placed, steps, most, from, to, days: Math.max(1, (Math.min(to, covered[1]) - Math.max(from, covered[0])) / 86400000), marks, isPrompt, rows, sums: addUp(FACTS, rows, (row) => placed[FACTS.time[row]], steps.length), total: addUp(FACTS, rows, () => 0, 1) };
 }
 
 // A mark's words stand behind its prompt, which they may begin with.

@@ -58,7 +58,7 @@ function costs(sums, at) {
 function spending(view) {
   const { total } = view;
   if (!total.calls[0]) return [];
-  const days = (view.to - view.from) / DAY, value = MEASURES.cost.value(total, 0), { items } = grouped("prompt", wanted, view.placed);
+  const { days } = view, value = MEASURES.cost.value(total, 0), { items } = grouped("prompt", wanted, view.placed);
   const dear = items.filter((item) => item.sums.cost_nano_usd[item.at]).sort((one, other) => other.sums.cost_nano_usd[other.at] - one.sums.cost_nano_usd[one.at]);
   const fact = (name, text) => el("div", {}, el("dt", {}, name), el("dd", {}, text));
   const shares = !value ? [] : dear.slice(0, 3).map((item) => el("li", {}, el("span", { class: "name", title: item.name }, item.name), el("span", { class: "track", "aria-hidden": "true" }, fillTo(el("i"), item.sums.cost_nano_usd[item.at] / value)), el("span", { class: "value" }, percent(item.sums.cost_nano_usd[item.at] / value))));

@@ -58,7 +58,7 @@ function overTime(view) {
         series: series.map((each) => ({ ...each, low: undefined, high: undefined })), notes: behind(measures[0], sums) } });
   };
   const [low, high] = MEASURES.success.interval(total, 0), rate = total.calls[0] ? (number) => count(Math.round(number)) : count;
-  const days = Math.max(1, (view.to - view.from) / DAY), unpriced = total.unpriced[0];
+  const { days } = view, unpriced = total.unpriced[0];
   const success = one("success", { note: asked(total, 0) ? `of ${plural(asked(total, 0), "call")}; 95% interval ${percent(low)} to ${percent(high)}` : "no calls", columns: [valueColumn("Low", "share", (row) => MEASURES.success.interval(sums, row)[0], percent), valueColumn("High", "share", (row) => MEASURES.success.interval(sums, row)[1], percent), callsColumn] });
   return [success, errorsFigure(view, base), one("calls", { note: `${rate(total.calls[0] / days)} a day` }),
     one("cost", { note: [`${money(MEASURES.per_call.value(total, 0))} a call`, unpriced ? `${plural(unpriced, "call")} without a price` : ""].filter(Boolean).join("; "), columns: [valueColumn("Unpriced calls", "count", (row) => sums.unpriced[row], count), callsColumn] }),
