@@ -21,7 +21,7 @@ from promptctl import (
 from promptctl.browse.views import PageRequest, View, tried
 from promptctl.reports.wording import as_text, count
 
-_VERSIONS = 30
+_VERSIONS, _MOST_REFS = 30, 500
 _EVALUATIONS = 200
 # A part of a template that is no text of the prompt: an expression, a statement, a comment.
 _TEMPLATE = re.compile(r"(\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\})", re.DOTALL)
@@ -45,7 +45,7 @@ def prompt(request: PageRequest) -> View:
         "versions": versions[:most],
         "more_versions": len(versions) - len(versions[:most]),
         "no_history": no_history,
-        "refs": _refs(page, versions),
+        "refs": _refs(page, versions[: max(most, _MOST_REFS)]),
         "ref_of": lambda entry: ref_of(found.id, entry),
         "labels": _labels(workspace, found.id),
         "datasets": [(path, results.pop(path, None)) for path in page.datasets],

@@ -121,6 +121,10 @@ class Rendering:
                 held, size = [], 0
         yield "".join(held).encode("utf-8", "replace")
 
+    def end(self, words: str) -> bytes:
+        """Return the end of a page that cannot go on, with why."""
+        return Markup('<p class="note">This page ends here: {}</p>').format(visible(words)).encode()
+
 
 def asset_of_pages(name: str) -> str:
     """Return a template of `pages/`."""

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
+from logging import CRITICAL, Logger
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -24,6 +25,8 @@ _FIRST_REQUEST_S = 10.0
 _IDLE_S = 60.0
 _END_S = 0.01
 _TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
+# What anybody on this machine sends is no news on the user's terminal; what fails in a page is said there.
+_SILENT = Logger("promptctl.browse", CRITICAL)
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -119,6 +122,7 @@ class _Server(web.Server):
             keepalive_timeout=_IDLE_S,
             lingering_time=0,
             access_log=None,
+            logger=_SILENT,
             max_line_size=2 * LONGEST_ADDRESS,
         )
         self._gate, self._worker, self._site = gate, worker, site

@@ -74,15 +74,11 @@ class Site:
             view = self._view(page, query)
             pieces = self._rendering.write(view, page, self._taken_notes())
             first = next(pieces)
-        except errors.PromptctlError as error:
-            view = _failure(error)
+        except Exception as error:
+            view = self._failed(error)
             pieces = self._rendering.write(view, page, self._taken_notes())
             first = next(pieces)
-        except Exception as error:
-            view = self._bug(error)
-            pieces = self._rendering.write(view, page)
-            first = next(pieces)
-        return PageReply(view.status, "text/html", _chain(first, pieces))
+        return PageReply(view.status, "text/html", self._to_the_end(first, pieces))
 
     def warm_up(self) -> Iterator[Callable[[], None]]:
         """Return steps after which the first pages are as fast as later ones: most of what they read is kept then."""
@@ -130,6 +126,17 @@ class Site:
         self._notes.clear()
         return notes
 
+    def _to_the_end(self, first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield a page that has begun; it says so if it cannot be ended."""
+        yield first
+        try:
+            yield from rest
+        except Exception as error:
+            yield self._rendering.end(self._failed(error).values["words"])
+
+    def _failed(self, error: Exception) -> View:
+        return _failure(error) if isinstance(error, errors.PromptctlError) else self._bug(error)
+
     def _bug(self, error: Exception) -> View:
         from promptctl.reports.bug import save_traceback
 
@@ -156,11 +163,6 @@ def _quietly(step: Callable[[], None]) -> None:
 
 def _own(name: str) -> str:
     return (resources.files("promptctl.browse") / "static" / name).read_text(encoding="utf-8")
-
-
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
 
 
 def _failure(error: errors.PromptctlError) -> View:

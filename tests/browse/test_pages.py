@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
+import tempfile
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from promptctl.browse.views import View
+from promptctl.errors import LogError
 from promptctl.workspace import open_workspace
 from tests.browse.conftest import Pages, Read
 from tests.browse.workspaces import CHAT, EVIL, hostile, lively
@@ -266,3 +270,19 @@ def test_nothing_is_written_by_looking(copy: Path) -> None:
     after = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
     assert {path.name for path in before.keys() ^ after.keys()} <= {"log.db-shm", "log.db-wal"}
     assert {path.name for path in before.keys() & after.keys() if before[path] != after[path]} <= {"index"}
+
+
+def test_a_page_that_cannot_be_ended_says_so(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(copy))
+    view = View("failure.html", "Rows", {"words": "", "hint": None, "problems": ()})
+    pages = Pages(copy)
+
+    def ended(error: Exception) -> str:
+        def rows() -> Iterator[bytes]:
+            yield from pages.site._rendering.write(view)
+            raise error
+
+        return b"".join(pages.site._to_the_end(b"first", rows())).decode()
+
+    assert '<p class="note">This page ends here: it is gone &lt;b&gt;</p>' in ended(LogError("it is gone <b>"))
+    assert '<p class="note">This page ends here: ValueError: this is a bug' in ended(ValueError("x"))

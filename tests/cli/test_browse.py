@@ -48,11 +48,15 @@ def test_ctrl_c_ends_it_at_once_with_connections_open(workspace: Path) -> None:
         page, _ = ask(address, found["path"], f"{found.key}={found.value}")
         assert "Support triage" in page
         parts = urlsplit(address)
+        place = (parts.hostname, parts.port)
         with (
-            socket.create_connection((parts.hostname, parts.port)),
-            socket.create_connection((parts.hostname, parts.port)) as half,
+            socket.create_connection(place),
+            socket.create_connection(place) as half,
+            socket.create_connection(place) as odd,
         ):
             half.sendall(b"GET / HTTP/1.1\r\n")
+            odd.sendall(b"GET\r\n\r\n")
+            assert b" 400 " in odd.recv(100)
             process.send_signal(signal.SIGINT)
             rest, words = process.communicate(timeout=30)
     finally:
