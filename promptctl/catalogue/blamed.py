@@ -21,7 +21,7 @@ Origin = Literal["call", "default", "none", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class BlamedLine:
-    """One line of a file; `change` is None for a line that no commit has, or that Git does not know.
+    """One line of a file. `change` is None for one that `is_uncommitted`, and where Git cannot say who made it.
 
     `number` counts from 1, `text` is the line as it is in the file.
     """
@@ -29,6 +29,7 @@ class BlamedLine:
     number: int
     text: str
     change: LineChange | None = None
+    is_uncommitted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class BlamedPart:
                     "first": lines[0].number,
                     "last": lines[-1].number,
                     "commit": change.commit.commit if change else None,
+                    "uncommitted": lines[0].is_uncommitted,
                     "or_earlier": change is not None and change.is_cut,
                     "path": change.path if change else None,
                     "text": "\n".join(line.text for line in lines),
@@ -72,7 +74,7 @@ class BlamedPart:
 
 def runs(lines: Iterable[BlamedLine]) -> list[tuple[LineChange | None, list[BlamedLine]]]:
     """Return neighbouring lines of one commit together, with it."""
-    grouped = groupby(lines, key=lambda line: (line.change and line.change.commit.commit, line.change))
+    grouped = groupby(lines, key=lambda line: (line.is_uncommitted, line.change))
     return [(key[1], list(group)) for key, group in grouped]
 
 

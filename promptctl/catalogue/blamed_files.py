@@ -9,6 +9,7 @@ from promptctl.catalogue.blamed import BlamedLine
 from promptctl.errors import GitError
 from promptctl.git.line_history import carried, file_lines, line_changes
 from promptctl.git.trees import CommitTree
+from promptctl.versions.moment import NOT_IN_GIT
 from promptctl.versions.prompt_at_version import note
 
 if TYPE_CHECKING:
@@ -32,22 +33,30 @@ class BlamedFiles:
         try:
             changes = self._changes(tree, texts)
         except GitError as error:
-            self._notes.append(f"who made the lines is not known: {note(error)}")
-            changes = {}
+            self._tell(note(error))
+            changes = None
         for path, lines in texts.items():
-            made = changes.get(path, [])
+            made = (changes or {}).get(path) or [None] * len(lines)
             self._known[tree.commit, path] = [
-                BlamedLine(at + 1, text, made[at] if at < len(made) else None) for at, text in enumerate(lines)
+                BlamedLine(at + 1, text, change, is_uncommitted=change is None and changes is not None)
+                for at, (text, change) in enumerate(zip(lines, made, strict=True))
             ]
+
+    def _tell(self, why: str) -> None:
+        words = f"who made the lines is not known: {why}"
+        if words not in self._notes:
+            self._notes.append(words)
 
     def of(self, tree: Tree, path: str, lines: range | None = None) -> tuple[BlamedLine, ...]:
         """Return lines of a file that was read; all of them by default."""
         known = self._known[tree.commit, path]
         return tuple(known if lines is None else known[lines.start - 1 : lines.stop - 1])
 
-    def _changes(self, tree: Tree, texts: Mapping[str, list[str]]) -> Mapping[str, Sequence[LineChange | None]]:
+    def _changes(self, tree: Tree, texts: Mapping[str, list[str]]) -> Mapping[str, Sequence[LineChange | None]] | None:
+        """Return who made the lines, by path, with None for a line that no commit has; None if nobody knows."""
         if not self._moment.is_versioned:
-            return {}
+            self._tell(NOT_IN_GIT)
+            return None
         git = self._moment.git
         if isinstance(tree, CommitTree):
             found = line_changes(git, tree.commit, map(tree.from_root, texts), self._earlier)

@@ -161,7 +161,7 @@ def _gutter(line: BlamedLine, *, is_repeated: bool) -> str:
 
 def _id(line: BlamedLine) -> str:
     if line.change is None:
-        return _UNCOMMITTED
+        return _UNCOMMITTED if line.is_uncommitted else _UNKNOWN
     return ("^" if line.change.is_cut else "") + line.change.commit.commit[:_ID]
 
 

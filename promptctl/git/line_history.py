@@ -219,8 +219,9 @@ def _follow(
     (commit, path), _ = added
     found = git.objects.read(commit)
     parents = parse_commit(commit, found.data).parents if found is not None and found.data is not None else ()
-    old = earlier(parents[0], path) if earlier is not None and parents else None
-    if old is None:
+    if earlier is None or not parents or git.objects.read(parents[0], max_bytes=0) is None:
+        return  # a shallow clone does not have the parents that a commit names
+    if (old := earlier(parents[0], path)) is None:
         return
     before, now = git.objects.read_all([f"{parents[0]}:{old}", f"{commit}:{path}"])
     if before is None or before.data is None or now is None or now.data is None:

@@ -58,7 +58,9 @@ class _PartsOf:
     def all(self) -> Iterator[SeenPart]:
         yield from self._at("model", "model", ("model",))
         for name in self._data.get("parameters") or {}:
-            yield from self._at("parameter", name, ("parameters", name), ("modelParameters", name))
+            first, *rest = name.split("_")
+            github = first + "".join(word.capitalize() for word in rest)
+            yield from self._at("parameter", name, ("parameters", name), ("modelParameters", github))
         roles = [message.get("role", "") for message in self._data["messages"]]
         for index, message in enumerate(self._data["messages"]):
             yield from self._message(index, message, roles)

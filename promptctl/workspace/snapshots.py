@@ -29,7 +29,7 @@ _TASKS = {
     "standing": ("the state of a workspace", _SHOW),
     "page": ("a prompt's page", _SHOW),
     "dashboard": ("a dashboard",),
-    "history": ("a history",),
+    **dict.fromkeys(("history", "blame"), ("a history",)),
     "diff": ("a difference",),
     "copy": ("a copy",),
     **dict.fromkeys(("authoring", "generate", "agenerate"), ("a new prompt",)),

@@ -75,7 +75,8 @@ def desk(repo: Repo) -> Iterator[Workspace]:
 def made(found: Blame, key: str) -> list[str]:
     """The subjects of the commits that made the lines of a part; `-` for a line that no commit has."""
     [part] = [part for part in found.parts if part.key == key]
-    return [line.change.commit.subject if line.change else "-" for line in part.lines]
+    unmade = {True: "-", False: "?"}
+    return [line.change.commit.subject if line.change else unmade[line.is_uncommitted] for line in part.lines]
 
 
 def run(workspace: Workspace, ref: str = "support/triage", **options: object) -> str:
@@ -262,13 +263,34 @@ def test_a_call_without_a_prompt_file(desk: Workspace) -> None:
     assert found.notes == ("the application gave the messages itself: no prompt file stands behind the call",)
 
 
-def test_outside_git_the_lines_are_nobodys(repo: Repo) -> None:
-    repo.git("rm", "-q", "-r", "--cached", ".")
+def test_outside_git_nobody_knows(repo: Repo) -> None:
     for path, text in FILES.items():
         repo.write(f"../plain/{path}", text)
     with open_workspace(repo.path.parent / "plain", {}) as workspace:
-        assert made(workspace.blame("support/triage"), "system") == ["-", "-"]
-        assert made(workspace.blame(run(workspace)), "system") == ["-", "-"]
+        for found in (workspace.blame("support/triage"), workspace.blame(run(workspace))):
+            assert made(found, "system") == ["?", "?"]
+            assert found.notes == ("who made the lines is not known: the workspace is not in a Git repository",)
+
+
+def test_a_shallow_clone_says_what_it_does_not_know(repo: Repo) -> None:
+    repo.git("clone", "-q", "--depth", "1", f"file://{repo.path}", str(repo.path.parent / "shallow"))
+    with open_workspace(repo.path.parent / "shallow", {}) as workspace:
+        found = workspace.blame("support/triage")
+    assert made(found, "system") == ["Say it short", "Say it short"]
+    assert all(line.change and line.change.is_cut for part in found.parts for line in part.lines)
+    assert (
+        found.notes[-1]
+        == "this clone is shallow: a line of its oldest commit may be older; git fetch --unshallow tells"
+    )
+
+
+def test_before_the_first_commit_all_is_uncommitted(repo: Repo) -> None:
+    for path, text in FILES.items():
+        repo.write(f"../new/{path}", text)
+    repo.git("init", "-q", str(repo.path.parent / "new"))
+    with open_workspace(repo.path.parent / "new", {}) as workspace:
+        found = workspace.blame("support/triage")
+    assert made(found, "system") == ["-", "-"]
 
 
 def test_what_there_is_not(desk: Workspace) -> None:
