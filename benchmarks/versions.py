@@ -42,6 +42,13 @@ def numbers(root: Path) -> None:
     assert Repository(root, cache_dir=root / ".promptctl").numbers()
 
 
+def blame(root: Path) -> None:
+    from promptctl import open_workspace
+
+    with open_workspace(root, {}) as workspace:
+        assert workspace.blame(PROMPT).changes
+
+
 def render_outside(root: Path) -> None:
     render(outside(root), PROMPT)
 
@@ -58,6 +65,7 @@ TASKS: dict[str, Callable[[Path], None]] = {
     "number": lambda root: render(root, f"{PROMPT}@v2"),
     "history": history,
     "numbers": numbers,
+    "blame": blame,
 }
 
 
@@ -126,6 +134,7 @@ def report(root: Path, rounds: int) -> bool:
         ("render @v2: adds", work["number"] - work["outside"], 50),
         ("history of one prompt", work["history"], 100),
         ("numbers of all prompts", work["numbers"], 1000),
+        ("blame of one prompt", work["blame"], 500),
         ("import of GitPython, in each", rows["label"]["import"], None),
     ]
     print(f"{'what':<52}{'ms':>9}  {'target':>7}")

@@ -6,15 +6,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.blamed import Blame, BlamedLine, BlamedPart, FilledInput, LiveMove
 from promptctl.catalogue.blamed_files import BlamedFiles
 from promptctl.catalogue.executed_version import ExecutedVersion
-from promptctl.catalogue.page import UnaskedThen
 from promptctl.errors import GitError, WorkspaceError
 from promptctl.files.names import SETTINGS
+from promptctl.prompts.loading import path_in
 from promptctl.prompts.prompt import MISSING
 from promptctl.prompts.seen_parts import SeenPart, seen_parts
 from promptctl.versions.at_time import commit_at, label_pasts
@@ -23,6 +23,7 @@ from promptctl.versions.prompt_at_version import Version, note
 
 if TYPE_CHECKING:
     from promptctl.catalogue.blamed import Origin
+    from promptctl.catalogue.page import UnaskedThen
     from promptctl.context import Context
     from promptctl.files.tree import Tree
     from promptctl.labels.chains import Unasked
@@ -60,8 +61,9 @@ def blame(parts: Context, wanted: str, unasked: UnaskedThen) -> Blame:
     if execution is not None and execution.prompt not in ids:
         ids = (*ids, execution.prompt)
     seen = BlamedFiles(moment, ids, notes)
-    blamed = _SentParts(parts, moment, seen, found, execution).all() if found is not None else []
-    inputs = _inputs(found, execution, blamed, seen)
+    sent = _SentParts(parts, moment, seen, found, execution) if found is not None else None
+    blamed = sent.all() if sent is not None else []
+    inputs = _inputs(found, execution, blamed, sent.defaults() if sent is not None else {})
     moves = _moves(moment, ids, version, execution, partial(unasked, moment), notes) if moment.is_versioned else ()
     if moment.is_shallow and any(line.change and line.change.is_cut for part in blamed for line in part.lines):
         notes.append("this clone is shallow: a line of its oldest commit may be older; git fetch --unshallow tells")
@@ -71,7 +73,8 @@ def blame(parts: Context, wanted: str, unasked: UnaskedThen) -> Blame:
 
 
 def _is_ref(parts: Context, wanted: str) -> bool:
-    return parts.log.is_new or not _LIKE_AN_ID.fullmatch(wanted) or wanted in parts.prompt_ids()
+    is_id = not parts.log.is_new and _LIKE_AN_ID.fullmatch(wanted) is not None
+    return not is_id or path_in(parts.repository.work_tree, wanted) is not None
 
 
 def _version_of(execution: Execution) -> Version:
@@ -98,8 +101,8 @@ class _SentParts:
     def all(self) -> list[BlamedPart]:
         """Return every part, the model and the parameters first."""
         tree, prompt = self.found.tree, self.found.prompt
-        seen, self.defaults = seen_parts(tree, prompt)
-        self.lines.read(tree, [part.path for part in (*seen, *self.defaults.values())])
+        seen, _ = self._seen
+        self.lines.read(tree, [prompt.path, *(part.path for part in seen)])
         made = [self._blamed(part) for part in seen]
         own = {(part.kind, part.key): part for part in made if part.kind in ("model", "parameter")}
         sent = self.execution
@@ -112,6 +115,15 @@ class _SentParts:
             said = own.get(("parameter", name)) if prompt.parameters.get(name) == value else None
             first.append(replace(said, value=value) if said is not None else self._parameter(name, value, model))
         return [*first, *(part for part in made if part.kind not in ("model", "parameter"))]
+
+    @cached_property
+    def _seen(self) -> tuple[list[SeenPart], Mapping[str, SeenPart]]:
+        return seen_parts(self.found.tree, self.found.prompt)
+
+    def defaults(self) -> dict[str, BlamedLine]:
+        """Return the line of the default of each input that has one."""
+        blamed = {name: self._blamed(part).lines for name, part in self._seen[1].items()}
+        return {name: lines[0] for name, lines in blamed.items() if lines}
 
     def _blamed(self, part: SeenPart) -> BlamedPart:
         lines = self.lines.of(self.found.tree, part.path, part.lines)
@@ -171,19 +183,18 @@ class _SentParts:
 
 
 def _inputs(
-    found: PromptAtVersion | None, execution: Execution | None, parts: Sequence[BlamedPart], lines: BlamedFiles
+    found: PromptAtVersion | None,
+    execution: Execution | None,
+    parts: Sequence[BlamedPart],
+    defaults: Mapping[str, BlamedLine],
 ) -> tuple[FilledInput, ...]:
     kept = execution.inputs if execution is not None else None
     if found is None:
         return tuple(FilledInput(name, "call", value, is_kept=True) for name, value in (kept or {}).items())
-    _, defaults = seen_parts(found.tree, found.prompt)
     filled = []
     for name, declared in found.prompt.inputs.items():
         used_in = tuple(dict.fromkeys(part.key for part in parts if name in part.inputs))
         has_default = declared.default is not MISSING
-        line = None
-        if name in defaults and defaults[name].lines:
-            line = next(iter(lines.of(found.tree, defaults[name].path, defaults[name].lines)), None)
         value, origin = None, _origin(declared, execution)
         if kept is not None and name in kept:
             value = kept[name]
@@ -191,7 +202,7 @@ def _inputs(
         elif execution is None and has_default:
             value = declared.default
         is_kept = kept is not None and name in kept
-        filled.append(FilledInput(name, origin, value, is_kept, used_in, line))
+        filled.append(FilledInput(name, origin, value, is_kept, used_in, defaults.get(name)))
     return tuple(filled)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.errors import HistoryIncomplete, RevisionNotFound, WorkspaceError
+from promptctl.prompts.loading import path_in
 from promptctl.versions.prompt_at_version import note
 from promptctl.versions.refs import Ref
 
@@ -30,10 +31,9 @@ class ExecutedVersion:
     def found(self) -> PromptAtVersion | None:
         """Return the version that the execution ran, or the nearest thing to it; None if there is nothing."""
         call, short = self.execution, (self.execution.commit or "")[:7]
-        here = self._work_tree()
         if call.commit is None or not self.moment.is_versioned:
-            return self._without_commit(here)
-        self._tell_life(here)
+            return self._without_commit(self._work_tree())
+        self._tell_life()
         try:
             found: PromptAtVersion | None = self._at(call.commit)
             assert found is not None
@@ -46,6 +46,7 @@ class ExecutedVersion:
             return found
         if not call.is_dirty:
             return self._lost(f"commit {short} holds other content than the call ran", found)
+        here = self._work_tree()
         if here is not None and here.version.digest == call.digest and here.version.is_dirty:
             self.notes.append(f"the call ran uncommitted changes of {short}, which are in the work tree still")
             return here
@@ -112,13 +113,13 @@ class ExecutedVersion:
         except WorkspaceError:
             return None
 
-    def _tell_life(self, here: PromptAtVersion | None) -> None:
+    def _tell_life(self) -> None:
         """Say that the prompt was renamed or deleted since."""
         prompt, git = self.execution.prompt, self.moment.git
         today = self.parts.repository.id_of_today(prompt)
         if today != prompt:
             self.notes.append(f"{prompt} is named {today} now")
-        elif here is None and prompt not in self.parts.prompt_ids() and self.moment.head is not None:
+        elif path_in(self.moment.work_tree, prompt) is None and self.moment.head is not None:
             paths = [git.path_here(path) for path in self.moment.work_tree.places.paths_of(prompt)]
             ended = git.run(["rev-list", "--max-count=1", self.moment.head, "--", *paths], check=False).text
             from promptctl.git.commits import read_commits
