@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from promptctl import ExecutionPage, Filter
 from promptctl.browse import links
-from promptctl.browse.views import PageRequest, View
+from promptctl.browse.views import PageRequest, View, with_moments
 from promptctl.errors import PromptctlError, UsageError, printable
 
 ROWS = 50
@@ -64,7 +63,7 @@ def wanted(given: Mapping[str, str]) -> Filter:
     _check("status", given.get("status"), STATUSES)
     _check("source", given.get("source"), _SOURCES)
     source = given.get("source", "eval" if "evaluation" in given else "app")
-    meant: dict[str, Any] = {name: given.get(name) for name in (*_TEXTS, "status")}
+    meant = with_moments({name: value for name, value in given.items() if name in (*_TEXTS, "status")})
     meant |= {"error_type": given.get("error"), "evaluation_id": given.get("evaluation")}
     return Filter(**meant | {"source": None if source == "all" else source})
 
@@ -103,9 +102,9 @@ def feedback(request: PageRequest) -> View:
     """Return the newest calls that people scored, with what they said of each."""
     given = {name: value for name in ("prompt", "feedback", "since") if (value := request.one(name)) is not None}
     before, page, problem = request.one("before"), ExecutionPage(), None
-    scored: dict[str, Any] = {"feedback": _ANY_SCORE, **given}
     try:
-        page = request.workspace.log.page(Filter(**scored, before=before, limit=ROWS))
+        wanted = Filter(**{"feedback": _ANY_SCORE, **with_moments(given)})
+        page = request.workspace.log.page(replace(wanted, before=before, limit=ROWS))
     except PromptctlError as error:
         problem = error
     values = {

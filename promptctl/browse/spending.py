@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from promptctl import Filter
 from promptctl.browse import links
-from promptctl.browse.views import PageRequest, View
+from promptctl.browse.views import PageRequest, View, with_moments
 from promptctl.errors import PromptctlError, UsageError, printable
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _BY: Mapping[str, tuple[str, ...]] = {
     "model": ("model",),
     "label": ("label",),
     "user": ("user",),
-    "day": ("day",),
+    "day": ("local_day",),
     "source": ("source",),
 }
 _SPANS: Mapping[str, str] = {"1d": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 days", "all": "all time"}
@@ -35,10 +36,10 @@ def costs(request: PageRequest) -> View:
     if by not in _BY:
         raise UsageError(f"costs are not added up by `{printable(by)}`", hint=f"by {', '.join(_BY)}")
     given: dict[str, Any] = {name: value for name in ("prompt", "model") if (value := request.one(name)) is not None}
-    wanted = Filter(**given, source="app", since=None if since == "all" else since)
     table, problem = None, None
     try:
-        table = request.workspace.costs.table(wanted, _BY[by])
+        meant = with_moments(given if since == "all" else {**given, "since": since})
+        table = request.workspace.costs.table(Filter(**meant, source="app"), _BY[by])
     except PromptctlError as error:
         problem = error
     values = {
@@ -111,7 +112,8 @@ def rules(request: PageRequest) -> View:
 
 
 def _cost_rows(table: CostTable, by: str, given: Mapping[str, str]) -> Any:
-    """Yield each group: its name, the address of its calls, its totals and its share."""
+    """Yield each group: its name, the address of its calls, its totals, its share, and that of the dearest group."""
+    most = max((row.known_cost_nano_usd for row in table.rows), default=0) or 1
     for row in table.rows[:ROWS]:
         group = row.group
         wanted = {
@@ -121,14 +123,17 @@ def _cost_rows(table: CostTable, by: str, given: Mapping[str, str]) -> Any:
         if by == "version" and group["version"] is not None:
             wanted["version"] = f"v{group['version']}"
         if by == "day":
-            wanted["since"] = group["day"]
-        name = row.version_display or "unversioned" if by == "version" else group[_BY[by][0]] or "none"
+            wanted |= {"since": group["day"], "until": str(date.fromisoformat(group["day"]) + timedelta(days=1))}
+        name = group[_BY[by][0].removeprefix("local_")] or "none"
+        if by == "version":
+            name = row.version_display or "unversioned"
         yield {
             "name": name,
             "prompt": group.get("prompt"),
             "calls": links.executions(**wanted),
             "totals": row,
             "share": table.share(row),
+            "of_dearest": row.known_cost_nano_usd / most,
         }
 
 
@@ -149,7 +154,7 @@ def _bars(status: BudgetStatus, accounts: Sequence[BudgetAccount]) -> list[dict[
 
 
 def _cost_command(by: str, since: str, given: Mapping[str, str]) -> list[str]:
-    command = ["cost", "--by", ",".join(_BY[by])]
+    command = ["cost", "--by", ",".join(name.removeprefix("local_") for name in _BY[by])]
     for name, value in given.items():
         command += [f"--{name}", value]
     return command if since == "all" else [*command, "--since", since]

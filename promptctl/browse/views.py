@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from promptctl import parse_moment
 from promptctl.errors import PromptctlError, UsageError, printable
 
 if TYPE_CHECKING:
@@ -55,6 +56,13 @@ class View:
     title: str
     values: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
+
+
+def with_moments(given: Mapping[str, str]) -> dict[str, Any]:
+    """Return values of a form with `since` and `until` read as times of this machine's zone. Raises `UsageError`."""
+    return {
+        name: parse_moment(value, zone=None) if name in ("since", "until") else value for name, value in given.items()
+    }
 
 
 def tried(read: Callable[[], T], default: T) -> tuple[T, str | None]:

@@ -20,6 +20,8 @@ T = TypeVar("T")
 STEPS = 500_000
 _FACTOR_OF_SCORES = 3
 _STEPS_OF_COUNT = 150_000
+# The rows that an index of one prompt leads to lie far apart, and each takes four times as long.
+_FACTOR_OF_PROMPT = 0.25
 _PATIENCE = 40
 _HEED_EVERY = 10_000
 _ROWS = 50
@@ -30,9 +32,9 @@ _BY_TIME = "executions INDEXED BY executions_by_time"
 class StepBound:
     """A number of steps that a query may take; `is_reached` is True once it has ended for that."""
 
-    def __init__(self, connection: sqlite3.Connection, steps: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, steps: float) -> None:
         self._connection = connection
-        self._left = steps // _HEED_EVERY
+        self._left = steps / _HEED_EVERY
         self.is_reached = False
 
     def until(self, query: Callable[[], Iterable[T]]) -> Iterator[T]:
@@ -55,7 +57,8 @@ class StepBound:
 def page(connection: sqlite3.Connection, wanted: Filter, *, is_patient: bool) -> ExecutionPage:
     """Return the first executions that the filter means, and how many there are if that is soon told."""
     add_search(connection)
-    limit, factor = wanted.limit or _ROWS, _PATIENCE if is_patient else 1
+    limit, factor = wanted.limit or _ROWS, float(_PATIENCE if is_patient else 1)
+    factor *= _FACTOR_OF_PROMPT if wanted.prompt and not is_glob(wanted.prompt) else 1
     steps = factor * STEPS * (_FACTOR_OF_SCORES if wanted.feedback else 1)
     source = rows(connection)
     if _are_many(connection, wanted):
@@ -99,7 +102,7 @@ def _within_life(connection: sqlite3.Connection, wanted: Filter) -> Filter:
     return replace(wanted, since=max(wanted.since or "", first or "") or None, until=last)
 
 
-def _attempts(connection: sqlite3.Connection, wanted: Filter, steps: int) -> int | None:
+def _attempts(connection: sqlite3.Connection, wanted: Filter, steps: float) -> int | None:
     """Return the number of rows that the filter means; None if counting them takes more steps than that."""
 
     def number(sql: str, parameters: list[Any]) -> int | None:
