@@ -143,6 +143,8 @@ class Emitter:
             made.end(asked, shown, execution.status, self._words(execution, fields, kept))
         if execution.status != _NEVER_SENT:
             made.measure(asked, attributes, is_text=facts.has_text_alone(execution.messages))
+        if (problem := made.news()) is not None:
+            self._told.warn(problem)
 
     def _words(self, execution: Execution, fields: Fields, kept: Content) -> str | None:
         """Return an error's message, without what it quotes of the call unless that is wanted and kept."""

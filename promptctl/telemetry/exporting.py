@@ -1,7 +1,7 @@
 """Exporters of our own, for a process that has no OpenTelemetry set up: OTLP over HTTP, as the `OTEL_*` variables say.
 
-A collector that is dead, slow or refuses never delays a call. It delays `close` by less than a second, and is reported
-once there. What the library would print of it is not printed: it may quote a header.
+A collector that is dead, slow or refuses never delays a call, and delays `close` by less than a second. It is reported
+once, by the next call or by `close`. What the library would print of it is not printed: it may quote a header.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Exported(Instruments):
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.process_id = os.getpid()
         self._environ = environ
-        self._has_failed = False
+        self._has_failed = self._is_told = False
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(_QUIET)
         resource = _resource()
@@ -123,9 +123,15 @@ class Exported(Instruments):
         self._ending.set()
         for closer in self._closers:
             closer.join(max(0.0, ends - time.monotonic()))
-        if not self._has_failed and not any(closer.is_alive() for closer in self._closers):
+        self._has_failed = self._has_failed or any(closer.is_alive() for closer in self._closers)
+        return self.news()
+
+    def news(self) -> str | None:
+        """Return what to say of something that did not arrive, once."""
+        if self._is_told or not self._has_failed:
             return None
-        return f"telemetry did not arrive at {_place(self._environ)}; the calls themselves are not affected"
+        self._is_told = True
+        return f"not all telemetry arrived at {_place(self._environ)}; the calls themselves are not affected"
 
     def _sends(self, signal: str) -> bool:
         return self._environ.get(f"OTEL_{signal}_EXPORTER", "").strip() != "none"

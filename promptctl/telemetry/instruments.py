@@ -143,5 +143,9 @@ class Instruments:
         )
 
     def close(self) -> str | None:
-        """Return what is wrong; the application looks after its providers itself."""
+        """Return what to say at the end: nothing, as the application looks after its providers itself."""
+        return None
+
+    def news(self) -> str | None:
+        """Return what to say meanwhile."""
         return None

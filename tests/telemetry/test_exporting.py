@@ -142,7 +142,7 @@ def test_a_collector_that_never_answers_delays_the_end_by_less_than_a_second(
         words = told_at_the_end(root)
         closed.set()
     assert words == [
-        f"telemetry did not arrive at {collector.url.removeprefix('http://')}; the calls themselves are not affected"
+        f"not all telemetry arrived at {collector.url.removeprefix('http://')}; the calls themselves are not affected"
     ]
     assert capfd.readouterr() == ("", "")
 
@@ -160,9 +160,22 @@ def test_a_collector_that_refuses_is_told_once(
         send_to(collector.url, monkeypatch)
         words = told_at_the_end(root)
     assert len(words) == 1
-    assert words[0].startswith("telemetry did not arrive at 127.0.0.1:")
+    assert words[0].startswith("not all telemetry arrived at 127.0.0.1:")
     assert KEY not in words[0]
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_service_is_told_by_its_next_call(root: Path, collector: Collector) -> None:
+    words: list[str] = []
+    with open_workspace(root, on_warning=words.append) as workspace:
+        workspace.run("greet", {"name": "Ada"}, model="echo/echo")
+        assert words == []
+        made: Any = vars(workspace.context.telemetry)["_made"]
+        made._has_failed = True  # as after a batch that was refused
+        workspace.run("greet", {"name": "Ada"}, model="echo/echo")
+        assert len(words) == 1
+        workspace.run("greet", {"name": "Ada"}, model="echo/echo")
+    assert len(words) == 1
 
 
 @pytest.mark.parametrize(
