@@ -63,14 +63,15 @@ def sides_page(
 ) -> Iterator[str]:
     """Yield the page `about` something, with the cases of both sides; with `is_stable` equal for equal results."""
     evaluations = [side for each in compared for side in (each.base, each.head)] + list(alone)
-    cases, left_out = cases_of(log, evaluations, len(compared))
+    # Every evaluation stands for itself, also where several models are asked the same.
+    cases, left_out = cases_of(log, evaluations, len(compared), [(each.row.id,) for each in evaluations])
     flips: dict[tuple[str, ...], dict[str, Any]] = {}
     for each in compared:
         flips |= {(each.head.row.id, id_): flip for id_, flip in _flips(each)}
-    models = {each.head.row.id: each.head.row.model for each in compared}
+    models = {each.row.id: each.row.model for each in (*(pair.head for pair in compared), *alone)}
     for key, case in cases.items():
         case["flip"] = flips.get(key)
-        if key[0] in models and len(set(models.values())) > 1:
+        if len(set(models.values())) > 1:
             case["prompt"] += f" · {models[key[0]]}"
         for result in case["results"] if is_stable else ():
             result["source"] = result["execution"] = None

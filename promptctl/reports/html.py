@@ -88,6 +88,7 @@ def cases_of(
     """
     messages = AskedMessages(log)
     cases: dict[tuple[str, ...], dict[str, Any]] = {}
+    digests: dict[tuple[str, ...], str | None] = {}
     room = _Room(evaluations)
     for number, evaluation in enumerate(evaluations):
         is_side = number < 2 * pairs
@@ -107,7 +108,6 @@ def cases_of(
                     "tags": list(found.tags),
                     "must_pass": found.must_pass,
                     "xfail": rows[0].detail.xfail,
-                    "digest": outcome.content_hash,
                     "request": [],
                     "results": [],
                 },
@@ -120,9 +120,10 @@ def cases_of(
             of_case = of_case if len(found.rows) > 1 else {}
             for row in rows:
                 sent = [(role, room.shown(text)) for role, text in message_texts(messages.of(row))]
-                case["results"].append(
-                    _result(number, row, room.shown(_readable(row.output))) | {"messages": sent} | of_case
-                )
+                result = _result(number, row, room.shown(_readable(row.output))) | {"messages": sent} | of_case
+                if digests.setdefault((*group, case_id), row.case_digest) != row.case_digest:
+                    result["is_other_case"] = True
+                case["results"].append(result)
     return cases, room.left_out
 
 
@@ -168,7 +169,6 @@ def _result(evaluation: int, row: ResultRow, output: str | None) -> dict[str, An
         "reason": detail.reason,
         "error": row.error_message,
         "output": output,
-        "digest": row.case_digest,
         "execution": row.execution_id,
         "source": row.reply_source,
         "latency_ms": None if row.reply_source == "replay" else row.latency_ms,

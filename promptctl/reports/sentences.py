@@ -53,7 +53,7 @@ def of_evaluations(evaluations: Sequence[Evaluation], names: Sequence[str] = ())
     prompts = list(dict.fromkeys(each.row.prompt for each in evaluations))
     models = list(dict.fromkeys(each.row.model for each in evaluations))
     told = count(len(prompts), "prompt") if len(prompts) > 1 else count(len(evaluations), "evaluation")
-    told += f" with {len(models)} models" if len(models) > 1 else ""
+    told += f" with {len(models)} models" if len(models) > 1 and any(names) else ""
     told += (
         f": {sum(each.totals.passed for each in evaluations)} of {count(sum(map(_total, evaluations)), 'case')} passed"
     )

@@ -18,8 +18,8 @@ function cellNode(item, at, text, marked) {
   const cell = item.cells[at], state = item.states[at], name = nameOf(at);
   if (!state) return el("td", { role: "cell", class: "absent", "data-name": name }, el("span", { class: "meta" }, "no result"));
   const result = cell.find((each) => each.status === (cell[0].outcome || cell[0].status)) || cell[0];
-  const isCut = cell.length > 1 ? `${cell[0].passes} of ${cell[0].of} passed` : null;
-  const other = item.digest && result.digest && item.digest !== result.digest ? "the case was different then" : null;
+  const isCut = cell[0].of > 1 ? `${cell[0].passes} of ${cell[0].of} passed` : null;
+  const other = result.is_other_case ? "other inputs or checks" : null;
   const why = state === "passed" || state === "xpassed" ? null : whyOf(result);
   return el("td", { role: "cell", class: state, "data-name": name },
     el("p", { class: "top" }, el("span", { class: `mark ${result.status === state ? state : ""}` }, OUTCOMES_OF[state]), [isCut, other, ...factsOf(result)].filter(Boolean).map((fact) => el("span", {}, fact))),

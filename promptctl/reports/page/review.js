@@ -62,8 +62,8 @@ function rowNode(row, widest) {
     el("p", { class: "sentence" }, unbroken(row.certainty ? row.reason : [row.verdict, row.reason].filter(Boolean).join(": "))),
     row.certainty ? el("p", {}, row.certainty) : null, el("p", { class: "meta parts" }, about),
     (row.notes || []).map((note) => el("p", { class: "meta" }, note)), flipsNode(row),
-    row.bar || row.sides?.length ? el("div", { class: "measured" }, row.bar ? differenceBar(row.bar, widest) : null, sidesTable(row)) : null,
-    row.statistics ? el("details", {}, el("summary", {}, "How sure is that?"), el("p", { class: "meta" }, row.statistics)) : null));
+    el("div", { class: "measured" }, el("div", {}, row.bar ? differenceBar(row.bar, widest) : null,
+      row.statistics ? el("details", {}, el("summary", {}, "How sure is that?"), el("p", { class: "meta" }, row.statistics)) : null), sidesTable(row))));
 }
 
 function reviewNodes(review) {
