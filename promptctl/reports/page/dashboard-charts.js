@@ -20,7 +20,7 @@ function short(unit, most) {
   const plainly = (value, digits) => String(Number(value.toFixed(digits)));
   if (unit === "share") return (value) => plainly(100 * value, most < 0.02 ? 2 : 1) + "%";
   if (unit === "points") return (value) => (value > 0 ? "+" : value < 0 ? "−" : "") + plainly(Math.abs(100 * value), 1);
-  if (unit === "time") return (value) => !value ? "0" : most >= 120000 ? plainly(value / 60000, 1) + " min" : most >= 2000 ? plainly(value / 1000, 1) + " s" : plainly(value, most < 10 ? 1 : 0) + " ms";
+  if (unit === "time") return (value) => !value ? "0" : most >= 120000 ? plainly(value / 60000, 1) + " min" : most >= 2000 ? plainly(value / 1000, 1) + " s" : plainly(value, most < 0.1 ? 3 : most < 1 ? 2 : most < 10 ? 1 : 0) + " ms";
   const [by, letter] = unit === "money" ? [1e9, ""] : [1, ""];
   const scaled = most / by, [per, mark] = scaled >= 2e9 ? [1e9, "B"] : scaled >= 2e6 ? [1e6, "M"] : scaled >= 2e3 ? [1e3, "k"] : [1, letter];
   const digits = scaled / per >= 10 ? 0 : scaled / per >= 1 ? 2 : Math.min(9, 2 - Math.floor(Math.log10(scaled / per || 1)));
@@ -42,6 +42,11 @@ function ticksOf(low, high, most = 4, least = 0) {
 function momentsOf(from, to, width, step) {
   const room = Math.max(3, Math.floor(width / 62)), per = Math.max((to - from) / room, step > 12 * HOUR ? Math.min(step, DAY) : 0), shift = step > 20 * HOUR ? Math.min(step, DAY) / 2 : 0;
   const found = [];
+  if (per <= HOUR / 2) {
+    const step = [1, 2, 5, 10, 15, 30].find((each) => each * 60000 >= per) * 60000;
+    for (let at = Math.ceil(from / step) * step; at <= to; at += step) found.push([at, clock(at)]);
+    return found;
+  }
   if (per <= 12 * HOUR) {
     const hours = [1, 2, 3, 6, 12].find((each) => each * HOUR >= per);
     for (let at = Math.ceil(from / HOUR) * HOUR; at <= to; at += HOUR) {
@@ -238,7 +243,7 @@ function picture(chart, width, high, middle) {
   const [least, most] = chart.scale || [values.length ? Math.min(...values) : 0, values.length ? Math.max(...values) : 0];
   // Values that hardly differ are drawn in the middle of a span that is worth looking at.
   const spare = Math.max(0, (chart.least || 0) - (most - least)) / 2, isFree = chart.floor === undefined, above = isFree ? Math.min(spare, (chart.ceiling ?? Infinity) - most) : 0;
-  const low = isFree ? least - 2 * spare + above : Math.min(chart.floor, least), top = (isFree ? most + above : Math.max(most, low + (chart.least || 0))) || 1;
+  const low = isFree ? least - 2 * spare + above : Math.min(chart.floor, least), top = (isFree ? most + above : Math.max(most, low + (chart.least || 0))) || { money: 1e7, time: 10 }[chart.unit] || 1;
   const ticks = ticksOf(low, Math.min(top, chart.ceiling ?? Infinity), high > 150 ? 4 : 2, chart.unit === "count" ? 1 : 0), bottom = ticks[0], peak = ticks[ticks.length - 1];
   const written = short(chart.unit, Math.max(Math.abs(bottom), Math.abs(peak))), left = Math.max(high > 150 ? 46 : 40, Math.ceil(Math.max(...ticks.map((tick) => widthOf(written(tick))))) + 10), right = width - 6;
   const roof = chart.hasMarks ?? chart.marks.length ? 26 : 12, floor = high - 22, wide = Math.max(1, chart.to - chart.from);

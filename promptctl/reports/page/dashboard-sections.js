@@ -4,7 +4,7 @@ const LEVELS = { alarm: "Wrong", warning: "Look at it", note: "To know" };
 // The first part of a sentence is large, what explains it is not.
 function said(sentence) {
   const [first, rest] = sentence.split(/[:;] (.*)/s);
-  return el("div", {}, el("p", { class: "sentence" }, first + (rest && !first.endsWith(".") ? "." : "")), rest ? el("p", { class: "meta" }, rest[0].toUpperCase() + rest.slice(1)) : null);
+  return el("div", {}, el("p", { class: "sentence" }, first + (rest && !first.endsWith(".") ? "." : "")), rest ? el("p", { class: "meta" }, rest) : null);
 }
 
 const answer = (id, question, state, sentence, ...more) => el("article", { class: "card answer", id }, el("h2", {}, question), state ? el("p", {}, el("span", { class: `mark ${state[0]}` }, state[1])) : null, said(sentence), ...more);
