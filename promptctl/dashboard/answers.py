@@ -124,7 +124,7 @@ def is_anything_wrong(evidence: Gathered) -> DashboardAnswer:
     sums, when = evidence.told
     total = _sum(sums.values())
     asked, failed = _asked(total), _failed(total)
-    some = f"{failed:,} of {count_of(asked, 'call')} failed" if failed else f"none of {count_of(asked, 'call')} failed"
+    some = f"{failed:,} of {count_of(asked, 'call')} failed"
     if alarms or warnings:
         worst = [*alarms, *warnings]
         rest = f" And {count(len(worst) - 1, 'more thing')} below." if len(worst) > 1 else ""
@@ -223,7 +223,7 @@ def what_does_it_cost(evidence: Gathered) -> DashboardAnswer:
         return DashboardAnswer("unknown", f"No price is known of {count_of(calls, 'call')} {when}.", ())
     sentence = f"{money(spent)} {when} for {count_of(calls, 'call')}"
     if early["calls"] and evidence.windows.is_even:
-        sentence += f"; {money(early['cost_nano_usd'])} for {count_of(_asked(early), 'call')} in the time before"
+        sentence += f"; {money(early['cost_nano_usd'])} for {count_of(_asked(early), 'call')} in the 7 days before"
     sentence += "."
     if late["unpriced"]:
         sentence += f" {count_of(late['unpriced'], 'reply')} more have no known price."
@@ -267,13 +267,11 @@ def count_of(number: int, noun: str) -> str:
 
 
 def _item(shift: Shift, evidence: Gathered) -> AnswerItem:
-    step = "" if shift.at is None else f" on {moment_text(shift.at)[:10]}"
+    step = "" if shift.at is None else _step_words(shift.at, evidence.windows)
     if shift.measure in ("failures", "invalid"):
-        what = "failed calls" if shift.measure == "failures" else "invalid outputs"
-        told = f"{percent(shift.after, 1)} {what}{step or ' ' + evidence.windows.words}"
-        told += (
-            f" ({count_of(shift.calls_after, 'call')}), {percent(shift.before, 1)} {'otherwise' if step else 'before'}"
-        )
+        what = "failed" if shift.measure == "failures" else "had an invalid output"
+        told = f"{percent(shift.after, 1)} of {count_of(shift.calls_after, 'call')} {what} "
+        told += f"{step or evidence.windows.words}, {percent(shift.before, 1)} {'otherwise' if step else 'before'}"
     elif shift.measure == "latency":
         way = "slower" if shift.is_worse else "faster"
         told = f"{way}: the middle reply took {_ms(shift.after)} {evidence.windows.words}, {_ms(shift.before)} before"
@@ -284,13 +282,19 @@ def _item(shift: Shift, evidence: Gathered) -> AnswerItem:
     return AnswerItem(
         level="note" if not shift.is_worse else "alarm" if shift.measure == "failures" else "warning",
         kind="burst" if shift.at is not None else shift.measure,
-        text=f"{shift.prompt}: {told}." + (f" Since then: {cause}." if cause else ""),
+        text=f"{shift.prompt}: {told}." + (f" Changed in that time: {cause}." if cause else ""),
         prompt=shift.prompt,
         at=None if shift.at is None else moment_text(shift.at),
         before=shift.before,
         after=shift.after,
         command=_errors(shift.prompt) if shift.measure == "failures" else command,
     )
+
+
+def _step_words(at: float, windows: Windows) -> str:
+    """Return words for a step of time: a day, or what a younger log is counted in."""
+    text = moment_text(at)
+    return f"on {text[:10]}" if windows.is_even else f"from {text[:16].replace('T', ' ')} UTC on"
 
 
 def _cause(shift: Shift, evidence: Gathered) -> str:

@@ -75,8 +75,7 @@ def dashboard(context: Context, request: DashboardRequest) -> Dashboard:
     now = seconds_of(made_at)
     cells = _cells(context, wanted, now)
     first, last = (seconds_of(at) if at else now for at in (cells.first_at, cells.last_at))
-    end = min(now, seconds_of(wanted.until) - 1) if wanted.until else now
-    windows = windows_over(first, last, max(end, last))
+    windows = windows_over(first, last, max(now, last), _until(wanted))
     begin = min(first, windows.marks_from)
     by_version, by_user = fact_tables(cells, TimeAxis.over(begin, windows.end, SECONDS[cells.step]))
     prompts = {key.prompt for key in by_version.facts}
@@ -161,10 +160,14 @@ def _cells(context: Context, wanted: Filter, now: float) -> CallCells:
         return CallCells()
 
     def choose_step(first: str, last: str) -> tuple[Step, str]:
-        begin, end = seconds_of(first), windows_over(seconds_of(first), seconds_of(last), now).end
+        begin, end = seconds_of(first), windows_over(seconds_of(first), seconds_of(last), now, _until(wanted)).end
         return step_for(begin, max(end, seconds_of(last))), moment_text(end - _COST_DAYS * SECONDS["day"])
 
     return context.log.call_cells(wanted, choose_step)
+
+
+def _until(wanted: Filter) -> float | None:
+    return None if wanted.until is None else seconds_of(wanted.until)
 
 
 def _names(tables: Sequence[FactTable], cells: CallCells) -> dict[str, Names]:

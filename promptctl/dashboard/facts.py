@@ -164,6 +164,8 @@ class FactTable:
             )
 
         rests = {kind: self.rests.get(kind, frozenset()) | rare.get(kind, frozenset()) for kind in _KINDS}
+        if not any(rare.values()):
+            return self
         return FactTable(self.axis, self._renamed(renamed), rests)
 
     def _without_rare(self, most: Mapping[str, int]) -> FactTable:
@@ -185,7 +187,7 @@ class FactTable:
             of_prompts = (list(used) for _, used in groupby(newest, itemgetter(0)))
             rare["version"] = {used for of_prompt in of_prompts for used in of_prompt[most["version"] :]}
 
-        return self.merged(rare) if rare else self
+        return self.merged(rare)
 
     def _renamed(self, renamed: Callable[[FactKey], FactKey | None]) -> Facts:
         found: Facts = {}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from promptctl.dashboard.time_axis import moment_text, seconds_of
 from promptctl.errors import GitError, HistoryIncomplete, PromptNotFound
 from promptctl.labels.chains import other_workspace, read_events
 from promptctl.labels.tags import LabelEvent
@@ -63,7 +63,8 @@ def marks(context: Context, prompts: Collection[str], wanted: Filter, since: str
     except GitError as error:
         notes.append(f"label moves and versions are not marked: {error.message}")
     found += _budget_events(context)
-    inside = sorted((mark for mark in found if since <= mark.at < until), key=lambda mark: (mark.at, mark.text))
+    alike = (replace(mark, at=moment_text(seconds_of(mark.at))) for mark in found)
+    inside = sorted((mark for mark in alike if since <= mark.at < until), key=lambda mark: (mark.at, mark.text))
     return Marks(tuple(inside[-_MOST:]), max(0, len(inside) - _MOST), tuple(notes))
 
 
@@ -103,7 +104,7 @@ def _label_moves(context: Context, prompts: Collection[str], wanted: Filter) -> 
             continue
         text = f"{event.label} removed" if event.action == "remove" else f"{event.label} → {event.version}"
         yield Mark(
-            at=event.date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            at=event.date.isoformat(),
             kind="label",
             text=f"{text} ({event.action})" if event.action == "rollback" else text,
             prompt=prompt,

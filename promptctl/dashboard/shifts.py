@@ -19,9 +19,9 @@ from promptctl.statistics.distributions import binomial_tail
 Measure = Literal["failures", "invalid", "latency", "cost"]
 ALPHA = 0.01
 LEAST_CALLS = 20
-LEAST_RATE = 0.02
+LEAST_RATE = 0.01
 LEAST_LATENCY, LEAST_COST = 0.25, 0.1
-_LEAST_BURST, _LEAST_BURST_RATE = 5, 0.1
+_LEAST_BURST, _LEAST_BURST_RATE = 5, 0.05
 _QUARTER, _HOUR, _DAY = 900, 3600, 86_400
 
 
@@ -104,16 +104,19 @@ class Shifts:
     thin: tuple[str, ...]
 
 
-def windows_over(first: float, last: float, now: float) -> Windows:
+def windows_over(first: float, last: float, now: float, end: float | None = None) -> Windows:
     """Return what is compared: a week with the one before, of a younger log a day or half of what there is.
 
-    They end now, or with the last call if that was long ago.
+    They end now or at the `end` that is given, or with the last call if that was long ago.
     """
-    is_now = now - last <= 7 * _DAY
-    end = now if is_now else last + 1
-    until = "" if is_now else f" until {moment_text(last)[:10]}, the last call"
+    is_now, until = end is None or end > now, ""
+    end = now if end is None or is_now else end
+    if end - last > 7 * _DAY:
+        is_now, end, until = False, last + 1, f" until {moment_text(last)[:10]}, the last call"
+    elif not is_now:
+        until = f" until {moment_text(end)[:16].replace('T', ' ')} UTC"
     if end - first >= 14 * _DAY:
-        midnight = end // _DAY * _DAY
+        midnight = (end - 1) // _DAY * _DAY
         recent, words = midnight - 6 * _DAY, "in the last 7 days" if is_now else f"in the 7 days{until}"
         return Windows(recent - 7 * _DAY, recent, end, words, recent, words, is_even=True)
     if end - first >= 2 * _DAY:
@@ -122,7 +125,7 @@ def windows_over(first: float, last: float, now: float) -> Windows:
         return Windows(max(first, recent - 7 * _DAY), recent, end, words, recent, words)
     middle = (first + last) / 2 // _QUARTER * _QUARTER
     words = f"since {moment_text(middle)[:16].replace('T', ' ')} UTC{until}"
-    return Windows(min(first, middle), middle, end, words, (first // _QUARTER - 1) * _QUARTER, "since the first calls")
+    return Windows(min(first, middle), middle, end, words, (first // _QUARTER - 1) * _QUARTER, "so far")
 
 
 def steps_by_prompt(cells: CallCells, begin: float, end: float) -> dict[str, PromptSteps]:

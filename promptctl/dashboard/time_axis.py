@@ -84,8 +84,9 @@ SECONDS = {"quarter": 900, "hour": _HOUR, "day": _DAY}
 
 
 def seconds_of(moment: str) -> float:
-    """Return a moment as the log writes it, or the name of a step, in seconds since 1970."""
-    return datetime.fromisoformat(moment.removesuffix("Z")).replace(tzinfo=UTC).timestamp()
+    """Return a moment in ISO 8601, or the name of a step, in seconds since 1970; without a zone it is of UTC."""
+    read = datetime.fromisoformat(moment)
+    return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
 
 
 def moment_text(seconds: float) -> str:

@@ -38,7 +38,7 @@ def test_the_three_questions_are_answered_on_the_terminal(cli: Cli) -> None:
     assert lines[0] == "Is anything wrong?"
     assert "Too few calls to tell" in lines[1]
     assert "What changed?" in lines
-    assert lines[lines.index("What does it cost?") + 1].startswith("$6.00 since the first calls for 3 calls")
+    assert lines[lines.index("What does it cost?") + 1].startswith("$6.00 so far for 3 calls")
     assert "charged twice" not in ran.out + ran.err
 
 

@@ -26,7 +26,7 @@ from promptctl.log.sqlite.opening import open_for_reading
 if TYPE_CHECKING:
     import subprocess
 
-_MOST_USERS = 8
+_MOST_USERS = 6
 _MANY = 300_000  # rows of which another process walks half
 _BUSY_S = 30.0
 # NULL for nearly every row, as each text takes time to make.
