@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.budgets import BudgetStatus, budget_statuses
-from promptctl.errors import InvalidFiles, Problem, UsageError, WorkspaceError
+from promptctl.errors import InvalidFiles, LogError, Problem, UsageError, WorkspaceError
 from promptctl.files.names import DATASETS, is_dataset
 from promptctl.log.filter import Filter
 from promptctl.log.stamps import parse_moment
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.formats.settings_file import LabelRule
     from promptctl.labels.chains import LabelState
+    from promptctl.log.call_totals import CallTotals
     from promptctl.log.results import EvaluationRow
+    from promptctl.log.store import Store
     from promptctl.versions.index_store import IndexStore, PromptState
     from promptctl.versions.moment import Moment
 
@@ -67,8 +69,8 @@ class Standing:
     `branch` is that of HEAD, None outside Git and for a detached HEAD. `changed` are the ids of prompts with changes
     that are not committed, `labels` counts live labels. `problems` are the first ones of files that cannot be used;
     None if there are too many files to look at. `evaluations` are those of the last command. Costs are of this
-    machine's day; `unpriced` counts replies whose price is unknown. `budgets` are those that are near their end or past
-    it. `notes` say what is not known here.
+    machine's day; `unpriced` counts replies whose price is unknown. `calls_today` is None if the log cannot be read.
+    `budgets` are those that are near their end or past it. `notes` say what is not known here.
     """
 
     root: str
@@ -79,7 +81,7 @@ class Standing:
     labels: int = 0
     behind: tuple[LabelBehind, ...] = ()
     evaluations: tuple[EvaluationRow, ...] = ()
-    calls_today: int = 0
+    calls_today: int | None = 0
     cost_today_nano_usd: int | None = 0
     unpriced_today: int = 0
     budgets: tuple[BudgetStatus, ...] = ()
@@ -131,15 +133,14 @@ def standing(context: Context) -> Standing:
     changed, problems = _files(context, moment, paths, notes)
     live, behind = _labels(context, moment, notes)
     evaluations: tuple[EvaluationRow, ...] = ()
-    spent = None
-    if not context.log.is_new:
-        from promptctl.evaluations.earlier import last_command
-
-        with suppress(UsageError):
-            evaluations = tuple(last_command(context.log))
-        today = Filter(since=parse_moment("today", zone=None))
-        spent = next(iter(context.log.totals(today, (), costs_only=True)), None)
-    budgets = tuple(each for each in budget_statuses(context, with_prompts=False) if each.state != "ok")
+    budgets: tuple[BudgetStatus, ...] = ()
+    log, spent, is_read = context.log, None, False
+    try:
+        evaluations, spent = _logged(log)
+        budgets = tuple(each for each in budget_statuses(context, with_prompts=False) if each.state != "ok")
+        is_read = True
+    except LogError as error:
+        notes.append(f"{error.message}: see promptctl doctor")
     found = Standing(
         root=str(context.root),
         branch=_branch(moment),
@@ -149,14 +150,27 @@ def standing(context: Context) -> Standing:
         labels=len(live),
         behind=behind,
         evaluations=evaluations,
-        calls_today=spent.calls if spent else 0,
+        calls_today=(spent.calls if spent else 0) if is_read else None,
         cost_today_nano_usd=spent.cost_nano_usd if spent else 0,
         unpriced_today=spent.unpriced if spent else 0,
         budgets=budgets,
         notes=tuple(notes),
     )
-    steps = _steps(context, moment, found, sorted(paths))
+    steps = _steps(context, moment, found, sorted(paths), log if is_read and not log.is_new else None)
     return replace(found, next=tuple(step for step, _ in zip(steps, range(_MOST_STEPS), strict=False)))
+
+
+def _logged(log: Store) -> tuple[tuple[EvaluationRow, ...], CallTotals | None]:
+    """Return the evaluations of the last command, and what was called today."""
+    if log.is_new:
+        return (), None
+    from promptctl.evaluations.earlier import last_command
+
+    evaluations: tuple[EvaluationRow, ...] = ()
+    with suppress(UsageError):
+        evaluations = tuple(last_command(log))
+    today = Filter(since=parse_moment("today", zone=None))
+    return evaluations, next(iter(log.totals(today, (), costs_only=True)), None)
 
 
 def _branch(moment: Moment) -> str | None:
@@ -229,7 +243,9 @@ def _labels(context: Context, moment: Moment, notes: list[str]) -> tuple[list[La
     if not moment.is_versioned:
         return [], ()
     try:
-        live = [state for state in labels_here(moment).states.values() if state.is_live]
+        listing = labels_here(moment)
+        live = [state for state in listing.states.values() if state.is_live]
+        notes += [f"a label does not count: {each.message} (promptctl label verify)" for each in listing.problems[:1]]
         if moment.label_tags.strays and (error := moment.unknown_labels()):
             notes.append(f"{error.message} ({error.hint})")
         behind = moment.ask(lambda store: tuple(_behind(moment, store, live))) if live else ()
@@ -252,7 +268,9 @@ def _behind(moment: Moment, store: IndexStore, live: Sequence[LabelState]) -> It
             yield LabelBehind(state.prompt, state.label, number, rows[-1].number, rows[-1].digest)
 
 
-def _steps(context: Context, moment: Moment, found: Standing, ids: Sequence[str]) -> Iterator[NextStep]:
+def _steps(
+    context: Context, moment: Moment, found: Standing, ids: Sequence[str], log: Store | None
+) -> Iterator[NextStep]:
     """Yield the next useful commands, the most pressing first."""
     if not ids:
         yield NextStep("promptctl new support/triage", "begin a prompt and its dataset as a form")
@@ -265,9 +283,9 @@ def _steps(context: Context, moment: Moment, found: Standing, ids: Sequence[str]
         name = shlex.quote(budget.rule.name)
         yield NextStep(f"promptctl budget show {name}", f"see why the budget {budget.rule.name} is {budget.state}")
     yield from _evaluation_steps(found)
-    has_datasets = any(map(is_dataset, moment.work_tree.paths(DATASETS)))
+    has_datasets = not context.is_bare and any(map(is_dataset, moment.work_tree.paths(DATASETS)))
     broken = {each.place.path for each in found.problems or () if each.place}
-    sound = [id_ for id_ in found.changed if moment.work_tree.places.paths_of(id_)[0] not in broken]
+    sound = [id_ for id_ in found.changed if broken.isdisjoint(moment.work_tree.places.paths_of(id_))]
     if sound and has_datasets:
         one = f"eval {shlex.quote(sound[0])}" if len(found.changed) == 1 else "eval --changed-since HEAD"
         yield NextStep(f"promptctl {one}", "try what was changed on its cases")
@@ -277,11 +295,12 @@ def _steps(context: Context, moment: Moment, found: Standing, ids: Sequence[str]
         yield NextStep("git init && git add . && git commit -m 'Add prompts'", "have versions and labels")
     elif moment.head is None:
         yield NextStep("git add . && git commit -m 'Add prompts'", "have versions and labels")
-    yield from _label_steps(context, found, has_datasets=has_datasets)
+    yield from _label_steps(context, found, log, has_datasets=has_datasets)
     if not found.evaluations and not found.changed and has_datasets:
         yield NextStep("promptctl eval --all --dry-run", "see what evaluating every prompt would ask and cost")
-    if context.log.is_new:
-        yield NextStep(f"promptctl show {shlex.quote(ids[0])}", "see what a prompt takes, then run it")
+    usable = (id_ for id_ in ids if broken.isdisjoint(moment.work_tree.places.paths_of(id_)))
+    if log is None and (first := next(usable, None)) is not None:
+        yield NextStep(f"promptctl show {shlex.quote(first)}", "see what a prompt takes, then run it")
     elif found.calls_today:
         yield NextStep("promptctl log list --since today", "see today's calls")
     yield NextStep("promptctl list", "see every prompt, with its version and labels")
@@ -298,7 +317,7 @@ def _evaluation_steps(found: Standing) -> Iterator[NextStep]:
         yield NextStep(f"promptctl results show {failed.id[-8:]}", "see which cases failed, and why")
 
 
-def _label_steps(context: Context, found: Standing, *, has_datasets: bool) -> Iterator[NextStep]:
+def _label_steps(context: Context, found: Standing, log: Store | None, *, has_datasets: bool) -> Iterator[NextStep]:
     """Yield what one label needs to move on: by its rule, a label that it comes after has moved before.
 
     A version that has passed no evaluation is first compared with the one that the label names.
@@ -311,7 +330,7 @@ def _label_steps(context: Context, found: Standing, *, has_datasets: bool) -> It
         if earlier is not None and earlier.version <= each.version:
             continue  # the other label comes first
         name, to = f"{each.prompt}@{each.label}", each.newest if earlier is None else earlier.version
-        passed = context.log.evaluations(digest=each.digest, limit=_MOST_READ) if not context.log.is_new else ()
+        passed = log.evaluations(digest=each.digest, limit=_MOST_READ) if log is not None else ()
         if has_datasets and earlier is None and not any(row.totals.verdict == "passed" for row in passed):
             ref = shlex.quote(f"{each.prompt}@v{to}")
             command = f"promptctl eval {ref} --against @{each.label}"

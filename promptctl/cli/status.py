@@ -63,10 +63,11 @@ def _say(found: Standing) -> None:
     _line("prompts", f"{format_count(found.prompts)}{changed}")
     _say_problems(found)
     _say_labels(found)
-    for number, line in enumerate(_evaluations(found)):
-        _line("" if number else "evaluated", line)
-    spent = format_spent(found.cost_today_nano_usd, found.unpriced_today)
-    _line("today", f"{count(found.calls_today, 'call')}, {spent}" if found.calls_today else "no calls")
+    if found.calls_today is not None:
+        for number, line in enumerate(_evaluations(found)):
+            _line("" if number else "evaluated", line)
+        spent = format_spent(found.cost_today_nano_usd, found.unpriced_today)
+        _line("today", f"{count(found.calls_today, 'call')}, {spent}" if found.calls_today else "no calls")
     for number, budget in enumerate(found.budgets):
         _line("" if number else "budgets", f"{budget.rule.name} is {budget.state}: {budget.reason}", fg="yellow")
     say()

@@ -98,6 +98,16 @@ def test_what_failed_and_what_cannot_be_used_comes_first(workspace: Workspace) -
     ], "datasets that Git has are not read again"
 
 
+def test_a_log_that_cannot_be_read_hides_nothing_else(workspace: Workspace) -> None:
+    write(workspace.root, PROMPT, GREET)
+    commit(workspace.root, "Greet")
+    write(workspace.root, ".git/promptctl/log.db", "no database " * 500)
+    found = workspace.standing()
+    assert (found.prompts, found.calls_today) == (1, None)
+    assert "is damaged" in found.notes[0]
+    assert steps(found) == ["show greet", "list"]
+
+
 def test_outside_git_files_are_read_unless_they_are_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, "promptctl.yaml", "model: echo/echo\n")
     write(tmp_path, "prompts/one.prompt.yaml", "nme: wrong\n")
