@@ -44,7 +44,7 @@ CHAT = (
     "name: Chat\nstatus: deprecated\ntags: [chat]\nmodel: openai/gpt-4o-mini\nmessages: [{role: user, content: Hi}]\n"
 )
 CASES = "prompts: [support/triage]\ncases: [{id: a, inputs: {ticket: x, urgent: true}, assert: [{type: is-json}]}]\n"
-EVIL = "\"'><script>alert(1)</script>&lt;\u202e`$(id)`"
+EVIL = "\"'><script>alert(1)</script>&lt;\u202e`$(id)`" + "x" * 120
 
 
 def lively(folder: Path, base: Path) -> Path:
