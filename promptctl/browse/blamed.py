@@ -9,7 +9,7 @@ from promptctl.browse.evaluations import verdict_of
 from promptctl.browse.views import PageRequest, View
 
 if TYPE_CHECKING:
-    from promptctl import BlamedLine, LineChange
+    from promptctl import BlamedLine
 
 
 def blame(request: PageRequest) -> View:
@@ -28,9 +28,10 @@ def blame(request: PageRequest) -> View:
     return View("blame.html", f"Behind {found.ref}", values)
 
 
-def _rows(lines: Iterable[BlamedLine]) -> Iterator[tuple[BlamedLine, LineChange | None, bool]]:
-    """Yield each line with its change, and whether the line above it has the same."""
-    before: object = lines
+def _rows(lines: Iterable[BlamedLine]) -> Iterator[tuple[BlamedLine, bool]]:
+    """Yield each line, and whether the one above it was made by the same change."""
+    before: object = None
     for line in lines:
-        yield line, line.change, line.change == before
-        before = line.change
+        made_by = line.change, line.is_uncommitted
+        yield line, made_by == before
+        before = made_by

@@ -40,6 +40,7 @@ def prompt(request: PageRequest) -> View:
     budgets, _ = tried(workspace.budgets.all, no_budgets)
     values = {
         "page": page,
+        "ref": ref,
         "item": found,
         "messages": [_message(item, found.engine) for item in found.messages],
         "versions": versions[:most],
