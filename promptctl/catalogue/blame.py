@@ -240,10 +240,8 @@ def _moves(
         last = at
         # Tags tell whole seconds; and what a call asked for by name was given to it.
         while last >= 0 and not _names(past.events[last], version.digest):
-            if not is_asked and time is not None and past.events[last].date < time.replace(microsecond=0):
-                last = -1
-                break
-            last -= 1 if time is not None else last + 1
+            is_same_second = time is not None and past.events[last].date >= time.replace(microsecond=0)
+            last = last - 1 if is_same_second or (is_asked and time is not None) else -1
         if is_asked and (last < at or last < 0) and time is not None:
             _tell_other(past, at, last, time, version, notes)
         if last >= 0:

@@ -25,7 +25,12 @@ _UNCOMMITTED, _UNKNOWN = "changed", "unknown"
 _WITH_AUTHOR, _WITH_DATE = 76, 100
 _AUTHOR_WIDTH = 14
 _MOST_VALUE = 200
+_LEAST_ROOM = 12
 _ORIGINS = {"call": "the call", "default": "its default", "none": "nothing", "unknown": "not kept"}
+
+
+def _complete(context: typer.Context, incomplete: str) -> list[str]:
+    return options.complete_ref(context, incomplete) or options.completing("execution")(context, incomplete)
 
 
 def blame(
@@ -138,7 +143,9 @@ def _say_part(part: BlamedPart) -> None:
         key = (_id(line), line.change)
         gutter = _gutter(line, is_repeated=key == before)
         before = key
-        for number, piece in enumerate(_wrapped(text, page_width() - cells(gutter) - digits - 4)):
+        for number, piece in enumerate(
+            _wrapped(visible(text), max(page_width() - cells(gutter) - digits - 4, _LEAST_ROOM))
+        ):
             mark = f"{line.number:>{digits}}" if number == 0 else " " * digits
             left = gutter if number == 0 else " " * cells(gutter)
             bar = styled(f"{mark} │", sys.stdout, dim=True)

@@ -13,7 +13,7 @@ from promptctl.cli.output import is_terminal, say, styled, visible
 from promptctl.cli.tables import Styled, say_aligned
 
 _NAME_WIDTH = 11
-_WIDEST = 120
+_WIDEST, _NARROWEST = 120, 24
 _JINJA = re.compile(r"(\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\})", re.DOTALL)
 _SIMPLE = re.compile(r"(\{\{.*?\}\})", re.DOTALL)
 _STYLES: dict[str, dict[str, Any]] = {
@@ -24,8 +24,8 @@ _STYLES: dict[str, dict[str, Any]] = {
 
 
 def page_width() -> int:
-    """Return the width of a page in columns: the terminal's, but no more than can be read."""
-    return min(shutil.get_terminal_size().columns, _WIDEST)
+    """Return the width of a page in columns: the terminal's, but no more than can be read, and room for something."""
+    return max(min(shutil.get_terminal_size().columns, _WIDEST), _NARROWEST)
 
 
 def say_heading(text: str) -> None:

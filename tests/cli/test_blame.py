@@ -79,3 +79,5 @@ def test_pages_are_as_wide_as_the_terminal(here: Path, cli: Cli, monkeypatch: py
         from rich.cells import cell_len
 
         assert max(map(cell_len, out.splitlines())) <= width
+    monkeypatch.setenv("COLUMNS", "9")
+    assert cli("blame", "triage").exit_code == 0
