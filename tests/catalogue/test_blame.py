@@ -63,6 +63,8 @@ def _begun(folder: Path) -> Path:
     repo.commit("Begin triage", FILES)
     repo.commit("Name the team", {PATH: PROMPT.replace("You triage", "We triage")})
     repo.commit("Say it short", {TONE: "Be kind{% if tone is defined %}, {{ tone }}{% endif %}.\nBe short.\n"})
+    with open_workspace(folder, {}) as workspace:
+        assert workspace.history("support/triage")  # the index of versions comes along with each copy
     return folder
 
 
