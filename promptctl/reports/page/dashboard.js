@@ -116,7 +116,9 @@ function feedbackFigures(view, base) {
 }
 
 const lasting = (ms) => ms >= DAY ? plural(Math.round(ms / DAY), "day") : ms >= HOUR ? plural(Math.round(ms / HOUR), "hour") : plural(Math.round(ms / 60000), "minute");
-let rest = null;
+let shown = 0;
+// A page that nobody sees has no frames.
+const afterFrame = (act) => document.hidden ? setTimeout(act) : requestAnimationFrame(() => setTimeout(act));
 // The answers and the charts over time first; what is further down follows when these are on the screen.
 function show() {
   const focused = document.activeElement?.getAttribute("aria-label");
@@ -128,8 +130,9 @@ function show() {
   byId("charts").replaceChildren(...hasCalls ? overTime(view) : []);
   showFilters(view);
   drawAll(byId("charts"));
-  clearTimeout(rest);
-  rest = setTimeout(() => {
+  const turn = shown += 1;
+  afterFrame(() => {
+    if (turn !== shown) return;
     if (hasCalls) {
       sideBySide(view);
       byId("ranks").replaceChildren(...ranks(view));
@@ -137,7 +140,7 @@ function show() {
     byId("more").replaceChildren(...sections(view));
     for (const id of ["parts", "more"]) drawAll(byId(id));
     document.body.dataset.drawn = "whole";
-    if (focused && document.activeElement === document.body) [...document.querySelectorAll("[aria-label]")].find((node) => node.getAttribute("aria-label") === focused)?.focus({ preventScroll: true });
+    if (focused && document.activeElement === document.body) ([...document.querySelectorAll("[aria-label]")].find((node) => node.getAttribute("aria-label") === focused) || byId("clear")).focus({ preventScroll: true });
   });
   delete document.body.dataset.drawn;
 }
