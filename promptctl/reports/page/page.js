@@ -51,10 +51,16 @@ function tiles(evaluation) {
     tile("errors", leading(evaluation.errors, "", { status: "error" })), left, expected, repeats, metrics, tile("cost", cost(evaluation), reused(evaluation)), time50);
 }
 
+// The command that shows an evaluation in a terminal, to copy; a review names none.
+function showButton(evaluation) {
+  const command = evaluation.evaluation ? `promptctl results show ${ending(evaluation.evaluation)}` : null;
+  return command ? el("p", { class: "copies" }, copyButton(command, `Copy results show ${ending(evaluation.evaluation)}`, `Copy the command ${command}`)) : null;
+}
+
 function only(evaluation) {
   return el("article", { class: `only ${evaluation.verdict}` },
     el("div", { class: "headline" }, isKnown(evaluation.pass_rate) ? el("p", { class: "big" }, percent(evaluation.pass_rate)) : null, rateBar(evaluation), interval(evaluation),
-      el("p", { class: "meta" }, within(evaluation)), el("p", { class: "meta parts" }, about(evaluation))),
+      el("p", { class: "meta" }, within(evaluation)), el("p", { class: "meta parts" }, about(evaluation)), showButton(evaluation)),
     tiles(evaluation));
 }
 
@@ -84,7 +90,7 @@ function oneOfMany(evaluation, index) {
   const wrong = [leading(evaluation.failed, "failed", { ...inIt, status: "failed" }), evaluation.errors ? leading(evaluation.errors, evaluation.errors === 1 ? "error" : "errors", { ...inIt, status: "error" }) : null,
     evaluation.never_run ? el("span", {}, `${count(evaluation.never_run)} ${notRun(evaluation)}`) : null];
   return el("article", { class: `run ${evaluation.verdict}` },
-    el("div", { class: "name" }, el("h2", {}, name), el("p", { class: "meta parts" }, about(evaluation, name), isKnown(evaluation.score) ? el("span", {}, `mean score ${score(evaluation.score)}`) : null), beside(evaluation, at)),
+    el("div", { class: "name" }, el("h2", {}, name), el("p", { class: "meta parts" }, about(evaluation, name), isKnown(evaluation.score) ? el("span", {}, `mean score ${score(evaluation.score)}`) : null), beside(evaluation, at), showButton(evaluation)),
     el("div", { class: "bar" }, rateBar(evaluation), interval(evaluation)),
     el("p", { class: "number" }, percent(evaluation.pass_rate), el("small", {}, leading(evaluation.passed, `of ${count(evaluation.cases + evaluation.never_run)}`, { ...inIt, status: "passed" }))),
     el("p", { class: "meta wrong" }, wrong.filter(Boolean)),
