@@ -234,14 +234,14 @@ def what_does_it_cost(evidence: Gathered) -> DashboardAnswer:
         if total["cost_nano_usd"]:
             share = percent(total["cost_nano_usd"] / spent)
             text = f"{prompt}: {money(total['cost_nano_usd'])}, {share} of all, for {count_of(_asked(total), 'call')}."
-            before = evidence.before[prompt].total["cost_nano_usd"] if prompt in evidence.before else 0
+            before = evidence.before.get(prompt, PromptSteps()).total["cost_nano_usd"]
             items.append(
                 AnswerItem(
                     level="note",
                     kind="cost",
                     text=text,
                     prompt=prompt,
-                    before=before,
+                    before=before if evidence.windows.is_even else None,
                     after=total["cost_nano_usd"],
                     command=f"promptctl cost --prompt {quote(prompt)} --by version",
                 )

@@ -54,10 +54,16 @@ def test_an_arm_that_helps_is_found_and_one_that_does_not_is_not(workspace: Work
         late = workspace.experiments.report("kindness")
         use(workspace, "nothing", range(8), calls=5)
         none = workspace.experiments.report("nothing")
+        shown = workspace.dashboard().as_dict()["experiments"]
     assert (early.keys, late.keys, none.keys) == (20, 60, 8)
     assert (late.verdict, late.decision, late.voided) == ("better", ("promote", "kind"), ())
     assert [arm.version for arm in late.arms] == [1, 2]
     assert sum(arm.values for arm in late.arms) == 60
+    assert [each["experiment"] for each in shown] == ["kindness", "nothing"]
+    last, now = shown[0]["growth"][-1], late.best.difference
+    assert now is not None
+    assert (last["value"], last["low"], last["high"]) == (now.value, now.low, now.high)
+    assert [point["values"] for point in shown[0]["growth"]] == sorted(point["values"] for point in shown[0]["growth"])
     # Forty calls, but of eight users.
     assert (none.calls, sum(arm.values for arm in none.arms), none.verdict) == (40, 8, "undecided")
     assert any("decided: `kind` may be promoted" in each for each in sentences(late))
