@@ -10,11 +10,13 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.budgets import BudgetStatus, budget_statuses
 from promptctl.errors import InvalidFiles, LogError, Problem, UsageError, WorkspaceError
 from promptctl.files.names import DATASETS, is_dataset
+from promptctl.git.tree_changes import is_changed
 from promptctl.log.filter import Filter
 from promptctl.log.stamps import parse_moment
 from promptctl.prompts.loading import load_prompt, prompt_paths
@@ -157,7 +159,7 @@ def standing(context: Context) -> Standing:
         notes=tuple(notes),
     )
     steps = _steps(context, moment, found, sorted(paths), log if is_read and not log.is_new else None)
-    return replace(found, next=tuple(step for step, _ in zip(steps, range(_MOST_STEPS), strict=False)))
+    return replace(found, next=tuple(islice(steps, _MOST_STEPS)))
 
 
 def _logged(log: Store) -> tuple[tuple[EvaluationRow, ...], CallTotals | None]:
@@ -235,7 +237,11 @@ def _changed_datasets(moment: Moment) -> list[str] | None:
     differing = git.run(["diff-index", "--name-only", "--relative", "--diff-filter=d", "-z", moment.head, *folder])
     new = git.run(["ls-files", "--others", "--exclude-standard", "-z", *folder])
     names = {name for each in (differing, new) for name in each.text.split("\0")}
-    return sorted(path for path in moment.work_tree.paths(DATASETS) if path in names and is_dataset(path))
+    here = (path for path in moment.work_tree.paths(DATASETS) if path in names and is_dataset(path))
+    # After a copy or a checkout Git's index knows the times of no file, and lists them all.
+    committed = moment.tree_at(moment.head)
+    changed = (path for path in here if is_changed(committed, moment.work_tree, path))
+    return list(islice(changed, _MOST_READ + 1))
 
 
 def _labels(context: Context, moment: Moment, notes: list[str]) -> tuple[list[LabelState], tuple[LabelBehind, ...]]:

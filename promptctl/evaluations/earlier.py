@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import UsageError, WorkspaceError
-from promptctl.evaluations.plan import Plan
-from promptctl.evaluations.request import ResumeRequest
-from promptctl.log.results import EvaluationRow
-from promptctl.log.store import Store
+
+if TYPE_CHECKING:
+    from promptctl.evaluations.plan import Plan
+    from promptctl.evaluations.request import ResumeRequest
+    from promptctl.log.results import EvaluationRow
+    from promptctl.log.store import Store
 
 _FEW = 100
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +93,8 @@ def test_what_failed_and_what_cannot_be_used_comes_first(workspace: Workspace) -
         "datasets/greet.yaml",
     ]
     commit(root, "Break everything")
+    for path in (root / "datasets").iterdir():
+        os.utime(path, (1, 1))  # as after a copy
     assert [each.place.path for each in workspace.standing().problems or () if each.place] == [
         PROMPT,
         "prompts/new.prompt.yaml",
