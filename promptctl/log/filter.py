@@ -19,8 +19,8 @@ _GLOB = frozenset("*?[")
 class Filter:
     """A choice of executions; all that is given must hold.
 
-    `prompt` and `model` may be globs (`support/*`; `*` also matches `/`), `prompts` are several, of which one must
-    match. `renames` maps earlier prompt ids to the
+    `prompt`, `model` and `experiment` may be globs (`support/*`; `*` also matches `/`), `prompts` are several, of which
+    one must match. `renames` maps earlier prompt ids to the
     current ones: rows of an earlier id count as the current prompt's. `version` is a number and never matches
     uncommitted changes. `since` and `until` are UTC, ISO 8601 (see `promptctl.parse_moment`), `until`
     excluded. The source `app` is every call but those of evaluations. `search` finds a text, in any case, in contents

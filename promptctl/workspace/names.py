@@ -57,7 +57,7 @@ def _check_logged_label(context: Context, label: str | None) -> None:
 def _check_logged_experiment(context: Context, wanted: Filter) -> None:
     """Raise `ExperimentNotFound` for an experiment or an arm that neither the settings nor the log know."""
     name, arm, log = wanted.experiment, wanted.arm, context.log
-    if name is None and arm is None:
+    if (name is None and arm is None) or is_glob(name or ""):
         return
     known = {(each.name, of.name) for each in context.settings.experiments for of in each.arms}
     if any(name in (None, each) and arm in (None, of) for each, of in known):
@@ -65,8 +65,8 @@ def _check_logged_experiment(context: Context, wanted: Filter) -> None:
     if not log.is_new:
         if next(log.executions(Filter(experiment=name, arm=arm, limit=1)), None) is not None:
             return
-        logged = log.totals(Filter(), ("experiment", "arm"), costs_only=True)
-        known |= {(row.group["experiment"], row.group["arm"]) for row in logged if row.group["experiment"]}
+        logged = log.totals(Filter(experiment="*"), ("experiment", "arm"), costs_only=True)
+        known |= {(row.group["experiment"], row.group["arm"]) for row in logged}
     names = sorted({each for each, _ in known})
     if name is not None and name not in names:
         hint = did_you_mean(name, names) or (f"known are {', '.join(names)}" if names else "there is none")

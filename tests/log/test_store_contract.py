@@ -269,6 +269,7 @@ def filled(log: Store) -> Store:
         ({"evaluation_id": "e-1"}, "e"),
         ({"experiment": "tone"}, "cb"),
         ({"experiment": "tone", "arm": "kind"}, "c"),
+        ({"experiment": "*"}, "dcb"),
         ({"arm": "kind"}, "dc"),
     ],
 )

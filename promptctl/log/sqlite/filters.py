@@ -14,7 +14,7 @@ from promptctl.log.sqlite.payloads import text_of
 Condition = tuple[str, list[Any]]
 """SQL that begins with WHERE, or is empty, and its parameters."""
 
-_COLUMNS = ("digest", "label", "user", "session", "evaluation_id", "call_id", "experiment", "arm")
+_COLUMNS = ("digest", "label", "user", "session", "evaluation_id", "call_id", "arm")
 _BEYOND_STATS = (
     "label",
     "status",
@@ -69,6 +69,7 @@ def rows_where(wanted: Filter) -> Condition:
             **prompts(wanted),
             "version = ? AND is_dirty = 0": wanted.version,
             **matching("model", wanted.model),
+            **matching("experiment", wanted.experiment),
             status: wanted.status,
             "error_type = ? AND status <> 'ok'": wanted.error_type,
             "started_at >= ?": wanted.since,

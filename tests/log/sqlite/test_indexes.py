@@ -62,6 +62,13 @@ def test_each_usual_filter_walks_an_index_and_sorts_nothing(filled: SqliteStore,
     assert "TEMP B-TREE" not in steps
 
 
+def test_calls_of_any_experiment_are_looked_up(filled: SqliteStore) -> None:
+    with filled.database.reading() as connection:
+        sql, parameters = select_from_rows(Filter(experiment="*"), ("experiment", "arm"), costs_only=True)
+        steps = " / ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters))
+    assert "USING INDEX executions_by_experiment" in steps
+
+
 def test_the_attempts_of_a_call_are_looked_up(filled: SqliteStore) -> None:
     assert "USING INDEX executions_by_call" in plan(filled, Filter(call_id="x"))
 
