@@ -43,6 +43,7 @@ def get(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Get]:
         assert (folder / "log.db-wal").stat().st_size
         (folder / "copy.db").chmod(0o400)
         command = [sys.executable, "-m", "datasette", "log.db", "-i", "copy.db", "-m", "metadata.json", "-p", "0"]
+        command += ["--setting", "sql_time_limit_ms", "60000"]
         with subprocess.Popen(
             command, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as process:

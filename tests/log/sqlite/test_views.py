@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from promptctl import open_workspace
 from promptctl.log.feedback import Feedback
 from promptctl.log.filter import Filter
 from promptctl.log.records import CostCorrection, Entry
@@ -188,3 +189,19 @@ def test_views_are_made_anew_at_each_migration(path: Path, monkeypatch: pytest.M
     with closing(sqlite3.connect(path)) as raw:
         assert next(row[1] for row in raw.execute("PRAGMA table_info(calls)")) == "call_id"
         assert raw.execute("SELECT count(*) FROM results_readable").fetchone() == (0,)
+
+
+def test_masked_values_stay_masked(tmp_path: Path) -> None:
+    prompt = "inputs: {name: {type: string, sensitive: true}}\nmessages: [{role: user, content: 'Hi {{ name }}'}]\n"
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts/greet.prompt.yaml").write_text(prompt)
+    (tmp_path / "promptctl.yaml").write_text("model: echo/echo\nlog: [{prompts: '*', content: full}]\n")
+    with open_workspace(tmp_path, {}) as workspace:
+        workspace.run("greet", {"name": "Ada Canary"})
+        file = workspace.log.file
+    with closing(sqlite3.connect(file)) as raw:
+        for view in CONTRACT:
+            rows = raw.execute(f"SELECT * FROM {view}").fetchall()
+            assert "Canary" not in str(rows)
+            if view == "answers_by_version":
+                assert "[sensitive" in str(rows)
