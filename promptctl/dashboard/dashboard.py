@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -103,7 +103,7 @@ def dashboard(context: Context, request: DashboardRequest) -> Dashboard:
         marks=found.marks,
         budgets=budgets,
         experiments=reports,
-        evaluations=_newest(evaluated),
+        evaluations=_newest(evaluated, set(context.prompt_ids())),
         unpriced={model: number for model, number in unpriced.items() if number},
     )
     tables = (by_version, by_user)
@@ -250,11 +250,11 @@ def _series(rows: Sequence[EvaluationRow], wanted: Filter) -> Iterator[dict[str,
         yield Trend(prompt, dataset, model, tuple(shown)).as_dict()
 
 
-def _newest(rows: Sequence[EvaluationRow]) -> list[EvaluationRow]:
-    """Return the newest evaluation of each prompt on each dataset; those of uncommitted changes are nobody's news."""
+def _newest(rows: Sequence[EvaluationRow], ids: Set[str]) -> list[EvaluationRow]:
+    """Return the newest evaluation of each prompt that there is on each dataset; not of uncommitted changes."""
     newest: dict[tuple[str, str], EvaluationRow] = {}
     for row in rows:
-        if not row.is_dirty:
+        if not row.is_dirty and row.prompt in ids:
             newest.setdefault((row.prompt, row.spec.dataset), row)
     return list(newest.values())
 
