@@ -62,9 +62,10 @@ def beside_best(log: Store, evaluations: Sequence[Evaluation]) -> list[BesideBes
     """Compare evaluations of the same cases with the one that passes the most; None for itself.
 
     By McNemar's test on the cases that both graded, corrected by Holm for all pairs, as the best was not named before.
-    Empty if there are fewer than two, or more than eight.
+    Empty if there are fewer than two, or more than eight, or if their numbers of cases differ.
     """
-    if not 2 <= len(evaluations) <= _MOST_COMPARED:
+    numbers = {each.totals.cases + each.totals.never_run for each in evaluations}
+    if not 2 <= len(evaluations) <= _MOST_COMPARED or len(numbers) > 1:
         return []
     sides = [_outcomes(log, each) for each in evaluations]
     pairs = list(combinations(range(len(sides)), 2))

@@ -33,6 +33,7 @@ def html_page(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
 
     With more than 5,000 results it holds those that did not pass before the others, and says how many it leaves out.
     """
+    evaluations = list({each.row.id: each for each in evaluations}.values())
     prompts = list(dict.fromkeys(each.row.prompt for each in evaluations))
     datasets = {each.row.spec.dataset for each in evaluations}
     # The same cases asked of several prompts stand side by side too.

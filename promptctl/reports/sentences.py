@@ -79,6 +79,10 @@ def _one(found: Evaluation) -> str:
 
 def _side_by_side(evaluations: Sequence[Evaluation], names: Sequence[str]) -> str:
     """Return who passes most, and the others after it: `a passes most: 12 of 12 cases; b passes 10, c 8.`"""
+    if len({_total(each) for each in evaluations}) > 1:
+        # Of different cases none passes most.
+        told = [f"{name} passes {e.totals.passed} of {_total(e)}" for name, e in zip(names, evaluations, strict=True)]
+        return f"Their cases differ: {name_some(told, _MOST_NAMED)}."
     ranked = sorted(zip(evaluations, names, strict=True), key=lambda pair: -pair[0].totals.passed)
     most = ranked[0][0].totals.passed
     first = [name for each, name in ranked if each.totals.passed == most]
@@ -90,8 +94,8 @@ def _side_by_side(evaluations: Sequence[Evaluation], names: Sequence[str]) -> st
         return f"{_joined(first)} pass {of} each."
     lead = f"{first[0]} passes most: {of}" if len(first) == 1 else f"{_joined(first)} pass most: {of} each"
     rest = [(name, each.totals.passed) for each, name in ranked[len(first) :]]
-    told = [f"{name} {'passes ' if not at else ''}{number}" for at, (name, number) in enumerate(rest[:_MOST_NAMED])]
-    return f"{lead}; {name_some([*told, *('' for _ in rest[_MOST_NAMED:])], _MOST_NAMED)}."
+    others = [f"{name} {'' if at else 'passes '}{number}" for at, (name, number) in enumerate(rest)]
+    return f"{lead}; {name_some(others, _MOST_NAMED)}."
 
 
 def _state(exit_code: int) -> State:

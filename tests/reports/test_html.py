@@ -342,3 +342,16 @@ def test_the_first_sentence_says_how_all_of_them_did(lab: Lab) -> None:
     names = list("abcd")
     assert of_evaluations(made[:2], names[:2]).sentence == "a and b pass 4 of 4 cases each."
     assert of_evaluations(made, names).sentence == "All 4 pass 4 of 4 cases each."
+
+
+def test_evaluations_of_other_cases_are_not_ranked(lab: Lab, write: Write) -> None:
+    lab.many(3)
+    lab.server.default = answering({"c0": "no"})
+    many = lab.one()
+    lab.cases({"id": "c0", "inputs": {"ticket": "other"}, "expected": "other"})
+    data = data_of(write([many, lab.one(), many], "r.html").read_text())
+    names = [column["name"] for column in data["columns"]]
+    assert len(names) == 2, "each evaluation once"
+    assert data["sentence"] == f"Their cases differ: {names[0]} passes 2 of 3, {names[1]} passes 1 of 1."
+    assert [result.get("is_other_case") for result in data["cases"][0]["results"]] == [None, True]
+    assert all("beside" not in each for each in data["evaluations"])

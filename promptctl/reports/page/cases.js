@@ -86,8 +86,11 @@ const quoted = (word) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replace
 const ending = (id) => id.slice(-8);
 const SOURCES = { cache: "cached reply", replay: "recorded reply" };
 
+// A kept reply costs nothing now; that its first cost is not known is said all the same.
+const isPriced = (result) => isKnown(result.cost_nano_usd) && (isKnown(result.full_cost_nano_usd) || !(result.source in SOURCES));
+
 const factsOf = (result) => [SOURCES[result.source] ?? (result.source === "model" ? null : result.source), isKnown(result.score) && result.score < 1 ? `score ${score(result.score)}` : null,
-  isKnown(result.latency_ms) ? time(result.latency_ms) : null, isKnown(result.cost_nano_usd) ? money(isKnown(result.full_cost_nano_usd) ? result.full_cost_nano_usd : result.cost_nano_usd) : result.execution ? "unpriced" : null].filter(Boolean);
+  isKnown(result.latency_ms) ? time(result.latency_ms) : null, isPriced(result) ? money(isKnown(result.full_cost_nano_usd) ? result.full_cost_nano_usd : result.cost_nano_usd) : result.execution ? "unpriced" : null].filter(Boolean);
 
 function side(item, result, parts) {
   const evaluation = data.evaluations[result.e], output = isKnown(result.output) ? readable(result.output) : null;

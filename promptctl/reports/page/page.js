@@ -86,7 +86,7 @@ function oneOfMany(evaluation, index) {
   const most = (key) => Math.max(...data.evaluations.map((each) => each[key] || 0));
   const measured = (key, text, note) => el("div", { class: "spent" }, text,
     isKnown(evaluation[key]) && most(key) ? el("span", { class: "track" }, el("span", { class: "fill", style: `width: ${100 * evaluation[key] / most(key)}%` })) : null, note ? el("small", {}, note) : null);
-  const priced = isKnown(evaluation.full_cost_nano_usd) && !evaluation.unpriced ? money(evaluation.full_cost_nano_usd) : cost(evaluation);
+  const priced = isKnown(evaluation.full_cost_nano_usd) && !evaluation.unpriced ? money(evaluation.full_cost_nano_usd) : evaluation.unpriced ? cost(evaluation) : "unpriced";
   const wrong = [leading(evaluation.failed, "failed", { ...inIt, status: "failed" }), evaluation.errors ? leading(evaluation.errors, evaluation.errors === 1 ? "error" : "errors", { ...inIt, status: "error" }) : null,
     evaluation.never_run ? el("span", {}, `${count(evaluation.never_run)} ${notRun(evaluation)}`) : null];
   return el("article", { class: `run ${evaluation.verdict}` },
@@ -144,7 +144,7 @@ function show() {
   // Of versions the newest are seen first, which stand last.
   const box = byId("cases").querySelector(".wide");
   if (data.moves && box) box.scrollLeft = box.scrollWidth;
-  byId("count").textContent = found.length === cases.length ? `${count(cases.length)} cases` : `${count(found.length)} of ${count(cases.length)} cases`;
+  byId("count").textContent = `${found.length === cases.length ? "" : `${count(found.length)} of `}${count(cases.length)} ${cases.length === 1 ? "case" : "cases"}`;
   byId("more").hidden = found.length <= shown;
   byId("more").textContent = `Show ${count(Math.min(PAGE, found.length - shown))} more of ${count(found.length)}`;
   byId("chips").replaceChildren(...chips());
