@@ -7,7 +7,8 @@ import re
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from heapq import merge
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ from promptctl.log.sqlite.schema import SUM_COLUMNS, has_table
 from promptctl.log.sqlite.sums import STATS_KEY_OF_ROW, sums_of_rows
 
 _MOST_OF_A_KIND = 20
+_BREAK_S = 0.02
 _CONTENTS = slice(HASHED.index(HASH_COLUMNS[0]), HASHED.index(HASH_COLUMNS[-1]) + 1)
 _CONTENT = HASHED.index("content")
 # The two look alike: what an earlier program writes while it still runs is known by nothing that nobody else can write.
@@ -65,7 +67,7 @@ def verify(database: Database, head: str | None) -> Verification:
     problems = _Problems()
     with ThreadPoolExecutor(1) as other, database.reading() as connection:
         # SQLite's own checks run beside ours: it does not hold the interpreter's lock.
-        file_and_totals = other.submit(_check_file_and_totals, database)
+        file_and_totals = other.submit(_check_file_and_totals, database, beside := list[sqlite3.Connection]())
         connection.execute("BEGIN")
         checked = _Checked(connection, problems, bytes.fromhex(head) if head else None)
         try:
@@ -75,7 +77,15 @@ def verify(database: Database, head: str | None) -> Verification:
         except sqlite3.DatabaseError as error:
             events = []
             problems.add("file", None, f"the file cannot be read to its end ({error})")
-        for kind, subject, message in file_and_totals.result():
+        except BaseException:
+            _break_off(file_and_totals, beside)
+            raise
+        try:
+            found = file_and_totals.result()
+        except KeyboardInterrupt:
+            _break_off(file_and_totals, beside)
+            raise
+        for kind, subject, message in found:
             problems.add(kind, subject, message)
     if head and checked.expected_link is None:
         problems.add(
@@ -293,9 +303,21 @@ class _Checked:
         return f"output of case {row[0]} of evaluation {row[1]}" if row else "content that no row refers to"
 
 
-def _check_file_and_totals(database: Database) -> list[tuple[ProblemKind, str | None, str]]:
+def _break_off(checking: Future[Any], beside: list[sqlite3.Connection]) -> None:
+    """End what another thread asks of SQLite: after Ctrl-C nobody waits for the rest."""
+    while not checking.done():
+        for connection in beside:
+            with suppress(sqlite3.ProgrammingError):  # it is closed
+                connection.interrupt()
+        wait([checking], _BREAK_S)
+
+
+def _check_file_and_totals(
+    database: Database, beside: list[sqlite3.Connection]
+) -> list[tuple[ProblemKind, str | None, str]]:
     try:
         with database.reading() as connection:
+            beside.append(connection)
             connection.execute("BEGIN")  # others write meanwhile: rows and totals are those of one moment
             found = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({_MOST_OF_A_KIND})")]
             problems: list[tuple[ProblemKind, str | None, str]] = []

@@ -303,3 +303,15 @@ def as_of(path: Path) -> Callable[[int], None]:
         path.with_name("now.db").unlink()
 
     return write
+
+
+def test_who_interrupts_a_verification_waits_for_no_check(log: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x FROM n) SELECT count(*) FROM n"
+    monkeypatch.setattr(verifying, "_wrong_totals", lambda connection: connection.execute(endless).fetchall())
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verifying._Checked, "check_chain", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        log.verify()
