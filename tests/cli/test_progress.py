@@ -88,7 +88,8 @@ def test_times_are_short(seconds: int, words: str) -> None:
 
 
 PROGRAM = """
-import sys, time
+import signal, sys
+signal.signal(signal.SIGTSTP, signal.SIG_DFL)  # whatever the tests were started by
 from promptctl.cli.waiting import Waiting
 line = Waiting("working " + "very " * 12 + "hard")
 line.begin()
