@@ -40,7 +40,6 @@ def served_with_calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
                 "execution?id={nasty}",
                 "evaluation?id={head}&against={base}",
                 "dataset?path=datasets/support/triage.yaml",
-                "costs?since=all",
                 "experiment?name=tone",
                 "blame?of={nasty}",
             ),
@@ -48,7 +47,7 @@ def served_with_calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
         (
             1280,
             False,
-            ("executions?status=okay", "case?evaluation={head}&case=case-1", "budgets", "feedback"),
+            ("executions?status=okay", "feedback"),
         ),
     ],
 )
