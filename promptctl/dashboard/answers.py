@@ -109,6 +109,7 @@ def rules(evidence: Gathered) -> list[str]:
     return [
         f"Calls from {recent} to {end} are compared with those from {earlier} on, prompt by prompt.",
         f"A prompt is compared if it had at least {LEAST_CALLS} calls in both; the others are named, not judged.",
+        "A prompt whose label moved in that time is also compared from that step of time on with all before it.",
         _TEST,
         f"All {comparisons} share {percent(ALPHA)}: if nothing changed, at most one page in a hundred says it did.",
         "And it must matter: {} of calls, {} of the middle latency, {} of the cost of a reply.".format(*least),
@@ -268,23 +269,24 @@ def count_of(number: int, noun: str) -> str:
 
 def _item(shift: Shift, evidence: Gathered) -> AnswerItem:
     step = "" if shift.at is None else _step_words(shift.at, evidence.windows)
+    when = evidence.windows.words if shift.since is None else _since_words(shift.since, evidence.windows)
     if shift.measure in ("failures", "invalid"):
         what = "failed" if shift.measure == "failures" else "had an invalid output"
         told = f"{percent(shift.after, 1)} of {count_of(shift.calls_after, 'call')} {what} "
-        told += f"{step or evidence.windows.words}, {percent(shift.before, 1)} {'otherwise' if step else 'before'}"
+        told += f"{step or when}, {percent(shift.before, 1)} {'otherwise' if step else 'before'}"
     elif shift.measure == "latency":
         way = "slower" if shift.is_worse else "faster"
-        told = f"{way}: the middle reply took {_ms(shift.after)} {evidence.windows.words}, {_ms(shift.before)} before"
+        told = f"{way}: the middle reply took {_ms(shift.after)} {when}, {_ms(shift.before)} before"
     else:
         way = "dearer" if shift.is_worse else "cheaper"
-        told = f"{way}: a reply cost {money(shift.after)} {evidence.windows.words}, {money(shift.before)} before"
+        told = f"{way}: a reply cost {money(shift.after)} {when}, {money(shift.before)} before"
     cause, command = _cause(shift, evidence), f"promptctl log list --prompt {quote(shift.prompt)}"
     return AnswerItem(
         level="note" if not shift.is_worse else "alarm" if shift.measure == "failures" else "warning",
         kind="burst" if shift.at is not None else shift.measure,
         text=f"{shift.prompt}: {told}." + (f" Changed in that time: {cause}." if cause else ""),
         prompt=shift.prompt,
-        at=None if shift.at is None else moment_text(shift.at),
+        at=None if (at := shift.at or shift.since) is None else moment_text(at),
         before=shift.before,
         after=shift.after,
         command=_errors(shift.prompt) if shift.measure == "failures" else command,
@@ -297,9 +299,14 @@ def _step_words(at: float, windows: Windows) -> str:
     return f"on {text[:10]}" if windows.is_even else f"from {text[:16].replace('T', ' ')} UTC on"
 
 
+def _since_words(at: float, windows: Windows) -> str:
+    text = moment_text(at)
+    return f"since {text[:10]}" if windows.is_even else f"since {text[:16].replace('T', ' ')} UTC"
+
+
 def _cause(shift: Shift, evidence: Gathered) -> str:
     """Return the moves and versions of a prompt that fell into the time of late: any of them may be the cause."""
-    recent = moment_text(evidence.windows.recent)
+    recent = moment_text(shift.since or evidence.windows.recent)
     own = [mark for mark in evidence.marks if mark.prompt == shift.prompt and mark.at >= recent]
     moves = [mark for mark in own if mark.kind == "label"] or own
     return name_some([f"{mark.text} on {mark.at[:10]}" for mark in moves])

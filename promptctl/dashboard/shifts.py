@@ -6,7 +6,7 @@ All comparisons of a page share 1 %: if nothing changed, at most one page in a h
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from promptctl.dashboard.facts import Fact, add_counts
@@ -22,6 +22,7 @@ LEAST_CALLS = 20
 LEAST_RATE = 0.01
 LEAST_LATENCY, LEAST_COST = 0.25, 0.1
 _LEAST_BURST, _LEAST_BURST_RATE = 5, 0.05
+_MOST_MOVES = 3
 _QUARTER, _HOUR, _DAY = 900, 3600, 86_400
 
 
@@ -55,6 +56,13 @@ class PromptSteps:
     steps: dict[float, Fact] = field(default_factory=dict)
     step_costs: dict[float, dict[int, int]] = field(default_factory=dict)
 
+    def add_up(self) -> None:
+        """Make its totals of its steps."""
+        for fact in self.steps.values():
+            self.total.add(fact)
+        for costs in self.step_costs.values():
+            add_counts(self.costs, costs)
+
     @property
     def asked(self) -> int:
         """The number of calls of which something was sent."""
@@ -76,7 +84,8 @@ class PromptSteps:
 class Shift:
     """A change that chance does not explain. Rates are shares, latencies milliseconds, costs nano-USD of a reply.
 
-    With `at` it is of that one step of time, beside all others.
+    With `at` it is of that one step of time, beside all others; with `since` of all steps from a label's move on,
+    beside those before.
     """
 
     measure: Measure
@@ -87,6 +96,7 @@ class Shift:
     calls_after: int
     p: float
     at: float | None = None
+    since: float | None = None
 
     @property
     def is_worse(self) -> bool:
@@ -140,15 +150,17 @@ def steps_by_prompt(cells: CallCells, begin: float, end: float) -> dict[str, Pro
             prompt.steps.setdefault(at, Fact()).count(key, sums)
             add_counts(prompt.step_costs.setdefault(at, {}), sums.costs)
     for prompt in found.values():
-        for fact in prompt.steps.values():
-            prompt.total.add(fact)
-        for costs in prompt.step_costs.values():
-            add_counts(prompt.costs, costs)
+        prompt.add_up()
     return found
 
 
-def shifts(before: Mapping[str, PromptSteps], after: Mapping[str, PromptSteps]) -> Shifts:
-    """Compare each prompt's calls of late with those before."""
+def shifts(
+    before: Mapping[str, PromptSteps], after: Mapping[str, PromptSteps], moves: Mapping[str, Sequence[float]]
+) -> Shifts:
+    """Compare each prompt's calls of late with those before; and those from each of its labels' `moves` on.
+
+    A move in the middle of the time of late makes its steps so uneven that the time as a whole may show nothing.
+    """
     tried: list[Shift] = []
     bursts: list[Shift] = []
     thin, failing = [], []
@@ -159,10 +171,19 @@ def shifts(before: Mapping[str, PromptSteps], after: Mapping[str, PromptSteps]) 
             thin.append(prompt)
             continue
         tried += _compared(prompt, early, late)
+        steps = early.steps | late.steps
+        moved = {max((step for step in steps if step <= at), default=at) for at in moves.get(prompt, ())}
+        for at in sorted(moved)[-_MOST_MOVES:]:
+            tried += (replace(shift, since=at) for shift in _compared(prompt, *_split(early, late, at)))
         bursts += _bursts(prompt, early, late)
     comparisons = len(tried) + len(bursts) + len(failing)
     bound = ALPHA / max(1, comparisons)
-    found = [shift for shift in tried if shift.p <= bound and _is_large(shift)]
+    clearest: dict[tuple[str, Measure], Shift] = {}
+    for shift in tried:
+        if shift.p <= bound and _is_large(shift):
+            kept = clearest.get((shift.prompt, shift.measure), shift)
+            clearest[shift.prompt, shift.measure] = min(kept, shift, key=lambda each: each.p)
+    found = list(clearest.values())
     failed = {shift.prompt for shift in found if shift.measure == "failures" and shift.is_worse}
     worst: dict[str, Shift] = {}
     for burst in bursts:
@@ -195,6 +216,19 @@ def _compared(prompt: str, early: PromptSteps, late: PromptSteps) -> Iterator[Sh
     dear = _middle([early.costs, late.costs])
     above = [[_above(costs, dear) for costs in side.step_costs.values()] for side in sides]
     yield from shift("cost", above, early.average_cost, late.average_cost)
+
+
+def _split(early: PromptSteps, late: PromptSteps, at: float) -> tuple[PromptSteps, PromptSteps]:
+    """Return the steps before a moment, and those from it on."""
+    sides = (PromptSteps(), PromptSteps())
+    for each in (early, late):
+        for step, fact in each.steps.items():
+            side = sides[step >= at]
+            side.steps.setdefault(step, Fact()).add(fact)
+            add_counts(side.step_costs.setdefault(step, {}), each.step_costs.get(step, {}))
+    for side in sides:
+        side.add_up()
+    return sides
 
 
 def _bursts(prompt: str, early: PromptSteps, late: PromptSteps) -> Iterator[Shift]:

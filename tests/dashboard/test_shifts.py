@@ -18,8 +18,11 @@ Draw = Callable[[random.Random, bool], tuple[bool, float, int]]
 """Draws a call of late, or of before: if it fails, its latency and its cost."""
 
 
-def a_page(seed: int, draw: Draw, prompts: int = 3, calls: int = 20) -> Shifts:
-    """Compare two weeks of calls, so many of each prompt on each day."""
+def a_page(seed: int, draw: Draw, prompts: int = 3, calls: int = 20, late: int = 7, moves: int | None = None) -> Shifts:
+    """Compare two weeks of calls, so many of each prompt on each day.
+
+    From the day `late` on they are drawn as late ones; each prompt's label moved on the day `moves`.
+    """
     chance = random.Random(seed)
     cells: dict[str, dict[CellKey, CellSums]] = {}
     windows = windows_over(NOON - 20 * DAY, NOON, NOON)
@@ -28,7 +31,7 @@ def a_page(seed: int, draw: Draw, prompts: int = 3, calls: int = 20) -> Shifts:
         of_day = cells.setdefault(moment_text(at)[:10], {})
         for prompt in range(prompts):
             for _ in range(calls):
-                has_failed, latency, cost = draw(chance, at >= windows.recent)
+                has_failed, latency, cost = draw(chance, number >= late)
                 status = "error" if has_failed else "ok"
                 key = CellKey(f"p{prompt}", "v1", None, "m", "api", status, False, "model", None, None)
                 sums = of_day.setdefault(key, CellSums())
@@ -37,7 +40,8 @@ def a_page(seed: int, draw: Draw, prompts: int = 3, calls: int = 20) -> Shifts:
                     sums.add(CellSums(0, 0, 0, 0, cost, 1, 0, {bucket(latency): 1}, {bucket(cost): 1}))
     found = CallCells(step="day", cells=cells)
     before = steps_by_prompt(found, windows.earlier, windows.recent)
-    return shifts(before, steps_by_prompt(found, windows.recent, windows.end))
+    moved = {} if moves is None else {f"p{each}": [windows.earlier + (moves + 0.4) * DAY] for each in range(prompts)}
+    return shifts(before, steps_by_prompt(found, windows.recent, windows.end), moved)
 
 
 def steady(chance: random.Random, _is_late: bool) -> tuple[bool, float, int]:
@@ -45,7 +49,7 @@ def steady(chance: random.Random, _is_late: bool) -> tuple[bool, float, int]:
 
 
 def test_where_nothing_changed_pages_raise_an_alarm_no_more_often_than_said() -> None:
-    alarms = sum(bool(a_page(seed, steady, prompts=2, calls=12).found) for seed in range(60))
+    alarms = sum(bool(a_page(seed, steady, prompts=2, calls=12, moves=9).found) for seed in range(60))
 
     assert alarms <= 2  # of 60 pages at 1 % each, more would come up once in 300 times, and the seeds stay
 
@@ -72,6 +76,16 @@ def test_what_changed_is_found(draw: Draw, measure: str) -> None:
 
     assert {(shift.measure, shift.prompt) for shift in found.found} == {(measure, f"p{n}") for n in range(3)}
     assert all(shift.is_worse for shift in found.found)
+
+
+@pytest.mark.parametrize("draw", [more_failures, slower, dearer], ids=["fails", "slow", "dear"])
+def test_what_changed_when_a_label_moved_is_found_from_that_day_on(draw: Draw) -> None:
+    found = a_page(1, draw, late=10, moves=10).found
+
+    assert [(shift.prompt, shift.since) for shift in found] == [
+        (f"p{n}", NOON // DAY * DAY - 3 * DAY) for n in range(3)
+    ]
+    assert all(shift.is_worse for shift in found)
 
 
 def test_a_bad_day_is_found_by_its_day() -> None:
