@@ -64,7 +64,11 @@ def marks(context: Context, prompts: Collection[str], wanted: Filter, since: str
         notes.append(f"label moves and versions are not marked: {error.message}")
     found += _budget_events(context)
     alike = (replace(mark, at=moment_text(seconds_of(mark.at))) for mark in found)
-    inside = sorted((mark for mark in alike if since <= mark.at < until), key=lambda mark: (mark.at, mark.text))
+    # Within one second a version comes before the label that names it.
+    inside = sorted(
+        (mark for mark in alike if since <= mark.at < until),
+        key=lambda mark: (mark.at, mark.kind != "version", mark.text),
+    )
     return Marks(tuple(inside[-_MOST:]), max(0, len(inside) - _MOST), tuple(notes))
 
 

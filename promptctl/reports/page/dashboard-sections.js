@@ -3,7 +3,7 @@ const STATES = { ok: ["passed", "Fine"], warning: ["error", "Look at it"], alarm
 const LEVELS = { alarm: "Wrong", warning: "Look at it", note: "To know" };
 // The first part of a sentence is large, what explains it is not.
 function said(sentence) {
-  const [first, rest] = sentence.split(/[:;] (.*)/s);
+  const whole = sentence.match(/^(.+?\.) (.+)$/s), [first, rest] = whole ? whole.slice(1) : names.prompt.includes(sentence.split(": ")[0]) ? [sentence] : sentence.split(/[:;] (.*)/s);
   return el("div", {}, el("p", { class: "sentence" }, first + (rest && !first.endsWith(".") ? "." : "")), rest ? el("p", { class: "meta" }, rest) : null);
 }
 
