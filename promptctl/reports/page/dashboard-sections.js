@@ -2,12 +2,12 @@
 const STATES = { ok: ["passed", "Fine"], warning: ["error", "Look at it"], alarm: ["failed", "Wrong"], unknown: ["unknown", "Too little data"] };
 const LEVELS = { alarm: "Wrong", warning: "Look at it", note: "To know" };
 // The first part of a sentence is large, what explains it is not.
-function said(sentence) {
+function said(sentence, isToldBelow = false) {
   const whole = sentence.match(/^(.+?\.) (.+)$/s), [first, rest] = whole ? whole.slice(1) : names.prompt.includes(sentence.split(": ")[0]) ? [sentence] : sentence.split(/[:;] (.*)/s);
-  return el("div", {}, el("p", { class: "sentence" }, first + (rest && !first.endsWith(".") ? "." : "")), rest ? el("p", { class: "meta" }, rest) : null);
+  return el("div", {}, el("p", { class: "sentence" }, first + (rest && !first.endsWith(".") ? "." : "")), rest && !isToldBelow ? el("p", { class: "meta" }, rest) : null);
 }
 
-const answer = (id, question, state, sentence, ...more) => el("article", { class: "card answer", id }, el("h2", {}, question), state ? el("p", {}, el("span", { class: `mark ${state[0]}` }, state[1])) : null, said(sentence), ...more);
+const answer = (id, question, state, sentence, isToldBelow, ...more) => el("article", { class: "card answer", id }, el("h2", {}, question), state ? el("p", {}, el("span", { class: `mark ${state[0]}` }, state[1])) : null, said(sentence, isToldBelow), ...more);
 
 function itemsNode(items, none) {
   if (!items.length) return none ? el("p", { class: "meta" }, none) : null;
@@ -44,10 +44,10 @@ function answers(view) {
   const state = !filtered ? found.wrong.state : worst || (found.wrong.state === "unknown" ? "unknown" : "ok");
   const sentence = !filtered ? found.wrong.sentence : wrong.length ? `${plural(wrong.length, "finding concerns", "findings concern")} these prompts.` : "No finding concerns these prompts.";
   const ofAll = filtered ? "Found over all labels, models and sources" : null;
-  return [answer("wrong", "Is anything wrong?", STATES[state], sentence, itemsNode(wrong), el("p", { class: "meta below" }, [ofAll, compared].filter(Boolean).map((text) => el("span", {}, text))), rules),
-    answer("changed", "What changed?", null, filtered ? `${plural(number("label"), "label move")} and ${plural(number("version"), "new version")} in this view.` : found.changed.sentence,
-      itemsNode(filtered ? moves.slice(0, 12).map((mark) => ({ ...mark, text: mark.prompt ? `${mark.prompt}: ${mark.words}` : mark.words, level: "note", command: null })) : found.changed.items)),
-    answer("cost", "What does it cost?", null, filtered ? `${costs(view.total, 0)} in this view.` : found.cost.sentence, ...spending(view), itemsNode(found.cost.items.filter((item) => concerns(item) && !(item.kind === "cost" && item.level === "note"))))];
+  return [answer("wrong", "Is anything wrong?", STATES[state], sentence, wrong.length > 0 && sentence.startsWith(wrong[0].text), itemsNode(wrong), el("p", { class: "meta below" }, [ofAll, compared].filter(Boolean).map((text) => el("span", {}, text))), rules),
+    answer("changed", "What changed?", null, filtered ? `${plural(number("label"), "label move")} and ${plural(number("version"), "new version")} in this view.` : found.changed.sentence, false,
+      itemsNode(filtered ? moves.slice(0, 12).map((mark) => ({ ...mark, text: mark.prompt ? `${mark.prompt}: ${mark.words}` : mark.words, level: "note", command: null })) : found.changed.items.filter((item) => !wrong.some((each) => each.text === item.text)))),
+    answer("cost", "What does it cost?", null, filtered ? `${costs(view.total, 0)} in this view.` : found.cost.sentence, false, ...spending(view), itemsNode(found.cost.items.filter((item) => concerns(item) && !(item.kind === "cost" && item.level === "note"))))];
 }
 
 function costs(sums, at) {
