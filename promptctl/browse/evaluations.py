@@ -7,8 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from promptctl.browse import links
-from promptctl.browse.views import PageRequest, View
-from promptctl.errors import PromptctlError, UsageError, printable
+from promptctl.browse.views import PageRequest, View, check_word
+from promptctl.errors import PromptctlError
 from promptctl.reports.asked import message_texts
 from promptctl.reports.verdict import certainty, headline
 from promptctl.reports.wording import assertion_name
@@ -26,7 +26,7 @@ _SHOWN = ("", "failed", "error", "passed")
 def evaluations(request: PageRequest) -> View:
     """Return the list of evaluations, newest first."""
     given = {name: value for name in ("prompt", "dataset", "status") if (value := request.one(name)) is not None}
-    _check("status", given.get("status", _STATUSES[0]), _STATUSES)
+    check_word("status", given.get("status"), _STATUSES)
     results, before, problem = request.workspace.results, request.one("before"), None
     rows: list[EvaluationRow] = []
     try:
@@ -51,7 +51,7 @@ def evaluation(request: PageRequest) -> View:
     """
     results, wanted = request.workspace.results, request.needed("id")
     row, shown, first = results.row(wanted), request.one("show") or "", request.number("first")
-    _check("choice of cases", shown, _SHOWN)
+    check_word("choice of cases", shown, _SHOWN)
     status: Any = shown or None
     cases = list(islice(results.cases(row.id, status=status, first=first), ROWS + 1))
     against = request.one("against")
@@ -143,8 +143,3 @@ def reason_of(found: CaseResults) -> str:
     ]
     told = row.error_message or row.detail.reason or "; ".join(failed)
     return f"{told} ({found.passes})" if len(found.rows) > 1 else told
-
-
-def _check(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise UsageError(f"`{printable(value)}` is no {name}", hint=f"it is one of {', '.join(filter(None, known))}")

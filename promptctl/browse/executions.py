@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from promptctl import ExecutionPage, Filter
 from promptctl.browse import links
-from promptctl.browse.views import PageRequest, View, with_moments
-from promptctl.errors import PromptctlError, UsageError, printable
+from promptctl.browse.views import PageRequest, View, check_word, with_moments
+from promptctl.errors import PromptctlError
 
 ROWS = 50
 _ANY_SCORE = "<=1"
@@ -60,8 +60,8 @@ def executions(request: PageRequest) -> View:
 
 def wanted(given: Mapping[str, str]) -> Filter:
     """Return the filter that values of an address mean. Raises `UsageError` for a word that is none of its field."""
-    _check("status", given.get("status"), STATUSES)
-    _check("source", given.get("source"), _SOURCES)
+    check_word("status", given.get("status"), STATUSES)
+    check_word("source", given.get("source"), _SOURCES)
     source = given.get("source", "eval" if "evaluation" in given else "app")
     meant = with_moments({name: value for name, value in given.items() if name in (*_TEXTS, "status")})
     meant |= {"error_type": given.get("error"), "evaluation_id": given.get("evaluation")}
@@ -78,11 +78,6 @@ def said(page: ExecutionPage, *, is_first: bool) -> str:
     else:
         return f"at least {shown:,} attempts"
     return f"{number:,} attempt{'' if number == 1 else 's'}"
-
-
-def _check(name: str, value: str | None, known: Sequence[str] | Mapping[str, str]) -> None:
-    if value is not None and value not in known:
-        raise UsageError(f"`{printable(value)}` is no {name}", hint=f"it is one of {', '.join(filter(None, known))}")
 
 
 def _without(given: Mapping[str, str], name: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -63,6 +63,12 @@ def with_moments(given: Mapping[str, str]) -> dict[str, Any]:
     return {
         name: parse_moment(value, zone=None) if name in ("since", "until") else value for name, value in given.items()
     }
+
+
+def check_word(name: str, value: str | None, known: Iterable[str]) -> None:
+    """Raise `UsageError` for a value of an address that is none of the known words."""
+    if value is not None and value not in (words := list(known)):
+        raise UsageError(f"`{printable(value)}` is no {name}", hint=f"it is one of {', '.join(filter(None, words))}")
 
 
 def tried(read: Callable[[], T], default: T) -> tuple[T, str | None]:

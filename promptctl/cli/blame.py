@@ -29,10 +29,6 @@ _LEAST_ROOM = 12
 _ORIGINS = {"call": "the call", "default": "its default", "none": "nothing", "unknown": "not kept"}
 
 
-def _complete(context: typer.Context, incomplete: str) -> list[str]:
-    return options.complete_ref(context, incomplete) or options.completing("execution")(context, incomplete)
-
-
 def blame(
     context: typer.Context,
     wanted: Annotated[

@@ -124,7 +124,7 @@ def is_anything_wrong(evidence: Gathered) -> DashboardAnswer:
     warnings = [item for item in items if item.level == "warning"]
     sums, when = evidence.told
     total = _sum(sums.values())
-    asked, failed = _asked(total), _failed(total)
+    asked, failed = total.asked, total.failed
     some = f"{failed:,} of {count_of(asked, 'call')} failed"
     if alarms or warnings:
         worst = [*alarms, *warnings]
@@ -217,14 +217,14 @@ def what_does_it_cost(evidence: Gathered) -> DashboardAnswer:
     """Return the known cost of late beside that before, and the dearest prompts."""
     sums, when = evidence.told
     late, early = _sum(sums.values()), _sum(steps.total for steps in evidence.before.values())
-    spent, calls = late["cost_nano_usd"], _asked(late)
+    spent, calls = late["cost_nano_usd"], late.asked
     if not calls:
         return DashboardAnswer("unknown", f"Nothing was called {when}.", ())
     if not late["priced"] and late["unpriced"]:
         return DashboardAnswer("unknown", f"No price is known of {count_of(calls, 'call')} {when}.", ())
     sentence = f"{money(spent)} {when} for {count_of(calls, 'call')}"
     if early["calls"] and evidence.windows.is_even:
-        sentence += f"; {money(early['cost_nano_usd'])} for {count_of(_asked(early), 'call')} in the 7 days before"
+        sentence += f"; {money(early['cost_nano_usd'])} for {count_of(early.asked, 'call')} in the 7 days before"
     sentence += "."
     if late["unpriced"]:
         sentence += f" {count_of(late['unpriced'], 'reply')} more have no known price."
@@ -234,7 +234,7 @@ def what_does_it_cost(evidence: Gathered) -> DashboardAnswer:
         total = sums[prompt]
         if total["cost_nano_usd"]:
             share = percent(total["cost_nano_usd"] / spent)
-            text = f"{prompt}: {money(total['cost_nano_usd'])}, {share} of all, for {count_of(_asked(total), 'call')}."
+            text = f"{prompt}: {money(total['cost_nano_usd'])}, {share} of all, for {count_of(total.asked, 'call')}."
             before = evidence.before.get(prompt, PromptSteps()).total["cost_nano_usd"]
             items.append(
                 AnswerItem(
@@ -325,11 +325,3 @@ def _sum(facts: Iterable[Fact]) -> Fact:
     for fact in facts:
         total.add(fact)
     return total
-
-
-def _asked(fact: Fact) -> int:
-    return fact["calls"] - fact["blocked"]
-
-
-def _failed(fact: Fact) -> int:
-    return max(0, _asked(fact) - fact["ok"])

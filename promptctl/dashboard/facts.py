@@ -72,6 +72,16 @@ class Fact:
     def __getitem__(self, name: str) -> int:
         return self.numbers[_AT[name]]
 
+    @property
+    def asked(self) -> int:
+        """The number of calls of which something was sent."""
+        return self["calls"] - self["blocked"]
+
+    @property
+    def failed(self) -> int:
+        """The number of these that did not come out well."""
+        return max(0, self.asked - self["ok"])
+
     def count(self, key: CellKey, sums: CellSums) -> None:
         """Add the attempts of a cell."""
         numbers, attempts = self.numbers, sums.attempts

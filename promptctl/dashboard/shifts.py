@@ -64,16 +64,6 @@ class PromptSteps:
             add_counts(self.costs, costs)
 
     @property
-    def asked(self) -> int:
-        """The number of calls of which something was sent."""
-        return self.total["calls"] - self.total["blocked"]
-
-    @property
-    def failed(self) -> int:
-        """The number of these that did not come out well."""
-        return max(0, self.asked - self.total["ok"])
-
-    @property
     def average_cost(self) -> float | None:
         """The known cost of an attempt whose price is known, and that was not reused, in nano-USD."""
         paid = self.total["priced"] - self.total["reused"]
@@ -166,8 +156,8 @@ def shifts(
     thin, failing = [], []
     for prompt in sorted(after):
         late, early = after[prompt], before.get(prompt, PromptSteps())
-        failing.append((prompt, late.failed, late.asked))
-        if min(late.asked, early.asked) < LEAST_CALLS:
+        failing.append((prompt, late.total.failed, late.total.asked))
+        if min(late.total.asked, early.total.asked) < LEAST_CALLS:
             thin.append(prompt)
             continue
         tried += _compared(prompt, early, late)
@@ -202,7 +192,7 @@ def _compared(prompt: str, early: PromptSteps, late: PromptSteps) -> Iterator[Sh
         if before is not None and after is not None and min(numbers) >= LEAST_CALLS:
             yield Shift(measure, prompt, before, after, numbers[0], numbers[1], change_p(*counts))
 
-    failures = [[_failures(fact) for fact in side.steps.values()] for side in sides]
+    failures = [[(fact.asked, fact.failed) for fact in side.steps.values()] for side in sides]
     yield from shift("failures", failures, *map(_rate, failures))
     invalid = [
         [(fact["ok"] + fact["invalid_outputs"], fact["invalid_outputs"]) for fact in side.steps.values()]
@@ -233,9 +223,9 @@ def _split(early: PromptSteps, late: PromptSteps, at: float) -> tuple[PromptStep
 
 def _bursts(prompt: str, early: PromptSteps, late: PromptSteps) -> Iterator[Shift]:
     """Yield for each step of late its failures beside those of all other steps."""
-    asked, failed = early.asked + late.asked, early.failed + late.failed
+    asked, failed = early.total.asked + late.total.asked, early.total.failed + late.total.failed
     for at, fact in late.steps.items():
-        n, x = _failures(fact)
+        n, x = fact.asked, fact.failed
         if _LEAST_BURST <= n < asked:
             others = asked - n
             p = fisher_tail(x, n, max(0, failed - x), others)
@@ -248,11 +238,6 @@ def _is_large(shift: Shift) -> bool:
         return abs(change) >= LEAST_RATE
     least = LEAST_LATENCY if shift.measure == "latency" else LEAST_COST
     return abs(change) >= least * min(shift.before, shift.after) > 0
-
-
-def _failures(fact: Fact) -> tuple[int, int]:
-    asked = fact["calls"] - fact["blocked"]
-    return asked, min(asked, max(0, asked - fact["ok"]))
 
 
 def _rate(counts: Counts) -> float | None:

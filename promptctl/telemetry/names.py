@@ -98,7 +98,6 @@ EVALUATION_ID = OF_EXECUTION["evaluation_id"]
 CASE_ID = OF_EXECUTION["case_id"]
 REPEAT = OF_EXECUTION["repeat"]
 SCORED_BY = "promptctl.evaluation.source"
-PROMPT_LABEL = OF_EXECUTION["label"]
 IS_DIRTY = "promptctl.prompt.uncommitted"
 COST = "promptctl.cost.amount"
 COST_CURRENCY = "promptctl.cost.currency"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
@@ -14,25 +13,18 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from promptctl.counting import counted
-from promptctl.errors import LogError
 from promptctl.log.evidence import LogProblem, ProblemKind, Verification
 from promptctl.log.sqlite import chain
 from promptctl.log.sqlite.batch import HASHED, NO_LINK, SALT_BYTES, next_link, record_hash
-from promptctl.log.sqlite.corrections import rows
 from promptctl.log.sqlite.database import Database
-from promptctl.log.sqlite.feedback import wrong
 from promptctl.log.sqlite.payloads import HASH_COLUMNS
-from promptctl.log.sqlite.rollups import wrong_sums
-from promptctl.log.sqlite.schema import SUM_COLUMNS, has_table
-from promptctl.log.sqlite.sums import STATS_KEY_OF_ROW, sums_of_rows
+from promptctl.log.sqlite.verifying_totals import MOST_OF_A_KIND, check_file_and_totals
 
-_MOST_OF_A_KIND = 20
 _BREAK_S = 0.02
 _CONTENTS = slice(HASHED.index(HASH_COLUMNS[0]), HASHED.index(HASH_COLUMNS[-1]) + 1)
 _CONTENT = HASHED.index("content")
 # The two look alike: what an earlier program writes while it still runs is known by nothing that nobody else can write.
 _UNLINKED = "a promptctl from before the chain added it, or somebody by hand"
-_ROW_OF_INDEX = re.compile(r"row (\d+) missing from index (\w+)")
 
 
 class _Link(NamedTuple):
@@ -56,7 +48,7 @@ class _Problems:
 
     def add(self, kind: ProblemKind, subject: str | None, message: str) -> None:
         self._counts[kind] = self._counts.get(kind, 0) + 1
-        if self._counts[kind] > _MOST_OF_A_KIND:
+        if self._counts[kind] > MOST_OF_A_KIND:
             self.left_out += 1
         else:
             self.found.append(LogProblem(kind=kind, subject=subject, message=message))
@@ -67,7 +59,7 @@ def verify(database: Database, head: str | None) -> Verification:
     problems = _Problems()
     with ThreadPoolExecutor(1) as other, database.reading() as connection:
         # SQLite's own checks run beside ours: it does not hold the interpreter's lock.
-        file_and_totals = other.submit(_check_file_and_totals, database, beside := list[sqlite3.Connection]())
+        file_and_totals = other.submit(check_file_and_totals, database, beside := list[sqlite3.Connection]())
         connection.execute("BEGIN")
         checked = _Checked(connection, problems, bytes.fromhex(head) if head else None)
         try:
@@ -310,66 +302,6 @@ def _break_off(checking: Future[Any], beside: list[sqlite3.Connection]) -> None:
             with suppress(sqlite3.ProgrammingError):  # it is closed
                 connection.interrupt()
         wait([checking], _BREAK_S)
-
-
-def _check_file_and_totals(
-    database: Database, beside: list[sqlite3.Connection]
-) -> list[tuple[ProblemKind, str | None, str]]:
-    try:
-        with database.reading() as connection:
-            beside.append(connection)
-            connection.execute("BEGIN")  # others write meanwhile: rows and totals are those of one moment
-            found = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({_MOST_OF_A_KIND})")]
-            problems: list[tuple[ProblemKind, str | None, str]] = []
-            problems += [
-                ("file", _execution_in(connection, words), f"the file is damaged: {words}")
-                for words in found
-                if words != "ok"
-            ]
-            return [*problems, *_wrong_totals(connection), *wrong(connection)]
-    except LogError as error:
-        return [("file", None, error.message)]
-
-
-def _execution_in(connection: sqlite3.Connection, words: str) -> str | None:
-    """Return the id of the execution that SQLite names by the number of its row."""
-    match = _ROW_OF_INDEX.search(words)
-    if match is None or "executions" not in match[2]:
-        return None
-    row = connection.execute("SELECT id FROM executions WHERE rowid = ?", (int(match[1]),)).fetchone()
-    return row and str(row[0])
-
-
-def _wrong_totals(connection: sqlite3.Connection) -> Iterator[tuple[ProblemKind, str | None, str]]:
-    """Compare the running totals with the sums of the rows and of the calls that have none.
-
-    A log of an earlier program that cannot be brought up to date does not say what the latter are.
-    """
-    if not has_table(connection, "unlisted"):
-        return
-    names = ", ".join(SUM_COLUMNS)
-    source = rows(connection)
-    added = ", ".join(sums_of_rows(SUM_COLUMNS, source).values())
-    grouped = f"SELECT {STATS_KEY_OF_ROW}, {added} FROM {source.table} GROUP BY 1, 2, 3, 4"  # noqa: S608 - our own names
-    sums = {tuple(row[:4]): row[4:] for row in connection.execute(grouped)}
-    unlisted = {row[0]: row[1:] for row in connection.execute(f"SELECT stats_id, {names} FROM unlisted")}  # noqa: S608
-    nothing = (0,) * len(SUM_COLUMNS)
-    sql = f"SELECT id, prompt, digest, ifnull(version, 0), source, {names} FROM prompt_stats"  # noqa: S608
-    for stats_id, *row in connection.execute(sql).fetchall():
-        group, totals = tuple(row[:4]), row[4:]
-        added_up = [a + b for a, b in zip(sums.pop(group, nothing), unlisted.get(stats_id, nothing), strict=True)]
-        for name, total, count in zip(SUM_COLUMNS, totals, added_up, strict=True):
-            if abs(total - count) > 1e-6 * max(1, abs(count)) * isinstance(total, float):
-                yield "totals", group[0], f"the {name} of {_words(group)} are {total}, but its rows add up to {count}"
-    for group in sums:
-        yield "totals", group[0], f"{_words(group)} has rows, but no totals"
-    for table, key in wrong_sums(connection):
-        yield "totals", None, f"the sums of {table} for {key} are not those of its rows"
-
-
-def _words(group: tuple[Any, ...]) -> str:
-    prompt, digest, version, source = group
-    return f"{prompt} {f'v{version}' if version else digest[:14]} ({source})"
 
 
 def _unpacked(content: bytes) -> bytes | None:

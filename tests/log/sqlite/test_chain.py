@@ -12,7 +12,7 @@ from promptctl.log.evidence import Note, Verification
 from promptctl.log.records import Entry
 from promptctl.log.results import ResultRow
 from promptctl.log.retention import Retention
-from promptctl.log.sqlite import opening, schema, verifying
+from promptctl.log.sqlite import opening, schema, verifying, verifying_totals
 from promptctl.log.sqlite.corrections import Rows, rows
 from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make, make_some
@@ -277,7 +277,7 @@ def test_verify_is_as_of_one_moment_while_others_write(filled: SqliteStore, monk
         seen.extend(connection.execute("SELECT count(*) FROM executions").fetchone())
         return rows(connection)
 
-    monkeypatch.setattr(verifying, "rows", write_meanwhile)
+    monkeypatch.setattr(verifying_totals, "rows", write_meanwhile)
     assert (filled.verify().problems, seen) == ([], [20])
 
 
@@ -307,7 +307,7 @@ def as_of(path: Path) -> Callable[[int], None]:
 
 def test_who_interrupts_a_verification_waits_for_no_check(log: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x FROM n) SELECT count(*) FROM n"
-    monkeypatch.setattr(verifying, "_wrong_totals", lambda connection: connection.execute(endless).fetchall())
+    monkeypatch.setattr(verifying_totals, "_wrong_totals", lambda connection: connection.execute(endless).fetchall())
 
     def interrupted(_: object) -> None:
         raise KeyboardInterrupt
