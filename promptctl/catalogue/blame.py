@@ -37,44 +37,44 @@ if TYPE_CHECKING:
 _LIKE_AN_ID = re.compile(r"[0-9a-f][0-9a-f-]{3,35}")
 
 
-def blame(parts: Context, wanted: str, unasked: UnaskedThen) -> Blame:
+def blame(context: Context, wanted: str, unasked: UnaskedThen) -> Blame:
     """Return who made each line of what a model saw, by a ref or an execution, and what put it live.
 
     An execution is named by its id or a unique beginning or end of at least 4 characters. Nothing is asked of a remote.
     Raises what resolving a ref raises, and `LogError` for an execution that is not in the log.
     """
-    moment = parts.now()
-    execution = None if _is_ref(parts, wanted) else parts.log.execution(wanted)
+    moment = context.now()
+    execution = None if _is_ref(context, wanted) else context.log.execution(wanted)
     notes: list[str] = []
     if execution is None:
-        found: PromptAtVersion | None = parts.resolve(wanted)
+        found: PromptAtVersion | None = context.resolve(wanted)
         assert found is not None
-        ref, prompt, version = wanted, parts.repository.id_of_today(found.prompt.id), found.version
+        ref, prompt, version = wanted, context.repository.id_of_today(found.prompt.id), found.version
         if version.note:
             notes.append(f"the version's number is not known: {version.note}")
     else:
         ref = execution.prompt + (f"@{execution.label}" if execution.label else "")
-        prompt = parts.repository.id_of_today(execution.prompt)
+        prompt = context.repository.id_of_today(execution.prompt)
         version = _version_of(execution)
-        found = ExecutedVersion(parts, moment, execution, notes).found()
+        found = ExecutedVersion(context, moment, execution, notes).found()
     ids = (prompt, *earlier_ids(moment, prompt)) if moment.is_versioned else (prompt,)
     if execution is not None and execution.prompt not in ids:
         ids = (*ids, execution.prompt)
-    seen = BlamedFiles(moment, ids, notes)
-    sent = _SentParts(parts, moment, seen, found, execution) if found is not None else None
+    files = BlamedFiles(moment, ids, notes)
+    sent = _SentParts(context, moment, files, found, execution) if found is not None else None
     blamed = sent.all() if sent is not None else []
     inputs = _inputs(found, execution, blamed, sent.defaults() if sent is not None else {})
     moves = _moves(moment, ids, version, execution, partial(unasked, moment), notes) if moment.is_versioned else ()
     if moment.is_shallow and any(line.change and line.change.is_cut for part in blamed for line in part.lines):
         notes.append("this clone is shallow: a line of its oldest commit may be older; git fetch --unshallow tells")
-    rows = [] if parts.log.is_new else parts.log.evaluations(digest=version.digest)
+    rows = [] if context.log.is_new else context.log.evaluations(digest=version.digest)
     evaluations = tuple(row for row in rows if row.prompt in ids)
     return Blame(ref, prompt, version, execution, tuple(blamed), inputs, moves, evaluations, tuple(notes))
 
 
-def _is_ref(parts: Context, wanted: str) -> bool:
-    is_id = not parts.log.is_new and _LIKE_AN_ID.fullmatch(wanted) is not None
-    return not is_id or path_in(parts.repository.work_tree, wanted) is not None
+def _is_ref(context: Context, wanted: str) -> bool:
+    is_id = not context.log.is_new and _LIKE_AN_ID.fullmatch(wanted) is not None
+    return not is_id or path_in(context.repository.work_tree, wanted) is not None
 
 
 def _version_of(execution: Execution) -> Version:
@@ -92,9 +92,9 @@ def _version_of(execution: Execution) -> Version:
 class _SentParts:
     """The parts of a version, with their lines and, of an execution, what was sent in their place."""
 
-    parts: Context
+    context: Context
     moment: Moment
-    lines: BlamedFiles
+    files: BlamedFiles
     found: PromptAtVersion
     execution: Execution | None
 
@@ -102,15 +102,15 @@ class _SentParts:
         """Return every part, the model and the parameters first."""
         tree, prompt = self.found.tree, self.found.prompt
         seen, _ = self._seen
-        self.lines.read(tree, [prompt.path, *(part.path for part in seen)])
+        self.files.read(tree, [prompt.path, *(part.path for part in seen)])
         made = [self._blamed(part) for part in seen]
         own = {(part.kind, part.key): part for part in made if part.kind in ("model", "parameter")}
         sent = self.execution
-        model = sent.model if sent is not None else self.found.prompt.model or self.parts.settings.model
+        model = sent.model if sent is not None else self.found.prompt.model or self.context.settings.model
         first = [self._model(own.get(("model", "model")), model)] if model else []
         parameters = dict(sent.parameters if sent is not None else prompt.parameters)
         if sent is None and model is not None:
-            parameters = {**self.parts.settings.model_rule(model).parameters, **parameters}
+            parameters = {**self.context.settings.model_rule(model).parameters, **parameters}
         for name, value in parameters.items():
             said = own.get(("parameter", name)) if prompt.parameters.get(name) == value else None
             first.append(replace(said, value=value) if said is not None else self._parameter(name, value, model))
@@ -126,7 +126,7 @@ class _SentParts:
         return {name: lines[0] for name, lines in blamed.items() if lines}
 
     def _blamed(self, part: SeenPart) -> BlamedPart:
-        lines = self.lines.of(self.found.tree, part.path, part.lines)
+        lines = self.files.of(self.found.tree, part.path, part.lines)
         return BlamedPart(part.kind, part.key, part.path, lines, part.inputs)
 
     def _model(self, own: BlamedPart | None, model: str) -> BlamedPart:
@@ -167,8 +167,8 @@ class _SentParts:
                 continue
             keys = place(document.data) if isinstance(document.data, Mapping) else None
             if keys is not None:
-                self.lines.read(tree, [SETTINGS])
-                return self.lines.of(tree, SETTINGS, document.value_lines(*keys))
+                self.files.read(tree, [SETTINGS])
+                return self.files.of(tree, SETTINGS, document.value_lines(*keys))
         return ()
 
     def _settings_trees(self) -> list[Tree]:
@@ -179,7 +179,7 @@ class _SentParts:
                 trees.append(self.moment.tree_at(commit))
             except GitError:
                 pass
-        return [*trees, self.parts.repository.work_tree]
+        return [*trees, self.context.repository.work_tree]
 
 
 def _inputs(

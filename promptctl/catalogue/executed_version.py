@@ -23,7 +23,7 @@ _MOST_BRANCHES = 3
 class ExecutedVersion:
     """The search for the files of an execution's version; what is unusual about them is added to the notes."""
 
-    parts: Context
+    context: Context
     moment: Moment
     execution: Execution
     notes: list[str]
@@ -53,11 +53,11 @@ class ExecutedVersion:
         return self._lost(f"the call ran uncommitted changes of {short}", found)
 
     def _at(self, commit: str) -> PromptAtVersion:
-        return self.parts.repository.resolve(Ref(self.execution.prompt, commit), moment=self.moment)
+        return self.context.repository.resolve(Ref(self.execution.prompt, commit), moment=self.moment)
 
     def _work_tree(self) -> PromptAtVersion | None:
         try:
-            return self.parts.resolve(self.parts.repository.id_of_today(self.execution.prompt))
+            return self.context.resolve(self.context.repository.id_of_today(self.execution.prompt))
         except WorkspaceError:
             return None
 
@@ -96,7 +96,7 @@ class ExecutedVersion:
             return "the default branch"
 
     def _same_content(self) -> PromptAtVersion | None:
-        ids = dict.fromkeys((self.execution.prompt, self.parts.repository.id_of_today(self.execution.prompt)))
+        ids = dict.fromkeys((self.execution.prompt, self.context.repository.id_of_today(self.execution.prompt)))
         try:
             commit = self.moment.ask(
                 lambda store: next(
@@ -116,7 +116,7 @@ class ExecutedVersion:
     def _tell_life(self) -> None:
         """Say that the prompt was renamed or deleted since."""
         prompt, git = self.execution.prompt, self.moment.git
-        today = self.parts.repository.id_of_today(prompt)
+        today = self.context.repository.id_of_today(prompt)
         if today != prompt:
             self.notes.append(f"{prompt} is named {today} now")
         elif path_in(self.moment.work_tree, prompt) is None and self.moment.head is not None:

@@ -10,12 +10,12 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.output import flat, format_id, is_terminal, local_time, say, say_json, styled, visible
-from promptctl.cli.page_layout import page_width, say_fact, say_heading, template
-from promptctl.cli.tables import Styled, cells, cut, say_aligned
+from promptctl.cli.page_layout import page_width, say_columns, say_fact, say_heading, template
+from promptctl.cli.tables import cells, cut
 from promptctl.reports.wording import as_text, count, format_cost, format_latency
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from promptctl import Blame, BlamedLine, BlamedPart, FilledInput, LineChange, LiveMove
 
@@ -53,14 +53,21 @@ def blame(
     said = [part for part in found.parts if part.kind in ("model", "parameter")]
     if said:
         own = next((part.path for part in found.parts if part.kind == "message"), "")
-        _say_columns("Model", ["", "sent", "commit", "author", "from"], [_row(part, own) for part in said])
+        say_heading("Model")
+        say_columns(["", "sent", "commit", "author", "from"], [_row(part, own) for part in said], wraps_last=True)
     for part in found.parts:
         if part.kind not in ("model", "parameter"):
             _say_part(part)
     if found.inputs:
-        _say_columns("Inputs", ["input", "used in", "filled by", "value"], [_input_row(each) for each in found.inputs])
+        say_heading("Inputs")
+        say_columns(
+            ["input", "used in", "filled by", "value"], [_input_row(each) for each in found.inputs], wraps_last=True
+        )
     if found.changes:
-        _say_columns("Commits", ["commit", "date", "author", "subject"], [_change_row(each) for each in found.changes])
+        say_heading("Commits")
+        say_columns(
+            ["commit", "date", "author", "subject"], [_change_row(each) for each in found.changes], wraps_last=True
+        )
 
 
 def _say_head(found: Blame) -> None:
@@ -93,14 +100,6 @@ def _move(move: LiveMove) -> str:
         words += f", until {move.until.date.astimezone():%Y-%m-%d %H:%M}"
     words += f": {event.reason}" if event.reason else ""
     return words + (f"; on evaluation {event.evaluation}" if event.evaluation else "")
-
-
-def _say_columns(heading: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a small table, of which the last column is wrapped on a terminal."""
-    say_heading(heading)
-    table: list[Sequence[Any]] = [[Styled(column, {"dim": True}) for column in columns]]
-    table += [[" ".join(value.split()) for value in row] for row in rows]
-    say_aligned(table, [False] * len(columns), **({"width": page_width()} if is_terminal() else {}))
 
 
 def _row(part: BlamedPart, own: str) -> tuple[str, ...]:

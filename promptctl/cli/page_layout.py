@@ -47,15 +47,12 @@ def say_fact(name: str, text: str | None, **style: Any) -> None:
         head = " " * _NAME_WIDTH
 
 
-def say_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a small table within the page: aligned, on a terminal with long cells wrapped."""
+def say_columns(columns: Sequence[str], rows: Sequence[Sequence[str]], *, wraps_last: bool = False) -> None:
+    """Print a small table within the page: aligned, on a terminal with long cells wrapped, or those of the last alone."""
     heads: list[Sequence[Any]] = [[Styled(column, {"dim": True}) for column in columns]]
     table = heads + [[" ".join(value.split()) for value in row] for row in rows]
-    sides = [False] * len(columns)
-    if is_terminal():
-        say_aligned(table, sides, width=page_width(), widest=page_width() // len(columns))
-    else:
-        say_aligned(table, sides)
+    room = {"width": page_width()} | ({} if wraps_last else {"widest": page_width() // len(columns)})
+    say_aligned(table, [False] * len(columns), **(room if is_terminal() else {}))
 
 
 def say_text(text: str, *, most_lines: int | None = None, indent: str = "") -> bool:

@@ -77,7 +77,7 @@ def line_changes(
     for path, lines in found.items():
         whole = [before[line.commit.commit, line.path][line.number - 1] if line.is_first else line for line in lines]
         result[path] = [LineChange(line.commit, line.path) for line in whole]
-        for added in {(line.commit.commit, line.path): line.commit for line in whole if line.is_first}.items():
+        for added in {(line.commit.commit, line.path) for line in whole if line.is_first}:
             _follow(git, added, whole, result[path], earlier)
     return result if not git.is_shallow else _cut(git, result)
 
@@ -159,7 +159,7 @@ def _bring(git: Git, files: Sequence[tuple[str, str]]) -> None:
     """Fetch every content that the files ever had in one request, which a partial clone may lack."""
     for commit, path in files:
         commits = list_commits(git, commit)
-        blobs = {blob for step in walk(git, commits, path) for change in step.changes for blob in (change.after,)}
+        blobs = {change.after for step in walk(git, commits, path) for change in step.changes}
         git.objects.read_all([blob for blob in blobs if blob], max_bytes=0)
 
 
@@ -210,13 +210,13 @@ def _unquoted(name: str) -> str:
 
 def _follow(
     git: Git,
-    added: tuple[tuple[str, str], CommitInfo],
+    added: tuple[str, str],
     lines: Sequence[_OwnLine],
     changes: list[LineChange],
     earlier: Earlier | None,
 ) -> None:
     """Give the lines that a commit seems to have added with a file to those who made them in the file it was before."""
-    (commit, path), _ = added
+    commit, path = added
     found = git.objects.read(commit)
     parents = parse_commit(commit, found.data).parents if found is not None and found.data is not None else ()
     if earlier is None or not parents or git.objects.read(parents[0], max_bytes=0) is None:
@@ -229,7 +229,7 @@ def _follow(
     made = line_changes(git, parents[0], [old], earlier)[old]
     kept = carried(file_lines(before.data), file_lines(now.data))
     for at, line in enumerate(lines):
-        index = kept[line.number - 1] if line.is_first and (line.commit.commit, line.path) == (commit, path) else None
+        index = kept[line.number - 1] if line.is_first and (line.commit.commit, line.path) == added else None
         if index is not None:
             changes[at] = made[index]
 
