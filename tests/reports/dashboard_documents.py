@@ -46,24 +46,24 @@ def filled(days: int = 30, prompts: Sequence[str] = ("support/triage", "support/
     document = _document(rows, prompts, days)
     marks: list[dict[str, Any]] = [
         {"at": iso(5.5), "kind": "version", "prompt": prompts[0], "label": None, "version": "v2",
-         "text": f"v2 by Ana: {HOSTILE}", "level": "note"},
+         "text": f"v2 by Ana: {HOSTILE}", "by": "Ana", "reason": HOSTILE},
         {"at": iso(4.5), "kind": "label", "prompt": prompts[0], "label": "production", "version": "v2",
-         "text": "production → v2 by Ana", "level": "note"},
+         "text": "production → v2 by Ana", "by": "Ana", "reason": None},
         {"at": iso(2), "kind": "budget", "prompt": None, "label": None, "version": None,
-         "text": "the budget team blocked 14 calls", "level": "alarm"},
+         "text": "the budget team blocked 14 calls", "by": None, "reason": None},
     ]  # fmt: skip
     alarm = {
         "level": "alarm", "kind": "failures", "prompt": prompts[0], "at": iso(5), "text": f"{prompts[0]} fails more",
         "before": 0.01, "after": 0.04, "command": "promptctl log list --failed",
     }  # fmt: skip
-    document["answers"]["wrong"] = {"state": "alarm", "sentence": f"{prompts[0]} fails more.", "items": [alarm] * 5}
-    document["answers"]["earlier"] = {"since": iso(14), "until": iso(7)}
+    wrong = {"state": "alarm", "sentence": f"{prompts[0]} fails more.", "items": [alarm] * 5}
+    document["answers"]["wrong"] |= wrong
     return document | {
         "marks": marks,
-        "merged": [{"what": "user", "name": "other users", "count": 80, "calls": 9, "text": "80 users are one here"}],
+        "merged": [{"what": "user", "count": 80, "text": "80 users are one here"}],
         "not_counted": {"evaluations": {"calls": 7, "cost_nano_usd": 1, "unpriced": 2}, "without_row": None},
-        "unpriced_models": [{"model": HOSTILE, "calls": 3_000}],
-        "evaluations": [_evaluation(prompts[0]), _evaluation(prompts[2])],
+        "unpriced_models": [{"model": HOSTILE, "replies": 3_000}],
+        "evaluations": [_evaluation(prompts[0]), _evaluation(prompts[2], has_fallen=True)],
         "experiments": [_experiment(prompts[0])],
         "budgets": [_budget("team", None), _budget(HOSTILE, "user")],
         "feedback": {"rows": 2, "time": [0, 1], "prompt": [0, 0], "version": [0, 0], "name": [0, 0], "calls": [30, 4],
@@ -79,17 +79,24 @@ def _document(rows: Sequence[dict[str, Any]], prompts: Sequence[str], days: int)
         "model": ["openai/gpt-4o-mini", HOSTILE], "source": ["run", "api"], "error": ["rate_limit", HOSTILE],
         "feedback": ["helpful"],
     }  # fmt: skip
-    answer = {"sentence": "Nothing is known.", "items": []}
+    answer = {"state": "unknown", "sentence": "Nothing is known.", "items": [], "left_out": 0}
+    unset = (
+        "version", "label", "model", "user", "session", "search", "feedback", "experiment", "arm", "source", "since",
+        "until",
+    )  # fmt: skip
     return {
         "scheme": 1, "made_at": iso(0), "workspace": HOSTILE, "has_content": False, "next": None,
-        "filter": {"prompts": [], "label": None, "model": None, "user": None, "source": None},
-        "answers": {"recent": {"since": iso(7), "until": iso(0)}, "earlier": None, "changed": answer, "cost": answer,
-                    "wrong": answer | {"state": "unknown"}, "rules": ["A rule."]},
-        "time": {"step": "day", "zone": "UTC", "starts": [iso(days - day) for day in range(days)], "end": iso(0)},
-        "names": names, "calls": _facts(rows, ("version",)), "users": _facts(rows, ("user",)) | {"time_step": 1},
-        "latency_scale": {"growth": 1.08, "relative_error": 0.04}, "merged": [], "not_counted": {},
+        "filter": {"prompts": [], **dict.fromkeys(unset)},
+        "answers": {"recent": {"since": iso(7), "until": iso(0)}, "earlier": {"since": iso(14), "until": iso(7)},
+                    "changed": answer, "cost": answer, "wrong": dict(answer), "rules": ["A rule."]},
+        "time": {"step": "day", "seconds": 86_400, "zone": "UTC", "starts": [iso(days - day) for day in range(days)],
+                 "end": iso(0), "first_call_at": None, "last_call_at": None},
+        "names": names, "calls": _facts(rows, ("version",)), "users": _facts(rows, ("user",)),
+        "latency_scale": {"growth": 1.08, "relative_error": 0.04}, "merged": [], "rests": {}, "marks_left_out": 0,
+        "not_counted": {"evaluations": None, "without_row": None},
         "unpriced_models": [], "marks": [], "evaluations": [], "experiments": [], "budgets": [], "examples": [],
-        "feedback": {"rows": 0}, "notes": [HOSTILE],
+        "feedback": {"rows": 0} | {column: [] for column in ("time", "prompt", "version", "name", "calls", "total")},
+        "notes": [HOSTILE],
     }  # fmt: skip
 
 
@@ -97,7 +104,7 @@ def _facts(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> dict[str, Any
     columns = ("time", "prompt", "label", "model", "source", *keys, *_NUMBERS)
     failing = [index for index, row in enumerate(rows) if row["errors"]]
     return {column: [row.get(column, 0) for row in rows] for column in columns} | {
-        "rows": len(rows),
+        "rows": len(rows), "time_step": 1,
         # One reply in ten takes twice as long and more.
         "latency": {"first": [row["latency"] for row in rows], "counts": ["(90)0000000008"] * len(rows)},
         "failures": {"row": [index - before for before, index in zip([0, *failing], failing, strict=False)],
@@ -105,33 +112,51 @@ def _facts(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> dict[str, Any
     }  # fmt: skip
 
 
-def _evaluation(prompt: str) -> dict[str, Any]:
+def _evaluation(prompt: str, has_fallen: bool = False) -> dict[str, Any]:
+    """Four versions, each better than the one before, the first on other cases; or all on the same, the last worse."""
     rows = [
-        {"version_display": f"v{number} (3f2a9c{number})", "evaluation": "e", "started_at": iso(30 - number),
-         "status": "passed", "cases": 50, "passed": 40 + number, "failed": 10 - number, "errors": 0,
-         "pass_rate": (40 + number) / 50, "low": 0.6, "high": 0.95, "full_cost_nano_usd": 9_000_000,
-         "p50_latency_ms": 800, "has_same_cases": number > 1}
+        {
+            "version": number, "version_display": f"v{number} (3f2a9c{number})", "digest": f"1:{number}",
+            "evaluation": "e", "started_at": iso(30 - number), "cases": 50, "passed": 40 + number,
+            "failed": 10 - number, "errors": 0, "pass_rate": (40 + number) / 50, "low": 0.6, "high": 0.95,
+            "score": None, "cost_nano_usd": 9_000_000, "p50_latency_ms": 800, "change": None,
+            "same_cases": has_fallen or number > 1,
+        }
         for number in range(1, 5)
     ]  # fmt: skip
+    if has_fallen:
+        rows[-1] |= {"passed": 15, "failed": 35, "pass_rate": 0.3, "low": 0.19, "high": 0.44}
     return {"prompt": prompt, "dataset": "datasets/a.yaml", "model": "m", "rows": rows}
 
 
 def _experiment(prompt: str) -> dict[str, Any]:
     grown = [
-        {"at": iso(8 - day), "arm": "kind", "keys": 100 * day, "value": 0.03, "low": 0.03 - 0.1 / day, "high": None}
+        {"at": iso(8 - day), "arm": "kind", "values": 100 * day, "value": 0.03, "low": 0.03 - 0.1 / day, "high": None}
         for day in range(1, 8)
     ]
-    arms: list[dict[str, Any]] = [{"arm": "control"}, {"arm": "kind", "verdict": "undecided", "more_keys": 900}]
+    measured: dict[str, Any] = {"value": 0.5, "low": 0.4, "high": 0.6}
+    control: dict[str, Any] = {
+        "arm": "control", "ref": prompt, "share": 0.5, "version": 1, "digest": "1:1", "calls": 700, "keys": 700,
+        "values": 700, "primary": measured, "difference": None, "verdict": None, "is_minimum_excluded": False,
+        "more_keys": None, "guards": [],
+    }  # fmt: skip
+    kind = {"arm": "kind", "difference": measured, "verdict": "undecided", "more_keys": 900}
     primary = {"outcome": "resolved", "direction": "higher", "minimum": 0.03, "is_relative": False}
     return {
         "experiment": HOSTILE, "hypothesis": HOSTILE, "prompt": prompt, "key": "user", "primary": primary,
-        "voided": [], "arms": arms, "growth": grown,
+        "stopped": None, "first_at": iso(8), "last_at": iso(1), "calls": 1_400, "keys": 1_400, "verdict": "undecided",
+        "decision": None, "notes": [], "confidence": 0.95, "promotion": None,
+        "voided": [], "arms": [control, control | kind], "growth": grown,
     }  # fmt: skip
 
 
 def _budget(name: str, each: str | None) -> dict[str, Any]:
-    account = {"account": "ana", "spent": 5_000, "kept": 1, "reserved": 10, "state": "blocked"}
+    account = {"account": "ana", "spent": 5_000, "kept": 1, "reserved": 10, "left": 990, "disabled_at": None,
+               "state": "blocked"}  # fmt: skip
     return account | {
+        "rule_place": "promptctl.yaml:3:5", "timezone": "UTC", "then": "block", "unpriced": "refuse",
+        "webhook_env": None, "window_start": iso(0), "account_count": 1, "prompts": [],
+        "covers": {"prompts": [], "labels": [], "models": [], "users": [], "sources": []},
         "budget": name, "reason": HOSTILE, "unit": "calls", "limit": 6_000, "per": "day", "each": each, "warn_at": 0.8,
         "window_end": iso(-1), "accounts": [account],
     }  # fmt: skip

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from promptctl.errors import UsageError
 from promptctl.reports.dashboard_page import check_dashboard_path, write_dashboard
 from tests.browser import Browser, Opened
 from tests.reports.dashboard_documents import HOSTILE, empty, filled
+
+# The document, that remembers which of its keys are read though it has none of that name.
+PARSED = 'JSON.parse(document.getElementById("data").textContent)'
+WATCHED = f"""((value) => {{
+  globalThis.unknown = [];
+  const watch = (of) => !of || typeof of !== "object" ? of : Array.isArray(of) ? of.map(watch) : new Proxy(
+    Object.fromEntries(Object.entries(of).map(([key, each]) => [key, key === "rests" ? each : watch(each)])),
+    {{ get: (has, key) => {{
+      if (typeof key === "string" && !Object.hasOwn(has, key)) globalThis.unknown.push(key);
+      return has[key];
+    }} }});
+  return watch(value);
+}})({PARSED})"""
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +89,30 @@ class TestFile:
         assert "default-src 'none'" in page
         assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
         assert "https://" not in page
+
+
+class TestDocument:
+    """What the page reads is what `promptctl dashboard --json` has, by its schema."""
+
+    def test_the_documents_made_by_hand_fit_the_schema(self) -> None:
+        schema = resources.files("promptctl.reports").joinpath("json/dashboard.schema.json").read_text(encoding="utf-8")
+        validator = jsonschema.Draft202012Validator(json.loads(schema))
+        for document in (filled(), empty()):
+            assert [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)] == []
+
+    def test_no_key_is_read_that_a_document_does_not_have(
+        self, browser: Browser, written: Path, tmp_path: Path
+    ) -> None:
+        page = written.read_text()
+        assert page.count(PARSED) == 1
+        watched = tmp_path / "page.html"
+        watched.write_text(page.replace(PARSED, WATCHED))
+        with browser.open(watched) as opened:
+            whole(opened)
+            opened.page.eval_on_selector_all("details", "nodes => nodes.forEach((node) => { node.open = true; })")
+            opened.page.eval_on_selector_all(".copy", "nodes => nodes.forEach((node) => node.click())")
+            see(opened, prompt="support/*")
+            assert opened.page.evaluate("[...new Set(unknown)]") == []
 
 
 class TestPage:
@@ -195,11 +235,21 @@ class TestPage:
         whole(opened)
         assert page.input_value("#prompt") == "support/reply"
 
+    def test_evaluations_with_other_cases_are_marked_and_a_fall_is_said_of_the_same_cases_alone(
+        self, opened: Opened
+    ) -> None:
+        risen, fallen = (card.split("\n") for card in texts(opened, "figure:has(.ordinal)"))
+        assert "* had different cases" in risen
+        assert "An earlier version was better beyond chance." not in risen
+        assert "* had different cases" not in fallen
+        assert "An earlier version was better beyond chance." in fallen
+        assert opened.page.locator("figure:has(.ordinal) .dot.thin").count() == 1
+
     def test_what_is_not_counted_is_said(self, opened: Opened) -> None:
         notes = " ".join(texts(opened, ".notes li"))
         assert "7 calls of evaluations are not in these charts" in notes
         assert "80 users are one here." in notes
-        assert "(3,000 calls): `promptctl cost` says how to give one" in notes
+        assert "(3,000 replies): `promptctl cost` says how to give one" in notes
 
 
 def test_without_a_call_it_says_what_to_do(browser: Browser, tmp_path: Path) -> None:

@@ -33,9 +33,9 @@ function experimentNodes(experiment) {
     const wide = (point) => (point.high ?? Infinity) - (point.low ?? -Infinity), settled = grown.filter((point) => wide(point) <= 5 * wide(last) && wide(point) < Infinity);
     const seen = [...settled.flatMap((point) => [point.low, point.high]), ...grown.map((point) => point.value), ...lines.map((line) => line.value)], scale = settled.length ? [Math.min(...seen), Math.max(...seen)] : undefined;
     const bounded = (key) => (at) => Math.max(-2, Math.min(2, grown[at][key] ?? (key === "low" ? -2 : 2)));
-    const figure = chartFigure({ title, big: last ? `${points(last.value)}${by}` : null, note, columns: [{ ...stepColumn(moments), raw: (row) => grown[row].at }, valueColumn("Difference", "number", (row) => grown[row].value, points), valueColumn("Low", "number", (row) => grown[row].low, points), valueColumn("High", "number", (row) => grown[row].high, points), valueColumn("Keys", "count", (row) => grown[row].keys, count)],
+    const figure = chartFigure({ title, big: last ? `${points(last.value)}${by}` : null, note, columns: [{ ...stepColumn(moments), raw: (row) => grown[row].at }, valueColumn("Difference", "number", (row) => grown[row].value, points), valueColumn("Low", "number", (row) => grown[row].low, points), valueColumn("High", "number", (row) => grown[row].high, points), valueColumn("Values", "count", (row) => grown[row].values, count)],
       chart: { title, points: moments, from, to, marks: MARKS.filter((mark) => mark.ms >= from && mark.ms <= to && mark.prompt === experiment.prompt), kind: "lines", unit: "points", lines, scale, series: [{ name: "difference to control", colour: "c1", value: (at) => grown[at].value, text: (at) => `${points(grown[at].value)}${by}`, low: bounded("low"), high: bounded("high") }],
-        notes: (at) => [`95% interval ${within(grown[at])}`, plural(grown[at].keys, experiment.key === "call" ? "call" : experiment.key)] } });
+        notes: (at) => [`95% interval ${within(grown[at])}`, plural(grown[at].values, experiment.key)] } });
     figure.querySelector("h3").after(el("p", { class: "meta" }, el("span", {}, el("span", { class: `mark ${{ better: "passed", worse: "failed" }[arm.verdict] && !voided.length ? { better: "passed", worse: "failed" }[arm.verdict] : "unknown"}` }, verdict)),
       el("span", {}, `${primary.outcome}, ${primary.direction} is better`), experiment.hypothesis ? el("span", {}, experiment.hypothesis) : null));
     return figure;
@@ -50,7 +50,7 @@ function evaluationNode(found) {
   const version = (row) => String(row.version_display || "v?").replace(/ \(.*/, ""), title = `${found.prompt} on ${found.dataset}`;
   let before = -Infinity;
   const labels = rows.map((row, at) => {
-    const text = version(row) + (row.has_same_cases ? "" : "*"), half = widthOf(text) / 2;
+    const text = version(row) + (row.same_cases ? "" : "*"), half = widthOf(text) / 2;
     if (x(at) - half < before + 8 && at < rows.length) return null;
     before = x(at) + half;
     return svg("text", { x: x(at), y: high - 6, "text-anchor": "middle" }, text);
@@ -59,13 +59,13 @@ function evaluationNode(found) {
   const chart = svg("svg", { viewBox: `0 0 ${width} ${high}`, class: "ordinal", role: "img", "aria-label": rows.map((row) => `${version(row)} ${percent(row.pass_rate)}`).join(", ") },
     ticks.map((tick) => [svg("line", { class: "axis", x1: left, x2: right, y1: y(tick), y2: y(tick) }), svg("text", { x: left - 8, y: y(tick) + 4, "text-anchor": "end" }, percent(tick))]), joined,
     rows.map((row, at) => isKnown(row.pass_rate) ? [isKnown(row.low) ? svg("line", { class: "whisker c1", x1: x(at), x2: x(at), y1: y(Math.max(bottom, row.low)), y2: y(row.high) }) : null,
-      svg("circle", { class: `dot c1${row.has_same_cases ? "" : " thin"}`, cx: x(at), cy: y(row.pass_rate), r: 4 }, svg("title", {}, `${version(row)}: ${percent(row.pass_rate)}`))] : null), labels);
+      svg("circle", { class: `dot c1${row.same_cases ? "" : " thin"}`, cx: x(at), cy: y(row.pass_rate), r: 4 }, svg("title", {}, `${version(row)}: ${percent(row.pass_rate)}`))] : null), labels);
   const columns = [{ name: "Version", text: (at) => rows[at].version_display ?? "v?", raw: (at) => rows[at].version_display ?? "", }, { name: "Evaluated", isText: true, text: (at) => whole(Date.parse(rows[at].started_at)), raw: (at) => rows[at].started_at },
-    valueColumn("Pass rate", "share", (at) => rows[at].pass_rate, percent), valueColumn("Low", "share", (at) => rows[at].low, percent), valueColumn("High", "share", (at) => rows[at].high, percent), valueColumn("Passed", "count", (at) => rows[at].passed, count), valueColumn("Cases", "count", (at) => rows[at].cases, count), valueColumn("Cost", "money", (at) => rows[at].full_cost_nano_usd, money)];
-  const fell = rows.length > 1 && isKnown(last.low) && rows.slice(0, -1).some((row) => row.has_same_cases && isKnown(row.low) && row.low > last.high);
+    valueColumn("Pass rate", "share", (at) => rows[at].pass_rate, percent), valueColumn("Low", "share", (at) => rows[at].low, percent), valueColumn("High", "share", (at) => rows[at].high, percent), valueColumn("Passed", "count", (at) => rows[at].passed, count), valueColumn("Cases", "count", (at) => rows[at].cases, count), valueColumn("Cost", "money", (at) => rows[at].cost_nano_usd, money)];
+  const fell = rows.length > 1 && isKnown(last.low) && rows.slice(0, -1).some((row) => row.same_cases && isKnown(row.low) && row.low > last.high);
   const note = [`${version(last)}: ${count(last.passed)} of ${plural(last.cases, "case")}`, isKnown(last.low) ? `95% interval ${percent(last.low)} to ${percent(last.high)}` : null].filter(Boolean).join("; ");
   return el("figure", { class: "chart" }, el("figcaption", {}, el("h3", {}, found.prompt), el("p", { class: "meta" }, el("span", {}, found.dataset), found.model ? el("span", {}, found.model) : null), el("p", { class: "big" }, percent(last.pass_rate), el("small", {}, note))), chart,
-    fell ? el("p", { class: "meta" }, "An earlier version was better beyond chance.") : null, rows.some((row) => !row.has_same_cases) ? el("p", { class: "meta" }, "* the dataset held other cases then") : null, tableUnder(title, columns, rows.length));
+    fell ? el("p", { class: "meta" }, "An earlier version was better beyond chance.") : null, rows.some((row) => !row.same_cases) ? el("p", { class: "meta" }, "* had different cases") : null, tableUnder(title, columns, rows.length));
 }
 
 function changesNode(marks) {
@@ -82,7 +82,7 @@ function exampleNode(example) {
 
 function leftOut() {
   const { evaluations: ofEvaluations, without_row: without } = data.not_counted || {}, number = (found, words) => found ? `${plural(found.calls, "call")} ${words}${found.cost_nano_usd ? `, ${money(found.cost_nano_usd)}` : ""}${found.unpriced ? `, ${count(found.unpriced)} of them without a price` : ""}` : null;
-  return [...data.notes, ...data.merged.map((each) => each.text), data.marks_left_out ? `${plural(data.marks_left_out, "earlier change")} are not marked.` : null, data.unpriced_models.length ? `No price is known of ${data.unpriced_models.map((each) => `${each.model} (${plural(each.calls, "call")})`).join(", ")}: \`promptctl cost\` says how to give one. The costs here are of the other calls.` : null,
+  return [...data.notes, ...data.merged.map((each) => each.text), data.marks_left_out ? `${plural(data.marks_left_out, "earlier change")} are not marked.` : null, data.unpriced_models.length ? `No price is known of ${data.unpriced_models.map((each) => `${each.model} (${plural(each.replies, "reply", "replies")})`).join(", ")}: \`promptctl cost\` says how to give one. The costs here are of the others.` : null,
     number(ofEvaluations, "of evaluations are not in these charts"), number(without, "left no row in the log, as their log rule says, and are not in these charts"),
     `Latencies are of fresh whole replies and exact to ±${percent(data.latency_scale.relative_error)}. Fewer than ${FEWEST} calls are called thin: a hollow dot. Bands and whiskers are 95% intervals.`]
     .filter(Boolean).map((text) => text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : "."));
