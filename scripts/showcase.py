@@ -85,6 +85,8 @@ EVENTS: tuple[Edit | Move, ...] = (
     Edit(0.5, PROMPT, _LONG, _BRIEF.replace("five", "four"), "Keep answers at four sentences"),
 )
 
+EVALUATED = (f"{CHAT}@v1", f"{CHAT}@v2", f"{CHAT}@v3", f"{FEEDBACK}@v1")
+
 
 @dataclass(frozen=True)
 class Traffic:
@@ -120,6 +122,8 @@ def showcase(folder: Path) -> Iterator[Workspace]:
         with open_workspace(folder) as workspace:
             server.default = _answer(_replies(workspace))
             _make_traffic(workspace, now)
+            for ref in EVALUATED:
+                promptctl(folder, "eval", ref, "--replies", "ask")
             yield workspace
 
 
@@ -192,13 +196,14 @@ def _key(content: Any) -> str:
 
 
 def _answer(replies: Mapping[str, str]) -> Any:
-    """Answer as was written by hand; `sample/quick` stops early in one case of four."""
+    """Answer as was written by hand; `sample/quick` stops early in one case of four, and so do long answers."""
 
     async def answer(exchange: Exchange) -> None:
         body = exchange.request.body
         key = _key(body["messages"][-1]["content"])
         text = replies.get(key, "I do not know.")
-        if body["model"] == "quick" and int(hashlib.sha256(key.encode()).hexdigest(), 16) % 4 == 0:
+        is_long = "how sure you are" in json.dumps(body["messages"][0])
+        if (body["model"] == "quick" or is_long) and int(hashlib.sha256(key.encode()).hexdigest(), 16) % 4 == 0:
             text = text[: len(text) // 3]
         tokens = usage(len(json.dumps(body["messages"])) // 4, len(text) // 4)
         await reply(text, tokens=tokens, model=body["model"])(exchange)
@@ -292,6 +297,8 @@ def _call(
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        sys.exit("usage: python -m scripts.showcase FOLDER")
     target = Path(sys.argv[1])
     target.mkdir(parents=True)
     with showcase(target):
