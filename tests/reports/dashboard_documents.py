@@ -48,7 +48,7 @@ def filled(days: int = 30, prompts: Sequence[str] = ("support/triage", "support/
         {"at": iso(5.5), "kind": "version", "prompt": prompts[0], "label": None, "version": "v2",
          "text": f"v2 by Ana: {HOSTILE}", "by": "Ana", "reason": HOSTILE},
         {"at": iso(4.5), "kind": "label", "prompt": prompts[0], "label": "production", "version": "v2",
-         "text": "production → v2 by Ana", "by": "Ana", "reason": None},
+         "text": f"{prompts[0]}-production → v2 by Ana", "by": "Ana", "reason": None},
         {"at": iso(2), "kind": "budget", "prompt": None, "label": None, "version": None,
          "text": "the budget team blocked 14 calls", "by": None, "reason": None},
     ]  # fmt: skip

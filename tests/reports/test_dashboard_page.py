@@ -211,6 +211,8 @@ class TestPage:
         page = opened.page
         charts = page.locator("#charts .plot").count()
         assert page.locator("#charts .plot:has(.glyph.label):has(.glyph.budget)").count() == charts >= 8
+        # What happened is told as it is, also if it begins as the prompt's id does.
+        assert "support/triage-production → v2 by Ana" in texts(opened, "#more tbody td")
         see(opened, marks="version")
         assert page.locator("#charts .plot:has(.glyph.label)").count() == 0
 

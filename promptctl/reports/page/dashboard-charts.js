@@ -127,7 +127,7 @@ function rowsOf(chart, at) {
   return [el("b", {}, chart.stepName(at)),
     ...chart.series.map((series) => el("span", { class: "of" }, el("i", { class: `swatch ${series.colour}` }), el("span", {}, series.name), el("strong", {}, series.text(at)))),
     ...notesOf(chart, at).map((text) => el("small", {}, text)),
-    ...marks.slice(0, 5).map((mark) => el("span", { class: `happened ${mark.kind}` }, svg("svg", { viewBox: "-6 -6 12 12", width: 12, height: 12, "aria-hidden": "true" }, glyph(mark.kind, 0, 0)), el("span", {}, mark.prompt ? el("b", {}, mark.prompt) : null, mark.prompt ? " " : null, mark.words))),
+    ...marks.slice(0, 5).map((mark) => el("span", { class: `happened ${mark.kind}` }, svg("svg", { viewBox: "-6 -6 12 12", width: 12, height: 12, "aria-hidden": "true" }, glyph(mark.kind, 0, 0)), el("span", {}, mark.prompt ? el("b", {}, mark.prompt) : null, mark.prompt ? " " : null, mark.text))),
     marks.length > 5 ? el("small", {}, `and ${marks.length - 5} more`) : null].filter(Boolean);
 }
 
@@ -142,7 +142,7 @@ function read(chart, at, left, top) {
 }
 
 function valueText(chart, at) {
-  return [chart.stepName(at), ...chart.series.map((series) => `${series.name} ${series.text(at)}`), ...notesOf(chart, at), ...chart.marksAt(at).map((mark) => `${mark.prompt || ""} ${mark.words}`.trim())].join("; ");
+  return [chart.stepName(at), ...chart.series.map((series) => `${series.name} ${series.text(at)}`), ...notesOf(chart, at), ...chart.marksAt(at).map((mark) => `${mark.prompt || ""} ${mark.text}`.trim())].join("; ");
 }
 
 /* chart: { title, points: [{start, end}], from, to, marks, kind: "bars" | "lines", unit, series: [{name, colour, value(at), text(at), low?(at), high?(at), isThin?(at)}],

@@ -187,5 +187,4 @@ function viewOf(wanted) {
   return { placed, steps, most, from, to, days: Math.max(1, (Math.min(to, covered[1]) - Math.max(from, covered[0])) / 86400000), marks, isPrompt, rows, sums: addUp(FACTS, rows, (row) => placed[FACTS.time[row]], steps.length), total: addUp(FACTS, rows, () => 0, 1) };
 }
 
-// A mark's words stand behind its prompt, which they may begin with.
-const MARKS = data.marks.map((mark) => ({ ...mark, ms: Date.parse(mark.at), words: mark.prompt && mark.text.startsWith(mark.prompt) ? mark.text.slice(mark.prompt.length).replace(/^[\s:]+/, "") : mark.text }));
+const MARKS = data.marks.map((mark) => ({ ...mark, ms: Date.parse(mark.at) }));

@@ -70,7 +70,7 @@ function evaluationNode(found) {
 
 function changesNode(marks) {
   const list = [...marks].reverse(), columns = [{ name: "When", text: (at) => `${day(list[at].ms)}, ${clock(list[at].ms)}`, raw: (at) => list[at].at }, { name: "What", isText: true, text: (at) => MARK_NAMES[list[at].kind] || list[at].kind, raw: (at) => list[at].kind, node: (at) => el("span", { class: "kind" }, svg("svg", { viewBox: "-6 -6 12 12", width: 12, height: 12, "aria-hidden": "true" }, glyph(list[at].kind, 0, 0)), MARK_NAMES[list[at].kind] || list[at].kind) },
-    { name: "Prompt", isText: true, text: (at) => list[at].prompt ?? "–", raw: (at) => list[at].prompt ?? "" }, { name: "Change", isText: true, text: (at) => list[at].words, raw: (at) => list[at].words }];
+    { name: "Prompt", isText: true, text: (at) => list[at].prompt ?? "–", raw: (at) => list[at].prompt ?? "" }, { name: "Change", isText: true, text: (at) => list[at].text, raw: (at) => list[at].text }];
   return [tableOf("Changes", columns, Math.min(MOST_CHANGES, list.length)), el("div", { class: "foot" }, el("p", { class: "meta" }, list.length > MOST_CHANGES ? `The newest ${MOST_CHANGES} of ${count(list.length)}; the CSV has all.` : ""), copyButton(() => csvOf(columns, list.length), "Copy as CSV", "Copy the changes as CSV"))];
 }
 

@@ -46,7 +46,7 @@ function answers(view) {
   const ofAll = filtered ? "Found over all labels, models and sources" : null;
   return [answer("wrong", "Is anything wrong?", STATES[state], sentence, wrong.length > 0 && sentence.startsWith(wrong[0].text), itemsNode(wrong), el("p", { class: "meta below" }, [ofAll, compared].filter(Boolean).map((text) => el("span", {}, text))), rules),
     answer("changed", "What changed?", null, filtered ? `${plural(number("label"), "label move")} and ${plural(number("version"), "new version")} in this view.` : found.changed.sentence, false,
-      itemsNode(filtered ? moves.slice(0, 12).map((mark) => ({ ...mark, text: mark.prompt ? `${mark.prompt}: ${mark.words}` : mark.words, level: "note", command: null })) : found.changed.items.filter((item) => !wrong.some((each) => each.text === item.text)))),
+      itemsNode(filtered ? moves.slice(0, 12).map((mark) => ({ ...mark, text: mark.prompt ? `${mark.prompt}: ${mark.text}` : mark.text, level: "note", command: null })) : found.changed.items.filter((item) => !wrong.some((each) => each.text === item.text)))),
     answer("cost", "What does it cost?", null, filtered ? `${costs(view.total, 0)} in this view.` : found.cost.sentence, false, ...spending(view), itemsNode(found.cost.items.filter((item) => concerns(item) && !(item.kind === "cost" && item.level === "note"))))];
 }
 
