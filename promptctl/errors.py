@@ -55,6 +55,17 @@ from typing import Any, ClassVar, Literal
 
 # A number outside backticks; the group keeps what is inside: a name, such as `q1`.
 _NUMBER = re.compile(r"(`[^`]*`)|\d+")
+# What has no shape of its own: fillers, marks of direction, tags, selectors of variants. Joiners stay where words and
+# pictures need them, after a letter of such a script or a picture, and so does a picture's selector.
+UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
+    "|(?<![\u0600-\u1cff\u203c-\u3299\ua840-\uabff\ufb50-\ufdff\ufe0f\ufe70-\ufefc\U00010a00-\U00011fff\U0001f000-\U0001faff])"
+    "[\u200c\u200d]"
+    "|(?<![#*0-9\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001faff])[\ufe0e\ufe0f]"
+)
+_BARE_WORD = re.compile(r"[\w@:,./+-][\w@%+=:,./-]*", re.ASCII)
 OK = 0
 CHECK_FAILED = 1
 USAGE = 2
@@ -67,14 +78,34 @@ BROKEN_PIPE = 141
 
 
 def printable(name: str) -> str:
-    """Return the name of a file with its unprintable characters escaped, line ends among them.
+    """Return the name of a file with what cannot be printed, or nobody sees, escaped, line ends among them.
 
     >>> printable("a\\nb")
     'a\\\\nb'
     """
-    if name.isprintable():
+    if name.isprintable() and name.isascii():
         return name
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
+    name = UNSEEN.sub(lambda found: escaped(found[0]), name)
+    return "".join(c if c.isprintable() else escaped(c) for c in name)
+
+
+def escaped(character: str) -> str:
+    """Return a character as the escape that Python writes it with."""
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def quote(word: str) -> str:
+    """Return a word of a command to copy, as sh, bash, zsh and fish all read it.
+
+    In fish a backslash within single quotes is an escape: it stands outside of them.
+
+    >>> print(quote("it's"), quote("a\\\\b"), quote("v7"))
+    'it'"'"'s' 'a'\\\\'b' v7
+    """
+    if _BARE_WORD.fullmatch(word):
+        return word
+    pieces = ("'{}'".format(piece.replace("'", "'\"'\"'")) if piece else "" for piece in word.split("\\"))
+    return "\\\\".join(pieces) or "''"
 
 
 @dataclass(frozen=True, slots=True)

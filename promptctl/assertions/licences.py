@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.assertion import AskedJudge, Assertion
@@ -13,7 +12,7 @@ from promptctl.assertions.judge import Licence
 from promptctl.assertions.judges import find_judge
 from promptctl.assertions.judging import judge_model, judge_target
 from promptctl.calls.call import make_target
-from promptctl.errors import ModelError, WorkspaceError
+from promptctl.errors import ModelError, WorkspaceError, quote
 from promptctl.files.plain import content_digest
 from promptctl.formats.calibration_file import Calibration, calibration_key, read_calibrations
 from promptctl.log.stamps import utc_now

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from promptctl.authoring.candidates import Candidates, components_of
@@ -16,7 +15,7 @@ from promptctl.authoring.trials import TrialRun, draw_parts, look_number, open_t
 from promptctl.authoring.trying import WRITER, Hands, SearchBounds
 from promptctl.comparisons.compared import Compared
 from promptctl.datasets.splitting import CHOOSE, HELD_OUT, LEAST, TRAIN
-from promptctl.errors import UsageError, WorkspaceError
+from promptctl.errors import UsageError, WorkspaceError, quote
 from promptctl.evaluations.estimate import Estimate, cost_of_call, estimate
 from promptctl.evaluations.planning import check_models, plan
 from promptctl.files.proposal import FileEdit, Proposal

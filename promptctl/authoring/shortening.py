@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from promptctl.authoring.cuts import Cut, Cuts
@@ -20,7 +19,7 @@ from promptctl.authoring.trials import EditedFile, TrialRun, draw_parts, look_nu
 from promptctl.comparisons.rule import rule_of
 from promptctl.costs.recent_calls import DAYS, recent_calls
 from promptctl.datasets.splitting import CHOOSE, HELD_OUT, TRAIN
-from promptctl.errors import InvalidFiles, UsageError, WorkspaceError, printable
+from promptctl.errors import InvalidFiles, UsageError, WorkspaceError, printable, quote
 from promptctl.evaluations.estimate import Estimate, estimate
 from promptctl.evaluations.planning import plan
 from promptctl.files.proposal import FileEdit, Proposal

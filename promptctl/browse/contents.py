@@ -9,14 +9,11 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from promptctl.errors import UNSEEN
 from promptctl.reports.hidden_parts import ABOUT, pieces
 from promptctl.reports.wording import as_text
 
-# Controls, and what changes the direction of text or is not seen; not the joiners that words and pictures need.
-_UNSEEN = re.compile(
-    "\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-    "\ufff9-\ufffb\U000e0000-\U000e007f]"
-)
+_UNSEEN = re.compile(f"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|{UNSEEN.pattern}")
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 _SNIPPET = 120
 _MARKS = {
@@ -30,7 +27,7 @@ _CLOSING = {"{": "}", "[": "]"}
 
 def visible(value: Any) -> Any:
     """Return a text with a code in the place of each character that nobody sees: `⟨U+202E⟩`; what is markup stays."""
-    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
+    if not isinstance(value, str) or isinstance(value, Markup) or (value.isascii() and value.isprintable()):
         return value
     return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", value)
 

@@ -52,6 +52,7 @@ def executions(request: PageRequest) -> View:
         "older": links.executions(**given, before=page.older) if page.older else None,
         "further": links.executions(**given, before=before, look="further") if page.is_cut else None,
         "same": _command("list", given),
+        "index": ("log", "search", *_searched(given.get("words", ""))),
         "as_file": (*_command("export", given), "-o", "calls.csv") if "words" not in given else None,
         "found": {each.execution.id: each for each in page.found},
     }
@@ -86,11 +87,18 @@ def _without(given: Mapping[str, str], name: str) -> dict[str, str]:
 
 def _command(verb: str, given: Mapping[str, str]) -> Sequence[str]:
     """Return the words of the command that lists or exports the same."""
-    command = ["log", "search", given["words"]] if "words" in given else ["log", verb]
-    for name, value in given.items():
-        if name not in ("words", "error", "evaluation"):
-            command += [f"--{name}", value]
-    return command
+    options = [
+        word
+        for name, value in given.items()
+        if name not in ("words", "error", "evaluation")
+        for word in (f"--{name}", value)
+    ]
+    return ["log", "search", *options, *_searched(given["words"])] if "words" in given else ["log", verb, *options]
+
+
+def _searched(words: str) -> Sequence[str]:
+    """Return the words of a search as an argument that is no option."""
+    return ("--", words) if words.startswith("-") else (words,)
 
 
 def feedback(request: PageRequest) -> View:

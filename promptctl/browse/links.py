@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
+
+from promptctl.errors import printable, quote
 
 
 def link(page: str, **values: str | Sequence[str] | None) -> str:
@@ -73,9 +74,9 @@ def command(*words: str, program: str = "promptctl") -> str | None:
     >>> command("label", "set", "support/triage@production", "v3", "--reason", "it's better")
     'promptctl label set support/triage@production v3 --reason \\'it\\'"\\'"\\'s better\\''
     """
-    if not all(word.isprintable() for word in words):
+    if any(printable(word) != word for word in words):
         return None
-    return f"{program} {shlex.join(words)}"
+    return f"{program} {' '.join(map(quote, words))}"
 
 
 LINKS: Mapping[str, object] = {

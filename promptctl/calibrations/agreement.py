@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.calibrations.labels import open_questions
 from promptctl.datasets.human_labels import HumanLabel, read_labels
-from promptctl.errors import WorkspaceError
+from promptctl.errors import WorkspaceError, quote
 from promptctl.statistics.agreement import cohen_kappa
 from promptctl.statistics.intervals import Interval, clustered_rate, wilson
 from promptctl.statistics.raters import krippendorff_alpha

@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from promptctl.calibrations.labels import open_questions
 from promptctl.datasets.human_labels import HumanLabel, check_labels, labels_path, with_label
 from promptctl.datasets.questions import Labelled, Question, Questions
 from promptctl.datasets.selection import Selection, choose
-from promptctl.errors import InvalidFiles, UsageError, WorkspaceError, in_reading_order, printable
+from promptctl.errors import InvalidFiles, UsageError, WorkspaceError, in_reading_order, printable, quote
 from promptctl.files.plain import canonical_json, content_digest
 from promptctl.files.proposal import Proposal, change_of
 from promptctl.files.tree import MemoryTree, read_file

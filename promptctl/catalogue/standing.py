@@ -6,7 +6,6 @@ that differ from the index.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.budgets import BudgetStatus, budget_statuses
-from promptctl.errors import InvalidFiles, LogError, Problem, UsageError, WorkspaceError
+from promptctl.errors import InvalidFiles, LogError, Problem, UsageError, WorkspaceError, quote
 from promptctl.files.names import DATASETS, is_dataset
 from promptctl.git.tree_changes import is_changed
 from promptctl.log.filter import Filter
@@ -286,17 +285,17 @@ def _steps(
         why = "say what is wrong, and where" if found.problems else "check every file"
         yield NextStep("promptctl validate", why)
     for budget in found.budgets[:1]:
-        name = shlex.quote(budget.rule.name)
+        name = quote(budget.rule.name)
         yield NextStep(f"promptctl budget show {name}", f"see why the budget {budget.rule.name} is {budget.state}")
     yield from _evaluation_steps(found)
     has_datasets = not context.is_bare and any(map(is_dataset, moment.work_tree.paths(DATASETS)))
     broken = {each.place.path for each in found.problems or () if each.place}
     sound = [id_ for id_ in found.changed if broken.isdisjoint(moment.work_tree.places.paths_of(id_))]
     if sound and has_datasets:
-        one = f"eval {shlex.quote(sound[0])}" if len(found.changed) == 1 else "eval --changed-since HEAD"
+        one = f"eval {quote(sound[0])}" if len(found.changed) == 1 else "eval --changed-since HEAD"
         yield NextStep(f"promptctl {one}", "try what was changed on its cases")
     elif sound:
-        yield NextStep(f"promptctl diff {shlex.quote(sound[0])}", "see what was changed, and who breaks")
+        yield NextStep(f"promptctl diff {quote(sound[0])}", "see what was changed, and who breaks")
     if not moment.is_versioned:
         yield NextStep("git init && git add . && git commit -m 'Add prompts'", "have versions and labels")
     elif moment.head is None:
@@ -306,7 +305,7 @@ def _steps(
         yield NextStep("promptctl eval --all --dry-run", "see what evaluating every prompt would ask and cost")
     usable = (id_ for id_ in ids if broken.isdisjoint(moment.work_tree.places.paths_of(id_)))
     if log is None and (first := next(usable, None)) is not None:
-        yield NextStep(f"promptctl show {shlex.quote(first)}", "see what a prompt takes, then run it")
+        yield NextStep(f"promptctl show {quote(first)}", "see what a prompt takes, then run it")
     elif found.calls_today:
         yield NextStep("promptctl log list --since today", "see today's calls")
     yield NextStep("promptctl list", "see every prompt, with its version and labels")
@@ -338,10 +337,10 @@ def _label_steps(context: Context, found: Standing, log: Store | None, *, has_da
         name, to = f"{each.prompt}@{each.label}", each.newest if earlier is None else earlier.version
         passed = log.evaluations(digest=each.digest, limit=_MOST_READ) if log is not None else ()
         if has_datasets and earlier is None and not any(row.totals.verdict == "passed" for row in passed):
-            ref = shlex.quote(f"{each.prompt}@v{to}")
+            ref = quote(f"{each.prompt}@v{to}")
             command = f"promptctl eval {ref} --against @{each.label}"
             yield NextStep(command, f"see if v{to} may take the place of v{each.version}, {each.label}")
         else:
             reason = ' --reason "…"' if rule is not None and rule.reason else ""
-            yield NextStep(f"promptctl label set {shlex.quote(name)} v{to}{reason}", f"move it from v{each.version}")
+            yield NextStep(f"promptctl label set {quote(name)} v{to}{reason}", f"move it from v{each.version}")
         return

@@ -14,6 +14,7 @@ import typer
 
 from promptctl import __version__, errors
 from promptctl.cli.output import report, streams_for_runner, tell, tell_error
+from promptctl.errors import quote
 
 # What a full or broken disk under our output says; an error of a file of ours names the file.
 _OUTPUT_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
@@ -116,11 +117,9 @@ def _tell_usage(error: Any, arguments: Sequence[str]) -> int:
     message, meant = _usage_words(error)
     context = getattr(error, "ctx", None)
     if context and context.command.name in ("run", "render") and (found := _EXTRA.search(error.format_message())):
-        import shlex
-
         extra = max((each for each in arguments if f"{found[1]} ".startswith(f"{each} ")), key=len, default=found[1])
         name, equals, _ = extra.partition("=")
-        given = ("" if equals and name.isidentifier() else "NAME=") + shlex.quote(extra)
+        given = ("" if equals and name.isidentifier() else "NAME=") + quote(extra)
         said = errors.printable(extra)
         report("error", f"`{said}` is one argument too many", hint=f"inputs are given by name: -i {given}")
         return errors.USAGE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import threading
 from typing import Annotated
@@ -12,6 +11,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.output import is_terminal, say, tell
+from promptctl.errors import quote
 from promptctl.workspace import open_workspace
 
 
@@ -31,7 +31,7 @@ def browse(
     options.begin_waiting(context, "starting")
     folder = context.find_root().params.get("workspace")
     place = context.obj or "."
-    program = f"promptctl -C {shlex.quote(folder)}" if folder else "promptctl"
+    program = f"promptctl -C {quote(folder)}" if folder else "promptctl"
     open_workspace(place).close()  # raises if there is none, before anything is imported for it
 
     from promptctl.browse.gate import Gate, listen

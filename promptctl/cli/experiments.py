@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +11,7 @@ from promptctl.cli import options
 from promptctl.cli.output import format_moment, say, say_json, styled, tell, time_heading, visible
 from promptctl.cli.page_layout import say_columns, say_fact
 from promptctl.cli.tables import Styled, say_table
-from promptctl.errors import CheckFailed
+from promptctl.errors import CheckFailed, quote
 from promptctl.reports.wording import count
 
 if TYPE_CHECKING:
@@ -221,7 +220,7 @@ def _tell_next(ending: Ending) -> None:
     if ending.action == "stopped":
         tell("commit promptctl.yaml: each process goes by the file that it runs with")
     elif ending.action == "promoted":
-        stop = f"promptctl experiment stop {shlex.quote(ending.experiment)} --reason promoted"
+        stop = f"promptctl experiment stop {quote(ending.experiment)} --reason promoted"
         tell(f"its arms name the same now; to draw nobody any more: {stop}")
 
 

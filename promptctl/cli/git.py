@@ -10,7 +10,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.output import say, tell
-from promptctl.errors import UsageError
+from promptctl.errors import UsageError, quote
 from promptctl.workspace.given_files import git_textconv, install_git_driver, read_given, remove_git_driver
 
 app = typer.Typer(help="Let Git show prompts readably.", no_args_is_help=True, rich_markup_mode=None)
@@ -50,8 +50,7 @@ def _program() -> str:
     Git calls it in the work tree, and Python would import what a branch has there, such as `git.py`, or what an empty
     part of PYTHONPATH names: -I prevents both. It leaves out a user's own packages, so -P has to do for these.
     """
-    import shlex
     import site
 
     is_users_own = Path(__file__).is_relative_to(site.getusersitepackages())
-    return f"{shlex.quote(sys.executable)} {'-P' if is_users_own else '-I'} -m promptctl"
+    return f"{quote(sys.executable)} {'-P' if is_users_own else '-I'} -m promptctl"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from promptctl import Scaffold, init_workspace
 from promptctl.cli.output import say, tell
-from promptctl.errors import UsageError
+from promptctl.errors import UsageError, quote
 from promptctl.reports.wording import count
 
 
@@ -46,7 +45,7 @@ def _about(made: Scaffold) -> str:
     """Return the line about prompts outside prompts/."""
     which = f"{count(len(made.elsewhere), 'prompt')} outside prompts/"
     if made.line is None:
-        return f"git mv {shlex.quote(made.elsewhere[0])} prompts/      # not read where it is"
+        return f"git mv {quote(made.elsewhere[0])} prompts/      # not read where it is"
     if "promptctl.yaml" in made.written:
         return f"promptctl list      # {which}: `prompt_paths` in promptctl.yaml names their places"
     return f"write in promptctl.yaml: {made.line}      # reads {which}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +12,7 @@ from promptctl.cli.calibrating import calibrate, list_judges
 from promptctl.cli.output import say, say_json, say_wrapped, tell, visible, warn
 from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.cli.tables import say_table
-from promptctl.errors import UsageError
+from promptctl.errors import UsageError, quote
 from promptctl.reports.wording import count, format_share
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -26,7 +25,7 @@ from promptctl.cli.output import (
     warn,
 )
 from promptctl.cli.tables import say_table
-from promptctl.errors import LogError, UsageError, printable
+from promptctl.errors import LogError, UsageError, printable, quote
 from promptctl.reports.wording import count, format_bytes
 
 if TYPE_CHECKING:

@@ -15,13 +15,25 @@ from typing import Any, NoReturn, TextIO, cast
 
 import typer
 
-from promptctl.errors import OK, WORKSPACE, InvalidFiles, Place, Problem, PromptctlError, WorkspaceError
+from promptctl.errors import (
+    OK,
+    UNSEEN,
+    WORKSPACE,
+    InvalidFiles,
+    Place,
+    Problem,
+    PromptctlError,
+    WorkspaceError,
+    escaped,
+    printable,
+)
 
 # What would make a terminal do something, or show text in another order than it is in. Colours as `styled` sets them
-# stay, which also lets text from outside be coloured, but not hidden.
+# stay, which also lets text from outside be coloured, but not hidden; and the blank without width by which our own
+# reports break links and commands.
 _CONTROL = re.compile(
-    "\x1b(?!\\[(?:[012]|3[0-7]|9[0-7])m)|\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e"
-    "\u2060-\u206f\U000e0000-\U000e0fff]"
+    "\x1b(?!\\[(?:[012]|3[0-7]|9[0-7])m)|\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]"
+    f"|(?!\u200b)(?:{UNSEEN.pattern})"
 )
 
 # Whatever ends a line for `str.splitlines`, so for a terminal or a reader of logs.
@@ -185,14 +197,7 @@ def tell_hint(text: str) -> None:
 
 def visible(text: str) -> str:
     """Return text from files and commits as a terminal may show it: control characters are escaped."""
-    if not is_terminal() or all(character.isprintable() or character in "\n\t" for character in text):
-        return text
-    return "".join(
-        character
-        if character.isprintable() or character in "\n\t"
-        else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
+    return re.sub("[^\n\t]+", lambda found: printable(found[0]), text) if is_terminal() else text
 
 
 def format_version(display: str | None) -> str:
@@ -235,7 +240,7 @@ def writable(text: str, stream: TextIO) -> str:
 
 def _harmless(text: str) -> str:
     """Return the text with escapes in place of what would command a terminal, or is not seen."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    return _CONTROL.sub(lambda found: escaped(found[0]), text)
 
 
 def uncommanded(text: str) -> str:

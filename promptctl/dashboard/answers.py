@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.dashboard.facts import Fact
@@ -21,6 +20,7 @@ from promptctl.dashboard.shifts import (
     Windows,
 )
 from promptctl.dashboard.time_axis import moment_text
+from promptctl.errors import quote
 from promptctl.files.wording import count, name_some, percent
 from promptctl.formats.budget_rules import amount_words
 

@@ -10,12 +10,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
-from shlex import quote
 from typing import Any
 
 from promptctl.assertions.model_graded import RELATIONS
 from promptctl.datasets.jsonl_rows import read_objects
-from promptctl.errors import InvalidFiles, Place, Problem, in_reading_order, one_of_each_kind
+from promptctl.errors import InvalidFiles, Place, Problem, in_reading_order, one_of_each_kind, quote
 from promptctl.files.names import DATASETS, HUMAN_LABELS, is_human_labels
 from promptctl.files.plain import content_digest
 from promptctl.files.tree import Tree

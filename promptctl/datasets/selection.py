@@ -8,10 +8,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import CaseNotFound, UsageError
+from promptctl.errors import CaseNotFound, UsageError, quote
 from promptctl.files.names import did_you_mean
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from shlex import quote
 
 from promptctl.assertions.preparing import Preparer
 from promptctl.counting import counted
@@ -24,6 +23,7 @@ from promptctl.errors import (
     in_reading_order,
     one_of_each_kind,
     printable,
+    quote,
 )
 from promptctl.files.names import (
     DATASET_SUFFIXES,

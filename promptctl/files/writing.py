@@ -17,8 +17,15 @@ _NEW_FILE_MODE = 0o644
 _SUFFIX = ".promptctl-draft"
 
 
-def replace_file(file: Path, parts: Iterable[bytes], *, is_new: bool = False, new_mode: int = _NEW_FILE_MODE) -> None:
-    """Put the parts, one after another, in the place of the file, which keeps its mode.
+def replace_file(
+    file: Path,
+    parts: Iterable[bytes],
+    *,
+    is_new: bool = False,
+    new_mode: int = _NEW_FILE_MODE,
+    keeps_mode: bool = True,
+) -> None:
+    """Put the parts, one after another, in the place of the file, which keeps its mode if `keeps_mode`.
 
     A new file has `new_mode`. Folders on the way are made. With `is_new` a file that is there is an error. Raises
     `WorkspaceError` if it cannot be written; then, as after whatever `parts` raises, the old file is as it was and
@@ -28,7 +35,7 @@ def replace_file(file: Path, parts: Iterable[bytes], *, is_new: bool = False, ne
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.exists() and not file.is_file():
             raise WorkspaceError(f"cannot write {file}: it is no file, but a folder, a pipe or a device")
-        mode = file.stat().st_mode & 0o777 if file.exists() else new_mode
+        mode = file.stat().st_mode & 0o777 if keeps_mode and file.exists() else new_mode
         with _draft(file) as (opened, draft):
             opened.writelines(parts)
             opened.flush()
@@ -41,13 +48,15 @@ def replace_file(file: Path, parts: Iterable[bytes], *, is_new: bool = False, ne
         raise WorkspaceError(f"cannot write {file}: {error.strerror}") from error
 
 
-def replace_output(file: Path, parts: Iterable[bytes], *, new_mode: int = _NEW_FILE_MODE) -> None:
+def replace_output(
+    file: Path, parts: Iterable[bytes], *, new_mode: int = _NEW_FILE_MODE, keeps_mode: bool = True
+) -> None:
     """Put the parts in the place of a file that the user named for a report, an export or a snapshot.
 
     Raises `WorkspaceError` for a file that `check_output` refuses, and what `replace_file` raises.
     """
     check_output(file)
-    replace_file(file, parts, new_mode=new_mode)
+    replace_file(file, parts, new_mode=new_mode, keeps_mode=keeps_mode)
 
 
 def check_output(file: Path) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from shlex import quote
 from typing import Any, Literal
 
-from promptctl.errors import Place, Problem, UsageError
+from promptctl.errors import Place, Problem, UsageError, quote
 from promptctl.files.document import Document
 
 Unit = Literal["usd", "calls", "tokens"]

@@ -6,9 +6,8 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 
-from promptctl.errors import GitError, RevisionNotFound, WorkspaceError, WorkspaceNotFound, printable
+from promptctl.errors import GitError, RevisionNotFound, WorkspaceError, WorkspaceNotFound, printable, quote
 from promptctl.files.names import SETTINGS
 from promptctl.git.commands import Commands, refusal
 from promptctl.git.objects import Objects, is_object_id

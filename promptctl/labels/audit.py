@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from shlex import quote
 from typing import TYPE_CHECKING
 
-from promptctl.errors import Problem, WorkspaceError
+from promptctl.errors import Problem, WorkspaceError, quote
 from promptctl.files.names import PROMPTS
 from promptctl.git.repository import GitRef
 from promptctl.git.trees import CommitTree

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import GitError, HistoryIncomplete, LabelRefused, Problem, RevisionNotFound
+from promptctl.errors import GitError, HistoryIncomplete, LabelRefused, Problem, RevisionNotFound, quote
 from promptctl.files.names import SETTINGS, id_problem
 from promptctl.git.repository import GitRef
 from promptctl.labels.signers import unsigned

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from shlex import quote
 from typing import TYPE_CHECKING
 
-from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
+from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound, quote
 from promptctl.files.names import did_you_mean
 from promptctl.files.wording import count
 from promptctl.labels.audit import Audit, verify

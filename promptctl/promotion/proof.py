@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.calls.call import make_target
 from promptctl.datasets.dataset import Dataset
 from promptctl.datasets.index import DatasetIndex
-from promptctl.errors import ModelError, WorkspaceError
+from promptctl.errors import ModelError, WorkspaceError, quote
 from promptctl.evaluations.outcomes import case_results
 from promptctl.evaluations.request import EvaluationRequest
 from promptctl.evaluations.rules import judge_rules, reply_rules, server_digest
@@ -90,7 +89,7 @@ def find_proof(context: Context, trees: DatasetTrees, version: VersionToProve, d
 
 
 def _uncommitted(paths: list[str], missing: str) -> Proof:
-    named = shlex.join(paths)
+    named = " ".join(map(quote, paths))
     hint = f"commit the dataset first: git add {named} && git commit -m 'Change the dataset' -- {named}"
     return Proof(missing=missing, hint=hint)
 
@@ -100,7 +99,7 @@ def _unusable_here(tree: Tree, path: str) -> Proof:
     try:
         tree.read(path)
     except FileNotFoundError:
-        restore = f"git restore --staged --worktree -- {shlex.quote(path)}"
+        restore = f"git restore --staged --worktree -- {quote(path)}"
         return Proof(missing=f"{path} is committed and missing here", hint=restore)
     except WorkspaceError as error:
         return Proof(missing=f"{path} cannot be read here: {error.message}", hint=error.hint or "promptctl validate")

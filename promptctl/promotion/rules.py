@@ -6,12 +6,11 @@ These rules hold for users of promptctl; rules for tags at the Git server make t
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptctl.errors import LabelRefused, Problem, UsageError
+from promptctl.errors import LabelRefused, Problem, UsageError, quote
 from promptctl.files.names import LABEL, did_you_mean
 from promptctl.formats.settings_file import LabelRule
 
@@ -124,7 +123,7 @@ def evaluation_problems(
     if found.line:
         return found.line, []
     on = f" on {rule.dataset}" if rule.dataset else ""
-    dataset = f" --dataset {shlex.quote(rule.dataset)}" if rule.dataset else ""
+    dataset = f" --dataset {quote(rule.dataset)}" if rule.dataset else ""
     problem = Problem(
         f"{label.label} needs a passing evaluation of {target.version}{on}, and {found.missing}",
         hint=found.hint or f"promptctl eval {label.prompt}@{target.commit[:12]}{dataset}",

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TypeVar
 
-from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, printable
+from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, printable, quote
 from promptctl.files import names
 from promptctl.files.document import Document
 from promptctl.files.merges import unresolved_merge
@@ -231,14 +231,12 @@ class WorkspaceCheck:
         named = (path for path in paths if is_prompt_file(path) and self._tree.places.folder_of(path) is None)
         # A workspace inside this one reads its own.
         if found := sorted({path for path in named if not path.startswith(others)}):
-            import shlex
-
             from promptctl.files.prompt_places import line_for
 
             places = self._tree.places
             noun = f"{count(len(found), 'prompt file')} outside {places.words} {'is' if len(found) == 1 else 'are'}"
             line = line_for(found, places)
-            hint = f"move each: git mv {shlex.quote(found[0])} {places.new_path('').rpartition('/')[0] or '.'}/"
+            hint = f"move each: git mv {quote(found[0])} {places.new_path('').rpartition('/')[0] or '.'}/"
             hint = f"write in promptctl.yaml: {line}; or {hint}" if line else hint
             message = f"{noun} not read: {name_some(found)}"
             yield Problem(message, Place(found[0]), hint, "prompt-elsewhere", "warning")

@@ -20,8 +20,9 @@ def write_dashboard(path: Path, document: Mapping[str, Any]) -> Path:
     """
     file = check_dashboard_path(path)
     parts = (part.encode("utf-8", "replace") for part in dashboard_page(document))
-    # A page with messages and replies is for the eyes that the log is for.
-    replace_output(file, parts, new_mode=0o600 if document["has_content"] else 0o644)
+    # A page with messages and replies is for the eyes that the log is for, whoever could read an earlier one.
+    mode = 0o600 if document["has_content"] else 0o644
+    replace_output(file, parts, new_mode=mode, keeps_mode=not document["has_content"])
     return file
 
 

@@ -6,13 +6,12 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from shlex import quote
 from typing import Any, NamedTuple
 
 from promptctl.calibrations.labelling import LabelItem, ReplyLabelling
 from promptctl.datasets.human_labels import labels_folder
 from promptctl.datasets.questions import Question
-from promptctl.errors import UsageError
+from promptctl.errors import UsageError, quote
 from promptctl.files.writing import check_output, replace_output
 from promptctl.reports.offline_page import offline_page
 from promptctl.reports.wording import as_text

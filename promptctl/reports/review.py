@@ -5,7 +5,6 @@ What differs from one run to the next though nothing is another (ids, times, wha
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.comparison import PASSED
 from promptctl.comparisons.usage import UsageChange
-from promptctl.errors import INCOMPLETE, Problem
+from promptctl.errors import INCOMPLETE, Problem, quote
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.labels.stretch import LabelMove
 from promptctl.reports.comparison import difference
@@ -34,7 +33,7 @@ OF_TIME = frozenset(("latency_ms", "p50_latency_ms", "p95_latency_ms"))
 
 def reproduce(review: Review) -> str:
     """Return the command that makes the same review again."""
-    return shlex.join(["promptctl", "review", *review.arguments])
+    return " ".join(map(quote, ["promptctl", "review", *review.arguments]))
 
 
 def is_timed(evaluation: Evaluation) -> bool:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from shlex import quote
 from typing import TYPE_CHECKING
 
-from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound, WorkspaceError
+from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound, WorkspaceError, quote
 from promptctl.files.names import SETTINGS, STATE_COMMITTED, STATE_FOLDER, did_you_mean
 from promptctl.files.wording import name_some
 from promptctl.formats.settings_file import read_settings

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from shlex import quote
 from typing import TYPE_CHECKING
 
-from promptctl.errors import GitError, InvalidFiles, Place
+from promptctl.errors import GitError, InvalidFiles, Place, quote
 from promptctl.files.names import SETTINGS
 from promptctl.files.wording import name_some
 from promptctl.formats.settings_file import Settings, read_settings

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptctl.errors import HistoryIncomplete
+from promptctl.errors import HistoryIncomplete, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -99,7 +98,7 @@ def _only_branch(git: Git, wanted: str) -> Line:
     if not found:  # a commit checked out by itself
         if remote := git.usual_remote():
             raise _no_such_branch(git, wanted, remote, is_named=False)
-        raise HistoryIncomplete("this repository has no branch", hint=f"git branch {shlex.quote(wanted)}")
+        raise HistoryIncomplete("this repository has no branch", hint=f"git branch {quote(wanted)}")
     raise HistoryIncomplete(
         f"which branch versions are numbered on is not known: there is no branch {wanted}",
         hint="name it in promptctl.yaml, for example: branch: " + next(iter(found)).removeprefix("refs/heads/"),
@@ -108,7 +107,7 @@ def _only_branch(git: Git, wanted: str) -> Line:
 
 def _no_such_branch(git: Git, name: str, remote: str, *, is_named: bool) -> HistoryIncomplete:
     what = f"+refs/heads/{name}:refs/remotes/{remote}/{name}"
-    fetch = f"git fetch {'--unshallow ' if git.is_shallow else ''}{shlex.quote(remote)} {shlex.quote(what)}"
+    fetch = f"git fetch {'--unshallow ' if git.is_shallow else ''}{quote(remote)} {quote(what)}"
     other = "" if is_named else "   (or name the default branch in promptctl.yaml, for example: branch: trunk)"
     return HistoryIncomplete(f"this clone does not have the branch {name} of {remote}", hint=fetch + other)
 
@@ -128,4 +127,4 @@ def cut_at(git: Git, commits: Sequence[ParentedCommit]) -> str | None:
 def unshallow_hint(line: Line) -> str:
     """Return the command that brings the missing history of a shallow clone."""
     remote = line.ref.split("/")[2] if line.ref.startswith("refs/remotes/") else "origin"
-    return f"git fetch --unshallow {shlex.quote(remote)}"
+    return f"git fetch --unshallow {quote(remote)}"

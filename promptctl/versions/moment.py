@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from promptctl.errors import GitError, HistoryIncomplete, InvalidFiles, RevisionNotFound
+from promptctl.errors import GitError, HistoryIncomplete, InvalidFiles, RevisionNotFound, quote
 from promptctl.versions.line import find_line
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ class Moment:
             usual = self.usual_line
         except HistoryIncomplete as error:
             if name := self.git.usual_remote():
-                remote = shlex.quote(name)
+                remote = quote(name)
                 hint = f"git fetch {remote} && git remote set-head {remote} --auto"
             elif self.git.refs("refs/heads/"):
                 hint = "git branch --move BRANCH main"

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING
 
-from promptctl.errors import InvalidFiles, MissingKey, ModelConfigurationError, PromptctlError, WorkspaceError
+from promptctl.errors import InvalidFiles, MissingKey, ModelConfigurationError, PromptctlError, WorkspaceError, quote
 from promptctl.files.names import SETTINGS
 from promptctl.files.wording import count
 from promptctl.workspace import find_root, starting_point

@@ -18,7 +18,8 @@ from promptctl.browse.contents import content, indented, is_json, mark_of, messa
         ("\x1b[31m\x00", "⟨U+001B⟩[31m⟨U+0000⟩"),
         ("a\rb", "a⟨U+000D⟩b"),
         ("zero\u200bwidth\ufeff", "zero⟨U+200B⟩width⟨U+FEFF⟩"),
-        ("tag\U000e0041", "tag⟨U+E0041⟩"),
+        ("tag\U000e0041 \U000e0100", "tag⟨U+E0041⟩ ⟨U+E0100⟩"),
+        ("\u3164\u2800\u034f", "⟨U+3164⟩⟨U+2800⟩⟨U+034F⟩"),
     ],
 )
 def test_what_nobody_sees_is_visible(text: str, shown: str) -> None:

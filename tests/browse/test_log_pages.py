@@ -149,9 +149,11 @@ def _parse(command: Any, words: list[str]) -> None:
     command.make_context("promptctl", words)
 
 
-def test_every_command_to_copy_is_one(all_pages: dict[str, Page]) -> None:
+def test_every_command_to_copy_is_one(all_pages: dict[str, Page], reader: Reader) -> None:
     program: Any = typer.main.get_command(app)
-    commands = {command for page in all_pages.values() for command in page.commands}
+    searched = reader.read("executions", words="--output=x", user="\\'; touch it; #")
+    commands = {command for page in (*all_pages.values(), searched) for command in page.commands}
+    assert "promptctl log search --user \\\\''\"'\"'; touch it; #' -- --output=x" in commands
     assert len(commands) > 30
     for command in sorted(commands):
         first, *words = shlex.split(command)

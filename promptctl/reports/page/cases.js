@@ -81,8 +81,6 @@ function named(pairs) {
   return pairs.flatMap(([name, text]) => [el("dt", {}, name.replace(/^input\./, "")), el("dd", {}, folded(readable(text ?? ""), name === "expected" ? "expected" : ""))]);
 }
 
-// A word of a command that a shell takes as it is.
-const quoted = (word) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 const ending = (id) => id.slice(-8);
 const SOURCES = { cache: "cached reply", replay: "recorded reply" };
 

@@ -16,7 +16,7 @@ function budgetNode(budget) {
   const facts = [`${budget.unit === "nano_usd" ? amount(budget.spent) : count(budget.spent)} of ${amount(budget.limit)}${isKnown(share) ? ` (${percent(share)})` : ""}`, budget.reserved ? `${amount(budget.reserved)} reserved` : null, budget.kept ? `${amount(budget.kept)} of it by requests that never told their cost` : null,
     budget.per === "total" ? "in all" : `per ${budget.per}`, budget.each ? `for each ${budget.each}` : null, budget.window_end ? `starts anew ${day(Date.parse(budget.window_end))}` : null].filter(Boolean);
   const rest = budget.each && accounts.length ? el("ul", { class: "shares" }, accounts.slice(0, 6).map((account) => el("li", {}, el("span", { class: "name" }, account.account ?? "none given"), bar(account), el("span", { class: "value" }, amount(account.spent))))) : null;
-  const more = accounts.length > 6 ? el("p", { class: "meta" }, `and ${count(accounts.length - 6)} more: promptctl budget show ${budget.budget}`) : null;
+  const more = accounts.length > 6 ? el("p", { class: "meta" }, `and ${count(accounts.length - 6)} more: promptctl budget show ${quoted(budget.budget)}`) : null;
   return el("article", { class: "card budget" }, el("h3", {}, budget.budget, " ", el("span", { class: `mark ${BUDGET_STATES[budget.state] || "unknown"}` }, budget.state)), budget.each ? rest : bar(budget, true), el("p", { class: "meta" }, facts.map((fact) => el("span", {}, fact))), more, budget.reason && budget.state !== "warned" ? el("p", { class: "meta" }, budget.reason) : null);
 }
 

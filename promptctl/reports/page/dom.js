@@ -15,6 +15,10 @@ const el = (name, attributes = {}, ...children) => put(document.createElement(na
 const svg = (name, attributes = {}, ...children) =>
   put(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
 
+// A word of a command to copy, as sh, bash, zsh and fish all read it: a backslash stands outside of the quotes.
+const quoted = (word) => /^[\w@:,./+-][\w@%+=:,./-]*$/.test(word) ? word
+  : word.split("\\").map((piece) => piece && `'${piece.replaceAll("'", "'\\''")}'`).join("\\\\") || "''";
+
 const isKnown = (value) => value !== null && value !== undefined;
 function money(nano) {
   if (!isKnown(nano)) return "unknown";
