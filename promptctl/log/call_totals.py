@@ -141,7 +141,12 @@ class CallTotals:
 
     @property
     def average_cost_nano_usd(self) -> int | None:
-        """Cost per call that was asked and whose price is known; None if there is none."""
+        """Cost per call that was asked and whose price is known; None if there is none.
+
+        Neither a failed call nor a reused reply makes those free whose price is unknown.
+        """
+        if not self.priced or (self.unpriced and not self.known_cost_nano_usd):
+            return None
         priced_calls = self.calls - self.blocked - self.unpriced
         return round(self.known_cost_nano_usd / priced_calls) if priced_calls > 0 else None
 

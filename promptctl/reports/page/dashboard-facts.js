@@ -133,13 +133,15 @@ function wilson(passed, of) {
 
 const asked = (sums, at) => sums.calls[at] - sums.blocked[at];
 const part = (numerator, denominator) => denominator ? numerator / denominator : null;
-const known = (sums, at) => asked(sums, at) - sums.unpriced[at];
+// As the averages of `promptctl cost`: where replies have no price and nothing else cost anything, no cost is known.
+const isPriced = (sums, at) => sums.priced[at] > 0 && (sums.cost_nano_usd[at] > 0 || !sums.unpriced[at]);
+const known = (sums, at) => isPriced(sums, at) ? Math.max(0, asked(sums, at) - sums.unpriced[at]) : 0;
 // What the page measures. `of` is the number behind a value: fewer than 20 of them are thin.
 const MEASURES = {
   success: { name: "Success", format: percent, unit: "share", of: asked, value: (sums, at) => part(sums.ok[at], asked(sums, at)), interval: (sums, at) => wilson(sums.ok[at], asked(sums, at)) },
   failed: { name: "Failed calls", format: count, unit: "count", value: (sums, at) => sums.calls[at] - sums.ok[at] },
   calls: { name: "Calls", format: count, unit: "count", value: (sums, at) => sums.calls[at] },
-  cost: { name: "Cost", format: money, unit: "money", value: (sums, at) => known(sums, at) > 0 || !sums.calls[at] ? sums.cost_nano_usd[at] : null },
+  cost: { name: "Cost", format: money, unit: "money", value: (sums, at) => isPriced(sums, at) || !(asked(sums, at) || sums.unpriced[at]) ? sums.cost_nano_usd[at] : null },
   per_call: { name: "Cost of a call", format: money, unit: "money", of: known, value: (sums, at) => part(sums.cost_nano_usd[at], known(sums, at)) },
   p50: { name: "Latency p50", format: time, unit: "time", of: timed, value: (sums, at) => quantile(sums, at, 0.5) },
   p95: { name: "Latency p95", format: time, unit: "time", of: timed, value: (sums, at) => quantile(sums, at, 0.95) },

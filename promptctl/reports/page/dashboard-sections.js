@@ -52,7 +52,7 @@ function answers(view) {
 
 function costs(sums, at) {
   const value = MEASURES.cost.value(sums, at);
-  return [isKnown(value) ? money(value) : null, sums.unpriced[at] ? `${plural(sums.unpriced[at], "call")} without a price` : null].filter(Boolean).join(" and ");
+  return [isKnown(value) ? money(value) : null, sums.unpriced[at] ? `${plural(sums.unpriced[at], "call")} without a price` : null].filter(Boolean).join(" and ") || "No known cost";
 }
 
 function spending(view) {
