@@ -502,6 +502,11 @@ def test_a_call_is_counted_once_and_every_attempt_is_paid_for(log: Store) -> Non
 
 def test_an_unknown_price_is_said_and_never_counted_as_nothing(log: Store) -> None:
     log.append([Entry(make(prompt="all unknown", cost_nano_usd=None))])
+    log.append([Entry(make(prompt="failed and unknown", cost_nano_usd=None))])
+    no_reply = {"status": "error", "cost_nano_usd": None, "output_tokens": None}
+    log.append([Entry(make(prompt=prompt, **no_reply)) for prompt in ("failed", "failed and unknown")])
+    log.append([Entry(make(prompt="reused and unknown", cost_nano_usd=None))])
+    log.append([Entry(make(prompt="reused and unknown", reply_source="cache", cost_nano_usd=0))])
     log.append([Entry(make(prompt="one unknown", cost_nano_usd=cost)) for cost in (None, 10, 20)])
     log.append([Entry(make(prompt="free", cost_nano_usd=0))])
     log.append([Entry(make(prompt="refused", cost_nano_usd=None, status="blocked", output_tokens=None))])
@@ -510,6 +515,9 @@ def test_an_unknown_price_is_said_and_never_counted_as_nothing(log: Store) -> No
 
     assert rows == {
         "all unknown": (None, None, 1),
+        "failed": (0, None, 0),
+        "failed and unknown": (None, None, 1),
+        "reused and unknown": (0, None, 1),
         "one unknown": (30, 15.0, 1),
         "free": (0, 0.0, 0),
         "refused": (0, None, 0),

@@ -38,7 +38,8 @@ def filled(days: int = 30, prompts: Sequence[str] = ("support/triage", "support/
             "ok": 96 if prompt == 0 else 100, "errors": 4 if prompt == 0 else 0, "cache_hits": 2, "reused": 2,
             "input_tokens": 50_000, "output_tokens": 10_000, "cached_tokens": 5_000,
             "cost_nano_usd": 0 if prompt == len(prompts) - 1 else 20_000_000 * (prompt + 1),
-            "unpriced": 100 if prompt == len(prompts) - 1 else 0, "latency": 80 + 4 * prompt,
+            "priced": 3 if prompt == len(prompts) - 1 else 103, "unpriced": 100 if prompt == len(prompts) - 1 else 0,
+            "latency": 80 + 4 * prompt,
         }
         for day in range(days)
         for prompt in range(len(prompts))

@@ -153,6 +153,13 @@ class TestPage:
         # Bucket 94 has the 11,172nd of the replies: 2 * 1.08 ** 94 / 2.08 ms.
         assert found["Latency"].startswith("1.33 s")
 
+    def test_a_cost_is_unknown_where_no_reply_has_a_price(self, opened: Opened) -> None:
+        see(opened, prompt="__proto__", by="prompt", measure="per_call")
+        assert heads(opened)["Cost"].split("\n") == ["–", "3,000 calls without a price"]
+        assert texts(opened, "#cost .sentence") == ["3,000 calls without a price in this view."]
+        assert texts(opened, "#cost dd") == ["unknown", "unknown"]
+        assert texts(opened, "#multiples .big") == ["–\n3,000 calls, 3,000 without a price"]
+
     def test_filters_hold_together_and_stand_in_the_address(self, opened: Opened) -> None:
         page = opened.page
         page.fill("#prompt", "support/*")

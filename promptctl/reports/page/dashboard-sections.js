@@ -80,8 +80,9 @@ function sideBySide(view) {
   const scale = [isShare ? Math.min(1, ...values) : 0, isShare ? 1 : Math.max(0, ...values)];
   const isOf = { prompt: (mark, item) => mark.prompt === item.name, version: (mark, item) => mark.prompt === names.prompt[Math.floor(item.code / names.version.length)], label: (mark, item) => mark.kind !== "label" || mark.label === names.label[item.code] };
   const figures = shown.map((item, index) => {
-    const value = measure.value(item.sums, item.at), few = measure.of && measure.of(item.sums, item.at) < FEWEST;
-    return chartFigure({ title: item.name, level: "h3", isSmall: true, big: isKnown(value) ? measure.format(value) : null, note: few ? `of only ${plural(measure.of(item.sums, item.at), "call")}: thin` : plural(item.sums.calls[item.at], "call"),
+    const value = measure.value(item.sums, item.at), behindIt = measure.of?.(item.sums, item.at), few = behindIt > 0 && behindIt < FEWEST, unpriced = measure.unit === "money" ? item.sums.unpriced[item.at] : 0;
+    const note = [few ? `of only ${plural(behindIt, "call")}: thin` : plural(item.sums.calls[item.at], "call"), unpriced ? `${count(unpriced)} without a price` : ""].filter(Boolean).join(", ");
+    return chartFigure({ title: item.name, level: "h3", isSmall: true, big: isKnown(value) ? measure.format(value) : null, note,
       chart: { title: `${measure.name}, ${item.name}`, points: own.steps, from: own.from, to: own.to, zoom, high: 116, kind: measure.of ? "lines" : "bars", unit: measure.unit, series: [all[index]], scale, floor: isShare ? undefined : 0, ceiling: measure.unit === "share" ? 1 : undefined, least: measure.unit === "share" ? 0.02 : 0,
         marks: own.marks.filter((mark) => wanted.marks.split(",").includes(mark.kind) && (mark.prompt === null || !isOf[by] || isOf[by](mark, item))), hasMarks: own.marks.length > 0, notes: behind(measure, sums, index * length) } });
   });
