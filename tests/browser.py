@@ -63,6 +63,12 @@ class Browser:
 
     def __init__(self, chromium: Chromium) -> None:
         self._chromium = chromium
+        self._context = chromium.new_context(
+            locale="en-US", timezone_id="UTC", reduced_motion="reduce",
+            permissions=["clipboard-read", "clipboard-write"],
+        )  # fmt: skip
+        # One window stays, with the process that draws it: the next needs none of its own.
+        self._context.new_page()
         self._loop = asyncio.get_running_loop()
         asyncio._set_running_loop(None)
 
@@ -74,21 +80,23 @@ class Browser:
         # Playwright leaves its loop running in this thread, where other tests have loops of their own.
         before = asyncio._get_running_loop()
         asyncio._set_running_loop(self._loop)
-        context = self._chromium.new_context(
-            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", locale="en-US",
-            timezone_id="UTC", reduced_motion="reduce", permissions=["clipboard-read", "clipboard-write"],
-        )  # fmt: skip
-        opened = Opened(context.new_page())
-        page, problems = opened.page, opened.problems
+        page = self._context.new_page()
+        opened = Opened(page)
+        problems = opened.problems
         page.on("console", lambda said: problems.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: problems.append(f"{error.name}: {error.message}"))
         page.on("request", lambda asked: None if _is_within(asked.url, home) else problems.append(f"asks {asked.url}"))
-        context.route(lambda url: not _is_within(url, home), lambda route: route.abort())
+        page.route(lambda url: not _is_within(url, home), lambda route: route.abort())
         try:
+            page.set_viewport_size({"width": width, "height": height})
+            page.emulate_media(color_scheme="dark" if dark else "light")
             page.goto(address)
             yield opened
         finally:
-            context.close()
+            if page.url.startswith(("file:", "http:")):
+                page.evaluate("localStorage.clear()")
+            self._context.clear_cookies()
+            page.close()
             asyncio._set_running_loop(before)
 
     def close(self) -> None:
