@@ -15,6 +15,7 @@ import pytest
 
 from tests.browser import browser as browser
 from tests.warm_command import warm_command as warm_command
+from tests.warm_command import warm_pytest as warm_pytest
 from tests.webhook import _webhook as _webhook
 from tests.webhook import hook as hook
 

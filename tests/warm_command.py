@@ -1,4 +1,4 @@
-"""`promptctl` as a command that starts warm, for tests that run it in a shell again and again.
+"""`promptctl` and `pytest` as commands that start warm, for tests that run them in a shell again and again.
 
 A third of a second of each start goes into importing. Here a server imports everything once, and forks a child for each
 command: a process of its own, with the caller's streams, folder and environment. That the real command starts is held
@@ -13,6 +13,7 @@ import os
 import pkgutil
 import random
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -56,6 +57,12 @@ def warm_command() -> Iterator[Path]:
         # It ends when its standard input does, so that it never outlives the tests.
         with subprocess.Popen(arguments, pass_fds=[number], cwd=Path(__file__).parents[1], stdin=subprocess.PIPE):
             yield command
+
+
+@pytest.fixture(scope="session")
+def warm_pytest(warm_command: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a `pytest` that starts warm, without the plugins of others."""
+    return Path(shutil.copy(warm_command, tmp_path_factory.mktemp("warm") / "pytest"))
 
 
 def _serve(listening: socket.socket) -> None:
@@ -102,17 +109,23 @@ def _become(streams: list[int], words: list[bytes]) -> None:
         file = open(number, mode, buffering, encoding="utf-8", errors=escaped, closefd=False)  # noqa: SIM115 - to the end
         setattr(sys, name, file)
         setattr(sys, f"__{name}__", file)
+    if Path(sys.argv[0]).name == "pytest":
+        sys.exit(pytest.main())
     main()
 
 
 if __name__ == "__main__":
     sys.path.remove(os.getcwd())  # as for an installed command
+    from _pytest.config import default_plugins
+
     import promptctl
     from promptctl.cli.main import main
 
     for found in pkgutil.walk_packages(promptctl.__path__, "promptctl."):
         if found.name not in ("promptctl.__main__", "promptctl.cli.pytest_plugin"):
             import_module(found.name)
+    for name in default_plugins:
+        import_module(f"_pytest.{name}")
     for name in ("aiohttp", "git", "jinja2.sandbox", "jsonschema", "rapidfuzz", "re2", "rich.table", "sqlite3"):
         import_module(name)
     gc.freeze()

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.cli.conftest import TRIAGE, write
 from tests.openai_server import OpenAIServer, failure
 
 PLUGIN = "promptctl.cli.pytest_plugin"
+Run = Callable[..., tuple[int, str]]
 DATASET = """\
 prompts: [triage]
 cases:
@@ -32,15 +34,21 @@ def desk(workspace: Path) -> Path:
     return workspace
 
 
-def run(folder: Path, *arguments: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "pytest", "-p", PLUGIN, "-p", "no:cacheprovider", "-q", "-rA", *arguments]
+@pytest.fixture
+def run(desk: Path, warm_pytest: Path) -> Run:
+    """Run pytest there."""
+    return lambda *arguments: run_by((str(warm_pytest),), desk, *arguments)
+
+
+def run_by(program: tuple[str, ...], folder: Path, *arguments: str) -> tuple[int, str]:
+    command = [*program, "-p", PLUGIN, "-p", "no:cacheprovider", "-q", "-rA", *arguments]
     environ = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # the others take a second to load
     done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
 
 def test_each_case_is_a_test(desk: Path) -> None:
-    code, said = run(desk, "--promptctl")
+    code, said = run_by((sys.executable, "-m", "pytest"), desk, "--promptctl")
     assert code == 1, said
     assert "1 failed, 1 passed, 1 xfailed" in said
     assert "PASSED datasets/triage.yaml::right" in said
@@ -48,36 +56,34 @@ def test_each_case_is_a_test(desk: Path) -> None:
     assert "Traceback" not in said
 
 
-def test_cases_are_selected_as_tests_are_and_evaluated_together(desk: Path) -> None:
-    code, said = run(desk, "--promptctl", "datasets/triage.yaml", "-k", "right or known")
+def test_cases_are_selected_as_tests_are_and_evaluated_together(desk: Path, run: Run) -> None:
+    code, said = run("--promptctl", "datasets/triage.yaml", "-k", "right or known")
     assert (code, "1 passed, 1 deselected, 1 xfailed" in said) == (0, True), said
     with promptctl.open_workspace(desk) as workspace:
         (evaluation,) = workspace.results.evaluations()
         assert [case.outcome.case_id for case in workspace.results.cases(evaluation.id)] == ["right", "known"]
 
 
-def test_a_dataset_of_several_prompts_names_them(desk: Path) -> None:
+def test_a_dataset_of_several_prompts_names_them(desk: Path, run: Run) -> None:
     write(desk, "prompts/other.prompt.yaml", TRIAGE)
     write(desk, "datasets/triage.yaml", DATASET.replace("[triage]", "[triage, other]"))
-    code, said = run(desk, "--promptctl", "-k", "right")
+    code, said = run("--promptctl", "-k", "right")
     assert (code, "PASSED datasets/triage.yaml::other::right" in said) == (0, True), said
 
 
-def test_recordings_answer_without_a_model(desk: Path) -> None:
-    code, said = run(
-        desk, "--promptctl", "-k", "right", "--promptctl-model", "local/m", "--promptctl-replies", "replay"
-    )
+def test_recordings_answer_without_a_model(desk: Path, run: Run) -> None:
+    code, said = run("--promptctl", "-k", "right", "--promptctl-model", "local/m", "--promptctl-replies", "replay")
     assert (code, "recording" in said) == (1, True), said
 
 
-def test_a_dataset_that_is_wrong_is_an_error_of_its_own(desk: Path) -> None:
+def test_a_dataset_that_is_wrong_is_an_error_of_its_own(desk: Path, run: Run) -> None:
     write(desk, "datasets/broken.yaml", "prompts: [triage]\ncasse: []\n")
-    code, said = run(desk, "--promptctl")
+    code, said = run("--promptctl")
     assert (code, "did you mean `cases`?" in said, "ERROR datasets/broken.yaml" in said) == (2, True, True), said
 
 
 def test_what_ends_an_evaluation_fails_its_other_cases_without_asking(
-    desk: Path, monkeypatch: pytest.MonkeyPatch
+    desk: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cases = "".join(f"  - {{id: c{number}, inputs: {{ticket: {number}}}, expected: x}}\n" for number in range(60))
     write(desk, "datasets/triage.yaml", f"prompts: [triage]\ncases:\n{cases}")
@@ -85,7 +91,7 @@ def test_what_ends_an_evaluation_fails_its_other_cases_without_asking(
     with OpenAIServer() as server:
         server.default = failure(401, "that key is no key")
         write(desk, "promptctl.yaml", f'model: local/m\nmodels:\n  "local/*": {{api_base: "{server.url}"}}\n')
-        code, said = run(desk, "--promptctl")
+        code, said = run("--promptctl")
         asked = len(server.requests)
     assert (code, "60 failed" in said, "Traceback" in said, "KeyError" in said) == (1, True, False, False), said
     assert 0 < asked < 60
@@ -94,15 +100,15 @@ def test_what_ends_an_evaluation_fails_its_other_cases_without_asking(
         assert len(list(workspace.results.evaluations())) == 1
 
 
-def test_cases_that_need_code_are_left_out_if_asked(desk: Path) -> None:
+def test_cases_that_need_code_are_left_out_if_asked(desk: Path, run: Run) -> None:
     write(desk, "datasets/checks.py", "def good(reply, about):\n    return True\n")
     case = "{id: coded, inputs: {ticket: x}, assert: [{type: python, value: 'checks.py:good'}]}"
     write(desk, "datasets/triage.yaml", f"{DATASET}  - {case}\n")
-    _, said = run(desk, "--promptctl")
+    _, said = run("--promptctl")
     assert "--allow-code runs it" in said
-    _, said = run(desk, "--promptctl", "--promptctl-leave-out-code")
+    _, said = run("--promptctl", "--promptctl-leave-out-code")
     assert ("coded" in said, "1 failed" in said) == (False, True), said
-    code, said = run(desk, "--promptctl", "--promptctl-leave-out-code", "--promptctl-allow-code")
+    code, said = run("--promptctl", "--promptctl-leave-out-code", "--promptctl-allow-code")
     assert (code, "cannot be given together" in said) == (4, True), said
 
 
@@ -117,41 +123,41 @@ Results.cases = lambda *_: []
 """
 
 
-def test_ctrl_c_ends_pytest_and_fails_no_case(desk: Path) -> None:
+def test_ctrl_c_ends_pytest_and_fails_no_case(desk: Path, run: Run) -> None:
     write(desk, "conftest.py", INTERRUPTED)
-    code, said = run(desk, "--promptctl")
+    code, said = run("--promptctl")
     assert (code, "KeyboardInterrupt" in said, "failed" in said) == (2, True, False), said
 
 
-def test_a_workspace_in_another_has_cases_of_its_own(desk: Path) -> None:
+def test_a_workspace_in_another_has_cases_of_its_own(desk: Path, run: Run) -> None:
     write(desk, "promptctl.yaml", "model: echo/echo\n")
     write(desk, "tools/bot/promptctl.yaml", "model: echo/echo\n")
     write(desk, "tools/bot/prompts/triage.prompt.yaml", TRIAGE)
     write(desk, "tools/bot/datasets/triage.yaml", DATASET)
-    code, said = run(desk, "--promptctl", "-k", "right")
+    code, said = run("--promptctl", "-k", "right")
     assert (code, "PASSED tools/bot/datasets/triage.yaml::right" in said) == (0, True), said
     assert "PASSED datasets/triage.yaml::right" in said
 
 
-def test_settings_that_are_wrong_are_an_error_in_words(desk: Path) -> None:
+def test_settings_that_are_wrong_are_an_error_in_words(desk: Path, run: Run) -> None:
     write(desk, "promptctl.yaml", "modle: echo/echo\n")
-    code, said = run(desk, "--promptctl")
+    code, said = run("--promptctl")
     assert (code, "promptctl.yaml:1:1" in said, "did you mean `model`?" in said) == (2, True, True), said
     assert "Traceback" not in said
 
 
-def test_a_reply_commands_no_terminal(desk: Path) -> None:
+def test_a_reply_commands_no_terminal(desk: Path, run: Run) -> None:
     write(
         desk,
         "datasets/triage.yaml",
         'prompts: [triage]\ncases: [{id: a, inputs: {ticket: "\\e]0;owned\\a\\e[2J"}, expected: x}]\n',
     )
-    code, said = run(desk, "--promptctl", "--color=yes")
+    code, said = run("--promptctl", "--color=yes")
     assert (code, "owned" in said, "\x1b]0;" in said, "\x1b[2J" in said) == (1, True, False, False), said
 
 
-def test_without_the_option_nothing_is_collected(desk: Path) -> None:
-    assert run(desk)[0] == 5, "no tests"
+def test_without_the_option_nothing_is_collected(desk: Path, run: Run) -> None:
+    assert run()[0] == 5, "no tests"
 
 
 def test_the_package_declares_the_plugin_by_the_name_of_its_module() -> None:
