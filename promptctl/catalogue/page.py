@@ -133,7 +133,7 @@ def page(
     parts: Context,
     ref: str,
     at: str | None = None,
-    unasked: Callable[[Moment, Sequence[LabelEvent]], Set[str]] | None = None,
+    unasked: UnaskedThen | None = None,
 ) -> Page:
     """Return the page about what a ref names, or named at a time; see `ref_at`.
 

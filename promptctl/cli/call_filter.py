@@ -106,18 +106,8 @@ class FilterOptions:
         if left is None:
             return
         names = (
-            "label",
-            "model",
-            "since",
-            "until",
-            "user",
-            "session",
-            "search",
-            "feedback",
-            "experiment",
-            "arm",
-            "live_at",
-        )
+            "label", "model", "since", "until", "user", "session", "search", "feedback", "experiment", "arm", "live_at",
+        )  # fmt: skip
         given = ", ".join(f"--{name.replace('_', '-')}" for name in names if getattr(self, name) is not None)
         way = "--by prompt" if set(by) - _KNOWN_WITHOUT_ROW else "the table"
         way += f" without {given}" if given else ""

@@ -9,27 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from promptctl.errors import UsageError, printable
+from promptctl.log.call_totals import FIELD_OF_STATUS, GROWTH, CallTotals
 from promptctl.reports.wording import NANO
-
-if TYPE_CHECKING:
-    from promptctl.log.call_totals import CallTotals
 
 # No prompt's id has brackets.
 OTHERS = "(others)"
 # Prompts that have series of their own: those that were called first, so that none loses its own later.
 _MOST_PROMPTS = 1_000
-_STATUSES = {
-    "ok": "ok",
-    "error": "errors",
-    "invalid_output": "invalid_outputs",
-    "blocked": "blocked",
-    "cancelled": "cancelled",
+# Limits of the log's own buckets of latencies: so each count is exact.
+_LIMITS = {
+    number: float(f"{GROWTH**number / 1000:.6g}") for number in (51, 60, 72, 81, 90, 102, 111, 120, 134, 143, 152)
 }
-# Limits of the log's own buckets of latencies, which are powers of 1.08: so each count is exact.
-_LIMITS = {number: float(f"{1.08**number / 1000:.6g}") for number in (51, 60, 72, 81, 90, 102, 111, 120, 134, 143, 152)}
 
 
 _Labels = tuple[tuple[str, str], ...]
@@ -67,7 +60,7 @@ def prometheus_text(totals: Sequence[CallTotals]) -> Iterator[str]:
     attempts = [
         ("", (*labels, ("status", status)), getattr(row, field))
         for labels, row in rows.items()
-        for status, field in _STATUSES.items()
+        for status, field in FIELD_OF_STATUS.items()
     ]
     yield _block("attempts_total", "counter", "Attempts of calls; of those never sent, first ones alone.", attempts)
     latencies = [sample for labels, row in rows.items() for sample in _latencies(labels, row)]
@@ -90,8 +83,6 @@ def write_prometheus(path: Path, text: Iterable[str]) -> None:
 
 
 def _bounded(totals: Sequence[CallTotals]) -> Mapping[_Labels, CallTotals]:
-    from promptctl.log.call_totals import CallTotals
-
     begun: dict[str, str] = {}
     for row in totals:
         prompt = row.group["prompt"]

@@ -10,14 +10,14 @@ from promptctl.errors import HistoryIncomplete, UsageError
 from promptctl.evaluations.evaluation import Evaluation, load
 from promptctl.evaluations.trend import Trend, TrendRow
 from promptctl.files.writing import replace_output
-from promptctl.labels.chains import history
-from promptctl.labels.tags import LabelEvent, LabelName, version_number
+from promptctl.labels.tags import LabelEvent, version_number
 from promptctl.log.store import Store
 from promptctl.reports.html import cases_of, columns_of
 from promptctl.reports.offline_page import offline_page
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.sentences import of_trend
 from promptctl.reports.wording import count
+from promptctl.versions.at_time import label_pasts
 from promptctl.versions.former_ids import former_ids
 
 if TYPE_CHECKING:
@@ -45,13 +45,11 @@ def label_moves(context: Context, prompt: str) -> list[LabelEvent]:
     if not moment.is_versioned:
         return []
     try:
-        earlier, trust, tags = former_ids(moment, prompt), moment.label_trust, moment.label_tags
-        names = dict.fromkeys(name for id_ in (prompt, *earlier) for name in tags.labels_of(id_))
-        found = [history(moment.git, trust, LabelName(prompt, name, earlier)).events for name in names]
+        pasts = label_pasts(moment, (prompt, *former_ids(moment, prompt)), None)
     except HistoryIncomplete as error:
         context.warn(f"moves of labels are not known: {error.message}")
         return []
-    return sorted((event for events in found for event in events), key=lambda event: event.date)
+    return sorted((event for past in pasts for event in past.events), key=lambda event: event.date)
 
 
 def trend_page(
