@@ -64,7 +64,7 @@ def filled(days: int = 30, prompts: Sequence[str] = ("support/triage", "support/
         "merged": [{"what": "user", "count": 80, "text": "80 users are one here"}],
         "not_counted": {"evaluations": {"calls": 7, "cost_nano_usd": 1, "unpriced": 2}, "without_row": None},
         "unpriced_models": [{"model": HOSTILE, "replies": 3_000}],
-        "evaluations": [_evaluation(prompts[0]), _evaluation(prompts[2], has_fallen=True)],
+        "evaluations": [_evaluation(prompts[0]), _evaluation(prompts[2], has_fallen=True), _failing(prompts[1])],
         "experiments": [_experiment(prompts[0])],
         "budgets": [_budget("team", None), _budget(HOSTILE, "user")],
         "feedback": {"rows": 2, "time": [0, 1], "prompt": [0, 0], "version": [0, 0], "name": [0, 0], "calls": [30, 4],
@@ -128,6 +128,13 @@ def _evaluation(prompt: str, has_fallen: bool = False) -> dict[str, Any]:
     if has_fallen:
         rows[-1] |= {"passed": 15, "failed": 35, "pass_rate": 0.3, "low": 0.19, "high": 0.44}
     return {"prompt": prompt, "dataset": "datasets/a.yaml", "model": "m", "rows": rows}
+
+
+def _failing(prompt: str) -> dict[str, Any]:
+    """One version, each of whose cases ended in an error."""
+    found = _evaluation(prompt)
+    row = found["rows"][0] | {"started_at": iso(30), "passed": 0, "failed": 0, "errors": 50, "pass_rate": 0, "low": 0}
+    return found | {"rows": [row | {"same_cases": True}]}
 
 
 def _experiment(prompt: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pytest
 from promptctl.errors import UsageError
 from promptctl.reports.dashboard_page import check_dashboard_path, write_dashboard
 from tests.browser import Browser, Opened
-from tests.reports.dashboard_documents import HOSTILE, empty, filled
+from tests.reports.dashboard_documents import HOSTILE, empty, filled, iso
 
 # The document, that remembers which of its keys are read though it has none of that name.
 PARSED = 'JSON.parse(document.getElementById("data").textContent)'
@@ -143,11 +143,23 @@ class TestPage:
         assert texts(opened, "#wrong .mark") == ["Wrong"]
         assert opened.page.evaluate("byId('answers').getBoundingClientRect().bottom") < 900
 
+    def test_the_headline_is_said_once_with_its_command(self, opened: Opened) -> None:
+        assert texts(opened, "#wrong .sentence") == ["support/triage fails more"]
+        assert texts(opened, "#wrong .first code") == ["promptctl log list --failed"]
+        assert opened.page.locator("#wrong .items li").count() == 4
+
+    def test_days_are_written_as_on_the_axes_but_not_in_what_people_wrote(self, opened: Opened) -> None:
+        said = opened.page.evaluate(
+            """[{ kind: "failures", text: "2% since 2026-11-25, 1% from 2025-01-02 07:30 UTC on" },
+                { kind: "version", text: "v2 by Ana: As of 2026-11-25" }].map((item) => textOf(item))"""
+        )
+        assert said == ["2% since 25\xa0Nov, 1% from 2\xa0Jan\xa02025 07:30 UTC on", "v2 by Ana: As of 2026-11-25"]
+
     def test_numbers_are_the_sums(self, opened: Opened) -> None:
         found = heads(opened)
         assert found["Success"].split("\n") == ["99%", "of 12,000 calls; 95% interval 98.8% to 99.2%"]
         assert found["Errors by kind"].split("\n") == ["120", "failed attempts; 120 calls failed in the end"]
-        assert found["Cost"].split("\n") == ["$3.60", "$0.00040 a call; 3,000 calls without a price"]
+        assert found["Cost"].split("\n") == ["$3.60", "$0.00040 per call; 3,000 calls without a price"]
         assert found["Tokens"].startswith("7,200,000")
         assert found["Replies from the cache"].startswith("2%")
         # Bucket 94 has the 11,172nd of the replies: 2 * 1.08 ** 94 / 2.08 ms.
@@ -223,6 +235,8 @@ class TestPage:
         assert page.locator("#charts .plot:has(.glyph.label):has(.glyph.budget)").count() == charts >= 8
         # What happened is told as it is, also if it begins as the prompt's id does.
         assert "support/triage-production → v2 by Ana" in texts(opened, "#more tbody td")
+        # The move that a finding is of has its text everywhere, whatever stands beside it.
+        assert page.locator("#charts .mark-at.found text").all_text_contents() == ["production → v2"] * charts
         see(opened, marks="version")
         assert page.locator("#charts .plot:has(.glyph.label)").count() == 0
 
@@ -257,6 +271,60 @@ class TestPage:
         assert "An earlier version was better beyond chance." in fallen
         assert opened.page.locator("figure:has(.ordinal) .dot.thin").count() == 1
 
+    def test_side_by_side_all_charts_have_one_scale_and_no_line_lies_on_the_axis(self, opened: Opened) -> None:
+        page = opened.page
+        scales = page.eval_on_selector_all(
+            "#multiples svg", "all => all.map((one) => one.textContent.match(/[\\d.]+%/g).join())"
+        )
+        assert len(set(scales)) == 1
+        places = page.eval_on_selector_all(
+            "#multiples svg",
+            """all => all.map((one) => [one.querySelector(".line").getBBox(), one.querySelector(".base").getBBox()])
+                 .map(([line, axis]) => axis.y - line.y - line.height)""",
+        )
+        assert min(places) > 5
+
+    def test_a_kind_of_error_has_one_colour(self, opened: Opened) -> None:
+        page = opened.page
+        assert page.evaluate("KINDS.shown.map(([kind, colour]) => [names.error[kind], colour])") == [
+            ["rate_limit", "c3"],
+            [HOSTILE, "c1"],
+        ]
+
+    def test_no_bar_is_drawn_of_an_unknown_cost(self, opened: Opened) -> None:
+        assert opened.page.locator("#ranks .rank:first-child li").count() == 4
+        assert opened.page.locator("#ranks .rank:first-child li .track i").count() == 3
+
+    def test_one_version_alone_is_a_row_and_errors_are_no_pass_rate(self, opened: Opened) -> None:
+        row = texts(opened, "[aria-label='Table: Evaluations of one version'] tbody tr")
+        assert row == ["support/reply\tv1\tdatasets/a.yaml\tm\t–\t–\t–\t0\t50\t50\t30 Oct 2026"]
+
+    def test_links_lead_to_the_sections_and_keep_the_view(self, opened: Opened) -> None:
+        page = opened.page
+        see(opened, prompt="support/*")
+        page.click("#sections a:has-text('All changes')")
+        assert page.evaluate("[location.hash, document.activeElement.textContent]") == [
+            "#prompt=support/*",
+            "All changes",
+        ]
+        page.focus("#skip")
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "time-title"
+
+    def test_what_can_be_pressed_is_large_enough(self, opened: Opened) -> None:
+        small = "nodes => nodes.map((node) => node.getBoundingClientRect().height).filter((high) => high && high < 24)"
+        assert opened.page.eval_on_selector_all("button:not(.link), summary, #sections a", small) == []
+
+    def test_on_paper_the_filters_are_words(self, opened: Opened) -> None:
+        page = opened.page
+        see(opened, prompt="support/*", time="7d")
+        page.emulate_media(media="print")
+        assert texts(opened, "#filtered") == ["Only prompt support/*, last 7 days"]
+        assert page.is_hidden("#filters")
+        assert page.is_hidden("#wrong .copy >> nth=0")
+        page.emulate_media(media="screen")
+        assert page.is_hidden("#filtered")
+
     def test_what_is_not_counted_is_said(self, opened: Opened) -> None:
         notes = " ".join(texts(opened, ".notes li"))
         assert "7 calls of evaluations are not in these charts" in notes
@@ -278,10 +346,23 @@ def test_thin_data_is_said(browser: Browser, tmp_path: Path) -> None:
     document: Any = filled(3, ("triage", "a", "b"))
     for facts in (document["calls"], document["users"]):
         facts["calls"] = facts["ok"] = [4] * facts["rows"]
+    document["time"] |= {"first_call_at": "2026-11-26T18:00:00Z", "last_call_at": iso(0)}
     with browser.open(write_dashboard(tmp_path / "a.html", document)) as opened:
         whole(opened)
         assert opened.page.locator("#charts .dot.thin").count() >= 3
         value = opened.page.get_attribute("[aria-label='Success over time']", "aria-valuetext")
         assert value == "28 Nov; Success 100%; of only 12 calls: thin"
         assert "of only 12 calls: thin" in texts(opened, "#multiples .big")[0]
+        # The first day is known from 18:00 on: its bar is as wide as another and hatched, its dot in the known part.
+        bars = opened.page.locator("#charts figure:has([aria-label='Calls over time']) .bar")
+        rest, first = bars.evaluate_all("nodes => nodes.map((node) => node.getBBox().width)")
+        assert rest > 2 * first > 200
+        assert bars.last.evaluate("(node) => getComputedStyle(node).fill").startswith('url("#hatch-c1")')
+        first, second, third = opened.page.eval_on_selector_all(
+            "#charts figure:first-child .dot", "nodes => nodes.map((node) => node.getAttribute('cx') * 1)"
+        )
+        assert 0.6 < (second - first) / (third - second) < 0.65
+        assert "the log covers a part of the step" in texts(opened, "#steps")[0]
+        none = "noneOf({ failures: [0, 0], invalid_outputs: [0], retries: [0], cache_hits: [2] })"
+        assert opened.page.evaluate(none) == "Not drawn, as there was none: failed attempt, invalid output, retry."
         assert opened.problems == []

@@ -80,27 +80,46 @@ function widthOf(text) {
 const GLYPHS = { label: "M0,-5 L5,0 L0,5 L-5,0 Z", version: "M-4,0 A4,4 0 1 0 4,0 A4,4 0 1 0 -4,0", budget: "M-4.5,-4.5 H4.5 V4.5 H-4.5 Z" };
 const MARK_NAMES = { label: "label moved", version: "new version", budget: "budget stopped calls" };
 const glyph = (kind, x, y) => svg("path", { class: `glyph ${kind}`, d: GLYPHS[kind], transform: `translate(${x} ${y})` });
-const briefly = (mark) => mark.kind === "budget" ? "budget" : mark.kind === "label" ? `${mark.label}${mark.version ? ` → ${mark.version}` : ""}` : mark.version || "version";
+const glyphIcon = (kind) => svg("svg", { viewBox: "-6 -6 12 12", width: 12, height: 12, "aria-hidden": "true" }, glyph(kind, 0, 0));
 
-// Marks that would touch are drawn as one with their number; a text stands beside a mark, right or left, only where there is room.
-function marksNode(marks, x, high, left, right) {
+// What a mark may be called, the longest first; of which prompt it is, where there are several.
+function namesOf(marks, hasSeveral) {
+  if (marks.length > 1) return [[...new Set(marks.map((mark) => namesOf([mark], hasSeveral)[0]))].join(", "), `${marks.length} changes`, String(marks.length)];
+  const [mark] = marks, prompt = hasSeveral && mark.prompt ? `${mark.prompt} ` : "", to = mark.version ? `→ ${mark.version}` : "";
+  const [brief, briefer] = mark.kind === "budget" ? ["budget"] : mark.kind === "label" ? [`${mark.label} ${to}`.trim(), to] : [mark.version || "version"];
+  return [prompt + brief, briefer ? prompt + briefer : "", brief, briefer].filter(Boolean);
+}
+
+// Marks that would touch are one with their number. A text stands beside a mark where there is room: those of findings
+// first, which may stand a line lower if that `hasLow`, then the newest. `isLow` of a group: its text is in that lower line.
+function placed(marks, x, left, right, hasLow) {
   let groups = [];
   for (let near = 13; ; near *= 1.5) {
     groups = [];
     for (const mark of marks) {
       const at = x(mark.ms), last = groups[groups.length - 1];
-      if (last && at - last.at < near) last.marks.push(mark); else groups.push({ at, marks: [mark] });
+      if (last && at - last.at < near && !mark.isFound && !last.isFound) last.marks.push(mark); else groups.push({ at, marks: [mark], isFound: mark.isFound });
     }
     if (groups.length * 26 <= right - left || near > right - left) break;
   }
-  let used = left;
-  return groups.map(({ at, marks: those }, index) => {
+  const hasSeveral = new Set(marks.map((mark) => mark.prompt).filter(isKnown)).size > 1;
+  const taken = [groups.map(({ at }) => [at - 9, at + 9]), []];
+  for (const group of [...groups].reverse().sort((one, other) => Number(other.isFound) - Number(one.isFound))) {
+    const places = (text, isLow) => [[group.at + (isLow ? 5 : 9), 1], [group.at - (isLow ? 5 : 9) - widthOf(text), -1]].map(([from, side]) => ({ text, isLow, side, from, to: from + widthOf(text) }));
+    const texts = namesOf(group.marks, hasSeveral), all = group.isFound && hasLow ? [...places(texts[0], false), ...texts.flatMap((text) => places(text, true))] : texts.flatMap((text) => places(text, false));
+    const isFree = ({ from, to, isLow }) => from >= left - 30 && to <= right && !taken[Number(isLow)].some(([start, until]) => until > from + 1 && start < to - 1 && !(start === group.at - 9 && until === group.at + 9));
+    const found = all.find(isFree);
+    if (!found) continue;
+    taken[Number(found.isLow)].push([found.from - 3, found.to + 3]);
+    Object.assign(group, found);
+  }
+  return groups;
+}
+
+function marksNode(groups, high) {
+  return groups.map(({ at, marks: those, isFound, text, isLow, side }) => {
     const kind = those.find((mark) => mark.kind === "budget")?.kind || those.find((mark) => mark.kind === "label")?.kind || "version";
-    const texts = [...new Set(those.map(briefly))].join(", "), until = index + 1 < groups.length ? groups[index + 1].at : right;
-    const shorter = those.length > 1 ? [`${those.length} changes`, String(those.length)] : those[0].kind === "label" && those[0].version ? [`→ ${those[0].version}`] : [];
-    const [fits, isLeft] = [texts, ...shorter].map((text) => [[text, false, until - at - 18], [text, true, at - used - 12]]).flat().find(([text, , room]) => widthOf(text) < room) || [];
-    used = fits && !isLeft ? at + 9 + widthOf(fits) : at + 6;
-    return svg("g", { class: `mark-at ${kind}` }, svg("line", { x1: at, x2: at, y1: 15, y2: high }), glyph(kind, at, 9), fits ? svg("text", { x: at + (isLeft ? -9 : 9), y: 13, "text-anchor": isLeft ? "end" : null }, fits) : null);
+    return svg("g", { class: `mark-at ${kind}${isFound ? " found" : ""}` }, svg("line", { x1: at, x2: at, y1: 15, y2: high }), glyph(kind, at, 9), text ? svg("text", { x: at + side * (isLow ? 5 : 9), y: isLow ? 27 : 13, "text-anchor": side < 0 ? "end" : null }, text) : null);
   });
 }
 
@@ -127,7 +146,7 @@ function rowsOf(chart, at) {
   return [el("b", {}, chart.stepName(at)),
     ...chart.series.map((series) => el("span", { class: "of" }, el("i", { class: `swatch ${series.colour}` }), el("span", {}, series.name), el("strong", {}, series.text(at)))),
     ...notesOf(chart, at).map((text) => el("small", {}, text)),
-    ...marks.slice(0, 5).map((mark) => el("span", { class: `happened ${mark.kind}` }, svg("svg", { viewBox: "-6 -6 12 12", width: 12, height: 12, "aria-hidden": "true" }, glyph(mark.kind, 0, 0)), el("span", {}, mark.prompt ? el("b", {}, mark.prompt) : null, mark.prompt ? " " : null, mark.text))),
+    ...marks.slice(0, 5).map((mark) => el("span", { class: `happened ${mark.kind}` }, glyphIcon(mark.kind), el("span", {}, mark.prompt ? el("b", {}, mark.prompt) : null, mark.prompt ? " " : null, mark.text))),
     marks.length > 5 ? el("small", {}, `and ${marks.length - 5} more`) : null].filter(Boolean);
 }
 
@@ -149,7 +168,8 @@ function valueText(chart, at) {
    lines: [{value, name}], floor, high: px, least: smallest span, zoom: what a selected period does, notes(at) } */
 function timeChart(chart) {
   const plot = el("div", { class: "plot", role: "slider", tabindex: "0", "aria-label": `${chart.title} over time`, "aria-valuemin": "0", "aria-valuemax": String(Math.max(0, chart.points.length - 1)) });
-  const middle = (point) => (point.start + point.end) / 2;
+  // Of a step that the log covers in part, a value stands in the middle of that part.
+  const middle = (point) => point.isPart ? (Math.max(point.start, covered[0]) + Math.min(point.end, covered[1])) / 2 : (point.start + point.end) / 2;
   let at = chart.points.length - 1, drawn = null, anchor = null;
   chart.notes ||= () => [];
   chart.stepName = (index) => span(chart.points[index].start, chart.points[index].end);
@@ -244,10 +264,15 @@ function picture(chart, width, high, middle) {
   // Values that hardly differ are drawn in the middle of a span that is worth looking at.
   const spare = Math.max(0, (chart.least || 0) - (most - least)) / 2, isFree = chart.floor === undefined, above = isFree ? Math.min(spare, (chart.ceiling ?? Infinity) - most) : 0;
   const low = isFree ? least - 2 * spare + above : Math.min(chart.floor, least), top = (isFree ? most + above : Math.max(most, low + (chart.least || 0))) || { money: 1e7, time: 10 }[chart.unit] || 1;
-  const ticks = ticksOf(low, Math.min(top, chart.ceiling ?? Infinity), high > 150 ? 4 : 2, chart.unit === "count" ? 1 : 0), bottom = ticks[0], peak = ticks[ticks.length - 1];
+  const ticks = ticksOf(low, Math.min(top, chart.ceiling ?? Infinity), high > 150 ? 4 : 2, chart.unit === "count" ? 1 : 0);
+  // A line that lies on the axis would be taken for it.
+  const lowest = chart.scale ? least : Math.min(...indices.flatMap((index) => chart.series.map((series) => series.value(index)).filter(isKnown)));
+  if (isFree && ticks.length > 1 && lowest - ticks[0] < (ticks[1] - ticks[0]) / 20) ticks.unshift(Number((2 * ticks[0] - ticks[1]).toPrecision(12)));
+  const bottom = ticks[0], peak = ticks[ticks.length - 1];
   const written = short(chart.unit, Math.max(Math.abs(bottom), Math.abs(peak))), left = Math.max(high > 150 ? 46 : 40, Math.ceil(Math.max(...ticks.map((tick) => widthOf(written(tick))))) + 10), right = width - 6;
-  const roof = chart.hasMarks ?? chart.marks.length ? 26 : 12, floor = high - 22, wide = Math.max(1, chart.to - chart.from);
-  const x = (ms) => Math.round(10 * (left + (right - left) * (ms - chart.from) / wide)) / 10, y = (value) => Math.round(10 * (floor - (floor - roof) * (value - bottom) / (peak - bottom || 1))) / 10;
+  const floor = high - 22, wide = Math.max(1, chart.to - chart.from);
+  const x = (ms) => Math.round(10 * (left + (right - left) * (ms - chart.from) / wide)) / 10, marks = placed(chart.marks, x, left, right, high > 150);
+  const roof = marks.some((group) => group.isLow) ? 40 : chart.hasMarks ?? marks.length ? 26 : 12, y = (value) => Math.round(10 * (floor - (floor - roof) * (value - bottom) / (peak - bottom || 1))) / 10;
   const cursor = svg("g", { class: "cursor" });
   const grid = ticks.map((tick) => [svg("line", { class: tick === 0 || tick === bottom ? "axis base" : "axis", x1: left, x2: right, y1: y(tick), y2: y(tick) }), svg("text", { x: left - 8, y: y(tick) + 4, "text-anchor": "end" }, written(tick))]);
   let before = -Infinity;
@@ -259,16 +284,16 @@ function picture(chart, width, high, middle) {
   });
   const straight = (chart.lines || []).map((line) => svg("g", { class: "reference" }, svg("line", { x1: left, x2: right, y1: y(line.value), y2: y(line.value) }), svg("text", { x: right, y: y(line.value) + (line.isBelow ? 13 : -5), "text-anchor": "end" }, line.name)));
   const body = chart.kind === "bars" ? bars(chart, indices, x, y) : chart.series.map((series) => lineOf(series, chart.points, (index) => x(middle(chart.points[index])), (value) => Math.min(floor, Math.max(roof, y(value))), high > 150 ? 3 : 2));
-  const node = svg("svg", { width, height: high, viewBox: `0 0 ${width} ${high}`, "aria-hidden": "true", focusable: "false" }, grid, moments, marksNode(chart.marks, x, floor, left, right), body, straight, cursor,
+  const node = svg("svg", { width, height: high, viewBox: `0 0 ${width} ${high}`, "aria-hidden": "true", focusable: "false" }, grid, moments, marksNode(marks, floor), body, straight, cursor,
     values.some((value) => value || chart.kind === "lines") ? null : svg("text", { class: "nothing", x: (left + right) / 2, y: (roof + floor) / 2, "text-anchor": "middle" }, "none"));
   return { node, cursor, x, y, top: roof - 6, floor, msPerPixel: wide / (right - left), ms: (pixel) => chart.from + wide * (pixel - left) / (right - left) };
 }
 
-// One path a series, and a pale one for steps that the log covers in part: a page of many bars stays quick.
+// One path a series, and a hatched one for steps that the log covers in part: a page of many bars stays quick.
 function bars(chart, indices, x, y) {
   const drawn = chart.series.map(() => ["", ""]);
   for (const index of indices) {
-    const left = x(chart.points[index].start), room = x(chart.points[index].end) - left, gap = room > 5 ? 1 : room > 2 ? 0.5 : 0, wide = Math.max(1, Math.min(40, room - 2 * gap));
+    const left = x(chart.points[index].start), room = x(chart.points[index].end) - left, gap = room > 5 ? 1 : room > 2 ? 0.5 : 0, wide = Math.max(1, room - 2 * gap);
     let below = 0;
     chart.series.forEach((series, at) => {
       const value = series.value(index);

@@ -189,4 +189,6 @@ function viewOf(wanted) {
   return { placed, steps, most, from, to, days: Math.max(1, (Math.min(to, covered[1]) - Math.max(from, covered[0])) / 86400000), marks, isPrompt, rows, sums: addUp(FACTS, rows, (row) => placed[FACTS.time[row]], steps.length), total: addUp(FACTS, rows, () => 0, 1) };
 }
 
-const MARKS = data.marks.map((mark) => ({ ...mark, ms: Date.parse(mark.at) }));
+// A mark `isFound` if what changed with it is a finding.
+const isOfFinding = (mark, ms) => mark.kind === "label" && data.answers.wrong.items.some((item) => item.prompt === mark.prompt && item.at && item.kind !== "burst" && ms >= Date.parse(item.at) && ms < Date.parse(item.at) + data.time.seconds * 1000);
+const MARKS = data.marks.map((mark) => ({ ...mark, ms: Date.parse(mark.at), isFound: isOfFinding(mark, Date.parse(mark.at)) }));

@@ -14,7 +14,7 @@ function budgetNode(budget) {
     return el("span", { class: "track", "aria-hidden": "true" }, spent, held, warn);
   };
   const facts = [`${budget.unit === "nano_usd" ? amount(budget.spent) : count(budget.spent)} of ${amount(budget.limit)}${isKnown(share) ? ` (${percent(share)})` : ""}`, budget.reserved ? `${amount(budget.reserved)} reserved` : null, budget.kept ? `${amount(budget.kept)} of it by requests that never told their cost` : null,
-    budget.per === "total" ? "in all" : `per ${budget.per}`, budget.each ? `for each ${budget.each}` : null, budget.window_end ? `starts anew ${day(Date.parse(budget.window_end))}` : null].filter(Boolean);
+    budget.per === "total" ? "in all" : `per ${budget.per}`, budget.each ? `for each ${budget.each}` : null, budget.window_end ? `resets ${day(Date.parse(budget.window_end))}` : null].filter(Boolean);
   const rest = budget.each && accounts.length ? el("ul", { class: "shares" }, accounts.slice(0, 6).map((account) => el("li", {}, el("span", { class: "name" }, account.account ?? "none given"), bar(account), el("span", { class: "value" }, amount(account.spent))))) : null;
   const more = accounts.length > 6 ? el("p", { class: "meta" }, `and ${count(accounts.length - 6)} more: promptctl budget show ${quoted(budget.budget)}`) : null;
   return el("article", { class: "card budget" }, el("h3", {}, budget.budget, " ", el("span", { class: `mark ${BUDGET_STATES[budget.state] || "unknown"}` }, budget.state)), budget.each ? rest : bar(budget, true), el("p", { class: "meta" }, facts.map((fact) => el("span", {}, fact))), more, budget.reason && budget.state !== "warned" ? el("p", { class: "meta" }, budget.reason) : null);
@@ -42,6 +42,9 @@ function experimentNodes(experiment) {
   });
 }
 
+// Where nothing was graded, as each case ended in an error, there is no pass rate.
+const graded = (found) => ({ ...found, rows: found.rows.map((row) => row.passed + row.failed ? row : { ...row, pass_rate: null, low: null, high: null }) });
+
 // Pass rates from version to version: these stand side by side, as a version is no moment.
 function evaluationNode(found) {
   const rows = found.rows, width = 340, high = 150, left = 40, right = width - 14, roof = 14, floor = high - 26, last = rows[rows.length - 1];
@@ -68,8 +71,18 @@ function evaluationNode(found) {
     fell ? el("p", { class: "meta" }, "An earlier version was better beyond chance.") : null, rows.some((row) => !row.same_cases) ? el("p", { class: "meta" }, "* had different cases") : null, tableUnder(title, columns, rows.length));
 }
 
+// One version alone is no course: these are rows.
+function alonesNode(evaluations) {
+  const rows = evaluations.map((found) => ({ ...found.rows[0], prompt: found.prompt, dataset: found.dataset, model: found.model })), title = "Evaluations of one version";
+  const texts = (name, text) => ({ name, isText: true, text: (at) => text(rows[at]), raw: (at) => text(rows[at]) });
+  const columns = [texts("Prompt", (row) => row.prompt), texts("Version", (row) => String(row.version_display || "v?").replace(/ \(.*/, "")), texts("Dataset", (row) => row.dataset), texts("Model", (row) => row.model),
+    valueColumn("Pass rate", "share", (at) => rows[at].pass_rate, percent), valueColumn("Low", "share", (at) => rows[at].low, percent), valueColumn("High", "share", (at) => rows[at].high, percent),
+    valueColumn("Passed", "count", (at) => rows[at].passed, count), valueColumn("Errors", "count", (at) => rows[at].errors, count), valueColumn("Cases", "count", (at) => rows[at].cases, count), { name: "Evaluated", isText: true, text: (at) => whole(Date.parse(rows[at].started_at)), raw: (at) => rows[at].started_at }];
+  return [el("h3", { class: "lone" }, `${title}; Low and High are its 95% interval`), tableOf(title, columns, rows.length), el("div", { class: "foot" }, el("span"), copyButton(() => csvOf(columns, rows.length), "Copy as CSV", `Copy ${title} as CSV`))];
+}
+
 function changesNode(marks) {
-  const list = [...marks].reverse(), columns = [{ name: "When", text: (at) => `${day(list[at].ms)}, ${clock(list[at].ms)}`, raw: (at) => list[at].at }, { name: "What", isText: true, text: (at) => MARK_NAMES[list[at].kind] || list[at].kind, raw: (at) => list[at].kind, node: (at) => el("span", { class: "kind" }, svg("svg", { viewBox: "-6 -6 12 12", width: 12, height: 12, "aria-hidden": "true" }, glyph(list[at].kind, 0, 0)), MARK_NAMES[list[at].kind] || list[at].kind) },
+  const list = [...marks].reverse(), columns = [{ name: "When", text: (at) => `${day(list[at].ms)}, ${clock(list[at].ms)}`, raw: (at) => list[at].at }, { name: "What", isText: true, text: (at) => MARK_NAMES[list[at].kind] || list[at].kind, raw: (at) => list[at].kind, node: (at) => el("span", { class: "kind" }, glyphIcon(list[at].kind), MARK_NAMES[list[at].kind] || list[at].kind) },
     { name: "Prompt", isText: true, text: (at) => list[at].prompt ?? "–", raw: (at) => list[at].prompt ?? "" }, { name: "Change", isText: true, text: (at) => list[at].text, raw: (at) => list[at].text }];
   return [tableOf("Changes", columns, Math.min(MOST_CHANGES, list.length)), el("div", { class: "foot" }, el("p", { class: "meta" }, list.length > MOST_CHANGES ? `The newest ${MOST_CHANGES} of ${count(list.length)}; the CSV has all.` : ""), copyButton(() => csvOf(columns, list.length), "Copy as CSV", "Copy the changes as CSV"))];
 }
@@ -90,11 +103,11 @@ function leftOut() {
 
 function sections(view) {
   const isOf = (each) => view.isPrompt(each.prompt), grid = (nodes) => el("div", { class: "grid" }, nodes);
-  const experiments = data.experiments.filter(isOf).flatMap(experimentNodes), evaluations = data.evaluations.filter((each) => isOf(each) && each.rows.length), examples = data.examples.filter(isOf);
-  const marks = FACTS.rows ? view.marks : MARKS, shown = evaluations.slice(0, MOST_EVALUATIONS);
+  const experiments = data.experiments.filter(isOf).flatMap(experimentNodes), evaluations = data.evaluations.filter((each) => isOf(each) && each.rows.length).map(graded), examples = data.examples.filter(isOf);
+  const marks = FACTS.rows ? view.marks : MARKS, courses = evaluations.filter((each) => each.rows.length > 1), alone = evaluations.filter((each) => each.rows.length === 1), shown = courses.slice(0, MOST_EVALUATIONS);
   return [data.budgets.length ? section("Budgets", el("div", { class: "budgets" }, data.budgets.map(budgetNode))) : null,
     experiments.length ? section("Experiments", el("div", { class: "charts" }, experiments)) : null,
-    evaluations.length ? section("Evaluations from version to version", grid(shown.map(evaluationNode)), evaluations.length > MOST_EVALUATIONS ? el("p", { class: "meta" }, `${MOST_EVALUATIONS} of ${count(evaluations.length)}; a prompt in the filter above shows its own.`) : null) : null,
+    evaluations.length ? section(courses.length ? "Evaluations from version to version" : "Evaluations", courses.length ? grid(shown.map(evaluationNode)) : null, courses.length > MOST_EVALUATIONS ? el("p", { class: "meta" }, `${MOST_EVALUATIONS} of ${count(courses.length)}; a prompt in the filter above shows its own.`) : null, alone.length ? alonesNode(alone) : null) : null,
     examples.length ? section("Examples of failures", examples.map(exampleNode)) : null,
     marks.length ? section("All changes", ...changesNode(marks)) : null,
     view.total.calls[0] > 0 ? section("About these numbers", el("ul", { class: "notes" }, leftOut().map((text) => el("li", {}, text)))) : null].filter(Boolean);

@@ -67,7 +67,7 @@ function rank(title, about, items, columns, choose) {
   const rows = items.slice(0, 8).map((item) => {
     const button = el("button", { type: "button", class: "name link", title: item.name, "aria-label": `Show ${item.name} alone` }, item.name);
     button.addEventListener("click", () => choose(item));
-    return el("li", { class: item.isThin ? "thin" : null }, button, el("span", { class: "track", "aria-hidden": "true" }, fillTo(el("i"), item.value / most)), el("span", { class: "value" }, item.text), el("small", {}, item.note));
+    return el("li", { class: item.isThin ? "thin" : null }, button, el("span", { class: "track", "aria-hidden": "true" }, item.value ? fillTo(el("i"), item.value / most) : null), el("span", { class: "value" }, item.text), el("small", {}, item.note));
   });
   const rest = items.length > 8 ? el("p", { class: "meta" }, `${plural(items.length - 8, "more")} in the table`.replace("mores", "more")) : null;
   return el("figure", { class: "rank" }, el("figcaption", {}, el("h3", {}, title), el("p", { class: "meta" }, about)), items.length ? el("ol", {}, rows) : el("p", { class: "meta none" }, "No calls here."), rest, tableUnder(title, columns, items.length));

@@ -2,24 +2,38 @@
 const STATES = { ok: ["passed", "Fine"], warning: ["error", "Look at it"], alarm: ["failed", "Wrong"], unknown: ["unknown", "Too little data"] };
 const LEVELS = { alarm: "Wrong", warning: "Look at it", note: "To know" };
 // The first part of a sentence is large, what explains it is not.
-function said(sentence, isToldBelow = false) {
+function said(sentence) {
   const whole = sentence.match(/^(.+?\.) (.+)$/s), [first, rest] = whole ? whole.slice(1) : names.prompt.includes(sentence.split(": ")[0]) ? [sentence] : sentence.split(/[:;] (.*)/s);
-  return el("div", {}, el("p", { class: "sentence" }, first + (rest && !first.endsWith(".") ? "." : "")), rest && !isToldBelow ? el("p", { class: "meta" }, rest) : null);
+  return el("div", {}, el("p", { class: "sentence" }, first + (rest && !first.endsWith(".") ? "." : "")), rest ? el("p", { class: "meta" }, rest) : null);
 }
 
-const answer = (id, question, state, sentence, isToldBelow, ...more) => el("article", { class: "card answer", id }, el("h2", {}, question), state ? el("p", {}, el("span", { class: `mark ${state[0]}` }, state[1])) : null, said(sentence, isToldBelow), ...more);
+const answer = (id, question, state, sentence, ...more) => el("article", { class: "card answer", id }, el("h2", {}, question), state ? el("p", {}, el("span", { class: `mark ${state[0]}` }, state[1])) : null, said(sentence), ...more);
+// Days as the rest of the page writes them. What people wrote themselves stays as it is.
+const inDays = (text) => text.replace(/\b(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::\d\d)?(?:Z| UTC))?/g, (_, date, at) => {
+  const ms = Date.parse(`${date}T${at || "00:00"}:00Z`);
+  return Number.isNaN(ms) ? _ : `${date.slice(0, 4) === new Date(end).toISOString().slice(0, 4) ? utcDay(ms) : utcWhole(ms)}${at && at !== "00:00" ? ` ${at} UTC` : ""}`;
+});
+const [utcDay, utcWhole] = [{}, { year: "numeric" }].map((more) => { const written = new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", day: "numeric", month: "short", ...more }); return (ms) => written.format(ms).replaceAll(" ", "\u00a0"); });
+const isMark = (item) => Object.hasOwn(MARK_NAMES, item.kind);
+const textOf = (item) => isMark(item) ? item.text : inDays(item.text);
+
+function actsOf(item) {
+  const alone = item.prompt && names.prompt.includes(item.prompt) && wanted.prompt !== item.prompt ? el("button", { type: "button", class: "quiet", "aria-label": `Show ${item.prompt} alone: ${item.text}` }, "Show alone") : null;
+  alone?.addEventListener("click", () => choose({ prompt: item.prompt }));
+  return [alone, item.command ? put(copyButton(item.command, "Copy command", `Copy command for: ${item.text}`), { title: item.command }, []) : null].filter(Boolean);
+}
 
 function itemsNode(items, none) {
   if (!items.length) return none ? el("p", { class: "meta" }, none) : null;
-  const node = (item) => {
-    const alone = item.prompt && names.prompt.includes(item.prompt) && wanted.prompt !== item.prompt ? el("button", { type: "button", class: "quiet", "aria-label": `Show ${item.prompt} alone: ${item.text}` }, "Show alone") : null;
-    alone?.addEventListener("click", () => choose({ prompt: item.prompt }));
-    const acts = [alone, item.command ? put(copyButton(item.command, "Copy command", `Copy command for: ${item.text}`), { title: item.command }, []) : null].filter(Boolean);
-    return el("li", { class: item.level || "note" }, el("p", {}, item.level && item.level !== "note" ? el("span", { class: "unseen" }, `${LEVELS[item.level]}: `) : null, item.text), el("p", { class: "meta" }, item.at ? el("span", {}, `${day(Date.parse(item.at))}, ${clock(Date.parse(item.at))}`) : null, ...acts));
-  };
+  // The text of a finding says its day itself.
+  const node = (item) => el("li", { class: isMark(item) ? "happened" : item.level || "note" }, isMark(item) ? glyphIcon(item.kind) : null, el("p", {}, item.level && item.level !== "note" ? el("span", { class: "unseen" }, `${LEVELS[item.level]}: `) : null, textOf(item)),
+    el("p", { class: "meta" }, item.at && (isMark(item) || item.kind === "evaluation") ? el("span", {}, `${day(Date.parse(item.at))}, ${clock(Date.parse(item.at))}`) : null, ...actsOf(item)));
   const rest = items.slice(3);
   return el("div", { class: "items" }, el("ul", {}, items.slice(0, 3).map(node)), rest.length ? el("details", {}, el("summary", {}, `${count(rest.length)} more`), el("ul", {}, rest.map(node))) : null);
 }
+
+// The finding that the headline is: its command in full, as it is what one would do next.
+const firstNode = (item) => el("div", { class: "items first" }, item.command ? el("p", { class: "command" }, el("code", {}, item.command), copyButton(item.command, "Copy", `Copy command for: ${item.text}`)) : null, el("p", { class: "meta" }, actsOf({ ...item, command: null })));
 
 function nothingYet() {
   const commands = data.next.commands.map((command) => el("p", { class: "command" }, el("code", {}, command), copyButton(command, "Copy", `Copy command: ${command}`)));
@@ -39,15 +53,16 @@ function answers(view) {
   const compared = found.earlier ? `${span(Date.parse(found.recent.since), Date.parse(found.recent.until))}, compared with ${span(Date.parse(found.earlier.since), Date.parse(found.earlier.until))}` : null;
   const wrong = found.wrong.items.filter(concerns), moves = view.marks.filter((mark) => mark.kind !== "budget").reverse();
   const number = (kind) => view.marks.filter((mark) => mark.kind === kind).length;
-  const rules = found.rules.length ? el("details", { class: "rules" }, el("summary", {}, "How this is decided"), el("ul", {}, found.rules.map((rule) => el("li", {}, rule)))) : null;
+  const rules = found.rules.length ? el("details", { class: "rules" }, el("summary", {}, "How this is decided"), el("ul", {}, found.rules.map((rule) => el("li", {}, inDays(rule))))) : null;
   const worst = ["alarm", "warning"].find((level) => wrong.some((item) => item.level === level));
   const state = !filtered ? found.wrong.state : worst || (found.wrong.state === "unknown" ? "unknown" : "ok");
-  const sentence = !filtered ? found.wrong.sentence : wrong.length ? `${plural(wrong.length, "finding concerns", "findings concern")} these prompts.` : "No finding concerns these prompts.";
-  const ofAll = filtered ? "Found over all labels, models and sources" : null;
-  return [answer("wrong", "Is anything wrong?", STATES[state], sentence, wrong.length > 0 && sentence.startsWith(wrong[0].text), itemsNode(wrong), el("p", { class: "meta below" }, [ofAll, compared].filter(Boolean).map((text) => el("span", {}, text))), rules),
-    answer("changed", "What changed?", null, filtered ? `${plural(number("label"), "label move")} and ${plural(number("version"), "new version")} in this view.` : found.changed.sentence, false,
-      itemsNode(filtered ? moves.slice(0, 12).map((mark) => ({ ...mark, text: mark.prompt ? `${mark.prompt}: ${mark.text}` : mark.text, level: "note", command: null })) : found.changed.items.filter((item) => !wrong.some((each) => each.text === item.text)))),
-    answer("cost", "What does it cost?", null, filtered ? `${costs(view.total, 0)} in this view.` : found.cost.sentence, false, ...spending(view), itemsNode(found.cost.items.filter((item) => concerns(item) && !(item.kind === "cost" && item.level === "note"))))];
+  const first = !filtered && wrong.length && found.wrong.sentence.startsWith(wrong[0].text) ? wrong[0] : null;
+  const sentence = first ? first.text : !filtered ? found.wrong.sentence : wrong.length ? `${plural(wrong.length, "finding concerns", "findings concern")} these prompts.` : "No finding concerns these prompts.";
+  const ofAll = filtered ? "Found over all labels, models and sources" : null, isTold = (item) => wrong.some((each) => each.text === item.text), told = filtered ? 0 : found.changed.items.filter(isTold).length;
+  return [answer("wrong", "Is anything wrong?", STATES[state], inDays(sentence), first ? firstNode(first) : null, itemsNode(first ? wrong.slice(1) : wrong), el("p", { class: "meta below" }, [ofAll, compared].filter(Boolean).map((text) => el("span", {}, text))), rules),
+    answer("changed", "What changed?", null, filtered ? `${plural(number("label"), "label move")} and ${plural(number("version"), "new version")} in this view.` : found.changed.sentence,
+      itemsNode(filtered ? moves.slice(0, 12).map((mark) => ({ ...mark, text: mark.prompt ? `${mark.prompt}: ${mark.text}` : mark.text, level: "note", command: null })) : found.changed.items.filter((item) => !isTold(item))), told ? el("p", { class: "meta" }, `${plural(told, "number")} got worse: see “Is anything wrong?”.`) : null),
+    answer("cost", "What does it cost?", null, filtered ? `${costs(view.total, 0)} in this view.` : inDays(found.cost.sentence), ...spending(view), itemsNode(found.cost.items.filter((item) => concerns(item) && !(item.kind === "cost" && item.level === "note"))))];
 }
 
 function costs(sums, at) {
@@ -62,8 +77,8 @@ function spending(view) {
   const dear = items.filter((item) => item.sums.cost_nano_usd[item.at]).sort((one, other) => other.sums.cost_nano_usd[other.at] - one.sums.cost_nano_usd[one.at]);
   const fact = (name, text) => el("div", {}, el("dt", {}, name), el("dd", {}, text));
   const shares = !value ? [] : dear.slice(0, 3).map((item) => el("li", {}, el("span", { class: "name", title: item.name }, item.name), el("span", { class: "track", "aria-hidden": "true" }, fillTo(el("i"), item.sums.cost_nano_usd[item.at] / value)), el("span", { class: "value" }, percent(item.sums.cost_nano_usd[item.at] / value))));
-  return [el("dl", { class: "facts-of" }, fact(isFiltered() ? "In this view" : days < 2 ? "In all" : `All ${count(Math.round(days))} days`, money(value)), days >= 2 && isKnown(value) ? fact("A day", money(value / days)) : null, fact("A call", money(MEASURES.per_call.value(total, 0)))),
-    shares.length > 1 ? el("ul", { class: "shares", "aria-label": "Dearest prompts" }, shares) : null];
+  return [el("dl", { class: "facts-of" }, fact(isFiltered() ? "In this view" : days < 2 ? "In all" : `All ${count(Math.round(days))} days`, money(value)), days >= 2 && isKnown(value) ? fact("Per day", money(value / days)) : null, fact("Per call", money(MEASURES.per_call.value(total, 0)))),
+    shares.length > 1 ? el("ul", { class: "shares", "aria-label": "Most expensive prompts" }, shares) : null];
 }
 
 let order = { by: "calls", isUp: false };
@@ -83,7 +98,7 @@ function sideBySide(view) {
     const value = measure.value(item.sums, item.at), behindIt = measure.of?.(item.sums, item.at), few = behindIt > 0 && behindIt < FEWEST, unpriced = measure.unit === "money" ? item.sums.unpriced[item.at] : 0;
     const note = [few ? `of only ${plural(behindIt, "call")}: thin` : plural(item.sums.calls[item.at], "call"), unpriced ? `${count(unpriced)} without a price` : ""].filter(Boolean).join(", ");
     return chartFigure({ title: item.name, level: "h3", isSmall: true, big: isKnown(value) ? measure.format(value) : null, note,
-      chart: { title: `${measure.name}, ${item.name}`, points: own.steps, from: own.from, to: own.to, zoom, high: 116, kind: measure.of ? "lines" : "bars", unit: measure.unit, series: [all[index]], scale, floor: isShare ? undefined : 0, ceiling: measure.unit === "share" ? 1 : undefined, least: measure.unit === "share" ? 0.02 : 0,
+      chart: { title: `${measure.name}, ${item.name}`, points: own.steps, from: own.from, to: own.to, zoom, high: 116, kind: measure.of ? "lines" : "bars", unit: measure.unit, series: [all[index]], scale, floor: isShare ? undefined : 0, ceiling: measure.unit === "share" ? 1 : undefined, least: { share: 0.02, time: 1 }[measure.unit] || 0,
         marks: own.marks.filter((mark) => wanted.marks.split(",").includes(mark.kind) && (mark.prompt === null || !isOf[by] || isOf[by](mark, item))), hasMarks: own.marks.length > 0, notes: behind(measure, sums, index * length) } });
   });
   byId("multiples").replaceChildren(...figures);
@@ -119,15 +134,15 @@ function groupTable(items, by, isMore, missing) {
     if (key) button.addEventListener("click", () => { again({ by: key, isUp: order.by === key ? !order.isUp : false }, "th[aria-sort] button"); });
     return el("th", { scope: "col", class: index ? "number" : null, "aria-sort": order.by === key ? (order.isUp ? "ascending" : "descending") : null }, button);
   });
-  const note = [items.length > 1 ? "The charts have one scale." : null, isMore ? `The charts show the 12 with the most calls; the table has all ${count(items.length)}.` : null, by === "user" && missing ? `${plural(missing, "call")} of further users are not shown by user.` : null].filter(Boolean).join(" ");
+  const note = [items.length > 1 ? "All charts use the same scale." : null, isMore ? `The charts show the 12 with the most calls; the table has all ${count(items.length)}.` : null, by === "user" && missing ? `${plural(missing, "call")} of further users are not shown by user.` : null].filter(Boolean).join(" ");
   byId("groups").replaceChildren(tableOf(`By ${GROUPS[by].name.toLowerCase()}`, columns, Math.min(mostRows, rows.length), heads), el("div", { class: "foot" }, el("p", { class: "meta" }, note, whole), copyButton(() => csvOf(columns, rows.length), "Copy as CSV", `Copy the table by ${by} as CSV`)));
 }
 
 function ranks(view) {
   const items = grouped("prompt", wanted, view.placed).items.filter((item) => !isRest("prompt", item.code)), of = (item, key) => MEASURES[key].value(item.sums, item.at);
-  const dear = items.filter((item) => item.sums.calls[item.at]).map((item) => ({ ...item, value: of(item, "cost") ?? 0, text: isKnown(of(item, "cost")) ? money(of(item, "cost")) : "unknown", note: [isKnown(of(item, "per_call")) ? `${money(of(item, "per_call"))} a call` : "", item.sums.unpriced[item.at] ? `${count(item.sums.unpriced[item.at])} of ${plural(item.sums.calls[item.at], "call")} without a price` : plural(item.sums.calls[item.at], "call")].filter(Boolean).join(", ") })).sort((one, other) => other.value - one.value);
+  const dear = items.filter((item) => item.sums.calls[item.at]).map((item) => ({ ...item, value: of(item, "cost") ?? 0, text: isKnown(of(item, "cost")) ? money(of(item, "cost")) : "unknown", note: [isKnown(of(item, "per_call")) ? `${money(of(item, "per_call"))} per call` : "", item.sums.unpriced[item.at] ? `${count(item.sums.unpriced[item.at])} of ${plural(item.sums.calls[item.at], "call")} without a price` : plural(item.sums.calls[item.at], "call")].filter(Boolean).join(", ") })).sort((one, other) => other.value - one.value);
   const slow = items.filter((item) => isKnown(of(item, "p95"))).map((item) => ({ ...item, value: of(item, "p95"), isThin: timed(item.sums, item.at) < FEWEST, text: time(of(item, "p95")), note: `p50 ${time(of(item, "p50"))}, ${plural(timed(item.sums, item.at), "reply", "replies")}${timed(item.sums, item.at) < FEWEST ? ": thin" : ""}` })).sort((one, other) => one.isThin - other.isThin || other.value - one.value);
   const columns = (rows, keys) => [{ name: "Prompt", text: (row) => rows[row].name, raw: (row) => rows[row].name }, ...keys.map((key) => valueColumn(MEASURES[key].name, MEASURES[key].unit, (row) => of(rows[row], key), MEASURES[key].format)), valueColumn("Unpriced calls", "count", (row) => rows[row].sums.unpriced[rows[row].at], count)];
   const alone = (item) => choose({ prompt: item.name });
-  return [rank("Dearest prompts", "by all that they cost", dear, columns(dear, ["cost", "per_call", "calls"]), alone), rank("Slowest prompts", "by p95, which 95% of their replies are within", slow, columns(slow, ["p95", "p50", "calls"]).slice(0, -1), alone)];
+  return [rank("Most expensive prompts", "by all that they cost", dear, columns(dear, ["cost", "per_call", "calls"]), alone), rank("Slowest prompts", "by p95, which 95% of their replies are within", slow, columns(slow, ["p95", "p50", "calls"]).slice(0, -1), alone)];
 }

@@ -54,19 +54,25 @@ function overTime(view) {
   const several = (title, keys, options) => {
     const measures = keys.map((each) => MEASURES[each[0]]), series = keys.map(([, colour, name], index) => seriesFrom(measures[index], sums, 0, length, colour, name));
     return chartFigure({ title, big: options.big, note: options.note, keys: keys.map(([, colour, name], index) => { const value = measures[index].value(total, 0); return [colour, name, isKnown(value) ? measures[index].format(value) : "–"]; }),
-      columns: [stepColumn(points), ...series.map((each, index) => ofSeries(each, measures[index])), callsColumn], chart: { ...base, title, kind: "lines", unit: measures[0].unit, floor: 0, least: options.least || 0, ceiling: measures[0].unit === "share" ? 1 : undefined,
+      columns: [stepColumn(points), ...series.map((each, index) => ofSeries(each, measures[index])), callsColumn], chart: { ...base, title, kind: "lines", unit: measures[0].unit, floor: 0, least: options.least || { time: 1 }[measures[0].unit] || 0, ceiling: measures[0].unit === "share" ? 1 : undefined,
         series: series.map((each) => ({ ...each, low: undefined, high: undefined })), notes: behind(measures[0], sums) } });
   };
   const [low, high] = MEASURES.success.interval(total, 0), rate = total.calls[0] ? (number) => count(Math.round(number)) : count;
   const { days } = view, unpriced = total.unpriced[0];
   const success = one("success", { note: asked(total, 0) ? `of ${plural(asked(total, 0), "call")}; 95% interval ${percent(low)} to ${percent(high)}` : "no calls", columns: [valueColumn("Low", "share", (row) => MEASURES.success.interval(sums, row)[0], percent), valueColumn("High", "share", (row) => MEASURES.success.interval(sums, row)[1], percent), callsColumn] });
-  return [success, errorsFigure(view, base), one("calls", { note: `${rate(total.calls[0] / days)} a day` }),
-    one("cost", { note: [isKnown(MEASURES.per_call.value(total, 0)) ? `${money(MEASURES.per_call.value(total, 0))} a call` : "", unpriced ? `${plural(unpriced, "call")} without a price` : ""].filter(Boolean).join("; "), columns: [valueColumn("Unpriced calls", "count", (row) => sums.unpriced[row], count), callsColumn] }),
+  return [success, total.failures.some(Boolean) ? errorsFigure(view, base) : null, one("calls", { note: days >= 2 ? `${rate(total.calls[0] / days)} per day` : null }),
+    one("cost", { note: [isKnown(MEASURES.per_call.value(total, 0)) ? `${money(MEASURES.per_call.value(total, 0))} per call` : "", unpriced ? `${plural(unpriced, "call")} without a price` : ""].filter(Boolean).join("; "), columns: [valueColumn("Unpriced calls", "count", (row) => sums.unpriced[row], count), callsColumn] }),
     several("Latency", [["p50", "c1", "p50"], ["p95", "c2", "p95"]], { big: isKnown(quantile(total, 0, 0.95)) ? time(quantile(total, 0, 0.95)) : null, note: `p95: 95% of ${plural(timed(total, 0), "fresh reply", "fresh replies")} are within that, ±${percent(data.latency_scale.relative_error)}` }),
     tokensFigure(view, base, callsColumn),
-    several("Invalid outputs and retries", [["invalid", "c2", "invalid outputs"], ["retries", "c1", "retries of a call"]], { big: isKnown(MEASURES.invalid.value(total, 0)) ? percent(MEASURES.invalid.value(total, 0)) : null, note: `${plural(total.invalid_outputs[0], "invalid output")}, ${plural(total.retries[0], "retry", "retries")}`, least: 0.02 }),
-    one("cache", { note: total.cache_hits[0] ? `${plural(total.cache_hits[0], "reply", "replies")}, for no new cost` : null, colour: "c3", columns: [valueColumn("Cache hits", "count", (row) => sums.cache_hits[row], count), callsColumn] }),
-    ...feedbackFigures(view, base)];
+    total.invalid_outputs[0] || total.retries[0] ? several("Invalid outputs and retries", [["invalid", "c2", "invalid outputs"], ["retries", "c6", "retries of a call"]], { big: isKnown(MEASURES.invalid.value(total, 0)) ? percent(MEASURES.invalid.value(total, 0)) : null, note: `${plural(total.invalid_outputs[0], "invalid output")}, ${plural(total.retries[0], "retry", "retries")}`, least: 0.02 }) : null,
+    total.cache_hits[0] ? one("cache", { note: `${plural(total.cache_hits[0], "reply", "replies")}, for no new cost`, colour: "c3", columns: [valueColumn("Cache hits", "count", (row) => sums.cache_hits[row], count), callsColumn] }) : null,
+    ...feedbackFigures(view, base)].filter(Boolean);
+}
+
+// What there was none of needs no chart.
+function noneOf(total) {
+  const none = [total.failures.some(Boolean) ? "" : "failed attempt", total.invalid_outputs[0] || total.retries[0] ? "" : "invalid output, retry", total.cache_hits[0] ? "" : "reply from the cache"].filter(Boolean).join(", ");
+  return none ? `Not drawn, as there was none: ${none}.` : "";
 }
 
 // Bars of several parts on each other; `parts`: [[colour, name, values(at), whole]]
@@ -76,15 +82,17 @@ function stacked(title, big, note, parts, view, base, more) {
     chart: { ...base, title, kind: "bars", unit: "count", floor: 0, series, notes: (at) => [`of ${plural(view.sums.calls[at], "call")}`] } });
 }
 
-// A kind of error has one colour, however the page is filtered.
+// A kind of error has one colour on every page, and an invalid output the same in every chart.
+const KIND_COLOURS = { invalid_output: "c2", timeout: "c4", rate_limit: "c3" };
 const KINDS = (() => {
   const { failures } = addUp(FACTS, Array.from({ length: FACTS.rows }, (_, row) => row), () => 0, 1), order = names.error.map((_, kind) => kind).sort((one, other) => failures[other] - failures[one]);
-  return { shown: order.slice(0, kinds > 5 ? 4 : 5), rest: order.slice(kinds > 5 ? 4 : 5) };
+  const shown = order.slice(0, kinds > 5 ? 4 : 5), free = ["c1", "c6", "c4", "c3", "c2"].filter((colour) => !shown.some((kind) => KIND_COLOURS[names.error[kind]] === colour));
+  return { shown: shown.map((kind) => [kind, KIND_COLOURS[names.error[kind]] || free.shift()]), rest: order.slice(shown.length) };
 })();
 
 function errorsFigure(view, base) {
   const { sums, total } = view, failed = MEASURES.failed.value(total, 0), sumOf = (of, at) => KINDS.rest.reduce((sum, kind) => sum + of.failures[at * kinds + kind], 0);
-  const parts = KINDS.shown.map((kind, index) => [`c${["2", "1", "4", "3", "5"][index]}`, String(names.error[kind]).replaceAll("_", " "), (at) => sums.failures[at * kinds + kind], total.failures[kind]]).filter(([, , , number]) => number);
+  const parts = KINDS.shown.map(([kind, colour]) => [colour, String(names.error[kind]).replaceAll("_", " "), (at) => sums.failures[at * kinds + kind], total.failures[kind]]).filter(([, , , number]) => number);
   if (sumOf(total, 0)) parts.push(["c5", "other kinds", (at) => sumOf(sums, at), sumOf(total, 0)]);
   const attempts = total.failures.reduce((sum, number) => sum + number, 0);
   return stacked("Errors by kind", count(attempts), `failed ${attempts === 1 ? "attempt" : "attempts"}${attempts || failed ? `; ${plural(failed, "call")} failed in the end` : ""}`, parts, view, base, [valueColumn("Failed calls", "count", (row) => MEASURES.failed.value(sums, row), count), valueColumn("Calls", "count", (row) => sums.calls[row], count)]);
@@ -116,6 +124,18 @@ function feedbackFigures(view, base) {
 }
 
 const lasting = (ms) => ms >= DAY ? plural(Math.round(ms / DAY), "day") : ms >= HOUR ? plural(Math.round(ms / HOUR), "hour") : plural(Math.round(ms / 60000), "minute");
+// Links within the page leave the address alone, as what is filtered stands there.
+function leadTo(link, heading) {
+  heading.tabIndex = -1;
+  link.addEventListener("click", (event) => { event.preventDefault(); heading.scrollIntoView(); heading.focus({ preventScroll: true }); });
+  return link;
+}
+
+function sectionLinks() {
+  const headings = [...document.querySelectorAll("main h2")].filter((heading) => !heading.closest("[hidden], .answer"));
+  byId("sections").replaceChildren(...headings.map((heading, at) => leadTo(el("a", { href: `#${heading.id ||= `part-${at}`}` }, heading.textContent), heading)));
+}
+
 let shown = 0;
 // A page that nobody sees has no frames.
 const afterFrame = (act) => document.hidden ? setTimeout(act) : requestAnimationFrame(() => setTimeout(act));
@@ -126,8 +146,11 @@ function show() {
   const view = viewOf(wanted), hasCalls = view.total.calls[0] > 0;
   byId("answers").replaceChildren(...answers(view));
   for (const id of ["time-charts", "parts", "ranks"]) byId(id).hidden = !hasCalls;
-  byId("steps").textContent = view.steps.length ? `${lasting(Math.max(...view.steps.map((step) => step.end - step.start)))} a step; ${span(view.from, view.to)}, ${zone}` : "";
+  byId("steps").textContent = view.steps.length ? `${lasting(Math.max(...view.steps.map((step) => step.end - step.start)))} per step; ${span(view.from, view.to)}, ${zone}` : "";
+  const hasParts = view.steps.some((step) => step.isPart && view.sums.calls[view.steps.indexOf(step)]);
+  if (hasParts) byId("steps").append(" · ", el("i", { class: "swatch hatched", "aria-hidden": "true" }), "the log covers a part of the step");
   byId("charts").replaceChildren(...hasCalls ? overTime(view) : []);
+  byId("none-of").textContent = hasCalls ? noneOf(view.total) : "";
   showFilters(view);
   drawAll(byId("charts"));
   const turn = shown += 1;
@@ -139,6 +162,7 @@ function show() {
     }
     byId("more").replaceChildren(...sections(view));
     for (const id of ["parts", "more"]) drawAll(byId(id));
+    sectionLinks();
     document.body.dataset.drawn = "whole";
     if (focused && document.activeElement === document.body) ([...document.querySelectorAll("[aria-label]")].find((node) => node.getAttribute("aria-label") === focused) || byId("clear")).focus({ preventScroll: true });
   });
@@ -153,6 +177,7 @@ function showFilters(view) {
   byId("to").value = wanted.to ? new Date(Date.parse(wanted.to) - 1).toISOString().slice(0, 10) : "";
   byId("clear").hidden = !isFiltered();
   byId("count").textContent = !isFiltered() ? "" : `${count(view.total.calls[0])} of ${count(data.calls.calls.reduce((sum, each) => sum + each, 0))} calls`;
+  byId("filtered").textContent = isFiltered() ? `Only ${["prompt", "label", "model", "source"].filter((key) => wanted[key]).map((key) => `${key} ${wanted[key]}`).concat(wanted.time === "custom" ? [byId("steps").textContent] : wanted.time ? [TIMES[wanted.time].toLowerCase()] : []).join(", ")}` : "";
   for (const button of byId("by").children) button.setAttribute("aria-pressed", String(button.value === wanted.by));
   for (const button of byId("marks").children) button.setAttribute("aria-pressed", String(wanted.marks.split(",").includes(button.value)));
 }
@@ -171,10 +196,12 @@ function dayOf(text, plus) {
 }
 
 function begin() {
+  leadTo(byId("skip"), byId("time-title"));
+  document.body.append(svg("svg", { id: "hatches", "aria-hidden": "true" }, ["c1", "c2", "c3", "c4", "c5", "c6"].map((colour) => svg("pattern", { id: `hatch-${colour}`, width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }, svg("rect", { class: colour, width: 2, height: 5 })))));
   document.title = `${data.workspace}: dashboard`;
   byId("title").textContent = data.workspace;
   const all = data.calls.calls.reduce((sum, each) => sum + each, 0), of = Object.entries(data.filter || {}).filter(([key, value]) => isKnown(value) && value.length && !["since", "until"].includes(key) && value !== "app").map(([key, value]) => `${key.replace("prompts", "prompt")} ${[value].flat().join(", ")}`);
-  byId("about").append(...[starts.length ? `${whole(starts[0])} – ${whole(end - 1)}` : null, all ? plural(all, "call") : null, of.length ? `only ${of.join(", ")}` : null, `made ${whole(Date.parse(data.made_at))} ${clock(Date.parse(data.made_at))}`]
+  byId("about").append(...[starts.length ? [...new Set([whole(starts[0]), whole(end - 1)])].join(" – ") : null, all ? plural(all, "call") : null, of.length ? `only ${of.join(", ")}` : null, `made ${whole(Date.parse(data.made_at))} ${clock(Date.parse(data.made_at))}`]
     .filter(Boolean).map((text) => el("span", {}, text)));
   const listed = (list, none) => list.map((name) => name === null ? [NONE, none] : [name, name]);
   byId("prompts").append(...names.prompt.slice(0, 500).map((name) => el("option", { value: name })));
@@ -190,7 +217,7 @@ function begin() {
   }
   for (const kind of Object.keys(MARK_NAMES)) {
     if (!MARKS.some((mark) => mark.kind === kind)) continue;
-    const button = el("button", { type: "button", value: kind, class: "quiet" }, svg("svg", { viewBox: "-6 -6 12 12", width: 12, height: 12, "aria-hidden": "true" }, glyph(kind, 0, 0)), MARK_NAMES[kind]);
+    const button = el("button", { type: "button", value: kind, class: "quiet" }, glyphIcon(kind), MARK_NAMES[kind]);
     button.addEventListener("click", () => choose({ marks: Object.keys(MARK_NAMES).filter((each) => wanted.marks.split(",").includes(each) !== (each === kind)).join(",") }));
     byId("marks").append(button);
   }

@@ -28,7 +28,7 @@ function money(nano) {
   return "$" + dollars.toFixed(Math.max(2, digits));
 }
 
-const time = (ms) => !isKnown(ms) ? "-" : ms >= 1000 ? (ms / 1000).toFixed(2) + " s" : ms < 10 ? ms.toFixed(1) + " ms" : Math.round(ms) + " ms";
+const time = (ms) => !isKnown(ms) ? "-" : ms >= 1000 ? (ms / 1000).toFixed(2) + " s" : ms > 0 && ms < 0.05 ? "<0.1 ms" : ms < 10 ? ms.toFixed(1) + " ms" : Math.round(ms) + " ms";
 const numbers = new Intl.NumberFormat("en-US");
 const count = (number) => isKnown(number) ? numbers.format(number) : "-";
 const score = (value) => isKnown(value) ? value.toFixed(2) : "-";
