@@ -297,7 +297,13 @@ class TestPage:
 
     def test_one_version_alone_is_a_row_and_errors_are_no_pass_rate(self, opened: Opened) -> None:
         row = texts(opened, "[aria-label='Table: Evaluations of one version'] tbody tr")
-        assert row == ["support/reply\tv1\tdatasets/a.yaml\tm\t–\t–\t–\t0\t50\t50\t30 Oct 2026"]
+        assert row == ["support/reply\tv1\tdatasets/a.yaml\tm\t–\t–\t0 of 50, 50 errors\t30\xa0Oct\xa02026"]
+        opened.page.click("[aria-label='Copy Evaluations of one version as CSV']")
+        head, line = opened.page.evaluate("navigator.clipboard.readText()").splitlines()
+        assert head.endswith(
+            '"pass rate (share)","low (share)","high (share)","passed","failed","errors","cases","evaluated"'
+        )
+        assert line.endswith('"","","","0","0","50","50","2026-10-30T00:00:00Z"')
 
     def test_links_lead_to_the_sections_and_keep_the_view(self, opened: Opened) -> None:
         page = opened.page

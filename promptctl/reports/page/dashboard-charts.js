@@ -110,7 +110,7 @@ function placed(marks, x, left, right, hasLow) {
     const isFree = ({ from, to, isLow }) => from >= left - 30 && to <= right && !taken[Number(isLow)].some(([start, until]) => until > from + 1 && start < to - 1 && !(start === group.at - 9 && until === group.at + 9));
     const found = all.find(isFree);
     if (!found) continue;
-    taken[Number(found.isLow)].push([found.from - 3, found.to + 3]);
+    taken[Number(found.isLow)].push([found.from - 6, found.to + 6]);
     Object.assign(group, found);
   }
   return groups;

@@ -74,11 +74,12 @@ function evaluationNode(found) {
 // One version alone is no course: these are rows.
 function alonesNode(evaluations) {
   const rows = evaluations.map((found) => ({ ...found.rows[0], prompt: found.prompt, dataset: found.dataset, model: found.model })), title = "Evaluations of one version";
-  const texts = (name, text) => ({ name, isText: true, text: (at) => text(rows[at]), raw: (at) => text(rows[at]) });
-  const columns = [texts("Prompt", (row) => row.prompt), texts("Version", (row) => String(row.version_display || "v?").replace(/ \(.*/, "")), texts("Dataset", (row) => row.dataset), texts("Model", (row) => row.model),
-    valueColumn("Pass rate", "share", (at) => rows[at].pass_rate, percent), valueColumn("Low", "share", (at) => rows[at].low, percent), valueColumn("High", "share", (at) => rows[at].high, percent),
-    valueColumn("Passed", "count", (at) => rows[at].passed, count), valueColumn("Errors", "count", (at) => rows[at].errors, count), valueColumn("Cases", "count", (at) => rows[at].cases, count), { name: "Evaluated", isText: true, text: (at) => whole(Date.parse(rows[at].started_at)), raw: (at) => rows[at].started_at }];
-  return [el("h3", { class: "lone" }, `${title}; Low and High are its 95% interval`), tableOf(title, columns, rows.length), el("div", { class: "foot" }, el("span"), copyButton(() => csvOf(columns, rows.length), "Copy as CSV", `Copy ${title} as CSV`))];
+  const texts = (name, text) => ({ name, isText: true, text: (at) => text(rows[at]), raw: (at) => text(rows[at]) }), share = (key) => valueColumn(key.replace("_", " "), "share", (at) => rows[at][key], percent);
+  const first = [texts("Prompt", (row) => row.prompt), texts("Version", (row) => String(row.version_display || "v?").replace(/ \(.*/, "")), texts("Dataset", (row) => row.dataset), texts("Model", (row) => row.model)];
+  const interval = texts("95% interval", (row) => isKnown(row.low) ? `${percent(row.low)} to ${percent(row.high)}` : "–"), passed = texts("Passed", (row) => `${count(row.passed)} of ${count(row.cases)}${row.errors ? `, ${plural(row.errors, "error")}` : ""}`);
+  const seen = [...first, { ...share("pass_rate"), name: "Pass rate" }, interval, passed, { name: "Evaluated", isText: true, text: (at) => whole(Date.parse(rows[at].started_at)).replaceAll(" ", "\u00a0") }];
+  const copied = [...first, share("pass_rate"), share("low"), share("high"), ...["passed", "failed", "errors", "cases"].map((key) => valueColumn(key, "count", (at) => rows[at][key], count)), { name: "evaluated", raw: (at) => rows[at].started_at }];
+  return [el("h3", { class: "lone" }, title), tableOf(title, seen, rows.length), el("div", { class: "foot" }, el("span"), copyButton(() => csvOf(copied, rows.length), "Copy as CSV", `Copy ${title} as CSV`))];
 }
 
 function changesNode(marks) {
