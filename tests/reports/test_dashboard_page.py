@@ -148,6 +148,18 @@ class TestPage:
         assert texts(opened, "#wrong .first code") == ["promptctl log list --failed"]
         assert opened.page.locator("#wrong .items li").count() == 4
 
+    def test_failures_that_are_invalid_outputs_are_one_finding(self, opened: Opened) -> None:
+        one = "{ prompt: 'a', at: '2026-11-25', kind: %r, text: %r, after: %s }"
+        items = ", ".join(
+            one % each for each in (("failures", "F.", 0.07), ("invalid", "I.", 0.066), ("cost", "C.", 1))
+        )
+        assert opened.page.evaluate(f"folded([{items}]).map((item) => item.text)") == [
+            "F. Nearly all of these failures are invalid outputs.",
+            "C.",
+        ]
+        apart = "folded([{ kind: 'failures', after: 0.07 }, { kind: 'invalid', after: 0.03 }]).length"
+        assert opened.page.evaluate(apart) == 2
+
     def test_days_are_written_as_on_the_axes_but_not_in_what_people_wrote(self, opened: Opened) -> None:
         said = opened.page.evaluate(
             """[{ kind: "failures", text: "2% since 2026-11-25, 1% from 2025-01-02 07:30 UTC on" },

@@ -16,6 +16,12 @@ const inDays = (text) => text.replace(/\b(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::
 const [utcDay, utcWhole] = [{}, { year: "numeric" }].map((more) => { const written = new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", day: "numeric", month: "short", ...more }); return (ms) => written.format(ms).replaceAll(" ", "\u00a0"); });
 const isMark = (item) => Object.hasOwn(MARK_NAMES, item.kind);
 const textOf = (item) => isMark(item) ? item.text : inDays(item.text);
+// Failures that are nearly all invalid outputs are one finding, said once.
+function folded(items) {
+  const failuresOf = (item) => item.kind === "invalid" && items.find((each) => each.kind === "failures" && each.prompt === item.prompt && each.at === item.at && item.after >= 0.9 * each.after);
+  const within = new Map(items.filter(failuresOf).map((item) => [failuresOf(item), item]));
+  return items.filter((item) => !failuresOf(item)).map((item) => within.has(item) ? { ...item, text: `${item.text} ${within.get(item).after < item.after ? "Nearly all" : "All"} of these failures are invalid outputs.` } : item);
+}
 
 function actsOf(item) {
   const alone = item.prompt && names.prompt.includes(item.prompt) && wanted.prompt !== item.prompt ? el("button", { type: "button", class: "quiet", "aria-label": `Show ${item.prompt} alone: ${item.text}` }, "Show alone") : null;
@@ -51,14 +57,14 @@ function answers(view) {
   if (isFiltered() && !view.total.calls[0]) return [noneSuch()];
   const found = data.answers, filtered = isFiltered(), concerns = (item) => !item.prompt || view.isPrompt(item.prompt);
   const compared = found.earlier ? `${span(Date.parse(found.recent.since), Date.parse(found.recent.until))}, compared with ${span(Date.parse(found.earlier.since), Date.parse(found.earlier.until))}` : null;
-  const wrong = found.wrong.items.filter(concerns), moves = view.marks.filter((mark) => mark.kind !== "budget").reverse();
+  const findings = found.wrong.items.filter(concerns), wrong = folded(findings), moves = view.marks.filter((mark) => mark.kind !== "budget").reverse();
   const number = (kind) => view.marks.filter((mark) => mark.kind === kind).length;
   const rules = found.rules.length ? el("details", { class: "rules" }, el("summary", {}, "How this is decided"), el("ul", {}, found.rules.map((rule) => el("li", {}, inDays(rule))))) : null;
   const worst = ["alarm", "warning"].find((level) => wrong.some((item) => item.level === level));
   const state = !filtered ? found.wrong.state : worst || (found.wrong.state === "unknown" ? "unknown" : "ok");
-  const first = !filtered && wrong.length && found.wrong.sentence.startsWith(wrong[0].text) ? wrong[0] : null;
+  const first = !filtered && wrong.length && found.wrong.sentence.startsWith(findings[0].text) ? wrong[0] : null;
   const sentence = first ? first.text : !filtered ? found.wrong.sentence : wrong.length ? `${plural(wrong.length, "finding concerns", "findings concern")} these prompts.` : "No finding concerns these prompts.";
-  const ofAll = filtered ? "Found over all labels, models and sources" : null, isTold = (item) => wrong.some((each) => each.text === item.text), told = filtered ? 0 : found.changed.items.filter(isTold).length;
+  const ofAll = filtered ? "Found over all labels, models and sources" : null, isTold = (item) => findings.some((each) => each.text === item.text), told = filtered ? 0 : found.changed.items.filter(isTold).length;
   return [answer("wrong", "Is anything wrong?", STATES[state], inDays(sentence), first ? firstNode(first) : null, itemsNode(first ? wrong.slice(1) : wrong), el("p", { class: "meta below" }, [ofAll, compared].filter(Boolean).map((text) => el("span", {}, text))), rules),
     answer("changed", "What changed?", null, filtered ? `${plural(number("label"), "label move")} and ${plural(number("version"), "new version")} in this view.` : found.changed.sentence,
       itemsNode(filtered ? moves.slice(0, 12).map((mark) => ({ ...mark, text: mark.prompt ? `${mark.prompt}: ${mark.text}` : mark.text, level: "note", command: null })) : found.changed.items.filter((item) => !isTold(item))), told ? el("p", { class: "meta" }, `${plural(told, "number")} got worse: see “Is anything wrong?”.`) : null),
