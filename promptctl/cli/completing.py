@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from promptctl.errors import PromptctlError
@@ -64,6 +64,35 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
 }
 # What a shell may be given to evaluate: ids of cases, tags and models are a branch's to choose.
 _PLAIN = re.compile(r"[\w./@:=+~,%-]+")
+# Where bash parts words beside blanks, as far as ours have it, and hands over the parts as words.
+_BREAKS = frozenset("@=:")
+
+
+def rejoin(environ: MutableMapping[str, str]) -> str:
+    """Make whole the words that bash has parted; return what it leaves out of the last one, and of its answers."""
+    if environ.get("_PROMPTCTL_COMPLETE") != "complete_bash":
+        return ""
+    try:
+        parts = [*shlex.split(environ["COMP_WORDS"]), ""][: int(environ["COMP_CWORD"]) + 1]
+    except (KeyError, ValueError):
+        return ""
+    words, left_out, before = list[str](), "", ""
+    for part in parts:
+        is_break = part != "" and _BREAKS.issuperset(part)
+        # What stands alone after an option is its value, as in `--against @main`; only `=` belongs to the option.
+        goes_on = is_break and not (words and words[-1].startswith("-") and not part.startswith("="))
+        if words and part and (goes_on or (before and _BREAKS.issuperset(before))):
+            left_out = words[-1]
+            words[-1] += part
+        else:
+            left_out = ""
+            words.append(part)
+        if is_break:
+            left_out = words[-1]
+        before = part
+    if len(words) < len(parts):
+        environ["COMP_WORDS"], environ["COMP_CWORD"] = shlex.join(words), str(len(words) - 1)
+    return left_out
 
 
 def answer(environ: Mapping[str, str]) -> str | None:

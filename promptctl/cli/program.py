@@ -9,12 +9,29 @@ import sys
 def main() -> None:
     """The console script's entry point."""
     if "_PROMPTCTL_COMPLETE" in os.environ:
-        from promptctl.cli.completing import answer
+        from promptctl.cli.completing import answer, rejoin
 
-        if (found := answer(os.environ)) is not None:
-            sys.stdout.write(f"{found}\n")
+        left_out = rejoin(os.environ)
+        if (found := answer(os.environ)) is None and left_out:
+            found = _of_typer()
+        if found is not None:
+            sys.stdout.write("".join(f"{line.removeprefix(left_out)}\n" for line in found.split("\n")))
             sys.stdout.flush()
             os._exit(0)
     from promptctl.cli.main import main as run
 
     run()
+
+
+def _of_typer() -> str:
+    import io
+    from contextlib import redirect_stdout, suppress
+
+    import typer
+
+    from promptctl.cli.boundary import run_program
+    from promptctl.cli.main import app
+
+    with redirect_stdout(io.StringIO()) as printed, suppress(SystemExit):
+        run_program(typer.main.get_command(app))
+    return printed.getvalue().rstrip("\n")

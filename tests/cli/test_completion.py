@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.completing import ARGUMENTS, EVERY, FLAGS, OPTIONS, answer, offered
+from promptctl.cli.completing import ARGUMENTS, EVERY, FLAGS, OPTIONS, answer, offered, rejoin
 from promptctl.cli.main import app
 from promptctl.workspace import open_workspace
 from promptctl.workspace.completion import Word
@@ -40,13 +41,15 @@ def desk(inside: Path, cli: Cli) -> Path:
     return inside
 
 
+def as_bash_parts(line: str) -> dict[str, str]:
+    """What Bash hands over for a line: its words are parted at `@`, `=` and `:`, and an empty last one begins anew."""
+    words = [part for word in line.split(" ") for part in re.findall("[@=:]+|[^@=:]+", word) or [""]]
+    return {"_PROMPTCTL_COMPLETE": "complete_bash", "COMP_WORDS": "\n".join(words), "COMP_CWORD": str(len(words) - 1)}
+
+
 def shell(folder: Path, words: str) -> list[str]:
     """What Bash is offered after these words, the last of which may be empty."""
-    environ = {
-        "_PROMPTCTL_COMPLETE": "complete_bash",
-        "COMP_WORDS": words,
-        "COMP_CWORD": str(len(words.split(" ")) - 1),
-    }
+    environ = as_bash_parts(words)
     script = "import sys; sys.argv[0] = 'promptctl'; from promptctl.cli.program import main; main()"
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=folder, env={**os.environ, **environ}, capture_output=True, text=True)
@@ -59,6 +62,43 @@ def test_a_shell_is_offered_what_fits_the_place(desk: Path) -> None:
     assert shell(desk, "promptctl run support/triage -i t") == ["ticket=", "tone="]
     assert shell(desk.parent, f"promptctl -C {desk.name} eval chat --case ") == ["first", "second"]
     assert shell(desk, "promptctl eval --rep") == ["--replies", "--repeat"]
+    # These two are Typer's to answer.
+    assert shell(desk, "promptctl run -p temperature=0 support/triage@pr") == ["production"]
+    assert shell(desk, "promptctl eval --dataset=datasets/c") == ["datasets/chat.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("show support/triage@", ["production", "v3", "v2", "v1"]),
+        ("show support/triage@pr", ["production"]),
+        ("show support/triage@v1 --json", None),
+        ("diff support/triage@v1 support/triage@v", ["v3", "v2", "v1"]),
+        ("blame support/triage@p", ["production"]),
+        ("label set support/triage@production v", ["v3", "v2", "v1"]),
+        ("label set support/triage@production ", ["production", "v3", "v2", "v1"]),
+        ("eval support/triage@v1 --against @", ["production", "main"]),
+        ("eval support/triage@v1 --against @m", ["main"]),
+        ("run support/triage@v1 -i ti", ["ticket="]),
+        ("run support/triage@v1 -i ticket=a:b -m ec", ["echo/echo"]),
+        ("run support/triage@v1 -i ticket=", [""]),
+        ("eval chat@v1 --case ", ["first", "second"]),
+    ],
+)
+def test_words_that_bash_parts_are_completed_after_the_last_break(
+    desk: Path, line: str, words: list[str] | None
+) -> None:
+    environ = as_bash_parts(f"promptctl {line}")
+    left_out = rejoin(environ)
+    assert environ["COMP_WORDS"].replace("\n", " ").removesuffix("''") == f"promptctl {line}"
+    found = answer(environ)
+    assert (None if found is None else [word.removeprefix(left_out) for word in found.split("\n")]) == words
+
+
+def test_bash_that_does_not_part_words_is_given_them_whole(desk: Path) -> None:
+    environ = as_bash_parts("promptctl show ch") | {"COMP_WORDS": "promptctl\nshow\nsupport/triage@pr"}
+    assert rejoin(environ) == ""
+    assert answer(environ) == "support/triage@production"
 
 
 @pytest.mark.parametrize(
@@ -125,7 +165,7 @@ def test_a_shell_waits_for_little(desk: Path, cli: Cli) -> None:
         ("promptctl run support/triage@", ("yaml", "promptctl.formats")),
     ):
         script = "from promptctl.cli.program import main; main()"
-        environ = {"_PROMPTCTL_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        environ = as_bash_parts(words)
         command = [sys.executable, "-X", "importtime", "-c", script]
         done = subprocess.run(command, cwd=desk, env={**os.environ, **environ}, capture_output=True, text=True)
         loaded = {line.rpartition("| ")[2].strip() for line in done.stderr.splitlines()}
