@@ -6,7 +6,7 @@ that differ from the index.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -41,7 +41,7 @@ _MOST_STEPS = 4
 class LabelBehind:
     """A live label whose prompt has newer versions on the default branch; `version` and `newest` are their numbers.
 
-    `digest` is that of the newest.
+    `digest` is that of the newest, `digest_live` that of the label's.
     """
 
     prompt: str
@@ -49,6 +49,7 @@ class LabelBehind:
     version: int
     newest: int
     digest: str
+    digest_live: str
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
@@ -158,7 +159,8 @@ def standing(context: Context) -> Standing:
         notes=tuple(notes),
     )
     steps = _steps(context, moment, found, sorted(paths), log if is_read and not log.is_new else None)
-    return replace(found, next=tuple(islice(steps, _MOST_STEPS)))
+    unlike = {step.command: step for step in reversed([*steps])}.values()
+    return replace(found, next=tuple(unlike)[::-1][:_MOST_STEPS])
 
 
 def _logged(log: Store) -> tuple[tuple[EvaluationRow, ...], CallTotals | None]:
@@ -270,7 +272,7 @@ def _behind(moment: Moment, store: IndexStore, live: Sequence[LabelState]) -> It
         rows = store.versions(now.id)
         number = max((row.number for row in rows if row.digest == state.digest), default=None)
         if number is not None:  # one beside the line is neither behind nor ahead
-            yield LabelBehind(state.prompt, state.label, number, rows[-1].number, rows[-1].digest)
+            yield LabelBehind(state.prompt, state.label, number, rows[-1].number, rows[-1].digest, state.digest)
 
 
 def _steps(
@@ -288,10 +290,10 @@ def _steps(
         name = quote(budget.rule.name)
         yield NextStep(f"promptctl budget show {name}", f"see why the budget {budget.rule.name} is {budget.state}")
     yield from _evaluation_steps(found)
-    has_datasets = not context.is_bare and any(map(is_dataset, moment.work_tree.paths(DATASETS)))
+    datasets = [] if context.is_bare else [each for each in moment.work_tree.paths(DATASETS) if is_dataset(each)]
     broken = {each.place.path for each in found.problems or () if each.place}
     sound = [id_ for id_ in found.changed if broken.isdisjoint(moment.work_tree.places.paths_of(id_))]
-    if sound and has_datasets:
+    if sound and datasets:
         one = f"eval {quote(sound[0])}" if len(found.changed) == 1 else "eval --changed-since HEAD"
         yield NextStep(f"promptctl {one}", "try what was changed on its cases")
     elif sound:
@@ -300,8 +302,8 @@ def _steps(
         yield NextStep("git init && git add . && git commit -m 'Add prompts'", "have versions and labels")
     elif moment.head is None:
         yield NextStep("git add . && git commit -m 'Add prompts'", "have versions and labels")
-    yield from _label_steps(context, found, log, has_datasets=has_datasets)
-    if not found.evaluations and not found.changed and has_datasets:
+    yield from _label_steps(context, found, log, datasets)
+    if not found.evaluations and not found.changed and datasets:
         yield NextStep("promptctl eval --all --dry-run", "see what evaluating every prompt would ask and cost")
     usable = (id_ for id_ in ids if broken.isdisjoint(moment.work_tree.places.paths_of(id_)))
     if log is None and (first := next(usable, None)) is not None:
@@ -322,25 +324,46 @@ def _evaluation_steps(found: Standing) -> Iterator[NextStep]:
         yield NextStep(f"promptctl results show {failed.id[-8:]}", "see which cases failed, and why")
 
 
-def _label_steps(context: Context, found: Standing, log: Store | None, *, has_datasets: bool) -> Iterator[NextStep]:
+def _label_steps(context: Context, found: Standing, log: Store | None, datasets: Collection[str]) -> Iterator[NextStep]:
     """Yield what one label needs to move on: by its rule, a label that it comes after has moved before.
 
-    A version that has passed no evaluation is first compared with the one that the label names.
+    The newest evaluation of the version over each dataset, whole, decides. Without one the version is first compared
+    with the one that the label names; one that failed moves no label, and says why if no other label has a step.
     """
     rules: Mapping[str, LabelRule] = context.settings.labels.rules
     behind = {(each.prompt, each.label): each for each in found.behind}
+    failed: NextStep | None = None
     for each in found.behind:
         rule = rules.get(each.label)
         earlier = behind.get((each.prompt, rule.after)) if rule is not None and rule.after is not None else None
         if earlier is not None and earlier.version <= each.version:
             continue  # the other label comes first
-        name, to = f"{each.prompt}@{each.label}", each.newest if earlier is None else earlier.version
-        passed = log.evaluations(digest=each.digest, limit=_MOST_READ) if log is not None else ()
-        if has_datasets and earlier is None and not any(row.totals.verdict == "passed" for row in passed):
+        to, digest = (each.newest, each.digest) if earlier is None else (earlier.version, earlier.digest_live)
+        deciding = _deciding(log, digest, datasets) if log is not None else {}
+        verdicts = {row.totals.verdict for row in deciding.values()}
+        if "failed" in verdicts:
+            row = next(row for row in deciding.values() if row.totals.verdict == "failed")
+            why = f"see why v{to} failed: {each.label} stays at v{each.version}"
+            failed = failed or NextStep(f"promptctl results show {row.id[-8:]}", why)
+            continue
+        if datasets and verdicts != {"passed"}:
             ref = quote(f"{each.prompt}@v{to}")
             command = f"promptctl eval {ref} --against @{each.label}"
             yield NextStep(command, f"see if v{to} may take the place of v{each.version}, {each.label}")
         else:
             reason = ' --reason "…"' if rule is not None and rule.reason else ""
-            yield NextStep(f"promptctl label set {quote(name)} v{to}{reason}", f"move it from v{each.version}")
+            name = quote(f"{each.prompt}@{each.label}")
+            yield NextStep(f"promptctl label set {name} v{to}{reason}", f"move it from v{each.version}")
         return
+    if failed is not None:
+        yield failed
+
+
+def _deciding(log: Store, digest: str, datasets: Collection[str]) -> dict[str, EvaluationRow]:
+    """Return, by dataset, the newest evaluation of a version over all of its cases."""
+    found: dict[str, EvaluationRow] = {}
+    for row in log.evaluations(digest=digest, limit=_MOST_READ):
+        spec = row.spec
+        if spec.dataset in datasets and spec.is_whole and not spec.is_part_of_comparison and row.is_conclusive:
+            found.setdefault(spec.dataset, row)
+    return found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
-from typing import Annotated
+import sys
+from typing import Annotated, Any
 
 import typer
 
@@ -154,4 +155,16 @@ def main() -> None:
     # The process is the program's own and soon over, and what it drops is hardly ever a cycle: looking for them every
     # 700 objects took a fifth of an evaluation.
     gc.set_threshold(50_000, 20, 20)
-    leave(run_program(typer.main.get_command(app)))
+    leave(run_program(command))
+
+
+def command(**settings: Any) -> Any:
+    """Run the command line. Refuse a shell's name that Typer would drop unread: it finds out by itself which shell it is."""
+    match sys.argv[1:]:
+        case ["--install-completion" | "--show-completion" as option, word, *_] if not word.startswith("-"):
+            raise UsageError(
+                f"`{option}` takes no shell, `{word}`: it is for the one that it is given in",
+                hint=f"in the shell that is to complete: promptctl {option}",
+            )
+        case _:
+            return typer.main.get_command(app)(**settings)

@@ -57,12 +57,18 @@ def flat(text: str) -> str:
 
 
 def uses_colour(stream: TextIO) -> bool:
-    """True on a terminal that is not dumb, unless NO_COLOR is set; FORCE_COLOR stands for a terminal, 0 for none."""
+    """True on a terminal, not dumb and not a CI's, unless NO_COLOR is set; FORCE_COLOR stands for one, 0 for none."""
     if os.environ.get("NO_COLOR"):
         return False
     if forced := os.environ.get("FORCE_COLOR"):
         return forced != "0"
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
+    return shows_escapes(stream)
+
+
+def shows_escapes(stream: TextIO) -> bool:
+    """Return True for a terminal that obeys what moves and colours: none that is dumb, and no CI's."""
+    is_in_ci = is_in_runner() or os.environ.get("CI", "").lower() not in ("", "0", "false")
+    return stream.isatty() and os.environ.get("TERM") != "dumb" and not is_in_ci
 
 
 def styled(text: str, stream: TextIO, **style: Any) -> str:

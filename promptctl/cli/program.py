@@ -27,11 +27,9 @@ def _of_typer() -> str:
     import io
     from contextlib import redirect_stdout, suppress
 
-    import typer
-
     from promptctl.cli.boundary import run_program
-    from promptctl.cli.main import app
+    from promptctl.cli.main import command
 
     with redirect_stdout(io.StringIO()) as printed, suppress(SystemExit):
-        run_program(typer.main.get_command(app))
+        run_program(command)
     return printed.getvalue().rstrip("\n")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from promptctl.cli.output import is_file, is_in_runner, styled, tell
+from promptctl.cli.output import is_file, shows_escapes, styled, tell
 from promptctl.errors import printable
 
 _FIRST_S = 0.2
@@ -67,7 +67,7 @@ class Waiting:
 
     def begin(self) -> None:
         """Start to wait."""
-        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not is_in_runner():
+        if shows_escapes(sys.stderr):
             self._streams = sys.stdout, sys.stderr
             sys.stderr = _Beside(sys.stderr, self._lock, self.clear)
             if not is_file(sys.stdout):  # a pipe's reader may print on the same terminal: `promptctl list | cat`

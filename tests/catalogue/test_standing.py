@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from promptctl import EvaluationRequest, Standing, Workspace, open_workspace
+from promptctl import EvaluationRequest, Selection, Standing, Workspace, open_workspace
 from promptctl.catalogue import standing
 from tests.cli.conftest import commit, git, write
 
@@ -66,6 +66,48 @@ def test_each_state_has_its_next_step(workspace: Workspace) -> None:
     assert steps(workspace.standing())[0] == "label set greet@staging v2"
     workspace.labels.set("greet@staging")
     assert steps(workspace.standing())[0] == 'label set greet@production v2 --reason "…"'
+
+
+def test_the_newest_whole_evaluation_says_if_a_label_moves(workspace: Workspace) -> None:
+    root = workspace.root
+    two = CASES.replace("}]}]", "}]}, {id: b, inputs: {name: Ben}, assert: [{type: contains, value: Eve}]}]")
+    dataset = write(root, "datasets/greet.yaml", two)
+    for words in ("Hello", "Good day"):
+        write(root, PROMPT, GREET.replace("Hello", words))
+        commit(root, words)
+        if words == "Hello":
+            workspace.labels.set("greet@staging")
+    compare = "eval greet@v2 --against @staging"
+    workspace.evaluate(EvaluationRequest(refs=["greet@v2"], selection=Selection(ids=frozenset({"a"}))))
+    assert compare in steps(workspace.standing()), "one case that passed says nothing of the others"
+    [failed] = workspace.evaluate(EvaluationRequest(refs=["greet@v2"]))
+    show = f"results show {failed.row.id[-8:]}"
+    assert steps(workspace.standing()) == [show, "log list --since today", "list"]
+    [other] = workspace.evaluate(EvaluationRequest(refs=["greet@v1"], selection=Selection(ids=frozenset({"a"}))))
+    assert other.row.totals.verdict == "passed"
+    assert show in steps(workspace.standing()), "what failed before the last command is not forgotten"
+    write(root, "datasets/greet.yaml", two.replace("Eve", "Ben"))
+    workspace.evaluate(EvaluationRequest(refs=["greet@v2"]))
+    assert "label set greet@staging v2" in steps(workspace.standing())
+    dataset.unlink()
+    write(root, "datasets/other.yaml", two)
+    assert compare in steps(workspace.standing()), "an evaluation over a dataset that is gone says nothing"
+
+
+def test_a_label_that_comes_after_another_moves_to_what_passed(workspace: Workspace) -> None:
+    root = workspace.root
+    write(root, "datasets/greet.yaml", CASES)
+    for number, words in enumerate(("Hello {{ name }}", "Good day", "Hi {{ name }}"), 1):
+        write(root, PROMPT, GREET.replace("Hello {{ name }}", words))
+        commit(root, words)
+        if number < 3:
+            workspace.labels.set("greet@staging", f"v{number}")
+        if number == 1:
+            workspace.labels.set("greet@production", "staging", reason="First")
+    [failed] = workspace.evaluate(EvaluationRequest(refs=["greet@v2"]))
+    workspace.evaluate(EvaluationRequest(refs=["greet@v3"]))
+    found = steps(workspace.standing())
+    assert (f"results show {failed.row.id[-8:]}" in found, "label set greet@staging v3" in found) == (False, True)
 
 
 def test_what_failed_and_what_cannot_be_used_comes_first(workspace: Workspace) -> None:

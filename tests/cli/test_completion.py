@@ -15,7 +15,8 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.completing import ARGUMENTS, EVERY, FLAGS, OPTIONS, answer, offered, rejoin
-from promptctl.cli.main import app
+from promptctl.cli.main import app, command
+from promptctl.errors import UsageError
 from promptctl.workspace import open_workspace
 from promptctl.workspace.completion import Word
 from tests.cli.conftest import Cli, commit, write
@@ -285,3 +286,10 @@ def test_nothing_is_offered_where_nothing_can_be_read(tmp_path: Path, monkeypatc
         assert options.completing(kind)(context, "") == []
     write(folder, "promptctl.yaml", "modle: x\n")
     assert options.completing("model")(context, "") == []
+
+
+def test_the_shell_to_complete_is_the_one_that_it_is_given_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    for option in ("--install-completion", "--show-completion"):
+        monkeypatch.setattr("sys.argv", ["promptctl", option, "zsh"])
+        with pytest.raises(UsageError, match="takes no shell, `zsh`"):
+            command()

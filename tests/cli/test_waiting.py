@@ -120,9 +120,13 @@ def test_an_evaluation_moves_before_its_first_reply(server: OpenAIServer, worksp
 
 
 @pytest.mark.usefixtures("warm")
-def test_a_dumb_terminal_sees_no_movement(server: OpenAIServer) -> None:
+@pytest.mark.parametrize(("term", "ci"), [("dumb", ""), ("xterm", "1")])
+def test_a_dumb_terminal_and_that_of_a_ci_see_no_movement(
+    server: OpenAIServer, monkeypatch: pytest.MonkeyPatch, term: str, ci: str
+) -> None:
+    monkeypatch.setenv("CI", ci)
     server.script(reply("Hello"))
-    assert "\x1b" not in Terminal("").run("run", "triage", "-i", "ticket=x", term="dumb")
+    assert "\x1b" not in Terminal("").run("run", "triage", "-i", "ticket=x", term=term)
 
 
 @pytest.mark.usefixtures("warm")
