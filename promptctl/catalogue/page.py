@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.catalogue.history import made_by
 from promptctl.catalogue.references import Reference, references_to
 from promptctl.errors import WorkspaceError
-from promptctl.log.stamps import parse_moment
+from promptctl.log.stamps import parse_moment, refuse_to_come
 from promptctl.prompts.loading import declared_ids
 from promptctl.prompts.prompt import MISSING, Input, Message, Placeholder, Prompt
 from promptctl.versions.at_time import ref_at
@@ -44,7 +44,8 @@ class Page:
     live ones, whatever version they name. `datasets` are paths of the work tree; `named_by` are the other places there
     that name the prompt, and `copies` the prompts that were copied from it. `totals` and `latest` are those of
     every version, under every id that the prompt had; None if it was never called. `log_rule` says how much is kept of
-    its calls. `at` is the time that the version is of, None for now, and `move` that of the label which named it then.
+    its calls. `at` is the time that the version is of, None for now, and `move` that of the label which named it then;
+    all that is of no version, such as labels, datasets and calls, is of now at any `at`.
     """
 
     at_version: PromptAtVersion
@@ -144,6 +145,7 @@ def page(
         at_version = parts.prompt(ref)
     else:
         at = parse_moment(at)
+        refuse_to_come(at)
         then, move = ref_at(moment, parse_ref(ref), datetime.fromisoformat(at), unasked and partial(unasked, moment))
         at_version = parts.prompt(str(then))
         version = replace(at_version.version, label=None if move is None else move.label)

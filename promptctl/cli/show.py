@@ -68,7 +68,7 @@ def show(
     say_heading("Messages")
     for item in prompt.messages:
         _say_message(item, prompt.engine)
-    if page.latest is not None:
+    if page.at is None and page.latest is not None:
         _say_latest(page.latest)
 
 
@@ -110,14 +110,16 @@ def _say_facts(page: Page) -> None:
         since = "since" if version.is_dirty else "made"
         who = made.author.partition(" <")[0]
         say_fact(since, f"{made.commit[:7]} by {who}, {local_time(made.date):%Y-%m-%d %H:%M %Z}: {made.subject}")
-    say_fact("labels", ", ".join(f"{state.label} {state.version}" for state in page.labels), fg="green")
+    if page.at is None:
+        say_fact("labels", ", ".join(f"{state.label} {state.version}" for state in page.labels), fg="green")
     if prompt.status != "active":
         instead = f": use {prompt.successor}" if prompt.successor else ""
         say_fact("status", prompt.status + instead, fg=_STATUS_COLOURS.get(prompt.status), bold=True)
     say_fact("tags", ", ".join(prompt.tags))
     say_fact("formerly", ", ".join(prompt.formerly))
     say_fact("copied", f"from {prompt.copied_from}" if prompt.copied_from else None)
-    say_fact("copies", ", ".join(page.copies))
+    if page.at is None:
+        say_fact("copies", ", ".join(page.copies))
     parameters = "  ".join(f"{name}={as_text(value)}" for name, value in prompt.parameters.items())
     default = "" if prompt.model or at_version.model is None else " (the workspace's default)"
     say_fact("model", f"{at_version.model or 'none named'}{default}" + (f"  {parameters}" if parameters else ""))
@@ -125,6 +127,14 @@ def _say_facts(page: Page) -> None:
     if prompt.output.schema is None and prompt.response_format is not None:
         say_fact("output", as_text(prompt.response_format))
     say_fact("metadata", "  ".join(f"{name}={as_text(value)}" for name, value in prompt.metadata.items()))
+    if page.at is None:
+        _say_today(page)
+    say_fact("file", prompt.path)
+    say_fact("digest", version.digest)
+
+
+def _say_today(page: Page) -> None:
+    """Say what is of now, whatever version is shown, and so is left out below a time that is past."""
     say_fact("datasets", ", ".join(page.datasets) or "none")
     say_fact("named by", ", ".join(f"{each.words} ({each.place})" for each in page.named_by))
     if page.totals is not None:
@@ -133,8 +143,6 @@ def _say_facts(page: Page) -> None:
         cost = "cost unknown" if row.cost_nano_usd is None else format_spent(row.cost_nano_usd, row.unpriced)
         times = f"p50 {format_latency(row.p50_latency_ms)}, p95 {format_latency(row.p95_latency_ms)}"
         say_fact("calls", f"{format_count(row.calls)}{failed}, {cost}, {times}")
-    say_fact("file", prompt.path)
-    say_fact("digest", version.digest)
 
 
 def _past(page: Page) -> str:

@@ -13,7 +13,7 @@ from promptctl.cli.evaluation_ending import BrokenFiles, OutputOptions, exit_cod
 from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
 from promptctl.cli.options import end_waiting
 from promptctl.cli.output import flat, say_json, tell, tell_error, warn
-from promptctl.errors import OK, PromptctlError, UsageError
+from promptctl.errors import OK, InvalidFiles, PromptctlError, UsageError, WorkspaceError
 from promptctl.reports.wording import count, name_some
 
 if TYPE_CHECKING:
@@ -59,7 +59,9 @@ class _Rounds:
             if error not in broken:
                 tell_error(error)
             self.code = broken.worst_with(error.exit_code)
-            return bool(self.watch.files)  # a workspace that is not there cannot be watched
+            # What is wrong with the command itself, such as a prompt that is not there, no save of a file mends.
+            is_command = isinstance(error, (UsageError, WorkspaceError)) and not isinstance(error, InvalidFiles)
+            return bool(self.watch.files) and not (self._number == 1 and is_command)
         self._show(found, broken)
         if self.watch.is_spent:
             tell("stopped watching: --max-cost lets this command spend no more")

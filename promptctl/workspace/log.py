@@ -356,12 +356,14 @@ def _live(context: Context, wanted: Filter) -> Filter:
     from functools import partial
 
     from promptctl.log.filter import is_glob
-    from promptctl.log.stamps import parse_moment
+    from promptctl.log.stamps import parse_moment, refuse_to_come
     from promptctl.promotion.labelling import Labelling
     from promptctl.versions.at_time import live_versions
 
     moment, prompt = context.now(), wanted.prompt
-    time = datetime.fromisoformat(parse_moment(wanted.live_at or ""))
+    at = parse_moment(wanted.live_at or "")
+    refuse_to_come(at)
+    time = datetime.fromisoformat(at)
     one = None if prompt is None or is_glob(prompt) else prompt
     unasked = partial(Labelling(context).unasked, moment)
     return replace(

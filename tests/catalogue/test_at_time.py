@@ -56,6 +56,19 @@ def _begun(folder: Path) -> tuple[Path, list[int]]:
     return folder, moves
 
 
+def test_what_is_still_to_come_is_refused(repo: Repo) -> None:
+    to_come = "9999-01-01"
+    with open_workspace(repo.path, {}) as workspace:
+        for ask in (
+            lambda: workspace.page(NAME, to_come),
+            lambda: workspace.page("support/triage", to_come),
+            lambda: list(workspace.log.executions(Filter(live_at=to_come))),
+            lambda: workspace.labels.at(NAME, datetime.fromisoformat(f"{to_come}T00:00:00Z")),
+        ):
+            with pytest.raises(UsageError, match=r"9999-01-01T00:00:00\.000Z is still to come"):
+                ask()
+
+
 def text(workspace: Workspace, ref: str, seconds: int) -> object:
     page = workspace.page(ref, at(seconds))
     return page.prompt.messages[0].content, page.at_version.version.display.partition(" ")[0]  # type: ignore[union-attr]

@@ -269,10 +269,10 @@ def test_signed_moves_are_asked_for_and_verified_by_the_default_branch(cli: Cli,
 def test_moves_of_before_signatures_were_asked_for_are_a_labels_past(
     cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-01-01T00:00:00Z")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2025-01-01T00:00:00Z")
     for version in ("v1", "v2"):
         assert cli("label", "set", NAME, version).exit_code == 0
-    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-02-01T00:00:00Z")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2025-02-01T00:00:00Z")
     key = inside / ".git" / "key"
     git(inside, "-c", f"alias.key=!ssh-keygen -q -t ed25519 -N '' -f {key}", "key")
     write(inside, "promptctl.yaml", SETTINGS + "labels: {signed: required}\n")
@@ -280,7 +280,7 @@ def test_moves_of_before_signatures_were_asked_for_are_a_labels_past(
     commit(inside, "Sign")
     ran = cli("label", "log", NAME, "--json")
     assert ([each["event"] for each in ran.json], ran.err.count("does not hold")) == ([2, 1], 1), "the last alone"
-    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-03-01T00:00:00Z")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2025-03-01T00:00:00Z")
     git(inside, "config", "gpg.format", "ssh")
     git(inside, "config", "user.signingKey", str(key.with_suffix(".pub")))
     assert cli("label", "set", NAME, "v3").exit_code == 0
@@ -291,7 +291,7 @@ def test_moves_of_before_signatures_were_asked_for_are_a_labels_past(
     ran = cli("label", "log", NAME, "--json")
     assert [each["event"] for each in ran.json] == [5, 3, 2, 1], "4 was forged when signatures were asked for"
     assert "production/4 does not hold: it has no SSH signature" in ran.err
-    assert cli("label", "at", NAME, "2026-01-15", "--json").json["event"]["event"] == 2
+    assert cli("label", "at", NAME, "2025-01-15", "--json").json["event"]["event"] == 2
     assert cli("label", "rollback", NAME, "--to", "v1").exit_code == 0
 
     # What was verified once is not verified again, unless the signers are others.

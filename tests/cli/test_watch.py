@@ -62,6 +62,19 @@ def test_it_ends_as_the_last_evaluation_did(
         assert "nothing that is evaluated was changed" in ran.err
 
 
+def test_what_no_save_mends_ends_it(cli: Cli, saves: Callable[..., None], workspace: Path) -> None:
+    saves()
+    write(workspace, "prompts/untested.prompt.yaml", TRIAGE)
+    for arguments, code, words in (
+        (["nope"], 3, "there is no prompt `nope`"),
+        (["untested"], 3, "no dataset tests untested"),
+        (["triage", "--case", "nope"], 3, "nope"),
+        (["triage", "--dataset", "nope"], 3, "nope"),
+    ):
+        ran = cli("eval", *arguments, "--watch")
+        assert (ran.exit_code, words in ran.err, "watching" in ran.err) == (code, True, False), ran.err
+
+
 def test_reports_hold_the_newest_of_all(cli: Cli, saves: Callable[..., None], workspace: Path) -> None:
     write(workspace, "prompts/other.prompt.yaml", "messages: [{role: user, content: x}]\n")
     write(
