@@ -62,16 +62,19 @@ def _say(document: Mapping[str, Any]) -> None:
         for command in document["next"]["commands"]:
             tell_hint(command)
         return
+    told: set[str] = set()
     for number, (name, question) in enumerate(_QUESTIONS.items()):
         if number:
             say()
         answer = document["answers"][name]
         say_wrapped(question, bold=True)
         say_wrapped(answer["sentence"])
-        for item in answer["items"][:_MOST]:
-            if item["text"] not in answer["sentence"]:
-                say_wrapped(f"- {item['text']}", "  ")
-        more = len(answer["items"]) + answer["left_out"] - _MOST
+        texts = [item["text"] for item in answer["items"]]
+        new = [text for text in texts if text not in answer["sentence"] and text not in told]
+        told.update(texts)
+        for text in new[:_MOST]:
+            say_wrapped(f"- {text}", "  ")
+        more = len(new) + answer["left_out"] - _MOST
         if more > 0:
             say_wrapped(f"and {more:,} more on the page: promptctl dashboard -o page.html", "  ", dim=True)
     for note in document["notes"]:

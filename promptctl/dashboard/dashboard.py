@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from shlex import join
 from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.budgets import budget_statuses
@@ -115,7 +116,7 @@ def dashboard(context: Context, request: DashboardRequest) -> Dashboard:
             "workspace": context.root.name,
             "filter": _as_given(wanted),
             "has_content": request.with_content,
-            "next": None if cells.first_at else _next(context),
+            "next": None if cells.first_at else _next(context, wanted),
             "answers": {
                 "recent": {"since": moment_text(windows.recent), "until": moment_text(windows.end)},
                 "earlier": {"since": moment_text(windows.earlier), "until": moment_text(windows.recent)},
@@ -338,15 +339,20 @@ def _as_given(wanted: Filter) -> dict[str, Any]:
     return {"prompts": prompts, **{name: getattr(wanted, name) for name in _FILTERS}}
 
 
-def _next(context: Context) -> dict[str, Any]:
+def _next(context: Context, wanted: Filter) -> dict[str, Any]:
     """Return what to do where there is no call to show."""
     ids = context.prompt_ids()
-    if not context.log.is_new and context.log.totals((Filter()), ()):
-        sentence = "No call is like this: evaluations are left out unless --source all is given."
-        return {
-            "sentence": sentence,
-            "commands": ["promptctl dashboard -o page.html --source all", "promptctl log list"],
-        }
+    if not context.log.is_new and context.log.totals(Filter(), (), costs_only=True):
+        if wanted.source == "app" and context.log.totals(replace(wanted, source=None), (), costs_only=True):
+            given = {"prompt": wanted.prompt, **{name: getattr(wanted, name) for name in _FILTERS}, "source": "all"}
+            options = [(name, value) for name, value in given.items() if value is not None]
+            options += [("prompt", each) for each in wanted.prompts]
+            words = [word for name, value in options for word in (f"--{name}", str(value))]
+            return {
+                "sentence": "Only evaluations made calls like these, and theirs are left out.",
+                "commands": [f"promptctl dashboard {join(words)}"],
+            }
+        return {"sentence": "No call is like this.", "commands": ["promptctl dashboard", "promptctl log list"]}
     if not ids:
         return {"sentence": "There is no prompt yet.", "commands": ["promptctl new support/triage"]}
     return {"sentence": f"No call yet of {count(len(ids), 'prompt')}.", "commands": [f"promptctl run {ids[0]}"]}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from promptctl.cli.dashboard import _say
 from promptctl.context import Context
 from promptctl.log.records import Entry
 from promptctl.log.stamps import utc_now
@@ -40,6 +42,45 @@ def test_the_three_questions_are_answered_on_the_terminal(cli: Cli) -> None:
     assert "What changed?" in lines
     assert lines[lines.index("What does it cost?") + 1].startswith("$6.00 so far for 3 calls")
     assert "charged twice" not in ran.out + ran.err
+
+
+def test_a_finding_is_told_once_and_leaves_room_for_what_changed(capsys: pytest.CaptureFixture[str]) -> None:
+    def answer(sentence: str, texts: list[str]) -> dict[str, Any]:
+        return {"sentence": sentence, "items": [{"text": text} for text in texts], "left_out": 0}
+
+    findings = [f"finding {number}" for number in range(6)]
+    answers = {
+        "wrong": answer(f"{findings[0]}; 5 more", findings),
+        "changed": answer("1 label move.", [*findings, "the move"]),
+        "cost": answer("Nothing.", []),
+    }
+    _say({"next": None, "answers": answers, "notes": []})
+    said = capsys.readouterr().out
+    assert [said.count(text) for text in findings] == [1] * 6
+    assert said.index("What changed?") < said.index("- the move")
+    assert "more on the page" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words", "commands"),
+    [
+        (["--model", "nope*"], "No call is like this.", ["promptctl dashboard", "promptctl log list"]),
+        (["--until", "2020-01-01"], "No call is like this.", ["promptctl dashboard", "promptctl log list"]),
+        (
+            ["--model", "e/*", "--since", "2020-01-01T00:00Z"],
+            "Only evaluations made calls like these, and theirs are left out.",
+            ["promptctl dashboard --model 'e/*' --source all --since 2020-01-01T00:00:00.000Z"],
+        ),
+    ],
+)
+def test_where_no_call_is_like_it_the_next_command_finds_some(
+    desk: Path, cli: Cli, arguments: list[str], words: str, commands: list[str]
+) -> None:
+    log = Context(desk, {}, lambda _: None).log
+    log.append([Entry(make(started_at=utc_now(), model="e/x", source="eval"), "full")])
+    log.close()
+    found = cli("dashboard", "--json", *arguments).json["next"]
+    assert (found["sentence"], found["commands"]) == (words, commands)
 
 
 @pytest.mark.usefixtures("desk")
