@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from shlex import join
 from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.budgets import budget_statuses
@@ -15,7 +14,7 @@ from promptctl.dashboard.facts import LIMITS, USER_LIMITS, FactTable, Names, col
 from promptctl.dashboard.marks import Mark, marks
 from promptctl.dashboard.shifts import Windows, shifts, steps_by_prompt, windows_over
 from promptctl.dashboard.time_axis import SECONDS, TimeAxis, moment_text, seconds_of, step_for
-from promptctl.errors import PromptctlError
+from promptctl.errors import PromptctlError, quote
 from promptctl.evaluations.trend import Trend, newest_of_versions, trend_row
 from promptctl.experiments.drawing import experiments_now
 from promptctl.experiments.ending import report_of
@@ -347,10 +346,10 @@ def _next(context: Context, wanted: Filter) -> dict[str, Any]:
             given = {"prompt": wanted.prompt, **{name: getattr(wanted, name) for name in _FILTERS}, "source": "all"}
             options = [(name, value) for name, value in given.items() if value is not None]
             options += [("prompt", each) for each in wanted.prompts]
-            words = [word for name, value in options for word in (f"--{name}", str(value))]
+            words = [f"--{name} {quote(str(value))}" for name, value in options]
             return {
                 "sentence": "Only evaluations made calls like these, and theirs are left out.",
-                "commands": [f"promptctl dashboard {join(words)}"],
+                "commands": [f"promptctl dashboard {' '.join(words)}"],
             }
         return {"sentence": "No call is like this.", "commands": ["promptctl dashboard", "promptctl log list"]}
     if not ids:
