@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,21 @@ _PROTOCOL = "http/protobuf"
 _HEADER = re.compile(
     r"[\x21\x23-\x27\x2a\x2b\x2d\x2e\x30-\x39\x41-\x5a\x5e-\x7a\x7c\x7e]+[ \t]*=([ -!#-+\--:<-\[\]-~]*)"
 )
+
+_SAMPLERS = (
+    "always_on", "always_off", "parentbased_always_on", "parentbased_always_off", "traceidratio",
+    "parentbased_traceidratio",
+)  # fmt: skip
+_NUMBERS = (
+    *(f"{_OTLP}{signal}TIMEOUT" for signal in _SIGNALS),
+    *("OTEL_METRIC_EXPORT_INTERVAL", "OTEL_METRIC_EXPORT_TIMEOUT"),
+)
+_WHOLE_NUMBERS = tuple(
+    f"OTEL_{kind}_{name}"
+    for kind in ("BSP", "BLRP")
+    for name in ("SCHEDULE_DELAY", "MAX_QUEUE_SIZE", "MAX_EXPORT_BATCH_SIZE", "EXPORT_TIMEOUT")
+)
+_PARENT = re.compile("(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +109,8 @@ def _fault(environ: Mapping[str, str]) -> str | None:
             return f"{_OTLP}{signal}PROTOCOL is `{printable(protocol)}`, and only {_PROTOCOL} is spoken (port 4318)"
         if (endpoint := environ.get(f"{_OTLP}{signal}ENDPOINT", "").strip()) and not _is_address(endpoint):
             return f"{_OTLP}{signal}ENDPOINT is no address such as http://127.0.0.1:4318"
+        if environ.get(f"{_OTLP}{signal}COMPRESSION", "").strip().lower() not in ("", "none", "gzip", "deflate"):
+            return f"{_OTLP}{signal}COMPRESSION is none, gzip or deflate"
         headers = environ.get(f"{_OTLP}{signal}HEADERS", "")
         if not all(map(_is_header, filter(None, map(str.strip, headers.split(","))))):
             return f"{_OTLP}{signal}HEADERS is not written as name=value,name=value, each value percent-encoded"
@@ -100,7 +118,29 @@ def _fault(environ: Mapping[str, str]) -> str | None:
         name = f"OTEL_{signal}EXPORTER"
         if (exporter := environ.get(name, "").strip()) not in ("", "otlp", "none"):
             return f"{name} is `otlp` or `none`, not `{printable(exporter)}`"
+    return _fault_of_spans(environ)
+
+
+def _fault_of_spans(environ: Mapping[str, str]) -> str | None:
+    """Return what is wrong with a variable that says which spans are sent, how often, and below which span."""
+    sampler = environ.get("OTEL_TRACES_SAMPLER", "").lower()
+    if sampler and sampler not in _SAMPLERS:
+        return f"OTEL_TRACES_SAMPLER is one of {', '.join(_SAMPLERS)}, not `{printable(sampler)}`"
+    if sampler.endswith("traceidratio") and not 0 <= _number(environ.get("OTEL_TRACES_SAMPLER_ARG", "")) <= 1:
+        return f"OTEL_TRACES_SAMPLER_ARG is the share for {sampler}, from 0 to 1"
+    for name in (*_NUMBERS, *_WHOLE_NUMBERS):
+        if (number := environ.get(name)) and not _number(number, whole=name in _WHOLE_NUMBERS) > 0:
+            return f"{name} is no {'whole ' * (name in _WHOLE_NUMBERS)}number above 0"
+    if (parent := environ.get("TRACEPARENT", "").strip()) and not _PARENT.fullmatch(parent):
+        return "TRACEPARENT names no span: it is written as 00-<32 hex digits>-<16 hex digits>-01"
     return None
+
+
+def _number(text: str, *, whole: bool = False) -> float:
+    try:
+        return int(text) if whole else float(text)
+    except ValueError:
+        return math.nan
 
 
 def _is_address(endpoint: str) -> bool:

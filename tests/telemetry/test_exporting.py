@@ -191,6 +191,12 @@ def test_a_service_is_told_by_its_next_call(root: Path, collector: Collector) ->
         ({"OTEL_EXPORTER_OTLP_HEADERS": f"a={KEY}%0d%0ab"}, "OTEL_EXPORTER_OTLP_HEADERS is not written as name=value"),
         ({"OTEL_EXPORTER_OTLP_LOGS_HEADERS": f'a="{KEY}"'}, "OTEL_EXPORTER_OTLP_LOGS_HEADERS is not written"),
         ({"OTEL_TRACES_EXPORTER": "console"}, "OTEL_TRACES_EXPORTER is `otlp` or `none`, not `console`"),
+        ({"OTEL_TRACES_SAMPLER": "nope"}, "OTEL_TRACES_SAMPLER is one of always_on, "),
+        ({"OTEL_TRACES_SAMPLER": "traceidratio"}, "OTEL_TRACES_SAMPLER_ARG is the share for traceidratio"),
+        ({"OTEL_EXPORTER_OTLP_TIMEOUT": "abc"}, "OTEL_EXPORTER_OTLP_TIMEOUT is no number"),
+        ({"OTEL_BSP_MAX_QUEUE_SIZE": "0"}, "OTEL_BSP_MAX_QUEUE_SIZE is no whole number above 0"),
+        ({"OTEL_EXPORTER_OTLP_COMPRESSION": "zip"}, "OTEL_EXPORTER_OTLP_COMPRESSION is none, gzip or deflate"),
+        ({"TRACEPARENT": "zz"}, "TRACEPARENT names no span"),
     ],
 )
 def test_a_variable_that_is_wrong_ends_in_a_warning_and_fails_nothing(
