@@ -24,9 +24,9 @@ CASES, AT_ONCE = 60, 6
 class Process:
     """A running `promptctl`, in the lab's folder."""
 
-    def __init__(self, root: Path, *arguments: str) -> None:
+    def __init__(self, root: Path, *command: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "promptctl", *arguments],
+            command,
             cwd=root, env=environ_of(root), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True,
         )  # fmt: skip
@@ -40,11 +40,19 @@ class Process:
 
 
 Eval = Callable[..., Process]
+Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def start(lab: Lab) -> Eval:
-    return lambda *arguments: Process(lab.root, "eval", *arguments)
+    """Start a process that can be sent signals."""
+    return lambda *arguments: Process(lab.root, sys.executable, "-m", "promptctl", "eval", *arguments)
+
+
+@pytest.fixture
+def run(lab: Lab, warm_command: Path) -> Run:
+    """Run a process to its end: one that starts warm, which no signal reaches."""
+    return lambda *arguments: Process(lab.root, str(warm_command), "eval", *arguments).ended()
 
 
 def wait_for(happened: Callable[[], bool]) -> None:
@@ -62,7 +70,7 @@ def comparable(file: Path) -> Any:
 
 
 class TestKilled:
-    def test_it_is_resumed_to_the_report_that_it_would_have_made(self, lab: Lab, start: Eval) -> None:
+    def test_it_is_resumed_to_the_report_that_it_would_have_made(self, lab: Lab, start: Eval, run: Run) -> None:
         lab.many(CASES)
         lab.server.default = slowly(0.02, answering({"c7": "wrong", "c50": "wrong"}))
         options = ("-j", str(AT_ONCE), "--replies", "ask", "--repeat", "2")
@@ -72,33 +80,33 @@ class TestKilled:
         killed.ended()
         assert len(lab.asked) < 2 * CASES
 
-        code, _, err = start("resume", "-j", str(AT_ONCE), "-o", "resumed.json").ended()
+        code, _, err = run("resume", "-j", str(AT_ONCE), "-o", "resumed.json")
         assert code == 1, err
         assert len(lab.asked) <= 2 * CASES + AT_ONCE
         report = json.loads((lab.root / "resumed.json").read_text())["evaluations"]
         scored = Counter((each["case"], each["repeat"]) for each in report[0]["results"])
         assert scored == Counter({(f"c{number}", repeat): 1 for number in range(CASES) for repeat in (1, 2)})
 
-        assert start("triage", *options, "-o", "whole.json").ended()[0] == 1
+        assert run("triage", *options, "-o", "whole.json")[0] == 1
         assert comparable(lab.root / "resumed.json") == comparable(lab.root / "whole.json")
 
-    def test_every_evaluation_of_the_command_is_resumed_begun_or_not(self, lab: Lab, start: Eval) -> None:
+    def test_every_evaluation_of_the_command_is_resumed_begun_or_not(self, lab: Lab, start: Eval, run: Run) -> None:
         lab.many(30)
         lab.server.default = slowly(0.02)
         killed = start("triage", "-m", "local/a", "-m", "local/b", "-j", "2")
         wait_for(lambda: len(lab.asked) >= 10)
         killed.send(signal.SIGKILL)
         killed.ended()
-        code, out, err = start("resume", "-j", "8", "--json").ended()
+        code, out, err = run("resume", "-j", "8", "--json")
         assert code == 0, err
         found = json.loads(out)
         assert [(each["model"], each["passed"]) for each in found] == [("local/a", 30), ("local/b", 30)]
-        code, _, err = start("resume").ended()
+        code, _, err = run("resume")
         assert (code, "no evaluation is left unfinished" in err) == (2, True)
 
 
 class TestInterrupted:
-    def test_once_finishes_what_is_under_way_and_saves_it(self, lab: Lab, start: Eval) -> None:
+    def test_once_finishes_what_is_under_way_and_saves_it(self, lab: Lab, start: Eval, run: Run) -> None:
         lab.many(CASES)
         lab.server.default = slowly(0.05)
         running = start("triage", "-j", str(AT_ONCE), "--json")
@@ -111,10 +119,10 @@ class TestInterrupted:
         (found,) = json.loads(out)
         assert (found["stopped"], found["verdict"]) == ("interrupted", "incomplete")
         assert found["passed"] == asked, "what was under way was finished, graded and saved"
-        assert start("resume").ended()[0] == 0
+        assert run("resume")[0] == 0
         assert len(lab.asked) == CASES
 
-    def test_twice_stops_at_once_and_keeps_what_was_done(self, lab: Lab, start: Eval) -> None:
+    def test_twice_stops_at_once_and_keeps_what_was_done(self, lab: Lab, start: Eval, run: Run) -> None:
         lab.many(20)
         lab.server.default = answering({f"c{number}": hang() for number in range(10, 20)})
         running = start("triage", "-j", "4")
@@ -131,19 +139,19 @@ class TestInterrupted:
         assert f"go on with: promptctl eval resume {row.id[-8:]}\n" in err
         lab.server.default = answering({})
         lab.server.requests.clear()
-        assert start("resume").ended()[0] == 0
+        assert run("resume")[0] == 0
         assert sorted(lab.asked) == [f"c{number}" for number in range(10, 20)]
 
-    def test_a_second_process_does_not_take_up_what_is_running(self, lab: Lab, start: Eval) -> None:
+    def test_a_second_process_does_not_take_up_what_is_running(self, lab: Lab, start: Eval, run: Run) -> None:
         lab.many(600)
         lab.server.default = slowly(0.1)
         running = start("triage", "-j", "2")
         wait_for(lambda: len(lab.asked) >= 4)
-        code, _, err = start("resume").ended()
+        code, _, err = run("resume")
         assert (code, "is being run by another process" in err) == (2, True)
         with lab.open() as workspace:
             (row,) = workspace.context.log.evaluations()
-        code, _, err = start("resume", row.id).ended()
+        code, _, err = run("resume", row.id)
         assert (code, "another process is running this evaluation" in err) == (2, True)
         running.send(signal.SIGINT)
         assert running.ended()[0] == 5
@@ -151,17 +159,17 @@ class TestInterrupted:
 
 
 class TestErrors:
-    def test_they_are_asked_again_by_id_or_of_the_last_command(self, lab: Lab, start: Eval) -> None:
+    def test_they_are_asked_again_by_id_or_of_the_last_command(self, lab: Lab, start: Eval, run: Run) -> None:
         lab.many(6)
         lab.server.default = answering({"c1": failure(400), "c4": failure(400)})
-        code, out, err = start("triage", "--json").ended()
+        code, out, err = run("triage", "--json")
         (found,) = json.loads(out)
         assert (code, found["errors"]) == (5, 2)
-        code, _, err = start("resume").ended()
+        code, _, err = run("resume")
         assert (code, f"promptctl eval resume {found['evaluation'][-8:]} --retry-errors" in err) == (2, True)
         lab.server.requests.clear()
         lab.server.default = answering({"c4": failure(400)})
-        assert start("resume", found["evaluation"][-8:], "--retry-errors").ended()[0] == 5
+        assert run("resume", found["evaluation"][-8:], "--retry-errors")[0] == 5
         assert sorted(lab.asked) == ["c1", "c4"]
         lab.server.default = reply("c4")
-        assert start("resume", "--retry-errors").ended()[0] == 0
+        assert run("resume", "--retry-errors")[0] == 0

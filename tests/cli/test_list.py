@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -129,8 +128,8 @@ def test_an_empty_workspace_says_how_to_begin(cli: Cli, tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 @pytest.mark.usefixtures("inside")
 @pytest.mark.parametrize("arguments", [["list"], ["label", "verify"], ["show", "chat"]])
-def test_a_full_disk_under_the_output_is_no_bug(arguments: list[str]) -> None:
+def test_a_full_disk_under_the_output_is_no_bug(arguments: list[str], warm_command: Path) -> None:
     with open("/dev/full", "w") as full:
-        done = subprocess.run([sys.executable, "-m", "promptctl", *arguments], stdout=full, stderr=subprocess.PIPE)
+        done = subprocess.run([str(warm_command), *arguments], stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 3
     assert done.stderr.decode() == "error: the output cannot be written: No space left on device\n"

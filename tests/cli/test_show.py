@@ -5,7 +5,6 @@ import pty
 import re
 import select
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -155,30 +154,30 @@ def test_a_name_of_several_things_is_refused(cli: Cli, inside: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_a_terminal_gets_colour_and_no_line_is_too_long(inside: Path, width: int) -> None:
+def test_a_terminal_gets_colour_and_no_line_is_too_long(inside: Path, warm_command: Path, width: int) -> None:
     long = "A description that goes on and on, as people write them when they want to be exact. " * 2
     write(inside, PATH, TRIAGE.replace("Raw ticket text", long.replace(",", "")))
-    text = on_terminal(["show", "support/triage"], width)
+    text = on_terminal(warm_command, ["show", "support/triage"], width)
     assert "\x1b[36m{{ ticket }}\x1b[0m" in text
     assert '\x1b[35m{% include "./tone.j2" %}\x1b[0m' in text
     lines = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
     assert max(map(len, lines)) <= width
 
 
-def test_a_control_character_of_a_commit_does_not_reach_the_terminal(inside: Path) -> None:
+def test_a_control_character_of_a_commit_does_not_reach_the_terminal(inside: Path, warm_command: Path) -> None:
     write(inside, PATH, TRIAGE)
     commit(inside, "Evil \x1b[2J subject")
-    text = on_terminal(["show", "support/triage"], 100)
+    text = on_terminal(warm_command, ["show", "support/triage"], 100)
     assert "\x1b[2J" not in text
     assert r"Evil \x1b[2J subject" in text
 
 
-def on_terminal(arguments: list[str], width: int) -> str:
+def on_terminal(program: Path, arguments: list[str], width: int) -> str:
     """What the command writes to a terminal that is so many columns wide."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(width), "TERM": "xterm-256color"}
     environment.pop("NO_COLOR", None)
-    process = subprocess.Popen([sys.executable, "-m", "promptctl", *arguments], stdout=theirs, env=environment)
+    process = subprocess.Popen([str(program), *arguments], stdout=theirs, env=environment)
     os.close(theirs)
     written = b""
     try:

@@ -23,11 +23,12 @@ def shell(command: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", line], capture_output=True, text=True, env={**os.environ, **environ})
 
 
-def on_terminal(*arguments: str) -> str:
+def on_terminal(program: Path, *arguments: str) -> str:
     """What a terminal is sent."""
     ours, theirs = pty.openpty()
     environ = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
-    program = subprocess.Popen([*PROGRAM, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=environ)
+    command = [str(program), *arguments]
+    running = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environ)
     os.close(theirs)
     sent = b""
     while True:
@@ -36,7 +37,7 @@ def on_terminal(*arguments: str) -> str:
         except OSError:  # the program has ended
             break
     os.close(ours)
-    program.wait()
+    running.wait()
     return sent.decode()
 
 
@@ -87,10 +88,10 @@ def test_an_argument_that_is_not_text_is_a_usage_error() -> None:
 
 
 @pytest.mark.parametrize("command", ["list", "show triage", "render triage -i ticket=x", "run triage -i ticket=x"])
-def test_text_from_files_and_models_commands_no_terminal(workspace: Path, command: str) -> None:
+def test_text_from_files_and_models_commands_no_terminal(workspace: Path, warm_command: Path, command: str) -> None:
     hostile = TRIAGE.replace("Support triage", f'"{HOSTILE}"').replace("{{ ticket }}", "{{ ticket }} {{ 'HOSTILE' }}")
     literal = "\x1b]0;title\x07\x1b[2J\x1b[8mhidden\x9b2J\u202edne".encode("unicode_escape").decode()
     write(workspace, "prompts/triage.prompt.yaml", hostile.replace("HOSTILE", literal))
-    sent = on_terminal(*command.split())
+    sent = on_terminal(warm_command, *command.split())
     assert "hidden" in sent
     assert [bad for bad in ("\x1b]", "\x1b[2J", "\x1b[8m", "\x07", "\x9b", "\u202e") if bad in sent] == []
