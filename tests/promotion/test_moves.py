@@ -321,37 +321,39 @@ def test_two_processes_at_once_one_wins_every_round(ada: Desk, ben: Desk, tmp_pa
         "from promptctl.errors import LabelRefused\n"
         "from tests.repositories import Repo\n"
         "from tests.desks import Desk\n"
-        "sys.stdin.readline()\n"
-        "try:\n"
-        "    Desk(Repo(Path(sys.argv[1]))).set(sys.argv[2], reason=sys.argv[3])\n"
-        "except LabelRefused:\n"
-        "    sys.exit(3)\n"
+        "for line in sys.stdin:\n"
+        "    version, _, reason = line.strip().partition(' ')\n"
+        "    try:\n"
+        "        Desk(Repo(Path(sys.argv[1]))).set(version, reason=reason)\n"
+        "        print('moved', flush=True)\n"
+        "    except LabelRefused:\n"
+        "        print('refused', flush=True)\n"
     )
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     ada.set("v4")
+    runs = [
+        subprocess.Popen(
+            [sys.executable, str(script), str(desk.repo.path)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+        )
+        for desk in (ada, ben)
+    ]  # fmt: skip
     for number in range(3):
-        runs = [
-            subprocess.Popen(
-                [sys.executable, str(script), str(desk.repo.path), version, f"round {number}"],
-                stdin=subprocess.PIPE,
-                env=environment,
-            )
-            for desk, version in ((ada, f"v{1 + number % 2}"), (ben, "v3"))
-        ]
-        for run in runs:
+        for run, version in zip(runs, (f"v{1 + number % 2}", "v3"), strict=True):
             assert run.stdin is not None
-            run.stdin.write(b"\n")
+            run.stdin.write(f"{version} round {number}\n")
             run.stdin.flush()
-        for run in runs:
-            run.communicate()
-        statuses = [run.returncode for run in runs]
-        assert set(statuses) <= {0, 3}
-        assert 0 in statuses
+        answers = [run.stdout.readline().strip() for run in runs if run.stdout is not None]
+        assert set(answers) <= {"moved", "refused"}
+        assert "moved" in answers
         ada.labels.fetch()
         ben.labels.fetch()
         assert ada.tags() == ben.tags()
         assert ada.live() == ben.live()
+    for run in runs:
+        run.communicate()
+    assert [run.returncode for run in runs] == [0, 0]
     assert ada.labels.verify().problems == []
 
 
