@@ -32,10 +32,16 @@ SETTINGS = ("GIT_", "XDG_", "LITELLM", "OTEL_", "PROMPTCTL_", "TRACE")
 SECRET_NAMES = ("_API_KEY", "_TOKEN", "_SECRET", "_BASE_URL", "_API_BASE")
 
 
+def pytest_collection() -> None:
+    """Keep the garbage collector out: next to nothing goes while tests are collected."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Let the garbage collector pass over what was collected: thousands of tests, which stay to the end."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
