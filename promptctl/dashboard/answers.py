@@ -41,7 +41,7 @@ _BUDGET_WORDS: Mapping[str, tuple[Level, str]] = {
 _DEAREST = 5
 _TEST = (
     "Failed calls, invalid outputs, and replies that are slower or dearer than the middle one of both times are "
-    "compared by Fisher's exact test; where they come in bursts, so many count as fewer."
+    "compared by Fisher's exact test; where they come in bursts while a version stays, so many count as fewer."
 )
 
 
@@ -109,9 +109,10 @@ def rules(evidence: Gathered) -> list[str]:
     return [
         f"Calls from {recent} to {end} are compared with those from {earlier} on, prompt by prompt.",
         f"A prompt is compared if it had at least {LEAST_CALLS} calls in both; the others are named, not judged.",
-        "A prompt whose label moved in that time is also compared from that step of time on with all before it.",
+        "Where its label moved within these times, the version that it names is also compared with the one before.",
         _TEST,
         f"All {comparisons} share {percent(ALPHA)}: if nothing changed, at most one page in a hundred says it did.",
+        "Half of that is for comparisons of versions, if there are any.",
         "And it must matter: {} of calls, {} of the middle latency, {} of the cost of a reply.".format(*least),
         "Replies from a cache or a recording count neither as latency nor as cost.",
     ]
@@ -170,8 +171,9 @@ def _wrong(evidence: Gathered) -> Iterator[AnswerItem]:
         replies = count_of(sum(evidence.unpriced.values()), "reply")
         text = f"No price is known of {replies} of {name_some(sorted(evidence.unpriced))}: true costs are higher."
         yield AnswerItem(level="warning", kind="unpriced", text=text, command="promptctl cost --by model")
-    if evidence.shifts.thin and len(evidence.shifts.thin) < len(evidence.after):
-        text = f"Too few calls to compare: {name_some(evidence.shifts.thin)}."
+    thin = (*evidence.shifts.thin, *evidence.shifts.too_new)
+    if thin and len(evidence.shifts.thin) < len(evidence.after):
+        text = f"Too few calls to compare: {name_some(thin)}."
         yield AnswerItem(level="note", kind="thin", text=text)
 
 
@@ -268,29 +270,41 @@ def count_of(number: int, noun: str) -> str:
 
 
 def _item(shift: Shift, evidence: Gathered) -> AnswerItem:
-    step = "" if shift.at is None else _step_words(shift.at, evidence.windows)
-    when = evidence.windows.words if shift.since is None else _since_words(shift.since, evidence.windows)
+    move, step = shift.move, "" if shift.at is None else _step_words(shift.at, evidence.windows)
+    when, other = evidence.windows.words, "otherwise" if step else "before"
+    if move is not None:
+        when, other = f"with {move.version}", f"with {move.other}"
     if shift.measure in ("failures", "invalid"):
         what = "failed" if shift.measure == "failures" else "had an invalid output"
-        told = f"{percent(shift.after, 1)} of {count_of(shift.calls_after, 'call')} {what} "
-        told += f"{step or when}, {percent(shift.before, 1)} {'otherwise' if step else 'before'}"
+        told = f"{percent(shift.after, 1)} of {count_of(shift.calls_after, 'call')} {what} {step or when}, "
+        told += f"{percent(shift.before, 1)} of {shift.calls_before:,} {other}"
     elif shift.measure == "latency":
         way = "slower" if shift.is_worse else "faster"
-        told = f"{way}: the middle reply took {_ms(shift.after)} {when}, {_ms(shift.before)} before"
+        told = f"{way}: the middle reply took {_ms(shift.after)} {when}, {_ms(shift.before)} {other}"
     else:
         way = "dearer" if shift.is_worse else "cheaper"
-        told = f"{way}: a reply cost {money(shift.after)} {when}, {money(shift.before)} before"
-    cause, command = _cause(shift, evidence), f"promptctl log list --prompt {quote(shift.prompt)}"
+        told = f"{way}: a reply cost {money(shift.after)} {when}, {money(shift.before)} {other}"
+    at = shift.at if move is None else move.at
     return AnswerItem(
         level="note" if not shift.is_worse else "alarm" if shift.measure == "failures" else "warning",
         kind="burst" if shift.at is not None else shift.measure,
-        text=f"{shift.prompt}: {told}." + (f" Changed in that time: {cause}." if cause else ""),
+        text=f"{shift.prompt}: {told}.{_cause(shift, evidence)}",
         prompt=shift.prompt,
-        at=None if (at := shift.at or shift.since) is None else moment_text(at),
+        at=None if at is None else moment_text(at),
         before=shift.before,
         after=shift.after,
-        command=_errors(shift.prompt) if shift.measure == "failures" else command,
+        command=_command(shift),
     )
+
+
+def _command(shift: Shift) -> str:
+    """Return what shows more: of a version that does worse, how it differs, or how to have the one before again."""
+    prompt, move = shift.prompt, shift.move
+    if move is None:
+        return _errors(prompt) if shift.measure == "failures" else f"promptctl log list --prompt {quote(prompt)}"
+    if shift.is_worse and move.is_live and shift.measure in ("failures", "invalid"):
+        return f"promptctl label rollback {quote(f'{prompt}@{move.label}')} --to {quote(move.other)}"
+    return f"promptctl diff {quote(f'{prompt}@{move.other}')} {quote(f'@{move.version}')}"
 
 
 def _step_words(at: float, windows: Windows) -> str:
@@ -299,17 +313,17 @@ def _step_words(at: float, windows: Windows) -> str:
     return f"on {text[:10]}" if windows.is_even else f"from {text[:16].replace('T', ' ')} UTC on"
 
 
-def _since_words(at: float, windows: Windows) -> str:
-    text = moment_text(at)
-    return f"since {text[:10]}" if windows.is_even else f"since {text[:16].replace('T', ' ')} UTC"
-
-
 def _cause(shift: Shift, evidence: Gathered) -> str:
-    """Return the moves and versions of a prompt that fell into the time of late: any of them may be the cause."""
-    recent = moment_text(shift.since or evidence.windows.recent)
+    """Return the move that a shift is of, or all moves and versions of late, any of which may be the cause."""
+    if (move := shift.move) is not None:
+        day = moment_text(move.at)[:10]
+        words = f"names {move.version} since {day}" if move.is_live else f"named {move.version} from {day} on"
+        return f" {move.label} {words}."
+    recent = moment_text(evidence.windows.recent)
     own = [mark for mark in evidence.marks if mark.prompt == shift.prompt and mark.at >= recent]
     moves = [mark for mark in own if mark.kind == "label"] or own
-    return name_some([f"{mark.text} on {mark.at[:10]}" for mark in moves])
+    said = name_some([f"{mark.text} on {mark.at[:10]}" for mark in moves])
+    return f" Changed in that time: {said}." if said else ""
 
 
 def _errors(prompt: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from promptctl.catalogue.budgets import budget_statuses
 from promptctl.dashboard.answers import Gathered, is_anything_wrong, rules, what_changed, what_does_it_cost
 from promptctl.dashboard.facts import LIMITS, USER_LIMITS, FactTable, Names, columns, fact_tables
-from promptctl.dashboard.marks import Mark, marks
-from promptctl.dashboard.shifts import Windows, shifts, steps_by_prompt, windows_over
+from promptctl.dashboard.marks import marks
+from promptctl.dashboard.shifts import shifts, steps_by_prompt, windows_over
 from promptctl.dashboard.time_axis import SECONDS, TimeAxis, moment_text, seconds_of, step_for
 from promptctl.errors import PromptctlError, quote
 from promptctl.evaluations.trend import Trend, newest_of_versions, trend_row
@@ -99,7 +99,7 @@ def dashboard(context: Context, request: DashboardRequest) -> Dashboard:
         windows=windows,
         before=before,
         after=after,
-        shifts=shifts(before, after, _moves(found.marks, windows)),
+        shifts=shifts(windows, before, after, found.named),
         marks=found.marks,
         budgets=budgets,
         experiments=reports,
@@ -321,16 +321,6 @@ def _cut(value: Any) -> str | None:
         return None
     text = as_text(value)
     return text if len(text) <= _LONGEST_EXAMPLE else text[:_LONGEST_EXAMPLE] + "…"
-
-
-def _moves(marks: Iterable[Mark], windows: Windows) -> dict[str, list[float]]:
-    """Return the moments at which labels of each prompt moved while calls are compared."""
-    found: dict[str, list[float]] = {}
-    for mark in marks:
-        at = seconds_of(mark.at)
-        if mark.kind == "label" and mark.prompt is not None and windows.earlier < at < windows.end:
-            found.setdefault(mark.prompt, []).append(at)
-    return found
 
 
 def _as_given(wanted: Filter) -> dict[str, Any]:

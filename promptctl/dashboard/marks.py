@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.dashboard.time_axis import moment_text, seconds_of
@@ -43,11 +43,16 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """All marks, oldest first, and notes on those that cannot be known here."""
+    """All marks, oldest first, and notes on those that cannot be known here.
+
+    `named` has what each label of each prompt named from when on, oldest first, also before the marks; None once it was
+    removed.
+    """
 
     marks: tuple[Mark, ...] = ()
     left_out: int = 0
     notes: tuple[str, ...] = ()
+    named: Mapping[tuple[str, str], Sequence[tuple[float, str | None]]] = field(default_factory=dict)
 
 
 def marks(context: Context, prompts: Collection[str], wanted: Filter, since: str, until: str) -> Marks:
@@ -57,9 +62,13 @@ def marks(context: Context, prompts: Collection[str], wanted: Filter, since: str
     """
     notes: list[str] = []
     found: list[Mark] = []
+    named: dict[tuple[str, str], list[tuple[float, str | None]]] = {}
     try:
         found += _versions(context, prompts, notes)
-        found += _label_moves(context, prompts, wanted)
+        for prompt, event in _label_moves(context, prompts, wanted):
+            found.append(_mark(prompt, event))
+            version = None if event.action == "remove" else event.version
+            named.setdefault((prompt, event.label), []).append((event.date.timestamp(), version))
     except GitError as error:
         notes.append(f"label moves and versions are not marked: {error.message}")
     found += _budget_events(context)
@@ -69,7 +78,7 @@ def marks(context: Context, prompts: Collection[str], wanted: Filter, since: str
         (mark for mark in alike if since <= mark.at < until),
         key=lambda mark: (mark.at, mark.kind != "version", mark.text),
     )
-    return Marks(tuple(inside[-_MOST:]), max(0, len(inside) - _MOST), tuple(notes))
+    return Marks(tuple(inside[-_MOST:]), max(0, len(inside) - _MOST), tuple(notes), named)
 
 
 def _versions(context: Context, prompts: Collection[str], notes: list[str]) -> Iterator[Mark]:
@@ -97,26 +106,28 @@ def _versions(context: Context, prompts: Collection[str], notes: list[str]) -> I
                     )
 
 
-def _label_moves(context: Context, prompts: Collection[str], wanted: Filter) -> Iterator[Mark]:
+def _label_moves(context: Context, prompts: Collection[str], wanted: Filter) -> list[tuple[str, LabelEvent]]:
+    """Return the moves of all labels, oldest first, each with today's id of its prompt."""
     moment = context.now()
     tags = moment.label_tags
     refs = [ref for chain in tags.chains.values() for ref in chain.values()]
-    for event in read_events(moment.git, refs, moment.label_trust):
-        if not isinstance(event, LabelEvent) or (prompt := wanted.current_id(event.prompt)) not in prompts:
-            continue
-        if other_workspace(moment.git, event) is not None:
-            continue
-        text = f"{event.label} removed" if event.action == "remove" else f"{event.label} → {event.version}"
-        yield Mark(
-            at=event.date.isoformat(),
-            kind="label",
-            text=f"{text} ({event.action})" if event.action == "rollback" else text,
-            prompt=prompt,
-            label=event.label,
-            version=event.version,
-            by=_name(event.actor),
-            reason=event.reason or None,
-        )
+    events = (each for each in read_events(moment.git, refs, moment.label_trust) if isinstance(each, LabelEvent))
+    ours = ((wanted.current_id(each.prompt), each) for each in events if other_workspace(moment.git, each) is None)
+    return sorted(((id_, each) for id_, each in ours if id_ in prompts), key=lambda move: (move[1].date, move[1].n))
+
+
+def _mark(prompt: str, event: LabelEvent) -> Mark:
+    text = f"{event.label} removed" if event.action == "remove" else f"{event.label} → {event.version}"
+    return Mark(
+        at=event.date.isoformat(),
+        kind="label",
+        text=f"{text} ({event.action})" if event.action == "rollback" else text,
+        prompt=prompt,
+        label=event.label,
+        version=event.version,
+        by=_name(event.actor),
+        reason=event.reason or None,
+    )
 
 
 def _budget_events(context: Context) -> Iterator[Mark]:

@@ -5,7 +5,7 @@ All comparisons of a page share 1 %: if nothing changed, at most one page in a h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
@@ -22,7 +22,6 @@ LEAST_CALLS = 20
 LEAST_RATE = 0.01
 LEAST_LATENCY, LEAST_COST = 0.25, 0.1
 _LEAST_BURST, _LEAST_BURST_RATE = 5, 0.05
-_MOST_MOVES = 3
 _QUARTER, _HOUR, _DAY = 900, 3600, 86_400
 
 
@@ -47,21 +46,36 @@ class Windows(NamedTuple):
         return self.marks_words != self.words
 
 
+class StepKey(NamedTuple):
+    """A step of time, and which version was called by which label in it."""
+
+    at: float
+    version: str | None
+    label: str | None
+
+
+@dataclass(slots=True)
+class StepSums:
+    """The calls of one key: their sums, and how many replies cost how much."""
+
+    fact: Fact = field(default_factory=Fact)
+    costs: dict[int, int] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class PromptSteps:
-    """The calls of one prompt in one window: together, and step by step."""
+    """The calls of one prompt in some time: together, and step by step."""
 
     total: Fact = field(default_factory=Fact)
     costs: dict[int, int] = field(default_factory=dict)
-    steps: dict[float, Fact] = field(default_factory=dict)
-    step_costs: dict[float, dict[int, int]] = field(default_factory=dict)
+    steps: dict[StepKey, StepSums] = field(default_factory=dict)
 
-    def add_up(self) -> None:
-        """Make its totals of its steps."""
-        for fact in self.steps.values():
-            self.total.add(fact)
-        for costs in self.step_costs.values():
-            add_counts(self.costs, costs)
+    def take(self, steps: Mapping[StepKey, StepSums]) -> None:
+        """Add these steps, of which it has none."""
+        self.steps.update(steps)
+        for sums in steps.values():
+            self.total.add(sums.fact)
+            add_counts(self.costs, sums.costs)
 
     @property
     def average_cost(self) -> float | None:
@@ -70,12 +84,22 @@ class PromptSteps:
         return self.total["cost_nano_usd"] / paid if paid > 0 else None
 
 
+class Move(NamedTuple):
+    """A label that named `version` from a moment on, and `other` before; `is_live` if it still does."""
+
+    label: str
+    version: str
+    other: str
+    at: float
+    is_live: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Shift:
     """A change that chance does not explain. Rates are shares, latencies milliseconds, costs nano-USD of a reply.
 
-    With `at` it is of that one step of time, beside all others; with `since` of all steps from a label's move on,
-    beside those before.
+    With `at` it is of that one step of time, beside all others; with `move` of the version that a label was moved to,
+    beside the one before.
     """
 
     measure: Measure
@@ -86,7 +110,7 @@ class Shift:
     calls_after: int
     p: float
     at: float | None = None
-    since: float | None = None
+    move: Move | None = None
 
     @property
     def is_worse(self) -> bool:
@@ -96,12 +120,18 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Shifts:
-    """All that was found, the number of `comparisons` made, prompts that mostly fail, and those with too few calls."""
+    """All that was found, the number of `comparisons` made, prompts that mostly fail, and what has too few calls."""
 
     found: tuple[Shift, ...]
     failing: tuple[tuple[str, int, int], ...]
     comparisons: int
     thin: tuple[str, ...]
+    too_new: tuple[str, ...] = ()
+
+
+Count = Callable[[StepSums], tuple[int, int]]
+Moves = Sequence[tuple[float, str | None]]
+"""What a label named from when on, oldest first; None once it was removed."""
 
 
 def windows_over(first: float, last: float, now: float, end: float | None = None) -> Windows:
@@ -130,101 +160,147 @@ def windows_over(first: float, last: float, now: float, end: float | None = None
 
 def steps_by_prompt(cells: CallCells, begin: float, end: float) -> dict[str, PromptSteps]:
     """Return the calls of each prompt in the steps of time from the first moment and before the second."""
-    found: dict[str, PromptSteps] = {}
+    steps: dict[str, dict[StepKey, StepSums]] = {}
     for step, of_step in cells.cells.items():
         at = seconds_of(step) // SECONDS[cells.step] * SECONDS[cells.step]
         if not begin - SECONDS[cells.step] < at < end:
             continue
         for key, sums in of_step.items():
-            prompt = found.setdefault(key.prompt, PromptSteps())
-            prompt.steps.setdefault(at, Fact()).count(key, sums)
-            add_counts(prompt.step_costs.setdefault(at, {}), sums.costs)
-    for prompt in found.values():
-        prompt.add_up()
-    return found
+            found = steps.setdefault(key.prompt, {}).setdefault(StepKey(at, key.version, key.label), StepSums())
+            found.fact.count(key, sums)
+            add_counts(found.costs, sums.costs)
+    by_prompt = {prompt: PromptSteps() for prompt in steps}
+    for prompt, of_prompt in steps.items():
+        by_prompt[prompt].take(of_prompt)
+    return by_prompt
 
 
 def shifts(
-    before: Mapping[str, PromptSteps], after: Mapping[str, PromptSteps], moves: Mapping[str, Sequence[float]]
+    windows: Windows,
+    before: Mapping[str, PromptSteps],
+    after: Mapping[str, PromptSteps],
+    named: Mapping[tuple[str, str], Moves],
 ) -> Shifts:
-    """Compare each prompt's calls of late with those before; and those from each of its labels' `moves` on.
+    """Compare each prompt's calls of late with those before; and, where a label moved, the version with the one before.
 
-    A move in the middle of the time of late makes its steps so uneven that the time as a whole may show nothing.
+    A move in the middle of the time of late leaves good calls beside bad ones, so that the time as a whole may show
+    nothing. Such comparisons are few, and have half of what may err.
     """
     tried: list[Shift] = []
     bursts: list[Shift] = []
-    thin, failing = [], []
+    moved: list[Shift] = []
+    thin, too_new, failing = [], [], []
+    by_prompt: dict[str, dict[str, Moves]] = {}
+    for (prompt, label), moves in named.items():
+        if any(windows.earlier <= at <= windows.end for at, _ in moves):
+            by_prompt.setdefault(prompt, {})[label] = moves
     for prompt in sorted(after):
         late, early = after[prompt], before.get(prompt, PromptSteps())
         failing.append((prompt, late.total.failed, late.total.asked))
-        if min(late.total.asked, early.total.asked) < LEAST_CALLS:
+        versions = []
+        for label, moves in by_prompt.get(prompt, {}).items():
+            by_version = _by_version(label, early, late)
+            move, few = _move(windows, label, moves, {name: each.total.asked for name, each in by_version.items()})
+            too_new += [f"{prompt} {version}" for version in few]
+            if move is not None:
+                compared = _compared(prompt, by_version[move.other], by_version[move.version])
+                versions += [replace(shift, move=move) for shift in compared]
+        moved += versions
+        if min(late.total.asked, early.total.asked) >= LEAST_CALLS:
+            tried += _compared(prompt, early, late)
+            bursts += _bursts(prompt, early, late)
+        elif not versions:
             thin.append(prompt)
-            continue
-        tried += _compared(prompt, early, late)
-        steps = early.steps | late.steps
-        moved = {max((step for step in steps if step <= at), default=at) for at in moves.get(prompt, ())}
-        for at in sorted(moved)[-_MOST_MOVES:]:
-            tried += (replace(shift, since=at) for shift in _compared(prompt, *_split(early, late, at)))
-        bursts += _bursts(prompt, early, late)
-    comparisons = len(tried) + len(bursts) + len(failing)
-    bound = ALPHA / max(1, comparisons)
-    clearest: dict[tuple[str, Measure], Shift] = {}
-    for shift in tried:
-        if shift.p <= bound and _is_large(shift):
-            kept = clearest.get((shift.prompt, shift.measure), shift)
-            clearest[shift.prompt, shift.measure] = min(kept, shift, key=lambda each: each.p)
-    found = list(clearest.values())
-    failed = {shift.prompt for shift in found if shift.measure == "failures" and shift.is_worse}
+    others = len(tried) + len(bursts) + len(failing)
+    bound = ALPHA / (2 if moved else 1) / max(1, others)
+    clear = [shift for shift in moved if shift.p <= ALPHA / 2 / len(moved)]
+    clear += (shift for shift in tried if shift.p <= bound)
+    found: dict[tuple[str, Measure], Shift] = {}
+    for shift in filter(_is_large, clear):  # what a version explains is not said of its time as well
+        found.setdefault((shift.prompt, shift.measure), shift)
+    failed = {shift.prompt for shift in found.values() if shift.measure == "failures" and shift.is_worse}
     worst: dict[str, Shift] = {}
     for burst in bursts:
         is_large = burst.after - burst.before >= _LEAST_BURST_RATE
         if burst.p <= bound and is_large and burst.prompt not in failed:
             worst[burst.prompt] = min(burst, worst.get(burst.prompt, burst), key=lambda each: each.p)
     mostly = [(name, x, n) for name, x, n in failing if n and binomial_tail(x, n) <= bound and 2 * x > n]
-    return Shifts((*found, *worst.values()), tuple(mostly), comparisons, tuple(thin))
+    return Shifts((*found.values(), *worst.values()), tuple(mostly), others + len(moved), tuple(thin), tuple(too_new))
+
+
+def _by_version(label: str, *sides: PromptSteps) -> dict[str, PromptSteps]:
+    """Return the calls by a label, version by version."""
+    steps: dict[str, dict[StepKey, StepSums]] = {}
+    for side in sides:
+        for key, sums in side.steps.items():
+            if key.label == label and key.version is not None:
+                steps.setdefault(key.version, {})[key] = sums
+    found = {version: PromptSteps() for version in steps}
+    for version, of_version in steps.items():
+        found[version].take(of_version)
+    return found
+
+
+def _move(windows: Windows, label: str, moves: Moves, calls: Mapping[str, int]) -> tuple[Move | None, list[str]]:
+    """Return the newest version with enough calls that a label was moved to in these times, and newer ones with few."""
+    until = [move for move in moves if move[0] <= windows.end]
+    since: dict[str, float] = {}
+    last = None
+    for at, version in reversed(until):
+        if version is not None and (version == last or version not in since):
+            since[version] = at
+            last = version
+    enough = [version for version in since if calls.get(version, 0) >= LEAST_CALLS]
+    newer = list(since)[: list(since).index(enough[0]) if enough else None]
+    few = [version for version in newer if calls.get(version) and since[version] >= windows.earlier and len(since) > 1]
+    if len(enough) < 2 or since[enough[0]] < windows.earlier:
+        return None, few
+    version, other = enough[:2]
+    return Move(label, version, other, since[version], version == until[-1][1]), few
 
 
 def _compared(prompt: str, early: PromptSteps, late: PromptSteps) -> Iterator[Shift]:
     sides = (early, late)
 
-    def shift(measure: Measure, counts: Sequence[Counts], before: float | None, after: float | None) -> Iterator[Shift]:
+    def shift(
+        measure: Measure, count: Count, before: float | None = None, after: float | None = None
+    ) -> Iterator[Shift]:
+        by_version = [_counted(side, count) for side in sides]
+        counts = [[step for steps in side for step in steps] for side in by_version]
+        if measure in ("failures", "invalid"):
+            before, after = map(_rate, counts)
         numbers = [sum(n for n, _ in side) for side in counts]
         if before is not None and after is not None and min(numbers) >= LEAST_CALLS:
-            yield Shift(measure, prompt, before, after, numbers[0], numbers[1], change_p(*counts))
+            p = change_p(counts[0], counts[1], [*by_version[0], *by_version[1]])
+            yield Shift(measure, prompt, before, after, numbers[0], numbers[1], p)
 
-    failures = [[(fact.asked, fact.failed) for fact in side.steps.values()] for side in sides]
-    yield from shift("failures", failures, *map(_rate, failures))
-    invalid = [
-        [(fact["ok"] + fact["invalid_outputs"], fact["invalid_outputs"]) for fact in side.steps.values()]
-        for side in sides
-    ]
-    yield from shift("invalid", invalid, *map(_rate, invalid))
+    yield from shift("failures", lambda sums: (sums.fact.asked, sums.fact.failed))
+    yield from shift("invalid", lambda sums: _invalid_outputs(sums.fact))
     # Half of all replies of both are slower than the middle one, whichever side they are on if nothing changed.
     middle = _middle([early.total.latencies, late.total.latencies])
-    slow = [[_above(fact.latencies, middle) for fact in side.steps.values()] for side in sides]
-    yield from shift("latency", slow, *(percentile(side.total.latencies, 0.5) for side in sides))
+    latencies = (percentile(side.total.latencies, 0.5) for side in sides)
+    yield from shift("latency", lambda sums: _above(sums.fact.latencies, middle), *latencies)
     dear = _middle([early.costs, late.costs])
-    above = [[_above(costs, dear) for costs in side.step_costs.values()] for side in sides]
-    yield from shift("cost", above, early.average_cost, late.average_cost)
+    yield from shift("cost", lambda sums: _above(sums.costs, dear), early.average_cost, late.average_cost)
 
 
-def _split(early: PromptSteps, late: PromptSteps, at: float) -> tuple[PromptSteps, PromptSteps]:
-    """Return the steps before a moment, and those from it on."""
-    sides = (PromptSteps(), PromptSteps())
-    for each in (early, late):
-        for step, fact in each.steps.items():
-            side = sides[step >= at]
-            side.steps.setdefault(step, Fact()).add(fact)
-            add_counts(side.step_costs.setdefault(step, {}), each.step_costs.get(step, {}))
-    for side in sides:
-        side.add_up()
-    return sides
+def _counted(side: PromptSteps, count: Count) -> list[Counts]:
+    """Return the counts of each step of time, version by version: what one changed at once is no burst."""
+    found: dict[str | None, dict[float, tuple[int, int]]] = {}
+    for (at, version, _), sums in side.steps.items():
+        of_version = found.setdefault(version, {})
+        (n, x), (more, of_them) = of_version.get(at, (0, 0)), count(sums)
+        of_version[at] = n + more, x + of_them
+    return [list(steps.values()) for steps in found.values()]
 
 
 def _bursts(prompt: str, early: PromptSteps, late: PromptSteps) -> Iterator[Shift]:
     """Yield for each step of late its failures beside those of all other steps."""
     asked, failed = early.total.asked + late.total.asked, early.total.failed + late.total.failed
-    for at, fact in late.steps.items():
+    by_step: dict[float, Fact] = {}
+    for (at, _, _), sums in late.steps.items():
+        by_step.setdefault(at, Fact()).add(sums.fact)
+    for at, fact in by_step.items():
         n, x = fact.asked, fact.failed
         if _LEAST_BURST <= n < asked:
             others = asked - n
@@ -238,6 +314,10 @@ def _is_large(shift: Shift) -> bool:
         return abs(change) >= LEAST_RATE
     least = LEAST_LATENCY if shift.measure == "latency" else LEAST_COST
     return abs(change) >= least * min(shift.before, shift.after) > 0
+
+
+def _invalid_outputs(fact: Fact) -> tuple[int, int]:
+    return fact["ok"] + fact["invalid_outputs"], fact["invalid_outputs"]
 
 
 def _rate(counts: Counts) -> float | None:

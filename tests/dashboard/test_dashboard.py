@@ -13,6 +13,8 @@ import pytest
 
 from promptctl import DashboardRequest, Filter, Workspace, open_workspace
 from promptctl.dashboard.facts import NUMBERS
+from promptctl.dashboard.marks import marks
+from promptctl.errors import BudgetReached
 from promptctl.log.records import Entry
 from promptctl.log.stamps import utc_text
 from tests.cli.conftest import commit, git, write
@@ -201,3 +203,55 @@ def test_a_bare_repository_has_a_dashboard(root: Path, tmp_path: Path) -> None:
         found = workspace.dashboard().as_dict()
 
     assert found["next"]["commands"] == ["promptctl run triage"]
+
+
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The document of one call, which two people scored, and of another that a budget refused."""
+    root = tmp_path_factory.mktemp("refusing")
+    budget = "{name: few, prompts: ['*'], limit: {calls: 1}, per: total}"
+    write(root, "promptctl.yaml", f"model: echo/echo\nlog: [{{prompts: '*', content: full}}]\nbudgets: [{budget}]\n")
+    write(root, "prompts/triage.prompt.yaml", PROMPT % "plain")
+    with open_workspace(root, {}) as workspace:
+        answered = workspace.run("triage", {"ticket": "a"})
+        with pytest.raises(BudgetReached):
+            workspace.run("triage", {"ticket": "b"})
+        workspace.feedback(answered.id, score=1, by="ada")
+        workspace.feedback(answered.id, score=0.25, by="grace")
+        workspace.feedback(answered.id, score=0.5, by="grace")
+        workspace.feedback(answered.id, score=0, name="polite", by="ada")
+        read: dict[str, Any] = json.loads(json.dumps(workspace.dashboard().as_dict()))
+    return read
+
+
+def test_a_refusal_of_a_budget_is_a_mark_and_is_told(refusing: dict[str, Any]) -> None:
+    [mark] = refusing["marks"]
+    assert (mark["kind"], mark["prompt"]) == ("budget", None)
+    assert mark["text"] == "budget `few` lets no more through: 1 of 1 call spent"
+    [changed] = refusing["answers"]["changed"]["items"]
+    assert (changed["text"], changed["command"]) == (mark["text"], "promptctl budget history")
+    assert refusing["answers"]["changed"]["sentence"] == "1 event of budgets so far."
+    [wrong] = [item for item in refusing["answers"]["wrong"]["items"] if item["kind"] == "budget"]
+    assert (wrong["level"], wrong["command"]) == ("alarm", "promptctl budget show few")
+    assert wrong["text"].startswith("The budget few lets no calls through: ")
+    [budget] = refusing["budgets"]
+    assert (budget["budget"], budget["state"], budget["accounts"][0]["spent"]) == ("few", "blocked", 1)
+
+
+def test_scores_are_those_that_count_by_name(refusing: dict[str, Any]) -> None:
+    names, found = refusing["names"], refusing["feedback"]
+    assert names["feedback"] == ["feedback", "polite"]
+    by_name = {names["feedback"][name]: n for n, name in enumerate(found["name"])}
+    assert found["rows"] == 2
+    told = {name: (found["calls"][n], found["total"][n]) for name, n in by_name.items()}
+    assert told == {"polite": (1, 0), "feedback": (1, 0.75)}  # the newest of each person, and their mean
+    assert {names["prompt"][number] for number in found["prompt"]} == {"triage"}
+    assert refusing["time"]["starts"][found["time"][0]] <= refusing["time"]["first_call_at"]
+    fits("dashboard", refusing)
+
+
+def test_what_labels_named_is_known_from_before_the_marks(workspace: Workspace) -> None:
+    found = marks(workspace.context, {"triage"}, Filter(), "9000", "9001")
+
+    assert found.marks == ()
+    assert [version for _, version in found.named["triage", "production"]] == ["v1", "v2"]
