@@ -21,6 +21,7 @@ from promptctl.reports.review import is_timed, readable, stable_head
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.sentences import of_comparisons
 from promptctl.reports.verdict import certainty, headline
+from promptctl.reports.wording import short_cost
 
 _NOTHING_ELSE: Mapping[str, Sequence[Any]] = {
     name: [] for name in ("breaks", "warnings", "problems", "files", "datasets", "moves")
@@ -117,11 +118,11 @@ def row_of(found: Compared) -> dict[str, Any]:
         "change": head.model,
         "verdict": found.verdict.kind,
         "reason": headline(shown),
-        "certainty": certainty(shown),
+        "certainty": certainty(shown, short_cost),
         "notes": [note for note in (beside_the_verdict(found), found.warning, found.note) if note],
         "statistics": found.verdict.reason,
         "bar": bar,
-        "sides": [*number_rows(shown.comparison)],
+        "sides": [*number_rows(shown.comparison, is_page=True)],
         "regressed": len(found.comparison.regressed),
         "improved": len(found.comparison.improved),
         "wrong": [(side.totals.failed, side.totals.errors) for side in (found.base, found.head)],

@@ -16,7 +16,7 @@ from promptctl.reports.columns import beside_best, names_of, short_version
 from promptctl.reports.offline_page import offline_page
 from promptctl.reports.review import is_timed
 from promptctl.reports.rows import evaluation_head
-from promptctl.reports.sentences import of_evaluations
+from promptctl.reports.sentences import joined, of_evaluations
 from promptctl.reports.wording import as_text
 
 MOST_RESULTS = 5_000
@@ -55,7 +55,7 @@ def html_page(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
     opening = of_evaluations(evaluations, names)
     yield from offline_page(
         {
-            "title": prompts[0] if len(prompts) == 1 else f"{len(prompts)} prompts",
+            "title": joined(prompts) or "Nothing evaluated",
             **opening.as_dict(),
             "about": about,
             "evaluations": heads,
@@ -200,6 +200,8 @@ def _trend(log: Store, evaluations: Sequence[Evaluation]) -> list[dict[str, Any]
     rows = [row for row in before if row.model == this.model and row.spec.dataset_digest == this.spec.dataset_digest]
     kept = ("pass_rate", "passed", "cases", "low", "high", "full_cost_nano_usd", "p50_latency_ms")
     return [
-        {"version": short_version(row)} | {key: getattr(row.totals, key) for key in kept}
+        {"version": short_version(row)}
+        | {key: getattr(row.totals, key) for key in kept}
+        | ({} if row.totals.passed + row.totals.failed else dict.fromkeys(("pass_rate", "low", "high")))
         for row in reversed(newest_of_versions(rows)[:_MOST_VERSIONS])
     ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.comparison import PASSED
@@ -29,6 +29,39 @@ _UNSTABLE = frozenset(
 )
 _LONGEST_VALUE = 300
 OF_TIME = frozenset(("latency_ms", "p50_latency_ms", "p95_latency_ms"))
+
+
+State = Literal["passed", "failed", "incomplete", "not evaluated", "no prompt changed", "nothing to evaluate"]
+
+
+def state_of(review: Review) -> State:
+    """Return what a review comes to, in the words of its title."""
+    if not review.decision.is_passed:
+        return "incomplete" if review.decision.exit_code == INCOMPLETE else "failed"
+    if review.is_empty:
+        return "no prompt changed"
+    if any(found.compared or found.evaluations for found in review.measurements):
+        return "passed"
+    return "not evaluated" if review.measurements else "nothing to evaluate"
+
+
+def to_evaluate(review: Review) -> str:
+    """Return the command that evaluates what this review was told not to ask for; empty if it was told no such thing.
+
+    >>> _asking(["main", "--no-eval"]), _asking(["main", "--replies", "replay", "--margin", "0.1"]), _asking(["main"])
+    (['main'], ['main', '--margin', '0.1'], [])
+    """
+    arguments = _asking(review.arguments)
+    return " ".join(map(quote, ["promptctl", "review", *arguments])) if arguments else ""
+
+
+def _asking(arguments: Sequence[str]) -> list[str]:
+    kept = [each for each in arguments if each != "--no-eval"]
+    if "--replies" in kept:
+        at = kept.index("--replies")
+        if kept[at + 1] == "replay":
+            del kept[at : at + 2]
+    return kept if len(kept) < len(arguments) else []
 
 
 def reproduce(review: Review) -> str:

@@ -22,6 +22,8 @@ from promptctl.reports.review import (
     outcomes,
     reproduce,
     sides,
+    state_of,
+    to_evaluate,
     told_notes,
     told_problems,
     told_reasons,
@@ -132,6 +134,7 @@ def _page_part(review: Review) -> dict[str, Any]:
         ],
         "moves": [about_moves(move) for move in review.moves],
         "reproduce": reproduce(review),
+        "evaluate": to_evaluate(review) if state_of(review) == "not evaluated" else "",
     }
 
 

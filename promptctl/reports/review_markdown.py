@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from promptctl.errors import INCOMPLETE
 from promptctl.reports.comparison import comparison_markdown
 from promptctl.reports.markdown import code, folded, html, inline
 from promptctl.reports.prompt_diff import diff_lines, hunk_lines
@@ -23,6 +22,7 @@ from promptctl.reports.review import (
     readable,
     reproduce,
     sides,
+    state_of,
     told_notes,
     told_problems,
     warning_pieces,
@@ -87,16 +87,9 @@ def _inline(text: Pieces) -> str:
 
 
 def _title(review: Review) -> str:
-    if review.decision.exit_code == INCOMPLETE:
-        return "⚠️ Prompt review: incomplete"
-    if not review.decision.is_passed:
-        return "❌ Prompt review: failed"
-    if review.is_empty:
-        return "✅ Prompt review: no prompt changed"
-    is_measured = any(found.compared or found.evaluations for found in review.measurements)
-    if review.measurements and not is_measured:
-        return "➖ Prompt review: not evaluated"
-    return "✅ Prompt review: passed" if is_measured else "✅ Prompt review: nothing to evaluate"
+    state = state_of(review)
+    mark = {"incomplete": "⚠️", "failed": "❌", "not evaluated": "➖"}.get(state, "✅")
+    return f"{mark} Prompt review: {state}"
 
 
 def _table(rows: Sequence[ReviewRow], detail: _Detail) -> Iterator[str]:

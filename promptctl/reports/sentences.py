@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from promptctl.comparisons.compared import Compared
@@ -14,13 +14,14 @@ from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.trend import Trend, TrendRow
 from promptctl.log.results import EvaluationRow
 from promptctl.reports.columns import short_version
+from promptctl.reports.review import state_of
 from promptctl.reports.verdict import passes
 from promptctl.reports.wording import count, name_some
 
 if TYPE_CHECKING:
-    from promptctl.reviews.review import Review
+    from promptctl.reviews.review import Measurement, Review
 
-State = Literal["passed", "failed", "incomplete", "better", "worse", ""]
+State = Literal["passed", "failed", "incomplete", "undecided", "not evaluated", "better", "worse", ""]
 _MOST_NAMED = 3
 _UNTOLD = ("inconclusive", "powerless")
 
@@ -50,6 +51,8 @@ def of_evaluations(evaluations: Sequence[Evaluation], names: Sequence[str] = ())
         return Opening(state, _one(evaluations[0]))
     if any(names) and len({(each.row.prompt, each.row.spec.dataset) for each in evaluations}) == 1:
         return Opening(state, _side_by_side(evaluations, names))
+    if columns := _columns(evaluations, names):
+        return Opening(state, _by_columns(columns))
     prompts = list(dict.fromkeys(each.row.prompt for each in evaluations))
     models = list(dict.fromkeys(each.row.model for each in evaluations))
     told = count(len(prompts), "prompt") if len(prompts) > 1 else count(len(evaluations), "evaluation")
@@ -60,8 +63,41 @@ def of_evaluations(evaluations: Sequence[Evaluation], names: Sequence[str] = ())
     for verdict, word in (("failed", "failed"), ("incomplete", "incomplete")):
         found = list(dict.fromkeys(each.row.prompt for each in evaluations if each.verdict == verdict))
         if found and len(prompts) > 1:
-            told += f"; {word}: {_joined(found)}"
+            told += f"; {word}: {joined(found)}"
     return Opening(state, f"{told}.")
+
+
+def _columns(evaluations: Sequence[Evaluation], names: Sequence[str]) -> dict[str, list[Evaluation]]:
+    """Return the evaluations by their names, if at least two names stand for the same subjects; else nothing."""
+    columns: dict[str, list[Evaluation]] = {}
+    for name, each in zip(names, evaluations, strict=False):
+        columns.setdefault(name, []).append(each)
+    asked = [sorted((e.row.prompt, e.row.spec.dataset, _total(e)) for e in found) for found in columns.values()]
+    return columns if all(columns) and len(columns) > 1 and all(each == asked[0] for each in asked) else {}
+
+
+def _by_columns(columns: Mapping[str, Sequence[Evaluation]]) -> str:
+    """Return how each does over all subjects: `a passed 11 of 11 cases, b 9 of 11 at 1/15 of the cost.`"""
+    ranked = sorted(columns.items(), key=lambda column: -sum(each.totals.passed for each in column[1]))
+    total = sum(map(_total, ranked[0][1]))
+    sums = [(name, sum(each.totals.passed for each in found)) for name, found in ranked]
+    told = [f"{sums[0][0]} passed {sums[0][1]} of {count(total, 'case')}"]
+    told += [f"{name} {passed} of {total}" for name, passed in sums[1:]]
+    beside = _cost_beside(ranked[1][1], ranked[0][1]) if len(ranked) == 2 else ""
+    return f"{name_some(told, _MOST_NAMED)}{beside}."
+
+
+def _cost_beside(found: Sequence[Evaluation], other: Sequence[Evaluation]) -> str:
+    """Return what some evaluations cost as a share of others, in words; empty if that is not known, or about the same.
+
+    Known is what replies cost when they were paid for.
+    """
+    if any(each.totals.unpriced or not each.totals.full_cost_nano_usd for each in (*found, *other)):
+        return ""
+    ours, theirs = (sum(each.totals.full_cost_nano_usd or 0 for each in side) for side in (found, other))
+    if round(theirs / ours) >= 2:
+        return f" at 1/{round(theirs / ours)} of the cost"
+    return f" at {round(ours / theirs)} times the cost" if round(ours / theirs) >= 2 else ""
 
 
 def _one(found: Evaluation) -> str:
@@ -72,6 +108,8 @@ def _one(found: Evaluation) -> str:
     if found.verdict == "failed" and ", below the " in found.reason:
         return f"{passed}, below the {_percent(found.min_pass)} asked for."
     if found.verdict == "incomplete" and total:
+        if totals.errors == total:
+            return f"None of {count(total, 'case')} could be graded."
         missing = [(totals.errors, "could not be graded"), (totals.never_run, "were not run")]
         return f"{passed}; {' and '.join(f'{number} {what}' for number, what in missing if number)}."
     return f"{found.reason[:1].upper()}{found.reason[1:]}."
@@ -91,18 +129,19 @@ def _side_by_side(evaluations: Sequence[Evaluation], names: Sequence[str]) -> st
     if len(first) == len(ranked):
         if len(first) > _MOST_NAMED:
             return f"All {len(first)} pass {of} each."
-        return f"{_joined(first)} pass {of} each."
-    lead = f"{first[0]} passes most: {of}" if len(first) == 1 else f"{_joined(first)} pass most: {of} each"
+        return f"{joined(first)} pass {of} each."
+    lead = f"{first[0]} passes most: {of}" if len(first) == 1 else f"{joined(first)} pass most: {of} each"
     rest = [(name, each.totals.passed) for each, name in ranked[len(first) :]]
     others = [f"{name} {'' if at else 'passes '}{number}" for at, (name, number) in enumerate(rest)]
-    return f"{lead}; {name_some(others, _MOST_NAMED)}."
+    beside = _cost_beside([ranked[1][0]], [ranked[0][0]]) if len(ranked) == 2 else ""
+    return f"{lead}; {name_some(others, _MOST_NAMED)}{beside}."
 
 
 def _state(exit_code: int) -> State:
     return "passed" if exit_code == OK else "incomplete" if exit_code == INCOMPLETE else "failed"
 
 
-def _joined(names: Sequence[str]) -> str:
+def joined(names: Sequence[str]) -> str:
     """Return a few names as a sentence has them: `a, b and c`."""
     if 1 < len(names) <= _MOST_NAMED:
         return f"{', '.join(names[:-1])} and {names[-1]}"
@@ -181,6 +220,8 @@ def _flipped(found: Compared) -> str:
 def of_comparisons(compared: Sequence[Compared], alone: Sequence[Evaluation], decision: Decision) -> Opening:
     """Return the opening of comparisons, and of evaluations without a base."""
     state = _state(decision.exit_code)
+    if state == "passed" and compared and not alone and all(each.verdict.kind in _UNTOLD for each in compared):
+        state = "undecided"
     if len(compared) == 1 and not alone:
         return Opening(state, of_comparison(compared[0]))
     if not compared:
@@ -200,16 +241,16 @@ def _results(compared: Sequence[Compared]) -> Iterator[str]:
     worse = [each.head.row for each in compared if each.verdict.kind == "worse"]
     prompts = list(dict.fromkeys(row.prompt for row in worse))
     if len(prompts) == 1 and len(models) > 1:
-        yield f"{prompts[0]} is worse with {_joined(list(dict.fromkeys(row.model for row in worse)))}."
+        yield f"{prompts[0]} is worse with {joined(list(dict.fromkeys(row.model for row in worse)))}."
     elif prompts:
-        yield f"{_joined(prompts)} {'is' if len(prompts) == 1 else 'are'} worse."
+        yield f"{joined(prompts)} {'is' if len(prompts) == 1 else 'are'} worse."
     else:
         yield "No result is worse." if set(kinds) <= {"better", "not-worse"} else "No result is shown to be worse."
     untold = len([name for kind in _UNTOLD for name in kinds.get(kind, ())])
     if untold:
         yield f"{untold} of {count(len(compared), 'comparison')} cannot be told from chance."
     if missing := kinds.get("incomplete"):
-        yield f"{_joined(missing)} could not be compared."
+        yield f"{joined(missing)} could not be compared."
 
 
 def _new(alone: Sequence[Evaluation]) -> Iterator[str]:
@@ -221,9 +262,12 @@ def _new(alone: Sequence[Evaluation]) -> Iterator[str]:
 
 def of_review(review: Review) -> Opening:
     """Return the opening of a review: who breaks, and what became of the results."""
-    state = _state(review.decision.exit_code)
+    came = state_of(review)
+    state: State = came if came in ("failed", "incomplete", "not evaluated") else "passed"
     if review.is_empty:
         return Opening(state, "Nothing changed that a prompt is made of.")
+    if state == "not evaluated":
+        return Opening(state, f"{_unmeasured(review.measurements)} {' '.join(_breaks(review))}", tuple(_less(review)))
     told = [*_breaks(review)]
     compared = [each for found in review.measurements for each in found.compared]
     alone = [each for found in review.measurements for each in found.evaluations]
@@ -234,20 +278,31 @@ def of_review(review: Review) -> Opening:
     told += _new(alone) if compared else [of_evaluations(alone).sentence] if alone else []
     unmeasured = [found.prompt for found in review.measurements if not found.compared and not found.evaluations]
     if unmeasured:
-        told.append(f"Not evaluated: {_joined(unmeasured)}.")
-    if review.taken_away:
-        told.append("Some tests ask for less.")
+        told.append(f"Not evaluated: {joined(unmeasured)}.")
+    told += _less(review)
     # Who breaks, and what became of the results: no one answer without the other.
     return Opening(state, " ".join(told[:2]), tuple(told[2:]))
+
+
+def _less(review: Review) -> Iterator[str]:
+    if review.taken_away:
+        yield "Some tests ask for less."
+
+
+def _unmeasured(measurements: Sequence[Measurement]) -> str:
+    """Return that nothing of these prompts was evaluated, and why if one reason holds for all."""
+    names, reasons = [each.prompt for each in measurements], {each.why_not for each in measurements}
+    why = f": {reason}" if len(reasons) == 1 and (reason := reasons.pop()) else ""
+    return f"{joined(names)} {'was' if len(names) == 1 else 'were'} not evaluated{why}."
 
 
 def _breaks(review: Review) -> Iterator[str]:
     callers = [prompt.former_id or prompt.id for prompt in review.prompts if prompt.breaks_callers]
     consumers = [prompt.id for prompt in review.prompts if prompt.breaks_consumers]
     if callers:
-        yield f"Code that calls {_joined(callers)} breaks."
+        yield f"Code that calls {joined(callers)} breaks."
     if consumers:
-        yield f"Code that reads replies of {_joined(consumers)} breaks."
+        yield f"Code that reads replies of {joined(consumers)} breaks."
     if not callers and not consumers:
         yield "Nobody who calls these prompts breaks." if review.prompts else "No prompt changed."
 
@@ -276,4 +331,6 @@ def of_trend(trend: Trend) -> Opening:
 
 
 def _passes(row: TrendRow) -> str:
+    if row.cases and not row.passed + row.failed:
+        return f"Nothing of {row.version_display} could be graded"
     return f"{row.version_display} passes {row.passed} of {count(row.cases, 'case')}"

@@ -61,7 +61,7 @@ def trend_page(
     if left_out:
         about += f" · {left_out:,} results are left out of this page"
     if any(not row.has_same_cases for row in trend.rows):
-        about += " · * the dataset held other cases then"
+        about += " · * the dataset had different cases"
     short = [_name(row) for row in trend.rows]
     # Versions beside the branch can have one short name: then they keep their commits.
     names = {
@@ -74,11 +74,11 @@ def trend_page(
         {
             "version": names[row.evaluation],
             "evaluation_index": number,
-            "pass_rate": row.pass_rate,
+            "pass_rate": row.pass_rate if (is_graded := row.passed + row.failed > 0) else None,
             "passed": row.passed,
             "cases": row.cases,
-            "low": row.low,
-            "high": row.high,
+            "low": row.low if is_graded else None,
+            "high": row.high if is_graded else None,
             "change": row.change,
         }
         for number, row in enumerate(trend.rows)
@@ -105,12 +105,12 @@ def _name(row: TrendRow) -> str:
 
 
 def _move(event: LabelEvent, line: Sequence[TrendRow], names: Mapping[str, str]) -> dict[str, Any]:
-    """Return a move at its version; if that was not evaluated, at the last one before it, else at the first."""
+    """Return a move at its version; if that was not evaluated, at the last one before it, else at none."""
     number = version_number(event.version) or 0
-    at = next((row for row in reversed(line) if (row.version or 0) <= number), line[0])
+    at = next((row for row in reversed(line) if row.version and row.version <= number), None)
     told = f"{event.label} moved to {event.version} on {event.date:%Y-%m-%d} by {event.actor.partition(' <')[0]}"
     return {
-        "label": event.label if at.version == number else f"{event.label} ({event.version})",
-        "version": names[at.evaluation],
+        "label": event.label if at and at.version == number else f"{event.label} ({event.version})",
+        "version": names[at.evaluation] if at else None,
         "text": told + (f": {event.reason}" if event.reason else ""),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from promptctl.comparisons import reasons
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.comparison import PASSED
@@ -10,7 +12,6 @@ from promptctl.reports.wording import count, format_cost, format_latency, name_s
 from promptctl.statistics.metric import MetricComparison
 
 _NAMES = {"cost_nano_usd": "cost", "latency_ms": "latency"}
-_FORMS = {"cost_nano_usd": format_cost, "latency_ms": format_latency}
 _MOST_NAMED = 5
 _SIGNIFICANT = 0.05
 
@@ -35,11 +36,11 @@ def headline(found: Compared) -> str:
     return " ".join([sentence, *_flipped(found)])
 
 
-def certainty(found: Compared) -> str:
-    """Return how sure the verdict is, and what became of cost and latency, in one line."""
+def certainty(found: Compared, cost: Callable[[float | None], str] = format_cost) -> str:
+    """Return how sure the verdict is, and what became of cost and latency, in one line; `cost` formats amounts."""
     told = [_chance(found)]
     usage: dict[str, UsageChange] = {each.name: each for each in found.comparison.usage}
-    changes = [_change(usage[name]) for name in _NAMES if name in usage]
+    changes = [_change(usage[name], cost) for name in _NAMES if name in usage]
     told.append(", ".join(change for change in changes if change))
     return "; ".join(part for part in told if part)
 
@@ -97,14 +98,14 @@ def _p(p: float) -> str:
     return f"= {p:.3f}" if p < 0.01 else f"= {p:.2f}"
 
 
-def _change(usage: UsageChange) -> str:
+def _change(usage: UsageChange, cost: Callable[[float | None], str]) -> str:
     """Return what became of a cost or a latency; empty if nothing can be said."""
     name = _NAMES[usage.name]
     before, after = usage.sides
     if before is None or after is None or (usage.name == "latency_ms" and usage.interval is None):
         return ""
     if usage.change is None or usage.interval is None:
-        form = _FORMS[usage.name]
+        form = cost if usage.name == "cost_nano_usd" else format_latency
         return f"{name} unchanged" if before == after else f"{name} {form(before)} → {form(after)}"
     is_noise = usage.interval.low <= 0 <= usage.interval.high
     if not round(usage.change, 2) or (is_noise and usage.name == "latency_ms"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -75,6 +76,19 @@ def format_cost(cost_nano_usd: float | None) -> str:
         return f"${dollars:,.2f}"
     whole, _, digits = f"{dollars:.{6 if dollars >= 0.0001 else 9}f}".partition(".")
     return f"${whole}.{digits.rstrip('0'):0<2}"
+
+
+def short_cost(cost_nano_usd: float | None) -> str:
+    """Return nano-USD as dollars with two digits that matter, and at least cents, as pages do; `-` if unknown.
+
+    >>> short_cost(3_280_000), short_cost(3_000_000), short_cost(838_383_000), short_cost(1_926_000_000), short_cost(0)
+    ('$0.0033', '$0.0030', '$0.84', '$1.93', '$0')
+    """
+    if not cost_nano_usd:
+        return "-" if cost_nano_usd is None else "$0"
+    dollars = cost_nano_usd / NANO
+    digits = 2 if dollars >= 1 else max(2, min(9, 1 - math.floor(math.log10(dollars))))
+    return f"${dollars:,.{digits}f}"
 
 
 def format_spent(cost_nano_usd: int | None, unpriced: int) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from promptctl.cli import trend
+from promptctl.reports import trend_page
 from tests.browser import Browser
 from tests.cli.conftest import Cli, commit, git, write
 
@@ -130,6 +134,21 @@ def test_the_page_has_the_points_of_the_chart_and_each_leads_to_its_cases(
         assert page.url.endswith("#in=1")
         assert page.locator(".matrix tbody tr").count() == 4
         assert opened.faults() == []
+
+
+def test_a_move_stands_at_no_version_that_came_after_it() -> None:
+    line = [SimpleNamespace(version=number, evaluation=f"e{number}") for number in (3, 5)]
+
+    def moved(version: str) -> tuple[str, str | None]:
+        event = SimpleNamespace(
+            label="live", version=version, date=datetime(2026, 1, 1, tzinfo=UTC), actor="A <a@b>", reason=""
+        )
+        found = trend_page._move(cast(Any, event), cast(Any, line), {"e3": "v3", "e5": "v5"})
+        return found["label"], found["version"]
+
+    assert [moved(f"v{number}") for number in (1, 3, 4, 5)] == [
+        ("live (v1)", None), ("live", "v3"), ("live (v4)", "v3"), ("live", "v5"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

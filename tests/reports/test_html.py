@@ -20,6 +20,7 @@ from promptctl.reports import html
 from promptctl.reports.columns import names_of
 from promptctl.reports.files import write_report
 from promptctl.reports.sentences import of_evaluations
+from promptctl.reports.wording import short_cost
 from tests.browser import Browser, Opened
 from tests.evaluation_lab import Lab, answering
 from tests.openai_server import OpenAIServer, failure, reply
@@ -65,6 +66,18 @@ def test_half_a_share_fills_half_a_bar() -> None:
     script = _BARS.replace("CHARTS", charts)
     ran = subprocess.run(["node", "-"], input=script, capture_output=True, text=True, check=True)
     assert json.loads(ran.stdout) == [["width: 40%", "width: 80%"], ["width: 50%", "width: 100%"]]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no node")
+def test_pages_and_their_sentences_have_one_rule_for_money() -> None:
+    amounts = [None, 0, 1, 60_000, 3_000_000, 3_280_000, 838_383_000, 999_999_999, 1_926_000_000, 5_784_331_700_000]
+    dom = (Path(html.__file__).parent / "page/dom.js").read_text()
+    script = f'const document = {{ getElementById: () => ({{ textContent: "{{}}" }}) }};\n{dom}\n'
+    script += f"console.log(JSON.stringify({json.dumps(amounts)}.map((each) => money(each))));"
+    ran = subprocess.run(["node", "-"], input=script, capture_output=True, text=True, check=True)
+    shown = json.loads(ran.stdout)
+    assert shown[1:] == [short_cost(each) for each in amounts[1:]]
+    assert shown[-2:] == ["$1.93", "$5,784.33"]
 
 
 class TestWhatItHolds:
@@ -148,6 +161,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory, running_model_server: OpenAI
     write("long", lab.evaluate(models=("local/gpt-4o-mini", f"local/{_LONG}", "echo/echo")))
     lab.cases({"id": "z", "inputs": {"ticket": "z"}, "expected": "z"})
     write("none", lab.evaluate(limits=Limits(max_cost_nano_usd=0)))
+    lab.many(3)
+    lab.server.default = failure(400)
+    write("errors", lab.evaluate(replies="refresh"))
     return made
 
 
@@ -261,6 +277,21 @@ def test_on_a_phone_in_the_dark_nothing_is_wrong(pages: Pages, browser: Browser,
             assert "No case has been run yet." in opened.page.inner_text("#cases")
 
 
+def test_nothing_is_said_of_replies_that_nobody_saw(pages: Pages, browser: Browser) -> None:
+    with browser.open(pages["errors"]) as opened:
+        page = opened.page
+        assert (page.inner_text("h1"), page.inner_text(".big")) == ("None of 3 cases could be graded.", "–")
+        assert page.locator(".tile dt").all_inner_texts() == ["passed", "failed", "errors"]
+        assert (page.locator("figure, .interval").count(), page.locator(".case .why").count()) == (0, 0)
+        assert page.locator(".problem").count() == 1, "what they all say is said once"
+        assert re.fullmatch(r"promptctl eval resume \w{8} --retry-errors", page.inner_text(".command code"))
+        # A reply that does not fit the output schema is looked at by no check.
+        page.evaluate("results.push({ status: 'failed', assertions: [], output: 'I do' })")
+        counts = page.evaluate("fitting({ reply_sources: { model: 3, cache: 4 } })['output schema']")
+        assert (counts["passed"], counts["cases"]) == (3, 4)
+        assert opened.faults() == []
+
+
 def test_a_case_is_what_its_repeats_come_to(pages: Pages, browser: Browser) -> None:
     """Two of three are enough: the page's filters and the verdict above them say the same."""
     with browser.open(pages["repeats"]) as opened:
@@ -342,6 +373,28 @@ def test_the_first_sentence_says_how_all_of_them_did(lab: Lab) -> None:
     names = list("abcd")
     assert of_evaluations(made[:2], names[:2]).sentence == "a and b pass 4 of 4 cases each."
     assert of_evaluations(made, names).sentence == "All 4 pass 4 of 4 cases each."
+    lab.server.default = failure(400)
+    (found,) = lab.evaluate(replies="refresh")
+    assert of_evaluations([found]) == ("incomplete", "None of 4 cases could be graded.", ())
+
+
+def test_the_first_sentence_on_several_prompts_says_how_each_model_did(lab: Lab) -> None:
+    lab.many(3)
+
+    def made(prompt: str, passed: int, cost: int | None) -> Evaluation:
+        totals = replace(one.totals, passed=passed, full_cost_nano_usd=cost, unpriced=int(cost is None))
+        return replace(one, row=replace(one.row, prompt=prompt), totals=totals)
+
+    def said(names: str, *found: Evaluation) -> str:
+        return of_evaluations(found, list(names)).sentence
+
+    one = lab.one()
+    best, other = (made("a", 3, 700), made("b", 3, 800)), (made("a", 3, 60), made("b", 1, 40))
+    assert said("xyxy", best[0], other[0], best[1], other[1]) == (
+        "x passed 6 of 6 cases, y 4 of 6 at 1/15 of the cost."
+    )
+    assert said("xyxy", best[0], other[0], best[1], made("b", 1, None)) == "x passed 6 of 6 cases, y 4 of 6."
+    assert said("xxy", *best, other[0]).startswith("2 prompts"), "y was not asked of both"
 
 
 def test_evaluations_of_other_cases_are_not_ranked(lab: Lab, write: Write) -> None:

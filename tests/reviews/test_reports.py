@@ -105,6 +105,19 @@ def test_a_page_says_what_the_comment_says(pull: Pull, cli: Cli, browser: Browse
     assert "`datasets/triage.yaml` changed: it cannot be used" in (pull.root / "review.md").read_text()
 
 
+def test_a_page_calls_nothing_passed_that_nobody_evaluated(pull: Pull, cli: Cli) -> None:
+    pull.edit("prompts/triage.prompt.yaml", "Say one word", "Say one word now")
+    cli("review", "--no-eval", "--margin", "0.1", "-o", "review.html", "-o", "review.md")
+    whole = json.loads(
+        (pull.root / "review.html").read_text().split('type="application/json">')[1].split("</script>")[0]
+    )
+    told = "triage was not evaluated: --no-eval was given. Nobody who calls these prompts breaks."
+    assert (whole["state"], whole["sentence"]) == ("not evaluated", told)
+    asked = whole["review"]["reproduce"].replace(" --no-eval", "")
+    assert (whole["review"]["evaluate"], "--margin 0.1" in asked) == (asked, True)
+    assert "➖ Prompt review: not evaluated" in (pull.root / "review.md").read_text()
+
+
 def test_long_ids_hide_nothing_of_a_dataset(pull: Pull) -> None:
     pull.dataset(*(case(n) | {"id": f"{n}-" + "x" * 150} for n in range(20)), min_pass=0.1)
     pull.commit()

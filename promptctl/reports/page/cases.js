@@ -140,6 +140,10 @@ function tagNodes(item) {
 const OUTCOMES_OF = { passed: "passed", failed: "failed", error: "error", xfailed: "failed as expected", xpassed: "passed unexpectedly" };
 const whyOf = (result) => result.reason || result.error || result.assertions.filter((each) => each.passed !== true).map((each) => each.reason).filter(Boolean).join("; ");
 
+// What all went wrong by, where nothing was graded: said once, above the cases.
+const wrong = data.evaluations.length === 1 && !isGraded(data.evaluations[0]) ? [...new Set(data.cases.flatMap((item) => item.results).map(whyOf))] : [];
+const sharedWhy = wrong.length === 1 ? wrong[0] : "";
+
 // A case of one evaluation: one line, opened to all of it.
 function caseNode(item) {
   const why = item.worst === "passed" ? null : item.results.find((result) => result.status === "failed" || result.status === "error");
@@ -149,7 +153,7 @@ function caseNode(item) {
   const summary = el("summary", {}, el("span", { class: `dot ${item.worst}`, role: "img", "aria-label": OUTCOMES_OF[item.worst] }),
     el("span", { class: "what" }, el("strong", {}, item.id), isMany ? el("span", { class: "of" }, item.prompt) : null,
       item.tags.map((tag) => el("span", { class: "tag" }, tag)), item.xfail ? el("span", { class: "tag" }, OUTCOMES_OF[item.worst]) : null,
-      item.flip ? el("span", { class: `tag ${item.flip.way}` }, `${item.flip.way}, ${item.flip.certainty}`) : spread, why ? el("span", { class: "why" }, whyOf(why)) : null),
+      item.flip ? el("span", { class: `tag ${item.flip.way}` }, `${item.flip.way}, ${item.flip.certainty}`) : spread, why && whyOf(why) !== sharedWhy ? el("span", { class: "why" }, whyOf(why)) : null),
     el("span", { class: "facts" }, facts.filter(Boolean).map((fact) => el("span", {}, fact))));
   const node = el("details", { class: `case ${item.worst}` }, summary);
   node.addEventListener("toggle", () => {

@@ -61,17 +61,24 @@ function bars(title, items, format, full = 0) {
   return figure(title, null, el("div", { class: "rows" }, rows));
 }
 
+// Of errors alone no share is known: nobody saw a reply that could have passed.
+const isGraded = (counts) => (counts.passed || 0) + (counts.failed || 0) > 0;
+const rateOf = (counts) => isGraded(counts) ? `${percent(counts.pass_rate)} passed` : "nothing was graded";
+
 // Passed, failed and errors of something as one bar, with the interval of the rate on it.
 function rateBar(counts) {
   const parts = [["passed", counts.passed], ["failed", counts.failed], ["error", counts.errors]];
   const total = (counts.cases || 0) + (counts.never_run || 0);
-  return el("span", { class: "rate", role: "img", "aria-label": `${percent(counts.pass_rate)} passed` },
+  return el("span", { class: "rate", role: "img", "aria-label": rateOf(counts) },
     parts.map(([state, number]) => number ? el("span", { class: state, style: `width: ${100 * number / total}%` }) : null));
 }
 
+// Both ends have one decimal.
+const within = (counts) => "95% interval " + [counts.low, counts.high].map((share) => percent(share).replace(/^(\d+)%/, "$1.0%")).join(" to ");
+
 function interval(counts) {
-  if (!isKnown(counts.low)) return null;
-  return el("span", { class: "interval", title: `95% interval ${percent(counts.low)} to ${percent(counts.high)}` },
+  if (!isKnown(counts.low) || !isGraded(counts)) return null;
+  return el("span", { class: "interval", title: within(counts) },
     el("span", { style: `left: ${100 * counts.low}%; width: ${Math.max(0.6, 100 * (counts.high - counts.low))}%` }));
 }
 
@@ -79,8 +86,8 @@ function interval(counts) {
 function versions(points, moves) {
   if (points.length < 2) return null;
   const columns = points.map((point, at) => {
-    const about = [`${point.version}: ${percent(point.pass_rate)} passed`, isKnown(point.passed) ? `${count(point.passed)} of ${count(point.cases)} cases` : null,
-      isKnown(point.low) ? `95% interval ${percent(point.low)} to ${percent(point.high)}` : null, point.change ? `${CHANGES[point.change]}` : null,
+    const about = [`${point.version}: ${isKnown(point.pass_rate) ? `${percent(point.pass_rate)} passed` : "nothing was graded"}`, isKnown(point.passed) ? `${count(point.passed)} of ${count(point.cases)} cases` : null,
+      isKnown(point.low) ? within(point) : null, point.change ? `${CHANGES[point.change]}` : null,
       ...moves.filter((move) => move.version === point.version).map((move) => move.text)].filter(Boolean).join(", ");
     const range = isKnown(point.low) ? el("span", { class: "range", style: `bottom: ${100 * point.low}%; height: ${100 * (point.high - point.low)}%` }) : null;
     const isNamed = points.length <= 8 || at === 0 || at === points.length - 1 || ["better", "worse"].includes(point.change);

@@ -25,8 +25,11 @@ function money(nano) {
   const dollars = nano / 1e9;
   if (dollars === 0) return "$0";
   const digits = dollars >= 1 ? 2 : Math.min(9, 1 - Math.floor(Math.log10(dollars)));
-  return "$" + dollars.toFixed(Math.max(2, digits));
+  return "$" + dollars.toFixed(Math.max(2, digits)).replace(/\d(?=(\d{3})+\.)/g, dollars >= 1000 ? "$&," : "$&");
 }
+
+// All of an amount, for whoever points at it.
+const exactly = (nano) => isKnown(nano) ? `$${(nano / 1e9).toFixed(9).replace(/(\.\d\d\d*?)0+$/, "$1")}` : null;
 
 const time = (ms) => !isKnown(ms) ? "-" : ms >= 1000 ? (ms / 1000).toFixed(2) + " s" : ms > 0 && ms < 0.05 ? "<0.1 ms" : ms < 10 ? ms.toFixed(1) + " ms" : Math.round(ms) + " ms";
 const numbers = new Intl.NumberFormat("en-US");

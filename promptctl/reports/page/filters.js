@@ -31,7 +31,7 @@ function textOf(item) {
 }
 
 const ORDERS = { dataset: ["as in the dataset", (one, other) => one.position - other.position], score: ["lowest score", (one, other) => (one.score ?? 2) - (other.score ?? 2)],
-  latency: ["slowest", (one, other) => other.latency - one.latency], cost: ["costliest", (one, other) => other.cost - one.cost] };
+  latency: ["slowest", (one, other) => other.latency - one.latency], cost: ["most expensive", (one, other) => other.cost - one.cost] };
 const STATES = { "": "All", regressed: "Regressed", improved: "Improved", noise: "Noise", differ: isMatrix ? "Disagree" : "Flaky", failed: "Failed", error: "Errors", passed: "Passed",
   xfailed: "Expected failures", xpassed: "Passed unexpectedly" };
 
@@ -43,15 +43,23 @@ function isOfStatus(item, status, at = "") {
   return at === "" ? item.states.includes(status) : item.states[at] === status;
 }
 
+// A reply that does not fit the output schema failed before any check looked at it.
+const SCHEMA = "output schema";
+const isUnfit = (result) => result.status === "failed" && !result.assertions.length;
+const checksOf = (result) => isUnfit(result) ? [{ type: SCHEMA, passed: false }] : result.assertions;
+
 // A check by its type; with "!" only where it was not met.
 function hasCheck(item) {
   const isMissed = wanted.check.startsWith("!"), type = wanted.check.slice(isMissed ? 1 : 0);
-  return item.results.some((result) => isOfColumn(result) && result.assertions.some((each) => each.type === type && (!isMissed || each.passed !== true)));
+  return item.results.some((result) => isOfColumn(result) && checksOf(result).some((each) => each.type === type && (!isMissed || each.passed !== true)));
 }
+
+// An error without a reply took time, and says nothing of how long a reply takes.
+const hasReply = (result) => result.status !== "error" || isKnown(result.output);
 
 function isInRange(item) {
   const [key, low, high] = wanted.range.split(":");
-  return item.results.some((result) => isOfColumn(result) && isKnown(result[key]) && result[key] >= Number(low) && result[key] < Number(high));
+  return item.results.some((result) => isOfColumn(result) && hasReply(result) && isKnown(result[key]) && result[key] >= Number(low) && result[key] < Number(high));
 }
 
 const isOfColumn = (result) => wanted.in === "" || columnOf[result.e] === Number(wanted.in);

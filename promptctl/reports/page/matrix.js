@@ -53,7 +53,7 @@ function rowNodes(item, isMarks) {
 function columnHead(column, isMarks) {
   const of = column.evaluations.map((each) => data.evaluations[each]), sum = (key) => of.reduce((total, each) => total + (each[key] || 0), 0);
   const total = sum("cases") + sum("never_run"), spent = of.every((each) => isKnown(each.full_cost_nano_usd) && !each.unpriced) ? sum("full_cost_nano_usd") : null;
-  const facts = [`${percent(total ? sum("passed") / total : null)} passed`, isKnown(spent) ? money(spent) : "unpriced", of.length === 1 && isKnown(of[0].p50_latency_ms) ? time(of[0].p50_latency_ms) : null];
+  const facts = [rateOf({ passed: sum("passed"), failed: sum("failed"), pass_rate: total ? sum("passed") / total : null }), isKnown(spent) ? money(spent) : "unpriced", of.length === 1 && isKnown(of[0].p50_latency_ms) ? time(of[0].p50_latency_ms) : null];
   if (isMarks) facts.length = 1;
   return el("th", { scope: "col", role: "columnheader" }, el("b", {}, column.name), el("span", { class: "facts" }, facts.filter(Boolean).map((fact) => el("span", {}, fact))));
 }

@@ -1,5 +1,5 @@
 // The page: its sentence, numbers and charts above, filters and cases below.
-const isMany = new Set(data.cases.map((item) => item.prompt)).size > 1;
+const isMany = new Set(data.cases.map((item) => item.prompt)).size > 1, isManyPrompts = new Set(data.evaluations.map((each) => each.prompt)).size > 1;
 const results = data.cases.flatMap((item) => item.results);
 
 function tile(name, value, note) {
@@ -35,32 +35,36 @@ function reused(evaluation) {
   return [...kinds.map(([number, kind]) => `${replies(number)} ${kind}`), full].filter(Boolean).join(", ");
 }
 
-function within(evaluation) {
-  return isKnown(evaluation.low) ? `95% interval ${percent(evaluation.low)} to ${percent(evaluation.high)} for inputs like these` : null;
-}
-
 function tiles(evaluation) {
   const left = evaluation.never_run ? [tile(notRun(evaluation), count(evaluation.never_run), STOPPED[evaluation.stopped])] : [];
-  const repeats = evaluation.repeats > 1 ? [tile(`pass@${evaluation.repeats}`, percent(evaluation.pass_at_k), "pass at least once"), tile(`pass^${evaluation.repeats}`, percent(evaluation.pass_hat_k), "pass every time"),
+  const repeats = evaluation.repeats > 1 ? [tile("at least once", percent(evaluation.pass_at_k), `of ${evaluation.repeats} times`), tile("every time", percent(evaluation.pass_hat_k), `all ${evaluation.repeats} times`),
     tile("flaky", leading(evaluation.flaky.length, "", { status: "differ" }))] : [];
   const expected = [["expected failures", evaluation.xfailed, "xfailed"], ["passed unexpectedly", evaluation.xpassed, "xpassed"]].filter(([, ids]) => ids?.length)
     .map(([name, ids, status]) => tile(name, leading(ids.length, "", { status })));
   const metrics = Object.entries(evaluation.metrics || {}).map(([name, value]) => tile(name, score(value), "mean"));
-  const time50 = isKnown(evaluation.p50_latency_ms) ? [tile("half within", time(evaluation.p50_latency_ms)), tile("95% within", time(evaluation.p95_latency_ms), answered(evaluation) < 20 ? `of only ${replies(answered(evaluation))}` : null)] : [];
+  const time50 = isGraded(evaluation) && isKnown(evaluation.p50_latency_ms) ? [tile("median latency", time(evaluation.p50_latency_ms)), tile("p95 latency", time(evaluation.p95_latency_ms), answered(evaluation) < 20 ? `of only ${replies(answered(evaluation))}` : null)] : [];
   return el("dl", { class: "tiles" }, tile("passed", leading(evaluation.passed, "", { status: "passed" })), tile("failed", leading(evaluation.failed, "", { status: "failed" })),
-    tile("errors", leading(evaluation.errors, "", { status: "error" })), left, expected, repeats, metrics, tile("cost", cost(evaluation), reused(evaluation)), time50);
+    tile("errors", leading(evaluation.errors, "", { status: "error" })), left, expected, repeats, metrics, isGraded(evaluation) || evaluation.cost_nano_usd ? tile("cost", el("span", { title: exactly(evaluation.cost_nano_usd) }, cost(evaluation)), reused(evaluation)) : [], time50);
 }
 
 // The command that shows an evaluation in a terminal, to copy; a review names none.
 function showButton(evaluation) {
   const command = evaluation.evaluation ? `promptctl results show ${ending(evaluation.evaluation)}` : null;
-  return command ? el("p", { class: "copies" }, copyButton(command, `Copy results show ${ending(evaluation.evaluation)}`, `Copy the command ${command}`)) : null;
+  return command ? el("p", { class: "copies" }, copyButton(command, "Copy command", `Copy the command ${command}`)) : null;
+}
+
+// What to do where nothing was graded: what went wrong, if it is one thing, and the command that asks again.
+function askAgain(evaluation) {
+  const command = evaluation.evaluation && evaluation.errors ? `promptctl eval resume ${ending(evaluation.evaluation)} --retry-errors` : null;
+  return [sharedWhy ? el("pre", { class: "problem" }, sharedWhy) : null,
+    command ? el("p", { class: "command" }, el("code", {}, command), copyButton(command, "Copy", `Copy the command ${command}`)) : null];
 }
 
 function only(evaluation) {
   return el("article", { class: `only ${evaluation.verdict}` },
-    el("div", { class: "headline" }, isKnown(evaluation.pass_rate) ? el("p", { class: "big" }, percent(evaluation.pass_rate)) : null, rateBar(evaluation), interval(evaluation),
-      el("p", { class: "meta" }, within(evaluation)), el("p", { class: "meta parts" }, about(evaluation)), showButton(evaluation)),
+    el("div", { class: "headline" }, isGraded(evaluation) ? el("p", { class: "big" }, percent(evaluation.pass_rate)) : el("p", { class: "big none" }, "–"), rateBar(evaluation), interval(evaluation),
+      el("p", { class: "meta" }, !isGraded(evaluation) ? "nothing was graded" : isKnown(evaluation.low) ? `${within(evaluation)} for inputs like these` : null),
+      isGraded(evaluation) ? null : askAgain(evaluation), el("p", { class: "meta parts" }, about(evaluation)), showButton(evaluation)),
     tiles(evaluation));
 }
 
@@ -81,8 +85,9 @@ function beside(evaluation, at) {
 }
 
 function oneOfMany(evaluation, index) {
-  const at = columnOf[index], inIt = isMatrix ? { in: String(at) } : { prompt: evaluation.prompt };
-  const name = isMatrix && !evaluation.side ? nameOf(at) : evaluation.prompt;
+  const at = columnOf[index], inIt = isMatrix ? { in: String(at), ...(isManyPrompts ? { prompt: evaluation.prompt } : {}) } : { prompt: evaluation.prompt };
+  const own = isMatrix && !evaluation.side ? nameOf(at) : "";
+  const name = !own ? evaluation.prompt : isManyPrompts && !own.split(" · ").includes(evaluation.prompt) ? `${evaluation.prompt} · ${own}` : own;
   const most = (key) => Math.max(...data.evaluations.map((each) => each[key] || 0));
   const measured = (key, text, note) => el("div", { class: "spent" }, text,
     isKnown(evaluation[key]) && most(key) ? el("span", { class: "track" }, el("span", { class: "fill", style: `width: ${100 * evaluation[key] / most(key)}%` })) : null, note ? el("small", {}, note) : null);
@@ -92,28 +97,34 @@ function oneOfMany(evaluation, index) {
   return el("article", { class: `run ${evaluation.verdict}` },
     el("div", { class: "name" }, el("h2", {}, name), el("p", { class: "meta parts" }, about(evaluation, name), isKnown(evaluation.score) ? el("span", {}, `mean score ${score(evaluation.score)}`) : null), beside(evaluation, at), showButton(evaluation)),
     el("div", { class: "bar" }, rateBar(evaluation), interval(evaluation)),
-    el("p", { class: "number" }, percent(evaluation.pass_rate), el("small", {}, leading(evaluation.passed, `of ${count(evaluation.cases + evaluation.never_run)}`, { ...inIt, status: "passed" }))),
+    el("p", { class: "number" }, isGraded(evaluation) ? percent(evaluation.pass_rate) : "–", el("small", {}, leading(evaluation.passed, `of ${count(evaluation.cases + evaluation.never_run)}`, { ...inIt, status: "passed" }))),
     el("p", { class: "meta wrong" }, wrong.filter(Boolean)),
-    measured("full_cost_nano_usd", priced, evaluation.full_cost_nano_usd > evaluation.cost_nano_usd ? `${money(evaluation.cost_nano_usd)} now, the rest reused` : answered(evaluation) ? `for ${replies(answered(evaluation))}` : ""),
-    measured("p50_latency_ms", isKnown(evaluation.p50_latency_ms) ? time(evaluation.p50_latency_ms) : "-", isKnown(evaluation.p50_latency_ms) ? "half within" : "not timed"));
+    measured("full_cost_nano_usd", priced, evaluation.full_cost_nano_usd > evaluation.cost_nano_usd ? `${money(evaluation.cost_nano_usd)} spent, replies reused` : answered(evaluation) ? `for ${replies(answered(evaluation))}` : ""),
+    measured("p50_latency_ms", isKnown(evaluation.p50_latency_ms) ? time(evaluation.p50_latency_ms) : "-", isKnown(evaluation.p50_latency_ms) ? "median" : "not timed"));
 }
 
 // Tags, and assertions, with how their cases came out; the weakest first. A row shows its cases.
-function parts(title, found, change) {
+function parts(title, found, change, none) {
   const rows = Object.entries(found).sort(([, one], [, other]) => one.pass_rate - other.pass_rate).slice(0, 12).map(([name, counts]) =>
     filterButton([el("span", { class: "name" }, name), el("span", { class: "track" }, rateBar(counts)), el("span", { class: "value" }, `${count(counts.passed)} of ${count(counts.cases)}`)],
       change(name, counts), `${name}: ${count(counts.passed)} of ${count(counts.cases)} passed`, "row"));
   const isGood = Object.values(found).every((counts) => counts.passed === counts.cases);
-  return rows.length ? figure(title, isGood ? "none" : null, el("div", { class: "rows" }, walked(rows))) : null;
+  return rows.length ? figure(title, isGood ? none : null, el("div", { class: "rows" }, walked(rows))) : null;
+}
+
+// Replies that fit the output schema, where one does not.
+function fitting(evaluation) {
+  const unfit = results.filter(isUnfit).length, replied = answered(evaluation) - results.filter((result) => !hasReply(result)).length;
+  return unfit ? { [SCHEMA]: { passed: replied - unfit, failed: unfit, errors: 0, cases: replied, pass_rate: (replied - unfit) / replied } } : {};
 }
 
 function chartNodes() {
   const trend = versions(data.trend, data.moves || []), byVersion = trend ? [figure("How does each version do?", data.trend_note, trend)] : [];
   if (data.evaluations.length === 1) {
-    const [one] = data.evaluations, values = (key) => results.map((result) => result[key]);
+    const [one] = data.evaluations, values = (key) => results.filter(hasReply).map((result) => result[key]);
     const isMissed = (counts) => counts.passed < counts.cases;
-    return [...byVersion, parts("Which tags fail?", one.by_tag, (tag, counts) => ({ tag, status: isMissed(counts) && counts.failed ? "failed" : "" })),
-      parts("Which checks fail?", one.by_assertion, (name, counts) => ({ check: `${isMissed(counts) ? "!" : ""}${name}` })), histogram("How good are the replies?", "score", values("score"), score),
+    return [...byVersion, isGraded(one) ? parts("Which tags fail?", one.by_tag, (tag, counts) => ({ tag, status: isMissed(counts) && counts.failed ? "failed" : "" }), one.passed === one.cases ? "none" : null) : null,
+      parts("How often does each check pass?", { ...fitting(one), ...one.by_assertion }, (name, counts) => ({ check: `${isMissed(counts) ? "!" : ""}${name}` }), "every time"), histogram("How good are the replies?", "score", values("score"), score),
       histogram("How long do they take?", "latency_ms", values("latency_ms"), time), histogram("What does one cost?", "full_cost_nano_usd", values("full_cost_nano_usd"), money)];
   }
   const named = (read) => data.evaluations.map((each, at) => ({ value: read(each), name: isMatrix ? [each.side ? each.prompt : null, nameOf(columnOf[at])].filter(Boolean).join(", ") : each.prompt }));
@@ -170,7 +181,7 @@ function choices(id, items) {
 
 function start() {
   document.title = data.title;
-  byId("subject").append(...[data.state ? el("span", { class: `mark ${data.state}` }, data.state) : null, ...[data.title, ...common].map((part) => el("span", {}, part))].filter(Boolean));
+  byId("subject").append(...[data.state ? el("span", { class: `mark ${data.state.replaceAll(" ", "-")}` }, data.state) : null, ...[data.title, ...common].map((part) => el("span", {}, part))].filter(Boolean));
   byId("title").replaceChildren(...unbroken(data.sentence));
   byId("more-said").textContent = (data.more || []).join(" ");
   byId("more-said").hidden = !data.more?.length;
@@ -184,6 +195,7 @@ function start() {
   const charts = chartNodes().filter(Boolean);
   put(byId("charts"), {}, [charts.filter((each) => each.querySelector(".versions")), inColumns(charts.filter((each) => !each.querySelector(".versions")))]);
   if (data.moves) byId("verdicts").before(byId("charts"));
+  byId("cases-title").closest("section").hidden = !data.cases.length && !data.evaluations.length;
   for (const id of ["verdicts", "charts"]) byId(id).hidden = !byId(id).children.length;
   const of = (status) => cases.filter((item) => isOfStatus(item, status)).length;
   choices("status", Object.entries(STATES).map(([status, name]) => [status, name, of(status)]).filter(([status, , number]) => !status || number));

@@ -25,11 +25,11 @@ function outcomeNode(mark) {
 // The difference of the passing cases, as a point on the band of its interval; left of the middle is worse.
 function differenceBar(bar, widest) {
   const at = (share) => `${(50 + 50 * share / widest).toFixed(2)}%`;
-  const points = (share) => `${share > 0 ? "+" : share < 0 ? "−" : ""}${Math.abs(100 * share).toFixed(1)}`;
+  const points = (share) => `${share > 0 ? "+" : share < 0 ? "−" : ""}${Math.abs(100 * share).toFixed(1)}`, end = (100 * widest).toFixed(0);
   const kind = bar.high < 0 ? "failed" : bar.low > 0 ? "passed" : "none";
-  const told = `${points(bar.difference)} percentage points; 95% interval ${points(bar.low)} to ${points(bar.high)} for inputs like these`;
+  const told = `${points(bar.difference)} pp; 95% interval ${points(bar.low)} to ${points(bar.high)} for inputs like these`;
   return el("div", { class: "difference" },
-    el("div", { class: "sided", "aria-hidden": "true" }, el("span", {}, "← worse"), el("span", {}, "as before"), el("span", {}, "better →")),
+    el("div", { class: "sided", "aria-hidden": "true" }, el("span", {}, `← worse, −${end} pp`), el("span", {}, "as before"), el("span", {}, `better, +${end} pp →`)),
     el("div", { class: `band ${kind}`, role: "img", "aria-label": told },
       el("i", { class: "within", style: `left: ${at(bar.low)}; right: calc(100% - ${at(bar.high)})` }),
       el("i", { class: "zero" }), el("i", { class: "point", style: `left: ${at(bar.difference)}` })),
@@ -40,7 +40,7 @@ function differenceBar(bar, widest) {
 function sidesTable(row) {
   if (!row.sides?.length) return null;
   // The interval stands below its difference.
-  const number = (text) => el("td", { class: "number" }, text.split(" [").map((part, at) => at ? el("small", {}, `${part.replace("]", "").replace(", ", " to ")}`) : part));
+  const number = (text) => el("td", { class: "number" }, text.replace(/-(?=\d)/g, "−").split(" [").map((part, at) => at ? el("small", {}, `${part.replace("]", "").replace(", ", " to ")}`) : part));
   return el("table", { class: "sides-table" }, el("thead", {}, el("tr", {}, ["", "before", "after", "difference"].map((name, at) => at ? el("th", { scope: "col", class: "number" }, name) : el("td", {})))),
     el("tbody", {}, row.sides.map(([name, ...cells]) => el("tr", {}, el("th", { scope: "row" }, name), cells.map(number)))));
 }
@@ -66,16 +66,18 @@ function rowNode(row, widest) {
       row.statistics ? el("details", {}, el("summary", {}, "How sure is that?"), el("p", { class: "meta" }, row.statistics)) : null), sidesTable(row))));
 }
 
+const commandNode = (command, about) => command ? el("p", { class: "command" }, el("code", {}, command), copyButton(command, "Copy", about)) : null;
+
 function reviewNodes(review) {
   const bars = review.rows.map((row) => row.bar).filter(Boolean);
   const widest = Math.max(0.05, ...bars.flatMap((bar) => [Math.abs(bar.low), Math.abs(bar.high)]));
   const isSaid = review.rows.some((row) => row.certainty && review.decision.endsWith(row.reason));
-  const told = [isSaid || !review.decision ? null : el("p", { class: `decision ${review.passed ? "passed" : "failed"}` }, unbroken(review.decision)),
+  const told = [isSaid || review.passed || !review.decision ? null : el("p", { class: `decision ${review.passed ? "passed" : "failed"}` }, unbroken(review.decision)),
     review.warnings.map((warning) => el("p", { class: "decision warning" }, warning))].flat().filter(Boolean);
-  return [told.length ? el("div", { class: "told" }, told) : null,
+  return [told.length ? el("div", { class: "told" }, told) : null, commandNode(review.evaluate, "Copy the command that evaluates it"),
     list("What breaks", review.breaks), list("Files that cannot be used", review.problems),
-    review.rows.length ? el("section", { class: "card results" }, el("h2", {}, "What became of the results"), review.rows.map((row) => rowNode(row, widest))) : null,
+    review.rows.length ? el("section", { class: "card results" }, el("h2", {}, "Results"), review.rows.map((row) => rowNode(row, widest))) : null,
     review.diffs.length ? el("section", { class: "card" }, el("h2", {}, "What changed"), review.diffs.map(diffNode)) : null,
     list("Shared files", review.files), list("Datasets", review.datasets), list("Labels moved meanwhile", review.moves), list("Notes", review.notes),
-    review.reproduce ? el("p", { class: "command" }, el("code", {}, review.reproduce), copyButton(review.reproduce, "Copy", "Copy the command that makes this review again")) : null].filter(Boolean);
+    commandNode(review.reproduce, "Copy the command that makes this review again")].filter(Boolean);
 }

@@ -1,0 +1,47 @@
+"""The page of comparisons: its numbers, and what it says of a comparison that decides nothing."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from promptctl.comparisons.gates import Decision
+from promptctl.comparisons.usage import UsageChange
+from promptctl.reports.comparison import number_rows
+from promptctl.reports.sentences import of_comparisons
+
+
+def test_a_page_says_how_much_changed_where_nothing_says_how_sure_it_is() -> None:
+    usage = (
+        UsageChange("cost_nano_usd", 6, 0, base_total=3_280_000, head_total=3_010_000),
+        UsageChange("latency_ms", 6, 0, base_p50=43, head_p50=19, base_p95=62, head_p95=20),
+        UsageChange("tokens", 0, 6),
+    )
+    found = cast(Any, SimpleNamespace(metrics=(), usage=usage))
+    assert [*number_rows(found, is_page=True)] == [
+        ("cost", "$0.0033", "$0.0030", "-8.2%"),
+        ("median latency", "43 ms", "19 ms", "-55.8%"),
+        ("p95 latency", "62 ms", "20 ms", "-67.7%"),
+        ("tokens", "-", "-", "–"),
+    ]
+    assert [row[3] for row in number_rows(found)] == ["-"] * 4, "elsewhere only what is known to be more than chance"
+    assert next(iter(number_rows(found)))[:3] == ("cost", "$0.00328", "$0.00301")
+
+
+def test_a_gate_that_passes_what_nobody_can_tell_is_called_undecided() -> None:
+    def state(*kinds: str, code: int = 0) -> str:
+        compared = [_compared(kind) for kind in kinds]
+        return of_comparisons(cast(Any, compared), [], Decision.of(code, "")).state
+
+    assert [state("inconclusive"), state("powerless", "inconclusive")] == ["undecided"] * 2
+    assert [state("not-worse"), state("inconclusive", "better"), state("inconclusive", code=1)] == [
+        *("passed", "passed", "failed"),
+    ]
+
+
+def _compared(kind: str) -> SimpleNamespace:
+    row = SimpleNamespace(prompt="p", model="m", version_display="v1", digest="")
+    comparison = SimpleNamespace(metric=lambda name: None)
+    verdict = SimpleNamespace(kind=kind)
+    side = SimpleNamespace(row=row)
+    return SimpleNamespace(base=side, head=side, comparison=comparison, verdict=verdict)
