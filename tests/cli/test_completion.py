@@ -32,6 +32,49 @@ cases:
   - {id: first, tags: [smoke], assert: [{type: contains, value: Hello}]}
   - {id: second, tags: [smoke, slow], assert: [{type: contains, value: Hello}]}
 """
+WORDS: tuple[tuple[Word, tuple[str, ...], str, list[str]], ...] = (
+    ("ref", (), "c", ["chat"]),
+    ("ref", (), "support/triage@", [f"support/triage@{name}" for name in ("production", "v3", "v2", "v1")]),
+    ("ref", (), "support/triage@v", [f"support/triage@{name}" for name in ("v3", "v2", "v1")]),
+    ("ref", (), "nothing@", []),
+    ("input", ("support/triage@v1",), "", ["ticket=", "product=", "tone=", "history="]),
+    ("input", (), "", []),
+    ("model", (), "", ["echo/echo", "openai/gpt-4o-mini"]),
+    ("dataset", (), "datasets/c", ["datasets/chat.yaml"]),
+    ("tag", ("chat@v1",), "s", ["smoke", "slow"]),
+    ("case", ("chat",), "", ["first", "second"]),
+    ("case", ("support/triage",), "", ["a"]),
+    ("version", ("support/triage@v1",), "", ["production", "v3", "v2", "v1"]),
+    ("version", (), "", []),
+    ("label", (), "", ["production"]),
+    ("base", (), "", ["@production", "@main"]),
+    ("revision", (), "m", ["main"]),
+    ("shared", (), "", ["prompts/support/tone.j2", "prompts/support/triage.schema.yaml"]),
+    ("shown", (), "prompts/support/to", ["prompts/support/tone.j2"]),
+    ("shown", (), "ch", ["chat"]),
+    ("prompt_tag", (), "", ["chat", "slow", "in-house", "support", "tickets"]),
+    ("blamed", (), "ch", ["chat"]),
+    ("judge", (), "l", ["llm-rubric"]),
+)
+LINES = (
+    ("run c", True),
+    ("run chat@", True),
+    ("-C . label set ", True),
+    ("eval chat support/triage --case ", True),
+    ("run support/triage -m echo/echo -i ", True),
+    ("log list --prompt ", True),
+    ("results sh", False),
+    ("list --tag ", True),
+    ("run --jso", False),
+    ("run --json c", True),
+    ("label set support/triage@production ", True),
+    ("eval --all --against ", True),
+    ("show ", True),
+    ("run chat ", False),
+    ("-C ", False),
+    ("", False),
+    ("run 'c", False),
+)
 
 
 @pytest.fixture
@@ -102,36 +145,10 @@ def test_bash_that_does_not_part_words_is_given_them_whole(desk: Path) -> None:
     assert answer(environ) == "support/triage@production"
 
 
-@pytest.mark.parametrize(
-    ("kind", "refs", "start", "words"),
-    [
-        ("ref", (), "c", ["chat"]),
-        ("ref", (), "support/triage@", [f"support/triage@{name}" for name in ("production", "v3", "v2", "v1")]),
-        ("ref", (), "support/triage@v", [f"support/triage@{name}" for name in ("v3", "v2", "v1")]),
-        ("ref", (), "nothing@", []),
-        ("input", ("support/triage@v1",), "", ["ticket=", "product=", "tone=", "history="]),
-        ("input", (), "", []),
-        ("model", (), "", ["echo/echo", "openai/gpt-4o-mini"]),
-        ("dataset", (), "datasets/c", ["datasets/chat.yaml"]),
-        ("tag", ("chat@v1",), "s", ["smoke", "slow"]),
-        ("case", ("chat",), "", ["first", "second"]),
-        ("case", ("support/triage",), "", ["a"]),
-        ("version", ("support/triage@v1",), "", ["production", "v3", "v2", "v1"]),
-        ("version", (), "", []),
-        ("label", (), "", ["production"]),
-        ("base", (), "", ["@production", "@main"]),
-        ("revision", (), "m", ["main"]),
-        ("shared", (), "", ["prompts/support/tone.j2", "prompts/support/triage.schema.yaml"]),
-        ("shown", (), "prompts/support/to", ["prompts/support/tone.j2"]),
-        ("shown", (), "ch", ["chat"]),
-        ("prompt_tag", (), "", ["chat", "slow", "in-house", "support", "tickets"]),
-        ("blamed", (), "ch", ["chat"]),
-        ("judge", (), "l", ["llm-rubric"]),
-    ],
-)
-def test_words_of_each_kind(desk: Path, kind: Word, refs: tuple[str, ...], start: str, words: list[str]) -> None:
+def test_words_of_each_kind(desk: Path) -> None:
     with open_workspace(desk) as workspace:
-        assert workspace.complete(start, kind, refs) == words
+        for kind, refs, start, words in WORDS:
+            assert (kind, start, workspace.complete(start, kind, refs)) == (kind, start, words)
 
 
 def test_a_snapshot_is_completed_as_it_is(desk: Path, cli: Cli) -> None:
@@ -205,46 +222,26 @@ def test_what_is_completed_without_the_library_is_what_the_commands_say() -> Non
         assert (name, kinds) == (name, (*said, EVERY) if said and arguments[0].nargs == -1 else tuple(said))
 
 
-@pytest.mark.parametrize(
-    ("line", "is_ours"),
-    [
-        ("run c", True),
-        ("run chat@", True),
-        ("-C . label set ", True),
-        ("eval chat support/triage --case ", True),
-        ("run support/triage -m echo/echo -i ", True),
-        ("log list --prompt ", True),
-        ("results sh", False),
-        ("list --tag ", True),
-        ("run --jso", False),
-        ("run --json c", True),
-        ("label set support/triage@production ", True),
-        ("eval --all --against ", True),
-        ("show ", True),
-        ("run chat ", False),
-        ("-C ", False),
-        ("", False),
-        ("run 'c", False),
-    ],
-)
 def test_both_ways_offer_the_same(
-    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str, is_ours: bool
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = {
-        "complete_bash": {"COMP_WORDS": f"promptctl {line}", "COMP_CWORD": str(f"promptctl {line}".count(" "))},
-        "complete_zsh": {"_TYPER_COMPLETE_ARGS": f"promptctl {line}"},
-        "complete_fish": {"_TYPER_COMPLETE_ARGS": f"promptctl {line}", "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
-    }
-    for shell_name, environ in given.items():
-        monkeypatch.setenv("_PROMPTCTL_COMPLETE", shell_name)
-        for name, value in environ.items():
-            monkeypatch.setenv(name, value)
-        found = answer(os.environ)
-        assert (found is not None) == is_ours
-        if found is not None:
-            with pytest.raises(SystemExit):
-                app(prog_name="promptctl", standalone_mode=False)
-            assert capsys.readouterr().out.rstrip("\n") == found
+    for line, is_ours in LINES:
+        given = {
+            "complete_bash": {"COMP_WORDS": f"promptctl {line}", "COMP_CWORD": str(f"promptctl {line}".count(" "))},
+            "complete_zsh": {"_TYPER_COMPLETE_ARGS": f"promptctl {line}"},
+            "complete_fish": {"_TYPER_COMPLETE_ARGS": f"promptctl {line}", "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+        }
+        for shell_name, environ in given.items():
+            with monkeypatch.context() as patch:
+                patch.setenv("_PROMPTCTL_COMPLETE", shell_name)
+                for name, value in environ.items():
+                    patch.setenv(name, value)
+                found = answer(os.environ)
+                assert (line, found is not None) == (line, is_ours)
+                if found is not None:
+                    with pytest.raises(SystemExit):
+                        app(prog_name="promptctl", standalone_mode=False)
+                    assert (line, capsys.readouterr().out.rstrip("\n")) == (line, found)
 
 
 def test_a_branch_offers_nothing_that_a_shell_would_obey(desk: Path) -> None:
