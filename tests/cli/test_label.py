@@ -174,41 +174,38 @@ def test_an_evaluation_must_have_passed_with_all_cases_and_the_own_model(cli: Cl
     assert "none is known here" in refusal()
 
 
-@pytest.mark.usefixtures("inside")
-@pytest.mark.parametrize(
-    ("arguments", "code", "words"),
-    [
-        (["set", "support/triage"], 2, "names no label"),
-        (["set", "support/triage@v7"], 2, "would be taken for a version number"),
-        (["set", "support/triage@beef"], 2, "would be taken for a commit"),
-        (["set", "support/triage@Production"], 2, "lower-case letters"),
-        (["set", "support/triage@--force", "v1"], 2, "lower-case letters"),
-        (["set", "support/triage@main", "v1"], 3, "is the name of the branch refs/heads/main"),
-        (["set", "supprt/triage@production", "v1"], 3, "did you mean `support/triage`?"),
-        (["set", NAME, "v9"], 3, "its versions are v1 to v3"),
-        (["set", NAME, "nope"], 3, "no revision of this repository"),
-        (["log", "support/triage@prodution"], 3, "did you mean `support/triage@production`?"),
-        (["log", "supprt/triage@production"], 3, "did you mean `support/triage`?"),
-        (["at", "support/triage@prodution", "1d"], 3, "did you mean `support/triage@production`?"),
-        (["remove", "support/triage@prodution"], 3, "did you mean `support/triage@production`?"),
-        (["rollback", "support/triage@prodution"], 3, "did you mean `support/triage@production`?"),
-        (["rollback", NAME], 3, "has named no version before v1"),
-        (["rollback", NAME, "--to", "v2"], 3, "never named v2; it named v1"),
-        (["fetch"], 3, "this repository has no remote for labels"),
-        (["push"], 3, "this repository has no remote for labels"),
-        (["fetch", "--remote", "nowhere"], 3, "no remote is named `nowhere`"),
-        (["push", "--remote", "--upload-pack=x"], 3, "no remote is named"),
-    ],
+WRONG: tuple[tuple[list[str], int, str], ...] = (
+    (["set", "support/triage"], 2, "names no label"),
+    (["set", "support/triage@v7"], 2, "would be taken for a version number"),
+    (["set", "support/triage@beef"], 2, "would be taken for a commit"),
+    (["set", "support/triage@Production"], 2, "lower-case letters"),
+    (["set", "support/triage@--force", "v1"], 2, "lower-case letters"),
+    (["set", "support/triage@main", "v1"], 3, "is the name of the branch refs/heads/main"),
+    (["set", "supprt/triage@production", "v1"], 3, "did you mean `support/triage`?"),
+    (["set", NAME, "v9"], 3, "its versions are v1 to v3"),
+    (["set", NAME, "nope"], 3, "no revision of this repository"),
+    (["log", "support/triage@prodution"], 3, "did you mean `support/triage@production`?"),
+    (["log", "supprt/triage@production"], 3, "did you mean `support/triage`?"),
+    (["at", "support/triage@prodution", "1d"], 3, "did you mean `support/triage@production`?"),
+    (["remove", "support/triage@prodution"], 3, "did you mean `support/triage@production`?"),
+    (["rollback", "support/triage@prodution"], 3, "did you mean `support/triage@production`?"),
+    (["rollback", NAME], 3, "has named no version before v1"),
+    (["rollback", NAME, "--to", "v2"], 3, "never named v2; it named v1"),
+    (["fetch"], 3, "this repository has no remote for labels"),
+    (["push"], 3, "this repository has no remote for labels"),
+    (["fetch", "--remote", "nowhere"], 3, "no remote is named `nowhere`"),
+    (["push", "--remote", "--upload-pack=x"], 3, "no remote is named"),
 )
-def test_a_wrong_argument_ends_with_what_to_do(
-    cli: Cli, inside: Path, arguments: list[str], code: int, words: str
-) -> None:
+
+
+def test_a_wrong_argument_ends_with_what_to_do(cli: Cli, inside: Path) -> None:
     cli("label", "set", NAME, "v1")
     before = refs(inside)
-    ran = cli("label", *arguments)
-    assert (ran.exit_code, ran.out) == (code, "")
-    assert words in ran.err
-    assert refs(inside) == before
+    for arguments, code, words in WRONG:
+        ran = cli("label", *arguments)
+        assert (arguments, ran.exit_code, ran.out) == (arguments, code, "")
+        assert words in ran.err
+        assert refs(inside) == before
 
 
 @pytest.mark.parametrize(
