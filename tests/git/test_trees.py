@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,8 +29,15 @@ def commit_tree(repo: Repo, folder: str = "") -> CommitTree:
 
 
 @pytest.fixture(params=["work tree", "commit", "work tree below the root", "commit below the root"])
-def tree(request: pytest.FixtureRequest, repo: Repo) -> Tree:
+def tree(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tree:
     folder = "apps/bot/" if "below" in request.param else ""
+    repo = _made(tmp_path_factory.getbasetemp() / f"trees{len(folder)}", folder)
+    return commit_tree(repo, folder) if "commit" in request.param else WorkTree(repo.path / folder)
+
+
+@cache
+def _made(root: Path, folder: str) -> Repo:
+    """A repository that is made once: trees are only read."""
     files = {
         "prompts/a.prompt.yaml": "name: A\n",
         "prompts/sub/b.prompt.yaml": "name: B\n",
@@ -39,13 +47,15 @@ def tree(request: pytest.FixtureRequest, repo: Repo) -> Tree:
         "prompts/large.txt": "x" * (MAX_BYTES + 1),
         "prompts/pointer.j2": POINTER,
     }
-    repo.git("rm", "--quiet", "-r", "prompts")
+    root.mkdir()
+    repo = Repo(root)
+    repo.git("init", "--quiet")
     repo.commit("Files", {folder + path: text for path, text in files.items()})
     (repo.path / folder / "prompts" / "link.prompt.yaml").symlink_to("a.prompt.yaml")
     (repo.path / folder / "prompts" / "linked").symlink_to("sub")
     repo.commit("Links")
     repo.write("prompts/outside.j2", "of the repository, not of the workspace below it\n")
-    return commit_tree(repo, folder) if "commit" in request.param else WorkTree(repo.path / folder)
+    return repo
 
 
 def test_files_are_read_as_stored(tree: Tree) -> None:
