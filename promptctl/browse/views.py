@@ -30,7 +30,7 @@ class PageRequest:
     def needed(self, name: str) -> str:
         """Return the value of a name. Raises `UsageError` without one."""
         if (value := self.one(name)) is None:
-            raise UsageError(f"the address needs a `{name}`")
+            raise UsageError(f"the address lacks `{name}`")
         return value
 
     def number(self, name: str) -> int:

@@ -193,7 +193,7 @@ def _dataset(found: Evaluation) -> str:
 def _totals(found: Evaluation) -> dict[str, Any]:
     """Return the totals of an evaluation by column."""
     row, summary, counts = found.row, found.summary, found.summary.counts
-    data = counts.as_dict()
+    data, is_graded = counts.as_dict(), counts.passed + counts.failed > 0
     reused = sum(summary.reply_sources.get(source, 0) for source in ("cache", "recorded", "replay"))
     values = (
         row.prompt,
@@ -204,8 +204,8 @@ def _totals(found: Evaluation) -> dict[str, Any]:
         counts.passed,
         counts.failed,
         counts.errors,
-        "-" if counts.rate is None else percent(counts.rate, 1),
-        "-" if data["low"] is None else f"{data['low']:.0%}–{data['high']:.0%}",
+        percent(counts.rate, 1) if is_graded and counts.rate is not None else "-",
+        "-" if data["low"] is None or not is_graded else f"{data['low']:.0%}–{data['high']:.0%}",
         format_spent(summary.cost_nano_usd, summary.unpriced) + (f" ({reused} reused)" if reused else ""),
         format_latency(found.totals.p50_latency_ms),
         format_id(row.id),

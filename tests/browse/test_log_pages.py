@@ -297,7 +297,7 @@ def test_pruned_contents_are_said_to_be(tmp_path: Path) -> None:
     ("page", "query", "words"),
     [
         ("execution", {"id": "0000-nothing"}, "no execution `0000-nothing` in the log"),
-        ("execution", {}, "the address needs a `id`"),
+        ("execution", {}, "the address lacks `id`"),
         ("evaluation", {"id": "0000-nothing"}, "no evaluation `0000-nothing` in the log"),
         ("case", {"evaluation": "head", "case": "nothing"}, "has no case `nothing`"),
         ("dataset", {"path": "datasets/nothing.yaml"}, "nothing.yaml"),

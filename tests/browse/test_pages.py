@@ -136,7 +136,7 @@ def test_a_shared_file_says_who_uses_it(pages: Pages) -> None:
     [
         ("prompt?ref=suport/triage", 404, "did you mean `support/triage`?"),
         ("prompt?ref=support/triage@v9", 404, "its versions are v1 to v3"),
-        ("prompt", 400, "the address needs a `ref`"),
+        ("prompt", 400, "the address lacks `ref`"),
         ("label?name=support/triage", 400, "names no label"),
         ("label?name=support/triage@nothing", 404, "nothing"),
         ("file?path=../secret.yaml", 404, "there is no partial"),
