@@ -141,9 +141,8 @@ def _changes(page: Page) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield what can be done with the prompt: in words, and as the words of a command."""
     found, version = page.prompt, page.at_version.version
     ref = found.id if version.is_dirty or version.number is None else f"{found.id}@v{version.number}"
-    given = [word for name, each in found.inputs.items() if each.is_required for word in ("-i", f"{name}=…")]
-    yield "Run it", ("run", ref, *given)
-    yield "See the messages as they would be sent", ("render", ref, *given)
+    yield "Run it", ("run", ref, *found.needed_options)
+    yield "See the messages as they would be sent", ("render", ref, *found.needed_options)
     if page.datasets:
         yield "Evaluate it", ("eval", ref)
     if version.number is not None and not version.is_dirty:

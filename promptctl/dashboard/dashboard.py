@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -344,4 +345,14 @@ def _next(context: Context, wanted: Filter) -> dict[str, Any]:
         return {"sentence": "No call is like this.", "commands": ["promptctl dashboard", "promptctl log list"]}
     if not ids:
         return {"sentence": "There is no prompt yet.", "commands": ["promptctl new support/triage"]}
-    return {"sentence": f"No call yet of {count(len(ids), 'prompt')}.", "commands": [f"promptctl run {ids[0]}"]}
+    return {"sentence": f"No call yet of {count(len(ids), 'prompt')}.", "commands": [_first_run(context, ids)]}
+
+
+def _first_run(context: Context, ids: Sequence[str]) -> str:
+    """Return the command that makes the first call: of the first prompt that can run, with its inputs to fill in."""
+    for prompt_id in ids:
+        with suppress(PromptctlError):
+            found = context.prompt(prompt_id).prompt
+            if found.status == "active":
+                return " ".join(["promptctl run", *map(quote, (prompt_id, *found.needed_options))])
+    return "promptctl validate"

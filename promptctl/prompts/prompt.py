@@ -138,6 +138,11 @@ class Prompt:
     base: str = PROMPTS
 
     @property
+    def needed_options(self) -> tuple[str, ...]:
+        """The words after `promptctl run REF` that give its required inputs, each with `…` to be filled in."""
+        return tuple(word for name, each in self.inputs.items() if each.is_required for word in ("-i", f"{name}=…"))
+
+    @property
     def retirement(self) -> str:
         """Words on its status, with the prompt to use in its place; empty for an active one.
 

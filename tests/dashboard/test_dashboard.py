@@ -174,10 +174,13 @@ def test_an_empty_log_says_what_to_do(tmp_path: Path) -> None:
     with open_workspace(tmp_path, {}) as workspace:
         found = workspace.dashboard().as_dict()
         assert found["next"] == {"sentence": "There is no prompt yet.", "commands": ["promptctl new support/triage"]}
+        write(tmp_path, "prompts/broken.prompt.yaml", "messages: 1\n")
         write(tmp_path, "prompts/triage.prompt.yaml", PROMPT % "plain")
         found = workspace.dashboard().as_dict()
 
-    assert found["next"] == {"sentence": "No call yet of 1 prompt.", "commands": ["promptctl run triage"]}
+    assert found["next"] == {
+        "sentence": "No call yet of 2 prompts.", "commands": ["promptctl run triage -i 'ticket=…'"]
+    }  # fmt: skip
     assert found["answers"]["wrong"]["state"] == found["answers"]["cost"]["state"] == "unknown"
     assert found["calls"]["rows"] == 0
     assert found["notes"] == ["label moves and versions are not marked: the workspace is not in a Git repository"]
@@ -202,7 +205,7 @@ def test_a_bare_repository_has_a_dashboard(root: Path, tmp_path: Path) -> None:
     with open_workspace(bare, {}) as workspace:
         found = workspace.dashboard().as_dict()
 
-    assert found["next"]["commands"] == ["promptctl run triage"]
+    assert found["next"]["commands"] == ["promptctl run triage -i 'ticket=…'"]
 
 
 @pytest.fixture(scope="module")

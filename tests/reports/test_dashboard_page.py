@@ -11,9 +11,15 @@ from typing import Any
 import jsonschema
 import pytest
 
+from promptctl import open_workspace
 from promptctl.errors import UsageError
+from promptctl.log.feedback import Feedback
+from promptctl.log.records import Entry
+from promptctl.log.stamps import new_id
 from promptctl.reports.dashboard_page import check_dashboard_path, write_dashboard
+from tests.browse.logged_workspace import at, make_workspace
 from tests.browser import Browser, Opened
+from tests.log.conftest import make
 from tests.reports.dashboard_documents import HOSTILE, empty, filled, iso
 
 # The document, that remembers which of its keys are read though it has none of that name.
@@ -383,4 +389,63 @@ def test_thin_data_is_said(browser: Browser, tmp_path: Path) -> None:
         assert "the log covers a part of the step" in texts(opened, "#steps")[0]
         none = "noneOf({ failures: [0, 0], invalid_outputs: [0], retries: [0], cache_hits: [2] })"
         assert opened.page.evaluate(none) == "Not drawn, as there was none: failed attempt, invalid output, retry."
+        assert opened.problems == []
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """The page of a workspace with evaluations, an experiment and a model without a price, and its document."""
+    folder = tmp_path_factory.mktemp("desk")
+    make_workspace(folder)
+    with open_workspace(folder, {}) as workspace:
+        unpriced: dict[str, Any] = {"prompt": "quiet", "model": "local/llama", "cost_nano_usd": None, "label": None}
+        calls = [
+            *(make(started_at=at(20 + n), **unpriced) for n in range(3)),
+            make(started_at=at(24), status="error", error_type="Timeout", output_tokens=None, **unpriced),
+            make(started_at=at(25), reply_source="cache", **unpriced | {"cost_nano_usd": 0}),
+            *(
+                make(started_at=at(30 + n), experiment="tone", arm=("control", "kind")[n % 2], arm_key=f"user {n}")
+                for n in range(12)
+            ),
+        ]
+        workspace.context.log.append([Entry(each, "full") for each in calls])
+        for n, each in enumerate(calls[5:]):
+            of = {"execution_id": each.id, "call_id": each.call_id, "created_at": at(50)}
+            given = Feedback(id=new_id(), name="helpful", score=n % 3 / 2, **of)
+            workspace.context.log.add_feedback(given)
+        document = workspace.dashboard().as_dict()
+    return write_dashboard(folder / "page.html", document), json.loads(json.dumps(document))
+
+
+def test_the_page_has_the_numbers_of_a_real_document(browser: Browser, real: tuple[Path, dict[str, Any]]) -> None:
+    path, document = real
+    with browser.open(path) as opened:
+        whole(opened)
+        # Without a price: of the prompt's three replies, the failed call and the reused reply none is known.
+        assert "No price is known of local/llama (4 replies)" in " ".join(texts(opened, ".notes li"))
+        [series] = document["evaluations"]
+        [card] = texts(opened, "figure:has(.ordinal)")
+        assert [row["passed"] for row in series["rows"]] == [11, 10]
+        assert "v2: 10 of 12 cases" in card
+        assert "different cases" not in card
+        [experiment] = document["experiments"]
+        grown = [point for point in experiment["growth"] if point["arm"] == "kind"]
+        assert grown[-1]["values"] > 0
+        table = opened.page.locator("figure", has_text="tone: kind")
+        table.locator("details.under > summary").click()
+        table.locator("tbody tr").first.wait_for()
+        last = table.locator("tbody tr").last.locator("td").all_inner_texts()
+        assert last[-1] == str(grown[-1]["values"])
+
+        see(opened, model="local/llama", by="model", measure="cost")
+        assert heads(opened)["Cost"] == "–\n4 calls without a price"
+        assert texts(opened, "#multiples .big") == ["–\n6 calls, 4 without a price"]
+        small = opened.page.locator("#multiples figure")
+        small.locator("details.under > summary").click()
+        small.locator("tbody tr").first.wait_for()
+        assert small.locator("th").all_inner_texts()[:4] == ["Time", "Cost", "Calls", "Unpriced calls"]
+        rows = [row.locator("td").all_inner_texts() for row in small.locator("tbody tr").all()]
+        assert {row[0] for row in rows} <= {"–", "$0"}
+        assert sum(int(row[1]) for row in rows) == 6
+        assert sum(int(row[2]) for row in rows) == 4
         assert opened.problems == []

@@ -32,7 +32,7 @@ const swatch = (colour) => el("i", { class: `swatch ${colour}`, "aria-hidden": "
 function chartFigure({ title, big, note, keys = [], chart, columns, level = "h3", isSmall = false }) {
   const head = el("figcaption", {}, el(level, {}, title), el("p", { class: "big" }, big ?? "–", note ? el("small", {}, note) : null),
     keys.length ? el("p", { class: "keys" }, keys.map(([colour, name, value]) => el("span", {}, swatch(colour), name, value ? el("b", {}, value) : null))) : null);
-  return el("figure", { class: isSmall ? "chart small" : "chart" }, head, timeChart(chart), isSmall ? null : tableUnder(title, columns, chart.points.length));
+  return el("figure", { class: isSmall ? "chart small" : "chart" }, head, timeChart(chart), tableUnder(chart.title, columns, chart.points.length));
 }
 
 const stepColumn = (points) => ({ name: "Time", csv: `time (${zone})`, text: (row) => span(points[row].start, points[row].end), raw: (row) => new Date(points[row].start).toISOString() });
@@ -57,6 +57,15 @@ function behind(measure, sums, first = 0) {
     const thin = measure.of && number > 0 && number < FEWEST;
     return [thin ? `of only ${plural(number, "call")}: thin` : measure === MEASURES.calls ? "" : `of ${plural(number, "call")}`, unpriced ? `${plural(unpriced, "call")} without a price` : ""].filter(Boolean);
   };
+}
+
+// Everything of a small chart's step: the value, its interval if it has one, and what is behind them.
+function seriesColumns(series, measure, sums, first) {
+  const columns = [ofSeries(series, measure)];
+  if (series.low) columns.push(valueColumn("Low", measure.unit, series.low, measure.format), valueColumn("High", measure.unit, series.high, measure.format));
+  if (measure !== MEASURES.calls) columns.push(valueColumn("Calls", "count", (row) => sums.calls[first + row], count));
+  if (measure.unit === "money") columns.push(valueColumn("Unpriced calls", "count", (row) => sums.unpriced[first + row], count));
+  return columns;
 }
 
 const ofSeries = (series, measure) => valueColumn(series.name, measure.unit, series.value, measure.format);

@@ -103,7 +103,7 @@ function sideBySide(view) {
   const figures = shown.map((item, index) => {
     const value = measure.value(item.sums, item.at), behindIt = measure.of?.(item.sums, item.at), few = behindIt > 0 && behindIt < FEWEST, unpriced = measure.unit === "money" ? item.sums.unpriced[item.at] : 0;
     const note = [few ? `of only ${plural(behindIt, "call")}: thin` : plural(item.sums.calls[item.at], "call"), unpriced ? `${count(unpriced)} without a price` : ""].filter(Boolean).join(", ");
-    return chartFigure({ title: item.name, level: "h3", isSmall: true, big: isKnown(value) ? measure.format(value) : null, note,
+    return chartFigure({ title: item.name, level: "h3", isSmall: true, big: isKnown(value) ? measure.format(value) : null, note, columns: [stepColumn(own.steps), ...seriesColumns(all[index], measure, sums, index * length)],
       chart: { title: `${measure.name}, ${item.name}`, points: own.steps, from: own.from, to: own.to, zoom, high: 116, kind: measure.of ? "lines" : "bars", unit: measure.unit, series: [all[index]], scale, floor: isShare ? undefined : 0, ceiling: measure.unit === "share" ? 1 : undefined, least: { share: 0.02, time: 1 }[measure.unit] || 0,
         marks: own.marks.filter((mark) => wanted.marks.split(",").includes(mark.kind) && (mark.prompt === null || !isOf[by] || isOf[by](mark, item))), hasMarks: own.marks.length > 0, notes: behind(measure, sums, index * length) } });
   });
