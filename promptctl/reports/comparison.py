@@ -26,7 +26,6 @@ from promptctl.reports.wording import (
     format_share,
     judge_name,
     name_some,
-    short_cost,
 )
 from promptctl.statistics.intervals import Interval
 from promptctl.statistics.metric import MetricComparison
@@ -254,11 +253,8 @@ def difference(metric: MetricComparison) -> str:
     return f"{metric.difference * 100:+.1f} pp [{low:+.1f}, {high:+.1f}]"
 
 
-def number_rows(comparison: Comparison, *, is_page: bool = False) -> Iterator[tuple[str, str, str, str]]:
-    """Yield each number of a comparison as people read it: its name, the base's, the head's, the difference.
-
-    A page has room for a change that nothing says how sure it is, and gives amounts as it does elsewhere.
-    """
+def number_rows(comparison: Comparison) -> Iterator[tuple[str, str, str, str]]:
+    """Yield each number of a comparison as people read it: its name, the base's, the head's, the difference."""
     for metric in comparison.metrics:
         if metric.same_as is None:
             means = format_share(metric.base_mean), format_share(metric.head_mean)
@@ -266,18 +262,10 @@ def number_rows(comparison: Comparison, *, is_page: bool = False) -> Iterator[tu
             yield f"{metric.name}{of}", *means, "-" if comparison.is_decided else difference(metric)
     for usage in comparison.usage:
         before, after = usage.sides
-        form = short_cost if is_page and usage.name == "cost_nano_usd" else _FORMS[usage.name]
-        change, p95 = usage_change(usage), "-"
-        if is_page:
-            change = _bare_change(before, after) if change == "-" else change
-            p95 = _bare_change(usage.base_p95, usage.head_p95)
-        yield usage_name(usage), form(before), form(after), change
+        form = _FORMS[usage.name]
+        yield usage_name(usage), form(before), form(after), usage_change(usage)
         if usage.name == "latency_ms" and usage.known:
-            yield "p95 latency", form(usage.base_p95), form(usage.head_p95), p95
-
-
-def _bare_change(before: float | None, after: float | None) -> str:
-    return f"{after / before - 1:+.1%}" if before and after is not None else "–"
+            yield "p95 latency", form(usage.base_p95), form(usage.head_p95), "-"
 
 
 def judged_rows(found: Compared) -> Iterator[tuple[str, str, str, str]]:

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from typing import Any
 
 from promptctl.comparisons.compared import Compared
-from promptctl.comparisons.comparison import PASSED
+from promptctl.comparisons.comparison import PASSED, Comparison
 from promptctl.comparisons.gates import Decision
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.log.store import Store
 from promptctl.reports.columns import short_version
-from promptctl.reports.comparison import MARKS, about_alone, beside_the_verdict, number_rows
+from promptctl.reports.comparison import MARKS, about_alone, beside_the_verdict, number_rows, usage_name
 from promptctl.reports.evaluated_diffs import EvaluatedDiff
 from promptctl.reports.flips import certainty_of, flipped_assertions, of_fresh_replies
 from promptctl.reports.html import cases_of, columns_of
@@ -122,11 +122,29 @@ def row_of(found: Compared) -> dict[str, Any]:
         "notes": [note for note in (beside_the_verdict(found), found.warning, found.note) if note],
         "statistics": found.verdict.reason,
         "bar": bar,
-        "sides": [*number_rows(shown.comparison, is_page=True)],
+        "sides": [*page_rows(shown.comparison)],
         "regressed": len(found.comparison.regressed),
         "improved": len(found.comparison.improved),
         "wrong": [(side.totals.failed, side.totals.errors) for side in (found.base, found.head)],
     }
+
+
+def page_rows(comparison: Comparison) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of numbers with amounts as pages give them, and changes also where nothing says how sure they are.
+
+    Elsewhere only a change that has an interval is given.
+    """
+    pairs = {usage_name(each): each.sides for each in comparison.usage}
+    for each in comparison.usage:
+        if each.name == "latency_ms":
+            pairs["p95 latency"] = each.base_p95, each.head_p95
+    costs = {usage_name(each) for each in comparison.usage if each.name == "cost_nano_usd"}
+    for name, base, head, change in number_rows(comparison):
+        before, after = pairs.get(name, (None, None))
+        sides = (short_cost(before), short_cost(after)) if name in costs else (base, head)
+        if change == "-" and before and after is not None:
+            change = f"{after / before - 1:+.1%}"
+        yield name, *sides, change
 
 
 def _flips(found: Compared) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -8,6 +8,7 @@ from typing import Any, cast
 from promptctl.comparisons.gates import Decision
 from promptctl.comparisons.usage import UsageChange
 from promptctl.reports.comparison import number_rows
+from promptctl.reports.comparison_page import page_rows
 from promptctl.reports.sentences import of_comparisons
 
 
@@ -18,11 +19,11 @@ def test_a_page_says_how_much_changed_where_nothing_says_how_sure_it_is() -> Non
         UsageChange("tokens", 0, 6),
     )
     found = cast(Any, SimpleNamespace(metrics=(), usage=usage))
-    assert [*number_rows(found, is_page=True)] == [
+    assert [*page_rows(found)] == [
         ("cost", "$0.0033", "$0.0030", "-8.2%"),
         ("median latency", "43 ms", "19 ms", "-55.8%"),
         ("p95 latency", "62 ms", "20 ms", "-67.7%"),
-        ("tokens", "-", "-", "–"),
+        ("tokens", "-", "-", "-"),
     ]
     assert [row[3] for row in number_rows(found)] == ["-"] * 4, "elsewhere only what is known to be more than chance"
     assert next(iter(number_rows(found)))[:3] == ("cost", "$0.00328", "$0.00301")
