@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -22,6 +23,8 @@ _MARKS = {
     "error": ("warned", "exceeded", "incomplete", "interrupted", "cancelled", "undecided", "stopped"),
 }
 _MOST_NESTED = 100
+_LONGEST_INDENTED = 50_000
+_LONGEST = 100_000
 _CLOSING = {"{": "}", "[": "]"}
 
 
@@ -32,15 +35,34 @@ def visible(value: Any) -> Any:
     return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", value)
 
 
-def content(value: Any) -> Markup:
-    """Return a text or data of a call for a page: JSON indented, hidden parts marked with what they are."""
-    text = visible(indented(as_text(value)))
+@dataclass(slots=True)
+class Room:
+    """The characters of contents that a page has room for: what follows is left out, and the page says so."""
+
+    left: int = 3 * _LONGEST
+
+
+def content(value: Any, room: Room | None = None) -> Markup:
+    """Return a text or data of a call for a page: JSON indented, hidden parts marked with what they are.
+
+    What is longer than a page can show is cut, with how much is left out.
+    """
+    room = room or Room()
+    text = indented(as_text(value))
+    shown = text[: min(_LONGEST, room.left)]
+    room.left -= len(shown)
+    left_out = len(text) - len(shown)
+    text = visible(shown)
     parts = [
         escape(piece)
         if kind is None
         else Markup('<mark class="hidden-part" title="{}">{}</mark>').format(ABOUT[kind], piece)
         for piece, kind in pieces(text)
     ]
+    if left_out:
+        parts.append(
+            Markup('<b class="cut">… and {} more</b>').format(f"{left_out:,} character{'' if left_out == 1 else 's'}")
+        )
     return Markup("").join(parts)
 
 
@@ -59,15 +81,18 @@ def indented(text: str) -> str:
     if not is_json(text):
         return text
     lines: list[str] = []
-    line, depth = "", 0
+    line, depth, size = "", 0, 0
     parts = _JSON_TOKEN.findall(text)
     for at, each in enumerate(parts):
+        size += 2 * depth
+        if size > 4 * _LONGEST:  # of lists within lists, indents are far longer than their text
+            return text
         if each in _CLOSING:
             if parts[at + 1] == _CLOSING[each]:
                 line += each
                 continue
             depth += 1
-            if depth > _MOST_NESTED:  # its indents would be far longer than its text
+            if depth > _MOST_NESTED:
                 return text
             lines.append(line + each)
             line = "  " * depth
@@ -87,8 +112,8 @@ def indented(text: str) -> str:
 
 
 def is_json(text: str) -> bool:
-    """Return True for the text of a JSON object or list."""
-    if text.lstrip()[:1] not in ("{", "["):
+    """Return True for the text of a JSON object or list that is not too long to be indented."""
+    if len(text) > _LONGEST_INDENTED or text.lstrip()[:1] not in ("{", "["):
         return False
     try:
         json.loads(text)

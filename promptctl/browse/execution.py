@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from promptctl import Filter
+from promptctl.browse.contents import indented, message_parts
 from promptctl.browse.views import PageRequest, View
 from promptctl.errors import PromptctlError
 from promptctl.reports.hidden_parts import ABOUT, pieces
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from promptctl import Execution
     from promptctl.workspace import Workspace
 
+_MOST_PARTS = 200
 _WITH_REPLY = ("ok", "invalid_output")
 _SHOWN_APART = frozenset((
     "inputs", "messages", "reply", "tool_calls", "output", "reasoning", "feedback", "scores", "corrections", "metadata",
@@ -30,7 +33,10 @@ def execution(request: PageRequest) -> View:
     values = {
         "call": found,
         "ref": ref_of(found),
+        "messages": _messages(found),
         "attempts": list(workspace.log.executions(Filter(call_id=found.call_id)))[::-1],
+        "tool_calls": found.tool_calls[:_MOST_PARTS],
+        "is_indented": indented(found.reply or "") != (found.reply or ""),
         "hidden": hidden_in(found),
         "tools": _tools(workspace, found),
         "later_price": workspace.costs.later_price(found),
@@ -45,6 +51,17 @@ def ref_of(found: Execution) -> str:
     if found.version is not None and not found.is_dirty:
         return f"{found.prompt}@v{found.version}"
     return f"{found.prompt}@{found.commit[:12]}" if found.commit and not found.is_dirty else found.prompt
+
+
+def _messages(found: Execution) -> Sequence[tuple[str, Sequence[tuple[str, Any]]]]:
+    """Return the messages that were sent, as many as a page can show: the role and the contents of each."""
+    shown, left = [], _MOST_PARTS
+    for message in found.messages or ():
+        if left > 0:
+            parts = list(islice(message_parts(message), left))
+            shown.append((str(message.get("role")), parts))
+            left -= max(1, len(parts))
+    return shown
 
 
 def hidden_in(found: Execution) -> list[str]:

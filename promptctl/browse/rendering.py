@@ -9,16 +9,16 @@ from functools import partial
 from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from promptctl.browse import links
 from promptctl.browse.contents import (
+    Room,
     content,
     dataset_name,
-    is_json,
     mark_of,
-    message_parts,
     snippet,
     visible,
 )
@@ -46,6 +46,12 @@ def moment(time: str | datetime | None) -> str:
     moment = datetime.fromisoformat(time) if isinstance(time, str) else time
     shown = f"{moment.astimezone():%Y-%m-%d %H:%M %Z}"
     return Markup('<time datetime="{}">{}</time>').format(moment.astimezone(UTC).isoformat(), shown)
+
+
+@pass_context
+def shown_content(context: Context, value: Any) -> Markup:
+    """Return a content as far as the page has room for it."""
+    return content(value, context["room"])
 
 
 def person(name: str) -> str:
@@ -77,11 +83,9 @@ _FILTERS = {
     "person": person,
     "pretty": pretty,
     "version": version,
-    "content": content,
+    "content": shown_content,
     "dataset_name": dataset_name,
-    "is_json": is_json,
     "mark_of": mark_of,
-    "parts": message_parts,
     "snippet": snippet,
 }
 
@@ -108,12 +112,18 @@ class Rendering:
             workspace_name=workspace_name,
         )
 
-    def write(self, view: View, here: str = "", notes: tuple[str, ...] = ()) -> Iterator[bytes]:
-        """Yield the page in pieces of some size, each as soon as it is there; `here` is its address."""
+    def write(
+        self, view: View, here: str = "", section: str | None = None, notes: tuple[str, ...] = ()
+    ) -> Iterator[bytes]:
+        """Yield the page in pieces of some size, each as soon as it is there.
+
+        `here` is its address, and `section` that of the page of the navigation that it stands below.
+        """
         template = self._environment.get_template(view.template)
         held: list[str] = []
         size = 0
-        for text in template.generate(view.values, title=view.title, here=here, notes=notes):
+        told = {"title": view.title, "here": here, "section": section, "notes": notes, "room": Room()}
+        for text in template.generate(view.values, **told):
             held.append(text)
             size += len(text)
             if size >= _CHUNK:

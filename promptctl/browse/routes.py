@@ -53,3 +53,13 @@ NAVIGATION: Mapping[str, str] = {
     "rules": "Log rules",
 }
 """The pages that every page names, in this order, by their address."""
+
+SECTIONS: Mapping[str, str] = {
+    **dict.fromkeys(("prompt", "diff", "label", "file"), ""),
+    **dict.fromkeys(("execution", "blame"), "executions"),
+    **dict.fromkeys(("evaluation", "case"), "evaluations"),
+    "dataset": "datasets",
+    "budget": "budgets",
+    "experiment": "experiments",
+}
+"""The page of the navigation that a page stands below, by its address."""

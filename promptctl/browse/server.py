@@ -129,11 +129,13 @@ class _Server(web.Server):
         self._asked: set[Any] = set()
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        """Turn away a connection too many; one that asks for nothing is closed soon."""
+        """Turn away a different user, and a connection too many; one that asks for nothing is closed soon."""
+        if (peer := transport.get_extra_info("peername")) and is_of_other_user(peer):  # takes nobody's place
+            _turn_away(transport, HTTPStatus.FORBIDDEN)
+            return
         super().connection_made(handler, transport)
         if len(self.connections) > _MOST_CONNECTIONS:
-            transport.write(b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-            transport.close()
+            _turn_away(transport, HTTPStatus.SERVICE_UNAVAILABLE)
             return
 
         def close_if_silent() -> None:
@@ -149,8 +151,8 @@ class _Server(web.Server):
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
-            self._check_user(request)
             is_entry = self._gate.enters(request.method, request.raw_path, request.headers)
+            self._asked.add(request.protocol)
         except Unwelcome as refused:
             return _refusal(refused)
         if is_entry:
@@ -159,14 +161,6 @@ class _Server(web.Server):
         page, _, query = request.raw_path.partition("?")
         page = page.removeprefix(self._gate.folder)
         return await self._send(request, await self._worker.do(lambda: self._site.reply(page, query)))
-
-    def _check_user(self, request: web.BaseRequest) -> None:
-        """Raise `Unwelcome` if the connection is a different user's."""
-        if request.protocol not in self._asked:
-            peer = request.transport and request.transport.get_extra_info("peername")
-            if peer and is_of_other_user(peer):
-                raise Unwelcome(HTTPStatus.FORBIDDEN, "These pages are for the user who started them.")
-            self._asked.add(request.protocol)
 
     async def _send(self, request: web.BaseRequest, reply: PageReply) -> web.StreamResponse:
         response = web.StreamResponse(status=reply.status, headers=_HEADERS)
@@ -177,6 +171,12 @@ class _Server(web.Server):
                 await response.write(piece)
             await response.write_eof()
         return response
+
+
+def _turn_away(transport: asyncio.Transport, status: HTTPStatus) -> None:
+    line = f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    transport.write(line.encode())
+    transport.close()
 
 
 def _refusal(refused: Unwelcome) -> web.Response:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 from promptctl import errors
 from promptctl.browse.rendering import Rendering
-from promptctl.browse.routes import NAVIGATION, ROUTES
+from promptctl.browse.routes import NAVIGATION, ROUTES, SECTIONS
 from promptctl.browse.views import PageRequest, View
 from promptctl.reports.offline_page import asset
 
@@ -72,11 +72,11 @@ class Site:
         self._notes.clear()
         try:
             view = self._view(page, query)
-            pieces = self._rendering.write(view, page, self._taken_notes())
+            pieces = self._rendering.write(view, page, SECTIONS.get(page), self._taken_notes())
             first = next(pieces)
         except Exception as error:
             view = self._failed(error)
-            pieces = self._rendering.write(view, page, self._taken_notes())
+            pieces = self._rendering.write(view, page, SECTIONS.get(page), self._taken_notes())
             first = next(pieces)
         return PageReply(view.status, "text/html", self._to_the_end(first, pieces))
 

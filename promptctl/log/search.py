@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import UsageError, printable
@@ -23,7 +24,7 @@ _TOKEN = re.compile("[^\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+")
 _LONGEST_WORD = 200
 _TERM = re.compile(r'"([^"]*)"(\*?)|(\S+)')
 _NAMES_OF_OURS = frozenset({"role", "type", "id"})
-_BEFORE, _AFTER = 30, 90
+_BEFORE, _AFTER, _AROUND = 30, 90, 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,29 +114,29 @@ def words_of(text: str) -> str:
 
 def texts_of(contents: Mapping[str, Any]) -> dict[str, str]:
     """Return the text of each content, without the names that JSON and our records give its parts."""
-    return {
-        name: "\n".join(_pieces(value, has_names=name in ("reply", "tool_calls")))
-        for name, value in contents.items()
-        if value is not None
-    }
+    return {name: _text(name, value) for name, value in contents.items() if value is not None}
 
 
-def find(execution: Execution, query: TextQuery) -> FoundCall:
-    """Return where in an execution's contents the query's first term is."""
+def find(execution: Execution, query: TextQuery, *, most: int | None = None) -> FoundCall:
+    """Return where in an execution's contents the query's first term is; in so many characters of each at `most`."""
     reasoning = [{"text": execution.reasoning}] if execution.reasoning else []
-    texts = texts_of(
-        {
-            "reply": execution.reply,
-            "inputs": execution.inputs,
-            "messages": execution.messages,
-            "tool_calls": [*reasoning, *execution.tool_calls],
-        }
-    )
+    contents = {
+        "reply": execution.reply,
+        "inputs": execution.inputs,
+        "messages": execution.messages,
+        "tool_calls": [*reasoning, *execution.tool_calls],
+    }
+    texts: dict[str, str] = {}
     for words, is_prefix in query.terms:
-        for name, text in texts.items():
+        for name, value in contents.items():
+            if value is None:
+                continue
+            if name not in texts:
+                texts[name] = _text(name, value, most)
+            text = texts[name]
             if place := _place(text, words.split(), is_prefix=is_prefix):
                 start, end = place
-                before, after = _one_line(text[:start]), _one_line(text[end:])
+                before, after = _one_line(text[max(0, start - _AROUND) : start]), _one_line(text[end : end + _AROUND])
                 return FoundCall(
                     execution,
                     name,
@@ -148,6 +149,11 @@ def find(execution: Execution, query: TextQuery) -> FoundCall:
 
 def _place(text: str, words: Sequence[str], *, is_prefix: bool) -> tuple[int, int] | None:
     """Return begin and end of the first place that has these words one after another."""
+    if text.isascii():
+        long = f"[a-z0-9]{{{_LONGEST_WORD + 1},}}[^a-z0-9]+"  # is no word for the index
+        wanted = f"[^a-z0-9]+(?:{long})*".join(map(re.escape, words))
+        place = re.search(f"(?<![a-z0-9]){wanted}{'[a-z0-9]*' if is_prefix else '(?![a-z0-9])'}", text.lower())
+        return place and place.span()
     found: list[tuple[str, int, int]] = []
     for match in _WORD.finditer(text):
         found += [(word, *match.span()) for word in words_of(match[0]).split()]
@@ -170,23 +176,52 @@ def _folded(word: str) -> str:
     return "".join([each for each in parts if not unicodedata.combining(each)]).casefold()
 
 
+def _text(name: str, value: Any, most: int | None = None) -> str:
+    pieces = _pieces(value, has_names=name in ("reply", "tool_calls"))
+    return "\n".join(pieces if most is None else _beginning(pieces, most))
+
+
+def _beginning(pieces: Iterator[str], most: int) -> Iterator[str]:
+    """Yield pieces until there are so many characters."""
+    for piece in pieces:
+        yield piece[:most]
+        most -= len(piece)
+        if most <= 0:
+            return
+
+
 def _pieces(value: Any, *, has_names: bool) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for name, each in value.items():
-            if name in _NAMES_OF_OURS:
-                continue
-            if has_names:
-                yield str(name)
-            yield from _pieces(each, has_names=has_names)
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        for each in value:
-            yield from _pieces(each, has_names=has_names)
-    elif not isinstance(value, str):
-        yield json.dumps(value)
-    elif value[:1] in ("{", "[") and (read := _read_json(value)) is not None:
-        yield from _pieces(read, has_names=True)
-    elif not (value.startswith("data:") and ";base64," in value[:200]):
-        yield value
+    """Yield the texts within a value, in one loop: nested generators would take a step for each level of each text."""
+    under_way: list[Iterator[tuple[Any, bool | None]]] = [iter([(value, has_names)])]
+    while under_way:
+        for each, is_named in under_way[-1]:
+            if is_named is None:
+                yield each
+            elif isinstance(each, Mapping):
+                under_way.append(_members(each, is_named=is_named))
+                break
+            elif not isinstance(each, str):
+                if not isinstance(each, Sequence):
+                    yield json.dumps(each)
+                    continue
+                under_way.append(zip(each, repeat(is_named)))
+                break
+            elif each[:1] in ("{", "[") and (read := _read_json(each)) is not None:
+                under_way.append(iter([(read, True)]))
+                break
+            elif not (each.startswith("data:") and ";base64," in each[:200]):
+                yield each
+        else:
+            under_way.pop()
+
+
+def _members(value: Mapping[Any, Any], *, is_named: bool) -> Iterator[tuple[Any, bool | None]]:
+    """Yield the values of a mapping; before each its name, with None: it is a text as it is."""
+    for name, each in value.items():
+        if name not in _NAMES_OF_OURS:
+            if is_named:
+                yield str(name), None
+            yield each, is_named
 
 
 def _read_json(text: str) -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import requests
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.context import Context as TraceContext
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
@@ -37,6 +38,7 @@ from promptctl.telemetry.facts import Attributes
 from promptctl.telemetry.instruments import Asked, Instruments
 
 _EXIT_S = 0.8
+_LONGEST_ANSWER, _PIECE = 64 * 1024, 4096
 _LOGGERS = (
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "opentelemetry.exporter.otlp.proto.http.metric_exporter",
@@ -44,6 +46,25 @@ _LOGGERS = (
     "opentelemetry.sdk._shared_internal",
 )
 _OURS = threading.local()
+
+
+class _BriefSession(requests.Session):
+    """Reads as much of an answer as a collector has to say: one without an end would fill the memory."""
+
+    def request(self, *given: Any, **options: Any) -> requests.Response:
+        """Send a request, and return the answer with the beginning of its content."""
+        answer = super().request(*given, **options | {"stream": True})
+        with answer:
+            content = bytearray()
+            for piece in answer.iter_content(_PIECE):
+                content += piece
+                if len(content) >= _LONGEST_ANSWER:
+                    break
+            answer._content = bytes(content)
+        return answer
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return None: no redirect is followed, and the content of one is not read whole to see where it leads."""
 
 
 class _Quiet(logging.Filter):
@@ -83,13 +104,17 @@ class Exported(Instruments):
         with _silence():
             if self._sends("TRACES"):
                 traces = self._own(TracerProvider(resource=resource, shutdown_on_exit=False))
-                traces.add_span_processor(BatchSpanProcessor(self._guarded(OTLPSpanExporter())))
+                traces.add_span_processor(
+                    BatchSpanProcessor(self._guarded(OTLPSpanExporter(session=_session("TRACES"))))
+                )
             if self._sends("METRICS"):
-                reader = PeriodicExportingMetricReader(self._guarded(OTLPMetricExporter()))
+                reader = PeriodicExportingMetricReader(self._guarded(OTLPMetricExporter(session=_session("METRICS"))))
                 meters = self._own(MeterProvider([reader], resource=resource, shutdown_on_exit=False))
             if self._sends("LOGS"):
                 logs = self._own(LoggerProvider(resource=resource, shutdown_on_exit=False))
-                logs.add_log_record_processor(BatchLogRecordProcessor(self._guarded(OTLPLogExporter())))
+                logs.add_log_record_processor(
+                    BatchLogRecordProcessor(self._guarded(OTLPLogExporter(session=_session("LOGS"))))
+                )
         self._ending = threading.Event()
         # They wait from the beginning: at the interpreter's end no thread can be started.
         self._closers = [self._closer(provider.shutdown) for provider in self._owned]
@@ -164,6 +189,12 @@ class Exported(Instruments):
 
         exporter.export = send
         return exporter
+
+
+def _session(signal: str) -> requests.Session | None:
+    """Return our own session, unless variables name one that brings its credentials."""
+    names = (f"OTEL_PYTHON_EXPORTER_OTLP_HTTP_{part}CREDENTIAL_PROVIDER" for part in ("", f"{signal}_"))
+    return None if any(map(os.environ.get, names)) else _BriefSession()
 
 
 def _resource() -> Resource:

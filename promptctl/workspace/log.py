@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from promptctl.models.repricing import Repricing
 
 _HEAD_DIGITS = 64
+_MOST_LOOKED_AT = 50_000  # characters, for what a page says of a match
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -81,7 +82,7 @@ class Log:
             shown,
             older=shown[-1].id if shown and has_more else None,
             is_cut=searched.is_cut,
-            found=tuple(find(each, query) for each in shown),
+            found=tuple(find(each, query, most=_MOST_LOOKED_AT) for each in shown),
             indexed=searched.indexed,
         )
 

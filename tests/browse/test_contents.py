@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from promptctl.browse.contents import content, indented, is_json, mark_of, message_parts, snippet, visible
+from promptctl.browse.contents import Room, content, indented, is_json, mark_of, message_parts, snippet, visible
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,20 @@ def test_what_is_nested_too_deep_stays_as_it_is() -> None:
     text = "[" * 300 + "]" * 300
     assert is_json(text)
     assert indented(text) == text
+
+
+def test_lists_within_lists_stay_as_they_are_if_their_indents_would_be_far_longer() -> None:
+    text = "[" * 90 + "1," * 10_000 + "1" + "]" * 90
+    assert is_json(text)
+    assert indented(text) == text
+
+
+def test_what_a_page_has_no_room_for_is_left_out_and_said() -> None:
+    room = Room(120_000)
+    assert content("x" * 2_000_000, room) == "x" * 100_000 + '<b class="cut">… and 1,900,000 characters more</b>'
+    assert content("y" * 30_000, room) == "y" * 20_000 + '<b class="cut">… and 10,000 characters more</b>'
+    assert content("z", room) == '<b class="cut">… and 1 character more</b>'
+    assert len(content("[" * 99 + "1," * 1_000_000 + "1" + "]" * 99)) < 101_000
 
 
 def test_hidden_parts_are_marked_and_text_is_escaped() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from promptctl.browse.routes import NAVIGATION, ROUTES, SECTIONS
 from promptctl.browse.views import View
 from promptctl.errors import LogError
 from promptctl.workspace import open_workspace
@@ -65,6 +66,18 @@ def test_a_filter_that_finds_nothing_says_what_was_meant(pages: Pages) -> None:
     page = pages.read(tag="suport")
     assert "No prompt matches. Did you mean tag support?" in page.words
     assert "./?tag=support" in page.links
+
+
+@pytest.mark.parametrize(
+    ("address", "marked"),
+    [
+        ("", '<a href="./" aria-current="page">Prompts'),
+        ("prompt?ref=support/triage", '<a href="./" aria-current="true">Prompts'),
+        ("dataset?path=datasets/support/triage.yaml", '<a href="datasets" aria-current="true">Datasets'),
+    ],
+)
+def test_the_navigation_marks_the_section(address: str, marked: str, pages: Pages) -> None:
+    assert marked in pages.follow(address).text
 
 
 def test_a_prompt_says_first_where_it_stands(pages: Pages) -> None:
@@ -286,3 +299,8 @@ def test_a_page_that_cannot_be_ended_says_so(copy: Path, monkeypatch: pytest.Mon
 
     assert '<p class="note">This page ends here: it is gone &lt;b&gt;</p>' in ended(LogError("it is gone <b>"))
     assert '<p class="note">This page ends here: ValueError: this is a bug' in ended(ValueError("x"))
+
+
+def test_every_page_is_in_the_navigation_or_below_a_page_of_it() -> None:
+    assert set(ROUTES) == {*NAVIGATION, *SECTIONS}
+    assert set(SECTIONS.values()) <= set(NAVIGATION)

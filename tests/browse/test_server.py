@@ -151,6 +151,17 @@ def test_beyond_so_many_connections_the_next_is_turned_away(served: Served, monk
             each.close()
 
 
+def test_a_different_user_takes_nobodys_place(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_FIRST_REQUEST_S", 600.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(server, "is_of_other_user", lambda _peer: True)
+        opened = [socket.create_connection(("127.0.0.1", served.port), timeout=20) for _ in range(65)]
+        assert {each.recv(12) for each in opened} == {b"HTTP/1.1 403"}
+    assert served.ask().status == 200
+    for each in opened:
+        each.close()
+
+
 def test_a_connection_of_a_different_user_is_known(tmp_path: Path) -> None:
     head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
     row = "   0: {}:D431 0100007F:1F90 01 00000000:00000000 00:00000000 00000000 {:>5}        0 4711 1\n"

@@ -61,6 +61,34 @@ def test_only_what_was_said_is_searched() -> None:
     }
 
 
+def test_a_value_is_read_however_deep_it_is() -> None:
+    value: object = "deep"
+    for _ in range(5000):
+        value = [1, {"name": value}]
+    assert texts_of({"tool_calls": value})["tool_calls"].split("\n")[-3:] == ["1", "name", "deep"]
+
+
+@pytest.mark.parametrize(
+    ("text", "query", "match"),
+    [
+        ("a refund, REFUNDED", "refunded", "REFUNDED"),
+        ("not_yet charged", '"yet charg"*', "yet charged"),
+        ("recharge charge", "charge", "charge"),
+        ("a " + "x" * 201 + " b", '"a b"', "a " + "x" * 201 + " b"),
+        ("one two", '"two one"', ""),
+    ],
+)
+def test_a_match_is_at_the_same_place_in_ascii_and_beside_other_letters(text: str, query: str, match: str) -> None:
+    for each in (text, f"{text} Ü"):
+        assert find(make(reply=each, inputs=None, messages=None), parse_query(query)).match == match
+
+
+def test_as_much_is_looked_at_as_is_wanted() -> None:
+    call = make(reply="x " * 100 + "refund", inputs={"a": "refund"}, messages=None)
+    assert find(call, parse_query("refund"), most=100).found_in == "inputs"
+    assert find(call, parse_query("refund")).found_in == "reply"
+
+
 def test_the_match_is_shown_with_the_text_around_it() -> None:
     call = make(reply="x " * 40 + "I was\n charged twice, " + "y " * 60, inputs=None, messages=None)
     found = find(call, parse_query('"WAS charg"*'))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +167,25 @@ def test_a_collector_that_refuses_is_told_once(
     assert words[0].startswith("not all telemetry arrived at 127.0.0.1:")
     assert KEY not in words[0]
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("head", ["200 OK", "307 Temporary Redirect\r\nLocation: http://127.0.0.1:1/"])
+def test_an_answer_without_an_end_is_read_for_so_long(head: str) -> None:
+    def answer() -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(f"HTTP/1.1 {head}\r\n\r\n".encode())
+            while True:
+                connection.sendall(b"x" * 65536)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        answered = exporting._BriefSession().request("POST", f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        thread.join()
+    assert str(answered.status_code) in head
+    assert len(answered.content) == 65536
 
 
 def test_a_service_is_told_by_its_next_call(root: Path, collector: Collector) -> None:
