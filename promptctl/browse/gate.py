@@ -56,6 +56,10 @@ class Unwelcome(Exception):
         self.words = words
 
 
+class Moved(Exception):
+    """A request for our folder without its last slash."""
+
+
 class Gate:
     """Lets in who shows the token of the printed address, once it has become a cookie."""
 
@@ -81,7 +85,10 @@ class Gate:
         return f"{self._cookie}={self._secret}; Path={self.folder}; HttpOnly; SameSite=Strict"
 
     def enters(self, method: str, target: str, headers: Headers) -> bool:
-        """Return True for a request that shows the token, and False for one of our pages. Raises `Unwelcome`."""
+        """Return True for a request that shows the token, and False for one of our pages.
+
+        Raises `Unwelcome`, and `Moved`.
+        """
         if method not in _METHODS:
             raise Unwelcome(HTTPStatus.METHOD_NOT_ALLOWED, "These pages are for reading: GET and HEAD alone.")
         if len(target) > LONGEST_ADDRESS:
@@ -94,6 +101,8 @@ class Gate:
         if token is not None:
             self._take(token)
             return True
+        if f"{path}/" == self.folder:  # the browser sends no cookie for it
+            raise Moved
         if set(headers.getall("Sec-Fetch-Site", ())) - set(_OWN_SITES):
             raise Unwelcome(HTTPStatus.FORBIDDEN, "A different site asked for this.")
         if not path.startswith(self.folder) or not self._shows_secret(headers):

@@ -8,7 +8,9 @@ from typing import Any
 
 from promptctl import (
     BudgetStatus,
+    CallTotals,
     EvaluationRow,
+    Filter,
     LabelState,
     Message,
     Page,
@@ -23,6 +25,7 @@ from promptctl.reports.wording import as_text, count
 
 _VERSIONS, _MOST_REFS = 30, 500
 _EVALUATIONS = 200
+_MODELS = 5
 # A part of a template that is no text of the prompt: an expression, a statement, a comment.
 _TEMPLATE = re.compile(r"(\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\})", re.DOTALL)
 
@@ -35,7 +38,8 @@ def prompt(request: PageRequest) -> View:
     no_versions: list[VersionEntry] = []
     versions, no_history = tried(lambda: workspace.history(found.id), no_versions)
     most = len(versions) if request.one("versions") == "all" else _VERSIONS
-    results, _ = tried(lambda: _last_results(workspace, found.id), dict[str, EvaluationRow]())
+    results, _ = tried(lambda: _last_results(workspace, found.id), dict[str, list[EvaluationRow]]())
+    totals = _totals(workspace, found.id)
     no_budgets: list[BudgetStatus] = []
     budgets, _ = tried(workspace.budgets.all, no_budgets)
     values = {
@@ -49,10 +53,11 @@ def prompt(request: PageRequest) -> View:
         "refs": _refs(page, versions[: max(most, _MOST_REFS)]),
         "ref_of": lambda entry: ref_of(found.id, entry),
         "labels": _labels(workspace, found.id),
-        "datasets": [(path, results.pop(path, None)) for path in page.datasets],
+        "datasets": [(path, _own_first(results.get(path, ()), page.at_version.model)) for path in page.datasets],
+        "totals": totals,
         "budgets": [each for each in budgets if found.id in each.prompts],
         "changes": list(_changes(page)),
-        "standing": list(_standing(page, versions)),
+        "standing": list(_standing(page, versions, totals)),
     }
     return View("prompt.html", found.name, values)
 
@@ -64,7 +69,7 @@ def ref_of(prompt_id: str, entry: VersionEntry) -> str:
     return prompt_id if entry.made is None else f"{prompt_id}@{entry.made.commit}"
 
 
-def _standing(page: Page, versions: Sequence[VersionEntry]) -> Iterator[str]:
+def _standing(page: Page, versions: Sequence[VersionEntry], totals: CallTotals | None) -> Iterator[str]:
     """Yield where the prompt stands, in sentences: what its labels name, what is not committed, how its calls went."""
     newest = max((entry.number or 0 for entry in versions), default=0)
     for state in page.labels:
@@ -76,9 +81,16 @@ def _standing(page: Page, versions: Sequence[VersionEntry]) -> Iterator[str]:
         yield "No label names a version of it."
     if page.at_version.version.is_dirty:
         yield "Its files are not committed as they are."
-    if page.totals is not None:
-        failed = f"{page.totals.failed:,} of them failed" if page.totals.failed else "none failed"
-        yield f"{count(page.totals.calls, 'call')}, {failed}."
+    if totals is not None:
+        failed = f"{totals.failed:,} of them failed" if totals.failed else "none failed"
+        yield f"{totals.calls:,} call{'' if totals.calls == 1 else 's'}, {failed}."
+
+
+def _totals(workspace: Workspace, prompt_id: str) -> CallTotals | None:
+    """Return the totals of a prompt's calls but those of evaluations, under every id that it had."""
+    if workspace.log.is_new:
+        return None
+    return next(iter(workspace.log.totals(Filter(prompt=prompt_id, source="app"), ("prompt",))), None)
 
 
 def _refs(page: Page, versions: Sequence[VersionEntry]) -> list[tuple[str, str]]:
@@ -92,13 +104,20 @@ def _refs(page: Page, versions: Sequence[VersionEntry]) -> list[tuple[str, str]]
     ]
 
 
-def _last_results(workspace: Workspace, prompt_id: str) -> dict[str, EvaluationRow]:
-    """Return the last evaluation of each dataset that was used for a prompt, by the dataset's path."""
-    found: dict[str, EvaluationRow] = {}
+def _last_results(workspace: Workspace, prompt_id: str) -> dict[str, list[EvaluationRow]]:
+    """Return the last evaluation with each model, newest first, by the path of the dataset that it used."""
+    found: dict[str, list[EvaluationRow]] = {}
     if not workspace.log.is_new:
         for row in workspace.results.evaluations(prompt=prompt_id, limit=_EVALUATIONS):
-            found.setdefault(row.spec.dataset, row)
+            rows = found.setdefault(row.spec.dataset, [])
+            if all(row.model != each.model for each in rows):
+                rows.append(row)
     return found
+
+
+def _own_first(rows: Sequence[EvaluationRow], model: str | None) -> Sequence[EvaluationRow | None]:
+    """Return the results to show, that of the prompt's own model first; None alone without any."""
+    return sorted(rows, key=lambda row: row.model != model)[:_MODELS] or [None]
 
 
 def _labels(workspace: Workspace, prompt_id: str) -> list[LabelState]:

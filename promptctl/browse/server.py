@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from promptctl.browse.gate import LONGEST_ADDRESS, Gate, Unwelcome
+from promptctl.browse.gate import LONGEST_ADDRESS, Gate, Moved, Unwelcome
 from promptctl.browse.site import PageReply, Site
 
 T = TypeVar("T")
@@ -155,6 +155,10 @@ class _Server(web.Server):
             self._asked.add(request.protocol)
         except Unwelcome as refused:
             return _refusal(refused)
+        except Moved:
+            return web.Response(
+                status=HTTPStatus.PERMANENT_REDIRECT, headers={**_HEADERS, "Location": self._gate.folder}
+            )
         if is_entry:
             headers = {**_HEADERS, "Set-Cookie": self._gate.cookie}
             return web.Response(text=_ENTRY.format(self._gate.folder), content_type="text/html", headers=headers)

@@ -105,15 +105,17 @@ class Exported(Instruments):
             if self._sends("TRACES"):
                 traces = self._own(TracerProvider(resource=resource, shutdown_on_exit=False))
                 traces.add_span_processor(
-                    BatchSpanProcessor(self._guarded(OTLPSpanExporter(session=_session("TRACES"))))
+                    BatchSpanProcessor(self._guarded(OTLPSpanExporter(session=self._session("TRACES"))))
                 )
             if self._sends("METRICS"):
-                reader = PeriodicExportingMetricReader(self._guarded(OTLPMetricExporter(session=_session("METRICS"))))
+                reader = PeriodicExportingMetricReader(
+                    self._guarded(OTLPMetricExporter(session=self._session("METRICS")))
+                )
                 meters = self._own(MeterProvider([reader], resource=resource, shutdown_on_exit=False))
             if self._sends("LOGS"):
                 logs = self._own(LoggerProvider(resource=resource, shutdown_on_exit=False))
                 logs.add_log_record_processor(
-                    BatchLogRecordProcessor(self._guarded(OTLPLogExporter(session=_session("LOGS"))))
+                    BatchLogRecordProcessor(self._guarded(OTLPLogExporter(session=self._session("LOGS"))))
                 )
         self._ending = threading.Event()
         # They wait from the beginning: at the interpreter's end no thread can be started.
@@ -161,6 +163,11 @@ class Exported(Instruments):
     def _sends(self, signal: str) -> bool:
         return self._environ.get(f"OTEL_{signal}_EXPORTER", "").strip() != "none"
 
+    def _session(self, signal: str) -> requests.Session | None:
+        """Return our own session, unless variables name one that brings its credentials."""
+        names = (f"OTEL_PYTHON_EXPORTER_OTLP_HTTP_{part}CREDENTIAL_PROVIDER" for part in ("", f"{signal}_"))
+        return None if any(map(self._environ.get, names)) else _BriefSession()
+
     def _own(self, provider: Any) -> Any:
         self._owned.append(provider)
         return provider
@@ -189,12 +196,6 @@ class Exported(Instruments):
 
         exporter.export = send
         return exporter
-
-
-def _session(signal: str) -> requests.Session | None:
-    """Return our own session, unless variables name one that brings its credentials."""
-    names = (f"OTEL_PYTHON_EXPORTER_OTLP_HTTP_{part}CREDENTIAL_PROVIDER" for part in ("", f"{signal}_"))
-    return None if any(map(os.environ.get, names)) else _BriefSession()
 
 
 def _resource() -> Resource:

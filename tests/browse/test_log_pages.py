@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
@@ -17,6 +18,7 @@ import typer
 
 from promptctl import Retention
 from promptctl.browse import evaluations, executions
+from promptctl.browse.prompts import _own_first
 from promptctl.browse.routes import ROUTES
 from promptctl.browse.site import Site
 from promptctl.cli.main import app
@@ -338,6 +340,18 @@ def test_evaluations_are_listed_and_one_has_its_cases(reader: Reader, monkeypatc
     older = reader.read("evaluations", **reader.read("evaluations").link("Older"))
     assert [each["id"] for each in older.links("evaluation")] == [ids["base"]]
     assert len(first.links("evaluation")) == 2
+
+
+def test_a_prompt_has_its_calls_without_those_of_evaluations(reader: Reader) -> None:
+    page = reader.read("prompt", ref="support/triage")
+    assert "4 calls, 1 of them failed." in page.words
+    assert "without those of evaluations" in page.words
+
+
+def test_the_result_of_a_prompts_own_model_is_first_and_none_hides_another() -> None:
+    rows: Any = [SimpleNamespace(model=f"openai/{name}") for name in "abcdefg"]
+    assert [each and each.model[-1] for each in _own_first(rows, "openai/c")] == list("cabde")
+    assert list(_own_first([], "openai/c")) == [None]
 
 
 def test_an_evaluation_beside_another_says_what_moved(all_pages: dict[str, Page], reader: Reader) -> None:

@@ -107,6 +107,11 @@ def test_an_odd_address_shows_no_file_and_no_bug(path: str, served: Served) -> N
     assert "this is a bug" not in answered.text
 
 
+def test_the_address_without_its_last_slash_leads_there(served: Served) -> None:
+    answered = served.ask(served.gate.folder[:-1], Cookie=None)
+    assert (answered.status, answered.headers["Location"]) == (308, served.gate.folder)
+
+
 def test_an_address_may_have_so_many_characters(served: Served) -> None:
     assert served.ask(f"{served.gate.folder}?search={'a' * 3900}").status == 200
     assert served.ask(f"{served.gate.folder}?search={'a' * 4100}").status == 414
