@@ -142,11 +142,10 @@ def parse_moment(text: str, *, now: datetime | None = None, zone: tzinfo | None 
         ) from None
 
 
-def refuse_to_come(moment: str | datetime) -> None:
+def refuse_to_come(moment: str) -> None:
     """Raise `UsageError` for a stored moment that is still to come: nobody knows what will be then."""
-    text = moment if isinstance(moment, str) else utc_text(moment)
-    if text > utc_text(datetime.now(UTC)):
-        raise UsageError(f"{text} is still to come", hint="write a time that is past, or `now`")
+    if moment > utc_text(datetime.now(UTC)):
+        raise UsageError(f"{moment} is still to come", hint="write a time that is past, or `now`")
 
 
 def as_stored(text: str) -> str:

@@ -121,13 +121,9 @@ class Labelling:
         return self._labels(moment).log(self._label(name, moment))
 
     def at(self, name: str, time: datetime) -> LiveAt:
-        """Return what a label named at a time (with a time zone). Raises `UsageError` for one that is still to come."""
+        """Return what a label named at a time (with a time zone)."""
         label, labels = self._known(name)
-        found = labels.at(label, time)
-        from promptctl.log.stamps import refuse_to_come
-
-        refuse_to_come(time)
-        return found
+        return labels.at(label, time)
 
     def unasked(self, moment: Moment, moves: Sequence[LabelEvent]) -> Set[str]:
         """Return the tag objects of those moves that were made when no signature was asked for."""
