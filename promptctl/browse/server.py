@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from promptctl.browse.gate import LONGEST_ADDRESS, Gate, Moved, Unwelcome
+from promptctl.browse.gate import HOST, LONGEST_ADDRESS, Gate, Moved, Unwelcome
 from promptctl.browse.site import PageReply, Site
 
 T = TypeVar("T")
@@ -25,6 +25,9 @@ _FIRST_REQUEST_S = 10.0
 _IDLE_S = 60.0
 _END_S = 0.01
 _TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
+_OWN_NUMBER = socket.inet_aton(HOST)[::-1].hex().upper()
+# The tables change while they are read, so that a line may be left out once.
+_READINGS = 3
 # What anybody on this machine sends is no news on the user's terminal; what fails in a page is said there.
 _SILENT = Logger("promptctl.browse", CRITICAL)
 _HEADERS = {
@@ -130,7 +133,8 @@ class _Server(web.Server):
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         """Turn away a different user, and a connection too many; one that asks for nothing is closed soon."""
-        if (peer := transport.get_extra_info("peername")) and is_of_other_user(peer):  # takes nobody's place
+        peer, own = (transport.get_extra_info(end) for end in ("peername", "sockname"))
+        if peer and own and is_of_other_user(peer, own[1]):  # takes nobody's place
             _turn_away(transport, HTTPStatus.FORBIDDEN)
             return
         super().connection_made(handler, transport)
@@ -192,17 +196,22 @@ def _refusal(refused: Unwelcome) -> web.Response:
     return response
 
 
-def is_of_other_user(peer: tuple[str, int], tables: Sequence[str] = _TABLES) -> bool:
-    """Return True if the other end of a connection belongs to a different user, as far as the system says whose it is.
+def is_of_other_user(peer: tuple[str, int], port: int, tables: Sequence[str] = _TABLES) -> bool:
+    """Return True if the other end of a connection to our port belongs to a different user, as far as the system says.
 
     Linux does. The superuser may connect, who could read everything anyway.
     """
-    number, port = socket.inet_aton(peer[0])[::-1].hex().upper(), f"{peer[1]:04X}"
-    ends = {f"{number}:{port}", f"0000000000000000FFFF0000{number}:{port}"}
-    for table in tables:
-        with suppress(OSError):
-            for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
-                fields = line.split()
-                if fields[1] in ends:
-                    return int(fields[7]) not in (0, os.getuid())
+    # Both ends are compared: an ended connection of that port to somewhere else is listed too, as the superuser's.
+    number = socket.inet_aton(peer[0])[::-1].hex().upper()
+    theirs, ours = (
+        {f"{prefix}{end}" for prefix in ("", "0000000000000000FFFF0000")}
+        for end in (f"{number}:{peer[1]:04X}", f"{_OWN_NUMBER}:{port:04X}")
+    )
+    for _ in range(_READINGS):
+        for table in tables:
+            with suppress(OSError):
+                for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
+                    fields = line.split()
+                    if fields[1] in theirs and fields[2] in ours:
+                        return int(fields[7]) not in (0, os.getuid())
     return False

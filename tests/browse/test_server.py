@@ -159,7 +159,7 @@ def test_beyond_so_many_connections_the_next_is_turned_away(served: Served, monk
 def test_a_different_user_takes_nobodys_place(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_FIRST_REQUEST_S", 600.0)
     with monkeypatch.context() as patched:
-        patched.setattr(server, "is_of_other_user", lambda _peer: True)
+        patched.setattr(server, "is_of_other_user", lambda _peer, _port: True)
         opened = [socket.create_connection(("127.0.0.1", served.port), timeout=20) for _ in range(65)]
         assert {each.recv(12) for each in opened} == {b"HTTP/1.1 403"}
     assert served.ask().status == 200
@@ -175,7 +175,7 @@ def test_a_connection_of_a_different_user_is_known(tmp_path: Path) -> None:
 
     def is_other() -> bool:
         paths = [str(write(tmp_path, name, text)) for name, text in tables.items()]
-        return is_of_other_user(peer, paths)
+        return is_of_other_user(peer, 0x1F90, paths)
 
     assert not is_other()
     other = os.getuid() + 1
@@ -185,7 +185,10 @@ def test_a_connection_of_a_different_user_is_known(tmp_path: Path) -> None:
     assert not is_other()
     tables["tcp"], tables["tcp6"] = head, head + row.format("0000000000000000FFFF00000100007F", other)
     assert is_other()
-    assert not is_of_other_user(peer, [str(tmp_path / "nothing")])
+    ended = row.format("0100007F", 0).replace("1F90 01", "1F91 06")
+    tables["tcp"], tables["tcp6"] = head + ended + row.format("0100007F", other), head
+    assert is_other(), "the first line is of a connection to somewhere else"
+    assert not is_of_other_user(peer, 0x1F90, [str(tmp_path / "nothing")])
 
 
 @pytest.mark.skipif(os.getuid() != 0 or not Path("/proc/net/tcp").exists(), reason="only the superuser can be others")
