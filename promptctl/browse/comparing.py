@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.browse.views import PageRequest, View
 from promptctl.reports.prompt_diff import diff_parts
-from promptctl.reports.wording import alike_until
+from promptctl.reports.wording import alike_until, without_commit
 
 if TYPE_CHECKING:
     from promptctl import Difference
@@ -53,7 +53,7 @@ def _names(found: Difference) -> list[str]:
     is_one = found.old.prompt.id == found.new.prompt.id
     return [
         ("" if is_one else f"{side.prompt.id} ")
-        + side.version.display.partition(" (")[0]
+        + without_commit(side.version.display)
         + (f" @{side.version.label}" if side.version.label else "")
         for side in (found.old, found.new)
     ]

@@ -21,7 +21,7 @@ from promptctl import (
     errors,
 )
 from promptctl.browse.views import PageRequest, View, tried
-from promptctl.reports.wording import as_text, count
+from promptctl.reports.wording import as_text, count, without_commit
 
 _VERSIONS, _MOST_REFS = 30, 500
 _EVALUATIONS = 200
@@ -76,7 +76,7 @@ def _standing(page: Page, versions: Sequence[VersionEntry], totals: CallTotals |
         number = next((entry.number for entry in versions if state.label in entry.labels), None)
         behind = newest - number if number is not None else 0
         where = f", {count(behind, 'version')} behind" if behind else ", the newest" if number else ""
-        yield f"{state.label} names {state.version.partition(' (')[0]}{where}."
+        yield f"{state.label} names {without_commit(state.version)}{where}."
     if newest and not page.labels:
         yield "No label names a version of it."
     if page.at_version.version.is_dirty:
@@ -100,7 +100,7 @@ def _refs(page: Page, versions: Sequence[VersionEntry]) -> list[tuple[str, str]]
     return [
         (prompt_id, "the files as they are now"),
         *refs,
-        *((ref_of(prompt_id, entry), entry.display.partition(" (")[0]) for entry in versions if entry.number),
+        *((ref_of(prompt_id, entry), without_commit(entry.display)) for entry in versions if entry.number),
     ]
 
 

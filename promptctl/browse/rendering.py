@@ -34,6 +34,8 @@ from promptctl.reports.wording import (
     format_spent,
     format_tokens,
     percent,
+    without_address,
+    without_commit,
 )
 
 _CHUNK = 32 * 1024
@@ -54,14 +56,9 @@ def shown_content(context: Context, value: Any) -> Markup:
     return content(value, context["room"])
 
 
-def person(name: str) -> str:
-    """Return the name of an author without the address."""
-    return name.partition(" <")[0]
-
-
 def version(display: str | None) -> str:
     """Return a version without its commit: `v7` of `v7 (3f2a9c1)`."""
-    return (display or "no version").partition(" (")[0]
+    return without_commit(display or "no version")
 
 
 def pretty(value: Any) -> str:
@@ -80,7 +77,7 @@ _FILTERS = {
     "tokens": format_tokens,
     "percent": percent,
     "moment": moment,
-    "person": person,
+    "person": without_address,
     "pretty": pretty,
     "version": version,
     "content": shown_content,

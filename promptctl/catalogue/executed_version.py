@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.errors import HistoryIncomplete, RevisionNotFound, WorkspaceError
+from promptctl.files.wording import without_address
 from promptctl.prompts.loading import path_in
 from promptctl.versions.prompt_at_version import note
 from promptctl.versions.refs import Ref
@@ -125,7 +126,7 @@ class ExecutedVersion:
             from promptctl.git.commits import read_commits
 
             if made := read_commits(git.objects, [ended]).get(ended) if ended else None:
-                author = made.author.partition(" <")[0]
+                author = without_address(made.author)
                 on = f"{made.utc_date[:10]}: {made.subject}"
                 self.notes.append(f"{prompt} is not in the work tree: deleted in {ended[:7]} by {author}, {on}")
             else:

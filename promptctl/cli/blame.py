@@ -12,7 +12,7 @@ from promptctl.cli import options
 from promptctl.cli.output import flat, format_id, is_terminal, local_time, say, say_json, styled, visible
 from promptctl.cli.page_layout import page_width, say_columns, say_fact, say_heading, template
 from promptctl.cli.tables import cells, cut
-from promptctl.reports.wording import as_text, count, format_cost, format_latency
+from promptctl.reports.wording import as_text, count, format_cost, format_latency, without_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +94,7 @@ def _say_head(found: Blame) -> None:
 
 def _move(move: LiveMove) -> str:
     event = move.event
-    who = event.actor.partition(" <")[0]
+    who = without_address(event.actor)
     words = f"{event.label} since {event.date.astimezone():%Y-%m-%d %H:%M %Z} by {who} ({event.action} {event.version})"
     if move.until is not None:
         words += f", until {move.until.date.astimezone():%Y-%m-%d %H:%M}"
@@ -168,7 +168,7 @@ def _id(line: BlamedLine) -> str:
 
 
 def _author(change: LineChange) -> str:
-    return flat(change.commit.author.partition(" <")[0])
+    return flat(without_address(change.commit.author))
 
 
 def _wrapped(text: str, room: int) -> Iterator[str]:

@@ -9,6 +9,7 @@ import typer
 from promptctl.cli import options
 from promptctl.cli.output import is_terminal, say_json, tell
 from promptctl.cli.tables import say_table
+from promptctl.reports.wording import without_address
 
 if TYPE_CHECKING:
     from promptctl import VersionEntry
@@ -35,4 +36,4 @@ def _row(row: VersionEntry) -> tuple[Any, ...]:
         return row.display, None, None, labels or None, "not committed" if row.is_dirty else None
     if not is_terminal():
         return row.display, made.date, made.author, labels or None, made.subject
-    return row.display, made.date[:10], made.author.partition(" <")[0], labels, made.subject
+    return row.display, made.date[:10], without_address(made.author), labels, made.subject

@@ -26,7 +26,7 @@ from promptctl.cli.output import (
 )
 from promptctl.cli.tables import say_table
 from promptctl.errors import GitError
-from promptctl.reports.wording import count
+from promptctl.reports.wording import count, without_address
 
 if TYPE_CHECKING:
     from promptctl import LabelEvent, Labelling, MoveResult
@@ -279,7 +279,7 @@ def _moved(event: LabelEvent) -> tuple[Any, ...]:
     """Return commit, date, actor and reason of a move, as a table shows them."""
     if not is_terminal():
         return event.commit, event.date.isoformat(), event.actor, event.reason or None
-    return event.commit[:7], format_moment(event.date.isoformat()), event.actor.partition(" <")[0], event.reason or "-"
+    return event.commit[:7], format_moment(event.date.isoformat()), without_address(event.actor), event.reason or "-"
 
 
 def _dates(events: Iterable[LabelEvent]) -> str:

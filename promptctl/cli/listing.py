@@ -12,7 +12,7 @@ from promptctl.cli import options
 from promptctl.cli.output import is_terminal, say_json, tell, tell_hint, tell_problems, warn
 from promptctl.cli.tables import Styled, say_table
 from promptctl.errors import WorkspaceError
-from promptctl.reports.wording import count, name_some
+from promptctl.reports.wording import count, name_some, without_commit
 
 if TYPE_CHECKING:
     from promptctl import Prompt, PromptSummary
@@ -110,6 +110,6 @@ def _terminal_row(found: PromptSummary) -> tuple[Any, ...]:
         name = Styled(f"{prompt.name} ({_status(prompt)})", {"fg": "yellow"})
     else:
         name = prompt.name
-    version = found.version.display.partition(" (")[0] if found.version else "-"
+    version = without_commit(found.version.display) if found.version else "-"
     labels = ", ".join(f"{state.label} {state.version}" for state in found.labels)
     return found.id, version, Styled(labels, {"fg": "green"}), found.model or "-", name

@@ -27,6 +27,7 @@ from promptctl.errors import (
     escaped,
     printable,
 )
+from promptctl.reports.wording import without_commit
 
 # What would make a terminal do something, or show text in another order than it is in. Colours as `styled` sets them
 # stay, which also lets text from outside be coloured, but not hidden; and the blank without width by which our own
@@ -209,7 +210,7 @@ def visible(text: str) -> str:
 def format_version(display: str | None) -> str:
     """Return a version as a table shows it: whole in a pipe, on a terminal without its commit."""
     shown = display or "unversioned"
-    return shown.partition(" (")[0] if is_terminal() else shown
+    return without_commit(shown) if is_terminal() else shown
 
 
 def format_moment(moment: str) -> str:

@@ -14,7 +14,7 @@ from promptctl.cli.output import flat, local_time, say, say_json, styled, tell, 
 from promptctl.cli.page_layout import page_width, say_columns, say_fact, say_heading, say_text, template
 from promptctl.cli.render import role_heading
 from promptctl.errors import UsageError
-from promptctl.reports.wording import as_text, format_cost, format_count, format_latency, format_spent
+from promptctl.reports.wording import as_text, format_cost, format_count, format_latency, format_spent, without_address
 
 if TYPE_CHECKING:
     from promptctl import Execution, Message, Page, SharedFile
@@ -108,7 +108,7 @@ def _say_facts(page: Page) -> None:
     say_fact("version", version.display + asked, bold=True)
     if made is not None:
         since = "since" if version.is_dirty else "made"
-        who = made.author.partition(" <")[0]
+        who = without_address(made.author)
         say_fact(since, f"{made.commit[:7]} by {who}, {local_time(made.date):%Y-%m-%d %H:%M %Z}: {made.subject}")
     if page.at is None:
         say_fact("labels", ", ".join(f"{state.label} {state.version}" for state in page.labels), fg="green")
@@ -150,7 +150,7 @@ def _past(page: Page) -> str:
     if page.move is None:
         return f"{when}, on the default branch"
     event = page.move
-    who, since = event.actor.partition(" <")[0], f"{event.date.astimezone():%Y-%m-%d %H:%M}"
+    who, since = without_address(event.actor), f"{event.date.astimezone():%Y-%m-%d %H:%M}"
     return f"{when}: {event.label} since {since} by {who}" + (f": {event.reason}" if event.reason else "")
 
 

@@ -12,7 +12,7 @@ from promptctl.cli.checks import say_check
 from promptctl.cli.output import is_terminal, say, say_json, tell
 from promptctl.cli.tables import say_table
 from promptctl.errors import UsageError, WorkspaceNotFound
-from promptctl.reports.wording import count, name_some
+from promptctl.reports.wording import count, name_some, without_address
 
 if TYPE_CHECKING:
     from promptctl import Snapshot, SnapshotEntry
@@ -149,5 +149,5 @@ def _moved(entry: SnapshotEntry) -> tuple[str, str, str]:
     event = entry.event or {}
     actor, date = str(event.get("actor") or "-"), str(event.get("date") or "-")
     if is_terminal():
-        actor, date = actor.partition(" <")[0], date[:10]
+        actor, date = without_address(actor), date[:10]
     return date, actor, str(event.get("reason") or "-")

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.errors import PromptctlError, PromptNotFound, UsageError, printable
-from promptctl.files.wording import count, percent
+from promptctl.files.wording import count, percent, without_commit
 from promptctl.log.attempts import Attempt, calls_of
 from promptctl.statistics.bootstrap import quantile
 from promptctl.statistics.intervals import Interval, skewed_interval, skewness_of, standard_error
@@ -196,7 +196,7 @@ def _mean_interval(costs: Sequence[float]) -> Interval | None:
 
 
 def _compared(prompt: str, base: CostSide, head: CostSide) -> CostComparison:
-    names = base.version_display.partition(" (")[0], head.version_display.partition(" (")[0]
+    names = without_commit(base.version_display), without_commit(head.version_display)
     change = interval = needed = None
     verdict: Literal["cheaper", "dearer", "undecided"] = "undecided"
     if base.mean_cost_nano_usd and head.mean_cost_nano_usd is not None:

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from promptctl.errors import PromptctlError
+from promptctl.files.wording import without_commit
 from promptctl.log.attempts import Attempt, calls_of
 from promptctl.log.filter import Filter
 from promptctl.log.stamps import utc_text
@@ -60,7 +61,7 @@ class RecentCalls:
     @property
     def version(self) -> str:
         """The version as it is shown."""
-        return (self.attempts[0].version_display or "unversioned").partition(" (")[0]
+        return without_commit(self.attempts[0].version_display or "unversioned")
 
     @cached_property
     def usage(self) -> tuple[int, int, int]:

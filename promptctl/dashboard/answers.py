@@ -21,7 +21,7 @@ from promptctl.dashboard.shifts import (
 )
 from promptctl.dashboard.time_axis import moment_text
 from promptctl.errors import quote
-from promptctl.files.wording import count, name_some, percent
+from promptctl.files.wording import count, name_some, percent, without_commit
 from promptctl.formats.budget_rules import amount_words
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _wrong(evidence: Gathered) -> Iterator[AnswerItem]:
 
 
 def _evaluation_item(row: EvaluationRow) -> AnswerItem:
-    version = (row.version_display or "?").partition(" (")[0]
+    version = without_commit(row.version_display or "?")
     passed = f"{row.totals.passed:,} of {count_of(row.totals.cases, 'case')} passed"
     return AnswerItem(
         level="warning",

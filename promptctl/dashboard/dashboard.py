@@ -20,7 +20,7 @@ from promptctl.evaluations.trend import Trend, newest_of_versions, trend_row
 from promptctl.experiments.drawing import experiments_now
 from promptctl.experiments.ending import report_of
 from promptctl.experiments.growth import growth
-from promptctl.files.wording import count
+from promptctl.files.wording import count, without_commit
 from promptctl.log.call_totals import GROWTH
 from promptctl.log.filter import Filter
 from promptctl.log.stamps import utc_now
@@ -305,7 +305,7 @@ def _examples(context: Context, wanted: Filter) -> Iterator[dict[str, Any]]:
                 "execution": each.id,
                 "at": each.started_at,
                 "prompt": wanted.current_id(each.prompt),
-                "version": (each.version_display or "").partition(" (")[0] or None,
+                "version": without_commit(each.version_display or "") or None,
                 "model": each.model,
                 "status": status,
                 "error": each.error_type,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.dashboard.time_axis import moment_text, seconds_of
 from promptctl.errors import GitError, HistoryIncomplete, PromptNotFound
+from promptctl.files.wording import without_address
 from promptctl.labels.chains import other_workspace, read_events
 from promptctl.labels.tags import LabelEvent
 
@@ -101,7 +102,7 @@ def _versions(context: Context, prompts: Collection[str], notes: list[str]) -> I
                         text=f"{version}: {entry.made.subject}",
                         prompt=prompt,
                         version=version,
-                        by=_name(entry.made.author),
+                        by=without_address(entry.made.author),
                         reason=entry.made.subject,
                     )
 
@@ -125,7 +126,7 @@ def _mark(prompt: str, event: LabelEvent) -> Mark:
         prompt=prompt,
         label=event.label,
         version=event.version,
-        by=_name(event.actor),
+        by=without_address(event.actor),
         reason=event.reason or None,
     )
 
@@ -135,8 +136,3 @@ def _budget_events(context: Context) -> Iterator[Mark]:
         for event in context.log.budget_events(limit=_MOST_EVENTS):
             if event.kind in _TOLD:
                 yield Mark(at=event.at, kind="budget", text=event.words, reason=event.reason)
-
-
-def _name(person: str) -> str:
-    """Return a person's name without the mail address."""
-    return person.partition(" <")[0]

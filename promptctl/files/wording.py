@@ -30,6 +30,24 @@ def name_some(ids: Sequence[str], most: int = 3) -> str:
     return ", ".join(ids[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
+def without_commit(version: str) -> str:
+    """Return the text of a version without its commit.
+
+    >>> without_commit("v7 (3f2a9c1)"), without_commit("v7+dirty")
+    ('v7', 'v7+dirty')
+    """
+    return version.partition(" (")[0]
+
+
+def without_address(person: str) -> str:
+    """Return the name of an author without the mail address.
+
+    >>> without_address("Ada <ada@example.com>")
+    'Ada'
+    """
+    return person.partition(" <")[0]
+
+
 def as_text(value: Any) -> str:
     """Return a text as it is, and any other value as one line of JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -12,7 +12,7 @@ from promptctl.evaluations.outcomes import case_results
 from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Store
 from promptctl.reports.verdict import chance
-from promptctl.reports.wording import as_text
+from promptctl.reports.wording import as_text, without_commit
 from promptctl.statistics.multiplicity import holm
 from promptctl.statistics.paired import mcnemar
 
@@ -32,7 +32,7 @@ _MOST_COMPARED = 8
 
 def short_version(row: EvaluationRow) -> str:
     """Return what people call a version: `v7`, `v7+dirty`; without a number the beginning of its digest."""
-    return (row.version_display or row.digest.rpartition(":")[2][:7]).partition(" (")[0]
+    return without_commit(row.version_display or row.digest.rpartition(":")[2][:7])
 
 
 def names_of(rows: Sequence[EvaluationRow], groups: Sequence[Hashable]) -> list[str]:

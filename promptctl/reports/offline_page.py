@@ -18,10 +18,11 @@ def offline_page(
 ) -> Iterator[str]:
     """Yield a page around its data, in pieces; by default the page of evaluations.
 
-    `frame`, `styles` and `scripts` name files of `page/`. The common look comes before the styles.
+    `frame`, `styles` and `scripts` name files of `page/`. The common head comes before the frame, which begins with its
+    title, and the common look before the styles.
     """
     # The data goes in last: nothing of it is ever searched for a mark.
-    head, rest = asset(frame).split("/*STYLE*/")
+    head, rest = (asset("head.html") + asset(frame)).split("/*STYLE*/")
     middle, rest = rest.split("/*DATA*/")
     between, end = rest.split("/*SCRIPT*/")
     styles = ("look.css", *styles)

@@ -16,7 +16,7 @@ from promptctl.reports.html import cases_of, columns_of
 from promptctl.reports.offline_page import offline_page
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.sentences import of_trend
-from promptctl.reports.wording import count
+from promptctl.reports.wording import count, without_commit
 from promptctl.versions.at_time import label_pasts
 from promptctl.versions.former_ids import former_ids
 
@@ -101,7 +101,7 @@ def trend_page(
 
 
 def _name(row: TrendRow) -> str:
-    return row.version_display.partition(" (")[0] + ("" if row.has_same_cases else " *")
+    return without_commit(row.version_display) + ("" if row.has_same_cases else " *")
 
 
 def _move(event: LabelEvent, line: Sequence[TrendRow], names: Mapping[str, str]) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from promptctl.files.wording import alike_until as alike_until
 from promptctl.files.wording import count as count
 from promptctl.files.wording import name_some as name_some
 from promptctl.files.wording import percent as percent
+from promptctl.files.wording import without_address as without_address
+from promptctl.files.wording import without_commit as without_commit
 
 NANO = 1_000_000_000
 _LONGEST_RUBRIC = 40

@@ -16,6 +16,7 @@ from math import ceil, log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from promptctl.files.wording import without_commit
 from promptctl.log.call_cells import LETTERS, CallCells, CellKey, CellSums, ChooseStep, ScoredCalls
 from promptctl.log.call_totals import LOG_GROWTH, REUSED_SOURCES, SMALLEST, bucket
 from promptctl.log.filter import Filter
@@ -227,7 +228,7 @@ def _read(cells: _Cells, wanted: Filter, texts: dict[bytes | None, str | None]) 
 
 def _shown(version: str | None) -> str | None:
     """Return a version without its commit: `v7` of `v7 (3f2a9c1)`."""
-    return None if version is None else version.partition(" (")[0]
+    return None if version is None else without_commit(version)
 
 
 def _end(connection: sqlite3.Connection, wanted: Filter, order: str) -> str | None:
