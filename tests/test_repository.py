@@ -79,9 +79,9 @@ def test_every_tool_of_the_developers_is_pinned() -> None:
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
     pinned = {re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower() for line in lines}
     extras = project()["project"]["optional-dependencies"]
-    own = "promptctl-git[examples,improve,telemetry]"
+    own = "promptctl-git[adopt,examples,improve,telemetry]"
     assert own in extras["dev"]
-    named = ("dev", "examples", "improve", "telemetry")
+    named = ("dev", "adopt", "examples", "improve", "telemetry")
     needed = {*project()["project"]["dependencies"], *(each for name in named for each in extras[name])} - {own}
     assert {re.sub(r"[-_.]+", "-", re.split(r"[<>=![]", each)[0]).lower() for each in needed} <= pinned
 

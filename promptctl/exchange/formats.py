@@ -1,0 +1,72 @@
+"""The formats of other tools: how each is told from the others, and the module that reads and writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+from promptctl.errors import UsageError
+from promptctl.files.names import did_you_mean
+
+if TYPE_CHECKING:
+    from promptctl.exchange.drafts import ForeignContents
+    from promptctl.exchange.source import Source
+    from promptctl.exchange.written import PromptToWrite, Written
+
+
+class FormatReader(Protocol):
+    """A module that reads a format."""
+
+    def is_one(self, source: Source) -> bool:
+        """Return True if the file's content is of this format; cheap, and never an error."""
+
+    def read(self, source: Source) -> ForeignContents:
+        """Return what the file holds. Raises `InvalidFiles` for a file that is refused, with every reason."""
+
+
+class FormatWriter(Protocol):
+    """A module that writes a format."""
+
+    def write(self, prompts: Sequence[PromptToWrite]) -> Written:
+        """Return the prompts in this format, with all that is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignFormat:
+    """A format by the name that `--from` and `--to` take."""
+
+    name: str
+    title: str
+    module: str
+    is_read: bool = True
+    is_written: bool = True
+
+    def reader(self) -> FormatReader:
+        """Return the module that reads it."""
+        return cast("FormatReader", import_module(f"promptctl.exchange.{self.module}"))
+
+    def writer(self) -> FormatWriter:
+        """Return the module that writes it."""
+        return cast("FormatWriter", import_module(f"promptctl.exchange.{self.module}"))
+
+
+# In the order in which a file is told from the others: the one with the surest signs first.
+FORMATS: tuple[ForeignFormat, ...] = ()
+
+
+def format_of(source: Source) -> ForeignFormat | None:
+    """Return the format of a file, told from its content; None if it is of no format that is known."""
+    return next((each for each in FORMATS if each.is_read and each.reader().is_one(source)), None)
+
+
+def named(name: str, *, is_written: bool = False) -> ForeignFormat:
+    """Return the format of this name. Raises `UsageError` if there is none that is read, or written."""
+    known = [each for each in FORMATS if (each.is_written if is_written else each.is_read)]
+    found = next((each for each in known if each.name == name), None)
+    if found is None:
+        names = ", ".join(each.name for each in known)
+        hint = did_you_mean(name, [each.name for each in known]) or f"there are: {names}"
+        raise UsageError(f"there is no format `{name}` to {'export to' if is_written else 'import from'}", hint=hint)
+    return found

@@ -1,0 +1,84 @@
+"""One file of another tool, and the files beside it that it may name."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, printable
+
+if TYPE_CHECKING:
+    from promptctl.files.document import Document
+    from promptctl.files.tree import Tree
+
+MAX_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """A foreign file. `path` is relative to `tree`, which is all that an import reads; `prefix` leads there for people.
+
+    Lines end with `\\n` in `text`, whatever the file has, and a byte order mark is left out.
+    """
+
+    path: str
+    data: bytes
+    tree: Tree = field(repr=False, compare=False)
+    prefix: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The path as people typed it."""
+        return self.prefix + self.path
+
+    @property
+    def stem(self) -> str:
+        """The file's name without its folder and its ending."""
+        return posixpath.basename(self.path).lstrip(".").partition(".")[0] or posixpath.basename(self.path)
+
+    @cached_property
+    def text(self) -> str:
+        """The file's text. Raises `InvalidFiles` if it is not UTF-8."""
+        try:
+            return self.data.decode("utf-8-sig").replace("\r\n", "\n")
+        except UnicodeDecodeError as error:
+            line = self.data[: error.start].count(b"\n") + 1
+            hint = "save it as UTF-8"
+            raise InvalidFiles([Problem("the file is not UTF-8 text", self.place(line), hint, "not-utf-8")]) from None
+
+    @cached_property
+    def document(self) -> Document:
+        """The file as YAML, of which JSON is a part, by the rules of our own files. Raises `InvalidFiles`."""
+        from promptctl.files.yaml_reader import read_yaml
+
+        return read_yaml(self.data, self.shown)
+
+    def place(self, line: int | None = None, column: int | None = None) -> Place:
+        """Return a place in this file."""
+        return Place(self.shown, line, column)
+
+    def refuse(
+        self, message: str, line: int | None = None, hint: str | None = None, code: str = "not-imported"
+    ) -> InvalidFiles:
+        """Return the error of a file that is not imported, to be raised."""
+        return InvalidFiles([Problem(message, self.place(line), hint, code)])
+
+    def beside(self, reference: str, line: int | None = None) -> Source:
+        """Return a file that this one names, by its path from here.
+
+        Raises `InvalidFiles` if there is none, or if it does not lie in the folder that is imported: `..` beyond it,
+        absolute paths and links are refused, so that a file from elsewhere cannot bring in others of this machine.
+        """
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(self.path), reference))
+        if path.startswith(("/", "../")) or path == "..":
+            message = f"`{printable(reference)}` does not lie in the folder that is imported"
+            raise self.refuse(message, line, "import the folder that holds both", "outside-path")
+        try:
+            return Source(path, self.tree.read(path, max_bytes=MAX_BYTES), self.tree, self.prefix)
+        except FileNotFoundError:
+            message = f"there is no file `{printable(self.prefix + path)}`"
+            raise self.refuse(message, line, "put it there, or import the folder that holds both", "no-file") from None
+        except WorkspaceError as error:
+            raise self.refuse(error.message, line, error.hint, "no-file") from None

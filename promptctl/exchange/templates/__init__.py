@@ -1,0 +1,1 @@
+"""Template languages of other tools: each is read into the same pieces, and written from them."""

@@ -1,0 +1,1 @@
+"""Prompts of other repositories: copied in at one commit, held by a lock, updated and removed again."""
