@@ -15,12 +15,12 @@ from promptctl.datasets.dataset import Dataset
 from promptctl.datasets.splitting import GENERATED
 from promptctl.datasets.validation import validate_workspace
 from promptctl.errors import InputError, InvalidFiles, Problem, RenderError, UsageError
-from promptctl.files.names import DATASET_SUFFIXES, DATASETS, STATE_FOLDER, did_you_mean, is_dataset
+from promptctl.files.names import DATASET_SUFFIXES, DATASETS, did_you_mean, is_dataset
 from promptctl.files.plain import texts_in
 from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.wording import shown
-from promptctl.files.yaml_writing import Inline, yaml_text
-from promptctl.formats.formatting import format_file
+from promptctl.files.yaml_writing import Inline
+from promptctl.formats.formatting import file_of
 from promptctl.git.trees import WorkTree
 from promptctl.linting.linting import lint_prompt
 from promptctl.prompts.loading import load_prompt, load_prompt_file
@@ -30,7 +30,6 @@ from promptctl.schemas.json_schema import Validator
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.files.tree import Tree
-    from promptctl.formats.schemas import Kind
     from promptctl.log.records import Execution
     from promptctl.versions.prompt_at_version import PromptAtVersion
 
@@ -190,10 +189,10 @@ class Drafts:
             yield f"no case has the tag `{_EDGE}`: add cases of odd inputs, such as an empty one"
 
     def _proposal(self, value: Mapping[str, Any]) -> Proposal:
-        prompt = _file(self.path, _prompt_data(value, self._brief), "prompt")
+        prompt = file_of(self.path, _prompt_data(value, self._brief), "prompt")
         dataset = _dataset_data(value, self._brief, is_generated=self._is_generated)
         return Proposal(
-            (FileEdit(self.path, None, prompt), FileEdit(self.dataset, None, _file(self.dataset, dataset, "dataset")))
+            (FileEdit(self.path, None, prompt), FileEdit(self.dataset, None, file_of(self.dataset, dataset, "dataset")))
         )
 
     def _problems(self, tree: Tree, value: Mapping[str, Any]) -> Iterator[Problem]:
@@ -257,12 +256,6 @@ def _new_dataset_path(tree: WorkTree, prompt_id: str) -> str:
             raise UsageError(f"there is a dataset {taken} already", hint="choose a different id, or move the file")
     refuse_link(tree, path)
     return path
-
-
-def _file(path: str, data: Mapping[str, Any], kind: Kind) -> bytes:
-    """Return the file as `fmt` writes it, with the comment by which editors know its schema."""
-    schema = f"{'../' * path.count('/')}{STATE_FOLDER}/schemas/{kind}.schema.json"
-    return format_file(f"# yaml-language-server: $schema={schema}\n{yaml_text(data)}".encode(), path, kind)
 
 
 def _prompt_data(value: Mapping[str, Any], brief: Brief) -> dict[str, Any]:

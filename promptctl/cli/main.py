@@ -17,8 +17,8 @@ from promptctl.errors import UsageError, WorkspaceError, printable
 
 ABOUT = "Prompts in Git: rendered, run, evaluated and compared, with every model call on record."
 
-WRITE, CHECK, LIFE, HISTORY, RUN, EVALUATE, REVIEW, HELP = (
-    "Write prompts", "Check and improve prompts", "Rename and retire prompts", "Versions and labels", "Run and log",
+WRITE, EXCHANGE, CHECK, LIFE, HISTORY, RUN, EVALUATE, REVIEW, HELP = (
+    "Write prompts", "Move in, move out, share", "Check and improve prompts", "Rename and retire prompts", "Versions and labels", "Run and log",
     "Evaluate and compare", "Review", "Help",
 )  # fmt: skip
 
@@ -32,6 +32,8 @@ COMMANDS = (
     Command("copy", "copying:copy", "Copy a prompt, at any version, to a new id.", WRITE),
     Command("render", "render:render", "Print the messages exactly as run would send them.", WRITE),
     Command("fmt", "fmt:fmt", "Format prompts, datasets and settings.", WRITE),
+    Command("import", "importing:import_files", "Write prompts out of other tools' files.", EXCHANGE),
+    Command("export", "exporting:export", "Write prompts in the format of a different tool.", EXCHANGE),
     Command("validate", "validate:validate", "Check every file of the workspace.", CHECK),
     Command("lint", "lint:lint", "Look for risks and poor style in prompts.", CHECK),
     Command("schema", "schemas:app", "Infer schemas of what prompts take and answer.", CHECK),

@@ -35,13 +35,14 @@ class FormatWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ForeignFormat:
-    """A format by the name that `--from` and `--to` take."""
+    """A format by the name that `--from` and `--to` take; one that can say tests `takes_datasets`."""
 
     name: str
     title: str
     module: str
     is_read: bool = True
     is_written: bool = True
+    takes_datasets: bool = False
 
     def reader(self) -> FormatReader:
         """Return the module that reads it."""
@@ -53,7 +54,11 @@ class ForeignFormat:
 
 
 # In the order in which a file is told from the others: the one with the surest signs first.
-FORMATS: tuple[ForeignFormat, ...] = ()
+FORMATS: tuple[ForeignFormat, ...] = (
+    ForeignFormat("json", "promptctl as one JSON document", "promptctl_json"),
+    ForeignFormat("prompthub", "deepset's Prompt Hub", "prompthub", is_written=False),
+    ForeignFormat("markdown", "Markdown with a header", "markdown", is_written=False),
+)
 
 
 def format_of(source: Source) -> ForeignFormat | None:

@@ -20,6 +20,7 @@ MAX_BYTES = 16 << 20
 class Source:
     """A foreign file. `path` is relative to `tree`, which is all that an import reads; `prefix` leads there for people.
 
+    `named` collects the paths of files that were read as part of others: they are not imported by themselves.
     Lines end with `\\n` in `text`, whatever the file has, and a byte order mark is left out.
     """
 
@@ -27,6 +28,7 @@ class Source:
     data: bytes
     tree: Tree = field(repr=False, compare=False)
     prefix: str = ""
+    named: set[str] = field(default_factory=set, repr=False, compare=False)
 
     @property
     def shown(self) -> str:
@@ -76,9 +78,11 @@ class Source:
             message = f"`{printable(reference)}` does not lie in the folder that is imported"
             raise self.refuse(message, line, "import the folder that holds both", "outside-path")
         try:
-            return Source(path, self.tree.read(path, max_bytes=MAX_BYTES), self.tree, self.prefix)
+            found = Source(path, self.tree.read(path, max_bytes=MAX_BYTES), self.tree, self.prefix, self.named)
         except FileNotFoundError:
             message = f"there is no file `{printable(self.prefix + path)}`"
             raise self.refuse(message, line, "put it there, or import the folder that holds both", "no-file") from None
         except WorkspaceError as error:
             raise self.refuse(error.message, line, error.hint, "no-file") from None
+        self.named.add(path)
+        return found

@@ -9,13 +9,14 @@ data would not be the same to the last character is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.files.document import BlockScalar
+from promptctl.files.names import STATE_FOLDER
 from promptctl.files.yaml_reader import read_yaml
-from promptctl.files.yaml_writing import STEP, literal_block
+from promptctl.files.yaml_writing import STEP, literal_block, yaml_text
 from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.formats.schemas import Kind, load_schema
 
@@ -56,6 +57,12 @@ def format_file(data: bytes, path: str, kind: Kind) -> bytes:
     # Line ends are Git's affair: a checkout may have them all as CRLF.
     has_crlf = data.count(b"\r\n") == data.count(b"\n") > 0
     return (text.replace("\n", "\r\n") if has_crlf else text).encode()
+
+
+def file_of(path: str, data: Mapping[str, Any], kind: Kind) -> bytes:
+    """Return data as a new file at `path`, as `fmt` writes it, with the comment by which editors know its schema."""
+    schema = f"{'../' * path.count('/')}{STATE_FOLDER}/schemas/{kind}.schema.json"
+    return format_file(f"# yaml-language-server: $schema={schema}\n{yaml_text(data)}".encode(), path, kind)
 
 
 def _with_one_end(text: str, says_the_same: _Check) -> str:

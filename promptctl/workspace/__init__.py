@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from promptctl.workspace.costs import Costs
     from promptctl.workspace.dashboards import Dashboards
     from promptctl.workspace.datasets import Datasets
+    from promptctl.workspace.exchange import Exchange
     from promptctl.workspace.experiments import Experiments
     from promptctl.workspace.feedback import FeedbackOptions
     from promptctl.workspace.judges import Judges
@@ -214,6 +215,7 @@ class Workspace:
     dashboard: Dashboards = _part("dashboards", "The dashboard over the log, the labels and the evaluations; call it.")
     budgets: Budgets = _part("budgets", "The rules of spending, with what is spent of each.")
     experiments: Experiments = _part("experiments", "Versions of a prompt compared on live calls.")
+    exchange: Exchange = _part("exchange", "Prompts moved in from other tools, and out to them.")
     results: Results = _part("results", "Evaluations of the past.")
     datasets: Datasets = _part("datasets", "The cases that prompts are evaluated on.")
     life: Life = _part("life", "The life of prompts: renamed, deprecated, deleted, with all that names them.")

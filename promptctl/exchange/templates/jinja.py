@@ -248,9 +248,17 @@ def _written(pieces: Iterable[Piece]) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
+    """Return text so that Jinja prints it as it stands: each line that looks like markup is marked as text."""
     if not _MARKUP.search(text):
         return text
-    return f"{{{{ {_constant(text)} }}}}" if "endraw" in text else f"{{% raw %}}{text}{{% endraw %}}"
+    *lines, last = text.split("\n")
+    return "".join(f"{_raw(line)}\n" for line in lines) + _raw(last)
+
+
+def _raw(line: str) -> str:
+    if not _MARKUP.search(line):
+        return line
+    return f"{{{{ {_constant(line)} }}}}" if "endraw" in line else f"{{% raw %}}{line}{{% endraw %}}"
 
 
 def _filter(each: FilterCall) -> str:

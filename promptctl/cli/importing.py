@@ -1,0 +1,89 @@
+"""`promptctl import`: files of other tools as files of ours, with the fate of every part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import typer
+
+from promptctl.cli import options
+from promptctl.cli.output import tell, tell_problems, tell_wrapped
+from promptctl.cli.proposing import WriteOptions, offer
+from promptctl.reports.wording import count
+
+if TYPE_CHECKING:
+    from promptctl import ImportedSource, ImportReport
+
+EXAMPLES = """\
+  promptctl import promptfooconfig.yaml --dry-run
+  promptctl import old-prompts/ --into legacy --yes
+  promptctl import triage.prompty --as support/triage
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacingOptions:
+    """Options for where it is written."""
+
+    heading: ClassVar[str] = "Where it goes"
+    into: Annotated[str, typer.Option("--into", metavar="FOLDER", help="Begin every id with this folder.")] = ""
+    id_: Annotated[str | None, typer.Option("--as", metavar="ID", help="The id of the only prompt.")] = None
+    replaces: Annotated[
+        bool, typer.Option("--replace", help="Overwrite files of the same id; without it a number is added.")
+    ] = False
+
+
+@options.grouped
+def import_files(
+    context: typer.Context,
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files of other tools, or folders of them.")],
+    format_: Annotated[
+        str | None,
+        typer.Option("--from", metavar="FORMAT", help="Their format; by default told from each file's content."),
+    ] = None,
+    placing: PlacingOptions = PlacingOptions(),
+    all_notes: Annotated[
+        bool,
+        typer.Option("--all-notes", help="Also list what was kept as it is, not only what was changed or dropped."),
+    ] = False,
+    *,
+    wanted: WriteOptions,
+) -> None:
+    """Write prompts, datasets and schemas of other tools' files, and say what became of every part.
+
+    Nothing of a foreign file is run or fetched. Exit code 3 if one was refused; the others are imported all the same.
+    """
+    workspace = options.workspace_of(context)
+    from promptctl import ImportRequest
+
+    request = ImportRequest(paths=paths, format=format_, into=placing.into, id=placing.id_, replaces=placing.replaces)
+    report = workspace.exchange.import_files(request)
+    if not wanted.as_json:
+        _tell(report, all_notes=all_notes)
+    offer(workspace, report.proposal, wanted, report.as_dict)
+    if report.proposal.is_empty and not wanted.as_json:
+        tell("nothing to write: everything is there already" if report.sources else "nothing to write")
+    raise typer.Exit(report.exit_code)
+
+
+def _tell(report: ImportReport, *, all_notes: bool) -> None:
+    for source in report.sources:
+        _tell_source(source, all_notes=all_notes)
+    tell_problems(report.refused)
+    tell_problems(report.warnings)
+    left = [
+        f"{count(report.ours, 'file')} of promptctl's own" if report.ours else "",
+        f"{count(report.passed_over, 'file')} of no known format" if report.passed_over else "",
+    ]
+    if any(left):
+        tell(f"passed over: {', '.join(filter(None, left))}")
+
+
+def _tell_source(source: ImportedSource, *, all_notes: bool) -> None:
+    counts = source.as_dict()["counts"]
+    words = ", ".join(f"{number} {fate}" for fate, number in counts.items())
+    tell(f"{source.path}: {source.format}, {', '.join(source.files) or 'nothing in it'} ({words})")
+    for note in source.notes:
+        if all_notes or note.fate != "kept":
+            tell_wrapped(f"{note}" + (f"; {note.hint}" if note.hint else ""), "  ")

@@ -1,0 +1,80 @@
+"""An order to import files of other tools, and what came of it: proposed files, and the fate of every part."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from promptctl.errors import OK, WORKSPACE, Problem
+from promptctl.exchange.notes import ImportNote, counted
+from promptctl.files.proposal import Proposal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRequest:
+    """Files and folders to import, as paths from the current folder.
+
+    `format` is the name of their format, by default told from each file's content. Ids begin with the folder `into`;
+    `id` is that of the only prompt. With `replaces`, files of the workspace with other content are overwritten.
+    """
+
+    paths: Sequence[str | os.PathLike[str]]
+    format: str | None = None
+    into: str = ""
+    id: str | None = None
+    replaces: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedSource:
+    """One foreign file: its format, the ids of its prompts, the files that it becomes, and the fate of its parts."""
+
+    path: str
+    format: str
+    prompts: tuple[str, ...]
+    files: tuple[str, ...]
+    notes: tuple[ImportNote, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys."""
+        return {
+            "path": self.path,
+            "format": self.format,
+            "prompts": list(self.prompts),
+            "files": list(self.files),
+            "counts": counted(self.notes),
+            "notes": [note.as_dict() for note in self.notes],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """Everything that an import found; nothing is written yet.
+
+    `refused` says why files, or parts of them, are not imported; `passed_over` counts files of folders that are of no
+    known format; `ours` those that are promptctl's own already.
+    """
+
+    sources: tuple[ImportedSource, ...]
+    refused: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    passed_over: int
+    ours: int
+    proposal: Proposal
+
+    @property
+    def exit_code(self) -> int:
+        """3 if a file was refused."""
+        return WORKSPACE if self.refused else OK
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys."""
+        return {
+            "sources": [source.as_dict() for source in self.sources],
+            "refused": [problem.as_dict() for problem in self.refused],
+            "warnings": [problem.as_dict() for problem in self.warnings],
+            "passed_over": self.passed_over,
+            "ours": self.ours,
+        }

@@ -1,0 +1,138 @@
+"""Imports files of other tools: reads each, gives ids and paths to what is in it, and checks it as files of ours."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from promptctl.counting import counted
+from promptctl.datasets.validation import validate_workspace
+from promptctl.errors import InvalidFiles, Place, Problem, UsageError
+from promptctl.exchange.collecting import sources
+from promptctl.exchange.drafts import ForeignContents
+from promptctl.exchange.formats import FORMATS, ForeignFormat, format_of, named
+from promptctl.exchange.imported import ImportedSource, ImportReport, ImportRequest
+from promptctl.exchange.placing import Placing
+from promptctl.exchange.source import Source
+from promptctl.files.names import is_prompt_file
+from promptctl.files.proposal import Proposal, change_of
+from promptctl.formats.foreign import foreign_file, foreign_shape, foreign_text
+from promptctl.formats.prompt_file import read_prompt_file
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+
+_Read = tuple[Source, ForeignFormat, ForeignContents]
+
+
+def import_files(context: Context, request: ImportRequest) -> ImportReport:
+    """Return the files that foreign ones become; nothing is written.
+
+    A file that cannot be imported is refused as a whole, and the others go on. Raises `UsageError` for a path, a format
+    or an id that is none.
+    """
+    tree = context.work_tree_for("an import")
+    collected = _Collected(None if request.format is None else named(request.format))
+    found = list(sources(request.paths, context.start))
+    for source, is_named in counted(found, "reading files", len(found)):
+        collected.add(source, is_named=is_named)
+    read = [each for each in collected.read if each[0].path not in each[0].named]
+    if request.id is not None and sum(len({draft.wish for draft in each[2].prompts}) for each in read) != 1:
+        raise UsageError(
+            "an id can be given to one prompt alone", hint="import one file with one prompt, or use --into"
+        )
+    refused, left_out = list(collected.refused()), set[str]()
+    while True:
+        placing = Placing(tree, request)
+        imported: list[ImportedSource] = []
+        for source, format_, contents in read:
+            if source.shown in left_out:
+                continue
+            try:
+                imported.append(placing.place(source, format_.name, contents))
+            except InvalidFiles as error:
+                refused += error.problems
+                left_out.add(source.shown)
+        proposal = Proposal(tuple(change_of(tree, path, data) for path, data in sorted(placing.files.items())))
+        problems = _problems(proposal, context) if not proposal.is_empty else ()
+        unsound = dict(_unsound(imported, problems))
+        if not unsound:
+            break
+        refused += unsound.values()
+        left_out |= unsound.keys()
+    warnings = tuple(each for each in problems if each.severity == "warning")
+    return ImportReport(tuple(imported), tuple(refused), warnings, collected.passed_over, collected.ours, proposal)
+
+
+class _Collected:
+    """Foreign files as they are read, and what became of the others."""
+
+    def __init__(self, format_: ForeignFormat | None) -> None:
+        self._format = format_
+        self.read: list[_Read] = []
+        self._refused: list[tuple[Source, InvalidFiles]] = []
+        self.passed_over = self.ours = 0
+
+    def add(self, source: Source, *, is_named: bool) -> None:
+        """Read a file, if it is of a known format."""
+        format_ = self._format or format_of(source)
+        try:
+            if format_ is not None:
+                self.read.append((source, format_, format_.reader().read(source)))
+            elif _is_ours(source):
+                self.ours += 1
+            elif is_named or foreign_file(source.path) is not None:
+                raise _unknown(source)
+            else:
+                self.passed_over += 1
+        except InvalidFiles as error:
+            self._refused.append((source, error))
+
+    def refused(self) -> Iterator[Problem]:
+        """Yield why files were refused; a part of a different file is that one's affair."""
+        for source, error in self._refused:
+            if source.path not in source.named:
+                yield from error.problems
+
+
+def _is_ours(source: Source) -> bool:
+    if not is_prompt_file(source.path):
+        return False
+    try:
+        return read_prompt_file(source.data, source.shown).dialect == "native"
+    except InvalidFiles:
+        return False
+
+
+def _unknown(source: Source) -> InvalidFiles:
+    """Return the error of a file that no format knows, with what it looks like if that can be told."""
+    kind = foreign_file(source.path)
+    if kind is None:
+        try:
+            kind = foreign_text(source.text, source.shown) or foreign_shape(source.document)
+        except InvalidFiles:
+            kind = None
+    names = ", ".join(each.name for each in FORMATS if each.is_read)
+    told = "" if kind is None else f": {kind.message.partition(': ')[2] or kind.message}"
+    hint = f"formats that are read: {names}; --from names one"
+    return InvalidFiles(
+        [Problem(f"this is of no format that is imported{told}", source.place(1), hint, "unknown-format")]
+    )
+
+
+def _problems(proposal: Proposal, context: Context) -> tuple[Problem, ...]:
+    tree = proposal.over(context.repository.work_tree)
+    return validate_workspace(tree, [change.path for change in proposal.changes]).problems
+
+
+def _unsound(imported: Iterable[ImportedSource], problems: Iterable[Problem]) -> Iterator[tuple[str, Problem]]:
+    """Yield each foreign file of which a file comes that is not sound, and the first reason."""
+    errors = {each.place.path: each for each in reversed(list(problems)) if each.place and each.severity == "error"}
+    for source in imported:
+        for path in source.files:
+            if path in errors:
+                problem = errors[path]
+                message = f"{posixpath.basename(path)}, which comes of it, would be wrong: {problem.message}"
+                yield source.path, Problem(message, Place(source.path), problem.hint, problem.code)
+                break

@@ -1,0 +1,146 @@
+"""Prompts in Markdown: a header with what they need, and a text below, or one below each heading that names a role."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from promptctl.exchange.drafts import ForeignContents, PromptDraft
+from promptctl.exchange.front_matter import FrontMatter, front_matter, header_of
+from promptctl.exchange.notes import ImportNote
+from promptctl.exchange.source import Source
+from promptctl.exchange.templates.braces import double_brace_pieces, roots
+from promptctl.exchange.templates.jinja import jinja_text
+
+# A header with one of these is a prompt's; with none it may be any page's.
+_SIGNS = frozenset(
+    ("model", "temperature", "variables", "inputs", "input_variables", "arguments", "parameters", "mode")
+)
+_INPUTS = ("inputs", "variables", "input_variables", "arguments")
+_PARAMETERS = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "max_tokens": "max_tokens",
+    "maxTokens": "max_tokens",
+    "stop": "stop",
+    "seed": "seed",
+}
+_ROLE = re.compile(
+    r"^(#{1,6})[ \t]+(system|user|assistant|developer)(?:[ \t]+(?:prompt|message))?:?[ \t]*#*[ \t]*$", re.I | re.M
+)
+_NAME = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
+_TYPES = frozenset(("string", "number", "integer", "boolean", "array", "object"))
+
+
+def is_one(source: Source) -> bool:
+    """Return True for Markdown whose header has a key that prompts have."""
+    return source.path.endswith((".md", ".markdown")) and bool(_SIGNS & header_of(source).keys())
+
+
+def read(source: Source) -> ForeignContents:
+    """Return the prompt. Raises `InvalidFiles` for a header that is no YAML, or no text below it."""
+    parts = front_matter(source)
+    if parts is None:
+        raise source.refuse("there is no header between lines of `---`", 1, "add one, if only with `model:`")
+    if not parts.body.strip():
+        raise source.refuse("there is no text below the header", parts.body_line, "write the prompt's text there")
+    reader = _Header(parts)
+    messages = list(_messages(parts, reader.notes))
+    native = reader.native(dict.fromkeys(name for message in messages for name in message.pop("names")))
+    native["messages"] = messages
+    return ForeignContents((PromptDraft(source.stem, native, source.place(1)),), notes=tuple(reader.notes))
+
+
+class _Header:
+    def __init__(self, parts: FrontMatter) -> None:
+        self._parts = parts
+        self.notes: list[ImportNote] = []
+
+    def native(self, names: Mapping[str, None]) -> dict[str, Any]:
+        """Return the keys of a native prompt, with these variables of its text among the inputs."""
+        native: dict[str, Any] = {}
+        parameters: dict[str, Any] = {}
+        metadata: dict[str, Any] = {}
+        inputs: dict[str, Any] = {}
+        for key, value in self._parts.data.items():
+            if key in ("name", "title") and "name" not in native and value not in (None, ""):
+                native["name"] = str(value)
+                self._note("kept" if key == "name" else "changed", key, "is the name")
+            elif key in ("description", "model") and isinstance(value, str) and value.strip():
+                native[key] = value.strip()
+                self._note("kept", key, "as it is")
+            elif key == "tags" and isinstance(value, list) and all(isinstance(tag, str) and tag for tag in value):
+                native["tags"] = list(dict.fromkeys(value))
+                self._note("kept", key, "as it is")
+            elif key in _PARAMETERS and value is not None:
+                parameters[_PARAMETERS[key]] = value
+                self._note("changed", key, f"is parameters.{_PARAMETERS[key]}")
+            elif key in _INPUTS and isinstance(value, list | dict):
+                inputs |= self._inputs(key, value)
+            elif value is not None:
+                metadata[key] = value
+                self._note("changed", key, f"is under metadata.{key}: promptctl has no such key")
+        for name in names:
+            if name not in inputs:
+                inputs[name] = {"type": "string"}
+                self._note("changed", name, "is an input, as the text names it; the header does not", at="")
+        optional = {"parameters": parameters, "metadata": metadata}
+        return {**native, **{key: value for key, value in optional.items() if value}, "inputs": inputs}
+
+    def _inputs(self, key: str, value: list[Any] | dict[str, Any]) -> dict[str, Any]:
+        """Return the inputs that a list of names, a list of mappings or a mapping declares."""
+        found: dict[str, Any] = {}
+        listed = value.items() if isinstance(value, dict) else enumerate(value)
+        for at, each in listed:
+            name = at if isinstance(at, str) else each.get("name") if isinstance(each, dict) else each
+            if not isinstance(name, str) or not _NAME.match(name):
+                hint = "name it with letters, digits and `_`"
+                self.notes.append(
+                    ImportNote("dropped", f"{key}.{at}", "is no name of an input", self._parts.place(key, at), hint)
+                )
+                continue
+            found[name] = _schema(each if isinstance(at, str) or isinstance(each, dict) else {})
+            self.notes.append(ImportNote("kept", f"{key}.{name}", "is an input", self._parts.place(key, at)))
+        return found
+
+    def _note(self, fate: Any, part: str, message: str, at: str | None = None) -> None:
+        place = self._parts.place(part if at is None else at)
+        self.notes.append(ImportNote(fate, part, message, place))
+
+
+def _schema(told: Any) -> dict[str, Any]:
+    """Return an input's schema: of what is said, what can be said here; a text alone describes it."""
+    if isinstance(told, str):
+        return {"type": "string", "description": told} if told and told not in _TYPES else {"type": told or "string"}
+    given = told if isinstance(told, dict) else {}
+    schema: dict[str, Any] = {"type": given["type"] if given.get("type") in _TYPES else "string"}
+    for key in ("description", "enum", "default"):
+        if given.get(key) not in (None, "", []):
+            schema[key] = given[key]
+    if given.get("required") is False and "default" not in schema:
+        schema["required"] = False
+    return schema
+
+
+def _messages(parts: FrontMatter, notes: list[ImportNote]) -> Iterator[dict[str, Any]]:
+    """Yield the messages, each with the names of its variables."""
+    heads = list(_ROLE.finditer(parts.body))
+    heads = [head for head in heads if len(head[1]) == len(heads[0][1])]
+    path = parts.document.path
+    if not heads or parts.body[: heads[0].start()].strip():
+        heads = []
+    spans = [(head[2].lower(), head.end(), end) for head, end in _until_next(heads, len(parts.body))]
+    for role, start, end in spans or [("user", 0, len(parts.body))]:
+        text = parts.body[start:end].strip("\n")
+        line = parts.body_line + parts.body.count("\n", 0, start)
+        pieces = double_brace_pieces(text + "\n")
+        place = parts.document.place()
+        message = f"is a message of the role {role}" + (", without its heading" if spans else "")
+        notes.append(ImportNote("changed", "text", message, type(place)(path, line)))
+        yield {"role": role, "content": jinja_text(pieces), "names": roots(pieces)}
+
+
+def _until_next(heads: list[re.Match[str]], end: int) -> Iterator[tuple[re.Match[str], int]]:
+    starts = [head.start() for head in heads[1:]]
+    yield from zip(heads, [*starts, end], strict=True)

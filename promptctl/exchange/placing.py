@@ -1,0 +1,164 @@
+"""Paths in the workspace for what an import found: free ones, with every reference to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from promptctl.errors import InvalidFiles, Problem
+from promptctl.exchange.drafts import DatasetDraft, FileDraft, ForeignContents, PromptDraft
+from promptctl.exchange.imported import ImportedSource, ImportRequest
+from promptctl.exchange.notes import ImportNote
+from promptctl.exchange.source import Source
+from promptctl.exchange.wishes import free, id_for, with_paths
+from promptctl.files.names import DATASET_SUFFIXES, DATASETS
+from promptctl.formats.formatting import file_of
+from promptctl.prompts.loading import prompt_paths
+
+if TYPE_CHECKING:
+    from promptctl.git.trees import WorkTree
+
+# A dataset of more cases is written as JSON Lines beside its header: it is read as a stream, and a diff stays short.
+_MOST_INLINE = 200
+
+
+class Placing:
+    """The new files of one import, path to bytes."""
+
+    def __init__(self, tree: WorkTree, request: ImportRequest) -> None:
+        self.files: dict[str, bytes] = {}
+        self._tree, self._request = tree, request
+        self._places = tree.places
+        self._ids = {id_.casefold(): path for id_, path in prompt_paths(tree).items()}
+        self._folded: set[str] = set()
+        self._written: list[str] = []
+
+    def place(self, source: Source, format_: str, contents: ForeignContents) -> ImportedSource:
+        """Give paths to everything in a foreign file. Raises `InvalidFiles` for what cannot be written as ours."""
+        before = dict(self.files)
+        try:
+            return self._place(source, format_, contents)
+        except InvalidFiles:
+            self.files, self._folded = before, {path.casefold() for path in before}
+            raise
+
+    def _place(self, source: Source, format_: str, contents: ForeignContents) -> ImportedSource:
+        self._written = []
+        folder = posixpath.join(self._request.into.strip("/"), id_for(posixpath.dirname(source.path), ""))
+        notes = list(contents.notes)
+        paths = {draft.path: self._place_file(draft, folder) for draft in contents.files}
+        ids: dict[str, str] = {}
+        for draft in _newest(contents.prompts):
+            ids[draft.wish] = self._place_prompt(source, draft, folder, paths)
+            wished = self._wished(folder, draft.wish)
+            if ids[draft.wish] != wished and self._request.id is None:
+                notes.append(_renamed(draft.wish, ids[draft.wish], draft.place or source.place(1)))
+        for dataset in contents.datasets:
+            self._place_dataset(source, dataset, folder, ids, paths)
+        return ImportedSource(source.shown, format_, tuple(ids.values()), tuple(self._written), tuple(notes))
+
+    def _wished(self, folder: str, wish: str) -> str:
+        """Return a wish below the folder of its file; one that names a folder is not of the file's."""
+        return posixpath.join(self._request.into.strip("/") if "/" in wish else folder, wish)
+
+    def _place_file(self, draft: FileDraft, folder: str) -> str:
+        """Return the path of a partial or schema from the folder of prompts on, once it is among the files."""
+        name = posixpath.normpath(posixpath.join("/", folder, draft.path)).lstrip("/")
+        data, base = draft.text.encode(), self._places.first
+        ending = "." + posixpath.basename(name).partition(".")[2]
+        path = free(f"{base}/{name}", lambda path: self._is_taken(path, data), ending)
+        self._put(path, data)
+        return path.removeprefix(f"{base}/")
+
+    def _place_prompt(self, source: Source, draft: PromptDraft, folder: str, paths: Mapping[str, str]) -> str:
+        data = with_paths(draft.data, paths)
+        wished = self._request.id or id_for(self._wished(folder, draft.wish), posixpath.join(folder, "prompt"))
+        if "name" not in data and wished != draft.wish and not self._request.id:
+            data = {"name": posixpath.basename(draft.wish) or draft.wish, **data}
+
+        def is_taken(id_: str) -> bool:
+            there = self._ids.get(id_.casefold())
+            return self._is_taken(there or self._places.new_path(id_), self._as_file(source, draft, id_, data))
+
+        id_ = wished if self._request.replaces else free(wished, is_taken)
+        self._put(self._ids.get(id_.casefold()) or self._places.new_path(id_), self._as_file(source, draft, id_, data))
+        return id_
+
+    def _as_file(self, source: Source, draft: PromptDraft, id_: str, data: Mapping[str, Any]) -> bytes:
+        try:
+            return file_of(self._places.new_path(id_), data, "prompt")
+        except InvalidFiles as error:
+            raise _not_ours(error, source, draft) from None
+
+    def _place_dataset(
+        self, source: Source, draft: DatasetDraft, folder: str, ids: Mapping[str, str], paths: Mapping[str, str]
+    ) -> None:
+        data = {**with_paths(draft.data, paths)}
+        data["prompts"] = [ids.get(wish, wish) for wish in data.get("prompts") or ids]
+        cases, ending = data.get("cases"), DATASET_SUFFIXES[0]
+        stem = f"{DATASETS}/{id_for(self._wished(folder, draft.wish), posixpath.join(folder, 'cases'))}"
+        rows = b""
+        if isinstance(cases, list) and len(cases) > _MOST_INLINE:
+            rows = "".join(f"{json.dumps(case, ensure_ascii=False)}\n" for case in cases).encode()
+            data["cases"] = f"./{posixpath.basename(stem)}.jsonl"
+        try:
+            written = file_of(f"{stem}{ending}", data, "dataset")
+        except InvalidFiles as error:
+            raise _not_ours(error, source, draft) from None
+        path = stem + ending
+        if not self._request.replaces:
+            path = free(path, lambda path: self._is_taken(path, written), ending)
+        if rows:
+            beside = f"{path.removesuffix(ending)}.jsonl"
+            self._put(beside, rows)
+            data["cases"] = f"./{posixpath.basename(beside)}"
+            written = file_of(path, data, "dataset")
+        self._put(path, written)
+
+    def _put(self, path: str, data: bytes) -> None:
+        self.files[path] = data
+        self._written.append(path)
+        self._folded.add(path.casefold())
+
+    def _is_taken(self, path: str, data: bytes) -> bool:
+        """Return True for a path with other content: in the workspace, or of this import."""
+        if path in self.files or path.casefold() in self._folded:
+            return self.files.get(path) != data
+        if self._request.replaces or not os.path.lexists(self._tree.root / path):
+            return False
+        try:
+            return self._tree.read(path) != data
+        except (FileNotFoundError, OSError):
+            return True
+
+
+def _newest(drafts: tuple[PromptDraft, ...]) -> list[PromptDraft]:
+    """Return the drafts, of several versions of one prompt the newest."""
+    newest: dict[str, PromptDraft] = {}
+    singles: list[PromptDraft] = []
+    for draft in drafts:
+        if draft.registry is None:
+            singles.append(draft)
+        elif (other := newest.get(draft.wish)) is None or other.registry.number < draft.registry.number:  # type: ignore[union-attr]
+            newest[draft.wish] = draft
+    return [*singles, *newest.values()]
+
+
+def _renamed(wish: str, id_: str, place: Any) -> ImportNote:
+    return ImportNote("changed", wish, f"has the id `{id_}`", place)
+
+
+def _not_ours(error: InvalidFiles, source: Source, draft: PromptDraft | DatasetDraft) -> InvalidFiles:
+    """Return the error in words of the foreign file: what it says cannot be written here."""
+    place = draft.place or source.place(1)
+    return InvalidFiles(
+        [
+            replace(each, message=f"`{draft.wish}` cannot be written as a file here: {each.message}", place=place)
+            for each in error.problems
+            if isinstance(each, Problem)
+        ]
+    )

@@ -1,0 +1,74 @@
+"""Prompts of deepset's Prompt Hub: YAML with `name`, `text` for Python's f-strings, `tags` and `meta`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from promptctl.errors import InvalidFiles
+from promptctl.exchange.drafts import ForeignContents, PromptDraft
+from promptctl.exchange.notes import ImportNote
+from promptctl.exchange.source import Source
+from promptctl.exchange.templates.braces import format_pieces, roots
+from promptctl.exchange.templates.jinja import jinja_text
+from promptctl.exchange.templates.pieces import VariablePiece
+from promptctl.templates import BadTemplate
+
+_KEYS = ("name", "text", "description", "tags", "meta", "version")
+_ESCAPES = {r"\n": "\n", r"\t": "\t", r"\"": '"', r"\'": "'", "\\\\": "\\"}
+_ESCAPE = re.compile(r"\\[nt\"'\\]")
+
+
+def is_one(source: Source) -> bool:
+    """Return True for a mapping with `name` and `text` and none but the hub's keys."""
+    if b"text:" not in source.data:
+        return False
+    try:
+        data = source.document.data
+    except InvalidFiles:
+        return False
+    is_hubs = isinstance(data, dict) and {"name", "text"} <= data.keys() <= set(_KEYS)
+    return is_hubs and bool(data.keys() & {"version", "meta"})
+
+
+def read(source: Source) -> ForeignContents:
+    """Return the prompt. Raises `InvalidFiles` for a text that is no f-string of plain variables."""
+    document = source.document
+    data = document.data
+    if not isinstance(data, dict) or not isinstance(data.get("text"), str):
+        raise source.refuse("a prompt of the hub has its text under `text`", 1, "add `text:`")
+    text, notes = data["text"], []
+    if _ESCAPE.search(text):
+        place = document.line_place(text.count("\n", 0, _ESCAPE.search(text).start()) + 1, "text")  # type: ignore[union-attr]
+        notes.append(ImportNote("changed", "text", r"escapes such as `\n` are written as what they stand for", place))
+        text = _ESCAPE.sub(lambda found: _ESCAPES[found[0]], text)
+    try:
+        pieces = format_pieces(text)
+    except BadTemplate as error:
+        place = document.line_place(error.line, "text")
+        raise source.refuse(error.message, place.line, error.hint, "unsupported-template") from None
+    names = roots(pieces)
+    message = "is a user's message, of variables in Jinja" if names else "is a user's message"
+    notes.append(ImportNote("changed" if names else "kept", "text", message, document.key_place("text")))
+    native: dict[str, Any] = {
+        "name": str(data["name"]),
+        **{key: data[key] for key in ("description", "tags") if data.get(key)},
+        "inputs": {name: _schema(name, pieces) for name in names},
+        "messages": [{"role": "user", "content": jinja_text(pieces)}],
+        "metadata": {key: data[key] for key in ("meta", "version") if data.get(key)},
+    }
+    kept = ("name", "description", "tags")
+    notes += [ImportNote("kept", key, "as it is", document.key_place(key)) for key in kept if data.get(key)]
+    notes += [
+        ImportNote("changed", key, f"is under metadata.{key}", document.key_place(key)) for key in native["metadata"]
+    ]
+    native = {key: value for key, value in native.items() if value or key == "inputs"}
+    return ForeignContents((PromptDraft(source.stem, native, source.place(1)),), notes=tuple(notes))
+
+
+def _schema(name: str, pieces: tuple[Any, ...]) -> dict[str, Any]:
+    """Return the schema of a variable: an object if one of its keys is printed."""
+    paths = [piece.path for piece in pieces if isinstance(piece, VariablePiece) and piece.path[0] == name]
+    return (
+        {"type": "object"} if any(len(path) > 1 and isinstance(path[1], str) for path in paths) else {"type": "string"}
+    )

@@ -1,0 +1,71 @@
+"""Ids and paths for what is imported: made of the names that it had, free in the workspace, and said if different."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from promptctl.files.names import MAX_ID_LENGTH, id_problem
+
+_NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_.]+")
+_INCLUDE = re.compile(r"""(\{%[-+]?\s*include\s+)(?:"([^"\n]+)"|'([^'\n]+)')""")
+_ROOM = 8  # characters for the number behind an id that is taken
+
+
+def id_for(wish: str, otherwise: str = "prompt") -> str:
+    """Return the id that is nearest to a wish; a wish that is an id already stays.
+
+    >>> id_for("Support Triage (v2)"), id_for("support/triage"), id_for("Prüfung"), id_for("../../etc")
+    ('support-triage-v2', 'support/triage', 'prufung', 'etc')
+    """
+    wish = wish.strip()
+    if id_problem(wish) is None:
+        return wish
+    segments = [_segment(each) for each in re.split(r"[/\\]", wish)]
+    found = "/".join(each for each in segments if each)[: MAX_ID_LENGTH - _ROOM].rstrip("/.-_")
+    return found if found and id_problem(found) is None else otherwise
+
+
+def _segment(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    words = re.sub(r"\.{2,}", ".", _NOT_IN_IDS.sub("-", plain)).strip("-._")
+    return re.sub(r"(-?\.-?)+", ".", words).removesuffix(".lock")
+
+
+def free(wished: str, is_taken: Callable[[str], bool], ending: str = "") -> str:
+    """Return the name, or with the first number from 2 on before its ending with which it is not taken.
+
+    >>> free("triage", {"triage", "triage-2"}.__contains__)
+    'triage-3'
+    """
+    stem, number, found = wished.removesuffix(ending), 2, wished
+    while is_taken(found):
+        found = f"{stem}-{number}{ending}"
+        number += 1
+    return found
+
+
+def with_paths(data: Any, paths: Mapping[str, str]) -> Any:
+    """Return data of a prompt in which each include and each `$ref` of an old path names the new one."""
+    if isinstance(data, Mapping):
+        return {
+            key: paths.get(each, each) if key == "$ref" and isinstance(each, str) else with_paths(each, paths)
+            for key, each in data.items()
+        }
+    if isinstance(data, list | tuple):
+        return [with_paths(each, paths) for each in data]
+    return text_with_paths(data, paths) if isinstance(data, str) else data
+
+
+def text_with_paths(text: str, paths: Mapping[str, str]) -> str:
+    """Return a template in which each include of an old path names the new one."""
+    if "include" not in text:
+        return text
+
+    def named(found: re.Match[str]) -> str:
+        path = found[2] or found[3]
+        return f'{found[1]}"{paths[path]}"' if path in paths else found[0]
+
+    return _INCLUDE.sub(named, text)

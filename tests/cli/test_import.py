@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli, git, write
+
+HUB = """\
+name: deepset/summary
+text: |
+  Shorten this text: {text}
+description: Shorten.
+meta: {authors: [deepset-ai]}
+version: '0.1.0'
+"""
+MARKDOWN = """\
+---
+title: Triage
+model: openai/gpt-4o-mini
+temperature: 0
+owner: support
+variables:
+  ticket: The text of the ticket.
+  tone: {default: kind}
+---
+## System
+Answer {"label": "x"}, be {{tone}}.
+
+## User
+{{ ticket }} of {{ product }}
+"""
+
+
+@pytest.fixture
+def inside(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The workspace, as the current folder, with files of other tools below old/."""
+    write(workspace, "old/summary.yaml", HUB)
+    write(workspace, "old/support/triage.md", MARKDOWN)
+    write(workspace, "old/README.md", "# What is here\n")
+    monkeypatch.chdir(workspace)
+    return workspace
+
+
+def test_a_folder_is_imported_with_the_fate_of_every_part(cli: Cli, inside: Path) -> None:
+    ran = cli("import", "old", "--yes")
+    assert ran.exit_code == 0
+    assert "old/summary.yaml: prompthub, prompts/summary.prompt.yaml (2 kept, 3 changed, 0 dropped)" in ran.err
+    assert "old/support/triage.md:4:1: changed `temperature`: is parameters.temperature" in ran.err
+    assert "passed over: 1 file of no known format" in ran.err
+    assert cli("validate").exit_code == 0
+    messages = cli("render", "support/triage", "-i", "ticket=Help", "-i", "product=Acme", "--json").json["messages"]
+    assert [message["content"] for message in messages] == ['Answer {"label": "x"}, be kind.\n', "Help of Acme\n"]
+
+
+def test_what_is_shown_is_a_patch_and_nothing_is_written_unasked(cli: Cli, inside: Path) -> None:
+    ran = cli("import", "old/support/triage.md", "--as", "desk/first")
+    assert not (inside / "prompts/desk").exists()
+    (inside / "patch").write_text(ran.out)
+    git(inside, "apply", "patch")
+    assert cli("show", "desk/first", "--json").json["name"] == "Triage"
+
+
+def test_an_import_that_was_made_before_changes_nothing(cli: Cli, inside: Path) -> None:
+    cli("import", "old", "--yes")
+    ran = cli("import", "old", "--yes")
+    assert (ran.exit_code, ran.out) == (0, "")
+    assert "nothing to write: everything is there already" in ran.err
+
+
+def test_an_id_that_is_taken_gets_a_number_and_replace_takes_its_place(cli: Cli, inside: Path) -> None:
+    ran = cli("import", "old/support/triage.md", "--json")
+    assert ran.json["sources"][0]["prompts"] == ["triage-2"]
+    assert "has the id `triage-2`" in ran.json["sources"][0]["notes"][-1]["message"]
+    replacing = cli("import", "old/support/triage.md", "--replace", "--json").json
+    assert [(each["path"], each["action"]) for each in replacing["changes"]] == [
+        ("prompts/triage.prompt.yaml", "changed")
+    ]
+
+
+def test_into_begins_every_id(cli: Cli, inside: Path) -> None:
+    sources = cli("import", "old", "--into", "team/desk", "--json").json["sources"]
+    assert [each["prompts"] for each in sources] == [["team/desk/summary"], ["team/desk/support/triage"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("bad.yaml", HUB.replace("{text}", "{text!r}"), "old/bad.yaml:3: `{text!r}` formats a value"),
+        ("bad.yaml", HUB.replace("{text}", "{text"), "old/bad.yaml:3: "),
+        ("bad.md", "---\nmodel: x\n---\n", "old/bad.md:4: there is no text below the header"),
+        ("bad.md", "---\nmodel: [\n---\nHi\n", ""),
+    ],
+)
+def test_a_file_that_is_refused_is_named_and_the_others_go_on(
+    cli: Cli, inside: Path, name: str, text: str, says: str
+) -> None:
+    write(inside, f"old/{name}", text)
+    ran = cli("import", "old", "--yes")
+    assert ran.exit_code == (3 if says else 0)
+    assert says in ran.err
+    assert (inside / "prompts/support/triage.prompt.yaml").is_file()
+    assert not list(inside.glob("prompts/bad*"))
+
+
+def test_a_file_of_no_known_format_is_refused_by_its_name(cli: Cli, inside: Path) -> None:
+    write(inside, "old/x.poml", "<poml>Hi</poml>\n")
+    ran = cli("import", "old/x.poml")
+    assert ran.exit_code == 3
+    assert "old/x.poml:1: this is of no format that is imported: it is a POML file" in ran.err
+
+
+def test_wrong_arguments_say_what_there_is(cli: Cli, inside: Path) -> None:
+    assert "there is no file or folder `nix`" in cli("import", "nix").err
+    assert "did you mean `markdown`?" in cli("import", "old", "--from", "markdwon").err
+    assert "an id can be given to one prompt alone" in cli("import", "old", "--as", "x").err
+    assert cli("export", "--to", "nix").exit_code == 2
+
+
+def test_no_link_leads_out_of_what_is_imported(
+    cli: Cli, inside: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = write(tmp_path_factory.mktemp("outside"), "secret.md", MARKDOWN)
+    (inside / "old/link.md").symlink_to(outside)
+    (inside / "old/folder").symlink_to(outside.parent)
+    sources = cli("import", "old", "--json").json["sources"]
+    assert [each["path"] for each in sources] == ["old/summary.yaml", "old/support/triage.md"]
+
+
+def test_a_prompt_as_json_comes_back_as_it_was(cli: Cli, inside: Path) -> None:
+    write(inside, "prompts/team/tone.j2", "Be kind.\n")
+    write(inside, "prompts/team/reply.schema.yaml", "type: object\n")
+    text = (
+        "name: Desk\noutput:\n  schema: {$ref: team/reply.schema.yaml}\nmessages:\n"
+        "  - role: user\n    content: '{% include \"team/tone.j2\" %}'\n"
+    )
+    write(inside, "prompts/desk.prompt.yaml", text)
+    digest = cli("show", "desk", "--json").json["digest"]
+    assert cli("export", "desk", "--to", "json", "-o", "out").exit_code == 0
+    ran = cli("import", "out/desk.json", "--into", "again", "--yes")
+    assert ran.exit_code == 0
+    assert json.loads((inside / "out/desk.json").read_text())["files"]["team/tone.j2"] == "Be kind.\n"
+    assert cli("show", "again/desk", "--json").json["digest"] != digest  # its partial has a different path
+    assert cli("render", "again/desk", "--json").json["messages"] == cli("render", "desk", "--json").json["messages"]
+
+
+def test_files_that_were_exported_are_compared_and_not_overwritten_unasked(cli: Cli, inside: Path) -> None:
+    assert cli("export", "triage", "--to", "json", "-o", "out", "--check").exit_code == 1
+    cli("export", "triage", "--to", "json", "-o", "out")
+    assert cli("export", "triage", "--to", "json", "-o", "out", "--check").exit_code == 0
+    write(inside, "out/triage.json", "mine\n")
+    ran = cli("export", "triage", "--to", "json", "-o", "out")
+    assert ran.exit_code == 2
+    assert "there is something else in out/triage.json" in ran.err
+    assert (inside / "out/triage.json").read_text() == "mine\n"
+    assert cli("export", "triage", "--to", "json", "-o", "out", "--replace").exit_code == 0
+    assert cli("export", "triage", "--to", "json").out == (inside / "out/triage.json").read_text()
