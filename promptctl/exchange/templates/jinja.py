@@ -25,8 +25,8 @@ from promptctl.exchange.templates.pieces import (
 from promptctl.templates.environment import PromptEnvironment
 
 _NAME = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
-# A text with one of these is read as something else than text.
-_MARKUP = re.compile(r"\{(?=[{%#])|\{\Z")
+# A text with one of these is read as something else than text; a carriage return would become a line end.
+_MARKUP = re.compile(r"\{(?=[{%#])|\{\Z|\r")
 _OPERATORS = {
     "eq": "==",
     "ne": "!=",
@@ -258,7 +258,7 @@ def _plain(text: str) -> str:
 def _raw(line: str) -> str:
     if not _MARKUP.search(line):
         return line
-    return f"{{{{ {_constant(line)} }}}}" if "endraw" in line else f"{{% raw %}}{line}{{% endraw %}}"
+    return f"{{{{ {_constant(line)} }}}}" if "endraw" in line or "\r" in line else f"{{% raw %}}{line}{{% endraw %}}"
 
 
 def _filter(each: FilterCall) -> str:

@@ -1,0 +1,228 @@
+"""Prompts of LangChain: YAML and JSON that `load_prompt` reads, and JSON of its serialised objects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from promptctl.errors import InvalidFiles
+from promptctl.exchange.drafts import ForeignContents, PromptDraft
+from promptctl.exchange.notes import Fate, ImportNote
+from promptctl.exchange.source import Source
+from promptctl.exchange.templates.braces import format_pieces
+from promptctl.exchange.templates.jinja import jinja_text, pieces_of
+from promptctl.exchange.templates.pieces import TextPiece
+from promptctl.files.document import Document
+from promptctl.templates import BadTemplate
+from promptctl.templates.uses import variables
+
+_TYPES = ("prompt", "chat", "few_shot")
+_ROLES = {
+    "human": "user",
+    "user": "user",
+    "ai": "assistant",
+    "assistant": "assistant",
+    "system": "system",
+    "developer": "developer",
+}
+_CLASSES = {"System": "system", "Human": "user", "AI": "assistant"}
+_KNOWN = frozenset(
+    ("_type", "input_variables", "template", "template_path", "template_format", "partial_variables", "messages",
+     "name", "prefix", "suffix", "prefix_path", "suffix_path", "examples", "example_prompt", "example_prompt_path",
+     "example_separator", "optional_variables", "input_types")
+)  # fmt: skip
+_SIGN = re.compile(rb"[\"']?(?:_type|lc)[\"']?\s*:")
+
+
+def is_one(source: Source) -> bool:
+    """Return True for a mapping with one of `load_prompt`'s types, and for a serialised prompt."""
+    if not _SIGN.search(source.data[:4096]) and not _SIGN.search(source.data):
+        return False
+    try:
+        data = source.document.data
+    except InvalidFiles:
+        return False
+    if not isinstance(data, dict):
+        return False
+    if data.get("lc") == 1:
+        return _class(data).endswith("PromptTemplate")
+    return data.get("_type") in _TYPES and not data.keys().isdisjoint(
+        ("template", "template_path", "suffix", "suffix_path")
+    )
+
+
+def _class(data: Any) -> str:
+    """Return the name of a serialised object's class; empty for anything else."""
+    names = data.get("id") if isinstance(data, dict) and data.get("lc") == 1 else None
+    return str(names[-1]) if isinstance(names, list) and names else ""
+
+
+def read(source: Source) -> ForeignContents:
+    """Return the prompt. Raises `InvalidFiles` for a template that Jinja cannot say, or an object of another class."""
+    document = source.document
+    if not isinstance(document.data, dict):
+        raise source.refuse("a prompt of LangChain is a mapping", 1)
+    reader = _Prompt(source, document)
+    native = reader.native()
+    return ForeignContents((PromptDraft(source.stem, native, source.place(1)),), notes=tuple(reader.notes))
+
+
+class _Prompt:
+    def __init__(self, source: Source, document: Document) -> None:
+        self._source, self._document = source, document
+        self.notes: list[ImportNote] = []
+        self._names: dict[str, None] = {}
+        self._optional: set[str] = set()
+        self._lists: list[str] = []
+
+    def native(self) -> dict[str, Any]:
+        """Return the keys of a native prompt."""
+        data = self._document.data
+        keys: tuple[str | int, ...] = ()
+        if data.get("lc") == 1:
+            messages, data = list(self._object(data, ())), data.get("kwargs") or {}
+            keys = ("kwargs",)
+        else:
+            messages = list(self._loaded(data))
+        native: dict[str, Any] = {"name": str(data["name"])} if data.get("name") else {}
+        inputs: dict[str, Any] = {name: {"type": "array"} for name in self._lists}
+        for name in self._optional:
+            inputs[name]["default"] = []
+        declared = [each for each in data.get("input_variables") or [] if isinstance(each, str)]
+        inputs |= {name: {} for name in dict.fromkeys([*declared, *self._names]) if name not in inputs}
+        for name in declared:
+            self._note("kept", f"input_variables.{name}", "is an input", *keys, "input_variables")
+        partial = data.get("partial_variables")
+        for name, value in (partial if isinstance(partial, dict) else {}).items():
+            if isinstance(value, dict) and "lc" in value:
+                self._note("dropped", f"partial_variables.{name}", "is code", *keys, "partial_variables", name)
+                continue
+            inputs[name] = {"default": value}
+            self._note(
+                "changed", f"partial_variables.{name}", "is the default of an input", *keys, "partial_variables", name
+            )
+        for key in data:
+            if key not in _KNOWN and data[key] not in (None, [], {}):
+                hint = "a JSON Schema under `output:` holds the reply to a form" if key == "output_parser" else None
+                place = self._document.key_place(*keys, key)
+                self.notes.append(ImportNote("dropped", key, "has no counterpart here", place, hint))
+        return {**native, "inputs": inputs, "messages": messages}
+
+    def _note(self, fate: Fate, part: str, message: str, *keys: str | int) -> None:
+        self.notes.append(ImportNote(fate, part, message, self._document.key_place(*(keys or (part,)))))
+
+    def _loaded(self, data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the messages of what `load_prompt` reads."""
+        language = str(data.get("template_format") or "f-string")
+        if data.get("_type") == "few_shot":
+            yield self._message("user", self._few_shot(data, language), "jinja2", ("suffix",))
+            self._note("changed", "examples", "are written out in the message")
+        elif data.get("_type") == "chat" or isinstance(data.get("template"), list):
+            for at, each in enumerate(data.get("template") or data.get("messages") or []):
+                role = _ROLES.get(str(each.get("role", "")).lower()) if isinstance(each, dict) else None
+                if role is None or not isinstance(each.get("content"), str):
+                    raise self._refusal("a message without a known role and a text", ("template", at))
+                yield self._message(role, each["content"], language, ("template", at, "content"))
+        else:
+            yield self._message("user", self._text(data, "template"), language, ("template",))
+
+    def _message(self, role: str, text: str, language: str, keys: tuple[str | int, ...]) -> dict[str, Any]:
+        self._note("changed", ".".join(map(str, keys)), f"is a message of the role {role}", *keys)
+        content = self._jinja(text, language, keys)
+        self._names |= dict.fromkeys(sorted(variables(content)))
+        return {"role": role, "content": content}
+
+    def _jinja(self, text: str, language: str, keys: tuple[str | int, ...]) -> str:
+        try:
+            if language == "jinja2":
+                pieces_of(text)
+                return text
+            if language != "f-string":
+                raise self._refusal(f"the template is of the format `{language}`", keys)
+            return jinja_text(format_pieces(text))
+        except BadTemplate as error:
+            place = self._document.line_place(error.line, *keys)
+            raise self._source.refuse(error.message, place.line, error.hint, "unsupported-template") from None
+
+    def _text(self, data: Mapping[str, Any], key: str) -> str:
+        """Return a text that stands under a key, or in the file that is named under `<key>_path`."""
+        named = data.get(f"{key}_path")
+        if isinstance(named, str):
+            text = self._source.beside(named, self._document.place(f"{key}_path").line).text
+            self._note("changed", f"{key}_path", "its file's text is part of the prompt", f"{key}_path")
+            return text
+        text = data.get(key) or ""
+        if not isinstance(text, str):
+            raise self._refusal(f"`{key}` is no text", (key,))
+        return text
+
+    def _few_shot(self, data: Mapping[str, Any], language: str) -> str:
+        """Return prefix, examples and suffix as one Jinja template."""
+        separator = str(data.get("example_separator", "\n\n"))
+        example = data.get("example_prompt")
+        if isinstance(data.get("example_prompt_path"), str):
+            beside = self._source.beside(data["example_prompt_path"], self._document.place("example_prompt_path").line)
+            example = beside.document.data
+        if not isinstance(example, dict) or not isinstance(example.get("template"), str):
+            raise self._refusal("the examples have no prompt with a template", ("example_prompt",))
+        written = [self._example(example, each) for each in self._examples(data)]
+        around = [self._jinja(self._text(data, key), language, (key,)) for key in ("prefix", "suffix")]
+        parts = [around[0], *(jinja_text([TextPiece(text)]) for text in written), around[1]]
+        return separator.join(part for part in parts if part)
+
+    def _examples(self, data: Mapping[str, Any]) -> Sequence[Any]:
+        examples = data.get("examples")
+        if isinstance(examples, str):
+            examples = self._source.beside(examples, self._document.place("examples").line).document.data
+        if not isinstance(examples, list) or not all(isinstance(each, dict) for each in examples):
+            raise self._refusal("`examples` is no list of mappings", ("examples",))
+        return examples
+
+    def _example(self, example: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+        """Return an example's text, filled in."""
+        try:
+            pieces = format_pieces(example["template"])
+            return "".join(
+                each.text if isinstance(each, TextPiece) else str(values[str(each.path[0])])  # type: ignore[union-attr]
+                for each in pieces
+            )
+        except (BadTemplate, KeyError) as error:
+            raise self._refusal(f"an example cannot be filled in: {error}", ("examples",)) from None
+
+    def _object(self, data: Any, keys: tuple[str | int, ...]) -> Iterator[dict[str, Any]]:
+        """Yield the messages of a serialised object."""
+        name, given = _class(data), (data.get("kwargs") or {}) if isinstance(data, dict) else {}
+        below = (*keys, "kwargs")
+        if name == "ChatPromptTemplate":
+            for at, each in enumerate(given.get("messages") or []):
+                yield from self._object(each, (*below, "messages", at))
+        elif name == "MessagesPlaceholder":
+            listed = str(given.get("variable_name"))
+            self._lists.append(listed)
+            if given.get("optional"):
+                self._optional.add(listed)
+            self._note("changed", f"MessagesPlaceholder.{listed}", "is a placeholder", *keys)
+            yield {"placeholder": listed}
+        elif name in ("PromptTemplate", "FewShotPromptTemplate") and isinstance(given.get("template"), str):
+            language = str(given.get("template_format") or "f-string")
+            yield self._message("user", given["template"], language, (*below, "template"))
+        elif (role := _CLASSES.get(name.removesuffix("MessagePromptTemplate"))) is not None and name.endswith(
+            "Template"
+        ):
+            prompt = given.get("prompt")
+            inner = prompt.get("kwargs") or {} if isinstance(prompt, dict) else {}
+            if not isinstance(inner.get("template"), str):
+                raise self._refusal("a message of several parts", keys)
+            language = str(inner.get("template_format") or "f-string")
+            yield self._message(role, inner["template"], language, (*below, "prompt", "kwargs", "template"))
+        elif (role := _CLASSES.get(name.removesuffix("Message"))) is not None and isinstance(given.get("content"), str):
+            content = jinja_text([TextPiece(given["content"])])
+            self._note("kept", f"{name}.content", f"is a message of the role {role}", *below, "content")
+            yield {"role": role, "content": content}
+        else:
+            raise self._refusal(f"an object of the class `{name or '?'}`", keys)
+
+    def _refusal(self, message: str, keys: tuple[str | int, ...]) -> InvalidFiles:
+        place = self._document.key_place(*keys)
+        return self._source.refuse(message, place.line, "write it by hand", "unsupported-template")

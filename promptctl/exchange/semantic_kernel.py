@@ -1,0 +1,277 @@
+"""Prompts of Semantic Kernel: YAML, or `config.json` with `skprompt.txt` beside it."""
+
+from __future__ import annotations
+
+import html
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptctl.errors import InvalidFiles
+from promptctl.exchange.drafts import ForeignContents, PromptDraft
+from promptctl.exchange.notes import Fate, ImportNote
+from promptctl.exchange.source import Source
+from promptctl.exchange.templates.jinja import jinja_text, pieces_of
+from promptctl.exchange.templates.liquid import liquid_to_jinja
+from promptctl.exchange.templates.pieces import Piece, TextPiece, VariablePiece
+from promptctl.files.document import Document
+from promptctl.templates import BadTemplate
+from promptctl.templates.uses import variables
+
+_TEXT_FILE = "skprompt.txt"
+_MESSAGE = re.compile(r"<message\s+role\s*=\s*(\"[^\"]*\"|'[^']*')\s*>(.*?)</message\s*>", re.DOTALL | re.IGNORECASE)
+# A loop that does nothing but write the messages of a list: a placeholder.
+_HISTORY = re.compile(
+    r"\{%-?\s*for\s+(\w+)\s+in\s+(\w+)\s*-?%\}\s*<message\s+role\s*=\s*[\"']\{\{-?\s*\1\.role\s*-?\}\}[\"']\s*>"
+    r"\s*\{\{-?\s*\1\.content\s*-?\}\}\s*</message\s*>\s*\{%-?\s*endfor\s*-?%\}"
+)
+_OWN = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_OWN_VARIABLE = re.compile(r"\s*\$([A-Za-z_]\w*)\s*\Z", re.ASCII)
+_OWN_TEXT = re.compile(r"\s*(?:\"([^\"]*)\"|'([^']*)')\s*\Z")
+_PARAMETERS = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "max_tokens": "max_tokens",
+    "stop_sequences": "stop",
+    "presence_penalty": "presence_penalty",
+    "frequency_penalty": "frequency_penalty",
+    "seed": "seed",
+}
+_LANGUAGES = ("semantic-kernel", "liquid", "jinja2")
+
+
+def is_one(source: Source) -> bool:
+    """Return True for a text under `template` with Semantic Kernel's keys beside it, and for its `config.json`."""
+    if b"input_variables" not in source.data and b"execution_settings" not in source.data:
+        return False
+    try:
+        data = source.document.data
+    except InvalidFiles:
+        return False
+    if not isinstance(data, dict) or "_type" in data:
+        return False
+    if posixpath.basename(source.path) == "config.json":
+        return "template" not in data
+    variables = data.get("input_variables")
+    has_mappings = isinstance(variables, list) and all(isinstance(each, dict) for each in variables)
+    return isinstance(data.get("template"), str) and (
+        "execution_settings" in data or (has_mappings and bool(variables))
+    )
+
+
+def read(source: Source) -> ForeignContents:
+    """Return the prompt. Raises `InvalidFiles` for a template that calls functions, or says what Jinja cannot."""
+    document, text, text_source = source.document, "", source
+    if not isinstance(document.data, dict):
+        raise source.refuse("a prompt of Semantic Kernel is a mapping", 1)
+    if isinstance(document.data.get("template"), str):
+        text = document.data["template"]
+    elif "template" not in document.data:
+        text_source = source.beside(_TEXT_FILE)
+        text = text_source.text
+    reader = _Prompt(source, document, text, text_source)
+    native = reader.native()
+    wish = source.stem if text_source is source else posixpath.basename(posixpath.dirname(source.path)) or "prompt"
+    return ForeignContents((PromptDraft(wish, native, source.place(1)),), notes=tuple(reader.notes))
+
+
+@dataclass
+class _Prompt:
+    source: Source
+    document: Document
+    text: str
+    text_source: Source
+    notes: list[ImportNote] = field(default_factory=list)
+
+    def native(self) -> dict[str, Any]:
+        """Return the keys of a native prompt."""
+        data = self.document.data
+        native: dict[str, Any] = {key: str(data[key]) for key in ("name", "description") if data.get(key)}
+        for key in native:
+            self._note("kept", key, "as it is")
+        settings = self._settings(data.get("execution_settings") or data.get("completion") or {})
+        messages, names = self._messages(str(data.get("template_format") or "semantic-kernel"))
+        inputs = self._inputs(data.get("input_variables") or (data.get("input") or {}).get("parameters") or [], names)
+        for key in data:
+            known = ("name", "description", "template", "template_format", "input_variables", "input")
+            if key not in (*known, "execution_settings", "completion", "output_variable", "schema", "type"):
+                self._note("dropped", key, "has no counterpart here")
+        if "output_variable" in data:
+            native |= self._output(data["output_variable"])
+        return {**native, **settings, "inputs": inputs, "messages": messages}
+
+    def _note(self, fate: Fate, part: str, message: str, *keys: str | int) -> None:
+        self.notes.append(ImportNote(fate, part, message, self.document.key_place(*(keys or (part,)))))
+
+    def _settings(self, given: Any) -> dict[str, Any]:
+        services = given if isinstance(given, dict) else {}
+        if services and not any(isinstance(each, dict) for each in services.values()):
+            services = {"default": services}  # the first schema had them right here
+        chosen = "default" if "default" in services else next(iter(services), None)
+        for name in services:
+            if name != chosen:
+                self._note(
+                    "dropped",
+                    f"execution_settings.{name}",
+                    f"only those of {chosen} are kept",
+                    "execution_settings",
+                    name,
+                )
+        model: dict[str, Any] = {}
+        parameters: dict[str, Any] = {}
+        settings = services.get(chosen) if chosen is not None else None
+        for key, value in (settings if isinstance(settings, dict) else {}).items():
+            place = ("execution_settings", str(chosen), key)
+            if key in ("model_id", "ai_model_id") and isinstance(value, str) and value:
+                model["model"] = value
+                self._note("changed", key, "is the model: put its provider before it, as in openai/gpt-4o", *place)
+            elif key in _PARAMETERS and value is not None:
+                parameters[_PARAMETERS[key]] = value
+                self._note("changed", key, f"is parameters.{_PARAMETERS[key]}", *place)
+            elif key == "response_format" and value == "json_object":
+                model["response_format"] = {"type": "json_object"}
+                self._note("kept", key, "as it is", *place)
+            elif value is not None:
+                self._note("dropped", key, "has no counterpart here", *place)
+        return {**model, **({"parameters": parameters} if parameters else {})}
+
+    def _output(self, given: Any) -> dict[str, Any]:
+        schema = given.get("json_schema") if isinstance(given, dict) else None
+        if isinstance(schema, dict):
+            self._note("changed", "output_variable", "its schema is output.schema")
+            return {"output": {"schema": schema}}
+        self._note("dropped", "output_variable", "only a JSON Schema of it is read")
+        return {}
+
+    def _messages(self, language: str) -> tuple[list[dict[str, Any]], set[str]]:
+        """Return the messages, and the variables that their texts read."""
+        if language not in _LANGUAGES:
+            raise self._refusal(f"the template is of the format `{language}`", 0)
+        parts = list(self._parts())
+        self._note(
+            "changed", "template", f"is {len(parts)} messages in Jinja" if len(parts) > 1 else "is a message in Jinja"
+        )
+        messages: list[dict[str, Any]] = []
+        names: set[str] = set()
+        for role, text, start in parts:
+            if role is None:
+                messages.append({"placeholder": text})
+                continue
+            try:
+                content = self._jinja(text, language)
+                names |= variables(content)
+            except BadTemplate as error:
+                raise self._refusal(
+                    error.message, self.text.count("\n", 0, start) + error.line - 1, error.hint
+                ) from None
+            messages.append({"role": role, "content": content})
+        return messages, names
+
+    def _jinja(self, text: str, language: str) -> str:
+        if language == "liquid":
+            jinja = liquid_to_jinja(text)
+            if "{% if " in jinja or "{% elif " in jinja:
+                self._note(
+                    "changed", "template", "a text or list that is empty, and 0, count as true in Liquid, not here"
+                )
+            return jinja
+        if language == "jinja2":
+            pieces_of(text)
+            return text
+        return jinja_text(_own_pieces(text))
+
+    def _parts(self) -> Iterator[tuple[str | None, str, int]]:
+        """Yield the role, text and offset of each message; a placeholder has no role, and its input as the text."""
+        history = {found.start(): found for found in _HISTORY.finditer(self.text)}
+        inside = [(found.start(), found.end()) for found in history.values()]
+        found_messages = [
+            each
+            for each in _MESSAGE.finditer(self.text)
+            if not any(start <= each.start() < end for start, end in inside)
+        ]
+        if not history and not found_messages:
+            yield "user", self.text, 0
+            return
+        end = 0
+        for found in sorted([*history.values(), *found_messages], key=lambda each: each.start()):
+            self._outside(self.text[end : found.start()], end)
+            end = found.end()
+            if found.start() in history:
+                yield None, found[2], found.start()
+                continue
+            role, content = found[1][1:-1].strip().lower(), found[2]
+            if role not in ("system", "user", "assistant", "developer", "tool"):
+                raise self._refusal(f"the role `{role}` is not written out", self.text.count("\n", 0, found.start()))
+            if re.search(r"<(?:image|audio|binary)\b", content, re.IGNORECASE):
+                raise self._refusal("an image, a sound or a file in a message", self.text.count("\n", 0, found.start()))
+            begins = found.start(2) + len(content) - len(content.lstrip())
+            yield role, html.unescape(content.strip()), begins
+        self._outside(self.text[end:], end)
+
+    def _outside(self, text: str, offset: int) -> None:
+        if "{%" in text or "{{" in text:
+            start = min(at for at in (text.find("{%"), text.find("{{")) if at >= 0)
+            raise self._refusal("a tag stands outside of the messages", self.text.count("\n", 0, offset + start))
+        if text.strip():
+            place = self._place(self.text.count("\n", 0, offset + len(text) - len(text.lstrip())))
+            message = "text outside of the messages was never sent"
+            self.notes.append(ImportNote("dropped", "template", message, place))
+
+    def _place(self, line: int) -> Any:
+        if self.text_source is self.source:
+            return self.document.line_place(line + 1, "template")
+        return self.text_source.place(line + 1)
+
+    def _refusal(self, message: str, line: int, hint: str | None = None) -> InvalidFiles:
+        source, place = self.text_source, self._place(line)
+        return source.refuse(message, place.line, hint or "write it by hand as Jinja", "unsupported-template")
+
+    def _inputs(self, declared: Any, names: set[str]) -> dict[str, Any]:
+        inputs: dict[str, Any] = {}
+        for at, each in enumerate(declared if isinstance(declared, list) else []):
+            name = each.get("name") if isinstance(each, dict) else None
+            if not isinstance(name, str):
+                continue
+            inputs[name] = _schema(each)
+            self._note("kept", f"input_variables.{name}", "is an input", "input_variables", at)
+            if each.get("is_required") is False and "default" not in inputs[name]:
+                inputs[name]["default"] = ""
+                message = "is empty if it is not given, as it printed nothing then"
+                self._note("changed", f"input_variables.{name}", message, "input_variables", at)
+            if each.get("allow_dangerously_set_content"):
+                message = "allow_dangerously_set_content: a value is never parsed for messages here"
+                self._note("dropped", f"input_variables.{name}", message, "input_variables", at)
+        for name in sorted(names - inputs.keys()):
+            inputs[name] = {"default": ""}
+            self._note("changed", name, "is an input that is empty by default: the template names it", "template")
+        return inputs
+
+
+def _schema(given: Mapping[str, Any]) -> dict[str, Any]:
+    schema = dict(given["json_schema"]) if isinstance(given.get("json_schema"), dict) else {}
+    if given.get("description"):
+        schema["description"] = str(given["description"])
+    default = given.get("default", given.get("defaultValue"))
+    if default not in (None, ""):
+        schema["default"] = default
+    return schema
+
+
+def _own_pieces(text: str) -> tuple[Piece, ...]:
+    """Return a template of Semantic Kernel's own language: variables and texts; a call of a function is refused."""
+    pieces: list[Piece] = []
+    end = 0
+    for found in _OWN.finditer(text):
+        line = text.count("\n", 0, found.start()) + 1
+        pieces.append(TextPiece(text[end : found.start()]))
+        end = found.end()
+        if name := _OWN_VARIABLE.match(found[1]):
+            pieces.append(VariablePiece((name[1],), line=line))
+        elif constant := _OWN_TEXT.match(found[1]):
+            pieces.append(TextPiece(constant[1] if constant[1] is not None else constant[2]))
+        else:
+            hint = "call it in the application, and give its result as an input"
+            raise BadTemplate(f"`{found[0]}` calls a function", line, hint=hint)
+    return (*pieces, TextPiece(text[end:]))
