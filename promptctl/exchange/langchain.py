@@ -63,12 +63,12 @@ def read(source: Source) -> ForeignContents:
     document = source.document
     if not isinstance(document.data, dict):
         raise source.refuse("a prompt of LangChain is a mapping", 1)
-    reader = _Prompt(source, document)
+    reader = _ChainPrompt(source, document)
     native = reader.native()
     return ForeignContents((PromptDraft(source.stem, native, source.place(1)),), notes=tuple(reader.notes))
 
 
-class _Prompt:
+class _ChainPrompt:
     def __init__(self, source: Source, document: Document) -> None:
         self._source, self._document = source, document
         self.notes: list[ImportNote] = []

@@ -71,14 +71,14 @@ def read(source: Source) -> ForeignContents:
     elif "template" not in document.data:
         text_source = source.beside(_TEXT_FILE)
         text = text_source.text
-    reader = _Prompt(source, document, text, text_source)
+    reader = _KernelPrompt(source, document, text, text_source)
     native = reader.native()
     wish = source.stem if text_source is source else posixpath.basename(posixpath.dirname(source.path)) or "prompt"
     return ForeignContents((PromptDraft(wish, native, source.place(1)),), notes=tuple(reader.notes))
 
 
 @dataclass
-class _Prompt:
+class _KernelPrompt:
     source: Source
     document: Document
     text: str
