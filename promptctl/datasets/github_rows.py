@@ -24,14 +24,11 @@ _ID_LENGTH = 12
 def github_rows(prompt: Prompt, test_data: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
     """Yield a case for each row: the fields that the prompt takes are its inputs; all of them are there for evaluators.
 
-    Rows have no ids, so one is made of their content; equal rows, which GitHub's tools run again, are numbered.
+    Rows have no ids: see `github_ids`.
     """
-    seen: dict[str, int] = {}
-    for fields in test_data:
-        id_ = _id(fields)
-        seen[id_] = seen.get(id_, 0) + 1
+    for fields, id_ in zip(test_data, github_ids(test_data), strict=True):
         data = {
-            "id": id_ if seen[id_] == 1 else f"{id_}-{seen[id_]}",
+            "id": id_,
             "inputs": {name: value for name, value in fields.items() if name in prompt.inputs},
             "variables": dict(fields),
             **({"expected": fields["expected"]} if "expected" in fields else {}),
@@ -39,8 +36,13 @@ def github_rows(prompt: Prompt, test_data: Sequence[Mapping[str, Any]]) -> Itera
         yield Row(data, Place(prompt.path))
 
 
-def _id(fields: Mapping[str, Any]) -> str:
-    return content_digest(fields)[:_ID_LENGTH]
+def github_ids(test_data: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield each row's id, made of its content; equal rows, which GitHub's tools run again, are numbered."""
+    seen: dict[str, int] = {}
+    for fields in test_data:
+        id_ = content_digest(fields)[:_ID_LENGTH]
+        seen[id_] = seen.get(id_, 0) + 1
+        yield id_ if seen[id_] == 1 else f"{id_}-{seen[id_]}"
 
 
 def github_assertions(

@@ -52,10 +52,13 @@ class Source:
 
     @cached_property
     def document(self) -> Document:
-        """The file as YAML, of which JSON is a part, by the rules of our own files. Raises `InvalidFiles`."""
-        from promptctl.files.yaml_reader import read_yaml
+        """The file as YAML, of which JSON is a part, with its anchors and merge keys written out.
 
-        return read_yaml(self.data, self.shown)
+        Parts of the data may be shared: nothing is changed in place. Raises `InvalidFiles`.
+        """
+        from promptctl.files.foreign_yaml import read_foreign_yaml
+
+        return read_foreign_yaml(self.data, self.shown)
 
     def place(self, line: int | None = None, column: int | None = None) -> Place:
         """Return a place in this file."""

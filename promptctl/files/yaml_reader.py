@@ -8,7 +8,7 @@ is not text, at most 1 MiB and 64 levels. So `no` and `012` are text, `1e3` is a
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NoReturn
 
 from promptctl.errors import InvalidFiles, Place, Problem, in_reading_order
 from promptctl.files.document import Document, scalar_value
@@ -31,16 +31,22 @@ def read_yaml(data: bytes, path: str) -> Document:
 
     Raises `InvalidFiles` with every problem that could be told before the file stopped making sense.
     """
-    if len(data) > MAX_BYTES:
-        raise InvalidFiles([_words().too_large(path, len(data), MAX_BYTES)])
+    text = decoded(data, path)
+    builder = DocumentBuilder(text, path)
+    found, root = builder.document()
+    if builder.problems:
+        raise InvalidFiles(in_reading_order(builder.problems))
+    return Document(found, path, root, text)
+
+
+def decoded(data: bytes, path: str, max_bytes: int = MAX_BYTES) -> str:
+    """Return a YAML file's text, its lines ended by `\\n`. Raises `InvalidFiles`: too large, not UTF-8, a merge."""
+    if len(data) > max_bytes:
+        raise InvalidFiles([_words().too_large(path, len(data), max_bytes)])
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InvalidFiles([_words().not_utf8(path, data, error)]) from None
-    return _read_text(text, path)
-
-
-def _read_text(text: str, path: str) -> Document:
     if text.startswith("\ufeff"):
         text = text[1:]
     if path.endswith(".json") and "\\u" in text:
@@ -52,11 +58,7 @@ def _read_text(text: str, path: str) -> Document:
 
         if (merge := unresolved_merge(text, path, is_data=True)) is not None:
             raise InvalidFiles([merge])
-    builder = _Builder(text, path)
-    data, root = builder.document()
-    if builder.problems:
-        raise InvalidFiles(in_reading_order(builder.problems))
-    return Document(data, path, root, text)
+    return text
 
 
 def _words() -> Any:
@@ -88,11 +90,14 @@ def _hide_breaks(text: str) -> tuple[str, dict[int, str]]:
     return text, restore
 
 
-class _Builder:
+class DocumentBuilder:
     """Makes plain data of a parser's events, and beside it a tree of the events for their places.
 
     A node of that tree is a scalar's event, `(event, {key: (key event, node)})` or `(event, [node])`.
     """
+
+    max_collections = MAX_COLLECTIONS
+    max_depth = MAX_DEPTH
 
     def __init__(self, text: str, path: str) -> None:
         self.text = text
@@ -113,14 +118,14 @@ class _Builder:
             return self._only_document()
         except errors as error:
             self._add_syntax_problem(error)
-        except _Stop:
+        except StopReading:
             pass
         return None, None
 
     def _report(self, problem: Problem) -> None:
         self.problems.append(problem)
         if len(self.problems) >= MAX_PROBLEMS:
-            raise _Stop
+            raise StopReading
 
     def _add_syntax_problem(self, error: Exception) -> None:
         problem = _words().syntax(self.path, self.text, error)
@@ -152,12 +157,11 @@ class _Builder:
         if kind is self._events.ScalarEvent:
             return self._scalar_value(event), event
         self._collections += 1
-        if self._collections > MAX_COLLECTIONS:
-            self.problems.append(_words().too_many(self._place(event), MAX_COLLECTIONS))
-            raise _Stop
-        if depth >= MAX_DEPTH:
-            self.problems.append(_words().too_deep(self._place(event), MAX_DEPTH))
-            raise _Stop
+        if self._collections > self.max_collections:
+            self.problems.append(_words().too_many(self._place(event), self.max_collections))
+            raise StopReading
+        if depth >= self.max_depth:
+            self._stop_too_deep(event)
         if kind is self._events.MappingStartEvent:
             return self._mapping(event, depth + 1)
         return self._sequence(event, depth + 1)
@@ -201,12 +205,19 @@ class _Builder:
         if event.style:
             key = self._checked_text(event)
         elif key in ("", "<<"):
-            self._report(_words().odd_key(self._place(event), key))
+            self._odd_key(event, key)
         if self._restore:
             key = key.translate(self._restore)
         if key in seen:
             self._report(_words().duplicate_key(self._place(event), key, self._place(seen[key][0])))
         return key
+
+    def _odd_key(self, event: Any, key: str) -> None:
+        self._report(_words().odd_key(self._place(event), key))
+
+    def _stop_too_deep(self, event: Any) -> NoReturn:
+        self.problems.append(_words().too_deep(self._place(event), self.max_depth))
+        raise StopReading
 
     def _scalar_value(self, event: Any) -> Any:
         if event.style:
@@ -232,7 +243,7 @@ class _Builder:
         return Place(self.path, event.start_mark.line + 1, event.start_mark.column + 1)
 
 
-class _Stop(Exception):
+class StopReading(Exception):
     """Reading on would tell nothing more; what is wrong is in `problems`."""
 
 

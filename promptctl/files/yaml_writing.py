@@ -44,7 +44,7 @@ def block_lines(value: Mapping[str, Any] | Sequence[Any]) -> Iterator[str]:
     for each in value:
         if each and isinstance(each, Mapping | list | tuple) and not isinstance(each, Inline):
             first, *rest = block_lines(each)
-            yield from (f"- {first}", *(f"{' ' * STEP}{line}".rstrip(" ") for line in rest))
+            yield from (f"- {first}", *(f"{' ' * STEP}{line}" if line else "" for line in rest))
         else:
             yield from _beside("-", each)
 

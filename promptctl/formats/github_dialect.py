@@ -30,7 +30,7 @@ _LLM_KEYS = ("modelId", "prompt", "systemPrompt", "choices")
 
 _TESTS = ("testData", "evaluators")
 _KNOWN_KEYS = ("name", "description", "model", "messages", "modelParameters", "responseFormat", "jsonSchema", *_TESTS)
-_PARAMETERS = {
+PARAMETERS = {
     "maxTokens": "max_tokens",
     "maxCompletionTokens": "max_completion_tokens",
     "topP": "top_p",
@@ -70,7 +70,7 @@ _ASSERTIONS = {
     "regex": "regex", "matches": "regex", "pattern": "regex", "notcontains": "not-contains", "notequals": "not-equals",
     "containsany": "contains-any", "containsall": "contains-all", "icontains": "icontains", "length": "word-count",
 }  # fmt: skip
-_SNAKE = frozenset(_PARAMETERS.values())
+_SNAKE = frozenset(PARAMETERS.values())
 _REGISTRY_MODEL = re.compile(r"azureml://registries/(?:azureml?-)?([^/]+)/models/([^/]+)(?:/.*)?")
 # Providers whose registry has another name.
 _PROVIDERS = {"azure-openai": "openai", "azureml": "microsoft"}
@@ -230,11 +230,11 @@ class _Reader:
     def _parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
         parameters: dict[str, Any] = {}
         for key, value in given.items():
-            name = _PARAMETERS.get(key, key)
+            name = PARAMETERS.get(key, key)
             place = self.document.key_place("modelParameters", key)
             if name not in _SNAKE:
                 in_snake = key.replace("-", "_")
-                known = [*_PARAMETERS, *_SNAKE]
+                known = [*PARAMETERS, *_SNAKE]
                 meant = did_you_mean(in_snake, known, mistakes=max(1, len(key) // 4))
                 beside = _INSTEAD.get(in_snake, "")
                 hint = (beside if "`modelParameters`" not in beside else "") or meant or _NOT_GITHUBS

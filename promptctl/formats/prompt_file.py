@@ -79,7 +79,7 @@ def read_prompt_file(data: bytes, path: str) -> PromptFile:
         foreign = (foreign_text(data.decode(), path) if is_text else None) or foreign_shape(document)
         if foreign is not None:
             raise InvalidFiles([foreign])
-    if _dialect(document) == "github":
+    if dialect_of(document) == "github":
         from promptctl.formats.github_dialect import read_github_prompt
 
         prompt = read_github_prompt(document)
@@ -103,8 +103,8 @@ def _read(data: bytes, path: str) -> Document:
         raise InvalidFiles([foreign]) from None
 
 
-def _dialect(document: Document) -> Dialect:
-    """Told by the keys; by the templates if the keys could be either's. Raises `InvalidFiles` for a mixture."""
+def dialect_of(document: Document) -> Dialect:
+    """Return whose file it is, by its keys or its templates. Raises `InvalidFiles` for a mixture."""
     data = document.data
     native = [key for key in data if key in _NATIVE_KEYS]
     github = [key for key in data if key in _NATIVE_FOR]
