@@ -10,7 +10,19 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SUITES = ("startup", "versions", "snapshot", "running", "lint", "log", "budgets", "evaluate", "chat", "gate_error_rate")
+SUITES = (
+    "startup",
+    "versions",
+    "snapshot",
+    "running",
+    "lint",
+    "importing",
+    "log",
+    "budgets",
+    "evaluate",
+    "chat",
+    "gate_error_rate",
+)
 
 
 def main(names: list[str]) -> int:

@@ -94,6 +94,9 @@ class _KernelPrompt:
         settings = self._settings(data.get("execution_settings") or data.get("completion") or {})
         messages, names = self._messages(str(data.get("template_format") or "semantic-kernel"))
         inputs = self._inputs(data.get("input_variables") or (data.get("input") or {}).get("parameters") or [], names)
+        for message in messages:
+            if "placeholder" in message:
+                inputs[message["placeholder"]] = {"type": "array", **inputs.get(message["placeholder"], {})}
         for key in data:
             known = ("name", "description", "template", "template_format", "input_variables", "input")
             if key not in (*known, "execution_settings", "completion", "output_variable", "schema", "type"):
