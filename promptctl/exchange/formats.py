@@ -61,6 +61,7 @@ FORMATS: tuple[ForeignFormat, ...] = (
     ForeignFormat("github", "GitHub Models", "github", takes_datasets=True),
     ForeignFormat("prompthub", "deepset's Prompt Hub", "prompthub", is_written=False),
     ForeignFormat("markdown", "Markdown with a header", "markdown", is_written=False),
+    ForeignFormat("ts", "TypeScript", "typed.typescript", is_read=False),
 )
 
 

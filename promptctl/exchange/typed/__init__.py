@@ -1,0 +1,1 @@
+"""Prompts as typed code: TypeScript and Python modules whose callers no longer compile after a breaking change."""

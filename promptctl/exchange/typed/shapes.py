@@ -1,0 +1,272 @@
+"""Shapes of values: JSON Schema as type checkers know it, the ground of types for TypeScript and for Python.
+
+A shape takes every value that the schema takes, and more of them where types cannot say what the schema asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import Any, Literal
+
+from promptctl.schemas.keywords import pointer_keys
+
+Basic = Literal["string", "integer", "number", "boolean", "null", "any", "never", "message"]
+MAX_DEPTH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A basic type; `any` takes everything, `message` is one of a list in a placeholder's place."""
+
+    name: Basic
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of these texts, whole numbers, true, false or null."""
+
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """A list of any length."""
+
+    item: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A key of a mapping, or an input; `default` is the JSON of its default."""
+
+    name: str
+    shape: Shape
+    is_required: bool
+    description: str = ""
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """A mapping with these keys; further ones have the shape `rest`, if it is not None."""
+
+    fields: tuple[Field, ...] = ()
+    rest: Shape | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Any of several shapes."""
+
+    options: tuple[Shape, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A shape of the table `Shapes.named`, which may refer to itself."""
+
+    name: str
+
+
+Shape = Plain | Choice | ListOf | Keys | OneOf | Named
+
+ANY = Plain("any")
+
+
+@dataclass
+class Shapes:
+    """Shapes of one module. `named` holds those that `$ref` names, by names that no two share.
+
+    >>> Shapes().of({"type": ["string", "null"]})
+    OneOf(options=(Plain(name='string'), Plain(name='null')))
+    """
+
+    named: dict[str, Shape] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+    _names: dict[tuple[int, str], str] = field(default_factory=dict)
+
+    def of(self, schema: Mapping[str, Any]) -> Shape:
+        """Return the shape of a bundled schema."""
+        return _Reading(self, schema).shape(schema)
+
+    def name_of(self, root: Mapping[str, Any], pointer: str, wanted: str) -> tuple[str, bool]:
+        """Return the name of the part of a schema at a pointer, and whether it is new."""
+        key = (id(root), pointer)
+        if key in self._names:
+            return self._names[key], False
+        self._names[key] = name = free_name(wanted, self.taken)
+        return name, True
+
+
+def free_name(wanted: str, taken: set[str]) -> str:
+    """Return a name of a type made of any text, put among those taken.
+
+    >>> free_name("refund-reason", set())
+    'RefundReason'
+    """
+    words = "".join(char if char.isalnum() and char.isascii() else " " for char in wanted).split()
+    base = "".join(word[0].upper() + word[1:] for word in words)[:60]
+    base = base if base[:1].isalpha() else f"Type{base}"
+    name, number = base, 2
+    while name in taken:
+        name, number = f"{base}{number}", number + 1
+    taken.add(name)
+    return name
+
+
+@dataclass
+class _Reading:
+    shapes: Shapes
+    root: Mapping[str, Any]
+
+    def shape(self, schema: Any, depth: int = 0) -> Shape:
+        if schema is False:
+            return Plain("never")
+        if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
+            return ANY
+        parts = [self._own(schema, depth)]
+        if isinstance(schema.get("$ref"), str):
+            parts.append(self._referred(schema["$ref"], depth))
+        parts += [self.shape(each, depth + 1) for each in schema.get("allOf", ())]
+        for keyword in ("anyOf", "oneOf"):
+            if schema.get(keyword):
+                parts.append(one_of([self.shape(each, depth + 1) for each in schema[keyword]]))
+        return reduce(self._both, parts)
+
+    def _own(self, schema: Mapping[str, Any], depth: int) -> Shape:
+        """Return the shape by the keywords that name types and values."""
+        if "const" in schema or "enum" in schema:
+            return _chosen(schema["enum"] if "enum" in schema else [schema["const"]], schema.get("type"))
+        types = schema.get("type")
+        if isinstance(types, list):
+            return one_of([self._of_type(each, schema, depth) for each in types])
+        if types is None and schema.keys() & {"properties", "additionalProperties"}:
+            types = "object"
+        return self._of_type(types, schema, depth)
+
+    def _of_type(self, name: Any, schema: Mapping[str, Any], depth: int) -> Shape:
+        if name == "array":
+            return ListOf(self._items(schema, depth))
+        if name == "object":
+            return self._keys(schema, depth)
+        return Plain(name) if name in ("string", "integer", "number", "boolean", "null") else ANY
+
+    def _items(self, schema: Mapping[str, Any], depth: int) -> Shape:
+        first = [self.shape(each, depth + 1) for each in schema.get("prefixItems", ())]
+        if first and schema.get("items") is False:
+            return one_of(first)
+        rest = schema.get("items", schema.get("unevaluatedItems", True))
+        return one_of([*first, self.shape(rest, depth + 1)])
+
+    def _keys(self, schema: Mapping[str, Any], depth: int) -> Shape:
+        properties: Mapping[str, Any] = schema.get("properties", {})
+        required = schema.get("required")
+        needed: Sequence[str] = required if isinstance(required, list) else ()
+        fields = [
+            Field(name, self.shape(each, depth + 1), name in needed, description_of(each))
+            for name, each in properties.items()
+        ]
+        fields += [Field(name, ANY, is_required=True) for name in dict.fromkeys(needed) if name not in properties]
+        more = schema.get("additionalProperties")
+        if more is None and not fields:
+            more = True
+        rests = [self.shape(each, depth + 1) for each in schema.get("patternProperties", {}).values()]
+        if more is not None and more is not False:
+            rests.append(self.shape(more, depth + 1))
+        return Keys(tuple(fields), one_of(rests) if rests else None)
+
+    def _referred(self, reference: str, depth: int) -> Shape:
+        pointer = reference.removeprefix("#")
+        target: Any = self.root
+        try:
+            for key in pointer_keys(pointer):
+                target = target[int(key)] if isinstance(target, list) else target[key]
+        except (LookupError, TypeError, ValueError):
+            return ANY
+        name, is_new = self.shapes.name_of(self.root, pointer, pointer.rpartition("/")[2] or "Root")
+        if is_new:
+            self.shapes.named[name] = self.shape(target, depth + 1)
+        return Named(name)
+
+    def _both(self, left: Shape, right: Shape) -> Shape:
+        """Return a shape that takes at least what both take."""
+        if left == ANY or right == ANY:
+            return right if left == ANY else left
+        if isinstance(left, OneOf):
+            return one_of([self._both(each, right) for each in left.options])
+        if isinstance(right, OneOf):
+            return one_of([self._both(left, each) for each in right.options])
+        left, right = (
+            self.shapes.named.get(each.name, each) if isinstance(each, Named) else each for each in (left, right)
+        )
+        if isinstance(left, Keys) and isinstance(right, Keys):
+            return self._merged(left, right)
+        return right if isinstance(right, Choice) else left
+
+    def _merged(self, left: Keys, right: Keys) -> Keys:
+        fields = {each.name: each for each in left.fields}
+        for each in right.fields:
+            before = fields.get(each.name)
+            if before is None:
+                fields[each.name] = each
+            else:
+                shape, is_required = self._both(before.shape, each.shape), before.is_required or each.is_required
+                description = before.description or each.description
+                fields[each.name] = replace(each, shape=shape, is_required=is_required, description=description)
+        return Keys(tuple(fields.values()), left.rest if left.rest is not None else right.rest)
+
+
+def one_of(shapes: Sequence[Shape]) -> Shape:
+    """Return the shape that takes what any of these takes."""
+    options: dict[Shape, None] = {}
+    for shape in shapes:
+        options |= dict.fromkeys(shape.options if isinstance(shape, OneOf) else [shape])
+    if ANY in options:
+        return ANY
+    options.pop(Plain("never"), None)
+    chosen = [each for each in options if isinstance(each, Choice)]
+    if len(chosen) > 1:
+        values = tuple(value for each in chosen for value in each.values)
+        options = {**{each: None for each in options if each not in chosen}, _unlike(values): None}
+    return OneOf(tuple(options)) if len(options) > 1 else next(iter(options), Plain("never"))
+
+
+def _chosen(values: Sequence[Any], types: Any) -> Shape:
+    """Return the shape of an `enum`: of its values, or of their types where no type is one value."""
+    allowed = [types] if isinstance(types, str) else types
+    names = [_type_of(value) for value in values]
+    kept = [
+        (value, name)
+        for value, name in zip(values, names, strict=True)
+        if allowed is None or name in allowed or (name == "integer" and "number" in allowed)
+    ]
+    simple = [each for each in kept if each[1] in ("string", "integer", "boolean", "null")]
+    plain = [int(value) if name == "integer" else value for value, name in simple]
+    others = [_of_value(name) for _, name in kept if name in ("number", "array", "object")]
+    return one_of([*([_unlike(plain)] if plain else []), *others])
+
+
+def _unlike(values: Sequence[Any]) -> Choice:
+    return Choice(tuple({(type(value), value): value for value in values}.values()))
+
+
+def _of_value(name: str) -> Shape:
+    return Plain("number") if name == "number" else ListOf(ANY) if name == "array" else Keys(rest=ANY)
+
+
+def _type_of(value: Any) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, float):
+        return "integer" if value.is_integer() and abs(value) < 2**53 else "number"
+    names = {str: "string", int: "integer", type(None): "null", list: "array", dict: "object"}
+    return names.get(type(value), "object")
+
+
+def description_of(schema: Any) -> str:
+    """Return a schema's description, else its title, else an empty text."""
+    if not isinstance(schema, Mapping):
+        return ""
+    return str(schema.get("description") or schema.get("title") or "")

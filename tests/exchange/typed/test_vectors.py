@@ -1,0 +1,40 @@
+"""The golden vectors: what our renderer makes of each call, and the renderer for JavaScript after it.
+
+`python -m tests.exchange.typed.test_vectors` writes them anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from tests.exchange.typed.cases import cases
+from tests.exchange.typed.node import PACKAGE, node
+from tests.exchange.typed.prompts import vector
+
+VECTORS = PACKAGE / "test/vectors.json"
+
+
+def made() -> str:
+    """The vectors as their file has them: a line for each prompt, with all of its calls."""
+    calls: dict[str, list[Any]] = defaultdict(list)
+    for name, prompt, inputs in cases():
+        each = vector(name, prompt, inputs)
+        calls[json.dumps(each["data"])].append([name, each["inputs"], each["messages"]])
+    lines = [f'{{"data": {data}, "calls": {json.dumps(made)}}}' for data, made in calls.items()]
+    return "[\n" + ",\n".join(lines) + "\n]\n"
+
+
+def test_the_vectors_are_what_our_renderer_makes() -> None:
+    assert VECTORS.read_text(encoding="utf-8") == made()
+
+
+def test_javascript_makes_the_same_of_every_vector() -> None:
+    done = node("--test", "--test-reporter=tap", str(PACKAGE / "test/"))
+    assert done.returncode == 0, done.stdout[-5000:]
+
+
+if __name__ == "__main__":
+    Path(VECTORS).write_text(made(), encoding="utf-8")
