@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import nodes
 
@@ -179,7 +179,7 @@ def _choice(name: str, node: nodes.Filter) -> list[Any]:
 def _in_order(node: nodes.Filter, names: Sequence[str]) -> list[Any]:
     """Return the arguments in order, those left out as `null` operations."""
     given: list[Any] = _all(node.args)
-    named: dict[str, Any] = {each.key: expression(each.value) for each in node.kwargs}
+    named: dict[str, Any] = {each.key: expression(each.value) for each in cast("list[nodes.Keyword]", node.kwargs)}
     if node.name == "map" and "attribute" not in named:
         raise Outside("`map` without a filter's name or `attribute`", node)
     if len(given) > len(names) or named.keys() - set(names[len(given) :]):

@@ -89,7 +89,23 @@ class Shapes:
 
     def of(self, schema: Mapping[str, Any]) -> Shape:
         """Return the shape of a bundled schema."""
-        return _Reading(self, schema).shape(schema)
+        shape = _Reading(self, schema).shape(schema)
+        for name, each in self.named.items():
+            self.named[name] = self._grounded(each, frozenset({name}))
+        return shape
+
+    def _grounded(self, shape: Shape, names: frozenset[str]) -> Shape:
+        """Return a shape that leads to none of these names but through a list or a mapping: no type is itself."""
+        if isinstance(shape, OneOf):
+            kept = [self._grounded(each, names) for each in shape.options]
+            return shape if kept == list(shape.options) else one_of(kept)
+        if not isinstance(shape, Named):
+            return shape
+        if shape.name in names:
+            return Plain("never")
+        target = self.named[shape.name]
+        grounded = self._grounded(target, names | {shape.name})
+        return shape if grounded == target else grounded
 
     def name_of(self, root: Mapping[str, Any], pointer: str, wanted: str) -> tuple[str, bool]:
         """Return the name of the part of a schema at a pointer, and whether it is new."""

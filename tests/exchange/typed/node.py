@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,28 +16,54 @@ ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "packages/render"
 
 
-def node(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-    """Run Node; the test is skipped if there is none."""
-    program = shutil.which("node")
+def _program(name: str) -> str:
+    program = shutil.which(name)
     if program is None:
-        pytest.skip("there is no `node` to run JavaScript with")
-    return subprocess.run(
-        [program, *arguments], capture_output=True, text=True, encoding="utf-8", timeout=120, check=False
-    )
+        pytest.skip(f"there is no `{name}` to run JavaScript with")
+    return program
+
+
+def node(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Node; the test is skipped if there is none."""
+    command = [_program("node"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False)
+
+
+class Renderer:
+    """The renderer for JavaScript in a process of its own, asked once for each call."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def ask(self, **asked: Any) -> dict[str, Any]:
+        """Its answer: `messages` and `data`, `error` if it refuses, `broken` for anything else."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        assert "broken" not in answer, answer
+        return answer
+
+
+@contextmanager
+def running_renderer() -> Iterator[Renderer]:
+    """The renderer for as long as it is needed; the test is skipped without Node."""
+    command = [_program("node"), str(Path(__file__).with_name("renderer.mjs"))]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, encoding="utf-8", **pipes) as process:  # type: ignore[call-overload]
+        yield Renderer(process)
+        process.stdin.close()
 
 
 def typescript() -> Path:
-    """The folder with TypeScript's compiler, installed by npm once; the test is skipped if it cannot be had."""
-    program = PACKAGE / "node_modules/typescript"
-    if program.is_dir():
-        return program
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("there is no `npm` to install TypeScript with")
-    done = subprocess.run(
-        [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
-        cwd=PACKAGE, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+    """The folder of TypeScript's compiler, installed by npm once; the test is skipped if it cannot be had."""
+    folder = PACKAGE / "node_modules/typescript"
+    if folder.is_dir():
+        return folder
+    npm = _program("npm")
+    command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+    done = subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode != 0:
-        pytest.skip(f"npm could not install TypeScript: {done.stderr.strip().splitlines()[-1:]}")
-    return program
+        pytest.skip(f"npm could not install TypeScript: {done.stderr.strip()[-300:]}")
+    return folder
