@@ -64,13 +64,13 @@ class OneOf:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedShape:
     """A shape of the table `Shapes.named`, which may refer to itself."""
 
     name: str
 
 
-Shape = Plain | Choice | ListOf | Keys | OneOf | Named
+Shape = Plain | Choice | ListOf | Keys | OneOf | NamedShape
 
 ANY = Plain("any")
 
@@ -99,7 +99,7 @@ class Shapes:
         if isinstance(shape, OneOf):
             kept = [self._grounded(each, names) for each in shape.options]
             return shape if kept == list(shape.options) else one_of(kept)
-        if not isinstance(shape, Named):
+        if not isinstance(shape, NamedShape):
             return shape
         if shape.name in names:
             return Plain("never")
@@ -204,7 +204,7 @@ class _Reading:
         name, is_new = self.shapes.name_of(self.root, pointer, pointer.rpartition("/")[2] or "Root")
         if is_new:
             self.shapes.named[name] = self.shape(target, depth + 1)
-        return Named(name)
+        return NamedShape(name)
 
     def _both(self, left: Shape, right: Shape) -> Shape:
         """Return a shape that takes at least what both take."""
@@ -215,7 +215,7 @@ class _Reading:
         if isinstance(right, OneOf):
             return one_of([self._both(left, each) for each in right.options])
         left, right = (
-            self.shapes.named.get(each.name, each) if isinstance(each, Named) else each for each in (left, right)
+            self.shapes.named.get(each.name, each) if isinstance(each, NamedShape) else each for each in (left, right)
         )
         if isinstance(left, Keys) and isinstance(right, Keys):
             return self._merged(left, right)

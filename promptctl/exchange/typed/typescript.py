@@ -10,7 +10,7 @@ from typing import Any
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.typed.naming import marked_version, shown
 from promptctl.exchange.typed.prompt_data import data_of
-from promptctl.exchange.typed.shapes import ANY, Choice, Field, Keys, ListOf, Named, OneOf, Plain, Shape, Shapes
+from promptctl.exchange.typed.shapes import ANY, Choice, Field, Keys, ListOf, NamedShape, OneOf, Plain, Shape, Shapes
 from promptctl.exchange.typed.signature import signature_of
 from promptctl.exchange.written import PromptToWrite, Written
 
@@ -186,7 +186,7 @@ class _Types:
                 return f"{'readonly ' if is_given else ''}{wrapped}[]"
             case OneOf(options):
                 return " | ".join(self._option(each, indent, is_given) for each in options)
-            case Named(name):
+            case NamedShape(name):
                 if is_given and name not in self.given:
                     self.given.add(name)
                 return name
