@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import GitError
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 # What `git rev-parse --local-env-vars` prints, and two that change what commands write: a hook or a `git -C` around us
@@ -73,6 +74,7 @@ _ALL_BRANCHES = (
     "refs/remotes/",
 )  # who lists them can do without one, but not who writes `refs/heads/`
 
+_NOTHING_ADDED: Mapping[str, str] = MappingProxyType({})
 _NO_GIT = "Git is not installed, or not on the PATH"
 _INSTALL_GIT = "install Git (https://git-scm.com), or use the workspace outside Git"
 
@@ -120,15 +122,24 @@ class Commands:
     """Runs Git commands in one folder, in an environment that nothing around us has bent.
 
     Where it `is_bare`, the folder may be a repository itself, if Git's configuration of the user allows that.
+    `environment` is added to that of each command.
     """
 
-    def __init__(self, folder: Path, *, is_interactive: bool = False, is_bare: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        is_interactive: bool = False,
+        is_bare: bool = False,
+        environment: Mapping[str, str] = _NOTHING_ADDED,
+    ) -> None:
         self.folder = folder
         self.is_bare = is_bare
         self._command = _command(folder)
         self._environment = dict(_ENVIRONMENT)
         if not is_interactive:
             self._environment["GIT_TERMINAL_PROMPT"] = "0"
+        self._environment.update(environment)
 
     def run(
         self,

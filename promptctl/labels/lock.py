@@ -24,6 +24,8 @@ _TOP = """\
 scheme: 1
 labels:
 """
+# What `promptctl add` writes comes last, so that each command rewrites its own part alone.
+_VENDORED = re.compile(r"(?m)(?:^#[^\n]*\n)*^vendored:")
 _FORMS: Mapping[str, str] = {
     "version": r"v[0-9?][0-9a-f v+=()]{0,60}",
     "commit": r"[0-9a-f]{40}(?:[0-9a-f]{24})?",
@@ -81,10 +83,35 @@ def lock_text(labels: Mapping[str, LockedLabel]) -> str:
     return _TOP + (rows or "  {}\n")
 
 
+def with_labels(data: bytes | None, labels: Mapping[str, LockedLabel]) -> bytes:
+    """Return a lock with these labels in the place of its own; the prompts of others that it holds stay."""
+    return (lock_text(labels) + vendored_part(data)).encode()
+
+
+def with_vendored(data: bytes | None, text: str) -> bytes | None:
+    """Return a lock with this text in the place of what it says of other repositories; None if nothing is left."""
+    kept = "" if data is None else data.decode("utf-8").replace("\r\n", "\n").removesuffix(vendored_part(data))
+    kept = kept if "\nlabels:" in kept else ""
+    return (kept + text).encode() if kept or text else None
+
+
+def vendored_part(data: bytes | None) -> str:
+    """Return the end of a lock that says which prompts are of other repositories; empty if none does."""
+    text = "" if data is None else data.decode("utf-8", "replace").replace("\r\n", "\n")
+    found = _VENDORED.search(text)
+    return text[found.start() :] if found is not None else ""
+
+
 def read_lock(data: bytes, path: str = LOCK) -> dict[str, LockedLabel]:
-    """Return the labels of a lock by their names. Raises `InvalidFiles` if it is not as `label lock` writes one."""
+    """Return the labels of a lock by their names.
+
+    Raises `InvalidFiles` if they are not as `label lock` writes them, and `FileNotFoundError` if it holds none, as one
+    that is there for prompts of other repositories alone.
+    """
     document = read_yaml(data, path)
     given = document.data if isinstance(document.data, dict) else {}
+    if "vendored" in given and "labels" not in given:
+        raise FileNotFoundError(path)
     if given.get("scheme") != _SCHEME:
         words = f"this promptctl reads locks of scheme {_SCHEME}"
         raise InvalidFiles([Problem(words, document.place("scheme"), AGAIN, "lock-scheme")])

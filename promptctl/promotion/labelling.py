@@ -154,7 +154,7 @@ class Labelling:
         Raises `WorkspaceError` in a bare repository, or if it cannot be written.
         """
         from promptctl.files.writing import replace_file
-        from promptctl.labels.lock import lock_text, locked
+        from promptctl.labels.lock import locked, with_labels
 
         self._context.work_tree_for("a lock of the labels")
         found = self.all()
@@ -164,8 +164,10 @@ class Labelling:
         for problem in found.problems:
             self._context.warn(f"a label does not count: {problem.message}")
         labels = locked(found.states.values())
-        file, data = self._context.root / LOCK, lock_text(labels).encode()
-        is_new = not (file.is_file() and file.read_bytes() == data)
+        file = self._context.root / LOCK
+        before = file.read_bytes() if file.is_file() else None
+        data = with_labels(before, labels)
+        is_new = before != data
         if is_new:
             replace_file(file, [data])
         return Locked(file, tuple(labels.values()), is_new)

@@ -1,0 +1,109 @@
+"""A Git command that speaks to a stranger: what it prints, what it stores and how long it is silent are bounded."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from promptctl.errors import GitError
+from promptctl.git.commands import GitOutput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from promptctl.git.commands import Commands
+
+# Of what a command prints: names of some hundred thousand branches and tags.
+_MOST_PRINTED = 32 << 20
+_MOST_WORDS = 64 << 10
+_PAUSE_S = 0.05
+
+
+def run_bounded(
+    commands: Commands,
+    args: Sequence[str],
+    *,
+    input: bytes = b"",  # noqa: A002
+    most_bytes: int,
+    silent_s: float,
+) -> GitOutput:
+    """Run `git ARGS` in the folder of `commands`, and end it once the folder holds more than `most_bytes`.
+
+    So it is if it stores and prints nothing for `silent_s` seconds. Raises `GitError` then.
+    """
+    process: Any = commands.start(args, has_input=True)
+    pipes = _Pipe(process.stdout, _MOST_PRINTED), _Pipe(process.stderr, _MOST_WORDS)
+    writer = threading.Thread(target=_write, args=(process.stdin, input), daemon=True)
+    writer.start()
+    held, changed_at = -1, time.monotonic()
+    try:
+        while process.poll() is None:
+            if any(pipe.is_full for pipe in pipes[:1]):
+                raise GitError(f"more than {_MOST_PRINTED >> 20} MiB of names were sent: this is not read")
+            now = sum(pipe.size for pipe in pipes) + _size(commands.folder)
+            if now > most_bytes:
+                raise GitError(f"more than {most_bytes >> 20} MiB were sent: the fetch was ended")
+            if now != held:
+                held, changed_at = now, time.monotonic()
+            elif time.monotonic() - changed_at > silent_s:
+                raise GitError(f"nothing was sent for {silent_s:g} s: the fetch was ended")
+            pipes[0].wait(_PAUSE_S)
+    except BaseException:
+        process.proc.kill()
+        raise
+    stdout, stderr = (pipe.taken() for pipe in pipes)
+    return GitOutput(stdout, stderr.decode("utf-8", "replace"), process.proc.wait())
+
+
+class _Pipe:
+    """Reads a stream in a thread of its own, and keeps no more than so many bytes of it."""
+
+    def __init__(self, stream: IO[bytes], most: int) -> None:
+        self._stream, self._most = stream, most
+        self._parts: list[bytes] = []
+        self.size = 0
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    @property
+    def is_full(self) -> bool:
+        return self.size > self._most
+
+    def wait(self, seconds: float) -> None:
+        self._thread.join(seconds)
+        if not self._thread.is_alive():
+            time.sleep(0.002)
+
+    def taken(self) -> bytes:
+        self._thread.join(1)  # a process that it started may hold its end
+        return b"".join(self._parts)
+
+    def _read(self) -> None:
+        try:
+            while part := self._stream.read1(1 << 16):  # type: ignore[attr-defined]
+                self.size += len(part)
+                if not self.is_full:
+                    self._parts.append(part)
+        except (OSError, ValueError):
+            return
+
+
+def _write(stream: IO[bytes], data: bytes) -> None:
+    try:
+        with stream:
+            stream.write(data)
+    except (OSError, ValueError):  # it ended without reading
+        return
+
+
+def _size(folder: Path) -> int:
+    """Return how many bytes of objects a bare repository holds."""
+    found = 0
+    for each in (*folder.glob("objects/pack/*"), *folder.glob("objects/tmp_*")):
+        try:
+            found += each.stat().st_size
+        except OSError:
+            continue
+    return found

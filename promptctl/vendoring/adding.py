@@ -1,0 +1,182 @@
+"""Prompts of another repository taken into the workspace, with all that they pull in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from promptctl.errors import UsageError, printable
+from promptctl.files.names import id_problem
+from promptctl.files.proposal import Proposal
+from promptctl.files.wording import count, name_some
+from promptctl.git.outside import OutsideRepository, Received
+from promptctl.prompts.loading import prompt_paths
+from promptctl.vendoring.address import FORM, Address, Named, read_named
+from promptctl.vendoring.choosing import Chosen, choose
+from promptctl.vendoring.gathering import Gathered, gather
+from promptctl.vendoring.library import Library, Revision, find_revision
+from promptctl.vendoring.lock import Sources, Vendored, lock_change, read_sources
+from promptctl.vendoring.placing import Placed, as_proposal, place, prompts_folder, refuse_taken
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.git.trees import WorkTree
+
+# Names of repositories that say nothing of whose prompts they are.
+_GENERIC = ("prompts", "prompt", "prompt-library", "prompts-library", "library")
+
+
+@dataclass(frozen=True, slots=True)
+class AddRequest:
+    """What to take: `URL//PATH@REF`, under which name, with the datasets that test it or without."""
+
+    address: str
+    name: str | None = None
+    with_datasets: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """Prompts of another repository as they would be here: `name` is that of their source in the lock.
+
+    `prompts` are the new ones, by their ids here with those there. `notes` are for people.
+    """
+
+    name: str
+    source: Vendored
+    prompts: Mapping[str, str]
+    proposal: Proposal
+    received: Received
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {
+            "name": self.name,
+            "prompts": [{"prompt": ours, "id": theirs} for ours, theirs in self.prompts.items()],
+            "source": self.source.as_dict(),
+            "received": self.received.as_dict(),
+            "notes": list(self.notes),
+        }
+
+
+@contextmanager
+def asking(parts: Context, address: Address) -> Iterator[OutsideRepository]:
+    """Open a repository of others for the time of one command."""
+    with OutsideRepository(address.asked, address.url, parts.environ, is_interactive=parts.is_interactive) as outside:
+        yield outside
+
+
+def add(parts: Context, request: AddRequest) -> Added:
+    """Return the prompts that a request means as files of the work tree, with the lock. Nothing is written.
+
+    Raises `UsageError`, `GitError`, `PromptNotFound`, `InvalidFiles`, and `WorkspaceError` for what the other
+    repository does not offer.
+    """
+    tree = parts.work_tree_for("prompts of another repository")
+    prompts_folder(tree)
+    sources = read_sources(tree)
+    named = read_named(request.address, parts.root, parts.start)
+    if not named.path:
+        raise UsageError("no prompt is named", hint=f'write {FORM}; all of them are "URL//*@REF"')
+    if request.name is not None and (why := id_problem(request.name)) is not None:
+        raise UsageError(f"`{printable(request.name)}` cannot be a name: {why}")
+    with asking(parts, named.address) as outside:
+        revision = find_revision(outside, named.ref)
+        known = _known(sources, named, request)
+        if known is not None:
+            revision = _as_locked(known, sources[known], revision)
+        library = Library(outside, named.address, revision)
+        chosen = choose(library, named.path)
+        name = known or request.name or _default_name(named.address)
+        return _added(tree, sources, chosen, name, request, revision, known)
+
+
+def _added(
+    tree: WorkTree, sources: Sources, chosen: Chosen, name: str, request: AddRequest, revision: Revision, known: str | None
+) -> Added:
+    before = sources.get(name)
+    if before is not None and known is None:
+        raise UsageError(
+            f"`{name}` is the name of prompts of {before.url}", hint=f"choose a different one: --as {name}-2"
+        )
+    ids = {each.id: ours for ours, each in before.prompts.items()} if before else {}
+    if chosen.is_one and request.name is not None:
+        ids |= {theirs: request.name for theirs in chosen.prompts}
+    all_of_it = chosen.prompts
+    if before is not None:
+        there = choose_known(chosen, before)
+        all_of_it = {**there, **chosen.prompts}
+    has_datasets = request.with_datasets if before is None else before.has_datasets
+    gathered = gather(chosen.tree, all_of_it, with_datasets=has_datasets)
+    placed = place(tree, gathered, name, ids, revision, with_datasets=has_datasets)
+    refuse_taken(tree, placed, name, before.files if before else ())
+    new = {
+        ours: each.id
+        for ours, each in placed.source.prompts.items()
+        if before is None or ours not in before.prompts
+    }
+    after: dict[str, bytes | None] = {
+        path: data
+        for path, data in placed.files.items()
+        if before is None or path not in before.files or before.files[path] != placed.source.files[path]
+    }
+    lock = lock_change(tree, {**sources, name: placed.source})
+    return Added(
+        name=name,
+        source=placed.source,
+        prompts=new,
+        proposal=as_proposal(tree, after, lock),
+        received=chosen.tree.library.outside.received,
+        notes=tuple(_notes(chosen, gathered, placed)),
+    )
+
+
+def choose_known(chosen: Chosen, before: Vendored) -> dict[str, str]:
+    """Return the prompts that are here already, path by id, as they are there at the same commit."""
+    known = prompt_paths(chosen.tree)
+    return {each.id: known[each.id] for each in before.prompts.values() if each.id in known}
+
+
+def _known(sources: Sources, named: Named, request: AddRequest) -> str | None:
+    """Return the name of the source that more prompts of the same repository join; None for a new one."""
+    wanted = request.name or _default_name(named.address)
+    found = sources.get(wanted)
+    return wanted if found is not None and found.url == named.address.url else None
+
+
+def _as_locked(name: str, source: Vendored, revision: Revision) -> Revision:
+    """Return the commit that is locked, which prompts that join a source are taken from.
+
+    Raises `UsageError` for a different ref, or a tag that names a different commit by now.
+    """
+    if revision.asked != source.ref or revision.is_tag and revision.commit != source.commit:
+        raise UsageError(
+            f"`{name}` is at {source.at}, not at {revision}: what comes from one repository has one commit",
+            hint=f"promptctl update {name}@{revision.asked}, then add; or take it beside: --as {name}-2",
+        )
+    return Revision(source.ref, source.name, source.commit)
+
+
+def _default_name(address: Address) -> str:
+    """Return the name of the repository, or of its owner if that says nothing, as the segment of an id."""
+    words = [re.sub(r"[^A-Za-z0-9_-]+", "-", each).strip("-_") for each in address.words]
+    words = [each for each in words if each] or ["library"]
+    return next((each for each in words[:2] if each.casefold() not in _GENERIC), words[0])
+
+
+def _notes(chosen: Chosen, gathered: Gathered, placed: Placed) -> Iterator[str]:
+    source = placed.source
+    yield f"{count(len(source.prompts), 'prompt')} and {count(len(source.files), 'file')} of {source.url} at {source.at}"
+    if source.licence is None:
+        yield f"{source.url} has no licence file: ask its owners whether you may use it"
+    elif source.spdx is None:
+        yield f"its licence is in {source.licence}: read it"
+    else:
+        yield f"its licence is {source.spdx} ({source.licence})"
+    if chosen.kept_back:
+        yield f"{count(len(chosen.kept_back), 'prompt')} of it is not offered to others: {name_some(chosen.kept_back)}"
+    yield from gathered.notes

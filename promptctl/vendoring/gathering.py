@@ -1,0 +1,191 @@
+"""The files of a library that belong to chosen prompts: all that they pull in, the datasets that test them, a licence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from promptctl.assertions.judges import is_shipped
+from promptctl.catalogue.shared_files import named_places
+from promptctl.datasets.affected import may_name, naming_pattern
+from promptctl.errors import InvalidFiles, Place, WorkspaceError
+from promptctl.files.names import DATASETS, PROMPT_SUFFIXES, PathRefused, is_dataset, is_recording, resolve_path
+from promptctl.files.tree import MAX_BYTES
+from promptctl.files.wording import name_some
+from promptctl.formats.dataset_file import DatasetFile, read_dataset_file
+from promptctl.prompts.loading import load_prompt_file, prompt_paths
+from promptctl.vendoring.choosing import is_offered
+from promptctl.vendoring.library import MAX_ROWS_BYTES, LibraryTree, share_of
+from promptctl.vendoring.licences import Licence, find_licence
+from promptctl.vendoring.moving import assertions_in, file_references, judge_references, row_files
+
+MOST_FILES = 2_000
+_MOST_DATASETS = 2_000
+_MOST_DEPTH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Files to take, by path in the tree, and the prompts among them: path by id there. `notes` are for people."""
+
+    tree: LibraryTree
+    prompts: Mapping[str, str]
+    files: Mapping[str, bytes]
+    datasets: tuple[str, ...]
+    licence: Licence | None
+    notes: tuple[str, ...] = ()
+
+
+def gather(tree: LibraryTree, prompts: Mapping[str, str], *, with_datasets: bool = True) -> Gathered:
+    """Return what belongs to these prompts, given as path by id; the prompts that judge their tests are added.
+
+    Raises `InvalidFiles` with what is wrong with them there, and `WorkspaceError` for a file that is not to be taken.
+    """
+    notes: list[str] = []
+    taken = dict(prompts)
+    tested = list(_datasets(tree, prompts, notes)) if with_datasets else []
+    known = prompt_paths(tree)
+    share = share_of(tree)
+    for dataset in tested:
+        for judge in _judges(dataset):
+            if judge in known and judge not in taken and (share is None or is_offered(judge, share)):
+                taken[judge] = known[judge]
+                notes.append(f"{judge} comes along: {dataset.path} asks it to judge")
+            elif judge not in taken and not is_shipped(judge):
+                notes.append(f"{dataset.path} asks `{judge}` to judge, which is not taken")
+    paths: dict[str, None] = {}
+    for path in _closures(tree, taken.values()):
+        paths[path] = None
+    _check(tree, taken.values())
+    for dataset in tested:
+        paths |= dict.fromkeys((dataset.path, *_files_of(tree, dataset)))
+    licence = find_licence(tree)
+    if len(paths) > MOST_FILES:
+        raise WorkspaceError(f"these prompts have {len(paths):,} files; at most {MOST_FILES:,} are taken at once")
+    tree.bring(paths)
+    files = {path: tree.read(path, max_bytes=_bound(path)) for path in paths}
+    _refuse_look_alikes(files)
+    return Gathered(tree, taken, files, tuple(each.path for each in tested), licence, tuple(notes))
+
+
+def _bound(path: str) -> int:
+    return MAX_ROWS_BYTES if path.startswith(f"{DATASETS}/") else MAX_BYTES
+
+
+def _closures(tree: LibraryTree, prompts: Iterable[str]) -> list[str]:
+    """Return the prompts' files and all that they pull in, read level by level: one request for each."""
+    found: dict[str, None] = {}
+    level = list(prompts)
+    for _ in range(_MOST_DEPTH):
+        found |= dict.fromkeys(level)
+        if len(found) > MOST_FILES:
+            raise WorkspaceError(f"these prompts pull in more than {MOST_FILES:,} files", hint="take fewer at once")
+        tree.bring(level)
+        named = {path: None for holder in level for _, path, _ in named_places(tree, holder)}
+        level = [path for path in named if path not in found and (path in tree.blobs or path in tree.refused)]
+        if not level:
+            break
+    for path in found:
+        if path in tree.refused:
+            raise WorkspaceError(f"the file {tree.refused[path]}", place=tree.place(path), hint="it is not taken")
+    return list(found)
+
+
+def _check(tree: LibraryTree, prompts: Iterable[str]) -> None:
+    """Raise `InvalidFiles` with all that is wrong with the prompts, at the places that they have in the repository."""
+    problems = []
+    for path in prompts:
+        try:
+            load_prompt_file(tree, path)
+        except InvalidFiles as error:
+            problems += [each for each in error.problems if each.severity == "error"]
+    if problems:
+        shown = tree.library.outside.shown
+        moved = [
+            replace(
+                each,
+                message=f"{each.message}, at {shown}",
+                place=each.place and replace(each.place, path=tree.folder + each.place.path),
+            )
+            for each in problems
+        ]
+        raise InvalidFiles(moved)
+
+
+def _datasets(tree: LibraryTree, prompts: Mapping[str, str], notes: list[str]) -> Iterator[DatasetFile]:
+    """Yield the datasets that test a prompt; one that cannot be taken whole is left out, with a note."""
+    candidates = [path for path in tree.paths(DATASETS) if is_dataset(path) and not is_recording(path)]
+    if len(candidates) > _MOST_DATASETS:
+        notes.append(f"it has {len(candidates):,} datasets: only the first {_MOST_DATASETS:,} were looked at")
+        candidates = candidates[:_MOST_DATASETS]
+    tree.bring(candidates)
+    pattern = naming_pattern(prompts)
+    for path in candidates:
+        try:
+            data = tree.read(path)
+            if not may_name(data, pattern):
+                continue
+            dataset = read_dataset_file(data, path)
+        except (InvalidFiles, WorkspaceError):
+            continue
+        if set(dataset.header.get("prompts", ())) & prompts.keys():
+            why = _not_taken(tree, dataset)
+            if why is None:
+                yield dataset
+            else:
+                notes.append(f"{tree.folder}{path} is left out: {why}")
+
+
+def _judges(dataset: DatasetFile) -> Iterator[str]:
+    yield from dict.fromkeys(judge for _, judge in judge_references(dataset.document.data))
+
+
+def _not_taken(tree: LibraryTree, dataset: DatasetFile) -> str | None:
+    """Return why a dataset cannot be taken, as the end of a sentence; None if it can."""
+    data = dataset.document.data
+    holders = [data.get("defaults"), *(data["cases"] if isinstance(data.get("cases"), list) else ())]
+    for holder in holders:
+        for _, assertion in assertions_in(holder if isinstance(holder, dict) else {}, ()):
+            if str(assertion.get("type")).removeprefix("not-") == "python":
+                return "it runs code of that repository, which is not taken"
+    rows = dataset.cases_path
+    try:
+        if rows is not None:
+            tree.bring([rows])
+            text = tree.read(rows, max_bytes=MAX_ROWS_BYTES)
+            if rows.endswith((".csv", ".tsv")) and b"files." in text.split(b"\n", 1)[0]:
+                return f"the rows of {rows} name files"
+            if b'"python' in text or b'"not-python' in text or b'"$ref"' in text:
+                return f"the rows of {rows} name code or schemas"
+        missing = [path for path in _files_of(tree, dataset) if path not in tree.blobs]
+    except (WorkspaceError, PathRefused) as error:
+        return str(error)
+    except FileNotFoundError:
+        return f"there is no {rows}"
+    if missing:
+        refused = [f"{path} {tree.refused[path]}" for path in missing if path in tree.refused]
+        return refused[0] if refused else f"there is no {name_some(missing)}"
+    return None
+
+
+def _files_of(tree: LibraryTree, dataset: DatasetFile) -> list[str]:
+    """Return the paths of the files that a dataset names. Raises `PathRefused`."""
+    named = [reference for _, reference in file_references(dataset.document.data) if not reference.startswith("#")]
+    found = [resolve_path(each.partition("#")[0], dataset.path, DATASETS) for each in named]
+    rows = dataset.cases_path
+    if rows is not None and rows.endswith(".jsonl"):
+        text = tree.read(rows, max_bytes=MAX_ROWS_BYTES).decode("utf-8", "surrogateescape")
+        if '"files"' in text:
+            found += [resolve_path(each, rows, DATASETS) for line in text.splitlines() for each in row_files(line)]
+    return list(dict.fromkeys(found))
+
+
+def _refuse_look_alikes(files: Mapping[str, bytes]) -> None:
+    """Raise `WorkspaceError` for two paths that are one file on file systems without letter case."""
+    seen: dict[str, str] = {}
+    for path in files:
+        other = seen.setdefault(path.casefold(), path)
+        if other != path:
+            message = f"{other} and {path} are the same file on many file systems"
+            raise WorkspaceError(message, place=Place(path), hint="its owners can rename one of them")

@@ -1,0 +1,230 @@
+"""Another repository at one commit, as the files that prompts could be taken from; and what a ref names there."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, BinaryIO
+
+from promptctl.errors import InvalidFiles, Place, RevisionNotFound, UsageError, WorkspaceError, printable
+from promptctl.files.names import DEFAULT_PLACES, PROMPT_SUFFIXES, SETTINGS, PromptPlaces, did_you_mean
+from promptctl.files.tree import LFS_POINTER, MAX_BYTES, is_lfs_pointer, places_in
+from promptctl.files.yaml_reader import read_yaml
+from promptctl.git.objects import is_object_id
+from promptctl.git.outside import OutsideRepository
+
+if TYPE_CHECKING:
+    from promptctl.vendoring.address import Address
+
+MAX_ROWS_BYTES = 64 << 20
+_REGULAR = ("100644", "100755", "100664")
+_KINDS = {"120000": "a symbolic link", "160000": "a submodule"}
+# `.git` as file systems also know it: with blanks and dots behind it, by its short name, with characters left out.
+_GIT_LIKE = re.compile(r"(?i)\.?git(?:~[0-9]+|[ .]*|::.*)")
+_TAG, _BRANCH, _PEELED = "refs/tags/", "refs/heads/", "^{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A commit, and by which reference it was found (`refs/tags/v1.2`); None for one that was named by its id.
+
+    `asked` is the ref as it was asked for; without one, the name of the branch that HEAD stands for.
+    """
+
+    asked: str
+    name: str | None
+    commit: str
+
+    @property
+    def is_tag(self) -> bool:
+        """True for a tag, which is never to move."""
+        return self.name is not None and self.name.startswith(_TAG)
+
+    def __str__(self) -> str:
+        return self.commit[:12] if self.name is None else f"{self.asked} ({self.commit[:12]})"
+
+
+def find_revision(outside: OutsideRepository, ref: str | None) -> Revision:
+    """Ask a repository what a ref names; without one, its default branch. Raises `RevisionNotFound`."""
+    if ref is not None and is_object_id(ref):
+        return Revision(ref, None, ref)
+    names = outside.refs(*_patterns(ref))
+    shown = outside.shown
+    if ref is None:
+        head = names.get("HEAD", "")
+        if head not in names:
+            raise RevisionNotFound(f"{shown} has no default branch", hint="name a tag or a branch after the path: @main")
+        return Revision(head.removeprefix(_BRANCH), head, names[head])
+    wanted = [ref] if ref.startswith("refs/") else [f"{_TAG}{ref}", f"{_BRANCH}{ref}"]
+    found = [name for name in wanted if name in names]
+    if len(found) > 1:
+        raise UsageError(f"{shown} has a tag and a branch `{ref}`", hint=f"write one of them in full: @{found[0]}")
+    if found:
+        return Revision(ref, found[0], names.get(found[0] + _PEELED, names[found[0]]))
+    names = outside.refs(f"{_TAG}*", f"{_BRANCH}*")
+    known = [name.removeprefix(_TAG).removeprefix(_BRANCH) for name in names]
+    hint = did_you_mean(ref, [name for name in known if not name.endswith(_PEELED)])
+    if not hint and re.fullmatch(r"[0-9a-f]{4,63}", ref):
+        hint = "write the id of a commit in full: a part of one cannot be asked for"
+    raise RevisionNotFound(
+        f"{shown} has no tag and no branch `{printable(ref)}`", hint=hint or "git ls-remote shows what it has"
+    )
+
+
+def _patterns(ref: str | None) -> list[str]:
+    """Return the names to ask a repository for, to learn what a ref names."""
+    if ref is None:
+        return ["HEAD"]
+    names = [ref] if ref.startswith("refs/") else [f"{_TAG}{ref}", f"{_BRANCH}{ref}"]
+    return [each + end for each in names for end in ("", _PEELED)]
+
+
+@dataclass(slots=True)
+class LibraryTree:
+    """The files of one workspace of a library, or of a repository that is no workspace. It is a `Tree`.
+
+    `folder` is its path in the repository, empty or with a slash at its end. `refused` says by path why a file is not
+    to be read: for its name, or as it is a link or a submodule.
+    """
+
+    library: Library
+    folder: str
+    places: PromptPlaces
+    blobs: Mapping[str, str]
+    refused: Mapping[str, str]
+    commit: str | None = None
+    _kept: dict[str, bytes] = field(default_factory=dict)
+
+    def read(self, path: str, *, max_bytes: int = MAX_BYTES) -> bytes:
+        """Return the file's bytes; see `promptctl.files.tree.Tree.read`."""
+        for name in (path, *(path[:at] for at, each in enumerate(path) if each == "/")):
+            if name in self.refused:
+                raise WorkspaceError(f"the file {self.refused[name]}", place=self.place(path))
+        if path not in self.blobs:
+            raise FileNotFoundError(path)
+        if path not in self._kept:
+            found = self.library.outside.read(self.blobs[path], max_bytes)
+            if isinstance(found, int):
+                message = f"the file has {found:,} bytes; at most {max_bytes:,} are read"
+                raise WorkspaceError(message, place=self.place(path))
+            if is_lfs_pointer(found):
+                raise WorkspaceError(f"the file {LFS_POINTER}", place=self.place(path), hint="it is not in Git itself")
+            self._kept[path] = found
+        return self._kept[path]
+
+    def paths(self, prefix: str) -> list[str]:
+        """Return every file below `prefix`, sorted."""
+        start = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
+        return sorted(path for path in self.blobs if path.startswith(start))
+
+    def top_files(self) -> list[str]:
+        """Return the files at the top, sorted."""
+        return sorted(path for path in self.blobs if "/" not in path)
+
+    def bring(self, paths: Iterable[str]) -> None:
+        """Fetch the contents of files, in one request; those that are not there are left out."""
+        self.library.outside.bring([self.blobs[path] for path in paths if path in self.blobs])
+
+    def place(self, path: str) -> Place:
+        """Return a file as people find it: by its path in the repository."""
+        return Place(self.folder + path)
+
+    def open(self, path: str) -> BinaryIO:
+        """Return the file's bytes as a stream."""
+        return io.BytesIO(self.read(path, max_bytes=MAX_ROWS_BYTES))
+
+
+class Library:
+    """A repository at one commit: which workspaces it has, and the tree of each. Contents are fetched when read."""
+
+    def __init__(self, outside: OutsideRepository, address: Address, revision: Revision) -> None:
+        self.outside, self.address, self.revision = outside, address, revision
+        outside.fetch(revision.commit, revision.name)
+        self._blobs: dict[str, str] = {}
+        self._refused: dict[str, str] = {}
+        for entry in outside.entries(revision.commit):
+            name = entry.path.decode("utf-8", "surrogateescape")
+            why = f"is {_KINDS[entry.mode]}" if entry.mode in _KINDS else unsafe(name)
+            if why is None and entry.mode in _REGULAR:
+                self._blobs[name] = entry.id
+            else:
+                self._refused[name] = why or "is not a regular file"
+
+    @property
+    def workspaces(self) -> list[str]:
+        """The folders with a `promptctl.yaml`, each empty or with a slash at its end."""
+        return sorted(path.removesuffix(SETTINGS) for path in self._blobs if f"/{path}".endswith(f"/{SETTINGS}"))
+
+    def blob(self, path: str) -> str | None:
+        """Return the blob of a file by its path in the repository; None if there is none that may be read."""
+        return self._blobs.get(path)
+
+    def paths(self) -> list[str]:
+        """Return the paths of all files that may be read."""
+        return sorted(self._blobs)
+
+    def tree(self, folder: str = "", places: PromptPlaces | None = None) -> LibraryTree:
+        """Return the workspace in a folder, with the places of prompts that it names, unless others are given."""
+        size = len(folder)
+        blobs = {path[size:]: id_ for path, id_ in self._blobs.items() if path.startswith(folder)}
+        refused = {path[size:]: why for path, why in self._refused.items() if path.startswith(folder)}
+        tree = LibraryTree(self, folder, DEFAULT_PLACES, blobs, refused, self.revision.commit)
+        if places is None and SETTINGS in blobs:
+            places = places_in(tree.read(SETTINGS))
+        return replace(tree, places=places or DEFAULT_PLACES)
+
+
+def share_of(tree: LibraryTree) -> tuple[str, ...] | None:
+    """Return the globs of prompts that a workspace offers to others, as its settings say; None if they do not say.
+
+    Raises `WorkspaceError` if they cannot be read: then nobody knows.
+    """
+    with suppress(FileNotFoundError):
+        data = tree.read(SETTINGS)
+        if b"share" not in data:
+            return None
+        try:
+            given = read_yaml(data, tree.folder + SETTINGS).data
+        except InvalidFiles as error:
+            raise WorkspaceError(
+                f"what is offered there is not known: {error.message}",
+                place=error.place,
+                hint="tell its owners: promptctl validate shows it",
+            ) from error
+        share = given.get("share") if isinstance(given, dict) else None
+        return tuple(each for each in share if isinstance(each, str)) if isinstance(share, list) else None
+    return None
+
+
+def plain_places(paths: Iterable[str], wanted: str) -> PromptPlaces:
+    """Return the places of prompts of a repository that is no workspace, of which `wanted` was named.
+
+    It is `prompts/` if that is named or holds what is; else the folder that is named, or that of the file.
+    """
+    known = list(paths)
+    if f"{wanted}/".startswith("prompts/") or not wanted:
+        has_usual = any(path.startswith("prompts/") and path.endswith(PROMPT_SUFFIXES) for path in known)
+        if has_usual or wanted:
+            return DEFAULT_PLACES
+        return PromptPlaces((), PROMPT_SUFFIXES)
+    folder = wanted if any(path.startswith(f"{wanted}/") for path in known) else wanted.rpartition("/")[0]
+    return PromptPlaces((folder,)) if folder else PromptPlaces((), PROMPT_SUFFIXES)
+
+
+def unsafe(path: str) -> str | None:
+    """Return why a path of a stranger's tree is not to be written here, as the end of a sentence; None if it may be."""
+    if printable(path) != path:
+        return "has a name with characters that nobody sees"
+    if "\\" in path or ":" in path:
+        return "has a name that other systems take for a path"
+    segments = path.split("/")
+    if any(segment in ("", ".", "..") for segment in segments):
+        return "has a name that leads out of its folder"
+    if any(_GIT_LIKE.fullmatch(segment) and segment.casefold() != "git" for segment in segments):
+        return "has a name that Git keeps for itself"
+    if any(segment != segment.rstrip(". ") for segment in segments):
+        return "has a name that other systems read differently"
+    return None

@@ -1,0 +1,226 @@
+"""The part of `promptctl.lock.yaml` on prompts of other repositories: from where, at which commit, with which bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.files.document import Document
+from promptctl.files.merges import unresolved_merge
+from promptctl.files.names import DATASETS, LOCK, id_problem
+from promptctl.files.proposal import FileEdit, change_of
+from promptctl.files.tree import Tree
+from promptctl.files.yaml_reader import read_yaml
+from promptctl.files.yaml_writing import Inline, yaml_text
+from promptctl.labels.lock import MAX_LOCK, vendored_part, with_vendored
+from promptctl.vendoring.library import unsafe
+
+AGAIN = "git restore promptctl.lock.yaml, or take the entry out and add it again"
+_SCHEME = "scheme: 1\n"
+_TOP = "# Written by `promptctl add`, `update` and `remove`: prompts of other repositories, each file with its SHA-256.\n"
+_HEX = {"commit": r"[0-9a-f]{40}|[0-9a-f]{64}", "blob": r"[0-9a-f]{40}|[0-9a-f]{64}", "sha256": r"[0-9a-f]{64}"}
+_DIGEST = re.compile(r"[0-9]{1,9}:[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class LockedFile:
+    """A file of a source: its path there, its blob there, and the SHA-256 of its bytes as they were written here."""
+
+    source: str
+    blob: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class LockedPrompt:
+    """A prompt of a source: its id there, its digest as it was written here."""
+
+    id: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vendored:
+    """What one repository gave, all at one commit, under one name here.
+
+    `folder` is its workspace there, empty or with a slash at its end. `ref` is as it was asked for, `name` the
+    reference that it was, None for a commit's id. `licence` is the file's name there, None if there is none; `spdx`
+    names it if that is certain. `prompts` are by their ids here, `files` by their paths here.
+    """
+
+    url: str
+    ref: str
+    name: str | None
+    commit: str
+    folder: str
+    licence: str | None
+    spdx: str | None
+    has_datasets: bool
+    prompts: Mapping[str, LockedPrompt]
+    files: Mapping[str, LockedFile]
+    place: Place | None = field(default=None, compare=False)
+
+    @property
+    def at(self) -> str:
+        """The ref with its commit, for people."""
+        return self.commit[:12] if self.name is None else f"{self.ref} ({self.commit[:12]})"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {
+            "url": self.url,
+            "ref": self.ref,
+            "ref_name": self.name,
+            "commit": self.commit,
+            "folder": self.folder,
+            "licence_file": self.licence,
+            "licence": self.spdx,
+            "datasets": self.has_datasets,
+            "prompts": {id_: {"id": each.id, "digest": each.digest} for id_, each in self.prompts.items()},
+            "files": {
+                path: {"source": each.source, "blob": each.blob, "sha256": each.sha256}
+                for path, each in self.files.items()
+            },
+        }
+
+
+Sources = dict[str, Vendored]
+"""What comes from other repositories, by the name that it has here."""
+
+
+def sha256(data: bytes) -> str:
+    """Return the hash that the lock keeps of a file's bytes. A checkout that changes line ends changes no file."""
+    return hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest()
+
+
+def read_sources(tree: Tree) -> Sources:
+    """Return what the lock of a workspace says; nothing if there is none. Raises `InvalidFiles` if it is wrong."""
+    try:
+        data = tree.read(LOCK, max_bytes=MAX_LOCK)
+    except FileNotFoundError:
+        return {}
+    if b"vendored:" not in data:
+        return {}
+    if (merge := unresolved_merge(data.decode("utf-8", "replace"), LOCK, is_data=True)) is not None:
+        hint = "keep both sides where they name different things, one side of each entry; then promptctl add --verify"
+        raise InvalidFiles([Problem(merge.message, merge.place, hint, merge.code)])
+    document = read_yaml(data, LOCK)
+    given = document.data.get("vendored") if isinstance(document.data, dict) else None
+    if not isinstance(given, dict):
+        raise InvalidFiles([Problem("`vendored` is a mapping", document.place("vendored"), AGAIN, "lock-vendored")])
+    problems: list[Problem] = []
+    found: Sources = {}
+    for name, entry in given.items():
+        wrong = [*_problems(document, str(name), entry)]
+        problems += wrong
+        if not wrong:
+            found[name] = _vendored(entry, document.key_place("vendored", name))
+    owners: dict[str, str] = {}
+    for name, source in found.items():
+        for path in source.files:
+            if owners.setdefault(path.casefold(), name) != name:
+                message = f"`{path}` is of both {owners[path.casefold()]} and {name}"
+                place = document.key_place("vendored", name, "files", path)
+                problems.append(Problem(message, place, AGAIN, "lock-vendored"))
+    if problems:
+        raise InvalidFiles(problems)
+    return found
+
+
+def lock_change(tree: Tree, sources: Mapping[str, Vendored]) -> FileEdit:
+    """Return the change of the lock after which it says this. Labels that it locks stay."""
+    try:
+        before: bytes | None = tree.read(LOCK, max_bytes=MAX_LOCK)
+    except FileNotFoundError:
+        before = None
+    text = _TOP + yaml_text({"vendored": {name: _as_yaml(each) for name, each in sorted(sources.items())}})
+    has_labels = before is not None and b"\nlabels:" in before.removesuffix(vendored_part(before).encode())
+    after = with_vendored(before, ("" if has_labels else _SCHEME) + text if sources else "")
+    return change_of(tree, LOCK, after)
+
+
+def _as_yaml(source: Vendored) -> dict[str, Any]:
+    return {
+        "url": source.url,
+        "ref": source.ref,
+        **({} if source.name is None else {"name": source.name}),
+        "commit": source.commit,
+        **({"folder": source.folder} if source.folder else {}),
+        "licence_file": source.licence,
+        **({"licence": source.spdx} if source.spdx else {}),
+        **({} if source.has_datasets else {"datasets": False}),
+        "prompts": {
+            id_: Inline({"id": each.id, "digest": each.digest}) for id_, each in sorted(source.prompts.items())
+        },
+        "files": {
+            path: {"source": each.source, "blob": each.blob, "sha256": each.sha256}
+            for path, each in sorted(source.files.items())
+        },
+    }
+
+
+def _vendored(entry: Mapping[str, Any], place: Place) -> Vendored:
+    return Vendored(
+        url=entry["url"],
+        ref=entry["ref"],
+        name=entry.get("name"),
+        commit=entry["commit"],
+        folder=entry.get("folder", ""),
+        licence=entry.get("licence_file"),
+        spdx=entry.get("licence"),
+        has_datasets=entry.get("datasets", True),
+        prompts={id_: LockedPrompt(each["id"], each["digest"]) for id_, each in entry["prompts"].items()},
+        files={path: LockedFile(each["source"], each["blob"], each["sha256"]) for path, each in entry["files"].items()},
+        place=place,
+    )
+
+
+def _problems(document: Document, name: str, entry: Any) -> Iterator[Problem]:
+    """Yield what is wrong with an entry: it may have been written by hand, and its paths are written to."""
+
+    def problem(message: str, *keys: Any) -> Problem:
+        place = document.place("vendored", name)
+        with suppress(KeyError, LookupError):
+            place = document.key_place("vendored", name, *keys)
+        return Problem(f"{message}, in `vendored.{name}`", place, AGAIN, "lock-vendored")
+
+    if not isinstance(entry, dict) or id_problem(name) is not None:
+        yield problem("this is not as `promptctl add` writes it")
+        return
+    texts = {key: entry.get(key) for key in ("url", "ref", "commit")}
+    for key, value in texts.items():
+        if not isinstance(value, str) or key in _HEX and not re.fullmatch(_HEX[key], value):
+            yield problem(f"`{key}` is not as `promptctl add` writes it", key)
+    for key in ("name", "folder", "licence_file", "licence"):
+        if not isinstance(entry.get(key, ""), str | None):
+            yield problem(f"`{key}` is a text", key)
+    if not isinstance(entry.get("datasets", True), bool):
+        yield problem("`datasets` is true or false", "datasets")
+    if unknown := entry.keys() - {*_KEYS}:
+        yield problem(f"`{sorted(map(str, unknown))[0]}` is no key of it")
+    for part in ("prompts", "files"):
+        if not isinstance(entry.get(part), dict):
+            yield problem(f"`{part}` is missing", part)
+            return
+    for id_, each in entry["prompts"].items():
+        is_whole = isinstance(each, dict) and isinstance(each.get("id"), str) and isinstance(each.get("digest"), str)
+        if not is_whole or id_problem(str(id_)) or not _DIGEST.fullmatch(each["digest"]):
+            yield problem(f"`{id_}` is not as `promptctl add` writes it", "prompts", id_)
+    for path, each in entry["files"].items():
+        is_whole = isinstance(each, dict) and each.keys() == {"source", "blob", "sha256"}
+        is_whole = is_whole and all(re.fullmatch(_HEX[key], str(each[key])) for key in ("blob", "sha256"))
+        if not is_whole or unsafe(str(path)) or unsafe(str(each["source"])):
+            yield problem(f"`{path}` is not as `promptctl add` writes it", "files", path)
+
+
+_KEYS = ("url", "ref", "name", "commit", "folder", "licence_file", "licence", "datasets", "prompts", "files")
+
+
+def is_dataset_path(path: str) -> bool:
+    """Return True for a path here that is below `datasets/`."""
+    return path.startswith(f"{DATASETS}/")

@@ -1,0 +1,171 @@
+"""A library's files as they are written here: at other paths, so every reference in them is to the new ones."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptctl.catalogue.copying import write_reference
+from promptctl.catalogue.shared_files import named_places
+from promptctl.errors import InvalidFiles
+from promptctl.files.document import Key
+from promptctl.files.names import (
+    DATASETS,
+    PROMPT_SUFFIXES,
+    STATE_FOLDER,
+    PathRefused,
+    is_dataset,
+    resolve_path,
+)
+from promptctl.files.tree import Tree
+from promptctl.files.yaml_editing import Edit, Remove, RemoveItems, Set, edit_yaml
+from promptctl.formats.dataset_file import read_dataset_file
+from promptctl.formats.prompt_file import read_prompt_file
+
+_HERE = "./"
+_EDITOR_SCHEMA = re.compile(rb"^(# yaml-language-server: *\$schema=)(?:\.\./)+" + re.escape(STATE_FOLDER).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """The paths here of a library's files, and the ids here of its prompts. `base` is the folder of prompts here."""
+
+    base: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    ids: Mapping[str, str] = field(default_factory=dict)
+
+    def reference(self, written: str, holder: str, named: str) -> str | None:
+        """Return a reference as the file at `holder` (there) has it here; None if it stays, or its file is not taken."""
+        target = self.files.get(named)
+        if target is None:
+            return None
+        name, mark, part = written.partition("#")
+        folder = self.files[holder].rpartition("/")[0]
+        if name.startswith(_HERE) and target.startswith(f"{folder}/"):
+            wanted = f"{_HERE}{target.removeprefix(f'{folder}/')}"
+        else:
+            base = DATASETS if target.startswith(f"{DATASETS}/") else self.base
+            wanted = target.removeprefix(f"{base}/")
+        return wanted + mark + part if wanted != name else None
+
+
+def moved(tree: Tree, path: str, moves: Moves, data: bytes) -> bytes:
+    """Return a file of a library as it is written here: `data` with its references rewritten; all else as it was."""
+    if is_dataset(path):
+        with suppress(InvalidFiles):  # a schema of an assertion is no dataset
+            return edit_yaml(data, path, [*_dataset_edits(data, path, moves)])
+    if path.startswith(f"{DATASETS}/"):
+        return _with_rows(data, path, moves)
+    lines = re.split(r"(?<=\n)", data.decode("utf-8", "surrogateescape"))
+    for reference, named, line in list(named_places(tree, path)):
+        wanted = moves.reference(reference, path, named)
+        if wanted is not None and 0 < line <= len(lines):
+            write_reference(lines, line - 1, reference, wanted)
+    data = "".join(lines).encode("utf-8", "surrogateescape")
+    if path.endswith(PROMPT_SUFFIXES):
+        up = b"/".join([b".."] * moves.files[path].count("/"))
+        data = _EDITOR_SCHEMA.sub(rb"\g<1>%b/%b" % (up, STATE_FOLDER.encode()), data)
+        data = edit_yaml(data, path, _prompt_edits(data, path, moves))
+    return data
+
+
+def _prompt_edits(data: bytes, path: str, moves: Moves) -> Iterator[Edit]:
+    """Yield what a prompt says of others by their ids there, which are none here: earlier ids, its parent."""
+    file = read_prompt_file(data, path)
+    if file.dialect != "native":
+        return
+    for key in ("formerly", "copied_from"):
+        if key in file.data:
+            yield Remove((key,))
+    if (successor := file.data.get("successor")) is not None:
+        ours = moves.ids.get(successor)
+        yield Set(("successor",), ours) if ours is not None else Remove(("successor",))
+
+
+def _dataset_edits(data: bytes, path: str, moves: Moves) -> Iterator[Edit]:
+    file = read_dataset_file(data, path)
+    tested = file.header.get("prompts", [])
+    for index, id_ in enumerate(tested):
+        if id_ in moves.ids:
+            yield Set(("prompts", index), moves.ids[id_])
+    if others := tuple(index for index, id_ in enumerate(tested) if id_ not in moves.ids):
+        yield RemoveItems(("prompts",), others)
+    whole = file.document.data
+    for keys, reference in file_references(whole):
+        with suppress(PathRefused):
+            wanted = moves.reference(reference, path, resolve_path(reference.partition("#")[0], path, DATASETS))
+            if wanted is not None:
+                yield Set(keys, wanted)
+    for keys, judge in judge_references(whole):
+        if judge in moves.ids:
+            yield Set(keys, moves.ids[judge])
+
+
+def file_references(dataset: Mapping[str, Any]) -> Iterator[tuple[tuple[Key, ...], str]]:
+    """Yield each path that a dataset names: of its rows, of the inputs of its cases, of schemas."""
+    if isinstance(cases := dataset.get("cases"), str):
+        yield ("cases",), cases
+    for keys, case in _holders(dataset):
+        files = case.get("files")
+        for name, reference in files.items() if isinstance(files, dict) else ():
+            if isinstance(reference, str):
+                yield (*keys, "files", name), reference
+        for place, assertion in assertions_in(case, keys):
+            value = assertion.get("value")
+            if isinstance(value, dict) and isinstance(value.get("$ref"), str):
+                yield (*place, "value", "$ref"), value["$ref"]
+
+
+def judge_references(dataset: Mapping[str, Any]) -> Iterator[tuple[tuple[Key, ...], str]]:
+    """Yield each id of a prompt that a dataset's assertions ask to judge."""
+    for keys, case in _holders(dataset):
+        for place, assertion in assertions_in(case, keys):
+            if isinstance(assertion.get("prompt"), str):
+                yield (*place, "prompt"), assertion["prompt"]
+
+
+def assertions_in(case: Mapping[str, Any], keys: tuple[Key, ...]) -> Iterator[tuple[tuple[Key, ...], dict[str, Any]]]:
+    """Yield the assertions of a case or of the defaults, those of sets included."""
+    given = case.get("assert")
+    for index, assertion in enumerate(given if isinstance(given, list) else ()):
+        if isinstance(assertion, dict):
+            place = (*keys, "assert", index)
+            yield place, assertion
+            yield from assertions_in(assertion, place)
+
+
+def _holders(dataset: Mapping[str, Any]) -> Iterator[tuple[tuple[Key, ...], dict[str, Any]]]:
+    cases = dataset.get("cases")
+    given: Sequence[tuple[tuple[Key, ...], Any]] = [
+        (("defaults",), dataset.get("defaults")),
+        *((("cases", index), case) for index, case in enumerate(cases if isinstance(cases, list) else ())),
+    ]
+    yield from ((keys, each) for keys, each in given if isinstance(each, dict))
+
+
+def _with_rows(data: bytes, path: str, moves: Moves) -> bytes:
+    """Return a file of rows whose `files` are at their new paths; any other file is as it was."""
+    if not path.endswith(".jsonl") or b'"files"' not in data:
+        return data
+    lines = data.decode("utf-8", "surrogateescape").splitlines(keepends=True)
+    for at, line in enumerate(lines):
+        for reference in row_files(line):
+            with suppress(PathRefused):
+                wanted = moves.reference(reference, path, resolve_path(reference, path, DATASETS))
+                if wanted is not None:
+                    for form in {json.dumps(reference), json.dumps(reference, ensure_ascii=False)}:
+                        lines[at] = lines[at].replace(form, json.dumps(wanted, ensure_ascii=False))
+    return "".join(lines).encode("utf-8", "surrogateescape")
+
+
+def row_files(line: str) -> list[str]:
+    """Return the paths that a line of a `.jsonl` file names as inputs."""
+    with suppress(ValueError, RecursionError):
+        row = json.loads(line)
+        files = row.get("files") if isinstance(row, dict) else None
+        return [each for each in files.values() if isinstance(each, str)] if isinstance(files, dict) else []
+    return []

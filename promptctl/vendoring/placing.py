@@ -1,0 +1,169 @@
+"""Gathered files at the paths that they get here, rewritten, checked and compared with what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from promptctl.catalogue.new_ids import new_prompt_path, refuse_link
+from promptctl.errors import InvalidFiles, Place, UsageError, WorkspaceError
+from promptctl.files.names import DATASETS, PROMPT_SUFFIXES
+from promptctl.files.proposal import FileEdit, Proposal
+from promptctl.files.tree import Overlay, Tree
+from promptctl.git.trees import WorkTree
+from promptctl.prompts.loading import load_prompt_file
+from promptctl.vendoring.gathering import Gathered
+from promptctl.vendoring.library import Revision, unsafe
+from promptctl.vendoring.lock import LockedFile, LockedPrompt, Vendored, sha256
+from promptctl.vendoring.moving import Moves, moved
+
+_MOST_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A source as its repository would have it here: the bytes of each file by path, and its entry in the lock."""
+
+    files: Mapping[str, bytes]
+    source: Vendored
+
+
+def place(
+    tree: WorkTree, gathered: Gathered, name: str, ids: Mapping[str, str], revision: Revision, *, with_datasets: bool
+) -> Placed:
+    """Return the files of a source by the paths that they get here. `ids` are ids here by those there.
+
+    Prompts that have none get one below `name`. Raises `WorkspaceError` if their references cannot be rewritten.
+    """
+    base = prompts_folder(tree)
+    ours = {id_: ids.get(id_, f"{name}/{id_}") for id_ in gathered.prompts}
+    paths = _paths(gathered, name, ours, base)
+    moves = Moves(base, paths, ours)
+    files = {paths[path]: moved(gathered.tree, path, moves, data) for path, data in gathered.files.items()}
+    there = gathered.tree.folder
+    library = gathered.tree.library
+    sources = {here: there + path for path, here in paths.items()}
+    if gathered.licence is not None and gathered.licence.data:
+        own = f"{base}/{name}/{gathered.licence.path.rpartition('/')[2]}"
+        files[own], sources[own] = gathered.licence.data, gathered.licence.path
+    for path in files:
+        if (why := unsafe(path)) is not None:
+            raise WorkspaceError(f"`{path}` {why}", hint="choose a different id: --as ID")
+    digests = _digests(tree, gathered, paths, files)
+    source = Vendored(
+        url=library.address.url,
+        ref=revision.asked,
+        name=revision.name,
+        commit=revision.commit,
+        folder=there,
+        licence=gathered.licence.path if gathered.licence else None,
+        spdx=gathered.licence.spdx if gathered.licence else None,
+        has_datasets=with_datasets,
+        prompts={ours[id_]: LockedPrompt(id_, digests[id_]) for id_ in gathered.prompts},
+        files={
+            here: LockedFile(sources[here], library.blob(sources[here]) or "", sha256(data))
+            for here, data in files.items()
+        },
+    )
+    return Placed(files, source)
+
+
+def prompts_folder(tree: Tree) -> str:
+    """Return the folder that prompts of others are written to. Raises `UsageError` if there is none."""
+    if not tree.places.folders:
+        message = "`prompt_paths` names no folder, so prompts of another repository have no place"
+        raise UsageError(message, hint="add `prompts` to `prompt_paths` in promptctl.yaml")
+    return tree.places.first
+
+
+def _paths(gathered: Gathered, name: str, ours: Mapping[str, str], base: str) -> dict[str, str]:
+    """Return the path here of each file, by its path there. Raises `WorkspaceError` if two get the same one."""
+    found: dict[str, str] = {}
+    by_path = {path: id_ for id_, path in gathered.prompts.items()}
+    for path in gathered.files:
+        if path in by_path:
+            suffix = next(each for each in PROMPT_SUFFIXES if path.endswith(each))
+            found[path] = f"{base}/{ours[by_path[path]]}{suffix}"
+        elif path.startswith(f"{DATASETS}/"):
+            found[path] = f"{DATASETS}/{name}/{path.removeprefix(f'{DATASETS}/')}"
+        else:
+            found[path] = f"{base}/{name}/{path.removeprefix(f'{gathered.tree.places.base(path)}/')}"
+    taken: dict[str, str] = {}
+    for path, here in found.items():
+        if (other := taken.setdefault(here.casefold(), path)) != path:
+            raise WorkspaceError(f"{other} and {path} would both be {here}", hint="take one of them, with --as ID")
+    return found
+
+
+def _digests(tree: Tree, gathered: Gathered, paths: Mapping[str, str], files: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the digest of each prompt as it would be here, by its id there.
+
+    Raises `WorkspaceError` for one that would not name the same files.
+    """
+    here = Overlay(tree, files)
+    found = {}
+    for id_, path in gathered.prompts.items():
+        wanted = {paths.get(each, each) for each in load_prompt_file(gathered.tree, path).closure}
+        place_there = gathered.tree.place(path)
+        try:
+            prompt = load_prompt_file(here, paths[path])
+        except InvalidFiles as error:
+            raise _not_rewritable(place_there) from error
+        if set(prompt.closure) != wanted:
+            raise _not_rewritable(place_there)
+        found[id_] = prompt.digest
+    return found
+
+
+def _not_rewritable(at: Place) -> WorkspaceError:
+    hint = "its owners can write each reference on one line, relative to the file with a leading ./"
+    return WorkspaceError("the prompt cannot be taken: a reference in it cannot be rewritten", place=at, hint=hint)
+
+
+def here_now(tree: WorkTree, path: str) -> bytes | None:
+    """Return the bytes of a file of the workspace; None if there is none."""
+    try:
+        return tree.read(path, max_bytes=_MOST_BYTES)
+    except FileNotFoundError:
+        return None
+
+
+def refuse_taken(tree: WorkTree, placed: Placed, name: str, owned: Iterable[str]) -> None:
+    """Raise `UsageError` for a new file whose id or path something else has here, with a name that is free.
+
+    `owned` are the paths that the source has by the lock. A file with the very bytes is no other: an earlier try that
+    was killed left it.
+    """
+    owned = set(owned)
+    base = prompts_folder(tree)
+    new = {path: data for path, data in placed.files.items() if path not in owned and here_now(tree, path) != data}
+    try:
+        for path, data in new.items():
+            refuse_link(tree, path)
+            if (id_ := tree.places.id(path)) is not None:
+                suffix = next(each for each in PROMPT_SUFFIXES if path.endswith(each))
+                new_prompt_path(tree, id_, base, suffix)
+            elif here_now(tree, path) not in (None, data):
+                raise UsageError(f"there is a file {path} already")
+        known = {path.casefold(): path for folder in (base, DATASETS) for path in tree.paths(folder)}
+        for path in new:
+            if known.get(path.casefold(), path) != path:
+                raise UsageError(f"{known[path.casefold()]} and {path} are the same file on many file systems")
+    except UsageError as error:
+        raise UsageError(error.message, hint=f"choose a name that is free: --as {free_name(tree, name)}") from error
+
+
+def free_name(tree: WorkTree, name: str) -> str:
+    """Return the name with the first number behind it under which nothing is here."""
+    base = prompts_folder(tree)
+    known = {path.casefold() for folder in (base, DATASETS) for path in tree.paths(folder)}
+    number = 2
+    while any(path.startswith(f"{folder}/{name}-{number}".casefold()) for path in known for folder in (base, DATASETS)):
+        number += 1
+    return f"{name}-{number}"
+
+
+def as_proposal(tree: WorkTree, after: Mapping[str, bytes | None], lock: FileEdit) -> Proposal:
+    """Return the changes of files, the lock's last: whoever is killed in between can begin anew."""
+    changes = [FileEdit(path, here_now(tree, path), data) for path, data in sorted(after.items())]
+    return Proposal((*changes, lock))
