@@ -196,6 +196,8 @@ from promptctl.reviews.request import ReviewRequest as ReviewRequest
 from promptctl.reviews.review import DatasetReview as DatasetReview
 from promptctl.reviews.review import Review as Review
 from promptctl.telemetry.switch import Telemetry as Telemetry
+from promptctl.vendoring.adding import AddedPrompts as AddedPrompts
+from promptctl.vendoring.adding import AddRequest as AddRequest
 from promptctl.versions.history import VersionEntry as VersionEntry
 from promptctl.versions.prompt_at_version import PromptAtVersion as PromptAtVersion
 from promptctl.versions.prompt_at_version import RenderedPrompt as RenderedPrompt

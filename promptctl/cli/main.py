@@ -34,6 +34,7 @@ COMMANDS = (
     Command("fmt", "fmt:fmt", "Format prompts, datasets and settings.", WRITE),
     Command("import", "importing:import_files", "Write prompts out of other tools' files.", EXCHANGE),
     Command("export", "exporting:export", "Write prompts in the format of a different tool.", EXCHANGE),
+    Command("add", "vendoring:add", "Take prompts of another repository.", EXCHANGE),
     Command("validate", "validate:validate", "Check every file of the workspace.", CHECK),
     Command("lint", "lint:lint", "Look for risks and poor style in prompts.", CHECK),
     Command("schema", "schemas:app", "Infer schemas of what prompts take and answer.", CHECK),

@@ -162,6 +162,7 @@ class Settings:
     models: tuple[ModelRule, ...] = ()
     branch: str | None = None
     labels: LabelSettings = field(default_factory=LabelSettings)
+    share: tuple[str, ...] | None = None
     log: tuple[LogRule, ...] = ()
     gate: GateSettings = field(default_factory=GateSettings)
     limits: DatasetLimits = DEFAULT_LIMITS
@@ -250,6 +251,7 @@ def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
         models=tuple(ModelRule(pattern, **(rule or {})) for pattern, rule in given.get("models", {}).items()),
         branch=given.get("branch"),
         labels=_labels(given.get("labels", {})),
+        share=tuple(given["share"]) if "share" in given else None,
         log=tuple(_log_rule(rule, document.place("log", index)) for index, rule in enumerate(given.get("log", ()))),
         gate=_gate(given.get("gate", {})),
         limits=DatasetLimits(**given.get("limits", {})),

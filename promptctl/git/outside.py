@@ -97,6 +97,7 @@ class OutsideRepository:
         self._environment = _environment(environ, is_interactive=is_interactive)
         self._folder = tempfile.TemporaryDirectory(prefix="promptctl-outside-", ignore_cleanup_errors=True)
         self._format = ""
+        self._objects: Objects | None = None
         self._wanted = ""
         self._here: dict[str, str] = {}
         self._is_partial = False
@@ -106,8 +107,13 @@ class OutsideRepository:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.objects.close()
+        self.close()
         self._folder.cleanup()
+
+    def close(self) -> None:
+        """End the process that reads objects."""
+        if self._objects is not None:
+            self._objects.close()
 
     def refs(self, *patterns: str) -> dict[str, str]:
         """Return the ids of the references there that match; the commit of a tag is under its name with `^{}`.
@@ -175,7 +181,8 @@ class OutsideRepository:
     def read(self, blob: str, most_bytes: int) -> bytes | int:
         """Return a file's bytes, or their number if there are more than `most_bytes`. It is fetched if need be."""
         self.bring([blob])
-        found = self.objects.read(blob, max_bytes=most_bytes)
+        assert self._objects is not None
+        found = self._objects.read(blob, max_bytes=most_bytes)
         if found is None:
             raise GitError(f"object {blob} of {self.shown} was not sent")
         return found.size if found.data is None else found.data
@@ -190,15 +197,14 @@ class OutsideRepository:
         """Make the repository that is fetched into, with ids of this format; there is none before."""
         if self._format == format_:
             return
-        if self._format:
-            self.objects.close()
+        self.close()
         self._format = format_
         folder = Path(self._folder.name, format_)
         folder.mkdir()
         self._commands = Commands(
             folder, is_interactive=self._is_interactive, is_bare=True, environment=self._environment
         )
-        self.objects = Objects(self._commands)
+        self._objects = Objects(self._commands)
         init = ("init", "--quiet", "--bare", "--template=", f"--object-format={format_}", "--initial-branch=none")
         self._commands.run([*_GIT, *init])
         config = folder / "config"
@@ -216,8 +222,8 @@ class OutsideRepository:
         """Learn which objects are here: one that is not must not be asked for, or Git would fetch it by itself."""
         form = "--batch-check=%(objectname) %(objecttype)"
         lines = self._run("cat-file", "--batch-all-objects", "--unordered", form).lines()
-        self._is_partial = not self._here and not any(line.endswith(" blob") for line in lines) or self._is_partial
-        self._here = dict(line.split(" ", 1) for line in lines)  # type: ignore[misc]
+        self._is_partial = (not self._here and not any(line.endswith(" blob") for line in lines)) or self._is_partial
+        self._here = {id_: kind for id_, _, kind in (line.partition(" ") for line in lines)}
 
     def _error(self, output: GitOutput) -> GitError:
         """Return Git's words as an error that says what can be done. No user and password of an address is in it."""

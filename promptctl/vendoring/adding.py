@@ -14,9 +14,9 @@ from promptctl.files.proposal import Proposal
 from promptctl.files.wording import count, name_some
 from promptctl.git.outside import OutsideRepository, Received
 from promptctl.prompts.loading import prompt_paths
-from promptctl.vendoring.address import FORM, Address, Named, read_named
-from promptctl.vendoring.choosing import Chosen, choose
-from promptctl.vendoring.gathering import Gathered, gather
+from promptctl.vendoring.address import FORM, LibraryAddress, NamedPrompts, read_named
+from promptctl.vendoring.choosing import ChosenPrompts, choose
+from promptctl.vendoring.gathering import GatheredFiles, gather
 from promptctl.vendoring.library import Library, Revision, find_revision
 from promptctl.vendoring.lock import Sources, Vendored, lock_change, read_sources
 from promptctl.vendoring.placing import Placed, as_proposal, place, prompts_folder, refuse_taken
@@ -31,7 +31,7 @@ _GENERIC = ("prompts", "prompt", "prompt-library", "prompts-library", "library")
 
 @dataclass(frozen=True, slots=True)
 class AddRequest:
-    """What to take: `URL//PATH@REF`, under which name, with the datasets that test it or without."""
+    """Order to take prompts: `URL//PATH@REF`, the name they get, with or without the datasets that test them."""
 
     address: str
     name: str | None = None
@@ -39,7 +39,7 @@ class AddRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Added:
+class AddedPrompts:
     """Prompts of another repository as they would be here: `name` is that of their source in the lock.
 
     `prompts` are the new ones, by their ids here with those there. `notes` are for people.
@@ -64,13 +64,13 @@ class Added:
 
 
 @contextmanager
-def asking(parts: Context, address: Address) -> Iterator[OutsideRepository]:
+def asking(parts: Context, address: LibraryAddress) -> Iterator[OutsideRepository]:
     """Open a repository of others for the time of one command."""
     with OutsideRepository(address.asked, address.url, parts.environ, is_interactive=parts.is_interactive) as outside:
         yield outside
 
 
-def add(parts: Context, request: AddRequest) -> Added:
+def add(parts: Context, request: AddRequest) -> AddedPrompts:
     """Return the prompts that a request means as files of the work tree, with the lock. Nothing is written.
 
     Raises `UsageError`, `GitError`, `PromptNotFound`, `InvalidFiles`, and `WorkspaceError` for what the other
@@ -96,8 +96,14 @@ def add(parts: Context, request: AddRequest) -> Added:
 
 
 def _added(
-    tree: WorkTree, sources: Sources, chosen: Chosen, name: str, request: AddRequest, revision: Revision, known: str | None
-) -> Added:
+    tree: WorkTree,
+    sources: Sources,
+    chosen: ChosenPrompts,
+    name: str,
+    request: AddRequest,
+    revision: Revision,
+    known: str | None,
+) -> AddedPrompts:
     before = sources.get(name)
     if before is not None and known is None:
         raise UsageError(
@@ -105,7 +111,7 @@ def _added(
         )
     ids = {each.id: ours for ours, each in before.prompts.items()} if before else {}
     if chosen.is_one and request.name is not None:
-        ids |= {theirs: request.name for theirs in chosen.prompts}
+        ids |= dict.fromkeys(chosen.prompts, request.name)
     all_of_it = chosen.prompts
     if before is not None:
         there = choose_known(chosen, before)
@@ -115,9 +121,7 @@ def _added(
     placed = place(tree, gathered, name, ids, revision, with_datasets=has_datasets)
     refuse_taken(tree, placed, name, before.files if before else ())
     new = {
-        ours: each.id
-        for ours, each in placed.source.prompts.items()
-        if before is None or ours not in before.prompts
+        ours: each.id for ours, each in placed.source.prompts.items() if before is None or ours not in before.prompts
     }
     after: dict[str, bytes | None] = {
         path: data
@@ -125,7 +129,7 @@ def _added(
         if before is None or path not in before.files or before.files[path] != placed.source.files[path]
     }
     lock = lock_change(tree, {**sources, name: placed.source})
-    return Added(
+    return AddedPrompts(
         name=name,
         source=placed.source,
         prompts=new,
@@ -135,13 +139,13 @@ def _added(
     )
 
 
-def choose_known(chosen: Chosen, before: Vendored) -> dict[str, str]:
+def choose_known(chosen: ChosenPrompts, before: Vendored) -> dict[str, str]:
     """Return the prompts that are here already, path by id, as they are there at the same commit."""
     known = prompt_paths(chosen.tree)
     return {each.id: known[each.id] for each in before.prompts.values() if each.id in known}
 
 
-def _known(sources: Sources, named: Named, request: AddRequest) -> str | None:
+def _known(sources: Sources, named: NamedPrompts, request: AddRequest) -> str | None:
     """Return the name of the source that more prompts of the same repository join; None for a new one."""
     wanted = request.name or _default_name(named.address)
     found = sources.get(wanted)
@@ -153,7 +157,7 @@ def _as_locked(name: str, source: Vendored, revision: Revision) -> Revision:
 
     Raises `UsageError` for a different ref, or a tag that names a different commit by now.
     """
-    if revision.asked != source.ref or revision.is_tag and revision.commit != source.commit:
+    if revision.asked != source.ref or (revision.is_tag and revision.commit != source.commit):
         raise UsageError(
             f"`{name}` is at {source.at}, not at {revision}: what comes from one repository has one commit",
             hint=f"promptctl update {name}@{revision.asked}, then add; or take it beside: --as {name}-2",
@@ -161,16 +165,17 @@ def _as_locked(name: str, source: Vendored, revision: Revision) -> Revision:
     return Revision(source.ref, source.name, source.commit)
 
 
-def _default_name(address: Address) -> str:
+def _default_name(address: LibraryAddress) -> str:
     """Return the name of the repository, or of its owner if that says nothing, as the segment of an id."""
     words = [re.sub(r"[^A-Za-z0-9_-]+", "-", each).strip("-_") for each in address.words]
     words = [each for each in words if each] or ["library"]
     return next((each for each in words[:2] if each.casefold() not in _GENERIC), words[0])
 
 
-def _notes(chosen: Chosen, gathered: Gathered, placed: Placed) -> Iterator[str]:
+def _notes(chosen: ChosenPrompts, gathered: GatheredFiles, placed: Placed) -> Iterator[str]:
     source = placed.source
-    yield f"{count(len(source.prompts), 'prompt')} and {count(len(source.files), 'file')} of {source.url} at {source.at}"
+    sizes = f"{count(len(source.prompts), 'prompt')} and {count(len(source.files), 'file')}"
+    yield f"{sizes} of {source.url} at {source.at}"
     if source.licence is None:
         yield f"{source.url} has no licence file: ask its owners whether you may use it"
     elif source.spdx is None:

@@ -21,7 +21,7 @@ _NOT_IN_REFS = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class LibraryAddress:
     """A repository as it is written in the lock: an address with a protocol, `user@host:path`, or a path.
 
     `asked` is what Git is given: a relative path of this machine is made one from the workspace.
@@ -43,15 +43,15 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """What a user names of a repository: a path or an id in it, and a ref; each may be left out."""
+class NamedPrompts:
+    """Part of a repository that a user names: a path or an id in it, and a ref; each may be left out."""
 
-    address: Address
+    address: LibraryAddress
     path: str
     ref: str | None
 
 
-def read_named(text: str, root: Path, start: Path) -> Named:
+def read_named(text: str, root: Path, start: Path) -> NamedPrompts:
     """Return what an argument `URL//PATH@REF` names. Raises `UsageError`."""
     scheme = _SCHEME.match(text)
     begin = scheme.end() if scheme else 0
@@ -64,12 +64,12 @@ def read_named(text: str, root: Path, start: Path) -> Named:
     if has_ref:
         check_ref(ref)
     path = path.strip("/").removeprefix("./")
-    if any(segment in ("", ".", "..") for segment in path.split("/")) and path or not path.isprintable():
+    if (any(segment in ("", ".", "..") for segment in path.split("/")) and path) or not path.isprintable():
         raise UsageError(f"`{printable(path)}` is no path in a repository", hint=f"write {FORM}")
-    return Named(read_address(url, root, start), path, ref if has_ref else None)
+    return NamedPrompts(read_address(url, root, start), path, ref if has_ref else None)
 
 
-def read_address(url: str, root: Path, start: Path | None = None) -> Address:
+def read_address(url: str, root: Path, start: Path | None = None) -> LibraryAddress:
     """Return the address of a repository; a relative path is from `start`, or as a lock has it from the root.
 
     Raises `UsageError` for a protocol that is not spoken and for an address with a password in it, which is not shown.
@@ -83,13 +83,13 @@ def read_address(url: str, root: Path, start: Path | None = None) -> Address:
     if not url.startswith((".", "/", "~")) and _SCP.fullmatch(url):
         if url.partition(":")[2].startswith("-"):
             raise UsageError("this is no address of a repository", hint=f"write {FORM}")
-        return Address(url, url)
+        return LibraryAddress(url, url)
     given = Path(url).expanduser()
     folder = os.path.normpath((start or root) / given)
     if not Path(folder).is_dir():
         raise UsageError(f"there is no folder `{printable(url)}`", hint=f"write {FORM}, or the path of a repository")
     kept = folder if given.is_absolute() else os.path.relpath(folder, root)
-    return Address(kept, folder)
+    return LibraryAddress(kept, folder)
 
 
 def check_ref(ref: str) -> None:
@@ -98,23 +98,25 @@ def check_ref(ref: str) -> None:
         raise UsageError(f"`{printable(ref)}` is no name of a tag or a branch", hint="name a tag, a branch or a commit")
 
 
-def _with_protocol(url: str, scheme: str) -> Address:
+def _with_protocol(url: str, scheme: str) -> LibraryAddress:
     if scheme not in PROTOCOLS:
         raise _protocol(scheme)
     rest = url.partition("://")[2]
     if scheme == "file":
         if not rest.startswith("/") or not Path(rest).is_dir():
-            raise UsageError(f"there is no folder `{printable(url)}`", hint="write file:// and the path of a repository")
-        return Address(url, f"file://{os.path.normpath(rest)}")
+            raise UsageError(
+                f"there is no folder `{printable(url)}`", hint="write file:// and the path of a repository"
+            )
+        return LibraryAddress(url, f"file://{os.path.normpath(rest)}")
     user, has_user, host = rest.partition("/")[0].rpartition("@")
-    if has_user and (":" in user or scheme != "ssh") or scheme == "https" and re.search(r"[?#]", rest):
+    if (has_user and (":" in user or scheme != "ssh")) or (scheme == "https" and re.search(r"[?#]", rest)):
         raise UsageError(
             "the address holds a user, a password or a key, which would be in the lock for everybody to read",
             hint="leave it out: Git takes it from its credential helper (git help credentials), or use ssh",
         )
     if not _HOST.fullmatch(host) or user.startswith("-") or not rest.partition("/")[2].strip("/"):
         raise UsageError(f"`{printable(url)}` is no address of a repository", hint=f"write {FORM}")
-    return Address(url.rstrip("/"), url.rstrip("/"))
+    return LibraryAddress(url.rstrip("/"), url.rstrip("/"))
 
 
 def _protocol(name: str) -> UsageError:

@@ -14,7 +14,7 @@ from promptctl.vendoring.library import Library, LibraryTree, plain_places, shar
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenPrompts:
     """Prompts of one workspace of a library: path by id as it is there. `kept_back` are ids that are not offered.
 
     `is_one` says that one prompt was named, not a folder.
@@ -26,7 +26,7 @@ class Chosen:
     is_one: bool = False
 
 
-def choose(library: Library, wanted: str) -> Chosen:
+def choose(library: Library, wanted: str) -> ChosenPrompts:
     """Return the prompts that a path, an id, a folder or a glob of ids means.
 
     Raises `PromptNotFound`, and `WorkspaceError` for what the library does not offer.
@@ -50,7 +50,7 @@ def choose(library: Library, wanted: str) -> Chosen:
         hint = f"it offers {name_some(offered)}" if offered else "its `share` in promptctl.yaml is empty"
         raise WorkspaceError(message, hint=hint)
     chosen = {id_: path for id_, path in found.items() if id_ not in kept_back}
-    return Chosen(tree, chosen, tuple(kept_back), is_one)
+    return ChosenPrompts(tree, chosen, tuple(kept_back), is_one)
 
 
 def is_offered(id_: str, share: tuple[str, ...]) -> bool:
@@ -93,7 +93,9 @@ def _not_there(library: Library, tree: LibraryTree, known: Mapping[str, str], wa
     if wanted in tree.blobs and wanted.endswith(PROMPT_SUFFIXES):
         stem = wanted.rpartition("/")[2].partition(".prompt.")[0]
         hint = "its owners can rename it"
-        return WorkspaceError(f"`{stem}` cannot be a prompt's id: {id_problem(stem)}", place=tree.place(path), hint=hint)
+        return WorkspaceError(
+            f"`{stem}` cannot be a prompt's id: {id_problem(stem)}", place=tree.place(path), hint=hint
+        )
     at = f"{shown} at {library.revision}"
     if not known:
         return PromptNotFound(f"there is no prompt in {at}", hint="prompts are files named <id>.prompt.yaml or .yml")

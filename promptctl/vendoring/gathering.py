@@ -1,23 +1,22 @@
-"""The files of a library that belong to chosen prompts: all that they pull in, the datasets that test them, a licence."""
+"""The files of a library that belong to chosen prompts: all that they pull in, the datasets that test them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from promptctl.assertions.judges import is_shipped
 from promptctl.catalogue.shared_files import named_places
 from promptctl.datasets.affected import may_name, naming_pattern
 from promptctl.errors import InvalidFiles, Place, WorkspaceError
-from promptctl.files.names import DATASETS, PROMPT_SUFFIXES, PathRefused, is_dataset, is_recording, resolve_path
+from promptctl.files.names import DATASETS, PathRefused, is_dataset, is_recording, resolve_path
 from promptctl.files.tree import MAX_BYTES
 from promptctl.files.wording import name_some
 from promptctl.formats.dataset_file import DatasetFile, read_dataset_file
 from promptctl.prompts.loading import load_prompt_file, prompt_paths
 from promptctl.vendoring.choosing import is_offered
 from promptctl.vendoring.library import MAX_ROWS_BYTES, LibraryTree, share_of
-from promptctl.vendoring.licences import Licence, find_licence
+from promptctl.vendoring.licences import LibraryLicence, find_licence
 from promptctl.vendoring.moving import assertions_in, file_references, judge_references, row_files
 
 MOST_FILES = 2_000
@@ -26,18 +25,18 @@ _MOST_DEPTH = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class GatheredFiles:
     """Files to take, by path in the tree, and the prompts among them: path by id there. `notes` are for people."""
 
     tree: LibraryTree
     prompts: Mapping[str, str]
     files: Mapping[str, bytes]
     datasets: tuple[str, ...]
-    licence: Licence | None
+    licence: LibraryLicence | None
     notes: tuple[str, ...] = ()
 
 
-def gather(tree: LibraryTree, prompts: Mapping[str, str], *, with_datasets: bool = True) -> Gathered:
+def gather(tree: LibraryTree, prompts: Mapping[str, str], *, with_datasets: bool = True) -> GatheredFiles:
     """Return what belongs to these prompts, given as path by id; the prompts that judge their tests are added.
 
     Raises `InvalidFiles` with what is wrong with them there, and `WorkspaceError` for a file that is not to be taken.
@@ -66,7 +65,7 @@ def gather(tree: LibraryTree, prompts: Mapping[str, str], *, with_datasets: bool
     tree.bring(paths)
     files = {path: tree.read(path, max_bytes=_bound(path)) for path in paths}
     _refuse_look_alikes(files)
-    return Gathered(tree, taken, files, tuple(each.path for each in tested), licence, tuple(notes))
+    return GatheredFiles(tree, taken, files, tuple(each.path for each in tested), licence, tuple(notes))
 
 
 def _bound(path: str) -> int:

@@ -17,7 +17,7 @@ from promptctl.git.objects import is_object_id
 from promptctl.git.outside import OutsideRepository
 
 if TYPE_CHECKING:
-    from promptctl.vendoring.address import Address
+    from promptctl.vendoring.address import LibraryAddress
 
 MAX_ROWS_BYTES = 64 << 20
 _REGULAR = ("100644", "100755", "100664")
@@ -56,7 +56,9 @@ def find_revision(outside: OutsideRepository, ref: str | None) -> Revision:
     if ref is None:
         head = names.get("HEAD", "")
         if head not in names:
-            raise RevisionNotFound(f"{shown} has no default branch", hint="name a tag or a branch after the path: @main")
+            raise RevisionNotFound(
+                f"{shown} has no default branch", hint="name a tag or a branch after the path: @main"
+            )
         return Revision(head.removeprefix(_BRANCH), head, names[head])
     wanted = [ref] if ref.startswith("refs/") else [f"{_TAG}{ref}", f"{_BRANCH}{ref}"]
     found = [name for name in wanted if name in names]
@@ -140,7 +142,7 @@ class LibraryTree:
 class Library:
     """A repository at one commit: which workspaces it has, and the tree of each. Contents are fetched when read."""
 
-    def __init__(self, outside: OutsideRepository, address: Address, revision: Revision) -> None:
+    def __init__(self, outside: OutsideRepository, address: LibraryAddress, revision: Revision) -> None:
         self.outside, self.address, self.revision = outside, address, revision
         outside.fetch(revision.commit, revision.name)
         self._blobs: dict[str, str] = {}

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from promptctl.vendoring.library import LibraryTree
 
 _NAMES = re.compile(r"(?i)(?:un)?licen[cs]e(?:[.-][a-z0-9.-]+)?|copying(?:\.[a-z0-9]+)?")
-_ID = re.compile(rb"SPDX-License-Identifier:[ \t]*([A-Za-z0-9.+-]+(?: (?:OR|AND|WITH) [A-Za-z0-9.+-]+)*)[ \t]*\r?$", re.M)
+_ID = re.compile(
+    rb"SPDX-License-Identifier:[ \t]*([A-Za-z0-9.+-]+(?: (?:OR|AND|WITH) [A-Za-z0-9.+-]+)*)[ \t]*\r?$", re.M
+)
 # Lines that differ from holder to holder.
 _OWN = re.compile(r"(?im)^\W*(?:copyright\b|all rights reserved|(?:the )?mit license\W*(?:\(mit\))?\W*$|\(c\)).*$")
 _MOST = 256 << 10
@@ -35,7 +37,7 @@ _TEXTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Licence:
+class LibraryLicence:
     """The file of a licence, by its path in the repository; `spdx` names it if it is certain. `data` is its text."""
 
     path: str
@@ -43,7 +45,7 @@ class Licence:
     data: bytes
 
 
-def find_licence(tree: LibraryTree) -> Licence | None:
+def find_licence(tree: LibraryTree) -> LibraryLicence | None:
     """Return the licence of a workspace: that of its own folder, or of the nearest one around it; None without any."""
     library = tree.library
     folder = tree.folder
@@ -55,8 +57,8 @@ def find_licence(tree: LibraryTree) -> Licence | None:
             with suppress(WorkspaceError):
                 data = library.outside.read(library.blob(path) or "", _MOST)
                 if isinstance(data, bytes):
-                    return Licence(path, spdx_of(data), data)
-            return Licence(path, None, b"")
+                    return LibraryLicence(path, spdx_of(data), data)
+            return LibraryLicence(path, None, b"")
         if not folder:
             return None
         folder = folder.rstrip("/").rpartition("/")[0]
@@ -69,7 +71,7 @@ def _rank(name: str) -> tuple[int, str]:
 
 
 def spdx_of(data: bytes) -> str | None:
-    """Return the SPDX name of a licence's text; None unless it is that text word by word, or says it in so many words."""
+    """Return the SPDX name of a licence's text; None unless it is that text word by word, or names itself."""
     if (said := _ID.search(data)) is not None:
         return said[1].decode()
     return _TEXTS.get(words_digest(data.decode("utf-8", "replace")))

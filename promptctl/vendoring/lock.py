@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.errors import InvalidFiles, Place, Problem, printable
 from promptctl.files.document import Document
 from promptctl.files.merges import unresolved_merge
-from promptctl.files.names import DATASETS, LOCK, id_problem
+from promptctl.files.names import DATASETS, LOCK, PromptPlaces, id_problem
 from promptctl.files.proposal import FileEdit, change_of
 from promptctl.files.tree import Tree
 from promptctl.files.yaml_reader import read_yaml
@@ -22,9 +22,21 @@ from promptctl.vendoring.library import unsafe
 
 AGAIN = "git restore promptctl.lock.yaml, or take the entry out and add it again"
 _SCHEME = "scheme: 1\n"
-_TOP = "# Written by `promptctl add`, `update` and `remove`: prompts of other repositories, each file with its SHA-256.\n"
-_HEX = {"commit": r"[0-9a-f]{40}|[0-9a-f]{64}", "blob": r"[0-9a-f]{40}|[0-9a-f]{64}", "sha256": r"[0-9a-f]{64}"}
-_DIGEST = re.compile(r"[0-9]{1,9}:[0-9a-f]{64}")
+_TOP = "# Written by `promptctl add`, `update` and `remove`: prompts of other repositories.\n"
+_OBJECT = r"[0-9a-f]{40}|[0-9a-f]{64}"
+_FORMS: Mapping[str, str | type] = {
+    "url": r"\S.*",
+    "ref": r"\S+",
+    "name": r"refs/\S+",
+    "commit": _OBJECT,
+    "folder": r".*/|",
+    "licence_file": r".+",
+    "licence": r".+",
+    "datasets": bool,
+    "prompts": dict,
+    "files": dict,
+}
+_NEEDED = ("url", "ref", "commit", "prompts", "files")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +58,7 @@ class LockedPrompt:
 
 @dataclass(frozen=True, slots=True)
 class Vendored:
-    """What one repository gave, all at one commit, under one name here.
+    """Prompts and files of one repository, all at one commit, under one name here.
 
     `folder` is its workspace there, empty or with a slash at its end. `ref` is as it was asked for, `name` the
     reference that it was, None for a commit's id. `licence` is the file's name there, None if there is none; `spdx`
@@ -90,7 +102,7 @@ class Vendored:
 
 
 Sources = dict[str, Vendored]
-"""What comes from other repositories, by the name that it has here."""
+"""Sources by the name that each has here."""
 
 
 def sha256(data: bytes) -> str:
@@ -116,7 +128,7 @@ def read_sources(tree: Tree) -> Sources:
     problems: list[Problem] = []
     found: Sources = {}
     for name, entry in given.items():
-        wrong = [*_problems(document, str(name), entry)]
+        wrong = [*_problems(document, str(name), entry, tree.places)]
         problems += wrong
         if not wrong:
             found[name] = _vendored(entry, document.key_place("vendored", name))
@@ -180,47 +192,41 @@ def _vendored(entry: Mapping[str, Any], place: Place) -> Vendored:
     )
 
 
-def _problems(document: Document, name: str, entry: Any) -> Iterator[Problem]:
+def _problems(document: Document, name: str, entry: Any, places: PromptPlaces) -> Iterator[Problem]:
     """Yield what is wrong with an entry: it may have been written by hand, and its paths are written to."""
-
-    def problem(message: str, *keys: Any) -> Problem:
+    for keys in _wrong(name, entry, places):
         place = document.place("vendored", name)
-        with suppress(KeyError, LookupError):
+        with suppress(LookupError):
             place = document.key_place("vendored", name, *keys)
-        return Problem(f"{message}, in `vendored.{name}`", place, AGAIN, "lock-vendored")
+        which = f"`{printable('.'.join(map(str, keys)))}` of `{name}`" if keys else f"`{printable(name)}`"
+        yield Problem(f"{which} is not as `promptctl add` writes it", place, AGAIN, "lock-vendored")
 
+
+def _wrong(name: str, entry: Any, places: PromptPlaces) -> Iterator[tuple[Any, ...]]:
+    """Yield the keys of what is not as it is written, or missing; no key for the entry itself."""
     if not isinstance(entry, dict) or id_problem(name) is not None:
-        yield problem("this is not as `promptctl add` writes it")
+        yield ()
         return
-    texts = {key: entry.get(key) for key in ("url", "ref", "commit")}
-    for key, value in texts.items():
-        if not isinstance(value, str) or key in _HEX and not re.fullmatch(_HEX[key], value):
-            yield problem(f"`{key}` is not as `promptctl add` writes it", key)
-    for key in ("name", "folder", "licence_file", "licence"):
-        if not isinstance(entry.get(key, ""), str | None):
-            yield problem(f"`{key}` is a text", key)
-    if not isinstance(entry.get("datasets", True), bool):
-        yield problem("`datasets` is true or false", "datasets")
-    if unknown := entry.keys() - {*_KEYS}:
-        yield problem(f"`{sorted(map(str, unknown))[0]}` is no key of it")
-    for part in ("prompts", "files"):
-        if not isinstance(entry.get(part), dict):
-            yield problem(f"`{part}` is missing", part)
-            return
-    for id_, each in entry["prompts"].items():
-        is_whole = isinstance(each, dict) and isinstance(each.get("id"), str) and isinstance(each.get("digest"), str)
-        if not is_whole or id_problem(str(id_)) or not _DIGEST.fullmatch(each["digest"]):
-            yield problem(f"`{id_}` is not as `promptctl add` writes it", "prompts", id_)
-    for path, each in entry["files"].items():
-        is_whole = isinstance(each, dict) and each.keys() == {"source", "blob", "sha256"}
-        is_whole = is_whole and all(re.fullmatch(_HEX[key], str(each[key])) for key in ("blob", "sha256"))
-        if not is_whole or unsafe(str(path)) or unsafe(str(each["source"])):
-            yield problem(f"`{path}` is not as `promptctl add` writes it", "files", path)
+    yield from ((key,) for key in entry if key not in _FORMS)
+    yield from ((key,) for key, form in _FORMS.items() if not _fits(entry.get(key), form, is_needed=key in _NEEDED))
+    prompts, files = entry.get("prompts"), entry.get("files")
+    for id_, each in prompts.items() if isinstance(prompts, dict) else ():
+        if not _has(each, {"id": r".+", "digest": r"[0-9]{1,9}:[0-9a-f]{64}"}) or id_problem(id_):
+            yield "prompts", id_
+    for path, each in files.items() if isinstance(files, dict) else ():
+        is_whole = _has(each, {"source": r".+", "blob": _OBJECT, "sha256": r"[0-9a-f]{64}"})
+        is_in_place = path.startswith(f"{DATASETS}/") or bool(places.folder_of(path))
+        if not is_whole or not is_in_place or unsafe(path) or unsafe(each["source"]):
+            yield "files", path
 
 
-_KEYS = ("url", "ref", "name", "commit", "folder", "licence_file", "licence", "datasets", "prompts", "files")
+def _fits(value: Any, form: str | type, *, is_needed: bool) -> bool:
+    if value is None:
+        return not is_needed
+    return isinstance(value, str) and bool(re.fullmatch(form, value)) if isinstance(form, str) else type(value) is form
 
 
-def is_dataset_path(path: str) -> bool:
-    """Return True for a path here that is below `datasets/`."""
-    return path.startswith(f"{DATASETS}/")
+def _has(value: Any, forms: Mapping[str, str]) -> bool:
+    """Return True for a mapping of these keys, whose texts are of these forms."""
+    is_one = isinstance(value, dict) and value.keys() == forms.keys()
+    return is_one and all(_fits(value[key], form, is_needed=True) for key, form in forms.items())

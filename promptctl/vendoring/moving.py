@@ -39,7 +39,7 @@ class Moves:
     ids: Mapping[str, str] = field(default_factory=dict)
 
     def reference(self, written: str, holder: str, named: str) -> str | None:
-        """Return a reference as the file at `holder` (there) has it here; None if it stays, or its file is not taken."""
+        """Return a reference as the file at `holder` (there) has it here; None if it stays as it is."""
         target = self.files.get(named)
         if target is None:
             return None

@@ -1,4 +1,4 @@
-"""Gathered files at the paths that they get here, rewritten, checked and compared with what is there."""
+"""GatheredFiles files at the paths that they get here, rewritten, checked and compared with what is there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.tree import Overlay, Tree
 from promptctl.git.trees import WorkTree
 from promptctl.prompts.loading import load_prompt_file
-from promptctl.vendoring.gathering import Gathered
+from promptctl.vendoring.gathering import GatheredFiles
 from promptctl.vendoring.library import Revision, unsafe
 from promptctl.vendoring.lock import LockedFile, LockedPrompt, Vendored, sha256
 from promptctl.vendoring.moving import Moves, moved
@@ -29,7 +29,13 @@ class Placed:
 
 
 def place(
-    tree: WorkTree, gathered: Gathered, name: str, ids: Mapping[str, str], revision: Revision, *, with_datasets: bool
+    tree: WorkTree,
+    gathered: GatheredFiles,
+    name: str,
+    ids: Mapping[str, str],
+    revision: Revision,
+    *,
+    with_datasets: bool,
 ) -> Placed:
     """Return the files of a source by the paths that they get here. `ids` are ids here by those there.
 
@@ -76,7 +82,7 @@ def prompts_folder(tree: Tree) -> str:
     return tree.places.first
 
 
-def _paths(gathered: Gathered, name: str, ours: Mapping[str, str], base: str) -> dict[str, str]:
+def _paths(gathered: GatheredFiles, name: str, ours: Mapping[str, str], base: str) -> dict[str, str]:
     """Return the path here of each file, by its path there. Raises `WorkspaceError` if two get the same one."""
     found: dict[str, str] = {}
     by_path = {path: id_ for id_, path in gathered.prompts.items()}
@@ -95,7 +101,9 @@ def _paths(gathered: Gathered, name: str, ours: Mapping[str, str], base: str) ->
     return found
 
 
-def _digests(tree: Tree, gathered: Gathered, paths: Mapping[str, str], files: Mapping[str, bytes]) -> dict[str, str]:
+def _digests(
+    tree: Tree, gathered: GatheredFiles, paths: Mapping[str, str], files: Mapping[str, bytes]
+) -> dict[str, str]:
     """Return the digest of each prompt as it would be here, by its id there.
 
     Raises `WorkspaceError` for one that would not name the same files.

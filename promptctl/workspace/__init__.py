@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from promptctl.workspace.log import Log
     from promptctl.workspace.results import Results
     from promptctl.workspace.snapshots import Snapshots
+    from promptctl.workspace.vendoring import Vendoring
 
 _AS_SETTINGS_SAY: Mapping[str, Any] = MappingProxyType({})
 
@@ -216,6 +217,7 @@ class Workspace:
     budgets: Budgets = _part("budgets", "The rules of spending, with what is spent of each.")
     experiments: Experiments = _part("experiments", "Versions of a prompt compared on live calls.")
     exchange: Exchange = _part("exchange", "Prompts moved in from other tools, and out to them.")
+    vendoring: Vendoring = _part("vendoring", "Prompts of other repositories, and what is offered to others.")
     results: Results = _part("results", "Evaluations of the past.")
     datasets: Datasets = _part("datasets", "The cases that prompts are evaluated on.")
     life: Life = _part("life", "The life of prompts: renamed, deprecated, deleted, with all that names them.")
