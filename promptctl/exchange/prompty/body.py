@@ -1,0 +1,160 @@
+"""The body of a Prompty file as messages: lines such as `system:` begin one, some inputs stand for more than text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+ROLES = ("system", "user", "assistant", "developer")
+_ROLES_OF_1 = ("system", "user", "assistant", "function", "tools")
+_ATTRIBUTES = re.compile(r"(\w+)\s*=\s*(?:\"([^\"]*)\"|([^\",\]]*))")
+# Linear: no two parts beside each other can match the same character.
+_LINE = r"\s*#?\s*({})\s*(\[[^\[\]]*\])?\s*:\s*"
+_ROLE_LINE = {
+    1: re.compile(_LINE.format("|".join(_ROLES_OF_1)), re.IGNORECASE),
+    2: re.compile(_LINE.format("|".join(ROLES)), re.IGNORECASE),
+}
+_THREAD_LINE = re.compile(r"\s*!\[thread\]")
+# A history written out by version 1: a loop over messages that prints the role of each as a line of its own.
+_HISTORY = re.compile(
+    r"\{%-?[ \t]*for[ \t]+(\w+)[ \t]+in[ \t]+(\w+)[ \t]*-?%\}\s*"
+    r"#?[ \t]*\{\{-?[ \t]*\1(?:\.role|\[[\"']role[\"']\])[ \t]*-?\}\}[ \t]*:[ \t]*\n\s*"
+    r"\{\{-?[ \t]*\1(?:\.content|\[[\"']content[\"']\])[ \t]*-?\}\}\s*\{%-?[ \t]*endfor[ \t]*-?%\}"
+)
+_VALUE_AS_ROLE = re.compile(r"[ \t]*#?[ \t]*\{\{[^{}\n]*\}\}[ \t]*:[ \t]*", re.ASCII)
+_IMAGE = re.compile(r"!\[[^\]\n]*\]\(([^()\n\"]*)(?:\"[^\"\n]*\")?\)")
+
+
+class ImagePiece(NamedTuple):
+    """A part of a message of version 1: a text, or the address or path of an image."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The text below a line with a role, with the line of the file that it begins on."""
+
+    role: str
+    text: str
+    line: int
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    has_role: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """An input that stands in a message for more than text: messages (`thread`), an image, a sound or a file."""
+
+    kind: str
+    name: str
+    line: int
+
+
+def is_role_line(line: str) -> bool:
+    """Return True if Prompty takes a line for the beginning of a message."""
+    return _ROLE_LINE[2].fullmatch(line.strip()) is not None
+
+
+def sections(body: str, first_line: int, version: int) -> Iterator[Section]:
+    """Yield the messages of a body as Prompty parses them: what stands before the first role is `system`."""
+    role, attributes, begin, buffer, has_role = "system", dict[str, str](), first_line, list[str](), False
+    lines = (body.removesuffix("\n") if version == 1 else body).split("\n")
+    if version == 1 and lines[-1:] == [""]:
+        lines.pop()  # Jinja leaves out one line end, and so does what splits the lines
+    for number, line in enumerate(lines, first_line):
+        match = _ROLE_LINE[version].fullmatch(line.strip())
+        is_thread = version == 1 and _THREAD_LINE.match(line) is not None
+        if match is None and not is_thread:
+            buffer.append(line)
+            continue
+        if buffer:
+            yield _section(role, buffer, begin, attributes, version, has_role=has_role)
+        role = match[1].lower() if match else "thread"
+        attributes = {
+            key: quoted or bare.strip() for key, quoted, bare in _ATTRIBUTES.findall((match and match[2]) or "")
+        }
+        begin, buffer, has_role = number + 1, [], True
+        if is_thread and not match:
+            yield Section("thread", "", number)
+            role, has_role = "user", False
+    if buffer:
+        yield _section(role, buffer, begin, attributes, version, has_role=has_role)
+
+
+def _section(
+    role: str, buffer: list[str], begin: int, attributes: Mapping[str, str], version: int, *, has_role: bool
+) -> Section:
+    text = "\n".join(buffer)
+    if version == 1:
+        return Section(role, text, begin, attributes, has_role)
+    stripped = text.strip("\n")
+    begin += len(text) - len(text.lstrip("\n")) if stripped else 0
+    return Section(role, stripped, begin, attributes, has_role)
+
+
+def split_markers(section: Section, kinds: Mapping[str, str]) -> list[Section | Marker]:
+    """Return a section in pieces: texts, and the inputs within that stand for more, of these kinds by their names."""
+    names = "|".join(map(re.escape, kinds))
+    patterns = [rf"\{{\{{[{{&]?[ \t]*({names})[ \t]*\}}?\}}\}}"] if names else []
+    marks = [
+        (match.start(), match.end(), kinds[match[1]], match[1])
+        for each in patterns
+        for match in re.finditer(each, section.text)
+    ]
+    marks += [(match.start(), match.end(), "thread", match[2]) for match in _HISTORY.finditer(section.text)]
+    if not marks:
+        return [section]
+    found: list[Section | Marker] = []
+    at = 0
+    for start, end, kind, name in sorted(marks):
+        _add_text(found, section, at, start)
+        found.append(Marker(kind, name, section.line + section.text.count("\n", 0, start)))
+        at = end
+    _add_text(found, section, at, len(section.text))
+    return found
+
+
+def _add_text(found: list[Section | Marker], section: Section, start: int, end: int) -> None:
+    raw = section.text[start:end]
+    text = raw.strip()
+    if text:
+        before = start + len(raw) - len(raw.lstrip())
+        line = section.line + section.text.count("\n", 0, before)
+        found.append(Section(section.role, text, line, section.attributes, section.has_role))
+
+
+def value_role_lines(section: Section) -> Iterator[int]:
+    """Yield the lines that would begin a message if the value on them is a role, as only a program can know."""
+    for number, line in enumerate(section.text.split("\n"), section.line):
+        if _VALUE_AS_ROLE.fullmatch(line):
+            yield number
+
+
+def image_pieces(text: str) -> list[ImagePiece]:
+    """Return the texts and images of a message of version 1; a text alone if it has no image."""
+    pieces: list[ImagePiece] = []
+    at = 0
+    for match in _IMAGE.finditer(text):
+        pieces += [
+            ImagePiece("text", text[at : match.start()].strip()),
+            ImagePiece("image", match[1].strip().split(" ")[0]),
+        ]
+        at = match.end()
+    if not pieces:
+        return [ImagePiece("text", text)]
+    pieces.append(ImagePiece("text", text[at:].strip()))
+    return [each for each in pieces if each.text]
+
+
+def part_of(marker: Marker) -> dict[str, Any]:
+    """Return the part of a message that an input of this kind stands for."""
+    value = f"{{{{ {marker.name} }}}}"
+    if marker.kind == "image":
+        return {"type": "image_url", "image_url": {"url": value}}
+    if marker.kind == "audio":
+        return {"type": "input_audio", "input_audio": {"data": value, "format": "wav"}}
+    return {"type": "file", "file": {"file_data": value}}

@@ -1,0 +1,223 @@
+"""The body of a Prompty file as the messages of a native prompt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from promptctl.exchange.notes import Fate, ImportNote
+from promptctl.exchange.prompty.body import (
+    Marker,
+    Section,
+    image_pieces,
+    part_of,
+    sections,
+    split_markers,
+    value_role_lines,
+)
+from promptctl.exchange.prompty.header import Header
+from promptctl.exchange.prompty.inputs import InputsReader
+from promptctl.exchange.templates.jinja import jinja_text
+from promptctl.exchange.templates.mustache import BadMustache, MustacheNotes, mustache_pieces
+from promptctl.files.media import NotReadable, as_input
+from promptctl.templates import BadTemplate
+from promptctl.templates.events import Include, Use
+from promptctl.templates.uses import uses
+
+_MOST_IMAGE = 256 << 10
+_CUT = "Prompty cuts messages apart after a block has been printed: a block must end in the message that it begins in"
+
+
+class MessagesReader:
+    """Makes messages of a body. `events` are the uses of variables in them, once they are read."""
+
+    def __init__(self, header: Header, version: int, inputs: InputsReader, format_: str, api: str) -> None:
+        self._header = header
+        self._version = version
+        self._inputs = inputs
+        self._format = format_
+        self._api = api
+        self._messages: list[dict[str, Any]] = []
+        self.events: list[Use] = []
+
+    def read(self) -> list[dict[str, Any]]:
+        """Return the messages. Raises `InvalidFiles` for templates that do not parse, or that no prompt may have."""
+        header = self._header
+        if not header.body.strip():
+            raise header.source.refuse(
+                "the file has no messages below its header", header.body_line, "write `system:` and a text"
+            )
+        if self._api.startswith("completion"):
+            found = [Section("user", header.body.strip("\n"), header.body_line)]
+        else:
+            found = list(sections(header.body, header.body_line, self._version))
+        for section in found:
+            self._section(section)
+        self._unplaced_thread()
+        return self._messages
+
+    def _section(self, section: Section) -> None:
+        if section.role in ("function", "tools"):
+            self._note("dropped", section.role, section.line, "a message of this role has no form in promptctl")
+            return
+        if section.role == "thread":
+            self._place(Marker("thread", "thread", section.line))
+            return
+        if not section.has_role:
+            if not section.text.strip():
+                return
+            self._note(
+                "changed",
+                section.role,
+                section.line,
+                f"the text has no role of its own: it is a message of the {section.role}",
+            )
+        pieces = split_markers(section, self._inputs.kinds)
+        for number, piece in enumerate(pieces):
+            if isinstance(piece, Marker):
+                self._place(piece)
+            else:
+                self._text(piece)
+                if number:
+                    self._note(
+                        "changed",
+                        piece.role,
+                        piece.line,
+                        "the text behind is a message of its own, as Prompty makes it",
+                    )
+
+    def _text(self, section: Section) -> None:
+        text = self._jinja(section)
+        for line in value_role_lines(section):
+            self._note(
+                "changed", section.role, line, "the line is text here, whatever its value: no value can begin a message"
+            )
+        message: dict[str, Any] = {"role": section.role, "content": text}
+        for key, value in section.attributes.items():
+            if key == "name" and value:
+                message["name"] = value
+                self._note("kept", f"{section.role}[name]", section.line - 1, "is the message's name")
+            elif key != "nonce":
+                self._note(
+                    "dropped", f"{section.role}[{key}]", section.line - 1, "is an attribute that no message has here"
+                )
+        if self._version == 1 and any(each.kind == "image" for each in image_pieces(text)):
+            message["content"] = [
+                {"type": "text", "text": each.text} if each.kind == "text" else self._image(each.text, section)
+                for each in image_pieces(text)
+            ]
+        self._messages.append(message)
+        self._note("kept", section.role, section.line, f"is message {len(self._messages)}")
+        if text[-2:] in ("%}", "-%") or text[:2] == "{%":
+            self._note(
+                "changed",
+                section.role,
+                section.line,
+                "line ends that a block at its end or beginning prints stay; Prompty strips them",
+            )
+
+    def _jinja(self, section: Section) -> str:
+        """Return the text as Jinja, after its uses of variables are noted."""
+        text = section.text
+        if self._format == "mustache":
+            text = self._from_mustache(section)
+        try:
+            found = uses(text)
+        except BadTemplate as error:
+            line = section.line + (error.line or 1) - 1
+            raise self._header.source.refuse(error.message, line, error.hint or _CUT) from None
+        for event in found:
+            if isinstance(event, Include):
+                message = "the template includes a file, which no runtime of Prompty gives it"
+                raise self._header.source.refuse(message, section.line + event.line - 1)
+        self.events += [event for event in found if isinstance(event, Use)]
+        return text
+
+    def _from_mustache(self, section: Section) -> str:
+        told = MustacheNotes()
+        try:
+            pieces = mustache_pieces(section.text, self._inputs.schemas, told)
+        except BadMustache as error:
+            raise self._header.source.refuse(error.message, section.line + error.line - 1, _CUT) from None
+        for name, line in told.escaped.items():
+            self._note(
+                "changed",
+                f"{{{{{name}}}}}",
+                section.line + line - 1,
+                "is printed as it is; most Mustache writes `<`, `>` and `&` in it as HTML has them",
+            )
+        for name, (line, kind) in told.guessed.items():
+            self._note(
+                "changed",
+                f"{{{{#{name}}}}}",
+                section.line + line - 1,
+                f"is read as a {kind}: the file does not say what it is",
+                f"declare `{name}` with its kind under `inputs`, and import the file again",
+            )
+        return jinja_text(pieces)
+
+    def _place(self, marker: Marker) -> None:
+        """Add messages that are given (`thread`), or a part to the message of a user before it."""
+        if marker.kind == "thread":
+            self._inputs.kinds.setdefault(marker.name, "thread")
+            self._messages.append({"placeholder": marker.name})
+            self.events.append(Use(path=(marker.name,), act="messages", line=1))
+            self._note(
+                "kept",
+                f"{{{{{marker.name}}}}}",
+                marker.line,
+                f"is message {len(self._messages)}: messages that are given",
+            )
+            return
+        part = part_of(marker)
+        last = self._messages[-1] if self._messages else {}
+        prop = self._inputs.is_optional(marker.name)
+        if prop:
+            part["when"] = marker.name
+        if last.get("role") == "user":
+            content = last["content"]
+            last["content"] = [*([{"type": "text", "text": content}] if isinstance(content, str) else content), part]
+        else:
+            self._messages.append({"role": "user", "content": [part]})
+        self.events.append(Use(path=(marker.name,), act="when" if prop else "print", line=1))
+        self._note(
+            "kept",
+            f"{{{{{marker.name}}}}}",
+            marker.line,
+            f"is a part of message {len(self._messages)}, of a user as Prompty makes it",
+        )
+        if marker.kind == "audio":
+            self._note(
+                "changed",
+                f"{{{{{marker.name}}}}}",
+                marker.line,
+                "is sent as wav: Prompty's files do not say the form of a sound",
+            )
+
+    def _unplaced_thread(self) -> None:
+        """Put messages that are given, and stand nowhere in the body, at the end, as Prompty does."""
+        placed = {event.path[0] for event in self.events}
+        for name, kind in self._inputs.kinds.items():
+            if kind == "thread" and placed.isdisjoint(self._inputs.kinds):
+                self._messages.append({"placeholder": name})
+                self.events.append(Use(path=(name,), act="messages", line=1))
+                self._header.note(
+                    "kept", ("inputs", name), f"is message {len(self._messages)}, at the end: no message names it"
+                )
+
+    def _image(self, path: str, section: Section) -> dict[str, Any]:
+        """Return the part of an image that version 1 names in a text; a file of it is put in."""
+        url = path
+        if not path.startswith(("http", "data", "{{")):
+            found = self._header.source.beside(path, section.line)
+            try:
+                url = as_input(found.data)
+            except NotReadable as error:
+                raise self._header.source.refuse(f"`{path}` {error}", section.line) from None
+            if len(found.data) > _MOST_IMAGE or not url.startswith("data:image/"):
+                message = f"`{path}` is no image, or one of more than {_MOST_IMAGE >> 10} KiB, which no prompt can hold"
+                raise self._header.source.refuse(message, section.line, "give it as an input: `![image]({{photo}})`")
+        self._note("changed", f"![…]({path[:40]})", section.line, "is a part of the message")
+        return {"type": "image_url", "image_url": {"url": url}}
+
+    def _note(self, fate: Fate, part: str, line: int, message: str, hint: str | None = None) -> None:
+        self._header.notes.append(ImportNote(fate, part, message, self._header.source.place(line), hint))

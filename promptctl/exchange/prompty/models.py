@@ -1,0 +1,174 @@
+"""The model of a Prompty file and its options, as a native prompt has them, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from promptctl.exchange.notes import Fate
+from promptctl.exchange.prompty.header import SECRETS, Header
+from promptctl.files.document import Key
+
+# Prompty's name for an option to ours; Prompty 1 has OpenAI's names, which are ours.
+OPTIONS = {
+    "temperature": "temperature",
+    "maxOutputTokens": "max_tokens",
+    "topP": "top_p",
+    "topK": "top_k",
+    "frequencyPenalty": "frequency_penalty",
+    "presencePenalty": "presence_penalty",
+    "seed": "seed",
+    "stopSequences": "stop",
+    "allowMultipleToolCalls": "parallel_tool_calls",
+}
+NATIVE = frozenset((
+    *OPTIONS.values(), "min_p", "max_completion_tokens", "repetition_penalty", "logit_bias", "logprobs",
+    "top_logprobs", "tool_choice", "reasoning_effort", "thinking", "verbosity", "service_tier", "modalities", "audio",
+    "prediction", "web_search_options", "prompt_cache_key", "safety_settings", "extra_body",
+))  # fmt: skip
+# Prompty's provider to LiteLLM's, and Prompty 1's types of a configuration.
+PROVIDERS = {"azure": "azure", "foundry": "azure"}
+_TYPES = {"azure_openai": "azure", "azure": "azure", "azure_serverless": "azure_ai", "serverless": "azure_ai"}
+_APIS = {
+    "responses": "is asked by the chat-completions protocol here, not by OpenAI's responses",
+    "agent": "is one call here: promptctl runs no tools",
+    "completion": "is one message of a user here: its body has no roles",
+    "completions": "is one message of a user here: its body has no roles",
+}
+_CONNECTION_HINT = (
+    "say it once for all prompts, under `models:` in promptctl.yaml: `api_base`, and `api_key_env` for the variable "
+    "with the key"
+)
+
+
+class ModelReader:
+    """Reads `model` of a header: its id, API, options, and of a connection no more than the names of its parts."""
+
+    def __init__(self, header: Header) -> None:
+        self._header = header
+        self.found: dict[str, Any] = {}
+        self.api = "chat"
+        self.tools: Any = None
+
+    def read(self) -> dict[str, Any]:
+        """Return `model`, `parameters` and `response_format`, as far as the file says them. Raises `InvalidFiles`."""
+        model = self._header.data.get("model")
+        if isinstance(model, str):
+            self.found["model"] = model
+            self._header.note("kept", ("model",), f"is `model: {model}`")
+            return self.found
+        if model is None:
+            return self.found
+        if not isinstance(model, dict):
+            raise self._header.refuse(("model",), "is no mapping and no name")
+        for key in ("options", "parameters"):
+            if key in model:
+                self._options(model[key], ("model", key))
+        self._id(model)
+        for key in SECRETS & model.keys():
+            self._connection(model[key], ("model", key))
+        for key in model.keys() - {"id", "provider", "options", "parameters", *SECRETS}:
+            self._other(key, model[key])
+        return self.found
+
+    def _id(self, model: Mapping[str, Any]) -> None:
+        provider, id_ = model.get("provider"), model.get("id")
+        if isinstance(id_, str) and id_:
+            prefix = f"{PROVIDERS.get(provider, provider)}/" if isinstance(provider, str) and provider else ""
+            self.found["model"] = prefix + id_
+            keys: tuple[Key, ...] = ("model", "id")
+        else:
+            found: tuple[str, Any] = next(
+                ((key, model[key]) for key in SECRETS if isinstance(model.get(key), dict)), ("", {})
+            )
+            keys = ("model", found[0], "azure_deployment" if "azure_deployment" in found[1] else "name")
+            name, kind = found[1].get(keys[2]), found[1].get("type", "azure_openai")
+            if isinstance(name, str) and name and not name.startswith("${"):
+                self.found["model"] = f"{_TYPES.get(kind, kind)}/{name}"
+        if "model" in self.found:
+            fate: Fate = "kept" if self.found["model"] == id_ else "changed"
+            self._header.note(fate, keys, f"is written as `model: {self.found['model']}`")
+        if isinstance(provider, str):
+            self._header.note("changed", ("model", "provider"), "is the beginning of the model's id")
+
+    def _connection(self, connection: Any, keys: tuple[Key, ...]) -> None:
+        """Note each part of a connection as dropped by its name; values, which may be keys, are never shown."""
+        if not isinstance(connection, dict):
+            self._header.note(
+                "dropped", keys, "where and with which key a model is asked is no part of a prompt", _CONNECTION_HINT
+            )
+            return
+        for key, value in connection.items():
+            if (
+                key in ("azure_deployment", "name", "type")
+                and "model" in self.found
+                and not str(value).startswith("${")
+            ):
+                continue
+            variable = value[6:-1].partition(":")[0] if isinstance(value, str) and value.startswith("${env:") else ""
+            message = "where and with which key a model is asked is no part of a prompt"
+            if variable:
+                message = f"Prompty reads it from the variable {variable} of the environment; {message}"
+            self._header.note("dropped", (*keys, key), message, _CONNECTION_HINT)
+
+    def _other(self, key: str, value: Any) -> None:
+        keys = ("model", key)
+        if key in ("api", "apiType"):
+            if value in ("embedding", "image"):
+                raise self._header.refuse(keys, f"is `{value}`: only prompts that make a reply of a chat are imported")
+            self.api = str(value)
+            if value != "chat":
+                self._header.note("changed", keys, _APIS.get(self.api, "is not known: it is asked as a chat"))
+            else:
+                self._header.note("kept", keys, "is how promptctl asks models")
+        elif key == "response":
+            self._header.note("dropped", keys, "what a program does with the reply is no part of a prompt")
+        else:
+            self._header.note("dropped", keys, "is no key of a model in Prompty")
+
+    def _options(self, options: Any, keys: tuple[Key, ...]) -> None:
+        if not isinstance(options, dict):
+            self._header.note("dropped", keys, "is no mapping")
+            return
+        for key, value in options.items():
+            if key == "additionalProperties" and isinstance(value, dict):
+                self._options(value, (*keys, key))
+            else:
+                self._option(key, value, (*keys, key))
+
+    def _option(self, key: str, value: Any, keys: tuple[Key, ...]) -> None:
+        parameters = self.found.setdefault("parameters", {})
+        name = OPTIONS.get(key, key)
+        if key == "response_format":
+            self._response_format(value, keys)
+        elif key in ("tools", "functions") and isinstance(value, list):
+            self.tools = value
+        elif key in ("stream", "stream_options", "n", "model", "messages"):
+            self._header.note("dropped", keys, "how a program asks is no part of a prompt")
+        elif value is None:
+            self._header.note("dropped", keys, "has no value")
+        elif name in NATIVE:
+            parameters[name] = value
+            fate: Fate = "kept" if name == key and "additionalProperties" not in keys else "changed"
+            self._header.note(fate, keys, f"is written as `parameters.{name}`")
+        else:
+            parameters.setdefault("extra_body", {})[key] = value
+            self._header.note("changed", keys, f"is written as `parameters.extra_body.{key}`, and sent as it is")
+        if not parameters:
+            del self.found["parameters"]
+
+    def _response_format(self, value: Any, keys: tuple[Key, ...]) -> None:
+        kind = value.get("type") if isinstance(value, dict) else None
+        schema = value.get("json_schema") if kind == "json_schema" else None
+        if kind in ("text", "json_object"):
+            self.found["response_format"] = {"type": kind}
+            self._header.note("kept", keys, "is written as `response_format`")
+        elif isinstance(schema, dict) and isinstance(schema.get("schema"), dict):
+            self.found["output"] = {
+                "schema": schema["schema"],
+                **({"name": schema["name"]} if isinstance(schema.get("name"), str) else {}),
+                **({"strict": True} if schema.get("strict") is True else {}),
+            }
+            self._header.note("changed", keys, "is written as `output`")
+        else:
+            self._header.note("dropped", keys, "is no form of a reply that is known")

@@ -1,0 +1,220 @@
+"""Properties, which are Prompty's way to describe inputs, outputs and arguments, as JSON Schemas, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from promptctl.files.document import Key
+
+# Prompty's own kinds; those of version 1 have more names for some.
+KINDS = {
+    "string": "string", "integer": "integer", "float": "number", "boolean": "boolean",
+    "array": "array", "object": "object",
+}  # fmt: skip
+_OLDER = {
+    "str": "string", "text": "string", "int": "integer", "number": "number", "double": "number", "bool": "boolean",
+    "list": "array", "dict": "object",
+}  # fmt: skip
+RICH = ("thread", "image", "file", "audio")
+_KEYS = ("name", "kind", "type", "description", "required", "nullable", "default", "example", "sample", "enumValues",
+         "enum", "items", "properties", "oneOf", "anyOf", "strict")  # fmt: skip
+# Called with the way to a value and what becomes of it, as a clause.
+Tell = Callable[[tuple[Key, ...], str], None]
+
+
+def named_properties(properties: Any) -> Iterator[tuple[str, Any, Key]]:
+    """Yield name, property and key of each of a list or mapping of properties. Raises `ValueError` for anything else.
+
+    A value that is no mapping is the default of a property of its kind.
+    """
+    if isinstance(properties, dict):
+        for name, each in properties.items():
+            yield name, each, name
+        return
+    if not isinstance(properties, list):
+        raise ValueError("is no list or mapping of properties")
+    for number, each in enumerate(properties):
+        if not isinstance(each, dict) or not isinstance(each.get("name"), str):
+            raise ValueError(f"has an item without a name, number {number + 1}")
+        yield each["name"], each, number
+
+
+def kind_of(value: Any) -> str:
+    """Return the kind of a plain value, which stands for a property with that default."""
+    kinds: dict[type, str] = {bool: "boolean", int: "integer", float: "float", list: "array", dict: "object"}
+    return kinds.get(type(value), "string")
+
+
+def declared_kind(prop: Any) -> str | None:
+    """Return the kind that a property says, in the spelling of version 2; None if it says none."""
+    if not isinstance(prop, dict):
+        return kind_of(prop)
+    kind = prop.get("kind", prop.get("type"))
+    if not isinstance(kind, str):
+        return None
+    older = _OLDER.get(kind.lower(), kind.lower())
+    return "float" if older == "number" else older
+
+
+def schema_of(prop: Any, keys: tuple[Key, ...], tell: Tell, *, is_closed: bool = False) -> dict[str, Any]:
+    """Return a property as a JSON Schema; with `is_closed` as providers ask for it, each key of an object required.
+
+    `tell` hears of every part that has no place in a schema.
+    """
+    if not isinstance(prop, dict):
+        return {"type": KINDS[kind_of(prop)]}
+    kind = declared_kind(prop)
+    schema: dict[str, Any] = {}
+    if kind == "union":
+        schema = _union(prop, keys, tell, is_closed=is_closed)
+    elif kind in KINDS:
+        schema["type"] = KINDS[kind]
+    elif kind is not None:
+        tell((*keys, "kind"), f"`{kind}` is no kind that has a JSON Schema: any value is taken")
+    if prop.get("description"):
+        schema["description"] = prop["description"]
+    values = prop.get("enumValues", prop.get("enum"))
+    if isinstance(values, list) and values:
+        schema["enum"] = list(values)
+    if kind == "array" and "items" in prop:
+        schema["items"] = schema_of(prop["items"], (*keys, "items"), tell, is_closed=is_closed)
+    if kind == "object" and "properties" in prop:
+        schema |= object_schema(prop["properties"], (*keys, "properties"), tell, is_closed=is_closed)
+    if "example" in prop and prop["example"] is not None:
+        schema["examples"] = [prop["example"]]
+    for key in prop.keys() - set(_KEYS):
+        tell((*keys, key), "is no key of a property")
+    return nullable(schema) if prop.get("nullable") is True else schema
+
+
+def _union(prop: Mapping[str, Any], keys: tuple[Key, ...], tell: Tell, *, is_closed: bool) -> dict[str, Any]:
+    return {
+        word: [
+            schema_of(each, (*keys, word, number), tell, is_closed=is_closed) for number, each in enumerate(prop[word])
+        ]
+        for word in ("oneOf", "anyOf")
+        if isinstance(prop.get(word), list)
+    }
+
+
+def object_schema(
+    properties: Any, keys: tuple[Key, ...], tell: Tell, *, is_closed: bool = False, closes: bool = False
+) -> dict[str, Any]:
+    """Return the JSON Schema of an object with these properties. Raises `ValueError` if they are none.
+
+    With `closes` no other key is allowed in it, with `is_closed` in no object below it either.
+    """
+    found: dict[str, Any] = {}
+    required: list[str] = []
+    for name, prop, key in named_properties(properties):
+        schema = schema_of(prop, (*keys, key), tell, is_closed=is_closed)
+        is_required = isinstance(prop, dict) and prop.get("required") is True
+        if isinstance(prop, dict) and prop.get("default") is not None:
+            schema["default"] = prop["default"]
+        if is_closed and not is_required:
+            schema = nullable(schema)
+        if is_closed or is_required:
+            required.append(name)
+        found[name] = schema
+    return {
+        "type": "object",
+        "properties": found,
+        **({"required": required} if required else {}),
+        **({"additionalProperties": False} if is_closed or closes else {}),
+    }
+
+
+def nullable(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema that also allows null."""
+    kinds = schema.get("type")
+    if isinstance(kinds, list) or (kinds is None and not schema.keys() & {"oneOf", "anyOf", "enum"}):
+        return schema
+    if kinds is None:
+        word = next((each for each in ("oneOf", "anyOf") if each in schema), None)
+        return {**schema, word: [*schema[word], {"type": "null"}]} if word else schema
+    with_null = {"enum": [*schema["enum"], None]} if "enum" in schema and None not in schema["enum"] else {}
+    return {**schema, "type": [kinds, "null"], **with_null}
+
+
+def property_of(schema: Any, keys: tuple[Key, ...], tell: Tell, *, is_closed: bool = False) -> dict[str, Any]:
+    """Return a JSON Schema as a property without its name; `tell` hears of every keyword that it does not say."""
+    if not isinstance(schema, dict):
+        tell(keys, "is no schema that a property can say: it is written as a text")
+        return {"kind": "string"}
+    prop: dict[str, Any] = {"kind": "string"}
+    said = {"type", "description", "enum", "examples", "default"}
+    kind, is_nullable = _kind(schema)
+    union = next((word for word in ("oneOf", "anyOf") if isinstance(schema.get(word), list) and schema[word]), None)
+    if union and kind is None:
+        branches = [each for each in schema[union] if each != {"type": "null"}]
+        is_nullable = len(branches) < len(schema[union])
+        each = enumerate(branches)
+        prop = {"kind": "union"}
+        prop[union] = [property_of(one, (*keys, union, number), tell, is_closed=is_closed) for number, one in each]
+        said.add(union)
+    elif kind in _PROPERTY_KINDS:
+        prop = {"kind": _PROPERTY_KINDS[kind]}
+    else:
+        tell((*keys, "type") if "type" in schema else keys, "says no one type: it is written as a text")
+    if isinstance(schema.get("description"), str):
+        prop["description"] = schema["description"]
+    if is_nullable:
+        prop["nullable"] = True
+    if isinstance(schema.get("enum"), list):
+        prop["enumValues"] = [each for each in schema["enum"] if not (is_nullable and each is None)]
+    _add_example(prop, schema, keys, tell)
+    if kind == "array" and "items" in schema:
+        prop["items"] = property_of(schema["items"], (*keys, "items"), tell, is_closed=is_closed)
+        said.add("items")
+    if kind == "object" and isinstance(schema.get("properties"), dict):
+        prop["properties"] = properties_of(schema, keys, tell, is_closed=is_closed)
+        said |= {"properties", "required", *({"additionalProperties"} if is_closed else ())}
+    for key in schema.keys() - said:
+        tell((*keys, key), "is a keyword that Prompty's properties do not have")
+    return prop
+
+
+def properties_of(
+    schema: Mapping[str, Any], keys: tuple[Key, ...], tell: Tell, *, is_closed: bool = False
+) -> list[dict[str, Any]]:
+    """Return the properties of an object's schema; with `is_closed` as Prompty asks for outputs."""
+    required = schema.get("required", [])
+    found = []
+    for name, each in schema.get("properties", {}).items():
+        below = (*keys, "properties", name)
+        prop = {"name": name, **property_of(each, below, tell, is_closed=is_closed)}
+        if isinstance(each, dict) and "default" in each:
+            if each["default"] is None or is_closed:
+                tell((*below, "default"), "is not said by a property of Prompty's")
+            prop["default"] = each["default"]
+        if name in required:
+            prop["required"] = True
+        elif is_closed:
+            prop["required"] = True
+            tell(below, "is not required here; Prompty asks providers for every key")
+        found.append(prop)
+    if is_closed and schema.get("additionalProperties") is not False:
+        tell((*keys, "additionalProperties"), "is not false here; Prompty asks providers for no other keys")
+    return found
+
+
+_PROPERTY_KINDS = {kind: name for name, kind in KINDS.items()}
+
+
+def _kind(schema: Mapping[str, Any]) -> tuple[str | None, bool]:
+    """Return the one type of a schema, and whether null is allowed besides."""
+    kinds = schema.get("type")
+    if isinstance(kinds, list):
+        others = [kind for kind in kinds if kind != "null"]
+        return (others[0] if len(others) == 1 else None), "null" in kinds
+    return (kinds if isinstance(kinds, str) else None), False
+
+
+def _add_example(prop: dict[str, Any], schema: Mapping[str, Any], keys: tuple[Key, ...], tell: Tell) -> None:
+    examples = schema.get("examples")
+    if not isinstance(examples, list) or not examples:
+        return
+    prop["example"] = examples[0]
+    if len(examples) > 1 or examples[0] is None:
+        tell((*keys, "examples"), "has one value in Prompty, which is not null")

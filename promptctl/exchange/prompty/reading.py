@@ -1,0 +1,196 @@
+"""From a Prompty file to a prompt of ours, and a note on each of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft
+from promptctl.exchange.prompty.header import Header, read_header
+from promptctl.exchange.prompty.inputs import InputsReader
+from promptctl.exchange.prompty.messages import MessagesReader
+from promptctl.exchange.prompty.models import ModelReader
+from promptctl.exchange.prompty.properties import object_schema
+from promptctl.exchange.prompty.tools import read_tools
+from promptctl.exchange.source import Source
+from promptctl.files.document import Key
+
+_OF_VERSION_1 = frozenset(("sample", "authors", "base", "tags", "version"))
+_MODEL_OF_VERSION_1 = frozenset(("api", "configuration", "parameters", "response"))
+_READ = frozenset((
+    "name", "displayName", "description", "metadata", "model", "inputs", "outputs", "tools", "template", "sample",
+    "authors", "tags", "version",
+))  # fmt: skip
+_NOT_SAID = {
+    "$schema": "is that of Prompty's editors; promptctl's are found by the file's name",
+    "kind": "is always `prompt`",
+    "id": "the id is the path of the imported file",
+    "base": "Prompty itself does not read it",
+}
+
+
+def read_prompty(source: Source) -> ForeignContents:
+    """Return what a Prompty file holds. Raises `InvalidFiles`."""
+    header = read_header(source)
+    reader = PromptyReader(header)
+    data = reader.prompt()
+    place = source.place(1)
+    wish = source.path.removesuffix(".prompty")
+    datasets = reader.datasets(wish)
+    notes = sorted(header.notes, key=lambda note: (note.place or place).line or 0)
+    return ForeignContents((PromptDraft(wish, data, place),), datasets, (), tuple(notes))
+
+
+def version_of(data: Mapping[str, Any]) -> int:
+    """Return 1 for a header with keys that version 2 renamed or left out, 2 for any other."""
+    model, template, inputs = data.get("model"), data.get("template"), data.get("inputs")
+    format_ = template.get("format", {}) if isinstance(template, dict) else template
+    listed = inputs.values() if isinstance(inputs, dict) else inputs if isinstance(inputs, list) else ()
+    is_1 = (
+        not _OF_VERSION_1.isdisjoint(data)
+        or (isinstance(model, dict) and not _MODEL_OF_VERSION_1.isdisjoint(model))
+        or isinstance(format_, str)
+        or any(isinstance(each, dict) and "type" in each and "kind" not in each for each in listed)
+    )
+    return 1 if is_1 else 2
+
+
+class PromptyReader:
+    """Reads one file part by part; every part adds a note to its header."""
+
+    def __init__(self, header: Header) -> None:
+        self._header = header
+        self.version = version_of(header.data)
+        self._model = ModelReader(header)
+        self._inputs = InputsReader(header, self.version)
+
+    def prompt(self) -> dict[str, Any]:
+        """Return the keys of the native file. Raises `InvalidFiles`."""
+        data = self._about()
+        data |= self._model.read()
+        self._inputs.read()
+        messages = MessagesReader(self._header, self.version, self._inputs, self._format(), self._model.api)
+        data["messages"] = messages.read()
+        if inputs := self._inputs.declared(messages.events):
+            data["inputs"] = inputs
+        data |= self._outputs()
+        tools = read_tools(self._header, self._model.tools)
+        if tools:
+            data["tools"] = tools
+        for key in self._header.data.keys() - _READ:
+            self._header.note("dropped", (key,), _NOT_SAID.get(key, "is no key of Prompty"))
+        return data
+
+    def datasets(self, wish: str) -> tuple[DatasetDraft, ...]:
+        """Return the file's sample as a dataset with one case."""
+        case = self._inputs.case()
+        if case is None:
+            return ()
+        data = {"prompts": [wish], "cases": [{"id": "sample", "inputs": case}]}
+        return (DatasetDraft(wish, data, self._header.place("sample" if "sample" in self._header.data else "inputs")),)
+
+    def _about(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        metadata: dict[str, Any] = {}
+        name, title = self._text("name"), self._text("displayName")
+        wish = self._header.source.path.removesuffix(".prompty")
+        if title:
+            found["name"] = title
+            self._header.note("changed", ("displayName",), "is written as `name`")
+        elif name and name != wish:
+            found["name"] = name
+        if name:
+            is_lost = title is not None and name != wish
+            self._header.note(
+                "dropped" if is_lost else "kept",
+                ("name",),
+                "is not written: `displayName` is the title, and the path of the file the id"
+                if is_lost
+                else "is the title",
+            )
+        if (description := self._text("description")) is not None:
+            found["description"] = description
+            self._header.note("kept", ("description",), "is the description")
+        given = self._header.data.get("metadata")
+        if isinstance(given, dict):
+            metadata |= given
+            self._header.note("kept", ("metadata",), "is the metadata")
+        elif given is not None:
+            metadata["metadata"] = given
+            self._header.note("changed", ("metadata",), "is written as `metadata.metadata`: it is no mapping")
+        for key in ("authors", "tags", "version"):
+            if self._header.data.get(key) is not None:
+                metadata[key] = self._header.data[key]
+                self._header.note(
+                    "changed", (key,), f"is written as `{'tags' if key == 'tags' else f'metadata.{key}'}`"
+                )
+        tags = metadata.get("tags")
+        if isinstance(tags, list) and tags and all(isinstance(tag, str) and tag for tag in tags):
+            found["tags"] = list(dict.fromkeys(metadata.pop("tags")))
+        return found | ({"metadata": metadata} if metadata else {})
+
+    def _text(self, key: str) -> str | None:
+        value = self._header.data.get(key)
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str):
+            self._header.note("changed", (key,), "is written as a text")
+        return str(value)
+
+    def _format(self) -> str:
+        """Return the language of the body: `jinja2` or `mustache`. Raises `InvalidFiles` for any other."""
+        template = self._header.data.get("template")
+        keys: tuple[Key, ...] = ("template", "format") if isinstance(template, dict) else ("template",)
+        if template is None:
+            return "jinja2"
+        if not isinstance(template, dict):
+            template = {"format": template}
+        found = template.get("format", template.get("type", "jinja2"))
+        kind = found.get("kind", "jinja2") if isinstance(found, dict) else found
+        if kind not in ("jinja2", "mustache", "*", ""):
+            raise self._header.refuse(keys, f"names `{kind}`: only jinja2 and mustache are read")
+        self._header.note(
+            "kept" if kind != "mustache" else "changed",
+            keys,
+            "is Jinja" if kind != "mustache" else "is rewritten as Jinja",
+        )
+        self._template_rest(template, found)
+        return "mustache" if kind == "mustache" else "jinja2"
+
+    def _template_rest(self, template: Mapping[str, Any], format_: Any) -> None:
+        strict = format_.get("strict") if isinstance(format_, dict) else template.get("strict")
+        if strict is not None:
+            keys: tuple[Key, ...] = (
+                ("template", "format", "strict") if isinstance(format_, dict) else ("template", "strict")
+            )
+            message = "no value can begin a message here, whatever it holds"
+            self._header.note("kept" if strict else "changed", keys, message)
+        parser = template.get("parser")
+        kind = parser.get("kind") if isinstance(parser, dict) else parser
+        if kind not in (None, "prompty", "*", ""):
+            raise self._header.refuse(("template", "parser"), f"names `{kind}`: only prompty's own is read")
+        if kind is not None:
+            self._header.note("kept", ("template", "parser"), "is how messages are told from one another")
+        for key in template.keys() - {"format", "type", "parser", "strict"}:
+            self._header.note("dropped", ("template", key), "is no key of a template in Prompty")
+        for name, part in (("format", format_), ("parser", parser)):
+            if isinstance(part, dict) and part.get("options"):
+                self._header.note("dropped", ("template", name, "options"), "promptctl's templates have no options")
+
+    def _outputs(self) -> dict[str, Any]:
+        outputs = self._header.data.get("outputs")
+        if not outputs:
+            return {}
+
+        def tell(keys: tuple[Key, ...], message: str) -> None:
+            self._header.note("dropped", keys, message)
+
+        try:
+            schema = object_schema(outputs, ("outputs",), tell, is_closed=True)
+        except ValueError as error:
+            raise self._header.refuse(("outputs",), str(error), "write each as `- name: …` with its `kind`") from None
+        message = (
+            "is written as `output.schema`, asked for strictly as Prompty does: each key required, no other allowed"
+        )
+        self._header.note("changed", ("outputs",), message)
+        return {"output": {"schema": schema, "strict": True}}

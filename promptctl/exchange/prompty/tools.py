@@ -1,0 +1,96 @@
+"""The tools of a Prompty file: functions as the chat-completions protocol has them, others by their names only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from promptctl.exchange.prompty.header import Header
+from promptctl.exchange.prompty.properties import object_schema
+from promptctl.files.document import Key
+
+_KINDS = {
+    "mcp": "is a server of the Model Context Protocol, which promptctl does not call",
+    "openapi": "is an OpenAPI service, which promptctl does not call",
+}
+
+
+def read_tools(header: Header, inline: Any) -> list[dict[str, Any]]:
+    """Return the functions among the tools; `inline` are those that version 1 has among the parameters, as they are."""
+    found: list[dict[str, Any]] = []
+    for number, tool in enumerate(inline or ()):
+        keys: tuple[Key, ...] = (
+            "model",
+            "parameters" if "parameters" in header.data["model"] else "options",
+            "tools",
+            number,
+        )
+        if isinstance(tool, dict) and isinstance(tool.get("function"), dict):
+            found.append({"type": "function", "function": tool["function"]})
+            header.note("kept", keys, "is written under `tools`")
+        else:
+            header.note("dropped", keys, "is no function of the chat-completions protocol")
+    tools = header.data.get("tools")
+    if isinstance(tools, dict):
+        tools = [{"name": name, **tool} for name, tool in tools.items() if isinstance(tool, dict)]
+    for number, tool in enumerate(tools if isinstance(tools, list) else ()):
+        function = _function(header, tool, ("tools", number))
+        if function:
+            found.append({"type": "function", "function": function})
+    return found
+
+
+def _function(header: Header, tool: Any, keys: tuple[Key, ...]) -> dict[str, Any] | None:
+    name = tool.get("name", tool.get("id")) if isinstance(tool, dict) else None
+    if not isinstance(name, str):
+        header.note("dropped", keys, "has no name")
+        return None
+    kind = tool.get("kind", tool.get("type"))
+    if kind != "function":
+        message = _KINDS.get(str(kind), f"is of the kind `{kind}`, which a program gives its meaning")
+        header.note(
+            "dropped",
+            keys,
+            f"the tool `{name}` {message}",
+            "offer the model a function in its place, if your program has one",
+        )
+        return None
+
+    def tell(below: tuple[Key, ...], message: str) -> None:
+        header.note("dropped", below, message)
+
+    is_strict = tool.get("strict") is True
+    parameters = tool.get("parameters", [])
+    if isinstance(parameters, dict) and isinstance(parameters.get("properties"), list):
+        parameters = parameters["properties"]
+    try:
+        schema = object_schema(parameters, (*keys, "parameters"), tell, closes=is_strict)
+    except ValueError as error:
+        raise header.refuse((*keys, "parameters"), str(error), "write each as `- name: …` with its `kind`") from None
+    _take_bindings(header, tool.get("bindings"), schema, keys)
+    header.note("kept", keys, f"the function `{name}` is written under `tools`")
+    for key in tool.keys() - {"name", "id", "kind", "type", "description", "parameters", "strict", "bindings"}:
+        header.note("dropped", (*keys, key), "is no key of a function")
+    return {
+        "name": name,
+        **({"description": tool["description"]} if tool.get("description") else {}),
+        **({"parameters": schema} if schema["properties"] or is_strict or "parameters" in tool else {}),
+        **({"strict": True} if is_strict else {}),
+    }
+
+
+def _take_bindings(header: Header, bindings: Any, schema: dict[str, Any], keys: tuple[Key, ...]) -> None:
+    """Take the arguments that a program fills in out of what the model is told of, as Prompty does."""
+    if isinstance(bindings, list):
+        bindings = {
+            each["name"]: each for each in bindings if isinstance(each, dict) and isinstance(each.get("name"), str)
+        }
+    for name, binding in (bindings or {}).items() if isinstance(bindings, dict | None) else ():
+        schema["properties"].pop(name, None)
+        if name in schema.get("required", ()):
+            schema["required"].remove(name)
+        given = binding.get("input") if isinstance(binding, dict) else None
+        source = f"of the input `{given}`" if isinstance(given, str) else "that Prompty gives"
+        message = f"the model is not told of `{name}`; the program that runs the function gives it the value {source}"
+        header.note("dropped", (*keys, "bindings", name), message)
+    if schema.get("required") == []:
+        del schema["required"]
