@@ -32,7 +32,7 @@ class HeaderText(NamedTuple):
 
 
 @dataclass
-class Header:
+class PromptyHeader:
     """The keys of a header, what became of its references, and the body. `version` is 1 or 2, told by the keys."""
 
     source: Source
@@ -69,7 +69,7 @@ class Header:
         return self.source.refuse(f"`{self._named(keys)}` {message}", self.place(*keys).line, hint)
 
 
-def read_header(source: Source) -> Header:
+def read_header(source: Source) -> PromptyHeader:
     """Return the header and body of a file. Raises `InvalidFiles`."""
     parts = _parted(source)
     if parts.header is None:
@@ -80,7 +80,7 @@ def read_header(source: Source) -> Header:
         document = document.over({})
     if not isinstance(document.data, dict):
         raise source.refuse("the header is no mapping", parts.header_line, "write its keys as `name: …`")
-    header = Header(source, {}, document, parts.body, parts.body_line)
+    header = PromptyHeader(source, {}, document, parts.body, parts.body_line)
     header.data = _Resolving(header).mapping(document.data, (), 0)
     return header
 
@@ -108,7 +108,7 @@ def _body(lines: list[str], begin: int) -> tuple[str, int]:
 class _Resolving:
     """Puts files in the place of `${file:…}`, and the written default in the place of `${env:NAME:default}`."""
 
-    def __init__(self, header: Header) -> None:
+    def __init__(self, header: PromptyHeader) -> None:
         self._header = header
 
     def mapping(self, data: Mapping[str, Any], keys: tuple[Key, ...], depth: int) -> dict[str, Any]:

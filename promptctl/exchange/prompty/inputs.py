@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from promptctl.exchange.prompty.header import Header
+from promptctl.exchange.prompty.header import PromptyHeader
 from promptctl.exchange.prompty.properties import KINDS, RICH, declared_kind, kind_of, named_properties, schema_of
 from promptctl.files.document import Key
 from promptctl.templates.events import Use
@@ -24,7 +24,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 class InputsReader:
     """Reads `inputs` and `sample`. `kinds` are the inputs that stand for more than text, by their names."""
 
-    def __init__(self, header: Header, version: int) -> None:
+    def __init__(self, header: PromptyHeader, version: int) -> None:
         self._header = header
         self._version = version
         self._declared: dict[str, tuple[Any, tuple[Key, ...]]] = {}

@@ -14,7 +14,7 @@ from promptctl.exchange.prompty.body import (
     split_markers,
     value_role_lines,
 )
-from promptctl.exchange.prompty.header import Header
+from promptctl.exchange.prompty.header import PromptyHeader
 from promptctl.exchange.prompty.inputs import InputsReader
 from promptctl.exchange.templates.jinja import jinja_text
 from promptctl.exchange.templates.mustache import BadMustache, MustacheNotes, mustache_pieces
@@ -30,7 +30,7 @@ _CUT = "Prompty cuts messages apart after a block has been printed: a block must
 class MessagesReader:
     """Makes messages of a body. `events` are the uses of variables in them, once they are read."""
 
-    def __init__(self, header: Header, version: int, inputs: InputsReader, format_: str, api: str) -> None:
+    def __init__(self, header: PromptyHeader, version: int, inputs: InputsReader, format_: str, api: str) -> None:
         self._header = header
         self._version = version
         self._inputs = inputs

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptctl.exchange.notes import Fate
-from promptctl.exchange.prompty.header import SECRETS, Header
+from promptctl.exchange.prompty.header import SECRETS, PromptyHeader
 from promptctl.files.document import Key
 
 # Prompty's name for an option to ours; Prompty 1 has OpenAI's names, which are ours.
@@ -44,7 +44,7 @@ _CONNECTION_HINT = (
 class ModelReader:
     """Reads `model` of a header: its id, API, options, and of a connection no more than the names of its parts."""
 
-    def __init__(self, header: Header) -> None:
+    def __init__(self, header: PromptyHeader) -> None:
         self._header = header
         self.found: dict[str, Any] = {}
         self.api = "chat"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from typing import Any
 
 from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft
-from promptctl.exchange.prompty.header import Header, read_header
+from promptctl.exchange.prompty.header import PromptyHeader, read_header
 from promptctl.exchange.prompty.inputs import InputsReader
 from promptctl.exchange.prompty.messages import MessagesReader
 from promptctl.exchange.prompty.models import ModelReader
@@ -35,7 +36,7 @@ def read_prompty(source: Source) -> ForeignContents:
     reader = PromptyReader(header)
     data = reader.prompt()
     place = source.place(1)
-    wish = source.path.removesuffix(".prompty")
+    wish = posixpath.basename(source.path).removesuffix(".prompty")
     datasets = reader.datasets(wish)
     notes = sorted(header.notes, key=lambda note: (note.place or place).line or 0)
     return ForeignContents((PromptDraft(wish, data, place),), datasets, (), tuple(notes))
@@ -58,7 +59,7 @@ def version_of(data: Mapping[str, Any]) -> int:
 class PromptyReader:
     """Reads one file part by part; every part adds a note to its header."""
 
-    def __init__(self, header: Header) -> None:
+    def __init__(self, header: PromptyHeader) -> None:
         self._header = header
         self.version = version_of(header.data)
         self._model = ModelReader(header)
@@ -93,19 +94,22 @@ class PromptyReader:
         found: dict[str, Any] = {}
         metadata: dict[str, Any] = {}
         name, title = self._text("name"), self._text("displayName")
-        wish = self._header.source.path.removesuffix(".prompty")
+        path = self._header.source.path.removesuffix(".prompty")
+        is_id = name in (path, posixpath.basename(path))
         if title:
             found["name"] = title
             self._header.note("changed", ("displayName",), "is written as `name`")
-        elif name and name != wish:
+        elif name and not is_id:
             found["name"] = name
         if name:
-            is_lost = title is not None and name != wish
+            is_lost = title is not None and not is_id
             self._header.note(
                 "dropped" if is_lost else "kept",
                 ("name",),
                 "is not written: `displayName` is the title, and the path of the file the id"
                 if is_lost
+                else "is the id, as the path has it"
+                if is_id
                 else "is the title",
             )
         if (description := self._text("description")) is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from promptctl.exchange.prompty.header import Header
+from promptctl.exchange.prompty.header import PromptyHeader
 from promptctl.exchange.prompty.properties import object_schema
 from promptctl.files.document import Key
 
@@ -14,7 +14,7 @@ _KINDS = {
 }
 
 
-def read_tools(header: Header, inline: Any) -> list[dict[str, Any]]:
+def read_tools(header: PromptyHeader, inline: Any) -> list[dict[str, Any]]:
     """Return the functions among the tools; `inline` are those that version 1 has among the parameters, as they are."""
     found: list[dict[str, Any]] = []
     for number, tool in enumerate(inline or ()):
@@ -39,7 +39,7 @@ def read_tools(header: Header, inline: Any) -> list[dict[str, Any]]:
     return found
 
 
-def _function(header: Header, tool: Any, keys: tuple[Key, ...]) -> dict[str, Any] | None:
+def _function(header: PromptyHeader, tool: Any, keys: tuple[Key, ...]) -> dict[str, Any] | None:
     name = tool.get("name", tool.get("id")) if isinstance(tool, dict) else None
     if not isinstance(name, str):
         header.note("dropped", keys, "has no name")
@@ -78,7 +78,7 @@ def _function(header: Header, tool: Any, keys: tuple[Key, ...]) -> dict[str, Any
     }
 
 
-def _take_bindings(header: Header, bindings: Any, schema: dict[str, Any], keys: tuple[Key, ...]) -> None:
+def _take_bindings(header: PromptyHeader, bindings: Any, schema: dict[str, Any], keys: tuple[Key, ...]) -> None:
     """Take the arguments that a program fills in out of what the model is told of, as Prompty does."""
     if isinstance(bindings, list):
         bindings = {

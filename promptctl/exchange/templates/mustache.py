@@ -52,7 +52,7 @@ class _Tag:
 
 @dataclass(frozen=True, slots=True)
 class MustacheNotes:
-    """What the reader of a template is told: variables that Mustache escapes for HTML, and sections it had to guess."""
+    """Notes of a reader: variables that Mustache escapes for HTML, and sections whose meaning was a guess."""
 
     escaped: dict[str, int] = field(default_factory=dict)
     guessed: dict[str, tuple[int, str]] = field(default_factory=dict)
