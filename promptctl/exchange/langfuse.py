@@ -1,0 +1,257 @@
+"""Langfuse: the objects that its API gives for versions of prompts, and the bodies with which one creates them.
+
+What `GET /api/public/v2/prompts/NAME` returns holds more than its reference says: `createdAt`, `createdBy`, `id`,
+`projectId`, `updatedAt`, `isActive`. References to other prompts (`@@@langfusePrompt:name=…|label=…@@@`) are in it only
+with `resolve=false`. Facts: the repository langfuse/langfuse, its API's definition and its prompt service.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from promptctl.counting import counted
+from promptctl.errors import InvalidFiles, Problem
+from promptctl.exchange.drafts import ForeignContents, PromptDraft, RegistryVersion
+from promptctl.exchange.notes import ImportNote
+from promptctl.exchange.registries.items import RegistryItem, first_object, items_of
+from promptctl.exchange.registries.label_names import LATEST, labels_for
+from promptctl.exchange.registries.langfuse_references import References
+from promptctl.exchange.registries.messages import MessageReader, with_messages
+from promptctl.exchange.registries.model_config import read_model_config
+from promptctl.files.names import id_problem
+
+if TYPE_CHECKING:
+    from promptctl.exchange.source import Source
+    from promptctl.exchange.written import PromptToWrite, Written
+
+TYPES = ("text", "chat")
+REST = "metadata.langfuse.config"
+# What the server keeps for itself; nothing of it says anything about the prompt.
+_SERVERS_OWN = ("id", "projectId", "updatedAt", "isActive", "resolutionGraph")
+_SNAKE = {"commit_message": "commitMessage", "created_at": "createdAt", "created_by": "createdBy",
+          "updated_at": "updatedAt", "project_id": "projectId", "is_active": "isActive",
+          "resolution_graph": "resolutionGraph"}  # fmt: skip
+_SIGNS = ("labels", "config", "tags", "version", "commitMessage", "commit_message")
+
+
+def is_one(source: Source) -> bool:
+    """Return True for an object of a prompt's version, a list of them, or the API's list of names."""
+    found = first_object(source, b'"name"', b'"prompt"')
+    if found is not None:
+        found = next(iter(found["data"]), found) if isinstance(found.get("data"), list) else found
+        return isinstance(found, dict) and _is_version(found)
+    listed = first_object(source, b'"lastConfig"', b'"versions"')
+    return listed is not None and ("data" in listed or "lastConfig" in listed)
+
+
+def _is_version(data: Mapping[str, Any]) -> bool:
+    is_typed = data.get("type", "text") in TYPES and any(sign in data for sign in _SIGNS)
+    return is_typed and isinstance(data.get("name"), str) and isinstance(data.get("prompt"), str | list)
+
+
+def read(source: Source) -> ForeignContents:
+    """Return every version of every prompt in the file, and the parts that they include.
+
+    Raises `InvalidFiles` with every reason: roles that no message here has, references to prompts that are not in the
+    file, and references that lead in a circle.
+    """
+    items = items_of(source, "data")
+    problems = list(_not_versions(items))
+    if problems:
+        raise InvalidFiles(problems[:1])
+    versions = [_Version(item, number) for item, number in _numbered(items)]
+    references = References([(each.name, each.number, each.labels, each.prompt, each.item) for each in versions])
+    drafts: list[PromptDraft] = []
+    notes: list[ImportNote] = []
+    for version in counted(versions, "reading versions", len(versions)):
+        try:
+            draft = version.draft(references)
+        except InvalidFiles as error:
+            problems += error.problems
+            continue
+        if references.is_only_a_part(version.name, version.tags):
+            notes.append(version.item.note("changed", version.name, "is a partial: other prompts include it"))
+            continue
+        drafts.append(draft)
+        notes += version.notes
+    if problems:
+        raise InvalidFiles(problems)
+    return ForeignContents(tuple(drafts), files=references.files(), notes=(*notes, *references.notes))
+
+
+def write(prompts: Sequence[PromptToWrite]) -> Written:
+    """Return the body of a request that creates each prompt; partials become prompts that they name."""
+    from promptctl.exchange.registries.langfuse_bodies import written
+
+    return written(prompts)
+
+
+def _not_versions(items: Sequence[RegistryItem]) -> Sequence[Problem]:
+    for item in items:
+        if not _is_version(item.data):
+            is_list = "lastConfig" in item.data
+            message = "this is the list of prompts, without their texts" if is_list else "this is no prompt's version"
+            hint = "save each version too: GET /api/public/v2/prompts/NAME?version=1"
+            return [Problem(message, item.place(), hint, "not-imported")]
+    return []
+
+
+def _numbered(items: Sequence[RegistryItem]) -> list[tuple[RegistryItem, int]]:
+    """Return each object with its version: what it says, or its place among those of the same name."""
+    found, seen = [], Counter[str]()
+    taken: dict[tuple[str, int], RegistryItem] = {}
+    for item in items:
+        name, said = item.data["name"], item.data.get("version")
+        seen[name] += 1
+        number = said if isinstance(said, int) and not isinstance(said, bool) and said > 0 else seen[name]
+        if (other := taken.get((name, number))) is not None:
+            if other.data.get("prompt") == item.data.get("prompt") and other.data.get("config") == item.data.get(
+                "config"
+            ):
+                continue
+            raise item.refuse(f"version {number} of `{name}` is there twice, with different texts", "version")
+        taken[name, number] = item
+        found.append((item, number))
+    return found
+
+
+class _Version:
+    """One version, as Langfuse has it."""
+
+    def __init__(self, item: RegistryItem, number: int) -> None:
+        self.item, self.number = item, number
+        self._data = {_SNAKE.get(key, key): value for key, value in item.data.items()}
+        self.name: str = self._data["name"]
+        self.prompt: str | list[Any] = self._data["prompt"]
+        self.labels = [each for each in self._data.get("labels") or () if isinstance(each, str)]
+        self.tags = [each for each in self._data.get("tags") or () if isinstance(each, str)]
+        self.notes: list[ImportNote] = []
+
+    def draft(self, references: References) -> PromptDraft:
+        """Return the version as a file of ours, and put down what became of its parts."""
+        data: dict[str, Any] = {}
+        if id_problem(self.name) is not None:
+            data["name"] = self.name
+        if self.tags:
+            data["tags"] = list(dict.fromkeys(each for each in self.tags if each))
+            self._note("kept", "tags", "are `tags`")
+        config = self._config()
+        data |= {key: config.data[key] for key in ("model", "parameters") if key in config.data}
+        reader = MessageReader(self.item, references.reader(self.item))
+        messages, engine = self._messages(reader)
+        inputs: dict[str, Any] = {name: {} for name in (*references.inputs_of(self.item), *reader.names.inputs)}
+        for each in messages:
+            if "placeholder" in each:
+                inputs[each["placeholder"]] = {"type": "array"}
+        if inputs:
+            data["inputs"] = inputs
+        if engine:
+            data["template"] = engine
+        data["messages"] = messages
+        data |= {key: config.data[key] for key in ("output", "response_format", "tools") if key in config.data}
+        own = {"type": "chat"} if self._is_chat_of_one(messages) else {}
+        if config.rest:
+            own["config"] = config.rest
+        if own:
+            data["metadata"] = {"langfuse": own}
+        self.notes += config.notes
+        registry = self._registry()
+        self._rest()
+        return PromptDraft(self.name, data, self.item.place(), registry)
+
+    def _config(self) -> Any:
+        config = self._data.get("config")
+        if isinstance(config, dict) and config:
+            return read_model_config(config, self.item, "config", REST)
+        found = read_model_config({}, self.item, "config", REST)
+        if config not in (None, {}):
+            found.rest = config
+            self._note("changed", "config", f"is written as `{REST}`: it is no object of settings")
+        return found
+
+    def _messages(self, reader: MessageReader) -> tuple[list[dict[str, Any]], str | None]:
+        if isinstance(self.prompt, str):
+            [text], engine = reader.texts([self.prompt])
+            self._note("changed", "prompt", "is written as one message of the user, as a text prompt has no roles")
+            messages: list[dict[str, Any]] = [{"role": "user", "content": text}]
+        else:
+            raw = [self._message(each, at, reader) for at, each in enumerate(self.prompt)]
+            if not raw:
+                raise self.item.refuse("the prompt has no message", "prompt", "leave this version out of the file")
+            texts, engine = reader.texts([each["content"] for each in raw if "content" in each])
+            messages = with_messages(raw, texts)
+            self._note("kept", "prompt", f"has {len(messages)} messages")
+        if reader.names.sections:
+            tags = ", ".join(f"`{{{{{each}}}}}`" for each in reader.names.sections[:3])
+            message = f"the text has {tags}: sections of Mustache, which only the JavaScript SDK fills in"
+            raise self.item.refuse(message, "prompt", "write the text without them, or leave this version out")
+        self.notes += reader.notes
+        self.notes += reader.notes_of_names("prompt")
+        return messages, engine
+
+    def _message(self, message: Any, at: int, reader: MessageReader) -> dict[str, Any]:
+        if not isinstance(message, dict):
+            raise self.item.refuse(f"message {at + 1} is no object", "prompt")
+        if message.get("type") == "placeholder" and isinstance(message.get("name"), str):
+            return {"placeholder": reader.names.input(message["name"])}
+        content = message.get("content")
+        if not isinstance(content, str):
+            hint = "Langfuse itself takes only text; leave this version out of the file"
+            raise self.item.refuse(f"message {at + 1} has no text as its content", "content", hint)
+        for key in message.keys() - {"type", "role", "content", "name"}:
+            reader.notes.append(self.item.note("dropped", f"prompt[{at}].{key}", "Langfuse does nothing with it"))
+        return {"role": reader.role(message.get("role"), at, "prompt"), "content": content}
+
+    def _is_chat_of_one(self, messages: Sequence[Mapping[str, Any]]) -> bool:
+        return isinstance(self.prompt, list) and [each.get("role") for each in messages] == ["user"]
+
+    def _registry(self) -> RegistryVersion:
+        def changed(wish: str, label: str) -> None:
+            self._note("changed", "labels", f"`{wish}` is the label `{label}`: no label here may have that name")
+
+        if LATEST in self.labels:
+            self._note("dropped", "labels", "`latest` is the newest version by itself")
+        labels = labels_for(self.labels, changed)
+        if labels:
+            self._note("kept", "labels", f"are labels: {', '.join(labels)}")
+        message, author = self._data.get("commitMessage"), self._data.get("createdBy")
+        return RegistryVersion(
+            self.number,
+            time_of(self._data.get("createdAt")),
+            author if isinstance(author, str) and author.strip() else None,
+            message if isinstance(message, str) and message.strip() else None,
+            labels,
+        )
+
+    def _rest(self) -> None:
+        """Say what became of keys that are no part of the prompt."""
+        if self._data.get("resolutionGraph"):
+            message = "the texts of other prompts stand in this one, as the server put them there"
+            self._note("changed", "resolutionGraph", f"{message}; save it with resolve=false to keep the references")
+        kept = ("createdAt", "createdBy", "commitMessage")
+        for key, value in self._data.items():
+            if key in kept and value:
+                self._note("kept", key, "is part of the commit")
+            elif key in _SERVERS_OWN and value is not None and key != "resolutionGraph":
+                self._note("dropped", key, "is the server's own")
+            elif key not in (*kept, *_SERVERS_OWN, "name", "version", "type", "prompt", "labels", "tags", "config"):
+                self._note("dropped", key, "nothing is known of it")
+
+    def _note(self, fate: Any, key: str, message: str) -> None:
+        self.notes.append(self.item.note(fate, key, message))
+
+
+def time_of(value: Any) -> datetime | None:
+    """Return a time with its zone, UTC if it says none; None if it is no time."""
+    if not isinstance(value, str):
+        return None
+    try:
+        from datetime import UTC
+
+        found = datetime.fromisoformat(value)
+        return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    except ValueError:
+        return None

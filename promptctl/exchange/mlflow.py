@@ -1,0 +1,330 @@
+"""MLflow: versions of prompts as its Python API (`dict(version)`) and its REST API of registered models give them.
+
+A version's text is the tag `mlflow.prompt.text` there. Text with `{% … %}` is rendered by Jinja; in all other text only
+`{{ name }}` is replaced. Facts: the package mlflow 3.17, `entities/model_registry/prompt_version.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from promptctl.counting import counted
+from promptctl.errors import InvalidFiles, Problem
+from promptctl.exchange.drafts import ForeignContents, PromptDraft, RegistryVersion
+from promptctl.exchange.notes import ImportNote
+from promptctl.exchange.registries.items import RegistryItem, first_object, items_of
+from promptctl.exchange.registries.label_names import labels_for
+from promptctl.exchange.registries.messages import MessageReader, with_messages
+from promptctl.exchange.registries.model_config import ModelConfig, is_schema, output_of, read_model_config
+from promptctl.files.names import id_problem
+from promptctl.templates import BadTemplate
+from promptctl.templates.events import Use
+from promptctl.templates.uses import uses
+
+if TYPE_CHECKING:
+    from promptctl.exchange.source import Source
+    from promptctl.exchange.written import PromptToWrite, Written
+
+TEXT, IS_PROMPT = "mlflow.prompt.text", "mlflow.prompt.is_prompt"
+TYPE, FORM, CONFIG = "_mlflow_prompt_type", "_mlflow_prompt_response_format", "_mlflow_prompt_model_config"
+ID_TAG, TAGS_TAG = "promptctl.id", "promptctl.tags"
+_RESERVED = (TEXT, IS_PROMPT, TYPE, FORM, CONFIG)
+_WRAPPERS = ("model_versions", "prompt_versions", "registered_models", "prompts")
+_SINGLE = ("model_version", "prompt_version", "registered_model")
+_DERIVED = ("uri", "variables", "is_text_prompt", "description", "last_updated_timestamp", "current_stage", "source",
+            "run_id", "run_link", "status", "status_message", "user_id", "deployment_job_state")  # fmt: skip
+_ROLES_OF_PARAMETERS = {"stop_sequences": "stop"}
+# Uses of a variable that tell whether it has a value: it may be left out.
+_ASKED = ("truth", "defined", "default", "null")
+_OWNERS = ("provider", "model_name", "model")
+
+
+def is_one(source: Source) -> bool:
+    """Return True for a version as the Python API or the REST API gives it, and for registered models of prompts."""
+    found = first_object(source, b'"template"', b'"name"') or first_object(source, b"mlflow.prompt.")
+    return found is not None and any(map(_is_version, _inside(found)))
+
+
+def _inside(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the versions that an answer of the API holds, or the object itself."""
+    for key in _SINGLE:
+        if isinstance(data.get(key), dict):
+            yield from _inside(data[key])
+            return
+    for key in (*_WRAPPERS, "latest_versions"):
+        if isinstance(data.get(key), list):
+            for each in data[key]:
+                if isinstance(each, dict):
+                    yield from _inside(each)
+            return
+    yield data
+
+
+def _is_version(data: Mapping[str, Any]) -> bool:
+    if not isinstance(data.get("name"), str):
+        return False
+    if isinstance(data.get("template"), str | list):
+        return any(key in data for key in ("version", "commit_message", "model_config", "response_format", "aliases"))
+    return TEXT in _tags(data)
+
+
+def _tags(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object's tags: the Python API has a mapping of them, the REST API a list of pairs."""
+    tags = data.get("tags") or {}
+    if isinstance(tags, dict):
+        return tags
+    pairs = [each for each in tags if isinstance(each, dict) and isinstance(each.get("key"), str)]
+    return {each["key"]: each.get("value", "") for each in pairs}
+
+
+def read(source: Source) -> ForeignContents:
+    """Return every version of every prompt in the file. Raises `InvalidFiles` with every reason."""
+    drafts: list[PromptDraft] = []
+    notes: list[ImportNote] = []
+    problems: list[Problem] = []
+    versions, aliases = _versions(source)
+    seen = Counter[str]()
+    taken: dict[tuple[str, int], Mapping[str, Any]] = {}
+    for item in counted(versions, "reading versions", len(versions)):
+        seen[item.data["name"]] += 1
+        version = _Version(item, seen[item.data["name"]], aliases)
+        key = version.name, version.number
+        if key in taken:
+            if taken[key] != item.data:
+                problems.append(Problem(f"version {key[1]} of `{key[0]}` is there twice", item.place("version")))
+            continue
+        taken[key] = item.data
+        try:
+            drafts.append(version.draft())
+            notes += version.notes
+        except InvalidFiles as error:
+            problems += error.problems
+    if problems:
+        raise InvalidFiles(problems)
+    return ForeignContents(tuple(drafts), notes=tuple(notes))
+
+
+def write(prompts: Sequence[PromptToWrite]) -> Written:
+    """Return the arguments of `mlflow.genai.register_prompt` for each prompt, with its aliases."""
+    from promptctl.exchange.registries.mlflow_arguments import written
+
+    return written(prompts)
+
+
+def _versions(source: Source) -> tuple[list[RegistryItem], dict[tuple[str, int], list[str]]]:
+    """Return the objects of versions, and the aliases that registered models in the file give to them."""
+    found: list[RegistryItem] = []
+    aliases: dict[tuple[str, int], list[str]] = {}
+    for item in items_of(source, *_WRAPPERS):
+        model = next((item.data[key] for key in _SINGLE if isinstance(item.data.get(key), dict)), item.data)
+        for each in model.get("aliases") or ():
+            if isinstance(each, dict) and isinstance(each.get("alias"), str) and str(each.get("version")).isdigit():
+                aliases.setdefault((str(model.get("name")), int(each["version"])), []).append(each["alias"])
+        inside = [
+            each for each in _inside(item.data) if each.keys() - {"name", "aliases", "tags", "creation_timestamp"}
+        ]
+        for each in inside:
+            if not _is_version(each):
+                hint = "save the versions too: mlflow.MlflowClient().search_prompt_versions(NAME)"
+                raise item.refuse("this is no version of a prompt: it has no text", None, hint)
+            found.append(RegistryItem(each, item.source, item.start, item.end))
+    if not found:
+        raise source.refuse("there is no version of a prompt in this file", 1, "save the versions themselves")
+    return found, aliases
+
+
+class _Version:
+    """One version, as MLflow has it."""
+
+    def __init__(self, item: RegistryItem, place: int, aliases: Mapping[tuple[str, int], Sequence[str]]) -> None:
+        self.item, self._data, self._tags = item, item.data, _tags(item.data)
+        self.name: str = item.data["name"]
+        said = str(item.data.get("version", ""))
+        self.number = int(said) if said.isascii() and said.isdigit() and 0 < len(said) < 10 else place
+        own = [each.get("alias") if isinstance(each, dict) else each for each in item.data.get("aliases") or ()]
+        self._aliases = list(dict.fromkeys([*(each for each in own if isinstance(each, str)),
+                                            *aliases.get((self.name, self.number), ())]))  # fmt: skip
+        self.notes: list[ImportNote] = []
+
+    def draft(self) -> PromptDraft:
+        """Return the version as a file of ours, and put down what became of its parts."""
+        wish = self._tags.get(ID_TAG)
+        wish = wish if isinstance(wish, str) and id_problem(wish) is None else self.name
+        data: dict[str, Any] = {}
+        if id_problem(wish) is not None:
+            data["name"] = wish
+        tags, metadata = self._own_tags()
+        if tags:
+            data["tags"] = tags
+        config = self._config()
+        data |= {key: config.data[key] for key in ("model", "parameters") if key in config.data}
+        inputs, engine, messages = self._messages()
+        if inputs:
+            data["inputs"] = inputs
+        if engine:
+            data["template"] = engine
+        data["messages"] = messages
+        self._form(config)
+        data |= {key: config.data[key] for key in ("output", "response_format", "tools") if key in config.data}
+        if config.rest:
+            metadata["mlflow"] = {"model_config": config.rest}
+        if metadata:
+            data["metadata"] = metadata
+        self.notes += config.notes
+        return PromptDraft(wish, data, self.item.place(), self._registry())
+
+    def _own_tags(self) -> tuple[list[str], dict[str, Any]]:
+        tags: list[str] = []
+        metadata: dict[str, Any] = {}
+        for key, value in self._tags.items():
+            if key == TAGS_TAG and (listed := _json(value)) is not None:
+                tags = [each for each in listed if isinstance(each, str) and each] if isinstance(listed, list) else []
+                self._note("kept", f"tags.{key}", "are `tags`")
+            elif key not in (*_RESERVED, ID_TAG):
+                metadata[key] = value
+                self._note("changed", f"tags.{key}", f"is written as `metadata.{key}`")
+        return list(dict.fromkeys(tags)), metadata
+
+    def _config(self) -> ModelConfig:
+        config = self._data.get("model_config") or _json(self._tags.get(CONFIG))
+        if not isinstance(config, dict):
+            return ModelConfig()
+        config = {_ROLES_OF_PARAMETERS.get(key, key): value for key, value in config.items() if value is not None}
+        extra = config.pop("extra_params", None)
+        config = {**config, **extra} if isinstance(extra, dict) else config
+        provider, model = config.get("provider"), config.get("model_name", config.get("model"))
+        rest = {key: value for key, value in config.items() if key not in _OWNERS}
+        if isinstance(model, str) and model.strip():
+            is_whole = not isinstance(provider, str) or not provider or model.startswith(f"{provider}/")
+            full = model if is_whole else f"{provider}/{model}"
+            found = read_model_config(
+                {**rest, "model": full}, self.item, "model_config", "metadata.mlflow.model_config"
+            )
+            if full != model:
+                self._note("changed", "model_config.provider", f"is the first word of the model: `{full}`")
+            return found
+        rest |= {"provider": provider} if provider else {}
+        return read_model_config(rest, self.item, "model_config", "metadata.mlflow.model_config")
+
+    def _messages(self) -> tuple[dict[str, dict[str, Any]], str | None, list[dict[str, Any]]]:
+        template = self._data.get("template", self._tags.get(TEXT))
+        if isinstance(template, str) and self._tags.get(TYPE) == "chat":
+            template = _json(template)
+        if isinstance(template, str):
+            self._note("changed", "template", "is written as one message of the user, as a text has no roles")
+            raw: list[dict[str, Any]] = [{"role": "user", "content": template}]
+        elif isinstance(template, list) and template:
+            raw = [self._message(each, at) for at, each in enumerate(template)]
+            self._note("kept", "template", f"has {len(raw)} messages")
+        else:
+            raise self.item.refuse("the version has no text and no messages", "template")
+        reader = MessageReader(self.item)
+        for at, each in enumerate(raw):
+            each["role"] = reader.role(each["role"], at, "template")
+        texts = [each["content"] for each in raw]
+        if any("{%" in text and "%}" in text for text in texts):
+            texts, inputs = self._jinja(texts)
+            self.notes += reader.notes
+            return inputs, None, with_messages(raw, texts)
+        written, engine = reader.texts(texts)
+        self.notes += [*reader.notes, *reader.notes_of_names("template")]
+        return {name: {} for name in reader.names.inputs}, engine, with_messages(raw, written)
+
+    def _message(self, message: Any, at: int) -> dict[str, Any]:
+        content = message.get("content") if isinstance(message, dict) else None
+        if isinstance(content, list) and all(isinstance(part, dict) and "text" in part for part in content):
+            content = "\n\n".join(str(part["text"]) for part in content)
+            self._note("changed", f"template[{at}].content", "is one text")
+        if not isinstance(content, str):
+            hint = "MLflow fills in only text; leave this version out of the file"
+            raise self.item.refuse(f"message {at + 1} has no text as its content", "template", hint)
+        for key in message.keys() - {"role", "content"}:
+            self._note("dropped", f"template[{at}].{key}", "MLflow does not pass it on")
+        return {"role": message.get("role"), "content": content}
+
+    def _jinja(self, texts: Sequence[str]) -> tuple[list[str], dict[str, dict[str, Any]]]:
+        """Return texts of Jinja as templates of ours, and the inputs that they read."""
+        inputs: dict[str, dict[str, Any]] = {}
+        for text in texts:
+            try:
+                for event in uses(text):
+                    if isinstance(event, Use) and (event.act in _ASKED or event.path[0] not in inputs):
+                        inputs[event.path[0]] = {"required": False} if event.act in _ASKED else {}
+            except BadTemplate as error:
+                raise self.item.refuse(
+                    f"the text is no template here: {error.message}", "template", error.hint
+                ) from None
+        if any(text.endswith("\n") for text in texts):
+            self._note(
+                "changed", "template", "MLflow leaves out the last line end of a Jinja text, and so it is left out"
+            )
+        self._note("kept", "template", "is Jinja, as here; MLflow prints nothing for a variable without a value, "
+                   "and here that is an error, unless the template asks whether it has one")  # fmt: skip
+        return [text.removesuffix("\n") for text in texts], inputs
+
+    def _form(self, config: ModelConfig) -> None:
+        form = self._data.get("response_format") or _json(self._tags.get(FORM))
+        if form is None:
+            return
+        if is_schema(form):
+            config.data["output"] = output_of(form)
+            config.data.pop("response_format", None)
+            self._note("kept", "response_format", "is `output.schema`")
+            return
+        found = read_model_config({"response_format": form}, self.item, "", "metadata.mlflow.model_config")
+        config.data |= found.data
+        config.rest |= found.rest
+        config.notes += found.notes
+
+    def _registry(self) -> RegistryVersion:
+        def changed(wish: str, label: str) -> None:
+            self._note("changed", "aliases", f"`{wish}` is the label `{label}`: no label here may have that name")
+
+        labels = labels_for(self._aliases, changed)
+        if labels:
+            self._note("kept", "aliases", f"are labels: {', '.join(labels)}")
+        message = self._data.get("commit_message") or self._data.get("description")
+        author = self._data.get("user_id")
+        for key in ("creation_timestamp", "commit_message", "user_id"):
+            if self._data.get(key):
+                self._note("kept", key, "is part of the commit")
+        known = ("name", "version", "template", "tags", "aliases", "response_format", "model_config",
+                 "creation_timestamp", "commit_message")  # fmt: skip
+        for key, value in self._data.items():
+            if key not in known and key not in _DERIVED and value not in (None, "", [], {}):
+                self._note("dropped", key, "nothing is known of it")
+        return RegistryVersion(
+            self.number,
+            _time(self._data.get("creation_timestamp")),
+            author if isinstance(author, str) and author.strip() else None,
+            message if isinstance(message, str) and message.strip() else None,
+            labels,
+        )
+
+    def _note(self, fate: Any, key: str, message: str) -> None:
+        self.notes.append(self.item.note(fate, key, message))
+
+
+def _json(text: Any) -> Any:
+    if not isinstance(text, str):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _time(value: Any) -> datetime | None:
+    """Return a time given in milliseconds since 1970, as a number or as digits; None if it is none."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+        return None
+    try:
+        return datetime.fromtimestamp(value / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,90 @@
+"""Bodies of `POST /api/public/v2/prompts`, of which each creates a version of a prompt in Langfuse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from promptctl.exchange.notes import ExportLoss
+from promptctl.exchange.registries.label_names import LATEST
+from promptctl.exchange.registries.langfuse_references import CLOSE, OPEN, PARTIAL_TAG
+from promptctl.exchange.registries.model_config import model_config_of, response_format_of
+from promptctl.exchange.registries.writing import (
+    PromptForRegistry,
+    double_braces,
+    file_name,
+    json_bytes,
+    metadata_without,
+)
+from promptctl.exchange.written import Written
+from promptctl.files.names import PARTIAL_SUFFIX
+
+if TYPE_CHECKING:
+    from promptctl.exchange.written import PromptToWrite
+
+_PARTIAL_LABEL = "production"
+
+
+def written(prompts: Sequence[PromptToWrite]) -> Written:
+    """Return a file for each prompt, and one for each partial, which is to be created before."""
+    files: dict[str, bytes] = {}
+    losses: list[ExportLoss] = []
+    for given in prompts:
+        body = _Body(given)
+        data = body.data()
+        for name, text in body.partials.items():
+            files[f"partials/{name}.json"] = json_bytes(
+                {"name": name, "type": "text", "prompt": text, "labels": [_PARTIAL_LABEL], "tags": [PARTIAL_TAG]}
+            )
+        files[file_name(given.prompt.id, given, files)] = json_bytes(data)
+        losses += body.prompt.losses
+    return Written(files, tuple(losses))
+
+
+class _Body:
+    def __init__(self, given: PromptToWrite) -> None:
+        self.prompt = PromptForRegistry(given, self._reference)
+        self.partials: dict[str, str] = {}
+
+    def data(self) -> dict[str, Any]:
+        prompt, given = self.prompt, self.prompt.given
+        own = given.data.get("metadata", {}).get("langfuse", {})
+        messages = [
+            {"type": "placeholder", "name": each["placeholder"]} if "placeholder" in each else each
+            for each in prompt.messages(double_braces)
+        ]
+        is_text = [each.get("role") for each in messages] == ["user"] and own.get("type") != "chat"
+        prompt.lose_what_no_registry_keeps()
+        for key in metadata_without(given.data, "langfuse"):
+            prompt.lose(f"metadata.{key}", "has no place there", "metadata", key)
+        label = given.at.version.label
+        body: dict[str, Any] = {"name": given.prompt.id, "type": "text" if is_text else "chat"}
+        body["prompt"] = messages[0]["content"] if is_text else messages
+        config = self._config(own.get("config"))
+        if config:
+            body["config"] = config
+        if label and label != LATEST:
+            body["labels"] = [label]
+        if given.data.get("tags"):
+            body["tags"] = list(given.data["tags"])
+        return body
+
+    def _config(self, rest: Any) -> Any:
+        given = self.prompt.given
+        config = dict(model_config_of(given.data))
+        if given.prompt.tools:
+            config["tools"] = [dict(tool) for tool in given.prompt.tools]
+        form = response_format_of(given.data, given.prompt.output.schema)
+        if form is not None:
+            config["response_format"] = form
+        return config | rest if isinstance(rest, dict) else config or rest
+
+    def _reference(self, path: str) -> str:
+        name = path.removesuffix(PARTIAL_SUFFIX)
+        if name not in self.partials:
+            self.partials[name] = ""
+            said: list[str] = []
+            self.partials[name] = double_braces(self.prompt.pieces(self.prompt.given.prompt.partials[path]), said)
+            for clause in said:
+                self.prompt.lose(path, clause)
+        return f"{OPEN}name={name}|label={_PARTIAL_LABEL}{CLOSE}"

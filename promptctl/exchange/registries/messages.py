@@ -1,0 +1,72 @@
+"""Messages of a registry's prompts as ours, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptctl.exchange.notes import ImportNote
+from promptctl.exchange.registries.items import RegistryItem
+from promptctl.exchange.templates.double_braces import InputNames, double_brace_pieces
+from promptctl.exchange.templates.jinja import jinja_text
+from promptctl.exchange.templates.pieces import Piece, TextPiece
+
+_ROLES = ("system", "developer", "user", "assistant")
+_MEANT = {"human": "user", "ai": "assistant", "model": "assistant", "bot": "assistant"}
+
+Split = Callable[[str], Iterable[Piece]]
+
+
+@dataclass(slots=True)
+class MessageReader:
+    """Reads the messages of one version. `split` makes pieces of what is text between variables: includes."""
+
+    item: RegistryItem
+    split: Split | None = None
+    names: InputNames = field(default_factory=InputNames)
+    notes: list[ImportNote] = field(default_factory=list)
+    _texts: list[tuple[Piece, ...]] = field(default_factory=list)
+
+    def role(self, role: Any, at: int, key: str) -> str:
+        """Return the role of a message. Raises `InvalidFiles` for one that no message here can have."""
+        if role in _ROLES:
+            return str(role)
+        meant = _MEANT.get(role) if isinstance(role, str) else None
+        if meant is None:
+            hint = f"a message here is by {', '.join(_ROLES)}; change the role, or leave this version out of the file"
+            raise self.item.refuse(f"message {at + 1} has the role `{role}`", "role", hint)
+        self.notes.append(self.item.note("changed", f"{key}[{at}].role", f"`{role}` is written as `{meant}`"))
+        return meant
+
+    def pieces(self, text: str) -> tuple[Piece, ...]:
+        """Return the pieces of a text, its variables by their names here."""
+        found: list[Piece] = []
+        for piece in double_brace_pieces(text, self.names):
+            found += self.split(piece.text) if isinstance(piece, TextPiece) and self.split else [piece]
+        return tuple(found)
+
+    def notes_of_names(self, key: str) -> Iterable[ImportNote]:
+        """Yield what became of variables that have a different name or meaning here."""
+        names, note = self.names, self.item.note
+        for old, new in names.changed.items():
+            yield note("changed", key, f"the variable `{old}` is the input `{new}`, a name that an input may have")
+        for name in names.dotted:
+            root, _, rest = name.partition(".")
+            yield note("changed", key, f"`{{{{{name}}}}}` is the key `{rest}` of the input `{root}`")
+        for name in names.triples:
+            yield note("changed", key, f"`{{{{{{{name}}}}}}}` is the variable `{name}` without braces around it")
+
+    def texts(self, texts: Sequence[str]) -> tuple[list[str], str | None]:
+        """Return texts as templates of ours, and their engine if it is not Jinja."""
+        pieces = [self.pieces(text) for text in texts]
+        if all(isinstance(piece, TextPiece) for each in pieces for piece in each):
+            written = [jinja_text(each) for each in pieces]
+            return list(texts), None if written == list(texts) else "none"
+        return [jinja_text(each) for each in pieces], None
+
+
+def with_messages(messages: Sequence[dict[str, Any]], texts: Sequence[str]) -> list[dict[str, Any]]:
+    """Return messages whose contents are the next of the texts, in their order."""
+    rest = iter(texts)
+    return [{**each, "content": next(rest)} if "content" in each else each for each in messages]

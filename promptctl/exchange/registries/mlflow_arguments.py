@@ -1,0 +1,116 @@
+"""Arguments of `mlflow.genai.register_prompt`, of which each creates a version of a prompt in MLflow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from promptctl.exchange.mlflow import ID_TAG, TAGS_TAG
+from promptctl.exchange.notes import ExportLoss
+from promptctl.exchange.registries.model_config import model_config_of
+from promptctl.exchange.registries.writing import (
+    PromptForRegistry,
+    double_braces,
+    file_name,
+    json_bytes,
+    metadata_without,
+)
+from promptctl.exchange.templates.jinja import jinja_text
+from promptctl.exchange.templates.pieces import Piece, TextPiece, VariablePiece
+from promptctl.exchange.written import Written
+
+if TYPE_CHECKING:
+    from promptctl.exchange.written import PromptToWrite
+
+_NAMES = {"stop": "stop_sequences"}
+
+
+def written(prompts: Sequence[PromptToWrite]) -> Written:
+    """Return a file for each prompt."""
+    files: dict[str, bytes] = {}
+    losses: list[ExportLoss] = []
+    for given in prompts:
+        prompt = PromptForRegistry(given)
+        arguments = _arguments(prompt)
+        files[file_name(arguments["name"], given, files)] = json_bytes(arguments)
+        losses += prompt.losses
+    return Written(files, tuple(losses))
+
+
+def _arguments(prompt: PromptForRegistry) -> dict[str, Any]:
+    given = prompt.given
+    data, name = given.data, given.prompt.id.replace("/", ".")
+    messages = list(prompt.messages(_writer(prompt)))
+    for at, each in enumerate(messages):
+        if "placeholder" in each:
+            prompt.lose(f"messages[{at}]", "is a placeholder for messages: MLflow has none", "messages", at)
+    messages = [each for each in messages if "placeholder" not in each]
+    is_text = [each["role"] for each in messages] == ["user"]
+    prompt.lose_what_no_registry_keeps()
+    tags = _tags(prompt)
+    if name != given.prompt.id:
+        tags[ID_TAG] = given.prompt.id
+    arguments: dict[str, Any] = {"name": name, "template": messages[0]["content"] if is_text else messages}
+    if given.prompt.output.schema is not None:
+        arguments["response_format"] = given.prompt.output.schema
+        for key in {"strict", "name"} & data["output"].keys():
+            prompt.lose(f"output.{key}", "has no place there: MLflow keeps the schema alone", "output", key)
+    elif "response_format" in data:
+        arguments["response_format"] = dict(data["response_format"])
+    config = _config(prompt)
+    if config:
+        arguments["model_config"] = config
+    if tags:
+        arguments["tags"] = tags
+    if given.at.version.label:
+        arguments["aliases"] = [given.at.version.label]
+    return arguments
+
+
+def _writer(prompt: PromptForRegistry) -> Any:
+    """Return what writes a text: of `{{name}}` alone if that says everything, of Jinja if the prompt needs it."""
+    whole = [piece for text in _texts(prompt) for piece in prompt.pieces(text)]
+    if all(isinstance(piece, TextPiece | VariablePiece) for piece in whole):
+        trial: list[str] = []
+        double_braces(whole, trial)
+        if not trial and not any("{%" in piece.text for piece in whole if isinstance(piece, TextPiece)):
+            return double_braces
+    return _jinja
+
+
+def _texts(prompt: PromptForRegistry) -> list[str]:
+    contents = [each.get("content") for each in prompt.given.data["messages"]]
+    parts = [part for each in contents for part in (each if isinstance(each, list) else [{"text": each}])]
+    return [part["text"] for part in parts if isinstance(part.get("text"), str)]
+
+
+def _jinja(pieces: Sequence[Piece], _: list[str]) -> str:
+    return jinja_text(pieces)
+
+
+def _tags(prompt: PromptForRegistry) -> dict[str, str]:
+    data, tags = prompt.given.data, dict[str, str]()
+    if data.get("tags"):
+        tags[TAGS_TAG] = json.dumps(data["tags"], ensure_ascii=False)
+    for key, value in metadata_without(data, "mlflow").items():
+        if isinstance(value, str):
+            tags[key] = value
+        else:
+            prompt.lose(f"metadata.{key}", "is no text, and MLflow's tags are", "metadata", key)
+    return tags
+
+
+def _config(prompt: PromptForRegistry) -> dict[str, Any]:
+    given = prompt.given
+    config: dict[str, Any] = {_NAMES.get(key, key): value for key, value in model_config_of(given.data)}
+    model = config.pop("model", None)
+    if isinstance(model, str):
+        provider, _, name = model.rpartition("/") if model.count("/") == 1 else ("", "", model)
+        config = {**({"provider": provider} if provider else {}), "model_name": name, **config}
+    if isinstance(config.get("stop_sequences"), str):
+        config["stop_sequences"] = [config["stop_sequences"]]
+    if given.prompt.tools:
+        config["tools"] = [dict(tool) for tool in given.prompt.tools]
+    rest = given.data.get("metadata", {}).get("mlflow", {})
+    return config | (rest.get("model_config", {}) if isinstance(rest, dict) else {})

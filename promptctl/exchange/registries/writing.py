@@ -1,0 +1,126 @@
+"""Prompts of ours on their way to a registry: their messages, and what of them no registry keeps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from promptctl.exchange.notes import ExportLoss
+from promptctl.exchange.templates.double_braces import double_brace_text
+from promptctl.exchange.templates.jinja import pieces_of
+from promptctl.exchange.templates.pieces import IncludePiece, Piece, TextPiece, VariablePiece
+from promptctl.files.names import PLACEHOLDER
+
+if TYPE_CHECKING:
+    from promptctl.errors import Place
+    from promptctl.exchange.written import PromptToWrite
+
+_NOWHERE = {
+    "name": "is a title, and a registry has only a name",
+    "description": "has no place there",
+    "status": "has no place there: whoever fetches the prompt is not told",
+    "successor": "has no place there",
+    "formerly": "has no place there",
+    "copied_from": "has no place there",
+}
+Include = Callable[[str], str]
+
+
+@dataclass(slots=True)
+class PromptForRegistry:
+    """One prompt on its way. `include` returns what stands in a text in place of an include, by its path."""
+
+    given: PromptToWrite
+    include: Include | None = None
+    losses: list[ExportLoss] = field(default_factory=list)
+
+    def lose(self, part: str, message: str, *keys: str | int) -> None:
+        """Put down a part that is not said."""
+        place: Place | None = self.given.document.place(*keys) if keys else None
+        self.losses.append(ExportLoss(part, message, place))
+
+    def lose_what_no_registry_keeps(self, *kept: str) -> None:
+        """Put down everything beside messages, model, output and tools that is not among the keys `kept`."""
+        data = self.given.data
+        for key, message in _NOWHERE.items():
+            if key in data and key not in kept and not (key == "status" and data[key] == "active"):
+                self.lose(key, message, key)
+        for name, schema in data.get("inputs", {}).items():
+            plain = [("required", True), *([("type", "array")] if self._is_placeholder(name) else [])]
+            told = ", ".join(f"`{key}`" for key, value in schema.items() if (key, value) not in plain)
+            if told:
+                self.lose(f"inputs.{name}", f"is a variable without {told} there", "inputs", name)
+        output = data.get("output", {})
+        if "retries" in output:
+            self.lose("output.retries", "has no place there", "output", "retries")
+
+    def _is_placeholder(self, name: str) -> bool:
+        return any(each.get("placeholder") == name for each in self.given.data["messages"])
+
+    def messages(self, write: Callable[[Sequence[Piece], list[str]], str]) -> Iterator[dict[str, Any]]:
+        """Yield each message with its text as `write` makes it of the pieces; placeholders as they are."""
+        for at, message in enumerate(self.given.data["messages"]):
+            if "placeholder" in message:
+                yield {"placeholder": message["placeholder"]}
+                continue
+            for key in message.keys() - {"role", "content"}:
+                self.lose(f"messages[{at}].{key}", "has no place there", "messages", at, key)
+            yield {"role": message["role"], "content": self._text(message.get("content"), at, write)}
+
+    def _text(self, content: Any, at: int, write: Callable[[Sequence[Piece], list[str]], str]) -> str:
+        if isinstance(content, list):
+            texts = [part["text"] for part in content if part["type"] == "text"]
+            others = ", ".join(dict.fromkeys(part["type"] for part in content if part["type"] != "text"))
+            what = f"is text alone there, without {others}" if others else "is one text there"
+            self.lose(f"messages[{at}].content", what, "messages", at, "content")
+            content = "\n\n".join(texts)
+        said: list[str] = []
+        text = write(self.pieces(content or ""), said)
+        for clause in dict.fromkeys(said):
+            self.lose(f"messages[{at}].content", clause, "messages", at, "content")
+        return text
+
+    def pieces(self, text: str) -> tuple[Piece, ...]:
+        """Return a text of the prompt in pieces, by its engine; includes as what stands in their place."""
+        engine = self.given.prompt.engine
+        if engine == "none":
+            return (TextPiece(text),)
+        if engine == "simple":
+            parts = PLACEHOLDER.split(text)
+            return tuple(VariablePiece((part,)) if at % 2 else TextPiece(part) for at, part in enumerate(parts))
+        return tuple(self._included(piece) for piece in pieces_of(text))
+
+    def _included(self, piece: Piece) -> Piece:
+        if isinstance(piece, IncludePiece) and self.include is not None:
+            return TextPiece(self.include(piece.path))
+        return piece
+
+
+def double_braces(pieces: Sequence[Piece], losses: list[str]) -> str:
+    """Return pieces as a template of `{{name}}` alone."""
+    return double_brace_text(pieces, losses)
+
+
+def metadata_without(data: Mapping[str, Any], own: str) -> dict[str, Any]:
+    """Return the metadata of a prompt file without what an import from the registry put there."""
+    return {key: value for key, value in data.get("metadata", {}).items() if key != own}
+
+
+def file_name(name: str, given: PromptToWrite, taken: Mapping[str, bytes]) -> str:
+    """Return the name of a prompt's file, with its version if a different version of it is there already."""
+    path = f"{name}.json"
+    if path not in taken:
+        return path
+    version = given.at.version
+    word = f"v{version.number}" if version.number else (version.commit or "dirty")[:7]
+    path, number = f"{name}.{word}.json", 2
+    while path in taken:
+        path, number = f"{name}.{word}-{number}.json", number + 1
+    return path
+
+
+def json_bytes(data: Any) -> bytes:
+    """Return a JSON file as exports write it."""
+    return (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,116 @@
+"""Templates of `{{name}}` alone, as registries of prompts keep them: into pieces, and back.
+
+Everything else is text there: `{% if %}`, `{# #}`, braces of JSON.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from promptctl.exchange.templates.pieces import Path, Piece, TextPiece, VariablePiece
+
+# Names as people write them; whatever else is in braces is text.
+_NAME = re.compile(r"[^\W\d][\w.-]*\Z")
+_NOT_OURS = re.compile(r"[^A-Za-z0-9_]+")
+# Words that Jinja keeps for itself.
+_WORDS = frozenset(
+    ("True", "False", "None", "true", "false", "none", "and", "or", "not", "is", "in", "if", "else", "self", "super",
+     "caller", "loop", "range", "dict", "namespace", "varargs", "kwargs")
+)  # fmt: skip
+_SECTION = re.compile(r"[#^/>&!=]")
+
+
+@dataclass(slots=True)
+class InputNames:
+    """The inputs that the variables of one prompt become. `changed` maps each variable of a different name to it.
+
+    `sections` are tags of Mustache that were met; `triples` the names that stood in three braces.
+    """
+
+    inputs: list[str] = field(default_factory=list)
+    changed: dict[str, str] = field(default_factory=dict)
+    dotted: list[str] = field(default_factory=list)
+    triples: list[str] = field(default_factory=list)
+    sections: list[str] = field(default_factory=list)
+
+    def path(self, name: str) -> Path:
+        """Return the variable as ours: `user.name` is the key `name` of the input `user`."""
+        root, *keys = name.strip(".").split(".")
+        if keys and name not in self.dotted:
+            self.dotted.append(name)
+        return (self.input(root), *(key for key in keys if key))
+
+    def input(self, name: str) -> str:
+        """Return the input of a name, with a name that an input may have."""
+        ours = self.changed.get(name) or self._free(name)
+        if ours not in self.inputs:
+            self.inputs.append(ours)
+        if ours != name:
+            self.changed[name] = ours
+        return ours
+
+    def _free(self, name: str) -> str:
+        if name.isascii() and name.isidentifier() and name not in _WORDS:
+            return name
+        plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+        plain = _NOT_OURS.sub("_", plain).strip("_") or "input"
+        stem = plain if plain[0].isalpha() else f"input_{plain}"
+        stem = f"{stem}_" if stem in _WORDS else stem
+        found, number = stem, 2
+        while found in self.inputs:
+            found, number = f"{stem}_{number}", number + 1
+        return found
+
+
+def double_brace_pieces(text: str, names: InputNames) -> Iterator[Piece]:
+    """Yield the pieces of a template; the names that its variables have here are put down in `names`.
+
+    >>> list(double_brace_pieces('Say {"to": "{{ name }}"}', InputNames()))[1]
+    VariablePiece(path=('name',), filters=(), line=1)
+    """
+    at = printed = 0
+    while (end := text.find("}}", at)) >= 0:
+        start = text.rfind("{{", at, end)
+        name = text[start + 2 : end].strip() if start >= 0 else ""
+        if not _NAME.match(name):
+            if start >= 0 and _SECTION.match(name):
+                names.sections.append(name)
+            at = end + 2
+            continue
+        after = end + 2
+        if text[start - 1 : start] == "{" and text[after : after + 1] == "}" and start > printed:
+            names.triples.append(name)
+            start, after = start - 1, after + 1
+        yield TextPiece(text[printed:start])
+        yield VariablePiece(names.path(name), line=text.count("\n", 0, start) + 1)
+        at = printed = after
+    yield TextPiece(text[printed:])
+
+
+def double_brace_text(pieces: Iterable[Piece], losses: list[str]) -> str:
+    """Return pieces as such a template; what it cannot say is left out, and a clause about it added to `losses`."""
+    texts: list[str] = []
+    for piece in pieces:
+        match piece:
+            case TextPiece(text):
+                if any(isinstance(each, VariablePiece) for each in double_brace_pieces(text, InputNames())):
+                    losses.append("is text that would be taken for a variable: `{{…}}`")
+                texts.append(text)
+            case VariablePiece(path, filters) if not filters and len(path) == 1:
+                texts.append(f"{{{{{path[0]}}}}}")
+            case VariablePiece(path, filters):
+                name = ".".join(map(str, path))
+                said = " | ".join([name, *(each.name for each in filters)])
+                losses.append(f"has `{{{{ {said} }}}}`: only whole variables are filled in there")
+                texts.append(f"{{{{{path[0]}}}}}")
+            case _:
+                losses.append(f"has {_kind(piece)}, which is said nowhere there")
+    return "".join(texts)
+
+
+def _kind(piece: Piece) -> str:
+    kinds = {"IfPiece": "a condition", "LoopPiece": "a loop", "IncludePiece": "an include"}
+    return kinds.get(type(piece).__name__) or str(getattr(piece, "kind", "logic"))
