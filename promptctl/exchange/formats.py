@@ -56,6 +56,8 @@ class ForeignFormat:
 # In the order in which a file is told from the others: the one with the surest signs first.
 FORMATS: tuple[ForeignFormat, ...] = (
     ForeignFormat("json", "promptctl as one JSON document", "promptctl_json"),
+    ForeignFormat("langfuse", "Langfuse", "langfuse"),
+    ForeignFormat("mlflow", "MLflow", "mlflow"),
     ForeignFormat("semantic-kernel", "Semantic Kernel", "semantic_kernel", is_written=False),
     ForeignFormat("langchain", "LangChain", "langchain", is_written=False),
     ForeignFormat("prompty", "Prompty", "prompty", is_written=False),

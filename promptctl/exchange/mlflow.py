@@ -33,6 +33,7 @@ TEXT, IS_PROMPT = "mlflow.prompt.text", "mlflow.prompt.is_prompt"
 TYPE, FORM, CONFIG = "_mlflow_prompt_type", "_mlflow_prompt_response_format", "_mlflow_prompt_model_config"
 ID_TAG, TAGS_TAG = "promptctl.id", "promptctl.tags"
 _RESERVED = (TEXT, IS_PROMPT, TYPE, FORM, CONFIG)
+_SIGNS = ("commit_message", "model_config", "aliases")
 _WRAPPERS = ("model_versions", "prompt_versions", "registered_models", "prompts")
 _SINGLE = ("model_version", "prompt_version", "registered_model")
 _DERIVED = ("uri", "variables", "is_text_prompt", "description", "last_updated_timestamp", "current_stage", "source",
@@ -68,7 +69,7 @@ def _is_version(data: Mapping[str, Any]) -> bool:
     if not isinstance(data.get("name"), str):
         return False
     if isinstance(data.get("template"), str | list):
-        return any(key in data for key in ("version", "commit_message", "model_config", "response_format", "aliases"))
+        return isinstance(data.get("tags"), dict) or any(key in data for key in _SIGNS)
     return TEXT in _tags(data)
 
 

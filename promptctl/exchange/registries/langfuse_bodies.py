@@ -63,8 +63,7 @@ class _Body:
         config = self._config(own.get("config"))
         if config:
             body["config"] = config
-        if label and label != LATEST:
-            body["labels"] = [label]
+        body["labels"] = [label] if label and label != LATEST else []
         if given.data.get("tags"):
             body["tags"] = list(given.data["tags"])
         return body

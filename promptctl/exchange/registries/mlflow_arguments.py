@@ -61,8 +61,7 @@ def _arguments(prompt: PromptForRegistry) -> dict[str, Any]:
     config = _config(prompt)
     if config:
         arguments["model_config"] = config
-    if tags:
-        arguments["tags"] = tags
+    arguments["tags"] = tags
     if given.at.version.label:
         arguments["aliases"] = [given.at.version.label]
     return arguments
