@@ -16,7 +16,8 @@ from tests.exchange.registries import again, prompts, read, written
 
 # What `dict(version)` has, in mlflow 3.17.
 VERSION: dict[str, Any] = {
-    "aliases": ["production"], "commit_message": "First", "creation_timestamp": 1_700_000_000_000, "description": "First",
+    "aliases": ["production"], "commit_message": "First", "creation_timestamp": 1_700_000_000_000,
+    "description": "First",
     "is_text_prompt": True, "last_updated_timestamp": None, "model_config": None, "name": "greet",
     "response_format": None, "tags": {}, "template": "Hello {{ name }}", "uri": "prompts:/greet/1", "user_id": "u1",
     "variables": ["name"], "version": 1,
