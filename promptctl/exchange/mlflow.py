@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,22 @@ from promptctl.counting import counted
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.drafts import ForeignContents, PromptDraft, RegistryVersion
 from promptctl.exchange.notes import ImportNote
-from promptctl.exchange.registries.items import RegistryItem, first_object, items_of
+from promptctl.exchange.registries.items import RegistryItem, first_object
 from promptctl.exchange.registries.label_names import labels_for
 from promptctl.exchange.registries.messages import MessageReader, with_messages
+from promptctl.exchange.registries.mlflow_objects import (
+    CONFIG,
+    FORM,
+    ID_TAG,
+    RESERVED,
+    TAGS_TAG,
+    TEXT,
+    TYPE,
+    inside,
+    is_version,
+    tags_of,
+    versions_in,
+)
 from promptctl.exchange.registries.model_config import ModelConfig, is_schema, output_of, read_model_config
 from promptctl.files.names import id_problem
 from promptctl.templates import BadTemplate
@@ -29,13 +42,6 @@ if TYPE_CHECKING:
     from promptctl.exchange.source import Source
     from promptctl.exchange.written import PromptToWrite, Written
 
-TEXT, IS_PROMPT = "mlflow.prompt.text", "mlflow.prompt.is_prompt"
-TYPE, FORM, CONFIG = "_mlflow_prompt_type", "_mlflow_prompt_response_format", "_mlflow_prompt_model_config"
-ID_TAG, TAGS_TAG = "promptctl.id", "promptctl.tags"
-_RESERVED = (TEXT, IS_PROMPT, TYPE, FORM, CONFIG)
-_SIGNS = ("commit_message", "model_config", "aliases")
-_WRAPPERS = ("model_versions", "prompt_versions", "registered_models", "prompts")
-_SINGLE = ("model_version", "prompt_version", "registered_model")
 _DERIVED = ("uri", "variables", "is_text_prompt", "description", "last_updated_timestamp", "current_stage", "source",
             "run_id", "run_link", "status", "status_message", "user_id", "deployment_job_state")  # fmt: skip
 _ROLES_OF_PARAMETERS = {"stop_sequences": "stop"}
@@ -47,39 +53,7 @@ _OWNERS = ("provider", "model_name", "model")
 def is_one(source: Source) -> bool:
     """Return True for a version as the Python API or the REST API gives it, and for registered models of prompts."""
     found = first_object(source, b'"template"', b'"name"') or first_object(source, b"mlflow.prompt.")
-    return found is not None and any(map(_is_version, _inside(found)))
-
-
-def _inside(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the versions that an answer of the API holds, or the object itself."""
-    for key in _SINGLE:
-        if isinstance(data.get(key), dict):
-            yield from _inside(data[key])
-            return
-    for key in (*_WRAPPERS, "latest_versions"):
-        if isinstance(data.get(key), list):
-            for each in data[key]:
-                if isinstance(each, dict):
-                    yield from _inside(each)
-            return
-    yield data
-
-
-def _is_version(data: Mapping[str, Any]) -> bool:
-    if not isinstance(data.get("name"), str):
-        return False
-    if isinstance(data.get("template"), str | list):
-        return isinstance(data.get("tags"), dict) or any(key in data for key in _SIGNS)
-    return TEXT in _tags(data)
-
-
-def _tags(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object's tags: the Python API has a mapping of them, the REST API a list of pairs."""
-    tags = data.get("tags") or {}
-    if isinstance(tags, dict):
-        return tags
-    pairs = [each for each in tags if isinstance(each, dict) and isinstance(each.get("key"), str)]
-    return {each["key"]: each.get("value", "") for each in pairs}
+    return found is not None and any(map(is_version, inside(found)))
 
 
 def read(source: Source) -> ForeignContents:
@@ -87,7 +61,7 @@ def read(source: Source) -> ForeignContents:
     drafts: list[PromptDraft] = []
     notes: list[ImportNote] = []
     problems: list[Problem] = []
-    versions, aliases = _versions(source)
+    versions, aliases = versions_in(source)
     seen = Counter[str]()
     taken: dict[tuple[str, int], Mapping[str, Any]] = {}
     for item in counted(versions, "reading versions", len(versions)):
@@ -116,33 +90,11 @@ def write(prompts: Sequence[PromptToWrite]) -> Written:
     return written(prompts)
 
 
-def _versions(source: Source) -> tuple[list[RegistryItem], dict[tuple[str, int], list[str]]]:
-    """Return the objects of versions, and the aliases that registered models in the file give to them."""
-    found: list[RegistryItem] = []
-    aliases: dict[tuple[str, int], list[str]] = {}
-    for item in items_of(source, *_WRAPPERS):
-        model = next((item.data[key] for key in _SINGLE if isinstance(item.data.get(key), dict)), item.data)
-        for each in model.get("aliases") or ():
-            if isinstance(each, dict) and isinstance(each.get("alias"), str) and str(each.get("version")).isdigit():
-                aliases.setdefault((str(model.get("name")), int(each["version"])), []).append(each["alias"])
-        inside = [
-            each for each in _inside(item.data) if each.keys() - {"name", "aliases", "tags", "creation_timestamp"}
-        ]
-        for each in inside:
-            if not _is_version(each):
-                hint = "save the versions too: mlflow.MlflowClient().search_prompt_versions(NAME)"
-                raise item.refuse("this is no version of a prompt: it has no text", None, hint)
-            found.append(RegistryItem(each, item.source, item.start, item.end))
-    if not found:
-        raise source.refuse("there is no version of a prompt in this file", 1, "save the versions themselves")
-    return found, aliases
-
-
 class _Version:
     """One version, as MLflow has it."""
 
     def __init__(self, item: RegistryItem, place: int, aliases: Mapping[tuple[str, int], Sequence[str]]) -> None:
-        self.item, self._data, self._tags = item, item.data, _tags(item.data)
+        self.item, self._data, self._tags = item, item.data, tags_of(item.data)
         self.name: str = item.data["name"]
         said = str(item.data.get("version", ""))
         self.number = int(said) if said.isascii() and said.isdigit() and 0 < len(said) < 10 else place
@@ -185,7 +137,7 @@ class _Version:
             if key == TAGS_TAG and (listed := _json(value)) is not None:
                 tags = [each for each in listed if isinstance(each, str) and each] if isinstance(listed, list) else []
                 self._note("kept", f"tags.{key}", "are `tags`")
-            elif key not in (*_RESERVED, ID_TAG):
+            elif key not in (*RESERVED, ID_TAG):
                 metadata[key] = value
                 self._note("changed", f"tags.{key}", f"is written as `metadata.{key}`")
         return list(dict.fromkeys(tags)), metadata

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from promptctl.exchange.mlflow import ID_TAG, TAGS_TAG
 from promptctl.exchange.notes import ExportLoss
+from promptctl.exchange.registries.mlflow_objects import ID_TAG, TAGS_TAG
 from promptctl.exchange.registries.model_config import model_config_of
 from promptctl.exchange.registries.writing import (
     PromptForRegistry,
