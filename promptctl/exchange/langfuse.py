@@ -18,7 +18,7 @@ from promptctl.exchange.drafts import ForeignContents, PromptDraft, RegistryVers
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.registries.items import RegistryItem, first_object, items_of
 from promptctl.exchange.registries.label_names import LATEST, labels_for
-from promptctl.exchange.registries.langfuse_references import References
+from promptctl.exchange.registries.langfuse_references import LangfuseReferences
 from promptctl.exchange.registries.messages import MessageReader, with_messages
 from promptctl.exchange.registries.model_config import read_model_config
 from promptctl.files.names import id_problem
@@ -62,8 +62,10 @@ def read(source: Source) -> ForeignContents:
     problems = list(_not_versions(items))
     if problems:
         raise InvalidFiles(problems[:1])
-    versions = [_Version(item, number) for item, number in _numbered(items)]
-    references = References([(each.name, each.number, each.labels, each.prompt, each.item) for each in versions])
+    versions = [_LangfuseVersion(item, number) for item, number in _numbered(items)]
+    references = LangfuseReferences(
+        [(each.name, each.number, each.labels, each.prompt, each.item) for each in versions]
+    )
     drafts: list[PromptDraft] = []
     notes: list[ImportNote] = []
     for version in counted(versions, "reading versions", len(versions)):
@@ -118,7 +120,7 @@ def _numbered(items: Sequence[RegistryItem]) -> list[tuple[RegistryItem, int]]:
     return found
 
 
-class _Version:
+class _LangfuseVersion:
     """One version, as Langfuse has it."""
 
     def __init__(self, item: RegistryItem, number: int) -> None:
@@ -130,7 +132,7 @@ class _Version:
         self.tags = [each for each in self._data.get("tags") or () if isinstance(each, str)]
         self.notes: list[ImportNote] = []
 
-    def draft(self, references: References) -> PromptDraft:
+    def draft(self, references: LangfuseReferences) -> PromptDraft:
         """Return the version as a file of ours, and put down what became of its parts."""
         data: dict[str, Any] = {}
         if id_problem(self.name) is not None:

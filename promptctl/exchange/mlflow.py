@@ -66,7 +66,7 @@ def read(source: Source) -> ForeignContents:
     taken: dict[tuple[str, int], Mapping[str, Any]] = {}
     for item in counted(versions, "reading versions", len(versions)):
         seen[item.data["name"]] += 1
-        version = _Version(item, seen[item.data["name"]], aliases)
+        version = _MlflowVersion(item, seen[item.data["name"]], aliases)
         key = version.name, version.number
         if key in taken:
             if taken[key] != item.data:
@@ -90,7 +90,7 @@ def write(prompts: Sequence[PromptToWrite]) -> Written:
     return written(prompts)
 
 
-class _Version:
+class _MlflowVersion:
     """One version, as MLflow has it."""
 
     def __init__(self, item: RegistryItem, place: int, aliases: Mapping[tuple[str, int], Sequence[str]]) -> None:

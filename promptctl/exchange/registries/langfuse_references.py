@@ -38,7 +38,7 @@ class _Target:
     label: str | None
 
 
-class References:
+class LangfuseReferences:
     """The versions of one file, for references from one to another; and the partials that these need."""
 
     def __init__(self, versions: Sequence[Named]) -> None:
