@@ -142,5 +142,4 @@ def _messages(parts: FrontMatter, notes: list[ImportNote]) -> Iterator[dict[str,
 
 
 def _until_next(heads: list[re.Match[str]], end: int) -> Iterator[tuple[re.Match[str], int]]:
-    starts = [head.start() for head in heads[1:]]
-    yield from zip(heads, [*starts, end], strict=True)
+    yield from zip(heads, [*(head.start() for head in heads[1:]), end], strict=False)

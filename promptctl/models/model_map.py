@@ -34,6 +34,7 @@ class ModelMap:
     def __init__(self, folder: Path | None = None) -> None:
         self._given_folder = folder
         self._entries: dict[str, dict[str, Any] | None] = {}
+        self._like: dict[str, list[str]] = {}
 
     @cached_property
     def _folder(self) -> Path | None:
@@ -77,7 +78,15 @@ class ModelMap:
         return None if entry is None else _prefix_of(str(entry.get("litellm_provider", "")))
 
     def ids_like(self, name: str) -> list[str]:
-        """Return the ids of models that a name without its provider may be a typo of: `gpt4o`; at most three."""
+        """Return the ids of models that a name without its provider may be a typo of: `gpt4o`; at most three.
+
+        Many prompts may name one model that nobody knows, and looking takes 50 ms: what was found is kept.
+        """
+        if name not in self._like:
+            self._like[name] = self._find_like(name)
+        return self._like[name]
+
+    def _find_like(self, name: str) -> list[str]:
         try:
             known = [key.decode() for key in _NAME.findall(self._read(_PRICES))]
         except OSError:
