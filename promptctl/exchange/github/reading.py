@@ -34,6 +34,8 @@ def is_one(source: Source) -> bool:
 def read(source: Source) -> ForeignContents:
     """Return the prompt and its tests; the texts stay as they are, since `template: simple` fills in as GitHub did."""
     document = source.document
+    if not isinstance(document.data, dict):
+        raise source.refuse("a prompt of GitHub Models is a mapping with `messages`", 1, "write `messages:`")
     found = read_github_prompt(document)
     wish = _wish(source)
     data = {key: value for key, value in found.data.items() if value not in ({}, None)}
