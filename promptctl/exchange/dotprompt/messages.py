@@ -1,0 +1,220 @@
+"""Messages of a `.prompt` file: its template is split where it calls `role` and `history`, and parts at `media`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptctl.errors import Place
+from promptctl.exchange.dotprompt.partials import Partials, marker
+from promptctl.exchange.templates.handlebars.nodes import Block, Call, Constant, Node, Partial, PathNode, Print, Text
+from promptctl.exchange.templates.handlebars.reading import Reader
+from promptctl.exchange.templates.handlebars.scopes import NotSaid, Scope, Value, resolve
+from promptctl.exchange.templates.jinja import jinja_text
+from promptctl.exchange.templates.pieces import Piece, TextPiece, VariablePiece
+
+ROLES = {"model": "assistant", "assistant": "assistant", "system": "system", "user": "user"}
+_SOUNDS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav"}
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The place of the conversation so far."""
+
+
+@dataclass(slots=True)
+class DraftMessage:
+    """A message as it is read: runs of pieces, and parts between them."""
+
+    role: str
+    parts: list[tuple[Piece, ...] | dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def is_blank(self) -> bool:
+        """True if it prints nothing but white space."""
+        return all(not isinstance(part, dict) and _is_blank(part) for part in self.parts)
+
+
+Drafts = list["DraftMessage | History"]
+
+
+class MessageReader:
+    """Reads the nodes of a template into messages, as Dotprompt splits its text."""
+
+    def __init__(self, partials: Partials) -> None:
+        self._partials = partials
+        self._reader: Reader = partials.reader
+        self._messages: Drafts = [DraftMessage("user")]
+
+    def read(self, nodes: list[Node]) -> Drafts:
+        """Return the messages that print anything. What has no place in one is a problem of the reader."""
+        self._reader.know_names(nodes)
+        self._walk(nodes, Scope())
+        return [each for each in self._messages if isinstance(each, History) or not each.is_blank]
+
+    @property
+    def _message(self) -> DraftMessage:
+        last = self._messages[-1]
+        if isinstance(last, History):
+            last = DraftMessage("assistant")
+            self._messages.append(last)
+        return last
+
+    def _walk(self, nodes: list[Node], scope: Scope) -> None:
+        for node in nodes:
+            try:
+                self._node(node, scope)
+            except NotSaid as error:
+                place = None if isinstance(node, Text) else getattr(node, "call", node).place
+                self._reader.refuse(error.message, place, error.hint)
+
+    def _node(self, node: Node, scope: Scope) -> None:
+        name = marker(node)
+        if name is not None and isinstance(node, Print):
+            getattr(self, f"_{name}")(node.call, scope)
+        elif isinstance(node, Partial) and self._partials.has_markers([node]):
+            inner = self._partials.enter(node)
+            try:
+                self._reader.note("changed", node.call.text, "is written in its place", node.call.place)
+                self._walk(inner, self._partials.scope(node, scope))
+            finally:
+                self._partials.leave()
+        elif (part := self._conditional_part(node, scope)) is not None:
+            self._message.parts.append(part)
+        else:
+            self._add(self._reader.pieces([node], scope))
+
+    def _add(self, pieces: tuple[Piece, ...]) -> None:
+        parts = self._message.parts
+        if parts and isinstance(parts[-1], tuple):
+            parts[-1] += pieces
+        elif pieces:
+            parts.append(pieces)
+
+    def _role(self, call: Call, _: Scope) -> None:
+        named = call.arguments[0] if call.arguments else None
+        if not isinstance(named, Constant):
+            raise NotSaid(f"`{call.text}` takes the role from a value: a role here is written in the file")
+        if named.value not in ROLES:
+            raise NotSaid(f"there is no role `{named.value}` here", "the roles are system, user and model")
+        role = ROLES[named.value]
+        if role != named.value:
+            self._reader.note("changed", call.text, "is the role `assistant`", call.place)
+        else:
+            self._reader.note("kept", call.text, "begins a message", call.place)
+        if isinstance(self._messages[-1], DraftMessage) and self._messages[-1].is_blank:
+            self._messages[-1] = DraftMessage(role)
+        else:
+            self._messages.append(DraftMessage(role))
+
+    def _history(self, call: Call, _: Scope) -> None:
+        if any(isinstance(each, History) for each in self._messages):
+            raise NotSaid("`{{history}}` stands here for the second time", "keep one of them")
+        self._reader.note("kept", call.text, "is a placeholder for the messages so far", call.place)
+        self._messages.append(History())
+
+    def _section(self, call: Call, _: Scope) -> None:
+        message = "marks a place that an application's code fills in: the text before and after it are joined"
+        self._reader.note("dropped", call.text, message, call.place)
+        parts = self._message.parts
+        if parts and isinstance(parts[-1], tuple) and _is_blank(parts[-1]):
+            parts.pop()
+
+    def _media(self, call: Call, scope: Scope) -> None:
+        self._message.parts.append(self._part(call, scope))
+
+    def _part(self, call: Call, scope: Scope) -> dict[str, Any]:
+        url = call.options.get("url")
+        if url is None or call.arguments or not set(call.options) <= {"url", "contentType"}:
+            raise NotSaid(f"`{call.text}` takes `url=` and `contentType=`")
+        value = resolve(url, scope, self._reader.inputs)
+        if isinstance(value, Value) and value.is_optional:
+            raise NotSaid(f"`{call.text}` shows what may not be given", "put it into `{{#if …}}`")
+        text = value.value if isinstance(value, Constant) else jinja_text([VariablePiece(value.path)])
+        kind = call.options.get("contentType")
+        if isinstance(kind, PathNode):
+            message = "is dropped: a part says its kind in the file, and this one is an image"
+            self._reader.note("dropped", f"contentType={kind.text}", message, call.place)
+            resolve(kind, scope, self._reader.inputs)
+            kind = None
+        return self._of_kind(str(text), str(kind.value) if kind else "", call)
+
+    def _of_kind(self, url: str, kind: str, call: Call) -> dict[str, Any]:
+        if kind in _SOUNDS:
+            message = "is a part of sound, whose value is base64 or a `data:` URL, not an address"
+            self._reader.note("changed", call.text, message, call.place)
+            return {"type": "input_audio", "input_audio": {"data": url, "format": _SOUNDS[kind]}}
+        if kind == "application/pdf":
+            self._reader.note("changed", call.text, "is a part with a file, whose value is base64", call.place)
+            return {"type": "file", "file": {"file_data": url, "format": kind}}
+        if kind and not kind.startswith("image/"):
+            raise NotSaid(f"`{call.text}`: there is no part of the kind `{kind}`")
+        more = f": `contentType` is left out, as the address of an image says it (`{kind}`)" if kind else ""
+        self._reader.note("changed" if kind else "kept", call.text, f"is a part with an image{more}", call.place)
+        return {"type": "image_url", "image_url": {"url": url}}
+
+    def _conditional_part(self, node: Node, scope: Scope) -> dict[str, Any] | None:
+        """Return the part that `{{#if x}}{{media url=y}}{{/if}}` shows, which depends on the input `x`."""
+        if not isinstance(node, Block) or node.otherwise or node.call.head.text != "if":  # type: ignore[union-attr]
+            return None
+        inner = [each for each in node.body if not (isinstance(each, Text) and not each.value.strip())]
+        if len(inner) != 1 or not isinstance(inner[0], Print) or marker(inner[0]) != "media" or scope.this is not None:
+            return None
+        condition = resolve(node.call.arguments[0], scope, self._reader.inputs) if node.call.arguments else None
+        if not isinstance(condition, Value) or len(condition.path) != 1:
+            return None
+        given = Scope(values=scope.values, given=scope.given | {condition.path})
+        part = self._part(inner[0].call, given)
+        self._reader.note("kept", node.call.text, "is the `when` of the part within it", node.call.place)
+        return {"type": part["type"], "when": condition.path[0], **part}
+
+
+def native_messages(drafts: Drafts, history: str) -> list[dict[str, Any]]:
+    """Return messages as a prompt file has them."""
+    return [
+        {"placeholder": history} if isinstance(each, History) else {"role": each.role, "content": _content(each)}
+        for each in drafts
+    ]
+
+
+def has_markup(drafts: Drafts) -> bool:
+    """Return True if any message has a variable, a condition or a loop."""
+    parts = [part for each in drafts if isinstance(each, DraftMessage) for part in each.parts]
+    return any(
+        any("{{" in str(value) for value in part.values())
+        if isinstance(part, dict)
+        else any(not isinstance(piece, TextPiece) for piece in part)
+        for part in parts
+    )
+
+
+def plain_messages(drafts: Drafts, history: str) -> list[dict[str, Any]]:
+    """Return messages without any markup as texts that stand as they are."""
+    texts: Drafts = []
+    for each in drafts:
+        texts.append(each)
+    return [
+        {"placeholder": history} if isinstance(each, History) else {"role": each.role, "content": _content(each, str_of)}
+        for each in texts
+    ]
+
+
+def str_of(pieces: tuple[Piece, ...]) -> str:
+    """Return the text of pieces that are nothing else."""
+    return "".join(piece.text for piece in pieces if isinstance(piece, TextPiece))
+
+
+def _content(message: DraftMessage, text_of: Any = jinja_text) -> Any:
+    parts = [part for part in message.parts if isinstance(part, dict) or not _is_blank(part)]
+    if all(not isinstance(part, dict) for part in parts):
+        return "".join(text_of(part) for part in parts)
+    return [part if isinstance(part, dict) else {"type": "text", "text": text_of(part)} for part in parts]
+
+
+def _is_blank(pieces: tuple[Piece, ...]) -> bool:
+    return all(isinstance(piece, TextPiece) and not piece.text.strip() for piece in pieces)
+
+
+def place_of_message(place: Place) -> Place:
+    """Return the place."""
+    return place

@@ -1,0 +1,162 @@
+"""Partials of Dotprompt: `_name.prompt` files beside a prompt, put in its place or included."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from promptctl.errors import InvalidFiles, printable
+from promptctl.exchange.drafts import FileDraft
+from promptctl.exchange.templates.handlebars.nodes import Block, Constant, Node, Partial, PathNode, Print, Text
+from promptctl.exchange.templates.handlebars.reading import Reader
+from promptctl.exchange.templates.handlebars.scopes import Inputs, NotSaid, Scope, Value, resolve
+from promptctl.exchange.templates.handlebars.syntax import parse
+from promptctl.exchange.templates.jinja import jinja_text
+from promptctl.exchange.templates.pieces import IncludePiece, Piece
+
+if TYPE_CHECKING:
+    from promptctl.exchange.source import Source
+
+MARKERS = ("role", "history", "media", "section")
+MAX_NESTED = 20
+
+
+class Partials:
+    """The partials that one prompt calls, each read once; `chain` are the names on the way to the one that is read."""
+
+    def __init__(self, source: Source, inputs: Inputs) -> None:
+        self._source = source
+        self._nodes: dict[str, list[Node]] = {}
+        self._paths: dict[str, str] = {}
+        self._files: dict[str, FileDraft] = {}
+        self._chain: list[str] = []
+        self.reader = Reader(inputs, self.pieces)
+
+    @property
+    def files(self) -> tuple[FileDraft, ...]:
+        """The partials that are files of their own here."""
+        return tuple(self._files.values())
+
+    def has_markers(self, nodes: Iterable[Node]) -> bool:
+        """Return True if anything here begins a message or is a part of one, in partials too."""
+        for node in nodes:
+            if isinstance(node, Print) and marker(node) is not None:
+                return True
+            if isinstance(node, Block) and (self.has_markers(node.body) or self.has_markers(node.otherwise or [])):
+                return True
+            if isinstance(node, Partial):
+                inner = self.enter(node)
+                try:
+                    if self.has_markers(inner):
+                        return True
+                finally:
+                    self.leave()
+        return False
+
+    def enter(self, node: Partial) -> list[Node]:
+        """Return the nodes of a partial, until `leave`. Raises `NotSaid` if there is none, or if it calls itself."""
+        head = node.call.head
+        name = head.text if isinstance(head, PathNode) else str(head.value)
+        if name in self._chain:
+            chain = " → ".join(printable(each) for each in [*self._chain[self._chain.index(name) :], name])
+            raise NotSaid(f"the partial `{printable(name)}` calls itself: {chain}", "take one of the calls out")
+        if len(self._chain) >= MAX_NESTED:
+            raise NotSaid(f"partials call one another more than {MAX_NESTED} deep")
+        if name not in self._nodes:
+            self._nodes[name] = self._read(name, node)
+            self.reader.know_names(self._nodes[name])
+        self._chain.append(name)
+        nodes = self._nodes[name]
+        return nodes if not node.indent else _indented(nodes, node.indent)
+
+    def leave(self) -> None:
+        """Go back to the template that called the partial."""
+        self._chain.pop()
+
+    def _read(self, name: str, node: Partial) -> list[Node]:
+        folder, base = posixpath.split(name)
+        line = node.call.place.line
+        try:
+            source = self._source.beside(posixpath.join(folder, f"_{base}.prompt"), line)
+        except InvalidFiles as error:
+            message = f"the partial `{printable(name)}` is not there: {error.message}"
+            raise NotSaid(message, error.hint) from None
+        self._paths[name] = posixpath.join(posixpath.dirname(source.path), f"{base}.j2")
+        return parse(source.text, source.place)
+
+    def scope(self, node: Partial, scope: Scope) -> Scope:
+        """Return what paths mean within a partial that is called from this scope."""
+        inputs = self.reader.inputs
+        values = {name: resolve(each, scope, inputs) for name, each in node.call.options.items()}
+        this, inherited = scope.this, scope.values
+        if node.call.arguments and not _is_this(node.call.arguments[0]):
+            given = resolve(node.call.arguments[0], scope, inputs)
+            if not isinstance(given, Value):
+                raise NotSaid(f"`{node.call.text}` gives the partial a constant")
+            this, inherited = given, {}
+        return replace(scope, this=this, outer=None, names={}, values={**inherited, **values})
+
+    def pieces(self, node: Partial, scope: Scope) -> tuple[Piece, ...]:
+        """Return a partial as an include, or in its place if it is called with arguments or within a loop."""
+        nodes = self.enter(node)
+        name = self._chain[-1]
+        try:
+            is_simple = not (node.call.arguments or node.call.options or node.indent) and scope == Scope()
+            if is_simple:
+                return (self._include(name, nodes, node),)
+            message = "is written in its place: a file that is included here takes no arguments"
+            self.reader.note("changed", node.call.text, message, node.call.place)
+            if node.indent and any(isinstance(each, Print) for each in nodes):
+                message = "is indented as a text: lines within a value are not"
+                self.reader.note("changed", node.call.text, message, node.call.place)
+            return self.reader.pieces(nodes, self.scope(node, scope))
+        finally:
+            self.leave()
+
+    def _include(self, name: str, nodes: list[Node], node: Partial) -> Piece:
+        path = self._paths[name]
+        if name not in self._files:
+            text = jinja_text(self.reader.pieces(nodes, Scope()))
+            place = nodes[0].place if nodes and isinstance(nodes[0], Text) else None
+            self._files[name] = FileDraft(path, text, place)
+        self.reader.note("kept", node.call.text, f"includes {path}", node.call.place)
+        return IncludePiece(path, node.call.place.line or 1)
+
+
+def marker(node: Node) -> str | None:
+    """Return the name of the helper that begins a message or is a part of one, if the node calls one."""
+    if not isinstance(node, Print) or not isinstance(node.call.head, PathNode):
+        return None
+    head = node.call.head
+    is_call = bool(node.call.arguments or node.call.options) or head.text == "history"
+    return head.text if is_call and head.is_bare and head.text in MARKERS else None
+
+
+def _is_this(node: PathNode | Constant) -> bool:
+    return isinstance(node, PathNode) and not (node.keys or node.depth or node.is_data)
+
+
+def _indented(nodes: list[Node], indent: str) -> list[Node]:
+    """Return the nodes with each line of the text indented, as Handlebars does to a partial alone on its line."""
+    result: list[Node] = []
+    is_start = True
+    for node in nodes:
+        if isinstance(node, Text):
+            lines = node.value.split("\n")
+            starts = [is_start, *([True] * (len(lines) - 1))]
+            starts[-1] = starts[-1] and bool(lines[-1])
+            node_text = "\n".join(indent + line if each else line for line, each in zip(lines, starts, strict=True))
+            is_start = not lines[-1] if node.value else is_start
+            node = Text(node.original, node.place)  # noqa: PLW2901
+            node.value = node_text
+        elif is_start and isinstance(node, Print | Block):
+            result.append(_text(indent, node))
+            is_start = False
+        result.append(node)
+    return result
+
+
+def _text(text: str, node: Print | Block) -> Text:
+    return Text(text, node.call.place)

@@ -1,0 +1,226 @@
+"""Front matter of Dotprompt, apart from `input`: model, config, output, tools and the rest, into keys of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from promptctl.exchange.dotprompt.picoschema import BadSchema, is_picoschema, json_schema
+from promptctl.exchange.notes import Fate, ImportNote
+from promptctl.formats.schemas import load_schema
+
+if TYPE_CHECKING:
+    from promptctl.exchange.dotprompt.front_matter import PromptText
+
+# What Genkit's plugins call a provider, and LiteLLM.
+PROVIDERS = {"googleai": "gemini", "vertexai": "vertex_ai"}
+PARAMETERS = {
+    "maxOutputTokens": "max_tokens",
+    "topP": "top_p",
+    "topK": "top_k",
+    "stopSequences": "stop",
+    "frequencyPenalty": "frequency_penalty",
+    "presencePenalty": "presence_penalty",
+    "reasoningEffort": "reasoning_effort",
+    "safetySettings": "safety_settings",
+    "logitBias": "logit_bias",
+    "topLogProbs": "top_logprobs",
+    "minP": "min_p",
+}
+# Our keys that Dotprompt has no word for, and that say nothing of what is sent: kept as its extensions.
+EXTENSION = "promptctl."
+KEPT_AS_EXTENSIONS = ("name", "status", "successor", "formerly", "copied_from", "tags")
+
+
+@dataclass
+class Settings:
+    """Keys of a prompt file from the front matter, and what became of each key there."""
+
+    text: PromptText
+    data: dict[str, Any] = field(default_factory=dict)
+    notes: list[ImportNote] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def note(self, fate: Fate, part: str, message: str, keys: Iterable[str | int], hint: str | None = None) -> None:
+        """Add a note on a key of the front matter."""
+        self.notes.append(ImportNote(fate, part, message, self.text.place(*keys), hint))
+
+
+def settings(text: PromptText) -> Settings:
+    """Return the front matter as keys of a prompt file."""
+    result = Settings(text)
+    for key, value in text.data.items():
+        if key in _READERS:
+            _READERS[key](result, value)
+        elif key.removeprefix(EXTENSION) in KEPT_AS_EXTENSIONS and key.startswith(EXTENSION):
+            own = key.removeprefix(EXTENSION)
+            result.data[own] = value
+            result.note("kept", key, f"is written as {own}", [key])
+        elif key != "input":
+            result.metadata[key] = value
+            why = "" if "." in key else "; Dotprompt itself leaves it out"
+            result.note("changed", key, f"is written as metadata.{key}{why}", [key])
+    if result.metadata:
+        result.data["metadata"] = result.metadata
+    return result
+
+
+def litellm_settings(text: PromptText) -> Settings:
+    """Return the front matter of LiteLLM's dialect, in which keys it does not know are parameters of the call."""
+    result = Settings(text)
+    for key, value in text.data.items():
+        if key in ("model", "output", "description", "metadata"):
+            _READERS[key](result, value)
+        elif key != "input":
+            add_parameter(result, key, value, [key])
+    if result.metadata:
+        result.data["metadata"] = result.metadata
+    return result
+
+
+def add_parameter(result: Settings, key: str, value: Any, keys: list[str | int]) -> None:
+    """Add one parameter of the model, if our files have it and the value is one that it takes."""
+    from promptctl.schemas.json_schema import Validator
+
+    part = ".".join(map(str, keys))
+    if key in ("apiKey", "api_key"):
+        message, hint = "keys have no place in a prompt file", "name an environment variable under `models:`"
+        result.note("dropped", part, message, keys, f"{hint} in promptctl.yaml")
+        return
+    name = PARAMETERS.get(key, key)
+    known = load_schema("prompt")["$defs"]["parameters"]["properties"].get(name)
+    if known is None or name == "extra_body":
+        result.metadata.setdefault("config", {})[key] = value
+        message = f"is no parameter that is known here: it is written as metadata.config.{key}, and not sent"
+        result.note("dropped", part, message, keys, "parameters.extra_body sends what only one provider knows")
+        return
+    faults = Validator(known).faults(value)
+    if faults:
+        result.metadata.setdefault("config", {})[key] = value
+        message = f"{faults[0][1]}: it is written as metadata.config.{key}, and not sent"
+        result.note("dropped", part, message, keys, "correct it under parameters")
+        return
+    result.data.setdefault("parameters", {})[name] = value
+    result.note("kept", part, f"is written as parameters.{name}", keys)
+
+
+def _model(result: Settings, value: Any) -> None:
+    if not isinstance(value, str) or not value.strip():
+        message = "is not the name of a model" if value else "is empty"
+        result.note("dropped", "model", message, ["model"], "set `model:` in the prompt, or the workspace's default")
+        return
+    provider, _, name = value.partition("/")
+    model = f"{PROVIDERS[provider]}/{name}" if name and provider in PROVIDERS else value.strip()
+    result.data["model"] = model
+    if model != value:
+        result.note("changed", "model", f"is `{model}`, as LiteLLM names it", ["model"])
+    else:
+        result.note("kept", "model", "is the same", ["model"])
+
+
+def _config(result: Settings, value: Any) -> None:
+    if not isinstance(value, Mapping):
+        result.note("dropped", "config", "is not a mapping of parameters", ["config"])
+        return
+    for key, each in value.items():
+        add_parameter(result, key, each, ["config", key])
+
+
+def _output(result: Settings, value: Any) -> None:
+    if not isinstance(value, Mapping):
+        result.note("dropped", "output", "is not a mapping with `format` and `schema`", ["output"])
+        return
+    form, schema = value.get("format"), value.get("schema")
+    if schema is not None:
+        _output_schema(result, schema)
+    if form is not None:
+        _output_format(result, form, has_schema="output" in result.data)
+    for key in value:
+        if key not in ("format", "schema"):
+            result.note("dropped", f"output.{key}", "has no word in a prompt file", ["output", key])
+
+
+def _output_schema(result: Settings, schema: Any) -> None:
+    keys = ["output", "schema"]
+    try:
+        read = json_schema(schema)
+    except BadSchema as error:
+        where = [*keys, *error.keys]
+        result.note("dropped", ".".join(where), error.message, where, "write the JSON Schema under output.schema")
+        return
+    result.data["output"] = {"schema": read}
+    if is_picoschema(schema):
+        result.note("changed", "output.schema", "is Picoschema, and is written as JSON Schema", keys)
+    else:
+        result.note("kept", "output.schema", "is the same", keys)
+
+
+def _output_format(result: Settings, form: Any, *, has_schema: bool) -> None:
+    keys = ["output", "format"]
+    if form == "json" and not has_schema:
+        result.data["response_format"] = {"type": "json_object"}
+        result.note("kept", "output.format", "is written as response_format", keys)
+    elif form == "json":
+        result.note("kept", "output.format", "is said by output.schema", keys)
+    elif form == "text" and not has_schema:
+        result.data["response_format"] = {"type": "text"}
+        result.note("kept", "output.format", "is written as response_format", keys)
+    else:
+        hint = "say it in the messages, or with output.schema"
+        result.note("dropped", "output.format", f"`{form}` is a format of an application's code", keys, hint)
+
+
+def _tools(result: Settings, value: Any) -> None:
+    names = value if isinstance(value, list) else [value]
+    defined = {each.get("name") for each in result.text.data.get("toolDefs") or () if isinstance(each, Mapping)}
+    for number, name in enumerate(names):
+        if name not in defined:
+            hint = "declare it under `tools`, with its parameters"
+            message = f"`{name}` is a name only: what it is and takes is in an application's code"
+            result.note("dropped", f"tools[{number}]", message, ["tools", number], hint)
+
+
+def _tool_definitions(result: Settings, value: Any) -> None:
+    for number, each in enumerate(value if isinstance(value, list) else [value]):
+        part, keys = f"toolDefs[{number}]", ["toolDefs", number]
+        if not isinstance(each, Mapping) or not isinstance(each.get("name"), str):
+            result.note("dropped", part, "has no name", keys)
+            continue
+        function = {key: each[key] for key in ("name", "description") if key in each}
+        if each.get("inputSchema"):
+            function["parameters"] = json_schema(each["inputSchema"])
+        result.data.setdefault("tools", []).append({"type": "function", "function": function})
+        result.note("kept", part, "is written under tools", keys)
+        if "outputSchema" in each:
+            result.note("dropped", f"{part}.outputSchema", "has no word in a prompt file", [*keys, "outputSchema"])
+
+
+def _described(result: Settings, value: Any) -> None:
+    result.data["description"] = str(value)
+    result.note("kept", "description", "is the same", ["description"])
+
+
+def _named(result: Settings, value: Any) -> None:
+    result.data["name"] = str(value)
+    result.note("kept", "name", "is written as name, a title for people; the id comes from the file's path", ["name"])
+
+
+def _metadata(result: Settings, value: Any) -> None:
+    if not isinstance(value, Mapping):
+        result.note("dropped", "metadata", "is not a mapping", ["metadata"])
+        return
+    result.metadata = {**value, **result.metadata}
+    result.note("kept", "metadata", "is the same", ["metadata"])
+
+
+_READERS = {
+    "model": _model,
+    "config": _config,
+    "output": _output,
+    "tools": _tools,
+    "toolDefs": _tool_definitions,
+    "description": _described,
+    "name": _named,
+    "metadata": _metadata,
+}

@@ -1,0 +1,1 @@
+"""Handlebars, as Dotprompt speaks it: nothing is escaped, and there are no helpers but those it names."""
