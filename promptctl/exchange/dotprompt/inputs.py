@@ -28,8 +28,12 @@ def inputs_of(text: PromptText, result: Settings) -> Inputs:
         inputs.defaults.update(defaults)
         for name in defaults:
             inputs.name_of(str(name))
-            result.note("kept", f"input.default.{name}", f"is written as inputs.{inputs.name_of(str(name))}.default",
-                        ["input", "default", name])
+            result.note(
+                "kept",
+                f"input.default.{name}",
+                f"is written as inputs.{inputs.name_of(str(name))}.default",
+                ["input", "default", name],
+            )
     else:
         result.note("dropped", "input.default", "is not a mapping of names to values", ["input", "default"])
     for key in declared:
@@ -38,7 +42,7 @@ def inputs_of(text: PromptText, result: Settings) -> Inputs:
     return inputs
 
 
-def written_inputs(inputs: Inputs, text: PromptText, result: Settings, *, uses_history: str | None) -> dict[str, Any]:
+def written_inputs(inputs: Inputs, result: Settings, *, history: str | None) -> dict[str, Any]:
     """Return the `inputs` of the prompt file."""
     schema = inputs.schema
     written: dict[str, Any] = {}
@@ -47,13 +51,13 @@ def written_inputs(inputs: Inputs, text: PromptText, result: Settings, *, uses_h
         name = inputs.name_of(key)
         written[name] = _input(each, key, inputs, is_required=key in required)
         _note_declared(key, name, inputs, result, is_required=key in required)
-    for key, found in {**dict.fromkeys(inputs.defaults, {}), **inputs.found}.items():
+    for key in dict.fromkeys([*inputs.defaults, *inputs.found]):
         name = inputs.name_of(key)
         if name not in written:
-            written[name] = _found(key, found, inputs)
+            written[name] = _found(key, inputs.found.get(key, {}), inputs)
             _note_found(key, name, inputs, result)
-    if uses_history:
-        written[uses_history] = {"type": "array", "default": []}
+    if history:
+        written[history] = {"type": "array", "default": []}
     return written
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptctl.errors import Place
 from promptctl.exchange.dotprompt.partials import Partials, marker
 from promptctl.exchange.templates.handlebars.nodes import Block, Call, Constant, Node, Partial, PathNode, Print, Text
 from promptctl.exchange.templates.handlebars.reading import Reader
@@ -65,7 +65,7 @@ class MessageReader:
             try:
                 self._node(node, scope)
             except NotSaid as error:
-                place = None if isinstance(node, Text) else getattr(node, "call", node).place
+                place = node.call.place if isinstance(node, Print | Partial | Block) else node.place
                 self._reader.refuse(error.message, place, error.hint)
 
     def _node(self, node: Node, scope: Scope) -> None:
@@ -169,10 +169,15 @@ class MessageReader:
         return {"type": part["type"], "when": condition.path[0], **part}
 
 
-def native_messages(drafts: Drafts, history: str) -> list[dict[str, Any]]:
-    """Return messages as a prompt file has them."""
+TextOf = Callable[["tuple[Piece, ...]"], str]
+
+
+def native_messages(drafts: Drafts, history: str, text_of: TextOf = jinja_text) -> list[dict[str, Any]]:
+    """Return messages as a prompt file has them; `history` is the input with the conversation so far."""
     return [
-        {"placeholder": history} if isinstance(each, History) else {"role": each.role, "content": _content(each)}
+        {"placeholder": history}
+        if isinstance(each, History)
+        else {"role": each.role, "content": _content(each, text_of)}
         for each in drafts
     ]
 
@@ -188,33 +193,18 @@ def has_markup(drafts: Drafts) -> bool:
     )
 
 
-def plain_messages(drafts: Drafts, history: str) -> list[dict[str, Any]]:
-    """Return messages without any markup as texts that stand as they are."""
-    texts: Drafts = []
-    for each in drafts:
-        texts.append(each)
-    return [
-        {"placeholder": history} if isinstance(each, History) else {"role": each.role, "content": _content(each, str_of)}
-        for each in texts
-    ]
-
-
 def str_of(pieces: tuple[Piece, ...]) -> str:
     """Return the text of pieces that are nothing else."""
     return "".join(piece.text for piece in pieces if isinstance(piece, TextPiece))
 
 
-def _content(message: DraftMessage, text_of: Any = jinja_text) -> Any:
+def _content(message: DraftMessage, text_of: TextOf) -> Any:
     parts = [part for part in message.parts if isinstance(part, dict) or not _is_blank(part)]
-    if all(not isinstance(part, dict) for part in parts):
-        return "".join(text_of(part) for part in parts)
+    texts = [part for part in parts if isinstance(part, tuple)]
+    if len(texts) == len(parts):
+        return "".join(map(text_of, texts))
     return [part if isinstance(part, dict) else {"type": "text", "text": text_of(part)} for part in parts]
 
 
 def _is_blank(pieces: tuple[Piece, ...]) -> bool:
     return all(isinstance(piece, TextPiece) and not piece.text.strip() for piece in pieces)
-
-
-def place_of_message(place: Place) -> Place:
-    """Return the place."""
-    return place

@@ -76,15 +76,19 @@ class Partials:
         self._chain.pop()
 
     def _read(self, name: str, node: Partial) -> list[Node]:
+        """Return a partial from the folder of the prompt, or from the one that is imported."""
         folder, base = posixpath.split(name)
-        line = node.call.place.line
-        try:
-            source = self._source.beside(posixpath.join(folder, f"_{base}.prompt"), line)
-        except InvalidFiles as error:
-            message = f"the partial `{printable(name)}` is not there: {error.message}"
-            raise NotSaid(message, error.hint) from None
-        self._paths[name] = posixpath.join(posixpath.dirname(source.path), f"{base}.j2")
-        return parse(source.text, source.place)
+        up = "../" * self._source.path.count("/")
+        for start in dict.fromkeys(("", up)):
+            path = posixpath.join(start, folder, f"_{base}.prompt")
+            try:
+                source = self._source.beside(path, node.call.place.line)
+            except InvalidFiles as error:
+                failed = error
+                continue
+            self._paths[name] = posixpath.join(start, folder, f"{base}.j2")
+            return parse(source.text, source.place)
+        raise NotSaid(f"the partial `{printable(name)}` is not there: {failed.message}", failed.hint)
 
     def scope(self, node: Partial, scope: Scope) -> Scope:
         """Return what paths mean within a partial that is called from this scope."""
@@ -103,10 +107,11 @@ class Partials:
         nodes = self.enter(node)
         name = self._chain[-1]
         try:
-            is_simple = not (node.call.arguments or node.call.options or node.indent) and scope == Scope()
+            is_alone = len(self._chain) == 1  # a file's own includes are not followed when it gets its path
+            is_simple = not (node.call.arguments or node.call.options or node.indent) and scope == Scope() and is_alone
             if is_simple:
                 return (self._include(name, nodes, node),)
-            message = "is written in its place: a file that is included here takes no arguments"
+            message = "is written in its place: only a file that sees the same variables is included here"
             self.reader.note("changed", node.call.text, message, node.call.place)
             if node.indent and any(isinstance(each, Print) for each in nodes):
                 message = "is indented as a text: lines within a value are not"
@@ -149,7 +154,7 @@ def _indented(nodes: list[Node], indent: str) -> list[Node]:
             starts[-1] = starts[-1] and bool(lines[-1])
             node_text = "\n".join(indent + line if each else line for line, each in zip(lines, starts, strict=True))
             is_start = not lines[-1] if node.value else is_start
-            node = Text(node.original, node.place)  # noqa: PLW2901
+            node = Text(node.original, node.place)
             node.value = node_text
         elif is_start and isinstance(node, Print | Block):
             result.append(_text(indent, node))

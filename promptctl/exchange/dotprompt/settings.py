@@ -30,6 +30,7 @@ PARAMETERS = {
 }
 # Our keys that Dotprompt has no word for, and that say nothing of what is sent: kept as its extensions.
 EXTENSION = "promptctl."
+Keys = list[str | int]
 KEPT_AS_EXTENSIONS = ("name", "status", "successor", "formerly", "copied_from", "tags")
 
 
@@ -142,12 +143,14 @@ def _output(result: Settings, value: Any) -> None:
 
 
 def _output_schema(result: Settings, schema: Any) -> None:
-    keys = ["output", "schema"]
+    keys: Keys = ["output", "schema"]
     try:
         read = json_schema(schema)
     except BadSchema as error:
         where = [*keys, *error.keys]
-        result.note("dropped", ".".join(where), error.message, where, "write the JSON Schema under output.schema")
+        result.note(
+            "dropped", ".".join(map(str, where)), error.message, where, "write the JSON Schema under output.schema"
+        )
         return
     result.data["output"] = {"schema": read}
     if is_picoschema(schema):
@@ -157,7 +160,7 @@ def _output_schema(result: Settings, schema: Any) -> None:
 
 
 def _output_format(result: Settings, form: Any, *, has_schema: bool) -> None:
-    keys = ["output", "format"]
+    keys: Keys = ["output", "format"]
     if form == "json" and not has_schema:
         result.data["response_format"] = {"type": "json_object"}
         result.note("kept", "output.format", "is written as response_format", keys)
@@ -183,7 +186,7 @@ def _tools(result: Settings, value: Any) -> None:
 
 def _tool_definitions(result: Settings, value: Any) -> None:
     for number, each in enumerate(value if isinstance(value, list) else [value]):
-        part, keys = f"toolDefs[{number}]", ["toolDefs", number]
+        part, keys = f"toolDefs[{number}]", list[str | int](["toolDefs", number])
         if not isinstance(each, Mapping) or not isinstance(each.get("name"), str):
             result.note("dropped", part, "has no name", keys)
             continue

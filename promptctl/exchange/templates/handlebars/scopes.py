@@ -13,7 +13,32 @@ from promptctl.exchange.templates.pieces import Path
 LOOP_MARKS = {"index": "index0", "first": "first", "last": "last"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 # Words of Jinja that no variable may have as its name.
-_RESERVED = {*"and or not in is if elif else for loop none None true True false False recursive import include with".split(" ")}
+_RESERVED = frozenset(
+    # fmt: off
+    (
+        "and",
+        "or",
+        "not",
+        "in",
+        "is",
+        "if",
+        "elif",
+        "else",
+        "for",
+        "loop",
+        "none",
+        "None",
+        "true",
+        "True",
+        "false",
+        "False",
+        "recursive",
+        "import",
+        "include",
+        "with",
+    )
+    # fmt: on
+)
 
 
 class NotSaid(Exception):
