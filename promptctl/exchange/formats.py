@@ -61,6 +61,7 @@ FORMATS: tuple[ForeignFormat, ...] = (
     ForeignFormat("semantic-kernel", "Semantic Kernel", "semantic_kernel", is_written=False),
     ForeignFormat("langchain", "LangChain", "langchain", is_written=False),
     ForeignFormat("prompty", "Prompty", "prompty", is_written=False),
+    ForeignFormat("dotprompt", "Dotprompt", "dotprompt", is_written=False),
     ForeignFormat("github", "GitHub Models", "github", takes_datasets=True),
     ForeignFormat("prompthub", "deepset's Prompt Hub", "prompthub", is_written=False),
     ForeignFormat("markdown", "Markdown with a header", "markdown", is_written=False),

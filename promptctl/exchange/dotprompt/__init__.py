@@ -40,7 +40,7 @@ def is_one(source: Source) -> bool:
     except InvalidFiles:
         return False
     if source.path.endswith(_ENDING):
-        return not text.lstrip().startswith(('{"', '[{"', "<"))
+        return not text.lstrip().startswith(('{"', '[{"'))
     if source.path.endswith((".yaml", ".yml", ".json", ".jsonl", ".md", ".markdown", ".prompty")):
         return False
     if fences(text) is not None:

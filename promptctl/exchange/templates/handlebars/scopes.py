@@ -13,32 +13,8 @@ from promptctl.exchange.templates.pieces import Path
 LOOP_MARKS = {"index": "index0", "first": "first", "last": "last"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 # Words of Jinja that no variable may have as its name.
-_RESERVED = frozenset(
-    # fmt: off
-    (
-        "and",
-        "or",
-        "not",
-        "in",
-        "is",
-        "if",
-        "elif",
-        "else",
-        "for",
-        "loop",
-        "none",
-        "None",
-        "true",
-        "True",
-        "false",
-        "False",
-        "recursive",
-        "import",
-        "include",
-        "with",
-    )
-    # fmt: on
-)
+_RESERVED = frozenset(("and", "or", "not", "in", "is", "if", "elif", "else", "for", "recursive", "import", "include"))
+_RESERVED |= {"with", "loop", "none", "None", "true", "True", "false", "False"}
 
 
 class NotSaid(Exception):
