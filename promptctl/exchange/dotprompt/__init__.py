@@ -13,13 +13,13 @@ from promptctl.exchange.dotprompt.litellm import is_litellm, read_litellm
 from promptctl.exchange.dotprompt.messages import (
     DraftMessage,
     Drafts,
-    History,
+    HistoryMark,
     MessageReader,
     has_markup,
     native_messages,
     str_of,
 )
-from promptctl.exchange.dotprompt.partials import Partials
+from promptctl.exchange.dotprompt.partials import CalledPartials
 from promptctl.exchange.dotprompt.settings import settings
 from promptctl.exchange.drafts import ForeignContents, PromptDraft
 from promptctl.exchange.notes import ImportNote
@@ -64,7 +64,7 @@ def read(source: Source) -> ForeignContents:
 def _read(text: PromptText, wish: str) -> ForeignContents:
     result = settings(text)
     inputs = inputs_of(text, result)
-    partials = Partials(text.source, inputs)
+    partials = CalledPartials(text.source, inputs)
     drafts = MessageReader(partials).read(parse(text.body, text.place_of))
     problems = list(partials.reader.problems)
     if not any(isinstance(each, DraftMessage) for each in drafts) and not problems:
@@ -83,12 +83,12 @@ def _read(text: PromptText, wish: str) -> ForeignContents:
 
 def _with_history(drafts: Drafts, text: PromptText, notes: list[ImportNote]) -> bool:
     """Return True if the prompt takes the conversation so far; add its place where Dotprompt puts it by itself."""
-    if any(isinstance(each, History) for each in drafts):
+    if any(isinstance(each, HistoryMark) for each in drafts):
         return True
     last = drafts[-1]
     if isinstance(last, DraftMessage) and last.role == "user":
         return False
-    drafts.append(History())
+    drafts.append(HistoryMark())
     message = "is a placeholder at the end: no message of the user is last, so Dotprompt puts the conversation there"
     notes.append(ImportNote("changed", "history", message, text.place_of(1)))
     return True

@@ -7,7 +7,7 @@ from typing import Any
 
 from promptctl.exchange.dotprompt.front_matter import PromptText
 from promptctl.exchange.dotprompt.picoschema import BadSchema, is_picoschema, json_schema
-from promptctl.exchange.dotprompt.settings import Settings
+from promptctl.exchange.dotprompt.settings import ReadSettings
 from promptctl.exchange.templates.handlebars.scopes import Inputs
 
 # Keywords of the schema of all inputs that say nothing more than our `inputs` do.
@@ -15,7 +15,7 @@ _SAID = ("type", "properties", "required", "additionalProperties", "$defs", "$sc
 HISTORY = "history"
 
 
-def inputs_of(text: PromptText, result: Settings) -> Inputs:
+def inputs_of(text: PromptText, result: ReadSettings) -> Inputs:
     """Return the inputs as they are declared; the template adds what it finds."""
     declared = text.data.get("input")
     if declared is not None and not isinstance(declared, Mapping):
@@ -42,7 +42,7 @@ def inputs_of(text: PromptText, result: Settings) -> Inputs:
     return inputs
 
 
-def written_inputs(inputs: Inputs, result: Settings, *, history: str | None) -> dict[str, Any]:
+def written_inputs(inputs: Inputs, result: ReadSettings, *, history: str | None) -> dict[str, Any]:
     """Return the `inputs` of the prompt file."""
     schema = inputs.schema
     written: dict[str, Any] = {}
@@ -67,7 +67,7 @@ def history_name(inputs: Inputs) -> str:
     return next(name for name in (HISTORY, "conversation", "earlier_messages", "_history") if name not in taken)
 
 
-def _schema(schema: Any, result: Settings) -> dict[str, Any] | None:
+def _schema(schema: Any, result: ReadSettings) -> dict[str, Any] | None:
     keys = ["input", "schema"]
     try:
         read = json_schema(schema)
@@ -124,7 +124,7 @@ def _found(key: str, found: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]
     return written
 
 
-def _note_declared(key: str, name: str, inputs: Inputs, result: Settings, *, is_required: bool) -> None:
+def _note_declared(key: str, name: str, inputs: Inputs, result: ReadSettings, *, is_required: bool) -> None:
     part, keys = f"input.schema.{key}", ["input", "schema", key]
     is_renamed = "" if name == key else ", a name that Jinja takes"
     if key in inputs.defaults or is_required:
@@ -136,7 +136,7 @@ def _note_declared(key: str, name: str, inputs: Inputs, result: Settings, *, is_
     result.note(fate, part, f"is written as inputs.{name}{is_renamed}{more}", keys)  # type: ignore[arg-type]
 
 
-def _note_found(key: str, name: str, inputs: Inputs, result: Settings) -> None:
+def _note_found(key: str, name: str, inputs: Inputs, result: ReadSettings) -> None:
     is_renamed = "" if name == key else ", a name that Jinja takes"
     if key in inputs.defaults:
         message = f"is not declared: it is written as inputs.{name}{is_renamed}, of any type"

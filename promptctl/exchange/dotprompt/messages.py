@@ -6,10 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptctl.exchange.dotprompt.partials import Partials, marker
-from promptctl.exchange.templates.handlebars.nodes import Block, Call, Constant, Node, Partial, PathNode, Print, Text
-from promptctl.exchange.templates.handlebars.reading import Reader
-from promptctl.exchange.templates.handlebars.scopes import NotSaid, Scope, Value, resolve
+from promptctl.exchange.dotprompt.partials import CalledPartials, marker
+from promptctl.exchange.templates.handlebars.nodes import (
+    Block,
+    Constant,
+    Node,
+    Partial,
+    PathNode,
+    PlainText,
+    Print,
+    TagCall,
+)
+from promptctl.exchange.templates.handlebars.reading import PieceReader
+from promptctl.exchange.templates.handlebars.scopes import TagValue, NotSaid, TagScope, resolve
 from promptctl.exchange.templates.jinja import jinja_text
 from promptctl.exchange.templates.pieces import Piece, TextPiece, VariablePiece
 
@@ -18,7 +27,7 @@ _SOUNDS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class HistoryMark:
     """The place of the conversation so far."""
 
 
@@ -35,32 +44,32 @@ class DraftMessage:
         return all(not isinstance(part, dict) and _is_blank(part) for part in self.parts)
 
 
-Drafts = list["DraftMessage | History"]
+Drafts = list["DraftMessage | HistoryMark"]
 
 
 class MessageReader:
     """Reads the nodes of a template into messages, as Dotprompt splits its text."""
 
-    def __init__(self, partials: Partials) -> None:
+    def __init__(self, partials: CalledPartials) -> None:
         self._partials = partials
-        self._reader: Reader = partials.reader
+        self._reader: PieceReader = partials.reader
         self._messages: Drafts = [DraftMessage("user")]
 
     def read(self, nodes: list[Node]) -> Drafts:
         """Return the messages that print anything. What has no place in one is a problem of the reader."""
         self._reader.know_names(nodes)
-        self._walk(nodes, Scope())
-        return [each for each in self._messages if isinstance(each, History) or not each.is_blank]
+        self._walk(nodes, TagScope())
+        return [each for each in self._messages if isinstance(each, HistoryMark) or not each.is_blank]
 
     @property
     def _message(self) -> DraftMessage:
         last = self._messages[-1]
-        if isinstance(last, History):
+        if isinstance(last, HistoryMark):
             last = DraftMessage("assistant")
             self._messages.append(last)
         return last
 
-    def _walk(self, nodes: list[Node], scope: Scope) -> None:
+    def _walk(self, nodes: list[Node], scope: TagScope) -> None:
         for node in nodes:
             try:
                 self._node(node, scope)
@@ -68,7 +77,7 @@ class MessageReader:
                 place = node.call.place if isinstance(node, Print | Partial | Block) else node.place
                 self._reader.refuse(error.message, place, error.hint)
 
-    def _node(self, node: Node, scope: Scope) -> None:
+    def _node(self, node: Node, scope: TagScope) -> None:
         name = marker(node)
         if name is not None and isinstance(node, Print):
             getattr(self, f"_{name}")(node.call, scope)
@@ -91,7 +100,7 @@ class MessageReader:
         elif pieces:
             parts.append(pieces)
 
-    def _role(self, call: Call, _: Scope) -> None:
+    def _role(self, call: TagCall, _: TagScope) -> None:
         named = call.arguments[0] if call.arguments else None
         if not isinstance(named, Constant):
             raise NotSaid(f"`{call.text}` takes the role from a value: a role here is written in the file")
@@ -107,28 +116,28 @@ class MessageReader:
         else:
             self._messages.append(DraftMessage(role))
 
-    def _history(self, call: Call, _: Scope) -> None:
-        if any(isinstance(each, History) for each in self._messages):
+    def _history(self, call: TagCall, _: TagScope) -> None:
+        if any(isinstance(each, HistoryMark) for each in self._messages):
             raise NotSaid("`{{history}}` stands here for the second time", "keep one of them")
         self._reader.note("kept", call.text, "is a placeholder for the messages so far", call.place)
-        self._messages.append(History())
+        self._messages.append(HistoryMark())
 
-    def _section(self, call: Call, _: Scope) -> None:
+    def _section(self, call: TagCall, _: TagScope) -> None:
         message = "marks a place that an application's code fills in: the text before and after it are joined"
         self._reader.note("dropped", call.text, message, call.place)
         parts = self._message.parts
         if parts and isinstance(parts[-1], tuple) and _is_blank(parts[-1]):
             parts.pop()
 
-    def _media(self, call: Call, scope: Scope) -> None:
+    def _media(self, call: TagCall, scope: TagScope) -> None:
         self._message.parts.append(self._part(call, scope))
 
-    def _part(self, call: Call, scope: Scope) -> dict[str, Any]:
+    def _part(self, call: TagCall, scope: TagScope) -> dict[str, Any]:
         url = call.options.get("url")
         if url is None or call.arguments or not set(call.options) <= {"url", "contentType"}:
             raise NotSaid(f"`{call.text}` takes `url=` and `contentType=`")
         value = resolve(url, scope, self._reader.inputs)
-        if isinstance(value, Value) and value.is_optional:
+        if isinstance(value, TagValue) and value.is_optional:
             raise NotSaid(f"`{call.text}` shows what may not be given", "put it into `{{#if …}}`")
         text = value.value if isinstance(value, Constant) else jinja_text([VariablePiece(value.path)])
         kind = call.options.get("contentType")
@@ -139,7 +148,7 @@ class MessageReader:
             kind = None
         return self._of_kind(str(text), str(kind.value) if kind else "", call)
 
-    def _of_kind(self, url: str, kind: str, call: Call) -> dict[str, Any]:
+    def _of_kind(self, url: str, kind: str, call: TagCall) -> dict[str, Any]:
         if kind in _SOUNDS:
             message = "is a part of sound, whose value is base64 or a `data:` URL, not an address"
             self._reader.note("changed", call.text, message, call.place)
@@ -153,17 +162,17 @@ class MessageReader:
         self._reader.note("changed" if kind else "kept", call.text, f"is a part with an image{more}", call.place)
         return {"type": "image_url", "image_url": {"url": url}}
 
-    def _conditional_part(self, node: Node, scope: Scope) -> dict[str, Any] | None:
+    def _conditional_part(self, node: Node, scope: TagScope) -> dict[str, Any] | None:
         """Return the part that `{{#if x}}{{media url=y}}{{/if}}` shows, which depends on the input `x`."""
         if not isinstance(node, Block) or node.otherwise or node.call.head.text != "if":  # type: ignore[union-attr]
             return None
-        inner = [each for each in node.body if not (isinstance(each, Text) and not each.value.strip())]
+        inner = [each for each in node.body if not (isinstance(each, PlainText) and not each.value.strip())]
         if len(inner) != 1 or not isinstance(inner[0], Print) or marker(inner[0]) != "media" or scope.this is not None:
             return None
         condition = resolve(node.call.arguments[0], scope, self._reader.inputs) if node.call.arguments else None
-        if not isinstance(condition, Value) or len(condition.path) != 1:
+        if not isinstance(condition, TagValue) or len(condition.path) != 1:
             return None
-        given = Scope(values=scope.values, given=scope.given | {condition.path})
+        given = TagScope(values=scope.values, given=scope.given | {condition.path})
         part = self._part(inner[0].call, given)
         self._reader.note("kept", node.call.text, "is the `when` of the part within it", node.call.place)
         return {"type": part["type"], "when": condition.path[0], **part}
@@ -176,7 +185,7 @@ def native_messages(drafts: Drafts, history: str, text_of: TextOf = jinja_text) 
     """Return messages as a prompt file has them; `history` is the input with the conversation so far."""
     return [
         {"placeholder": history}
-        if isinstance(each, History)
+        if isinstance(each, HistoryMark)
         else {"role": each.role, "content": _content(each, text_of)}
         for each in drafts
     ]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from promptctl.errors import InvalidFiles, printable
 from promptctl.exchange.drafts import FileDraft
-from promptctl.exchange.templates.handlebars.nodes import Block, Constant, Node, Partial, PathNode, Print, Text
-from promptctl.exchange.templates.handlebars.reading import Reader
-from promptctl.exchange.templates.handlebars.scopes import Inputs, NotSaid, Scope, Value, resolve
+from promptctl.exchange.templates.handlebars.nodes import Block, Constant, Node, Partial, PathNode, PlainText, Print
+from promptctl.exchange.templates.handlebars.reading import PieceReader
+from promptctl.exchange.templates.handlebars.scopes import Inputs, TagValue, NotSaid, TagScope, resolve
 from promptctl.exchange.templates.handlebars.syntax import parse
 from promptctl.exchange.templates.jinja import jinja_text
 from promptctl.exchange.templates.pieces import IncludePiece, Piece
@@ -23,7 +23,7 @@ MARKERS = ("role", "history", "media", "section")
 MAX_NESTED = 20
 
 
-class Partials:
+class CalledPartials:
     """The partials that one prompt calls, each read once; `chain` are the names on the way to the one that is read."""
 
     def __init__(self, source: Source, inputs: Inputs) -> None:
@@ -32,7 +32,7 @@ class Partials:
         self._paths: dict[str, str] = {}
         self._files: dict[str, FileDraft] = {}
         self._chain: list[str] = []
-        self.reader = Reader(inputs, self.pieces)
+        self.reader = PieceReader(inputs, self.pieces)
 
     @property
     def files(self) -> tuple[FileDraft, ...]:
@@ -90,25 +90,27 @@ class Partials:
             return parse(source.text, source.place)
         raise NotSaid(f"the partial `{printable(name)}` is not there: {failed.message}", failed.hint)
 
-    def scope(self, node: Partial, scope: Scope) -> Scope:
+    def scope(self, node: Partial, scope: TagScope) -> TagScope:
         """Return what paths mean within a partial that is called from this scope."""
         inputs = self.reader.inputs
         values = {name: resolve(each, scope, inputs) for name, each in node.call.options.items()}
         this, inherited = scope.this, scope.values
         if node.call.arguments and not _is_this(node.call.arguments[0]):
             given = resolve(node.call.arguments[0], scope, inputs)
-            if not isinstance(given, Value):
+            if not isinstance(given, TagValue):
                 raise NotSaid(f"`{node.call.text}` gives the partial a constant")
             this, inherited = given, {}
         return replace(scope, this=this, outer=None, names={}, values={**inherited, **values})
 
-    def pieces(self, node: Partial, scope: Scope) -> tuple[Piece, ...]:
+    def pieces(self, node: Partial, scope: TagScope) -> tuple[Piece, ...]:
         """Return a partial as an include, or in its place if it is called with arguments or within a loop."""
         nodes = self.enter(node)
         name = self._chain[-1]
         try:
             is_alone = len(self._chain) == 1  # a file's own includes are not followed when it gets its path
-            is_simple = not (node.call.arguments or node.call.options or node.indent) and scope == Scope() and is_alone
+            is_simple = (
+                not (node.call.arguments or node.call.options or node.indent) and scope == TagScope() and is_alone
+            )
             if is_simple:
                 return (self._include(name, nodes, node),)
             message = "is written in its place: only a file that sees the same variables is included here"
@@ -123,8 +125,8 @@ class Partials:
     def _include(self, name: str, nodes: list[Node], node: Partial) -> Piece:
         path = self._paths[name]
         if name not in self._files:
-            text = jinja_text(self.reader.pieces(nodes, Scope()))
-            place = nodes[0].place if nodes and isinstance(nodes[0], Text) else None
+            text = jinja_text(self.reader.pieces(nodes, TagScope()))
+            place = nodes[0].place if nodes and isinstance(nodes[0], PlainText) else None
             self._files[name] = FileDraft(path, text, place)
         self.reader.note("kept", node.call.text, f"includes {path}", node.call.place)
         return IncludePiece(path, node.call.place.line or 1)
@@ -148,13 +150,13 @@ def _indented(nodes: list[Node], indent: str) -> list[Node]:
     result: list[Node] = []
     is_start = True
     for node in nodes:
-        if isinstance(node, Text):
+        if isinstance(node, PlainText):
             lines = node.value.split("\n")
             starts = [is_start, *([True] * (len(lines) - 1))]
             starts[-1] = starts[-1] and bool(lines[-1])
             node_text = "\n".join(indent + line if each else line for line, each in zip(lines, starts, strict=True))
             is_start = not lines[-1] if node.value else is_start
-            node = Text(node.original, node.place)
+            node = PlainText(node.original, node.place)
             node.value = node_text
         elif is_start and isinstance(node, Print | Block):
             result.append(_text(indent, node))
@@ -163,5 +165,5 @@ def _indented(nodes: list[Node], indent: str) -> list[Node]:
     return result
 
 
-def _text(text: str, node: Print | Block) -> Text:
-    return Text(text, node.call.place)
+def _text(text: str, node: Print | Block) -> PlainText:
+    return PlainText(text, node.call.place)

@@ -35,7 +35,7 @@ KEPT_AS_EXTENSIONS = ("name", "status", "successor", "formerly", "copied_from", 
 
 
 @dataclass
-class Settings:
+class ReadSettings:
     """Keys of a prompt file from the front matter, and what became of each key there."""
 
     text: PromptText
@@ -48,9 +48,9 @@ class Settings:
         self.notes.append(ImportNote(fate, part, message, self.text.place(*keys), hint))
 
 
-def settings(text: PromptText) -> Settings:
+def settings(text: PromptText) -> ReadSettings:
     """Return the front matter as keys of a prompt file."""
-    result = Settings(text)
+    result = ReadSettings(text)
     for key, value in text.data.items():
         if key in _READERS:
             _READERS[key](result, value)
@@ -67,9 +67,9 @@ def settings(text: PromptText) -> Settings:
     return result
 
 
-def litellm_settings(text: PromptText) -> Settings:
+def litellm_settings(text: PromptText) -> ReadSettings:
     """Return the front matter of LiteLLM's dialect, in which keys it does not know are parameters of the call."""
-    result = Settings(text)
+    result = ReadSettings(text)
     for key, value in text.data.items():
         if key in ("model", "output", "description", "metadata"):
             _READERS[key](result, value)
@@ -80,7 +80,7 @@ def litellm_settings(text: PromptText) -> Settings:
     return result
 
 
-def add_parameter(result: Settings, key: str, value: Any, keys: list[str | int]) -> None:
+def add_parameter(result: ReadSettings, key: str, value: Any, keys: list[str | int]) -> None:
     """Add one parameter of the model, if our files have it and the value is one that it takes."""
     from promptctl.schemas.json_schema import Validator
 
@@ -106,7 +106,7 @@ def add_parameter(result: Settings, key: str, value: Any, keys: list[str | int])
     result.note("kept", part, f"is written as parameters.{name}", keys)
 
 
-def _model(result: Settings, value: Any) -> None:
+def _model(result: ReadSettings, value: Any) -> None:
     if not isinstance(value, str) or not value.strip():
         message = "is not the name of a model" if value else "is empty"
         result.note("dropped", "model", message, ["model"], "set `model:` in the prompt, or the workspace's default")
@@ -120,7 +120,7 @@ def _model(result: Settings, value: Any) -> None:
         result.note("kept", "model", "is the same", ["model"])
 
 
-def _config(result: Settings, value: Any) -> None:
+def _config(result: ReadSettings, value: Any) -> None:
     if not isinstance(value, Mapping):
         result.note("dropped", "config", "is not a mapping of parameters", ["config"])
         return
@@ -128,7 +128,7 @@ def _config(result: Settings, value: Any) -> None:
         add_parameter(result, key, each, ["config", key])
 
 
-def _output(result: Settings, value: Any) -> None:
+def _output(result: ReadSettings, value: Any) -> None:
     if not isinstance(value, Mapping):
         result.note("dropped", "output", "is not a mapping with `format` and `schema`", ["output"])
         return
@@ -142,7 +142,7 @@ def _output(result: Settings, value: Any) -> None:
             result.note("dropped", f"output.{key}", "has no word in a prompt file", ["output", key])
 
 
-def _output_schema(result: Settings, schema: Any) -> None:
+def _output_schema(result: ReadSettings, schema: Any) -> None:
     keys: Keys = ["output", "schema"]
     try:
         read = json_schema(schema)
@@ -159,7 +159,7 @@ def _output_schema(result: Settings, schema: Any) -> None:
         result.note("kept", "output.schema", "is the same", keys)
 
 
-def _output_format(result: Settings, form: Any, *, has_schema: bool) -> None:
+def _output_format(result: ReadSettings, form: Any, *, has_schema: bool) -> None:
     keys: Keys = ["output", "format"]
     if form == "json" and not has_schema:
         result.data["response_format"] = {"type": "json_object"}
@@ -174,7 +174,7 @@ def _output_format(result: Settings, form: Any, *, has_schema: bool) -> None:
         result.note("dropped", "output.format", f"`{form}` is a format of an application's code", keys, hint)
 
 
-def _tools(result: Settings, value: Any) -> None:
+def _tools(result: ReadSettings, value: Any) -> None:
     names = value if isinstance(value, list) else [value]
     defined = {each.get("name") for each in result.text.data.get("toolDefs") or () if isinstance(each, Mapping)}
     for number, name in enumerate(names):
@@ -184,7 +184,7 @@ def _tools(result: Settings, value: Any) -> None:
             result.note("dropped", f"tools[{number}]", message, ["tools", number], hint)
 
 
-def _tool_definitions(result: Settings, value: Any) -> None:
+def _tool_definitions(result: ReadSettings, value: Any) -> None:
     for number, each in enumerate(value if isinstance(value, list) else [value]):
         part, keys = f"toolDefs[{number}]", list[str | int](["toolDefs", number])
         if not isinstance(each, Mapping) or not isinstance(each.get("name"), str):
@@ -199,17 +199,17 @@ def _tool_definitions(result: Settings, value: Any) -> None:
             result.note("dropped", f"{part}.outputSchema", "has no word in a prompt file", [*keys, "outputSchema"])
 
 
-def _described(result: Settings, value: Any) -> None:
+def _described(result: ReadSettings, value: Any) -> None:
     result.data["description"] = str(value)
     result.note("kept", "description", "is the same", ["description"])
 
 
-def _named(result: Settings, value: Any) -> None:
+def _named(result: ReadSettings, value: Any) -> None:
     result.data["name"] = str(value)
     result.note("kept", "name", "is written as name, a title for people; the id comes from the file's path", ["name"])
 
 
-def _metadata(result: Settings, value: Any) -> None:
+def _metadata(result: ReadSettings, value: Any) -> None:
     if not isinstance(value, Mapping):
         result.note("dropped", "metadata", "is not a mapping", ["metadata"])
         return

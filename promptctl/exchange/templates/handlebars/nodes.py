@@ -33,8 +33,8 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """What stands in a tag: a path or a helper, what it is given in order, and by name. `text` is as it is written."""
+class TagCall:
+    """A tag: a path or a helper, what it is given in order, and by name. `text` is as it is written."""
 
     head: PathNode | Constant
     arguments: tuple[PathNode | Constant, ...]
@@ -44,7 +44,7 @@ class Call:
 
 
 @dataclass(slots=True)
-class Text:
+class PlainText:
     """Text between tags. `value` is what white space control leaves of the `original`."""
 
     original: str
@@ -70,7 +70,7 @@ class Comment:
 class Print:
     """A tag that prints: `{{name}}`, `{{helper argument}}`."""
 
-    call: Call
+    call: TagCall
     strips: tuple[bool, bool]
 
 
@@ -78,7 +78,7 @@ class Print:
 class Partial:
     """A tag that puts a partial in its place; alone on its line, `indent` is what each line of it begins with."""
 
-    call: Call
+    call: TagCall
     strips: tuple[bool, bool]
     indent: str = ""
 
@@ -91,7 +91,7 @@ class Block:
     before and after a tag.
     """
 
-    call: Call
+    call: TagCall
     names: tuple[str, ...]
     opened: tuple[bool, bool]
     body: list[Node] = field(default_factory=list)
@@ -101,4 +101,4 @@ class Block:
     is_chained: bool = False
 
 
-Node = Text | Comment | Print | Partial | Block
+Node = PlainText | Comment | Print | Partial | Block

@@ -9,16 +9,16 @@ from promptctl.errors import Place, Problem
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.templates.handlebars.nodes import (
     Block,
-    Call,
     Comment,
     Constant,
     Node,
     Partial,
     PathNode,
+    PlainText,
     Print,
-    Text,
+    TagCall,
 )
-from promptctl.exchange.templates.handlebars.scopes import Inputs, NotSaid, Scope, Value, paths_in, resolve
+from promptctl.exchange.templates.handlebars.scopes import Inputs, TagValue, NotSaid, TagScope, paths_in, resolve
 from promptctl.exchange.templates.pieces import (
     FilterCall,
     IfBranch,
@@ -41,15 +41,15 @@ _HELPERS = {
 }
 
 # Reads a partial where it is called, as pieces in its place.
-ReadPartial = Callable[[Partial, Scope], "tuple[Piece, ...]"]
+ReadPartial = Callable[[Partial, TagScope], "tuple[Piece, ...]"]
 
 
-def no_partials(node: Partial, _: Scope) -> tuple[Piece, ...]:
+def no_partials(node: Partial, _: TagScope) -> tuple[Piece, ...]:
     """Refuse a partial, for templates that have none."""
     raise NotSaid(f"`{node.call.text}` calls a partial, and there are none here")
 
 
-class Reader:
+class PieceReader:
     """Reads nodes of one prompt's templates; `notes` and `problems` are what became of them."""
 
     def __init__(self, inputs: Inputs, partial: ReadPartial = no_partials) -> None:
@@ -65,7 +65,7 @@ class Reader:
         self._names |= {path.keys[0] for path in paths_in(nodes) if path.keys}
         self._names |= {str(name) for name in self.inputs.schema.get("properties", {})}
 
-    def pieces(self, nodes: Iterable[Node], scope: Scope) -> tuple[Piece, ...]:
+    def pieces(self, nodes: Iterable[Node], scope: TagScope) -> tuple[Piece, ...]:
         """Return the nodes as pieces."""
         return tuple(piece for node in nodes for piece in self._node(node, scope))
 
@@ -81,13 +81,13 @@ class Reader:
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def _node(self, node: Node, scope: Scope) -> tuple[Piece, ...]:
+    def _node(self, node: Node, scope: TagScope) -> tuple[Piece, ...]:
         self._read += 1
         if self._read > MAX_PIECES:
             if self._read == MAX_PIECES + 1:
                 self.refuse(f"its partials make more than {MAX_PIECES:,} pieces of one template", None)
             return ()
-        if isinstance(node, Text):
+        if isinstance(node, PlainText):
             return (TextPiece(node.value),) if node.value else ()
         if isinstance(node, Comment):
             self.note("dropped", _short(node.text), "comments of templates are not kept", node.place)
@@ -100,7 +100,7 @@ class Reader:
             self.refuse(error.message, node.call.place, error.hint)
             return ()
 
-    def _print(self, call: Call, scope: Scope) -> tuple[Piece, ...]:
+    def _print(self, call: TagCall, scope: TagScope) -> tuple[Piece, ...]:
         head = call.head
         if not isinstance(head, PathNode):
             raise NotSaid(f"`{call.text}` prints a constant", "write it as text")
@@ -108,17 +108,17 @@ class Reader:
             return self._helper(call, head, scope)
         return self._printed(head, call, scope)
 
-    def _printed(self, head: PathNode, call: Call, scope: Scope) -> tuple[Piece, ...]:
+    def _printed(self, head: PathNode, call: TagCall, scope: TagScope) -> tuple[Piece, ...]:
         if head.keys[-1:] == ("length",) and (head.keys[1:] or head.is_scoped):
             of = resolve(replace(head, keys=head.keys[:-1]), scope, self.inputs)
-            if isinstance(of, Value) and "object" not in of.types:
+            if isinstance(of, TagValue) and "object" not in of.types:
                 return (VariablePiece(of.path, (FilterCall("length"),)),)
         value = resolve(head, scope, self.inputs)
         if isinstance(value, Constant):
             return (TextPiece(_constant_text(value)),) if value.value is not None else ()
         return (VariablePiece(value.path, self._filters(value, call)),)
 
-    def _filters(self, value: Value, call: Call) -> tuple[FilterCall, ...]:
+    def _filters(self, value: TagValue, call: TagCall) -> tuple[FilterCall, ...]:
         types = value.types
         if "object" in types:
             self.note("changed", call.text, "prints JSON here, and `[object Object]` in Dotprompt", call.place)
@@ -128,7 +128,7 @@ class Reader:
             return (FilterCall("default", ("", True)),)
         return ((FilterCall("default", ("",)),) if value.is_optional else ()) + joined
 
-    def _helper(self, call: Call, head: PathNode, scope: Scope) -> tuple[Piece, ...]:
+    def _helper(self, call: TagCall, head: PathNode, scope: TagScope) -> tuple[Piece, ...]:
         name = head.text
         if name == "json" and len(call.arguments) == 1 and set(call.options) <= {"indent"}:
             value = resolve(call.arguments[0], scope, self.inputs)
@@ -141,7 +141,7 @@ class Reader:
             return (VariablePiece(value.path, (*given, FilterCall("tojson", (indent.value,) if indent.value else ()))),)
         if name == "lookup" and len(call.arguments) == 2 and isinstance(call.arguments[1], Constant):
             value = resolve(call.arguments[0], scope, self.inputs)
-            if isinstance(value, Value):
+            if isinstance(value, TagValue):
                 item = value.within((str(call.arguments[1].value),))
                 return (VariablePiece(item.path, self._filters(item, call)),)
         if name == "log":
@@ -154,7 +154,7 @@ class Reader:
             "give its result as an input",
         )
 
-    def _block(self, block: Block, scope: Scope) -> tuple[Piece, ...]:
+    def _block(self, block: Block, scope: TagScope) -> tuple[Piece, ...]:
         head = block.call.head
         name = head.text if isinstance(head, PathNode) else ""
         if name in _CONDITIONS:
@@ -168,7 +168,7 @@ class Reader:
             "write it as `#if`, `#each` or `#with`",
         )
 
-    def _condition(self, block: Block, scope: Scope) -> Piece:
+    def _condition(self, block: Block, scope: TagScope) -> Piece:
         branches: list[IfBranch] = []
         node: Block | None = block
         otherwise: list[Node] = []
@@ -184,7 +184,7 @@ class Reader:
             node = chained if is_next else None
         return IfPiece(tuple(branches), self.pieces(otherwise, replace(scope, given=given)), block.call.place.line or 1)
 
-    def _tests(self, call: Call, scope: Scope) -> tuple[tuple[IfTest, ...], bool]:
+    def _tests(self, call: TagCall, scope: TagScope) -> tuple[tuple[IfTest, ...], bool]:
         """Return the tests of a condition, and if one of them is enough."""
         name = call.head.text if isinstance(call.head, PathNode) else ""
         is_negated = name.startswith("unless")
@@ -204,15 +204,15 @@ class Reader:
             if isinstance(operand, int):
                 self.note("changed", call.text, "compares with `==`, for which true is 1 and false is 0", call.place)
             test = IfTest(first.path, "==" if not is_negated else "!=", operand)
-        optional = [each for each in (first, second) if isinstance(each, Value) and each.is_optional]
+        optional = [each for each in (first, second) if isinstance(each, TagValue) and each.is_optional]
         paths = dict.fromkeys(each.path for each in optional)
         return (*(IfTest(path, "is", "defined", is_negated) for path in paths), test), is_negated and bool(paths)
 
-    def _truth(self, value: Value) -> Value:
+    def _truth(self, value: TagValue) -> TagValue:
         """Return what is true if the value is: the list itself for its length."""
-        return Value(value.path[:-1]) if len(value.path) > 1 and value.path[-1] == "length" else value
+        return TagValue(value.path[:-1]) if len(value.path) > 1 and value.path[-1] == "length" else value
 
-    def _each(self, block: Block, scope: Scope) -> Piece:
+    def _each(self, block: Block, scope: TagScope) -> Piece:
         over = resolve(block.call.arguments[0], scope, self.inputs)
         if isinstance(over, Constant) or block.call.options:
             raise NotSaid(f"`{block.call.text}` does not go over a list")
@@ -222,22 +222,22 @@ class Reader:
         item = self._name(block.names[0] if block.names else "item", scope, is_chosen=bool(block.names))
         key = self._name(block.names[1] if len(block.names) > 1 else "key", scope) if is_mapping else None
         schema = (over.schema or {}).get("additionalProperties" if is_mapping else "items")
-        this = Value((item,), schema if isinstance(schema, dict) else None)
-        position = Value((key,) if key else ("loop", "index0"))
+        this = TagValue((item,), schema if isinstance(schema, dict) else None)
+        position = TagValue((key,) if key else ("loop", "index0"))
         names = {**_outer_names(scope), **dict(zip(block.names, (this, position), strict=False))}
         inner = replace(scope, this=this, outer=scope, names=names, values={}, loops=scope.loops + 1, key=key)
         body = self.pieces(block.body, inner)
         otherwise = self.pieces(block.otherwise or [], scope)
         return LoopPiece(item, over.path, body, otherwise, key, block.call.place.line or 1)
 
-    def _default_list(self, over: Value, block: Block) -> None:
+    def _default_list(self, over: TagValue, block: Block) -> None:
         if len(over.path) > 1:
             self.note("changed", block.call.text, "is an error here if it is not given", block.call.place)
             return
         name = next(key for key, name in self.inputs.renamed.items() if name == over.path[0])
         self.inputs.defaults.setdefault(name, [])
 
-    def _name(self, wish: str, scope: Scope, *, is_chosen: bool = False) -> str:
+    def _name(self, wish: str, scope: TagScope, *, is_chosen: bool = False) -> str:
         taken = {value.path[0] for value in scope.names.values()} | set(_items_around(scope))
         taken |= set() if is_chosen else self._names
         name, number = wish, 2
@@ -245,7 +245,7 @@ class Reader:
             name, number = f"{wish}_{number}", number + 1
         return name
 
-    def _with(self, block: Block, scope: Scope) -> Piece:
+    def _with(self, block: Block, scope: TagScope) -> Piece:
         value = resolve(block.call.arguments[0], scope, self.inputs)
         if isinstance(value, Constant) or block.call.options:
             raise NotSaid(f"`{block.call.text}` does not name a variable")
@@ -253,7 +253,7 @@ class Reader:
         names = {**scope.names, **dict.fromkeys(block.names[:1], value)}
         inner = replace(
             scope,
-            this=Value(value.path, value.schema),
+            this=TagValue(value.path, value.schema),
             outer=scope,
             names=names,
             values={},
@@ -284,7 +284,7 @@ def _uses_key(nodes: list[Node]) -> bool:
     return "key" in used and "index" not in used
 
 
-def _items_around(scope: Scope | None) -> Iterable[str]:
+def _items_around(scope: TagScope | None) -> Iterable[str]:
     while scope is not None:
         if scope.this is not None:
             yield str(scope.this.path[0])
@@ -293,6 +293,6 @@ def _items_around(scope: Scope | None) -> Iterable[str]:
         scope = scope.outer
 
 
-def _outer_names(scope: Scope) -> dict[str, Value]:
+def _outer_names(scope: TagScope) -> dict[str, TagValue]:
     """Return the names of blocks around that still mean the same: not the position in a loop, which Jinja hides."""
     return {name: value for name, value in scope.names.items() if value.path[0] != "loop"}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptctl.exchange.templates.handlebars.nodes import Block, Call, Constant, Node, Partial, PathNode, Print
+from promptctl.exchange.templates.handlebars.nodes import Block, Constant, Node, Partial, PathNode, Print, TagCall
 from promptctl.exchange.templates.pieces import Path
 
 LOOP_MARKS = {"index": "index0", "first": "first", "last": "last"}
@@ -27,7 +27,7 @@ class NotSaid(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class TagValue:
     """A variable where it is used. `schema` is None if nothing is known; `is_optional` if it may be undefined."""
 
     path: Path
@@ -40,37 +40,37 @@ class Value:
         declared = (self.schema or {}).get("type", ())
         return (declared,) if isinstance(declared, str) else tuple(map(str, declared))
 
-    def within(self, keys: tuple[str, ...]) -> Value:
+    def within(self, keys: tuple[str, ...]) -> TagValue:
         """Return the value at these keys of this one."""
         value = self
         for key in keys:
             value = value._item(key)
         return value
 
-    def _item(self, key: str) -> Value:
+    def _item(self, key: str) -> TagValue:
         is_position = key.isdecimal() and "object" not in self.types
         schema = self.schema or {}
         if is_position:
             items = schema.get("items")
-            return Value((*self.path, int(key)), items if isinstance(items, Mapping) else None)
+            return TagValue((*self.path, int(key)), items if isinstance(items, Mapping) else None)
         properties = schema.get("properties")
         known = properties.get(key) if isinstance(properties, Mapping) else None
         is_optional = isinstance(properties, Mapping) and key not in schema.get("required", ())
-        return Value((*self.path, key), known if isinstance(known, Mapping) else None, is_optional)
+        return TagValue((*self.path, key), known if isinstance(known, Mapping) else None, is_optional)
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """What paths are read from. `this` is None where all inputs are meant; `outer` is what `../` leads to.
+class TagScope:
+    """The values that paths are read from. `this` is None where all inputs are meant; `outer` is what `../` leads to.
 
     `names` are those after `as |…|`, `values` the arguments of a partial, `given` the optional values that a condition
     around has found.
     """
 
-    this: Value | None = None
-    outer: Scope | None = None
-    names: Mapping[str, Value] = field(default_factory=dict)
-    values: Mapping[str, Value | Constant] = field(default_factory=dict)
+    this: TagValue | None = None
+    outer: TagScope | None = None
+    names: Mapping[str, TagValue] = field(default_factory=dict)
+    values: Mapping[str, TagValue | Constant] = field(default_factory=dict)
     given: frozenset[Path] = frozenset()
     loops: int = 0
     key: str | None = None
@@ -101,28 +101,28 @@ class Inputs:
         self.renamed[key] = name
         return name
 
-    def value(self, key: str, given: frozenset[Path]) -> Value:
+    def value(self, key: str, given: frozenset[Path]) -> TagValue:
         """Return the input of this name. One that is not declared becomes known by it."""
         name = self.name_of(key)
         known = self.schema.get("properties", {}).get(key)
         if known is None:
             self.found.setdefault(key, {})
-            return Value((name,), None, self.is_declared and (name,) not in given)
+            return TagValue((name,), None, self.is_declared and (name,) not in given)
         is_there = key in self.schema.get("required", ()) or key in self.defaults or (name,) in given
-        return Value((name,), known if isinstance(known, Mapping) else None, not is_there)
+        return TagValue((name,), known if isinstance(known, Mapping) else None, not is_there)
 
 
-def resolve(node: PathNode | Constant, scope: Scope, inputs: Inputs) -> Value | Constant:
+def resolve(node: PathNode | Constant, scope: TagScope, inputs: Inputs) -> TagValue | Constant:
     """Return what a path or a constant in a tag means. Raises `NotSaid`."""
     if isinstance(node, Constant):
         return node
     found = _resolved(node, scope, inputs)
-    if isinstance(found, Value) and found.path in scope.given:
-        return Value(found.path, found.schema)
+    if isinstance(found, TagValue) and found.path in scope.given:
+        return TagValue(found.path, found.schema)
     return found
 
 
-def _resolved(node: PathNode, scope: Scope, inputs: Inputs) -> Value | Constant:
+def _resolved(node: PathNode, scope: TagScope, inputs: Inputs) -> TagValue | Constant:
     if node.is_data:
         return _data(node, scope, inputs)
     if not node.depth and not node.is_scoped and node.keys[0] in scope.names:
@@ -143,14 +143,14 @@ def _resolved(node: PathNode, scope: Scope, inputs: Inputs) -> Value | Constant:
     return _deep(inputs.value(node.keys[0], scope.given), node.keys[1:], inputs, node.keys[0])
 
 
-def _deep(root: Value, keys: tuple[str, ...], inputs: Inputs, name: str) -> Value:
+def _deep(root: TagValue, keys: tuple[str, ...], inputs: Inputs, name: str) -> TagValue:
     """Return a value within an input; one that may be left out is an empty mapping then."""
     if keys and root.is_optional:
         inputs.defaults.setdefault(name, {})
     return root.within(keys)
 
 
-def _data(node: PathNode, scope: Scope, inputs: Inputs) -> Value | Constant:
+def _data(node: PathNode, scope: TagScope, inputs: Inputs) -> TagValue | Constant:
     if not node.keys:
         raise NotSaid(f"`{node.text}` is no variable")
     name, *rest = node.keys
@@ -162,19 +162,19 @@ def _data(node: PathNode, scope: Scope, inputs: Inputs) -> Value | Constant:
         if node.depth or not scope.loops:
             raise NotSaid(f"`{node.text}` is of a loop around, which Jinja does not see")
         if name == "key" and scope.key:
-            return Value((scope.key,), {"type": "string"})
+            return TagValue((scope.key,), {"type": "string"})
         mark = LOOP_MARKS.get(name, "index0")
-        return Value(("loop", mark), {"type": "integer" if mark == "index0" else "boolean"})
+        return TagValue(("loop", mark), {"type": "integer" if mark == "index0" else "boolean"})
     if name == "metadata":
         raise NotSaid(f"`{node.text}` reads the prompt's own metadata", "write the value into the text, or as an input")
     inputs.found.setdefault(name, {"type": "object"} if rest else {})
     if rest:
         inputs.defaults.setdefault(name, {})
-    value = Value((inputs.name_of(name),)).within(tuple(rest))
-    return Value(value.path, None, is_optional=True)
+    value = TagValue((inputs.name_of(name),)).within(tuple(rest))
+    return TagValue(value.path, None, is_optional=True)
 
 
-def calls_in(nodes: list[Node]) -> Iterator[Call]:
+def calls_in(nodes: list[Node]) -> Iterator[TagCall]:
     """Yield every call of a template, those within blocks too."""
     for node in nodes:
         if isinstance(node, Print | Partial | Block):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from promptctl.exchange.templates.handlebars.nodes import Block, Comment, Node, Partial, Print, Text
+from promptctl.exchange.templates.handlebars.nodes import Block, Comment, Node, Partial, PlainText, Print
 
 _BEFORE = re.compile(r"\n\s*?\Z")
 _BEFORE_AT_START = re.compile(r"(?:\A|\n)\s*?\Z")
@@ -17,7 +17,7 @@ _INDENT = re.compile(r"[ \t]+\Z")
 def control(nodes: list[Node], *, is_root: bool = True) -> None:
     """Leave out of the texts what the tags beside them take: their blanks after `~`, their line if they stand alone."""
     for number, node in enumerate(nodes):
-        if isinstance(node, Text):
+        if isinstance(node, PlainText):
             continue
         if isinstance(node, Block):
             open_alone, close_alone = _block(node)
@@ -78,7 +78,7 @@ def is_blank_before(nodes: list[Node], number: int, *, is_root: bool = False) ->
     if number == 0:
         return is_root
     before = nodes[number - 1]
-    if not isinstance(before, Text):
+    if not isinstance(before, PlainText):
         return False
     is_inside = number > 1 or not is_root
     return (_BEFORE if is_inside else _BEFORE_AT_START).search(before.original) is not None
@@ -89,7 +89,7 @@ def is_blank_after(nodes: list[Node], number: int, *, is_root: bool = False) -> 
     if number + 1 >= len(nodes):
         return is_root
     after = nodes[number + 1]
-    if not isinstance(after, Text):
+    if not isinstance(after, PlainText):
         return False
     is_inside = number + 2 < len(nodes) or not is_root
     return (_AFTER if is_inside else _AFTER_AT_END).match(after.original) is not None
@@ -98,7 +98,7 @@ def is_blank_after(nodes: list[Node], number: int, *, is_root: bool = False) -> 
 def _strip_after(nodes: list[Node], number: int, *, is_all: bool = False) -> None:
     """Take blanks and the end of the line off the text after a node; with `is_all`, all its white space."""
     text = nodes[number + 1] if number + 1 < len(nodes) else None
-    if not isinstance(text, Text) or (text.is_right_stripped and not is_all):
+    if not isinstance(text, PlainText) or (text.is_right_stripped and not is_all):
         return
     left = text.value.lstrip() if is_all else _BLANK.sub("", text.value, count=1)
     text.is_right_stripped = left != text.value
@@ -108,7 +108,7 @@ def _strip_after(nodes: list[Node], number: int, *, is_all: bool = False) -> Non
 def _strip_before(nodes: list[Node], number: int, *, is_all: bool = False) -> str:
     """Take blanks off the text before a node, and return them; with `is_all`, all its white space."""
     text = nodes[number - 1] if number > 0 else None
-    if not isinstance(text, Text) or (text.is_left_stripped and not is_all):
+    if not isinstance(text, PlainText) or (text.is_left_stripped and not is_all):
         return ""
     left = text.value.rstrip() if is_all else _INDENT.sub("", text.value)
     taken = text.value[len(left) :]

@@ -6,7 +6,16 @@ import re
 from collections.abc import Callable, Iterator
 
 from promptctl.errors import InvalidFiles, Place, Problem
-from promptctl.exchange.templates.handlebars.nodes import Block, Call, Comment, Node, Partial, PathNode, Print, Text
+from promptctl.exchange.templates.handlebars.nodes import (
+    Block,
+    Comment,
+    Node,
+    Partial,
+    PathNode,
+    PlainText,
+    Print,
+    TagCall,
+)
 from promptctl.exchange.templates.handlebars.space import control
 from promptctl.exchange.templates.handlebars.tags import BadTag, TagReader, Token, tokens_of
 
@@ -83,7 +92,7 @@ class _Parser:
 
     def _add_text(self, text: str, place: Place) -> None:
         if text:
-            self._body.append(Text(text, place))
+            self._body.append(PlainText(text, place))
 
     def _tag(self, opened: re.Match[str]) -> None:
         start, kind, left = self._at, opened["kind"], bool(opened["strip"])
@@ -112,7 +121,7 @@ class _Parser:
             call, names = TagReader(tokens, text, place).read(is_block=kind == "#")
             self._add(kind, call, names, strips)
 
-    def _add(self, kind: str, call: Call, names: tuple[str, ...], strips: tuple[bool, bool]) -> None:
+    def _add(self, kind: str, call: TagCall, names: tuple[str, ...], strips: tuple[bool, bool]) -> None:
         if kind == "#":
             self._enter(Block(call, names, strips))
         elif kind == ">":

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from promptctl.errors import Place
-from promptctl.exchange.templates.handlebars.nodes import Call, Constant, PathNode
+from promptctl.exchange.templates.handlebars.nodes import Constant, PathNode, TagCall
 
 _TOKEN = re.compile(
     r"""\s+|(?P<close>\}~?\}\}|~?\}\})|(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<params>as\s+\|)"""
@@ -53,7 +53,7 @@ class TagReader:
         self._text = text
         self._place = place
 
-    def read(self, *, is_block: bool) -> tuple[Call, tuple[str, ...]]:
+    def read(self, *, is_block: bool) -> tuple[TagCall, tuple[str, ...]]:
         """Return the call, and a block's names: `as |item index|`."""
         tokens, names = self._tokens, tuple[str, ...]()
         marks = [number for number, token in enumerate(tokens) if token.kind == "params"]
@@ -74,7 +74,7 @@ class TagReader:
                 raise self._bad()
             else:
                 arguments.append(self._value())
-        return Call(head, tuple(arguments), options, self._text, self._place), names
+        return TagCall(head, tuple(arguments), options, self._text, self._place), names
 
     def _bad(self) -> BadTag:
         return BadTag(f"`{self._text}` does not parse")
