@@ -18,7 +18,7 @@ from promptctl.exchange.templates.handlebars.nodes import (
     TagCall,
 )
 from promptctl.exchange.templates.handlebars.reading import PieceReader
-from promptctl.exchange.templates.handlebars.scopes import TagValue, NotSaid, TagScope, resolve
+from promptctl.exchange.templates.handlebars.scopes import NotSaid, TagScope, TagValue, resolve
 from promptctl.exchange.templates.jinja import jinja_text
 from promptctl.exchange.templates.pieces import Piece, TextPiece, VariablePiece
 

@@ -11,7 +11,7 @@ from promptctl.errors import InvalidFiles, printable
 from promptctl.exchange.drafts import FileDraft
 from promptctl.exchange.templates.handlebars.nodes import Block, Constant, Node, Partial, PathNode, PlainText, Print
 from promptctl.exchange.templates.handlebars.reading import PieceReader
-from promptctl.exchange.templates.handlebars.scopes import Inputs, TagValue, NotSaid, TagScope, resolve
+from promptctl.exchange.templates.handlebars.scopes import Inputs, NotSaid, TagScope, TagValue, resolve
 from promptctl.exchange.templates.handlebars.syntax import parse
 from promptctl.exchange.templates.jinja import jinja_text
 from promptctl.exchange.templates.pieces import IncludePiece, Piece

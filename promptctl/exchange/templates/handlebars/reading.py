@@ -18,7 +18,7 @@ from promptctl.exchange.templates.handlebars.nodes import (
     Print,
     TagCall,
 )
-from promptctl.exchange.templates.handlebars.scopes import Inputs, TagValue, NotSaid, TagScope, paths_in, resolve
+from promptctl.exchange.templates.handlebars.scopes import Inputs, NotSaid, TagScope, TagValue, paths_in, resolve
 from promptctl.exchange.templates.pieces import (
     FilterCall,
     IfBranch,
