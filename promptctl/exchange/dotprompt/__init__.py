@@ -11,10 +11,10 @@ from promptctl.exchange.dotprompt.front_matter import PromptText, fences, keys_o
 from promptctl.exchange.dotprompt.inputs import history_name, inputs_of, written_inputs
 from promptctl.exchange.dotprompt.litellm import is_litellm, read_litellm
 from promptctl.exchange.dotprompt.messages import (
-    DraftMessage,
     Drafts,
     HistoryMark,
-    MessageReader,
+    TemplateMessage,
+    TemplateReader,
     has_markup,
     native_messages,
     str_of,
@@ -65,9 +65,9 @@ def _read(text: PromptText, wish: str) -> ForeignContents:
     result = settings(text)
     inputs = inputs_of(text, result)
     partials = CalledPartials(text.source, inputs)
-    drafts = MessageReader(partials).read(parse(text.body, text.place_of))
+    drafts = TemplateReader(partials).read(parse(text.body, text.place_of))
     problems = list(partials.reader.problems)
-    if not any(isinstance(each, DraftMessage) for each in drafts) and not problems:
+    if not any(isinstance(each, TemplateMessage) for each in drafts) and not problems:
         problems.append(
             Problem("there is no message", text.place_of(1), "write the template below `---`", "no-message")
         )
@@ -86,7 +86,7 @@ def _with_history(drafts: Drafts, text: PromptText, notes: list[ImportNote]) -> 
     if any(isinstance(each, HistoryMark) for each in drafts):
         return True
     last = drafts[-1]
-    if isinstance(last, DraftMessage) and last.role == "user":
+    if isinstance(last, TemplateMessage) and last.role == "user":
         return False
     drafts.append(HistoryMark())
     message = "is a placeholder at the end: no message of the user is last, so Dotprompt puts the conversation there"

@@ -32,7 +32,7 @@ class HistoryMark:
 
 
 @dataclass(slots=True)
-class DraftMessage:
+class TemplateMessage:
     """A message as it is read: runs of pieces, and parts between them."""
 
     role: str
@@ -44,16 +44,16 @@ class DraftMessage:
         return all(not isinstance(part, dict) and _is_blank(part) for part in self.parts)
 
 
-Drafts = list["DraftMessage | HistoryMark"]
+Drafts = list["TemplateMessage | HistoryMark"]
 
 
-class MessageReader:
+class TemplateReader:
     """Reads the nodes of a template into messages, as Dotprompt splits its text."""
 
     def __init__(self, partials: CalledPartials) -> None:
         self._partials = partials
         self._reader: PieceReader = partials.reader
-        self._messages: Drafts = [DraftMessage("user")]
+        self._messages: Drafts = [TemplateMessage("user")]
 
     def read(self, nodes: list[Node]) -> Drafts:
         """Return the messages that print anything. What has no place in one is a problem of the reader."""
@@ -62,10 +62,10 @@ class MessageReader:
         return [each for each in self._messages if isinstance(each, HistoryMark) or not each.is_blank]
 
     @property
-    def _message(self) -> DraftMessage:
+    def _message(self) -> TemplateMessage:
         last = self._messages[-1]
         if isinstance(last, HistoryMark):
-            last = DraftMessage("assistant")
+            last = TemplateMessage("assistant")
             self._messages.append(last)
         return last
 
@@ -111,10 +111,10 @@ class MessageReader:
             self._reader.note("changed", call.text, "is the role `assistant`", call.place)
         else:
             self._reader.note("kept", call.text, "begins a message", call.place)
-        if isinstance(self._messages[-1], DraftMessage) and self._messages[-1].is_blank:
-            self._messages[-1] = DraftMessage(role)
+        if isinstance(self._messages[-1], TemplateMessage) and self._messages[-1].is_blank:
+            self._messages[-1] = TemplateMessage(role)
         else:
-            self._messages.append(DraftMessage(role))
+            self._messages.append(TemplateMessage(role))
 
     def _history(self, call: TagCall, _: TagScope) -> None:
         if any(isinstance(each, HistoryMark) for each in self._messages):
@@ -193,7 +193,7 @@ def native_messages(drafts: Drafts, history: str, text_of: TextOf = jinja_text) 
 
 def has_markup(drafts: Drafts) -> bool:
     """Return True if any message has a variable, a condition or a loop."""
-    parts = [part for each in drafts if isinstance(each, DraftMessage) for part in each.parts]
+    parts = [part for each in drafts if isinstance(each, TemplateMessage) for part in each.parts]
     return any(
         any("{{" in str(value) for value in part.values())
         if isinstance(part, dict)
@@ -207,7 +207,7 @@ def str_of(pieces: tuple[Piece, ...]) -> str:
     return "".join(piece.text for piece in pieces if isinstance(piece, TextPiece))
 
 
-def _content(message: DraftMessage, text_of: TextOf) -> Any:
+def _content(message: TemplateMessage, text_of: TextOf) -> Any:
     parts = [part for part in message.parts if isinstance(part, dict) or not _is_blank(part)]
     texts = [part for part in parts if isinstance(part, tuple)]
     if len(texts) == len(parts):
