@@ -32,6 +32,7 @@ OWNERS: dict[str, set[str]] = {
     "referencing": {"schemas.library"},
     "litellm": {"models.litellm_lane", "models.litellm_library"},
     "aiohttp": {"models.openai_lane", "browse.server"},
+    "tree_sitter": {"adoption.javascript.syntax"},
     "typer": {"cli"},
     "rich": {"cli"},
     "opentelemetry": {"telemetry.instruments", "telemetry.exporting"},

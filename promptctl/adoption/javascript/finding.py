@@ -1,0 +1,257 @@
+"""Prompts in one file of JavaScript or TypeScript, each as the keys of a prompt file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from promptctl.adoption.found import FoundPrompt, SourceFinds, Unadoptable
+from promptctl.adoption.javascript.calls import PARAMETERS, SIGNS, CallKind, kind_of
+from promptctl.adoption.javascript.syntax import (
+    FUNCTIONS,
+    NotLiteral,
+    bare,
+    field,
+    keys_of,
+    literal,
+    parse,
+    place_of,
+    source_of,
+    unquoted,
+    walk,
+)
+from promptctl.adoption.javascript.texts import TooDynamic, Values, constant_of, pieces
+from promptctl.exchange.templates.braces import format_pieces
+from promptctl.exchange.templates.jinja import jinja_text
+from promptctl.exchange.templates.pieces import VariablePiece
+from promptctl.templates import BadTemplate
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_ROLES = ("system", "developer", "user", "assistant")
+_CHAIN_ROLES = {"human": "user", "ai": "assistant", "user": "user", "assistant": "assistant", "system": "system"}
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_WHY = "JavaScript is not rewritten: write the call that is shown"
+_KEPT = ("tools", "tool_choice", "response_format", "schema", "text")
+
+
+def find(path: str, text: str) -> SourceFinds:
+    """Return the prompts of a file, and the calls that ask a model in a way that no file can say.
+
+    Raises `UsageError` if tree-sitter is not installed.
+    """
+    if not any(sign in text.encode() for sign in SIGNS):
+        return SourceFinds(path)
+    prompts: list[FoundPrompt] = []
+    left: list[Unadoptable] = []
+    for node in walk(parse(path, text)):
+        if node.type != "call_expression":
+            continue
+        callee, arguments = field(node, "function"), field(node, "arguments")
+        if callee is None or arguments is None:
+            continue
+        name = re.sub(r"\s", "", source_of(callee))
+        try:
+            if (kind := kind_of(name)) is not None:
+                found = _call(path, node, name, arguments, kind)
+            elif name.endswith(("PromptTemplate.fromMessages", "PromptTemplate.fromTemplate")):
+                found = _chain(path, node, name, arguments)
+            else:
+                continue
+        except TooDynamic as error:
+            left.append(Unadoptable(place_of(path, node), name, str(error)))
+        else:
+            if found is not None:
+                prompts.append(found)
+    return SourceFinds(path, tuple(prompts), tuple(left))
+
+
+def _call(path: str, node: Node, name: str, arguments: Node, kind: CallKind) -> FoundPrompt | None:
+    """Return the prompt of a call; None if it was moved to a file before."""
+    given = next((each for each in arguments.named_children if each.type != "comment"), None)
+    options = bare(given) if given is not None else None
+    if options is None or options.type != "object":
+        raise TooDynamic("what it is given is not written here")
+    try:
+        keys = keys_of(options)
+    except NotLiteral:
+        raise TooDynamic("its options are spread from elsewhere, or have computed keys") from None
+    values, inputs = Values(), dict[str, dict[str, Any]]()
+    messages = list(_messages(keys, kind, values, inputs))
+    if not messages or all("placeholder" in each for each in messages):
+        raise TooDynamic("its messages are made elsewhere")
+    data: dict[str, Any] = {}
+    notes: list[str] = []
+    if "model" in keys and (model := _model(keys["model"], kind)) is not None:
+        data["model"] = model
+    parameters = {}
+    for key, value in keys.items():
+        if key in PARAMETERS:
+            try:
+                parameters[PARAMETERS[key]] = literal(value)
+            except NotLiteral:
+                notes.append(f"`{key}` is no literal, and stays in the call")
+        elif key in _KEPT:
+            notes.append(f"`{key}` stays in the call")
+    if parameters:
+        data["parameters"] = parameters
+    declared = {each: inputs.get(each, {"type": "string"}) for each in values.values}
+    data = {**data, **({"inputs": declared} if declared else {}), "messages": messages}
+    return FoundPrompt(
+        place=place_of(path, node), what=name, names=_wishes(path, node), data=data, values=values.values, why=_WHY,
+        notes=tuple(notes), language="typescript" if path.endswith((".ts", ".tsx", ".mts", ".cts")) else "javascript",
+    )  # fmt: skip
+
+
+def _model(node: Node, kind: CallKind) -> str | None:
+    """Return the id of a model that is written out: `"gpt-4o"`, `openai("gpt-4o")`."""
+    node = bare(node)
+    try:
+        if node.type == "call_expression":
+            callee, arguments = field(node, "function"), field(node, "arguments")
+            if callee is None or arguments is None or not arguments.named_children:
+                return None
+            return f"{re.split(r'[.(]', source_of(callee))[0]}/{unquoted(arguments.named_children[0])}"
+        model = unquoted(node)
+    except NotLiteral:
+        return None
+    return model if "/" in model or not kind.provider else f"{kind.provider}/{model}"
+
+
+def _messages(
+    keys: dict[str, Node], kind: CallKind, values: Values, inputs: dict[str, dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    if kind.system is not None and kind.system in keys:
+        yield {"role": "system", "content": _content(keys[kind.system], values)}
+    given = keys.get(kind.messages)
+    listed = _listed(given) if given is not None else None
+    if listed is not None:
+        for each in listed.named_children:
+            if each.type == "spread_element":
+                yield _placeholder(each.named_children[0], values, inputs)
+            elif each.type != "comment":
+                yield _message(each, values)
+    elif kind.prompt is not None and kind.prompt in keys:
+        yield {"role": "user", "content": _content(keys[kind.prompt], values)}
+    elif given is not None:
+        yield _placeholder(given, values, inputs)
+
+
+def _listed(node: Node) -> Node | None:
+    """Return the list that is written here, or that a constant was declared as; None for anything else."""
+    node = bare(node)
+    if node.type in ("identifier", "shorthand_property_identifier"):
+        node = bare(constant_of(node) or node)
+    return node if node.type == "array" else None
+
+
+def _placeholder(node: Node, values: Values, inputs: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    name = values.name_for(bare(node))
+    inputs[name] = {"type": "array", "default": []}
+    return {"placeholder": name}
+
+
+def _message(node: Node, values: Values) -> dict[str, Any]:
+    node = bare(node)
+    if node.type == "identifier":
+        node = bare(constant_of(node) or node)
+    if node.type != "object":
+        raise TooDynamic(f"the message `{_short(node)}` is made elsewhere")
+    try:
+        keys = keys_of(node)
+        role = unquoted(keys["role"])
+    except (NotLiteral, KeyError):
+        raise TooDynamic(f"the role of the message `{_short(node)}` is not written out") from None
+    if role not in _ROLES or keys.keys() - {"role", "content", "name"}:
+        raise TooDynamic(f"a message of the role `{role}` with {', '.join(keys)} has no place in a prompt file")
+    content = bare(keys["content"]) if "content" in keys else None
+    if content is None:
+        raise TooDynamic("a message has no content")
+    if content.type == "array":
+        return {
+            "role": role,
+            "content": [_part(each, values) for each in content.named_children if each.type != "comment"],
+        }
+    return {"role": role, "content": _content(content, values)}
+
+
+def _part(node: Node, values: Values) -> dict[str, Any]:
+    """Return a text or an image of a message of several parts."""
+    try:
+        keys = keys_of(bare(node))
+        kind = unquoted(keys["type"])
+        if kind == "text":
+            return {"type": "text", "text": _content(keys["text"], values)}
+        if kind == "image_url":
+            return {
+                "type": "image_url",
+                "image_url": {"url": _content(keys_of(bare(keys["image_url"]))["url"], values)},
+            }
+    except (NotLiteral, KeyError):
+        pass
+    raise TooDynamic(f"the part `{_short(node)}` is neither a text nor an image by its address")
+
+
+def _content(node: Node, values: Values) -> str:
+    return jinja_text(pieces(node, values))
+
+
+def _chain(path: str, node: Node, name: str, arguments: Node) -> FoundPrompt | None:
+    """Return a prompt of LangChain, whose texts have `{name}` for variables."""
+    given = arguments.named_children[0] if arguments.named_children else None
+    try:
+        if given is None:
+            raise NotLiteral
+        told = literal(constant_of(bare(given)) or given) if bare(given).type == "identifier" else literal(given)
+    except NotLiteral:
+        raise TooDynamic("its texts are not written here") from None
+    pairs = [("user", told)] if isinstance(told, str) else told
+    messages, inputs = [], dict[str, dict[str, Any]]()
+    for pair in pairs if isinstance(pairs, list) else []:
+        if not (isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(each, str) for each in pair)):
+            raise TooDynamic("a message is not written as a role and a text")
+        if pair[0] == "placeholder":
+            listed = pair[1].strip("{}")
+            inputs[listed] = {"type": "array", "default": []}
+            messages.append({"placeholder": listed})
+            continue
+        if pair[0] not in _CHAIN_ROLES:
+            raise TooDynamic(f"a message has the role `{pair[0]}`")
+        try:
+            found = format_pieces(pair[1])
+        except BadTemplate as error:
+            raise TooDynamic(error.message) from None
+        inputs |= {str(each.path[0]): {"type": "string"} for each in found if isinstance(each, VariablePiece)}
+        messages.append({"role": _CHAIN_ROLES[pair[0]], "content": jinja_text(found)})
+    data = {**({"inputs": inputs} if inputs else {}), "messages": messages}
+    values = {each: each for each in inputs}
+    return FoundPrompt(
+        place=place_of(path, node), what=name, names=_wishes(path, node), data=data, values=values, why=_WHY,
+        language="typescript" if path.endswith((".ts", ".tsx", ".mts", ".cts")) else "javascript",
+    )  # fmt: skip
+
+
+def _short(node: Node) -> str:
+    text = " ".join(source_of(node).split())
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def _wishes(path: str, node: Node) -> tuple[str, ...]:
+    """Return ids for a prompt, the best first: by the function and the file, then with the folders before."""
+    above: Node | None = node
+    names: list[str] = []
+    while (above := above.parent if above is not None else None) is not None:
+        named = field(above, "name") if above.type in (*FUNCTIONS, "class_declaration", "variable_declarator") else None
+        if named is not None and named.type != "object_pattern":
+            names.append(source_of(named))
+    file = re.sub(r"\.[a-z]+$", "", path)
+    slugs = [each for part in file.split("/") if (each := _slug(part)) and part != "index"] or ["prompt"]
+    words = [each for name in reversed(names) if (each := _slug(name)) and each != slugs[-1]]
+    tail = ["-".join(words)] if words else []
+    return tuple("/".join([*slugs[-count:], *tail]) for count in range(1, len(slugs) + 1))
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", _CAMEL.sub("-", name).lower()).strip("-")

@@ -1,0 +1,155 @@
+"""Texts that JavaScript puts together: constants followed to where they are written, and values of the program."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from promptctl.adoption.javascript.syntax import FUNCTIONS, bare, source_of, unescaped
+from promptctl.adoption.javascript.syntax import field as part
+from promptctl.exchange.templates.pieces import Piece, TextPiece, VariablePiece
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_BLOCKS = frozenset(("statement_block", "program", "switch_case", "class_body"))
+_NAMING = ("function_declaration", "class_declaration", "import_statement")
+_NAME = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
+_OTHER = re.compile(r"\W+", re.ASCII)
+_MOST_STEPS = 40
+
+
+class TooDynamic(Exception):
+    """A text that is not known before the program runs; its message says why, as a sentence without its end."""
+
+
+@dataclass
+class Values:
+    """Inputs of one prompt: for each the expression that the program gives, the same one for equal expressions."""
+
+    values: dict[str, str] = field(default_factory=dict)
+
+    def name_for(self, expression: Node) -> str:
+        """Return the input for an expression: named as its last word is."""
+        code = source_of(expression)
+        for name, given in self.values.items():
+            if given == code:
+                return name
+        words = [each for each in _OTHER.split(code) if _NAME.match(each)]
+        wished = words[-1] if words and len(words[-1]) < 40 else "value"
+        name, number = wished, 2
+        while name in self.values:
+            name, number = f"{wished}_{number}", number + 1
+        self.values[name] = code
+        return name
+
+
+def pieces(node: Node, values: Values, steps: int = 0) -> Iterator[Piece]:
+    """Yield a text's pieces: written texts as they stand, everything else as an input.
+
+    Raises `TooDynamic` for a tagged template, and for texts that are followed in a circle.
+    """
+    node = bare(node)
+    if steps > _MOST_STEPS:
+        raise TooDynamic("the text is put together in too many steps")
+    if node.type == "string":
+        yield TextPiece(unescaped(source_of(node)[1:-1]))
+    elif node.type == "template_string":
+        yield from _template(node, values, steps)
+    elif (
+        node.type == "binary_expression" and source_of(part(node, "operator") or node) == "+" and _is_text(node, steps)
+    ):
+        for side in ("left", "right"):
+            inner = part(node, side)
+            if inner is not None:
+                yield from pieces(inner, values, steps + 1)
+    elif (
+        node.type == "call_expression"
+        and (found := part(node, "arguments")) is not None
+        and found.type == "template_string"
+    ):
+        raise TooDynamic("a tagged template is a call of a function")
+    elif node.type in ("identifier", "shorthand_property_identifier") and (constant := constant_of(node)) is not None:
+        yield from pieces(constant, values, steps + 1)
+    else:
+        yield VariablePiece((values.name_for(node),))
+
+
+def _template(node: Node, values: Values, steps: int) -> Iterator[Piece]:
+    for child in node.children:
+        if child.type in ("string_fragment", "escape_sequence"):
+            yield TextPiece(unescaped(source_of(child)).replace("\r\n", "\n"))
+        elif child.type == "template_substitution" and child.named_children:
+            yield from pieces(child.named_children[0], values, steps + 1)
+
+
+def _is_text(node: Node, steps: int) -> bool:
+    """Return True if one side of a sum is a text, so that the sum is one."""
+    if steps > _MOST_STEPS:
+        return False
+    node = bare(node)
+    if node.type in ("string", "template_string"):
+        return True
+    if node.type == "binary_expression" and source_of(part(node, "operator") or node) == "+":
+        return any(_is_text(side, steps + 1) for name in ("left", "right") if (side := part(node, name)) is not None)
+    constant = constant_of(node) if node.type == "identifier" else None
+    return constant is not None and _is_text(constant, steps + 1)
+
+
+def constant_of(identifier: Node) -> Node | None:
+    """Return the text or list that a name was declared as, by `const`, in a block around; None if it is any other.
+
+    A parameter or a variable of the same name that is nearer hides the constant. Beyond the nearest function,
+    only texts without values are followed: their values may be others by now.
+    """
+    name = source_of(identifier)
+    node, is_inside = identifier.parent, True
+    while node is not None:
+        if node.type in FUNCTIONS:
+            parameters = part(node, "parameters") or part(node, "parameter")
+            if parameters is not None and re.search(rf"\b{re.escape(name)}\b", source_of(parameters)):
+                return None
+        if node.type in _BLOCKS and (found := _declared(node, name)) is not None:
+            value = found[1]
+            if found[0] != "const" or value is None:
+                return None
+            kind = bare(value).type
+            if kind in ("string", "template_string", "array", "object", "binary_expression", "identifier"):
+                return value if is_inside or not _has_values(value) else None
+            return None
+        if node.type in FUNCTIONS:
+            is_inside = False
+        node = node.parent
+    return None
+
+
+def _declared(block: Node, name: str) -> tuple[str, Node | None] | None:
+    """Return the kind and the value of a declaration of the name right in a block."""
+    for statement in block.named_children:
+        inner = (part(statement, "declaration") or statement) if statement.type == "export_statement" else statement
+        if inner.type in ("lexical_declaration", "variable_declaration"):
+            for each in inner.named_children:
+                declared = part(each, "name") if each.type == "variable_declarator" else None
+                if declared is None:
+                    continue
+                if source_of(declared) == name:
+                    return source_of(inner.children[0]), part(each, "value")
+                if declared.type != "identifier" and re.search(rf"\b{re.escape(name)}\b", source_of(declared)):
+                    return "pattern", None
+        elif inner.type in _NAMING and re.search(rf"\b{re.escape(name)}\b", source_of(part(inner, "name") or inner)):
+            return "import", None
+    return None
+
+
+def _has_values(node: Node) -> bool:
+    """Return True for a text with values of the program in it, or names that stand for something."""
+    kinds = ("identifier", "call_expression", "member_expression", "subscript_expression", "await_expression")
+    waiting = [node]
+    while waiting:
+        each = waiting.pop()
+        if each.type in kinds and not (each.type == "identifier" and constant_of(each) is not None):
+            return True
+        waiting += each.named_children
+    return False

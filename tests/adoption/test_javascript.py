@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from promptctl.adoption.found import FoundPrompt
+from promptctl.adoption.javascript.finding import find
+from promptctl.files.tree import MemoryTree
+from promptctl.formats.formatting import file_of
+from promptctl.prompts.loading import load_prompt
+from promptctl.prompts.rendering import Renderer
+
+TRIAGE = """\
+import OpenAI from "openai";
+
+const TONE = "kind";
+const SYSTEM = `You triage tickets. Be ${TONE}.\\nAnswer {"label": "x"} or {{none}}.`;
+
+export class Desk {
+  async triage(client: OpenAI, user: { name: string }, ticket: string, history: Message[]) {
+    const about = "From " + user.name + ": ";
+    return client.chat.completions.create({
+      model: "gpt-4o-mini",
+      temperature: 0,
+      max_tokens: limit(),
+      messages: [
+        { role: "system", content: SYSTEM },
+        ...history,
+        { role: "user", content: about + ticket.trim() }, // the ticket
+      ] as Message[],
+      tools,
+    });
+  }
+}
+"""
+
+
+def one(text: str, path: str = "src/desk.ts") -> FoundPrompt:
+    finds = find(path, text)
+    assert finds.left == ()
+    [prompt] = finds.prompts
+    return prompt
+
+
+def rendered(prompt: FoundPrompt, **inputs: Any) -> list[dict[str, Any]]:
+    tree = MemoryTree({"prompts/it.prompt.yaml": file_of("prompts/it.prompt.yaml", prompt.data, "prompt")})
+    return list(Renderer(load_prompt(tree, "it")).render(inputs).messages)
+
+
+def called(options: str, callee: str = "client.chat.completions.create") -> str:
+    return f"const x = await {callee}({{{options}}});\n"
+
+
+def test_a_call_is_found_with_its_texts_values_and_settings() -> None:
+    prompt = one(TRIAGE)
+    assert (prompt.place.line, prompt.what, prompt.language) == (9, "client.chat.completions.create", "typescript")
+    assert prompt.names == ("desk/triage", "src/desk/triage")
+    assert prompt.data["model"] == "openai/gpt-4o-mini"
+    assert prompt.data["parameters"] == {"temperature": 0}
+    assert prompt.values == {"history": "history", "name": "user.name", "trim": "ticket.trim()"}
+    assert prompt.notes == ("`max_tokens` is no literal, and stays in the call", "`tools` stays in the call")
+    history = [{"role": "user", "content": "{{x}}"}]
+    assert rendered(prompt, history=history, name="Ada", trim="Help {{ name }}") == [
+        {"role": "system", "content": 'You triage tickets. Be kind.\nAnswer {"label": "x"} or {{none}}.'},
+        {"role": "user", "content": "{{x}}"},
+        {"role": "user", "content": "From Ada: Help {{ name }}"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        (called('system: "S", prompt: `P`, model: openai("gpt-4o")', "generateText"), ["S", "P"]),
+        (called('instructions: "S", input: "P", model: "gpt-4o"', "client.responses.create"), ["S", "P"]),
+        (
+            called(
+                'system: "S", messages: [{role: "user", content: "P"}], model: "claude"', "anthropic.messages.create"
+            ),
+            ["S", "P"],
+        ),
+        (called('messages: [{"role": "user", content: ("a" + `b\\u0041`) as string}]'), ["abA"]),
+        ('const list = [{role: "user", content: "P"}] as const;\n' + called("messages: list"), ["P"]),
+    ],
+)
+def test_the_kinds_of_calls(text: str, messages: list[str]) -> None:
+    assert [each["content"] for each in rendered(one(text))] == messages
+
+
+def test_the_provider_stands_before_the_model() -> None:
+    models = [
+        one(called(f"prompt: 'P', model: {model}", "streamText")).data.get("model")
+        for model in ('anthropic("claude-sonnet-4")', "openai.chat('gpt-4o')", "model", "'x/y'")
+    ]
+    assert models == ["anthropic/claude-sonnet-4", "openai/gpt-4o", None, "x/y"]
+
+
+def test_prompts_of_langchain() -> None:
+    pairs = '["system", "Be {tone}."], ["placeholder", "{history}"], ["human", "{q}"]'
+    text = f"const p = ChatPromptTemplate.fromMessages([{pairs}]);"
+    assert [each["content"] for each in rendered(one(text), tone="kind", q="{tone}")] == ["Be kind.", "{tone}"]
+
+
+def test_a_nearer_name_hides_a_constant_and_a_function_may_have_changed_a_value() -> None:
+    hidden = "const S = 'a';\nfunction f(S) { " + called("messages: [{role: 'user', content: S}]") + "}\n"
+    assert one(hidden).values == {"S": "S"}
+    changed = (
+        "const now = `at ${Date.now()}`;\nfunction f() { " + called("messages: [{role: 'user', content: now}]") + "}\n"
+    )
+    assert one(changed).values == {"now": "now"}
+    variable = "let S = 'a';\n" + called("messages: [{role: 'user', content: S}]")
+    assert one(variable).values == {"S": "S"}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (called("messages"), "its messages are made elsewhere"),
+        ("client.chat.completions.create(options);", "what it is given is not written here"),
+        (called("...options, messages: []"), "its options are spread from elsewhere"),
+        (
+            called("messages: [{role, content: 'x'}]"),
+            "the role of the message `{role, content: 'x'}` is not written out",
+        ),
+        (called("messages: [message(1)]"), "the message `message(1)` is made elsewhere"),
+        (called("messages: [{role: 'user', content: html`x`}]"), "a tagged template is a call of a function"),
+        (called("messages: [{role: 'tool', content: 'x', tool_call_id: id}]"), "a message of the role `tool`"),
+    ],
+)
+def test_what_is_too_dynamic_says_where_and_why(text: str, why: str) -> None:
+    finds = find("a.js", text)
+    assert finds.prompts == ()
+    assert finds.left[0].why.startswith(why)
+    assert finds.left[0].place.line == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", "const a = (", "client.chat.completions.create({messages: [{" + "[" * 3000, "\x00"]
+)
+def test_a_broken_file_ends(text: str) -> None:
+    assert find("a.ts", text).prompts == ()
