@@ -28,7 +28,7 @@ from promptctl.exchange.templates.pieces import VariablePiece
 from promptctl.templates import BadTemplate
 
 if TYPE_CHECKING:
-    from tree_sitter import Node
+    from promptctl.adoption.javascript.syntax import Node
 
 _ROLES = ("system", "developer", "user", "assistant")
 _CHAIN_ROLES = {"human": "user", "ai": "assistant", "user": "user", "assistant": "assistant", "system": "system"}

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from promptctl.errors import Place, UsageError
 
 if TYPE_CHECKING:
-    from tree_sitter import Node, Parser
+    from tree_sitter import Node as Node
+    from tree_sitter import Parser
 
 ENDINGS = (".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs")
 FUNCTIONS = frozenset(

@@ -12,7 +12,7 @@ from promptctl.adoption.javascript.syntax import field as part
 from promptctl.exchange.templates.pieces import Piece, TextPiece, VariablePiece
 
 if TYPE_CHECKING:
-    from tree_sitter import Node
+    from promptctl.adoption.javascript.syntax import Node
 
 _BLOCKS = frozenset(("statement_block", "program", "switch_case", "class_body"))
 _NAMING = ("function_declaration", "class_declaration", "import_statement")
