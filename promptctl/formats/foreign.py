@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from promptctl.errors import Place, Problem
+from promptctl.errors import Place, Problem, quote
 from promptctl.files.document import Document
 
 _AS_MESSAGES = "put its text under `messages:`, as `- role: user` with `content: |`"
@@ -33,6 +33,15 @@ _ENDINGS = {
     ".liquid": "a Liquid template",
     ".co": "a Colang file of NeMo Guardrails",
 }
+# Those that `promptctl import` reads, by how a kind begins.
+_IMPORTED = (
+    "a Prompty",
+    "a Dotprompt",
+    "a prompt of Semantic Kernel",
+    "a prompt of LangChain",
+    "a promptfoo",
+    "the header of a Prompty",
+)
 _JINJA_ENDINGS = (".jinja", ".jinja2", ".j2.txt", ".j2.md", ".tmpl")
 # What the text of a file begins with, once its comments are left out.
 _BEGINNINGS = (
@@ -54,7 +63,8 @@ def foreign_file(path: str) -> Problem | None:
     name = path.rpartition("/")[2]
     kind = next((kind for ending, kind in _ENDINGS.items() if name.endswith(ending)), None)
     if kind is not None:
-        return Problem(f"the file is not read: it is {kind}", Place(path), _AS_FILE, "foreign-format", "warning")
+        message, hint = f"the file is not read: it is {kind}", _way_in(kind, path) or _AS_FILE
+        return Problem(message, Place(path), hint, "foreign-format", "warning")
     if name.endswith(_JINJA_ENDINGS):
         hint = "a text that prompts include ends in .j2, a prompt's file in .prompt.yaml"
         return Problem("the file is not read: it is a template by its name", Place(path), hint, "stray-file", "warning")
@@ -74,7 +84,14 @@ def foreign_text(text: str, path: str) -> Problem | None:
 
 
 def _looks_like(kind: str, place: Place, hint: str) -> Problem:
-    return Problem(f"this looks like {kind}, not like a prompt of promptctl", place, hint, "foreign-format")
+    message = f"this looks like {kind}, not like a prompt of promptctl"
+    return Problem(message, place, _way_in(kind, place.path) or hint, "foreign-format")
+
+
+def _way_in(kind: str, path: str) -> str | None:
+    """Return what to do with a file of a kind that can be imported; None for any other."""
+    is_imported = kind.startswith(_IMPORTED) and path
+    return f"promptctl import {quote(path)} writes it as one of promptctl's" if is_imported else None
 
 
 def foreign_shape(document: Document) -> Problem | None:

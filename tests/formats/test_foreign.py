@@ -7,6 +7,7 @@ import pytest
 from promptctl.datasets.validation import validate_workspace
 from promptctl.errors import Problem
 from promptctl.files.tree import MemoryTree
+from promptctl.formats.foreign import foreign_file
 
 HEADER = "---\n{header}\n---\nsystem:\nYou help: {{{{text}}}}\n"
 
@@ -88,3 +89,13 @@ def test_stray_files_are_told_what_they_are_even_beside_a_broken_prompt(name: st
     found = check(name, text, **{"prompts/broken.prompt.yaml": "messages: ["})
     (problem,) = [each for each in found if each.severity == "warning"]
     assert said in problem.message
+
+
+def test_what_can_be_imported_says_how() -> None:
+    problem = foreign_file("prompts/my desk.prompty")
+    assert problem is not None
+    assert problem.hint == "promptctl import 'prompts/my desk.prompty' writes it as one of promptctl's"
+    other = foreign_file("prompts/x.poml")
+    assert other is not None
+    assert other.hint is not None
+    assert "import" not in other.hint
