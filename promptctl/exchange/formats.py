@@ -60,7 +60,7 @@ FORMATS: tuple[ForeignFormat, ...] = (
     ForeignFormat("mlflow", "MLflow", "mlflow"),
     ForeignFormat("semantic-kernel", "Semantic Kernel", "semantic_kernel", is_written=False),
     ForeignFormat("langchain", "LangChain", "langchain", is_written=False),
-    ForeignFormat("prompty", "Prompty", "prompty", is_written=False),
+    ForeignFormat("prompty", "Prompty", "prompty"),
     ForeignFormat("dotprompt", "Dotprompt", "dotprompt", is_written=False),
     ForeignFormat("github", "GitHub Models", "github", takes_datasets=True),
     ForeignFormat("prompthub", "deepset's Prompt Hub", "prompthub", is_written=False),

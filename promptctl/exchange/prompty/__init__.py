@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from promptctl.exchange.drafts import ForeignContents
     from promptctl.exchange.source import Source
+    from promptctl.exchange.written import PromptToWrite, Written
 
 SUFFIX = ".prompty"
 # Keys that no other tool's header has; and those of Dotprompt, which has a header too.
@@ -40,3 +42,10 @@ def read(source: Source) -> ForeignContents:
     from promptctl.exchange.prompty.reading import read_prompty
 
     return read_prompty(source)
+
+
+def write(prompts: Sequence[PromptToWrite]) -> Written:
+    """Return prompts as files of Prompty 2, with all that these do not say."""
+    from promptctl.exchange.prompty.writing import write_prompty
+
+    return write_prompty(prompts)

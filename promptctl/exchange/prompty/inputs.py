@@ -144,12 +144,12 @@ class InputsReader:
         schema: dict[str, Any] = {"type": "array" if kind == "thread" else "string"}
         if isinstance(prop, dict) and prop.get("description"):
             schema["description"] = prop["description"]
-        if kind == "thread" and required is not True:
+        if required is False and default is None:
+            schema["required"] = False
+        elif kind == "thread" and required is not True:
             schema["default"] = default if isinstance(default, list) else []
         elif default is not None:
             schema["default"] = default
-        elif required is False:
-            schema["required"] = False
         words = {"thread": "stands for messages", "image": "is an image's URL", "audio": "is a sound in base64"}
         self._header.note("kept", keys, f"the input {words.get(kind, 'is a file in base64')}")
         return schema
@@ -172,17 +172,11 @@ class InputsReader:
         """Add what stands for no value: nothing if all uses expect that, else an empty one if it prints the same."""
         rest = [each for each in uses if each.act not in _GUARDED and not _is_under(each, "defined")]
         kind = schema.get("type")
-        is_list = kind == "array"
-        bare = [
-            each
-            for each in rest
-            if each.act != "truth" and not _is_under(each, "true") and not (is_list and each.act == "list")
-        ]
         if not rest:
             if isinstance(schema.get("required"), list):
                 self._header.note("dropped", keys, "its required keys: they have no place beside `required: false`")
             schema["required"] = False
-        elif bare and not (is_said and kind == "string"):
+        elif needs_value(uses, kind) and not (is_said and kind == "string"):
             message = "must be given here; Prompty prints nothing in its place"
             self._header.note("changed", keys, message, "add a `default` if it may be left out")
         elif isinstance(kind, str) and kind in _EMPTY and not (kind == "object" and schema.get("required")):
@@ -193,6 +187,18 @@ class InputsReader:
                 schema["type"] = [kind, "null"]
             schema["default"] = None
             self._header.note("changed", keys, "is null where it is not given, which prints the same")
+
+
+def needs_value(uses: Collection[Use], kind: Any) -> bool:
+    """Return True if one of these uses of an input prints something else, or fails, without a value for it."""
+    return any(
+        each.act not in _GUARDED
+        and each.act != "truth"
+        and not (kind == "array" and each.act == "list")
+        and not _is_under(each, "defined")
+        and not _is_under(each, "true")
+        for each in uses
+    )
 
 
 def _is_under(use: Use, kind: str) -> bool:

@@ -18,6 +18,7 @@ OPTIONS = {
     "frequencyPenalty": "frequency_penalty",
     "presencePenalty": "presence_penalty",
     "seed": "seed",
+    "reasoningEffort": "reasoning_effort",
     "stopSequences": "stop",
     "allowMultipleToolCalls": "parallel_tool_calls",
 }

@@ -1,0 +1,166 @@
+"""The messages of a prompt as the body of a Prompty file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from promptctl.errors import Place
+from promptctl.exchange.notes import ExportLoss
+from promptctl.exchange.prompty.body import ROLES, is_role_line
+from promptctl.exchange.prompty.subset import literal, outside
+from promptctl.exchange.templates.partials import PartialsTooLarge, inlined
+from promptctl.exchange.written import PromptToWrite
+from promptctl.files.names import PLACEHOLDER
+from promptctl.prompts.prompt import MISSING, Message, Placeholder
+from promptctl.templates import BadTemplate
+
+_VALUE = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*-?\}\}", re.ASCII)
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+# Kind of the input that a part of a message is filled with, and the way to the template in the part.
+_KINDS = {"image_url": ("image", "url"), "input_audio": ("audio", "data"), "file": ("file", "file_data")}
+# Ends of lines to Prompty's parser, apart from `\n`.
+_OTHER_ENDS = re.compile("[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_UNTRUE_NAME = re.compile(r"[\[\]\"\n]")
+
+
+def rich_inputs(messages: tuple[Message | Placeholder, ...]) -> dict[str, str]:
+    """Return the inputs that stand for more than text, with their kinds in Prompty."""
+    found: dict[str, str] = {}
+    for message in messages:
+        if isinstance(message, Placeholder):
+            found[message.input] = "thread"
+        elif not isinstance(message.content, str):
+            for part in message.content:
+                if named := _input_of(part):
+                    found.setdefault(named[1], named[0])
+    return found
+
+
+def _input_of(part: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the kind and the name of the input that is all of a part of a message."""
+    kind = _KINDS.get(str(part.get("type")))
+    value = part.get(str(part.get("type")), {}).get(kind[1]) if kind else None
+    match = _VALUE.fullmatch(value) if isinstance(value, str) else None
+    return (kind[0], match[1]) if kind and match else None
+
+
+class BodyWriter:
+    """Writes the messages of one prompt; `lose` hears of all that the body does not say."""
+
+    def __init__(self, prompt: PromptToWrite, lose: Callable[[ExportLoss], None]) -> None:
+        self._prompt = prompt.prompt
+        self._lose = lose
+        self.rich = rich_inputs(self._prompt.messages)
+        self._kinds = {name: each.schema.get("type") for name, each in self._prompt.inputs.items()}
+        self._last_role = ""
+
+    def write(self) -> str:
+        """Return the body: a line with a role before each message."""
+        blocks: list[str] = []
+        for number, message in enumerate(self._prompt.messages):
+            if isinstance(message, Placeholder):
+                blocks.append(f"user:\n{{{{{message.input}}}}}")
+                self._last_role = ""
+            else:
+                blocks += self._message(message, number)
+        return "\n\n".join(blocks) + "\n"
+
+    def _told(self, number: int, message: str, place: Place | None, part: str = "content") -> None:
+        self._lose(ExportLoss(f"messages.{number}.{part}", message, place))
+
+    def _message(self, message: Message, number: int) -> Iterator[str]:
+        head = message.role
+        if head not in ROLES:
+            self._told(number, f"has the role {head}, which no message of Prompty has", message.place, "role")
+            return
+        for key, value in message.extra.items():
+            if key != "name" or _UNTRUE_NAME.search(str(value)):
+                self._told(number, "has no place in Prompty", message.place, key)
+                continue
+            head += f'[name="{value}"]'
+            self._told(number, "is written, but left out by Prompty when it renders strictly", message.place, key)
+        if isinstance(message.content, str):
+            yield f"{head}:\n{self._text(message.content, number, message)}"
+        else:
+            yield from self._parts(message, head, number)
+        self._last_role = message.role
+
+    def _parts(self, message: Message, head: str, number: int) -> Iterator[str]:
+        texts = [part for part in message.content if isinstance(part, Mapping) and part.get("type") == "text"]
+        is_begun = bool(texts) and message.content[0] is texts[0]
+        if is_begun:
+            yield f"{head}:\n{self._text(texts[0]['text'], number, message, 0)}"
+        elif self._last_role == "user":
+            self._told(number, "begins with a part that Prompty adds to the message before", message.place)
+        if len(texts) > is_begun or (texts and not is_begun):
+            self._told(number, "has texts behind its first part; Prompty makes messages of them", message.place)
+        for index, part in enumerate(message.content):
+            if isinstance(part, Mapping) and not (is_begun and index == 0):
+                yield from self._part(part, head, number, index, message)
+
+    def _part(self, part: Mapping[str, Any], head: str, number: int, index: int, message: Message) -> Iterator[str]:
+        place = message.part_places[index] if index < len(message.part_places) else message.place
+        where = f"content.{index}"
+        if part.get("type") == "text":
+            yield f"{head}:\n{self._text(part['text'], number, message, index)}"
+            return
+        named = _input_of(part)
+        if named is None:
+            self._told(number, "is no input: Prompty's files hold images and sounds as inputs only", place, where)
+            return
+        if message.role != "user":
+            self._told(number, "is a part of a message of the user in Prompty", place, where)
+        kind = str(part["type"])
+        inner = {key for key in part[kind] if key not in (_KINDS[kind][1], "format")} | (
+            {"cache_control"} & part.keys()
+        )
+        for key in sorted(inner):
+            self._told(number, "has no place in Prompty", place, f"{where}.{key}")
+        if kind == "input_audio" and part[kind]["format"] != "wav":
+            self._told(number, "is not said: Prompty does not know the form of a sound", place, f"{where}.format")
+        given = self._prompt.inputs.get(named[1])
+        is_optional = given is not None and not given.is_required and given.default is MISSING
+        if part.get("when") != (named[1] if is_optional else None):
+            said = "leaves it out if" if is_optional else "sends it even if"
+            self._told(number, f"is not said: Prompty {said} `{named[1]}` is not given", place, f"{where}.when")
+        yield f"user:\n{{{{{named[1]}}}}}"
+
+    def _text(self, text: str, number: int, message: Message, part: int | None = None) -> str:
+        """Return a text as Prompty's Jinja, without the one line end at its end that Prompty strips."""
+
+        def tell(line: int, said: str) -> None:
+            self._told(
+                number, said, message.place_of(line, part if part is None or part < len(message.part_places) else None)
+            )
+
+        written = self._jinja(text, tell)
+        if text.removesuffix("\n").strip("\n") != text.removesuffix("\n"):
+            tell(1, "begins or ends with line ends, which Prompty strips")
+        if other := _OTHER_ENDS.search(written):
+            tell(text.count("\n", 0, other.start()) + 1, "has a character at which Prompty ends a line")
+        for line, each in enumerate(written.split("\n"), 1):
+            if is_role_line(each):
+                tell(line, f"has the line `{each.strip()[:40]}`, which begins a message in Prompty")
+        return written.strip("\n")
+
+    def _jinja(self, text: str, tell: Callable[[int, str], None]) -> str:
+        if self._prompt.engine != "jinja2":
+            pieces = PLACEHOLDER.split(text) if self._prompt.engine == "simple" else [text]
+            for at in range(1, len(pieces), 2):
+                if pieces[at] in self._prompt.inputs and _NAME.fullmatch(pieces[at]):
+                    pieces[at] = f"{{{{{pieces[at]}}}}}"
+                    continue
+                if pieces[at] in self._prompt.inputs:
+                    tell(1, f"`{pieces[at]}` is no name that Jinja can use")
+                pieces[at] = literal(f"{{{{{pieces[at]}}}}}")
+            pieces[::2] = [literal(each) for each in pieces[::2]]
+            text = "".join(pieces)
+        try:
+            text = inlined(text, self._prompt)
+            for line, said in outside(text, self._kinds, self.rich):
+                tell(line, said)
+        except (BadTemplate, PartialsTooLarge) as error:
+            tell(1, str(error))
+        return text
