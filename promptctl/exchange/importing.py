@@ -80,7 +80,8 @@ class _Collected:
         try:
             if format_ is not None:
                 self.read.append((source, format_, format_.reader().read(source)))
-            elif _is_ours(source):
+            elif is_prompt_file(source.path):
+                read_prompt_file(source.data, source.shown)
                 self.ours += 1
             elif is_named or foreign_file(source.path) is not None:
                 raise _unknown(source)
@@ -94,15 +95,6 @@ class _Collected:
         for source, error in self._refused:
             if source.path not in source.named:
                 yield from error.problems
-
-
-def _is_ours(source: Source) -> bool:
-    if not is_prompt_file(source.path):
-        return False
-    try:
-        return read_prompt_file(source.data, source.shown).dialect == "native"
-    except InvalidFiles:
-        return False
 
 
 def _unknown(source: Source) -> InvalidFiles:

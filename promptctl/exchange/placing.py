@@ -15,7 +15,7 @@ from promptctl.exchange.imported import ImportedSource, ImportRequest
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.source import Source
 from promptctl.exchange.wishes import free, id_for, with_paths
-from promptctl.files.names import DATASET_SUFFIXES, DATASETS
+from promptctl.files.names import DATASET_SUFFIXES, DATASETS, is_dataset
 from promptctl.formats.formatting import file_of
 from promptctl.prompts.loading import prompt_paths
 
@@ -101,6 +101,8 @@ class Placing:
         data["prompts"] = [ids.get(wish, wish) for wish in data.get("prompts") or ids]
         cases, ending = data.get("cases"), DATASET_SUFFIXES[0]
         stem = f"{DATASETS}/{id_for(self._wished(folder, draft.wish), posixpath.join(folder, 'cases'))}"
+        if not is_dataset(f"{stem}{ending}"):  # below a folder of `datasets/` with files of another kind
+            stem = f"{DATASETS}/imported/{stem.removeprefix(f'{DATASETS}/')}"
         rows = b""
         if isinstance(cases, list) and len(cases) > _MOST_INLINE:
             rows = "".join(f"{json.dumps(case, ensure_ascii=False)}\n" for case in cases).encode()

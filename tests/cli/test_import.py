@@ -111,6 +111,15 @@ def test_a_file_of_no_known_format_is_refused_by_its_name(cli: Cli, inside: Path
     assert "old/x.poml:1: this is of no format that is imported: it is a POML file" in ran.err
 
 
+def test_a_file_named_as_a_prompt_is_never_passed_over_in_silence(cli: Cli, inside: Path) -> None:
+    write(inside, "old/broken.prompt.yml", "messages: [\n")
+    write(inside, "old/ours.prompt.yaml", "inputs: {}\nmessages: [{role: user, content: Hi}]\n")
+    ran = cli("import", "old")
+    assert ran.exit_code == 3
+    assert "error: old/broken.prompt.yml:" in ran.err
+    assert "passed over: 1 file of promptctl's own, 1 file of no known format" in ran.err
+
+
 def test_wrong_arguments_say_what_there_is(cli: Cli, inside: Path) -> None:
     assert "there is no file or folder `nix`" in cli("import", "nix").err
     assert "did you mean `markdown`?" in cli("import", "old", "--from", "markdwon").err
