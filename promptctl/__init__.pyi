@@ -1,5 +1,9 @@
 """The public names, each with the module that it is imported from on first use: `__init__.py` reads this list."""
 
+from promptctl.adoption.adoption import AdoptedPrompt as AdoptedPrompt
+from promptctl.adoption.adoption import Adoption as Adoption
+from promptctl.adoption.found import FoundPrompt as FoundPrompt
+from promptctl.adoption.found import Unadoptable as Unadoptable
 from promptctl.authoring.case_writing import WrittenCases as WrittenCases
 from promptctl.authoring.drafting import NewPrompt as NewPrompt
 from promptctl.authoring.improvement import Evidence as Evidence

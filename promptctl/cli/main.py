@@ -26,6 +26,7 @@ COMMANDS = (
     Command("init", "init:init", "Make a workspace.", WRITE),
     Command("new", "new:new", "Begin a prompt and its dataset as a form to be filled in.", WRITE),
     Command("generate", "generate:generate", "Let a model write a prompt and its first dataset.", WRITE),
+    Command("adopt", "adopting:adopt", "Find prompts in code; propose files and the calls that use them.", WRITE),
     Command("list", "listing:list_prompts", "List the prompts of the workspace.", WRITE),
     Command("show", "show:show", "Show everything about one prompt.", WRITE),
     Command("browse", "browse:browse", "Show the workspace as pages in your browser.", WRITE),

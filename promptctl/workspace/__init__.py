@@ -20,6 +20,7 @@ from promptctl.files.wording import shown
 from promptctl.git.repository import find_root as find_root
 
 if TYPE_CHECKING:
+    from promptctl.adoption.adoption import Adoption
     from promptctl.authoring.drafting import NewPrompt
     from promptctl.calls.call import Call, Piece
     from promptctl.calls.dry_run import DryRun
@@ -297,6 +298,17 @@ class Workspace:
     async def agenerate(self, prompt_id: str, describe: str, **options: Unpack[GenerateOptions]) -> NewPrompt:
         """`generate`, awaited."""
         return await self.authoring.agenerate(prompt_id, describe, **options)
+
+    def adopt(self, paths: Sequence[str | os.PathLike[str]], workspace: str | None = None) -> Adoption:
+        """Return the prompts that are hard-coded in the Python code at or below the paths, and write nothing.
+
+        The result's `proposal` has their files and the changed code, which asks for the same messages as before.
+        `workspace` is `module:name` of the workspace that the program has open; by default each changed file opens its
+        own. Raises `UsageError` for a path that is not there, and if LibCST is not installed.
+        """
+        from promptctl.adoption.adopting import adopt
+
+        return adopt(self.context.fresh(), paths, workspace)
 
     def write(self, proposal: Proposal) -> None:
         """Write proposed files, all or none. Raises `WorkspaceError` if one was changed since they were proposed."""

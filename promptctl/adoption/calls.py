@@ -1,0 +1,201 @@
+"""Calls that ask a model: which arguments hold the messages, and what else of the call a prompt file can say."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from promptctl.adoption.reading import TextReader
+from promptctl.adoption.source import dotted
+from promptctl.adoption.texts import TooDynamic
+from promptctl.formats.schemas import load_schema
+
+MARKERS = (
+    *(b"messages", b".responses.", b"completion(", b"SystemMessage", b"HumanMessage", b"PromptTemplate"),
+    *(b"get_prompt", b"load_prompt"),
+)
+"""What a file must hold so that any of this can be in it."""
+_CLIENTS = {
+    "groq": "groq/",
+    "mistralai": "mistral/",
+    "ollama": "ollama/",
+    "together": "together_ai/",
+    "anthropic": "anthropic/",
+}
+_RENAMED = {"stop_sequences": "stop", "max_output_tokens": "max_tokens"}
+_OF_THE_CALL = frozenset(
+    (
+        *("model", "messages", "system", "input", "instructions", "tools", "response_format", "stream"),
+        *("text_format", "api_key", "base_url", "timeout", "extra_headers", "extra_query", "api_base"),
+        *("num_retries"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CallShape:
+    """A call that asks a model: `messages` is the argument of the list, `first` that of the instructions beside it."""
+
+    name: str
+    provider: str | None
+    messages: str = "messages"
+    first: str | None = None
+    is_responses: bool = False
+
+
+@dataclass(slots=True)
+class CallSettings:
+    """The keys of a prompt file that a call gives beside its messages, and notes on what it could not say."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def shape_of(node: ast.Call, imports: Mapping[str, str]) -> CallShape | None:
+    """Return the shape of a call that asks a model; None for any other. `imports` are the file's names, in full."""
+    name = dotted(node.func)
+    if name is None:
+        return None
+    head, _, rest = name.partition(".")
+    full = f"{imports.get(head, head)}.{rest}" if rest else imports.get(head, head)
+    given = {each.arg for each in node.keywords}
+    if full.endswith(("chat.completions.create", "chat.completions.parse", "chat.completions.stream")):
+        return CallShape(name, _provider(imports, "openai/"))
+    if full in ("openai.ChatCompletion.create", "openai.ChatCompletion.acreate"):
+        return CallShape(name, "openai/")
+    if full.endswith((".responses.create", ".responses.parse", ".responses.stream")) and given & {
+        "input",
+        "instructions",
+    }:
+        return CallShape(name, _provider(imports, "openai/"), "input", "instructions", is_responses=True)
+    if full.endswith((".messages.create", ".messages.stream", ".messages.parse")) and "messages" in given:
+        return CallShape(name, "anthropic/", first="system")
+    is_litellm = full in ("litellm.completion", "litellm.acompletion", "litellm.batch_completion")
+    if is_litellm or (full.rpartition(".")[2] in ("completion", "acompletion") and "messages" in given):
+        return CallShape(name, "")
+    return CallShape(name, None) if "messages" in given else None
+
+
+def _provider(imports: Mapping[str, str], usual: str) -> str | None:
+    """Return the beginning of a model's id for the client that a file imports; None if it could be any."""
+    full = set(imports.values())
+    if any(each.endswith(("AzureOpenAI", "AsyncAzureOpenAI")) for each in full):
+        return None
+    packages = {each.partition(".")[0] for each in full}
+    found = [prefix for package, prefix in _CLIENTS.items() if package in packages and package != "anthropic"]
+    return found[0] if found and "openai" not in packages else usual
+
+
+def imports_of(tree: ast.Module) -> dict[str, str]:
+    """Return the full name of each name that a file imports."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {
+                each.asname or each.name.partition(".")[0]: each.name if each.asname else each.name.partition(".")[0]
+                for each in node.names
+            }
+        elif isinstance(node, ast.ImportFrom):
+            found |= {each.asname or each.name: f"{node.module or ''}.{each.name}" for each in node.names}
+    return found
+
+
+def has_own_address(tree: ast.Module) -> bool:
+    """Return True if a client of the file is given an address: its models may be anybody's."""
+    return any(
+        each.arg in ("base_url", "azure_endpoint", "api_base")
+        and not (isinstance(each.value, ast.Constant) and each.value.value is None)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        for each in node.keywords
+    )
+
+
+def settings_of(shape: CallShape, node: ast.Call, reader: TextReader, *, has_address: bool) -> CallSettings:
+    """Return what a call says beside its messages, as far as it is literal."""
+    found = CallSettings()
+    given = {each.arg: each.value for each in node.keywords if each.arg is not None}
+    if shape.provider == "" and "model" not in given and node.args:
+        given["model"] = node.args[0]
+    _add_model(found, shape, given.get("model"), reader, has_address=has_address)
+    parameters: dict[str, Any] = {}
+    for name, value in given.items():
+        if name in _OF_THE_CALL:
+            continue
+        key = _RENAMED.get(name, name)
+        try:
+            constant = reader.constant(value)
+        except TooDynamic:
+            if key in _known_parameters():
+                found.notes.append(f"`{name}` is a value: the call alone has it")
+            continue
+        if key in _known_parameters() and constant is not None:
+            parameters[key] = constant
+        elif constant is not None:
+            found.notes.append(f"`{name}` is no parameter of a prompt file: the call alone has it")
+    if parameters:
+        found.data["parameters"] = parameters
+    _add_format(found, given.get("response_format"), reader)
+    _add_tools(found, given.get("tools"), reader)
+    return found
+
+
+@cache
+def _known_parameters() -> frozenset[str]:
+    return frozenset(load_schema("prompt")["$defs"]["parameters"]["properties"])
+
+
+def _add_model(
+    found: CallSettings, shape: CallShape, node: ast.expr | None, reader: TextReader, *, has_address: bool
+) -> None:
+    if node is None:
+        return
+    try:
+        model = reader.constant(node)
+    except TooDynamic:
+        found.notes.append("its model is a value: the file names none")
+        return
+    if not isinstance(model, str):
+        return
+    if shape.provider is None or (has_address and shape.provider == "openai/"):
+        found.notes.append(f"the file names no model, as nothing says whose `{model}` is")
+    else:
+        found.data["model"] = model if model.startswith(shape.provider) else f"{shape.provider}{model}"
+
+
+def _add_format(found: CallSettings, node: ast.expr | None, reader: TextReader) -> None:
+    if node is None:
+        return
+    try:
+        form = reader.constant(node)
+    except TooDynamic:
+        found.notes.append("`response_format` is no literal: the call alone has it")
+        return
+    schema = form.get("json_schema") if isinstance(form, dict) and form.get("type") == "json_schema" else None
+    if isinstance(schema, dict) and isinstance(schema.get("schema"), dict):
+        extra = {key: schema[key] for key in ("name", "strict") if schema.get(key) is not None}
+        found.data["output"] = {"schema": schema["schema"], **extra}
+    elif isinstance(form, dict) and form.get("type") != "text":
+        found.data["response_format"] = form
+
+
+def _add_tools(found: CallSettings, node: ast.expr | None, reader: TextReader) -> None:
+    if node is None:
+        return
+    try:
+        tools = reader.constant(node)
+        found.data["tools"] = [_tool(each) for each in tools]
+    except (TooDynamic, KeyError, TypeError, AttributeError):
+        found.notes.append("`tools` are no literals: the call alone has them")
+
+
+def _tool(tool: Any) -> dict[str, Any]:
+    """Return a tool as the chat-completions protocol has it: Anthropic and the Responses API write it flat."""
+    if "function" in tool:
+        return dict(tool)
+    function = {key: tool[key] for key in ("name", "description", "strict") if tool.get(key) is not None}
+    parameters = tool["input_schema"] if "input_schema" in tool else tool["parameters"]
+    return {"type": "function", "function": {**function, "parameters": parameters}}

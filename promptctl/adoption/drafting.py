@@ -1,0 +1,147 @@
+"""A found prompt as the data of a prompt file: names of its inputs, its templates, what the code gives for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptctl.adoption.messages import CodeMessage, Entry
+from promptctl.adoption.texts import Choice, Hole, Text, TextPart, wish
+from promptctl.exchange.templates.jinja import jinja_text
+from promptctl.exchange.templates.pieces import CodePiece, IfBranch, IfPiece, IfTest, Piece, TextPiece, VariablePiece
+
+# What a template of ours reads as something else than a variable.
+_TAKEN = frozenset(
+    (
+        *("and", "or", "not", "in", "is", "if", "else", "elif", "for", "true", "false", "none", "True"),
+        *("False", "None", "loop", "self", "range", "dict", "namespace", "lipsum", "cycler", "joiner"),
+        *("caller", "varargs", "kwargs", "import", "include", "extends", "block", "macro", "call", "filter"),
+        *("set", "with", "do", "raw"),
+    )
+)
+_RETURN = re.compile(r"(\r)")
+_MARKUP = re.compile(r"\{[{%#]")
+
+
+@dataclass(slots=True)
+class Draft:
+    """The messages of a prompt file, with its inputs and the expression that the code gives for each."""
+
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
+    is_template: bool = False
+    has_markup: bool = False
+    _names: dict[object, str] = field(default_factory=dict)
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Add messages, and a placeholder for each stretch of those that stay in the code."""
+        for each in entries:
+            if isinstance(each, CodeMessage):
+                self.messages.append({"role": each.role, "content": self._content(each.content), **each.extra})
+            elif not self.messages or "placeholder" not in self.messages[-1]:
+                name = self._free(each.name)
+                self.inputs[name] = {"type": "array", "default": []}
+                self.messages.append({"placeholder": name})
+
+    def data(self) -> dict[str, Any]:
+        """Return the keys of the file that the messages decide, once all are added."""
+        found: dict[str, Any] = {"inputs": self.inputs} if self.inputs else {}
+        if self.has_markup and not self.is_template:
+            found["template"] = "none"
+        return {
+            **found,
+            "messages": [{key: self._finished(value) for key, value in each.items()} for each in self.messages],
+        }
+
+    def sample(self) -> dict[str, Any]:
+        """Return values that no text holds, one for each that the code gives."""
+        types = {name: self.inputs[name]["type"] for name in self.values}
+        return {
+            name: number % 2 == 0 if types[name] == "boolean" else f"<{name} {{{{ {number} }}}}>"
+            for number, name in enumerate(types)
+        }
+
+    def expected(self, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return what the code would send of its own messages if its values were the given ones."""
+        code = [each for each in self.messages if "placeholder" not in each]
+        return [{key: self._filled(value, given) for key, value in each.items()} for each in code]
+
+    def _content(self, content: Any) -> Any:
+        if isinstance(content, tuple):
+            return self._template(content)
+        if isinstance(content, Mapping):
+            return {key: self._content(value) for key, value in content.items()}
+        return [self._content(each) for each in content] if isinstance(content, list) else content
+
+    def _template(self, text: Text) -> tuple[str, Text]:
+        self.is_template = self.is_template or any(not isinstance(each, str) for each in text)
+        self.has_markup = self.has_markup or any(
+            (isinstance(each, str) and _MARKUP.search(each)) or "\r" in str(each) for each in text
+        )
+        for each in text:
+            if not isinstance(each, str):
+                self._name(
+                    each.test if isinstance(each, Choice) else each, "boolean" if isinstance(each, Choice) else "string"
+                )
+        return "", text
+
+    def _name(self, hole: Hole, type_: str) -> str:
+        key = (hole.key, type_)
+        if key not in self._names:
+            self._names[key] = name = self._free(wish(hole.value))
+            self.inputs[name] = {"type": type_}
+            self.values[name] = hole.code
+        return self._names[key]
+
+    def _free(self, name: str) -> str:
+        name = f"{name}_value" if name in _TAKEN else name
+        number, free = 1, name
+        while free in self.inputs:
+            number += 1
+            free = f"{name}_{number}"
+        return free
+
+    def _finished(self, value: Any) -> Any:
+        if isinstance(value, tuple):
+            return self._written(value[1])
+        if isinstance(value, Mapping):
+            return {key: self._finished(each) for key, each in value.items()}
+        return [self._finished(each) for each in value] if isinstance(value, list) else value
+
+    def _written(self, text: Text) -> str:
+        if not self.is_template:
+            return "".join(each for each in text if isinstance(each, str))
+        return jinja_text(piece for each in text for piece in self._pieces(each))
+
+    def _pieces(self, part: TextPart) -> list[Piece]:
+        if isinstance(part, str):  # Jinja would make a line end of it
+            return [
+                CodePiece('{{ "\\r" }}', "a return") if each == "\r" else TextPiece(each)
+                for each in _RETURN.split(part)
+            ]
+        if isinstance(part, Choice):
+            test = IfTest((self._name(part.test, "boolean"),))
+            return [
+                IfPiece(
+                    (IfBranch((test,), (TextPiece(part.then),)),),
+                    (TextPiece(part.otherwise),) if part.otherwise else (),
+                )
+            ]
+        return [VariablePiece((self._name(part, "string"),))]
+
+    def _filled(self, value: Any, given: Mapping[str, Any]) -> Any:
+        if isinstance(value, Mapping):
+            return {key: self._filled(each, given) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self._filled(each, given) for each in value]
+        return "".join(self._part(each, given) for each in value[1]) if isinstance(value, tuple) else value
+
+    def _part(self, part: TextPart, given: Mapping[str, Any]) -> str:
+        if isinstance(part, str):
+            return part
+        if isinstance(part, Choice):
+            return part.then if given[self._name(part.test, "boolean")] else part.otherwise
+        return str(given[self._name(part, "string")])

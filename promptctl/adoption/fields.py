@@ -1,0 +1,202 @@
+"""Texts that are filled in by a method or an operator: `%`, `.format`, `string.Template` and Jinja, in pieces."""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+from collections.abc import Callable
+
+from promptctl.adoption.texts import Hole, Text, TextPart, TooDynamic, formatted, joined
+from promptctl.errors import PromptctlError
+
+_PERCENT = re.compile(
+    r"%(?:\((?P<key>[^)]*)\))?(?P<flags>[#0\- +]*)(?P<width>\*|\d+)?(?:\.(?P<precision>\*|\d+))?[hlL]?(?P<kind>.)",
+    re.DOTALL,
+)
+_FIELD = re.compile(r"(?P<first>[^.\[\]]*)(?P<rest>(?:\.[^.\[\]]+|\[[^\]]+\])*)\Z")
+_STEP = re.compile(r"\.(?P<attribute>[^.\[\]]+)|\[(?P<key>[^\]]+)\]")
+_CONVERSIONS = {None: -1, "s": 115, "r": 114, "a": 97}
+
+# Makes the hole of a value and the code of its text.
+MakeHole = Callable[[ast.expr, str], Hole]
+
+
+def percent(template: str, right: ast.expr, hole: MakeHole) -> Text:
+    """Return `template % right` in pieces. Raises `TooDynamic`."""
+    found = list(_PERCENT.finditer(template))
+    fields = [each for each in found if each["kind"] != "%"]
+    if any("*" in (each["width"] or "", each["precision"] or "") for each in fields):
+        raise TooDynamic("the width of a field of `%` is a value", right)
+    named = [each for each in fields if each["key"] is not None]
+    if named and len(named) != len(fields):
+        raise TooDynamic("fields of `%` with and without names are mixed", right)
+    values = _by_name(named, right) if named else _by_place(fields, right)
+    parts: list[TextPart] = []
+    at = 0
+    for each in found:
+        parts.append(template[at : each.start()])
+        at = each.end()
+        if each["kind"] == "%":
+            parts.append("%")
+            continue
+        value, is_whole = values.pop(0)
+        parts.append(hole(value, _percent_code(each, value, is_whole=is_whole)))
+    rest = template[at:]
+    if "%" in rest:
+        raise TooDynamic("the text is no format of `%`", right)
+    return joined([*parts, rest])
+
+
+def _by_place(fields: list[re.Match[str]], right: ast.expr) -> list[tuple[ast.expr, bool]]:
+    if isinstance(right, ast.Tuple):
+        if len(right.elts) != len(fields) or any(isinstance(each, ast.Starred) for each in right.elts):
+            raise TooDynamic("the values of `%` are not as many as its fields", right)
+        return [(each, False) for each in right.elts]
+    if len(fields) != 1:
+        raise TooDynamic("the values of `%` are one value, which is taken apart", right)
+    return [(right, not isinstance(right, ast.JoinedStr | ast.Constant))]
+
+
+def _by_name(fields: list[re.Match[str]], right: ast.expr) -> list[tuple[ast.expr, bool]]:
+    if isinstance(right, ast.Dict) and all(isinstance(key, ast.Constant) for key in right.keys):
+        given = {
+            key.value: value
+            for key, value in zip(right.keys, right.values, strict=True)
+            if isinstance(key, ast.Constant)
+        }
+        if any(each["key"] not in given for each in fields) or len(given) != len(right.keys):
+            raise TooDynamic("a field of `%` has no value", right)
+        return [(given[each["key"]], False) for each in fields]
+    if not isinstance(right, ast.Name):
+        raise TooDynamic("the values of `%` are made by an expression", right)
+    return [(_item(right, each["key"]), False) for each in fields]
+
+
+def _percent_code(field: re.Match[str], value: ast.expr, *, is_whole: bool) -> str:
+    code = ast.unparse(value)
+    if is_whole:  # which may be a tuple
+        return f"{_quoted(re.sub(r'^%[(][^)]*[)]', '%', field[0]))} % {_bracketed(value, code)}"
+    is_simple = not (field["flags"] or field["width"] or field["precision"])
+    if is_simple and field["kind"] in "sra":
+        return formatted(value, _CONVERSIONS[field["kind"]])
+    return f"{_quoted(re.sub(r'^%[(][^)]*[)]', '%', field[0]))} % ({code},)"
+
+
+def braces(
+    template: str,
+    args: list[ast.expr],
+    values: dict[str, ast.expr],
+    whole: ast.expr | None,
+    hole: MakeHole,
+    node: ast.AST,
+) -> Text:
+    """Return `template.format(…)` in pieces; `whole` is the mapping of `**`. Raises `TooDynamic`."""
+    parts: list[TextPart] = []
+    counted = 0
+    try:
+        fields = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise TooDynamic(f"the text is no format: {error}", node) from None
+    for text, field, spec, conversion in fields:
+        parts.append(text)
+        if field is None:
+            continue
+        if spec and ("{" in spec or "}" in spec):
+            raise TooDynamic("the form of a field of `format` is a value", node)
+        found = _FIELD.match(field)
+        if found is None or conversion not in _CONVERSIONS:
+            raise TooDynamic(f"the field `{field}` cannot be read", node)
+        first = found["first"]
+        if first == "":
+            first, counted = str(counted), counted + 1
+        value = _given(first, args, values, whole, node)
+        for step in _STEP.finditer(found["rest"]):
+            if step["attribute"]:
+                if not step["attribute"].isidentifier():
+                    raise TooDynamic(f"the field `{field}` cannot be read", node)
+                value = ast.Attribute(value, step["attribute"], ast.Load())
+            else:
+                value = _item(value, int(step["key"]) if step["key"].isdecimal() else step["key"])
+        parts.append(hole(value, formatted(value, _CONVERSIONS[conversion], spec or "")))
+    return joined(parts)
+
+
+def _given(
+    name: str, args: list[ast.expr], values: dict[str, ast.expr], whole: ast.expr | None, node: ast.AST
+) -> ast.expr:
+    if name.isdecimal():
+        if int(name) < len(args):
+            return args[int(name)]
+        raise TooDynamic(f"the field `{{{name}}}` has no value", node)
+    if name in values:
+        return values[name]
+    if whole is None:
+        raise TooDynamic(f"the field `{{{name}}}` has no value", node, "a brace that is meant as one is written `{{`")
+    return _item(whole, name)
+
+
+def dollars(
+    template: str, values: dict[str, ast.expr], whole: ast.expr | None, hole: MakeHole, node: ast.AST, *, is_safe: bool
+) -> Text:
+    """Return `Template(template).substitute(…)` in pieces. Raises `TooDynamic`."""
+    parts: list[TextPart] = []
+    at = 0
+    for found in string.Template.pattern.finditer(template):
+        parts.append(template[at : found.start()])
+        at = found.end()
+        name = found["named"] or found["braced"]
+        if found["escaped"] is not None:
+            parts.append("$")
+        elif name is not None and name in values:
+            parts.append(hole(values[name], formatted(values[name], 115)))
+        elif name is not None and whole is not None and not is_safe:
+            parts.append(hole(_item(whole, name), formatted(_item(whole, name), 115)))
+        elif is_safe and whole is None:
+            parts.append(found[0])
+        else:
+            raise TooDynamic(f"`{found[0]}` of the template has no value that is known", node)
+    return joined([*parts, template[at:]])
+
+
+def jinja(template: str, values: dict[str, ast.expr], hole: MakeHole, node: ast.AST) -> Text:
+    """Return a Jinja template of plain variables in pieces, as `jinja2.Template` renders it. Raises `TooDynamic`."""
+    from promptctl.exchange.templates.jinja import pieces_of
+    from promptctl.exchange.templates.pieces import TextPiece, VariablePiece
+
+    text = template.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
+    try:
+        pieces = pieces_of(text)
+    except PromptctlError as error:
+        raise TooDynamic(f"its Jinja template cannot be read: {error.message}", node) from None
+    except ValueError as error:
+        raise TooDynamic(f"its Jinja template cannot be read: {error}", node) from None
+    parts: list[TextPart] = []
+    for each in pieces:
+        if isinstance(each, TextPiece):
+            parts.append(each.text)
+        elif isinstance(each, VariablePiece) and len(each.path) == 1 and not each.filters and each.path[0] in values:
+            value = values[str(each.path[0])]
+            parts.append(hole(value, formatted(value, 115)))
+        else:
+            raise TooDynamic(
+                "its Jinja template does more than to name what is given",
+                node,
+                "its text can be a prompt file as it is: promptctl new ID, and paste it",
+            )
+    return joined(parts)
+
+
+def _item(value: ast.expr, key: str | int) -> ast.expr:
+    is_locals = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "locals"
+    if is_locals and isinstance(key, str) and key.isidentifier():
+        return ast.Name(key, ast.Load())
+    return ast.Subscript(value, ast.Constant(key), ast.Load())
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if '"' not in text and "\\" not in text else repr(text)
+
+
+def _bracketed(value: ast.expr, code: str) -> str:
+    return code if isinstance(value, ast.Name | ast.Attribute | ast.Subscript | ast.Call) else f"({code})"

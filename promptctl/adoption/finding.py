@@ -1,0 +1,291 @@
+"""The prompts of one Python file: found, read, and each with the change that puts a prompt file in its place."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from promptctl.adoption.calls import CallShape, has_own_address, imports_of, settings_of, shape_of
+from promptctl.adoption.drafting import Draft
+from promptctl.adoption.found import FoundPrompt, SourceFinds, Unadoptable
+from promptctl.adoption.messages import (
+    CodeMessage,
+    KeptMessages,
+    MessageList,
+    MessageReader,
+    has_words_in,
+    langchain_class,
+    says_something,
+)
+from promptctl.adoption.names import Definition, FollowedNames
+from promptctl.adoption.naming import wishes
+from promptctl.adoption.placing import Placing
+from promptctl.adoption.reading import TextReader
+from promptctl.adoption.source import SourceFile, dotted
+from promptctl.adoption.templates import fetch_of, template_of
+from promptctl.adoption.texts import TooDynamic
+
+_BY_HAND = "LangChain's templates are objects that other code builds on: change that code by hand"
+_NOTHING = MessageList([])
+
+
+class FileFinder:
+    """Finds the prompts of one file."""
+
+    def __init__(self, file: SourceFile, names: FollowedNames) -> None:
+        self._file = file
+        self._names = names
+        self._imports = imports_of(file.tree)
+        self._has_address = has_own_address(file.tree)
+        self._claimed: set[ast.expr] = set()
+        self._found: list[tuple[FoundPrompt, Sequence[tuple[Definition, ast.expr]]]] = []
+        self._left: list[Unadoptable] = []
+
+    def find(self) -> SourceFinds:
+        """Return everything that the file holds, in the order of its lines."""
+        nodes = [each for each in ast.walk(self._file.tree) if isinstance(each, ast.Call | ast.List)]
+        for node in sorted(nodes, key=lambda each: (each.lineno, each.col_offset)):
+            if isinstance(node, ast.Call):
+                self._look_at_call(node)
+            elif any(isinstance(each, ast.Call) and self._is_langchain(each) for each in node.elts):
+                self._adopt(node, "messages", [], node)
+        for node in nodes:
+            if isinstance(node, ast.Call) and self._is_langchain(node) and not self._is_claimed(node):
+                self._adopt(node, dotted(node.func) or "", [], ast.List([node], ast.Load()))
+        left = sorted(dict.fromkeys(self._left), key=lambda each: each.place.line or 0)
+        return SourceFinds(self._file.path, tuple(self._with_leftovers()), tuple(left))
+
+    def _look_at_call(self, node: ast.Call) -> None:
+        if (fetch := fetch_of(node, self._imports)) is not None:
+            self._left.append(Unadoptable(self._file.place(node), *fetch))
+            return
+        shape = shape_of(node, self._imports)
+        if shape is None:
+            self._look_at_template(node)
+            return
+        given = {each.arg: each.value for each in node.keywords}
+        messages = given.get(shape.messages)
+        if messages is None and shape.provider == "" and len(node.args) > 1:
+            messages = node.args[1]
+        first = given.get(shape.first) if shape.first else None
+        if shape.provider is None and not self._is_list_of_messages(messages):
+            return
+        if messages is None and first is None:
+            self._leave(
+                node,
+                shape.name,
+                "its messages are given by `**`" if None in given else "it is given no messages by name",
+            )
+            return
+        self._adopt(node, shape.name, [first] if first is not None else [], messages, shape)
+
+    def _look_at_template(self, node: ast.Call) -> None:
+        reader = TextReader(self._file, self._names)
+        try:
+            found = template_of(self._file, node, self._imports, reader)
+        except TooDynamic as error:
+            self._leave(node, dotted(node.func) or "", error.why, error.hint)
+            return
+        if found is not None and any(map(says_something, found.of_code)):
+            self._keep(node, dotted(node.func) or "", Draft(), _NOTHING, found, reader, None, _BY_HAND)
+
+    def _is_list_of_messages(self, node: ast.expr | None) -> bool:
+        """Return True for a list whose first mapping has a role: what any library would send as messages."""
+        if isinstance(node, ast.Name):
+            found = self._names.follow(self._file, node)
+            node = found.values[0] if found is not None else None
+        first = (
+            next((each for each in node.elts if isinstance(each, ast.Dict)), None)
+            if isinstance(node, ast.List)
+            else None
+        )
+        return first is not None and any(isinstance(key, ast.Constant) and key.value == "role" for key in first.keys)
+
+    def _is_langchain(self, node: ast.Call) -> bool:
+        name = langchain_class(node)
+        return name is not None and any(
+            full.startswith("langchain") and full.rpartition(".")[2] in (name, "schema", "messages")
+            for full in self._imports.values()
+        )
+
+    def _is_claimed(self, node: ast.AST) -> bool:
+        return any(each in self._claimed for each in ast.walk(node)) or any(
+            each in self._claimed for each in self._file.above(node)
+        )
+
+    def _adopt(
+        self,
+        node: ast.expr,
+        what: str,
+        first: list[ast.expr],
+        messages: ast.expr | None,
+        shape: CallShape | None = None,
+    ) -> None:
+        """Adopt the messages of a call, or say why they stay."""
+        given = [*first, *([] if messages is None else [messages])]
+        is_adopted = any(is_ours(each, self._file, self._names) for each in given)
+        first = [each for each in first if not is_ours(each, self._file, self._names)]
+        if messages is not None and is_ours(messages, self._file, self._names):
+            self._look_beside(messages, what)
+            messages = None
+        if not first and (messages is None or self._is_claimed(messages)):
+            return
+        reader = TextReader(self._file, self._names)
+        parts = MessageReader(self._file, self._names, reader)
+        try:
+            beside = MessageList([each for value in first for each in self._instructions(parts, value)])
+            others = self._others(parts, messages, shape, has_first=bool(beside.of_code))
+        except TooDynamic as error:
+            if not is_adopted:
+                self._leave(error.node or node, what, error.why, error.hint)
+            return
+        sites = [each.site for each in (*beside.of_code, *others.of_code)]
+        if any(site in self._claimed for site in sites):
+            return
+        if not any(map(says_something, (*beside.of_code, *others.of_code))):
+            if not is_adopted:
+                self._leave_silent(node, what, beside, others)
+            return
+        self._keep(node, what, Draft(), beside, others, reader, shape)
+
+    def _look_beside(self, node: ast.expr, what: str) -> None:
+        """Name the messages of the code that stand beside those of a prompt file."""
+        for each in node.elts if isinstance(node, ast.List) else []:
+            if isinstance(each, ast.Dict) and not is_ours(each, self._file, self._names) and has_words_in(each):
+                why = "it stands beside messages of a prompt file"
+                self._leave(each, what, why, "write it into that file, or leave it")
+
+    def _instructions(self, parts: MessageReader, node: ast.expr) -> Iterator[CodeMessage | KeptMessages]:
+        if is_ours(node, self._file, self._names):
+            return
+        try:
+            yield CodeMessage("system", parts.content(node), node, '["content"]')
+        except TooDynamic as error:
+            yield KeptMessages("system", node, error.why, error.hint)
+
+    def _others(
+        self, parts: MessageReader, node: ast.expr | None, shape: CallShape | None, *, has_first: bool
+    ) -> MessageList:
+        """Return the messages of the list; with instructions beside it, one that cannot be followed just stays."""
+        if node is None:
+            return _NOTHING
+        try:
+            if shape is not None and shape.is_responses and not isinstance(node, ast.List):
+                try:
+                    return MessageList([CodeMessage("user", parts.content(node), node, '["content"]')])
+                except TooDynamic:
+                    if not isinstance(node, ast.Name):
+                        raise
+            return parts.read(node)
+        except TooDynamic as error:
+            if not has_first:
+                raise
+            return MessageList([KeptMessages("messages", node, error.why, error.hint)])
+
+    def _keep(
+        self,
+        node: ast.expr,
+        what: str,
+        draft: Draft,
+        first: MessageList,
+        others: MessageList,
+        reader: TextReader,
+        shape: CallShape | None,
+        by_hand: str = "",
+    ) -> None:
+        entries = [*(each for each in first.entries if isinstance(each, CodeMessage)), *others.entries]
+        draft.add(entries)
+        rewrite, why = None, by_hand
+        if not by_hand:
+            try:
+                rewrite = Placing(self._file, self._names, first, others, reader.definitions).rewrite()
+            except TooDynamic as error:
+                why = error.why
+        notes = [
+            f"line {_line(each)} stays in the code: {each.why}"
+            for each in others.entries
+            if isinstance(each, KeptMessages) and each.why
+        ]
+        settings = (
+            settings_of(shape, node, reader, has_address=self._has_address)
+            if shape and isinstance(node, ast.Call)
+            else None
+        )
+        data = {**draft.data(), **(settings.data if settings else {})}
+        sample = draft.sample()
+        found = FoundPrompt(
+            place=self._file.place(node),
+            what=what,
+            names=wishes(self._file, node, [each.name for each, _ in reader.definitions]),
+            data=data,
+            values=draft.values,
+            sample=sample,
+            expected=draft.expected(sample),
+            rewrite=rewrite,
+            why=why,
+            notes=(*notes, *(settings.notes if settings else [])),
+        )
+        self._found.append((found, reader.definitions))
+        self._claimed |= {each.site for each in (*first.of_code, *others.of_code)}
+        if others.whole is not None:
+            self._claimed.add(others.whole)
+        for each in (*first.entries, *others.entries):
+            if isinstance(each, KeptMessages) and each.why and has_words_in(each.node):
+                self._leave(each.node, what, each.why, each.hint)
+
+    def _leave(self, node: ast.AST, what: str, why: str, hint: str | None = None) -> None:
+        place = self._file.place(node if hasattr(node, "lineno") else self._file.tree)
+        self._left.append(Unadoptable(place, what, why, hint))
+
+    def _leave_silent(self, node: ast.expr, what: str, first: MessageList, others: MessageList) -> None:
+        """Say why a call without words of its own stays."""
+        kept = next(
+            (each for each in (*first.entries, *others.entries) if isinstance(each, KeptMessages) and each.why), None
+        )
+        if kept is not None:
+            self._leave(kept.node, what, str(kept.why), kept.hint)
+        else:
+            self._leave(node, what, "no words of its messages stand here")
+
+    def _with_leftovers(self) -> Iterator[FoundPrompt]:
+        """Yield the prompts by their lines, with notes on the constants that their texts are copied from."""
+        uses = {use for found, definitions in self._found if found.rewrite for _, use in definitions}
+        for found, definitions in sorted(self._found, key=lambda each: each[0].place.line or 0):
+            followed = {definition.name: definition for definition, _ in definitions} if found.rewrite else {}
+            notes = (note for each in followed.values() if (note := self._leftover(each, uses)))
+            yield replace(found, notes=(*found.notes, *notes))
+
+    def _leftover(self, found: Definition, uses: set[ast.expr]) -> str:
+        place = found.file.place(found.statements[0])
+        if found.file is not self._file:
+            return f"`{found.name}` stays in {place}: remove it there if nothing else uses it"
+        if found.kind == "local":
+            return ""
+        others = [each for each in self._names.uses(found.name, self._file.tree) if each not in uses]
+        is_free = not others and "." not in found.name
+        return f"`{found.name}` stays in line {place.line}" + (
+            ", and this file uses it no more: remove it if no other does" if is_free else ""
+        )
+
+
+def is_ours(node: ast.expr, file: SourceFile, names: FollowedNames) -> bool:
+    """Return True for messages that a prompt file is rendered to already."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Attribute) and each.attr == "messages" and _is_rendered(each.value, file, names):
+            return True
+    found = names.follow(file, node) if isinstance(node, ast.Name) else None
+    return (
+        found is not None and not isinstance(found.values[0], ast.Name) and is_ours(found.values[0], found.file, names)
+    )
+
+
+def _is_rendered(node: ast.expr, file: SourceFile, names: FollowedNames) -> bool:
+    """Return True for `….render(…)`, or a name that stands for it."""
+    found = names.follow(file, node) if isinstance(node, ast.Name) else None
+    made = node if found is None else found.values[0]
+    return isinstance(made, ast.Call) and isinstance(made.func, ast.Attribute) and made.func.attr == "render"
+
+
+def _line(kept: KeptMessages) -> int:
+    return int(getattr(kept.node, "lineno", 0))

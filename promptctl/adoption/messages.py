@@ -1,0 +1,295 @@
+"""Messages that a program builds: which of them stand in its code, and which it makes of values."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptctl.adoption.names import Definition, FollowedNames
+from promptctl.adoption.reading import TextReader
+from promptctl.adoption.source import SourceFile
+from promptctl.adoption.texts import Hole, Text, TooDynamic, has_words, holes, wish
+
+ROLES = ("system", "developer", "user", "assistant", "tool")
+_LANGCHAIN_ROLES = {"SystemMessage": "system", "HumanMessage": "user", "AIMessage": "assistant"}
+_TEXT_TYPES = ("str", "'str'", '"str"')
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CodeMessage:
+    """A message that stands in the code, at `site`. `content` is a text, or plain data with texts in it.
+
+    `part` is what of the rendered message stands at the site: nothing for all of it, `["content"]`.
+    """
+
+    role: str
+    content: Any
+    site: ast.expr
+    part: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptMessages:
+    """Messages that stay in the code: `name` is a wish for the placeholder, `why` says why if words stand in them."""
+
+    name: str
+    node: ast.AST
+    why: str | None = None
+    hint: str | None = None
+
+
+Entry = CodeMessage | KeptMessages
+
+
+@dataclass(slots=True)
+class MessageList:
+    """The messages of one call in their order. `whole` is the one list that they all stand in, if it is one."""
+
+    entries: list[Entry]
+    whole: ast.expr | None = None
+
+    @property
+    def of_code(self) -> list[CodeMessage]:
+        """Those that stand in the code."""
+        return [each for each in self.entries if isinstance(each, CodeMessage)]
+
+    @property
+    def is_whole(self) -> bool:
+        """True if nothing else is in it."""
+        return self.whole is not None and len(self.of_code) == len(self.entries)
+
+
+class MessageReader:
+    """Reads the messages of one call."""
+
+    def __init__(self, file: SourceFile, names: FollowedNames, reader: TextReader) -> None:
+        self._file = file
+        self._names = names
+        self._reader = reader
+
+    def read(self, node: ast.expr) -> MessageList:
+        """Return the messages that an expression makes. Raises `TooDynamic` for one that cannot be followed at all."""
+        if isinstance(node, ast.Name | ast.Attribute):
+            return self._followed(node)
+        entries = list(self._entries(node))
+        return MessageList(entries, node if isinstance(node, ast.List | ast.Tuple) else None)
+
+    def content(self, node: ast.expr) -> Any:
+        """Return a content: a text, or a list of parts. Raises `TooDynamic`."""
+        if isinstance(node, ast.List | ast.Tuple):
+            return [self._value(each) for each in node.elts]
+        return self._known(node)
+
+    def _followed(self, node: ast.Name | ast.Attribute) -> MessageList:
+        found = self._names.follow(self._file, node)
+        if found is None or not isinstance(found.values[0], ast.List | ast.BinOp):
+            raise TooDynamic(_why_not_followed(self._file, self._names, node), node)
+        if found.kind == "constant":
+            if found.file is not self._file:
+                raise TooDynamic(
+                    f"`{ast.unparse(node)}` is a list of {found.file.path}", node, "adopt it where it stands"
+                )
+            entries = list(self._entries(found.values[0]))
+            if any(isinstance(each, KeptMessages) or any(holes_in(each.content)) for each in entries):
+                raise TooDynamic(f"`{ast.unparse(node)}` is made once, of values of that time", node)
+            self._reader.definitions.append((found, node))
+            return MessageList(entries, node)
+        entries = list(self._entries(found.values[0]))
+        later = list(self._later(found, node))
+        whole = (
+            found.values[0]
+            if isinstance(found.values[0], ast.List) and not any(isinstance(each, CodeMessage) for each in later)
+            else None
+        )
+        return MessageList([*entries, *later], whole if not later else None)
+
+    def _later(self, found: Definition, use: ast.Name | ast.Attribute) -> Iterator[Entry]:
+        """Yield what the statements between a list and its use add to it."""
+        name = found.name
+        for statement in self._file.following(found.statements[0], use):
+            added = _added(statement, name)
+            if added is not None:
+                yield from self._entries(added)
+            elif any(isinstance(each, ast.Name) and each.id == name for each in ast.walk(statement)):
+                why = "it is added under a condition or in a loop" if has_words_in(statement) else None
+                yield KeptMessages(_extended(statement, name), statement, why)
+
+    def _entries(self, node: ast.expr) -> Iterator[Entry]:
+        if isinstance(node, ast.List | ast.Tuple):
+            for each in node.elts:
+                yield self._entry(each)
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            yield from self._entries(node.left)
+            yield from self._entries(node.right)
+        else:
+            yield KeptMessages(wish(node), node, "it is made by an expression" if has_words_in(node) else None)
+
+    def _entry(self, node: ast.expr) -> Entry:
+        followed = len(self._reader.definitions)
+        try:
+            if isinstance(node, ast.Dict):
+                return self._message(node)
+            if isinstance(node, ast.Call):
+                return self._langchain(node)
+        except TooDynamic as error:
+            del self._reader.definitions[followed:]
+            return KeptMessages(
+                wish(error.node) if isinstance(error.node, ast.expr) else "messages", node, error.why, error.hint
+            )
+        return KeptMessages(wish(node), node, "it is made by an expression" if has_words_in(node) else None)
+
+    def _message(self, node: ast.Dict) -> CodeMessage:
+        given: dict[str, ast.expr] = {}
+        for key, value in zip(node.keys, node.values, strict=True):
+            if not isinstance(key, ast.Constant) or not isinstance(key.value, str) or key.value in given:
+                raise TooDynamic("it is a mapping whose keys are values", node)
+            given[key.value] = value
+        if "role" not in given or "content" not in given:
+            raise TooDynamic("it has no `role` and `content`", node)
+        extra = {key: self._reader.constant(value) for key, value in given.items() if key not in ("role", "content")}
+        if other := next((key for key in extra if key not in ("name", "tool_calls", "tool_call_id")), None):
+            raise TooDynamic(f"it has `{other}`, which a message of a prompt file cannot have", node)
+        return CodeMessage(self._role(given["role"]), self.content(given["content"]), node, extra=extra)
+
+    def _role(self, node: ast.expr) -> str:
+        role = self._reader.constant(node)
+        if role not in ROLES:
+            raise TooDynamic(f"its role is {role!r}", node)
+        return str(role)
+
+    def _langchain(self, node: ast.Call) -> CodeMessage:
+        name = langchain_class(node)
+        given = [*node.args, *(each.value for each in node.keywords if each.arg == "content")]
+        if name is None or len(given) != 1 or len(node.keywords) + len(node.args) != 1:
+            raise TooDynamic("it is made by a call", node)
+        return CodeMessage(_LANGCHAIN_ROLES[name], self.content(given[0]), given[0], '["content"]')
+
+    def _value(self, node: ast.expr) -> Any:
+        """Return plain data with texts in it."""
+        if isinstance(node, ast.Dict):
+            if not all(isinstance(key, ast.Constant) and isinstance(key.value, str) for key in node.keys):
+                raise TooDynamic("it is a mapping whose keys are values", node)
+            keys = [key.value for key in node.keys if isinstance(key, ast.Constant)]
+            return {str(key): self._value(value) for key, value in zip(keys, node.values, strict=True)}
+        if isinstance(node, ast.List | ast.Tuple):
+            return [self._value(each) for each in node.elts]
+        if isinstance(node, ast.Constant) and not isinstance(node.value, str):
+            return node.value
+        return self._known(node)
+
+    def _known(self, node: ast.expr) -> Text:
+        """Return a text that is certainly one: a value alone may be anything, unless its program says it is a text."""
+        if isinstance(node, ast.Constant) and not isinstance(node.value, str):
+            raise TooDynamic("its content is no text", node)
+        text = self._reader.text(node)
+        if len(text) == 1 and isinstance(text[0], Hole) and text[0].is_bare and not self._is_text(text[0].value):
+            code = text[0].code if len(text[0].code) <= 60 else "a value"
+            is_name = isinstance(text[0].value, ast.Name)
+            hint = f"if it is always a text, say so (`{text[0].code}: str`), and ask again" if is_name else None
+            raise TooDynamic(f"its content is `{code}`, which may be more than a text", node, hint)
+        return text
+
+    def _is_text(self, node: ast.expr) -> bool:
+        """Return True for a parameter, or a variable, that is annotated as a text and given no other value."""
+        if not isinstance(node, ast.Name):
+            return False
+        parameter = self._names.parameter(self._file, node)
+        if parameter is not None and parameter.annotation is not None:
+            function = self._file.function(node)
+            starred = function and parameter in (function.args.vararg, function.args.kwarg)
+            return not starred and ast.unparse(parameter.annotation) in _TEXT_TYPES
+        places = self._names.places(self._file, node)
+        statement = self._file.statement(places[0]) if len(places) == 1 else None
+        return isinstance(statement, ast.AnnAssign) and ast.unparse(statement.annotation) in _TEXT_TYPES
+
+
+def langchain_class(node: ast.Call) -> str | None:
+    """Return the name of the class of LangChain's messages that a call makes one of."""
+    name = (
+        node.func.attr
+        if isinstance(node.func, ast.Attribute)
+        else node.func.id
+        if isinstance(node.func, ast.Name)
+        else ""
+    )
+    return name if name in _LANGCHAIN_ROLES else None
+
+
+def texts_of(content: Any) -> Iterator[Text]:
+    """Yield the texts of a content, in their order."""
+    if isinstance(content, tuple):
+        yield content
+    elif isinstance(content, list | dict):
+        for each in content.values() if isinstance(content, dict) else content:
+            yield from texts_of(each)
+
+
+def holes_in(content: Any) -> Iterator[Hole]:
+    """Yield the values within a content, in their order."""
+    for text in texts_of(content):
+        yield from holes(text)
+
+
+def says_something(message: CodeMessage) -> bool:
+    """Return True if words of the message stand in the code."""
+    content = message.content
+    texts = (
+        [content]
+        if isinstance(content, tuple)
+        else [part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), tuple)]
+    )
+    return any(map(has_words, texts))
+
+
+def _added(statement: ast.stmt, name: str) -> ast.expr | None:
+    """Return the list that a statement adds to the list of that name; None for any other statement."""
+    if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add):
+        is_ours = isinstance(statement.target, ast.Name) and statement.target.id == name
+        return statement.value if is_ours and isinstance(statement.value, ast.List) else None
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if (
+        not isinstance(call, ast.Call)
+        or not isinstance(call.func, ast.Attribute)
+        or len(call.args) != 1
+        or call.keywords
+    ):
+        return None
+    owner, [argument] = call.func.value, call.args
+    if not isinstance(owner, ast.Name) or owner.id != name:
+        return None
+    if call.func.attr == "append":
+        return ast.List([argument], ast.Load())
+    return argument if call.func.attr == "extend" and isinstance(argument, ast.List) else None
+
+
+def _extended(statement: ast.stmt, name: str) -> str:
+    """Return the name of the messages that a statement puts into a list, as well as it can be known."""
+    for each in ast.walk(statement):
+        is_call = isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute) and each.func.attr == "extend"
+        if is_call and isinstance(each, ast.Call) and len(each.args) == 1:
+            return wish(each.args[0])
+        if isinstance(each, ast.AugAssign) and isinstance(each.target, ast.Name) and each.target.id == name:
+            return wish(each.value)
+    return name
+
+
+def has_words_in(node: ast.AST) -> bool:
+    """Return True if a text of several words stands in the code here."""
+    return any(
+        isinstance(each, ast.Constant) and isinstance(each.value, str) and " " in each.value.strip()
+        for each in ast.walk(node)
+    )
+
+
+def _why_not_followed(file: SourceFile, names: FollowedNames, node: ast.Name | ast.Attribute) -> str:
+    name = ast.unparse(node)
+    if isinstance(node, ast.Name) and names.parameter(file, node) is not None:
+        return f"its messages are the parameter `{name}`: whoever calls makes them"
+    places = names.places(file, node) if isinstance(node, ast.Name) else []
+    lines = [str(getattr(each, "lineno", 0)) for each in places]
+    if len(lines) > 1:
+        return f"`{name}` is given its value in several places (lines {', '.join(lines[:6])})"
+    return f"`{name}` is made by code that cannot be followed"

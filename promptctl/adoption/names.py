@@ -1,0 +1,291 @@
+"""Names of Python code, followed to what they stand for: only where that is certain."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from promptctl.adoption.source import SourceFile
+
+_MAX_IMPORTS = 4
+_CLASS_VARIABLES = ("ClassVar", "Final")
+_FIELDS = ("BaseModel", "Enum", "StrEnum", "IntEnum", "NamedTuple", "TypedDict")
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """The one value that a name has: the expression, with what is added to it by `+=`, and the statements that do so.
+
+    `kind` says where it is: in the same run of the code (`local`), or made once before (`constant`), perhaps in another
+    file; then `name` is how people find it.
+    """
+
+    kind: Literal["local", "constant"]
+    name: str
+    file: SourceFile
+    values: tuple[ast.expr, ...]
+    statements: tuple[ast.stmt, ...]
+
+
+@dataclass(slots=True)
+class NameScope:
+    """Everything that gives a value to the names of one function, class or module."""
+
+    parameters: dict[str, ast.arg] = field(default_factory=dict)
+    bindings: dict[str, list[ast.AST]] = field(default_factory=dict)
+    shared: set[str] = field(default_factory=set)
+
+    def has(self, name: str) -> bool:
+        """Return True if the name belongs to this scope."""
+        return name in self.parameters or name in self.bindings
+
+    def bind(self, name: str, node: ast.AST) -> None:
+        """Keep one more thing that gives the name a value."""
+        self.bindings.setdefault(name, []).append(node)
+
+
+# Returns the file that `import` finds by a module's dotted name and level, seen from a file.
+FindModule = Callable[[SourceFile, str, int], SourceFile | None]
+
+
+class FollowedNames:
+    """The names of files, followed."""
+
+    def __init__(self, find_module: FindModule) -> None:
+        self._find_module = find_module
+        self._scopes: dict[ast.AST, NameScope] = {}
+        self._classes: dict[SourceFile, set[str]] = {}
+        self._set_attributes: dict[SourceFile, set[str]] = {}
+
+    def follow(self, file: SourceFile, node: ast.expr) -> Definition | None:
+        """Return what a name or an attribute stands for; None if that is not certain, or made elsewhere."""
+        if isinstance(node, ast.Name):
+            return self._name(file, node)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            return self._attribute(file, node, node.value)
+        return None
+
+    def parameter(self, file: SourceFile, node: ast.Name) -> ast.arg | None:
+        """Return the parameter that a name is, if nothing else gives it a value."""
+        found = self._scope_of(file, node)
+        if found is None or node.id in found[1].bindings:
+            return None
+        return found[1].parameters.get(node.id)
+
+    def places(self, file: SourceFile, node: ast.Name) -> list[ast.AST]:
+        """Return everything that gives a name its value, in the scope that it belongs to."""
+        found = self._scope_of(file, node)
+        return [] if found is None else found[1].bindings.get(node.id, [])
+
+    def uses(self, name: str, scope: ast.AST) -> list[ast.Name]:
+        """Return each place of a scope, and of the functions in it, that reads the name."""
+        return [
+            each
+            for each in ast.walk(scope)
+            if isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Load)
+        ]
+
+    def _name(self, file: SourceFile, node: ast.Name) -> Definition | None:
+        found = self._scope_of(file, node)
+        if found is None:
+            return None
+        owner, scope = found
+        if owner is file.scope(node):
+            local = self._local(file, scope, node)
+            if local is not None or not isinstance(owner, ast.Module):
+                return local
+        return self._constant(file, scope, node.id)
+
+    def _scope_of(self, file: SourceFile, node: ast.Name) -> tuple[ast.AST, NameScope] | None:
+        is_first = True
+        for each in file.above(node):
+            if isinstance(each, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+                bound = {
+                    name.id
+                    for target in each.generators
+                    for name in ast.walk(target.target)
+                    if isinstance(name, ast.Name)
+                }
+                if node.id in bound:
+                    return None
+            if not isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Module)):
+                continue
+            scope = self._scope(each)
+            if scope.has(node.id) and (is_first or not isinstance(each, ast.ClassDef)):
+                return (each, scope) if node.id not in scope.shared or isinstance(each, ast.Module) else None
+            is_first = False
+        return None
+
+    def _local(self, file: SourceFile, scope: NameScope, use: ast.Name) -> Definition | None:
+        """Return what a name stands for where it is used, if one statement after the other gave it that value."""
+        if use.id in scope.shared:
+            return None
+        nodes = sorted(scope.bindings.get(use.id, ()), key=_position)
+        statements = [file.statement(each) for each in nodes]
+        earlier = [each for each in statements if _position(each) < _position(use) and file.statement(use) is not each]
+        first = next(
+            (
+                i
+                for i in reversed(range(len(earlier)))
+                if _value(earlier[i]) is not None and file.dominates(earlier[i], use)
+            ),
+            None,
+        )
+        if first is None:
+            return None
+        chain = earlier[first:]
+        loops = file.loops(chain[0])
+        for each in chain[1:]:
+            is_sum = isinstance(each, ast.AugAssign) and isinstance(each.op, ast.Add) and file.dominates(each, use)
+            if not is_sum or file.loops(each) != loops:
+                return None
+        outer = [loop for loop in file.loops(use) if loop not in loops]
+        if any(loop in file.loops(each) for each in statements for loop in outer):
+            return None
+        values = [value for each in chain if (value := _value(each) or getattr(each, "value", None)) is not None]
+        return Definition("local", use.id, file, tuple(values), tuple(chain))
+
+    def _constant(self, file: SourceFile, scope: NameScope, name: str, depth: int = 0) -> Definition | None:
+        """Return what a name stands for whenever it is read: exactly one statement gives it a value."""
+        nodes = scope.bindings.get(name, [])
+        if len(nodes) != 1 or name in scope.shared or name in scope.parameters:
+            return None
+        if isinstance(nodes[0], ast.alias):
+            return self._imported(file, nodes[0], depth)
+        statement = file.statement(nodes[0])
+        value = _value(statement)
+        is_plain = value is not None and isinstance(
+            file.parents[statement], (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef)
+        )
+        return Definition("constant", name, file, (value,), (statement,)) if is_plain and value is not None else None
+
+    def _imported(self, file: SourceFile, alias: ast.alias, depth: int) -> Definition | None:
+        statement = file.parents[alias]
+        if not isinstance(statement, ast.ImportFrom) or depth >= _MAX_IMPORTS:
+            return None
+        module = self._find_module(file, statement.module or "", statement.level)
+        if module is None:
+            return None
+        return self._constant(module, self._scope(module.tree), alias.name, depth + 1)
+
+    def _attribute(self, file: SourceFile, node: ast.Attribute, owner: ast.Name) -> Definition | None:
+        if owner.id in ("self", "cls"):
+            return self._of_class(file, file.owner(node), node.attr, through=True)
+        found = self._scope_of(file, owner)
+        nodes = [] if found is None else found[1].bindings.get(owner.id, [])
+        if len(nodes) != 1:
+            return None
+        if isinstance(nodes[0], ast.ClassDef):
+            return self._of_class(file, nodes[0], node.attr, through=False)
+        module = self._module(file, nodes[0]) if isinstance(nodes[0], ast.alias) else None
+        return None if module is None else self._constant(module, self._scope(module.tree), node.attr)
+
+    def _module(self, file: SourceFile, alias: ast.alias) -> SourceFile | None:
+        """Return the file that an imported name is the module of."""
+        statement = file.parents[alias]
+        if isinstance(statement, ast.ImportFrom):
+            name = f"{statement.module}.{alias.name}" if statement.module else alias.name
+            return self._find_module(file, name, statement.level)
+        return self._find_module(file, alias.name, 0) if "." not in alias.name or alias.asname else None
+
+    def _of_class(self, file: SourceFile, owner: ast.ClassDef | None, name: str, *, through: bool) -> Definition | None:
+        """Return an attribute of a class that nothing in its file overrides; `through` an instance or a subclass."""
+        if owner is None or owner.keywords or any(_last(base) in _FIELDS for base in owner.bases):
+            return None
+        if not through and owner.bases:
+            return None
+        nodes = self._scope(owner).bindings.get(name, [])
+        if len(nodes) != 1 or name in self._attributes_set(file):
+            return None
+        if through and (owner.decorator_list or owner.name in self._bases(file)):
+            return None
+        statement = file.statement(nodes[0])
+        value = _value(statement)
+        is_field = isinstance(statement, ast.AnnAssign) and not any(
+            _last(each) in _CLASS_VARIABLES for each in ast.walk(statement.annotation)
+        )
+        if value is None or is_field or file.parents[statement] is not owner:
+            return None
+        return Definition("constant", f"{owner.name}.{name}", file, (value,), (statement,))
+
+    def _bases(self, file: SourceFile) -> set[str]:
+        if file not in self._classes:
+            classes = (each for each in ast.walk(file.tree) if isinstance(each, ast.ClassDef))
+            self._classes[file] = {_last(base) for each in classes for base in each.bases}
+        return self._classes[file]
+
+    def _attributes_set(self, file: SourceFile) -> set[str]:
+        if file not in self._set_attributes:
+            self._set_attributes[file] = {
+                each.attr
+                for each in ast.walk(file.tree)
+                if isinstance(each, ast.Attribute) and not isinstance(each.ctx, ast.Load)
+            }
+        return self._set_attributes[file]
+
+    def _scope(self, owner: ast.AST) -> NameScope:
+        if owner not in self._scopes:
+            self._scopes[owner] = _scope(owner)
+        return self._scopes[owner]
+
+
+def _scope(owner: ast.AST) -> NameScope:
+    scope = NameScope()
+    if isinstance(owner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+        given = owner.args
+        every = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+        scope.parameters = {each.arg: each for each in every if each is not None}
+    body = owner.body if isinstance(owner.body, list) else [owner.body]  # type: ignore[attr-defined]
+    stack: list[ast.AST] = list(reversed(body))
+    while stack:
+        node = stack.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            scope.bind(node.name, node)
+            _keep_shared(scope, node)
+        elif isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            for each in ast.walk(node):
+                if isinstance(each, ast.NamedExpr):
+                    scope.bind(each.target.id, each)
+        else:
+            _bind(scope, node)
+            stack.extend(reversed(list(ast.iter_child_nodes(node))))
+    return scope
+
+
+def _bind(scope: NameScope, node: ast.AST) -> None:
+    if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+        scope.bind(node.id, node)
+    elif isinstance(node, ast.alias):
+        scope.bind(node.asname or node.name.partition(".")[0], node)
+    elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
+        scope.bind(node.name, node)
+    elif isinstance(node, ast.MatchMapping) and node.rest:
+        scope.bind(node.rest, node)
+    elif isinstance(node, (ast.Global, ast.Nonlocal)):
+        scope.shared.update(node.names)
+
+
+def _keep_shared(scope: NameScope, inner: ast.AST) -> None:
+    """Keep the names to which a function inside this scope may give other values."""
+    for each in ast.walk(inner):
+        if isinstance(each, (ast.Global, ast.Nonlocal)):
+            scope.shared.update(each.names)
+
+
+def _value(statement: ast.stmt) -> ast.expr | None:
+    """Return the expression that a statement gives to one name; None for any other statement."""
+    if isinstance(statement, ast.Assign):
+        is_one = len(statement.targets) == 1 and isinstance(statement.targets[0], ast.Name)
+        return statement.value if is_one else None
+    is_one = isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+    return statement.value if is_one and isinstance(statement, ast.AnnAssign) else None
+
+
+def _last(node: ast.AST) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _position(node: ast.AST) -> tuple[int, int]:
+    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)

@@ -1,0 +1,49 @@
+"""Ids that a prompt of a program asks for: by its function and its file."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+
+from promptctl.adoption.source import SourceFile
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_OTHER = re.compile(r"[^a-z0-9]+")
+_ENDINGS = ("prompt", "prompts", "template", "messages", "message", "text", "content", "instructions", "system", "user")
+_PLAIN_FILES = ("__init__", "__main__")
+
+
+def wishes(file: SourceFile, node: ast.expr, names: Sequence[str]) -> tuple[str, ...]:
+    """Return ids for a prompt, the best first: the file's and the function's name, then with the folders before it.
+
+    At the top of a file, the name of what the text is kept in stands for the function's. `names` are those of the
+    definitions that the text was followed to.
+    """
+    *folders, name = file.path.removesuffix(".py").split("/")
+    parts = [*folders, name] if name not in _PLAIN_FILES else folders or [name]
+    slugs = [each for part in parts if (each := slug(part))]
+    last = _function_of(file, node) or next((each for name in names if (each := _without_endings(name))), "")
+    tail = [last] if last and last != (slugs[-1] if slugs else "") else []
+    return tuple("/".join([*slugs[-count:], *tail]) for count in range(1, len(slugs) + 1)) or ((tail or ["prompt"])[0],)
+
+
+def slug(name: str) -> str:
+    """Return a name of Python as a segment of an id: `TicketTriage` is `ticket-triage`."""
+    return _OTHER.sub("-", _CAMEL.sub("-", name).lower()).strip("-")
+
+
+def _function_of(file: SourceFile, node: ast.expr) -> str:
+    found = [
+        each.name
+        for each in file.above(node)
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    ]
+    return slug("_".join(reversed(found)))
+
+
+def _without_endings(name: str) -> str:
+    words = slug(name.rpartition(".")[2]).split("-")
+    while words and words[-1] in _ENDINGS:
+        words.pop()
+    return "-".join(words)

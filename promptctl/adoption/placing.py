@@ -1,0 +1,191 @@
+"""Where a prompt is rendered in the place of its texts, so that the same values are read at the same time."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from promptctl.adoption.found import Replacement, Rewrite
+from promptctl.adoption.messages import MessageList, holes_in
+from promptctl.adoption.names import Definition, FollowedNames
+from promptctl.adoption.source import SourceFile, is_loud, roots
+from promptctl.adoption.texts import Hole, TooDynamic
+
+_UNCHANGING = ("str", "int", "float", "bool")
+_SAYING = ("debug", "info", "warning", "error", "exception", "log", "print")
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """Everything that decides where one prompt can be rendered: its messages in order, and what was followed.
+
+    `first` are messages that stand beside the list of the others, as Anthropic's `system`.
+    """
+
+    file: SourceFile
+    names: FollowedNames
+    first: MessageList
+    others: MessageList
+    definitions: Sequence[tuple[Definition, ast.expr]]
+
+    def rewrite(self) -> Rewrite:
+        """Return the changes. Raises `TooDynamic` if other values might be sent."""
+        replacements = self._replacements()
+        sites = [node for node, _ in replacements]
+        removed, kept = self._definitions()
+        values = [hole for each in (*self.first.of_code, *self.others.of_code) for hole in holes_in(each.content)]
+        for hole in values:
+            if is_loud(hole.value) and any(hole.origin in each.statements for each in kept):
+                raise TooDynamic(f"`{hole.code}` is evaluated for something else, too", hole.value)
+        made = tuple(made for _, made in replacements)
+        gone = tuple(self.file.span(each) for each in removed)
+        if len(sites) == 1:
+            statement = self.file.statement(sites[0])
+            for hole in values:
+                self._check_move(hole, statement, removed)
+            return Rewrite(made, None, gone)
+        return Rewrite(made, self.file.span(self._anchor(sites, values, removed)), gone)
+
+    def _replacements(self) -> list[tuple[ast.expr, Replacement]]:
+        """Return what stands at each site. Sites are in the order in which the code runs."""
+        found: list[tuple[ast.expr, Replacement]] = []
+        before = len(self.first.of_code)
+        for number, each in enumerate(self.first.of_code):
+            found.append(self._one(each.site, number, each.part))
+        if self.others.is_whole and self.others.of_code and not any(each.part for each in self.others.of_code):
+            rest = f".messages[{before}:])" if before else ".messages)"
+            assert self.others.whole is not None
+            found.append((self.others.whole, Replacement(self.file.span(self.others.whole), "list(", rest)))
+        else:
+            found += [
+                self._one(each.site, before + number, each.part) for number, each in enumerate(self.others.of_code)
+            ]
+        return sorted(found, key=lambda each: each[1].span)
+
+    def _one(self, site: ast.expr, number: int, part: str) -> tuple[ast.expr, Replacement]:
+        return site, Replacement(self.file.span(site), "", f".messages[{number}]{part}")
+
+    def _definitions(self) -> tuple[list[ast.stmt], list[Definition]]:
+        """Return the statements that are no longer needed, and the definitions that are kept for other uses."""
+        local = [(found, use) for found, use in self.definitions if found.kind == "local"]
+        uses = {use for _, use in local}
+        removed: list[ast.stmt] = []
+        kept: list[Definition] = []
+        for found, use in local:
+            scope = self.file.scope(use)
+            every = set(self.names.uses(found.name, scope))
+            if every <= uses and self.file.can_go([*removed, *found.statements]):
+                removed += [each for each in found.statements if each not in removed]
+            else:
+                kept.append(found)
+        return removed, kept
+
+    def _anchor(self, sites: list[ast.expr], values: list[Hole], removed: list[ast.stmt]) -> ast.stmt:
+        """Return the statement before which the prompt can be rendered for all sites."""
+        first = self.file.anchor(sites[0])
+        if first is None:
+            raise TooDynamic(
+                "its call stands within an expression or beside other statements",
+                sites[0],
+                "give the call a statement of its own",
+            )
+        candidates = [first, *(hole.origin for hole in values if hole.origin is not first)]
+        problem: TooDynamic | None = None
+        for each in candidates:
+            try:
+                self._check_anchor(each, sites, values, removed)
+            except TooDynamic as error:
+                problem = problem or error
+            else:
+                return each
+        assert problem is not None
+        raise problem
+
+    def _check_anchor(
+        self, anchor: ast.stmt, sites: list[ast.expr], values: list[Hole], removed: list[ast.stmt]
+    ) -> None:
+        file = self.file
+        if not file.is_alone(anchor):
+            raise TooDynamic("a line holds several statements", anchor)
+        for site in sites:
+            statement = file.statement(site)
+            is_reached = statement is anchor or file.dominates(anchor, site)
+            if not is_reached or file.loops(statement) != file.loops(anchor):
+                raise TooDynamic("a part of it is added under a condition or in a loop", site)
+        inside = set(map(id, (each for site in sites for each in ast.walk(site))))
+        for hole in values:
+            self._check_move(hole, anchor, removed)
+            calls = [each for each in ast.walk(anchor) if isinstance(each, ast.Call) and id(each) not in inside]
+            if is_loud(hole.value) and hole.origin is anchor and len(calls) > 1 and anchor not in removed:
+                raise TooDynamic(f"`{hole.code}` would be evaluated before other calls of its statement", hole.value)
+
+    def _check_move(self, hole: Hole, target: ast.stmt, removed: list[ast.stmt]) -> None:
+        """Raise `TooDynamic` if a value might be a different one when it is evaluated at a different statement."""
+        file, origin = self.file, hole.origin
+        if origin is target:
+            return
+        earlier, later = sorted((origin, target), key=lambda each: each.lineno)
+        if file.scope(earlier) is not file.scope(later):
+            raise TooDynamic(f"`{hole.code}` is a value of a different function", hole.value)
+        outer = [each for each in file.loops(later) if each not in file.loops(earlier)]
+        for name in roots(hole.value):
+            for bound in self.names.places(file, self._named(hole.value, name)):
+                is_between = earlier.lineno <= getattr(bound, "lineno", 0) < later.lineno
+                if is_between or any(loop in file.loops(bound) for loop in outer):
+                    raise TooDynamic(
+                        f"`{name}` is given another value on line {getattr(bound, 'lineno', 0)}", hole.value
+                    )
+        for each in file.between(earlier, later):
+            if each in removed or self._is_ours(each):
+                continue
+            if is_loud(hole.value) and is_loud(_head(each)):
+                raise TooDynamic(
+                    f"`{hole.code}` would be evaluated after or before line {each.lineno}, which may matter", hole.value
+                )
+            if not self._is_unchanging(hole.value) and _may_change(each, roots(hole.value)):
+                raise TooDynamic(f"line {each.lineno} may change `{hole.code}` before it is sent", hole.value)
+
+    def _named(self, value: ast.expr, name: str) -> ast.Name:
+        return next(each for each in ast.walk(value) if isinstance(each, ast.Name) and each.id == name)
+
+    def _is_ours(self, statement: ast.stmt) -> bool:
+        """Return True for a statement that defines, or adds to, what this prompt is made of, and does nothing else."""
+        return any(statement in found.statements and not is_loud(statement) for found, _ in self.definitions)
+
+    def _is_unchanging(self, value: ast.expr) -> bool:
+        """Return True for parameters whose types have values that cannot change."""
+        names = [each for each in ast.walk(value) if isinstance(each, ast.Name)]
+        found = [self.names.parameter(self.file, each) for each in names if each in self.file.parents]
+        return len(found) == len(names) and all(
+            each is not None and each.annotation is not None and ast.unparse(each.annotation) in _UNCHANGING
+            for each in found
+        )
+
+
+def _head(statement: ast.stmt) -> ast.AST:
+    """Return a statement without the statements in it, which are looked at on their own."""
+    for name in ("test", "iter", "subject"):
+        if (found := getattr(statement, name, None)) is not None:
+            return found  # type: ignore[no-any-return]
+    return (
+        ast.Pass()
+        if isinstance(getattr(statement, "body", None), list) and not isinstance(statement, ast.With | ast.AsyncWith)
+        else statement
+    )
+
+
+def _may_change(statement: ast.stmt, names: frozenset[str]) -> bool:
+    """Return True if a statement hands one of the names to a call, or stores something below it."""
+    for each in ast.walk(statement):
+        if isinstance(each, ast.Call) and roots(each) & names:
+            called = each.func.attr if isinstance(each.func, ast.Attribute) else getattr(each.func, "id", "")
+            if called not in _SAYING or (isinstance(each.func, ast.Attribute) and roots(each.func) & names):
+                return True
+        if (
+            isinstance(each, ast.Attribute | ast.Subscript)
+            and not isinstance(each.ctx, ast.Load)
+            and roots(each.value) & names
+        ):
+            return True
+    return False

@@ -1,0 +1,227 @@
+"""One Python file as a tree of syntax: parsed, with the parent, the block and the place of each node."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import warnings
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TypeVar
+
+from promptctl.adoption.found import Span
+from promptctl.errors import Place
+
+N = TypeVar("N", bound=ast.AST)
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+Loop = ast.For | ast.AsyncFor | ast.While
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.Module)
+_LINE_ENDS = re.compile("\r\n|\r|\n")
+# What is evaluated exactly once, whenever the statement around it is.
+_ONCE = (
+    *(ast.Await, ast.Attribute, ast.Subscript, ast.Call, ast.keyword, ast.Starred, ast.Tuple, ast.List, ast.Dict),
+    *(ast.FormattedValue, ast.JoinedStr, ast.withitem),
+)
+_STATEMENTS = (
+    *(ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Expr),
+    *(ast.With, ast.AsyncWith, ast.For, ast.AsyncFor),
+)
+_LOUD = (
+    *(ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr),
+    *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+)
+
+
+class SourceFile:
+    """A Python file. Raises `SyntaxError`, `ValueError`, `RecursionError` or `MemoryError` if it cannot be parsed."""
+
+    def __init__(self, path: str, data: bytes) -> None:
+        self.path = path
+        self.text = importlib.util.decode_source(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an escape that Python will refuse one day is the file's own affair
+            self.tree = ast.parse(self.text)
+        self.parents: dict[ast.AST, ast.AST] = {}
+        self._blocks: dict[ast.stmt, tuple[list[ast.stmt], int]] = {}
+        for node in ast.walk(self.tree):
+            for _, value in ast.iter_fields(node):
+                if isinstance(value, ast.AST):
+                    self.parents[value] = node
+                elif isinstance(value, list):
+                    self._keep(node, value)
+
+    def _keep(self, node: ast.AST, values: list[ast.AST]) -> None:
+        for number, each in enumerate(values):
+            if isinstance(each, ast.AST):
+                self.parents[each] = node
+            if isinstance(each, ast.stmt):
+                self._blocks[each] = values, number  # type: ignore[assignment]
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines of the text."""
+        return _LINE_ENDS.split(self.text)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every name that the file uses for anything, so that a new one is none of them."""
+        found = re.findall(r"[^\W\d]\w*", self.text)
+        return frozenset(found)
+
+    def place(self, node: ast.AST) -> Place:
+        """Return the line of a node."""
+        return Place(self.path, getattr(node, "lineno", 1))
+
+    def span(self, node: ast.expr | ast.stmt) -> Span:
+        """Return where a node stands."""
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
+        return Span(
+            node.lineno,
+            self._column(node.lineno, node.col_offset),
+            node.end_lineno,
+            self._column(node.end_lineno, node.end_col_offset),
+        )
+
+    def _column(self, line: int, offset: int) -> int:
+        text = self.lines[line - 1]
+        return offset if text.isascii() else len(text.encode()[:offset].decode("utf-8", "replace"))
+
+    def above(self, node: ast.AST) -> Iterator[ast.AST]:
+        """Yield what a node stands in, the innermost first."""
+        while (parent := self.parents.get(node)) is not None:
+            yield parent
+            node = parent
+
+    def statement(self, node: ast.AST) -> ast.stmt:
+        """Return the statement that a node is, or stands in."""
+        return (
+            node
+            if isinstance(node, ast.stmt)
+            else next(each for each in self.above(node) if isinstance(each, ast.stmt))
+        )
+
+    def scope(self, node: ast.AST) -> ast.AST:
+        """Return the function, class, lambda or module that a node stands in."""
+        return next(each for each in self.above(node) if isinstance(each, _SCOPES))
+
+    def function(self, node: ast.AST) -> Function | None:
+        """Return the function that a node stands in, if it stands in one."""
+        return next((each for each in self.above(node) if isinstance(each, _FUNCTIONS)), None)
+
+    def statement_at(self, line: int) -> ast.stmt | None:
+        """Return the innermost statement that a line is part of."""
+        found = [each for each in self._blocks if each.lineno <= line <= (each.end_lineno or 0)]
+        return max(found, key=lambda each: each.lineno, default=None)
+
+    def owner(self, node: ast.AST) -> ast.ClassDef | None:
+        """Return the class that a node's method belongs to, or that it stands in itself."""
+        return next((each for each in self.above(node) if isinstance(each, ast.ClassDef)), None)
+
+    def dominates(self, statement: ast.stmt, node: ast.AST) -> bool:
+        """Return True if the statement has always been run when the node is reached, within one run of its block."""
+        block, number = self._blocks[statement]
+        for each in (node, *self.above(node)):
+            if isinstance(each, ast.stmt) and each is not statement and self._blocks.get(each, (None, 0))[0] is block:
+                return self._blocks[each][1] > number
+            if isinstance(each, _SCOPES) and each is not node and self.scope(statement) is each:
+                return False
+        return False
+
+    def loops(self, node: ast.AST) -> list[ast.AST]:
+        """Return the loops of its own function that a node stands in."""
+        found: list[ast.AST] = []
+        for each in self.above(node):
+            if isinstance(each, _SCOPES):
+                break
+            if isinstance(each, (*_LOOPS, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+                found.append(each)
+        return found
+
+    def is_alone(self, statement: ast.stmt) -> bool:
+        """Return True if a statement has its lines to itself, so that one can be put before it, or it can go."""
+        block, number = self._blocks[statement]
+        lines = self.lines[statement.lineno - 1 : statement.end_lineno]
+        before = lines[0][: self.span(statement).column]
+        after = lines[-1][self.span(statement).end_column :].strip()
+        is_followed = (
+            not isinstance(statement, _STATEMENTS[-4:]) and after not in ("", ";") and not after.startswith("#")
+        )
+        follows = number > 0 and block[number - 1].end_lineno == statement.lineno
+        return not before.strip() and not is_followed and not follows
+
+    def can_go(self, statements: list[ast.stmt]) -> bool:
+        """Return True if the statements can be removed: each block keeps another one."""
+        for each in statements:
+            block, _ = self._blocks[each]
+            if all(other in statements for other in block) or not self.is_alone(each):
+                return False
+        return True
+
+    def anchor(self, node: ast.expr) -> ast.stmt | None:
+        """Return the statement that evaluates an expression exactly once and can have one before it; None if none."""
+        for each in self.above(node):
+            if isinstance(each, ast.stmt):
+                is_fit = isinstance(each, _STATEMENTS) and self.is_alone(each)
+                return each if is_fit and not self._is_in_body(each, node) else None
+            if not isinstance(each, _ONCE):
+                return None
+        return None
+
+    def _is_in_body(self, statement: ast.stmt, node: ast.AST) -> bool:
+        """Return True for a part of a compound statement that is not evaluated at once when it begins."""
+        if isinstance(statement, (ast.With, ast.AsyncWith)):
+            return not any(node is each for each in ast.walk(statement.items[0].context_expr))
+        if isinstance(statement, (ast.For, ast.AsyncFor)):
+            return not any(node is each for each in ast.walk(statement.iter))
+        return False
+
+    def following(self, statement: ast.stmt, node: ast.AST) -> list[ast.stmt]:
+        """Return the statements of the same block after this one and before the one that the node stands in."""
+        block, number = self._blocks[statement]
+        for each in (node, *self.above(node)):
+            if isinstance(each, ast.stmt) and self._blocks.get(each, (None, 0))[0] is block:
+                return block[number + 1 : self._blocks[each][1]]
+        return []
+
+    def between(self, first: ast.stmt, last: ast.stmt) -> list[ast.stmt]:
+        """Return the statements of a function that are run after the first and before the last, by their lines."""
+        scope = self.scope(first)
+        ends = first.end_lineno or first.lineno
+        return [
+            each
+            for each in self._blocks
+            if ends <= each.lineno < last.lineno
+            and each is not first
+            and self.scope(each) is scope
+            and each is not last
+        ]
+
+
+def is_loud(node: ast.AST) -> bool:
+    """Return True if evaluating this may do something, or return something else the next time."""
+    return any(isinstance(each, _LOUD) for each in ast.walk(node))
+
+
+def roots(node: ast.AST) -> frozenset[str]:
+    """Return the names that an expression reads."""
+    return frozenset(each.id for each in ast.walk(node) if isinstance(each, ast.Name))
+
+
+def dotted(node: ast.AST) -> str | None:
+    """Return `a.b.c` for such an expression; None for any other. A call within it is left out: `OpenAI().chat`."""
+    parts: list[str] = []
+    while True:
+        if isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        elif isinstance(node, ast.Call):
+            node = node.func
+        elif isinstance(node, ast.Subscript | ast.Await):
+            node = node.value
+        else:
+            return ".".join(reversed([*parts, node.id])) if isinstance(node, ast.Name) else None

@@ -1,0 +1,105 @@
+"""Templates of LangChain, and prompts that code fetches from a registry."""
+
+from __future__ import annotations
+
+import ast
+import string
+from collections.abc import Mapping
+
+from promptctl.adoption.messages import CodeMessage, Entry, KeptMessages, MessageList, langchain_class
+from promptctl.adoption.reading import TextReader
+from promptctl.adoption.source import SourceFile, dotted
+from promptctl.adoption.texts import Hole, Text, TextPart, TooDynamic, joined, plain_text
+
+_ROLES = {"system": "system", "human": "user", "user": "user", "ai": "assistant", "assistant": "assistant"}
+_OF_MESSAGES = {
+    "SystemMessagePromptTemplate": "system",
+    "HumanMessagePromptTemplate": "user",
+    "AIMessagePromptTemplate": "assistant",
+}
+_REGISTRIES = {"langfuse": "Langfuse", "mlflow": "MLflow"}
+
+
+def fetch_of(node: ast.Call, imports: Mapping[str, str]) -> tuple[str, str, str] | None:
+    """Return the call, why it stays and what to do, for a prompt that a registry keeps; None for any other call."""
+    name = dotted(node.func)
+    if name is None or name.rpartition(".")[2] not in ("get_prompt", "load_prompt"):
+        return None
+    packages = {each.partition(".")[0] for each in imports.values()}
+    found = next((package for package in _REGISTRIES if package in packages), None)
+    if found is None:
+        return None
+    key = (
+        node.args[0]
+        if node.args
+        else next((each.value for each in node.keywords if each.arg in ("name", "name_or_uri")), None)
+    )
+    asked = f" `{key.value}`" if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""
+    why = f"{_REGISTRIES[found]} keeps its prompt{asked}"
+    return name, why, f"export it from {_REGISTRIES[found]}, and take it in with: promptctl import FILE"
+
+
+def template_of(file: SourceFile, node: ast.Call, imports: Mapping[str, str], reader: TextReader) -> MessageList | None:
+    """Return the messages of a template of LangChain; None for any other call. Raises `TooDynamic`."""
+    name = dotted(node.func) or ""
+    head, _, rest = name.partition(".")
+    if not imports.get(head, "").startswith("langchain"):
+        return None
+    kind, _, made_by = (
+        f"{imports[head].rpartition('.')[2]}.{rest}" if rest else imports[head].rpartition(".")[2]
+    ).partition(".")
+    given = {each.arg: each.value for each in node.keywords}
+    if "template_format" in given or "partial_variables" in given:
+        raise TooDynamic("its template has a format, or values, of its own", node)
+    if kind == "ChatPromptTemplate" and made_by in ("", "from_messages"):
+        messages = node.args[0] if node.args else given.get("messages")
+        if not isinstance(messages, ast.List | ast.Tuple):
+            raise TooDynamic("its messages are made elsewhere", node)
+        return MessageList([_message(file, each, reader) for each in messages.elts])
+    if kind in ("ChatPromptTemplate", "PromptTemplate") and made_by in ("", "from_template"):
+        text = node.args[0] if node.args else given.get("template")
+        if text is None:
+            raise TooDynamic("it has no template", node)
+        return MessageList([CodeMessage("user", _text(file, text, reader), text)])
+    return None
+
+
+def _message(file: SourceFile, node: ast.expr, reader: TextReader) -> Entry:
+    if isinstance(node, ast.Tuple | ast.List) and len(node.elts) == 2:
+        role = reader.constant(node.elts[0])
+        if role == "placeholder":
+            return KeptMessages(str(reader.constant(node.elts[1])).strip("{}"), node)
+        if role in _ROLES:
+            return CodeMessage(_ROLES[role], _text(file, node.elts[1], reader), node)
+    if isinstance(node, ast.Call):
+        name = (dotted(node.func) or "").removesuffix(".from_template").rpartition(".")[2]
+        value = node.args[0] if node.args else next((each.value for each in node.keywords), None)
+        if name == "MessagesPlaceholder" and value is not None:
+            return KeptMessages(str(reader.constant(value)), node)
+        if name in _OF_MESSAGES and value is not None:
+            return CodeMessage(_OF_MESSAGES[name], _text(file, value, reader), node)
+        if (role := langchain_class(node)) is not None and value is not None:
+            plain = plain_text(reader.text(value))
+            if plain is not None:
+                return CodeMessage(_ROLES[role.removesuffix("Message").lower()], (plain,), node)
+    raise TooDynamic("one of its messages is made by code", node)
+
+
+def _text(file: SourceFile, node: ast.expr, reader: TextReader) -> Text:
+    """Return a template with `{name}` in pieces."""
+    plain = plain_text(reader.text(node))
+    if plain is None:
+        raise TooDynamic("its template is made of values", node)
+    parts: list[TextPart] = []
+    try:
+        fields = list(string.Formatter().parse(plain))
+    except ValueError as error:
+        raise TooDynamic(f"its template is no format: {error}", node) from None
+    for text, name, spec, conversion in fields:
+        parts.append(text)
+        if name is None:
+            continue
+        if spec or conversion or not name.isidentifier():
+            raise TooDynamic(f"the field `{name}` of its template is more than a name", node)
+        parts.append(Hole(name, ast.Name(name, ast.Load()), file.statement(node)))
+    return joined(parts)

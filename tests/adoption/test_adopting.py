@@ -1,0 +1,205 @@
+"""Prompts of programs adopted: what is sent before and after is the same, and what cannot be followed is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.adoption.programs import Client, adopt, sent
+
+Drive = Callable[[Any, Client], object]
+SAME: dict[str, tuple[str, Drive]] = {
+    "format of a constant": (
+        """\
+SYSTEM = "You triage tickets of {product}. Answer as JSON: {{\\"label\\": \\"billing\\"}}"
+
+def triage(client, ticket, product="Acme", history=()):
+    return client.chat.completions.create(
+        model="gpt-4o-mini", temperature=0,
+        messages=[{"role": "system", "content": SYSTEM.format(product=product)}, *history,
+                  {"role": "user", "content": f"Ticket: {ticket.strip()}"}],
+    )
+""",
+        lambda program, client: [
+            program.triage(client, " {{ x }} ", history=[{"role": "system", "content": "odd"}, {"role": "user"}]),
+            program.triage(client, "b", None),
+        ],
+    ),
+    "local texts and a list that grows": (
+        """\
+def triage(client, ticket, more):
+    # said once
+    system = "You are kind."
+    prompt = f"Ticket: {ticket!r:>10}" + " end %s" % ticket  # both
+    prompt += "\\nThanks {{ x }} {% raw %}"
+    messages = [{"role": "system", "content": system}]
+    if more:
+        messages.extend(more)
+    messages.append({"role": "user", "content": prompt})
+    return client.chat.completions.create(model="gpt-4o", messages=messages)
+""",
+        lambda program, client: [
+            program.triage(client, "x", []),
+            program.triage(client, 12, [{"role": "user", "content": "hm"}]),
+        ],
+    ),
+    "Anthropic": (
+        """\
+def ask(client, question: str, urgent):
+    return client.messages.create(
+        model="claude-sonnet-4-5",
+        max_tokens=500,
+        stop_sequences=["END"],
+        system=(
+            "You answer"
+            + (" fast" if urgent else "")
+            + "."
+        ),
+        messages=[{"role": "user", "content": question}],
+    )
+""",
+        lambda program, client: [program.ask(client, "why?", 1), program.ask(client, "{% x %}", "")],
+    ),
+    "Anthropic with a history": (
+        """\
+def chat(client, name, history):
+    with client.messages.stream(system=f"You speak with {name}.", max_tokens=5, model="m", messages=history) as stream:
+        return stream
+
+def chat_simply(client, name, history):
+    return client.messages.create(system=f"You speak with {name}.", max_tokens=5, model="m", messages=history)
+""",
+        lambda program, client: program.chat_simply(client, "Ada", [{"role": "user", "content": [1, 2]}]),
+    ),
+    "Responses": (
+        """\
+async def run(client, kw):
+    return client.responses.create(model="gpt-5", instructions="Be good", input=f"Hello {kw['a']}", max_output_tokens=9)
+
+def go(client):
+    coroutine = run(client, {"a": 'it"s'})
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        pass
+""",
+        lambda program, client: program.go(client),
+    ),
+    "LangChain's messages": (
+        """\
+from langchain_core.messages import HumanMessage, SystemMessage
+
+def chain(client, question):
+    return client.invoke([SystemMessage("Be nice to people"), HumanMessage(content=f"Q: {question}")])
+""",
+        lambda program, client: program.chain(client, "{x}"),
+    ),
+    "LiteLLM with parts": (
+        '''\
+import string
+from textwrap import dedent
+
+class Describe:
+    RULES = string.Template("Look at $what for $$5, ${who}")
+
+    def __call__(self, client, url: str, what, who="me"):
+        return client.acompletion(
+            model="openai/gpt-4o",
+            messages=[
+                {"role": "system", "content": dedent("""
+                    Be brief,
+                      and kind.
+                    """).strip()},
+                {"role": "user", "content": [
+                    {"type": "text", "text": self.RULES.substitute(what=what, who=who)},
+                    {"type": "image_url", "image_url": {"url": url, "detail": "low"}},
+                ]},
+            ],
+        )
+''',
+        lambda program, client: program.Describe()(client, "https://x.example/a.png", 5),
+    ),
+    "percent, join, replace and repetition": (
+        """\
+LIMIT = 5
+HEAD = "=" * 8
+
+def ask(client, row, tags):
+    text = "\\n".join([HEAD, "%(name)s has %(age)5.1f%%" % row, f"at most {LIMIT:03d}", "Tags: " + ", ".join(tags)])
+    return client.chat.completions.create(
+        model="x",
+        messages=[
+            {"role": "user", "content": text}, {"role": "assistant", "content": "<q>".replace("q", row["name"])}
+        ],
+    )
+""",
+        lambda program, client: program.ask(client, {"name": "Ada", "age": 3.14159}, ["a", "b"]),
+    ),
+    "a value that is read once, and one that changes each time": (
+        """\
+def ask(client, numbers):
+    return client.chat.completions.create(messages=[
+        {"role": "user", "content": f"{next(numbers)} then {next(numbers)}, {numbers and 1}"},
+    ], model=next(numbers))
+""",
+        lambda program, client: program.ask(client, iter(["a", "b", "c"])),
+    ),
+    "in a loop, a comprehension and a lambda": (
+        """\
+def ask(client, items):
+    for item in items:
+        text = f"First {item}"
+        messages = [{"role": "system", "content": "One by one."}, {"role": "user", "content": text}]
+        client.chat.completions.create(model="x", messages=messages)
+    [client.chat.completions.create(model="x", messages=[{"role": "user", "content": f"Then {i}"}]) for i in items]
+    later = lambda i: client.chat.completions.create(model="x", messages=[{"role": "user", "content": f"Last {i}"}])
+    return list(map(later, items))
+""",
+        lambda program, client: program.ask(client, ["a", 2, None]),
+    ),
+    "Jinja": (
+        """\
+import jinja2
+
+TEMPLATE = jinja2.Template("Hello {{ name }}, {% raw %}{{ x }}{% endraw %} {{ n }}\\n")
+
+def ask(client, name):
+    text = TEMPLATE.render(name=name, n=1.0)
+    return client.chat.completions.create(model="x", messages=[{"role": "user", "content": text}])
+""",
+        lambda program, client: program.ask(client, "<Ada>"),
+    ),
+    "returns, quotes and names that templates know": (
+        '''\
+def ask(client, loop, true, größe):
+    """Ask."""
+    return client.chat.completions.create(
+        model="x",
+        messages=[{"role": "user", "content": f"a\\r\\nb\\rc {loop} {{{true}}} {größe}"
+                   " \\" ' \\\\ \\t {% if x %} {#"}],
+    )
+''',
+        lambda program, client: program.ask(client, "l\r\n", None, 1.5),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_the_adopted_program_sends_the_same(name: str, tmp_path: Path) -> None:
+    code, drive = SAME[name]
+    path = tmp_path / "app/program.py"
+    path.parent.mkdir()
+    path.write_text(code, encoding="utf-8")
+    before = sent(tmp_path, "app/program.py", drive)
+    found = adopt(tmp_path, {"app/program.py": code})
+    assert found.prompts, found.left
+    assert all(each.prompt.rewrite for each in found.prompts), [each.prompt.why for each in found.prompts]
+    assert path.read_text(encoding="utf-8") != code
+    assert sent(tmp_path, "app/program.py", drive) == before
+    again = adopt(tmp_path, {}, "app")
+    assert again.prompts == ()
+    assert again.proposal.is_empty
+    assert [each.why for each in again.left] == [each.why for each in found.left]
