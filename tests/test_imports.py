@@ -36,6 +36,7 @@ OWNERS: dict[str, set[str]] = {
     "typer": {"cli"},
     "rich": {"cli"},
     "opentelemetry": {"telemetry.instruments", "telemetry.exporting"},
+    "libcst": {"adoption.rewriting"},
     "rapidfuzz": {"assertions.measures", "datasets.likeness", "files.names"},
 }
 Node = TypeVar("Node", bound=ast.AST)
