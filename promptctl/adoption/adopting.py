@@ -122,6 +122,8 @@ def _candidates(names: Sequence[str]) -> Iterator[str]:
 def _check(tree: Overlay, path: str, found: FoundPrompt) -> None:
     """Raise `PromptctlError` if the file does not render to what the code sends."""
     prompt = load_prompt_file(tree, path)
+    if found.expected is None:
+        return
     rendered = Renderer(prompt).render(found.sample)
     if list(rendered.messages) != list(found.expected):
         raise WorkspaceError("a prompt file would not say the same as the code, to the last character")

@@ -35,7 +35,7 @@ class Adoption:
 
     @property
     def rewritten(self) -> int:
-        """How many calls the proposal changes."""
+        """Count of the calls that the proposal changes."""
         return sum(each.prompt.rewrite is not None for each in self.prompts)
 
     def as_dict(self) -> dict[str, Any]:

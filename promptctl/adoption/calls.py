@@ -10,7 +10,7 @@ from typing import Any
 
 from promptctl.adoption.reading import TextReader
 from promptctl.adoption.source import dotted
-from promptctl.adoption.texts import TooDynamic
+from promptctl.adoption.texts import NotCertain
 from promptctl.formats.schemas import load_schema
 
 MARKERS = (
@@ -128,7 +128,7 @@ def settings_of(shape: CallShape, node: ast.Call, reader: TextReader, *, has_add
         key = _RENAMED.get(name, name)
         try:
             constant = reader.constant(value)
-        except TooDynamic:
+        except NotCertain:
             if key in _known_parameters():
                 found.notes.append(f"`{name}` is a value: the call alone has it")
             continue
@@ -155,7 +155,7 @@ def _add_model(
         return
     try:
         model = reader.constant(node)
-    except TooDynamic:
+    except NotCertain:
         found.notes.append("its model is a value: the file names none")
         return
     if not isinstance(model, str):
@@ -171,7 +171,7 @@ def _add_format(found: CallSettings, node: ast.expr | None, reader: TextReader) 
         return
     try:
         form = reader.constant(node)
-    except TooDynamic:
+    except NotCertain:
         found.notes.append("`response_format` is no literal: the call alone has it")
         return
     schema = form.get("json_schema") if isinstance(form, dict) and form.get("type") == "json_schema" else None
@@ -188,7 +188,7 @@ def _add_tools(found: CallSettings, node: ast.expr | None, reader: TextReader) -
     try:
         tools = reader.constant(node)
         found.data["tools"] = [_tool(each) for each in tools]
-    except (TooDynamic, KeyError, TypeError, AttributeError):
+    except (NotCertain, KeyError, TypeError, AttributeError):
         found.notes.append("`tools` are no literals: the call alone has them")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptctl.adoption.messages import CodeMessage, Entry
-from promptctl.adoption.texts import Choice, Hole, Text, TextPart, wish
+from promptctl.adoption.texts import TextChoice, Hole, Text, TextPart, wish
 from promptctl.exchange.templates.jinja import jinja_text
 from promptctl.exchange.templates.pieces import CodePiece, IfBranch, IfPiece, IfTest, Piece, TextPiece, VariablePiece
 
@@ -26,7 +26,7 @@ _MARKUP = re.compile(r"\{[{%#]")
 
 
 @dataclass(slots=True)
-class Draft:
+class CodeDraft:
     """The messages of a prompt file, with its inputs and the expression that the code gives for each."""
 
     messages: list[dict[str, Any]] = field(default_factory=list)
@@ -84,7 +84,8 @@ class Draft:
         for each in text:
             if not isinstance(each, str):
                 self._name(
-                    each.test if isinstance(each, Choice) else each, "boolean" if isinstance(each, Choice) else "string"
+                    each.test if isinstance(each, TextChoice) else each,
+                    "boolean" if isinstance(each, TextChoice) else "string",
                 )
         return "", text
 
@@ -122,7 +123,7 @@ class Draft:
                 CodePiece('{{ "\\r" }}', "a return") if each == "\r" else TextPiece(each)
                 for each in _RETURN.split(part)
             ]
-        if isinstance(part, Choice):
+        if isinstance(part, TextChoice):
             test = IfTest((self._name(part.test, "boolean"),))
             return [
                 IfPiece(
@@ -142,6 +143,6 @@ class Draft:
     def _part(self, part: TextPart, given: Mapping[str, Any]) -> str:
         if isinstance(part, str):
             return part
-        if isinstance(part, Choice):
+        if isinstance(part, TextChoice):
             return part.then if given[self._name(part.test, "boolean")] else part.otherwise
         return str(given[self._name(part, "string")])

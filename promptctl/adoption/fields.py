@@ -7,7 +7,7 @@ import re
 import string
 from collections.abc import Callable
 
-from promptctl.adoption.texts import Hole, Text, TextPart, TooDynamic, formatted, joined
+from promptctl.adoption.texts import Hole, Text, TextPart, NotCertain, formatted, joined
 from promptctl.errors import PromptctlError
 
 _PERCENT = re.compile(
@@ -23,14 +23,14 @@ MakeHole = Callable[[ast.expr, str], Hole]
 
 
 def percent(template: str, right: ast.expr, hole: MakeHole) -> Text:
-    """Return `template % right` in pieces. Raises `TooDynamic`."""
+    """Return `template % right` in pieces. Raises `NotCertain`."""
     found = list(_PERCENT.finditer(template))
     fields = [each for each in found if each["kind"] != "%"]
     if any("*" in (each["width"] or "", each["precision"] or "") for each in fields):
-        raise TooDynamic("the width of a field of `%` is a value", right)
+        raise NotCertain("the width of a field of `%` is a value", right)
     named = [each for each in fields if each["key"] is not None]
     if named and len(named) != len(fields):
-        raise TooDynamic("fields of `%` with and without names are mixed", right)
+        raise NotCertain("fields of `%` with and without names are mixed", right)
     values = _by_name(named, right) if named else _by_place(fields, right)
     parts: list[TextPart] = []
     at = 0
@@ -44,17 +44,17 @@ def percent(template: str, right: ast.expr, hole: MakeHole) -> Text:
         parts.append(hole(value, _percent_code(each, value, is_whole=is_whole)))
     rest = template[at:]
     if "%" in rest:
-        raise TooDynamic("the text is no format of `%`", right)
+        raise NotCertain("the text is no format of `%`", right)
     return joined([*parts, rest])
 
 
 def _by_place(fields: list[re.Match[str]], right: ast.expr) -> list[tuple[ast.expr, bool]]:
     if isinstance(right, ast.Tuple):
         if len(right.elts) != len(fields) or any(isinstance(each, ast.Starred) for each in right.elts):
-            raise TooDynamic("the values of `%` are not as many as its fields", right)
+            raise NotCertain("the values of `%` are not as many as its fields", right)
         return [(each, False) for each in right.elts]
     if len(fields) != 1:
-        raise TooDynamic("the values of `%` are one value, which is taken apart", right)
+        raise NotCertain("the values of `%` are one value, which is taken apart", right)
     return [(right, not isinstance(right, ast.JoinedStr | ast.Constant))]
 
 
@@ -66,10 +66,10 @@ def _by_name(fields: list[re.Match[str]], right: ast.expr) -> list[tuple[ast.exp
             if isinstance(key, ast.Constant)
         }
         if any(each["key"] not in given for each in fields) or len(given) != len(right.keys):
-            raise TooDynamic("a field of `%` has no value", right)
+            raise NotCertain("a field of `%` has no value", right)
         return [(given[each["key"]], False) for each in fields]
     if not isinstance(right, ast.Name):
-        raise TooDynamic("the values of `%` are made by an expression", right)
+        raise NotCertain("the values of `%` are made by an expression", right)
     return [(_item(right, each["key"]), False) for each in fields]
 
 
@@ -91,22 +91,22 @@ def braces(
     hole: MakeHole,
     node: ast.AST,
 ) -> Text:
-    """Return `template.format(…)` in pieces; `whole` is the mapping of `**`. Raises `TooDynamic`."""
+    """Return `template.format(…)` in pieces; `whole` is the mapping of `**`. Raises `NotCertain`."""
     parts: list[TextPart] = []
     counted = 0
     try:
         fields = list(string.Formatter().parse(template))
     except ValueError as error:
-        raise TooDynamic(f"the text is no format: {error}", node) from None
+        raise NotCertain(f"the text is no format: {error}", node) from None
     for text, field, spec, conversion in fields:
         parts.append(text)
         if field is None:
             continue
         if spec and ("{" in spec or "}" in spec):
-            raise TooDynamic("the form of a field of `format` is a value", node)
+            raise NotCertain("the form of a field of `format` is a value", node)
         found = _FIELD.match(field)
         if found is None or conversion not in _CONVERSIONS:
-            raise TooDynamic(f"the field `{field}` cannot be read", node)
+            raise NotCertain(f"the field `{field}` cannot be read", node)
         first = found["first"]
         if first == "":
             first, counted = str(counted), counted + 1
@@ -114,7 +114,7 @@ def braces(
         for step in _STEP.finditer(found["rest"]):
             if step["attribute"]:
                 if not step["attribute"].isidentifier():
-                    raise TooDynamic(f"the field `{field}` cannot be read", node)
+                    raise NotCertain(f"the field `{field}` cannot be read", node)
                 value = ast.Attribute(value, step["attribute"], ast.Load())
             else:
                 value = _item(value, int(step["key"]) if step["key"].isdecimal() else step["key"])
@@ -128,18 +128,18 @@ def _given(
     if name.isdecimal():
         if int(name) < len(args):
             return args[int(name)]
-        raise TooDynamic(f"the field `{{{name}}}` has no value", node)
+        raise NotCertain(f"the field `{{{name}}}` has no value", node)
     if name in values:
         return values[name]
     if whole is None:
-        raise TooDynamic(f"the field `{{{name}}}` has no value", node, "a brace that is meant as one is written `{{`")
+        raise NotCertain(f"the field `{{{name}}}` has no value", node, "a brace that is meant as one is written `{{`")
     return _item(whole, name)
 
 
 def dollars(
     template: str, values: dict[str, ast.expr], whole: ast.expr | None, hole: MakeHole, node: ast.AST, *, is_safe: bool
 ) -> Text:
-    """Return `Template(template).substitute(…)` in pieces. Raises `TooDynamic`."""
+    """Return `Template(template).substitute(…)` in pieces. Raises `NotCertain`."""
     parts: list[TextPart] = []
     at = 0
     for found in string.Template.pattern.finditer(template):
@@ -155,12 +155,12 @@ def dollars(
         elif is_safe and whole is None:
             parts.append(found[0])
         else:
-            raise TooDynamic(f"`{found[0]}` of the template has no value that is known", node)
+            raise NotCertain(f"`{found[0]}` of the template has no value that is known", node)
     return joined([*parts, template[at:]])
 
 
 def jinja(template: str, values: dict[str, ast.expr], hole: MakeHole, node: ast.AST) -> Text:
-    """Return a Jinja template of plain variables in pieces, as `jinja2.Template` renders it. Raises `TooDynamic`."""
+    """Return a Jinja template of plain variables in pieces, as `jinja2.Template` renders it. Raises `NotCertain`."""
     from promptctl.exchange.templates.jinja import pieces_of
     from promptctl.exchange.templates.pieces import TextPiece, VariablePiece
 
@@ -168,9 +168,9 @@ def jinja(template: str, values: dict[str, ast.expr], hole: MakeHole, node: ast.
     try:
         pieces = pieces_of(text)
     except PromptctlError as error:
-        raise TooDynamic(f"its Jinja template cannot be read: {error.message}", node) from None
+        raise NotCertain(f"its Jinja template cannot be read: {error.message}", node) from None
     except ValueError as error:
-        raise TooDynamic(f"its Jinja template cannot be read: {error}", node) from None
+        raise NotCertain(f"its Jinja template cannot be read: {error}", node) from None
     parts: list[TextPart] = []
     for each in pieces:
         if isinstance(each, TextPiece):
@@ -179,7 +179,7 @@ def jinja(template: str, values: dict[str, ast.expr], hole: MakeHole, node: ast.
             value = values[str(each.path[0])]
             parts.append(hole(value, formatted(value, 115)))
         else:
-            raise TooDynamic(
+            raise NotCertain(
                 "its Jinja template does more than to name what is given",
                 node,
                 "its text can be a prompt file as it is: promptctl new ID, and paste it",

@@ -7,24 +7,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from promptctl.adoption.calls import CallShape, has_own_address, imports_of, settings_of, shape_of
-from promptctl.adoption.drafting import Draft
+from promptctl.adoption.drafting import CodeDraft
 from promptctl.adoption.found import FoundPrompt, SourceFinds, Unadoptable
 from promptctl.adoption.messages import (
     CodeMessage,
     KeptMessages,
     MessageList,
-    MessageReader,
+    CodeMessageReader,
     has_words_in,
     langchain_class,
     says_something,
 )
 from promptctl.adoption.names import Definition, FollowedNames
 from promptctl.adoption.naming import wishes
-from promptctl.adoption.placing import Placing
+from promptctl.adoption.placing import PromptPlacement
 from promptctl.adoption.reading import TextReader
 from promptctl.adoption.source import SourceFile, dotted
 from promptctl.adoption.templates import fetch_of, template_of
-from promptctl.adoption.texts import TooDynamic
+from promptctl.adoption.texts import NotCertain
 
 _BY_HAND = "LangChain's templates are objects that other code builds on: change that code by hand"
 _NOTHING = MessageList([])
@@ -84,11 +84,11 @@ class FileFinder:
         reader = TextReader(self._file, self._names)
         try:
             found = template_of(self._file, node, self._imports, reader)
-        except TooDynamic as error:
+        except NotCertain as error:
             self._leave(node, dotted(node.func) or "", error.why, error.hint)
             return
         if found is not None and any(map(says_something, found.of_code)):
-            self._keep(node, dotted(node.func) or "", Draft(), _NOTHING, found, reader, None, _BY_HAND)
+            self._keep(node, dotted(node.func) or "", CodeDraft(), _NOTHING, found, reader, None, _BY_HAND)
 
     def _is_list_of_messages(self, node: ast.expr | None) -> bool:
         """Return True for a list whose first mapping has a role: what any library would send as messages."""
@@ -132,11 +132,11 @@ class FileFinder:
         if not first and (messages is None or self._is_claimed(messages)):
             return
         reader = TextReader(self._file, self._names)
-        parts = MessageReader(self._file, self._names, reader)
+        parts = CodeMessageReader(self._file, self._names, reader)
         try:
             beside = MessageList([each for value in first for each in self._instructions(parts, value)])
             others = self._others(parts, messages, shape, has_first=bool(beside.of_code))
-        except TooDynamic as error:
+        except NotCertain as error:
             if not is_adopted:
                 self._leave(error.node or node, what, error.why, error.hint)
             return
@@ -147,7 +147,7 @@ class FileFinder:
             if not is_adopted:
                 self._leave_silent(node, what, beside, others)
             return
-        self._keep(node, what, Draft(), beside, others, reader, shape)
+        self._keep(node, what, CodeDraft(), beside, others, reader, shape)
 
     def _look_beside(self, node: ast.expr, what: str) -> None:
         """Name the messages of the code that stand beside those of a prompt file."""
@@ -156,16 +156,16 @@ class FileFinder:
                 why = "it stands beside messages of a prompt file"
                 self._leave(each, what, why, "write it into that file, or leave it")
 
-    def _instructions(self, parts: MessageReader, node: ast.expr) -> Iterator[CodeMessage | KeptMessages]:
+    def _instructions(self, parts: CodeMessageReader, node: ast.expr) -> Iterator[CodeMessage | KeptMessages]:
         if is_ours(node, self._file, self._names):
             return
         try:
             yield CodeMessage("system", parts.content(node), node, '["content"]')
-        except TooDynamic as error:
+        except NotCertain as error:
             yield KeptMessages("system", node, error.why, error.hint)
 
     def _others(
-        self, parts: MessageReader, node: ast.expr | None, shape: CallShape | None, *, has_first: bool
+        self, parts: CodeMessageReader, node: ast.expr | None, shape: CallShape | None, *, has_first: bool
     ) -> MessageList:
         """Return the messages of the list; with instructions beside it, one that cannot be followed just stays."""
         if node is None:
@@ -174,11 +174,11 @@ class FileFinder:
             if shape is not None and shape.is_responses and not isinstance(node, ast.List):
                 try:
                     return MessageList([CodeMessage("user", parts.content(node), node, '["content"]')])
-                except TooDynamic:
+                except NotCertain:
                     if not isinstance(node, ast.Name):
                         raise
             return parts.read(node)
-        except TooDynamic as error:
+        except NotCertain as error:
             if not has_first:
                 raise
             return MessageList([KeptMessages("messages", node, error.why, error.hint)])
@@ -187,7 +187,7 @@ class FileFinder:
         self,
         node: ast.expr,
         what: str,
-        draft: Draft,
+        draft: CodeDraft,
         first: MessageList,
         others: MessageList,
         reader: TextReader,
@@ -199,8 +199,8 @@ class FileFinder:
         rewrite, why = None, by_hand
         if not by_hand:
             try:
-                rewrite = Placing(self._file, self._names, first, others, reader.definitions).rewrite()
-            except TooDynamic as error:
+                rewrite = PromptPlacement(self._file, self._names, first, others, reader.definitions).rewrite()
+            except NotCertain as error:
                 why = error.why
         notes = [
             f"line {_line(each)} stays in the code: {each.why}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from promptctl.errors import Place
@@ -51,7 +51,7 @@ class FoundPrompt:
     `what` names the call as the source does: `client.chat.completions.create`. `names` are wishes for its id, the best
     first. `data` are the keys of a native prompt file; `values` map each input that the call gives to the expression of
     the program's language that it is given as. With the values of `sample`, the file must render to the `expected`
-    messages, which are what the code would send. `rewrite` is None if the call is shown and people change the code;
+    messages, which are what the code would send; None if that is not known. `rewrite` is None if the call is shown and people change the code;
     `why` then says why. `notes` are what to know about it, each a clause or a sentence.
     """
 
@@ -60,8 +60,8 @@ class FoundPrompt:
     names: tuple[str, ...]
     data: Mapping[str, Any]
     values: Mapping[str, str]
-    sample: Mapping[str, Any]
-    expected: Sequence[Mapping[str, Any]]
+    sample: Mapping[str, Any] = field(default_factory=dict)
+    expected: Sequence[Mapping[str, Any]] | None = None
     rewrite: Rewrite | None = None
     why: str = ""
     notes: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from typing import Any
 from promptctl.adoption.names import Definition, FollowedNames
 from promptctl.adoption.reading import TextReader
 from promptctl.adoption.source import SourceFile
-from promptctl.adoption.texts import Hole, Text, TooDynamic, has_words, holes, wish
+from promptctl.adoption.texts import Hole, Text, NotCertain, has_words, holes, wish
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 _LANGCHAIN_ROLES = {"SystemMessage": "system", "HumanMessage": "user", "AIMessage": "assistant"}
@@ -53,7 +53,7 @@ class MessageList:
 
     @property
     def of_code(self) -> list[CodeMessage]:
-        """Those that stand in the code."""
+        """The messages that stand in the code."""
         return [each for each in self.entries if isinstance(each, CodeMessage)]
 
     @property
@@ -62,7 +62,7 @@ class MessageList:
         return self.whole is not None and len(self.of_code) == len(self.entries)
 
 
-class MessageReader:
+class CodeMessageReader:
     """Reads the messages of one call."""
 
     def __init__(self, file: SourceFile, names: FollowedNames, reader: TextReader) -> None:
@@ -71,14 +71,14 @@ class MessageReader:
         self._reader = reader
 
     def read(self, node: ast.expr) -> MessageList:
-        """Return the messages that an expression makes. Raises `TooDynamic` for one that cannot be followed at all."""
+        """Return the messages that an expression makes. Raises `NotCertain` for one that cannot be followed at all."""
         if isinstance(node, ast.Name | ast.Attribute):
             return self._followed(node)
         entries = list(self._entries(node))
         return MessageList(entries, node if isinstance(node, ast.List | ast.Tuple) else None)
 
     def content(self, node: ast.expr) -> Any:
-        """Return a content: a text, or a list of parts. Raises `TooDynamic`."""
+        """Return a content: a text, or a list of parts. Raises `NotCertain`."""
         if isinstance(node, ast.List | ast.Tuple):
             return [self._value(each) for each in node.elts]
         return self._known(node)
@@ -86,15 +86,15 @@ class MessageReader:
     def _followed(self, node: ast.Name | ast.Attribute) -> MessageList:
         found = self._names.follow(self._file, node)
         if found is None or not isinstance(found.values[0], ast.List | ast.BinOp):
-            raise TooDynamic(_why_not_followed(self._file, self._names, node), node)
+            raise NotCertain(_why_not_followed(self._file, self._names, node), node)
         if found.kind == "constant":
             if found.file is not self._file:
-                raise TooDynamic(
+                raise NotCertain(
                     f"`{ast.unparse(node)}` is a list of {found.file.path}", node, "adopt it where it stands"
                 )
             entries = list(self._entries(found.values[0]))
             if any(isinstance(each, KeptMessages) or any(holes_in(each.content)) for each in entries):
-                raise TooDynamic(f"`{ast.unparse(node)}` is made once, of values of that time", node)
+                raise NotCertain(f"`{ast.unparse(node)}` is made once, of values of that time", node)
             self._reader.definitions.append((found, node))
             return MessageList(entries, node)
         entries = list(self._entries(found.values[0]))
@@ -134,7 +134,7 @@ class MessageReader:
                 return self._message(node)
             if isinstance(node, ast.Call):
                 return self._langchain(node)
-        except TooDynamic as error:
+        except NotCertain as error:
             del self._reader.definitions[followed:]
             return KeptMessages(
                 wish(error.node) if isinstance(error.node, ast.expr) else "messages", node, error.why, error.hint
@@ -145,33 +145,33 @@ class MessageReader:
         given: dict[str, ast.expr] = {}
         for key, value in zip(node.keys, node.values, strict=True):
             if not isinstance(key, ast.Constant) or not isinstance(key.value, str) or key.value in given:
-                raise TooDynamic("it is a mapping whose keys are values", node)
+                raise NotCertain("it is a mapping whose keys are values", node)
             given[key.value] = value
         if "role" not in given or "content" not in given:
-            raise TooDynamic("it has no `role` and `content`", node)
+            raise NotCertain("it has no `role` and `content`", node)
         extra = {key: self._reader.constant(value) for key, value in given.items() if key not in ("role", "content")}
         if other := next((key for key in extra if key not in ("name", "tool_calls", "tool_call_id")), None):
-            raise TooDynamic(f"it has `{other}`, which a message of a prompt file cannot have", node)
+            raise NotCertain(f"it has `{other}`, which a message of a prompt file cannot have", node)
         return CodeMessage(self._role(given["role"]), self.content(given["content"]), node, extra=extra)
 
     def _role(self, node: ast.expr) -> str:
         role = self._reader.constant(node)
         if role not in ROLES:
-            raise TooDynamic(f"its role is {role!r}", node)
+            raise NotCertain(f"its role is {role!r}", node)
         return str(role)
 
     def _langchain(self, node: ast.Call) -> CodeMessage:
         name = langchain_class(node)
         given = [*node.args, *(each.value for each in node.keywords if each.arg == "content")]
         if name is None or len(given) != 1 or len(node.keywords) + len(node.args) != 1:
-            raise TooDynamic("it is made by a call", node)
+            raise NotCertain("it is made by a call", node)
         return CodeMessage(_LANGCHAIN_ROLES[name], self.content(given[0]), given[0], '["content"]')
 
     def _value(self, node: ast.expr) -> Any:
         """Return plain data with texts in it."""
         if isinstance(node, ast.Dict):
             if not all(isinstance(key, ast.Constant) and isinstance(key.value, str) for key in node.keys):
-                raise TooDynamic("it is a mapping whose keys are values", node)
+                raise NotCertain("it is a mapping whose keys are values", node)
             keys = [key.value for key in node.keys if isinstance(key, ast.Constant)]
             return {str(key): self._value(value) for key, value in zip(keys, node.values, strict=True)}
         if isinstance(node, ast.List | ast.Tuple):
@@ -183,13 +183,13 @@ class MessageReader:
     def _known(self, node: ast.expr) -> Text:
         """Return a text that is certainly one: a value alone may be anything, unless its program says it is a text."""
         if isinstance(node, ast.Constant) and not isinstance(node.value, str):
-            raise TooDynamic("its content is no text", node)
+            raise NotCertain("its content is no text", node)
         text = self._reader.text(node)
         if len(text) == 1 and isinstance(text[0], Hole) and text[0].is_bare and not self._is_text(text[0].value):
             code = text[0].code if len(text[0].code) <= 60 else "a value"
             is_name = isinstance(text[0].value, ast.Name)
             hint = f"if it is always a text, say so (`{text[0].code}: str`), and ask again" if is_name else None
-            raise TooDynamic(f"its content is `{code}`, which may be more than a text", node, hint)
+            raise NotCertain(f"its content is `{code}`, which may be more than a text", node, hint)
         return text
 
     def _is_text(self, node: ast.expr) -> bool:

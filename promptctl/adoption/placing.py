@@ -1,4 +1,4 @@
-"""Where a prompt is rendered in the place of its texts, so that the same values are read at the same time."""
+"""The place at which a prompt is rendered for its texts, so that the same values are read at the same time."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from promptctl.adoption.found import Replacement, Rewrite
 from promptctl.adoption.messages import MessageList, holes_in
 from promptctl.adoption.names import Definition, FollowedNames
 from promptctl.adoption.source import SourceFile, is_loud, roots
-from promptctl.adoption.texts import Hole, TooDynamic
+from promptctl.adoption.texts import Hole, NotCertain
 
 _UNCHANGING = ("str", "int", "float", "bool")
 _SAYING = ("debug", "info", "warning", "error", "exception", "log", "print")
 
 
 @dataclass(frozen=True, slots=True)
-class Placing:
+class PromptPlacement:
     """Everything that decides where one prompt can be rendered: its messages in order, and what was followed.
 
     `first` are messages that stand beside the list of the others, as Anthropic's `system`.
@@ -30,14 +30,14 @@ class Placing:
     definitions: Sequence[tuple[Definition, ast.expr]]
 
     def rewrite(self) -> Rewrite:
-        """Return the changes. Raises `TooDynamic` if other values might be sent."""
+        """Return the changes. Raises `NotCertain` if other values might be sent."""
         replacements = self._replacements()
         sites = [node for node, _ in replacements]
         removed, kept = self._definitions()
         values = [hole for each in (*self.first.of_code, *self.others.of_code) for hole in holes_in(each.content)]
         for hole in values:
             if is_loud(hole.value) and any(hole.origin in each.statements for each in kept):
-                raise TooDynamic(f"`{hole.code}` is evaluated for something else, too", hole.value)
+                raise NotCertain(f"`{hole.code}` is evaluated for something else, too", hole.value)
         made = tuple(made for _, made in replacements)
         gone = tuple(self.file.span(each) for each in removed)
         if len(sites) == 1:
@@ -85,17 +85,17 @@ class Placing:
         """Return the statement before which the prompt can be rendered for all sites."""
         first = self.file.anchor(sites[0])
         if first is None:
-            raise TooDynamic(
+            raise NotCertain(
                 "its call stands within an expression or beside other statements",
                 sites[0],
                 "give the call a statement of its own",
             )
         candidates = [first, *(hole.origin for hole in values if hole.origin is not first)]
-        problem: TooDynamic | None = None
+        problem: NotCertain | None = None
         for each in candidates:
             try:
                 self._check_anchor(each, sites, values, removed)
-            except TooDynamic as error:
+            except NotCertain as error:
                 problem = problem or error
             else:
                 return each
@@ -107,44 +107,44 @@ class Placing:
     ) -> None:
         file = self.file
         if not file.is_alone(anchor):
-            raise TooDynamic("a line holds several statements", anchor)
+            raise NotCertain("a line holds several statements", anchor)
         for site in sites:
             statement = file.statement(site)
             is_reached = statement is anchor or file.dominates(anchor, site)
             if not is_reached or file.loops(statement) != file.loops(anchor):
-                raise TooDynamic("a part of it is added under a condition or in a loop", site)
+                raise NotCertain("a part of it is added under a condition or in a loop", site)
         inside = set(map(id, (each for site in sites for each in ast.walk(site))))
         for hole in values:
             self._check_move(hole, anchor, removed)
             calls = [each for each in ast.walk(anchor) if isinstance(each, ast.Call) and id(each) not in inside]
             if is_loud(hole.value) and hole.origin is anchor and len(calls) > 1 and anchor not in removed:
-                raise TooDynamic(f"`{hole.code}` would be evaluated before other calls of its statement", hole.value)
+                raise NotCertain(f"`{hole.code}` would be evaluated before other calls of its statement", hole.value)
 
     def _check_move(self, hole: Hole, target: ast.stmt, removed: list[ast.stmt]) -> None:
-        """Raise `TooDynamic` if a value might be a different one when it is evaluated at a different statement."""
+        """Raise `NotCertain` if a value might be a different one when it is evaluated at a different statement."""
         file, origin = self.file, hole.origin
         if origin is target:
             return
         earlier, later = sorted((origin, target), key=lambda each: each.lineno)
         if file.scope(earlier) is not file.scope(later):
-            raise TooDynamic(f"`{hole.code}` is a value of a different function", hole.value)
+            raise NotCertain(f"`{hole.code}` is a value of a different function", hole.value)
         outer = [each for each in file.loops(later) if each not in file.loops(earlier)]
         for name in roots(hole.value):
             for bound in self.names.places(file, self._named(hole.value, name)):
                 is_between = earlier.lineno <= getattr(bound, "lineno", 0) < later.lineno
                 if is_between or any(loop in file.loops(bound) for loop in outer):
-                    raise TooDynamic(
+                    raise NotCertain(
                         f"`{name}` is given another value on line {getattr(bound, 'lineno', 0)}", hole.value
                     )
         for each in file.between(earlier, later):
             if each in removed or self._is_ours(each):
                 continue
             if is_loud(hole.value) and is_loud(_head(each)):
-                raise TooDynamic(
+                raise NotCertain(
                     f"`{hole.code}` would be evaluated after or before line {each.lineno}, which may matter", hole.value
                 )
             if not self._is_unchanging(hole.value) and _may_change(each, roots(hole.value)):
-                raise TooDynamic(f"line {each.lineno} may change `{hole.code}` before it is sent", hole.value)
+                raise NotCertain(f"line {each.lineno} may change `{hole.code}` before it is sent", hole.value)
 
     def _named(self, value: ast.expr, name: str) -> ast.Name:
         return next(each for each in ast.walk(value) if isinstance(each, ast.Name) and each.id == name)

@@ -13,11 +13,11 @@ from promptctl.adoption.fields import braces, dollars, jinja, percent
 from promptctl.adoption.names import Definition, FollowedNames
 from promptctl.adoption.source import SourceFile, dotted, is_loud
 from promptctl.adoption.texts import (
-    Choice,
+    TextChoice,
     Hole,
     Text,
     TextPart,
-    TooDynamic,
+    NotCertain,
     code_of,
     formatted,
     has_words,
@@ -48,21 +48,21 @@ class TextReader:
         self.definitions: list[tuple[Definition, ast.expr]] = []
 
     def text(self, node: ast.expr) -> Text:
-        """Return what an expression of the file makes, in pieces. Raises `TooDynamic` for what makes no text."""
+        """Return what an expression of the file makes, in pieces. Raises `NotCertain` for what makes no text."""
         with self._in(self._file, self._file.statement(node)):
             return self._text(node)
 
     def constant(self, node: ast.expr) -> Any:
-        """Return the value of a literal, or of a name that stands for one. Raises `TooDynamic`."""
+        """Return the value of a literal, or of a name that stands for one. Raises `NotCertain`."""
         try:
             return ast.literal_eval(self._resolved(node, 0))
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            raise TooDynamic("it is no literal", node) from None
+            raise NotCertain("it is no literal", node) from None
 
     def _resolved(self, node: ast.expr, depth: int) -> ast.expr:
         """Return a literal in which names stand for the literals that they name."""
         if depth > _MAX_DEPTH:
-            raise TooDynamic("it is nested too deeply", node)
+            raise NotCertain("it is nested too deeply", node)
         if isinstance(node, ast.Name | ast.Attribute):
             found = self._names.follow(self._file, node)
             if found is not None and len(found.values) == 1 and found.file is self._file:
@@ -79,7 +79,7 @@ class TextReader:
     @contextmanager
     def _in(self, file: SourceFile, statement: ast.stmt) -> Iterator[None]:
         if len(self._at) > _MAX_DEPTH:
-            raise TooDynamic("it is nested too deeply")
+            raise NotCertain("it is nested too deeply")
         self._at.append((file, statement))
         try:
             yield
@@ -98,7 +98,7 @@ class TextReader:
             case ast.Constant(value=str(value)):
                 return (value,) if value else ()
             case ast.Constant():
-                raise TooDynamic("it is no text", node)
+                raise NotCertain("it is no text", node)
             case ast.JoinedStr():
                 return joined(part for each in node.values for part in self._of_f_string(each))
             case ast.BinOp(op=ast.Add()):
@@ -188,7 +188,7 @@ class TextReader:
         if then is None or otherwise is None:
             return self._bare(node)
         file, statement = self._at[-1]
-        return (Choice(Hole(f"bool({code_of(node.test, file.text)})", node.test, statement), then, otherwise),)
+        return (TextChoice(Hole(f"bool({code_of(node.test, file.text)})", node.test, statement), then, otherwise),)
 
     def _followed(self, node: ast.Name | ast.Attribute) -> Text:
         file, _ = self._at[-1]
@@ -271,7 +271,7 @@ class TextReader:
         for end in ends:
             part = parts[end]
             if not isinstance(part, str) or not part.strip():
-                raise TooDynamic(f"`.{name}()` of a text that begins or ends with a value", node)
+                raise NotCertain(f"`.{name}()` of a text that begins or ends with a value", node)
             parts[end] = (
                 (part.lstrip() if end == 0 and name != "rstrip" else part) if len(parts) > 1 else getattr(part, name)()
             )
@@ -301,14 +301,14 @@ class TextReader:
             return self._bare(node)
         args, values, whole = self._arguments(node, is_map=False)
         if len(args) > 1 or (args and whole is not None):
-            raise TooDynamic("the values of the template are given in several mappings", node)
+            raise NotCertain("the values of the template are given in several mappings", node)
         if args and isinstance(args[0], ast.Dict):
-            raise TooDynamic("the values of the template are given as a mapping", node, "give them as name=value")
+            raise NotCertain("the values of the template are given as a mapping", node, "give them as name=value")
         if found is not None:
             self.definitions.append((found, owner))
         if is_jinja:
             if args or whole is not None:
-                raise TooDynamic("the values of the template are given as a mapping", node, "give them as name=value")
+                raise NotCertain("the values of the template are given as a mapping", node, "give them as name=value")
             return jinja(template, values, self._hole, node)
         return dollars(
             template, values, args[0] if args else whole, self._hole, node, is_safe=name == "safe_substitute"
@@ -321,17 +321,17 @@ class TextReader:
         if is_map:
             return [], {}, self._mapping(node.args[0] if node.args else None, node)
         if any(isinstance(each, ast.Starred) for each in node.args):
-            raise TooDynamic("its values are taken from a list by `*`", node)
+            raise NotCertain("its values are taken from a list by `*`", node)
         wholes = [each.value for each in node.keywords if each.arg is None]
         if len(wholes) > 1:
-            raise TooDynamic("its values are taken from several mappings by `**`", node)
+            raise NotCertain("its values are taken from several mappings by `**`", node)
         whole = self._mapping(wholes[0], node) if wholes else None
         return list(node.args), {each.arg: each.value for each in node.keywords if each.arg is not None}, whole
 
     def _mapping(self, node: ast.expr | None, call: ast.Call) -> ast.expr:
         is_locals = isinstance(node, ast.Call) and dotted(node.func) == "locals" and not node.args
         if node is None or not (isinstance(node, ast.Name) or is_locals):
-            raise TooDynamic("its values are taken from a mapping that an expression makes", call)
+            raise NotCertain("its values are taken from a mapping that an expression makes", call)
         return node
 
     def _code(self, node: ast.expr) -> str:

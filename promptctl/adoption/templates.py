@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from promptctl.adoption.messages import CodeMessage, Entry, KeptMessages, MessageList, langchain_class
 from promptctl.adoption.reading import TextReader
 from promptctl.adoption.source import SourceFile, dotted
-from promptctl.adoption.texts import Hole, Text, TextPart, TooDynamic, joined, plain_text
+from promptctl.adoption.texts import Hole, Text, TextPart, NotCertain, joined, plain_text
 
 _ROLES = {"system": "system", "human": "user", "user": "user", "ai": "assistant", "assistant": "assistant"}
 _OF_MESSAGES = {
@@ -40,7 +40,7 @@ def fetch_of(node: ast.Call, imports: Mapping[str, str]) -> tuple[str, str, str]
 
 
 def template_of(file: SourceFile, node: ast.Call, imports: Mapping[str, str], reader: TextReader) -> MessageList | None:
-    """Return the messages of a template of LangChain; None for any other call. Raises `TooDynamic`."""
+    """Return the messages of a template of LangChain; None for any other call. Raises `NotCertain`."""
     name = dotted(node.func) or ""
     head, _, rest = name.partition(".")
     if not imports.get(head, "").startswith("langchain"):
@@ -50,16 +50,16 @@ def template_of(file: SourceFile, node: ast.Call, imports: Mapping[str, str], re
     ).partition(".")
     given = {each.arg: each.value for each in node.keywords}
     if "template_format" in given or "partial_variables" in given:
-        raise TooDynamic("its template has a format, or values, of its own", node)
+        raise NotCertain("its template has a format, or values, of its own", node)
     if kind == "ChatPromptTemplate" and made_by in ("", "from_messages"):
         messages = node.args[0] if node.args else given.get("messages")
         if not isinstance(messages, ast.List | ast.Tuple):
-            raise TooDynamic("its messages are made elsewhere", node)
+            raise NotCertain("its messages are made elsewhere", node)
         return MessageList([_message(file, each, reader) for each in messages.elts])
     if kind in ("ChatPromptTemplate", "PromptTemplate") and made_by in ("", "from_template"):
         text = node.args[0] if node.args else given.get("template")
         if text is None:
-            raise TooDynamic("it has no template", node)
+            raise NotCertain("it has no template", node)
         return MessageList([CodeMessage("user", _text(file, text, reader), text)])
     return None
 
@@ -82,24 +82,24 @@ def _message(file: SourceFile, node: ast.expr, reader: TextReader) -> Entry:
             plain = plain_text(reader.text(value))
             if plain is not None:
                 return CodeMessage(_ROLES[role.removesuffix("Message").lower()], (plain,), node)
-    raise TooDynamic("one of its messages is made by code", node)
+    raise NotCertain("one of its messages is made by code", node)
 
 
 def _text(file: SourceFile, node: ast.expr, reader: TextReader) -> Text:
     """Return a template with `{name}` in pieces."""
     plain = plain_text(reader.text(node))
     if plain is None:
-        raise TooDynamic("its template is made of values", node)
+        raise NotCertain("its template is made of values", node)
     parts: list[TextPart] = []
     try:
         fields = list(string.Formatter().parse(plain))
     except ValueError as error:
-        raise TooDynamic(f"its template is no format: {error}", node) from None
+        raise NotCertain(f"its template is no format: {error}", node) from None
     for text, name, spec, conversion in fields:
         parts.append(text)
         if name is None:
             continue
         if spec or conversion or not name.isidentifier():
-            raise TooDynamic(f"the field `{name}` of its template is more than a name", node)
+            raise NotCertain(f"the field `{name}` of its template is more than a name", node)
         parts.append(Hole(name, ast.Name(name, ast.Load()), file.statement(node)))
     return joined(parts)

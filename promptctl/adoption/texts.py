@@ -12,7 +12,7 @@ from promptctl.adoption.source import is_loud
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 
 
-class TooDynamic(Exception):
+class NotCertain(Exception):
     """Something that cannot be followed with certainty; the message says why, as a clause."""
 
     def __init__(self, why: str, node: ast.AST | None = None, hint: str | None = None) -> None:
@@ -42,7 +42,7 @@ class Hole:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Choice:
+class TextChoice:
     """One of two texts, by a value that is true or not."""
 
     test: Hole
@@ -50,7 +50,7 @@ class Choice:
     otherwise: str
 
 
-TextPart = str | Hole | Choice
+TextPart = str | Hole | TextChoice
 Text = tuple[TextPart, ...]
 
 
@@ -70,7 +70,7 @@ def holes(text: Iterable[TextPart]) -> Iterator[Hole]:
     for each in text:
         if isinstance(each, Hole):
             yield each
-        elif isinstance(each, Choice):
+        elif isinstance(each, TextChoice):
             yield each.test
 
 
@@ -81,7 +81,7 @@ def plain_text(text: Text) -> str | None:
 
 def has_words(text: Text) -> bool:
     """Return True if something of the text stands in the code."""
-    return any(isinstance(each, Choice) or (isinstance(each, str) and each.strip()) for each in text)
+    return any(isinstance(each, TextChoice) or (isinstance(each, str) and each.strip()) for each in text)
 
 
 def is_path(node: ast.expr) -> bool:
