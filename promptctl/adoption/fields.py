@@ -7,7 +7,7 @@ import re
 import string
 from collections.abc import Callable
 
-from promptctl.adoption.texts import Hole, Text, TextPart, NotCertain, formatted, joined
+from promptctl.adoption.texts import Hole, NotCertain, Text, TextPart, formatted, joined
 from promptctl.errors import PromptctlError
 
 _PERCENT = re.compile(

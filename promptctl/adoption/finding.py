@@ -11,9 +11,9 @@ from promptctl.adoption.drafting import CodeDraft
 from promptctl.adoption.found import FoundPrompt, SourceFinds, Unadoptable
 from promptctl.adoption.messages import (
     CodeMessage,
+    CodeMessageReader,
     KeptMessages,
     MessageList,
-    CodeMessageReader,
     has_words_in,
     langchain_class,
     says_something,

@@ -51,8 +51,8 @@ class FoundPrompt:
     `what` names the call as the source does: `client.chat.completions.create`. `names` are wishes for its id, the best
     first. `data` are the keys of a native prompt file; `values` map each input that the call gives to the expression of
     the program's language that it is given as. With the values of `sample`, the file must render to the `expected`
-    messages, which are what the code would send; None if that is not known. `rewrite` is None if the call is shown and people change the code;
-    `why` then says why. `notes` are what to know about it, each a clause or a sentence.
+    messages, which are what the code would send; None if that is not known. `rewrite` is None if the call is shown and
+    people change the code; `why` then says why. `notes` are what to know about it, each a clause or a sentence.
     """
 
     place: Place

@@ -10,7 +10,7 @@ from typing import Any
 from promptctl.adoption.names import Definition, FollowedNames
 from promptctl.adoption.reading import TextReader
 from promptctl.adoption.source import SourceFile
-from promptctl.adoption.texts import Hole, Text, NotCertain, has_words, holes, wish
+from promptctl.adoption.texts import Hole, NotCertain, Text, has_words, holes, wish
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 _LANGCHAIN_ROLES = {"SystemMessage": "system", "HumanMessage": "user", "AIMessage": "assistant"}

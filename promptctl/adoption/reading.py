@@ -13,11 +13,11 @@ from promptctl.adoption.fields import braces, dollars, jinja, percent
 from promptctl.adoption.names import Definition, FollowedNames
 from promptctl.adoption.source import SourceFile, dotted, is_loud
 from promptctl.adoption.texts import (
-    TextChoice,
     Hole,
-    Text,
-    TextPart,
     NotCertain,
+    Text,
+    TextChoice,
+    TextPart,
     code_of,
     formatted,
     has_words,

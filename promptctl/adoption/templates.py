@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from promptctl.adoption.messages import CodeMessage, Entry, KeptMessages, MessageList, langchain_class
 from promptctl.adoption.reading import TextReader
 from promptctl.adoption.source import SourceFile, dotted
-from promptctl.adoption.texts import Hole, Text, TextPart, NotCertain, joined, plain_text
+from promptctl.adoption.texts import Hole, NotCertain, Text, TextPart, joined, plain_text
 
 _ROLES = {"system": "system", "human": "user", "user": "user", "ai": "assistant", "assistant": "assistant"}
 _OF_MESSAGES = {
