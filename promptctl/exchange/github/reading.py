@@ -26,9 +26,16 @@ def is_one(source: Source) -> bool:
     try:
         document = source.document
         is_prompt = isinstance(document.data, dict) and isinstance(document.data.get("messages"), list)
-        return is_prompt and dialect_of(document) == "github"
+        return is_prompt and (dialect_of(document) == "github" or _is_either(document.data))
     except InvalidFiles:
         return False
+
+
+def _is_either(data: Mapping[str, Any]) -> bool:
+    """Return True for a file that is the same in both formats: keys of both, and texts without any markup."""
+    texts = [each.get("content") for each in data["messages"] if isinstance(each, dict)]
+    is_plain = all(isinstance(text, str) and "{" not in text for text in texts)
+    return is_plain and data.keys() <= {"name", "description", "model", "messages"}
 
 
 def read(source: Source) -> ForeignContents:
