@@ -62,6 +62,7 @@ FORMATS: tuple[ForeignFormat, ...] = (
     ForeignFormat("langchain", "LangChain", "langchain", is_written=False),
     ForeignFormat("prompty", "Prompty", "prompty"),
     ForeignFormat("dotprompt", "Dotprompt", "dotprompt", is_written=False),
+    ForeignFormat("llm", "templates of llm", "llm_templates", is_written=False),
     ForeignFormat("github", "GitHub Models", "github", takes_datasets=True),
     ForeignFormat("prompthub", "deepset's Prompt Hub", "prompthub", is_written=False),
     ForeignFormat("markdown", "Markdown with a header", "markdown", is_written=False),

@@ -1,0 +1,315 @@
+"""Templates of the command-line tool llm: one YAML file with a prompt, a system prompt and their defaults.
+
+Texts are those of Python's `string.Template`: `$name`, `${name}`, and `$$` for a dollar sign.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from promptctl.errors import InvalidFiles, Problem
+from promptctl.exchange.drafts import FileDraft, ForeignContents, PromptDraft
+from promptctl.exchange.notes import Fate, ImportNote
+from promptctl.exchange.source import Source
+from promptctl.exchange.templates.jinja import jinja_text
+from promptctl.exchange.templates.pieces import (
+    IfBranch,
+    IfPiece,
+    IfTest,
+    IncludePiece,
+    Piece,
+    TextPiece,
+    VariablePiece,
+)
+from promptctl.files.document import Key
+from promptctl.files.media import NotReadable, as_input
+
+_KEYS = frozenset((
+    "name", "prompt", "system", "attachments", "attachment_types", "model", "defaults", "options", "extract",
+    "extract_last", "schema_object", "fragments", "system_fragments", "tools", "functions",
+))  # fmt: skip
+_SIGNS = re.compile(rb"^[\"']?(?:prompt|system|fragments|system_fragments|functions)[\"']?[ \t]*:", re.MULTILINE)
+_INPUT = "input"
+_PLACEHOLDER = re.compile(r"\$(?:(\$)|([_a-z][_a-z0-9]*)|\{([_a-z][_a-z0-9]*)\}|)", re.IGNORECASE | re.ASCII)
+_OPTIONS = frozenset((
+    "temperature", "max_tokens", "top_p", "frequency_penalty", "presence_penalty", "stop", "logit_bias", "seed",
+    "reasoning_effort", "verbosity", "service_tier", "logprobs", "top_k",
+))  # fmt: skip
+_ALIASES = {"4o": "gpt-4o", "4o-mini": "gpt-4o-mini", "chatgpt": "gpt-3.5-turbo", "gpt4": "gpt-4", "4": "gpt-4"}
+_OPENAI = re.compile(r"(?:gpt-|o\d|chatgpt-).*")
+_IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
+_MOST_IMAGE = 256 << 10
+_NOT_HERE = {
+    "extract": "what a program does with the reply is no part of a prompt",
+    "extract_last": "what a program does with the reply is no part of a prompt",
+}
+
+
+def is_one(source: Source) -> bool:
+    """Return True for a YAML mapping with no key that llm does not have, and a text of its own."""
+    if not source.path.endswith((".yaml", ".yml")) or not _SIGNS.search(source.data):
+        return False
+    try:
+        data = source.document.data
+    except InvalidFiles:
+        return False
+    texts = ("prompt", "system", "functions")
+    lists = ("fragments", "system_fragments")
+    return (
+        isinstance(data, dict)
+        and data.keys() <= _KEYS
+        and all(data.get(key) is None or isinstance(data[key], str) for key in texts)
+        and all(data.get(key) is None or isinstance(data[key], list) for key in lists)
+        and any(data.get(key) for key in (*texts, *lists))
+    )
+
+
+def read(source: Source) -> ForeignContents:
+    """Return the prompt, and its fragments as partials. Raises `InvalidFiles` for code, and for what is in no file."""
+    data = source.document.data
+    if isinstance(data, str):  # a file of nothing but a text is a prompt
+        data = {"prompt": data}
+    if not isinstance(data, dict):
+        raise source.refuse("a template of llm is a mapping or a text", 1, "write `prompt:` or `system:`")
+    return _TemplateReader(source, data).contents()
+
+
+class _TemplateReader:
+    def __init__(self, source: Source, data: Mapping[str, Any]) -> None:
+        self._source = source
+        self._data = {key: value for key, value in data.items() if value is not None}
+        self._notes: list[ImportNote] = []
+        self._refused: list[Problem] = []
+        self._files: dict[str, str] = {}
+        self._names: dict[str, None] = {}
+
+    def contents(self) -> ForeignContents:
+        """Return everything in the file. Raises `InvalidFiles` with every reason against it."""
+        self._refuse_code()
+        native = {**self._about(), **self._options(), **self._output()}
+        native["messages"] = list(self._messages())
+        if self._refused:
+            raise InvalidFiles(self._refused)
+        if inputs := self._inputs():
+            native["inputs"] = inputs
+        for key in self._data.keys() - _KEYS:
+            self._note("dropped", (key,), "is no key of llm")
+        files = tuple(FileDraft(path, text, self._source.place(1)) for path, text in self._files.items())
+        notes = sorted(self._notes, key=lambda note: (note.place.line or 0) if note.place else 0)
+        draft = PromptDraft(self._source.stem, native, self._source.place(1))
+        return ForeignContents((draft,), (), files, tuple(notes))
+
+    def _note(self, fate: Fate, keys: tuple[Key, ...], message: str, hint: str | None = None) -> None:
+        place = self._source.document.key_place(*keys)
+        self._notes.append(ImportNote(fate, ".".join(map(str, keys)), message, place, hint))
+
+    def _refuse(self, keys: tuple[Key, ...], message: str, hint: str) -> None:
+        place = self._source.document.key_place(*keys)
+        self._refused.append(Problem(f"`{'.'.join(map(str, keys))}` {message}", place, hint, "not-imported"))
+
+    def _refuse_code(self) -> None:
+        if self._data.get("functions"):
+            hint = "remove it here, and describe the functions under `tools:` of the imported prompt"
+            self._refuse(("functions",), "is Python code, which no prompt of promptctl runs", hint)
+        for number, name in enumerate(self._data.get("tools") or ()):
+            message = f"`{str(name)[:40]}` is a tool of a plugin of llm, which no prompt file describes"
+            self._note("dropped", ("tools", number), message, "describe the function under `tools:` yourself")
+
+    def _about(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        name, model = self._data.get("name"), self._data.get("model")
+        if isinstance(name, str) and name:
+            if name != self._source.stem:
+                found["name"] = name
+            self._note("kept", ("name",), "is the title; llm itself goes by the name of the file")
+        if isinstance(model, str) and model:
+            full = _ALIASES.get(model, model)
+            full = f"openai/{full}" if _OPENAI.fullmatch(full) else full
+            found["model"] = full
+            hint = None if "/" in full else "write the id that LiteLLM has for it"
+            self._note("kept" if full == model else "changed", ("model",), f"is written as `{full}`", hint)
+        for key, message in _NOT_HERE.items():
+            if key in self._data:
+                self._note("dropped", (key,), message)
+        return found
+
+    def _options(self) -> dict[str, Any]:
+        parameters: dict[str, Any] = {}
+        found: dict[str, Any] = {}
+        options = self._data.get("options")
+        for name, value in options.items() if isinstance(options, dict) else ():
+            keys = ("options", name)
+            if name in _OPTIONS and value is not None:
+                parameters[name] = value
+                self._note("kept", keys, f"is written as `parameters.{name}`")
+            elif name == "json_object" and value is True:
+                found["response_format"] = {"type": "json_object"}
+                self._note("changed", keys, "is written as `response_format`")
+            else:
+                hint = "if the model takes it under this name, write it under `parameters: {extra_body: …}`"
+                self._note("dropped", keys, "is an option of a plugin of llm", hint)
+        return {**({"parameters": parameters} if parameters else {}), **found}
+
+    def _output(self) -> dict[str, Any]:
+        schema = self._data.get("schema_object")
+        if not isinstance(schema, dict):
+            return {}
+        self._note("kept", ("schema_object",), "is written as `output.schema`")
+        return {"output": {"schema": schema}}
+
+    def _messages(self) -> Iterator[dict[str, Any]]:
+        system = [*self._fragments("system_fragments", is_trimmed=True), *self._text("system")]
+        prompt = list(self._text("prompt"))
+        is_open = _INPUT not in self._names
+        content: list[Piece] = [*self._fragments("fragments"), *prompt]
+        if not prompt:
+            content.append(self._variable(_INPUT))
+            where = ("system",) if "system" in self._data else ("fragments",)
+            self._note("changed", where, "has no prompt beside it: the input is the message of the user")
+        elif is_open:
+            optional = (TextPiece("\n"), self._variable(_INPUT))
+            content.append(IfPiece((IfBranch((IfTest((_INPUT,), "is", "defined"),), optional),)))
+            self._note(
+                "changed", ("prompt",), "does not name $input: what is given as `input` is put below it, as llm does"
+            )
+        if system:
+            yield {"role": "system", "content": jinja_text(system)}
+        text = jinja_text(content)
+        parts = list(self._attachments())
+        yield {"role": "user", "content": [{"type": "text", "text": text}, *parts] if parts else text}
+
+    def _variable(self, name: str) -> VariablePiece:
+        self._names[name] = None
+        return VariablePiece((name,))
+
+    def _text(self, key: str) -> Iterator[Piece]:
+        """Yield the pieces of a text with `$name`; a dollar sign that begins nothing stays, and is noted."""
+        text = self._data.get(key)
+        if not isinstance(text, str) or not text:
+            return
+        text = text.strip() if key == "system" else text
+        self._note("kept", (key,), f"is the message of the {'system' if key == 'system' else 'user'}")
+        at = 0
+        for match in _PLACEHOLDER.finditer(text):
+            yield TextPiece(text[at : match.start()])
+            at = match.end()
+            name = match[2] or match[3]
+            if name:
+                yield self._variable(name)
+                continue
+            yield TextPiece("$")
+            if not match[1]:
+                message = "has a `$` that begins no name, at which llm fails: it is text here"
+                self._note("changed", (key,), message)
+        yield TextPiece(text[at:])
+
+    def _fragments(self, key: str, *, is_trimmed: bool = False) -> Iterator[Piece]:
+        """Yield an include for each fragment, which becomes a partial."""
+        listed = self._data.get(key)
+        for number, each in enumerate(listed if isinstance(listed, list) else ()):
+            found = self._file(str(each), (key, number), "fragment")
+            if found is None:
+                continue
+            text = found.text.strip() if is_trimmed else found.text
+            path = self._partial(posixpath.normpath(str(each)).replace("../", ""), jinja_text((TextPiece(text),)))
+            self._note("changed", (key, number), f"is the partial {path}")
+            yield IncludePiece(path)
+            yield TextPiece("\n\n" if is_trimmed else "\n")
+
+    def _partial(self, path: str, text: str) -> str:
+        number, name = 2, f"{path}.j2"
+        while self._files.setdefault(name, text) != text:
+            name, number = f"{path}-{number}.j2", number + 1
+        return name
+
+    def _file(self, reference: str, keys: tuple[Key, ...], kind: str) -> Source | None:
+        """Return a file that the template names; None for what is none, once it was refused."""
+        prefix = reference.partition(":")[0]
+        if reference.startswith(("http://", "https://")):
+            self._refuse(
+                keys, f"is a {kind} on the network, and nothing is fetched", "save it as a file, and name that"
+            )
+        elif ":" in reference and re.fullmatch(r"[a-zA-Z][\w-]*", prefix):
+            self._refuse(
+                keys, f"is a {kind} that a plugin of llm loads ({prefix}:…)", "save it as a file, and name that"
+            )
+        elif reference == "-" or re.fullmatch(r"[0-9a-f]{64}", reference):
+            self._refuse(keys, f"is a {kind} that is in no file", "save it as a file, and name that")
+        else:
+            try:
+                return self._source.beside(reference, self._source.document.place(*keys).line)
+            except InvalidFiles as error:
+                self._refused += error.problems
+        return None
+
+    def _attachments(self) -> Iterator[dict[str, Any]]:
+        listed = [
+            (("attachments", number), each, "") for number, each in enumerate(self._data.get("attachments") or ())
+        ]
+        for number, each in enumerate(self._data.get("attachment_types") or ()):
+            if isinstance(each, dict):
+                listed.append((("attachment_types", number), each.get("value"), str(each.get("type"))))
+        for keys, value, kind in listed:
+            url = self._image(str(value), kind, keys)
+            if url is not None:
+                self._note("kept", keys, "is a part of the message of the user")
+                yield {"type": "image_url", "image_url": {"url": url}}
+
+    def _image(self, value: str, kind: str, keys: tuple[Key, ...]) -> str | None:
+        """Return the address of an image, or a small one of a file as a data URL."""
+        if value.startswith(("http://", "https://")):
+            if kind.startswith("image/") or value.partition("?")[0].lower().endswith(_IMAGES):
+                return value
+            self._note("dropped", keys, "is no image, as far as its address says")
+            return None
+        found = self._file(value, keys, "attachment")
+        if found is None:
+            return None
+        try:
+            url = as_input(found.data)
+        except NotReadable:
+            url = ""
+        if not url.startswith("data:image/") or len(found.data) > _MOST_IMAGE:
+            self._note(
+                "dropped", keys, f"is no image, or one of more than {_MOST_IMAGE >> 10} KiB, which no prompt can hold"
+            )
+            return None
+        return url
+
+    def _inputs(self) -> dict[str, Any]:
+        defaults = self._data.get("defaults")
+        defaults = defaults if isinstance(defaults, dict) else {}
+        inputs: dict[str, Any] = {}
+        for name in self._names:
+            inputs[name] = {"type": "string"}
+            if name in defaults and name != _INPUT:
+                value = defaults[name]
+                inputs[name]["default"] = value if isinstance(value, str) else str(value)
+                is_text = isinstance(value, str)
+                message = (
+                    "is the default of the input"
+                    if is_text
+                    else "is the default of the input, as the text that llm prints"
+                )
+                self._note("kept" if is_text else "changed", ("defaults", name), message)
+        if _INPUT in inputs and _INPUT not in self._named():
+            inputs[_INPUT]["required"] = False
+        for name in defaults:
+            if name not in inputs or name == _INPUT:
+                self._note(
+                    "dropped",
+                    ("defaults", name),
+                    "no text uses it" if name != _INPUT else "llm always gives $input itself",
+                )
+        return inputs
+
+    def _named(self) -> set[str]:
+        """Return the names that the texts use; without a prompt also the input, which then is the message."""
+        texts = [self._data.get(key) for key in ("prompt", "system")]
+        found = {
+            match[2] or match[3] for text in texts if isinstance(text, str) for match in _PLACEHOLDER.finditer(text)
+        }
+        return found if self._data.get("prompt") else {*found, _INPUT}
