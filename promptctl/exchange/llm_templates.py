@@ -14,6 +14,7 @@ from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.drafts import FileDraft, ForeignContents, PromptDraft
 from promptctl.exchange.notes import Fate, ImportNote
 from promptctl.exchange.source import Source
+from promptctl.exchange.templates.dollar import dollar_pieces, stray_dollars
 from promptctl.exchange.templates.jinja import jinja_text
 from promptctl.exchange.templates.pieces import (
     IfBranch,
@@ -33,7 +34,6 @@ _KEYS = frozenset((
 ))  # fmt: skip
 _SIGNS = re.compile(rb"^[\"']?(?:prompt|system|fragments|system_fragments|functions)[\"']?[ \t]*:", re.MULTILINE)
 _INPUT = "input"
-_PLACEHOLDER = re.compile(r"\$(?:(\$)|([_a-z][_a-z0-9]*)|\{([_a-z][_a-z0-9]*)\}|)", re.IGNORECASE | re.ASCII)
 _OPTIONS = frozenset((
     "temperature", "max_tokens", "top_p", "frequency_penalty", "presence_penalty", "stop", "logit_bias", "seed",
     "reasoning_effort", "verbosity", "service_tier", "logprobs", "top_k",
@@ -192,19 +192,12 @@ class _TemplateReader:
             return
         text = text.strip() if key == "system" else text
         self._note("kept", (key,), f"is the message of the {'system' if key == 'system' else 'user'}")
-        at = 0
-        for match in _PLACEHOLDER.finditer(text):
-            yield TextPiece(text[at : match.start()])
-            at = match.end()
-            name = match[2] or match[3]
-            if name:
-                yield self._variable(name)
-                continue
-            yield TextPiece("$")
-            if not match[1]:
-                message = "has a `$` that begins no name, at which llm fails: it is text here"
-                self._note("changed", (key,), message)
-        yield TextPiece(text[at:])
+        if stray_dollars(text):
+            self._note("changed", (key,), "has a `$` that begins no name, at which llm fails: it is text here")
+        for piece in dollar_pieces(text):
+            if isinstance(piece, VariablePiece):
+                self._names[str(piece.path[0])] = None
+            yield piece
 
     def _fragments(self, key: str, *, is_trimmed: bool = False) -> Iterator[Piece]:
         """Yield an include for each fragment, which becomes a partial."""
@@ -309,7 +302,6 @@ class _TemplateReader:
     def _named(self) -> set[str]:
         """Return the names that the texts use; without a prompt also the input, which then is the message."""
         texts = [self._data.get(key) for key in ("prompt", "system")]
-        found = {
-            match[2] or match[3] for text in texts if isinstance(text, str) for match in _PLACEHOLDER.finditer(text)
-        }
+        pieces = [piece for text in texts if isinstance(text, str) for piece in dollar_pieces(text)]
+        found = {str(piece.path[0]) for piece in pieces if isinstance(piece, VariablePiece)}
         return found if self._data.get("prompt") else {*found, _INPUT}

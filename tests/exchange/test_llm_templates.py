@@ -30,7 +30,7 @@ options:
 extract: true
 tools:
 - llm_time
-- Datasette("https://example.com/db")
+- Datasette("db")
 """
 
 
@@ -54,8 +54,7 @@ def test_every_part_has_its_fate() -> None:
         "dropped `options.num_ctx`: is an option of a plugin of llm",
         "dropped `extract`: what a program does with the reply is no part of a prompt",
         "dropped `tools.0`: `llm_time` is a tool of a plugin of llm, which no prompt file describes",
-        'dropped `tools.1`: `Datasette("https://example.com/db")` is a tool of a plugin of llm, which no prompt file '
-        "describes",
+        'dropped `tools.1`: `Datasette("db")` is a tool of a plugin of llm, which no prompt file describes',
     ]
 
 
