@@ -138,6 +138,7 @@ from promptctl.evaluations.trend import Trend as Trend
 from promptctl.evaluations.trend import TrendRow as TrendRow
 from promptctl.exchange.exporting import Export as Export
 from promptctl.exchange.exporting import ExportRequest as ExportRequest
+from promptctl.exchange.history.writing import WrittenHistory as WrittenHistory
 from promptctl.exchange.imported import ImportedSource as ImportedSource
 from promptctl.exchange.imported import ImportReport as ImportReport
 from promptctl.exchange.imported import ImportRequest as ImportRequest

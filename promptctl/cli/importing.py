@@ -32,6 +32,12 @@ class PlacingOptions:
     replaces: Annotated[
         bool, typer.Option("--replace", help="Overwrite files of the same id; without it a number is added.")
     ] = False
+    latest: Annotated[
+        bool,
+        typer.Option(
+            "--latest", help="Of a registry's prompts, write the newest version alone, and not each as a commit."
+        ),
+    ] = False
 
 
 @options.grouped
@@ -57,10 +63,22 @@ def import_files(
     workspace = options.workspace_of(context)
     from promptctl import ImportRequest
 
-    request = ImportRequest(paths=paths, format=format_, into=placing.into, id=placing.id_, replaces=placing.replaces)
+    request = ImportRequest(
+        paths=paths,
+        format=format_,
+        into=placing.into,
+        id=placing.id_,
+        replaces=placing.replaces,
+        latest=placing.latest,
+    )
     report = workspace.exchange.import_files(request)
     if not wanted.as_json:
         _tell(report, all_notes=all_notes)
+    if not report.history.is_nothing:
+        from promptctl.cli.history_output import offer_history
+
+        offer_history(workspace, report, wanted)
+        raise typer.Exit(report.exit_code)
     offer(workspace, report.proposal, wanted, report.as_dict)
     if report.proposal.is_empty and not wanted.as_json:
         tell("nothing to write: everything is there already" if report.sources else "nothing to write")

@@ -67,7 +67,7 @@ def offer(
         shown = styled(line, sys.stdout, bold=True) if is_head else line
         say(styled(line, sys.stdout, fg=colour) if colour else shown)
     sys.stdout.flush()
-    is_asked = not is_wanted and not wanted.dry_run and _is_at_terminal()
+    is_asked = not is_wanted and not wanted.dry_run and is_at_terminal()
     if is_asked:
         is_wanted = typer.confirm("Write this?", err=True)
     if is_wanted:
@@ -84,5 +84,6 @@ def offer(
     return is_wanted
 
 
-def _is_at_terminal() -> bool:
+def is_at_terminal() -> bool:
+    """Return True if a person can be asked."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()

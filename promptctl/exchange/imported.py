@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from promptctl.errors import OK, WORKSPACE, Problem
+from promptctl.exchange.history.plan import RegistryHistory
 from promptctl.exchange.notes import ImportNote, counted
 from promptctl.files.proposal import Proposal
 
@@ -17,7 +18,8 @@ class ImportRequest:
     """Files and folders to import, as paths from the current folder.
 
     `format` is the name of their format, by default told from each file's content. Ids begin with the folder `into`;
-    `id` is that of the only prompt. With `replaces`, files of the workspace with other content are overwritten.
+    `id` is that of the only prompt. With `replaces`, files of the workspace with other content are overwritten. Of
+    prompts that a registry kept in several versions each becomes a commit, unless only the `latest` is wanted.
     """
 
     paths: Sequence[str | os.PathLike[str]]
@@ -25,6 +27,7 @@ class ImportRequest:
     into: str = ""
     id: str | None = None
     replaces: bool = False
+    latest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class ImportedSource:
 class ImportReport:
     """Everything that an import found; nothing is written yet.
 
+    The `proposal` is of files that no commit of the `history` has.
     `refused` says why files, or parts of them, are not imported; `passed_over` counts files of folders that are of no
     known format; `ours` those that are promptctl's own already.
     """
@@ -63,6 +67,7 @@ class ImportReport:
     passed_over: int
     ours: int
     proposal: Proposal
+    history: RegistryHistory = field(default_factory=RegistryHistory)
 
     @property
     def exit_code(self) -> int:
@@ -77,4 +82,5 @@ class ImportReport:
             "warnings": [problem.as_dict() for problem in self.warnings],
             "passed_over": self.passed_over,
             "ours": self.ours,
+            "history": self.history.as_dict(),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from promptctl.counting import counted
@@ -12,6 +13,7 @@ from promptctl.errors import InvalidFiles, Place, Problem, UsageError
 from promptctl.exchange.collecting import sources
 from promptctl.exchange.drafts import ForeignContents
 from promptctl.exchange.formats import FORMATS, ForeignFormat, format_of, named
+from promptctl.exchange.history.plan import RegistryHistory, plan_history
 from promptctl.exchange.imported import ImportedSource, ImportReport, ImportRequest
 from promptctl.exchange.placing import Placing
 from promptctl.exchange.source import Source
@@ -62,7 +64,22 @@ def import_files(context: Context, request: ImportRequest) -> ImportReport:
         refused += unsound.values()
         left_out |= unsound.keys()
     warnings = tuple(each for each in problems if each.severity == "warning")
-    return ImportReport(tuple(imported), tuple(refused), warnings, collected.passed_over, collected.ours, proposal)
+    history = _history(context, placing)
+    in_commits = {past.path for past in placing.pasts} | placing.past_files.keys()
+    proposal = Proposal(tuple(each for each in proposal.changes if each.path not in in_commits))
+    return ImportReport(
+        tuple(imported), tuple(refused), warnings, collected.passed_over, collected.ours, proposal, history
+    )
+
+
+def _history(context: Context, placing: Placing) -> RegistryHistory:
+    """Return the commits that the versions of registries become. Raises `GitError` if there can be none."""
+    if not placing.pasts:
+        return RegistryHistory()
+    from promptctl.exchange.history.writing import files_on_branch
+
+    paths = [*(past.path for past in placing.pasts), *placing.past_files]
+    return plan_history(placing.pasts, placing.past_files, files_on_branch(context, paths), datetime.now(UTC))
 
 
 class _Collected:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.drafts import DatasetDraft, FileDraft, ForeignContents, PromptDraft
+from promptctl.exchange.formats import named
+from promptctl.exchange.history.plan import PlacedPast
 from promptctl.exchange.imported import ImportedSource, ImportRequest
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.source import Source
@@ -27,7 +29,10 @@ _MOST_INLINE = 200
 
 
 class Placing:
-    """The new files of one import, path to bytes."""
+    """The new files of one import, path to bytes.
+
+    `pasts` are the versions that registries kept of its prompts, and `past_files` the partials that these include.
+    """
 
     def __init__(self, tree: WorkTree, request: ImportRequest) -> None:
         self.files: dict[str, bytes] = {}
@@ -36,24 +41,35 @@ class Placing:
         self._ids = {id_.casefold(): path for id_, path in prompt_paths(tree).items()}
         self._folded: set[str] = set()
         self._written: list[str] = []
+        self._format = ""
+        self.pasts: list[PlacedPast] = []
+        self.past_files: dict[str, bytes] = {}
 
     def place(self, source: Source, format_: str, contents: ForeignContents) -> ImportedSource:
         """Give paths to everything in a foreign file. Raises `InvalidFiles` for what cannot be written as ours."""
-        before = dict(self.files)
+        before, pasts = dict(self.files), len(self.pasts)
         try:
             return self._place(source, format_, contents)
         except InvalidFiles:
             self.files, self._folded = before, {path.casefold() for path in before}
+            del self.pasts[pasts:]
             raise
 
     def _place(self, source: Source, format_: str, contents: ForeignContents) -> ImportedSource:
-        self._written = []
+        self._written, self._format = [], format_
         folder = posixpath.join(self._request.into.strip("/"), id_for(posixpath.dirname(source.path), ""))
         notes = list(contents.notes)
         paths = {draft.path: self._place_file(draft, folder) for draft in contents.files}
+        if not self._request.latest and any(draft.registry is not None for draft in contents.prompts):
+            self.past_files |= {path: self.files[path] for path in self._written}
         ids: dict[str, str] = {}
+        kept: dict[str, list[PromptDraft]] = {}
+        for draft in contents.prompts:
+            if draft.registry is not None:
+                kept.setdefault(draft.wish, []).append(draft)
         for draft in _newest(contents.prompts):
-            ids[draft.wish] = self._place_prompt(source, draft, folder, paths)
+            versions = kept.get(draft.wish, []) if draft.registry is not None else []
+            ids[draft.wish] = self._place_prompt(source, draft, folder, paths, versions)
             wished = self._wished(folder, draft.wish)
             if ids[draft.wish] != wished and self._request.id is None:
                 notes.append(_renamed(draft.wish, ids[draft.wish], draft.place or source.place(1)))
@@ -74,19 +90,34 @@ class Placing:
         self._put(path, data)
         return path.removeprefix(f"{base}/")
 
-    def _place_prompt(self, source: Source, draft: PromptDraft, folder: str, paths: Mapping[str, str]) -> str:
-        data = with_paths(draft.data, paths)
+    def _place_prompt(
+        self, source: Source, draft: PromptDraft, folder: str, paths: Mapping[str, str], versions: list[PromptDraft]
+    ) -> str:
+        """Return the id of a prompt, once its file is among the files; `versions` are those that a registry kept."""
         wished = self._request.id or id_for(self._wished(folder, draft.wish), posixpath.join(folder, "prompt"))
-        if "name" not in data and wished != draft.wish and not self._request.id:
-            data = {"name": posixpath.basename(draft.wish) or draft.wish, **data}
+
+        def as_file(id_: str, each: PromptDraft) -> bytes:
+            data = with_paths(each.data, paths)
+            if "name" not in data and wished != each.wish and not self._request.id:
+                data = {"name": posixpath.basename(each.wish) or each.wish, **data}
+            return self._as_file(source, each, id_, data)
 
         def is_taken(id_: str) -> bool:
-            there = self._ids.get(id_.casefold())
-            return self._is_taken(there or self._places.new_path(id_), self._as_file(source, draft, id_, data))
+            path = self._path_of(id_)
+            return self._is_taken(path, as_file(id_, draft)) and not (
+                path not in self.files and any(not self._is_taken(path, as_file(id_, each)) for each in versions)
+            )
 
         id_ = wished if self._request.replaces else free(wished, is_taken)
-        self._put(self._ids.get(id_.casefold()) or self._places.new_path(id_), self._as_file(source, draft, id_, data))
+        path = self._path_of(id_)
+        self._put(path, as_file(id_, draft))
+        if versions and not self._request.latest:
+            past = [(each.registry, as_file(id_, each)) for each in versions if each.registry is not None]
+            self.pasts.append(PlacedPast(named(self._format).title, draft.wish, id_, path, past))
         return id_
+
+    def _path_of(self, id_: str) -> str:
+        return self._ids.get(id_.casefold()) or self._places.new_path(id_)
 
     def _as_file(self, source: Source, draft: PromptDraft, id_: str, data: Mapping[str, Any]) -> bytes:
         try:

@@ -31,7 +31,7 @@ _UNFINISHED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Branch:
+class CurrentBranch:
     """The current branch by its full reference, and its commit; None if it has none yet."""
 
     ref: str
@@ -43,8 +43,8 @@ class Branch:
         return self.ref.removeprefix("refs/heads/")
 
 
-def current_branch(git: Git) -> Branch:
-    """Return the branch that HEAD is on. Raises `GitError` if it is on none, or if Git is in the middle of something."""
+def current_branch(git: Git) -> CurrentBranch:
+    """Return the branch that HEAD is on. Raises `GitError` if it is on none, or if a merge, say, is not finished."""
     ref = git.run(["symbolic-ref", "--quiet", "HEAD"], check=False).text
     folder = Path(git.run(["rev-parse", "--absolute-git-dir"]).text)
     for name, what in _UNFINISHED.items():
@@ -53,7 +53,7 @@ def current_branch(git: Git) -> Branch:
     if not ref.startswith("refs/heads/"):
         raise GitError("HEAD is on no branch, so there is none to put commits on", hint="git switch BRANCH")
     tip = next((found.object for found in git.refs(ref) if found.name == ref), None)
-    return Branch(ref, tip)
+    return CurrentBranch(ref, tip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class GrownFile:
     before: str | None = None
 
 
-def grown_files(git: Git, branch: Branch, files: Mapping[str, bytes]) -> dict[str, GrownFile]:
+def grown_files(git: Git, branch: CurrentBranch, files: Mapping[str, bytes]) -> dict[str, GrownFile]:
     """Return files of the branch's next commits, by their paths from the root, with what is there now.
 
     Raises `WorkspaceError` for a path that has something else in the index or the work tree than on the branch.
@@ -114,7 +114,7 @@ def _indexed(git: Git) -> dict[str, tuple[str, str]]:
     return found
 
 
-def grow(git: Git, branch: Branch, tip: str, files: Mapping[str, GrownFile], words: str) -> None:
+def grow(git: Git, branch: CurrentBranch, tip: str, files: Mapping[str, GrownFile], words: str) -> None:
     """Move the branch to `tip`, and put its files in the index and the work tree: all of it, or nothing.
 
     `files` are by their paths from the root; `words` are for the reflog. Raises `GitError` if the branch was moved
@@ -132,7 +132,7 @@ def grow(git: Git, branch: Branch, tip: str, files: Mapping[str, GrownFile], wor
             raise
 
 
-def _move(git: Git, branch: Branch, tip: str, words: str) -> None:
+def _move(git: Git, branch: CurrentBranch, tip: str, words: str) -> None:
     before = branch.tip or "0" * len(tip)
     moved = git.run(["update-ref", "--no-deref", "-m", words, branch.ref, tip, before], check=False)
     if moved.status != 0:
@@ -152,7 +152,7 @@ def settle(git: Git) -> bool:
     except FileNotFoundError:
         return False
     with opened:
-        _lock(opened, file)
+        _lock(opened)
         try:
             found = json.loads(opened.read() or b"{}")
             files, ref, after = found.get("files", {}), found.get("branch"), found.get("after")
@@ -170,7 +170,7 @@ def settle(git: Git) -> bool:
 def _journal(git: Git, content: Mapping[str, Any]) -> Iterator[None]:
     file = _journal_file(git)
     with file.open("ab+") as opened:
-        _lock(opened, file)
+        _lock(opened)
         try:
             opened.truncate(0)
             opened.write(json.dumps(content).encode())
@@ -185,7 +185,7 @@ def _journal_file(git: Git) -> Path:
     return Path(git.run(["rev-parse", "--absolute-git-dir"]).text) / _JOURNAL
 
 
-def _lock(opened: BinaryIO, file: Path) -> None:
+def _lock(opened: BinaryIO) -> None:
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

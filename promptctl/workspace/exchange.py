@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.exchange.exporting import Export, ExportRequest
+    from promptctl.exchange.history.plan import RegistryHistory
+    from promptctl.exchange.history.writing import WrittenHistory
     from promptctl.exchange.imported import ImportReport, ImportRequest
 
 
 class Exchange:
-    """Imports and exports prompts. Both write nothing: `Workspace.write` takes an import's proposal."""
+    """Imports and exports prompts. Both write nothing.
+
+    `Workspace.write` takes an import's proposal, `write_history` the past of a registry's prompts.
+    """
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -24,6 +29,15 @@ class Exchange:
         from promptctl.exchange.importing import import_files
 
         return import_files(self._context.fresh(), request)
+
+    def write_history(self, history: RegistryHistory) -> WrittenHistory:
+        """Make the commits of an import's history on the current branch, all or none, and move its labels.
+
+        Raises `GitError` and `WorkspaceError`, for a branch or a file that is not as it was; nothing has changed then.
+        """
+        from promptctl.exchange.history.writing import write_history
+
+        return write_history(self._context.fresh(), history)
 
     def export(self, request: ExportRequest) -> Export:
         """Return prompts in a foreign format, or everything that would be lost, if that was not accepted.

@@ -132,7 +132,7 @@ def test_a_new_prompt_is_valid_formatted_and_named_as_the_next_step(here: Lab, c
 
 
 def test_a_terminal_is_asked_before_anything_is_written(here: Lab, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promptctl.cli.proposing._is_at_terminal", lambda: True)
+    monkeypatch.setattr("promptctl.cli.proposing.is_at_terminal", lambda: True)
     assert cli("new", "support/sort", stdin="n\n").err.endswith(":nothing was written\n")
     assert not is_written(here)
     assert cli("new", "support/sort", stdin="y\n").exit_code == 0

@@ -1,0 +1,91 @@
+"""Shows the commits and labels that a registry's versions become, and makes them once that is wanted."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from promptctl.cli.output import say, say_json, tell, tell_wrapped
+from promptctl.cli.proposing import WriteOptions, is_at_terminal, offer
+from promptctl.cli.tables import say_table
+from promptctl.reports.wording import count
+
+if TYPE_CHECKING:
+    from promptctl import ImportReport, Workspace, WrittenHistory
+
+
+def offer_history(workspace: Workspace, report: ImportReport, wanted: WriteOptions) -> None:
+    """Print the commits and labels, and make them if `wanted` says so, or a person at the terminal.
+
+    What else the import proposes is offered after that.
+    """
+    history = report.history
+    is_wanted = wanted.yes and not wanted.dry_run
+    if wanted.as_json:
+        made = workspace.exchange.write_history(history) if is_wanted and not history.is_empty else None
+        if is_wanted and not report.proposal.is_empty:
+            workspace.write(report.proposal)
+        say_json(_document(report, made, is_written=is_wanted))
+        return
+    if history.is_empty:
+        offer(workspace, report.proposal, wanted)
+        if report.proposal.is_empty:
+            tell(
+                f"nothing to write: {count(history.there, 'version')} {'is' if history.there == 1 else 'are'} here already"
+            )
+        return
+    _say(report)
+    sys.stdout.flush()
+    is_asked = not is_wanted and not wanted.dry_run and is_at_terminal()
+    if is_asked:
+        is_wanted = typer.confirm("Make these commits?", err=True)
+    if is_wanted:
+        _tell_made(workspace.exchange.write_history(history))
+        offer(workspace, report.proposal, wanted)
+        return
+    offer(workspace, report.proposal, WriteOptions(dry_run=True))
+    if report.proposal.is_empty:
+        tell("nothing was written" + ("" if is_asked or wanted.dry_run else ": --yes makes these commits"))
+
+
+def _document(report: ImportReport, made: WrittenHistory | None, *, is_written: bool) -> dict[str, Any]:
+    document, proposal = report.as_dict(), report.proposal
+    document["history"] |= made.as_dict() if made is not None else {}
+    changes = [change.as_dict() for change in proposal.changes]
+    is_any = not (report.history.is_empty and proposal.is_empty)
+    return {**document, "changes": changes, "diff": proposal.diff(), "written": is_written and is_any}
+
+
+def _say(report: ImportReport) -> None:
+    history = report.history
+    rows = [
+        (
+            f"{each.date:%Y-%m-%d %H:%M}",
+            each.past.prompt,
+            each.registry.number,
+            each.author.name,
+            ", ".join(each.registry.labels),
+            each.subject,
+        )
+        for each in history.versions
+    ]
+    say_table(["Date", "Prompt", "Version", "By", "Labels", "Commit"], rows, right=["Version"], texts=["By", "Commit"])
+    for path in history.files:
+        say(f"with the first commit: {path}")
+
+
+def _tell_made(made: WrittenHistory) -> None:
+    tell(f"made {count(len(made.commits), 'commit')} on {made.branch}, up to {made.commits[-1][:7]}")
+    if made.labels:
+        tell(f"moved {count(len(made.labels), 'label')}: {', '.join(made.labels)}")
+    if not made.later:
+        return
+    tell(f"{count(len(made.later), 'label')} not moved yet; run these later:")
+    if made.first:
+        say(made.first)
+    for each in made.later:
+        say(each.command)
+    for reason in dict.fromkeys(each.reason for each in made.later):
+        tell_wrapped(f"why: {reason}", "  ")
