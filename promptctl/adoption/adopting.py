@@ -31,7 +31,7 @@ _EACH = 20  # files that are worth a process
 
 
 def adopt(context: Context, paths: Sequence[str | os.PathLike[str]], workspace: str | None = None) -> Adoption:
-    """Return the prompts of the Python code at or below the paths, as files and changes of the code.
+    """Return the prompts of the code at or below the paths, as files and changes of the code.
 
     `workspace` is `module:name` of the workspace that the program has open; by default each changed file opens its own.
     Raises `UsageError` for a path that is not there or not in the workspace, and if LibCST is not installed.
@@ -155,7 +155,7 @@ def _rewritten(
 def _problem(found: SourceFinds) -> list[Unadoptable]:
     if found.problem is None:
         return []
-    return [Unadoptable(Place(found.path), "the file", f"it cannot be read as Python: {found.problem}")]
+    return [Unadoptable(Place(found.path), "the file", f"it cannot be read as code: {found.problem}")]
 
 
 def _why(error: PromptctlError) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptctl.adoption.found import FoundPrompt, Replacement, Span
+from promptctl.adoption.javascript.writing import call_of
 from promptctl.adoption.source import SourceFile, dotted
 from promptctl.errors import UsageError
 
@@ -55,6 +56,8 @@ def rewrite_each(jobs: Sequence[Job]) -> list[CodeOfCall]:
 
 
 def _rewrite(data: bytes, adopted: Sequence[tuple[FoundPrompt, str]], workspace: str | None) -> CodeOfCall:
+    if adopted[0][0].language != "python":
+        return CodeOfCall(None, tuple(call_of(*each) for each in adopted))
     changes = _Changes(SourceFile("", data), workspace)
     calls = tuple(changes.add(*each) for each in adopted)
     if not changes.expressions:

@@ -24,7 +24,9 @@ EXAMPLES = """\
 @options.grouped
 def adopt(
     context: typer.Context,
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files or folders of Python code.")],
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Files or folders of Python, TypeScript or JavaScript.")
+    ],
     workspace_name: Annotated[
         str | None,
         typer.Option(
@@ -36,9 +38,10 @@ def adopt(
     *,
     wanted: WriteOptions,
 ) -> None:
-    """Find prompts that are hard-coded in Python, and propose their files and the calls that take their place.
+    """Find prompts that are hard-coded in a program, and propose their files and the calls that take their place.
 
-    The new calls send the same messages as the old ones. What cannot be followed with certainty is listed and stays.
+    The new calls send the same messages as the old ones; those of TypeScript and JavaScript are shown, not written. What
+    cannot be followed with certainty is listed and stays.
     """
     workspace = options.workspace_of(context)
     found = workspace.adopt(paths, workspace_name)
@@ -56,7 +59,8 @@ def _tell_prompt(adopted: AdoptedPrompt) -> None:
         tell_wrapped(f"note: {note}", "  ")
     if prompt.rewrite is None:
         tell_wrapped(f"the call stays, for you to change: {prompt.why}", "  ")
-        tell(f"    {adopted.call}")
+        for line in adopted.call.split("\n"):
+            tell(f"    {line}")
 
 
 def _tell_left(found: Adoption) -> None:

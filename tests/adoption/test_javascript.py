@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import promptctl
 from promptctl.adoption.found import FoundPrompt
 from promptctl.adoption.javascript.finding import find
 from promptctl.files.tree import MemoryTree
@@ -58,10 +60,10 @@ def test_a_call_is_found_with_its_texts_values_and_settings() -> None:
     assert prompt.names == ("desk/triage", "src/desk/triage")
     assert prompt.data["model"] == "openai/gpt-4o-mini"
     assert prompt.data["parameters"] == {"temperature": 0}
-    assert prompt.values == {"history": "history", "name": "user.name", "trim": "ticket.trim()"}
+    assert prompt.values == {"history": "history", "name": "user.name", "ticket": "ticket.trim()"}
     assert prompt.notes == ("`max_tokens` is no literal, and stays in the call", "`tools` stays in the call")
     history = [{"role": "user", "content": "{{x}}"}]
-    assert rendered(prompt, history=history, name="Ada", trim="Help {{ name }}") == [
+    assert rendered(prompt, history=history, name="Ada", ticket="Help {{ name }}") == [
         {"role": "system", "content": 'You triage tickets. Be kind.\nAnswer {"label": "x"} or {{none}}.'},
         {"role": "user", "content": "{{x}}"},
         {"role": "user", "content": "From Ada: Help {{ name }}"},
@@ -139,3 +141,30 @@ def test_what_is_too_dynamic_says_where_and_why(text: str, why: str) -> None:
 )
 def test_a_broken_file_ends(text: str) -> None:
     assert find("a.ts", text).prompts == ()
+
+
+def test_the_command_proposes_files_and_shows_the_calls(tmp_path: Path) -> None:
+    (tmp_path / "promptctl.yaml").write_text("model: echo/echo\n")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/desk.ts").write_text(TRIAGE)
+    (tmp_path / "src/desk.d.ts").write_text(TRIAGE)
+    (tmp_path / "src/claude.mjs").write_text(
+        called("system: 'S', messages: [{role: 'user', content: q}], model: 'claude'", "client.messages.create")
+    )
+    with promptctl.open_workspace(tmp_path) as workspace:
+        found = workspace.adopt([tmp_path])
+        assert [(each.id, each.prompt.language) for each in found.prompts] == [
+            ("claude/x", "javascript"),
+            ("desk/triage", "typescript"),
+        ]
+        assert found.prompts[0].call == (
+            'import x from "./prompts/claude/x.js";\nconst [system, ...messages] = x.render({ q });'
+        )
+        assert found.prompts[1].call == (
+            'import triage from "./prompts/desk/triage.js";\n'
+            "const messages = triage.render({ history, name: user.name, ticket: ticket.trim() });"
+        )
+        assert [change.path for change in found.proposal.changes] == [
+            "prompts/claude/x.prompt.yaml",
+            "prompts/desk/triage.prompt.yaml",
+        ]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _ROLES = ("system", "developer", "user", "assistant")
 _CHAIN_ROLES = {"human": "user", "ai": "assistant", "user": "user", "assistant": "assistant", "system": "system"}
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_WHY = "JavaScript is not rewritten: write the call that is shown"
+_WHY = "promptctl changes no JavaScript itself"
 _KEPT = ("tools", "tool_choice", "response_format", "schema", "text")
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _BLOCKS = frozenset(("statement_block", "program", "switch_case", "class_body"))
 _NAMING = ("function_declaration", "class_declaration", "import_statement")
 _NAME = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
+_METHOD = re.compile(r"\??\.\w+\([^()]*\)\Z")
 _OTHER = re.compile(r"\W+", re.ASCII)
 _MOST_STEPS = 40
 
@@ -32,12 +33,15 @@ class Values:
     values: dict[str, str] = field(default_factory=dict)
 
     def name_for(self, expression: Node) -> str:
-        """Return the input for an expression: named as its last word is."""
+        """Return the input for an expression: named as its last word is, without methods that are called on it."""
         code = source_of(expression)
         for name, given in self.values.items():
             if given == code:
                 return name
-        words = [each for each in _OTHER.split(code) if _NAME.match(each)]
+        named = code
+        while (method := _METHOD.search(named)) is not None:
+            named = named[: method.start()]
+        words = [each for each in _OTHER.split(named) if _NAME.match(each) and each not in ("this", "await", "new")]
         wished = words[-1] if words and len(words[-1]) < 40 else "value"
         name, number = wished, 2
         while name in self.values:
