@@ -7,44 +7,15 @@ sent below one path alone, which is as secret as the cookie; and neither of the 
 from __future__ import annotations
 
 import secrets
-import socket
-from collections.abc import Sequence
 from hmac import compare_digest
 from http import HTTPStatus
-from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
-from promptctl.errors import UsageError
+from promptctl.serving.loopback import HOST, Headers
 
-HOST = "127.0.0.1"
 LONGEST_ADDRESS = 4096
 _METHODS = ("GET", "HEAD")
 _OWN_SITES = ("none", "same-origin")
-
-
-def listen(port: int) -> socket.socket:
-    """Return a socket that listens on this machine alone; with 0 on a port that is free.
-
-    Raises `UsageError` if the port is in use or not ours to take.
-    """
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((HOST, port))
-        listening.listen(128)
-    except OSError as error:
-        listening.close()
-        raise UsageError(
-            f"cannot listen on port {port}: {error.strerror}", hint="without --port a free one is taken"
-        ) from error
-    return listening
-
-
-class Headers(Protocol):
-    """The headers of a request."""
-
-    def getall(self, key: str, default: Sequence[str]) -> Sequence[str]:
-        """Return every value of a header."""
 
 
 class Unwelcome(Exception):

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
-from logging import CRITICAL, Logger
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from aiohttp import web
 
-from promptctl.browse.gate import HOST, LONGEST_ADDRESS, Gate, Moved, Unwelcome
+from promptctl.browse.gate import LONGEST_ADDRESS, Gate, Moved, Unwelcome
 from promptctl.browse.site import PageReply, Site
+from promptctl.serving.connections import LoopbackServer
 
 T = TypeVar("T")
 _MOST_CONNECTIONS = 64
-_FIRST_REQUEST_S = 10.0
-_IDLE_S = 60.0
 _END_S = 0.01
-_TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
-_OWN_NUMBER = socket.inet_aton(HOST)[::-1].hex().upper()
-# The tables change while they are read, so that a line may be left out once.
-_READINGS = 3
-# What anybody on this machine sends is no news on the user's terminal; what fails in a page is said there.
-_SILENT = Logger("promptctl.browse", CRITICAL)
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -116,47 +106,17 @@ def _tell(loop: asyncio.AbstractEventLoop, done: asyncio.Future[Any], result: An
         loop.call_soon_threadsafe(set_it)
 
 
-class _Server(web.Server):
-    """Answers requests, of so many connections at once."""
+class _Server(LoopbackServer):
+    """Answers requests with pages, or says why not."""
 
     def __init__(self, gate: Gate, worker: _Worker, site: Site) -> None:
-        super().__init__(
-            self._answer,
-            keepalive_timeout=_IDLE_S,
-            lingering_time=0,
-            access_log=None,
-            logger=_SILENT,
-            max_line_size=2 * LONGEST_ADDRESS,
-        )
+        super().__init__(self._answer, _MOST_CONNECTIONS, longest_line=2 * LONGEST_ADDRESS)
         self._gate, self._worker, self._site = gate, worker, site
-        self._asked: set[Any] = set()
-
-    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        """Turn away a different user, and a connection too many; one that asks for nothing is closed soon."""
-        peer, own = (transport.get_extra_info(end) for end in ("peername", "sockname"))
-        if peer and own and is_of_other_user(peer, own[1]):  # takes nobody's place
-            _turn_away(transport, HTTPStatus.FORBIDDEN)
-            return
-        super().connection_made(handler, transport)
-        if len(self.connections) > _MOST_CONNECTIONS:
-            _turn_away(transport, HTTPStatus.SERVICE_UNAVAILABLE)
-            return
-
-        def close_if_silent() -> None:
-            if handler not in self._asked:
-                handler.force_close()
-
-        asyncio.get_running_loop().call_later(_FIRST_REQUEST_S, close_if_silent)
-
-    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
-        """Forget the connection."""
-        super().connection_lost(handler, exc)
-        self._asked.discard(handler)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             is_entry = self._gate.enters(request.method, request.raw_path, request.headers)
-            self._asked.add(request.protocol)
+            self.welcome(request)
         except Unwelcome as refused:
             return _refusal(refused)
         except Moved:
@@ -181,12 +141,6 @@ class _Server(web.Server):
         return response
 
 
-def _turn_away(transport: asyncio.Transport, status: HTTPStatus) -> None:
-    line = f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-    transport.write(line.encode())
-    transport.close()
-
-
 def _refusal(refused: Unwelcome) -> web.Response:
     headers = {**_HEADERS, "Connection": "close"}
     if refused.status == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -194,24 +148,3 @@ def _refusal(refused: Unwelcome) -> web.Response:
     response = web.Response(status=refused.status, text=f"{refused.words}\n", headers=headers)
     response.force_close()
     return response
-
-
-def is_of_other_user(peer: tuple[str, int], port: int, tables: Sequence[str] = _TABLES) -> bool:
-    """Return True if the other end of a connection to our port belongs to a different user, as far as the system says.
-
-    Linux does. The superuser may connect, who could read everything anyway.
-    """
-    # Both ends are compared: an ended connection of that port to somewhere else is listed too, as the superuser's.
-    number = socket.inet_aton(peer[0])[::-1].hex().upper()
-    theirs, ours = (
-        {f"{prefix}{end}" for prefix in ("", "0000000000000000FFFF0000")}
-        for end in (f"{number}:{peer[1]:04X}", f"{_OWN_NUMBER}:{port:04X}")
-    )
-    for _ in range(_READINGS):
-        for table in tables:
-            with suppress(OSError):
-                for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
-                    fields = line.split()
-                    if fields[1] in theirs and fields[2] in ours:
-                        return int(fields[7]) not in (0, os.getuid())
-    return False

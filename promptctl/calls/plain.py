@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from promptctl.calls.call import Call, check_schemas
+from promptctl.calls.call import Call, CallOptions, Target, check_schemas, refused
 from promptctl.calls.prepare import RunOptions, prepare_all
 from promptctl.context import Context
-from promptctl.errors import InputError, InvalidFiles, UsageError
+from promptctl.errors import InputError, InvalidFiles, ModelConfigurationError, UsageError
 from promptctl.files.names import DEFAULT_PLACES, id_problem
 from promptctl.files.plain import Measure, NotPlain, plain
 from promptctl.files.tree import MemoryTree, Tree
 from promptctl.files.wording import shown
+from promptctl.models.gateway import Request
 from promptctl.prompts.loading import load_prompt_file
 from promptctl.prompts.prompt import Prompt, Rendered
 from promptctl.prompts.rendering import message_problem
@@ -101,3 +102,29 @@ def _declared(id_: str, declared: Mapping[str, Any]) -> tuple[Prompt, Tree]:
     except NotPlain as error:
         raise UsageError(f"a call without a file: {', '.join(declared)} cannot be sent: {error}") from None
     return prompt, tree
+
+
+def prepare_sent(context: Context, request: Request, prompt_type: str, options: CallOptions) -> Call:
+    """Return the call of a request that is whole: it is sent as it is, and logged and ruled as the named prompt.
+
+    Raises `ModelConfigurationError`, with the refusal in the log.
+    """
+    prompt, _ = _declared(prompt_type, {})
+    version = Version(prompt.digest, display=NO_FILE)
+    target = Target(prompt, version, request.model, request.model.partition("/")[0], request.parameters)
+    try:
+        settings = context.gateway.settings_of(request.model)
+    except ModelConfigurationError as error:
+        error.execution = refused(target, {}, error, options)
+        context.recorder.save_now(error.execution, options.log)
+        raise
+    context.gateway.preload(request.model)
+    target = replace(
+        target,
+        provider=settings.provider,
+        timeout_s=settings.timeout_s,
+        retry=settings.retry,
+        drops_reasoning=settings.drops_reasoning,
+    )
+    sent = replace(request, timeout_s=settings.timeout_s)
+    return Call(target, Rendered(tuple(dict(each) for each in request.messages), {}), sent, options)

@@ -34,7 +34,8 @@ def browse(
     program = f"promptctl -C {quote(folder)}" if folder else "promptctl"
     open_workspace(place).close()  # raises if there is none, before anything is imported for it
 
-    from promptctl.browse.gate import Gate, listen
+    from promptctl.browse.gate import Gate
+    from promptctl.serving.loopback import listen
 
     listening = listen(port)
     gate = Gate(listening.getsockname()[1])

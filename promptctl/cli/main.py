@@ -53,6 +53,7 @@ COMMANDS = (
     Command("snapshot", "snapshots:app", "The prompts of labels in one file, for a process without Git.", HISTORY),
     Command("git", "git:app", "Let Git show prompts readably.", HISTORY),
     Command("run", "run:run", "Ask the model, validate the reply, record every attempt.", RUN),
+    Command("serve", "serve:serve", "Answer programs from recordings, in the chat-completions protocol.", RUN),
     Command("log", "logs:app", "What ran, what it answered, what it cost.", RUN),
     Command("stats", "stats:show_stats", "The totals of the log, for Prometheus.", RUN),
     Command("feedback", "feedback:give_feedback", "Score a logged call: was it good?", RUN),
@@ -82,7 +83,18 @@ COMMANDS = (
     Command("version", "help:show_version", "Print the version.", HELP),
 )
 
-_WITHOUT_SNAPSHOT = ("init", "snapshot", "git", "review-comment", "browse", "status", "doctor", "help", "version")
+_WITHOUT_SNAPSHOT = (
+    "init",
+    "snapshot",
+    "git",
+    "review-comment",
+    "browse",
+    "serve",
+    "status",
+    "doctor",
+    "help",
+    "version",
+)
 
 
 class _Commands(LazyGroup):

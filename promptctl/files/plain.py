@@ -99,7 +99,7 @@ def canonical_json(value: Any, *, keeps_order: bool = False) -> str:
     >>> canonical_json({"b": 1.0, "a": True})
     '{"a":true,"b":1}'
     """
-    return (_encode_in_order if keeps_order else _encode)(_with_whole_numbers(value))
+    return (_encode_in_order if keeps_order else _encode)(whole_numbers(value))
 
 
 def written_json(value: Any) -> str:
@@ -120,16 +120,17 @@ def content_digest(value: Any) -> str:
     return hashlib.blake2b(_encode_ascii(value).encode(), digest_size=16).hexdigest()
 
 
-def _with_whole_numbers(value: Any) -> Any:
+def whole_numbers(value: Any) -> Any:
+    """Return plain data with whole numbers without a fraction: `0` for `0.0`."""
     kind = value.__class__
     if kind is str or kind is int or kind is bool or value is None:
         return value
     if kind is float:
         return int(value) if value.is_integer() and abs(value) < _WHOLE_BELOW else value
     if kind is dict or isinstance(value, Mapping):
-        return {key: _with_whole_numbers(item) for key, item in value.items()}
+        return {key: whole_numbers(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_with_whole_numbers(item) for item in value]
+        return [whole_numbers(item) for item in value]
     return value
 
 

@@ -100,11 +100,14 @@ class Models:
     def settings_of(self, model: str) -> ModelSettings:
         """Return what the model needs. Raises `ModelConfigurationError` if its provider or its key is missing."""
         if model not in self._known:
-            self._known[model] = self._find(self._whole_id(model))
+            self._known[model] = self._find(self.whole_id(model))
         return self._known[model]
 
-    def _whole_id(self, model: str) -> str:
-        """Return a model's id with its provider: `gpt-4o-mini`, as some write it, is looked up."""
+    def whole_id(self, model: str) -> str:
+        """Return a model's id with its provider: `gpt-4o-mini`, as some write it, is looked up.
+
+        Raises `ModelConfigurationError` for one that is no id, or is not known.
+        """
         if wrong := _what_is_wrong_with(model, is_sent_as_text=self._is_at_own_server(model)):
             hint = _HOW_IDS_ARE_WRITTEN
             raise ModelConfigurationError(f"`{printable(model)}` is not a model's id: it {wrong}", hint=hint)
@@ -154,10 +157,10 @@ class Models:
         """Return the forms of a reply that a model takes; a replayed one is asked as the recorded model was."""
         from promptctl.models.reply_format import ReplyFormats
 
-        model = recorded_model(self._whole_id(model))
+        model = recorded_model(self.whole_id(model))
         if "/" not in model and self._map.entry(model) is None:
             return ReplyFormats()
-        model = self._whole_id(model)
+        model = self.whole_id(model)
         rule, provider = self._settings.model_rule(model), model.partition("/")[0]
         lane = self._lane(model, rule)
         if lane in {"echo", "replay"} or (rule.api_base is None and self._is_unknown(provider, model)):

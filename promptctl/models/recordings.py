@@ -64,11 +64,16 @@ class RecordedReplies:
     def find(self, digest: str) -> Entry | None:
         """Return the recording of the request with this digest. Raises `InvalidFiles` for files that cannot be read."""
         entry = self._look_up(digest)
-        if entry is None and self._stamp != (stamp := self._current_stamp()):
-            self._index()
-            self._stamp = stamp
+        if entry is None:
+            self.refresh()
             entry = self._look_up(digest)
         return entry
+
+    def refresh(self) -> None:
+        """Read the files again if any has changed. Raises `InvalidFiles` for files that cannot be read."""
+        if self._stamp != (stamp := self._current_stamp()):
+            self._index()
+            self._stamp = stamp
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from promptctl.files.wording import name_some
 from promptctl.models.gateway import REPLAY, Delta, Embeddings, Reply, Request, recorded_model
 from promptctl.models.recorded_reply import digest_for, reply_of
 from promptctl.models.recordings import RecordedReplies
+
+Redact = Callable[[str], str]
 
 
 def embedding_reply(found: Embeddings) -> Reply:
@@ -85,18 +87,24 @@ class Replay:
             )
         entry = self._replies.find_for(request)
         if entry is None:
-            digest = digest_for(request)
-            raise ReplyNotRecorded(
-                f"no reply of `{model}` was recorded for this request: {self._what_there_is(model)}",
-                hint=f"record it with: promptctl run PROMPT --model {model} --record; its digest is {digest}",
-            )
+            raise not_recorded(self._replies, request)
         return replace(reply_of(entry), latency_ms=(time.perf_counter() - started) * 1000)
 
-    def _what_there_is(self, model: str) -> str:
-        """Say which replies there are instead of the one wanted; if of a different model, also how to ask for them."""
-        count, models = len(self._replies), self._replies.models
-        if not count:
-            return f"{RECORDINGS} has none"
-        if model in models:
-            return f"none of the {count} in {RECORDINGS} is of this request"
-        return f"the {count} in {RECORDINGS} are of {name_some(models)}; for their replies give -m {REPLAY}{models[0]}"
+
+def not_recorded(replies: RecordedReplies, request: Request, redact: Redact = str) -> ReplyNotRecorded:
+    """Return the error of a request whose reply is not among those recorded."""
+    model = recorded_model(request.model)
+    return ReplyNotRecorded(
+        f"no reply of `{printable(model)}` was recorded for this request: {redact(_what_there_is(replies, model))}",
+        hint=f"record it with: promptctl run PROMPT --model {model} --record; its digest is {digest_for(request)}",
+    )
+
+
+def _what_there_is(replies: RecordedReplies, model: str) -> str:
+    """Say which replies there are instead of the one wanted; if of a different model, also how to ask for them."""
+    count, models = len(replies), replies.models
+    if not count:
+        return f"{RECORDINGS} has none"
+    if model in models:
+        return f"none of the {count} in {RECORDINGS} is of this request"
+    return f"the {count} in {RECORDINGS} are of {name_some(models)}; for their replies give -m {REPLAY}{models[0]}"

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from promptctl.browse import server
-from promptctl.browse.gate import listen
-from promptctl.browse.server import is_of_other_user
 from promptctl.errors import UsageError
+from promptctl.serving import connections
+from promptctl.serving.loopback import is_of_other_user, listen
 from tests.browse.conftest import Pages, Served, serve_pages
 from tests.cli.conftest import TRIAGE, write
 
@@ -146,7 +145,7 @@ def test_only_this_machine_reaches_it(served: Served) -> None:
 
 
 def test_beyond_so_many_connections_the_next_is_turned_away(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_FIRST_REQUEST_S", 600.0)  # however busy the machine is
+    monkeypatch.setattr(connections, "_FIRST_REQUEST_S", 600.0)  # however busy the machine is
     opened = [socket.create_connection(("127.0.0.1", served.port), timeout=20) for _ in range(64)]
     try:
         with socket.create_connection(("127.0.0.1", served.port), timeout=20) as last:
@@ -157,9 +156,9 @@ def test_beyond_so_many_connections_the_next_is_turned_away(served: Served, monk
 
 
 def test_a_different_user_takes_nobodys_place(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_FIRST_REQUEST_S", 600.0)
+    monkeypatch.setattr(connections, "_FIRST_REQUEST_S", 600.0)
     with monkeypatch.context() as patched:
-        patched.setattr(server, "is_of_other_user", lambda _peer, _port: True)
+        patched.setattr(connections, "is_of_other_user", lambda _peer, _port: True)
         opened = [socket.create_connection(("127.0.0.1", served.port), timeout=20) for _ in range(65)]
         assert {each.recv(12) for each in opened} == {b"HTTP/1.1 403"}
     assert served.ask().status == 200

@@ -1,0 +1,82 @@
+"""`promptctl serve` as a process: its address, its end at a signal, and options that do not go together."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Cli
+
+BODY = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+def start(folder: Path, *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "promptctl", "serve", *options],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
+def ask(base_url: str) -> Any:
+    request = urllib.request.Request(
+        f"{base_url}/chat/completions", json.dumps(BODY).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=20) as found:
+        return json.load(found)["choices"][0]["message"]["content"]
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_signal_ends_it(workspace: Path, sent: signal.Signals, status: int) -> None:
+    process = start(workspace, "--record", "-m", "echo/echo", "--as", "tests/app")
+    assert process.stdout is not None
+    try:
+        name, _, url = process.stdout.readline().strip().partition("=")
+        assert name == "OPENAI_BASE_URL"
+        assert ask(url) == "Hello"
+        process.send_signal(sent)
+        rest, words = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert (process.returncode, rest) == (status, "")
+    assert words.splitlines()[:2] == ["Ctrl-C ends it", "asked echo/echo for $0.000000"]
+    (line,) = (workspace / "datasets/recordings/tests--app.jsonl").read_text().splitlines()
+    assert json.loads(line)["reply"] == "Hello"
+
+
+def test_a_script_reads_the_port(workspace: Path) -> None:
+    process = start(workspace, "--echo", "--json")
+    assert process.stdout is not None
+    try:
+        found = json.loads(process.stdout.readline())
+        assert found == {"base_url": f"http://127.0.0.1:{found['port']}/v1", "host": "127.0.0.1", "port": found["port"]}
+        assert ask(found["base_url"]) == "Hello"
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.usefixtures("workspace")
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], "give one of --replay, --record and --echo"),
+        (["--replay", "--echo"], "give one of --replay, --record and --echo"),
+        (["--replay", "--refresh"], "--refresh goes with --record"),
+        (["--record", "--as", "../x"], "as of a prompt's id: an id is made of"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(cli: Cli, options: list[str], words: str) -> None:
+    ran = cli("serve", *options)
+    assert (ran.exit_code, ran.out) == (2, "")
+    assert words in ran.err
