@@ -147,7 +147,9 @@ class _Resolving:
         name, _, default = content.partition(":")
         if not default:
             message = f"Prompty reads it from the variable {name} of the environment, which no prompt file may"
-            self._header.note("dropped", keys, message, "write the value into the imported file")
+            self._header.note(
+                "dropped", keys, message, "write the value in its place before you import the file, if it is no secret"
+            )
             return _LEFT_OUT
         is_parameter = len(keys) > 2 and keys[0] == "model" and keys[1] in ("options", "parameters")
         self._header.note("changed", keys, f"is the default of ${{env:{name}:…}}: the environment is not read")

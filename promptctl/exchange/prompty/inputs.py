@@ -69,8 +69,13 @@ class InputsReader:
             elif name in self.kinds:
                 schema |= {"type": "array", "default": []}
             else:
-                self._header.note("changed", (name,), "is used and not declared: any value is taken")
-                self._optional(schema, uses[name], (name,), is_said=False)
+                is_needed = needs_value(uses[name], None)
+                message = "is used and not declared: any value is taken" + (
+                    ", and one must be given" if is_needed else ""
+                )
+                self._header.note("changed", (name,), message)
+                if not is_needed:
+                    self._optional(schema, uses[name], (name,), is_said=False)
         for name in self._sample.keys() - self._found.keys():
             del self._sample[name]
             self._header.note("dropped", ("sample", name), "no message uses it")
@@ -114,7 +119,9 @@ class InputsReader:
             raise self._header.refuse(("sample",), "is no mapping of inputs")
         self._sample = dict(sample)
         self._header.note(
-            "changed", ("sample",), "is a case of a dataset; Prompty also ran with it where inputs were missing"
+            "changed",
+            ("sample",),
+            "is a case of a dataset, which any reply passes; Prompty also ran with it where inputs were missing",
         )
 
     def _take_sample(self, name: str, prop: Any, keys: tuple[Key, ...]) -> None:
@@ -124,6 +131,7 @@ class InputsReader:
             self._header.note("changed", (*keys, "sample"), "is an input of a case of a dataset")
         elif not isinstance(prop, dict) and self._version == 1:
             self._sample.setdefault(name, prop)
+            self._header.note("changed", keys, "its value is an input of a case of a dataset")
 
     def _input(self, name: str, prop: Any, keys: tuple[Key, ...], uses: list[Use]) -> dict[str, Any]:
         kind = self.kinds.get(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,9 @@ _APIS = {
     "completion": "is one message of a user here: its body has no roles",
     "completions": "is one message of a user here: its body has no roles",
 }
+_SECRET = re.compile(r"key|token|secret|password|auth|credential|header|cookie", re.IGNORECASE)
+# What names the model in a connection of version 1.
+_DEPLOYMENTS = ("azure_deployment", "name", "model")
 _CONNECTION_HINT = (
     "say it once for all prompts, under `models:` in promptctl.yaml: `api_base`, and `api_key_env` for the variable "
     "with the key"
@@ -82,7 +86,7 @@ class ModelReader:
             found: tuple[str, Any] = next(
                 ((key, model[key]) for key in SECRETS if isinstance(model.get(key), dict)), ("", {})
             )
-            keys = ("model", found[0], "azure_deployment" if "azure_deployment" in found[1] else "name")
+            keys = ("model", found[0], next((key for key in _DEPLOYMENTS if key in found[1]), "name"))
             name, kind = found[1].get(keys[2]), found[1].get("type", "azure_openai")
             if isinstance(name, str) and name and not name.startswith("${"):
                 self.found["model"] = f"{_TYPES.get(kind, kind)}/{name}"
@@ -94,23 +98,18 @@ class ModelReader:
 
     def _connection(self, connection: Any, keys: tuple[Key, ...]) -> None:
         """Note each part of a connection as dropped by its name; values, which may be keys, are never shown."""
+        message, hint = "where and with which key a model is asked is no part of a prompt", _CONNECTION_HINT
         if not isinstance(connection, dict):
-            self._header.note(
-                "dropped", keys, "where and with which key a model is asked is no part of a prompt", _CONNECTION_HINT
-            )
+            self._header.note("dropped", keys, message, hint)
             return
+        is_named = "model" in self.found and "id" not in self._header.data["model"]
         for key, value in connection.items():
-            if (
-                key in ("azure_deployment", "name", "type")
-                and "model" in self.found
-                and not str(value).startswith("${")
-            ):
+            if is_named and key in ("type", *_DEPLOYMENTS):
                 continue
-            variable = value[6:-1].partition(":")[0] if isinstance(value, str) and value.startswith("${env:") else ""
-            message = "where and with which key a model is asked is no part of a prompt"
-            if variable:
-                message = f"Prompty reads it from the variable {variable} of the environment; {message}"
-            self._header.note("dropped", (*keys, key), message, _CONNECTION_HINT)
+            is_variable = isinstance(value, str) and value.startswith("${env:")
+            variable = f"; Prompty reads it from the variable {value[6:-1].partition(':')[0]}" if is_variable else ""
+            self._header.note("dropped", (*keys, key), message + variable, hint or None)
+            hint = ""
 
     def _other(self, key: str, value: Any) -> None:
         keys = ("model", key)
@@ -152,6 +151,8 @@ class ModelReader:
             parameters[name] = value
             fate: Fate = "kept" if name == key and "additionalProperties" not in keys else "changed"
             self._header.note(fate, keys, f"is written as `parameters.{name}`")
+        elif _SECRET.search(key):
+            self._header.note("dropped", keys, "is named like a key, which no prompt file may hold")
         else:
             parameters.setdefault("extra_body", {})[key] = value
             self._header.note("changed", keys, f"is written as `parameters.extra_body.{key}`, and sent as it is")

@@ -52,7 +52,8 @@ def declared_kind(prop: Any) -> str | None:
         return kind_of(prop)
     kind = prop.get("kind", prop.get("type"))
     if not isinstance(kind, str):
-        return None
+        known = next((prop[key] for key in ("default", "sample") if prop.get(key) is not None), None)
+        return None if known is None else kind_of(known)
     older = _OLDER.get(kind.lower(), kind.lower())
     return "float" if older == "number" else older
 

@@ -37,7 +37,7 @@ def read_prompty(source: Source) -> ForeignContents:
     data = reader.prompt()
     place = source.place(1)
     wish = posixpath.basename(source.path).removesuffix(".prompty")
-    datasets = reader.datasets(wish)
+    datasets = reader.datasets(wish, data)
     notes = sorted(header.notes, key=lambda note: (note.place or place).line or 0)
     return ForeignContents((PromptDraft(wish, data, place),), datasets, (), tuple(notes))
 
@@ -82,13 +82,19 @@ class PromptyReader:
             self._header.note("dropped", (key,), _NOT_SAID.get(key, "is no key of Prompty"))
         return data
 
-    def datasets(self, wish: str) -> tuple[DatasetDraft, ...]:
-        """Return the file's sample as a dataset with one case."""
+    def datasets(self, wish: str, data: Mapping[str, Any]) -> tuple[DatasetDraft, ...]:
+        """Return the file's sample as a dataset with one case, which any reply of the right form passes."""
         case = self._inputs.case()
         if case is None:
             return ()
-        data = {"prompts": [wish], "cases": [{"id": "sample", "inputs": case}]}
-        return (DatasetDraft(wish, data, self._header.place("sample" if "sample" in self._header.data else "inputs")),)
+        is_json = "output" in data or data.get("response_format") == {"type": "json_object"}
+        found = {
+            "prompts": [wish],
+            "description": "The sample of the imported file. Any reply passes: say what is expected of it.",
+            "defaults": {"assert": [{"type": "is-json"} if is_json else {"type": "regex", "value": r"\S"}]},
+            "cases": [{"id": "sample", "inputs": case}],
+        }
+        return (DatasetDraft(wish, found, self._header.place("sample" if "sample" in self._header.data else "inputs")),)
 
     def _about(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -151,7 +157,7 @@ class PromptyReader:
             template = {"format": template}
         found = template.get("format", template.get("type", "jinja2"))
         kind = found.get("kind", "jinja2") if isinstance(found, dict) else found
-        if kind not in ("jinja2", "mustache", "*", ""):
+        if kind not in ("jinja2", "nunjucks", "mustache", "*", ""):
             raise self._header.refuse(keys, f"names `{kind}`: only jinja2 and mustache are read")
         self._header.note(
             "kept" if kind != "mustache" else "changed",
