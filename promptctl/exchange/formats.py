@@ -67,6 +67,7 @@ FORMATS: tuple[ForeignFormat, ...] = (
     ForeignFormat("prompthub", "deepset's Prompt Hub", "prompthub", is_written=False),
     ForeignFormat("markdown", "Markdown with a header", "markdown", is_written=False),
     ForeignFormat("ts", "TypeScript", "typed.typescript", is_read=False),
+    ForeignFormat("py", "Python", "typed.python", is_read=False),
 )
 
 

@@ -88,11 +88,12 @@ class Shapes:
     _names: dict[tuple[int, str], str] = field(default_factory=dict)
 
     def of(self, schema: Mapping[str, Any]) -> Shape:
-        """Return the shape of a bundled schema."""
+        """Return the shape of a bundled schema; of one that takes nothing, that of anything."""
         shape = _Reading(self, schema).shape(schema)
         for name, each in self.named.items():
-            self.named[name] = self._grounded(each, frozenset({name}))
-        return shape
+            grounded = self._grounded(each, frozenset({name}))
+            self.named[name] = ANY if grounded == Plain("never") else grounded
+        return ANY if shape == Plain("never") else shape
 
     def _grounded(self, shape: Shape, names: frozenset[str]) -> Shape:
         """Return a shape that leads to none of these names but through a list or a mapping: no type is itself."""
