@@ -10,36 +10,22 @@ from jinja2 import nodes
 # The largest whole number that JavaScript counts to exactly.
 MAX_SAFE = 2**53 - 1
 
-# The filters, with the names of their arguments in order.
-FILTERS: dict[str, tuple[str, ...]] = {
-    "abs": (),
-    "capitalize": (),
-    "default": ("default_value", "boolean"),
-    "dictsort": ("case_sensitive", "by", "reverse"),
-    "escape": (),
-    "first": (),
-    "indent": ("width", "first", "blank"),
-    "items": (),
-    "join": ("d", "attribute"),
-    "last": (),
-    "length": (),
-    "list": (),
-    "lower": (),
-    "map": ("attribute", "default"),
-    "max": ("case_sensitive", "attribute"),
-    "min": ("case_sensitive", "attribute"),
-    "replace": ("old", "new", "count"),
-    "reverse": (),
-    "safe": (),
-    "sort": ("reverse", "case_sensitive", "attribute"),
-    "string": (),
-    "sum": ("attribute", "start"),
-    "title": (),
-    "tojson": ("indent",),
-    "trim": ("chars",),
-    "truncate": ("length", "killwords", "end", "leeway"),
-    "unique": ("case_sensitive", "attribute"),
-    "upper": (),
+# The filters, with their arguments in order: each one's name, and after a colon its kind if it has to be a literal.
+FILTERS: dict[str, str] = {
+    **dict.fromkeys(("abs", "capitalize", "escape", "first", "items", "last", "length", "list", "lower"), ""),
+    **dict.fromkeys(("reverse", "safe", "string", "title", "upper"), ""),
+    **dict.fromkeys(("max", "min", "unique"), "case_sensitive:flag attribute:key"),
+    "default": "default_value boolean:flag",
+    "dictsort": "case_sensitive:flag by:text reverse:flag",
+    "indent": "width:margin first:flag blank:flag",
+    "join": "d attribute:key",
+    "map": "attribute:key default",
+    "replace": "old new count:count",
+    "sort": "reverse:flag case_sensitive:flag attribute:key",
+    "sum": "attribute:key start:count",
+    "tojson": "indent:count",
+    "trim": "chars",
+    "truncate": "length:count killwords:flag end:text leeway:count",
 }
 _CHOOSING = ("select", "reject", "selectattr", "rejectattr")
 _SAME = {"count": "length", "d": "default", "e": "escape"}
@@ -151,7 +137,7 @@ def _filter(node: nodes.Filter) -> list[Any]:
         raise Outside(f"the filter `{node.name}`", node)
     if name == "map" and node.args:
         return ["|", "each", expression(node.node), _mapped(node)]
-    return ["|", name, expression(node.node), _in_order(node, FILTERS[name])]
+    return ["|", name, expression(node.node), _in_order(node, FILTERS[name].split())]
 
 
 def _mapped(node: nodes.Filter) -> list[Any]:
@@ -168,7 +154,9 @@ def _choice(name: str, node: nodes.Filter) -> list[Any]:
     if node.kwargs:
         raise Outside(f"the filter `{node.name}` with named arguments", node)
     count = 1 if name.endswith("attr") else 0
-    attribute, rest = _all(node.args[:count]), node.args[count:]
+    attribute, rest = [_argument(each, "attribute:key", node) for each in node.args[:count]], node.args[count:]
+    if len(attribute) < count:
+        raise Outside(f"the filter `{node.name}` without an attribute", node)
     if not rest:
         return [*attribute]
     if not isinstance(rest[0], nodes.Const):
@@ -176,18 +164,45 @@ def _choice(name: str, node: nodes.Filter) -> list[Any]:
     return [*attribute, ["value", _test_name(str(rest[0].value), len(rest) - 1, node)], *_all(rest[1:])]
 
 
-def _in_order(node: nodes.Filter, names: Sequence[str]) -> list[Any]:
-    """Return the arguments in order, those left out as `null` operations."""
-    given: list[Any] = _all(node.args)
-    named: dict[str, Any] = {each.key: expression(each.value) for each in cast("list[nodes.Keyword]", node.kwargs)}
-    if node.name == "map" and "attribute" not in named:
+def _in_order(node: nodes.Filter, arguments: Sequence[str]) -> list[Any]:
+    """Return the arguments in order, those left out as None, and none of them at the end."""
+    given: dict[str, nodes.Expr] = {each.key: each.value for each in cast("list[nodes.Keyword]", node.kwargs)}
+    names = [each.partition(":")[0] for each in arguments]
+    if node.name == "map" and "attribute" not in given:
         raise Outside("`map` without a filter's name or `attribute`", node)
-    if len(given) > len(names) or named.keys() - set(names[len(given) :]):
+    if len(node.args) > len(names) or given.keys() - set(names[len(node.args) :]):
         raise Outside(f"the filter `{node.name}` with these arguments", node)
-    given += [named.get(name) for name in names[len(given) :]]
-    while given and given[-1] is None:
-        given.pop()
-    return given
+    given |= dict(zip(names, node.args, strict=False))
+    if node.name == "replace" and not {"old", "new"} <= given.keys():
+        raise Outside("the filter `replace` without what it replaces", node)
+    made = [
+        _argument(given[name], each, node) if name in given else None
+        for name, each in zip(names, arguments, strict=True)
+    ]
+    while made and made[-1] is None:
+        made.pop()
+    return made
+
+
+def _argument(given: nodes.Expr, argument: str, node: nodes.Filter) -> list[Any]:
+    name, _, kind = argument.partition(":")
+    if kind and not (isinstance(given, nodes.Const) and _LITERALS[kind](given.value)):
+        hint = "write it as a literal"
+        raise Outside(f"the filter `{node.name}` whose `{name}` is no plain {kind}", node, hint)
+    return expression(given)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1000
+
+
+_LITERALS: dict[str, Callable[[Any], bool]] = {
+    "count": _is_count,
+    "flag": lambda value: isinstance(value, bool),
+    "key": lambda value: _is_count(value) or (isinstance(value, str) and value.isascii()),
+    "margin": lambda value: _is_count(value) or isinstance(value, str),
+    "text": lambda value: isinstance(value, str),
+}
 
 
 def _test_name(name: str, count: int, node: nodes.Node) -> str:

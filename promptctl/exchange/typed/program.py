@@ -54,7 +54,7 @@ class Programs:
         except BadTemplate as error:
             self.problems.append(Problem(error.message, place_of(error.line), error.hint, "bad-template"))
             return []
-        return _Statements(self, name, place_of).body(tree.body)
+        return _Statements(self, name, place_of).scope(tree.body)
 
     def included(self, reference: str, parent: str) -> tuple[str, Program]:
         """Return the path and the program of a partial that a template includes."""
@@ -80,6 +80,12 @@ class _Statements:
             nodes.FilterBlock: self._filter_block,
             nodes.Include: self._include,
         }
+
+    def scope(self, body: Sequence[nodes.Node]) -> Program:
+        """Return the program of statements that have variables of their own."""
+        for outside in _read_early(body):
+            self._refuse(outside)
+        return self.body(body)
 
     def body(self, body: Sequence[nodes.Node]) -> Program:
         """Return the program of statements; what is outside of the subset is left out, and told."""
@@ -121,7 +127,7 @@ class _Statements:
             raise Outside("a recursive loop", node)
         test = None if node.test is None else expression(node.test)
         names = target_of(node.target)
-        body, otherwise = self.body(node.body), self.body(node.else_)
+        body, otherwise = self.scope(node.body), self.scope(node.else_)
         is_counted = "loop" in find_undeclared(node.body, ("loop",))  # if not, a partial in it finds no `loop`
         yield ["for", node.lineno, names, expression(node.iter), test, body, otherwise, is_counted]
 
@@ -130,17 +136,43 @@ class _Statements:
 
     def _assign_block(self, node: nodes.AssignBlock) -> Iterator[Any]:
         body = ["body"] if node.filter is None else expression(node.filter)
-        yield ["block", node.lineno, target_of(node.target), body, self.body(node.body)]
+        yield ["block", node.lineno, target_of(node.target), body, self.scope(node.body)]
 
     def _filter_block(self, node: nodes.FilterBlock) -> Iterator[Any]:
-        yield ["block", node.lineno, None, expression(node.filter), self.body(node.body)]
+        yield ["block", node.lineno, None, expression(node.filter), self.scope(node.body)]
 
     def _with(self, node: nodes.With) -> Iterator[Any]:
         pairs = zip(node.targets, node.values, strict=True)
         bound = [[target_of(target), expression(value)] for target, value in pairs]
-        yield ["with", node.lineno, bound, self.body(node.body)]
+        yield ["with", node.lineno, bound, self.scope(node.body)]
 
     def _include(self, node: nodes.Include) -> Iterator[Any]:
         assert isinstance(node.template, nodes.Const)
         path, program = self._programs.included(node.template.value, self._name)
         yield ["include", node.lineno, path, program]
+
+
+_INNER = (nodes.For, nodes.With, nodes.FilterBlock, nodes.AssignBlock)
+
+
+def _read_early(body: Sequence[nodes.Node]) -> Iterator[Outside]:
+    """Yield the variables that are set after a block has read them: there Jinja takes them as undefined."""
+    read: set[str] = set()
+    for node in _in_scope(body):
+        if isinstance(node, nodes.Assign | nodes.AssignBlock):
+            names = {each.name for each in node.target.find_all(nodes.Name)} | {getattr(node.target, "name", "")}
+            for name in sorted(names & read):
+                hint = f"set `{name}` before the block, or name it differently"
+                yield Outside(f"`{name}`, which is set after a block that reads it,", node, hint)
+        if isinstance(node, _INNER):
+            read |= {each.name for each in node.find_all(nodes.Name) if each.ctx == "load"}
+
+
+def _in_scope(body: Sequence[nodes.Node]) -> Iterator[nodes.Node]:
+    """Yield the statements that share variables: those in the branches of an `if` too."""
+    for node in body:
+        if isinstance(node, nodes.If):
+            for branch in (node.body, *(each.body for each in node.elif_), node.else_):
+                yield from _in_scope(branch)
+        else:
+            yield node

@@ -4,6 +4,7 @@
 // there. No error shows a value, only its kind: inputs may be secret.
 
 const MAX_DEPTH = 100;
+const MAX_ROW = 1 << 20;
 
 /** Error of inputs that do not fit the prompt, or of a template that fails with them. */
 export class RenderError extends Error {
@@ -210,9 +211,23 @@ export function arithmetic(operator, left, right) {
   there(left), there(right);
   if (operator === "+" && typeof left === "string" && typeof right === "string") return left + right;
   if (operator === "+" && Array.isArray(left) && Array.isArray(right)) return [...left, ...right];
+  if (operator === "*" && (isRow(left) || isRow(right))) return repeated(left, right);
   const areNumbers = isNumber(counted(left)) && isNumber(counted(right));
   if (areNumbers && (isFraction(left) || isFraction(right))) return fraction(calculated(operator, ...[left, right].map(Number)));
   return small(calculated(operator, whole(left, operator), whole(right, operator)));
+}
+
+function isRow(value) {
+  return typeof value === "string" || Array.isArray(value);
+}
+
+/** Return a text or a list as often as a number says. */
+function repeated(left, right) {
+  const [row, number] = isRow(left) ? [left, right] : [right, left];
+  const count = Math.max(0, Number(whole(number, "*")));
+  if (row.length * count > MAX_ROW) throw new RenderError("`*` makes a value that is too large");
+  if (typeof row === "string") return row.repeat(count);
+  return Array.from({ length: count }, () => row).flat();
 }
 
 function calculated(operator, left, right) {
