@@ -159,13 +159,13 @@ def _read_early(body: Sequence[nodes.Node]) -> Iterator[Outside]:
     """Yield the variables that are set after a block has read them: there Jinja takes them as undefined."""
     read: set[str] = set()
     for node in _in_scope(body):
+        if isinstance(node, _INNER):
+            read |= {each.name for each in node.find_all(nodes.Name) if each.ctx == "load"}
         if isinstance(node, nodes.Assign | nodes.AssignBlock):
             names = {each.name for each in node.target.find_all(nodes.Name)} | {getattr(node.target, "name", "")}
             for name in sorted(names & read):
                 hint = f"set `{name}` before the block, or name it differently"
                 yield Outside(f"`{name}`, which is set after a block that reads it,", node, hint)
-        if isinstance(node, _INNER):
-            read |= {each.name for each in node.find_all(nodes.Name) if each.ctx == "load"}
 
 
 def _in_scope(body: Sequence[nodes.Node]) -> Iterator[nodes.Node]:

@@ -36,16 +36,24 @@ def prompt_of(
     return Prompt(messages=messages, inputs=declared, partials=partials or {}, engine=engine, **given)
 
 
-def vector(name: str, prompt: Prompt, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """What our renderer makes of one call: the messages, null for an error."""
-    data, problems = data_of(prompt, None)
-    assert not problems, (name, [str(each) for each in problems])
-    try:
-        messages = [dict(each) for each in Renderer(prompt).render(inputs).messages]
-    except (InputError, RenderError):
-        messages = None
-    made = {"name": name, "data": data, "inputs": dict(inputs), "messages": messages}
-    return json.loads(json.dumps(made))  # type: ignore[no-any-return]
+class Vectors:
+    """What our renderer makes of calls of one prompt; `data` is what the renderer for JavaScript takes."""
+
+    def __init__(self, prompt: Prompt) -> None:
+        self.data, problems = data_of(prompt, None)
+        assert not problems, [str(each) for each in problems]
+        try:
+            self._renderer: Renderer | None = Renderer(prompt)
+        except RenderError:
+            self._renderer = None
+
+    def messages(self, inputs: Mapping[str, Any]) -> list[Any] | None:
+        """The messages, as JSON has them; None for an error."""
+        try:
+            rendered = self._renderer.render(inputs) if self._renderer else None
+        except (InputError, RenderError):
+            return None
+        return None if rendered is None else json.loads(json.dumps(rendered.messages))
 
 
 def problems_of(template: str, partials: Mapping[str, str] | None = None) -> list[Problem]:

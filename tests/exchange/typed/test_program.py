@@ -17,7 +17,7 @@ from promptctl.templates.reading import check_syntax
 from tests.exchange.typed.cases import OF_ANY_VALUE
 from tests.exchange.typed.hostile import texts
 from tests.exchange.typed.node import Renderer, running_renderer
-from tests.exchange.typed.prompts import problems_of, prompt_of, vector
+from tests.exchange.typed.prompts import Vectors, problems_of, prompt_of
 
 numbers = st.integers(-3, 12) | st.sampled_from((0.5, -1.25, 1e-7, 2**53 - 1))
 values = st.recursive(
@@ -72,14 +72,14 @@ ONLY_IN_JAVASCRIPT = re.compile("fractions make a whole number|with whole number
 
 
 def assert_alike(renderer: Renderer, template: str, inputs: dict[str, Any]) -> None:
-    made = vector(template, prompt_of(template, {name: {} for name in inputs}, PARTIALS), inputs)
-    answer = renderer.ask(data=made["data"], inputs=made["inputs"])
+    vectors = Vectors(prompt_of(template, {name: {} for name in inputs}, PARTIALS))
+    answer = renderer.ask(data=vectors.data, inputs=inputs)
     if not ONLY_IN_JAVASCRIPT.search(answer.get("error", "")):
-        assert answer.get("messages") == made["messages"], (template, inputs, answer.get("error"))
+        assert answer.get("messages") == vectors.messages(inputs), (template, inputs, answer.get("error"))
 
 
 def test_javascript_renders_any_values_alike() -> None:
-    @settings(max_examples=200, deadline=None, derandomize=True)
+    @settings(max_examples=120, deadline=None, derandomize=True)
     @given(st.sampled_from(OF_ANY_VALUE), values)
     def check(template: str, value: Any) -> None:
         assert_alike(renderer, template, {"x": value})
@@ -89,7 +89,7 @@ def test_javascript_renders_any_values_alike() -> None:
 
 
 def test_javascript_renders_any_template_of_the_subset_alike() -> None:
-    @settings(max_examples=200, deadline=None, derandomize=True)
+    @settings(max_examples=120, deadline=None, derandomize=True)
     @given(templates(), values, values)
     def check(template: str, x: Any, y: Any) -> None:
         if check_syntax(template) is None and not problems_of(template, PARTIALS):

@@ -6,24 +6,24 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from tests.exchange.typed.cases import cases
 from tests.exchange.typed.node import PACKAGE, node
-from tests.exchange.typed.prompts import vector
+from tests.exchange.typed.prompts import Vectors
 
 VECTORS = PACKAGE / "test/vectors.json"
 
 
 def made() -> str:
     """The vectors as their file has them: a line for each prompt, with all of its calls."""
-    calls: dict[str, list[Any]] = defaultdict(list)
-    for name, prompt, inputs in cases():
-        each = vector(name, prompt, inputs)
-        calls[json.dumps(each["data"])].append([name, each["inputs"], each["messages"]])
-    lines = [f'{{"data": {data}, "calls": {json.dumps(made)}}}' for data, made in calls.items()]
+    lines: list[str] = []
+    for _, each in groupby(cases(), key=lambda case: id(case[1])):
+        calls = list(each)
+        vectors = Vectors(calls[0][1])
+        made = [[name, inputs, vectors.messages(inputs)] for name, _, inputs in calls]
+        lines.append(f'{{"data": {json.dumps(vectors.data)}, "calls": {json.dumps(made)}}}')
     return "[\n" + ",\n".join(lines) + "\n]\n"
 
 
