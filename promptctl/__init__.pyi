@@ -203,6 +203,14 @@ from promptctl.reviews.review import Review as Review
 from promptctl.telemetry.switch import Telemetry as Telemetry
 from promptctl.vendoring.adding import AddedPrompts as AddedPrompts
 from promptctl.vendoring.adding import AddRequest as AddRequest
+from promptctl.vendoring.offering import OfferedPrompt as OfferedPrompt
+from promptctl.vendoring.offering import Offering as Offering
+from promptctl.vendoring.outdated import SourceStanding as SourceStanding
+from promptctl.vendoring.removing import RemovedPrompts as RemovedPrompts
+from promptctl.vendoring.updating import SourceUpdate as SourceUpdate
+from promptctl.vendoring.updating import Updated as Updated
+from promptctl.vendoring.updating import UpdateRequest as UpdateRequest
+from promptctl.vendoring.verifying import LockCheck as LockCheck
 from promptctl.versions.history import VersionEntry as VersionEntry
 from promptctl.versions.prompt_at_version import PromptAtVersion as PromptAtVersion
 from promptctl.versions.prompt_at_version import RenderedPrompt as RenderedPrompt

@@ -1,17 +1,27 @@
-"""`promptctl add`, `update`, `remove`, `outdated` and `library`: prompts of other repositories."""
+"""`promptctl add`, `update` and `remove`: prompts of other repositories."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from promptctl import AddRequest
 from promptctl.cli import options
-from promptctl.cli.output import tell
+from promptctl.cli.checks import say_check
+from promptctl.cli.output import styled, tell, warn
 from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.errors import UsageError
+from promptctl.reports.wording import count, name_some
+
+if TYPE_CHECKING:
+    from promptctl import SourceUpdate
+
+Names = Annotated[
+    list[str],
+    typer.Argument(metavar="ID...", help="Prompts of other repositories, or the names that the lock has of these."),
+]
 
 
 @options.grouped
@@ -21,7 +31,7 @@ def add(
         str | None,
         typer.Argument(
             metavar="URL//PATH@REF",
-            help="A repository; in it a prompt, a folder or a glob; a tag, a branch or a commit.",
+            help="A Git repository; a prompt, folder or glob in it; a tag, branch or commit, by default its branch.",
         ),
     ] = None,
     name: Annotated[
@@ -30,19 +40,100 @@ def add(
     without_datasets: Annotated[
         bool, typer.Option("--without-datasets", help="Leave out the datasets that test them.")
     ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Add nothing; compare files with the lock, offline. Exit code 1 if any differs."),
+    ] = False,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="With --verify: compare the lock with its repositories, too.")
+    ] = False,
     *,
     wanted: WriteOptions,
 ) -> None:
     """Take prompts of another repository, with all that they pull in and the datasets that test them.
 
-    They are files like any other from then on. promptctl.lock.yaml says where they are from, at which commit.
+    They are files like any other from then on. promptctl.lock.yaml says where they are from, at which commit. One
+    commit is fetched; nothing of that repository is run.
     """
-    if address is None:
-        raise UsageError("name what to add", hint="promptctl add URL//PATH@REF")
-    workspace = options.workspace_of(context)
+    from promptctl import AddRequest
+
+    workspace = options.workspace_of(context, asks=True)
+    if verify:
+        if address is not None:
+            raise UsageError("--verify compares all that is in the lock", hint="promptctl add --verify")
+        found = workspace.vendoring.verify(asks_remote=remote)
+        about = f"{count(found.files, 'file')} of {count(found.sources, 'source')} compared with the lock: "
+        say_check(found.problems, about=about, as_json=wanted.as_json, files=found.files, sources=found.sources)
+        return
+    if address is None or remote:
+        hint = "promptctl add --verify --remote" if remote else "promptctl add URL//PATH@REF"
+        raise UsageError("--remote goes with --verify" if remote else "no repository is named", hint=hint)
     added = workspace.vendoring.add(AddRequest(address, name, with_datasets=not without_datasets))
     _say_notes(added.notes)
     offer(workspace, added.proposal, wanted, added.as_dict)
+    if added.proposal.is_empty and not wanted.as_json:
+        tell("nothing to write: all of it is here already")
+
+
+@options.grouped
+def update(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[ID[@REF]]...", help="What to update, all by default; with @REF, to that tag or commit."
+        ),
+    ] = None,
+    ours: Annotated[
+        bool, typer.Option("--ours", help="Keep a file as it was edited here, where both sides changed it.")
+    ] = False,
+    theirs: Annotated[
+        bool, typer.Option("--theirs", help="Take a file as its repository has it, where both sides changed it.")
+    ] = False,
+    *,
+    wanted: WriteOptions,
+) -> None:
+    """Bring prompts of other repositories to what their refs name now. Edits that were made here are merged.
+
+    A conflict is reported by file and line, and nothing is written. A tag that names a different commit than it did is
+    an error.
+    """
+    from promptctl import UpdateRequest
+
+    if ours and theirs:
+        raise UsageError("--ours and --theirs exclude each other", hint="choose one side")
+    side: Literal["ours", "theirs"] | None = "ours" if ours else "theirs" if theirs else None
+    workspace = options.workspace_of(context, asks=True)
+    updated = workspace.vendoring.update(UpdateRequest(tuple(names or ()), side))
+    if not wanted.as_json:
+        if not updated.updates:
+            tell("nothing here is of another repository: promptctl add URL//PATH@REF")
+        for each in updated.updates:
+            _say_update(each)
+    offer(workspace, updated.proposal, wanted, updated.as_dict)
+
+
+@options.grouped
+def remove(context: typer.Context, names: Names, *, wanted: WriteOptions) -> None:
+    """Take out prompts of other repositories, with the files that nothing else needs. Refuses if something needs them."""
+    workspace = options.workspace_of(context)
+    removed = workspace.vendoring.remove(*names)
+    _say_notes(removed.notes)
+    for path in removed.edited:
+        warn(f"{path} was edited here: the edits go with it")
+    offer(workspace, removed.proposal, wanted, removed.as_dict)
+
+
+def _say_update(found: SourceUpdate) -> None:
+    if found.is_current and found.before.ref == found.after.ref:
+        tell(f"{found.name} is at {found.before.at} already")
+        return
+    tell(f"{found.name}: {found.before.at} → {found.after.at}")
+    if found.edited:
+        tell(f"edited here, and kept: {name_some(found.edited)}")
+        for line in found.edits.splitlines():
+            colour = {"+": "green", "-": "red"}.get(line[:1])
+            tell("  " + (styled(line, sys.stderr, fg=colour) if colour else line))
 
 
 def _say_notes(notes: Sequence[str]) -> None:

@@ -50,11 +50,13 @@ def run_bounded(
             elif time.monotonic() - changed_at > silent_s:
                 raise GitError(f"nothing was sent for {silent_s:g} s: the fetch was ended")
             pipes[0].wait(_PAUSE_S)
-    except BaseException:
-        process.proc.kill()
-        raise
-    stdout, stderr = (pipe.taken() for pipe in pipes)
-    return GitOutput(stdout, stderr.decode("utf-8", "replace"), process.proc.wait())
+        stdout, stderr = (pipe.taken() for pipe in pipes)
+        return GitOutput(stdout, stderr.decode("utf-8", "replace"), process.proc.wait())
+    finally:
+        process.proc.kill()  # nothing, once it has ended
+        process.proc.wait()
+        for pipe in pipes:
+            pipe.close()
 
 
 class _Pipe:
@@ -79,6 +81,11 @@ class _Pipe:
     def taken(self) -> bytes:
         self._thread.join(1)  # a process that it started may hold its end
         return b"".join(self._parts)
+
+    def close(self) -> None:
+        self._thread.join(1)
+        if not self._thread.is_alive():
+            self._stream.close()
 
     def _read(self) -> None:
         try:

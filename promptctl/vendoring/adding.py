@@ -89,7 +89,7 @@ def add(parts: Context, request: AddRequest) -> AddedPrompts:
         known = _known(sources, named, request)
         if known is not None:
             revision = _as_locked(known, sources[known], revision)
-        library = Library(outside, named.address, revision)
+        library = Library(outside, named.address.url, revision)
         chosen = choose(library, named.path)
         name = known or request.name or _default_name(named.address)
         return _added(tree, sources, chosen, name, request, revision, known)

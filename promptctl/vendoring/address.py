@@ -57,9 +57,11 @@ def read_named(text: str, root: Path, start: Path) -> NamedPrompts:
     begin = scheme.end() if scheme else 0
     at = text.find("//", begin)
     url, rest = (text, "") if at < 0 else (text[:at], text[at + 2 :])
-    if at < 0 and "@" in (tail := text[begin:].rpartition("/")[2]) and not _SCP.fullmatch(text):
-        url, _, ref = text.rpartition("@") if tail else (text, "", "")
-        rest = f"@{ref}"
+    if at < 0:
+        is_scp = scheme is None and not text.startswith((".", "/", "~")) and _SCP.fullmatch(text)
+        host = text.find(":" if is_scp else "/", begin)  # an `@` before its end is a user's
+        if 0 <= host < (mark := text.rfind("@")):
+            url, rest = text[:mark], text[mark:]
     path, has_ref, ref = rest.partition("@")
     if has_ref:
         check_ref(ref)

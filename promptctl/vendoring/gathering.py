@@ -54,7 +54,7 @@ def gather(tree: LibraryTree, prompts: Mapping[str, str], *, with_datasets: bool
             elif judge not in taken and not is_shipped(judge):
                 notes.append(f"{dataset.path} asks `{judge}` to judge, which is not taken")
     paths: dict[str, None] = {}
-    for path in _closures(tree, taken.values()):
+    for path in bring_closures(tree, taken.values()):
         paths[path] = None
     _check(tree, taken.values())
     for dataset in tested:
@@ -72,7 +72,7 @@ def _bound(path: str) -> int:
     return MAX_ROWS_BYTES if path.startswith(f"{DATASETS}/") else MAX_BYTES
 
 
-def _closures(tree: LibraryTree, prompts: Iterable[str]) -> list[str]:
+def bring_closures(tree: LibraryTree, prompts: Iterable[str]) -> list[str]:
     """Return the prompts' files and all that they pull in, read level by level: one request for each."""
     found: dict[str, None] = {}
     level = list(prompts)
@@ -114,7 +114,7 @@ def _check(tree: LibraryTree, prompts: Iterable[str]) -> None:
 
 def _datasets(tree: LibraryTree, prompts: Mapping[str, str], notes: list[str]) -> Iterator[DatasetFile]:
     """Yield the datasets that test a prompt; one that cannot be taken whole is left out, with a note."""
-    candidates = [path for path in tree.paths(DATASETS) if is_dataset(path) and not is_recording(path)]
+    candidates = datasets_in(tree)
     if len(candidates) > _MOST_DATASETS:
         notes.append(f"it has {len(candidates):,} datasets: only the first {_MOST_DATASETS:,} were looked at")
         candidates = candidates[:_MOST_DATASETS]
@@ -134,6 +134,11 @@ def _datasets(tree: LibraryTree, prompts: Mapping[str, str], notes: list[str]) -
                 yield dataset
             else:
                 notes.append(f"{tree.folder}{path} is left out: {why}")
+
+
+def datasets_in(tree: LibraryTree) -> list[str]:
+    """Return the paths of the datasets of a library, by their names alone."""
+    return [path for path in tree.paths(DATASETS) if is_dataset(path) and not is_recording(path)]
 
 
 def _judges(dataset: DatasetFile) -> Iterator[str]:

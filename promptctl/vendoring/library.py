@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from promptctl.errors import InvalidFiles, Place, RevisionNotFound, UsageError, WorkspaceError, printable
 from promptctl.files.names import DEFAULT_PLACES, PROMPT_SUFFIXES, SETTINGS, PromptPlaces, did_you_mean
@@ -16,15 +16,12 @@ from promptctl.files.yaml_reader import read_yaml
 from promptctl.git.objects import is_object_id
 from promptctl.git.outside import OutsideRepository
 
-if TYPE_CHECKING:
-    from promptctl.vendoring.address import LibraryAddress
-
 MAX_ROWS_BYTES = 64 << 20
 _REGULAR = ("100644", "100755", "100664")
 _KINDS = {"120000": "a symbolic link", "160000": "a submodule"}
 # `.git` as file systems also know it: with blanks and dots behind it, by its short name, with characters left out.
 _GIT_LIKE = re.compile(r"(?i)\.?git(?:~[0-9]+|[ .]*|::.*)")
-_TAG, _BRANCH, _PEELED = "refs/tags/", "refs/heads/", "^{}"
+TAG, _BRANCH, PEELED = "refs/tags/", "refs/heads/", "^{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ class Revision:
     @property
     def is_tag(self) -> bool:
         """True for a tag, which is never to move."""
-        return self.name is not None and self.name.startswith(_TAG)
+        return self.name is not None and self.name.startswith(TAG)
 
     def __str__(self) -> str:
         return self.commit[:12] if self.name is None else f"{self.asked} ({self.commit[:12]})"
@@ -60,15 +57,15 @@ def find_revision(outside: OutsideRepository, ref: str | None) -> Revision:
                 f"{shown} has no default branch", hint="name a tag or a branch after the path: @main"
             )
         return Revision(head.removeprefix(_BRANCH), head, names[head])
-    wanted = [ref] if ref.startswith("refs/") else [f"{_TAG}{ref}", f"{_BRANCH}{ref}"]
+    wanted = [ref] if ref.startswith("refs/") else [f"{TAG}{ref}", f"{_BRANCH}{ref}"]
     found = [name for name in wanted if name in names]
     if len(found) > 1:
         raise UsageError(f"{shown} has a tag and a branch `{ref}`", hint=f"write one of them in full: @{found[0]}")
     if found:
-        return Revision(ref, found[0], names.get(found[0] + _PEELED, names[found[0]]))
-    names = outside.refs(f"{_TAG}*", f"{_BRANCH}*")
-    known = [name.removeprefix(_TAG).removeprefix(_BRANCH) for name in names]
-    hint = did_you_mean(ref, [name for name in known if not name.endswith(_PEELED)])
+        return Revision(ref, found[0], names.get(found[0] + PEELED, names[found[0]]))
+    names = outside.refs(f"{TAG}*", f"{_BRANCH}*")
+    known = [name.removeprefix(TAG).removeprefix(_BRANCH) for name in names]
+    hint = did_you_mean(ref, [name for name in known if not name.endswith(PEELED)])
     if not hint and re.fullmatch(r"[0-9a-f]{4,63}", ref):
         hint = "write the id of a commit in full: a part of one cannot be asked for"
     raise RevisionNotFound(
@@ -80,8 +77,8 @@ def _patterns(ref: str | None) -> list[str]:
     """Return the names to ask a repository for, to learn what a ref names."""
     if ref is None:
         return ["HEAD"]
-    names = [ref] if ref.startswith("refs/") else [f"{_TAG}{ref}", f"{_BRANCH}{ref}"]
-    return [each + end for each in names for end in ("", _PEELED)]
+    names = [ref] if ref.startswith("refs/") else [f"{TAG}{ref}", f"{_BRANCH}{ref}"]
+    return [each + end for each in names for end in ("", PEELED)]
 
 
 @dataclass(slots=True)
@@ -142,8 +139,8 @@ class LibraryTree:
 class Library:
     """A repository at one commit: which workspaces it has, and the tree of each. Contents are fetched when read."""
 
-    def __init__(self, outside: OutsideRepository, address: LibraryAddress, revision: Revision) -> None:
-        self.outside, self.address, self.revision = outside, address, revision
+    def __init__(self, outside: OutsideRepository, url: str, revision: Revision) -> None:
+        self.outside, self.url, self.revision = outside, url, revision
         outside.fetch(revision.commit, revision.name)
         self._blobs: dict[str, str] = {}
         self._refused: dict[str, str] = {}
@@ -204,16 +201,17 @@ def share_of(tree: LibraryTree) -> tuple[str, ...] | None:
 def plain_places(paths: Iterable[str], wanted: str) -> PromptPlaces:
     """Return the places of prompts of a repository that is no workspace, of which `wanted` was named.
 
-    It is `prompts/` if that is named or holds what is; else the folder that is named, or that of the file.
+    They are the folder that is named or that of the file; for an id, `prompts/` if it has any, else the top.
     """
     known = list(paths)
-    if f"{wanted}/".startswith("prompts/") or not wanted:
-        has_usual = any(path.startswith("prompts/") and path.endswith(PROMPT_SUFFIXES) for path in known)
-        if has_usual or wanted:
-            return DEFAULT_PLACES
-        return PromptPlaces((), PROMPT_SUFFIXES)
-    folder = wanted if any(path.startswith(f"{wanted}/") for path in known) else wanted.rpartition("/")[0]
-    return PromptPlaces((folder,)) if folder else PromptPlaces((), PROMPT_SUFFIXES)
+    named = re.split(r"[*?\[]", wanted)[0].rpartition("/")[0] if re.search(r"[*?\[]", wanted) else wanted
+    is_folder = any(path.startswith(f"{named}/") for path in known)
+    is_usual = any(path.startswith("prompts/") and path.endswith(PROMPT_SUFFIXES) for path in known)
+    is_there = named and (is_folder or named in known)
+    if f"{named}/".startswith("prompts/") or (is_usual and not is_there):
+        return DEFAULT_PLACES
+    folder = named if is_folder else named.rpartition("/")[0]
+    return PromptPlaces((folder,)) if is_there and folder else PromptPlaces((), PROMPT_SUFFIXES)
 
 
 def unsafe(path: str) -> str | None:

@@ -13,7 +13,7 @@ from promptctl.errors import WorkspaceError
 if TYPE_CHECKING:
     from promptctl.vendoring.library import LibraryTree
 
-_NAMES = re.compile(r"(?i)(?:un)?licen[cs]e(?:[.-][a-z0-9.-]+)?|copying(?:\.[a-z0-9]+)?")
+LICENCE_NAMES = re.compile(r"(?i)(?:un)?licen[cs]e(?:[.-][a-z0-9.-]+)?|copying(?:\.[a-z0-9]+)?")
 _ID = re.compile(
     rb"SPDX-License-Identifier:[ \t]*([A-Za-z0-9.+-]+(?: (?:OR|AND|WITH) [A-Za-z0-9.+-]+)*)[ \t]*\r?$", re.M
 )
@@ -51,7 +51,7 @@ def find_licence(tree: LibraryTree) -> LibraryLicence | None:
     folder = tree.folder
     while True:
         names = (path.removeprefix(folder) for path in library.paths() if path.startswith(folder))
-        found = sorted((name for name in names if "/" not in name and _NAMES.fullmatch(name)), key=_rank)
+        found = sorted((name for name in names if "/" not in name and LICENCE_NAMES.fullmatch(name)), key=_rank)
         if found:
             path = folder + found[0]
             with suppress(WorkspaceError):

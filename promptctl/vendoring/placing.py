@@ -57,7 +57,7 @@ def place(
             raise WorkspaceError(f"`{path}` {why}", hint="choose a different id: --as ID")
     digests = _digests(tree, gathered, paths, files)
     source = Vendored(
-        url=library.address.url,
+        url=library.url,
         ref=revision.asked,
         name=revision.name,
         commit=revision.commit,

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.vendoring.adding import AddedPrompts, AddRequest
+    from promptctl.vendoring.offering import Offering
+    from promptctl.vendoring.outdated import SourceStanding
+    from promptctl.vendoring.removing import RemovedPrompts
+    from promptctl.vendoring.updating import Updated, UpdateRequest
+    from promptctl.vendoring.verifying import LockCheck
 
 
 class Vendoring:
     """Proposes what comes from other repositories, and says how it stands. No method writes anything.
 
-    Each that asks another repository fetches one commit at most, and only the contents of files that are taken.
+    What asks another repository fetches one commit, or two for a merge, and only the contents of files that are taken.
     """
 
     def __init__(self, context: Context) -> None:
@@ -28,3 +34,40 @@ class Vendoring:
         from promptctl.vendoring.adding import add
 
         return add(self._context.fresh(), request)
+
+    def update(self, request: UpdateRequest) -> Updated:
+        """Return sources as their refs name them now, merged with what was edited here.
+
+        Raises `GitError` for a tag that was rewritten, and `InvalidFiles` with every place that both sides changed.
+        """
+        from promptctl.vendoring.updating import update
+
+        return update(self._context.fresh(), request)
+
+    def remove(self, *names: str) -> RemovedPrompts:
+        """Return the removal of prompts, or of all that sources of these names gave.
+
+        Raises `UsageError` for a name that is none, and `WorkspaceError` or `LabelRefused` if something needs one.
+        """
+        from promptctl.vendoring.removing import remove
+
+        return remove(self._context.fresh(), names)
+
+    def outdated(self) -> Sequence[SourceStanding]:
+        """Return how each source stands: their repositories are asked for names, and nothing is fetched."""
+        from promptctl.vendoring.outdated import outdated
+
+        return outdated(self._context.fresh())
+
+    def verify(self, *, asks_remote: bool = False) -> LockCheck:
+        """Return where files are not what the lock says; if it `asks_remote`, also where the lock is not what was."""
+        from promptctl.vendoring.verifying import verify
+
+        return verify(self._context.fresh(), asks_remote=asks_remote)
+
+    def library(self, address: str | None = None) -> Offering:
+        """Return what this workspace offers to others, or what the repository at an address `URL@REF` does."""
+        from promptctl.vendoring.offering import offering, offering_of
+
+        context = self._context.fresh()
+        return offering(context) if address is None else offering_of(context, address)

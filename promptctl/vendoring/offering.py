@@ -1,0 +1,183 @@
+"""The prompts that a workspace offers to others, by its `share`, with what its files say of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promptctl.datasets.index import DatasetIndex
+from promptctl.errors import InvalidFiles, Problem
+from promptctl.files.names import SETTINGS, did_you_mean_glob
+from promptctl.files.tree import read_file
+from promptctl.files.yaml_reader import read_yaml
+from promptctl.git.repository import shared_git_folder
+from promptctl.git.trees import WorkTree
+from promptctl.prompts.loading import load_prompt_file, prompt_paths
+from promptctl.vendoring.adding import asking
+from promptctl.vendoring.address import read_named
+from promptctl.vendoring.choosing import choose, is_offered
+from promptctl.vendoring.gathering import bring_closures, datasets_in
+from promptctl.vendoring.library import Library, LibraryTree, find_revision, share_of
+from promptctl.vendoring.licences import LICENCE_NAMES, find_licence, spdx_of
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+
+_README = re.compile(r"(?i)readme(?:\.(?:md|markdown|rst|txt))?")
+_HEADING = re.compile(r"#{1,6}\s+(.+?)\s*#*|(.+)\n[=-]{3,}")
+_PICTURE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
+_MARKUP = re.compile(r"\[([^\]]*)\]\([^)]*\)|[*_`]{1,3}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedPrompt:
+    """A prompt that is offered: what its file says of it, the files that it pulls in, the datasets that test it."""
+
+    id: str
+    name: str
+    description: str
+    path: str
+    inputs: tuple[str, ...]
+    tags: tuple[str, ...]
+    files: tuple[str, ...]
+    datasets: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {
+            "prompt": self.id,
+            "name": self.name,
+            "description": self.description,
+            "path": self.path,
+            "inputs": list(self.inputs),
+            "tags": list(self.tags),
+            "files": list(self.files),
+            "datasets": list(self.datasets),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offering:
+    """All that a workspace offers. `share` are the globs, None if it says nothing and so offers everything.
+
+    `title` and `about` are of its README. `problems` keep others from taking something.
+    """
+
+    prompts: tuple[OfferedPrompt, ...]
+    share: tuple[str, ...] | None
+    title: str = ""
+    about: str = ""
+    readme: str | None = None
+    licence: str | None = None
+    spdx: str | None = None
+    problems: tuple[Problem, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {
+            "title": self.title,
+            "about": self.about,
+            "readme": self.readme,
+            "licence_file": self.licence,
+            "licence": self.spdx,
+            "share": None if self.share is None else list(self.share),
+            "prompts": [each.as_dict() for each in self.prompts],
+            "problems": [each.as_dict() for each in self.problems],
+        }
+
+
+def offering(parts: Context) -> Offering:
+    """Return what this workspace offers to others, by its files as they are now."""
+    tree = parts.work_tree_for("a list of what is offered")
+    share = parts.settings.share
+    licence = _licence_around(parts.root)
+    return replace(
+        _offered(tree, prompt_paths(tree), share),
+        licence=None if licence is None else licence.name,
+        spdx=None if licence is None else spdx_of(read_file(licence)),
+    )
+
+
+def offering_of(parts: Context, address: str) -> Offering:
+    """Return what another repository offers: `URL@REF`, or `URL//PATH@REF` for a part of it.
+
+    Only its prompts, what they pull in and the datasets that may test them are fetched.
+    """
+    named = read_named(address, parts.root, parts.start)
+    with asking(parts, named.address) as outside:
+        library = Library(outside, named.address.url, find_revision(outside, named.ref))
+        chosen = choose(library, named.path)
+        tree = chosen.tree
+        bring_closures(tree, chosen.prompts.values())
+        tree.bring([*datasets_in(tree), *(path for path in tree.blobs if _README.fullmatch(path))])
+        licence = find_licence(tree)
+        return replace(
+            _offered(tree, chosen.prompts, share_of(tree)),
+            licence=licence.path if licence else None,
+            spdx=licence.spdx if licence else None,
+        )
+
+
+def _offered(tree: WorkTree | LibraryTree, ids: Mapping[str, str], share: tuple[str, ...] | None) -> Offering:
+    offered = {id_: path for id_, path in ids.items() if share is None or is_offered(id_, share)}
+    tested = DatasetIndex(tree).testing(offered, skips_broken=True)
+    prompts: list[OfferedPrompt] = []
+    problems: list[Problem] = []
+    for id_, path in offered.items():
+        try:
+            prompt = load_prompt_file(tree, path)
+        except InvalidFiles as error:
+            problems += error.problems
+            continue
+        prompts.append(
+            OfferedPrompt(
+                id=id_,
+                name=prompt.name,
+                description=prompt.description,
+                path=path,
+                inputs=tuple(prompt.inputs),
+                tags=prompt.tags,
+                files=prompt.closure[1:],
+                datasets=tuple(tested.get(id_, ())),
+            )
+        )
+    for index, glob in enumerate(share or ()):
+        if isinstance(tree, WorkTree) and not any(is_offered(id_, (glob,)) for id_ in ids):
+            place = read_yaml(tree.read(SETTINGS), SETTINGS).place("share", index)
+            hint = did_you_mean_glob(glob, ids) or "take it out, or name a prompt"
+            problems.append(Problem(f"`{glob}` names no prompt", place, hint, "share-unused", "warning"))
+    readme = next((name for name in tree.top_files() if _README.fullmatch(name)), None)
+    title, about = ("", "") if readme is None else _words(tree.read(readme).decode("utf-8", "replace"))
+    return Offering(
+        prompts=tuple(prompts), share=share, title=title, about=about, readme=readme, problems=tuple(problems)
+    )
+
+
+def _words(readme: str) -> tuple[str, str]:
+    """Return the first heading of a README, and its first paragraph, both without markup."""
+    title = about = ""
+    for block in re.split(r"\n[ \t]*\n", readme.removeprefix("\ufeff").replace("\r\n", "\n").strip()):
+        text = _PICTURE.sub("", block).strip()
+        heading = _HEADING.fullmatch(text.partition("\n")[0]) or _HEADING.fullmatch(text)
+        if heading is not None:
+            title = title or (heading[1] or heading[2])
+            text = text.partition("\n")[2] if heading[1] else ""
+        text = " ".join(_MARKUP.sub(r"\1", text).split())
+        if re.search(r"\w", text) and not text.startswith(("<", "```", "|", "- ", "* ")):
+            about = text
+            break
+    return _MARKUP.sub(r"\1", title), about
+
+
+def _licence_around(root: Path) -> Path | None:
+    """Return the licence's file of a workspace: in its own folder, or in one around it up to the repository's root."""
+    found = shared_git_folder(root)
+    depth = len([each for each in found[1].split("/") if each]) if found is not None else 0
+    for folder in (root, *list(root.resolve().parents)[:depth]):
+        names = sorted((each.name for each in folder.iterdir() if LICENCE_NAMES.fullmatch(each.name)), key=len)
+        if names and (folder / names[0]).is_file() and not (folder / names[0]).is_symlink():
+            return folder / names[0]
+    return None

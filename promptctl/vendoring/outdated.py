@@ -1,0 +1,114 @@
+"""Sources whose ref names a different commit by now, or which have newer tags: by asking for names alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from promptctl.vendoring.adding import asking
+from promptctl.vendoring.address import read_address
+from promptctl.vendoring.library import PEELED, TAG
+from promptctl.vendoring.lock import Vendored, read_sources
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+
+_VERSION = re.compile(r"(?P<name>.*?)(?P<v>v?)(?P<numbers>[0-9]{1,9}(?:\.[0-9]{1,9}){0,3})(?P<pre>-[0-9A-Za-z.-]+)?")
+_MOST_NEWER = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceStanding:
+    """Standing of a source: `current`; `behind` its branch; its tag `rewritten`; its ref `gone`; `pinned` to a commit.
+
+    `newer` are tags of higher versions, the highest first. `commit` is what the ref names there, None if it is gone.
+    """
+
+    name: str
+    source: Vendored
+    standing: Literal["current", "behind", "rewritten", "gone", "pinned"]
+    commit: str | None
+    newer: tuple[str, ...] = ()
+
+    @property
+    def is_outdated(self) -> bool:
+        """True if there is something to do."""
+        return self.standing not in ("current", "pinned") or bool(self.newer)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {
+            "name": self.name,
+            "url": self.source.url,
+            "ref": self.source.ref,
+            "commit": self.source.commit,
+            "standing": self.standing,
+            "commit_there": self.commit,
+            "newer": list(self.newer),
+            "prompts": list(self.source.prompts),
+        }
+
+
+def outdated(parts: Context) -> list[SourceStanding]:
+    """Return how each source of the lock stands, sorted by name. Repositories are asked for names; nothing is fetched.
+
+    Raises `GitError` for one that cannot be asked.
+    """
+    tree = parts.work_tree_for("a look at the lock")
+    names: dict[str, Mapping[str, str]] = {}
+    found = []
+    sources = read_sources(tree)
+    branches: dict[str, set[str]] = {}
+    for source in sources.values():
+        branches.setdefault(source.url, set()).update([source.name] if source.name else [])
+    for name, source in sorted(sources.items()):
+        if source.url not in names:
+            with asking(parts, read_address(source.url, parts.root)) as outside:
+                wanted = [each for each in sorted(branches[source.url]) if not each.startswith(TAG)]
+                names[source.url] = outside.refs(*wanted, f"{TAG}*")
+        found.append(_standing(name, source, names[source.url]))
+    return found
+
+
+def _standing(name: str, source: Vendored, names: Mapping[str, str]) -> SourceStanding:
+    newer = newer_tags(source.ref, [each.removeprefix(TAG) for each in names if each.startswith(TAG)])
+    if source.name is None:
+        return SourceStanding(name=name, source=source, standing="pinned", commit=source.commit)
+    commit = names.get(source.name + PEELED, names.get(source.name))
+    standing: Literal["current", "behind", "rewritten", "gone"] = "current"
+    if commit is None:
+        standing = "gone"
+    elif commit != source.commit:
+        standing = "rewritten" if source.name.startswith(TAG) else "behind"
+    is_tag = source.name.startswith(TAG)
+    return SourceStanding(name=name, source=source, standing=standing, commit=commit, newer=newer if is_tag else ())
+
+
+def newer_tags(tag: str, tags: Sequence[str]) -> tuple[str, ...]:
+    """Return the tags of higher versions with the same name before the number, the highest first.
+
+    One of a pre-release counts only for a tag that is one.
+
+    >>> newer_tags("v1.2", ["v1.10", "v1.3.1", "v1.1", "kit-v2", "v2.0-rc1", "latest"])
+    ('v1.10', 'v1.3.1')
+    """
+    mine = _VERSION.fullmatch(tag.removeprefix(TAG))
+    if mine is None:
+        return ()
+    found = []
+    for each in {tag for tag in tags if not tag.endswith(PEELED)}:
+        other = _VERSION.fullmatch(each)
+        if other is None or other["name"] != mine["name"] or (other["pre"] and not mine["pre"]):
+            continue
+        if _order(other) > _order(mine):
+            found.append((_order(other), each))
+    return tuple(each for _, each in sorted(found, reverse=True)[:_MOST_NEWER])
+
+
+def _order(version: re.Match[str]) -> tuple[Any, ...]:
+    numbers = [int(each) for each in version["numbers"].split(".")]
+    pre = (version["pre"] or "").lstrip("-")
+    parts = tuple((0, int(each), "") if each.isdigit() else (1, 0, each) for each in pre.split(".")) if pre else ()
+    return (*numbers, *([0] * (4 - len(numbers)))), not pre, parts

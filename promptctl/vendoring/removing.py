@@ -1,0 +1,150 @@
+"""Prompts of other repositories taken out again, with the files that nothing else needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from promptctl.catalogue.references import Reference, references_to
+from promptctl.catalogue.shared_files import closures_of
+from promptctl.errors import InvalidFiles, LabelRefused, WorkspaceError
+from promptctl.files.names import DATASETS, PathRefused, is_dataset, resolve_path
+from promptctl.files.proposal import Proposal
+from promptctl.files.wording import name_some
+from promptctl.files.yaml_editing import RemoveItems, edit_yaml
+from promptctl.formats.dataset_file import read_dataset_file
+from promptctl.prompts.loading import path_in, prompt_paths
+from promptctl.vendoring.lock import LockedFile, Vendored, lock_change, read_sources, sha256
+from promptctl.vendoring.moving import file_references
+from promptctl.vendoring.placing import as_proposal, here_now, prompts_folder
+from promptctl.vendoring.reconciling import edited_here
+from promptctl.vendoring.updating import wanted_sources
+from promptctl.versions.former_ids import live_labels
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.git.trees import WorkTree
+
+_BINDING = ("dataset", "judge", "experiment", "successor")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovedPrompts:
+    """Prompts that are taken out. `edited` are files among theirs that were edited here: those edits are lost."""
+
+    prompts: tuple[str, ...]
+    edited: tuple[str, ...]
+    proposal: Proposal
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {"prompts": list(self.prompts), "edited_here": list(self.edited), "notes": list(self.notes)}
+
+
+def remove(parts: Context, names: Sequence[str]) -> RemovedPrompts:
+    """Return the removal of prompts, or of all that sources of these names gave. Nothing is written.
+
+    Raises `UsageError` for a name that is none, `LabelRefused` if a label names a version of one, and `WorkspaceError`
+    if something that stays needs one.
+    """
+    tree = parts.work_tree_for("prompts of another repository")
+    sources = read_sources(tree)
+    owners = wanted_sources(sources, names)
+    gone = {id_ for each in owners for id_ in sources[each].prompts if each in names or id_ in names}
+    after: dict[str, bytes | None] = {}
+    left = dict(sources)
+    edited: list[str] = []
+    for name in owners:
+        staying = {id_: each for id_, each in sources[name].prompts.items() if id_ not in gone}
+        kept = dict(_kept(tree, sources[name], staying))
+        changed_here = edited_here(tree, sources[name])
+        for path in sources[name].files:
+            if path not in kept:
+                after[path] = None
+                edited += [path] if changed_here.get(path) is not None else []
+            elif (data := kept[path]) is not None:
+                after[path] = data
+        files = {path: _locked(sources[name].files[path], kept[path], changed_here, path) for path in kept}
+        left[name] = replace(sources[name], prompts=staying, files=files)
+        if not staying:
+            del left[name]
+    _refuse_needed(parts, tree, gone, after)
+    return RemovedPrompts(
+        prompts=tuple(sorted(gone)),
+        edited=tuple(edited),
+        proposal=as_proposal(tree, after, lock_change(tree, left)),
+        notes=tuple(_notes(tree, gone)),
+    )
+
+
+def _locked(file: LockedFile, data: bytes | None, changed_here: Mapping[str, Any], path: str) -> LockedFile:
+    """Return a file as it is locked from now on; one that was edited here still differs from that."""
+    return file if data is None or path in changed_here else replace(file, sha256=sha256(data))
+
+
+def _kept(tree: WorkTree, source: Vendored, staying: Mapping[str, Any]) -> Iterator[tuple[str, bytes | None]]:
+    """Yield the files of a source that prompts which stay need: with other bytes if they name one that goes."""
+    if not staying:
+        return
+    paths = [path for id_ in staying if (path := path_in(tree, id_)) is not None]
+    needed = {path for closure in closures_of(tree, paths).values() for path in closure.paths}
+    start = f"{prompts_folder(tree)}/"
+    licences = [path for path, each in source.files.items() if each.source == source.licence]
+    needed |= set(licences)
+    found: dict[str, bytes | None] = {path: None for path in source.files if path in needed}
+    for path in source.files:
+        if path.startswith(start) or not is_dataset(path):
+            continue
+        try:
+            data = here_now(tree, path)
+            dataset = read_dataset_file(data or b"", path)
+        except InvalidFiles:
+            continue
+        tested = dataset.header.get("prompts", [])
+        others = tuple(index for index, id_ in enumerate(tested) if id_ not in staying)
+        if len(others) == len(tested):
+            continue
+        found[path] = edit_yaml(data or b"", path, [RemoveItems(("prompts",), others)]) if others else None
+        for _, reference in file_references(dataset.document.data):
+            try:
+                named = resolve_path(reference.partition("#")[0], path, DATASETS)
+            except PathRefused:
+                continue
+            if named in source.files:
+                found[named] = None
+    yield from sorted(found.items())
+
+
+def _refuse_needed(parts: Context, tree: WorkTree, gone: set[str], after: Mapping[str, bytes | None]) -> None:
+    """Raise an error that names who still uses one of the prompts or of their files."""
+    going = {path for path, data in after.items() if data is None}
+    for id_ in sorted(gone):
+        found = [each for each in references_to(tree, id_) if each.path not in after and _binds(each)]
+        if found:
+            where = name_some([f"{each.words} ({each.place})" for each in found])
+            hint = "let it name a different prompt, or take it out, first"
+            raise WorkspaceError(f"`{id_}` is needed: {where}", place=found[0].place, hint=hint)
+    others = {path: id_ for id_, path in prompt_paths(tree).items() if id_ not in gone and path not in going}
+    for path, closure in closures_of(tree, others).items():
+        if used := [each for each in closure.paths if each in going]:
+            message = f"{used[0]} is needed: `{others[path]}` pulls it in"
+            raise WorkspaceError(message, hint="copy it to a different place, and let the prompt name that")
+    moment = parts.now()
+    if moment.is_versioned:
+        live = {id_: states for id_, states in live_labels(moment, parts.warn).items() if id_ in gone and states}
+        for id_, states in sorted(live.items()):
+            named = f"{id_}@{states[0].label}"
+            raise LabelRefused(f"{named} names a version of it", hint=f'promptctl label remove {named} --reason "…"')
+
+
+def _binds(reference: Reference) -> bool:
+    return reference.kind in _BINDING and not reference.is_glob
+
+
+def _notes(tree: WorkTree, gone: set[str]) -> Iterator[str]:
+    for id_ in sorted(gone):
+        for each in references_to(tree, id_):
+            if each.kind in ("log", "budget", "lint", "copy") and not each.is_glob:
+                yield f"{each.words} still names `{id_}`: {each.place}"

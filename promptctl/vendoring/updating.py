@@ -1,0 +1,256 @@
+"""Prompts of other repositories brought to what their refs name now; edits that were made here stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from promptctl.errors import GitError, InvalidFiles, Problem, PromptNotFound, UsageError, WorkspaceError, printable
+from promptctl.files.names import PROMPT_SUFFIXES, SETTINGS, PromptPlaces, did_you_mean
+from promptctl.files.proposal import Proposal
+from promptctl.files.wording import name_some
+from promptctl.prompts.loading import load_prompt, prompt_paths
+from promptctl.vendoring.adding import asking
+from promptctl.vendoring.address import check_ref, read_address
+from promptctl.vendoring.choosing import is_offered
+from promptctl.vendoring.gathering import gather
+from promptctl.vendoring.library import MAX_ROWS_BYTES, Library, LibraryTree, Revision, find_revision, share_of
+from promptctl.vendoring.lock import Sources, Vendored, lock_change, read_sources
+from promptctl.vendoring.moving import Moves, moved
+from promptctl.vendoring.placing import as_proposal, place, prompts_folder, refuse_taken
+from promptctl.vendoring.reconciling import Reconciled, Side, reconcile
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.git.outside import OutsideRepository
+    from promptctl.git.trees import WorkTree
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRequest:
+    """Order to update: `names` of sources or prompts, each with `@REF` after it to move to that; all without any.
+
+    `side` is taken wherever both sides changed a file.
+    """
+
+    names: Sequence[str] = ()
+    side: Side | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceUpdate:
+    """One source before and after. `changed` are files that differ, `edits` a patch of the local edits that stay."""
+
+    name: str
+    before: Vendored
+    after: Vendored
+    changed: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
+    edits: str = ""
+
+    @property
+    def is_current(self) -> bool:
+        """True if it is at that commit already."""
+        return self.before.commit == self.after.commit
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {
+            "name": self.name,
+            "url": self.after.url,
+            "ref": self.after.ref,
+            "commit_before": self.before.commit,
+            "commit": self.after.commit,
+            "prompts": list(self.after.prompts),
+            "changed": list(self.changed),
+            "edited_here": list(self.edited),
+            "edits": self.edits,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Updated:
+    """The sources that were asked about, and the changes of files."""
+
+    updates: tuple[SourceUpdate, ...]
+    proposal: Proposal
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {"sources": [each.as_dict() for each in self.updates]}
+
+
+def update(parts: Context, request: UpdateRequest) -> Updated:
+    """Return what sources are once they are what their refs name now. Nothing is written.
+
+    Raises `UsageError` for a name that is none, `GitError` for a tag that was rewritten, and `InvalidFiles` with every
+    place that both sides changed.
+    """
+    tree = parts.work_tree_for("prompts of another repository")
+    sources = read_sources(tree)
+    updates: list[SourceUpdate] = []
+    found = Reconciled()
+    for name, ref in wanted_sources(sources, request.names).items():
+        with asking(parts, read_address(sources[name].url, parts.root)) as outside:
+            done, changes = _updated(tree, outside, name, sources[name], ref, request.side)
+        updates.append(done)
+        found.after |= changes.after
+        found.conflicts += changes.conflicts
+    if found.conflicts:
+        raise InvalidFiles(found.conflicts)
+    lock = lock_change(tree, {**sources, **{each.name: each.after for each in updates}})
+    proposal = as_proposal(tree, found.after, lock)
+    _check(tree, proposal, updates)
+    return Updated(updates=tuple(updates), proposal=proposal)
+
+
+def wanted_sources(sources: Sources, names: Sequence[str]) -> dict[str, str | None]:
+    """Return the refs that sources are to move to, by their names; None for what they follow. Without names, all.
+
+    Raises `UsageError` for what is neither a source nor a prompt of one.
+    """
+    found: dict[str, str | None] = {}
+    for named in names:
+        name, has_ref, ref = named.partition("@")
+        if has_ref:
+            check_ref(ref)
+        owner = name if name in sources else next((each for each in sources if name in sources[each].prompts), None)
+        if owner is None:
+            known = [*sources, *(id_ for each in sources.values() for id_ in each.prompts)]
+            hint = did_you_mean(name, known) or (
+                f"there are {name_some(list(sources))}" if sources else "there are none"
+            )
+            raise UsageError(f"`{printable(name)}` is of no other repository by the lock", hint=hint)
+        if found.get(owner, ref) != (ref or None) and owner in found:
+            raise UsageError(f"`{owner}` cannot be at two commits", hint="name one ref")
+        found[owner] = ref or None
+    return found or dict.fromkeys(sources)
+
+
+def _updated(
+    tree: WorkTree, outside: OutsideRepository, name: str, before: Vendored, ref: str | None, side: Side | None
+) -> tuple[SourceUpdate, Reconciled]:
+    revision = _revision(outside, name, before, ref)
+    if revision.commit == before.commit and revision.asked == before.ref:
+        return SourceUpdate(name=name, before=before, after=before), Reconciled()
+    library = Library(outside, before.url, revision)
+    there = tree_of(library, before)
+    gathered = gather(there, _prompts(there, before), with_datasets=before.has_datasets)
+    ids = {each.id: ours for ours, each in before.prompts.items()}
+    placed = place(tree, gathered, name, ids, revision, with_datasets=before.has_datasets)
+    refuse_taken(tree, placed, name, before.files)
+
+    @cache
+    def base_of() -> Mapping[str, bytes]:
+        return _base(outside, name, before, prompts_folder(tree))
+
+    found = reconcile(tree, before, placed, base_of, side)
+    done = SourceUpdate(
+        name=name,
+        before=before,
+        after=placed.source,
+        changed=tuple(sorted(found.after)),
+        edited=tuple(each.path for each in found.edits),
+        edits=found.edits_diff,
+    )
+    return done, found
+
+
+def _revision(outside: OutsideRepository, name: str, before: Vendored, ref: str | None) -> Revision:
+    """Return what a source is to be at. Raises `GitError` for a tag that names a different commit than it did."""
+    if ref is None and before.name is None:
+        return Revision(before.ref, None, before.commit)
+    found = find_revision(outside, ref or before.ref)
+    if (ref or before.ref) != before.ref:
+        return found
+    if found.name != before.name:
+        message = f"`{before.ref}` of {before.url} was {before.name}, and is {found.name} now"
+        raise GitError(message, hint=f"choose what is meant: promptctl update {name}@{found.name}")
+    if found.is_tag and found.commit != before.commit:
+        raise rewritten(name, before, found.commit)
+    return found
+
+
+def rewritten(name: str, source: Vendored, commit: str) -> GitError:
+    """Return the error for a tag that was moved after it was locked, with both commits."""
+    return GitError(
+        f"the tag {source.ref} of {source.url} was rewritten: it named {source.commit}, and names {commit} now",
+        hint=f"ask its owners; to take the new one all the same: promptctl update {name}@{commit}",
+    )
+
+
+def tree_of(library: Library, source: Vendored) -> LibraryTree:
+    """Return the workspace that a source is of; of a repository that is none, with the places that its prompts had."""
+    if library.blob(source.folder + SETTINGS) is not None:
+        return library.tree(source.folder)
+    places = set()
+    for ours, each in source.prompts.items():
+        for path, file in source.files.items():
+            for suffix in PROMPT_SUFFIXES:
+                if path.endswith(f"/{ours}{suffix}") and file.source.endswith(f"{each.id}{suffix}"):
+                    places.add(file.source.removesuffix(f"{each.id}{suffix}").rstrip("/"))
+    folders = tuple(sorted(places - {""}))
+    return library.tree(source.folder, PromptPlaces(folders, PROMPT_SUFFIXES if "" in places else ()))
+
+
+def _prompts(there: LibraryTree, before: Vendored) -> dict[str, str]:
+    """Return the prompts of a source, path by id, as they are there now. Raises `PromptNotFound` for a lost one."""
+    known, share = prompt_paths(there), share_of(there)
+    found = {}
+    for ours, each in before.prompts.items():
+        if each.id not in known:
+            shown = f"{before.url} at {there.library.revision}"
+            hint = f"promptctl remove {ours}, or stay where it is"
+            raise PromptNotFound(f"`{each.id}`, which is `{ours}` here, is not in {shown} any more", hint=hint)
+        if share is not None and not is_offered(each.id, share):
+            raise WorkspaceError(f"{before.url} does not offer `{each.id}` any more", hint=f"it is `{ours}` here")
+        found[each.id] = known[each.id]
+    return found
+
+
+def _base(outside: OutsideRepository, name: str, before: Vendored, base: str) -> Mapping[str, bytes]:
+    """Return the files of a source as they were when they were locked, by their paths here."""
+    try:
+        library = Library(outside, before.url, Revision(before.ref, None, before.commit))
+    except GitError as error:
+        message = f"{before.url} does not give {before.commit[:12]} any more, which the edits here began from"
+        hint = f"promptctl update {name} --ours keeps the files that were edited here, --theirs drops the edits"
+        raise GitError(message, hint=hint) from error
+    return dict(files_of(library, before, base))
+
+
+def files_of(library: Library, source: Vendored, base: str) -> Iterator[tuple[str, bytes]]:
+    """Yield each file of a source as it is written here, with its path, from the repository at that commit."""
+    there = tree_of(library, source)
+    size = len(source.folder)
+    inside = {path: each.source for path, each in source.files.items() if each.source.startswith(source.folder)}
+    moves = Moves(
+        base,
+        {each[size:]: path for path, each in inside.items()},
+        {each.id: ours for ours, each in source.prompts.items()},
+    )
+    library.outside.bring([blob for each in source.files.values() if (blob := library.blob(each.source)) is not None])
+    for path, each in source.files.items():
+        blob = library.blob(each.source)
+        data = library.outside.read(blob, MAX_ROWS_BYTES) if blob is not None else None
+        if isinstance(data, bytes):
+            is_licence = path not in inside or each.source == source.licence
+            yield path, data if is_licence else moved(there, each.source[size:], moves, data)
+
+
+def _check(tree: WorkTree, proposal: Proposal, updates: Sequence[SourceUpdate]) -> None:
+    """Raise `InvalidFiles` if a prompt could not be loaded any more: lines were merged that do not go together."""
+    after = proposal.over(tree)
+    problems: list[Problem] = []
+    for each in updates:
+        for id_ in each.after.prompts if each.edited else ():
+            try:
+                load_prompt(after, id_)
+            except InvalidFiles as error:
+                problems += error.problems
+            except PromptNotFound:  # it was deleted here
+                continue
+    if problems:
+        raise InvalidFiles(problems)

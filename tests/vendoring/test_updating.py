@@ -1,0 +1,260 @@
+"""Prompts of a repository that moves on, with edits that were made here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from promptctl import AddRequest, UpdateRequest
+from promptctl.errors import GitError, InvalidFiles, PromptctlError, PromptNotFound, UsageError
+from promptctl.workspace import Workspace
+from tests.cli.conftest import Cli, commit, git, write
+from tests.repositories import head_of
+from tests.vendoring.conftest import REPLY, TRIAGE, files_of
+
+HERE = "prompts/acme-kit/support/triage.prompt.yaml"
+THERE = "prompts/support/triage.prompt.yaml"
+
+
+@pytest.fixture
+def vendored(library: Path, workspace: Workspace) -> Workspace:
+    """The workspace with `support/triage` of the branch main."""
+    workspace.write(workspace.vendoring.add(AddRequest("../acme-kit//support/triage@main")).proposal)
+    return workspace
+
+
+def update(workspace: Workspace, *names: str, side: str | None = None) -> dict[str, str]:
+    """Update, and give the workspace's files."""
+    workspace.write(workspace.vendoring.update(UpdateRequest(names, side)).proposal)  # type: ignore[arg-type]
+    return files_of(workspace.root)
+
+
+def refused(workspace: Workspace, *names: str) -> PromptctlError:
+    """The error of updating, after which the files are as they were."""
+    before = files_of(workspace.root)
+    with pytest.raises(PromptctlError) as caught:
+        update(workspace, *names)
+    assert files_of(workspace.root) == before
+    return caught.value
+
+
+def edit(folder: Path, path: str, old: str, new: str) -> None:
+    """Put a text in the place of another one."""
+    text = (folder / path).read_text()
+    assert old in text
+    (folder / path).write_text(text.replace(old, new))
+
+
+def move_on(library: Path, path: str = THERE, old: str = "You triage tickets.", new: str = "You sort tickets.") -> str:
+    """Change a file of the library in a new commit."""
+    edit(library, path, old, new)
+    return commit(library, "Move on")
+
+
+def test_what_did_not_move_is_not_fetched(vendored: Workspace) -> None:
+    found = vendored.vendoring.update(UpdateRequest())
+    assert found.proposal.is_empty
+    assert found.updates[0].is_current
+
+
+def test_a_branch_moves_on(library: Path, vendored: Workspace) -> None:
+    new = move_on(library)
+    write(library, "prompts/shared/end.j2", "{% include './deep.j2' %}\n")
+    write(library, "prompts/shared/deep.j2", "Deep.\n")
+    new = commit(library, "Deepen")
+    files = update(vendored)
+    assert "You sort tickets." in files[HERE]
+    assert files["prompts/acme-kit/shared/deep.j2"] == "Deep.\n"
+    assert f"commit: {new}" in files["promptctl.lock.yaml"].replace('"', "")
+    assert "Deep." in vendored.prompt("acme-kit/support/triage").render({"ticket": "x"}).messages[0]["content"]
+    assert not vendored.vendoring.verify().problems
+
+
+def test_local_edits_are_merged_and_shown(library: Path, vendored: Workspace) -> None:
+    edit(vendored.root, HERE, "name: Support triage", "name: Our triage")
+    move_on(library)
+    found = vendored.vendoring.update(UpdateRequest())
+    assert found.updates[0].edited == (HERE,)
+    assert "-name: Support triage\n+name: Our triage\n" in found.updates[0].edits
+    files = update(vendored)
+    assert "name: Our triage" in files[HERE]
+    assert "You sort tickets." in files[HERE]
+    problems = vendored.vendoring.verify().problems
+    assert [(each.code, each.place and each.place.path) for each in problems] == [("vendored-edited", HERE)]
+    move_on(library, old="You sort", new="You now sort")
+    files = update(vendored)
+    assert "name: Our triage" in files[HERE]
+    assert "You now sort tickets." in files[HERE]
+
+
+def test_a_conflict_is_told_by_line_and_written_nowhere(library: Path, vendored: Workspace) -> None:
+    edit(vendored.root, HERE, "You triage tickets.", "You triage OUR tickets.")
+    move_on(library)
+    error = refused(vendored)
+    assert isinstance(error, InvalidFiles)
+    line = (
+        (vendored.root / HERE)
+        .read_text()
+        .splitlines()
+        .index('      You triage OUR tickets. {% include "acme-kit/support/tone.j2" %}')
+    )
+    assert [str(each.place) for each in error.problems] == [f"{HERE}:{line + 1}"]
+    assert "--ours" in str(error.hint)
+    ours = update(vendored, side="ours")
+    assert "OUR" in ours[HERE]
+    assert vendored.vendoring.update(UpdateRequest()).updates[0].is_current
+    move_on(library, old="You sort", new="You finally sort")
+    theirs = update(vendored, side="theirs")
+    assert "You finally sort tickets." in theirs[HERE]
+    assert not vendored.vendoring.verify().problems
+
+
+def test_a_file_that_one_side_deletes(library: Path, vendored: Workspace) -> None:
+    more = vendored.root / "prompts/acme-kit/support/more.j2"
+    more.write_text("Ours.\n")
+    edit(library, THERE, "{% include './more.j2' %}", "Less.")
+    (library / "prompts/support/more.j2").unlink()
+    commit(library, "Delete")
+    error = refused(vendored)
+    assert error.message == "it was edited here, and deleted there"
+    assert not (update(vendored, side="theirs").keys() & {"prompts/acme-kit/support/more.j2"})
+
+
+def test_a_merge_that_cannot_be_loaded_is_refused(library: Path, vendored: Workspace) -> None:
+    edit(vendored.root, HERE, "name: Support triage\n", "name: Support triage\ndescription: Ours\n")
+    write(library, THERE, TRIAGE + "description: Theirs\n")
+    commit(library, "Describe")
+    error = refused(vendored)
+    assert isinstance(error, InvalidFiles)
+    assert "description" in error.message
+
+
+def test_line_ends_of_the_checkout_are_no_edit(library: Path, vendored: Workspace) -> None:
+    file = vendored.root / HERE
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    assert not vendored.vendoring.verify().problems
+    file.write_bytes(file.read_bytes().replace(b"Support triage", b"Ours"))
+    move_on(library)
+    update(vendored)
+    data = file.read_bytes()
+    assert b"name: Ours\r\n" in data
+    assert b"You sort tickets." in data
+    assert data.count(b"\r\n") == data.count(b"\n")
+
+
+def test_a_rewritten_tag_is_an_error_with_both_commits(library: Path, workspace: Workspace) -> None:
+    workspace.write(workspace.vendoring.add(AddRequest("../acme-kit//support/triage@v1.0")).proposal)
+    old = head_of(library)
+    new = move_on(library)
+    git(library, "tag", "--force", "-a", "-m", "Again", "v1.0")
+    error = refused(workspace)
+    assert isinstance(error, GitError)
+    assert old in error.message
+    assert new in error.message
+    assert workspace.vendoring.outdated()[0].standing == "rewritten"
+    files = update(workspace, f"acme-kit@{new}")
+    assert "You sort tickets." in files[HERE]
+    assert workspace.vendoring.outdated()[0].standing == "pinned"
+
+
+def test_a_tag_that_became_a_branch(library: Path, workspace: Workspace) -> None:
+    workspace.write(workspace.vendoring.add(AddRequest("../acme-kit//support/triage@v1.0")).proposal)
+    git(library, "tag", "--delete", "v1.0")
+    git(library, "branch", "v1.0")
+    assert "refs/tags/v1.0, and is refs/heads/v1.0 now" in refused(workspace).message
+    assert workspace.vendoring.outdated()[0].standing == "gone"
+
+
+def test_newer_tags_are_told_and_taken(library: Path, workspace: Workspace, cli: Cli) -> None:
+    workspace.write(workspace.vendoring.add(AddRequest("../acme-kit//support/triage@v1.0")).proposal)
+    ran = cli("outdated")
+    assert ran.exit_code == 0
+    move_on(library)
+    for tag in ("v1.1", "v1.10", "v2.0-rc1", "other-v3"):
+        git(library, "tag", tag)
+    assert workspace.vendoring.outdated()[0].newer == ("v1.10", "v1.1")
+    ran = cli("outdated", "--json")
+    assert ran.exit_code == 1
+    assert ran.json[0]["newer"] == ["v1.10", "v1.1"]
+    assert "promptctl update acme-kit@v1.10" in cli("outdated").out
+    ran = cli("update", "acme-kit/support/triage@v1.10", "--yes")
+    assert ran.exit_code == 0
+    assert "You sort tickets." in (workspace.root / HERE).read_text()
+    assert "acme-kit: v1.0" in ran.err
+    assert cli("update", "acme-kit", "--json").json["sources"][0]["changed"] == []
+
+
+def test_a_branch_that_moved_is_behind(library: Path, vendored: Workspace, cli: Cli) -> None:
+    assert vendored.vendoring.outdated()[0].standing == "current"
+    move_on(library)
+    assert vendored.vendoring.outdated()[0].standing == "behind"
+    assert cli("outdated").exit_code == 1
+
+
+def test_a_prompt_that_is_gone_there(library: Path, vendored: Workspace) -> None:
+    git(library, "mv", THERE, "prompts/support/sort.prompt.yaml")
+    commit(library, "Rename")
+    error = refused(vendored)
+    assert isinstance(error, PromptNotFound)
+    assert error.hint == "promptctl remove acme-kit/support/triage, or stay where it is"
+
+
+def test_a_new_file_does_not_overwrite_one_of_the_workspace(library: Path, vendored: Workspace) -> None:
+    write(vendored.root, "prompts/acme-kit/support/new.j2", "Mine\n")
+    write(library, "prompts/support/new.j2", "Theirs\n")
+    move_on(library, new='{% include "support/new.j2" %}')
+    assert "prompts/acme-kit/support/new.j2 already" in refused(vendored).message
+
+
+def test_commits_that_are_gone_leave_edits_alone(library: Path, vendored: Workspace) -> None:
+    edit(vendored.root, HERE, "name: Support triage", "name: Ours")
+    edit(library, THERE, "You triage tickets.", "You sort tickets.")
+    git(library, "tag", "--delete", "v1.0")
+    git(library, "add", "--all")
+    git(library, "commit", "--quiet", "--amend", "-m", "Rewritten")
+    git(library, "reflog", "expire", "--expire=now", "--all")
+    git(library, "gc", "--quiet", "--prune=now")
+    error = refused(vendored)
+    assert "any more, which the edits here began from" in error.message
+    assert "name: Ours" in update(vendored, side="ours")[HERE]
+
+
+def test_names_that_are_none(vendored: Workspace) -> None:
+    assert isinstance(refused(vendored, "acme-kitt"), UsageError)
+    assert refused(vendored, "acme-kitt").hint == "did you mean `acme-kit`?"
+    assert isinstance(refused(vendored, "mine"), UsageError)
+    assert isinstance(refused(vendored, "acme-kit@a", "acme-kit@b"), UsageError)
+
+
+def test_a_plain_repository_is_updated(tmp_path: Path, workspace: Workspace) -> None:
+    folder = tmp_path / "plain"
+    text = "messages:\n  - role: user\n    content: 'Hi {{name}}'\nmodelParameters: {temperature: 0}\n"
+    write(folder, "tools/asks/greet.prompt.yml", text)
+    write(folder, "top.prompt.yml", text)
+    git(folder, "init", "--quiet")
+    commit(folder, "Begin")
+    workspace.write(workspace.vendoring.add(AddRequest("../plain//tools/asks")).proposal)
+    workspace.write(workspace.vendoring.add(AddRequest("../plain//top.prompt.yml", "top")).proposal)
+    write(folder, "tools/asks/greet.prompt.yml", text.replace("Hi", "Hello"))
+    write(folder, "top.prompt.yml", text.replace("Hi", "Hey"))
+    commit(folder, "Change")
+    files = update(workspace)
+    assert "Hello" in files["prompts/plain/greet.prompt.yml"]
+    assert "Hey" in files["prompts/top.prompt.yml"]
+
+
+def test_a_rule_of_sharing_holds_for_updates_too(library: Path, vendored: Workspace) -> None:
+    write(library, "promptctl.yaml", "share: [unrelated, 'judges/*']\n")
+    commit(library, "Share less")
+    assert "does not offer `support/triage` any more" in refused(vendored).message
+
+
+def test_prompts_that_share_files_move_together(library: Path, vendored: Workspace) -> None:
+    vendored.write(vendored.vendoring.add(AddRequest("../acme-kit//support/reply@main")).proposal)
+    write(library, "prompts/support/reply.prompt.yaml", REPLY.replace("Reply.", "Answer."))
+    write(library, THERE, TRIAGE.replace("You triage", "You sort"))
+    commit(library, "Change both")
+    files = update(vendored, "acme-kit/support/reply")
+    assert "Answer." in files["prompts/acme-kit/support/reply.prompt.yaml"]
+    assert "You sort" in files[HERE]
