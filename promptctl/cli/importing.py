@@ -101,7 +101,7 @@ def _tell(report: ImportReport, *, all_notes: bool) -> None:
 def _tell_source(source: ImportedSource, *, all_notes: bool) -> None:
     counts = source.as_dict()["counts"]
     words = ", ".join(f"{number} {fate}" for fate, number in counts.items())
-    tell(f"{source.path}: {source.format}, {', '.join(source.files) or 'nothing in it'} ({words})")
+    tell(f"{source.path}: {source.format}, {', '.join(source.files) or 'no file of its own'} ({words})")
     for note in source.notes:
         if all_notes or note.fate != "kept":
             tell_wrapped(f"{note}" + (f"; {note.hint}" if note.hint else ""), "  ")

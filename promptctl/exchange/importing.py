@@ -13,6 +13,7 @@ from promptctl.errors import InvalidFiles, Place, Problem, UsageError
 from promptctl.exchange.collecting import sources
 from promptctl.exchange.drafts import ForeignContents
 from promptctl.exchange.formats import FORMATS, ForeignFormat, format_of, named
+from promptctl.exchange.history.gathering import gathered
 from promptctl.exchange.history.plan import RegistryHistory, plan_history
 from promptctl.exchange.imported import ImportedSource, ImportReport, ImportRequest
 from promptctl.exchange.placing import Placing
@@ -39,7 +40,7 @@ def import_files(context: Context, request: ImportRequest) -> ImportReport:
     found = list(sources(request.paths, context.start))
     for source, is_named in counted(found, "reading files", len(found)):
         collected.add(source, is_named=is_named)
-    read = [each for each in collected.read if each[0].path not in each[0].named]
+    read = collected.gathered()
     if request.id is not None and sum(len({draft.wish for draft in each[2].prompts}) for each in read) != 1:
         raise UsageError(
             "an id can be given to one prompt alone", hint="import one file with one prompt, or use --into"
@@ -106,6 +107,16 @@ class _Collected:
                 self.passed_over += 1
         except InvalidFiles as error:
             self._refused.append((source, error))
+
+    def gathered(self) -> list[_Read]:
+        """Return what was read, without parts of a different file; versions of one prompt are with its first file."""
+        read = [each for each in self.read if each[0].path not in each[0].named]
+
+        def refuse(at: int, error: InvalidFiles) -> None:
+            self._refused.append((read[at][0], error))
+
+        contents = gathered([(format_.name, each) for _, format_, each in read], refuse)
+        return [(source, format_, each) for (source, format_, _), each in zip(read, contents, strict=True)]
 
     def refused(self) -> Iterator[Problem]:
         """Yield why files were refused; a part of a different file is that one's affair."""

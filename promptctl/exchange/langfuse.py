@@ -16,7 +16,7 @@ from promptctl.counting import counted
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.drafts import ForeignContents, PromptDraft, RegistryVersion
 from promptctl.exchange.notes import ImportNote
-from promptctl.exchange.registries.items import RegistryItem, first_object, items_of
+from promptctl.exchange.registries.items import RegistryItem, collapsed, first_object, items_of
 from promptctl.exchange.registries.label_names import LATEST, labels_for
 from promptctl.exchange.registries.langfuse_references import LangfuseReferences
 from promptctl.exchange.registries.messages import MessageReader, with_messages
@@ -81,7 +81,7 @@ def read(source: Source) -> ForeignContents:
         notes += version.notes
     if problems:
         raise InvalidFiles(problems)
-    return ForeignContents(tuple(drafts), files=references.files(), notes=(*notes, *references.notes))
+    return ForeignContents(tuple(drafts), files=references.files(), notes=collapsed([*notes, *references.notes]))
 
 
 def write(prompts: Sequence[PromptToWrite]) -> Written:
@@ -142,9 +142,9 @@ class _LangfuseVersion:
             self._note("kept", "tags", "are `tags`")
         config = self._config()
         data |= {key: config.data[key] for key in ("model", "parameters") if key in config.data}
-        reader = MessageReader(self.item, references.reader(self.item))
+        reader = MessageReader(self.item, references.reader(self.item), has_sections=True)
         messages, engine = self._messages(reader)
-        inputs: dict[str, Any] = {name: {} for name in (*references.inputs_of(self.item), *reader.names.inputs)}
+        inputs: dict[str, Any] = {name: {} for name in references.inputs_of(self.item)} | reader.inputs
         for each in messages:
             if "placeholder" in each:
                 inputs[each["placeholder"]] = {"type": "array"}
@@ -186,10 +186,6 @@ class _LangfuseVersion:
             texts, engine = reader.texts([each["content"] for each in raw if "content" in each])
             messages = with_messages(raw, texts)
             self._note("kept", "prompt", f"has {len(messages)} messages")
-        if reader.names.sections:
-            tags = ", ".join(f"`{{{{{each}}}}}`" for each in reader.names.sections[:3])
-            message = f"the text has {tags}: sections of Mustache, which only the JavaScript SDK fills in"
-            raise self.item.refuse(message, "prompt", "write the text without them, or leave this version out")
         self.notes += reader.notes
         self.notes += reader.notes_of_names("prompt")
         return messages, engine

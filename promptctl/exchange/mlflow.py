@@ -16,9 +16,9 @@ from promptctl.counting import counted
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.drafts import ForeignContents, PromptDraft, RegistryVersion
 from promptctl.exchange.notes import ImportNote
-from promptctl.exchange.registries.items import RegistryItem, first_object
+from promptctl.exchange.registries.items import RegistryItem, collapsed, first_object
 from promptctl.exchange.registries.label_names import labels_for
-from promptctl.exchange.registries.messages import MessageReader, with_messages
+from promptctl.exchange.registries.messages import MessageReader, jinja_inputs, with_messages
 from promptctl.exchange.registries.mlflow_objects import (
     CONFIG,
     FORM,
@@ -35,8 +35,6 @@ from promptctl.exchange.registries.mlflow_objects import (
 from promptctl.exchange.registries.model_config import ModelConfig, is_schema, output_of, read_model_config
 from promptctl.files.names import id_problem
 from promptctl.templates import BadTemplate
-from promptctl.templates.events import Use
-from promptctl.templates.uses import uses
 
 if TYPE_CHECKING:
     from promptctl.exchange.source import Source
@@ -45,8 +43,6 @@ if TYPE_CHECKING:
 _DERIVED = ("uri", "variables", "is_text_prompt", "description", "last_updated_timestamp", "current_stage", "source",
             "run_id", "run_link", "status", "status_message", "user_id", "deployment_job_state")  # fmt: skip
 _ROLES_OF_PARAMETERS = {"stop_sequences": "stop"}
-# Uses of a variable that tell whether it has a value: it may be left out.
-_ASKED = ("truth", "defined", "default", "null")
 _OWNERS = ("provider", "model_name", "model")
 
 
@@ -80,7 +76,7 @@ def read(source: Source) -> ForeignContents:
             problems += error.problems
     if problems:
         raise InvalidFiles(problems)
-    return ForeignContents(tuple(drafts), notes=tuple(notes))
+    return ForeignContents(tuple(drafts), notes=collapsed(notes))
 
 
 def write(prompts: Sequence[PromptToWrite]) -> Written:
@@ -185,7 +181,7 @@ class _MlflowVersion:
             return inputs, None, with_messages(raw, texts)
         written, engine = reader.texts(texts)
         self.notes += [*reader.notes, *reader.notes_of_names("template")]
-        return {name: {} for name in reader.names.inputs}, engine, with_messages(raw, written)
+        return reader.inputs, engine, with_messages(raw, written)
 
     def _message(self, message: Any, at: int) -> dict[str, Any]:
         content = message.get("content") if isinstance(message, dict) else None
@@ -201,16 +197,10 @@ class _MlflowVersion:
 
     def _jinja(self, texts: Sequence[str]) -> tuple[list[str], dict[str, dict[str, Any]]]:
         """Return texts of Jinja as templates of ours, and the inputs that they read."""
-        inputs: dict[str, dict[str, Any]] = {}
-        for text in texts:
-            try:
-                for event in uses(text):
-                    if isinstance(event, Use) and (event.act in _ASKED or event.path[0] not in inputs):
-                        inputs[event.path[0]] = {"required": False} if event.act in _ASKED else {}
-            except BadTemplate as error:
-                raise self.item.refuse(
-                    f"the text is no template here: {error.message}", "template", error.hint
-                ) from None
+        try:
+            inputs = jinja_inputs(texts)
+        except BadTemplate as error:
+            raise self.item.refuse(f"the text is no template here: {error.message}", "template", error.hint) from None
         if any(text.endswith("\n") for text in texts):
             self._note(
                 "changed", "template", "MLflow leaves out the last line end of a Jinja text, and so it is left out"

@@ -111,6 +111,20 @@ def test_text_with_braces_and_no_variable_is_no_template() -> None:
     assert data == {"template": "none", "messages": [{"role": "user", "content": "Answer as {{}} or {%x%}"}]}
 
 
+def test_sections_are_read_as_the_javascript_sdk_fills_them_in() -> None:
+    contents = read("langfuse", served("Hi {{name}}.{{#urgent}} Be quick.{{/urgent}}{{^urgent}} Take care.{{/urgent}}"))
+    data = contents.prompts[0].data
+    assert data["inputs"] == {"name": {}, "urgent": {"required": False}}
+    expected = "Hi {{ name }}.{% if urgent %} Be quick.{% else %} Take care.{% endif %}"
+    assert data["messages"][0]["content"].replace("{% endif %}{% if not urgent %}", "{% else %}") == expected
+    assert any("sections of Mustache" in message for _, message in fates(contents, "prompt"))
+
+
+def test_a_note_that_holds_for_several_versions_is_said_once() -> None:
+    contents = read("langfuse", *(served(version=number, labels=["latest"]) for number in (1, 2, 3)))
+    assert fates(contents, "labels") == [("dropped", "`latest` is the newest version by itself (3 times)")]
+
+
 def test_a_prompt_that_others_include_becomes_a_partial() -> None:
     tone = served("Be kind to {{ who }}.", name="parts/tone", version=3, labels=["production"])
     old = served("Be short.", name="parts/tone", version=1, labels=[])
@@ -137,7 +151,8 @@ def test_a_reference_that_the_server_would_leave_stays_text() -> None:
     [
         ([served([{"role": "critic", "content": "x"}])], "message 1 has the role `critic`", 1),
         ([served([])], "the prompt has no message", 1),
-        ([served("{{#if x}}a{{/if}}")], "sections of Mustache", 1),
+        ([served("{{#x}}a{{/y}}")], "sections of Mustache that cannot be read", 1),
+        ([served("{{#x}}{{> y}}{{/x}}")], "a partial is included", 1),
         ([served([{"role": "user", "content": [{"type": "text"}]}])], "has no text as its content", 1),
         ([served(), served("other")], "version 1 of `greet` is there twice", 2),
         ([served("@@@langfusePrompt:name=tone|label=production@@@")], "label production of `tone`, which is not", 1),

@@ -123,6 +123,22 @@ def test_a_prompt_that_was_changed_here_keeps_its_file(repo: Repo) -> None:
     }
 
 
+def test_versions_in_several_files_are_one_history(repo: Repo) -> None:
+    folder = repo.path.parent / "saved"
+    folder.mkdir()
+    for number, each in enumerate(GREETINGS[:3]):
+        (folder / f"greet.{9 - number}.json").write_text(json.dumps(each, indent=2))
+    (folder / "again.json").write_text(json.dumps(GREETINGS[0]))
+    with open_workspace(repo.path) as workspace:
+        report = workspace.exchange.import_files(ImportRequest(paths=[folder], id="hello"))
+        assert [each.registry.number for each in report.history.versions] == [1, 2, 4]
+        assert {each.past.path for each in report.history.versions} == {"prompts/hello.prompt.yaml"}
+        (folder / "again.json").write_text(json.dumps(version(1, "other")))
+        [problem] = workspace.exchange.import_files(ImportRequest(paths=[folder])).refused
+    assert "is in" in problem.message
+    assert "says something else" in problem.message
+
+
 def test_the_latest_alone_is_a_file(repo: Repo) -> None:
     report = planned(repo, GREETINGS, latest=True)
     assert report.history.is_nothing

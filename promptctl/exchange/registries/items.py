@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles
@@ -46,6 +47,18 @@ class RegistryItem:
         """Return the error of an object that is not imported, to be raised."""
         place = self.place(key)
         return self.source.refuse(message, place.line, hint)
+
+
+def collapsed(notes: Sequence[ImportNote]) -> tuple[ImportNote, ...]:
+    """Return each note once, at its first place, with the number of objects that it holds for."""
+    counts = Counter((note.fate, note.part, note.message) for note in notes)
+    found: dict[tuple[Fate, str, str], ImportNote] = {}
+    for note in notes:
+        found.setdefault((note.fate, note.part, note.message), note)
+    return tuple(
+        replace(note, message=f"{note.message} ({counts[key]} times)") if counts[key] > 1 else note
+        for key, note in found.items()
+    )
 
 
 class _Lines:

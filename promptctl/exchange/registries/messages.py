@@ -10,8 +10,14 @@ from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.registries.items import RegistryItem
 from promptctl.exchange.templates.double_braces import InputNames, double_brace_pieces
 from promptctl.exchange.templates.jinja import jinja_text
+from promptctl.exchange.templates.mustache import BadMustache, MustacheNotes, mustache_pieces
 from promptctl.exchange.templates.pieces import Piece, TextPiece
+from promptctl.templates import BadTemplate
+from promptctl.templates.events import Include, Use
+from promptctl.templates.uses import uses
 
+# Uses of a variable that ask whether it has a value.
+_ASKED = ("truth", "defined", "default", "null")
 _ROLES = ("system", "developer", "user", "assistant")
 _MEANT = {"human": "user", "ai": "assistant", "model": "assistant", "bot": "assistant"}
 
@@ -20,13 +26,17 @@ Split = Callable[[str], Iterable[Piece]]
 
 @dataclass(slots=True)
 class MessageReader:
-    """Reads the messages of one version. `split` makes pieces of what is text between variables: includes."""
+    """Reads the messages of one version. `split` makes pieces of what is text between variables: includes.
+
+    If texts may have sections of Mustache, it `has_sections`. `inputs` are known once the texts were read.
+    """
 
     item: RegistryItem
     split: Split | None = None
+    has_sections: bool = False
     names: InputNames = field(default_factory=InputNames)
+    inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[ImportNote] = field(default_factory=list)
-    _texts: list[tuple[Piece, ...]] = field(default_factory=list)
 
     def role(self, role: Any, at: int, key: str) -> str:
         """Return the role of a message. Raises `InvalidFiles` for one that no message here can have."""
@@ -60,10 +70,47 @@ class MessageReader:
     def texts(self, texts: Sequence[str]) -> tuple[list[str], str | None]:
         """Return texts as templates of ours, and their engine if it is not Jinja."""
         pieces = [self.pieces(text) for text in texts]
+        self.inputs = {name: {} for name in self.names.inputs}
+        if self.names.sections and self.has_sections:
+            written = [self._mustache(text) for text in texts]
+            self.inputs = jinja_inputs(written)
+            return written, None
         if all(isinstance(piece, TextPiece) for each in pieces for piece in each):
             written = [jinja_text(each) for each in pieces]
             return list(texts), None if written == list(texts) else "none"
         return [jinja_text(each) for each in pieces], None
+
+    def _mustache(self, text: str) -> str:
+        """Return a text with sections of Mustache as a template of ours."""
+        told = MustacheNotes()
+        try:
+            written = jinja_text(mustache_pieces(text, notes=told))
+            if any(isinstance(event, Include) for event in uses(written)):
+                raise BadMustache("a partial is included, and Langfuse has none")
+        except (BadMustache, BadTemplate) as error:
+            message = f"the text has sections of Mustache that cannot be read: {error.message}"
+            raise self.item.refuse(message, "prompt", "write it without them, or leave this version out") from None
+        self.names = InputNames()
+        message = "has sections of Mustache, as the JavaScript SDK fills them in; the Python SDK leaves them as text"
+        self.notes.append(self.item.note("changed", "prompt", message))
+        for name, (_, guess) in told.guessed.items():
+            self.notes.append(
+                self.item.note("changed", "prompt", f"the section `{name}` is read as a {guess}: nothing says which")
+            )
+        return written
+
+
+def jinja_inputs(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the inputs that Jinja templates read; those may be left out of which one asks whether they have a value.
+
+    Raises `BadTemplate`.
+    """
+    inputs: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        for event in uses(text):
+            if isinstance(event, Use) and (event.act in _ASKED or event.path[0] not in inputs):
+                inputs[event.path[0]] = {"required": False} if event.act in _ASKED else {}
+    return inputs
 
 
 def with_messages(messages: Sequence[dict[str, Any]], texts: Sequence[str]) -> list[dict[str, Any]]:
