@@ -129,7 +129,7 @@ def test_a_file_lies_where_the_id_says() -> None:
 def test_every_part_that_is_not_said_is_a_loss(data: dict[str, Any], lost: list[str]) -> None:
     found = losses(data)
     assert len(found) == len(lost), found
-    assert all(each.startswith(begin) for each, begin in zip(found, lost, strict=True)), found
+    assert all(any(each.startswith(begin) for each in found) for begin in lost), found
 
 
 @pytest.mark.parametrize(

@@ -46,9 +46,12 @@ class PromptyHeader:
         """Return the place of a key, or of the nearest above it that stands in the file."""
         return self.document.key_place(*keys)
 
-    def note(self, fate: Fate, keys: tuple[Key, ...], message: str, hint: str | None = None) -> None:
-        """Note what became of the value at `keys`."""
-        self.notes.append(ImportNote(fate, self._named(keys), message, self.place(*keys), hint))
+    def note(
+        self, fate: Fate, keys: tuple[Key, ...], message: str, hint: str | None = None, line: int | None = None
+    ) -> None:
+        """Note what became of the value at `keys`; `line` is for what stands in the body."""
+        place = self.place(*keys) if line is None else self.source.place(line)
+        self.notes.append(ImportNote(fate, self._named(keys), message, place, hint))
 
     def _named(self, keys: tuple[Key, ...]) -> str:
         """Return the way to a value as people name it: an item of a list by its name, if it has one."""

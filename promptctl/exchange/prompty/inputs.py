@@ -64,18 +64,16 @@ class InputsReader:
             self._found[name] = self._input(name, prop, keys, uses.get(name, []))
         for name in [name for name in uses if name not in self._found]:
             schema = self._found[name] = dict(self.schemas.get(name, {}))
-            if name in self._sample:
-                self._header.note("changed", ("sample", name), "is declared as its sample shows it")
-            elif name in self.kinds:
+            message = "is used and not declared: "
+            if name in self.kinds:
                 schema |= {"type": "array", "default": []}
+                message += "messages, by default none"
+            elif name in self._sample:
+                message += "it is of the type that its sample has"
             else:
-                is_needed = needs_value(uses[name], None)
-                message = "is used and not declared: any value is taken" + (
-                    ", and one must be given" if is_needed else ""
-                )
-                self._header.note("changed", (name,), message)
-                if not is_needed:
-                    self._optional(schema, uses[name], (name,), is_said=False)
+                said = self._optional(schema, uses[name], is_said=False)
+                message += "any value is taken" + (f"; it {said}" if said else "")
+            self._header.note("changed", (name,), message, None, uses[name][0].line)
         for name in self._sample.keys() - self._found.keys():
             del self._sample[name]
             self._header.note("dropped", ("sample", name), "no message uses it")
@@ -144,7 +142,10 @@ class InputsReader:
         if default is not None:
             schema["default"] = default
         elif required is not True and name not in self._sample:
-            self._optional(schema, uses, keys, is_said=required is False)
+            said = self._optional(schema, uses, is_said=required is False)
+            if said:
+                hint = "add a `default` if it may be left out" if said.startswith("must") else None
+                self._header.note("changed", keys, said, hint)
         self._header.note("kept", keys, f"the input `{name}`")
         return schema
 
@@ -176,25 +177,26 @@ class InputsReader:
                 )
                 return
 
-    def _optional(self, schema: dict[str, Any], uses: Collection[Use], keys: tuple[Key, ...], *, is_said: bool) -> None:
-        """Add what stands for no value: nothing if all uses expect that, else an empty one if it prints the same."""
-        rest = [each for each in uses if each.act not in _GUARDED and not _is_under(each, "defined")]
+    def _optional(self, schema: dict[str, Any], uses: Collection[Use], *, is_said: bool) -> str:
+        """Add what stands for no value: nothing if all uses expect that, else an empty one if it prints the same.
+
+        Return what is different from Prompty then, as a clause; nothing if all is the same.
+        """
         kind = schema.get("type")
-        if not rest:
+        if not any(each.act not in _GUARDED and not _is_under(each, "defined") for each in uses):
             if isinstance(schema.get("required"), list):
-                self._header.note("dropped", keys, "its required keys: they have no place beside `required: false`")
+                del schema["required"]
             schema["required"] = False
-        elif needs_value(uses, kind) and not (is_said and kind == "string"):
-            message = "must be given here; Prompty prints nothing in its place"
-            self._header.note("changed", keys, message, "add a `default` if it may be left out")
-        elif isinstance(kind, str) and kind in _EMPTY and not (kind == "object" and schema.get("required")):
+            return ""
+        if needs_value(uses, kind) and not (is_said and kind == "string"):
+            return "must be given here; Prompty prints nothing in its place"
+        if isinstance(kind, str) and kind in _EMPTY and not (kind == "object" and schema.get("required")):
             schema["default"] = _EMPTY[kind]
-            self._header.note("changed", keys, "is empty where it is not given, which prints the same")
-        else:
-            if isinstance(kind, str):
-                schema["type"] = [kind, "null"]
-            schema["default"] = None
-            self._header.note("changed", keys, "is null where it is not given, which prints the same")
+            return "is empty where it is not given, which prints the same"
+        if isinstance(kind, str):
+            schema["type"] = [kind, "null"]
+        schema["default"] = None
+        return "is null where it is not given, which prints the same"
 
 
 def needs_value(uses: Collection[Use], kind: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from promptctl.exchange.notes import Fate, ImportNote
@@ -129,7 +130,8 @@ class MessagesReader:
             if isinstance(event, Include):
                 message = "the template includes a file, which no runtime of Prompty gives it"
                 raise self._header.source.refuse(message, section.line + event.line - 1)
-        self.events += [event for event in found if isinstance(event, Use)]
+        uses_ = [event for event in found if isinstance(event, Use)]
+        self.events += [replace(each, line=section.line + each.line - 1) for each in uses_]
         return text
 
     def _from_mustache(self, section: Section) -> str:
@@ -160,7 +162,7 @@ class MessagesReader:
         if marker.kind == "thread":
             self._inputs.kinds.setdefault(marker.name, "thread")
             self._messages.append({"placeholder": marker.name})
-            self.events.append(Use(path=(marker.name,), act="messages", line=1))
+            self.events.append(Use(path=(marker.name,), act="messages", line=marker.line))
             self._note(
                 "kept",
                 f"{{{{{marker.name}}}}}",
@@ -178,7 +180,7 @@ class MessagesReader:
             last["content"] = [*([{"type": "text", "text": content}] if isinstance(content, str) else content), part]
         else:
             self._messages.append({"role": "user", "content": [part]})
-        self.events.append(Use(path=(marker.name,), act="when" if prop else "print", line=1))
+        self.events.append(Use(path=(marker.name,), act="when" if prop else "print", line=marker.line))
         self._note(
             "kept",
             f"{{{{{marker.name}}}}}",

@@ -40,7 +40,7 @@ def write_prompty(prompts: Sequence[PromptToWrite]) -> Written:
     for each in prompts:
         writer = PromptyWriter(each)
         files[f"{each.prompt.id}.prompty"] = writer.write().encode()
-        losses += writer.losses
+        losses += sorted(writer.losses, key=lambda loss: (loss.place and loss.place.line) or 0)
     return Written(files, tuple(losses))
 
 
