@@ -1,0 +1,220 @@
+"""promptfoo's tests as the cases of a dataset, with `defaultTest` as its defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptctl.errors import Place
+from promptctl.exchange.promptfoo.checks import Checks, used_names
+from promptctl.exchange.promptfoo.providers import loaded
+from promptctl.exchange.promptfoo.spots import Notes, Spot
+from promptctl.exchange.promptfoo.test_list import read_tests
+from promptctl.exchange.promptfoo.values import Unusable, read_values
+from promptctl.exchange.slugs import free_name, slug
+
+_KEYS = ("vars", "assert", "description", "threshold", "metadata", "options", "providerOutput")
+_OTHER_KEYS = {
+    "provider": "is evaluated on the prompt's model: promptctl eval -m evaluates on others",
+    "providers": "is evaluated on the prompt's model: promptctl eval -m evaluates on others",
+    "prompts": "is evaluated with every prompt that the dataset names",
+    "assertScoringFunction": "is code, which is not run here",
+}
+_NOT_BLANK = {"type": "regex", "value": r"\S"}
+_OVERRIDING = ("transform", "postprocess", "provider")
+
+
+@dataclass(frozen=True)
+class _Test:
+    spot: Spot
+    values: Mapping[str, Any]
+    several: Mapping[str, list[Any]]
+
+
+@dataclass
+class Suite:
+    """The tests of a config. `names` are all variables that they give."""
+
+    tests: list[_Test]
+    default: Spot | None
+    place: Place
+    default_values: Mapping[str, Any] = field(default_factory=dict)
+    default_several: Mapping[str, list[Any]] = field(default_factory=dict)
+    templates: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, config: Spot, notes: Notes) -> Suite:
+        """Read the tests of a config. Raises `InvalidFiles`."""
+        default = config.get("defaultTest")
+        default = loaded(default) if default is not None else None
+        default = default if default is not None and isinstance(default.value, dict) else None
+        tests: list[_Test] = []
+        for spot in read_tests(config, notes):
+            options = spot.value.get("options")
+            expands = not (isinstance(options, dict) and options.get("disableVarExpansion"))
+            try:
+                tests.append(_Test(spot, *read_values(spot, notes, expands=expands)))
+            except Unusable as error:
+                notes.add("dropped", "tests", str(error), spot.place)
+        place = next((found.place for key in ("tests", "scenarios") if (found := config.get(key))), config.place)
+        suite = cls(tests, default, place)
+        if default is not None:
+            notes.add("kept", "defaultTest", "is `defaults` of the dataset", default.place)
+            try:
+                suite.default_values, suite.default_several = read_values(default, notes)
+            except Unusable as error:
+                notes.add("dropped", "defaultTest.vars", str(error), default.place)
+        templates = config.value.get("assertionTemplates")
+        suite.templates = templates if isinstance(templates, dict) else {}
+        return suite
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The variables that any test gives."""
+        found = {*self.default_values, *self.default_several}
+        return frozenset(found.union(*({*each.values, *each.several} for each in self.tests)))
+
+    def always_gives(self, name: str) -> bool:
+        """Return True for a variable that every test gives, or of which no test knows."""
+        if name in self.default_values or name in self.default_several or not self.tests:
+            return True
+        return all(name in each.values or name in each.several for each in self.tests)
+
+    def dataset(self, inputs: frozenset[str], read: frozenset[str], notes: Notes) -> dict[str, Any] | None:
+        """Return defaults and cases for prompts with these inputs; None if there is no test.
+
+        `read` are the variables that any prompt uses, in this dataset or a different one.
+        """
+        if not self.tests:
+            return None
+        renamed = {name: f"expected.{name}" for name in self.names - inputs}
+        checks = Checks(notes, self.templates, renamed)
+        checks = checks.with_options(self.default.get("options") if self.default else None, "defaultTest.options")
+        is_inlined = any(_overrides(test.spot) for test in self.tests)
+        maker = _CaseMaker(self, inputs, read, checks, notes, is_inlined=is_inlined)
+        cases = [case for test in self.tests if (case := maker.case(test)) is not None]
+        defaults = maker.defaults()
+        maker.tell_unread()
+        return {**({"defaults": defaults} if defaults else {}), "cases": cases} if cases else None
+
+
+def _overrides(spot: Spot) -> bool:
+    options = spot.value.get("options")
+    return isinstance(options, dict) and any(key in options for key in _OVERRIDING)
+
+
+class _CaseMaker:
+    def __init__(
+        self,
+        suite: Suite,
+        inputs: frozenset[str],
+        read: frozenset[str],
+        checks: Checks,
+        notes: Notes,
+        *,
+        is_inlined: bool,
+    ) -> None:
+        self._suite, self._inputs, self._checks, self._notes = suite, inputs, checks, notes
+        self._read = read
+        self._is_inlined = is_inlined
+        self._ids: set[str] = set()
+        self._unread: dict[str, None] = {}
+        given = suite.default.get("assert") if suite.default else None
+        self._given = given
+        self._common = checks.read(given) if not is_inlined else []
+
+    def defaults(self) -> dict[str, Any]:
+        """Return what holds for every case."""
+        suite = self._suite
+        data: dict[str, Any] = {}
+        for key, values in (("inputs", suite.default_values), ("matrix", suite.default_several)):
+            taken = {name: value for name, value in values.items() if name in self._inputs}
+            data |= {key: taken} if taken else {}
+        data |= {"assert": self._common} if self._common else {}
+        if suite.default is not None:
+            data |= self._shared(suite.default, "defaultTest")
+        return data
+
+    def case(self, test: _Test) -> dict[str, Any] | None:
+        """Return a test as a case; None if it had assertions, and none of them is left to decide it."""
+        spot = test.spot
+        description = spot.value.get("description")
+        number = len(self._ids) + 1
+        wished = slug(description, f"test-{number}") if isinstance(description, str) else f"test-{number}"
+        id_ = free_name(wished, self._ids)
+        self._ids.add(id_)
+        case: dict[str, Any] = {"id": id_}
+        case |= {"description": description} if isinstance(description, str) and description.strip() else {}
+        for key, values in (("inputs", test.values), ("matrix", test.several)):
+            taken = {name: value for name, value in values.items() if name in self._inputs}
+            case |= {key: taken} if taken else {}
+        checks = self._checks.with_options(spot.get("options"), "options")
+        own = checks.read(self._given) if self._is_inlined else []
+        own += checks.read(spot.get("assert"))
+        expected = self._expected(test, [*self._common, *own])
+        case |= {"expected": expected} if expected else {}
+        if not any(each.get("weight", 1) for each in [*self._common, *own]):
+            if self._given is not None or spot.get("assert") is not None:
+                words = "nothing is left that would decide it: its assertions are dropped"
+                self._notes.add("dropped", "tests", words, spot.place, "write assertions that are there for it")
+                return None
+            words = "has no assertion, so any reply passed: any that is not blank does"
+            self._notes.add("changed", "tests", words, spot.place, "write what a good reply is")
+            own = [*own, dict(_NOT_BLANK)]
+        case |= {"assert": own} if own else {}
+        if spot.value.get("providerOutput") is not None:
+            case["output"] = spot.value["providerOutput"]
+            self._notes.add("changed", "providerOutput", "is `output`: a recorded reply", spot.place)
+        case |= self._shared(spot, "tests")
+        return self._with_unread(case, test)
+
+    def _shared(self, spot: Spot, part: str) -> dict[str, Any]:
+        """Return the keys that a test and the defaults have alike."""
+        data: dict[str, Any] = {}
+        threshold = spot.value.get("threshold")
+        if isinstance(threshold, int | float) and 0 <= threshold <= 1:
+            data["threshold"] = threshold
+        elif threshold is not None:
+            self._notes.add("dropped", f"{part}.threshold", "is no share from 0 to 1", spot.at("threshold").place)
+        metadata = spot.value.get("metadata")
+        if isinstance(metadata, dict) and metadata:
+            data["metadata"] = dict(metadata)
+        for key in spot.value:
+            if key not in _KEYS and spot.value[key] not in (None, {}, []):
+                place = spot.at(key).place
+                self._notes.add("dropped", f"{part}.{key}", _OTHER_KEYS.get(key, "has no counterpart here"), place)
+        return data
+
+    def _expected(self, test: _Test, assertions: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the values that only assertions read; those that a test leaves out are empty, as they were."""
+        if not any("expected" in used_names(each) for each in assertions):
+            return {}
+        read = set(_fields_of_expected(assertions))
+        given = {**self._suite.default_values, **self._suite.default_several, **test.values, **test.several}
+        return {name: given.get(name, "") for name in sorted(read)}
+
+    def _with_unread(self, case: dict[str, Any], test: _Test) -> dict[str, Any]:
+        """Keep values that neither the prompts nor an assertion reads where nothing is lost: in the metadata."""
+        read = {*self._read, *case.get("expected", {})}
+        rest = {name: value for name, value in {**test.values, **test.several}.items() if name not in read}
+        if not rest:
+            return case
+        self._unread |= dict.fromkeys(rest)
+        return {**case, "metadata": {**case.get("metadata", {}), "vars": rest}}
+
+    def tell_unread(self) -> None:
+        """Note the variables that nothing reads."""
+        for name in self._unread:
+            words = "is read by no prompt and no assertion: kept in `metadata.vars`"
+            self._notes.add("changed", f"vars.{name}", words, self._suite.place)
+
+
+def _fields_of_expected(value: Any) -> Iterator[str]:
+    import re
+
+    if isinstance(value, str):
+        yield from re.findall(r"\bexpected\.([A-Za-z_]\w*)", value)
+    elif isinstance(value, Mapping | list):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _fields_of_expected(each)

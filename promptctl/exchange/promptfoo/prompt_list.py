@@ -1,0 +1,223 @@
+"""promptfoo's `prompts`: texts, chats and files of them, each as messages with templates of ours."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from promptctl.errors import InvalidFiles
+from promptctl.exchange.promptfoo.chats import ChatTranslator, chat, listed, texts_of
+from promptctl.exchange.promptfoo.globs import matching
+from promptctl.exchange.promptfoo.spots import Notes, Spot
+from promptctl.exchange.slugs import free_name
+from promptctl.exchange.source import Source
+from promptctl.templates import BadTemplate
+from promptctl.templates.uses import variables
+
+_TEXTS = (".txt", ".md", ".j2", ".njk", ".markdown")
+_DATA = (".json", ".jsonl", ".yaml", ".yml", ".csv")
+_CODE = (
+    ".py",
+    ".js",
+    ".mjs",
+    ".cjs",
+    ".ts",
+    ".mts",
+    ".cts",
+    ".sh",
+    ".bash",
+    ".rb",
+    ".pl",
+    ".exe",
+    ".ps1",
+    ".php",
+    ".go",
+)
+_ELSEWHERE = {
+    "langfuse://": "is a prompt of Langfuse: import its export",
+    "portkey://": "is a prompt of Portkey, which is not read from here",
+    "helicone://": "is a prompt of Helicone, which is not read from here",
+    "http://": "is an address; nothing is ever fetched",
+    "https://": "is an address; nothing is ever fetched",
+    "package:": "is code of a package, which is not run here",
+    "exec:": "is a program, which is not run here",
+}
+_BY_HAND = "write what it makes as a prompt file, its variables under `inputs:`"
+_SEPARATOR = re.compile(r"^---\r?$", re.MULTILINE)
+_ASKS = r"\b{0}\s*(?:\|\s*(?:d|default)\b|is\s+(?:not\s+)?(?:un)?defined)"
+
+
+@dataclass
+class PromptfooPrompt:
+    """A prompt: its name, its messages, the variables they use, and the names that others call it by."""
+
+    wish: str
+    spot: Spot
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    names: tuple[str, ...] = ()
+    labels: set[str] = field(default_factory=set)
+    config: Spot | None = None
+    has_markup: bool = False
+
+    def asks_for(self, name: str) -> bool:
+        """Return True if a template asks whether the variable is there at all."""
+        asked = re.compile(_ASKS.format(re.escape(name)))
+        return any(asked.search(text) for text in texts_of(self.messages))
+
+
+@dataclass(frozen=True)
+class _Raw:
+    """The text of a prompt before it is read, or a list of messages in a file of data."""
+
+    spot: Spot
+    label: str
+    labels: frozenset[str]
+    is_labelled: bool = False
+    config: Spot | None = None
+
+
+def read_prompts(config: Spot, base: str, notes: Notes) -> list[PromptfooPrompt]:
+    """Return the prompts, with a note for each; one that cannot be said here is dropped by name."""
+    given = config.get("prompts")
+    if given is None:
+        given = replace(config, value=["{{prompt}}"])
+        notes.add("changed", "prompts", "is `{{prompt}}`, as there is none", config.place)
+        raws = [_Raw(replace(config, value="{{prompt}}"), base, frozenset())]
+    else:
+        raws = list(_raws(given, base, notes))
+    found: list[PromptfooPrompt] = []
+    for raw in raws:
+        try:
+            prompt = _prompt(raw, notes)
+        except BadTemplate as error:
+            place = raw.spot.text_line(error.line or 1)
+            notes.add("dropped", f"prompts: {raw.label}", error.message, place, error.hint or _BY_HAND)
+            continue
+        prompt.wish = free_name(prompt.wish, [each.wish for each in found])
+        found.append(prompt)
+        words = "is a prompt of one message" if len(prompt.messages) == 1 else f"is a chat of {len(prompt.messages)}"
+        notes.add("kept", f"prompts: {prompt.wish}", words, raw.spot.place)
+    return found
+
+
+def _raws(given: Spot, base: str, notes: Notes) -> Iterator[_Raw]:
+    entries: list[tuple[Spot, str | None, Spot | None]] = []
+    if isinstance(given.value, dict) and not {"id", "raw", "label"} & given.value.keys():
+        entries += [(replace(given.at(path), value=path), str(label), None) for path, label in given.value.items()]
+    else:
+        for spot in given.items():
+            if isinstance(spot.value, dict):
+                key = "raw" if spot.get("raw") else "id"
+                if not isinstance(spot.value.get(key), str):
+                    notes.add("dropped", "prompts", "has neither `id` nor `raw`", spot.place)
+                    continue
+                label = spot.value.get("label")
+                entries.append((spot.at(key), str(label) if label else None, spot.get("config")))
+                _tell_other_keys(spot, notes)
+            else:
+                entries.append((spot, None, None))
+    number = 0
+    for spot, label, config in entries:
+        for raw in _of_entry(spot, label, notes):
+            number += 1
+            name = raw.label or (base if len(entries) == 1 else f"{base}-{number}")
+            yield replace(raw, label=name, config=config)
+
+
+def _tell_other_keys(spot: Spot, notes: Notes) -> None:
+    for key in spot.value:
+        if key not in ("id", "raw", "label", "config") and spot.value[key] not in (None, {}, []):
+            notes.add("dropped", f"prompts: {key}", "has no counterpart here", spot.at(key).place)
+
+
+def _of_entry(spot: Spot, label: str | None, notes: Notes) -> Iterator[_Raw]:
+    text = spot.value
+    if not isinstance(text, str):
+        notes.add("dropped", "prompts", "is no text and no file", spot.place)
+        return
+    elsewhere = next((why for start, why in _ELSEWHERE.items() if text.startswith(start)), None)
+    path = text.removeprefix("file://")
+    if elsewhere is not None:
+        notes.add("dropped", f"prompts: {text}", elsewhere, spot.place, _BY_HAND)
+    elif not _is_path(text):
+        yield _Raw(spot, label or "", frozenset(filter(None, (label, text))), label is not None)
+    elif re.search(rf"(?:{'|'.join(map(re.escape, _CODE))})(?::\w+)?\Z", path):
+        notes.add("dropped", f"prompts: {text}", "is code of that project, which is not run here", spot.place, _BY_HAND)
+    else:
+        for source in matching(spot.source, path, spot.place.line):
+            for raw in _of_file(source, label):
+                names = filter(None, (label, text, source.path, raw.label))
+                yield replace(raw, labels=frozenset(names))
+
+
+def _is_path(text: str) -> bool:
+    """Return True for what promptfoo takes for a path: with its sign, or a line that ends as names of files do."""
+    if text.startswith("file://"):
+        return True
+    is_line = "\n" not in text and "{{" not in text and text.rstrip() == text
+    return is_line and (text.endswith((*_TEXTS, *_DATA, *_CODE)) or ("*" in text and "/" in text and " " not in text))
+
+
+def _of_file(source: Source, label: str | None) -> Iterator[_Raw]:
+    name = label or source.stem
+    none = frozenset[str]()
+    if source.path.endswith(".csv"):
+        yield from _of_table(source, label)
+    elif source.path.endswith(".jsonl"):
+        for number, line in enumerate(source.text.split("\n"), 1):
+            if line.strip():
+                yield _Raw(Spot(line.strip(), source, line=number), name, none, label is not None)
+    elif source.path.endswith((".json", ".yaml", ".yml")):
+        try:
+            yield _Raw(Spot.of(source), name, none, label is not None)
+        except InvalidFiles:
+            # JSON with template code around its values: it is told as such when it is read as a text.
+            yield _Raw(Spot(source.text, source, line=1), name, none, label is not None)
+    else:
+        is_split = source.path.endswith(".txt")
+        at, parts = 1, _SEPARATOR.split(source.text) if is_split else [source.text]
+        for part in parts:
+            if part.strip():
+                blank = len(part) - len(part.lstrip())
+                first = at + part.count("\n", 0, blank)
+                yield _Raw(Spot(part.strip(), source, line=first), name, none, label is not None)
+            at += part.count("\n")
+
+
+def _of_table(source: Source, label: str | None) -> Iterator[_Raw]:
+    reader = csv.reader(source.text.splitlines(keepends=True))
+    try:
+        rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise source.refuse(f"the file is not CSV: {error}", reader.line_num) from None
+    header = [cell.strip().lower() for cell in rows[0][1]] if rows else []
+    has_header = "prompt" in header
+    column, named = header.index("prompt") if has_header else 0, header.index("label") if "label" in header else None
+    for line, row in rows[has_header:]:
+        if column < len(row):
+            own = row[named].strip() if named is not None and named < len(row) else ""
+            name = own or label or source.stem
+            yield _Raw(Spot(row[column].strip(), source, line=line), name, frozenset(), bool(own or label))
+
+
+def _prompt(raw: _Raw, notes: Notes) -> PromptfooPrompt:
+    """Read a prompt's text. Raises `BadTemplate` for what cannot be said here."""
+    spot = raw.spot
+    value = spot.value if isinstance(spot.value, list | dict) else chat(str(spot.value))
+    prompt = PromptfooPrompt(raw.label, spot, labels=set(raw.labels), config=raw.config)
+    translator = ChatTranslator(f"prompts: {raw.label}", spot, notes)
+    if value is None:
+        prompt.messages = [{"role": "user", "content": translator.text(str(spot.value))}]
+    else:
+        prompt.messages = [translator.message(item) for item in listed(value)]
+    names: dict[str, None] = {}
+    for text in texts_of(prompt.messages):
+        names |= dict.fromkeys(variables(text))
+        prompt.has_markup = prompt.has_markup or "{{" in text or "{%" in text or "{#" in text
+    if "_conversation" in names:
+        raise BadTemplate("`_conversation` is what promptfoo keeps of earlier tests", 1)
+    prompt.names = tuple(names)
+    return prompt

@@ -1,0 +1,160 @@
+"""A promptfoo config as prompts and datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from promptctl.errors import InvalidFiles
+from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft
+from promptctl.exchange.promptfoo.cases import Suite
+from promptctl.exchange.promptfoo.prompt_list import PromptfooPrompt, read_prompts
+from promptctl.exchange.promptfoo.providers import PromptfooProvider, read_config, read_providers
+from promptctl.exchange.promptfoo.spots import Notes, Spot
+from promptctl.exchange.slugs import slug
+from promptctl.exchange.source import Source
+
+_SIGNS = ("providers", "targets", "tests", "defaultTest", "scenarios")
+_READ = frozenset(("prompts", "providers", "targets", "tests", "scenarios", "defaultTest", "description", "tags",
+                   "metadata", "assertionTemplates", "$schema"))  # fmt: skip
+_OTHER_KEYS = {
+    "nunjucksFilters": "is code, which is not run here",
+    "extensions": "is code, which is not run here",
+    "env": "sets the environment, which no prompt reads here",
+    "evaluateOptions": "is about one run: promptctl eval has -j, --repeat and --replies",
+    "commandLineOptions": "is about one run: promptctl eval has options of its own",
+    "outputPath": "is about one run: promptctl eval writes reports with -o",
+    "sharing": "is about promptfoo's own server",
+    "redteam": "makes attacks, which promptctl does not",
+    "tracing": "is about one run: promptctl tells OpenTelemetry by itself",
+    "derivedMetrics": "is computed from metrics, which promptctl does not",
+}
+
+
+def is_one(source: Source) -> bool:
+    """Return True for a mapping with promptfoo's prompts and its providers or tests."""
+    if not source.path.endswith((".yaml", ".yml", ".json")) or not any(key in source.data for key in _BYTES):
+        return False
+    try:
+        data = source.document.data
+    except InvalidFiles:
+        return "promptfoo" in source.stem.lower()
+    if not isinstance(data, dict) or {"cases", "messages", "_type"} & data.keys():
+        return False
+    has_prompts = isinstance(data.get("prompts"), str | list | dict) and any(key in data for key in _SIGNS)
+    return has_prompts or (bool({"providers", "targets"} & data.keys()) and "tests" in data)
+
+
+_BYTES = (b"prompts", b"providers", b"targets")
+
+
+def read(source: Source) -> ForeignContents:
+    """Return everything that a config says of prompts and their tests. Raises `InvalidFiles` if it has no prompt."""
+    config, notes = Spot.of(source), Notes()
+    if not isinstance(config.value, dict):
+        raise source.refuse("a config of promptfoo is a mapping", 1)
+    base = _base(source, config.value.get("description"))
+    prompts, providers = read_prompts(config, base, notes), read_providers(config, notes)
+    if not prompts:
+        why = next((note for note in notes.all() if note.part.startswith("prompts")), None)
+        words = f": `{why.part.removeprefix('prompts: ')}` {why.message}" if why else ""
+        place = why.place if why and why.place else config.place
+        raise source.refuse(f"no prompt of it can be written here{words}", place.line, why.hint if why else None)
+    suite = Suite.of(config, notes)
+    datasets = list(_datasets(suite, prompts, base, config, notes))
+    drafts = [_draft(prompt, providers, suite, config, notes, is_only=len(prompts) == 1) for prompt in prompts]
+    _tell_rest(config, notes, has_tests=bool(datasets))
+    return ForeignContents(tuple(drafts), tuple(datasets), notes=notes.all())
+
+
+def _base(source: Source, description: Any) -> str:
+    if "promptfoo" not in source.stem.lower() and source.stem.lower() not in ("config", "eval"):
+        return source.stem
+    return slug(description, "prompt") if isinstance(description, str) else "prompt"
+
+
+def _datasets(
+    suite: Suite, prompts: Sequence[PromptfooPrompt], base: str, config: Spot, notes: Notes
+) -> Iterator[DatasetDraft]:
+    """Yield a dataset for each set of prompts that use the same variables of the tests."""
+    read = frozenset(name for prompt in prompts for name in prompt.names)
+    groups: dict[frozenset[str], list[PromptfooPrompt]] = {}
+    for prompt in prompts:
+        groups.setdefault(frozenset(prompt.names) & suite.names, []).append(prompt)
+    for number, (names, members) in enumerate(groups.items()):
+        data = suite.dataset(names, read, notes if number == 0 else Notes())
+        if data is None:
+            return
+        header: dict[str, Any] = {"prompts": [each.wish for each in members]}
+        if isinstance(config.value.get("description"), str):
+            header["description"] = config.value["description"]
+        tags = config.value.get("tags")
+        header |= {"metadata": dict(tags)} if isinstance(tags, dict) and tags else {}
+        wish = members[0].wish if len(members) == 1 else base if number == 0 else f"{base}-{number + 1}"
+        yield DatasetDraft(wish, {**header, **data}, suite.place)
+    if len(groups) > 1:
+        words = f"are {len(groups)} datasets, as the prompts use different variables"
+        notes.add("changed", "tests", words, suite.place)
+
+
+def _draft(
+    prompt: PromptfooPrompt,
+    providers: Sequence[PromptfooProvider],
+    suite: Suite,
+    config: Spot,
+    notes: Notes,
+    *,
+    is_only: bool,
+) -> PromptDraft:
+    data: dict[str, Any] = {}
+    description = config.value.get("description")
+    if is_only and isinstance(description, str) and description.strip():
+        data["description"] = description
+    provider = next((each for each in providers if each.takes(prompt.labels | {prompt.wish})), None)
+    if provider is not None:
+        data |= {"model": provider.model, **provider.data}
+    if prompt.config is not None:
+        own = read_config(prompt.config, f"prompts: {prompt.wish}: config", notes)
+        if parameters := {**data.get("parameters", {}), **own.pop("parameters", {})}:
+            own["parameters"] = parameters
+        data |= own
+    inputs = dict(_inputs(prompt, suite, notes))
+    data |= {"inputs": inputs} if inputs else {}
+    data |= {} if inputs or prompt.has_markup else {"template": "none"} if _has_braces(prompt) else {}
+    if "output" in data:
+        data.pop("response_format", None)
+    return PromptDraft(prompt.wish, {**data, "messages": prompt.messages}, prompt.spot.place)
+
+
+def _has_braces(prompt: PromptfooPrompt) -> bool:
+    return any("{" in str(message.get("content", "")) for message in prompt.messages)
+
+
+def _inputs(prompt: PromptfooPrompt, suite: Suite, notes: Notes) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the variables as inputs of any type; what a test leaves out was empty there, and may be here."""
+    for name in prompt.names:
+        if suite.always_gives(name):
+            yield name, {}
+        elif prompt.asks_for(name):
+            yield name, {"required": False}
+        else:
+            notes.add(
+                "changed", f"vars.{name}", 'is an input with `default: ""`, as not every test gives it', suite.place
+            )
+            yield name, {"default": ""}
+
+
+def _tell_rest(config: Spot, notes: Notes, *, has_tests: bool) -> None:
+    for key, value in config.value.items():
+        place = config.at(key).place
+        if key in _OTHER_KEYS and value not in (None, {}, []):
+            notes.add("dropped", key, _OTHER_KEYS[key], place)
+        elif key == "description" and value:
+            notes.add("kept", key, "stays", place)
+        elif key == "tags" and value:
+            fate, words = (
+                ("changed", "is `metadata` of the dataset") if has_tests else ("dropped", "there is no dataset")
+            )
+            notes.add(fate, key, words, place)  # type: ignore[arg-type]
+        elif key not in _READ and value not in (None, {}, []):
+            notes.add("dropped", key, "is no key that is known here", place)

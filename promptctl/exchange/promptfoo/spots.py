@@ -1,0 +1,82 @@
+"""Values of a promptfoo file with their places, whichever file they stand in, and the notes on what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from promptctl.errors import Place
+from promptctl.exchange.notes import Fate, ImportNote
+from promptctl.exchange.source import Source
+from promptctl.files.document import Document, Key
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A value, the file it stands in, and where: by its keys in a document, or by its line alone."""
+
+    value: Any
+    source: Source
+    document: Document | None = None
+    keys: tuple[Key, ...] = ()
+    line: int | None = None
+
+    @classmethod
+    def of(cls, source: Source) -> Spot:
+        """Return a whole YAML or JSON file. Raises `InvalidFiles`."""
+        return cls(source.document.data, source, source.document)
+
+    @property
+    def place(self) -> Place:
+        """The beginning of the value, or of its key."""
+        if self.document is None:
+            return self.source.place(self.line)
+        return self.document.key_place(*self.keys) if self.keys else self.document.place()
+
+    def at(self, *keys: Key) -> Spot:
+        """Return the value at the keys, which are there."""
+        value = self.value
+        for key in keys:
+            value = value[key]
+        return replace(self, value=value, keys=(*self.keys, *keys))
+
+    def get(self, key: str) -> Spot | None:
+        """Return the value of a key of a mapping; None if it is not there, or null."""
+        return self.at(key) if isinstance(self.value, dict) and self.value.get(key) is not None else None
+
+    def items(self) -> Iterator[Spot]:
+        """Yield the items of a list; of anything else itself."""
+        if isinstance(self.value, list):
+            yield from (self.at(index) for index in range(len(self.value)))
+        else:
+            yield self
+
+    def text_line(self, line: int) -> Place:
+        """Return the place of a line of this text."""
+        if self.document is None:
+            return self.source.place((self.line or 1) + line - 1)
+        return self.document.line_place(line, *self.keys)
+
+
+class Notes:
+    """Notes on a file, of which the same said of several parts is one, with their number."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[Fate, str, str], tuple[ImportNote, int]] = {}
+
+    def add(self, fate: Fate, part: str, message: str, place: Place, hint: str | None = None) -> None:
+        """Add a note."""
+        key = (fate, part, message)
+        note, number = self._found.get(key, (ImportNote(fate, part, message, place, hint), 0))
+        self._found[key] = note, number + 1
+
+    def all(self) -> tuple[ImportNote, ...]:
+        """Return the notes in the order of the files' lines."""
+        counted = (
+            note if number == 1 else replace(note, message=f"{note.message} ({number:,} times)")
+            for note, number in self._found.values()
+        )
+        return tuple(
+            sorted(counted, key=lambda each: (each.place.path, each.place.line or 0) if each.place else ("", 0))
+        )

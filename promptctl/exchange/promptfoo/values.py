@@ -1,0 +1,127 @@
+"""The `vars` of a test: files read, texts that name other variables filled in, lists as a matrix."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from promptctl.exchange.promptfoo.globs import matching
+from promptctl.exchange.promptfoo.providers import loaded
+from promptctl.exchange.promptfoo.spots import Notes, Spot
+
+_VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_ROUNDS = 5
+_LONGEST = 1 << 20
+_CODE = re.compile(r"\.(?:js|mjs|cjs|ts|mts|cts|py)(?::\w+)?\Z")
+_MEDIA = re.compile(r"\.(?:jpe?g|png|gif|bmp|webp|svg|mp4|webm|ogg|mov|avi|wmv|mkv|m4v|pdf|mp3|wav)\Z", re.IGNORECASE)
+_WITH_FILES = "name it under `files:` in the case, by its path below datasets/"
+
+
+class Unusable(ValueError):
+    """A test whose values cannot be had here."""
+
+
+def read_values(test: Spot, notes: Notes, *, expands: bool = True) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """Return the values of a test, and those of which there are several. Raises `Unusable`, and `InvalidFiles`."""
+    given = test.get("vars")
+    if given is None:
+        return {}, {}
+    single: dict[str, Any] = {}
+    several: dict[str, list[Any]] = {}
+    for spot in _mappings(given):
+        for name in spot.value:
+            values = _values(spot.at(name), name, notes, expands=expands)
+            if isinstance(values, _Several):
+                several[name] = values.values
+            else:
+                single[name] = values
+    return _filled(single, notes, test), several
+
+
+class _Several:
+    def __init__(self, values: list[Any]) -> None:
+        self.values = values
+
+
+def _mappings(given: Spot) -> list[Spot]:
+    """Return the mappings that `vars` is, or that the files it names hold."""
+    if isinstance(given.value, dict):
+        return [given]
+    found: list[Spot] = []
+    for entry in given.items():
+        if not isinstance(entry.value, str):
+            raise Unusable("its `vars` are no mapping")
+        for source in matching(entry.source, entry.value.removeprefix("file://"), entry.place.line):
+            if not source.path.endswith((".yaml", ".yml", ".json")):
+                raise Unusable(f"its `vars` are in {source.shown}, which is neither YAML nor JSON")
+            found.append(Spot.of(source))
+    if not all(isinstance(each.value, dict) for each in found):
+        raise Unusable("its `vars` are no mapping")
+    return found
+
+
+def _values(spot: Spot, name: str, notes: Notes, *, expands: bool) -> Any:
+    value = spot.value
+    if isinstance(value, list) and expands:
+        found: list[Any] = []
+        for item in spot.items():
+            inner = _value(item, name, notes)
+            found += inner.values if isinstance(inner, _Several) else [inner]
+        unique = [each for index, each in enumerate(found) if each not in found[:index]]
+        if len(unique) < len(found):
+            notes.add("changed", f"vars.{name}", "gives a value twice, which is tested once", spot.place)
+        if not unique:
+            raise Unusable(f"`vars.{name}` is an empty list, which makes no test")
+        notes.add("changed", f"vars.{name}", "is a `matrix`: one case for each of its values", spot.place)
+        return _Several(unique)
+    return _value(spot, name, notes)
+
+
+def _value(spot: Spot, name: str, notes: Notes) -> Any:
+    value = spot.value
+    if not isinstance(value, str):
+        return value
+    if value.startswith("package:"):
+        raise Unusable(f"`vars.{name}` is code of a package, which is not run here")
+    if not value.startswith("file://"):
+        return value.removesuffix("\n")
+    path = value.removeprefix("file://")
+    if _CODE.search(path):
+        raise Unusable(f"`vars.{name}` is made by code, which is not run here")
+    if _MEDIA.search(path):
+        notes.add("dropped", f"vars.{name}", "is a file that is no text", spot.place, _WITH_FILES)
+        raise Unusable(f"`vars.{name}` is a file that is no text")
+    texts = [_of_file(spot, source.path, source.text) for source in matching(spot.source, path, spot.place.line)]
+    notes.add("changed", f"vars.{name}", "is the content of the file that it names", spot.place)
+    return texts[0] if len(texts) == 1 else _Several(texts)
+
+
+def _of_file(spot: Spot, path: str, text: str) -> Any:
+    if path.endswith((".yaml", ".yml")):
+        return loaded(spot).value if "*" not in spot.value else text.strip()
+    return text.strip()
+
+
+def _filled(values: Mapping[str, Any], notes: Notes, test: Spot) -> dict[str, Any]:
+    """Return the values with `{{name}}` of other ones filled in, as promptfoo does before it renders."""
+    filled = dict(values)
+    texts = [name for name, value in filled.items() if isinstance(value, str) and "{{" in value]
+    if not texts:
+        return filled
+    place = test.place
+    for _ in range(_ROUNDS):
+        for name in texts:
+            text = _VARIABLE.sub(
+                lambda found: filled[found[1]] if isinstance(filled.get(found[1]), str) else found[0], filled[name]
+            )
+            if len(text) > _LONGEST:
+                raise Unusable(f"`vars.{name}` grows without end")
+            if text != filled[name]:
+                notes.add("changed", f"vars.{name}", "has the values of other variables written into it", place)
+            filled[name] = text
+    for name in texts:
+        if "{{" in filled[name] or "{%" in filled[name]:
+            message = "is kept as text: a value is never a template here"
+            notes.add("changed", f"vars.{name}", message, place)
+    return filled

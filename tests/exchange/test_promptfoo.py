@@ -1,0 +1,497 @@
+"""promptfoo's configs as prompts and datasets: what is kept, what is changed, and what is refused by name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from promptctl.assertions.assertion import grade
+from promptctl.assertions.subject import Subject
+from promptctl.datasets.dataset import Dataset
+from promptctl.errors import InvalidFiles
+from promptctl.exchange import promptfoo
+from promptctl.exchange.drafts import ForeignContents
+from promptctl.exchange.promptfoo.globs import is_match
+from promptctl.exchange.promptfoo.providers import model_of
+from promptctl.files.tree import MemoryTree
+from promptctl.prompts.loading import load_prompt
+from promptctl.prompts.rendering import Renderer
+from tests.exchange.drafted import files_of, only_dataset, only_prompt, source
+
+PATH = "promptfooconfig.yaml"
+
+
+def read(config: str, files: Mapping[str, str] | None = None) -> ForeignContents:
+    return promptfoo.read(source(PATH, {PATH: config, **(files or {})}))
+
+
+def sound(contents: ForeignContents) -> MemoryTree:
+    """What is imported as a workspace, of which every prompt loads and every dataset fits its prompts."""
+    tree = MemoryTree(files_of(contents))
+    for path in tree.paths("datasets"):
+        dataset = Dataset.open(tree, path)
+        for id_ in dataset.header.prompts:
+            problems = dataset.check(load_prompt(tree, id_))
+            assert [str(each) for each in problems if each.severity == "error"] == []
+    return tree
+
+
+def said(contents: ForeignContents, fate: str = "dropped") -> list[tuple[str, str, int | None]]:
+    return [(n.part, n.message, n.place.line if n.place else None) for n in contents.notes if n.fate == fate]
+
+
+def assertions(contents: ForeignContents) -> list[dict[str, Any]]:
+    return [each for case in only_dataset(contents)["cases"] for each in case.get("assert", ())]
+
+
+def test_a_config_is_a_prompt_and_a_dataset() -> None:
+    contents = read("""\
+description: Triage
+prompts: ["Triage {{ticket}} for {{product}}."]
+providers: [openai:gpt-4o-mini]
+defaultTest:
+  vars: {product: Acme}
+  assert: [{type: is-json}]
+  threshold: 0.5
+tests:
+  - description: Charged twice
+    vars: {ticket: "I was charged twice\\n"}
+    assert: [{type: icontains, value: "{{ticket}}", weight: 2, metric: m}]
+    metadata: {area: money}
+  - vars: {ticket: [a, b]}
+    providerOutput: '{}'
+""")
+    assert only_prompt(contents) == {
+        "description": "Triage",
+        "model": "openai/gpt-4o-mini",
+        "inputs": {"ticket": {}, "product": {}},
+        "messages": [{"role": "user", "content": "Triage {{ticket}} for {{product}}."}],
+    }
+    assert only_dataset(contents) == {
+        "prompts": ["triage"],
+        "description": "Triage",
+        "defaults": {"inputs": {"product": "Acme"}, "assert": [{"type": "is-json"}], "threshold": 0.5},
+        "cases": [
+            {
+                "id": "charged-twice",
+                "description": "Charged twice",
+                "inputs": {"ticket": "I was charged twice"},
+                "assert": [{"type": "icontains", "value": "{{ticket}}", "weight": 2, "metric": "m"}],
+                "metadata": {"area": "money"},
+            },
+            {"id": "test-2", "matrix": {"ticket": ["a", "b"]}, "output": "{}"},
+        ],
+    }
+    sound(contents)
+
+
+FILES = {
+    "prompts/one.txt": "First {{q}}\n---\n\nSecond {{q}}\n",
+    "prompts/two.md": "# Three {{q}}\n",
+    "prompts/chat.json": '[{"role": "system", "content": "Be \\"kind\\"."}, {"role": "user", "content": "{{q}}"}]',
+    "prompts/chat.yaml": "- role: user\n  content: [{type: text, text: '{{q}}'}]\n",
+    "prompts/table.csv": 'prompt,label\n"Four, {{q}}",four\nFive {{q}},\n',
+    "prompts/lines.jsonl": '[{"role": "user", "content": "Six {{q}}"}]\n\nSeven {{q}}\n',
+}
+
+
+@pytest.mark.parametrize(
+    ("entry", "wishes", "first"),
+    [
+        ("file://prompts/one.txt", ["one", "one-2"], "First {{q}}"),
+        ("prompts/two.md", ["two"], "# Three {{q}}"),
+        ("file://prompts/chat.json", ["chat"], 'Be "kind".'),
+        ("file://prompts/chat.yaml", ["chat"], [{"type": "text", "text": "{{q}}"}]),
+        ("file://prompts/table.csv", ["four", "table"], "Four, {{q}}"),
+        ("file://prompts/lines.jsonl", ["lines", "lines-2"], "Six {{q}}"),
+        ("file://prompts/*.md", ["two"], "# Three {{q}}"),
+        ("{id: file://prompts/two.md, label: My prompt}", ["My prompt"], "# Three {{q}}"),
+        ("{raw: 'Raw {{q}}', label: raw}", ["raw"], "Raw {{q}}"),
+        ("|-\n    - role: system\n      content: Inline\n", ["prompt"], "Inline"),
+        ('\'[{"role": "user", "content": "x {{q}}"}]\'', ["prompt"], "x {{q}}"),
+    ],
+)
+def test_prompts_are_read_from_wherever_they_stand(entry: str, wishes: list[str], first: Any) -> None:
+    contents = read(f"prompts:\n  - {entry}\nproviders: [echo]\n", FILES)
+    assert [draft.wish for draft in contents.prompts] == wishes
+    assert contents.prompts[0].data["messages"][0]["content"] == first
+    assert contents.prompts[0].data["model"] == "echo/echo"
+
+
+def test_the_line_of_a_part_of_a_file_is_its_own() -> None:
+    contents = read("prompts: file://prompts/one.txt\nproviders: []\n", FILES)
+    places = [str(draft.place) for draft in contents.prompts]
+    assert places == ["prompts/one.txt:1", "prompts/one.txt:4"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ("file://prompts/gen.js", "is code of that project"),
+        ("file://gen.py:make", "is code of that project"),
+        ("exec:./gen.sh", "is a program"),
+        ("langfuse://triage@production", "is a prompt of Langfuse"),
+        ("https://example.com/p.txt", "is an address"),
+        ("'{{ env.HOME }}'", "`env` reads the environment"),
+        ("'{{ q | shout }}'", "the filter `shout`"),
+        ("'{{ q.split(1) }}'", "`.split()` is a method of JavaScript"),
+        ("'{% include \"x\" %}'", "`{% include %}` reads a different template"),
+        ("'{{ _conversation }}'", "`_conversation` is what promptfoo keeps"),
+        ("'[{\"role\": {{ r }} }]'", "JSON with template code outside of its texts"),
+        ('\'[{"role": "robot", "content": "x"}]\'', "has the role `robot`"),
+    ],
+)
+def test_what_cannot_be_a_prompt_is_dropped_by_name_and_the_rest_goes_on(entry: str, why: str) -> None:
+    contents = read(f"prompts:\n  - Hi {{{{q}}}}\n  - {entry}\nproviders: [echo]\n")
+    [(part, message, line)] = said(contents)
+    assert part.startswith("prompts: ")
+    assert why in message
+    assert line == 3
+    assert len(contents.prompts) == 1
+    with pytest.raises(InvalidFiles, match="no prompt of it can be written here"):
+        read(f"prompts:\n  - {entry}\nproviders: [echo]\n")
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("file://x.txt", "there is no file `x.txt`"),
+        ("file://../x.txt", "does not lie in the folder"),
+        ("file:///etc/passwd", "does not lie"),
+        ("file://p/*.txt", "no file is named as"),
+    ],
+)
+def test_a_file_that_is_not_there_or_elsewhere_is_refused(reference: str, message: str) -> None:
+    with pytest.raises(InvalidFiles, match=message.replace("*", ".")) as raised:
+        read(f"providers: []\nprompts: ['{reference}']\n")
+    assert raised.value.problems[0].place is not None
+    assert raised.value.problems[0].place.line == 2
+
+
+def test_every_file_of_tests_that_is_missing_is_told() -> None:
+    with pytest.raises(InvalidFiles) as raised:
+        read("prompts: [hi]\ntests:\n  - file://a.yaml\n  - file://b.csv\n")
+    assert [(each.place.line, each.message) for each in raised.value.problems if each.place] == [
+        (3, "there is no file `a.yaml`"),
+        (4, "there is no file `b.csv`"),
+    ]
+
+
+def test_the_first_provider_is_the_model_and_the_others_are_said() -> None:
+    contents = read("""\
+prompts: [{raw: 'a {{q}}', label: one}, {raw: 'b {{q}}', label: two}]
+providers:
+  - id: azure:chat:gpt4
+    prompts: [two]
+    config: {temperature: 0.5, apiKey: secret, response_format: {type: json_schema, json_schema: {name: v, strict: true,
+      schema: {type: object}}}, tools: [{type: function, function: {name: f}}], passthrough: {a: 1}, frobs: 1}
+  - openai:gpt-4o: {config: {max_output_tokens: 5}}
+  - file://provider.mjs
+  - anthropic:messages:claude-sonnet-4-5
+""")
+    one, two = (draft.data for draft in contents.prompts)
+    assert (one["model"], one["parameters"]) == ("openai/gpt-4o", {"max_tokens": 5})
+    assert two["model"] == "azure/gpt4"
+    assert two["parameters"] == {"temperature": 0.5, "extra_body": {"a": 1}}
+    assert two["output"] == {"schema": {"type": "object"}, "name": "v", "strict": True}
+    assert two["tools"] == [{"type": "function", "function": {"name": "f"}}]
+    assert [part for part, _, _ in said(contents)] == [
+        "providers: azure:chat:gpt4: apiKey",
+        "providers: azure:chat:gpt4: frobs",
+        "providers: file://provider.mjs",
+    ]
+    assert "secret" not in str(contents.notes)
+    assert any("a prompt has one model" in message for _, message, _ in said(contents, "changed"))
+    sound(contents)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("openai:chat:gpt-4o", "openai/gpt-4o"),
+        ("google:gemini-2.5-pro", "gemini/gemini-2.5-pro"),
+        ("vertex:gemini-2.5-pro", "vertex_ai/gemini-2.5-pro"),
+        ("bedrock:us.amazon.nova-lite-v1:0", "bedrock/us.amazon.nova-lite-v1:0"),
+        ("ollama:chat:llama3.3:70b", "ollama_chat/llama3.3:70b"),
+        ("litellm:gpt-4", "gpt-4"),
+        ("openrouter:meta/llama", "openrouter/meta/llama"),
+        ("github:openai/gpt-4.1", "github/openai/gpt-4.1"),
+        ("webhook:http://x", None),
+        ("python:p.py", None),
+        ("openai:", None),
+        ("promptfoo:redteam", None),
+    ],
+)
+def test_a_provider_is_a_model_of_litellm(provider: str, model: str | None) -> None:
+    assert model_of(provider) == model
+
+
+@pytest.mark.parametrize(
+    ("written", "made"),
+    [
+        ("{type: equals, value: {a: 1}}", {"type": "equals", "value": {"a": 1}}),
+        ("{type: not-contains-any, value: 'a, b'}", {"type": "not-contains-any", "value": ["a", "b"]}),
+        ("{type: is-json, value: file://s.json}", {"type": "is-json", "value": {"type": "object"}}),
+        ("{type: contains-json, value: '{type: array}'}", {"type": "contains-json", "value": {"type": "array"}}),
+        ("{type: contains, value: file://t.txt}", {"type": "contains", "value": "text"}),
+        ("{type: similar, value: x, threshold: 0.9}", {"type": "similar", "value": "x", "threshold": 0.9}),
+        ("{type: model-graded-closedqa, value: x}", {"type": "llm-rubric", "value": "x"}),
+        ("{type: g-eval, value: [a, b]}", {"type": "llm-rubric", "value": "- a\n- b", "threshold": 0.7}),
+        (
+            "{type: factuality, value: x, provider: openai:gpt-4o}",
+            {"type": "factuality", "value": "x", "model": "openai/gpt-4o"},
+        ),
+        ("{type: latency, threshold: 500}", {"type": "latency", "threshold": 500}),
+        ("{type: word-count, value: {min: 1, max: 5}}", {"type": "word-count", "value": {"min": 1, "max": 5}}),
+        (
+            "{type: equals, value: billing, transform: 'JSON.parse(output).label'}",
+            {"type": "equals", "value": "billing", "path": "$.label"},
+        ),
+        (
+            "{type: javascript, value: \"output.includes('{{x}}')\"}",
+            {"type": "contains", "value": "{% raw %}{{x}}{% endraw %}"},
+        ),
+        (
+            "{type: not-javascript, value: 'JSON.parse(output).n === 3'}",
+            {"type": "not-equals", "value": 3, "path": "$.n"},
+        ),
+        ("{type: contains, value: '{{ q | dump }}'}", {"type": "contains", "value": "{{ q | tojson }}"}),
+        ("{$ref: '#/assertionTemplates/short'}", {"type": "word-count", "value": 3}),
+    ],
+)
+def test_an_assertion_stays_what_it_is(written: str, made: dict[str, Any]) -> None:
+    config = "prompts: ['{{q}}']\nassertionTemplates: {short: {type: word-count, value: 3}}\n"
+    files = {"s.json": '{"type": "object"}', "t.txt": "text\n"}
+    contents = read(f"{config}tests:\n  - vars: {{q: a}}\n    assert:\n      - {written}\n", files)
+    assert assertions(contents) == [made]
+    assert said(contents) == []
+    sound(contents)
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("{type: javascript, value: 'output.length < 3'}", "is code of that project"),
+        ("{type: python, value: file://check.py}", "is code of that project"),
+        ("{type: webhook, value: 'https://example.com'}", "is code of that project"),
+        ("{type: equals, value: file://check.js}", "is in a file of code"),
+        ("{type: equals, value: 'https://example.com/x'}", "names an address"),
+        ("{type: rouge-n, value: x}", "is no assertion here"),
+        ("{type: contians, value: x}", "is no assertion here"),
+        ("{type: regex, value: '(?=a)'}", "is not a regular expression of RE2"),
+        ("{type: contains, value: '{{ q.split(1) }}'}", "is a template: `.split()`"),
+        ("{type: equals, value: x, transform: 'f(output)'}", "is code, which is not run here"),
+        ("{$ref: '#/assertionTemplates/none'}", "has no type"),
+        ("{type: contains}", "has no value to compare with"),
+    ],
+)
+def test_an_assertion_that_is_not_there_is_dropped_by_name_with_its_line(written: str, why: str) -> None:
+    contents = read(f"prompts: ['{{{{q}}}}']\ntests:\n  - vars: {{q: a}}\n    assert:\n      - {written}\n")
+    assert contents.datasets == (), "a case that nothing decides is no case"
+    assert any(message.startswith("nothing is left") for _, message, _ in said(contents))
+    assert [line for _, message, line in said(contents) if why in message] == [5]
+
+
+def test_sets_options_and_templates_of_tests() -> None:
+    contents = read("""\
+prompts: ['{{q}}']
+defaultTest:
+  options: {transform: JSON.parse(output), provider: {id: 'openai:gpt-4o'}, rubricPrompt: x}
+  assert: [{type: equals, value: '{{ want }}', transform: output.label}]
+tests:
+  - vars: {q: a, want: x}
+    assert:
+      - type: assert-set
+        threshold: 0.5
+        metric: s
+        assert: [{type: llm-rubric, value: '{{want}}'}, {type: javascript, value: f()}]
+  - vars: {q: b, want: y, more: z}
+    options: {transform: output.trim()}
+""")
+    data = only_dataset(contents)
+    assert "defaults" not in data, "a test with a transform of its own has the defaults' assertions in its own way"
+    first, second = data["cases"]
+    assert first["assert"][0] == {"type": "equals", "value": "{{ expected.want }}", "path": "$.label"}
+    judged = {"type": "llm-rubric", "value": "{{expected.want}}", "path": "$", "model": "openai/gpt-4o"}
+    assert first["assert"][1] == {"type": "assert-set", "threshold": 0.5, "metric": "s", "assert": [judged]}
+    assert second["assert"][0]["path"] == "$.label"
+    assert (second["expected"], second["metadata"]) == ({"want": "y"}, {"vars": {"more": "z"}})
+    assert "defaultTest.options.rubricPrompt" in [part for part, _, _ in said(contents)]
+    sound(contents)
+
+
+def test_prompts_with_other_variables_have_datasets_of_their_own() -> None:
+    contents = read("prompts: ['{{a}}', '{{a}} {{b}}', 'x {{a}}']\ntests: [{vars: {a: 1, b: 2}}, {vars: {a: 3}}]\n")
+    sound(contents)
+    assert [each.data["prompts"] for each in contents.datasets] == [["prompt-1", "prompt-3"], ["prompt-2"]]
+    assert contents.prompts[1].data["inputs"] == {"a": {}, "b": {"default": ""}}
+    assert "metadata" not in contents.datasets[0].data["cases"][0]
+
+
+class TestTables:
+    CSV = """\
+q,want,__expected,__expected2,__description,__metric,__threshold,__metadata:tags[],__config:__expected2:threshold
+"a, b",x,contains:a,similar:y,First,acc,0.5,"k,l\\,m",0.9
+c,z,"javascript: output.includes('c')",grade:It is {{want}}.,,,,,
+d,z,fn:f(),rouge-n(0.5):x,,,,,
+"""
+
+    def test_magic_columns_are_read(self) -> None:
+        contents = read("prompts: ['{{q}}']\ntests: file://t.csv\n", {"t.csv": self.CSV})
+        first, second = only_dataset(contents)["cases"]
+        assert first["assert"] == [
+            {"type": "contains", "value": "a", "metric": "acc"},
+            {"type": "similar", "value": "y", "threshold": 0.9, "metric": "acc"},
+        ]
+        assert (first["id"], first["threshold"]) == ("first", 0.5)
+        assert first["metadata"] == {"tags": ["k", "l,m"], "vars": {"want": "x"}}
+        assert second["assert"] == [
+            {"type": "contains", "value": "c"},
+            {"type": "llm-rubric", "value": "It is {{expected.want}}."},
+        ]
+        assert [(part, line) for part, _, line in said(contents)] == [
+            ("assert: javascript", 4),
+            ("assert: rouge-n", 4),
+            ("tests", 4),
+        ]
+        sound(contents)
+
+    def test_every_kind_of_file_of_tests_is_read(self) -> None:
+        files = {
+            "a.yaml": "- vars: {q: yaml}\n",
+            "b.json": '[{"vars": {"q": "json"}}]',
+            "c.jsonl": '{"vars": {"q": "jsonl"}}\n\n',
+            "d.csv": "q\ncsv\n",
+            "v.yaml": "q: vars\n",
+            "q.txt": "text\n",
+        }
+        tests = "[file://a.yaml, b.json, 'file://c.jsonl', d.csv, {vars: file://v.yaml}, {vars: {q: file://q.txt}}]"
+        contents = read(f"prompts: ['{{{{q}}}}']\ntests: {tests}\n", files)
+        assert [case["inputs"]["q"] for case in only_dataset(contents)["cases"]] == [
+            "yaml", "json", "jsonl", "csv", "vars", "text",
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        "entry",
+        ["file://gen.py:make", "https://docs.google.com/spreadsheets/d/x", "huggingface://datasets/x", "t.xlsx#2",
+         "{path: file://gen.js, config: {}}", "{vars: {q: file://v.js}}", "{vars: {q: file://cat.png}}"],
+    )  # fmt: skip
+    def test_tests_from_code_the_net_and_spreadsheets_are_dropped_by_name(self, entry: str) -> None:
+        contents = read(f"prompts: ['{{{{q}}}}']\ntests:\n  - {entry}\n  - vars: {{q: a}}\n")
+        assert any(part.startswith(("tests", "vars")) and line == 3 for part, _, line in said(contents))
+        assert len(only_dataset(contents)["cases"]) == 1
+
+    def test_a_broken_line_or_table_is_refused_with_its_line(self) -> None:
+        for name, text in (("t.jsonl", '{"vars": {}}\n{x\n'), ("t.csv", 'q\n"open\n')):
+            with pytest.raises(InvalidFiles) as raised:
+                read(f"prompts: [a]\ntests: [{name}]\n", {name: text})
+            assert str(raised.value.problems[0].place) == f"{name}:2"
+
+
+def test_scenarios_are_every_config_by_every_test() -> None:
+    contents = read("""\
+prompts: ['{{q}} {{l}}']
+scenarios:
+  - config: [{vars: {l: de}, assert: [{type: contains, value: a}]}, {vars: {l: fr}}]
+    tests: [{vars: {q: one}}, {vars: {q: two, l: own}, assert: [{type: is-json}]}]
+""")
+    cases = only_dataset(contents)["cases"]
+    assert [(case["inputs"], len(case.get("assert", ()))) for case in cases] == [
+        ({"l": "de", "q": "one"}, 1),
+        ({"l": "own", "q": "two"}, 2),
+        ({"l": "fr", "q": "one"}, 1),
+        ({"l": "own", "q": "two"}, 1),
+    ]
+
+
+def test_values_are_data_after_the_import() -> None:
+    contents = read("""\
+prompts: ['{{q}}']
+tests:
+  - vars: {name: Ada, q: 'Hello {{name}}, {{ other }}', n: {a: [1]}}
+""")
+    (case,) = only_dataset(contents)["cases"]
+    assert case["assert"] == [{"type": "regex", "value": r"\S"}], "promptfoo passes a test that asserts nothing"
+    assert case["inputs"] == {"q": "Hello Ada, {{ other }}"}
+    assert "is kept as text: a value is never a template here" in [
+        message for _, message, _ in said(contents, "changed")
+    ]
+
+
+def test_values_cannot_grow_without_end() -> None:
+    text = "prompts: ['{{a}}']\ntests: [{vars: {a: '" + "{{b}}" * 2000 + "', b: '" + "{{c}}" * 2000 + "', c: cc}}]\n"
+    contents = read(text)
+    assert any("grows without end" in message for _, message, _ in said(contents))
+
+
+@pytest.mark.parametrize(
+    "key", ["nunjucksFilters: {a: ./a.js}", "extensions: [file://x.js]", "env: {A: b}", "redteam: {a: b}", "frobs: 1"]
+)
+def test_other_keys_are_dropped_by_name(key: str) -> None:
+    contents = read(f"prompts: [a]\nproviders: [echo]\n{key}\n")
+    assert [(part, line) for part, _, line in said(contents)] == [(key.partition(":")[0], 3)]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "is_one"),
+    [
+        (PATH, "prompts: [a]\nproviders: [b]\n", True),
+        ("x.json", '{"prompts": "a", "tests": []}', True),
+        (PATH, "providers: [b]\ntests: [{vars: {}}]\n", True),
+        ("x.yaml", "prompts: [triage]\ncases: []\n", False),
+        ("x.yaml", "prompts: [triage]\n", False),
+        ("x.yaml", "- prompts\n", False),
+        ("x.yaml", "prompts: [\n", False),
+        (PATH, "prompts: [\n", True),
+        ("x.txt", "prompts: [a]\nproviders: [b]\n", False),
+    ],
+)
+def test_a_config_is_told_from_its_content(path: str, text: str, is_one: bool) -> None:
+    assert promptfoo.is_one(source(path, text)) is is_one
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern", "matches"),
+    [
+        ("a/b.txt", "a/*.txt", True),
+        ("a/b/c.txt", "a/*.txt", False),
+        ("a/b/c.txt", "a/**/*.txt", True),
+        ("a/c.txt", "a/**/c.txt", True),
+        ("a/b/c", "**", True),
+        ("a/b", "a/**/b/**", True),
+        ("ab/c", "a?/[cd]", True),
+        ("a" * 200, "*a" * 60 + "b", False),
+    ],
+)
+def test_wildcards_name_files(path: str, pattern: str, matches: bool) -> None:
+    assert is_match(path, pattern) is matches
+
+
+def test_what_is_imported_renders_and_grades_as_promptfoo_did() -> None:
+    """The rendered text and the verdicts were seen with promptfoo 0.123.1 on the provider `echo`."""
+    contents = read("""\
+prompts:
+  - |-
+    {% if tone === "kind" %}Dear {{ name | upper }}{% else %}{{ name }}{% endif %}: {{ extra | dump }}
+providers: [echo]
+tests:
+  - vars: {tone: kind, name: Ada, extra: {a: 1}}
+    options: {disableVarExpansion: true}
+    assert:
+      - {type: equals, value: 'Dear ADA: {"a":1}'}
+      - {type: icontains, value: dear}
+      - {type: not-contains, value: ada}
+      - {type: regex, value: 'D..r'}
+      - {type: contains-all, value: [Dear, ADA]}
+""")
+    tree = sound(contents)
+    prompt = load_prompt(tree, "prompt")
+    dataset = Dataset.open(tree, "datasets/prompt.yaml")
+    (case,) = dataset.cases(prompt)
+    reply = Renderer(prompt).render(case.inputs).messages[0]["content"]
+    assert reply == 'Dear ADA: {"a": 1}', "JSON is written with blanks here"
+    graded = [asyncio.run(grade(each, Subject(reply.replace(": 1", ":1"), case.inputs))) for each in case.assertions]
+    assert [each.outcome.passed for each in graded] == [True] * 5
