@@ -16,7 +16,7 @@ from promptctl.exchange.history.plan import PlacedPast
 from promptctl.exchange.imported import ImportedSource, ImportRequest
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.source import Source
-from promptctl.exchange.wishes import free, id_for, with_paths
+from promptctl.exchange.wishes import free, id_for, with_judges, with_paths
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS, is_dataset
 from promptctl.formats.formatting import file_of
 from promptctl.prompts.loading import prompt_paths
@@ -128,7 +128,7 @@ class Placing:
     def _place_dataset(
         self, source: Source, draft: DatasetDraft, folder: str, ids: Mapping[str, str], paths: Mapping[str, str]
     ) -> None:
-        data = {**with_paths(draft.data, paths)}
+        data = with_judges(with_paths(draft.data, paths), ids)
         data["prompts"] = [ids.get(wish, wish) for wish in data.get("prompts") or ids]
         cases, ending = data.get("cases"), DATASET_SUFFIXES[0]
         stem = f"{DATASETS}/{id_for(self._wished(folder, draft.wish), posixpath.join(folder, 'cases'))}"

@@ -11,6 +11,8 @@ from promptctl.files.names import MAX_ID_LENGTH, id_problem
 
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_.]+")
 _INCLUDE = re.compile(r"""(\{%[-+]?\s*include\s+)(?:"([^"\n]+)"|'([^'\n]+)')""")
+# Keys of a dataset that hold values of people, in which nothing names a judge.
+_VALUES = ("inputs", "matrix", "expected", "value", "metadata", "output")
 _ROOM = 8  # characters for the number behind an id that is taken
 
 
@@ -69,3 +71,17 @@ def text_with_paths(text: str, paths: Mapping[str, str]) -> str:
         return f'{found[1]}"{paths[path]}"' if path in paths else found[0]
 
     return _INCLUDE.sub(named, text)
+
+
+def with_judges(data: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
+    """Return data of a dataset in which an assertion that names a judge of this import names it by its id."""
+    named = {wish: id_ for wish, id_ in ids.items() if wish != id_}
+    return _with_judges(data, named) if named else dict(data)
+
+
+def _with_judges(data: Any, ids: Mapping[str, str]) -> Any:
+    if isinstance(data, Mapping):
+        is_assertion = isinstance(data.get("type"), str) and isinstance(data.get("prompt"), str)
+        found = {key: each if key in _VALUES else _with_judges(each, ids) for key, each in data.items()}
+        return {**found, "prompt": ids.get(data["prompt"], data["prompt"])} if is_assertion else found
+    return [_with_judges(each, ids) for each in data] if isinstance(data, list | tuple) else data

@@ -17,6 +17,7 @@ from promptctl.datasets.dataset import Dataset
 from promptctl.errors import InvalidFiles
 from promptctl.evaluations.request import EvaluationRequest
 from promptctl.exchange import github
+from promptctl.exchange.imported import ImportRequest
 from promptctl.files.tree import MemoryTree
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.files.yaml_writing import yaml_text
@@ -370,3 +371,15 @@ def test_what_github_can_say_comes_back(
             (each["inputs"], each["expected"]) for each in cases
         ]
         assert [each["type"] for each in data["defaults"]["assert"]] == (types or ["equals"])
+
+
+def test_a_dataset_names_the_judge_where_the_import_puts_it(tmp_path: Path) -> None:
+    llm = "{modelId: openai/gpt-4o, prompt: x, choices: [{choice: a, score: 1}, {choice: b, score: 0}]}"
+    (tmp_path / "promptctl.yaml").touch()
+    (tmp_path / "spam.prompt.yml").write_text(f"{JUDGED}  - {{name: Kind, llm: {llm}}}\n")
+    with open_workspace(tmp_path, {}) as workspace:
+        request = ImportRequest(paths=[tmp_path / "spam.prompt.yml"], into="support")
+        report = workspace.exchange.import_files(request)
+    assert report.refused == ()
+    written = {change.path: change.after for change in report.proposal.changes}
+    assert "prompt: support/judges/kind\n" in str(written["datasets/support/spam.yaml"])
