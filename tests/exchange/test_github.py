@@ -382,4 +382,4 @@ def test_a_dataset_names_the_judge_where_the_import_puts_it(tmp_path: Path) -> N
         report = workspace.exchange.import_files(request)
     assert report.refused == ()
     written = {change.path: change.after for change in report.proposal.changes}
-    assert "prompt: support/judges/kind\n" in str(written["datasets/support/spam.yaml"])
+    assert b"prompt: support/judges/kind\n" in (written["datasets/support/spam.yaml"] or b"")
