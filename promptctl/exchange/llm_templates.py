@@ -14,7 +14,7 @@ from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.drafts import FileDraft, ForeignContents, PromptDraft
 from promptctl.exchange.notes import Fate, ImportNote
 from promptctl.exchange.source import Source
-from promptctl.exchange.templates.dollar import dollar_pieces, stray_dollars
+from promptctl.exchange.templates.dollar import dollar_pieces, has_stray_dollar
 from promptctl.exchange.templates.jinja import jinja_text
 from promptctl.exchange.templates.pieces import (
     IfBranch,
@@ -192,7 +192,7 @@ class _TemplateReader:
             return
         text = text.strip() if key == "system" else text
         self._note("kept", (key,), f"is the message of the {'system' if key == 'system' else 'user'}")
-        if stray_dollars(text):
+        if has_stray_dollar(text):
             self._note("changed", (key,), "has a `$` that begins no name, at which llm fails: it is text here")
         for piece in dollar_pieces(text):
             if isinstance(piece, VariablePiece):

@@ -16,7 +16,7 @@ SUFFIX = ".prompty"
 _SIGNS = re.compile(
     rb"^(?:(?:authors|sample|outputs|displayName):|inputs:[ \t]*\n[ \t]*-[ \t]*name:"
     rb"|template:[ \t]*\n[ \t]+(?:format|parser):"
-    rb"|model:[ \t]*\n(?:[ \t]+[^\n]*\n)*?[ \t]+(?:api|apiType|configuration|connection|provider):)",
+    rb"|model:[ \t]*\n(?:[ \t][^\n]*\n)*?[ \t]+(?:api|apiType|configuration|connection|provider):)",
     re.MULTILINE,
 )
 _DOTPROMPT = re.compile(rb"^(?:input|output|config|ext|variant|toolDefs):|\{\{role ", re.MULTILINE)

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 ROLES = ("system", "user", "assistant", "developer")
 _ROLES_OF_1 = ("system", "user", "assistant", "function", "tools")
-_ATTRIBUTES = re.compile(r"(\w+)\s*=\s*(?:\"([^\"]*)\"|([^\",\]]*))")
-# Linear: no two parts beside each other can match the same character.
-_LINE = r"\s*#?\s*({})\s*(\[[^\[\]]*\])?\s*:\s*"
+_ATTRIBUTES = re.compile(r"(\w{1,64})\s*=\s*(?:\"([^\"]*)\"|([^\",\]]*))")
+# Atomic groups: blanks between two parts must not be tried in every division.
+_LINE = r"#?(?>\s*)({})(?>\s*)(\[[^\[\]]*\])?(?>\s*):"
 _ROLE_LINE = {
     1: re.compile(_LINE.format("|".join(_ROLES_OF_1)), re.IGNORECASE),
     2: re.compile(_LINE.format("|".join(ROLES)), re.IGNORECASE),
@@ -19,12 +19,12 @@ _ROLE_LINE = {
 _THREAD_LINE = re.compile(r"\s*!\[thread\]")
 # A history written out by version 1: a loop over messages that prints the role of each as a line of its own.
 _HISTORY = re.compile(
-    r"\{%-?[ \t]*for[ \t]+(\w+)[ \t]+in[ \t]+(\w+)[ \t]*-?%\}\s*"
+    r"\{%-?[ \t]*for[ \t]+(\w+)[ \t]+in[ \t]+(\w+)[ \t]*-?%\}(?>\s*)"
     r"#?[ \t]*\{\{-?[ \t]*\1(?:\.role|\[[\"']role[\"']\])[ \t]*-?\}\}[ \t]*:[ \t]*\n\s*"
     r"\{\{-?[ \t]*\1(?:\.content|\[[\"']content[\"']\])[ \t]*-?\}\}\s*\{%-?[ \t]*endfor[ \t]*-?%\}"
 )
-_VALUE_AS_ROLE = re.compile(r"[ \t]*#?[ \t]*\{\{[^{}\n]*\}\}[ \t]*:[ \t]*", re.ASCII)
-_IMAGE = re.compile(r"!\[[^\]\n]*\]\(([^()\n\"]*)(?:\"[^\"\n]*\")?\)")
+_VALUE_AS_ROLE = re.compile(r"#?[ \t]*\{\{[^{}\n]*\}\}[ \t]*:", re.ASCII)
+_IMAGE = re.compile(r"!\[[^\]\n]{0,500}\]\(([^()\n\"]*)(?:\"[^\"\n]*\")?\)")
 
 
 class ImagePiece(NamedTuple):
@@ -130,7 +130,7 @@ def _add_text(found: list[Section | Marker], section: Section, start: int, end: 
 def value_role_lines(section: Section) -> Iterator[int]:
     """Yield the lines that would begin a message if the value on them is a role, as only a program can know."""
     for number, line in enumerate(section.text.split("\n"), section.line):
-        if _VALUE_AS_ROLE.fullmatch(line):
+        if _VALUE_AS_ROLE.fullmatch(line.strip()):
             yield number
 
 

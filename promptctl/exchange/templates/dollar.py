@@ -19,9 +19,9 @@ def dollar_pieces(text: str) -> tuple[Piece, ...]:
     return tuple(_pieces(text))
 
 
-def stray_dollars(text: str) -> list[int]:
-    """Return the line of each `$` that begins no name; lines count from 1."""
-    return [text.count("\n", 0, each.start()) + 1 for each in _PLACEHOLDER.finditer(text) if not any(each.groups())]
+def has_stray_dollar(text: str) -> bool:
+    """Return True for a text with a `$` that begins no name."""
+    return any(not any(each.groups()) for each in _PLACEHOLDER.finditer(text))
 
 
 def _pieces(text: str) -> Iterator[Piece]:
