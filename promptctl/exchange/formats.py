@@ -62,7 +62,7 @@ FORMATS: tuple[ForeignFormat, ...] = (
     ForeignFormat("langchain", "LangChain", "langchain", is_written=False),
     ForeignFormat("promptfoo", "promptfoo", "promptfoo", is_written=False, takes_datasets=True),
     ForeignFormat("prompty", "Prompty", "prompty"),
-    ForeignFormat("dotprompt", "Dotprompt", "dotprompt", is_written=False),
+    ForeignFormat("dotprompt", "Dotprompt", "dotprompt"),
     ForeignFormat("llm", "templates of llm", "llm_templates", is_written=False),
     ForeignFormat("github", "GitHub Models", "github", takes_datasets=True),
     ForeignFormat("prompthub", "deepset's Prompt Hub", "prompthub", is_written=False),

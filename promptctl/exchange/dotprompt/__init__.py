@@ -21,10 +21,13 @@ from promptctl.exchange.dotprompt.messages import (
 )
 from promptctl.exchange.dotprompt.partials import CalledPartials
 from promptctl.exchange.dotprompt.settings import settings
+from promptctl.exchange.dotprompt.writing import write
 from promptctl.exchange.drafts import ForeignContents, PromptDraft
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.source import Source
 from promptctl.exchange.templates.handlebars.syntax import parse
+
+__all__ = ["is_one", "read", "write"]
 
 _ENDING = ".prompt"
 _SIGNS = re.compile(

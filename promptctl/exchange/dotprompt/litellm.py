@@ -16,7 +16,7 @@ from promptctl.templates import BadTemplate
 _ROLE = re.compile(r"[ \t]*(System|User|Assistant):")
 # Jinja, and nothing that Handlebars has: a statement, a comment, a filter.
 _JINJA = re.compile(r"\{%[-+]?\s*[a-z]|\{#|\{\{[^{}|]*\|[^{}]*\}\}")
-_HANDLEBARS = re.compile(r"\{\{~?(?:[#/>^&!{]|(?:role|media|section|json|history)\b)")
+_HANDLEBARS = re.compile(r"\\\{\{|\{\{~?(?:[#/>^&!{]|(?:role|media|section|json|history)\b)")
 
 
 def is_litellm(body: str) -> bool:

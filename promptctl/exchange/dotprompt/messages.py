@@ -75,7 +75,7 @@ class TemplateReader:
                 self._node(node, scope)
             except NotSaid as error:
                 place = node.call.place if isinstance(node, Print | Partial | Block) else node.place
-                self._reader.refuse(error.message, place, error.hint)
+                self._reader.refuse(error.message, error.place or place, error.hint)
 
     def _node(self, node: Node, scope: TagScope) -> None:
         name = marker(node)

@@ -61,7 +61,8 @@ class CalledPartials:
         name = head.text if isinstance(head, PathNode) else str(head.value)
         if name in self._chain:
             chain = " → ".join(printable(each) for each in [*self._chain[self._chain.index(name) :], name])
-            raise NotSaid(f"the partial `{printable(name)}` calls itself: {chain}", "take one of the calls out")
+            message = f"the partial `{printable(name)}` calls itself: {chain}"
+            raise NotSaid(message, "take one of the calls out", node.call.place)
         if len(self._chain) >= MAX_NESTED:
             raise NotSaid(f"partials call one another more than {MAX_NESTED} deep")
         if name not in self._nodes:
@@ -88,7 +89,7 @@ class CalledPartials:
                 continue
             self._paths[name] = posixpath.join(start, folder, f"{base}.j2")
             return parse(source.text, source.place)
-        raise NotSaid(f"the partial `{printable(name)}` is not there: {failed.message}", failed.hint)
+        raise NotSaid(f"the partial `{printable(name)}` is not there: {failed.message}", failed.hint, failed.place)
 
     def scope(self, node: Partial, scope: TagScope) -> TagScope:
         """Return what paths mean within a partial that is called from this scope."""

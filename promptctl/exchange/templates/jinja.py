@@ -63,6 +63,19 @@ def pieces_of(text: str) -> tuple[Piece, ...]:
     return _body(PromptEnvironment().parse_text(text).body)
 
 
+def has_comments(text: str) -> bool:
+    """Return True if a Jinja template has a comment, of which there is no piece. Raises `BadTemplate`.
+
+    >>> has_comments("{# why #}"), has_comments("{% raw %}{#{% endraw %}")
+    (True, False)
+    """
+    if "{#" not in text:
+        return False
+    environment = PromptEnvironment()
+    environment.parse_text(text)
+    return any(kind == "comment_begin" for _, kind, _ in environment.lex(text))
+
+
 def jinja_text(pieces: Iterable[Piece]) -> str:
     """Return pieces as a Jinja template. Text that looks like markup is put between `raw` and `endraw`.
 

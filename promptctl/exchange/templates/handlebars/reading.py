@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from promptctl.errors import Place, Problem
 from promptctl.exchange.notes import ImportNote
+from promptctl.exchange.templates.handlebars.layout import END, GUARD
 from promptctl.exchange.templates.handlebars.nodes import (
     Block,
     Comment,
@@ -90,14 +91,15 @@ class PieceReader:
         if isinstance(node, PlainText):
             return (TextPiece(node.value),) if node.value else ()
         if isinstance(node, Comment):
-            self.note("dropped", _short(node.text), "comments of templates are not kept", node.place)
+            if node.text not in (GUARD, END):
+                self.note("dropped", _short(node.text), "comments of templates are not kept", node.place)
             return ()
         try:
             if isinstance(node, Partial):
                 return self._partial(node, scope)
             return self._print(node.call, scope) if isinstance(node, Print) else self._block(node, scope)
         except NotSaid as error:
-            self.refuse(error.message, node.call.place, error.hint)
+            self.refuse(error.message, error.place or node.call.place, error.hint)
             return ()
 
     def _print(self, call: TagCall, scope: TagScope) -> tuple[Piece, ...]:
@@ -174,7 +176,7 @@ class PieceReader:
         otherwise: list[Node] = []
         given = scope.given
         while node is not None:
-            tests, is_any = self._tests(node.call, scope)
+            tests, is_any = self._tests(node.call, replace(scope, given=given))
             found = given | _found(tests) if not is_any else given
             branches.append(IfBranch(tests, self.pieces(node.body, replace(scope, given=found)), is_any=is_any))
             given |= _found(tests, is_negated=True) if is_any or len(tests) == 1 else frozenset()

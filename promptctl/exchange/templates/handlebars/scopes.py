@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from promptctl.errors import Place
 from promptctl.exchange.templates.handlebars.nodes import Block, Constant, Node, Partial, PathNode, Print, TagCall
 from promptctl.exchange.templates.pieces import Path
 
@@ -20,10 +21,11 @@ _RESERVED |= {"with", "loop", "none", "None", "true", "True", "false", "False"}
 class NotSaid(Exception):
     """Something that our templates have no word for, with what to do."""
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, hint: str | None = None, place: Place | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.place = place
 
 
 @dataclass(frozen=True, slots=True)

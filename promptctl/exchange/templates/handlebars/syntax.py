@@ -60,7 +60,9 @@ class _Parser:
         return self._root
 
     def _refusal(self, message: str, place: Place) -> InvalidFiles:
-        hint = "correct the template: this is what Handlebars would say, too"
+        hint = "correct the template, which Handlebars would not take either"
+        if message.startswith("`{{."):
+            hint = "`{{.Name}}` is of Go's text/template: Dotprompt has `{{Name}}`"
         return InvalidFiles([Problem(message, place, hint, "bad-handlebars")])
 
     def _place(self, at: int) -> Place:

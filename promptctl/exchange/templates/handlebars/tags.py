@@ -35,7 +35,7 @@ def tokens_of(text: str, start: int, at: int, *, is_triple: bool) -> tuple[list[
         found = _TOKEN.match(text, at)
         shown = text[start : at + 12].split("\n")[0]
         if found is None:
-            raise BadTag(f"`{shown}` is not closed" if at >= len(text) else f"`{shown}` does not parse")
+            raise BadTag(f"`{shown}` is not closed" if "}}" not in text[at:] else f"`{shown}` does not parse")
         at = found.end()
         if found.lastgroup == "close":
             if (found[0].count("}") == 3) is not is_triple:
@@ -108,7 +108,7 @@ class TagReader:
                 depth += 1
             elif token.kind == "here" or (token.text == "this" and taken == start):
                 is_scoped = True
-            elif token.kind in ("id", "number", "params") and token.text != "..":
+            elif token.kind == "id":
                 keys.append(_segment(token.text))
             else:
                 raise self._bad()

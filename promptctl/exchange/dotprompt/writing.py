@@ -1,0 +1,222 @@
+"""Prompts as `.prompt` files of Dotprompt, with every part that those cannot say."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from promptctl.errors import Place
+from promptctl.exchange.dotprompt.litellm import is_litellm
+from promptctl.exchange.dotprompt.written_settings import WrittenSettings
+from promptctl.exchange.notes import ExportLoss
+from promptctl.exchange.templates.handlebars.layout import END, WrittenBlock, WrittenNode, WrittenTag, template_text
+from promptctl.exchange.templates.handlebars.scopes import TagValue
+from promptctl.exchange.templates.handlebars.writing import HandlebarsWriter
+from promptctl.exchange.templates.jinja import has_comments, pieces_of
+from promptctl.exchange.templates.pieces import Piece, TextPiece, VariablePiece
+from promptctl.exchange.written import PromptToWrite, Written
+from promptctl.files.names import PLACEHOLDER, resolve_path
+from promptctl.files.yaml_writing import yaml_text
+from promptctl.prompts.prompt import Message, Placeholder, Prompt
+from promptctl.templates import BadTemplate
+
+_ROLES = {"assistant": "model", "system": "system", "user": "user", "developer": "system"}
+_MARKER = "<<<dotprompt:"
+PlaceOf = Callable[[int], "Place | None"]
+_SOUNDS = {"mp3": "audio/mpeg", "wav": "audio/wav"}
+
+
+class PartialNames:
+    """Names of partials of all prompts that are exported together: each path has one, and each name one text."""
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[str, str], str] = {}
+
+    def name(self, path: str, text: str) -> str:
+        """Return the name of a partial: that of its file, or with its folder if a different one has it."""
+        if (path, text) not in self._names:
+            stem = posixpath.basename(path).partition(".")[0]
+            longer = path.partition(".")[0].replace("/", "-")
+            taken = set(self._names.values())
+            numbered = (f"{longer}-{number}" for number in range(2, len(taken) + 3))
+            self._names[path, text] = next(each for each in (stem, longer, *numbered) if each not in taken)
+        return self._names[path, text]
+
+
+def write(prompts: Sequence[PromptToWrite]) -> Written:
+    """Return one file for each prompt, and one for each partial."""
+    files: dict[str, bytes] = {}
+    losses: list[ExportLoss] = []
+    names = PartialNames()
+    for prompt in prompts:
+        writer = _PromptWriter(prompt, names)
+        files[f"{prompt.prompt.id}.prompt"] = writer.text().encode()
+        files |= writer.partials
+        losses += writer.losses
+    return Written(files, tuple(dict.fromkeys(losses)))
+
+
+class _PromptWriter:
+    def __init__(self, prompt: PromptToWrite, names: PartialNames) -> None:
+        self._prompt: Prompt = prompt.prompt
+        self._settings = WrittenSettings(prompt)
+        self._names = names
+        self._values = {
+            each.name: TagValue((each.name,), each.schema, not each.is_required)
+            for each in self._prompt.inputs.values()
+        }
+        self.partials: dict[str, bytes] = {}
+        self.losses: list[ExportLoss] = []
+
+    def text(self) -> str:
+        """Return the file."""
+        nodes = list(self._messages())
+        body = template_text(nodes)
+        if is_litellm(body) or body != body.lstrip():
+            body = template_text([_role("user"), *nodes])
+        if body != body.rstrip():
+            body += END
+        histories = [each.input for each in self._prompt.messages if isinstance(each, Placeholder)]
+        matter = self._settings.data(histories)
+        self.losses = [*self._settings.losses, *self.losses]
+        return f"---\n{yaml_text(matter)}---\n{body}\n"
+
+    def _lose(self, part: str, why: str, place: Place | None) -> None:
+        self.losses.append(ExportLoss(part, why, place))
+
+    def _messages(self) -> Iterator[WrittenNode]:
+        has_history = False
+        messages = self._prompt.messages
+        for index, message in enumerate(messages):
+            if isinstance(message, Placeholder):
+                if has_history:
+                    self._lose(f"messages.{index}", "is a second placeholder, and there is one history", message.place)
+                else:
+                    yield WrittenTag("{{history}}")
+                has_history = True
+                continue
+            role = _ROLES.get(message.role)
+            if role is None:
+                self._lose(
+                    f"messages.{index}", f"has the role `{message.role}`, which has no text there", message.place
+                )
+                continue
+            if message.role == "developer":
+                self._lose(f"messages.{index}.role", "is `developer`, and becomes `system`", message.place)
+            for key in message.extra:
+                self._lose(f"messages.{index}.{key}", "has no word in Dotprompt", message.place)
+            if index or role != "user":
+                yield _role(role)
+            nodes = list(self._content(message, index))
+            if not any(not isinstance(each, str) or each.strip() for each in nodes):
+                self._lose(f"messages.{index}", "is empty, and is left out there", message.place)
+            yield from nodes
+
+    def _content(self, message: Message, index: int) -> Iterator[WrittenNode]:
+        if isinstance(message.content, str):
+            yield from self._template(message.content, message, f"messages.{index}.content")
+            return
+        before = ""
+        for number, part in enumerate(message.content):
+            name = f"messages.{index}.content.{number}"
+            place = message.place_of(1, number if number < len(message.part_places) else None)
+            kind = str(part.get("type"))
+            if kind == before == "text":
+                self._lose(name, "is joined with the text before it", place)
+            before = kind
+            if part.get("cache_control"):
+                self._lose(f"{name}.cache_control", "has no word in Dotprompt", place)
+            shown = self._text_part(part, message, name) if kind == "text" else self._media(part, name, place)
+            if part.get("when"):
+                yield WrittenBlock((f"{{{{#if {part['when']}}}}}", "{{/if}}"), (tuple(shown),))
+            else:
+                yield from shown
+
+    def _text_part(self, part: Mapping[str, Any], message: Message, name: str) -> list[WrittenNode]:
+        nodes = list(self._template(part["text"], message, name))
+        if not any(not isinstance(each, str) or each.strip() for each in nodes):
+            self._lose(name, "is blank, and is left out there", message.place)
+        return nodes
+
+    def _media(self, part: Mapping[str, Any], name: str, place: Place | None) -> list[WrittenNode]:
+        kind, more = str(part["type"]), ""
+        inner: Mapping[str, Any] = part[kind]
+        url = inner.get({"image_url": "url", "input_audio": "data", "file": "file_data"}[kind])
+        if kind == "input_audio":
+            more = f' contentType="{_SOUNDS.get(inner["format"], "audio/" + inner["format"])}"'
+            self._lose(f"{name}.input_audio", "is an address or a `data:` URL there, not base64 alone", place)
+        if kind == "file":
+            more = f' contentType="{inner.get("format", "application/pdf")}"'
+        for key in inner:
+            if key not in ("url", "data", "format", "file_data"):
+                self._lose(f"{name}.{kind}.{key}", "has no word in Dotprompt", place)
+        if url is None:
+            return []
+        return [WrittenTag(f"{{{{media url={self._url(str(url), f'{name}.{kind}', place)}{more}}}}}")]
+
+    def _url(self, url: str, name: str, place: Place | None) -> str:
+        """Return an address as `media` takes it: one variable, or a text without any."""
+        match self._pieces(url, name, place):
+            case [VariablePiece(path, ())]:
+                return self._writer(name, lambda _: place).path(path)
+            case [TextPiece(text)] if '"' not in text and not text.endswith("\\"):
+                return f'"{text}"'
+            case pieces:
+                self._lose(name, "is put together from texts and values: there it is one of them", place)
+                paths = [each.path for each in pieces if isinstance(each, VariablePiece)]
+                return self._writer(name, lambda _: place).path(paths[0]) if paths else '""'
+
+    def _pieces(self, text: str, name: str, place: Place | None) -> tuple[Piece, ...]:
+        if self._prompt.engine == "none":
+            return (TextPiece(text),)
+        if self._prompt.engine == "simple":
+            parts = PLACEHOLDER.split(text)
+            return tuple(
+                TextPiece(part)
+                if not number % 2
+                else VariablePiece((part,))
+                if part in self._values
+                else TextPiece(f"{{{{{part}}}}}")
+                for number, part in enumerate(parts)
+                if part
+            )
+        try:
+            pieces = pieces_of(text)
+        except BadTemplate as error:
+            self._lose(name, f"cannot be read: {error}", place)
+            return (TextPiece(text),)
+        if has_comments(text):
+            self._lose(name, "has comments, which are left out", place)
+        return pieces
+
+    def _template(self, text: str, message: Message, name: str) -> Iterator[WrittenNode]:
+        pieces = self._pieces(text, name, message.place)
+        if _MARKER in text:
+            self._lose(name, f"has the text `{_MARKER}`, which Dotprompt takes for a mark of its own", message.place)
+        yield from self._writer(name, message.place_of).nodes(pieces)
+
+    def _writer(self, name: str, place_of: PlaceOf, file: str = "") -> HandlebarsWriter:
+        def lose(why: str, line: int) -> None:
+            self._lose(name, why, place_of(line))
+
+        return HandlebarsWriter(self._values, lose, lambda path: self._partial(path, file or self._prompt.path))
+
+    def _partial(self, reference: str, including: str) -> str:
+        """Return the name of a file that a different one includes, once it is written."""
+        base = self._prompt.base
+        path = resolve_path(reference, including, base).removeprefix(f"{base}/")
+        text = self._prompt.partials.get(path, "")
+        name = self._names.name(path, text)
+        file = f"_{name}.prompt"
+        if file not in self.partials:
+            self.partials[file] = b""
+            inner = f"{base}/{path}"
+            writer = self._writer(path, lambda line: Place(inner, line), inner)
+            nodes = writer.nodes(self._pieces(text, path, Place(inner, 1)))
+            self.partials[file] = template_text(nodes).encode()
+        return name
+
+
+def _role(role: str) -> WrittenTag:
+    return WrittenTag(f'{{{{role "{role}"}}}}')

@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import pytest
+
+from promptctl.exchange import dotprompt
+from promptctl.exchange.drafts import ForeignContents
+from promptctl.exchange.formats import format_of
+from tests.exchange.conftest import read, refused, rendered, said, source
+
+KEPT = "it is written as metadata.config.version"
+FULL = """\
+# Copyright of somebody
+---
+name: greeting
+model: vertexai/gemini-2.5-pro
+config:
+  temperature: 0.2
+  maxOutputTokens: 100
+  stopSequences: [END]
+  version: "002"
+  apiKey: abc
+input:
+  schema:
+    name: string, whom to greet
+    tone?(enum): [kind, curt]
+    tags?(array): string
+    user(object): {nick?: string}
+  default: {tone: kind}
+output:
+  format: json
+  schema: {greeting: string}
+tools: [timeOfDay]
+toolDefs:
+  - {name: look, description: Looks., inputSchema: {q: string}, outputSchema: {}}
+metadata: {owner: support}
+mycorp.level: 5
+later: 1
+---
+
+{{role "system"}}Be {{tone}} to {{user.nick}}.
+{{#each tags}}
+- {{this}}
+{{/each}}
+{{history}}
+{{role "user"}}I am {{name}}{{{name}}}
+"""
+
+
+def imported(template: str, **beside: str) -> ForeignContents:
+    return read("it.prompt", template, "dotprompt", **beside)
+
+
+def text(template: str, **inputs: object) -> str:
+    """What one message prints."""
+    (message,) = rendered(imported(template), inputs)
+    return str(message["content"])
+
+
+def declared(template: str, **beside: str) -> dict[str, object]:
+    return dict(imported(template, **beside).prompts[0].data)
+
+
+def test_every_key_of_the_front_matter_has_its_fate() -> None:
+    contents = imported(FULL)
+    data = contents.prompts[0].data
+    assert data["name"] == "greeting"
+    assert data["model"] == "vertex_ai/gemini-2.5-pro"
+    assert data["parameters"] == {"temperature": 0.2, "max_tokens": 100, "stop": ["END"]}
+    assert data["inputs"] == {
+        "name": {"type": "string", "description": "whom to greet"},
+        "tone": {"enum": ["kind", "curt"], "default": "kind"},
+        "tags": {"type": "array", "items": {"type": "string"}, "default": []},
+        "user": {
+            "type": "object",
+            "properties": {"nick": {"type": ["string", "null"]}},
+            "additionalProperties": False,
+        },
+        "history": {"type": "array", "default": []},
+    }
+    assert data["tools"][0]["function"]["parameters"]["required"] == ["q"]
+    assert data["metadata"] == {"owner": "support", "mycorp.level": 5, "later": 1, "config": {"version": "002"}}
+    assert "abc" not in repr(contents)
+    assert [note for note in said(contents) if not note.startswith("kept")] == [
+        "changed `model`: is `vertex_ai/gemini-2.5-pro`, as LiteLLM names it",
+        f"dropped `config.version`: is no parameter that is known here: {KEPT}, and not sent",
+        "dropped `config.apiKey`: keys have no place in a prompt file",
+        "changed `output.schema`: is Picoschema, and is written as JSON Schema",
+        "dropped `tools[0]`: `timeOfDay` is a name only: what it is and takes is in an application's code",
+        "dropped `toolDefs[0].outputSchema`: has no word in a prompt file",
+        "changed `mycorp.level`: is written as metadata.mycorp.level",
+        "changed `later`: is written as metadata.later; Dotprompt itself leaves it out",
+        "changed `input.schema.tags`: is written as inputs.tags with an empty default, as Handlebars takes it",
+        "changed `{{user.nick}}`: prints nothing if the value is null, false or 0",
+    ]
+    assert rendered(contents, {"name": "Ada", "tags": ["x"], "user": {"nick": None}}) == [
+        {"role": "system", "content": "Be kind to .\n- x\n"},
+        {"role": "user", "content": "I am AdaAda"},
+    ]
+
+
+def test_notes_and_problems_name_their_lines() -> None:
+    notes = {note.part: note.place.line for note in imported(FULL).notes if note.place}
+    assert (notes["model"], notes["config.apiKey"], notes["tools[0]"]) == (4, 10, 21)
+    assert (notes['{{role "system"}}'], notes["{{history}}"]) == (29, 33)
+    (problem,) = refused("it.prompt", FULL + "{{oops 1}}\n", "dotprompt")
+    assert str(problem.place) == "it.prompt:35"
+
+
+def test_what_may_be_missing_prints_nothing_as_in_handlebars() -> None:
+    header = "---\ninput:\n  schema:\n    tone?: string\n    flag: boolean\n---\n"
+    body = "{{#if tone}}Be {{tone}}{{else}}Be{{/if}}{{tone}}{{#unless tone}}!{{/unless}}"
+    body += "{{#ifEquals tone 'x'}}?{{/ifEquals}}"
+    assert declared(header + body)["messages"] == [
+        {
+            "role": "user",
+            "content": '{% if tone is defined and tone %}Be {{ tone }}{% else %}Be{% endif %}{{ tone | default("") }}'
+            "{% if tone is not defined or not tone %}!{% endif %}"
+            '{% if tone is defined and tone == "x" %}?{% endif %}',
+        }
+    ]
+    assert text(header + body, flag=True) == "Be!"
+    assert text(header + body, flag=True, tone="x") == "Be xx?"
+
+
+def test_blocks_see_what_handlebars_sees() -> None:
+    loop = "{{#each rows as |row at|}}{{at}}{{row.name}}{{#each subs}}{{this}}{{../name}}{{@root.all}};{{/each}}"
+    loop += "{{else}}-{{/each}}"
+    rows = [{"name": "a", "subs": ["x"]}, {"name": "b", "subs": []}]
+    assert text(loop, rows=rows, all="!") == "0axa!;1b"
+    assert text(loop, rows=[], all="") == "-"
+    keys = "{{#each map}}{{@key}}={{this}}{{#unless @last}},{{/unless}}{{/each}}"
+    assert text(keys, map={"k": 1, "l": 2}) == "k=1,l=2"
+    assert text("{{#with user}}{{name}}{{../greeting}}{{/with}}", user={"name": "A"}, greeting="!") == "A!"
+    assert text("{{list.length}}{{lookup list 1}}{{list.[0]}}", list=["a", "b"]) == "2ba"
+
+
+def test_white_space_and_escapes_are_those_of_handlebars() -> None:
+    assert text("a\n  {{#if x}}\n  b\n  {{/if}}\nc {{~x~}} \n d", x="X") == "a\n  b\ncXd"
+    assert text("{{! note }}\n\\{{x}} \\\\{{x}} {{&x}}", x="X") == "{{x}} \\X X"
+    assert declared("Write \\{{x}} and {% raw %}")["template"] == "none"
+
+
+def test_names_that_jinja_does_not_take_are_renamed() -> None:
+    contents = imported("{{user-name}} {{in}} {{[a b]}}")
+    assert list(contents.prompts[0].data["inputs"]) == ["user_name", "in_", "a_b"]
+    assert "changed `{{user-name}}`: is written as inputs.user_name, a name that Jinja takes, of any type;" in str(
+        said(contents)
+    )
+
+
+def test_images_sounds_and_files_are_parts() -> None:
+    template = """\
+Look:
+{{media url=photo contentType="image/png"}}
+{{#if more}}{{media url=more}}{{/if}}
+{{media url="https://example.com/a.mp3" contentType="audio/mpeg"}}{{media url=pdf contentType="application/pdf"}}"""
+    assert declared(template)["messages"] == [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "Look:\n"},
+                {"type": "image_url", "image_url": {"url": "{{ photo }}"}},
+                {"type": "image_url", "when": "more", "image_url": {"url": "{{ more }}"}},
+                {"type": "input_audio", "input_audio": {"data": "https://example.com/a.mp3", "format": "mp3"}},
+                {"type": "file", "file": {"file_data": "{{ pdf }}", "format": "application/pdf"}},
+            ],
+        }
+    ]
+
+
+def test_partials_are_included_or_written_in_place() -> None:
+    contents = imported(
+        'A\n{{> tone}}\nB {{> who name=user.name mark="!"}}{{#each rows}}{{> row this}}{{/each}}{{> end}}',
+        _tone_dot_prompt="Be {{tone}}.\n",
+        _who_dot_prompt="{{name}}{{mark}}{{tone}}\n",
+        _row_dot_prompt="[{{id}}]",
+        _end_dot_prompt='{{role "model"}}Yes',
+    )
+    assert [(each.path, each.text) for each in contents.files] == [("tone.j2", "Be {{ tone }}.\n")]
+    assert '{% include "tone.j2" %}' in contents.prompts[0].data["messages"][0]["content"]
+    inputs = {"tone": "kind", "user": {"name": "Ada"}, "rows": [{"id": 1}, {"id": 2}]}
+    assert rendered(contents, inputs) == [
+        {"role": "user", "content": "A\nBe kind.\nB Ada!kind\n[1][2]"},
+        {"role": "assistant", "content": "Yes"},
+    ]
+
+
+def test_an_indented_partial_is_indented_line_by_line() -> None:
+    contents = imported("List:\n  {{> rows}}\nEnd", _rows_dot_prompt="- {{a}}\n- b\n{{#if a}}\n- c\n{{/if}}\n")
+    assert rendered(contents, {"a": "A"})[0]["content"] == "List:\n  - A\n  - b\n  - c\nEnd"
+
+
+def test_a_cycle_of_partials_is_refused_with_its_chain() -> None:
+    (problem,) = refused(
+        "it.prompt", "{{> a}}", "dotprompt", _a_dot_prompt="{{> b}}", _b_dot_prompt="{{#if x}}{{> a}}{{/if}}"
+    )
+    assert problem.message == "the partial `a` calls itself: a → b → a"
+    assert str(problem.place) == "_b.prompt:1"
+
+
+def test_partials_that_double_end_in_time() -> None:
+    beside = {f"_p{number}_dot_prompt": f"{{{{> p{number + 1} a=1}}}}" * 2 for number in range(18)}
+    problems = refused("it.prompt", "{{> p0 a=1}}", "dotprompt", **beside, _p18_dot_prompt="x")
+    assert "pieces of one template" in problems[0].message
+
+
+@pytest.mark.parametrize(
+    ("template", "why"),
+    [
+        ("{{translate text}}", "`{{translate text}}` calls the helper `translate`, which is code of an application"),
+        ('{{#each rows}}{{role "user"}}{{this}}{{/each}}', "stands within a block or a partial that is not simple"),
+        ("{{#each images}}{{media url=this}}{{/each}}x", "stands within a block or a partial that is not simple"),
+        ("{{#flag}}x{{/flag}}", "`{{#flag}}` is a section of Mustache or a helper of an application"),
+        ("{{^flag}}x{{/flag}}", "`{{^flag}}` is a section of Mustache: write it as `#unless`"),
+        ("{{#if (eq a b)}}x{{/if}}", "calls a helper within an expression"),
+        ("{{> nowhere}}", "the partial `nowhere` is not there"),
+        ("{{> ../up}}", "does not lie in the folder that is imported"),
+        ("{{../up}}", "leads out of the template"),
+        ("{{json this}}", "`this` means all inputs at once"),
+        ("{{@metadata.prompt.model}}", "reads the prompt's own metadata"),
+        ("{{#each a}}{{#each b}}{{@../index}}{{/each}}{{/each}}", "is of a loop around"),
+        ('{{role "tool"}}x', "there is no role `tool` here"),
+        ("{{role who}}x", "takes the role from a value"),
+        ("{{history}}a{{history}}", "`{{history}}` stands here for the second time"),
+        ('{{media url=x contentType="video/mp4"}}', "there is no part of the kind `video/mp4`"),
+        ("{{#if a}}x", "`{{#if a}}` is never closed"),
+        ("{{#if a}}x{{/each}}", "`{{/each}}` closes `{{#if a}}`"),
+        ("{{else}}", "`{{else}}` belongs to no block here"),
+        ("Hi {{name", "`{{name` is not closed"),
+        ("{{.Query}}", "`{{.Query}}` does not parse"),
+        ("{{! never", "the comment is never closed"),
+        ("{{{{raw}}}}x{{{{/raw}}}}", "opens a raw block"),
+        ("{{#if a}}" * 50, "blocks are nested more than 40 deep"),
+        ("  \n", "there is no message"),
+        ("---\n- a\n---\nx", "the front matter is not a mapping"),
+    ],
+)
+def test_what_our_files_cannot_say_is_refused_by_name(template: str, why: str) -> None:
+    problems = refused("it.prompt", template, "dotprompt")
+    assert any(why in problem.message for problem in problems), problems
+    assert all(problem.place for problem in problems)
+
+
+def test_litellms_dialect_is_told_by_its_content() -> None:
+    contents = imported(
+        "---\nmodel: gpt-4o\ntemperature: 0.7\nuser_key: 1\ninput:\n  schema: {name: string}\n---\n"
+        "System: You help {{ name | upper }}.\n  Be kind.\n\nUser: {% if q %}{{ q }}{% endif %}\n"
+    )
+    data = contents.prompts[0].data
+    assert data["parameters"] == {"temperature": 0.7}
+    assert data["messages"] == [
+        {"role": "system", "content": "You help {{ name | upper }}.\nBe kind."},
+        {"role": "user", "content": "{% if q %}{{ q }}{% endif %}"},
+    ]
+    assert data["inputs"] == {"name": {"type": "string"}, "q": {"required": False}}
+    assert any(note.startswith("changed `dialect`: is LiteLLM's") for note in said(contents))
+    assert refused("it.prompt", "System: {% if %}", "dotprompt")[0].place is not None
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("a.md", "---\ntitle: A page\n---\nHello {{name}}"),
+        ("a.prompt.yaml", "messages: [{role: user, content: Hi}]"),
+        ("a.txt", "Hello {{name}}"),
+        ("a.prompt", '{"a": 1}'),
+    ],
+)
+def test_other_files_are_none(path: str, content: str) -> None:
+    assert not dotprompt.is_one(source(path, content))
+
+
+def test_a_file_of_any_name_is_told_by_its_helpers_or_keys() -> None:
+    for content in ('{{role "system"}}Hi', "---\nmodel: googleai/x\n---\nHi"):
+        found = format_of(source("a.txt", content))
+        assert found is not None
+        assert found.name == "dotprompt"
