@@ -126,7 +126,8 @@ def remove(context: typer.Context, names: Names, *, wanted: WriteOptions) -> Non
 
 def _say_update(found: SourceUpdate) -> None:
     if found.is_current and found.before.ref == found.after.ref:
-        tell(f"{found.name} is at {found.before.at} already")
+        restored = f"; as it is there again: {name_some(found.changed)}" if found.changed else ""
+        tell(f"{found.name} is at {found.before.at} already{restored}")
         return
     tell(f"{found.name}: {found.before.at} → {found.after.at}")
     if found.edited:

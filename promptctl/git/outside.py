@@ -31,7 +31,6 @@ _SILENT_S = 60.0
 
 _GIT = (
     *("-c", "safe.bareRepository=all"),  # the one that we made
-    *("-c", "protocol.version=2"),
     *("-c", "fetch.negotiationAlgorithm=noop"),
     *("-c", "fetch.recurseSubmodules=false"),
     *("-c", "transfer.bundleURI=false"),  # a server must not name a further place to fetch from

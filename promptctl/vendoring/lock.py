@@ -16,13 +16,13 @@ from promptctl.files.names import DATASETS, LOCK, PromptPlaces, id_problem
 from promptctl.files.proposal import FileEdit, change_of
 from promptctl.files.tree import Tree
 from promptctl.files.yaml_reader import read_yaml
-from promptctl.files.yaml_writing import Inline, yaml_text
+from promptctl.files.yaml_writing import scalar
 from promptctl.labels.lock import MAX_LOCK, vendored_part, with_vendored
 from promptctl.vendoring.library import unsafe
 
 AGAIN = "git restore promptctl.lock.yaml, or take the entry out and add it again"
 _SCHEME = "scheme: 1\n"
-_TOP = "# Written by `promptctl add`, `update` and `remove`: prompts of other repositories.\n"
+_TOP = "# Written by `promptctl add`, `update` and `remove`: prompts of other repositories.\nvendored:\n"
 _OBJECT = r"[0-9a-f]{40}|[0-9a-f]{64}"
 _FORMS: Mapping[str, str | type] = {
     "url": r"\S.*",
@@ -150,30 +150,35 @@ def lock_change(tree: Tree, sources: Mapping[str, Vendored]) -> FileEdit:
         before: bytes | None = tree.read(LOCK, max_bytes=MAX_LOCK)
     except FileNotFoundError:
         before = None
-    text = _TOP + yaml_text({"vendored": {name: _as_yaml(each) for name, each in sorted(sources.items())}})
+    lines = [line for name, each in sorted(sources.items()) for line in _lines(name, each)]
+    text = _TOP + "".join(f"{line}\n" for line in lines)
     has_labels = before is not None and b"\nlabels:" in before.removesuffix(vendored_part(before).encode())
     after = with_vendored(before, ("" if has_labels else _SCHEME) + text if sources else "")
     return change_of(tree, LOCK, after)
 
 
-def _as_yaml(source: Vendored) -> dict[str, Any]:
-    return {
-        "url": source.url,
-        "ref": source.ref,
-        **({} if source.name is None else {"name": source.name}),
-        "commit": source.commit,
-        **({"folder": source.folder} if source.folder else {}),
-        "licence_file": source.licence,
-        **({"licence": source.spdx} if source.spdx else {}),
-        **({} if source.has_datasets else {"datasets": False}),
-        "prompts": {
-            id_: Inline({"id": each.id, "digest": each.digest}) for id_, each in sorted(source.prompts.items())
-        },
-        "files": {
-            path: {"source": each.source, "blob": each.blob, "sha256": each.sha256}
-            for path, each in sorted(source.files.items())
-        },
-    }
+def _lines(name: str, source: Vendored) -> Iterator[str]:
+    """Yield the lines of a source: one for each thing that can change, and what could be a number in quotes."""
+    yield f"  {name}:"
+    yield f"    url: {scalar(source.url)}"
+    yield f"    ref: {scalar(source.ref)}"
+    if source.name is not None:
+        yield f"    name: {scalar(source.name)}"
+    yield f'    commit: "{source.commit}"'
+    if source.folder:
+        yield f"    folder: {scalar(source.folder)}"
+    yield f"    licence_file: {scalar(source.licence)}"
+    if source.spdx is not None:
+        yield f"    licence: {scalar(source.spdx)}"
+    if not source.has_datasets:
+        yield "    datasets: false"
+    yield "    prompts:"
+    for id_, prompt in sorted(source.prompts.items()):
+        yield from (f"      {scalar(id_)}:", f"        id: {scalar(prompt.id)}", f'        digest: "{prompt.digest}"')
+    yield "    files:"
+    for path, file in sorted(source.files.items()):
+        yield from (f"      {scalar(path)}:", f"        source: {scalar(file.source)}")
+        yield from (f'        blob: "{file.blob}"', f'        sha256: "{file.sha256}"')
 
 
 def _vendored(entry: Mapping[str, Any], place: Place) -> Vendored:

@@ -45,9 +45,10 @@ def reconcile(
 ) -> Reconciled:
     """Merge a source's new files with what is here. `base_of` returns its old ones, and is called if they are needed.
 
-    With a `side`, that one is taken wherever both changed a file.
+    With a `side`, that one is taken wherever both changed a file; theirs at the same commit drops all edits.
     """
     found = Reconciled()
+    is_restored = side == "theirs" and placed.source.commit == before.commit
     edited = edited_here(tree, before)
     for path in sorted({*before.files, *placed.files}):
         theirs = placed.files.get(path)
@@ -56,7 +57,7 @@ def reconcile(
                 found.after[path] = theirs
             continue
         ours = edited[path]
-        if theirs is not None and sha256(theirs) == before.files[path].sha256:
+        if theirs is not None and sha256(theirs) == before.files[path].sha256 and not is_restored:
             result = ours  # only this side changed it
         elif ours == theirs or side == "theirs":
             result = theirs

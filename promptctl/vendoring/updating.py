@@ -20,7 +20,7 @@ from promptctl.vendoring.library import MAX_ROWS_BYTES, Library, LibraryTree, Re
 from promptctl.vendoring.lock import Sources, Vendored, lock_change, read_sources
 from promptctl.vendoring.moving import Moves, moved
 from promptctl.vendoring.placing import as_proposal, place, prompts_folder, refuse_taken
-from promptctl.vendoring.reconciling import Reconciled, Side, reconcile
+from promptctl.vendoring.reconciling import Reconciled, Side, edited_here, reconcile
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class UpdateRequest:
     """Order to update: `names` of sources or prompts, each with `@REF` after it to move to that; all without any.
 
-    `side` is taken wherever both sides changed a file.
+    `side` is taken wherever both sides changed a file; `theirs` drops the edits of a source that has not moved.
     """
 
     names: Sequence[str] = ()
@@ -133,7 +133,8 @@ def _updated(
     tree: WorkTree, outside: OutsideRepository, name: str, before: Vendored, ref: str | None, side: Side | None
 ) -> tuple[SourceUpdate, Reconciled]:
     revision = _revision(outside, name, before, ref)
-    if revision.commit == before.commit and revision.asked == before.ref:
+    is_same = revision.commit == before.commit and revision.asked == before.ref
+    if is_same and not (side == "theirs" and edited_here(tree, before)):
         return SourceUpdate(name=name, before=before, after=before), Reconciled()
     library = Library(outside, before.url, revision)
     there = tree_of(library, before)

@@ -110,6 +110,14 @@ def test_a_conflict_is_told_by_line_and_written_nowhere(library: Path, vendored:
     assert not vendored.vendoring.verify().problems
 
 
+def test_edits_are_dropped_if_that_is_wanted(library: Path, vendored: Workspace) -> None:
+    before = files_of(vendored.root)
+    edit(vendored.root, HERE, "name: Support triage", "name: Ours")
+    (vendored.root / "prompts/acme-kit/support/more.j2").unlink()
+    assert vendored.vendoring.update(UpdateRequest(side="ours")).proposal.is_empty
+    assert update(vendored, side="theirs") == before
+
+
 def test_a_file_that_one_side_deletes(library: Path, vendored: Workspace) -> None:
     more = vendored.root / "prompts/acme-kit/support/more.j2"
     more.write_text("Ours.\n")
