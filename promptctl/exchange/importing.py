@@ -80,7 +80,8 @@ def _history(context: Context, placing: Placing) -> RegistryHistory:
     from promptctl.exchange.history.writing import files_on_branch
 
     paths = [*(past.path for past in placing.pasts), *placing.past_files]
-    return plan_history(placing.pasts, placing.past_files, files_on_branch(context, paths), datetime.now(UTC))
+    with files_on_branch(context, paths) as there:
+        return plan_history(placing.pasts, placing.past_files, there, datetime.now(UTC))
 
 
 class _Collected:

@@ -114,6 +114,14 @@ def test_what_came_since_follows_what_is_here(repo: Repo) -> None:
     assert repo.git("status", "--porcelain", "--", "prompts") == ""
 
 
+def test_a_text_that_came_back_is_a_version_of_its_own(repo: Repo) -> None:
+    versions = [version(1, "a"), version(2, "b"), version(3, "a"), version(4, "c")]
+    imported(repo, versions[:1])
+    assert [each.registry.number for each in planned(repo, versions).history.versions] == [2, 3, 4]
+    imported(repo, versions[:3])
+    assert [each.registry.number for each in planned(repo, versions).history.versions] == [4]
+
+
 def test_a_prompt_that_was_changed_here_keeps_its_file(repo: Repo) -> None:
     imported(repo, GREETINGS[:2])
     repo.commit("Change", {GREET: (repo.path / GREET).read_text() + "tags: [ours]\n"})

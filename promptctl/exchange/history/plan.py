@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ _NO_ADDRESS = "no-address@registry.invalid"
 _WITH_ADDRESS = re.compile(r"\s*([^<>]*?)\s*<\s*([^<>\s@]+@[^<>\s@]+)\s*>\s*\Z")
 _ADDRESS = re.compile(r"[^<>\s@]+@[^<>\s@]+\.[^<>\s@.]+\Z")
 _NOT_IN_MESSAGES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_TRAILER = "Imported-From"
 _MOST_SUBJECT = 100
 
 
@@ -64,7 +65,7 @@ class HistoryVersion:
         """The commit's message: the version's own, and where it comes from."""
         own, number = self._message, self.registry.number
         body = own.partition("\n")[2].strip("\n") if self.subject == own.partition("\n")[0].strip() else own
-        source = f"Imported-From: {self.past.registry}, {_line(self.past.wish)}, version {number}"
+        source = f"{_TRAILER}: {self.past.registry}, {_line(self.past.wish)}, version {number}"
         return "\n\n".join(part for part in (self.subject, body, source) if part) + "\n"
 
     @property
@@ -149,28 +150,52 @@ class RegistryHistory:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class FilesThere:
+    """The files that the branch has, of those that an import writes.
+
+    `version_of` returns the version that the message of a file's last commit says it was imported as, if it says one.
+    """
+
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    version_of: Callable[[str], int | None] = lambda _: None
+
+
+def imported_version(message: str) -> int | None:
+    """Return the version that a commit's message says it was imported as.
+
+    >>> imported_version("Kinder\\n\\nImported-From: Langfuse, greet, version 2\\n")
+    2
+    """
+    found = re.search(rf"^{_TRAILER}: .*, version (\d{{1,9}})$", message, re.MULTILINE)
+    return int(found[1]) if found else None
+
+
 def plan_history(
-    pasts: Sequence[PlacedPast], files: Mapping[str, bytes], there: Mapping[str, bytes], now: datetime
+    pasts: Sequence[PlacedPast], files: Mapping[str, bytes], there: FilesThere, now: datetime
 ) -> RegistryHistory:
     """Return the versions in the order of time, those of one prompt in the order of their numbers.
 
-    `there` has the files that the branch has: of a prompt that is there as one of its versions, later ones follow.
+    Of a prompt that is `there` as one of its versions, later ones follow.
     """
     versions: list[HistoryVersion] = []
     skipped = 0
     for past in pasts:
-        fresh = list(_fresh(past, there.get(past.path)))
+        fresh = list(_fresh(past, there))
         skipped += len(past.versions) - len(fresh)
         versions += _dated(past, fresh, now)
     versions.sort(key=lambda each: (each.date, each.past.prompt, each.registry.number))
-    needed = {path: data for path, data in files.items() if there.get(path) != data}
+    needed = {path: data for path, data in files.items() if there.files.get(path) != data}
     return RegistryHistory(tuple(versions), tuple(_labels(pasts, versions)), needed if versions else {}, skipped)
 
 
-def _fresh(past: PlacedPast, there: bytes | None) -> Iterator[tuple[RegistryVersion, bytes]]:
+def _fresh(past: PlacedPast, there: FilesThere) -> Iterator[tuple[RegistryVersion, bytes]]:
     ordered = sorted(past.versions, key=lambda each: each[0].number)
-    known = max((number for number, (_, data) in enumerate(ordered) if data == there), default=-1)
-    yield from ordered[known + 1 :]
+    now = there.files.get(past.path)
+    known = [registry.number for registry, data in ordered if data == now]
+    if len(known) > 1 and (said := there.version_of(past.path)) in known:
+        known = [said] if said is not None else known
+    yield from (each for each in ordered if each[0].number > max(known, default=0))
 
 
 def _dated(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptctl.counting import counted
 from promptctl.errors import GitError, LabelRefused, PromptctlError, quote
+from promptctl.exchange.history.plan import FilesThere, imported_version
 from promptctl.git.commit_stream import make_commits
 from promptctl.git.growth import current_branch, grow, grown_files, settle
 from promptctl.git.trees import CommitTree
@@ -76,14 +77,21 @@ def repository_for_history(context: Context) -> Git:
     return git
 
 
-def files_on_branch(context: Context, paths: Iterable[str]) -> dict[str, bytes]:
-    """Return the files of the workspace that the current branch has. Raises `GitError` if there is no branch."""
+@contextmanager
+def files_on_branch(context: Context, paths: Iterable[str]) -> Iterator[FilesThere]:
+    """Yield the files of the workspace that the current branch has. Raises `GitError` if there is no branch."""
     with closing(repository_for_history(context)) as git:
         branch = current_branch(git)
         if branch.tip is None:
-            return {}
-        tree = CommitTree(git, branch.tip)
-        return {path: tree.read(path) for path in dict.fromkeys(paths) if tree.blob(path) is not None}
+            yield FilesThere()
+            return
+        tip, tree = branch.tip, CommitTree(git, branch.tip)
+
+        def version_of(path: str) -> int | None:
+            return imported_version(git.run(["log", "-1", "--no-show-signature", "--format=%B", tip, "--", path]).text)
+
+        files = {path: tree.read(path) for path in dict.fromkeys(paths) if tree.blob(path) is not None}
+        yield FilesThere(files, version_of)
 
 
 def write_history(context: Context, history: RegistryHistory) -> WrittenHistory:
