@@ -21,6 +21,7 @@ SUITES = (
     "budgets",
     "evaluate",
     "chat",
+    "serve",
     "gate_error_rate",
 )
 

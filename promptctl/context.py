@@ -296,7 +296,14 @@ class Context:
         from promptctl.models.router import Router
 
         wrap = None if self.telemetry is None else self.telemetry.lane
-        return Router(self.models, self.recordings_folder, connections=connections, on_warning=self.warn, wrap=wrap)
+        return Router(
+            self.models,
+            self.recordings_folder,
+            connections=connections,
+            on_warning=self.warn,
+            wrap=wrap,
+            redact=lambda data: self.redactor.redact_data(data),
+        )
 
     def shared(self, make: Callable[[Context], T]) -> T:
         """Return what `make` makes of this context, made once: a part that belongs to a room above this one."""

@@ -15,7 +15,7 @@ from promptctl.calls.call import Target
 from promptctl.datasets.dataset import Dataset
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.models.gateway import Request
-from promptctl.models.recorded_reply import digest_for
+from promptctl.models.recorded_reply import asked_of, digest_for
 
 HERE = Path(__file__).parent
 MODEL = "replay/sample"
@@ -32,6 +32,7 @@ def line(request: Request, prompt: str, reply: Any) -> str:
         "recorded_at": "2026-11-01T00:00:00Z",
         "prompt": prompt,
         "note": "written by hand, not by a model",
+        **{key: value for key, value in asked_of(request).items() if key != "model"},
     }
     return json.dumps(entry, ensure_ascii=False) + "\n"
 

@@ -26,7 +26,7 @@ def reply_recording(context: Context, prompt_id: str) -> Callable[[Request, Repl
     from promptctl.models.recordings import Recording
 
     context.work_tree_for("a recording")
-    recording = Recording(recording_file(context, prompt_id), prompt_id)
+    recording = Recording(recording_file(context, prompt_id), prompt_id, redact=context.redactor.redact_data)
     redactor = context.redactor
     told: set[str] = set()
 

@@ -4,16 +4,17 @@ A JSONL file of recordings holds one on each line, as `--record` writes it:
 
     {"request": digest, "model": …, "reply": text, "finish_reason": …, "usage": {…}, "recorded_at": …}
 
-with `tool_calls`, `cost_nano_usd` (what it cost then), `prompt` (its id) and `note` if there are any. A YAML file is
-a list of the same, written by hand. There `request` may be replaced by the parts that it is the digest of: `messages`,
-and if the request has them `parameters`, `tools`, `response_format` and `repeat`.
+with `tool_calls`, `cost_nano_usd` (what it cost then), `prompt` (its id) and `note` if there are any, and what was
+asked: `messages`, and if the request has them `parameters`, `tools`, `response_format` and `repeat`. A YAML file is a
+list of the same, written by hand. There `request` may be left out if the parts are there that it is the digest of.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -23,8 +24,18 @@ from promptctl.formats.schemas import structure_of
 from promptctl.models.gateway import Reply, Request, cost_of_kept, recorded_model, usage_of_kept
 
 Entry = Mapping[str, Any]
+Redact = Callable[[Any], Any]
+"""Takes secrets out of data."""
 
 _REQUEST_KEYS = ("messages", "parameters", "tools", "response_format", "repeat")
+# A longer text of one word is an image, a sound or a document.
+_LONGEST_WORD = 4096
+_WORD = re.compile(r"[!-~]+")
+
+
+def as_it_is(data: Any) -> Any:
+    """Return data as it is: a `Redact` for data without secrets."""
+    return data
 
 
 def digest_for(request: Request) -> str:
@@ -33,15 +44,44 @@ def digest_for(request: Request) -> str:
     It is that of the request as the prompt declares it, so that another form of asking finds the same recording. Marks
     stand in it for sensitive values, which could be guessed from a digest of them.
     """
+    return _as_kept(request).digest()
+
+
+def _as_kept(request: Request) -> Request:
+    """Return the request as the prompt declares it, to the recorded model, with marks for sensitive values."""
     messages, response_format = request.declared or (request.messages, request.response_format)
     parameters, mask = request.parameters, request.mask
     if mask is not None:
         messages = mask.data(messages) if mask.messages is None else mask.messages
         parameters = mask.data(parameters, numbers=True)
     model = recorded_model(request.model)
-    return replace(
-        request, model=model, messages=messages, response_format=response_format, parameters=parameters
-    ).digest()
+    return replace(request, model=model, messages=messages, response_format=response_format, parameters=parameters)
+
+
+def asked_of(request: Request) -> dict[str, Any]:
+    """Return what a request asks as recordings keep it: model, messages, and the other parts that it has.
+
+    An image or a sound is its digest. Of embeddings only the model is kept: their texts are many.
+    """
+    kept = _as_kept(request)
+    asked: dict[str, Any] = {"model": kept.model}
+    if not kept.messages or kept.messages[0].get("role") == "embed":
+        return asked
+    for key in _REQUEST_KEYS:
+        if value := getattr(kept, key):
+            asked[key] = _without_media(list(value) if isinstance(value, tuple) else value, request.mark)
+    return asked
+
+
+def _without_media(value: Any, mark: str) -> Any:
+    if isinstance(value, str):
+        if len(value) > _LONGEST_WORD and _WORD.fullmatch(value):
+            digest = hashlib.sha256(value.encode()).hexdigest()
+            return f"{value[:20]}… ({len(value):,} characters, sha256 {digest})"
+        return value.replace(mark, "") if mark else value
+    if isinstance(value, Mapping):
+        return {key: _without_media(each, mark) for key, each in value.items()}
+    return [_without_media(each, mark) for each in value] if isinstance(value, list | tuple) else value
 
 
 def earlier_digests_for(request: Request) -> Iterator[str]:
@@ -52,8 +92,10 @@ def earlier_digests_for(request: Request) -> Iterator[str]:
         yield replace(request, model=recorded_model(request.model)).digest()
 
 
-def entry_of(request: Request, reply: Reply, recorded_at: str, prompt: str | None, note: str | None) -> Entry:
-    """Return the recording of a reply, ready to be written."""
+def entry_of(
+    request: Request, reply: Reply, recorded_at: str, prompt: str | None, note: str | None, redact: Redact
+) -> Entry:
+    """Return the recording of a reply, ready to be written. `redact` takes secrets out of what was asked."""
     usage = {key: value for key, value in asdict(replace(reply.usage, told_nano_usd=None)).items() if value is not None}
     optional = {
         "tool_calls": list(reply.tool_calls) or None,
@@ -69,6 +111,7 @@ def entry_of(request: Request, reply: Reply, recorded_at: str, prompt: str | Non
         "usage": usage,
         "recorded_at": recorded_at,
         **{key: value for key, value in optional.items() if value is not None},
+        **redact({key: value for key, value in asked_of(request).items() if key != "model"}),
     }
 
 

@@ -10,9 +10,12 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.merges import is_marker, merge_problem
@@ -21,6 +24,8 @@ from promptctl.files.tree import LFS_POINTER, LFS_POINTER_BYTES, is_lfs_pointer,
 from promptctl.models.gateway import Reply, Request
 from promptctl.models.recorded_reply import (
     Entry,
+    Redact,
+    as_it_is,
     digest_for,
     earlier_digests_for,
     entry_of,
@@ -28,6 +33,9 @@ from promptctl.models.recorded_reply import (
     read_line,
     said,
 )
+
+if TYPE_CHECKING:
+    from promptctl.models.nearest import Located, NearestRecordings
 
 # How our own lines begin: enough to know where a reply is without parsing all of them.
 _LINE_START = re.compile(rb'\{"request": ?"([0-9a-f]{64})"')
@@ -52,6 +60,7 @@ class RecordedReplies:
         self._found: dict[bytes, int | Entry] = {}
         self._stamp: tuple[tuple[str, int, int], ...] | None = None
         self._models: tuple[str, ...] | None = None
+        self._nearest: NearestRecordings | None = None
 
     def __len__(self) -> int:
         return len(self._found)
@@ -83,6 +92,16 @@ class RecordedReplies:
             self._models = tuple(model for model, _ in counts.most_common())
         return self._models
 
+    def nearest(self, asked: Entry) -> tuple[Place, Entry] | None:
+        """Return the recording of the most similar request, and where it is; None if none keeps what was asked."""
+        if self._nearest is None:
+            from promptctl.models.nearest import NearestRecordings
+
+            files = list(self._files)
+            self._nearest = NearestRecordings(lambda: chain.from_iterable(map(_located, files)))
+        found = self._nearest.find(asked)
+        return None if found is None else (Place(found[0].path, found[0].line), found[1])
+
     def replies_to(self, prompt_ids: Collection[str]) -> Iterator[str]:
         """Yield the replies that were recorded for these prompts; reads all files. Raises `InvalidFiles`."""
         entries = (entry for file in self._list() for entry in _entries(file))
@@ -103,7 +122,7 @@ class RecordedReplies:
         return entry if entry is not None and entry["request"] == digest else None
 
     def _index(self) -> None:
-        self._files, self._found, self._models = self._list(), {}, None
+        self._files, self._found, self._models, self._nearest = self._list(), {}, None, None
         problems = [problem for number, file in enumerate(self._files) for problem in self._index_file(number, file)]
         if problems:
             raise InvalidFiles(problems)
@@ -152,8 +171,11 @@ class Recording:
     file's folder is a link.
     """
 
-    def __init__(self, path: Path, prompt: str | None = None, *, now: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self, path: Path, prompt: str | None = None, *, now: Callable[[], datetime] = _now, redact: Redact = as_it_is
+    ) -> None:
         check_folder(path.parent)
+        self._redact = redact
         self._path = path
         self._prompt = prompt
         self._now = now
@@ -168,7 +190,7 @@ class Recording:
         if reply.source == "replay":
             return False
         moment = self._now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        entry = entry_of(request, reply, moment, self._prompt, note)
+        entry = entry_of(request, reply, moment, self._prompt, note, self._redact)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             check_folder(self._path.parent)
@@ -236,6 +258,32 @@ def _entries(file: Path) -> Iterator[Entry]:
         yield from filter(None, (read_line(line, _place(file))[0] for _, _, line in _lines(file)))
     else:
         yield from read_handwritten(_whole(file), str(_place(file)))[0]
+
+
+def _located(file: Path) -> Iterator[tuple[Located, Entry]]:
+    """Yield the sound recordings of a file, each with its place and how to read it again."""
+    from promptctl.models.nearest import Located
+
+    place = _place(file)
+    if file.suffix != ".jsonl":
+        for entry in _entries(file):
+            yield Located(place.path, None, partial(_itself, entry)), entry
+        return
+    for offset, number, line in _lines(file):
+        found = read_line(line, place)[0]
+        if found is not None:
+            yield Located(place.path, number, partial(_read_at, file, offset)), found
+
+
+def _itself(entry: Entry) -> Entry:
+    return entry
+
+
+def _read_at(file: Path, offset: int) -> Entry | None:
+    with suppress(OSError), open_file(file) as opened:
+        opened.seek(offset)
+        return read_line(opened.readline(_LONGEST_LINE), _place(file))[0]
+    return None
 
 
 def _whole(file: Path) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +12,9 @@ from promptctl.errors import InvalidFiles, ModelConfigurationError, Place, Probl
 from promptctl.files.names import RECORDINGS
 from promptctl.files.wording import name_some
 from promptctl.models.gateway import REPLAY, Delta, Embeddings, Reply, Request, recorded_model
-from promptctl.models.recorded_reply import digest_for, reply_of
+from promptctl.models.recorded_reply import Redact, as_it_is, asked_of, digest_for, reply_of
 from promptctl.models.recordings import RecordedReplies
-
-Redact = Callable[[str], str]
+from promptctl.models.request_difference import difference
 
 
 def embedding_reply(found: Embeddings) -> Reply:
@@ -45,10 +44,11 @@ class Replay:
     """Answers with the recorded reply to a request that is equal in everything that is sent, or `ReplyNotRecorded`.
 
     `folder` is the workspace's `datasets/recordings`. Files that cannot be read raise `InvalidFiles`.
+    `redact` takes secrets out of what a miss quotes.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._replies = RecordedReplies(folder)
+    def __init__(self, folder: Path, redact: Redact = as_it_is) -> None:
+        self._replies, self._redact = RecordedReplies(folder), redact
 
     async def complete(self, request: Request) -> Reply:
         """Return the recorded reply."""
@@ -87,17 +87,29 @@ class Replay:
             )
         entry = self._replies.find_for(request)
         if entry is None:
-            raise not_recorded(self._replies, request)
+            raise not_recorded(self._replies, request, self._redact)
         return replace(reply_of(entry), latency_ms=(time.perf_counter() - started) * 1000)
 
 
-def not_recorded(replies: RecordedReplies, request: Request, redact: Redact = str) -> ReplyNotRecorded:
-    """Return the error of a request whose reply is not among those recorded."""
-    model = recorded_model(request.model)
-    return ReplyNotRecorded(
-        f"no reply of `{printable(model)}` was recorded for this request: {redact(_what_there_is(replies, model))}",
-        hint=f"record it with: promptctl run PROMPT --model {model} --record; its digest is {digest_for(request)}",
+def not_recorded(
+    replies: RecordedReplies, request: Request, redact: Redact = as_it_is, *, command: str | None = None
+) -> ReplyNotRecorded:
+    """Return the error of a request whose reply is not among those recorded: with the nearest, and what differs.
+
+    `command` would record it.
+    """
+    model, asked = recorded_model(request.model), redact(asked_of(request))
+    command = command or f"promptctl run PROMPT --model {model} --record"
+    there_is = _what_there_is(replies, model)
+    nearest = replies.nearest(asked)
+    differs = "" if nearest is None else difference(nearest[1], asked)
+    words = f"; the nearest, {nearest[0]}, differs: {differs}" if nearest is not None and differs else ""
+    error = ReplyNotRecorded(
+        f"no reply of `{printable(model)}` was recorded for this request: {there_is}{words}",
+        hint=f"record it with: {command}; its digest is {digest_for(request)}",
     )
+    error.detail = differs or None
+    return error
 
 
 def _what_there_is(replies: RecordedReplies, model: str) -> str:

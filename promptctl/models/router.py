@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from promptctl.errors import AuthenticationFailed, ModelConfigurationError, ModelError
 from promptctl.files.names import RECORDINGS
 from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request
 from promptctl.models.model_settings import Lane, Models, ModelSettings
+
+if TYPE_CHECKING:
+    from promptctl.models.recorded_reply import Redact
 
 # A stream holds one to its end, so a service needs many; most systems allow a process 1,024 open files.
 CONNECTIONS = 500
@@ -24,6 +28,7 @@ class Router:
 
     `recordings` is the folder that `replay/` answers from. `connections` bounds the direct lane's connection pool.
     `on_warning` is given each warning of a reply once. Each lane that asks a model is what `wrap` makes of it.
+    `redact` takes secrets out of what an error quotes of a request.
     """
 
     def __init__(
@@ -34,13 +39,14 @@ class Router:
         connections: int | None = None,
         on_warning: Callable[[str], None] = lambda _: None,
         wrap: Callable[[Gateway], Gateway] | None = None,
+        redact: Redact | None = None,
     ) -> None:
         self._models = models
         self._on_warning = on_warning
         self._warned: set[str] = set()
         self._recordings = recordings
         self._connections = connections or CONNECTIONS
-        self._wrap = wrap
+        self._wrap, self._redact = wrap, redact
         self._gateways: dict[Lane, Gateway] = {}
 
     def settings_of(self, model: str) -> ModelSettings:
@@ -135,7 +141,7 @@ class Router:
 
         if self._recordings is None:
             raise ModelConfigurationError("there is no folder of recordings", hint=f"a workspace has {RECORDINGS}/")
-        return Replay(self._recordings)
+        return Replay(self._recordings) if self._redact is None else Replay(self._recordings, self._redact)
 
 
 def _addressed(request: Request, settings: ModelSettings) -> Request:

@@ -82,8 +82,13 @@ class ReplayReplier:
         found = self.find(asked, model)
         if found is None:
             request = next(asked.forms(*model))
-            redact = self._context.redactor.redact
-            raise await asyncio.to_thread(not_recorded, self._replies, request, redact)
+            raise await asyncio.to_thread(
+                not_recorded,
+                self._replies,
+                request,
+                self._context.redactor.redact_data,
+                command="promptctl serve --record",
+            )
         return found
 
     def model_of(self, asked: ChatRequest) -> tuple[str, Any]:

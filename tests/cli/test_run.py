@@ -65,7 +65,7 @@ def test_a_recording_is_written_without_secrets(cli: Cli, workspace: Path, monke
     monkeypatch.setenv("SHOP_API_KEY", "correct-horse")
     ran = cli("run", "triage", "-i", "ticket=Take correct-horse", "--record")
     assert ran.out == "Take correct-horse\n"
-    assert "warning: 4 texts were written as [redacted]: the value of SHOP_API_KEY" in ran.err
+    assert "warning: 5 texts were written as [redacted]: the value of SHOP_API_KEY" in ran.err
     recorded = (workspace / "datasets/recordings/triage.jsonl").read_text()
     assert "Take [redacted]" in recorded
     assert "correct-horse" not in recorded

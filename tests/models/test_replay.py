@@ -119,6 +119,9 @@ def test_a_recording_is_one_line_that_says_what_it_is(folder: Path) -> None:
         "recorded_at": "2025-03-04T05:06:07Z",
         "prompt": "support/triage",
         "note": "written by hand",
+        "messages": [{"role": "user", "content": "Is it late? ü😀"}],
+        "parameters": {"temperature": 0},
+        "tools": [{"type": "function", "function": {"name": "clock"}}],
     }
 
 
@@ -146,7 +149,8 @@ def test_replies_of_other_models_are_named_with_the_way_to_them(folder: Path) ->
         find(folder)
     assert caught.value.message == (
         "no reply of `openai/gpt-4o-mini` was recorded for this request: "
-        "the 3 in datasets/recordings are of sample, openai/gpt-4o; for their replies give -m replay/sample"
+        "the 3 in datasets/recordings are of sample, openai/gpt-4o; for their replies give -m replay/sample; "
+        "the nearest, datasets/recordings/x.jsonl:3, differs: `model` “openai/gpt-4o” → “openai/gpt-4o-mini”"
     )
 
 

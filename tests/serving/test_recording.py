@@ -117,6 +117,8 @@ def test_a_different_request_is_not_found_and_not_asked_for_again(
     with serve(ReplayReplier(context)) as served, pytest.raises(openai.NotFoundError) as caught:
         ask(served, **more)
     assert caught.value.code == "reply_not_recorded"
+    assert "the nearest, datasets/recordings/served.jsonl:1, differs: `" in caught.value.message
+    assert "Record it with: promptctl serve --record" in caught.value.message
     assert (len(served.told), len(model.requests)) == (1, 1)
 
 

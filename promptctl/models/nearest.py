@@ -1,0 +1,125 @@
+"""The recording whose request is most like one that was not recorded, found among many in a bounded time.
+
+An index holds the lines of the messages, the words of the last one, and the other parts of each request. Those that a
+request shares with few recordings choose the candidates; the texts of these are compared in full.
+"""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from heapq import nlargest
+from itertools import islice
+from typing import Any
+
+from promptctl.files.plain import canonical_json
+from promptctl.models.gateway import text_of
+from promptctl.models.recorded_reply import Entry
+
+_MOST_LINES = 400
+_MOST_WORDS = 200
+_MOST_COUNTED = 200_000
+_CANDIDATES = 16
+_LONGEST_COMPARED = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A recording: its file and line, as they are named to people, and a function that reads it again."""
+
+    path: str
+    line: int | None
+    read: Callable[[], Entry | None]
+
+
+class NearestRecordings:
+    """An index of recordings by what was asked. It is made at the first search; threads may share it."""
+
+    def __init__(self, recordings: Callable[[], Iterable[tuple[Located, Entry]]]) -> None:
+        self._recordings = recordings
+        self._lock = threading.Lock()
+        self._located: list[Located] = []
+        self._with: dict[int, array[int]] | None = None
+
+    def find(self, asked: Entry) -> tuple[Located, Entry] | None:
+        """Return the recording of the most similar request; None if none keeps what was asked."""
+        candidates = ((self._located[number], self._located[number].read()) for number in self._candidates(asked))
+        found = [(located, entry) for located, entry in candidates if entry is not None]
+        if not found:
+            return None
+        from rapidfuzz.fuzz import ratio
+
+        text, others = _text(asked), _others(asked)
+
+        def likeness(each: tuple[Located, Entry]) -> tuple[float, int]:
+            return ratio(text, _text(each[1])), -len(others ^ _others(each[1]))
+
+        return max(found, key=likeness)
+
+    def _candidates(self, asked: Entry) -> list[int]:
+        index = self._index()
+        postings = sorted((found for each in _features(asked) if (found := index.get(each))), key=len)
+        counts: Counter[int] = Counter()
+        counted = 0
+        for numbers in postings:
+            counts.update(numbers[:_MOST_COUNTED])
+            counted += len(numbers)
+            if counted > _MOST_COUNTED:
+                break
+        return nlargest(_CANDIDATES, counts, key=lambda number: (counts[number], number))
+
+    def _index(self) -> Mapping[int, array[int]]:
+        with self._lock:
+            if self._with is None:
+                made: dict[int, array[int]] = {}
+                for located, entry in self._recordings():
+                    if "messages" not in entry:
+                        continue
+                    with suppress(RecursionError):  # of one that is nested as no request is
+                        for feature in _features(entry):
+                            made.setdefault(feature, array("I")).append(len(self._located))
+                        self._located.append(located)
+                self._with = made
+            return self._with
+
+
+def _features(asked: Entry) -> set[int]:
+    """Return the hashes of the parts by which requests are alike."""
+    messages = [each for each in asked.get("messages") or () if isinstance(each, Mapping)]
+    lines = [(str(each.get("role")), line) for each in messages for line in _content(each).splitlines() if line.strip()]
+    if len(lines) > _MOST_LINES:
+        lines = lines[: _MOST_LINES // 2] + lines[-_MOST_LINES // 2 :]
+    words = islice(_content(messages[-1]).split(), _MOST_WORDS) if messages else ()
+    return {hash(each) for each in (*lines, *words)} | {hash(each) for each in _others(asked)}
+
+
+def _others(asked: Entry) -> set[tuple[str, str]]:
+    """Return the parts beside the messages, each with its value."""
+    return set(_parts(asked))
+
+
+def _parts(asked: Entry) -> Iterator[tuple[str, str]]:
+    yield "model", asked["model"]
+    for name, value in (asked.get("parameters") or {}).items():
+        yield name, canonical_json(value)
+    for tool in asked.get("tools") or ():
+        yield "tool", canonical_json(tool)
+    if asked.get("response_format"):
+        yield "response_format", canonical_json(asked["response_format"])
+
+
+def _text(asked: Entry) -> str:
+    text = "\n".join(_content(each) for each in asked.get("messages") or () if isinstance(each, Mapping))
+    return text if len(text) <= _LONGEST_COMPARED else text[: _LONGEST_COMPARED // 2] + text[-_LONGEST_COMPARED // 2 :]
+
+
+def _content(message: Mapping[str, Any]) -> str:
+    content, calls = message.get("content"), message.get("tool_calls")
+    text = text_of(content)
+    if isinstance(content, list) and len(content) > 1:  # an image, say
+        text += f"\n{canonical_json(content)}"
+    return text + (f"\n{canonical_json(calls)}" if calls else "")
