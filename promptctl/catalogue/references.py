@@ -30,7 +30,18 @@ if TYPE_CHECKING:
     from promptctl.files.yaml_editing import Edit
 
 Kind = Literal[
-    "dataset", "judge", "experiment", "log", "budget", "lint", "successor", "lock", "recording", "file", "copy"
+    "dataset",
+    "judge",
+    "experiment",
+    "log",
+    "budget",
+    "lint",
+    "successor",
+    "lock",
+    "vendored",
+    "recording",
+    "file",
+    "copy",
 ]
 _WORDS: Mapping[Kind, str] = {
     "dataset": "a dataset",
@@ -41,10 +52,13 @@ _WORDS: Mapping[Kind, str] = {
     "lint": "a rule of lint",
     "successor": "the successor of",
     "lock": "the lock of the labels",
+    "vendored": "the lock of other repositories",
     "recording": "recorded replies",
     "file": "a file",
     "copy": "a copy",
 }
+# What is named by keys of the lock.
+_KEYED = ("lock", "vendored")
 _MAX_BYTES = 64 << 20
 
 
@@ -106,8 +120,9 @@ def references_to(
         labels = document.data.get("labels") if isinstance(document.data, dict) else None
         for name in labels if isinstance(labels, dict) else ():
             if str(name).partition("@")[0] == prompt:
-                keys = ("labels", name)
+                keys: tuple[Key, ...] = ("labels", name)
                 found.append(Reference("lock", document.key_place(*keys), keys, str(name)))
+        found += _in_vendored(tree, document, prompt)
     return found
 
 
@@ -122,10 +137,28 @@ def edited_file(tree: Tree, path: str, references: list[Reference], old: str, ne
     if any(not each.keys for each in references):
         return _with_rows(data, {each.place.line for each in references}, old, new)
     edits: list[Edit] = [
-        RenameKey(each.keys, new + str(each.keys[-1]).removeprefix(old)) if each.kind == "lock" else Set(each.keys, new)
+        RenameKey(each.keys, _key_after(str(each.keys[-1]), old, new)) if each.kind in _KEYED else Set(each.keys, new)
         for each in references
     ]
     return edit_yaml(data, path, edits)
+
+
+def _key_after(key: str, old: str, new: str) -> str:
+    """Return a key of the lock that names a prompt as it is after a rename: an id, a label, or a file's path."""
+    if key == old or key.startswith(f"{old}@"):
+        return new + key.removeprefix(old)
+    start, _, suffix = key.rpartition(f"/{old}.")
+    return f"{start}/{new}.{suffix}"
+
+
+def _in_vendored(tree: Tree, document: Document, prompt: str) -> Iterator[Reference]:
+    """Yield the entries of a prompt of another repository: its id, and the path of its file."""
+    for name, source in _mapping(_mapping(document.data).get("vendored")).items():
+        for part, own in (("prompts", lambda key: key), ("files", tree.places.id)):
+            for key in _mapping(_mapping(source).get(part)):
+                if own(key) == prompt:
+                    keys = ("vendored", name, part, key)
+                    yield Reference("vendored", document.key_place(*keys), keys, str(name))
 
 
 def _document(tree: Tree, path: str, pattern: re.Pattern[bytes], broken: list[str] | None = None) -> Document | None:

@@ -166,6 +166,7 @@ def delete(
         raise UsageError("--force needs a reason", hint='say why: --reason "…"')
     broken: list[str] = []
     found = [each for each in references_to(tree, prompt_id, broken=broken) if each.path != path]
+    _refuse_vendored(prompt_id, found)
     _refuse_needed(prompt_id, [each for each in found if each.kind in _NEEDING])
     if live and not is_forced:
         raise _named_by_labels(prompt_id, live)
@@ -206,6 +207,14 @@ def _left_alone(tree: Tree, path: str) -> Iterator[str]:
     for each in closures[path].paths[1:] if path in closures else ():
         if each not in used and is_there(tree, each):
             yield f"{each} is used by no other prompt; it stays"
+
+
+def _refuse_vendored(prompt_id: str, found: Sequence[Reference]) -> None:
+    """Raise `WorkspaceError` for a prompt of another repository, whose files and lock go together."""
+    for each in found:
+        if each.kind == "vendored":
+            message = f"`{prompt_id}` is of another repository, as {each.words} says"
+            raise WorkspaceError(message, place=each.place, hint=f"promptctl remove {prompt_id}")
 
 
 def _refuse_needed(prompt_id: str, needing: Sequence[Reference]) -> None:

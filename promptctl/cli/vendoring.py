@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Names = Annotated[
     list[str],
-    typer.Argument(metavar="ID...", help="Prompts of other repositories, or the names that the lock has of these."),
+    options.ref_argument("Prompts of other repositories, or the names that the lock has of these.", "ID..."),
 ]
 
 
@@ -80,9 +80,7 @@ def update(
     context: typer.Context,
     names: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[ID[@REF]]...", help="What to update, all by default; with @REF, to that tag or commit."
-        ),
+        options.ref_argument("What to update, all by default; with @REF, to that tag or commit.", "[ID[@REF]]..."),
     ] = None,
     ours: Annotated[
         bool, typer.Option("--ours", help="Keep a file as it was edited here, where both sides changed it.")
@@ -130,6 +128,8 @@ def _say_update(found: SourceUpdate) -> None:
         tell(f"{found.name} is at {found.before.at} already{restored}")
         return
     tell(f"{found.name}: {found.before.at} → {found.after.at}")
+    if found.licence_change is not None:
+        warn(f"{found.licence_change}: read it")
     if found.edited:
         tell(f"edited here, and kept: {name_some(found.edited)}")
         for line in found.edits.splitlines():

@@ -44,8 +44,7 @@ _REMOTE, _HERE = "origin", "refs/promptctl/wanted"
 _WHOLE = "--no-filter"
 _PARTIAL = "--filter=blob:none"
 
-# A user's own command for it, in the environment or in `core.sshCommand`, is left as it is.
-_SSH = "$(git config core.sshCommand || echo ssh -o BatchMode=yes)"
+_SSH = "ssh -o BatchMode=yes"
 
 _ENTRY = re.compile(rb"(\d+) (\w+) ([0-9a-f]+)\t(.*)", re.DOTALL)
 _USER = re.compile(r"(?<=://)[^/@\s]*@")
@@ -100,6 +99,9 @@ class OutsideRepository:
         self._wanted = ""
         self._here: dict[str, str] = {}
         self._is_partial = False
+        here = Commands(Path(self._folder.name), environment=self._environment)
+        if not is_interactive and not _has_own_ssh(environ, here):
+            self._environment["GIT_SSH_COMMAND"] = _SSH
         self._make("sha1")
 
     def __enter__(self) -> Self:
@@ -252,6 +254,10 @@ def _environment(environ: Mapping[str, str], *, is_interactive: bool) -> dict[st
     added = {"GIT_ALLOW_PROTOCOL": ":".join(protocols), "GIT_LFS_SKIP_SMUDGE": "1"}
     if is_interactive:
         return added
-    added |= {"GIT_ASKPASS": "", "SSH_ASKPASS": "", "SSH_ASKPASS_REQUIRE": "never", "GCM_INTERACTIVE": "0"}
-    own = {"GIT_SSH", "GIT_SSH_COMMAND"} & environ.keys()
-    return added if own else added | {"GIT_SSH_COMMAND": _SSH}
+    return added | {"GIT_ASKPASS": "", "SSH_ASKPASS": "", "SSH_ASKPASS_REQUIRE": "never", "GCM_INTERACTIVE": "0"}
+
+
+def _has_own_ssh(environ: Mapping[str, str], commands: Commands) -> bool:
+    """Return True if the user says which program speaks SSH: then it is started as it is."""
+    is_named = {"GIT_SSH", "GIT_SSH_COMMAND"} & environ.keys()
+    return bool(is_named or commands.run(["config", "core.sshCommand"], check=False).stdout)

@@ -55,6 +55,20 @@ class SourceUpdate:
         """True if it is at that commit already."""
         return self.before.commit == self.after.commit
 
+    @property
+    def licence_change(self) -> str | None:
+        """Words on a licence that is not what it was; None if it is the same text."""
+        old, new = ({each.sha256 for each in side.files.values() if each.source == side.licence} for side in self.sides)
+        if old == new:
+            return None
+        was, now = (side.spdx or side.licence or "none" for side in self.sides)
+        return f"its licence changed: it was {was}, and is {now}" if was != now else f"the text of {now} changed"
+
+    @property
+    def sides(self) -> tuple[Vendored, Vendored]:
+        """The source before and after."""
+        return self.before, self.after
+
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
         return {
@@ -67,6 +81,7 @@ class SourceUpdate:
             "changed": list(self.changed),
             "edited_here": list(self.edited),
             "edits": self.edits,
+            "licence_change": self.licence_change,
         }
 
 

@@ -169,6 +169,14 @@ def test_only_what_is_shared_is_taken(library: Path, workspace: Workspace) -> No
     assert any("not offered to others: judges/own, unrelated" in note for note in added.notes)
 
 
+def test_settings_that_cannot_be_read_offer_nothing(library: Path, workspace: Workspace) -> None:
+    write(library, "promptctl.yaml", "share: [a\n")
+    commit(library, "Break")
+    error = refused(workspace, "../acme-kit//unrelated")
+    assert error.message.startswith("what is offered there is not known")
+    assert str(error.place) == "promptctl.yaml:1:8"
+
+
 def test_what_is_not_there_is_said_with_what_is(library: Path, workspace: Workspace) -> None:
     error = refused(workspace, "../acme-kit//support/triag@v1.0")
     assert isinstance(error, PromptNotFound)

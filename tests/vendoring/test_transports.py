@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -125,3 +126,23 @@ def test_a_repository_of_sha256_is_one_too(tmp_path: Path, workspace: Workspace)
     assert len(added.source.commit) == 64
     workspace.write(added.proposal)
     assert not workspace.vendoring.verify(asks_remote=True).problems
+
+
+def test_ssh_is_the_program_that_the_user_says(
+    served: tuple[Path, str], workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without one it is `ssh`, which asks nothing: nobody is there to answer."""
+    script = write(
+        tmp_path, "local-ssh", f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\nfor last; do :; done\nexec sh -c "$last"\n'
+    )
+    script.chmod(0o755)
+    address = f"ssh://git@example.com{served[0]}//support/triage@main"
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(write(tmp_path, "config", f"[core]\n\tsshCommand = {script}\n")))
+    assert received(workspace, address).commits == 1
+    assert "BatchMode" not in (tmp_path / "asked").read_text()
+    monkeypatch.delenv("GIT_CONFIG_GLOBAL")
+    (tmp_path / "bin").mkdir()
+    script.rename(tmp_path / "bin/ssh")
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    assert received(workspace, f"git@example.com:{served[0]}//support/triage@main").commits == 1
+    assert "-o BatchMode=yes" in (tmp_path / "asked").read_text()

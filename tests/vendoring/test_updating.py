@@ -266,3 +266,35 @@ def test_prompts_that_share_files_move_together(library: Path, vendored: Workspa
     files = update(vendored, "acme-kit/support/reply")
     assert "Answer." in files["prompts/acme-kit/support/reply.prompt.yaml"]
     assert "You sort" in files[HERE]
+
+
+def test_a_licence_that_changes_is_told(library: Path, vendored: Workspace, cli: Cli) -> None:
+    write(library, "LICENSE", "SPDX-License-Identifier: MPL-2.0\n")
+    move_on(library)
+    ran = cli("update", "--yes")
+    assert "its licence changed: it was LICENSE, and is MPL-2.0: read it" in ran.err
+    (library / "LICENSE").unlink()
+    move_on(library, old="You sort", new="You now sort")
+    assert "it was MPL-2.0, and is none" in cli("update", "--yes").err
+    assert "prompts/acme-kit/LICENSE" not in files_of(vendored.root)
+
+
+def test_a_rename_takes_the_lock_along(library: Path, vendored: Workspace, cli: Cli) -> None:
+    assert cli("rename", "acme-kit/support/triage", "desk/sort", "--yes").exit_code == 0
+    files = files_of(vendored.root)
+    assert "prompts/desk/sort.prompt.yaml" in files
+    assert "acme-kit/support/triage.prompt.yaml:" not in files["promptctl.lock.yaml"]
+    assert [each.code for each in vendored.vendoring.verify().problems] == ["vendored-edited", "vendored-edited"]
+    move_on(library)
+    files = update(vendored)
+    assert "You sort tickets." in files["prompts/desk/sort.prompt.yaml"]
+    assert "formerly: [acme-kit/support/triage]" in files["prompts/desk/sort.prompt.yaml"]
+    assert HERE not in files
+    vendored.write(vendored.vendoring.remove("acme-kit").proposal)
+    assert "prompts/desk/sort.prompt.yaml" not in files_of(vendored.root)
+
+
+def test_it_is_removed_not_deleted(vendored: Workspace, cli: Cli) -> None:
+    ran = cli("delete", "acme-kit/support/triage", "--yes")
+    assert ran.exit_code == 3
+    assert "hint: promptctl remove acme-kit/support/triage" in ran.err
