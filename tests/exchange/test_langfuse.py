@@ -106,6 +106,12 @@ def test_names_that_no_input_may_have_are_changed_and_said(text: str, content: s
     assert list(contents.prompts[0].data["inputs"]) == inputs
 
 
+def test_a_variable_behind_open_braces_is_said() -> None:
+    contents = read("langfuse", served("{{ use this: {{x}}"))
+    assert contents.prompts[0].data["messages"][0]["content"] == "{% raw %}{{ use this: {% endraw %}{{ x }}"
+    assert any("it is text" in message for _, message in fates(contents, "prompt"))
+
+
 def test_text_with_braces_and_no_variable_is_no_template() -> None:
     data = read("langfuse", served("Answer as {{}} or {%x%}")).prompts[0].data
     assert data == {"template": "none", "messages": [{"role": "user", "content": "Answer as {{}} or {%x%}"}]}

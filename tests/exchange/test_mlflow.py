@@ -75,6 +75,7 @@ def test_versions_of_the_rest_api_with_the_aliases_of_their_model() -> None:
     [
         ("{{ a.b }} {# c #}", "{{ a.b }}{% raw %} {# c #}{% endraw %}", {"a": {}}),
         ("{% if a %}{{ b }}{% endif %}\n", "{% if a %}{{ b }}{% endif %}", {"a": {"required": False}, "b": {}}),
+        ("{{{a}}}", "{% raw %}{{% endraw %}{{ a }}}", {"a": {}}),
         ("{{ a | upper }}", "{% raw %}{{ a | upper }}{% endraw %}", None),
     ],
 )

@@ -115,7 +115,7 @@ class LangfuseReferences:
         text, there = self._versions[target.name, target.number]
         if not isinstance(text, str):
             raise item.refuse(f"`{target.name}` has messages: only a text can be included", "prompt")
-        names = InputNames()
+        names = InputNames(has_triples=True)
         pieces: list[Piece] = []
         for piece in double_brace_pieces(text, names):
             if isinstance(piece, TextPiece):

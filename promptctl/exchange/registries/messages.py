@@ -28,15 +28,18 @@ Split = Callable[[str], Iterable[Piece]]
 class MessageReader:
     """Reads the messages of one version. `split` makes pieces of what is text between variables: includes.
 
-    If texts may have sections of Mustache, it `has_sections`. `inputs` are known once the texts were read.
+    If texts may have sections and triple braces of Mustache, it `has_sections`. `inputs` are known after `texts`.
     """
 
     item: RegistryItem
     split: Split | None = None
     has_sections: bool = False
-    names: InputNames = field(default_factory=InputNames)
+    names: InputNames = field(init=False)
     inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[ImportNote] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.names = InputNames(self.has_sections)
 
     def role(self, role: Any, at: int, key: str) -> str:
         """Return the role of a message. Raises `InvalidFiles` for one that no message here can have."""
@@ -66,6 +69,9 @@ class MessageReader:
             yield note("changed", key, f"`{{{{{name}}}}}` is the key `{rest}` of the input `{root}`")
         for name in names.triples:
             yield note("changed", key, f"`{{{{{{{name}}}}}}}` is the variable `{name}` without braces around it")
+        for name in names.loose if self.has_sections else ():
+            why = "to its Python SDK, with braces that stand open before it, it is text"
+            yield note("changed", key, f"`{name}` is a variable, as in Langfuse's editor; {why}")
 
     def texts(self, texts: Sequence[str]) -> tuple[list[str], str | None]:
         """Return texts as templates of ours, and their engine if it is not Jinja."""
@@ -90,7 +96,7 @@ class MessageReader:
         except (BadMustache, BadTemplate) as error:
             message = f"the text has sections of Mustache that cannot be read: {error.message}"
             raise self.item.refuse(message, "prompt", "write it without them, or leave this version out") from None
-        self.names = InputNames()
+        self.names = InputNames(self.has_sections)
         message = "has sections of Mustache, as the JavaScript SDK fills them in; the Python SDK leaves them as text"
         self.notes.append(self.item.note("changed", "prompt", message))
         for name, (_, guess) in told.guessed.items():

@@ -27,13 +27,17 @@ _SECTION = re.compile(r"[#^/>&!=]")
 class InputNames:
     """The inputs that the variables of one prompt become. `changed` maps each variable of a different name to it.
 
-    `sections` are tags of Mustache that were met; `triples` the names that stood in three braces.
+    If the language `has_triples`, `{{{name}}}` is a variable without braces around it, and not within a pair. `triples`
+    are such names, `loose` those with one more pair of braces before them, and `sections` other tags of Mustache.
     """
+
+    has_triples: bool = False
 
     inputs: list[str] = field(default_factory=list)
     changed: dict[str, str] = field(default_factory=dict)
     dotted: list[str] = field(default_factory=list)
     triples: list[str] = field(default_factory=list)
+    loose: list[str] = field(default_factory=list)
     sections: list[str] = field(default_factory=list)
 
     def path(self, name: str) -> Path:
@@ -81,9 +85,12 @@ def double_brace_pieces(text: str, names: InputNames) -> Iterator[Piece]:
             at = end + 2
             continue
         after = end + 2
-        if text[start - 1 : start] == "{" and text[after : after + 1] == "}" and start > printed:
+        is_triple = names.has_triples and text[start - 1 : start] == "{" and text[after : after + 1] == "}"
+        if is_triple and start > printed:
             names.triples.append(name)
             start, after = start - 1, after + 1
+        elif text.find("{{", at) < start:
+            names.loose.append(name)
         yield TextPiece(text[printed:start])
         yield VariablePiece(names.path(name), line=text.count("\n", 0, start) + 1)
         at = printed = after
@@ -96,7 +103,9 @@ def double_brace_text(pieces: Iterable[Piece], losses: list[str]) -> str:
     for piece in pieces:
         match piece:
             case TextPiece(text):
-                if any(isinstance(each, VariablePiece) for each in double_brace_pieces(text, InputNames())):
+                if any(
+                    isinstance(each, VariablePiece) for each in double_brace_pieces(text, InputNames(has_triples=True))
+                ):
                     losses.append("is text that would be taken for a variable: `{{…}}`")
                 texts.append(text)
             case VariablePiece(path, filters) if not filters and len(path) == 1:
