@@ -1,6 +1,6 @@
-"""A plugin of pytest: with `pytest --promptctl`, each case of a dataset is a test.
+"""A plugin of pytest: with `pytest --promptctl`, each case of a dataset is a test; and a server for tests of programs.
 
-Nothing of promptctl is imported without that option: pytest loads the plugin wherever the package is installed.
+Nothing of promptctl is imported without that option or the fixture: pytest loads the plugin wherever the package is installed.
 """
 
 from __future__ import annotations
@@ -48,6 +48,27 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Close them."""
     for workspace in config.stash.get(_WORKSPACES, {}).values():
         workspace.close()
+
+
+@pytest.fixture(scope="session")
+def promptctl_server(pytestconfig: pytest.Config) -> Iterator[str]:
+    """The base URL of a server that answers the chat-completions protocol from the workspace's recordings.
+
+    `OPENAI_BASE_URL` is that meanwhile. With `--promptctl-replies=record` what is not recorded is asked for, and with
+    `refresh` everything once more; `--promptctl-model` answers in the place of any model.
+    """
+    from promptctl.serving.loopback import listen
+    from promptctl.serving.repliers import RecordReplier, ReplayReplier, Replier
+    from promptctl.serving.server import serving_beside
+
+    context = _workspace_of(pytestconfig, pytestconfig.rootpath / "conftest.py").context
+    replies, model = pytestconfig.getoption("promptctl_replies"), pytestconfig.getoption("promptctl_model")
+    replier: Replier = ReplayReplier(context, model)
+    if replies in ("record", "refresh"):
+        replier = RecordReplier(context, "served", model, is_refreshed=replies == "refresh")
+    with serving_beside(listen(0), replier, lambda _: None) as url, pytest.MonkeyPatch.context() as patched:
+        patched.setenv("OPENAI_BASE_URL", url)
+        yield url
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

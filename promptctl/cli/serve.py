@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from promptctl.cli import options
 from promptctl.cli.output import say, tell
-from promptctl.errors import UsageError
+from promptctl.errors import UsageError, printable
 
 EXAMPLES = """\
-  promptctl serve --record             ask the real model once, and record its replies
-  promptctl serve --replay --port 8089 answer from recordings, offline and for free
+  promptctl serve --record -- npm test   ask the real model once, and record its replies
+  promptctl serve --replay -- npm test   answer from recordings, offline and for free
+  promptctl serve --replay --port 8089   the same, until Ctrl-C
 """
 
 
@@ -39,10 +44,15 @@ def serve(
         bool, typer.Option("--refresh", help="With --record: ask once more for what is recorded.")
     ] = False,
     as_json: options.Json = False,
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- COMMAND...]", show_default=False, help="Run this, and end when it has ended."),
+    ] = None,
 ) -> None:
     """Answer the chat-completions protocol on this machine, so that a program's tests run offline and free.
 
-    Set the printed base URL as OPENAI_BASE_URL, or as the base URL of any client of the protocol.
+    A COMMAND finds the server by OPENAI_BASE_URL, and its exit code is that of `serve`. Without one, set the printed
+    variable, or give the URL to any client of the protocol.
     """
     if is_replay + is_record + is_echo != 1:
         raise UsageError("give one of --replay, --record and --echo")
@@ -55,6 +65,7 @@ def serve(
     from promptctl.serving.loopback import HOST, listen
     from promptctl.serving.repliers import EchoReplier, RecordReplier, ReplayReplier, Replier
     from promptctl.serving.server import serve as serve_on
+    from promptctl.serving.server import serving_beside
 
     replier: Replier
     if is_record:
@@ -62,10 +73,33 @@ def serve(
     else:
         replier = ReplayReplier(root, model) if is_replay else EchoReplier()
     listening = listen(port)
+    options.end_waiting(context)
+    if command:
+        with serving_beside(listening, replier, tell) as url:
+            status = _run(command, url)
+        raise typer.Exit(status)
     port = listening.getsockname()[1]
     url = f"http://{HOST}:{port}/v1"
-    options.end_waiting(context)
     say(json.dumps({"base_url": url, "host": HOST, "port": port}) if as_json else f"OPENAI_BASE_URL={url}")
     sys.stdout.flush()
     tell("Ctrl-C ends it")
     serve_on(listening, replier, tell)
+
+
+def _run(command: Sequence[str], url: str) -> int:
+    """Run a program whose clients ask the server, and return its exit code, as a shell has it."""
+    environ = {**os.environ, "OPENAI_BASE_URL": url, "OPENAI_API_BASE": url}
+    environ.setdefault("OPENAI_API_KEY", "none-is-needed")
+    try:
+        with subprocess.Popen(command, env=environ) as program:  # noqa: S603 - it is the user's own
+            # A terminal sends Ctrl-C to the program as well, which ends as it likes.
+            handlers = {signal.SIGTERM: lambda *_: program.terminate(), signal.SIGINT: lambda *_: None}
+            before = {each: signal.signal(each, handler) for each, handler in handlers.items()}
+            try:
+                status = program.wait()
+            finally:
+                for each, handler in before.items():
+                    signal.signal(each, handler)
+    except OSError as error:
+        raise UsageError(f"cannot run {printable(command[0])}: {error.strerror}") from error
+    return status if status >= 0 else 128 - status

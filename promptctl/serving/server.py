@@ -6,8 +6,11 @@ import asyncio
 import json
 import signal
 import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any
 
 from aiohttp import web
@@ -36,6 +39,32 @@ def serve(listening: socket.socket, replier: Replier, tell: Tell) -> None:
     ended_by = asyncio.run(serving(listening, replier, tell))
     if ended_by == signal.SIGINT:
         raise KeyboardInterrupt
+
+
+@contextmanager
+def serving_beside(listening: socket.socket, replier: Replier, tell: Tell) -> Iterator[str]:
+    """Answer requests from a thread of their own, and yield the base URL; at the end paid replies are recorded."""
+    loop = asyncio.new_event_loop()
+    ended: Future[Any] = Future()
+    begun: Future[asyncio.Task[Any]] = Future()
+
+    async def run() -> None:
+        begun.set_result(task := asyncio.create_task(serving(listening, replier, tell, catches_signals=False)))
+        await asyncio.wait([task])
+
+    def work() -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                runner.run(run())
+        finally:
+            ended.set_result(None)
+
+    threading.Thread(target=work, name="promptctl-serve", daemon=True).start()
+    try:
+        yield Door(listening.getsockname()[1]).base_url
+    finally:
+        loop.call_soon_threadsafe(begun.result().cancel)
+        ended.result()
 
 
 async def serving(

@@ -164,3 +164,29 @@ def test_the_package_declares_the_plugin_by_the_name_of_its_module() -> None:
     project = tomllib.loads((Path(promptctl.__file__).parent.parent / "pyproject.toml").read_text())["project"]
     assert project["entry-points"]["pytest11"] == {PLUGIN: PLUGIN}
     assert import_module(PLUGIN)
+
+
+ASKING = """\
+import json
+import os
+import urllib.request
+
+
+def test_it(promptctl_server):
+    assert os.environ["OPENAI_BASE_URL"] == promptctl_server
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "Hello"}]}).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{promptctl_server}/chat/completions", body, headers)
+    with urllib.request.urlopen(request) as found:
+        assert json.load(found)["choices"][0]["message"]["content"] == "Hello"
+"""
+
+
+def test_a_program_is_tested_against_recordings(desk: Path, run: Run) -> None:
+    write(desk, "test_program.py", ASKING)
+    code, said = run("test_program.py", "--promptctl-model", "echo/echo")
+    assert (code, "HTTP Error 404" in said) == (1, True), said
+    code, said = run("test_program.py", "--promptctl-model", "echo/echo", "--promptctl-replies", "record")
+    assert code == 0, said
+    code, said = run("test_program.py", "--promptctl-model", "echo/echo", "--promptctl-replies", "replay")
+    assert code == 0, said

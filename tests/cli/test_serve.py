@@ -66,6 +66,26 @@ def test_a_script_reads_the_port(workspace: Path) -> None:
         process.communicate()
 
 
+PROGRAM = """
+import json, os, sys, urllib.request
+assert os.environ["OPENAI_API_KEY"]
+body = json.dumps({"model": "m", "messages": [{"role": "user", "content": sys.argv[1]}]}).encode()
+url, headers = os.environ["OPENAI_BASE_URL"] + "/chat/completions", {"Content-Type": "application/json"}
+request = urllib.request.Request(url, body, headers)
+print(json.load(urllib.request.urlopen(request))["choices"][0]["message"]["content"])
+sys.exit(int(sys.argv[2]))
+"""
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_command_is_run_with_the_server(cli: Cli) -> None:
+    for mode, status in (("--record", 0), ("--replay", 7)):
+        options = ["-m", "echo/echo", "--", sys.executable, "-c", PROGRAM, "Good day", str(status)]
+        assert cli("serve", mode, *options).exit_code == status
+    ran = cli("serve", "--replay", "--", "no-such-program")
+    assert (ran.exit_code, "cannot run no-such-program: No such file or directory" in ran.err) == (2, True)
+
+
 @pytest.mark.usefixtures("workspace")
 @pytest.mark.parametrize(
     ("options", "words"),

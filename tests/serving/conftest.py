@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -18,7 +16,7 @@ from openai import OpenAI
 from promptctl.context import Context
 from promptctl.serving.loopback import listen
 from promptctl.serving.repliers import Replier
-from promptctl.serving.server import serving
+from promptctl.serving.server import serving_beside
 from promptctl.workspace import open_workspace
 from tests.openai_server import OpenAIServer
 
@@ -87,35 +85,16 @@ class Served:
 
 @contextmanager
 def serve(replier: Replier) -> Iterator[Served]:
-    """Serve replies from a thread with an event loop of its own."""
+    """Serve replies."""
     listening, told = listen(0), list[str]()
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(serving(listening, replier, told.append, catches_signals=False))
-
-    def run() -> None:
-        with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(_until_cancelled(task))
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        yield Served(listening.getsockname()[1], told)
-    finally:
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join(20)
-
-
-async def _until_cancelled(task: asyncio.Task[Any]) -> None:
-    await asyncio.wait([task])
+    with serving_beside(listening, replier, told.append) as url:
+        yield Served(int(url.rpartition(":")[2].partition("/")[0]), told)
 
 
 @pytest.fixture
 def model() -> Iterator[OpenAIServer]:
     with OpenAIServer() as server:
         yield server
-
-
-Serve = Callable[..., Served]
 
 
 @pytest.fixture
