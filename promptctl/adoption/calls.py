@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from promptctl.adoption.reading import TextReader
-from promptctl.adoption.source import dotted
+from promptctl.adoption.source import SourceFile, dotted
 from promptctl.adoption.texts import NotCertain
 from promptctl.formats.schemas import load_schema
 
-MARKERS = (
-    *(b"messages", b".responses.", b"completion(", b"SystemMessage", b"HumanMessage", b"PromptTemplate"),
-    *(b"get_prompt", b"load_prompt"),
+MARKERS = re.compile(
+    rb"\bmessages\s*=(?!=)|\bcompletions?\b|\.responses\.|\.messages\.|ChatCompletion|SystemMessage|HumanMessage"
+    rb"|PromptTemplate|get_prompt|load_prompt"
 )
 """What a file must hold so that any of this can be in it."""
+_ADDRESSES = ("base_url", "azure_endpoint", "api_base")
 _CLIENTS = {
     "groq": "groq/",
     "mistralai": "mistral/",
@@ -89,29 +91,23 @@ def _provider(imports: Mapping[str, str], usual: str) -> str | None:
     return found[0] if found and "openai" not in packages else usual
 
 
-def imports_of(tree: ast.Module) -> dict[str, str]:
+def imports_of(file: SourceFile) -> dict[str, str]:
     """Return the full name of each name that a file imports."""
     found: dict[str, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {
-                each.asname or each.name.partition(".")[0]: each.name if each.asname else each.name.partition(".")[0]
-                for each in node.names
-            }
-        elif isinstance(node, ast.ImportFrom):
-            found |= {each.asname or each.name: f"{node.module or ''}.{each.name}" for each in node.names}
+    for node in file.imports:
+        for each in node.names:
+            first = each.name.partition(".")[0]
+            if isinstance(node, ast.ImportFrom):
+                found[each.asname or each.name] = f"{node.module or ''}.{each.name}"
+            else:
+                found[each.asname or first] = each.name if each.asname else first
     return found
 
 
-def has_own_address(tree: ast.Module) -> bool:
+def has_own_address(file: SourceFile) -> bool:
     """Return True if a client of the file is given an address: its models may be anybody's."""
-    return any(
-        each.arg in ("base_url", "azure_endpoint", "api_base")
-        and not (isinstance(each.value, ast.Constant) and each.value.value is None)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        for each in node.keywords
-    )
+    given = (each for node in file.calls for each in node.keywords if each.arg in _ADDRESSES)
+    return any(not (isinstance(each.value, ast.Constant) and each.value.value is None) for each in given)
 
 
 def settings_of(shape: CallShape, node: ast.Call, reader: TextReader, *, has_address: bool) -> CallSettings:
@@ -134,7 +130,7 @@ def settings_of(shape: CallShape, node: ast.Call, reader: TextReader, *, has_add
             continue
         if key in _known_parameters() and constant is not None:
             parameters[key] = constant
-        elif constant is not None:
+        elif constant is not None and shape.provider is not None:
             found.notes.append(f"`{name}` is no parameter of a prompt file: the call alone has it")
     if parameters:
         found.data["parameters"] = parameters
@@ -156,7 +152,7 @@ def _add_model(
     try:
         model = reader.constant(node)
     except NotCertain:
-        found.notes.append("its model is a value: the file names none")
+        found.notes += ["its model is a value: the file names none"] if shape.provider is not None else []
         return
     if not isinstance(model, str):
         return

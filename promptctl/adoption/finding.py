@@ -6,28 +6,19 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from promptctl.adoption.calls import CallShape, has_own_address, imports_of, settings_of, shape_of
+from promptctl.adoption.call_messages import AskedFor, CallMessages, read_call
+from promptctl.adoption.calls import CallSettings, CallShape, has_own_address, imports_of, settings_of, shape_of
 from promptctl.adoption.drafting import CodeDraft
 from promptctl.adoption.found import FoundPrompt, SourceFinds, Unadoptable
-from promptctl.adoption.messages import (
-    CodeMessage,
-    CodeMessageReader,
-    KeptMessages,
-    MessageList,
-    has_words_in,
-    langchain_class,
-    says_something,
-)
+from promptctl.adoption.messages import KeptMessages, MessageList, has_words_in, langchain_class, says_something
 from promptctl.adoption.names import Definition, FollowedNames
 from promptctl.adoption.naming import wishes
-from promptctl.adoption.placing import PromptPlacement
 from promptctl.adoption.reading import TextReader
 from promptctl.adoption.source import SourceFile, dotted
 from promptctl.adoption.templates import fetch_of, template_of
 from promptctl.adoption.texts import NotCertain
 
 _BY_HAND = "LangChain's templates are objects that other code builds on: change that code by hand"
-_NOTHING = MessageList([])
 
 
 class FileFinder:
@@ -36,15 +27,14 @@ class FileFinder:
     def __init__(self, file: SourceFile, names: FollowedNames) -> None:
         self._file = file
         self._names = names
-        self._imports = imports_of(file.tree)
-        self._has_address = has_own_address(file.tree)
+        self._imports = imports_of(file)
         self._claimed: set[ast.expr] = set()
         self._found: list[tuple[FoundPrompt, Sequence[tuple[Definition, ast.expr]]]] = []
         self._left: list[Unadoptable] = []
 
     def find(self) -> SourceFinds:
         """Return everything that the file holds, in the order of its lines."""
-        nodes = [each for each in ast.walk(self._file.tree) if isinstance(each, ast.Call | ast.List)]
+        nodes: list[ast.Call | ast.List] = [*self._file.calls, *self._file.lists]
         for node in sorted(nodes, key=lambda each: (each.lineno, each.col_offset)):
             if isinstance(node, ast.Call):
                 self._look_at_call(node)
@@ -88,7 +78,8 @@ class FileFinder:
             self._leave(node, dotted(node.func) or "", error.why, error.hint)
             return
         if found is not None and any(map(says_something, found.of_code)):
-            self._keep(node, dotted(node.func) or "", CodeDraft(), _NOTHING, found, reader, None, _BY_HAND)
+            read = CallMessages(MessageList([]), found, reader)
+            self._keep(node, dotted(node.func) or "", read, None, _BY_HAND)
 
     def _is_list_of_messages(self, node: ast.expr | None) -> bool:
         """Return True for a list whose first mapping has a role: what any library would send as messages."""
@@ -131,23 +122,19 @@ class FileFinder:
             messages = None
         if not first and (messages is None or self._is_claimed(messages)):
             return
-        reader = TextReader(self._file, self._names)
-        parts = CodeMessageReader(self._file, self._names, reader)
         try:
-            beside = MessageList([each for value in first for each in self._instructions(parts, value)])
-            others = self._others(parts, messages, shape, has_first=bool(beside.of_code))
+            asked = AskedFor(first, messages, is_text=shape is not None and shape.is_responses, claimed=self._claimed)
+            found = read_call(self._file, self._names, asked)
         except NotCertain as error:
             if not is_adopted:
                 self._leave(error.node or node, what, error.why, error.hint)
             return
-        sites = [each.site for each in (*beside.of_code, *others.of_code)]
-        if any(site in self._claimed for site in sites):
+        if any(site in self._claimed for site in found.sites):
             return
-        if not any(map(says_something, (*beside.of_code, *others.of_code))):
-            if not is_adopted:
-                self._leave_silent(node, what, beside, others)
-            return
-        self._keep(node, what, CodeDraft(), beside, others, reader, shape)
+        if found.says_something:
+            self._keep(node, what, found, shape)
+        elif not is_adopted:
+            self._leave_silent(node, what, found)
 
     def _look_beside(self, node: ast.expr, what: str) -> None:
         """Name the messages of the code that stand beside those of a prompt file."""
@@ -156,93 +143,40 @@ class FileFinder:
                 why = "it stands beside messages of a prompt file"
                 self._leave(each, what, why, "write it into that file, or leave it")
 
-    def _instructions(self, parts: CodeMessageReader, node: ast.expr) -> Iterator[CodeMessage | KeptMessages]:
-        if is_ours(node, self._file, self._names):
-            return
-        try:
-            yield CodeMessage("system", parts.content(node), node, '["content"]')
-        except NotCertain as error:
-            yield KeptMessages("system", node, error.why, error.hint)
-
-    def _others(
-        self, parts: CodeMessageReader, node: ast.expr | None, shape: CallShape | None, *, has_first: bool
-    ) -> MessageList:
-        """Return the messages of the list; with instructions beside it, one that cannot be followed just stays."""
-        if node is None:
-            return _NOTHING
-        try:
-            if shape is not None and shape.is_responses and not isinstance(node, ast.List):
-                try:
-                    return MessageList([CodeMessage("user", parts.content(node), node, '["content"]')])
-                except NotCertain:
-                    if not isinstance(node, ast.Name):
-                        raise
-            return parts.read(node)
-        except NotCertain as error:
-            if not has_first:
-                raise
-            return MessageList([KeptMessages("messages", node, error.why, error.hint)])
-
-    def _keep(
-        self,
-        node: ast.expr,
-        what: str,
-        draft: CodeDraft,
-        first: MessageList,
-        others: MessageList,
-        reader: TextReader,
-        shape: CallShape | None,
-        by_hand: str = "",
-    ) -> None:
-        entries = [*(each for each in first.entries if isinstance(each, CodeMessage)), *others.entries]
-        draft.add(entries)
-        rewrite, why = None, by_hand
-        if not by_hand:
-            try:
-                rewrite = PromptPlacement(self._file, self._names, first, others, reader.definitions).rewrite()
-            except NotCertain as error:
-                why = error.why
-        notes = [
-            f"line {_line(each)} stays in the code: {each.why}"
-            for each in others.entries
-            if isinstance(each, KeptMessages) and each.why
-        ]
-        settings = (
-            settings_of(shape, node, reader, has_address=self._has_address)
-            if shape and isinstance(node, ast.Call)
-            else None
-        )
-        data = {**draft.data(), **(settings.data if settings else {})}
+    def _keep(self, node: ast.expr, what: str, read: CallMessages, shape: CallShape | None, by_hand: str = "") -> None:
+        """Keep a prompt, and what of its messages stays in the code."""
+        draft = CodeDraft()
+        draft.add(read.entries)
+        settings = CallSettings()
+        if shape is not None and isinstance(node, ast.Call):
+            settings = settings_of(shape, node, read.reader, has_address=has_own_address(self._file))
         sample = draft.sample()
+        notes = [f"line {_line(each)} stays in the code: {each.why}" for each in read.kept if each.why]
         found = FoundPrompt(
             place=self._file.place(node),
             what=what,
-            names=wishes(self._file, node, [each.name for each, _ in reader.definitions]),
-            data=data,
+            names=wishes(self._file, node, [each.name for each, _ in read.definitions]),
+            data={**draft.data(), **settings.data},
             values=draft.values,
             sample=sample,
             expected=draft.expected(sample),
-            rewrite=rewrite,
-            why=why,
-            notes=(*notes, *(settings.notes if settings else [])),
+            rewrite=read.rewrite,
+            why=by_hand,
+            notes=(*notes, *settings.notes),
         )
-        self._found.append((found, reader.definitions))
-        self._claimed |= {each.site for each in (*first.of_code, *others.of_code)}
-        if others.whole is not None:
-            self._claimed.add(others.whole)
-        for each in (*first.entries, *others.entries):
-            if isinstance(each, KeptMessages) and each.why and has_words_in(each.node):
+        self._found.append((found, read.definitions))
+        self._claimed |= {*read.sites, *([] if read.others.whole is None else [read.others.whole])}
+        for each in read.kept:
+            if each.why and has_words_in(each.node):
                 self._leave(each.node, what, each.why, each.hint)
 
     def _leave(self, node: ast.AST, what: str, why: str, hint: str | None = None) -> None:
         place = self._file.place(node if hasattr(node, "lineno") else self._file.tree)
         self._left.append(Unadoptable(place, what, why, hint))
 
-    def _leave_silent(self, node: ast.expr, what: str, first: MessageList, others: MessageList) -> None:
+    def _leave_silent(self, node: ast.expr, what: str, read: CallMessages) -> None:
         """Say why a call without words of its own stays."""
-        kept = next(
-            (each for each in (*first.entries, *others.entries) if isinstance(each, KeptMessages) and each.why), None
-        )
+        kept = next((each for each in read.kept if each.why), None)
         if kept is not None:
             self._leave(kept.node, what, str(kept.why), kept.hint)
         else:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptctl.adoption.names import Definition, FollowedNames
@@ -14,6 +14,9 @@ from promptctl.adoption.texts import Hole, NotCertain, Text, has_words, holes, w
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 _LANGCHAIN_ROLES = {"SystemMessage": "system", "HumanMessage": "user", "AIMessage": "assistant"}
+_CHANGING = frozenset(
+    ("append", "extend", "insert", "pop", "remove", "clear", "reverse", "sort", "update", "setdefault")
+)
 _TEXT_TYPES = ("str", "'str'", '"str"')
 
 
@@ -59,13 +62,17 @@ class MessageList:
     @property
     def is_whole(self) -> bool:
         """True if nothing else is in it."""
-        return self.whole is not None and len(self.of_code) == len(self.entries)
+        inside = self.whole.elts if isinstance(self.whole, ast.List | ast.Tuple) else [self.whole]
+        return all(isinstance(each, CodeMessage) and not each.part and each.site in inside for each in self.entries)
 
 
 class CodeMessageReader:
-    """Reads the messages of one call."""
+    """Reads the messages of one call. What is `claimed` stands in a prompt of a different call already."""
 
-    def __init__(self, file: SourceFile, names: FollowedNames, reader: TextReader) -> None:
+    def __init__(
+        self, file: SourceFile, names: FollowedNames, reader: TextReader, claimed: Collection[ast.expr] = ()
+    ) -> None:
+        self._claimed = claimed
         self._file = file
         self._names = names
         self._reader = reader
@@ -84,27 +91,22 @@ class CodeMessageReader:
         return self._known(node)
 
     def _followed(self, node: ast.Name | ast.Attribute) -> MessageList:
-        found = self._names.follow(self._file, node)
+        found = self._names.follow_list(self._file, node)
         if found is None or not isinstance(found.values[0], ast.List | ast.BinOp):
             raise NotCertain(_why_not_followed(self._file, self._names, node), node)
-        if found.kind == "constant":
-            if found.file is not self._file:
-                raise NotCertain(
-                    f"`{ast.unparse(node)}` is a list of {found.file.path}", node, "adopt it where it stands"
-                )
-            entries = list(self._entries(found.values[0]))
-            if any(isinstance(each, KeptMessages) or any(holes_in(each.content)) for each in entries):
-                raise NotCertain(f"`{ast.unparse(node)}` is made once, of values of that time", node)
-            self._reader.definitions.append((found, node))
-            return MessageList(entries, node)
         entries = list(self._entries(found.values[0]))
+        if found.kind == "constant":
+            name = ast.unparse(node)
+            if found.file is not self._file:
+                raise NotCertain(f"`{name}` is a list of {found.file.path}", node, "adopt it where it stands")
+            if any(isinstance(each, KeptMessages) or any(holes_in(each.content)) for each in entries):
+                raise NotCertain(f"`{name}` is made once, of values of that time", node)
+            if is_changed(found.name, self._file):
+                raise NotCertain(f"`{name}` is made once, and changed later", node)
+            self._reader.definitions.append((found, node))
+            return MessageList([replace(each, site=node) for each in entries if isinstance(each, CodeMessage)], node)
         later = list(self._later(found, node))
-        whole = (
-            found.values[0]
-            if isinstance(found.values[0], ast.List) and not any(isinstance(each, CodeMessage) for each in later)
-            else None
-        )
-        return MessageList([*entries, *later], whole if not later else None)
+        return MessageList([*entries, *later], None if later else found.values[0])
 
     def _later(self, found: Definition, use: ast.Name | ast.Attribute) -> Iterator[Entry]:
         """Yield what the statements between a list and its use add to it."""
@@ -134,12 +136,25 @@ class CodeMessageReader:
                 return self._message(node)
             if isinstance(node, ast.Call):
                 return self._langchain(node)
+            if isinstance(node, ast.Name | ast.Attribute) and (found := self._named(node)) is not None:
+                return found
         except NotCertain as error:
             del self._reader.definitions[followed:]
-            return KeptMessages(
-                wish(error.node) if isinstance(error.node, ast.expr) else "messages", node, error.why, error.hint
-            )
+            return KeptMessages(_wish_of(node), node, error.why, error.hint)
         return KeptMessages(wish(node), node, "it is made by an expression" if has_words_in(node) else None)
+
+    def _named(self, node: ast.Name | ast.Attribute) -> CodeMessage | None:
+        """Return the message that a name stands for: a constant is copied, a variable changes where it is made."""
+        found = self._names.follow(self._file, node)
+        if found is None or found.file is not self._file or not isinstance(found.values[0], ast.Dict):
+            return None
+        message = self._message(found.values[0])
+        if found.kind == "local":
+            return message if len(found.values) == 1 and found.values[0] not in self._claimed else None
+        if any(holes_in(message.content)) or is_changed(found.name, self._file):
+            raise NotCertain("it is made once, and may be changed later", node)
+        self._reader.definitions.append((found, node))
+        return replace(message, site=node, part="")
 
     def _message(self, node: ast.Dict) -> CodeMessage:
         given: dict[str, ast.expr] = {}
@@ -152,7 +167,25 @@ class CodeMessageReader:
         extra = {key: self._reader.constant(value) for key, value in given.items() if key not in ("role", "content")}
         if other := next((key for key in extra if key not in ("name", "tool_calls", "tool_call_id")), None):
             raise NotCertain(f"it has `{other}`, which a message of a prompt file cannot have", node)
-        return CodeMessage(self._role(given["role"]), self.content(given["content"]), node, extra=extra)
+        role = self._role(given["role"])
+        return self._said_elsewhere(role, given["content"], extra) or CodeMessage(
+            role, self.content(given["content"]), node, extra=extra
+        )
+
+    def _said_elsewhere(self, role: str, node: ast.expr, extra: dict[str, Any]) -> CodeMessage | None:
+        """Return the message whose content is a variable that other code uses, too: it changes where it is made."""
+        found = self._names.follow(self._file, node) if isinstance(node, ast.Name) else None
+        if found is None or found.kind != "local" or len(found.values) != 1 or found.name in self._reader.left_out:
+            return None
+        [value] = found.values
+        if len(self._names.uses(found.name, self._file.scope(node))) == 1 or isinstance(value, ast.Name):
+            return None
+        if value in self._claimed:
+            return CodeMessage(role, self._reader.bare(node), node, "", extra)
+        text = self._reader.text(value)
+        if len(text) == 1 and isinstance(text[0], Hole) and text[0].is_bare:
+            return None
+        return CodeMessage(role, text, value, '["content"]', extra)
 
     def _role(self, node: ast.expr) -> str:
         role = self._reader.constant(node)
@@ -244,6 +277,28 @@ def says_something(message: CodeMessage) -> bool:
     return any(map(has_words, texts))
 
 
+def is_changed(name: str, file: SourceFile) -> bool:
+    """Return True if something of a file may change the list or the mapping of that name, or a part of it."""
+    for each in ast.walk(file.tree):
+        if isinstance(each, ast.Attribute | ast.Subscript) and name.rpartition(".")[2] in roots_and_attributes(
+            each.value
+        ):
+            if not isinstance(each.ctx, ast.Load):
+                return True
+            if isinstance(each, ast.Attribute) and each.attr in _CHANGING:
+                return True
+    return False
+
+
+def roots_and_attributes(node: ast.AST) -> set[str]:
+    """Return the names, and the names of attributes, in an expression."""
+    return {
+        each.id if isinstance(each, ast.Name) else each.attr
+        for each in ast.walk(node)
+        if isinstance(each, ast.Name | ast.Attribute)
+    }
+
+
 def _added(statement: ast.stmt, name: str) -> ast.expr | None:
     """Return the list that a statement adds to the list of that name; None for any other statement."""
     if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add):
@@ -282,6 +337,17 @@ def has_words_in(node: ast.AST) -> bool:
         isinstance(each, ast.Constant) and isinstance(each.value, str) and " " in each.value.strip()
         for each in ast.walk(node)
     )
+
+
+def _wish_of(node: ast.expr) -> str:
+    """Return the name of a placeholder for one message: by its role, if it has one."""
+    keys = zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) else ()
+    roles = [
+        value.value
+        for key, value in keys
+        if isinstance(key, ast.Constant) and key.value == "role" and isinstance(value, ast.Constant)
+    ]
+    return f"{roles[0]}_messages" if roles and roles[0] in ROLES else "messages"
 
 
 def _why_not_followed(file: SourceFile, names: FollowedNames, node: ast.Name | ast.Attribute) -> str:

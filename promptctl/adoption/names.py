@@ -67,6 +67,25 @@ class FollowedNames:
             return self._attribute(file, node, node.value)
         return None
 
+    def follow_list(self, file: SourceFile, node: ast.expr) -> Definition | None:
+        """Return what `follow` does, also for a list to which `+=` adds something in between, anywhere."""
+        found = self.follow(file, node)
+        scope = self._scope_of(file, node) if found is None and isinstance(node, ast.Name) else None
+        if scope is None or not isinstance(node, ast.Name) or scope[0] is not file.scope(node):
+            return found
+        nodes = sorted((each for each in scope[1].bindings.get(node.id, ())), key=_position)
+        statements = [file.statement(each) for each in nodes if _position(each) < _position(node)]
+        first = next((each for each in statements if (_value(each)) is not None), None)
+        others = [file.statement(each) for each in nodes if file.statement(each) is not first]
+        if (
+            first is None
+            or not all(isinstance(each, ast.AugAssign) for each in others)
+            or not file.dominates(first, node)
+        ):
+            return None
+        value = _value(first)
+        return Definition("local", node.id, file, (value,), (first,)) if value is not None else None
+
     def parameter(self, file: SourceFile, node: ast.Name) -> ast.arg | None:
         """Return the parameter that a name is, if nothing else gives it a value."""
         found = self._scope_of(file, node)
@@ -212,8 +231,7 @@ class FollowedNames:
 
     def _bases(self, file: SourceFile) -> set[str]:
         if file not in self._classes:
-            classes = (each for each in ast.walk(file.tree) if isinstance(each, ast.ClassDef))
-            self._classes[file] = {_last(base) for each in classes for base in each.bases}
+            self._classes[file] = {_last(base) for each in file.classes for base in each.bases}
         return self._classes[file]
 
     def _attributes_set(self, file: SourceFile) -> set[str]:

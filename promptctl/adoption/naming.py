@@ -23,7 +23,9 @@ def wishes(file: SourceFile, node: ast.expr, names: Sequence[str]) -> tuple[str,
     *folders, name = file.path.removesuffix(".py").split("/")
     parts = [*folders, name] if name not in _PLAIN_FILES else folders or [name]
     slugs = [each for part in parts if (each := slug(part))]
-    last = _function_of(file, node) or next((each for name in names if (each := _without_endings(name))), "")
+    last = _without(slugs[-1] if slugs else "", _function_of(file, node)) or next(
+        (each for name in names if (each := _without_endings(name))), ""
+    )
     tail = [last] if last and last != (slugs[-1] if slugs else "") else []
     return tuple("/".join([*slugs[-count:], *tail]) for count in range(1, len(slugs) + 1)) or ((tail or ["prompt"])[0],)
 
@@ -34,12 +36,19 @@ def slug(name: str) -> str:
 
 
 def _function_of(file: SourceFile, node: ast.expr) -> str:
-    found = [
-        each.name
-        for each in file.above(node)
-        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-    ]
-    return slug("_".join(reversed(found)))
+    above = list(file.above(node))
+    function = next((each.name for each in above if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)), "")
+    owner = next((each.name for each in above if isinstance(each, ast.ClassDef)), "")
+    return "-".join(each for each in (slug(owner), slug(function)) if each)
+
+
+def _without(stem: str, name: str) -> str:
+    """Return a name without the words of its file: `triage` for `TriageBot.triage` of triage_bot.py."""
+    plain, words = stem.replace("-", ""), name.split("-")
+    for count in range(1, len(words)):
+        if "".join(words[:count]) == plain:
+            return "-".join(words[count:])
+    return name
 
 
 def _without_endings(name: str) -> str:

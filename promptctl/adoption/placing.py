@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from promptctl.adoption.found import Replacement, Rewrite
 from promptctl.adoption.messages import MessageList, holes_in
 from promptctl.adoption.names import Definition, FollowedNames
-from promptctl.adoption.source import SourceFile, is_loud, roots
+from promptctl.adoption.source import SourceFile, is_harmless, is_loud, roots
 from promptctl.adoption.texts import Hole, NotCertain
 
 _UNCHANGING = ("str", "int", "float", "bool")
@@ -116,7 +116,11 @@ class PromptPlacement:
         inside = set(map(id, (each for site in sites for each in ast.walk(site))))
         for hole in values:
             self._check_move(hole, anchor, removed)
-            calls = [each for each in ast.walk(anchor) if isinstance(each, ast.Call) and id(each) not in inside]
+            calls = [
+                each
+                for each in ast.walk(anchor)
+                if isinstance(each, ast.Call) and id(each) not in inside and not is_harmless(each)
+            ]
             if is_loud(hole.value) and hole.origin is anchor and len(calls) > 1 and anchor not in removed:
                 raise NotCertain(f"`{hole.code}` would be evaluated before other calls of its statement", hole.value)
 
@@ -178,7 +182,7 @@ def _head(statement: ast.stmt) -> ast.AST:
 def _may_change(statement: ast.stmt, names: frozenset[str]) -> bool:
     """Return True if a statement hands one of the names to a call, or stores something below it."""
     for each in ast.walk(statement):
-        if isinstance(each, ast.Call) and roots(each) & names:
+        if isinstance(each, ast.Call) and roots(each) & names and not is_harmless(each):
             called = each.func.attr if isinstance(each.func, ast.Attribute) else getattr(each.func, "id", "")
             if called not in _SAYING or (isinstance(each.func, ast.Attribute) and roots(each.func) & names):
                 return True

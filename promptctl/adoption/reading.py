@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,11 +39,15 @@ _JINJA = ("jinja2.Template", "Template")
 
 
 class TextReader:
-    """Reads the texts of one file, and keeps which definitions it followed on the way."""
+    """Reads the texts of one file, and keeps which definitions it followed on the way.
 
-    def __init__(self, file: SourceFile, names: FollowedNames) -> None:
+    Variables that are `left_out` are not followed.
+    """
+
+    def __init__(self, file: SourceFile, names: FollowedNames, left_out: Collection[str] = ()) -> None:
         self._file = file
         self._names = names
+        self.left_out = left_out
         self._at: list[tuple[SourceFile, ast.stmt]] = []
         self.definitions: list[tuple[Definition, ast.expr]] = []
 
@@ -51,6 +55,11 @@ class TextReader:
         """Return what an expression of the file makes, in pieces. Raises `NotCertain` for what makes no text."""
         with self._in(self._file, self._file.statement(node)):
             return self._text(node)
+
+    def bare(self, node: ast.expr) -> Text:
+        """Return an expression as the value that it is, followed no further."""
+        with self._in(self._file, self._file.statement(node)):
+            return self._bare(node)
 
     def constant(self, node: ast.expr) -> Any:
         """Return the value of a literal, or of a name that stands for one. Raises `NotCertain`."""
@@ -118,7 +127,7 @@ class TextReader:
 
     def _bare(self, node: ast.expr) -> Text:
         file, statement = self._at[-1]
-        return (Hole(code_of(node, file.text), node, statement, is_bare=True),)
+        return (Hole(code_of(node, file), node, statement, is_bare=True),)
 
     def _hole(self, value: ast.expr, code: str) -> Hole:
         return Hole(code, value, self._at[-1][1])
@@ -188,12 +197,12 @@ class TextReader:
         if then is None or otherwise is None:
             return self._bare(node)
         file, statement = self._at[-1]
-        return (TextChoice(Hole(f"bool({code_of(node.test, file.text)})", node.test, statement), then, otherwise),)
+        return (TextChoice(Hole(f"bool({code_of(node.test, file)})", node.test, statement), then, otherwise),)
 
     def _followed(self, node: ast.Name | ast.Attribute) -> Text:
         file, _ = self._at[-1]
         found = self._names.follow(file, node) if node in file.parents else None
-        if found is None:
+        if found is None or (found.kind == "local" and found.name in self.left_out):
             return self._bare(node)
         parts: list[TextPart] = []
         for value, statement in zip(found.values, found.statements, strict=True):
@@ -335,7 +344,7 @@ class TextReader:
         return node
 
     def _code(self, node: ast.expr) -> str:
-        return code_of(node, self._at[-1][0].text)
+        return code_of(node, self._at[-1][0])
 
 
 def _is_text(text: Text) -> bool:

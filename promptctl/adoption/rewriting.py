@@ -1,28 +1,29 @@
 """Python files with prompts put in the place of their texts; everything else stays as it is to the last blank.
 
-The one module that knows libcst.
+The one module that knows LibCST. Reading a large file with it takes a second, so it reads the functions alone that
+something changes in.
 """
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Sequence
+import codecs
+import io
+import re
+import tokenize
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promptctl.adoption.found import FoundPrompt, Replacement, Span
+from promptctl.adoption.code_changes import CodeChanges
+from promptctl.adoption.found import FoundPrompt, Span
 from promptctl.adoption.javascript.writing import call_of
-from promptctl.adoption.source import SourceFile, dotted
+from promptctl.adoption.source import SourceFile
 from promptctl.errors import UsageError
 
 if TYPE_CHECKING:
     import libcst as cst
 
-_WIDTH = 100
-_WORKSPACES = ("workspace", "prompts", "promptctl_workspace")
-_RENDERED = "rendered"
-
-
+_LINES = re.compile("(?<=\n)|(?<=\r)(?!\n)")
 # A file's bytes, its prompts with their ids, and the workspace that its program has.
 Job = tuple[bytes, Sequence[tuple[FoundPrompt, str]], str | None]
 
@@ -58,184 +59,101 @@ def rewrite_each(jobs: Sequence[Job]) -> list[CodeOfCall]:
 def _rewrite(data: bytes, adopted: Sequence[tuple[FoundPrompt, str]], workspace: str | None) -> CodeOfCall:
     if adopted[0][0].language != "python":
         return CodeOfCall(None, tuple(call_of(*each) for each in adopted))
-    changes = _Changes(SourceFile("", data), workspace)
+    file = SourceFile("", data)
+    changes = CodeChanges(file, workspace)
     calls = tuple(changes.add(*each) for each in adopted)
     if not changes.expressions:
         return CodeOfCall(None, calls)
     import libcst as cst
-    from libcst.metadata import MetadataWrapper, PositionProvider
 
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    lines = [each for each in _LINES.split(data.decode(encoding)) if each]
+    newline = next((each[len(each.rstrip("\r\n")) :] for each in lines if each.endswith(("\n", "\r"))), "\n")
     try:
-        wrapper = MetadataWrapper(cst.parse_module(data), unsafe_skip_copy=True)
-    except (cst.ParserSyntaxError, RecursionError, UnicodeError):
+        new = list(_lines(file, lines, changes, newline))
+        changed = "".join(new).encode("utf-8" if encoding == "utf-8-sig" else encoding)
+        changed = codecs.BOM_UTF8 + changed if encoding == "utf-8-sig" else changed
+        SourceFile("", changed)
+    except (cst.ParserSyntaxError, SyntaxError, UnicodeError, RecursionError):
         return CodeOfCall(None, calls, "LibCST cannot read the file")
-    module = wrapper.module
-    wanted = len(changes.expressions) + len(changes.before) + len(changes.gone)
-    transformer = _transformer(changes, wrapper.resolve(PositionProvider), module)
-    changed = module.visit(transformer).bytes
-    if transformer.done != wanted or not _parses(changed):
+    if changes.left:
         return CodeOfCall(None, calls, "its text cannot be found again in the file")
     return CodeOfCall(changed, calls)
 
 
-def _parses(data: bytes) -> bool:
-    try:
-        SourceFile("", data)
-    except SyntaxError:
-        return False
-    return True
+def _lines(file: SourceFile, lines: Sequence[str], changes: CodeChanges, newline: str) -> Iterator[str]:
+    """Yield the text of the new file, in pieces."""
+    at = 0
+    top = file.end_of_imports()
+    for start, end in _ranges(file, changes):
+        if at <= top <= start - 1:
+            yield from (*lines[at:top], *_top(lines, top, changes, newline))
+            at = top
+        yield from lines[at : start - 1]
+        yield _changed("".join(lines[start - 1 : end]), start - 1, changes, newline)
+        at = end
+    yield from lines[at:]
 
 
-class _Changes:
-    """The code that is put into one file: expressions by their span, statements by the line before which they stand."""
-
-    def __init__(self, file: SourceFile, workspace: str | None) -> None:
-        self._file = file
-        self._taken = set(file.names)
-        self._rendered_in: set[tuple[ast.AST | None, str]] = set()
-        self.imports: list[str] = []
-        self.opening = ""
-        self.workspace = self._workspace(workspace)
-        self.expressions: dict[Span, str] = {}
-        self.before: dict[tuple[int, int], str] = {}
-        self.gone: set[tuple[int, int]] = set()
-
-    def add(self, prompt: FoundPrompt, id_: str) -> str:
-        """Put one prompt in, and return the code that renders it."""
-        rewrite, call = prompt.rewrite, self._call(prompt, id_)
-        if rewrite is None:
-            return call
-        self.gone |= {(each.line, each.column) for each in rewrite.removed}
-        if rewrite.anchor is None:
-            [only] = rewrite.replacements
-            self.expressions[only.span] = self._fitted(only, prompt, id_)
-            return call
-        at = rewrite.anchor
-        name = self._rendered(at.line)
-        is_long = at.column + len(f"{name} = {call}") > _WIDTH
-        self.before[at.line, at.column] = f"{name} = {self._call(prompt, id_, '') if is_long else call}"
-        for each in rewrite.replacements:
-            self.expressions[each.span] = f"{each.before}{name}{each.after}"
-        return call
-
-    def _fitted(self, each: Replacement, prompt: FoundPrompt, id_: str) -> str:
-        code = f"{each.before}{self._call(prompt, id_)}{each.after}"
-        if each.span.column + len(code) <= _WIDTH:
-            return code
-        return f"{each.before}{self._call(prompt, id_, self._indent(each.span.line))}{each.after}"
-
-    def _call(self, prompt: FoundPrompt, id_: str, indent: str | None = None) -> str:
-        """Return the code that renders a prompt; with `indent`, each value on a line of its own."""
-        values = [f'"{name}": {code}' for name, code in prompt.values.items()]
-        if indent is None or not values:
-            given = "{" + ", ".join(values) + "}"
+def _ranges(file: SourceFile, changes: CodeChanges) -> list[tuple[int, int]]:
+    """Return the first and the last line of each stretch of statements of the file that something changes in."""
+    wanted = changes.lines()
+    found: list[tuple[int, int]] = []
+    for each in file.tree.body:
+        start = min([each.lineno, *(one.lineno for one in getattr(each, "decorator_list", []))])
+        end = each.end_lineno or start
+        if not any(start <= line <= end for line in wanted):
+            continue
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
         else:
-            given = "{" + "".join(f"\n{indent}    {each}," for each in values) + f"\n{indent}}}"
-        return f'{self.workspace}.prompt("{id_}").render({given})'
-
-    def _indent(self, line: int) -> str:
-        """Return how much further a line is indented than the statement that it is part of."""
-        text = self._file.lines[line - 1]
-        around = self._file.statement_at(line)
-        return text[getattr(around, "col_offset", 0) : len(text) - len(text.lstrip())]
-
-    def _rendered(self, line: int) -> str:
-        """Return a name for a rendered prompt that its function does not have yet."""
-        statement = self._file.statement_at(line)
-        scope = self._file.function(statement) if statement is not None else None
-        number, name = 1, _RENDERED
-        while name in self._taken or (scope, name) in self._rendered_in:
-            number += 1
-            name = f"{_RENDERED}_{number}"
-        self._rendered_in.add((scope, name))
-        return name
-
-    def _workspace(self, workspace: str | None) -> str:
-        """Return the name of the workspace in this file, and keep what has to be put at its top for that."""
-        if workspace is not None:
-            module, _, name = workspace.partition(":")
-            if not any(_imports(each, module, name) for each in self._file.tree.body):
-                self.imports.append(f"from {module} import {name}")
-            return name
-        library = next(
-            (
-                each.asname or "promptctl"
-                for node in self._file.tree.body
-                if isinstance(node, ast.Import)
-                for each in node.names
-                if each.name == "promptctl"
-            ),
-            None,
-        )
-        opened = next(
-            (
-                each.targets[0].id
-                for each in self._file.tree.body
-                if _opens(each, library) and isinstance(each, ast.Assign) and isinstance(each.targets[0], ast.Name)
-            ),
-            None,
-        )
-        if opened is not None:
-            return opened
-        if library is None:
-            library = "promptctl" if "promptctl" not in self._taken else "_promptctl"
-            self.imports.append("import promptctl" if library == "promptctl" else f"import promptctl as {library}")
-        name = next((each for each in _WORKSPACES if each not in self._taken), None) or self._free("workspace")
-        self._taken.add(name)
-        self.opening = f"{name} = {library}.open_workspace(__file__)"
-        return name
-
-    def _free(self, name: str) -> str:
-        number, free = 1, name
-        while free in self._taken:
-            number += 1
-            free = f"{name}_{number}"
-        self._taken.add(free)
-        return free
+            found.append((start, end))
+    return found
 
 
-def _imports(node: ast.stmt, module: str, name: str) -> bool:
-    return (
-        isinstance(node, ast.ImportFrom)
-        and node.module == module
-        and any(each.name == name and not each.asname for each in node.names)
-    )
+def _top(lines: Sequence[str], at: int, changes: CodeChanges, newline: str) -> Iterator[str]:
+    """Yield the import and the workspace, as they stand after the imports of a file."""
+    if not changes.imports and not changes.opening:
+        return
+    if at and not lines[at - 1].endswith(("\n", "\r")):
+        yield newline
+    if at and (not changes.imports or not re.match(r"(import|from)\b|[)]", lines[at - 1])):
+        yield newline
+    yield from (each + newline for each in changes.imports)
+    if changes.opening:
+        yield (newline if changes.imports else "") + changes.opening + newline
+    if at < len(lines) and lines[at].strip():
+        yield newline
 
 
-def _opens(node: ast.stmt, library: str | None) -> bool:
-    """Return True for `workspace = promptctl.open_workspace(__file__)`."""
-    call = node.value if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
-    is_ours = library is not None and isinstance(call, ast.Call) and dotted(call.func) == f"{library}.open_workspace"
-    return is_ours and isinstance(call, ast.Call) and [ast.unparse(each) for each in call.args] == ["__file__"]
+def _changed(code: str, before: int, changes: CodeChanges, newline: str) -> str:
+    """Return a stretch of whole statements with the changes put in; `before` are the lines before it."""
+    import libcst as cst
+    from libcst.metadata import MetadataWrapper, PositionProvider
+
+    wrapper = MetadataWrapper(cst.parse_module(code), unsafe_skip_copy=True)
+    module = wrapper.module
+    transformer = _transformer(changes, wrapper.resolve(PositionProvider), before, module, newline)
+    return str(module.visit(transformer).code)
 
 
-def _transformer(changes: _Changes, places: Any, module: cst.Module) -> Any:
+def _transformer(changes: CodeChanges, places: Any, before: int, module: cst.Module, newline: str) -> Any:
     import libcst as cst
 
     config = module.config_for_parsing
 
-    def lined(code: str) -> str:
-        return code.replace("\n", module.default_newline)
-
     class Transformer(cst.CSTTransformer):
-        """Puts the changes in, and counts those that are `done`."""
-
-        done = 0
+        """Puts the changes in."""
 
         def on_leave(self, original_node: Any, updated_node: Any) -> Any:
             updated_node = super().on_leave(original_node, updated_node)
             if isinstance(original_node, cst.BaseExpression):
                 at = places[original_node]
-                code = changes.expressions.get(Span(at.start.line, at.start.column, at.end.line, at.end.column))
-                if code is None:
-                    return updated_node
-                self.done += 1
-                return cst.parse_expression(lined(code), config)
-            if isinstance(original_node, cst.IndentedBlock):
+                span = Span(at.start.line + before, at.start.column, at.end.line + before, at.end.column)
+                code = changes.take_expression(span)
+                return updated_node if code is None else cst.parse_expression(code.replace("\n", newline), config)
+            if isinstance(original_node, cst.IndentedBlock | cst.Module):
                 return updated_node.with_changes(**self._body(original_node, updated_node))
-            if isinstance(original_node, cst.Module):
-                updated_node = updated_node.with_changes(**self._body(original_node, updated_node))
-                return _with_top(updated_node, changes, cst)
             return updated_node
 
         def _body(self, original: Any, updated: Any) -> dict[str, Any]:
@@ -244,16 +162,14 @@ def _transformer(changes: _Changes, places: Any, module: cst.Module) -> Any:
             carried: list[Any] = []
             for old, new in zip(original.body, updated.body, strict=True):
                 start = places[old].start
-                at = start.line, start.column
+                statement, is_gone = changes.take_statement(start.line + before, start.column)
                 lines = [*carried, *new.leading_lines]
                 carried = []
-                self.done += (at in changes.before) + (at in changes.gone)
-                if at in changes.before:
-                    body.append(
-                        cst.parse_statement(lined(changes.before[at]), config).with_changes(leading_lines=lines)
-                    )
+                if statement is not None:
+                    made = cst.parse_statement(statement.replace("\n", newline), config)
+                    body.append(made.with_changes(leading_lines=lines))
                     lines = []
-                if at in changes.gone:
+                if is_gone:
                     carried = _comments(lines, new)
                 else:
                     body.append(new.with_changes(leading_lines=lines))
@@ -269,47 +185,3 @@ def _comments(lines: list[Any], gone: Any) -> list[Any]:
     trailing = gone.trailing_whitespace.comment
     kept = [*lines, cst.EmptyLine(comment=trailing)] if trailing is not None else lines
     return kept if any(each.comment is not None for each in kept) else []
-
-
-def _with_top(module: Any, changes: _Changes, cst: Any) -> Any:
-    """Return the module with the import, and the workspace, after the imports at its top."""
-    if not changes.imports and not changes.opening:
-        return module
-    body = list(module.body)
-    at = _after_imports(body, cst)
-    config = module.config_for_parsing
-    new = [cst.parse_statement(each, config) for each in changes.imports]
-    blank = cst.EmptyLine(indent=False)
-    if changes.opening:
-        opening = cst.parse_statement(changes.opening, config)
-        new.append(opening.with_changes(leading_lines=[blank] if new or at else []))
-    if at and not _is_import(body[at - 1], cst):
-        new[0] = new[0].with_changes(leading_lines=[blank])
-    if at < len(body) and not body[at].leading_lines:
-        body[at] = body[at].with_changes(leading_lines=[blank])
-    return module.with_changes(body=[*body[:at], *new, *body[at:]])
-
-
-def _after_imports(body: list[Any], cst: Any) -> int:
-    """Return the place after the docstring and the imports at the top of a module."""
-    at = 0
-    for number, each in enumerate(body):
-        is_docstring = (
-            number == 0
-            and isinstance(each, cst.SimpleStatementLine)
-            and isinstance(each.body[0], cst.Expr)
-            and isinstance(each.body[0].value, cst.SimpleString | cst.ConcatenatedString)
-        )
-        if not is_docstring and not _is_import(each, cst):
-            break
-        at = number + 1
-    return at
-
-
-def _is_import(node: Any, cst: Any) -> bool:
-    if isinstance(node, cst.SimpleStatementLine):
-        return all(isinstance(each, cst.Import | cst.ImportFrom) for each in node.body)
-    if isinstance(node, cst.Try | cst.If):
-        inner = node.body.body
-        return all(_is_import(each, cst) for each in inner)
-    return False

@@ -77,9 +77,8 @@ def search(root: Path, files: Sequence[str]) -> list[SourceFinds]:
             if not (root / path).is_symlink():
                 problems.append(SourceFinds(path, problem=str(error.strerror or error)))
             continue
-        if any(marker in data for marker in (MARKERS if path.endswith(".py") else SIGNS)) and not any(
-            mark in data[:_HEAD] for mark in _GENERATED
-        ):
+        is_wanted = MARKERS.search(data) if path.endswith(".py") else any(sign in data for sign in SIGNS)
+        if is_wanted and not any(mark in data[:_HEAD] for mark in _GENERATED):
             wanted.append((str(root), path))
     found = [*problems, *shared_out(find_in, wanted, at_least=_EACH)]
     return sorted((each for each in found if each.prompts or each.left or each.problem), key=lambda each: each.path)

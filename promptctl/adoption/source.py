@@ -36,6 +36,44 @@ _LOUD = (
 )
 
 
+_HARMLESS = frozenset(
+    (
+        "str",
+        "len",
+        "repr",
+        "int",
+        "float",
+        "bool",
+        "round",
+        "abs",
+        "format",
+        "sorted",
+        "min",
+        "max",
+        "sum",
+        "json.dumps",
+    )
+)
+_OF_TEXTS = frozenset(
+    (
+        *(
+            "format",
+            "format_map",
+            "join",
+            "strip",
+            "lstrip",
+            "rstrip",
+            "upper",
+            "lower",
+            "title",
+            "capitalize",
+            "replace",
+        ),
+        *("split", "removeprefix", "removesuffix", "isoformat", "strftime", "substitute", "safe_substitute", "dedent"),
+    )
+)
+
+
 class SourceFile:
     """A Python file. Raises `SyntaxError`, `ValueError`, `RecursionError` or `MemoryError` if it cannot be parsed."""
 
@@ -45,21 +83,53 @@ class SourceFile:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an escape that Python will refuse one day is the file's own affair
             self.tree = ast.parse(self.text)
-        self.parents: dict[ast.AST, ast.AST] = {}
-        self._blocks: dict[ast.stmt, tuple[list[ast.stmt], int]] = {}
-        for node in ast.walk(self.tree):
-            for _, value in ast.iter_fields(node):
-                if isinstance(value, ast.AST):
-                    self.parents[value] = node
-                elif isinstance(value, list):
-                    self._keep(node, value)
+        self.calls: list[ast.Call] = []
+        self.lists: list[ast.List] = []
+        self.classes: list[ast.ClassDef] = []
+        self.imports: list[ast.Import | ast.ImportFrom] = []
+        self._look_through()
 
-    def _keep(self, node: ast.AST, values: list[ast.AST]) -> None:
-        for number, each in enumerate(values):
-            if isinstance(each, ast.AST):
-                self.parents[each] = node
-            if isinstance(each, ast.stmt):
-                self._blocks[each] = values, number  # type: ignore[assignment]
+    def _look_through(self) -> None:
+        """Keep the nodes of the kinds that prompts begin at, in a fraction of the time of `ast.walk`."""
+        stack: list[ast.AST] = [self.tree]
+        while stack:
+            node = stack.pop()
+            kind = node.__class__
+            if kind is ast.Constant or kind is ast.Name:
+                continue
+            if kind is ast.Call:
+                self.calls.append(node)  # type: ignore[arg-type]
+            elif kind is ast.List:
+                self.lists.append(node)  # type: ignore[arg-type]
+            elif kind is ast.ClassDef:
+                self.classes.append(node)  # type: ignore[arg-type]
+            elif kind is ast.Import or kind is ast.ImportFrom:
+                self.imports.append(node)  # type: ignore[arg-type]
+                continue
+            for value in node.__dict__.values():
+                if value.__class__ is list:
+                    stack.extend(each for each in value if isinstance(each, ast.AST))
+                elif isinstance(value, ast.AST):
+                    stack.append(value)
+
+    @cached_property
+    def parents(self) -> dict[ast.AST, ast.AST]:
+        """What each node stands in."""
+        found: dict[ast.AST, ast.AST] = {}
+        for node in ast.walk(self.tree):
+            for each in ast.iter_child_nodes(node):
+                found[each] = node
+        return found
+
+    @cached_property
+    def _blocks(self) -> dict[ast.stmt, tuple[list[ast.stmt], int]]:
+        """The list of statements that each statement is in, and its place there."""
+        found: dict[ast.stmt, tuple[list[ast.stmt], int]] = {}
+        for node in (self.tree, *self.parents):
+            for value in node.__dict__.values():
+                if value.__class__ is list and value and isinstance(value[0], ast.stmt):
+                    found |= {each: (value, number) for number, each in enumerate(value)}
+        return found
 
     @cached_property
     def lines(self) -> list[str]:
@@ -91,6 +161,13 @@ class SourceFile:
         text = self.lines[line - 1]
         return offset if text.isascii() else len(text.encode()[:offset].decode("utf-8", "replace"))
 
+    def segment(self, node: ast.expr) -> str | None:
+        """Return the source of an expression; None if it is not on one line of the file."""
+        if node not in self.parents or node.lineno != node.end_lineno:
+            return None
+        span = self.span(node)
+        return self.lines[span.line - 1][span.column : span.end_column]
+
     def above(self, node: ast.AST) -> Iterator[ast.AST]:
         """Yield what a node stands in, the innermost first."""
         while (parent := self.parents.get(node)) is not None:
@@ -117,6 +194,28 @@ class SourceFile:
         """Return the innermost statement that a line is part of."""
         found = [each for each in self._blocks if each.lineno <= line <= (each.end_lineno or 0)]
         return max(found, key=lambda each: each.lineno, default=None)
+
+    def end_of_imports(self) -> int:
+        """Return the last line of the docstring and the imports at the top of the file; 0 if it begins with neither."""
+        end = 0
+        for number, each in enumerate(self.tree.body):
+            is_docstring = number == 0 and isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant)
+            if not is_docstring and not _is_import(each):
+                break
+            end = each.end_lineno or end
+        return end or self._start()
+
+    def _start(self) -> int:
+        """Return the line before the first statement and the comments above it; a file's own comments stay above."""
+        if not self.tree.body:
+            return len(self.lines)
+        first = self.tree.body[0]
+        decorators: list[ast.expr] = getattr(first, "decorator_list", [])
+        start = min([first.lineno, *(each.lineno for each in decorators)]) - 1
+        line = start
+        while line and self.lines[line - 1].startswith("#"):
+            line -= 1
+        return line or start
 
     def owner(self, node: ast.AST) -> ast.ClassDef | None:
         """Return the class that a node's method belongs to, or that it stands in itself."""
@@ -202,9 +301,24 @@ class SourceFile:
         ]
 
 
+def _is_import(node: ast.stmt) -> bool:
+    """Return True for an import, or a block of imports."""
+    if isinstance(node, ast.If | ast.Try):
+        return all(_is_import(each) for each in node.body)
+    return isinstance(node, ast.Import | ast.ImportFrom)
+
+
 def is_loud(node: ast.AST) -> bool:
     """Return True if evaluating this may do something, or return something else the next time."""
-    return any(isinstance(each, _LOUD) for each in ast.walk(node))
+    return any(isinstance(each, _LOUD) and not is_harmless(each) for each in ast.walk(node))
+
+
+def is_harmless(node: ast.AST) -> bool:
+    """Return True for a call that only makes a text or a number of what it is given."""
+    if not isinstance(node, ast.Call):
+        return False
+    name = dotted(node.func) or (node.func.attr if isinstance(node.func, ast.Attribute) else "")
+    return name in _HARMLESS or (isinstance(node.func, ast.Attribute) and node.func.attr in _OF_TEXTS)
 
 
 def roots(node: ast.AST) -> frozenset[str]:

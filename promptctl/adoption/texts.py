@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from promptctl.adoption.source import is_loud
+from promptctl.adoption.source import SourceFile, is_loud
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 
@@ -100,7 +100,7 @@ def wish(node: ast.expr) -> str:
         found = node.id
     elif isinstance(node, ast.Attribute):
         owner = "" if isinstance(node.value, ast.Name) and node.value.id in ("self", "cls") else wish(node.value)
-        found = f"{owner}_{node.attr}" if owner and owner != "value" else node.attr
+        found = f"{owner}_{node.attr.strip('_')}" if owner and owner != "value" else node.attr
     elif isinstance(node, ast.Subscript):
         key = node.slice.value if isinstance(node.slice, ast.Constant) else None
         owner = wish(node.value)
@@ -134,10 +134,10 @@ def _wish_of_call(node: ast.Call) -> str:
     return re.sub(r"\A(?:get|load|read|fetch|build|make|render|format)_", "", name)
 
 
-def code_of(node: ast.expr, source: str) -> str:
+def code_of(node: ast.expr, file: SourceFile) -> str:
     """Return an expression as code on one line, as it is written if that says the same."""
-    segment = ast.get_source_segment(source, node)
-    if segment is not None and "\n" not in segment and "\r" not in segment:
+    segment = file.segment(node)
+    if segment is not None:
         try:
             if ast.dump(ast.parse(segment, mode="eval").body) == ast.dump(node):
                 return segment
