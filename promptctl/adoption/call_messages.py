@@ -45,7 +45,7 @@ class CallMessages:
 
     @property
     def definitions(self) -> Sequence[tuple[Definition, ast.expr]]:
-        """What was followed, with the expression that led there."""
+        """Definitions that were followed, each with the expression that led there."""
         return self.reader.definitions
 
     @property

@@ -114,7 +114,7 @@ class SourceFile:
 
     @cached_property
     def parents(self) -> dict[ast.AST, ast.AST]:
-        """What each node stands in."""
+        """The node that each node stands in."""
         found: dict[ast.AST, ast.AST] = {}
         for node in ast.walk(self.tree):
             for each in ast.iter_child_nodes(node):
