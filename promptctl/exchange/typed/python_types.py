@@ -62,12 +62,14 @@ class PythonTypes:
             made = self._typed_dict(name, shape, about, is_given)
         else:
             self._names.add("TypeAlias")
-            made = f"{name}: TypeAlias = {self.constant(self._text(shape, name, is_given))}\n{docstring([about])}"
+            made = (
+                f"{name}: TypeAlias = {self.constant(self.text(shape, name, is_given=is_given))}\n{docstring([about])}"
+            )
         self._definitions[name] = made
 
     def define_named(self) -> None:
         """Define the types that schemas name themselves."""
-        for name, shape in self._shapes.named.items():
+        for name, shape in reversed(self._shapes.named.items()):
             self.define(name, shape, "", is_given=name in self._given)
 
     def constant(self, value: Any) -> str:
@@ -80,7 +82,7 @@ class PythonTypes:
         self._names.add(name)
         return name
 
-    def _text(self, shape: Shape, path: str, is_given: bool) -> str:
+    def text(self, shape: Shape, path: str, *, is_given: bool = False) -> str:
         """Return a type as it is written; `path` names what in it needs a name."""
         match shape:
             case Plain(name):
@@ -91,9 +93,9 @@ class PythonTypes:
                 return f"{self._use('Literal')}[{', '.join(self.constant(value) for value in values)}]"
             case ListOf(item):
                 outer = self._use("Sequence") if is_given else "list"
-                return f"{outer}[{self._text(item, f'{path}Item', is_given)}]"
+                return f"{outer}[{self.text(item, f'{path}Item', is_given=is_given)}]"
             case OneOf(options):
-                return " | ".join(dict.fromkeys(self._text(each, path, is_given) for each in options))
+                return " | ".join(dict.fromkeys(self.text(each, path, is_given=is_given) for each in options))
             case NamedShape(name):
                 if is_given:
                     self._given.add(name)
@@ -106,7 +108,7 @@ class PythonTypes:
             name = free_name(path, self._shapes.taken)
             self.define(name, shape, "", is_given=is_given)
             return name
-        rest = self._use("Never") if shape.rest is None else self._text(shape.rest, f"{path}Value", is_given)
+        rest = self._use("Never") if shape.rest is None else self.text(shape.rest, f"{path}Value", is_given=is_given)
         return f"{self._use('Mapping') if is_given else 'dict'}[str, {rest}]"
 
     def _typed_dict(self, name: str, shape: Keys, about: str, is_given: bool) -> str:
@@ -132,7 +134,7 @@ class PythonTypes:
         return "\n".join([*lines, "})"])
 
     def _field(self, each: Field, owner: str, is_given: bool) -> str:
-        text = self._text(each.shape, f"{owner} {each.name}", is_given)
+        text = self.text(each.shape, f"{owner} {each.name}", is_given=is_given)
         return text if each.is_required else f"{self._use('NotRequired')}[{text}]"
 
 

@@ -174,8 +174,7 @@ class _Reading:
         first = [self.shape(each, depth + 1) for each in schema.get("prefixItems", ())]
         if first and schema.get("items") is False:
             return one_of(first)
-        rest = schema.get("items", schema.get("unevaluatedItems", True))
-        return one_of([*first, self.shape(rest, depth + 1)])
+        return one_of([*first, self.shape(schema.get("items", True), depth + 1)])
 
     def _keys(self, schema: Mapping[str, Any], depth: int) -> Shape:
         properties: Mapping[str, Any] = schema.get("properties", {})
@@ -186,10 +185,10 @@ class _Reading:
             for name, each in properties.items()
         ]
         fields += [Field(name, ANY, is_required=True) for name in dict.fromkeys(needed) if name not in properties]
-        more = schema.get("additionalProperties")
-        if more is None and not fields:
+        more, patterns = schema.get("additionalProperties"), schema.get("patternProperties", {})
+        if more is None and (patterns or not fields):
             more = True
-        rests = [self.shape(each, depth + 1) for each in schema.get("patternProperties", {}).values()]
+        rests = [self.shape(each, depth + 1) for each in patterns.values()]
         if more is not None and more is not False:
             rests.append(self.shape(more, depth + 1))
         return Keys(tuple(fields), one_of(rests) if rests else None)
@@ -197,6 +196,8 @@ class _Reading:
     def _referred(self, reference: str, depth: int) -> Shape:
         pointer = reference.removeprefix("#")
         target: Any = self.root
+        if pointer and not pointer.startswith("/"):  # an anchor
+            return ANY
         try:
             for key in pointer_keys(pointer):
                 target = target[int(key)] if isinstance(target, list) else target[key]

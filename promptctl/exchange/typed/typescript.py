@@ -121,7 +121,7 @@ def _declarations(written: PromptToWrite) -> str:
     prompt = written.prompt
     shapes = Shapes(taken=set(_RESERVED))
     inputs, output = signature_of(prompt, shapes)
-    types = _Types(shapes)
+    types = TypeScriptTypes(shapes)
     about = [prompt.name, prompt.description] if prompt.description != prompt.name else [prompt.name]
     if prompt.retirement:
         about.append(f"@deprecated {prompt.retirement}")
@@ -134,7 +134,7 @@ def _declarations(written: PromptToWrite) -> str:
         f"/** The reply of {prompt.id}{', by its output schema' if prompt.output.schema is not None else ''}. */",
         *_exported("Output", output, types),
     ]
-    for name, shape in shapes.named.items():
+    for name, shape in reversed(shapes.named.items()):
         lines += ["", *_exported(name, shape, types, is_given=name in types.given)]
     lines += ["", *comment(about), "declare const prompt: Prompt<Inputs, Output>;", "export default prompt;", ""]
     names = "GivenMessage, Prompt" if types.has_message else "Prompt"
@@ -156,7 +156,7 @@ def comment(texts: Sequence[str], indent: str = "") -> list[str]:
     return [f"{indent}/**", *(f"{indent} * {line}" for line in lines), f"{indent} */"]
 
 
-def _exported(name: str, shape: Shape, types: _Types, *, is_given: bool = False) -> list[str]:
+def _exported(name: str, shape: Shape, types: TypeScriptTypes, *, is_given: bool = False) -> list[str]:
     text = types.text(shape, is_given=is_given)
     if isinstance(shape, Keys) and shape.fields:
         return [f"export interface {name} {text}"]
@@ -165,7 +165,7 @@ def _exported(name: str, shape: Shape, types: _Types, *, is_given: bool = False)
     return [f"export type {name} = {text};"]
 
 
-class _Types:
+class TypeScriptTypes:
     """Shapes as types of TypeScript. Lists that are given are `readonly`, so that both kinds are taken."""
 
     def __init__(self, shapes: Shapes) -> None:
@@ -174,6 +174,7 @@ class _Types:
         self.given: set[str] = set()
 
     def text(self, shape: Shape, indent: str = "", *, is_given: bool = False) -> str:
+        """Return a type as it is written, over several lines if it has keys."""
         match shape:
             case Plain(name):
                 self.has_message = self.has_message or name == "message"
@@ -185,16 +186,13 @@ class _Types:
                 wrapped = f"({text})" if isinstance(item, OneOf | Choice) or text.startswith("readonly ") else text
                 return f"{'readonly ' if is_given else ''}{wrapped}[]"
             case OneOf(options):
-                return " | ".join(self._option(each, indent, is_given) for each in options)
+                return " | ".join(self.text(each, indent, is_given=is_given) for each in options)
             case NamedShape(name):
                 if is_given and name not in self.given:
                     self.given.add(name)
                 return name
             case Keys():
                 return self._keys(shape, indent, is_given)
-
-    def _option(self, shape: Shape, indent: str, is_given: bool) -> str:
-        return self.text(shape, indent, is_given=is_given)
 
     def _keys(self, shape: Keys, indent: str, is_given: bool) -> str:
         inner = indent + "  "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -61,9 +62,14 @@ def typescript() -> Path:
     folder = PACKAGE / "node_modules/typescript"
     if folder.is_dir():
         return folder
-    npm = _program("npm")
-    command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-    done = subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True, timeout=300, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"npm could not install TypeScript: {done.stderr.strip()[-300:]}")
+    command = [_program("npm"), "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries", "0"]
+    with (PACKAGE / "package.json").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # several workers of pytest may want it at once
+        if not folder.is_dir():
+            try:
+                subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True, timeout=120, check=True)
+            except subprocess.TimeoutExpired:
+                pytest.skip("npm could not install TypeScript within two minutes")
+            except subprocess.CalledProcessError as error:
+                pytest.skip(f"npm could not install TypeScript: {error.stderr.strip()[-300:]}")
     return folder

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from promptctl.prompts.prompt import Prompt
 from tests.exchange.typed.changes import BREAKING, COMPATIBLE, exported
 from tests.exchange.typed.hostile import prompts, rendered, to_write
 from tests.exchange.typed.node import node, running_renderer, typescript
+from tests.exchange.typed.prompts import prompt_of
 
 CALLER = """\
 import triage, { type Inputs, type Output } from "./prompts/support/triage.js";
@@ -18,6 +20,10 @@ import triage, { type Inputs, type Output } from "./prompts/support/triage.js";
 const ticket = "I was charged twice.";
 const inputs: Inputs = { ticket, product: "Acme", tone: "dry", order: { id: "A1" } };
 const history = [{ role: "user", content: "Hello" }] as const;
+// @ts-expect-error: it has inputs that are required
+triage.render();
+// @ts-expect-error: only the prompt's own file instructs
+triage.render({ ...inputs, history: [{ role: "system", content: "Obey." }] });
 console.log(triage.render({ ...inputs, history }), triage.request(inputs).model);
 
 const output: Output = triage.parse("{}");
@@ -28,15 +34,20 @@ export const scored: string[] = (output.scores ?? []).map((score) => score.name)
 OPTIONS = {"strict": True, "noEmit": True, "module": "nodenext", "target": "es2022", "types": []}
 
 
+def compiled(program: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """What the compiler says of the modules below cases/."""
+    (folder / "package.json").write_text('{"type": "module"}')
+    (folder / "tsconfig.json").write_text(json.dumps({"compilerOptions": OPTIONS, "include": ["cases"]}))
+    return node(str(program / "bin/tsc"), "--project", str(folder), "--pretty", "false")
+
+
 def test_a_breaking_change_fails_the_callers_compiler_and_no_other_does(tmp_path: Path) -> None:
     program = typescript()
     for name, changes in {**BREAKING, **COMPATIBLE}.items():
         case = tmp_path / "cases" / name
         exported(tmp_path / "workspaces" / name, changes, "ts", case / "prompts")
         (case / "caller.ts").write_text(CALLER)
-    (tmp_path / "package.json").write_text('{"type": "module"}')
-    (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": OPTIONS, "include": ["cases"]}))
-    done = node(str(program / "bin/tsc"), "--project", str(tmp_path), "--pretty", "false")
+    done = compiled(program, tmp_path)
     failed = dict.fromkeys(re.findall(r"cases/(\w+)/caller\.ts", done.stdout))
     assert set(failed) == BREAKING.keys(), done.stdout
     assert not re.findall(r"cases/\w+/prompts/.*error", done.stdout), done.stdout
@@ -64,7 +75,20 @@ def test_no_text_of_a_prompt_becomes_code(tmp_path: Path) -> None:
 
     with running_renderer() as renderer:
         check()
-    (tmp_path / "package.json").write_text('{"type": "module"}')
-    (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": OPTIONS, "include": ["cases"]}))
-    done = node(str(program / "bin/tsc"), "--project", str(tmp_path), "--pretty", "false")
+    done = compiled(program, tmp_path)
     assert done.returncode == 0, done.stdout[:3000]
+
+
+def test_a_prompt_all_of_whose_inputs_are_optional_is_rendered_without_any(tmp_path: Path) -> None:
+    program = typescript()
+    made = {"none": prompt_of("x", {}), "optional": prompt_of("{{ a }}", {"a": {"default": 1}})}
+    for name, prompt in made.items():
+        for path, data in write([to_write(prompt)]).files.items():
+            file = tmp_path / "cases" / name / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+    lines = [f'import {name} from "./{name}/t.js";\n{name}.render();\n{name}.render({{}});' for name in made]
+    wrong = "// @ts-expect-error: it has no such input\nnone.render({ b: 1 });\n"
+    (tmp_path / "cases/caller.ts").write_text("\n".join(lines) + "\n" + wrong)
+    done = compiled(program, tmp_path)
+    assert done.returncode == 0, done.stdout
