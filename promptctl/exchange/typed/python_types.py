@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import re
 from collections.abc import Sequence
 from typing import Any
 from unicodedata import normalize
@@ -27,6 +28,7 @@ _BASICS = {
 }  # fmt: skip
 _TYPING = ("Any", "Literal", "Never", "NotRequired", "TypeAlias")
 _COLLECTIONS = ("Mapping", "Sequence")
+_QUOTE = re.compile(r'"(?="|\Z)')
 _WORDS = {*_TYPING, *_COLLECTIONS, "TypedDict", "str", "int", "float", "bool", "list", "dict"}
 
 
@@ -152,22 +154,22 @@ def docstring(texts: Sequence[str], indent: str = "") -> str:
     """Return a docstring of texts, a paragraph each, which no text of it can end; empty without any.
 
     >>> docstring(['ends \"\"\" here'])
-    '\"\"\"ends \\\\"\\\\"\\\\" here\"\"\"'
+    '\"\"\"ends \\\\"\\\\"\" here\"\"\"'
     """
     paragraphs = [[_literal(line) for line in text.splitlines() if line.strip()] for text in texts]
     lines = [line for number, part in enumerate(filter(None, paragraphs)) for line in (["", *part] if number else part)]
     if not lines:
         return ""
     if len(lines) == 1:
-        text = lines[0][:-1] + '\\"' if lines[0].endswith('"') else lines[0]
-        return f'{indent}"""{text}"""'
+        return f'{indent}"""{lines[0]}"""'
     return "\n".join(
         [f'{indent}"""{lines[0]}', *(f"{indent}{line}" if line else "" for line in lines[1:]), f'{indent}"""']
     )
 
 
 def _literal(line: str) -> str:
-    return shown(line.strip().replace("\\", "\\\\").replace('"""', '\\"\\"\\"'))
+    """Return a line of a docstring in which no two quotes stand together, and none at the end."""
+    return shown(_QUOTE.sub(r'\\"', line.strip().replace("\\", "\\\\")))
 
 
 def _comment(texts: Sequence[str], indent: str = "") -> list[str]:

@@ -54,7 +54,10 @@ def _module(written: PromptToWrite) -> tuple[str, list[Problem]]:
         *(f"// {line}" for line in _header(written)),
         f'import {{ prompt }} from "{_way_up(written)}{RENDERER}/index.js";',
         "",
-        f"export default prompt({script(data)});",
+        "export default prompt({",
+        # Defaults are values of templates, whose keys have an order.
+        *(f"  {key}: {script(value, '  ', keeps_order=key == 'inputs')}," for key, value in data.items()),
+        "});",
         "",
     ]
     return "\n".join(lines), problems
@@ -71,8 +74,10 @@ def _way_up(written: PromptToWrite) -> str:
     return "../" * written.prompt.id.count("/") or "./"
 
 
-def script(value: Any, indent: str = "") -> str:
+def script(value: Any, indent: str = "", *, keeps_order: bool = False) -> str:
     """Return JSON data as an expression of JavaScript: on one line, or an item a line.
+
+    An object puts keys that are numbers first; a mapping that `keeps_order` and has such keys is a `Map`.
 
     >>> script({"__proto__": ["a\\u2028b"]})
     '{ ["__proto__"]: ["a\\\\u2028b"] }'
@@ -81,12 +86,12 @@ def script(value: Any, indent: str = "") -> str:
         return quoted(value) if isinstance(value, str) else json.dumps(value)
     inner = indent + "  "
     if isinstance(value, dict):
-        if len(value) > 1 and any(key.isdecimal() for key in value):  # whose order an object does not keep
-            return f"new Map({script(list(map(list, value.items())), indent)})"
-        items = [f"{_key(key)}: {script(each, inner)}" for key, each in value.items()]
+        if keeps_order and len(value) > 1 and any(key.isdecimal() for key in value):
+            return f"new Map({script(list(map(list, value.items())), indent, keeps_order=True)})"
+        items = [f"{_key(key)}: {script(each, inner, keeps_order=keeps_order)}" for key, each in value.items()]
         opening, closing, blank = "{", "}", " "
     else:
-        items = [script(each, inner) for each in value]
+        items = [script(each, inner, keeps_order=keeps_order) for each in value]
         opening, closing, blank = "[", "]", ""
     if not items:
         return opening + closing

@@ -92,3 +92,15 @@ def test_a_prompt_all_of_whose_inputs_are_optional_is_rendered_without_any(tmp_p
     (tmp_path / "cases/caller.ts").write_text("\n".join(lines) + "\n" + wrong)
     done = compiled(program, tmp_path)
     assert done.returncode == 0, done.stdout
+
+
+def test_a_default_keeps_the_order_of_its_keys_and_what_is_sent_stays_an_object(tmp_path: Path) -> None:
+    bias = {"logit_bias": {"10": 1, "2": -1}}
+    prompt = prompt_of("{{ a }}", {"a": {"default": {"10": 1, "2": {"b": 1}, "a": []}}}, parameters=bias)
+    for path, data in write([to_write(prompt)]).files.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(data)
+    with running_renderer() as renderer:
+        answer = renderer.ask(module=str(tmp_path / "t.js"), inputs={})
+    assert answer["messages"] == [{"role": "user", "content": '{"10": 1, "2": {"b": 1}, "a": []}'}]
+    assert answer["data"]["parameters"] == bias
