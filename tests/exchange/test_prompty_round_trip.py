@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -58,7 +61,7 @@ SCHEMAS: st.SearchStrategy[dict[str, Any]] = st.deferred(
             optional={"description": WORD, "examples": st.just(["x"])},
         ),
         st.fixed_dictionaries({"type": st.just("string"), "enum": st.just(["a", "b"])}),
-        st.fixed_dictionaries({"type": st.just("array")}, optional={"items": SCHEMAS}),
+        st.fixed_dictionaries({"type": st.just("array"), "items": SCHEMAS}),
         st.fixed_dictionaries(
             {
                 "type": st.just("object"),
@@ -179,3 +182,17 @@ def test_what_prompty_can_say_comes_back(data: dict[str, Any]) -> None:
     [(path, text)] = written.files.items()
     found = prompty.read(source(path, text))
     assert found.prompts[0].data == data
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(data=prompts())
+def test_prompty_loads_what_is_exported(data: dict[str, Any]) -> None:
+    runtime = pytest.importorskip("prompty")
+    [text] = prompty.write([to_write("it", {"prompts/it.prompt.yaml": yaml_text(data)})]).files.values()
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "it.prompty")
+        file.write_bytes(text)
+        agent = runtime.load(file)
+    assert agent.instructions.strip()
+    assert agent.description == data.get("description", agent.description)
+    assert [each.name for each in agent.inputs or ()] == list(data.get("inputs", ()))

@@ -63,8 +63,8 @@ def sections(body: str, first_line: int, version: int) -> Iterator[Section]:
     """Yield the messages of a body as Prompty parses them: what stands before the first role is `system`."""
     role, attributes, begin, buffer, has_role = "system", dict[str, str](), first_line, list[str](), False
     lines = (body.removesuffix("\n") if version == 1 else body).split("\n")
-    if version == 1 and lines[-1:] == [""]:
-        lines.pop()  # Jinja leaves out one line end, and so does what splits the lines
+    if lines[-1] == "":
+        lines.pop()  # what splits the lines leaves out a line end, and in version 1 so does Jinja
     for number, line in enumerate(lines, first_line):
         match = _ROLE_LINE[version].fullmatch(line.strip())
         is_thread = version == 1 and _THREAD_LINE.match(line) is not None
@@ -96,8 +96,11 @@ def _section(
     return Section(role, stripped, begin, attributes, has_role)
 
 
-def split_markers(section: Section, kinds: Mapping[str, str]) -> list[Section | Marker]:
-    """Return a section in pieces: texts, and the inputs within that stand for more, of these kinds by their names."""
+def split_markers(section: Section, kinds: Mapping[str, str], *, strips: bool = True) -> list[Section | Marker]:
+    """Return a section in pieces: texts, and the inputs within that stand for more, of these kinds by their names.
+
+    With `strips` the texts are without the white space around them, as version 2 has it.
+    """
     names = "|".join(map(re.escape, kinds))
     patterns = [rf"\{{\{{[{{&]?[ \t]*({names})[ \t]*\}}?\}}\}}"] if names else []
     marks = [
@@ -111,18 +114,18 @@ def split_markers(section: Section, kinds: Mapping[str, str]) -> list[Section | 
     found: list[Section | Marker] = []
     at = 0
     for start, end, kind, name in sorted(marks):
-        _add_text(found, section, at, start)
+        _add_text(found, section, at, start, strips=strips)
         found.append(Marker(kind, name, section.line + section.text.count("\n", 0, start)))
         at = end
     _add_text(found, section, at, len(section.text))
     return found
 
 
-def _add_text(found: list[Section | Marker], section: Section, start: int, end: int) -> None:
+def _add_text(found: list[Section | Marker], section: Section, start: int, end: int, *, strips: bool = True) -> None:
     raw = section.text[start:end]
-    text = raw.strip()
-    if text:
-        before = start + len(raw) - len(raw.lstrip())
+    text = raw.strip() if strips else raw
+    if raw.strip():
+        before = start + (len(raw) - len(raw.lstrip()) if strips else 0)
         line = section.line + section.text.count("\n", 0, before)
         found.append(Section(section.role, text, line, section.attributes, section.has_role))
 

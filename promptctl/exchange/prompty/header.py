@@ -84,7 +84,10 @@ def read_header(source: Source) -> PromptyHeader:
     if not isinstance(document.data, dict):
         raise source.refuse("the header is no mapping", parts.header_line, "write its keys as `name: …`")
     header = PromptyHeader(source, {}, document, parts.body, parts.body_line)
-    header.data = _Resolving(header).mapping(document.data, (), 0)
+    resolving = _Resolving(header)
+    header.data = resolving.mapping(document.data, (), 0)
+    if _REFERENCE.fullmatch(parts.body):  # the body is a value of the header to Prompty, and may be one reference
+        header.body = str(resolving.mapping({"body": parts.body}, (), 0).get("body", ""))
     return header
 
 

@@ -54,6 +54,10 @@ class MessagesReader:
         for section in found:
             self._section(section)
         self._unplaced_thread()
+        if not self._messages:
+            raise header.source.refuse(
+                "the file has no message with a text", header.body_line, "write one below a role"
+            )
         return self._messages
 
     def _section(self, section: Section) -> None:
@@ -72,7 +76,7 @@ class MessagesReader:
                 section.line,
                 f"the text has no role of its own: it is a message of the {section.role}",
             )
-        pieces = split_markers(section, self._inputs.kinds)
+        pieces = split_markers(section, self._inputs.kinds, strips=self._version == 2)
         for number, piece in enumerate(pieces):
             if isinstance(piece, Marker):
                 self._place(piece)

@@ -165,7 +165,10 @@ def property_of(schema: Any, keys: tuple[Key, ...], tell: Tell, *, is_closed: bo
     if isinstance(schema.get("enum"), list):
         prop["enumValues"] = [each for each in schema["enum"] if not (is_nullable and each is None)]
     _add_example(prop, schema, keys, tell)
-    if kind == "array" and "items" in schema:
+    if kind == "array" and "items" not in schema:
+        tell(keys, "says nothing of its items, as Prompty asks: they are written as texts")
+        prop["items"] = {"kind": "string"}
+    elif kind == "array":
         prop["items"] = property_of(schema["items"], (*keys, "items"), tell, is_closed=is_closed)
         said.add("items")
     if kind == "object" and isinstance(schema.get("properties"), dict):
