@@ -45,7 +45,8 @@ LINES = st.sampled_from((
     "system :x", "The user:",
 ))  # fmt: skip
 ROLES = st.sampled_from((
-    "system:", "user:", "assistant:", "developer:", "  User:", "# system:", 'user[name="Ada"]:', "SYSTEM :", " assistant: ",
+    "system:", "user:", "assistant:", "developer:", " User:",
+     "# system:", 'user[name="Ada"]:', "SYSTEM :", " assistant: ",
 ))  # fmt: skip
 # One input that stands for more than text in a message, which is what Prompty's own runtime can tell apart.
 RICH = st.sampled_from(("{{history}}", "{{ history }}", "{{photo}}"))
