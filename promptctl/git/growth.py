@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -75,14 +76,24 @@ def grown_files(git: Git, branch: CurrentBranch, files: Mapping[str, bytes]) -> 
         before = tree.blob(path) if tree is not None else None
         if before is None and tree is not None and tree.links(path):
             raise _in_the_way(path, f"is no plain file on {branch.name}")
+        file = git.root / path
+        if Path(os.path.realpath(file.parent)) != file.parent:
+            raise _in_the_way(path, "is reached through a symbolic link")
+        if any((folder / ".git").exists() for folder in _between(file, git.root)):
+            raise _in_the_way(path, "lies in a different repository")
         if listed.get(path, (None, ""))[0] != before:
             raise _in_the_way(
                 path, "is in the index, and not committed" if before is None else "is changed in the index"
             )
-        if not _is_as_committed(git.root / path, before):
+        if not _is_as_committed(file, before):
             raise _in_the_way(path, "is in the work tree already" if before is None else "has uncommitted changes")
         found[path] = GrownFile(data, before)
     return found
+
+
+def _between(file: Path, root: Path) -> Iterator[Path]:
+    """Yield the folders that a file is in, up to one without the root."""
+    return takewhile(lambda folder: folder != root, file.parents)
 
 
 def _is_as_committed(file: Path, blob: str | None) -> bool:
@@ -224,6 +235,7 @@ def _take_back(git: Git, blobs: Mapping[str, Sequence[str | None]]) -> None:
 
 
 def _remove_empty(folder: Path, root: Path) -> None:
-    while folder not in (root, *root.parents):
-        folder.rmdir()
-        folder = folder.parent
+    for each in (folder, *folder.parents):
+        if each == root:
+            return
+        each.rmdir()

@@ -214,6 +214,62 @@ def test_what_is_in_the_way_stops_everything(repo: Repo, prepare: Any, message: 
     assert state(repo) == before
 
 
+def linked(repo: Repo) -> None:
+    outside = repo.path.parent / "outside"
+    outside.mkdir()
+    (repo.path / "prompts").symlink_to(outside)
+
+
+def nested(repo: Repo) -> None:
+    repo.write("prompts/support/x", "")
+    repo.git("init", "--quiet", str(repo.path / "prompts/support"))
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message"),
+    [
+        (linked, "is reached through a symbolic link"),
+        (nested, "lies in a different repository"),
+        (lambda repo: repo.write(".git/index.lock", ""), "the index was not changed"),
+        (lambda repo: repo.write(".git/refs/heads/main.lock", ""), "main was not moved"),
+        (lambda repo: repo.write("prompts/support", "a file"), "cannot write"),
+    ],
+)
+def test_a_place_that_cannot_be_written_stops_everything(repo: Repo, prepare: Any, message: str) -> None:
+    report = planned(repo, GREETINGS)
+    prepare(repo)
+    before = state(repo)
+    with open_workspace(repo.path) as workspace, pytest.raises((GitError, WorkspaceError), match=message):
+        workspace.exchange.write_history(report.history)
+    assert state(repo) == before
+    assert not (repo.path / ".git/promptctl-growth").exists()
+    assert list(repo.path.parent.glob("outside/*")) == []
+
+
+def test_a_linked_work_tree_and_long_object_ids(tmp_path: Path) -> None:
+    main = Repo(tmp_path / "main")
+    main.path.mkdir()
+    main.git("init", "--quiet", "--initial-branch=main", "--object-format=sha256")
+    main.commit("Begin", {"promptctl.yaml": "model: echo/echo\n", ".gitignore": ".promptctl/\n"})
+    main.git("worktree", "add", "--quiet", "-b", "moving", str(tmp_path / "tree"))
+    tree, head = Repo(tmp_path / "tree"), main.head
+    imported(tree, GREETINGS[:2])
+    assert tree.git("log", "--format=%s", "-2") == "Kinder\nImport version 1 of greet"
+    assert (main.head, tree.git("status", "--porcelain", "--", "prompts")) == (head, "")
+    imported(tree, GREETINGS[:3])
+    assert tree.git("status", "--porcelain", "--", "prompts") == ""
+
+
+def test_line_ends_of_the_checkout_are_no_change(repo: Repo) -> None:
+    imported(repo, GREETINGS[:2])
+    file = repo.path / GREET
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    repo.git("config", "core.autocrlf", "true")
+    repo.git("add", GREET)
+    imported(repo, GREETINGS[:3])
+    assert repo.git("status", "--porcelain", "--", "prompts") == ""
+
+
 def test_uncommitted_changes_of_a_file_that_goes_on_stop_everything(repo: Repo) -> None:
     imported(repo, GREETINGS[:2])
     report = planned(repo, GREETINGS)
