@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from promptctl.exchange.collecting import sources
 from promptctl.exchange.drafts import ForeignContents
 from promptctl.exchange.formats import FORMATS, ForeignFormat, format_of, named
 from promptctl.exchange.history.gathering import gathered
-from promptctl.exchange.history.plan import RegistryHistory, plan_history
+from promptctl.exchange.history.plan import PlacedPast, RegistryHistory, plan_history
 from promptctl.exchange.imported import ImportedSource, ImportReport, ImportRequest
 from promptctl.exchange.placing import Placing
 from promptctl.exchange.source import Source
@@ -65,7 +65,9 @@ def import_files(context: Context, request: ImportRequest) -> ImportReport:
         refused += unsound.values()
         left_out |= unsound.keys()
     warnings = tuple(each for each in problems if each.severity == "warning")
-    history = _history(context, placing)
+    secret, pasts = _without_secrets(context, placing.pasts)
+    refused += secret
+    history = _history(context, pasts, placing.past_files)
     in_commits = {past.path for past in placing.pasts} | placing.past_files.keys()
     proposal = Proposal(tuple(each for each in proposal.changes if each.path not in in_commits))
     return ImportReport(
@@ -73,15 +75,30 @@ def import_files(context: Context, request: ImportRequest) -> ImportReport:
     )
 
 
-def _history(context: Context, placing: Placing) -> RegistryHistory:
+def _history(context: Context, pasts: Sequence[PlacedPast], files: Mapping[str, bytes]) -> RegistryHistory:
     """Return the commits that the versions of registries become. Raises `GitError` if there can be none."""
-    if not placing.pasts:
+    if not pasts:
         return RegistryHistory()
     from promptctl.exchange.history.writing import files_on_branch
 
-    paths = [*(past.path for past in placing.pasts), *placing.past_files]
-    with files_on_branch(context, paths) as there:
-        return plan_history(placing.pasts, placing.past_files, there, datetime.now(UTC))
+    with files_on_branch(context, [*(past.path for past in pasts), *files]) as there:
+        return plan_history(pasts, files, there, datetime.now(UTC))
+
+
+def _without_secrets(context: Context, pasts: Iterable[PlacedPast]) -> tuple[list[Problem], list[PlacedPast]]:
+    """Return why prompts become no commits that hold a secret in any version, and the others: Git forgets nothing."""
+    problems: list[Problem] = []
+    sound: list[PlacedPast] = []
+    for past in pasts:
+        texts = ((registry, f"{registry.message}\n{data.decode()}") for registry, data in past.versions)
+        number = next((each.number for each, text in texts if context.redactor.holds_secret(text)), None)
+        if number is None:
+            sound.append(past)
+            continue
+        message = f"version {number} of `{past.wish}` holds a secret, and Git would keep it for good"
+        hint = "take it out of the file; or use --latest, which writes files and no commits"
+        problems.append(Problem(message, past.place, hint, "holds-secret"))
+    return problems, sound
 
 
 class _Collected:

@@ -113,7 +113,7 @@ class Placing:
         self._put(path, as_file(id_, draft))
         if versions and not self._request.latest:
             past = [(each.registry, as_file(id_, each)) for each in versions if each.registry is not None]
-            self.pasts.append(PlacedPast(named(self._format).title, draft.wish, id_, path, past))
+            self.pasts.append(PlacedPast(named(self._format).title, draft.wish, id_, path, past, draft.place))
         return id_
 
     def _path_of(self, id_: str) -> str:

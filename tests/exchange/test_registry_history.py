@@ -153,6 +153,20 @@ def test_the_latest_alone_is_a_file(repo: Repo) -> None:
     assert [change.path for change in report.proposal.changes] == [GREET, "prompts/support/triage.prompt.yaml"]
 
 
+def test_a_secret_in_any_version_becomes_no_commit(repo: Repo) -> None:
+    versions = [
+        version(1, "The key is sk-proj-abcdefghijklmnopqrstuvwxyz0123456789ABCD"),
+        version(2, "a"),
+        GREETINGS[3],
+    ]
+    report = planned(repo, versions)
+    [problem] = report.refused
+    assert "version 1 of `greet` holds a secret" in problem.message
+    assert [each.past.prompt for each in report.history.versions] == ["support/triage"]
+    assert report.proposal.is_empty
+    assert planned(repo, versions, latest=True).refused == ()
+
+
 def test_partials_come_with_the_first_commit(repo: Repo) -> None:
     part = version(1, "Be kind.", name="tone", labels=["production"], tags=["partial"])
     imported(repo, [part, version(2, "@@@langfusePrompt:name=tone|label=production@@@ Hi {{name}}")])

@@ -12,6 +12,7 @@ from promptctl.files.plain import utc
 from promptctl.git.commit_stream import NewCommit, Person
 
 if TYPE_CHECKING:
+    from promptctl.errors import Place
     from promptctl.exchange.drafts import RegistryVersion
 
 # Names that no mail can be sent to: the domain is kept free for that (RFC 2606).
@@ -35,6 +36,7 @@ class PlacedPast:
     prompt: str
     path: str
     versions: Sequence[tuple[RegistryVersion, bytes]]
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
