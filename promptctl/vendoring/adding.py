@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import UsageError, printable
+from promptctl.errors import InvalidFiles, UsageError, printable
 from promptctl.files.names import id_problem
 from promptctl.files.proposal import Proposal
 from promptctl.files.wording import count, name_some
-from promptctl.git.outside import OutsideRepository, Received
+from promptctl.git.outside import Received
 from promptctl.prompts.loading import prompt_paths
 from promptctl.vendoring.address import FORM, LibraryAddress, NamedPrompts, read_named
 from promptctl.vendoring.choosing import ChosenPrompts, choose
 from promptctl.vendoring.gathering import GatheredFiles, gather
-from promptctl.vendoring.library import Library, Revision, find_revision
+from promptctl.vendoring.library import Library, Revision, asking, find_revision
 from promptctl.vendoring.lock import Sources, Vendored, lock_change, read_sources
+from promptctl.vendoring.originals import files_of
 from promptctl.vendoring.placing import Placed, as_proposal, place, prompts_folder, refuse_taken
+from promptctl.vendoring.reconciling import reconcile
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -61,13 +62,6 @@ class AddedPrompts:
             "received": self.received.as_dict(),
             "notes": list(self.notes),
         }
-
-
-@contextmanager
-def asking(parts: Context, address: LibraryAddress) -> Iterator[OutsideRepository]:
-    """Open a repository of others for the time of one command."""
-    with OutsideRepository(address.asked, address.url, parts.environ, is_interactive=parts.is_interactive) as outside:
-        yield outside
 
 
 def add(parts: Context, request: AddRequest) -> AddedPrompts:
@@ -112,10 +106,7 @@ def _added(
     ids = {each.id: ours for ours, each in before.prompts.items()} if before else {}
     if chosen.is_one and request.name is not None:
         ids |= dict.fromkeys(chosen.prompts, request.name)
-    all_of_it = chosen.prompts
-    if before is not None:
-        there = choose_known(chosen, before)
-        all_of_it = {**there, **chosen.prompts}
+    all_of_it = {**_known_there(name, before, chosen), **chosen.prompts} if before is not None else chosen.prompts
     has_datasets = request.with_datasets if before is None else before.has_datasets
     gathered = gather(chosen.tree, all_of_it, with_datasets=has_datasets)
     placed = place(tree, gathered, name, ids, revision, with_datasets=has_datasets)
@@ -123,11 +114,14 @@ def _added(
     new = {
         ours: each.id for ours, each in placed.source.prompts.items() if before is None or ours not in before.prompts
     }
-    after: dict[str, bytes | None] = {
-        path: data
-        for path, data in placed.files.items()
-        if before is None or path not in before.files or before.files[path] != placed.source.files[path]
-    }
+    after: Mapping[str, bytes | None] = placed.files
+    if before is not None:
+        found = reconcile(
+            tree, before, placed, lambda: dict(files_of(chosen.tree.library, before, prompts_folder(tree))), None
+        )
+        if found.conflicts:
+            raise InvalidFiles(found.conflicts)
+        after = found.after
     lock = lock_change(tree, {**sources, name: placed.source})
     return AddedPrompts(
         name=name,
@@ -139,10 +133,17 @@ def _added(
     )
 
 
-def choose_known(chosen: ChosenPrompts, before: Vendored) -> dict[str, str]:
-    """Return the prompts that are here already, path by id, as they are there at the same commit."""
+def _known_there(name: str, before: Vendored, chosen: ChosenPrompts) -> dict[str, str]:
+    """Return the prompts that a source has already, path by id there.
+
+    Raises `UsageError` if the new ones are of a different workspace or folder, whose ids are not of one kind.
+    """
     known = prompt_paths(chosen.tree)
-    return {each.id: known[each.id] for each in before.prompts.values() if each.id in known}
+    theirs = [each.id for each in before.prompts.values()]
+    if before.folder != chosen.tree.folder or not known.keys() >= set(theirs):
+        message = f"`{name}` is a different folder of {before.url}, with ids of its own"
+        raise UsageError(message, hint=f"take this one beside: --as {name}-2")
+    return {id_: known[id_] for id_ in theirs}
 
 
 def _known(sources: Sources, named: NamedPrompts, request: AddRequest) -> str | None:

@@ -98,6 +98,9 @@ def _not_there(library: Library, tree: LibraryTree, known: Mapping[str, str], wa
         )
     at = f"{shown} at {library.revision}"
     if not known:
-        return PromptNotFound(f"there is no prompt in {at}", hint="prompts are files named <id>.prompt.yaml or .yml")
+        others = [path.rpartition("/")[0] for path in library.paths() if path.endswith(PROMPT_SUFFIXES)]
+        hint = "prompts are files named <id>.prompt.yaml or .yml"
+        hint = f"it has some in {name_some(list(dict.fromkeys(others)))}: name that folder" if others else hint
+        return PromptNotFound(f"there is no prompt in {at}", hint=hint)
     hint = did_you_mean(wanted, known) or f"it has {count(len(known), 'prompt')}: {name_some(list(known))}"
     return PromptNotFound(f"there is no prompt `{printable(wanted)}` in {at}", hint=hint)

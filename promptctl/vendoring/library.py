@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from promptctl.errors import InvalidFiles, Place, RevisionNotFound, UsageError, WorkspaceError, printable
 from promptctl.files.names import DEFAULT_PLACES, PROMPT_SUFFIXES, SETTINGS, PromptPlaces, did_you_mean
@@ -15,6 +15,10 @@ from promptctl.files.tree import LFS_POINTER, MAX_BYTES, is_lfs_pointer, places_
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.git.objects import is_object_id
 from promptctl.git.outside import OutsideRepository
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.vendoring.address import LibraryAddress
 
 MAX_ROWS_BYTES = 64 << 20
 _REGULAR = ("100644", "100755", "100664")
@@ -42,6 +46,13 @@ class Revision:
 
     def __str__(self) -> str:
         return self.commit[:12] if self.name is None else f"{self.asked} ({self.commit[:12]})"
+
+
+@contextmanager
+def asking(parts: Context, address: LibraryAddress) -> Iterator[OutsideRepository]:
+    """Open a repository of others for the time of one command."""
+    with OutsideRepository(address.asked, address.url, parts.environ, is_interactive=parts.is_interactive) as outside:
+        yield outside
 
 
 def find_revision(outside: OutsideRepository, ref: str | None) -> Revision:

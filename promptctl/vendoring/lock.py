@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptctl.errors import InvalidFiles, Place, Problem, printable
+from promptctl.errors import InvalidFiles, Place, Problem, UsageError, printable
 from promptctl.files.document import Document
 from promptctl.files.merges import unresolved_merge
-from promptctl.files.names import DATASETS, LOCK, PromptPlaces, id_problem
+from promptctl.files.names import DATASETS, LOCK, PromptPlaces, did_you_mean, id_problem
 from promptctl.files.proposal import FileEdit, change_of
 from promptctl.files.tree import Tree
+from promptctl.files.wording import name_some
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.files.yaml_writing import scalar
 from promptctl.labels.lock import MAX_LOCK, vendored_part, with_vendored
+from promptctl.vendoring.address import check_ref
 from promptctl.vendoring.library import unsafe
 
 AGAIN = "git restore promptctl.lock.yaml, or take the entry out and add it again"
@@ -142,6 +144,29 @@ def read_sources(tree: Tree) -> Sources:
     if problems:
         raise InvalidFiles(problems)
     return found
+
+
+def wanted_sources(sources: Sources, names: Sequence[str]) -> dict[str, str | None]:
+    """Return the refs that sources are to move to, by their names; None for what they follow. Without names, all.
+
+    Raises `UsageError` for what is neither a source nor a prompt of one.
+    """
+    found: dict[str, str | None] = {}
+    for named in names:
+        name, has_ref, ref = named.partition("@")
+        if has_ref:
+            check_ref(ref)
+        owner = name if name in sources else next((each for each in sources if name in sources[each].prompts), None)
+        if owner is None:
+            known = [*sources, *(id_ for each in sources.values() for id_ in each.prompts)]
+            hint = did_you_mean(name, known) or (
+                f"there are {name_some(list(sources))}" if sources else "there are none"
+            )
+            raise UsageError(f"`{printable(name)}` is of no other repository by the lock", hint=hint)
+        if found.get(owner, ref) != (ref or None) and owner in found:
+            raise UsageError(f"`{owner}` cannot be at two commits", hint="name one ref")
+        found[owner] = ref or None
+    return found or dict.fromkeys(sources)
 
 
 def lock_change(tree: Tree, sources: Mapping[str, Vendored]) -> FileEdit:

@@ -16,11 +16,10 @@ from promptctl.files.yaml_reader import read_yaml
 from promptctl.git.repository import shared_git_folder
 from promptctl.git.trees import WorkTree
 from promptctl.prompts.loading import load_prompt_file, prompt_paths
-from promptctl.vendoring.adding import asking
 from promptctl.vendoring.address import read_named
 from promptctl.vendoring.choosing import choose, is_offered
 from promptctl.vendoring.gathering import bring_closures, datasets_in
-from promptctl.vendoring.library import Library, LibraryTree, find_revision, share_of
+from promptctl.vendoring.library import Library, LibraryTree, asking, find_revision, share_of
 from promptctl.vendoring.licences import LICENCE_NAMES, find_licence, spdx_of
 
 if TYPE_CHECKING:

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from promptctl.vendoring.adding import asking
 from promptctl.vendoring.address import read_address
-from promptctl.vendoring.library import PEELED, TAG
+from promptctl.vendoring.library import PEELED, TAG, asking
 from promptctl.vendoring.lock import Vendored, read_sources
 
 if TYPE_CHECKING:

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from promptctl.catalogue.new_ids import new_prompt_path, refuse_link
+from promptctl.catalogue.shared_files import closures_of
 from promptctl.errors import InvalidFiles, Place, UsageError, WorkspaceError
 from promptctl.files.names import DATASETS, PROMPT_SUFFIXES
 from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.tree import Overlay, Tree
 from promptctl.git.trees import WorkTree
-from promptctl.prompts.loading import load_prompt_file
+from promptctl.prompts.loading import load_prompt_file, prompt_paths
 from promptctl.vendoring.gathering import GatheredFiles
 from promptctl.vendoring.library import Revision, unsafe
 from promptctl.vendoring.lock import LockedFile, LockedPrompt, Vendored, sha256
@@ -175,3 +176,14 @@ def as_proposal(tree: WorkTree, after: Mapping[str, bytes | None], lock: FileEdi
     """Return the changes of files, the lock's last: whoever is killed in between can begin anew."""
     changes = [FileEdit(path, here_now(tree, path), data) for path, data in sorted(after.items())]
     return Proposal((*changes, lock))
+
+
+def refuse_pulled_in(tree: WorkTree, after: Mapping[str, bytes | None]) -> None:
+    """Raise `WorkspaceError` if a prompt, as it is after these changes, pulls in one of the files that go."""
+    going = {path for path, data in after.items() if data is None}
+    others = {path: id_ for id_, path in prompt_paths(tree).items() if path not in going}
+    staying = Overlay(tree, {path: data for path, data in after.items() if data is not None})
+    for path, closure in closures_of(staying, others).items() if going else ():
+        if used := [each for each in closure.paths if each in going]:
+            message = f"{used[0]} is needed: `{others[path]}` pulls it in"
+            raise WorkspaceError(message, hint="copy it to a different place, and let the prompt name that")

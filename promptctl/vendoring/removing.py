@@ -14,12 +14,11 @@ from promptctl.files.proposal import Proposal
 from promptctl.files.wording import name_some
 from promptctl.files.yaml_editing import RemoveItems, edit_yaml
 from promptctl.formats.dataset_file import read_dataset_file
-from promptctl.prompts.loading import path_in, prompt_paths
-from promptctl.vendoring.lock import LockedFile, Vendored, lock_change, read_sources, sha256
+from promptctl.prompts.loading import path_in
+from promptctl.vendoring.lock import LockedFile, Vendored, lock_change, read_sources, sha256, wanted_sources
 from promptctl.vendoring.moving import file_references
-from promptctl.vendoring.placing import as_proposal, here_now, prompts_folder
+from promptctl.vendoring.placing import as_proposal, here_now, prompts_folder, refuse_pulled_in
 from promptctl.vendoring.reconciling import edited_here
-from promptctl.vendoring.updating import wanted_sources
 from promptctl.versions.former_ids import live_labels
 
 if TYPE_CHECKING:
@@ -119,18 +118,13 @@ def _kept(tree: WorkTree, source: Vendored, staying: Mapping[str, Any]) -> Itera
 
 def _refuse_needed(parts: Context, tree: WorkTree, gone: set[str], after: Mapping[str, bytes | None]) -> None:
     """Raise an error that names who still uses one of the prompts or of their files."""
-    going = {path for path, data in after.items() if data is None}
     for id_ in sorted(gone):
         found = [each for each in references_to(tree, id_) if each.path not in after and _binds(each)]
         if found:
             where = name_some([f"{each.words} ({each.place})" for each in found])
             hint = "let it name a different prompt, or take it out, first"
             raise WorkspaceError(f"`{id_}` is needed: {where}", place=found[0].place, hint=hint)
-    others = {path: id_ for id_, path in prompt_paths(tree).items() if id_ not in gone and path not in going}
-    for path, closure in closures_of(tree, others).items():
-        if used := [each for each in closure.paths if each in going]:
-            message = f"{used[0]} is needed: `{others[path]}` pulls it in"
-            raise WorkspaceError(message, hint="copy it to a different place, and let the prompt name that")
+    refuse_pulled_in(tree, after)
     moment = parts.now()
     if moment.is_versioned:
         live = {id_: states for id_, states in live_labels(moment, parts.warn).items() if id_ in gone and states}

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import GitError, InvalidFiles, Problem, PromptNotFound, UsageError, WorkspaceError, printable
-from promptctl.files.names import PROMPT_SUFFIXES, SETTINGS, PromptPlaces, did_you_mean
+from promptctl.errors import GitError, InvalidFiles, Problem, PromptNotFound, WorkspaceError
 from promptctl.files.proposal import Proposal
-from promptctl.files.wording import name_some
 from promptctl.prompts.loading import load_prompt, prompt_paths
-from promptctl.vendoring.adding import asking
-from promptctl.vendoring.address import check_ref, read_address
+from promptctl.vendoring.address import read_address
 from promptctl.vendoring.choosing import is_offered
 from promptctl.vendoring.gathering import gather
-from promptctl.vendoring.library import MAX_ROWS_BYTES, Library, LibraryTree, Revision, find_revision, share_of
-from promptctl.vendoring.lock import Sources, Vendored, lock_change, read_sources
-from promptctl.vendoring.moving import Moves, moved
-from promptctl.vendoring.placing import as_proposal, place, prompts_folder, refuse_taken
+from promptctl.vendoring.library import Library, LibraryTree, Revision, asking, find_revision, share_of
+from promptctl.vendoring.lock import Vendored, lock_change, read_sources, wanted_sources
+from promptctl.vendoring.originals import files_of, tree_of
+from promptctl.vendoring.placing import as_proposal, place, prompts_folder, refuse_pulled_in, refuse_taken
 from promptctl.vendoring.reconciling import Reconciled, Side, edited_here, reconcile
 
 if TYPE_CHECKING:
@@ -115,33 +112,11 @@ def update(parts: Context, request: UpdateRequest) -> Updated:
         found.conflicts += changes.conflicts
     if found.conflicts:
         raise InvalidFiles(found.conflicts)
+    refuse_pulled_in(tree, found.after)
     lock = lock_change(tree, {**sources, **{each.name: each.after for each in updates}})
     proposal = as_proposal(tree, found.after, lock)
     _check(tree, proposal, updates)
     return Updated(updates=tuple(updates), proposal=proposal)
-
-
-def wanted_sources(sources: Sources, names: Sequence[str]) -> dict[str, str | None]:
-    """Return the refs that sources are to move to, by their names; None for what they follow. Without names, all.
-
-    Raises `UsageError` for what is neither a source nor a prompt of one.
-    """
-    found: dict[str, str | None] = {}
-    for named in names:
-        name, has_ref, ref = named.partition("@")
-        if has_ref:
-            check_ref(ref)
-        owner = name if name in sources else next((each for each in sources if name in sources[each].prompts), None)
-        if owner is None:
-            known = [*sources, *(id_ for each in sources.values() for id_ in each.prompts)]
-            hint = did_you_mean(name, known) or (
-                f"there are {name_some(list(sources))}" if sources else "there are none"
-            )
-            raise UsageError(f"`{printable(name)}` is of no other repository by the lock", hint=hint)
-        if found.get(owner, ref) != (ref or None) and owner in found:
-            raise UsageError(f"`{owner}` cannot be at two commits", hint="name one ref")
-        found[owner] = ref or None
-    return found or dict.fromkeys(sources)
 
 
 def _updated(
@@ -197,20 +172,6 @@ def rewritten(name: str, source: Vendored, commit: str) -> GitError:
     )
 
 
-def tree_of(library: Library, source: Vendored) -> LibraryTree:
-    """Return the workspace that a source is of; of a repository that is none, with the places that its prompts had."""
-    if library.blob(source.folder + SETTINGS) is not None:
-        return library.tree(source.folder)
-    places = set()
-    for ours, each in source.prompts.items():
-        for path, file in source.files.items():
-            for suffix in PROMPT_SUFFIXES:
-                if path.endswith(f"/{ours}{suffix}") and file.source.endswith(f"{each.id}{suffix}"):
-                    places.add(file.source.removesuffix(f"{each.id}{suffix}").rstrip("/"))
-    folders = tuple(sorted(places - {""}))
-    return library.tree(source.folder, PromptPlaces(folders, PROMPT_SUFFIXES if "" in places else ()))
-
-
 def _prompts(there: LibraryTree, before: Vendored) -> dict[str, str]:
     """Return the prompts of a source, path by id, as they are there now. Raises `PromptNotFound` for a lost one."""
     known, share = prompt_paths(there), share_of(there)
@@ -235,25 +196,6 @@ def _base(outside: OutsideRepository, name: str, before: Vendored, base: str) ->
         hint = f"promptctl update {name} --ours keeps the files that were edited here, --theirs drops the edits"
         raise GitError(message, hint=hint) from error
     return dict(files_of(library, before, base))
-
-
-def files_of(library: Library, source: Vendored, base: str) -> Iterator[tuple[str, bytes]]:
-    """Yield each file of a source as it is written here, with its path, from the repository at that commit."""
-    there = tree_of(library, source)
-    size = len(source.folder)
-    inside = {path: each.source for path, each in source.files.items() if each.source.startswith(source.folder)}
-    moves = Moves(
-        base,
-        {each[size:]: path for path, each in inside.items()},
-        {each.id: ours for ours, each in source.prompts.items()},
-    )
-    library.outside.bring([blob for each in source.files.values() if (blob := library.blob(each.source)) is not None])
-    for path, each in source.files.items():
-        blob = library.blob(each.source)
-        data = library.outside.read(blob, MAX_ROWS_BYTES) if blob is not None else None
-        if isinstance(data, bytes):
-            is_licence = path not in inside or each.source == source.licence
-            yield path, data if is_licence else moved(there, each.source[size:], moves, data)
 
 
 def _check(tree: WorkTree, proposal: Proposal, updates: Sequence[SourceUpdate]) -> None:

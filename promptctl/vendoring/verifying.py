@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from promptctl.errors import InvalidFiles, Place, Problem, PromptNotFound
 from promptctl.files.names import LOCK
 from promptctl.prompts.loading import load_prompt
-from promptctl.vendoring.adding import asking
 from promptctl.vendoring.address import read_address
-from promptctl.vendoring.library import Library, Revision
+from promptctl.vendoring.library import Library, Revision, asking
 from promptctl.vendoring.lock import Sources, Vendored, read_sources, sha256
+from promptctl.vendoring.originals import files_of
 from promptctl.vendoring.placing import here_now, prompts_folder
-from promptctl.vendoring.updating import files_of
 
 if TYPE_CHECKING:
     from promptctl.context import Context

@@ -122,6 +122,19 @@ def test_more_prompts_of_the_same_repository_join_at_the_same_commit(library: Pa
     assert workspace.vendoring.add(AddRequest("../acme-kit//support/reply@main")).proposal.is_empty
 
 
+def test_edits_stay_if_more_prompts_join(library: Path, workspace: Workspace, here: Path) -> None:
+    files = add(workspace, "../acme-kit//support/triage@main")
+    dataset = "datasets/acme-kit/triage.yaml"
+    write(
+        here, dataset, files[dataset] + "  - {id: ours, inputs: {ticket: Ours}, assert: [{type: contains, value: O}]}\n"
+    )
+    files = add(workspace, "../acme-kit//support/reply@main")
+    assert "prompts: [acme-kit/support/triage, acme-kit/support/reply]" in files[dataset]
+    assert "id: ours" in files[dataset]
+    write(here, dataset, files[dataset].replace("acme-kit/support/reply]", "acme-kit/support/reply, mine]"))
+    assert isinstance(refused(workspace, "../acme-kit//unrelated@v1.0"), UsageError)
+
+
 def test_a_library_without_settings_is_one_too(tmp_path: Path, workspace: Workspace) -> None:
     folder = tmp_path / "plain"
     text = "messages:\n  - role: user\n    content: 'Hi {{name}}'\nmodelParameters: {temperature: 0}\n"
@@ -132,11 +145,26 @@ def test_a_library_without_settings_is_one_too(tmp_path: Path, workspace: Worksp
     commit(folder, "Begin")
     files = add(workspace, "../plain//tools/prompts/greet.prompt.yml")
     assert files["prompts/plain/greet.prompt.yml"] == text
-    files = add(workspace, "../plain//top.prompt.yml")
-    assert files["prompts/plain/top.prompt.yml"] == text
+    files = add(workspace, "../plain//top.prompt.yml", "top")
+    assert files["prompts/top.prompt.yml"] == text
     assert "licence" not in files["promptctl.lock.yaml"].replace("licence_file: null", "")
     files = add(workspace, "../plain//tools/prompts", "kit")
     assert files["prompts/kit/greet.prompt.yml"] == text
+
+
+def test_a_folder_that_is_not_named_is_told(tmp_path: Path, workspace: Workspace) -> None:
+    folder = tmp_path / "plain"
+    write(folder, "src/asks/greet.prompt.yml", "messages: [{role: user, content: Hi}]\n")
+    git(folder, "init", "--quiet")
+    commit(folder, "Begin")
+    assert refused(workspace, "../plain//*").hint == "it has some in src/asks: name that folder"
+    write(folder, "other/bye.prompt.yml", "messages: [{role: user, content: Bye}]\n")
+    commit(folder, "Add a folder")
+    add(workspace, "../plain//src/asks")
+    error = refused(workspace, "../plain//other")
+    assert error.message == "`plain` is a different folder of ../plain, with ids of its own"
+    assert error.hint == "take this one beside: --as plain-2"
+    assert "prompts/plain-2/bye.prompt.yml" in add(workspace, "../plain//other", "plain-2")
 
 
 def test_a_workspace_below_the_root_is_found(tmp_path: Path, workspace: Workspace) -> None:

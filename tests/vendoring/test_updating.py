@@ -228,6 +228,14 @@ def test_commits_that_are_gone_leave_edits_alone(library: Path, vendored: Worksp
     assert "name: Ours" in update(vendored, side="ours")[HERE]
 
 
+def test_a_file_that_own_prompts_pull_in_is_not_taken_away(library: Path, vendored: Workspace) -> None:
+    include = "messages: [{role: user, content: \"{% include 'acme-kit/support/more.j2' %}\"}]\n"
+    write(vendored.root, "prompts/mine.prompt.yaml", include)
+    edit(library, THERE, "{% include './more.j2' %}", "Less.")
+    commit(library, "Need less")
+    assert refused(vendored).message == "prompts/acme-kit/support/more.j2 is needed: `mine` pulls it in"
+
+
 def test_names_that_are_none(vendored: Workspace) -> None:
     assert isinstance(refused(vendored, "acme-kitt"), UsageError)
     assert refused(vendored, "acme-kitt").hint == "did you mean `acme-kit`?"
