@@ -25,6 +25,7 @@ from promptctl.exchange.dotprompt.writing import write
 from promptctl.exchange.drafts import ForeignContents, PromptDraft
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.source import Source
+from promptctl.exchange.templates.handlebars.reading import PieceReader
 from promptctl.exchange.templates.handlebars.syntax import parse
 
 __all__ = ["is_one", "read", "write"]
@@ -69,22 +70,25 @@ def _read(text: PromptText, wish: str) -> ForeignContents:
     inputs = inputs_of(text, result)
     partials = CalledPartials(text.source, inputs)
     drafts = TemplateReader(partials).read(parse(text.body, text.place_of))
-    problems = list(partials.reader.problems)
+    problems = partials.reader.problems
     if not any(isinstance(each, TemplateMessage) for each in drafts) and not problems:
         problems.append(
             Problem("there is no message", text.place_of(1), "write the template below `---`", "no-message")
         )
     if problems:
         raise InvalidFiles(problems)
-    history = _with_history(drafts, text, partials.reader.notes)
+    history = _with_history(drafts, text, partials.reader)
     name = history_name(inputs)
     written = written_inputs(inputs, result, history=name if history else None)
     data = _data(result.data, written, drafts, name)
+    count = len(data["messages"])
+    words = f"is written as {count} message{'s' if count > 1 else ''}"
+    result.notes.append(ImportNote("kept", "template", words, text.place_of(1)))
     notes = (*result.notes, *partials.reader.notes)
     return ForeignContents((PromptDraft(wish, data, text.source.place(1)),), files=partials.files, notes=notes)
 
 
-def _with_history(drafts: Drafts, text: PromptText, notes: list[ImportNote]) -> bool:
+def _with_history(drafts: Drafts, text: PromptText, reader: PieceReader) -> bool:
     """Return True if the prompt takes the conversation so far; add its place where Dotprompt puts it by itself."""
     if any(isinstance(each, HistoryMark) for each in drafts):
         return True
@@ -93,7 +97,7 @@ def _with_history(drafts: Drafts, text: PromptText, notes: list[ImportNote]) -> 
         return False
     drafts.append(HistoryMark())
     message = "is a placeholder at the end: no message of the user is last, so Dotprompt puts the conversation there"
-    notes.append(ImportNote("changed", "history", message, text.place_of(1)))
+    reader.note("changed", "history", message, text.place_of(1))
     return True
 
 

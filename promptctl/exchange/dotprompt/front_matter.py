@@ -41,7 +41,7 @@ class PromptText:
 
 def fences(text: str) -> tuple[int, int] | None:
     """Return the lines, from 0, that open and close the front matter; above it may be comments and empty lines."""
-    lines = text.split("\n", 10_000)
+    lines = text.split("\n")
     for opening, line in enumerate(lines):
         if _FENCE.match(line):
             closing = (number for number, each in enumerate(lines) if number > opening + 1 and _FENCE.match(each))

@@ -15,7 +15,7 @@ from promptctl.templates import BadTemplate
 
 _ROLE = re.compile(r"[ \t]*(System|User|Assistant):")
 # Jinja, and nothing that Handlebars has: a statement, a comment, a filter.
-_JINJA = re.compile(r"\{%[-+]?\s*[a-z]|\{#|\{\{[^{}|]*\|[^{}]*\}\}")
+_JINJA = re.compile(r"\{%[-+]?\s*[a-z]|\{#[^#]*#\}|\{\{[^{}|]*\|[^{}]*\}\}")
 _HANDLEBARS = re.compile(r"\\\{\{|\{\{~?(?:[#/>^&!{]|(?:role|media|section|json|history)\b)")
 
 

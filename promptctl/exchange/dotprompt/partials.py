@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MARKERS = ("role", "history", "media", "section")
 MAX_NESTED = 20
+MAX_CALLS = 5_000
 
 
 class CalledPartials:
@@ -32,6 +33,8 @@ class CalledPartials:
         self._paths: dict[str, str] = {}
         self._files: dict[str, FileDraft] = {}
         self._chain: list[str] = []
+        self._calls = 0
+        self._have_markers: dict[str, bool] = {}
         self.reader = PieceReader(inputs, self.pieces)
 
     @property
@@ -46,19 +49,26 @@ class CalledPartials:
                 return True
             if isinstance(node, Block) and (self.has_markers(node.body) or self.has_markers(node.otherwise or [])):
                 return True
-            if isinstance(node, Partial):
-                inner = self.enter(node)
-                try:
-                    if self.has_markers(inner):
-                        return True
-                finally:
-                    self.leave()
+            if isinstance(node, Partial) and self._has_markers_in(node):
+                return True
         return False
+
+    def _has_markers_in(self, node: Partial) -> bool:
+        name = _name(node)
+        if name not in self._have_markers:
+            inner = self.enter(node)
+            try:
+                self._have_markers[name] = self.has_markers(inner)
+            finally:
+                self.leave()
+        return self._have_markers[name]
 
     def enter(self, node: Partial) -> list[Node]:
         """Return the nodes of a partial, until `leave`. Raises `NotSaid` if there is none, or if it calls itself."""
-        head = node.call.head
-        name = head.text if isinstance(head, PathNode) else str(head.value)
+        name = _name(node)
+        self._calls += 1
+        if self._calls > MAX_CALLS:
+            raise NotSaid(f"its partials are called more than {MAX_CALLS:,} times")
         if name in self._chain:
             chain = " → ".join(printable(each) for each in [*self._chain[self._chain.index(name) :], name])
             message = f"the partial `{printable(name)}` calls itself: {chain}"
@@ -140,6 +150,11 @@ def marker(node: Node) -> str | None:
     head = node.call.head
     is_call = bool(node.call.arguments or node.call.options) or head.text == "history"
     return head.text if is_call and head.is_bare and head.text in MARKERS else None
+
+
+def _name(node: Partial) -> str:
+    head = node.call.head
+    return head.text if isinstance(head, PathNode) else str(head.value)
 
 
 def _is_this(node: PathNode | Constant) -> bool:

@@ -60,7 +60,7 @@ def settings(text: PromptText) -> ReadSettings:
             result.note("kept", key, f"is written as {own}", [key])
         elif key != "input":
             result.metadata[key] = value
-            why = "" if "." in key else "; Dotprompt itself leaves it out"
+            why = "" if "." in key or key in ("variant", "version") else "; Dotprompt itself leaves it out"
             result.note("changed", key, f"is written as metadata.{key}{why}", [key])
     if result.metadata:
         result.data["metadata"] = result.metadata
@@ -176,11 +176,14 @@ def _output_format(result: ReadSettings, form: Any, *, has_schema: bool) -> None
 
 def _tools(result: ReadSettings, value: Any) -> None:
     names = value if isinstance(value, list) else [value]
-    defined = {each.get("name") for each in result.text.data.get("toolDefs") or () if isinstance(each, Mapping)}
+    definitions = result.text.data.get("toolDefs")
+    listed = definitions if isinstance(definitions, list) else [definitions]
+    defined = [each.get("name") for each in listed if isinstance(each, Mapping)]
     for number, name in enumerate(names):
         if name not in defined:
             hint = "declare it under `tools`, with its parameters"
-            message = f"`{name}` is a name only: what it is and takes is in an application's code"
+            shown = f"`{name}` is a name only" if isinstance(name, str) else "is no name"
+            message = f"{shown}: what it is and takes is in an application's code"
             result.note("dropped", f"tools[{number}]", message, ["tools", number], hint)
 
 
@@ -191,8 +194,11 @@ def _tool_definitions(result: ReadSettings, value: Any) -> None:
             result.note("dropped", part, "has no name", keys)
             continue
         function = {key: each[key] for key in ("name", "description") if key in each}
-        if each.get("inputSchema"):
-            function["parameters"] = json_schema(each["inputSchema"])
+        try:
+            if each.get("inputSchema"):
+                function["parameters"] = json_schema(each["inputSchema"])
+        except BadSchema as error:
+            result.note("dropped", f"{part}.inputSchema", error.message, [*keys, "inputSchema", *error.keys])
         result.data.setdefault("tools", []).append({"type": "function", "function": function})
         result.note("kept", part, "is written under tools", keys)
         if "outputSchema" in each:

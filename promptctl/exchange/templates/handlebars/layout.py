@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 from promptctl.errors import InvalidFiles, Place
 from promptctl.exchange.templates.handlebars.nodes import Block, Comment, Node, Partial, PlainText, Print
+from promptctl.exchange.templates.handlebars.space import begins_blank, ends_blank
 from promptctl.exchange.templates.handlebars.syntax import parse
 
 # Comments that hold white space where it is: beside a tag, and at the end of a file.
 GUARD = "{{!}}"
 END = "{{! end }}"
-_BRACES = re.compile(r"(\\*)(\{{2,})")
-_BLANK_LINE_AFTER = re.compile(r"\s*?(?:\n|\Z)")
-_BLANK_LINE_BEFORE = re.compile(r"(?:\A|\n)\s*?\Z")
+_BRACES = re.compile(r"(?<!\\)(\\*)(\{{2,})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ def _laid(nodes: Sequence[WrittenNode], *, starts_line: bool, has_lines: bool = 
             starts_line = is_on_lines
             continue
         yield node
-        is_alone = isinstance(following, str) and _BLANK_LINE_AFTER.match(following)
+        is_alone = isinstance(following, str) and begins_blank(following, is_whole=True)
         if isinstance(node, WrittenTag) and node.is_partial and is_alone:
             yield "\n" if has_lines and starts_line else WrittenTag(GUARD)
         starts_line = isinstance(node, str) and node.endswith("\n")
@@ -90,10 +89,10 @@ def _inline(block: WrittenBlock, following: WrittenNode, *, has_lines: bool) -> 
         before = block.bodies[at - 1] if at else ()
         after = block.bodies[at] if at < len(block.bodies) else ()
         is_taking = (at < len(block.bodies) or isinstance(following, str)) and before
-        if is_taking and isinstance(before[-1], str) and _BLANK_LINE_BEFORE.search(before[-1]):
+        if is_taking and isinstance(before[-1], str) and ends_blank(before[-1], is_whole=True):
             yield WrittenTag(GUARD)
         yield WrittenTag(tag)
-        if after and isinstance(after[0], str) and _BLANK_LINE_AFTER.match(after[0]):
+        if after and isinstance(after[0], str) and begins_blank(after[0], is_whole=True):
             yield WrittenTag(GUARD)
         yield from _laid(after, starts_line=False, has_lines=has_lines)
 

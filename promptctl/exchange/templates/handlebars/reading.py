@@ -51,15 +51,25 @@ def no_partials(node: Partial, _: TagScope) -> tuple[Piece, ...]:
 
 
 class PieceReader:
-    """Reads nodes of one prompt's templates; `notes` and `problems` are what became of them."""
+    """Reads nodes of one prompt's templates."""
 
     def __init__(self, inputs: Inputs, partial: ReadPartial = no_partials) -> None:
         self.inputs = inputs
-        self.notes: list[ImportNote] = []
-        self.problems: list[Problem] = []
+        self._notes: dict[ImportNote, None] = {}
+        self._problems: dict[Problem, None] = {}
         self._partial = partial
         self._read = 0
         self._names: set[str] = set()
+
+    @property
+    def notes(self) -> list[ImportNote]:
+        """What became of parts of the templates."""
+        return list(self._notes)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Everything for which the file is not imported."""
+        return list(self._problems)
 
     def know_names(self, nodes: list[Node]) -> None:
         """Let no variable of a loop take a name that the template uses."""
@@ -72,21 +82,18 @@ class PieceReader:
 
     def note(self, fate: str, part: str, message: str, place: Place | None, hint: str | None = None) -> None:
         """Add a note, once."""
-        note = ImportNote(fate, part, message, place, hint)  # type: ignore[arg-type]
-        if note not in self.notes:
-            self.notes.append(note)
+        self._notes[ImportNote(fate, part, message, place, hint)] = None  # type: ignore[arg-type]
 
     def refuse(self, message: str, place: Place | None, hint: str | None = None, code: str = "not-imported") -> None:
         """Add a problem, for which the file is not imported."""
-        problem = Problem(message, place, hint, code)
-        if problem not in self.problems:
-            self.problems.append(problem)
+        self._problems[Problem(message, place, hint, code)] = None
 
     def _node(self, node: Node, scope: TagScope) -> tuple[Piece, ...]:
         self._read += 1
         if self._read > MAX_PIECES:
             if self._read == MAX_PIECES + 1:
-                self.refuse(f"its partials make more than {MAX_PIECES:,} pieces of one template", None)
+                place = node.call.place if isinstance(node, Print | Partial | Block) else node.place
+                self.refuse(f"the template has more than {MAX_PIECES:,} pieces with its partials", place)
             return ()
         if isinstance(node, PlainText):
             return (TextPiece(node.value),) if node.value else ()

@@ -6,12 +6,7 @@ import re
 
 from promptctl.exchange.templates.handlebars.nodes import Block, Comment, Node, Partial, PlainText, Print
 
-_BEFORE = re.compile(r"\n\s*?\Z")
-_BEFORE_AT_START = re.compile(r"(?:\A|\n)\s*?\Z")
-_AFTER = re.compile(r"\s*?\n")
-_AFTER_AT_END = re.compile(r"\s*?(?:\n|\Z)")
 _BLANK = re.compile(r"\A[ \t]*\n?")
-_INDENT = re.compile(r"[ \t]+\Z")
 
 
 def control(nodes: list[Node], *, is_root: bool = True) -> None:
@@ -80,8 +75,7 @@ def is_blank_before(nodes: list[Node], number: int, *, is_root: bool = False) ->
     before = nodes[number - 1]
     if not isinstance(before, PlainText):
         return False
-    is_inside = number > 1 or not is_root
-    return (_BEFORE if is_inside else _BEFORE_AT_START).search(before.original) is not None
+    return ends_blank(before.original, is_whole=number == 1 and is_root)
 
 
 def is_blank_after(nodes: list[Node], number: int, *, is_root: bool = False) -> bool:
@@ -91,8 +85,19 @@ def is_blank_after(nodes: list[Node], number: int, *, is_root: bool = False) -> 
     after = nodes[number + 1]
     if not isinstance(after, PlainText):
         return False
-    is_inside = number + 2 < len(nodes) or not is_root
-    return (_AFTER if is_inside else _AFTER_AT_END).match(after.original) is not None
+    return begins_blank(after.original, is_whole=number + 2 == len(nodes) and is_root)
+
+
+def ends_blank(text: str, *, is_whole: bool) -> bool:
+    """Return True if the last line of a text is blank; with `is_whole`, also if there is no other line."""
+    end = text[len(text.rstrip()) :]
+    return "\n" in end or (is_whole and end == text)
+
+
+def begins_blank(text: str, *, is_whole: bool) -> bool:
+    """Return True if the first line of a text is blank; with `is_whole`, also if there is no other line."""
+    start = text[: len(text) - len(text.lstrip())]
+    return "\n" in start or (is_whole and start == text)
 
 
 def _strip_after(nodes: list[Node], number: int, *, is_all: bool = False) -> None:
@@ -110,7 +115,7 @@ def _strip_before(nodes: list[Node], number: int, *, is_all: bool = False) -> st
     text = nodes[number - 1] if number > 0 else None
     if not isinstance(text, PlainText) or (text.is_left_stripped and not is_all):
         return ""
-    left = text.value.rstrip() if is_all else _INDENT.sub("", text.value)
+    left = text.value.rstrip() if is_all else text.value.rstrip(" \t")
     taken = text.value[len(left) :]
     text.is_left_stripped = bool(taken)
     text.value = left

@@ -23,7 +23,9 @@ MAX_DEPTH = 40
 
 PlaceOf = Callable[[int], Place]
 
-_OPEN = re.compile(r"(\\*)(\{\{\{\{/?|\{\{(?P<strip>~?)(?P<kind>\{|!--|!|#>|#\*|#|>|/|\^|&|\*|(?=else[\s~}])|))")
+_OPEN = re.compile(r"(\{\{\{\{/?|\{\{(?P<strip>~?)(?P<kind>\{|!--|!|#>|#\*|#|>|/|\^|&|\*|(?=else[\s~}])|))")
+# What ends a text that a backslash made of a tag.
+_ESCAPED_UNTIL = re.compile(r"\\{0,2}\{\{")
 _ELSE = re.compile(r"\{\{(~?)(?:\^|\s*else)\s*(~?)\}\}")
 
 
@@ -79,18 +81,19 @@ class _Parser:
             if found is None:
                 self._add_text(text, place)
                 return
-            slashes = found[1]
-            if slashes and not slashes.endswith("\\\\"):
-                self._at = found.start() + len(slashes)
-                ends = re.compile(r"\\{0,2}\{\{").search(self._text, self._at + 2)
-                end = ends.start() if ends else len(self._text)
-                self._add_text(text + slashes[:-1], place)
-                self._add_text(self._text[self._at : end], self._place(self._at))
-                self._at = end
+            self._at = found.start()
+            if not text.endswith("\\"):
+                self._add_text(text, place)
+                yield found
                 continue
-            self._add_text(text + slashes[:-1], place)
-            self._at = found.start() + len(slashes)
-            yield found
+            self._add_text(text[:-1], place)
+            if text.endswith("\\\\"):
+                yield found
+                continue
+            ends = _ESCAPED_UNTIL.search(self._text, self._at + 2)
+            end = ends.start() if ends else len(self._text)
+            self._add_text(self._text[self._at : end], self._place(self._at))
+            self._at = end
 
     def _add_text(self, text: str, place: Place) -> None:
         if text:
@@ -99,7 +102,7 @@ class _Parser:
     def _tag(self, opened: re.Match[str]) -> None:
         start, kind, left = self._at, opened["kind"], bool(opened["strip"])
         place = self._place(start)
-        if opened[2].startswith("{{{{"):
+        if opened[1].startswith("{{{{"):
             raise BadTag("`{{{{` opens a raw block, which needs a helper of the application")
         if kind in ("!", "!--"):
             self._comment(start, place, left=left)

@@ -16,6 +16,8 @@ _TOKEN = re.compile(
 )
 _CONSTANTS = {"true": True, "false": False, "null": None, "undefined": None}
 
+MAX_PATH = 100
+
 
 class Token(NamedTuple):
     """A word or a sign within a tag."""
@@ -103,6 +105,8 @@ class TagReader:
         start = taken = 1 if is_data else 0
         depth, is_scoped, keys = 0, False, list[str]()
         while taken < len(tokens):
+            if taken > MAX_PATH:
+                raise BadTag(f"a path has more than {MAX_PATH} words")
             token = tokens[taken]
             if token.kind == "up" and not keys:
                 depth += 1
