@@ -3,10 +3,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from promptctl.exchange.dotprompt import read, write
+from promptctl.exchange.dotprompt.picoschema import json_schema, picoschema
 from promptctl.exchange.templates.jinja import jinja_text
 from promptctl.exchange.templates.pieces import (
     FilterCall,
@@ -21,7 +23,7 @@ from promptctl.exchange.templates.pieces import (
 )
 from promptctl.exchange.written import Written
 from promptctl.files.yaml_writing import yaml_text
-from tests.exchange.conftest import source
+from tests.exchange.conftest import rendered, source
 from tests.exchange.drafted import to_write
 
 INPUTS: dict[str, Any] = {
@@ -163,3 +165,213 @@ def test_what_dotprompt_can_say_comes_back_as_it_was(data: dict[str, Any]) -> No
     assert written.losses == ()
     back = read(source("it.prompt", written.files["it.prompt"]))
     assert back.prompts[0].data == data
+
+
+def messages(*texts: str) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": each} for each in texts]
+
+
+def body(written: Written, path: str = "it.prompt") -> str:
+    return written.files[path].decode().rpartition("---\n")[2]
+
+
+def lost(data: dict[str, Any], **beside: str) -> list[str]:
+    return [f"{each.part} {each.message}" for each in exported(data, **beside).losses]
+
+
+def test_the_file_reads_as_people_would_write_it() -> None:
+    written = exported(
+        {
+            "description": "Sorts tickets.",
+            "tags": ["support"],
+            "model": "vertex_ai/gemini-2.5-pro",
+            "parameters": {"max_tokens": 50},
+            "inputs": {
+                "rows": {"type": "array", "items": {"type": "string"}, "default": []},
+                "tone": {"type": "string", "required": False},
+                "history": {"type": "array", "default": []},
+            },
+            "messages": [
+                {
+                    "role": "system",
+                    "content": "Rows:\n{% for item in rows %}- {{ item }}\n{% endfor %}"
+                    '{% if tone is defined and tone %}Be {{ tone }}.\n{% endif %}{"a": "{{ tone | default("") }}"}\n',
+                },
+                {"placeholder": "history"},
+                {"role": "user", "content": "Go."},
+            ],
+        }
+    )
+    assert written.losses == ()
+    assert (
+        written.files["it.prompt"].decode()
+        == """\
+---
+model: vertexai/gemini-2.5-pro
+description: Sorts tickets.
+promptctl.tags: [support]
+config: {maxOutputTokens: 50}
+input:
+  schema: {"rows?(array)": string, "tone?": string}
+  default: {rows: []}
+---
+{{role "system"}}Rows:
+{{#each rows}}
+- {{this}}
+{{/each}}
+{{#if tone}}
+Be {{tone}}.
+{{/if}}
+{"a": "{{tone}}"}
+{{history}}{{role "user"}}Go.
+"""
+    )
+
+
+def test_the_end_of_a_text_is_kept_where_dotprompt_trims_it() -> None:
+    assert body(exported({"messages": messages("Hi.\n")})) == "Hi.\n{{! end }}\n"
+    assert body(exported({"messages": messages("\nHi.")})) == '{{role "user"}}\nHi.\n'
+    # It would be taken for LiteLLM's dialect.
+    assert body(exported({"messages": messages("System: hi {% x")})) == '{{role "user"}}System: hi {% x\n'
+
+
+def test_partials_are_files_beside_by_their_own_names() -> None:
+    written = exported(
+        {
+            "inputs": {"x": {}},
+            "messages": messages('A {% include "a/tone.j2" %} B\n{% include "b/tone.j2" %}\nC{% include "./end.j2" %}'),
+        },
+        **{"a/tone_dot_j2": "Be {{ x }}.", "b/tone_dot_j2": 'Or {% include "./a.j2" %}'},
+        **{"b/a_dot_j2": "a", "end_dot_j2": "."},
+    )
+    assert written.losses == ()
+    assert body(written) == "A {{> tone}} B\n{{> b-tone}}\n\nC{{> end}}\n"
+    assert {path: data.decode() for path, data in written.files.items() if path.startswith("_")} == {
+        "_tone.prompt": "Be {{x}}.",
+        "_b-tone.prompt": "Or {{> a}}",
+        "_a.prompt": "a",
+        "_end.prompt": ".",
+    }
+
+
+def test_parts_are_media_and_conditions_around_it() -> None:
+    written = exported(
+        {
+            "inputs": {"photo": {"type": "string"}, "more": {"type": "string", "required": False}},
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "text", "text": "Look: "},
+                        {"type": "image_url", "image_url": {"url": "{{ photo }}"}},
+                        {"type": "image_url", "when": "more", "image_url": {"url": "{{ more }}"}},
+                        {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+                    ],
+                }
+            ],
+        }
+    )
+    assert written.losses == ()
+    assert body(written) == (
+        'Look: {{media url=photo}}{{#if more}}{{media url=more}}{{/if}}{{media url="https://example.com/a.png"}}\n'
+    )
+    assert read(source("it.prompt", written.files["it.prompt"])).prompts[0].data["messages"][0]["content"][2] == {
+        "type": "image_url",
+        "when": "more",
+        "image_url": {"url": "{{ more }}"},
+    }
+
+
+def test_conditions_that_no_helper_takes_together_are_nested() -> None:
+    inputs = {name: {"type": "boolean"} for name in "abc"}
+    text = "{% if a and b %}x{% endif %}{% if a and b %}1{% elif c %}2{% else %}3{% endif %}"
+    text += "{% if a or b %}4{% endif %}"
+    written = exported({"inputs": inputs, "messages": messages(text)})
+    assert written.losses == ()
+    nested = read(source("it.prompt", written.files["it.prompt"]))
+    for case in range(8):
+        given = {name: bool(case >> at & 1) for at, name in enumerate("abc")}
+        either, both = given["a"] or given["b"], given["a"] and given["b"]
+        expected = "x" * both + ("1" if both else "2" if given["c"] else "3") + "4" * either
+        assert rendered(nested, given)[0]["content"] == expected
+
+
+def test_simple_and_plain_templates_are_written_as_they_print() -> None:
+    simple = exported({"inputs": {"a": {}}, "template": "simple", "messages": messages("{{a}} {{b}} {{{a}}}")})
+    assert body(simple) == "{{a}} \\{{b}} { {{~a~}} }\n"
+    assert body(exported({"template": "none", "messages": messages("{{a}} \\{{b")})) == "\\{{a}} \\\\{{!}}\\{{b\n"
+
+
+LOSSES = {
+    "{{ a | upper }}": "has `upper`, for which Handlebars has no helper",
+    "{{ a | tojson }}": "has `tojson`: there JSON has no blanks",
+    "{{ rows }}": "prints JSON, which has no blanks there",
+    '{{ a | default("x") }}': "has `default`: there an empty text counts as none, too",
+    "{% if n > 2 %}x{% endif %}": "compares `n` by `>`, for which Handlebars has no helper",
+    "{% if a is defined %}x{% endif %}": "tests if `a` is defined: there an empty value counts as not given",
+    "{% for r in rows %}{{ loop.index }}{% endfor %}": "uses `loop.index`",
+    "{% set x = 1 %}y": "has an assignment, which Handlebars has no word for",
+    "{{ n + 1 }}": "has an expression, which Handlebars has no word for",
+    "a{# why #}": "has comments, which are left out",
+    '{% for r in rows %}{% include "p.j2" %}{% endfor %}': "includes `p.j2` within a loop",
+    "<<<dotprompt:role:system>>>": "which Dotprompt takes for a mark of its own",
+    "{{ o | length }}": "has `length`, which there only lists and texts have",
+    "{% if o %}x{% endif %}": "tests the mapping `o`: there an empty one counts as true",
+}
+
+
+@pytest.mark.parametrize(("text", "why"), LOSSES.items())
+def test_what_handlebars_cannot_say_is_a_loss_with_its_line(text: str, why: str) -> None:
+    inputs: dict[str, Any] = {"a": {"type": "string"}, "n": {"type": "integer"}, "rows": {"type": "array"}}
+    inputs["o"] = {"type": "object"}
+    data = {"inputs": inputs, "messages": [*messages("x"), {"role": "user", "content": f"\nx{text}\n"}]}
+    losses = exported(data, p_dot_j2="p").losses
+    assert len(losses) == 1
+    assert why in str(losses[0])
+    assert losses[0].place is not None
+    assert losses[0].place.line == 12
+
+
+def test_what_dotprompt_has_no_word_for_is_a_loss() -> None:
+    data = {
+        "inputs": {"key": {"type": "string", "sensitive": True}},
+        "messages": [
+            {"role": "developer", "content": "Be kind."},
+            {"role": "user", "name": "ada", "content": "{{ key }}"},
+            {"role": "tool", "tool_call_id": "1", "content": "x"},
+            {"placeholder": "one"},
+            {"placeholder": "two"},
+            {"role": "user", "content": " "},
+        ],
+        "output": {"schema": {"type": "object"}, "retries": 2, "strict": True, "name": "reply"},
+        "tools": [{"type": "web_search"}, {"type": "function", "function": {"name": "f", "strict": True}}],
+    }
+    data["inputs"] |= {"one": {"type": "array", "default": []}, "two": {"type": "array", "default": []}}  # type: ignore[operator]
+    assert lost(data) == [
+        "inputs.key.sensitive is lost: Dotprompt keeps no value back",
+        "output.retries is lost: nothing asks again there",
+        "output.strict is lost: that is an application's affair there",
+        "output.name is lost: a schema has no name there",
+        "tools.0 is a tool that the provider runs, which Dotprompt does not have",
+        "tools.1.strict has no word in Dotprompt",
+        "messages.0.role is `developer`, and becomes `system`",
+        "messages.1.name has no word in Dotprompt",
+        "messages.2 has the role `tool`, which has no text there",
+        "messages.4 is a second placeholder, and there is one history",
+        "messages.5 is empty, and is left out there",
+    ]
+
+
+def _objects(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    names = st.sampled_from(["a", "b?", "c(object)", "d?(object, a d)", "(*)", "e(array, some)", "f?(array)"])
+    values = st.just(["x", 1])
+    return st.one_of(
+        st.dictionaries(names, inner.filter(lambda value: isinstance(value, dict)) | inner, max_size=3),
+        st.dictionaries(st.sampled_from(["g(enum)", "h?(enum, one of)"]), values, max_size=2),
+    )
+
+
+@given(st.recursive(st.sampled_from(["string", "number, how many", "any", "integer"]), _objects, max_leaves=6))
+def test_picoschema_comes_back_as_it_was(short: Any) -> None:
+    schema = json_schema(short)
+    assert json_schema(picoschema(schema)) == schema

@@ -137,7 +137,7 @@ def _written(schema: Any, depth: int) -> Any:
     for name, value in schema.get("properties", {}).items():
         key, written = _written_property(name, value, depth, is_required=name in schema.get("required", ()))
         short[key] = written
-    if schema.get("additionalProperties"):
+    if isinstance(schema.get("additionalProperties"), Mapping):
         short[_WILDCARD] = _written(schema["additionalProperties"], depth + 1)
     return short
 

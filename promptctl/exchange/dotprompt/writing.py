@@ -13,7 +13,7 @@ from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.templates.handlebars.layout import END, WrittenBlock, WrittenNode, WrittenTag, template_text
 from promptctl.exchange.templates.handlebars.scopes import TagValue
 from promptctl.exchange.templates.handlebars.writing import HandlebarsWriter
-from promptctl.exchange.templates.jinja import has_comments, pieces_of
+from promptctl.exchange.templates.jinja import first_comment, pieces_of
 from promptctl.exchange.templates.pieces import Piece, TextPiece, VariablePiece
 from promptctl.exchange.written import PromptToWrite, Written
 from promptctl.files.names import PLACEHOLDER, resolve_path
@@ -157,7 +157,7 @@ class _PromptWriter:
 
     def _url(self, url: str, name: str, place: Place | None) -> str:
         """Return an address as `media` takes it: one variable, or a text without any."""
-        match self._pieces(url, name, place):
+        match self._pieces(url, name, lambda _: place):
             case [VariablePiece(path, ())]:
                 return self._writer(name, lambda _: place).path(path)
             case [TextPiece(text)] if '"' not in text and not text.endswith("\\"):
@@ -167,7 +167,7 @@ class _PromptWriter:
                 paths = [each.path for each in pieces if isinstance(each, VariablePiece)]
                 return self._writer(name, lambda _: place).path(paths[0]) if paths else '""'
 
-    def _pieces(self, text: str, name: str, place: Place | None) -> tuple[Piece, ...]:
+    def _pieces(self, text: str, name: str, place_of: PlaceOf) -> tuple[Piece, ...]:
         if self._prompt.engine == "none":
             return (TextPiece(text),)
         if self._prompt.engine == "simple":
@@ -184,16 +184,18 @@ class _PromptWriter:
         try:
             pieces = pieces_of(text)
         except BadTemplate as error:
-            self._lose(name, f"cannot be read: {error}", place)
+            self._lose(name, f"cannot be read: {error}", place_of(error.line or 1))
             return (TextPiece(text),)
-        if has_comments(text):
-            self._lose(name, "has comments, which are left out", place)
+        if (line := first_comment(text)) is not None:
+            self._lose(name, "has comments, which are left out", place_of(line))
         return pieces
 
     def _template(self, text: str, message: Message, name: str) -> Iterator[WrittenNode]:
-        pieces = self._pieces(text, name, message.place)
-        if _MARKER in text:
-            self._lose(name, f"has the text `{_MARKER}`, which Dotprompt takes for a mark of its own", message.place)
+        pieces = self._pieces(text, name, message.place_of)
+        before, marker, _ = text.partition(_MARKER)
+        if marker:
+            why = f"has the text `{marker}`, which Dotprompt takes for a mark of its own"
+            self._lose(name, why, message.place_of(before.count("\n") + 1))
         yield from self._writer(name, message.place_of).nodes(pieces)
 
     def _writer(self, name: str, place_of: PlaceOf, file: str = "") -> HandlebarsWriter:
@@ -213,7 +215,7 @@ class _PromptWriter:
             self.partials[file] = b""
             inner = f"{base}/{path}"
             writer = self._writer(path, lambda line: Place(inner, line), inner)
-            nodes = writer.nodes(self._pieces(text, path, Place(inner, 1)))
+            nodes = writer.nodes(self._pieces(text, path, lambda line: Place(inner, line)))
             self.partials[file] = template_text(nodes).encode()
         return name
 

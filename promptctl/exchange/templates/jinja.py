@@ -63,17 +63,17 @@ def pieces_of(text: str) -> tuple[Piece, ...]:
     return _body(PromptEnvironment().parse_text(text).body)
 
 
-def has_comments(text: str) -> bool:
-    """Return True if a Jinja template has a comment, of which there is no piece. Raises `BadTemplate`.
+def first_comment(text: str) -> int | None:
+    """Return the line of a Jinja template's first comment, of which there is no piece. Raises `BadTemplate`.
 
-    >>> has_comments("{# why #}"), has_comments("{% raw %}{#{% endraw %}")
-    (True, False)
+    >>> first_comment("Hi\\n{# why #}"), first_comment("{% raw %}{#{% endraw %}")
+    (2, None)
     """
     if "{#" not in text:
-        return False
+        return None
     environment = PromptEnvironment()
     environment.parse_text(text)
-    return any(kind == "comment_begin" for _, kind, _ in environment.lex(text))
+    return next((line for line, kind, _ in environment.lex(text) if kind == "comment_begin"), None)
 
 
 def jinja_text(pieces: Iterable[Piece]) -> str:

@@ -73,7 +73,9 @@ def _laid(nodes: Sequence[WrittenNode], *, starts_line: bool, has_lines: bool = 
             starts_line = is_on_lines
             continue
         yield node
+        before = nodes[number - 1] if number else ""
         is_alone = isinstance(following, str) and begins_blank(following, is_whole=True)
+        is_alone = is_alone and (isinstance(before, WrittenBlock) or _ends_blank(before))
         if isinstance(node, WrittenTag) and node.is_partial and is_alone:
             yield "\n" if has_lines and starts_line else WrittenTag(GUARD)
         starts_line = isinstance(node, str) and node.endswith("\n")
@@ -89,12 +91,16 @@ def _inline(block: WrittenBlock, following: WrittenNode, *, has_lines: bool) -> 
         before = block.bodies[at - 1] if at else ()
         after = block.bodies[at] if at < len(block.bodies) else ()
         is_taking = (at < len(block.bodies) or isinstance(following, str)) and before
-        if is_taking and isinstance(before[-1], str) and ends_blank(before[-1], is_whole=True):
+        if is_taking and _ends_blank(before[-1]):
             yield WrittenTag(GUARD)
         yield WrittenTag(tag)
         if after and isinstance(after[0], str) and begins_blank(after[0], is_whole=True):
             yield WrittenTag(GUARD)
         yield from _laid(after, starts_line=False, has_lines=has_lines)
+
+
+def _ends_blank(node: WrittenNode) -> bool:
+    return isinstance(node, str) and ends_blank(node, is_whole=True)
 
 
 def _ends_line(body: Sequence[WrittenNode]) -> bool:
