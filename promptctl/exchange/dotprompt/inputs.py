@@ -129,7 +129,7 @@ def _note_declared(key: str, name: str, inputs: Inputs, result: ReadSettings, *,
     is_renamed = "" if name == key else ", a name that Jinja takes"
     if key in inputs.defaults or is_required:
         fate, more = ("changed" if is_renamed else "kept"), ""
-        if isinstance(inputs.defaults.get(key), list | dict) and not inputs.defaults[key]:
+        if key in inputs.added_defaults:
             fate, more = "changed", " with an empty default, as Handlebars takes it"
     else:
         fate, more = "changed", " that is not required; it cannot be null"

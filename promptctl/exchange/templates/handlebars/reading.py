@@ -19,7 +19,17 @@ from promptctl.exchange.templates.handlebars.nodes import (
     Print,
     TagCall,
 )
-from promptctl.exchange.templates.handlebars.scopes import Inputs, NotSaid, TagScope, TagValue, paths_in, resolve
+from promptctl.exchange.templates.handlebars.scopes import (
+    Inputs,
+    NotSaid,
+    TagScope,
+    TagValue,
+    items_around,
+    outer_names,
+    paths_in,
+    resolve,
+    uses_key,
+)
 from promptctl.exchange.templates.pieces import (
     FilterCall,
     IfBranch,
@@ -63,7 +73,7 @@ class PieceReader:
 
     @property
     def notes(self) -> list[ImportNote]:
-        """What became of parts of the templates."""
+        """Notes on the parts of the templates."""
         return list(self._notes)
 
     @property
@@ -207,6 +217,8 @@ class PieceReader:
             raise NotSaid(f"`{call.text}` compares constants")
         if wanted == 1:
             first = self._truth(first)
+            if "object" in first.types:
+                self.note("changed", call.text, "takes an empty mapping for false; Handlebars for true", call.place)
             test = IfTest(first.path, is_negated=is_negated)
         else:
             operand = second.value if isinstance(second, Constant) else second.path
@@ -227,13 +239,13 @@ class PieceReader:
             raise NotSaid(f"`{block.call.text}` does not go over a list")
         if over.is_optional:
             self._default_list(over, block)
-        is_mapping = "object" in over.types or (over.types == () and _uses_key(block.body))
+        is_mapping = "object" in over.types or (over.types == () and uses_key(block.body))
         item = self._name(block.names[0] if block.names else "item", scope, is_chosen=bool(block.names))
         key = self._name(block.names[1] if len(block.names) > 1 else "key", scope) if is_mapping else None
         schema = (over.schema or {}).get("additionalProperties" if is_mapping else "items")
         this = TagValue((item,), schema if isinstance(schema, dict) else None)
         position = TagValue((key,) if key else ("loop", "index0"))
-        names = {**_outer_names(scope), **dict(zip(block.names, (this, position), strict=False))}
+        names = {**outer_names(scope), **dict(zip(block.names, (this, position), strict=False))}
         inner = replace(scope, this=this, outer=scope, names=names, values={}, loops=scope.loops + 1, key=key)
         body = self.pieces(block.body, inner)
         otherwise = self.pieces(block.otherwise or [], scope)
@@ -244,10 +256,10 @@ class PieceReader:
             self.note("changed", block.call.text, "is an error here if it is not given", block.call.place)
             return
         name = next(key for key, name in self.inputs.renamed.items() if name == over.path[0])
-        self.inputs.defaults.setdefault(name, [])
+        self.inputs.default_to(name, [])
 
     def _name(self, wish: str, scope: TagScope, *, is_chosen: bool = False) -> str:
-        taken = {value.path[0] for value in scope.names.values()} | set(_items_around(scope))
+        taken = {value.path[0] for value in scope.names.values()} | set(items_around(scope))
         taken |= set() if is_chosen else self._names
         name, number = wish, 2
         while name in taken or name in self.inputs.renamed.values():
@@ -286,22 +298,3 @@ def _constant_text(constant: Constant) -> str:
 def _found(tests: Iterable[IfTest], *, is_negated: bool = False) -> frozenset[Path]:
     """Return the variables that are there if all tests hold, or if none of negated ones does."""
     return frozenset(test.path for test in tests if test.is_negated is is_negated and test.operator in ("", "is"))
-
-
-def _uses_key(nodes: list[Node]) -> bool:
-    used = {path.keys[0] for path in paths_in(nodes) if path.is_data and path.keys}
-    return "key" in used and "index" not in used
-
-
-def _items_around(scope: TagScope | None) -> Iterable[str]:
-    while scope is not None:
-        if scope.this is not None:
-            yield str(scope.this.path[0])
-        if scope.key:
-            yield scope.key
-        scope = scope.outer
-
-
-def _outer_names(scope: TagScope) -> dict[str, TagValue]:
-    """Return the names of blocks around that still mean the same: not the position in a loop, which Jinja hides."""
-    return {name: value for name, value in scope.names.items() if value.path[0] != "loop"}

@@ -87,8 +87,15 @@ class Inputs:
         self.found: dict[str, Mapping[str, Any]] = {}
         self.renamed: dict[str, str] = {}
         self.defaults: dict[str, Any] = {}
+        self.added_defaults: set[str] = set()
         for name in self.schema.get("properties", {}):
             self.name_of(str(name))
+
+    def default_to(self, key: str, value: Any) -> None:
+        """Give an input this default if it has none: where Handlebars takes what is missing for empty."""
+        if key not in self.defaults:
+            self.defaults[key] = value
+            self.added_defaults.add(key)
 
     def name_of(self, key: str) -> str:
         """Return the name that an input has here."""
@@ -148,7 +155,7 @@ def _resolved(node: PathNode, scope: TagScope, inputs: Inputs) -> TagValue | Con
 def _deep(root: TagValue, keys: tuple[str, ...], inputs: Inputs, name: str) -> TagValue:
     """Return a value within an input; one that may be left out is an empty mapping then."""
     if keys and root.is_optional:
-        inputs.defaults.setdefault(name, {})
+        inputs.default_to(name, {})
     return root.within(keys)
 
 
@@ -171,7 +178,7 @@ def _data(node: PathNode, scope: TagScope, inputs: Inputs) -> TagValue | Constan
         raise NotSaid(f"`{node.text}` reads the prompt's own metadata", "write the value into the text, or as an input")
     inputs.found.setdefault(name, {"type": "object"} if rest else {})
     if rest:
-        inputs.defaults.setdefault(name, {})
+        inputs.default_to(name, {})
     value = TagValue((inputs.name_of(name),)).within(tuple(rest))
     return TagValue(value.path, None, is_optional=True)
 
@@ -190,3 +197,24 @@ def paths_in(nodes: list[Node]) -> Iterator[PathNode]:
     """Yield every path of a template's tags, those within blocks too."""
     for call in calls_in(nodes):
         yield from (each for each in (call.head, *call.arguments, *call.options.values()) if isinstance(each, PathNode))
+
+
+def uses_key(nodes: list[Node]) -> bool:
+    """Return True if a loop's body prints `@key`, and not `@index`: it goes over a mapping."""
+    used = {path.keys[0] for path in paths_in(nodes) if path.is_data and path.keys}
+    return "key" in used and "index" not in used
+
+
+def items_around(scope: TagScope | None) -> Iterator[str]:
+    """Yield the variables of the loops around."""
+    while scope is not None:
+        if scope.this is not None:
+            yield str(scope.this.path[0])
+        if scope.key:
+            yield scope.key
+        scope = scope.outer
+
+
+def outer_names(scope: TagScope) -> dict[str, TagValue]:
+    """Return the names of blocks around that still mean the same: not the position in a loop, which Jinja hides."""
+    return {name: value for name, value in scope.names.items() if value.path[0] != "loop"}
