@@ -264,6 +264,7 @@ class Runners:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._kept: dict[bool, Runner] = {}
+        self._recording: dict[str, OnReply] = {}
 
     async def run(self, options: Mapping[str, object], prepare: Prepare) -> Execution:
         """Make the first call that is prepared, and each further one if the provider of the one before failed for good.
@@ -292,7 +293,9 @@ class Runners:
         if options.get("record"):
             from promptctl.calls.recording import reply_recording
 
-            on_reply = reply_recording(context, calls[0].target.prompt.id)
+            prompt_id = calls[0].target.prompt.id
+            on_reply = self._recording.get(prompt_id) or reply_recording(context, prompt_id)
+            self._recording[prompt_id] = on_reply  # it has read the file
         return calls, self._runner(on_reply)
 
     def _runner(self, on_reply: OnReply | None) -> Runner:

@@ -99,14 +99,14 @@ def not_recorded(
     `command` would record it.
     """
     model, asked = recorded_model(request.model), redact(asked_of(request))
-    command = command or f"promptctl run PROMPT --model {model} --record"
     there_is = _what_there_is(replies, model)
     nearest = replies.nearest(asked)
     differs = "" if nearest is None else difference(nearest[1], asked)
     words = f"; the nearest, {nearest[0]}, differs: {differs}" if nearest is not None and differs else ""
+    digest = f"; its digest is {digest_for(request)}" if command is None else ""
     error = ReplyNotRecorded(
         f"no reply of `{printable(model)}` was recorded for this request: {there_is}{words}",
-        hint=f"record it with: {command}; its digest is {digest_for(request)}",
+        hint=f"record it with: {command or f'promptctl run PROMPT --model {model} --record'}{digest}",
     )
     error.detail = differs or None
     return error

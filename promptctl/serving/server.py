@@ -127,8 +127,7 @@ class ChatServer(LoopbackServer):
             return _completion(asked, await self._replied(asked))
         if path == _MODELS or name != path:
             _check_method(request, "GET")
-            models = await asyncio.to_thread(self._replier.models)
-            return self._listed(list(models), name if name != path else None)
+            return self._listed(list(self._replier.models()), name if name != path else None)
         words = f"there is no {request.path}: this server has POST /v1{_COMPLETIONS} and GET /v1{_MODELS}"
         raise NotAnswered(404, words, code="unknown_url")
 

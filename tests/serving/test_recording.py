@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shutil
 import socket
+import subprocess
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -255,3 +258,42 @@ def test_a_refusal_is_one(context: Context, root: Path) -> None:
         "stop",
     )
     assert "".join(pieces) == "I will not"
+
+
+def test_the_key_of_a_program_goes_nowhere(context: Context, model: OpenAIServer, root: Path) -> None:
+    with serve(recording(context)) as served:
+        assert served.ask(Authorization="Bearer key-of-the-program").status == 200
+    (request,) = model.requests
+    assert "key-of-the-program" not in str(request.headers)
+    assert "key-of-the-program" not in (root / "datasets/recordings/served.jsonl").read_text()
+    assert "key-of-the-program" not in str(list(context.log.executions()))
+
+
+NODE = """
+const answer = await fetch(process.env.OPENAI_BASE_URL + "/chat/completions", {
+  method: "POST",
+  headers: { "Content-Type": "application/json", Authorization: "Bearer none" },
+  body: JSON.stringify({
+    model: "gpt-4o-mini", temperature: 0.0, stream: true, messages: [{ role: "user", content: "Hello" }],
+  }),
+});
+const events = (await answer.text()).trim().split("\\n\\n").map((event) => event.slice("data: ".length));
+const chunks = events.slice(0, -1).map((event) => JSON.parse(event));
+console.log(answer.status, chunks.map((chunk) => chunk.choices[0].delta.content ?? "").join(""), events.at(-1));
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
+def test_node_finds_what_python_recorded(context: Context, model: OpenAIServer) -> None:
+    model.script(reply("Good day to you"))
+    with serve(recording(context)) as served:
+        ask(served, temperature=0.0)
+    with serve(ReplayReplier(context)) as served:
+        done = subprocess.run(
+            ["node", "--input-type=module", "-e", NODE],
+            env={**os.environ, "OPENAI_BASE_URL": served.url},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert (done.stdout, done.stderr) == ("200 Good day to you [DONE]\n", "")

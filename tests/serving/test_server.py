@@ -159,3 +159,35 @@ def test_a_body_has_its_limit(served: Served, monkeypatch: pytest.MonkeyPatch) -
 def test_what_is_refused_is_told(served: Served) -> None:
     served.ask(path="/v1/odd")
     assert served.told[-1].startswith("POST /v1/odd: 404 there is no /v1/odd: this server has POST")
+
+
+HEAD = {"created": 0, "model": "gpt-4o-mini"}
+USAGE = {"prompt_tokens": 2, "completion_tokens": 2, "total_tokens": 4}
+
+
+def test_the_shapes_on_the_wire_are_those_of_the_protocol(served: Served) -> None:
+    found = served.ask({**BODY, "stream": True, "stream_options": {"include_usage": True}})
+    assert found.headers["Content-Type"] == "text/event-stream"
+    *events, last, rest = found.text.split("\n\n")
+    assert (last, rest) == ("data: [DONE]", "")
+    chunks = [json.loads(event.removeprefix("data: ")) for event in events]
+    head = HEAD | {"id": chunks[0]["id"]}
+    choice = {"index": 0, "logprobs": None, "finish_reason": None}
+    deltas: list[dict[str, Any]] = [
+        {**choice, "delta": {"role": "assistant", "content": "", "refusal": None}},
+        {**choice, "delta": {"content": "Hello"}},
+        {**choice, "delta": {}, "finish_reason": "stop"},
+    ]
+    chunk = {**head, "object": "chat.completion.chunk"}
+    assert chunks == [
+        *({**chunk, "choices": [each], "usage": None} for each in deltas),
+        {**chunk, "choices": [], "usage": USAGE},
+    ]
+    message = {"role": "assistant", "content": "Hello", "refusal": None}
+    assert served.ask().json == {
+        **head,
+        "object": "chat.completion",
+        "choices": [{**choice, "message": message, "finish_reason": "stop"}],
+        "usage": USAGE,
+    }
+    assert str(head["id"]).startswith("chatcmpl-")
