@@ -24,6 +24,8 @@ _HISTORY = re.compile(
     r"\{\{-?[ \t]*\1(?:\.content|\[[\"']content[\"']\])[ \t]*-?\}\}\s*\{%-?[ \t]*endfor[ \t]*-?%\}"
 )
 _VALUE_AS_ROLE = re.compile(r"#?[ \t]*\{\{[^{}\n]*\}\}[ \t]*:", re.ASCII)
+# An address ends at a blank, unless that is within a variable.
+_ADDRESS = re.compile(r"(?:\{\{[^{}]*\}\}|[^\s{]|\{)*")
 _IMAGE = re.compile(r"!\[[^\]\n]{0,500}\]\(([^()\n\"]*)(?:\"[^\"\n]*\")?\)")
 
 
@@ -144,7 +146,7 @@ def image_pieces(text: str) -> list[ImagePiece]:
     for match in _IMAGE.finditer(text):
         pieces += [
             ImagePiece("text", text[at : match.start()].strip()),
-            ImagePiece("image", match[1].strip().split(" ")[0]),
+            ImagePiece("image", _ADDRESS.findall(match[1].strip())[0]),
         ]
         at = match.end()
     if not pieces:

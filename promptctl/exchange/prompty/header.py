@@ -83,11 +83,14 @@ def read_header(source: Source) -> PromptyHeader:
         document = document.over({})
     if not isinstance(document.data, dict):
         raise source.refuse("the header is no mapping", parts.header_line, "write its keys as `name: …`")
-    header = PromptyHeader(source, {}, document, parts.body, parts.body_line)
+    body, line = parts.body, parts.body_line
+    if not body and isinstance(document.data.get("instructions"), str):  # the whole file is YAML
+        body, line = document.data["instructions"], document.text_place("instructions").line or 1
+    header = PromptyHeader(source, {}, document, body, line)
     resolving = _Resolving(header)
     header.data = resolving.mapping(document.data, (), 0)
-    if _REFERENCE.fullmatch(parts.body):  # the body is a value of the header to Prompty, and may be one reference
-        header.body = str(resolving.mapping({"body": parts.body}, (), 0).get("body", ""))
+    if _REFERENCE.fullmatch(body):  # the body is a value of the header to Prompty, and may be one reference
+        header.body = str(resolving.mapping({"body": body}, (), 0).get("body", ""))
     return header
 
 
@@ -97,7 +100,8 @@ def _parted(source: Source) -> HeaderText:
     if first is None:
         raise source.refuse("the file is empty", 1, "write a header between lines of `---`, and messages below it")
     if lines[first].strip() not in _MARKS:
-        return HeaderText(None, 1, *_body(lines, 0))
+        is_yaml = any(line.startswith("instructions:") for line in lines)
+        return HeaderText(source.text, 1, "", 1) if is_yaml else HeaderText(None, 1, *_body(lines, 0))
     last = next((number for number in range(first + 1, len(lines)) if lines[number].strip() in _MARKS), None)
     if last is None:
         raise source.refuse("the header has no end", first + 1, "write `---` on a line of its own below it")

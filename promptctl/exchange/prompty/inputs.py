@@ -10,7 +10,7 @@ from typing import Any
 from promptctl.exchange.prompty.header import PromptyHeader
 from promptctl.exchange.prompty.properties import KINDS, RICH, declared_kind, kind_of, named_properties, schema_of
 from promptctl.files.document import Key
-from promptctl.templates.events import Use
+from promptctl.templates.events import ITEM, Use
 
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 # Uses of a variable that hold without a value for it; and those to which nothing is as good as an empty value.
@@ -204,7 +204,7 @@ def needs_value(uses: Collection[Use], kind: Any) -> bool:
     return any(
         each.act not in _GUARDED
         and each.act != "truth"
-        and not (kind == "array" and each.act == "list")
+        and not (kind == "array" and (each.act == "list" or each.path[1:2] == (ITEM,)))
         and not _is_under(each, "defined")
         and not _is_under(each, "true")
         for each in uses

@@ -108,6 +108,10 @@ class ModelReader:
                 continue
             is_variable = isinstance(value, str) and value.startswith("${env:")
             variable = f"; Prompty reads it from the variable {value[6:-1].partition(':')[0]}" if is_variable else ""
+            if key in _DEPLOYMENTS and is_variable and "model" not in self.found:
+                said = f"names the model{variable}: without one the workspace's default runs"
+                self._header.note("dropped", (*keys, key), said, "write `model: azure/…` into the imported prompt")
+                continue
             self._header.note("dropped", (*keys, key), message + variable, hint or None)
             hint = ""
 

@@ -20,7 +20,7 @@ _OF_VERSION_1 = frozenset(("sample", "authors", "base", "tags", "version"))
 _MODEL_OF_VERSION_1 = frozenset(("api", "configuration", "parameters", "response"))
 _READ = frozenset((
     "name", "displayName", "description", "metadata", "model", "inputs", "outputs", "tools", "template", "sample",
-    "authors", "tags", "version",
+    "authors", "tags", "version", "instructions",
 ))  # fmt: skip
 _NOT_SAID = {
     "$schema": "is that of Prompty's editors; promptctl's are found by the file's name",
