@@ -60,7 +60,7 @@ FORMATS: tuple[ForeignFormat, ...] = (
     ForeignFormat("mlflow", "MLflow", "mlflow"),
     ForeignFormat("semantic-kernel", "Semantic Kernel", "semantic_kernel", is_written=False),
     ForeignFormat("langchain", "LangChain", "langchain", is_written=False),
-    ForeignFormat("promptfoo", "promptfoo", "promptfoo", is_written=False, takes_datasets=True),
+    ForeignFormat("promptfoo", "promptfoo", "promptfoo", takes_datasets=True),
     ForeignFormat("prompty", "Prompty", "prompty"),
     ForeignFormat("dotprompt", "Dotprompt", "dotprompt"),
     ForeignFormat("llm", "templates of llm", "llm_templates", is_written=False),

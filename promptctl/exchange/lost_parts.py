@@ -33,7 +33,7 @@ def lost_inputs(prompt: PromptToWrite, said: Collection[str], why: str) -> Itera
 def lost_dataset_keys(dataset: DatasetToWrite, said: Collection[str], why: str) -> Iterator[ExportLoss]:
     """Yield a loss for each key of a dataset's header, its defaults and its cases that is not said, each key once."""
     header = {key: value for key, value in dataset.data.items() if key not in ("cases", "defaults")}
-    yield from lost_keys(header, dataset.document, said, why)
+    yield from lost_keys(header, dataset.document, ("prompts",), why)
     defaults: Mapping[str, Any] = dataset.data.get("defaults", {})
     yield from lost_keys(defaults, dataset.document, said, why, "defaults")
     cases: Sequence[Mapping[str, Any]] = dataset.data.get("cases", ())

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from promptctl.assertions.assertion import grade
 from promptctl.assertions.subject import Subject
@@ -17,9 +20,12 @@ from promptctl.exchange.drafts import ForeignContents
 from promptctl.exchange.promptfoo.globs import is_match
 from promptctl.exchange.promptfoo.providers import model_of
 from promptctl.files.tree import MemoryTree
+from promptctl.files.yaml_reader import read_yaml
+from promptctl.files.yaml_writing import yaml_text
 from promptctl.prompts.loading import load_prompt
 from promptctl.prompts.rendering import Renderer
-from tests.exchange.drafted import files_of, only_dataset, only_prompt, source
+from promptctl.templates.uses import variables
+from tests.exchange.drafted import files_of, only_dataset, only_prompt, source, to_write
 
 PATH = "promptfooconfig.yaml"
 
@@ -346,8 +352,8 @@ d,z,fn:f(),rouge-n(0.5):x,,,,,
             {"type": "contains", "value": "a", "metric": "acc"},
             {"type": "similar", "value": "y", "threshold": 0.9, "metric": "acc"},
         ]
-        assert (first["id"], first["threshold"]) == ("first", 0.5)
-        assert first["metadata"] == {"tags": ["k", "l,m"], "vars": {"want": "x"}}
+        assert (first["id"], first["threshold"]) == ("First", 0.5)
+        assert (first["tags"], first["metadata"]) == (["k", "l,m"], {"vars": {"want": "x"}})
         assert second["assert"] == [
             {"type": "contains", "value": "c"},
             {"type": "llm-rubric", "value": "It is {{expected.want}}."},
@@ -495,3 +501,158 @@ tests:
     assert reply == 'Dear ADA: {"a": 1}', "JSON is written with blanks here"
     graded = [asyncio.run(grade(each, Subject(reply.replace(": 1", ":1"), case.inputs))) for each in case.assertions]
     assert [each.outcome.passed for each in graded] == [True] * 5
+
+
+class TestExport:
+    NATIVE = """\
+name: Support triage
+description: Classify tickets.
+tags: [a]
+model: openai/gpt-4o-mini
+parameters: {temperature: 0, top_k: 4}
+inputs:
+  ticket: {type: string}
+  tone: {type: string, default: kind}
+  items: {type: array, default: []}
+messages:
+  - role: system
+    content: |
+      Be {{ tone | upper }}. {% include "./x.j2" %}
+  - placeholder: items
+  - role: user
+    content: |
+      {% for k, v in items.items() %}{{ v | tojson }}{% endfor %}{{ items }}{{ tone | unique }}{% if items %}{% endif %}
+output: {schema: {type: object}, name: v, retries: 1}
+tools: [{type: function, function: {name: f}}]
+"""
+    DATASET = """\
+prompts: [support/triage]
+min_pass: 0.5
+defaults:
+  inputs: {tone: formal}
+  assert: [{type: icontains, value: "{{ expected.label }}"}, {type: python, value: "c.py:f"}]
+cases:
+  - {id: a, inputs: {items: [x]}, expected: {label: b}, tags: [t], xfail: no,
+     assert: [{type: equals, path: $.a, value: 1}]}
+  - {id: b, description: Words, matrix: {ticket: [x, y]}, expected: {label: c}, output: '{}'}
+  - {id: c, inputs: {ticket: z}, matrix: {items: [[p], [q, r]]}, expected: {label: d}, threshold: 0.5}
+"""
+
+    def written(self, native: str = NATIVE, dataset: str = DATASET) -> tuple[Any, Any, list[str]]:
+        files = {"prompts/support/triage.prompt.yaml": native, "prompts/support/x.j2": "Partial {{ tone }}."}
+        found = promptfoo.write([to_write("support/triage", {**files, "datasets/triage.yaml": dataset})])
+        folder = "support/triage"
+        assert set(found.files) == {f"{folder}/prompt.json", f"{folder}/promptfooconfig.yaml"}
+        config = read_yaml(found.files[f"{folder}/promptfooconfig.yaml"], "promptfooconfig.yaml").data
+        return json.loads(found.files[f"{folder}/prompt.json"]), config, [str(loss) for loss in found.losses]
+
+    def test_what_can_be_said_is_said(self) -> None:
+        messages, config, _ = self.written()
+        assert messages[0] == {"role": "system", "content": "Be {{ tone | upper }}. Partial {{ tone }}.\n"}
+        assert messages[1]["content"].startswith("{% for k, v in items %}{{ v | dump }}{% endfor %}")
+        (provider,) = config["providers"]
+        assert provider["id"] == "openai:chat:gpt-4o-mini"
+        assert provider["config"]["passthrough"] == {"top_k": 4}
+        assert provider["config"]["response_format"]["json_schema"]["name"] == "v"
+        first, second, third, fourth = config["tests"]
+        assert first["vars"] == {"items": ["x"], "expected": {"label": "b"}}
+        assert first["options"] == {"disableVarExpansion": True}
+        assert first["assert"][0]["transform"].endswith(".a")
+        assert second["vars"]["ticket"] == ["x", "y"]
+        assert second["metadata"] == {"id": "b"}
+        assert [each["vars"]["items"] for each in (third, fourth)] == [["p"], ["q", "r"]]
+        assert config["defaultTest"]["vars"] == {"tone": "formal", "items": []}
+
+    def test_every_other_part_is_a_loss_with_its_place(self) -> None:
+        lost = [loss.partition(": `")[2] for loss in self.written()[2]]
+        assert [each.partition("`")[0] for each in lost] == [
+            "messages.0.content",
+            "messages.1",
+            "messages.2.content",
+            "messages.2.content",
+            "messages.2.content",
+            "name",
+            "output.retries",
+            "tags",
+            "inputs.ticket.type",
+            "inputs.tone.type",
+            "inputs.items.type",
+            "min_pass",
+            "cases.xfail",
+            "assert (python)",
+            "cases.matrix",
+        ]
+
+    def test_an_unknown_model_goes_through_a_proxy_and_none_is_said(self) -> None:
+        plain = "messages: [{role: user, content: hi}]\n"
+        _, config, losses = self.written(
+            f"model: own/x\n{plain}", "prompts: [support/triage]\ncases: [{id: a, expected: b}]\n"
+        )
+        assert config["providers"] == ["litellm:own/x"]
+        assert len(losses) == 1
+        _, config, losses = self.written(plain, "prompts: [support/triage]\ncases: [{id: a, expected: b}]\n")
+        assert config["providers"] == ["echo"]
+        assert config["tests"][0]["assert"] == [{"type": "equals", "value": "{{ expected }}"}]
+
+
+NAMES = st.sampled_from(["a", "b", "long_name"])
+PIECES = st.one_of(
+    NAMES.map("{{{{ {} }}}}".format),
+    NAMES.map("{{{{ {} | upper }}}}".format),
+    NAMES.map("{{% if {} == 'x' %}}yes{{% else %}}no{{% endif %}}".format),
+    st.sampled_from(
+        ["text ", '"quoted" ', "{x} ", "\n", "[1] ", "- role: user", "---\n", "{% raw %}{{ x }}{% endraw %}"]
+    ),
+)
+SAYINGS = st.text('ab "{}', max_size=4).map(lambda text: f"{text}.")
+VALUES = st.one_of(SAYINGS, st.integers(0, 5), st.just([1, 2]), st.just(["x", "y"]))
+CHECKS = st.sampled_from(
+    [
+        {"type": "icontains", "value": "{{ a }}"},
+        {"type": "not-regex", "value": "zzz", "weight": 2},
+        {"type": "is-json", "value": {"type": "object"}},
+        {"type": "equals", "value": 1, "path": "$.x[0].y"},
+        {"type": "llm-rubric", "value": "Kind.", "model": "openai/gpt-4o", "threshold": 0.5},
+        {
+            "type": "assert-set",
+            "threshold": 0.5,
+            "assert": [{"type": "contains-any", "value": ["x", "y"], "metric": "m"}],
+        },
+        {"type": "latency", "threshold": 100},
+    ]
+)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["system", "user"]), st.lists(PIECES, min_size=1, max_size=5)), min_size=1, max_size=3
+    ),
+    st.sampled_from(["openai/gpt-4o", "anthropic/claude-sonnet-4-5", "echo/echo", "bedrock/x:y"]),
+    st.lists(st.tuples(VALUES, st.lists(CHECKS, min_size=1, max_size=3)), min_size=1, max_size=3),
+    st.lists(CHECKS, max_size=2),
+)
+def test_what_promptfoo_can_say_comes_back(
+    messages: list[tuple[str, list[str]]], model: str, cases: list[tuple[Any, list[Any]]], common: list[Any]
+) -> None:
+    texts = [{"role": role, "content": "".join(parts)} for role, parts in messages]
+    names = {name: {} for name in sorted({found for each in texts for found in variables(each["content"])})}
+    given_inputs = dict.fromkeys({*names} - {"a"}, "value")
+    prompt: dict[str, Any] = {"model": model, "parameters": {"temperature": 0}, "messages": texts}
+    prompt |= {"inputs": {**names, "a": {}}}
+    rows = [
+        {"id": f"case-{n}", "inputs": {**given_inputs, "a": value}, "assert": checks, "tags": ["t"], "threshold": 0.5}
+        for n, (value, checks) in enumerate(cases)
+    ]
+    texts[-1]["content"] += "{{ a }}"
+    dataset = {"prompts": ["p"], **({"defaults": {"assert": common}} if common else {}), "cases": rows}
+    files = {"prompts/p.prompt.yaml": yaml_text(prompt), "datasets/p.yaml": yaml_text(dataset)}
+    found = promptfoo.write([to_write("p", files)])
+    assert found.losses == ()
+    tree = {path.removeprefix("p/"): data for path, data in found.files.items()}
+    contents = promptfoo.read(source(PATH, tree))
+    again = dict(only_prompt(contents))
+    again["inputs"] = dict(sorted(again["inputs"].items()))
+    assert again == {**prompt, "inputs": dict(sorted(prompt["inputs"].items()))}
+    expected = {key: value for key, value in dataset.items() if key != "prompts"}
+    assert {key: value for key, value in only_dataset(contents).items() if key != "prompts"} == expected

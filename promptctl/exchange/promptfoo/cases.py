@@ -22,6 +22,7 @@ _OTHER_KEYS = {
     "assertScoringFunction": "is code, which is not run here",
 }
 _NOT_BLANK = {"type": "regex", "value": r"\S"}
+_LONGEST_ID = 200
 _OVERRIDING = ("transform", "postprocess", "provider")
 
 
@@ -81,6 +82,10 @@ class Suite:
             return True
         return all(name in each.values or name in each.several for each in self.tests)
 
+    def _read_by_assertions(self) -> frozenset[str]:
+        given = [spot.value.get("assert") for spot in (self.default, *(each.spot for each in self.tests)) if spot]
+        return frozenset(used_names([each for each in given if isinstance(each, list)]))
+
     def dataset(self, inputs: frozenset[str], read: frozenset[str], notes: Notes) -> dict[str, Any] | None:
         """Return defaults and cases for prompts with these inputs; None if there is no test.
 
@@ -89,14 +94,28 @@ class Suite:
         if not self.tests:
             return None
         renamed = {name: f"expected.{name}" for name in self.names - inputs}
+        keeps_expected = self._read_by_assertions() & renamed.keys() == {"expected"}
+        if keeps_expected:
+            del renamed["expected"]
         checks = Checks(notes, self.templates, renamed)
         checks = checks.with_options(self.default.get("options") if self.default else None, "defaultTest.options")
         is_inlined = any(_overrides(test.spot) for test in self.tests)
         maker = _CaseMaker(self, inputs, read, checks, notes, is_inlined=is_inlined)
+        maker.keeps_expected = keeps_expected
         cases = [case for test in self.tests if (case := maker.case(test)) is not None]
         defaults = maker.defaults()
         maker.tell_unread()
         return {**({"defaults": defaults} if defaults else {}), "cases": cases} if cases else None
+
+
+def _words_of(description: Any, metadata: Any) -> tuple[str, str]:
+    """Return the id that a test asks for, and its description; either may be empty."""
+    text = description if isinstance(description, str) else ""
+    named = metadata.get("id") if isinstance(metadata, dict) else None
+    if isinstance(named, str) and named.strip() == named and 0 < len(named) <= _LONGEST_ID:
+        return named, text
+    is_id = text and len(text) <= _LONGEST_ID and not any(character.isspace() for character in text)
+    return (text, "") if is_id else (slug(text, ""), text if text.strip() else "")
 
 
 def _overrides(spot: Spot) -> bool:
@@ -119,6 +138,7 @@ class _CaseMaker:
         self._read = read
         self._is_inlined = is_inlined
         self._ids: set[str] = set()
+        self.keeps_expected = False
         self._unread: dict[str, None] = {}
         given = suite.default.get("assert") if suite.default else None
         self._given = given
@@ -139,13 +159,11 @@ class _CaseMaker:
     def case(self, test: _Test) -> dict[str, Any] | None:
         """Return a test as a case; None if it had assertions, and none of them is left to decide it."""
         spot = test.spot
-        description = spot.value.get("description")
-        number = len(self._ids) + 1
-        wished = slug(description, f"test-{number}") if isinstance(description, str) else f"test-{number}"
-        id_ = free_name(wished, self._ids)
+        wished, description = _words_of(spot.value.get("description"), spot.value.get("metadata"))
+        id_ = free_name(wished or f"test-{len(self._ids) + 1}", self._ids)
         self._ids.add(id_)
         case: dict[str, Any] = {"id": id_}
-        case |= {"description": description} if isinstance(description, str) and description.strip() else {}
+        case |= {"description": description} if description else {}
         for key, values in (("inputs", test.values), ("matrix", test.several)):
             taken = {name: value for name, value in values.items() if name in self._inputs}
             case |= {key: taken} if taken else {}
@@ -153,7 +171,7 @@ class _CaseMaker:
         own = checks.read(self._given) if self._is_inlined else []
         own += checks.read(spot.get("assert"))
         expected = self._expected(test, [*self._common, *own])
-        case |= {"expected": expected} if expected else {}
+        case |= {"expected": expected} if expected not in (None, {}) else {}
         if not any(each.get("weight", 1) for each in [*self._common, *own]):
             if self._given is not None or spot.get("assert") is not None:
                 words = "nothing is left that would decide it: its assertions are dropped"
@@ -178,16 +196,22 @@ class _CaseMaker:
         elif threshold is not None:
             self._notes.add("dropped", f"{part}.threshold", "is no share from 0 to 1", spot.at("threshold").place)
         metadata = spot.value.get("metadata")
-        if isinstance(metadata, dict) and metadata:
-            data["metadata"] = dict(metadata)
+        kept = {key: value for key, value in metadata.items() if key != "id"} if isinstance(metadata, dict) else {}
+        tags = kept.get("tags")
+        if isinstance(tags, list) and tags and all(isinstance(each, str) and each for each in tags):
+            data["tags"] = list(dict.fromkeys(kept.pop("tags")))
+            self._notes.add("changed", "metadata.tags", "are `tags`", spot.place)
+        data |= {"metadata": kept} if kept else {}
         for key in spot.value:
             if key not in _KEYS and spot.value[key] not in (None, {}, []):
                 place = spot.at(key).place
                 self._notes.add("dropped", f"{part}.{key}", _OTHER_KEYS.get(key, "has no counterpart here"), place)
         return data
 
-    def _expected(self, test: _Test, assertions: list[dict[str, Any]]) -> dict[str, Any]:
+    def _expected(self, test: _Test, assertions: list[dict[str, Any]]) -> Any:
         """Return the values that only assertions read; those that a test leaves out are empty, as they were."""
+        if self.keeps_expected:
+            return {**self._suite.default_values, **test.values}.get("expected")
         if not any("expected" in used_names(each) for each in assertions):
             return {}
         read = set(_fields_of_expected(assertions))
@@ -196,7 +220,8 @@ class _CaseMaker:
 
     def _with_unread(self, case: dict[str, Any], test: _Test) -> dict[str, Any]:
         """Keep values that neither the prompts nor an assertion reads where nothing is lost: in the metadata."""
-        read = {*self._read, *case.get("expected", {})}
+        expected = case.get("expected", {})
+        read = {*self._read, *(("expected",) if self.keeps_expected else expected)}
         rest = {name: value for name, value in {**test.values, **test.several}.items() if name not in read}
         if not rest:
             return case

@@ -11,7 +11,7 @@ from promptctl.exchange.promptfoo.spots import Notes, Spot
 from promptctl.formats.schemas import load_schema
 
 # The beginning of a provider's id, and the beginning of LiteLLM's for the same one.
-_PREFIXES: tuple[tuple[str, str], ...] = (
+PREFIXES: tuple[tuple[str, str], ...] = (
     ("openai:chat:", "openai/"),
     ("openai:responses:", "openai/"),
     ("openai:completion:", "text-completion-openai/"),
@@ -99,7 +99,7 @@ def model_of(provider: str) -> str | None:
         return "echo/echo"
     if _CODE.match(provider) or _NETWORK.match(provider):
         return None
-    found = next(((theirs, ours) for theirs, ours in _PREFIXES if provider.startswith(theirs)), None)
+    found = next(((theirs, ours) for theirs, ours in PREFIXES if provider.startswith(theirs)), None)
     model = provider.removeprefix(found[0]) if found else ""
     if not model or not found or any(character.isspace() for character in model):
         return None

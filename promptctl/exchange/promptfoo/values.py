@@ -63,7 +63,8 @@ def _mappings(given: Spot) -> list[Spot]:
 
 def _values(spot: Spot, name: str, notes: Notes, *, expands: bool) -> Any:
     value = spot.value
-    if isinstance(value, list) and expands:
+    # A list is one value unless its first item is a text.
+    if isinstance(value, list) and expands and value and isinstance(value[0], str):
         found: list[Any] = []
         for item in spot.items():
             inner = _value(item, name, notes)
@@ -71,8 +72,8 @@ def _values(spot: Spot, name: str, notes: Notes, *, expands: bool) -> Any:
         unique = [each for index, each in enumerate(found) if each not in found[:index]]
         if len(unique) < len(found):
             notes.add("changed", f"vars.{name}", "gives a value twice, which is tested once", spot.place)
-        if not unique:
-            raise Unusable(f"`vars.{name}` is an empty list, which makes no test")
+        if len(unique) == 1:
+            return unique[0]
         notes.add("changed", f"vars.{name}", "is a `matrix`: one case for each of its values", spot.place)
         return _Several(unique)
     return _value(spot, name, notes)

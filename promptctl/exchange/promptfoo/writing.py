@@ -1,0 +1,184 @@
+"""Prompts and their datasets as configs that `promptfoo eval` runs, with every part that those cannot say."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from promptctl.exchange.lost_parts import lost_inputs, lost_keys
+from promptctl.exchange.notes import ExportLoss
+from promptctl.exchange.promptfoo.providers import PREFIXES
+from promptctl.exchange.promptfoo.written_tests import WrittenTests
+from promptctl.exchange.templates.jinja import jinja_text
+from promptctl.exchange.templates.nunjucks_writing import nunjucks_of_jinja
+from promptctl.exchange.templates.partials import PartialsTooLarge, includes_of, inlined
+from promptctl.exchange.templates.pieces import TextPiece, VariablePiece
+from promptctl.exchange.written import PromptToWrite, Written
+from promptctl.files.names import PLACEHOLDER
+from promptctl.files.yaml_writing import yaml_text
+from promptctl.prompts.prompt import Message
+from promptctl.schemas.json_schema import types_of
+
+_SAID = ("name", "description", "model", "parameters", "messages", "inputs", "template", "output", "response_format",
+         "tools")  # fmt: skip
+_NO_KEY = "is nothing that promptfoo's configs have"
+_NO_SCHEMA = "is lost: promptfoo's variables have no types"
+# Parameters that promptfoo's own providers know; OpenAI's take any other under `passthrough`.
+_CONFIG = frozenset(
+    ("temperature", "max_tokens", "max_completion_tokens", "top_p", "frequency_penalty", "presence_penalty", "stop",
+     "seed", "tool_choice", "reasoning_effort", "parallel_tool_calls", "service_tier", "verbosity")
+)  # fmt: skip
+_OPENAI = ("openai:", "azure:", "openrouter:", "groq:", "deepseek:", "xai:", "togetherai:", "github:", "litellm:")
+_SCALARS = frozenset(("string", "number", "integer", "boolean", "null"))
+
+
+def write(prompts: Sequence[PromptToWrite]) -> Written:
+    """Return a folder for each prompt: its config, and its messages in a file beside it."""
+    files: dict[str, bytes] = {}
+    losses: list[ExportLoss] = []
+    for prompt in prompts:
+        writer = _PromptWriter(prompt)
+        folder = prompt.prompt.id
+        chat = json.dumps(list(writer.messages()), ensure_ascii=False, indent=2) + "\n"
+        config = yaml_text(writer.config())
+        files[posixpath.join(folder, "prompt.json")] = chat.encode()
+        files[posixpath.join(folder, "promptfooconfig.yaml")] = config.encode()
+        losses += writer.losses
+    return Written(files, tuple(losses))
+
+
+def provider_of(model: str) -> str | None:
+    """Return promptfoo's provider of a model of LiteLLM; None if there is none.
+
+    >>> provider_of("openai/gpt-4o"), provider_of("anthropic/claude-sonnet-4-5"), provider_of("x/y")
+    ('openai:chat:gpt-4o', 'anthropic:messages:claude-sonnet-4-5', None)
+    """
+    if model == "echo/echo":
+        return "echo"
+    found = next(((theirs, ours) for theirs, ours in PREFIXES if ours and model.startswith(ours)), None)
+    return found[0] + model.removeprefix(found[1]) if found else None
+
+
+class _PromptWriter:
+    def __init__(self, prompt: PromptToWrite) -> None:
+        self._of = prompt
+        self.losses: list[ExportLoss] = []
+        inputs = prompt.prompt.inputs.values()
+        self._lists = {each.name for each in inputs if not set(types_of(each.schema) or ()) <= _SCALARS}
+
+    def config(self) -> dict[str, Any]:
+        """Return the config, once the messages were written."""
+        given, prompt = self._of.data, self._of.prompt
+        data: dict[str, Any] = {}
+        if prompt.description or given.get("name"):
+            data["description"] = prompt.description or given["name"]
+        if prompt.description and given.get("name"):
+            self._lose("name", "is lost beside the description: a config has one text for both", "name")
+        data["prompts"] = [{"id": "file://prompt.json", "label": prompt.id}]
+        data["providers"] = [self._provider()]
+        self.losses += lost_keys(given, self._of.document, _SAID, _NO_KEY)
+        self.losses += lost_inputs(self._of, ("default", "required"), _NO_SCHEMA)
+        tests = WrittenTests(self._of)
+        data |= tests.data()
+        self.losses += tests.losses
+        return data
+
+    def _lose(self, part: str, why: str, *at: str | int) -> None:
+        self.losses.append(ExportLoss(part, why, self._of.document.key_place(*at)))
+
+    def _provider(self) -> Any:
+        prompt = self._of.prompt
+        model = self._of.prompt.model or self._of.at.default_model
+        if model is None:
+            self._lose("model", "is not named, and a config needs a provider: it says `echo`")
+        provider = "echo" if model is None else provider_of(model)
+        if provider is None:
+            provider = f"litellm:{model}"
+            self._lose("model", f"is asked through a proxy of LiteLLM there: `{provider}`", "model")
+        config: dict[str, Any] = {}
+        extra: dict[str, Any] = dict(prompt.parameters.get("extra_body", {}))
+        for name, value in prompt.parameters.items():
+            if name in _CONFIG:
+                config[name] = value
+            elif name != "extra_body" and provider.startswith(_OPENAI):
+                extra[name] = value
+            elif name != "extra_body" or not provider.startswith(_OPENAI):
+                self._lose(f"parameters.{name}", "is no parameter of that provider there", "parameters", name)
+        config |= {"passthrough": extra} if extra and provider.startswith(_OPENAI) else {}
+        config |= self._response(provider)
+        if prompt.tools:
+            config["tools"] = list(prompt.tools)
+        return {"id": provider, "config": config} if config else provider
+
+    def _response(self, provider: str) -> dict[str, Any]:
+        output, prompt = self._of.prompt.output, self._of.prompt
+        declared = prompt.declared_response_format
+        if declared is None:
+            return {}
+        if not provider.startswith(_OPENAI):
+            key = "output" if output.schema is not None else "response_format"
+            self._lose(key, "is not asked for: only providers of OpenAI's protocol take it there", key)
+            return {}
+        if output.retries:
+            self._lose("output.retries", "is lost: nothing asks again there", "output", "retries")
+        return {"response_format": declared}
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """Yield the messages with Nunjucks in their texts."""
+        for index, message in enumerate(self._of.prompt.messages):
+            if not isinstance(message, Message):
+                words = "is a place for messages: in promptfoo a chat's messages are fixed"
+                self._lose(f"messages.{index}", words, "messages", index)
+                continue
+            written: dict[str, Any] = {"role": message.role}
+            if isinstance(message.content, str):
+                written["content"] = self._text(message.content, index, ("messages", index, "content"))
+            elif message.content:
+                written["content"] = [self._part(part, index, at) for at, part in enumerate(message.content)]
+            yield {**written, **message.extra}
+
+    def _part(self, part: Mapping[str, Any], index: int, at: int) -> Any:
+        if "when" in part:
+            self._lose(f"messages.{index}.content.{at}.when", "is lost: a part is always sent", "messages", index)
+        return {key: self._nested(value, key, index, at) for key, value in part.items() if key != "when"}
+
+    def _nested(self, value: Any, key: str, index: int, at: int) -> Any:
+        if isinstance(value, Mapping):
+            return {name: self._nested(each, name, index, at) for name, each in value.items()}
+        is_template = isinstance(value, str) and key != "type"
+        return self._text(value, index, ("messages", index, "content", at)) if is_template else value
+
+    def _text(self, template: str, index: int, at: tuple[str | int, ...]) -> str:
+        engine = self._of.prompt.engine
+        part = f"messages.{index}.content"
+        if engine == "none":
+            return jinja_text((TextPiece(template),))
+        if engine == "simple":
+            return self._simple(template, part, at)
+        try:
+            whole = inlined(template, self._of.prompt)
+        except PartialsTooLarge as error:
+            self.losses.append(ExportLoss(part, f"cannot be written: {error}", self._of.document.key_place(*at)))
+            return template
+        for path, line in includes_of(template):
+            place = self._of.document.line_place(line, *at)
+            self.losses.append(ExportLoss(part, f"`{path}` is written out: promptfoo includes nothing", place))
+        written, findings = nunjucks_of_jinja(whole, self._lists)
+        for finding in findings:
+            place = self._of.document.line_place(finding.line, *at)
+            self.losses.append(ExportLoss(part, finding.message, place))
+        return written
+
+    def _simple(self, template: str, part: str, at: tuple[str | int, ...]) -> str:
+        pieces: list[TextPiece | VariablePiece] = []
+        for index, each in enumerate(PLACEHOLDER.split(template)):
+            if index % 2 and each in self._of.prompt.inputs and each.isidentifier():
+                pieces.append(VariablePiece((each,)))
+                if not self._of.prompt.inputs[each].is_required:
+                    why = f"`{{{{{each}}}}}` stays if nothing is given for it; in promptfoo it is empty then"
+                    self.losses.append(ExportLoss(part, why, self._of.document.key_place(*at)))
+            else:
+                pieces.append(TextPiece(f"{{{{{each}}}}}" if index % 2 else each))
+        return jinja_text(pieces)

@@ -1,0 +1,204 @@
+"""Datasets of a prompt as promptfoo's `defaultTest` and `tests`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from promptctl.assertions.assertion import NOT
+from promptctl.datasets.matrix import InvalidMatrix, unfold
+from promptctl.exchange.lost_parts import lost_dataset_keys
+from promptctl.exchange.notes import ExportLoss
+from promptctl.exchange.templates.nunjucks_writing import nunjucks_of_jinja
+from promptctl.exchange.written import DatasetToWrite, PromptToWrite
+from promptctl.prompts.prompt import MISSING
+
+_SAID = ("name", "prompts", "description", "defaults", "cases", "inputs", "matrix", "expected", "assert", "threshold",
+         "metadata", "output", "id", "tags")  # fmt: skip
+_NO_KEY = "is nothing that promptfoo's tests have"
+_EXPECTED = "{{ expected }}"
+# Lists of texts stay one value each.
+_AS_IT_IS = {"disableVarExpansion": True}
+# Types that promptfoo does not have, with what to say of them.
+_NOT_THERE = {"classify", "json-schema", "tool-call", "ends-with"}
+_LOST_OPTIONS = ("normalize", "tolerance", "prompt", "choices", "question", "accept")
+_PARSED = "(typeof output === 'string' ? JSON.parse(output) : output)"
+_TEXT = (
+    "equals", "contains", "icontains", "starts-with", "contains-any", "contains-all", "icontains-any",
+    "icontains-all", "regex",
+)  # fmt: skip
+
+
+class WrittenTests:
+    """The tests of one prompt in promptfoo's words, and what those lack."""
+
+    def __init__(self, prompt: PromptToWrite) -> None:
+        self._prompt = prompt
+        self.losses: list[ExportLoss] = []
+
+    def data(self) -> dict[str, Any]:
+        """Return `defaultTest` and `tests`; neither if there is no dataset."""
+        inputs = self._prompt.prompt.inputs
+        declared = {name: each.default for name, each in inputs.items() if each.default is not MISSING}
+        tests: list[dict[str, Any]] = []
+        default: dict[str, Any] = {}
+        is_one = len(self._prompt.datasets) == 1
+        for dataset in self._prompt.datasets:
+            self.losses += lost_dataset_keys(dataset, _SAID, _NO_KEY)
+            given = dict(self._defaults(dataset))
+            common = {"vars": {**declared, **given.pop("vars", {})}, **given}
+            found = self._tests(dataset, common)
+            tests += found if is_one else (_merged(common, test) for test in found)
+            default = common if is_one else {}
+        default = default or ({"vars": declared} if declared else {})
+        default = {key: value for key, value in default.items() if value}
+        if any(map(_would_expand, default.get("vars", {}).values())):
+            default["options"] = dict(_AS_IT_IS)
+        return {**({"defaultTest": default} if default else {}), **({"tests": tests} if tests else {})}
+
+    def _lose(self, part: str, why: str, dataset: DatasetToWrite, *at: str | int) -> None:
+        self.losses.append(ExportLoss(part, why, dataset.document.key_place(*at)))
+
+    def _defaults(self, dataset: DatasetToWrite) -> Iterator[tuple[str, Any]]:
+        defaults: Mapping[str, Any] = dataset.data.get("defaults", {})
+        yield "vars", dict(defaults.get("inputs", {}))
+        if assertions := self._assertions(dataset, defaults.get("assert", ()), ("defaults", "assert")):
+            yield "assert", assertions
+        for key in ("threshold", "metadata"):
+            if key in defaults:
+                yield key, defaults[key]
+
+    def _tests(self, dataset: DatasetToWrite, common: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        defaults: Mapping[str, Any] = dataset.data.get("defaults", {})
+        reads = any(map(_reads_expected, defaults.get("assert", ())))
+        for index, case in enumerate(dataset.data["cases"]):
+            test: dict[str, Any] = {}
+            values, own = dict(case.get("inputs", {})), [*case.get("assert", ())]
+            if "expected" in case:
+                values["expected"] = case["expected"]
+                if not reads and not any(map(_reads_expected, own)):
+                    is_text = isinstance(case["expected"], str)
+                    own.append({"type": "equals", "value": _EXPECTED if is_text else case["expected"]})
+            if assertions := self._assertions(dataset, own, ("cases", index, "assert")):
+                test["assert"] = assertions
+            test |= {"threshold": case["threshold"]} if "threshold" in case else {}
+            test |= {"providerOutput": case["output"]} if case.get("output") is not None else {}
+            id_ = str(case.get("id", f"case-{index + 1}"))
+            tags = [*defaults.get("tags", ()), *case.get("tags", ())]
+            metadata = {**case.get("metadata", {}), **({"tags": tags} if tags else {})}
+            matrix = {**defaults.get("matrix", {}), **case.get("matrix", {})}
+            matrix = {name: each for name, each in matrix.items() if name not in values}
+            for ending, cell in self._cells(dataset, matrix, {**common["vars"], **values}, index):
+                own_id = {"id": id_ + ending} if case.get("description") else {}
+                whole: dict[str, Any] = {"description": case.get("description") or id_ + ending}
+                given = {**values, **cell}
+                whole |= {"vars": given} if given else {}
+                if any(map(_would_expand, (given if ending else values).values())):
+                    whole["options"] = dict(_AS_IT_IS)
+                yield {**whole, **test, **({"metadata": {**own_id, **metadata}} if own_id or metadata else {})}
+
+    def _cells(
+        self, dataset: DatasetToWrite, matrix: Mapping[str, Any], values: Mapping[str, Any], index: int
+    ) -> list[tuple[str, dict[str, Any]]]:
+        """Return the values of a matrix as lists, if promptfoo makes the same tests of those; else one by one."""
+        if not matrix:
+            return [("", {})]
+        is_plain = all(isinstance(each, str) for several in matrix.values() for each in several)
+        if is_plain and not any(map(_would_expand, values.values())):
+            return [("", dict(matrix))]
+        try:
+            cells = list(unfold(matrix))
+        except InvalidMatrix as error:
+            self._lose("cases.matrix", f"cannot be written out: {error}", dataset, "cases", index)
+            return []
+        words = f"is written out as {len(cells)} tests: promptfoo makes tests of lists of texts alone"
+        self._lose("cases.matrix", words, dataset, "cases", index)
+        return cells
+
+    def _assertions(self, dataset: DatasetToWrite, given: Any, at: tuple[str | int, ...]) -> list[dict[str, Any]]:
+        made = (self._assertion(dataset, each, (*at, index)) for index, each in enumerate(given))
+        return [each for each in made if each is not None]
+
+    def _assertion(
+        self, dataset: DatasetToWrite, assertion: Mapping[str, Any], at: tuple[str | int, ...]
+    ) -> dict[str, Any] | None:
+        type_ = assertion["type"]
+        plain = type_.removeprefix(NOT)
+        part = f"assert ({type_})"
+        if plain == "python" or plain in _NOT_THERE:
+            self._lose(part, "is lost: promptfoo has no assertion like it", dataset, *at)
+            return None
+        made: dict[str, Any] = {"type": type_}
+        for key in _LOST_OPTIONS:
+            if key in assertion:
+                self._lose(f"{part}.{key}", "is lost: promptfoo's assertion has no such option", dataset, *at, key)
+        if plain == "assert-set":
+            inner = self._assertions(dataset, assertion["assert"], (*at, "assert"))
+            if type_.startswith(NOT) or not inner:
+                self._lose(part, "is lost: promptfoo negates no set, and has none that is empty", dataset, *at)
+                return None
+            made["assert"] = inner
+        value = assertion.get("value", _EXPECTED if plain in _TEXT or plain == "levenshtein" else None)
+        if value is not None:
+            made["value"] = self._value(dataset, value, part, at)
+        for key in ("threshold", "weight", "metric"):
+            if key in assertion:
+                made[key] = assertion[key]
+        if "model" in assertion:
+            made["provider"] = self._grader(dataset, assertion["model"], plain, part, at)
+        if "path" in assertion:
+            self._path(dataset, assertion["path"], made, part, at)
+        return made
+
+    def _value(self, dataset: DatasetToWrite, value: Any, part: str, at: tuple[str | int, ...]) -> Any:
+        if isinstance(value, str):
+            written, findings = nunjucks_of_jinja(value)
+            for finding in findings:
+                self._lose(f"{part}.value", finding.message, dataset, *at)
+            return written
+        if isinstance(value, list):
+            return [self._value(dataset, each, part, at) for each in value]
+        return value
+
+    def _grader(self, dataset: DatasetToWrite, model: str, plain: str, part: str, at: tuple[str | int, ...]) -> str:
+        from promptctl.exchange.promptfoo.writing import provider_of
+
+        if plain == "similar" and model.startswith("openai/"):
+            return f"openai:embedding:{model.removeprefix('openai/')}"
+        provider = provider_of(model)
+        if provider is None:
+            self._lose(f"{part}.model", "is asked through a proxy of LiteLLM there", dataset, *at)
+        return provider or f"litellm:{model}"
+
+    def _path(
+        self, dataset: DatasetToWrite, path: str, made: dict[str, Any], part: str, at: tuple[str | int, ...]
+    ) -> None:
+        steps = path.removeprefix("$")
+        if any(sign in steps for sign in ("*", "..", "?", ":", "-")):
+            self._lose(f"{part}.path", "is lost: only plain steps are an expression of JavaScript", dataset, *at)
+            return
+        made["transform"] = _PARSED + steps
+
+
+def _would_expand(value: Any) -> bool:
+    """Return True for a list of which promptfoo would make a test of each item."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], str)
+
+
+def _merged(common: Mapping[str, Any], test: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a test with what holds for all of its dataset written into it."""
+    found = {**{key: common[key] for key in ("threshold",) if key in common}, **test}
+    found["vars"] = {**common["vars"], **test.get("vars", {})}
+    for key, empty in (("assert", []), ("metadata", {})):
+        both = [common.get(key, empty), test.get(key, empty)]
+        whole: Any = [*both[0], *both[1]] if key == "assert" else {**both[0], **both[1]}
+        found |= {key: whole} if whole else {}
+    return found
+
+
+def _reads_expected(assertion: Mapping[str, Any]) -> bool:
+    if "assert" in assertion:
+        return any(map(_reads_expected, assertion["assert"]))
+    plain = assertion["type"].removeprefix(NOT)
+    stands_in = "value" not in assertion and plain in (*_TEXT, "levenshtein", "factuality", "llm-rubric", "similar")
+    return stands_in or "expected" in str(assertion.get("value", ""))
