@@ -636,7 +636,9 @@ def test_what_promptfoo_can_say_comes_back(
     messages: list[tuple[str, list[str]]], model: str, cases: list[tuple[Any, list[Any]]], common: list[Any]
 ) -> None:
     texts = [{"role": role, "content": "".join(parts)} for role, parts in messages]
-    names = {name: {} for name in sorted({found for each in texts for found in variables(each["content"])})}
+    names: dict[str, Any] = {
+        name: {} for name in sorted({found for each in texts for found in variables(each["content"])})
+    }
     given_inputs = dict.fromkeys({*names} - {"a"}, "value")
     prompt: dict[str, Any] = {"model": model, "parameters": {"temperature": 0}, "messages": texts}
     prompt |= {"inputs": {**names, "a": {}}}
