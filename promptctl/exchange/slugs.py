@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Iterable
 
 _NOT_IN_SLUGS = re.compile(r"[^a-z0-9]+")
 _LONGEST = 60
@@ -23,9 +23,19 @@ def slug(text: str, otherwise: str) -> str:
     return words or otherwise
 
 
-def free_name(name: str, taken: Collection[str]) -> str:
-    """Return the name, with the first number from 2 on behind it if it is taken."""
-    number, found = 2, name
-    while found in taken:
-        found, number = f"{name}-{number}", number + 1
-    return found
+class FreeNames:
+    """Names that are taken one after another, each only once."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._next = dict.fromkeys(taken, 2)
+
+    def __len__(self) -> int:
+        return len(self._next)
+
+    def take(self, name: str) -> str:
+        """Return the name, with the first number from 2 on behind it if it is taken, and take it."""
+        found = name
+        while found in self._next:
+            found, self._next[name] = f"{name}-{self._next[name]}", self._next[name] + 1
+        self._next[found] = 2
+        return found

@@ -12,7 +12,7 @@ from promptctl.exchange.promptfoo.providers import loaded
 from promptctl.exchange.promptfoo.spots import Notes, Spot
 from promptctl.exchange.promptfoo.test_list import read_tests
 from promptctl.exchange.promptfoo.values import Unusable, read_values
-from promptctl.exchange.slugs import free_name, slug
+from promptctl.exchange.slugs import FreeNames, slug
 
 _KEYS = ("vars", "assert", "description", "threshold", "metadata", "options", "providerOutput")
 _OTHER_KEYS = {
@@ -22,7 +22,7 @@ _OTHER_KEYS = {
     "assertScoringFunction": "is code, which is not run here",
 }
 _NOT_BLANK = {"type": "regex", "value": r"\S"}
-_LONGEST_ID = 200
+_LONGEST_ID = 190
 _OVERRIDING = ("transform", "postprocess", "provider")
 
 
@@ -137,7 +137,7 @@ class _CaseMaker:
         self._suite, self._inputs, self._checks, self._notes = suite, inputs, checks, notes
         self._read = read
         self._is_inlined = is_inlined
-        self._ids: set[str] = set()
+        self._ids = FreeNames()
         self.keeps_expected = False
         self._unread: dict[str, None] = {}
         given = suite.default.get("assert") if suite.default else None
@@ -160,8 +160,7 @@ class _CaseMaker:
         """Return a test as a case; None if it had assertions, and none of them is left to decide it."""
         spot = test.spot
         wished, description = _words_of(spot.value.get("description"), spot.value.get("metadata"))
-        id_ = free_name(wished or f"test-{len(self._ids) + 1}", self._ids)
-        self._ids.add(id_)
+        id_ = self._ids.take(wished or f"test-{len(self._ids) + 1}")
         case: dict[str, Any] = {"id": id_}
         case |= {"description": description} if description else {}
         for key, values in (("inputs", test.values), ("matrix", test.several)):

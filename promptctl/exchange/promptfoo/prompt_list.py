@@ -12,7 +12,7 @@ from promptctl.errors import InvalidFiles
 from promptctl.exchange.promptfoo.chats import ChatTranslator, chat, listed, texts_of
 from promptctl.exchange.promptfoo.globs import matching
 from promptctl.exchange.promptfoo.spots import Notes, Spot
-from promptctl.exchange.slugs import free_name
+from promptctl.exchange.slugs import FreeNames
 from promptctl.exchange.source import Source
 from promptctl.templates import BadTemplate
 from promptctl.templates.uses import variables
@@ -89,6 +89,7 @@ def read_prompts(config: Spot, base: str, notes: Notes) -> list[PromptfooPrompt]
     else:
         raws = list(_raws(given, base, notes))
     found: list[PromptfooPrompt] = []
+    wishes = FreeNames()
     for raw in raws:
         try:
             prompt = _prompt(raw, notes)
@@ -96,7 +97,7 @@ def read_prompts(config: Spot, base: str, notes: Notes) -> list[PromptfooPrompt]
             place = raw.spot.text_line(error.line or 1)
             notes.add("dropped", f"prompts: {raw.label}", error.message, place, error.hint or _BY_HAND)
             continue
-        prompt.wish = free_name(prompt.wish, [each.wish for each in found])
+        prompt.wish = wishes.take(prompt.wish)
         found.append(prompt)
         words = "is a prompt of one message" if len(prompt.messages) == 1 else f"is a chat of {len(prompt.messages)}"
         notes.add("kept", f"prompts: {prompt.wish}", words, raw.spot.place)

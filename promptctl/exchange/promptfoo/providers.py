@@ -11,7 +11,7 @@ from promptctl.exchange.promptfoo.spots import Notes, Spot
 from promptctl.formats.schemas import load_schema
 
 # The beginning of a provider's id, and the beginning of LiteLLM's for the same one.
-PREFIXES: tuple[tuple[str, str], ...] = (
+_PREFIXES: tuple[tuple[str, str], ...] = (
     ("openai:chat:", "openai/"),
     ("openai:responses:", "openai/"),
     ("openai:completion:", "text-completion-openai/"),
@@ -99,11 +99,23 @@ def model_of(provider: str) -> str | None:
         return "echo/echo"
     if _CODE.match(provider) or _NETWORK.match(provider):
         return None
-    found = next(((theirs, ours) for theirs, ours in PREFIXES if provider.startswith(theirs)), None)
+    found = next(((theirs, ours) for theirs, ours in _PREFIXES if provider.startswith(theirs)), None)
     model = provider.removeprefix(found[0]) if found else ""
     if not model or not found or any(character.isspace() for character in model):
         return None
     return found[1] + model
+
+
+def provider_of(model: str) -> str | None:
+    """Return promptfoo's provider of a model of LiteLLM; None if there is none.
+
+    >>> provider_of("openai/gpt-4o"), provider_of("anthropic/claude-sonnet-4-5"), provider_of("x/y")
+    ('openai:chat:gpt-4o', 'anthropic:messages:claude-sonnet-4-5', None)
+    """
+    if model == "echo/echo":
+        return "echo"
+    found = next(((theirs, ours) for theirs, ours in _PREFIXES if ours and model.startswith(ours)), None)
+    return found[0] + model.removeprefix(found[1]) if found else None
 
 
 def read_providers(config: Spot, notes: Notes) -> list[PromptfooProvider]:

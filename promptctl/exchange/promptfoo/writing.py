@@ -9,7 +9,7 @@ from typing import Any
 
 from promptctl.exchange.lost_parts import lost_inputs, lost_keys
 from promptctl.exchange.notes import ExportLoss
-from promptctl.exchange.promptfoo.providers import PREFIXES
+from promptctl.exchange.promptfoo.providers import provider_of
 from promptctl.exchange.promptfoo.written_tests import WrittenTests
 from promptctl.exchange.templates.jinja import jinja_text
 from promptctl.exchange.templates.nunjucks_writing import nunjucks_of_jinja
@@ -39,7 +39,7 @@ def write(prompts: Sequence[PromptToWrite]) -> Written:
     files: dict[str, bytes] = {}
     losses: list[ExportLoss] = []
     for prompt in prompts:
-        writer = _PromptWriter(prompt)
+        writer = _ConfigWriter(prompt)
         folder = prompt.prompt.id
         chat = json.dumps(list(writer.messages()), ensure_ascii=False, indent=2) + "\n"
         config = yaml_text(writer.config())
@@ -49,19 +49,7 @@ def write(prompts: Sequence[PromptToWrite]) -> Written:
     return Written(files, tuple(losses))
 
 
-def provider_of(model: str) -> str | None:
-    """Return promptfoo's provider of a model of LiteLLM; None if there is none.
-
-    >>> provider_of("openai/gpt-4o"), provider_of("anthropic/claude-sonnet-4-5"), provider_of("x/y")
-    ('openai:chat:gpt-4o', 'anthropic:messages:claude-sonnet-4-5', None)
-    """
-    if model == "echo/echo":
-        return "echo"
-    found = next(((theirs, ours) for theirs, ours in PREFIXES if ours and model.startswith(ours)), None)
-    return found[0] + model.removeprefix(found[1]) if found else None
-
-
-class _PromptWriter:
+class _ConfigWriter:
     def __init__(self, prompt: PromptToWrite) -> None:
         self._of = prompt
         self.losses: list[ExportLoss] = []

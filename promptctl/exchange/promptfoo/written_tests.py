@@ -9,6 +9,7 @@ from promptctl.assertions.assertion import NOT
 from promptctl.datasets.matrix import InvalidMatrix, unfold
 from promptctl.exchange.lost_parts import lost_dataset_keys
 from promptctl.exchange.notes import ExportLoss
+from promptctl.exchange.promptfoo.providers import provider_of
 from promptctl.exchange.templates.nunjucks_writing import nunjucks_of_jinja
 from promptctl.exchange.written import DatasetToWrite, PromptToWrite
 from promptctl.prompts.prompt import MISSING
@@ -161,8 +162,6 @@ class WrittenTests:
         return value
 
     def _grader(self, dataset: DatasetToWrite, model: str, plain: str, part: str, at: tuple[str | int, ...]) -> str:
-        from promptctl.exchange.promptfoo.writing import provider_of
-
         if plain == "similar" and model.startswith("openai/"):
             return f"openai:embedding:{model.removeprefix('openai/')}"
         provider = provider_of(model)

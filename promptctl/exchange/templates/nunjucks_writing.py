@@ -43,10 +43,10 @@ def nunjucks_of_jinja(text: str, lists: Collection[str] = ()) -> tuple[str, list
         tree = PromptEnvironment().parse_text(text)
     except BadTemplate as error:
         return text, [TemplateFinding(error.message, error.line or 1)]
-    return _Written(text).written(), list(_losses(tree, lists))
+    return _CodeInNunjucks(text).written(), list(_losses(tree, lists))
 
 
-class _Written(CodeTranslation):
+class _CodeInNunjucks(CodeTranslation):
     """Rewrites the code of a template token by token."""
 
     def code(self, tokens: list[str], *, is_tag: bool) -> Iterator[str]:

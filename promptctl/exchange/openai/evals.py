@@ -1,0 +1,275 @@
+"""OpenAI evals: an entry of the registry with its samples as a prompt and a dataset that grades as its class did."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from promptctl.errors import InvalidFiles
+from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft
+from promptctl.exchange.notes import ImportNote
+from promptctl.exchange.openai.conversations import Conversation, alike, fault_of, late_instruction, shared_prompt
+from promptctl.exchange.slugs import FreeNames
+from promptctl.exchange.source import Source
+from promptctl.exchange.templates.jinja import jinja_text
+from promptctl.exchange.templates.pieces import TextPiece
+from promptctl.files.wording import count
+
+_CLASS = re.compile(r"evals\.elsuite\.([\w.]+):(\w+)\Z")
+_VERSION = re.compile(r"\.[A-Za-z][\w-]*\.[\w-]+\Z")
+_READ_ARGS = ("samples_jsonl", "ignore_case", "modelgraded_spec", "eval_type", "metaprompt")
+_PLACES = ("../data", "data", "..", ".")
+_BY_HAND = "write its samples as a dataset, with assertions that say what its code checked"
+
+Assertions = list[dict[str, Any]]
+
+
+def is_one(source: Source) -> bool:
+    """Return True for a YAML file of the registry: entries with a `class` of `evals`."""
+    if not source.path.endswith((".yaml", ".yml")) or b"class" not in source.data:
+        return False
+    try:
+        return any(True for _ in _entries(source.document.data))
+    except InvalidFiles:
+        return False
+
+
+def _entries(data: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, entry in data.items() if isinstance(data, dict) else ():
+        is_entry = isinstance(entry, dict) and isinstance(entry.get("class"), str)
+        if is_entry and (":" in entry["class"]) and ("args" in entry or entry["class"].startswith("evals.")):
+            yield name, entry
+
+
+def read(source: Source) -> ForeignContents:
+    """Return each eval whose class is known here. Raises `InvalidFiles` if there is none, or samples are missing."""
+    data = source.document.data
+    reader = _Registry(source)
+    for name, entry in _entries(data):
+        reader.add(name, entry)
+    for name, entry in data.items():
+        if isinstance(entry, dict) and "id" in entry and "class" not in entry:
+            reader.note("kept", name, f"names the eval `{entry['id']}`", name)
+        elif not isinstance(entry, dict) or "class" not in entry:
+            reader.note("dropped", name, "is no eval", name)
+    if not reader.prompts:
+        why = next((note for note in reader.notes if note.fate == "dropped"), None)
+        words = f": `{why.part}` {why.message}" if why else ""
+        raise source.refuse(f"no eval of it can be written here{words}", 1, _BY_HAND)
+    return ForeignContents(tuple(reader.prompts), tuple(reader.datasets), notes=tuple(reader.notes))
+
+
+class _Registry:
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._described = {
+            entry["id"]: entry
+            for entry in source.document.data.values()
+            if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+        }
+        self._names = FreeNames()
+        self.prompts: list[PromptDraft] = []
+        self.datasets: list[DatasetDraft] = []
+        self.notes: list[ImportNote] = []
+
+    def note(self, fate: Any, part: str, message: str, *keys: str, hint: str | None = None) -> None:
+        """Add a note on the value at the keys."""
+        self.notes.append(ImportNote(fate, part, message, self._source.document.key_place(*keys), hint))
+
+    def add(self, name: str, entry: Mapping[str, Any]) -> None:
+        """Read one eval; one whose class is code of its own is dropped by name."""
+        args = entry.get("args") if isinstance(entry.get("args"), dict) else {}
+        assert isinstance(args, dict)
+        found = _CLASS.match(entry["class"])
+        make = _maker(found[2], args) if found else None
+        part = f"{name}: class"
+        if make is None:
+            kind = f"`{entry['class']}`"
+            if found and found[2] == "ModelBasedClassify":
+                kind = f"the model-graded spec `{args.get('modelgraded_spec')}`"
+            words = f"is {kind}, which has no counterpart here"
+            self.note("dropped", part, words, name, "class", hint=_BY_HAND)
+            return
+        samples = self._samples(name, args)
+        rows = list(_rows(samples))
+        entry_of = self._described.get(name, {})
+        description = {"description": entry_of["description"]} if isinstance(entry_of.get("description"), str) else {}
+        place = self._source.document.key_place(name)
+        conversations = [Conversation(_messages(row), line) for line, row in rows]
+        for group in alike(conversations):
+            shared = shared_prompt([conversations[index] for index in group])
+            wish = self._names.take(_VERSION.sub("", name))
+            cases = [
+                {
+                    "id": f"line-{rows[index][0]}",
+                    **({"inputs": inputs} if inputs else {}),
+                    "assert": make(rows[index][1]),
+                }
+                for index, inputs in zip(group, shared.cases, strict=True)
+            ]
+            self.prompts.append(PromptDraft(wish, {**description, **shared.data}, place))
+            self.datasets.append(DatasetDraft(wish, {"prompts": [wish], **description, "cases": cases}, place))
+            words = f"{count(len(cases), 'case')}; the prompt {shared.words}"
+            self.note("changed", f"{name}: samples", words, name, "args")
+        self.note("changed", part, _WORDS[make.__name__], name, "class")
+        self._tell_rest(name, args, entry_of)
+
+    def _tell_rest(self, name: str, args: Mapping[str, Any], described: Mapping[str, Any]) -> None:
+        for key in args:
+            if key not in _READ_ARGS:
+                self.note("dropped", f"{name}: {key}", "has no counterpart here", name, "args", key)
+        for key, value in described.items():
+            if key == "description":
+                self.note("kept", f"{name}: description", "stays", name)
+            elif key not in ("id", "metrics") and value:
+                self.note("dropped", f"{name}: {key}", "has no counterpart here", name)
+
+    def _samples(self, name: str, args: Mapping[str, Any]) -> Source:
+        """Return the file of samples: in `data` beside the folder of evals, as in the registry, or beside this file."""
+        path = args.get("samples_jsonl")
+        line = self._source.document.place(name, "args").line
+        if not isinstance(path, str):
+            raise self._source.refuse(f"the eval `{name}` names no `samples_jsonl`", line, _BY_HAND)
+        if path.startswith(("http:", "https:", "gs:", "s3:", "az:")):
+            raise self._source.refuse(f"the samples of `{name}` are at an address; nothing is ever fetched", line)
+        for folder in _PLACES:
+            try:
+                return self._source.beside(posixpath.join(folder, path), line)
+            except InvalidFiles:
+                continue
+        message = f"there is no file `{path}`, neither in `../data` nor beside this one"
+        hint = "import the folder `registry`, which holds `evals` and `data`"
+        raise self._source.refuse(message, line, hint, "no-file")
+
+
+def _rows(samples: Source) -> Iterator[tuple[int, dict[str, Any]]]:
+    is_empty = True
+    for number, line in enumerate(samples.text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            row = None
+        if not isinstance(row, dict):
+            raise samples.refuse("the line is not a JSON object", number, "mend the line, or take it out")
+        if (why := fault_of(_messages(row))) is not None:
+            raise samples.refuse(f"this is no sample: {why}", number, "mend the line, or take it out")
+        if late_instruction(_messages(row)):
+            words = "the sample has an instruction after other messages, which only a prompt's own file may give"
+            raise samples.refuse(words, number, "take the line out, and write it as a prompt of its own")
+        is_empty = False
+        yield number, row
+    if is_empty:
+        raise samples.refuse("the file holds no sample", 1)
+
+
+def _messages(row: Mapping[str, Any]) -> Any:
+    given = row.get("input")
+    return [{"role": "user", "content": given}] if isinstance(given, str) else given
+
+
+def _maker(class_: str, args: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Assertions] | None:
+    """Return what makes the assertions of a sample for a class; None for a class that is not known."""
+    if class_ == "Includes":
+        return icontains if args.get("ignore_case") else contains
+    if class_ == "ModelBasedClassify":
+        return {"fact": fact, "closedqa": closedqa}.get(str(args.get("modelgraded_spec")))
+    return {"Match": match, "FuzzyMatch": fuzzy, "JsonMatch": json_match, "JsonValidator": is_json}.get(class_)
+
+
+def _ideals(row: Mapping[str, Any]) -> list[Any]:
+    ideal = row.get("ideal")
+    return list(ideal) if isinstance(ideal, list) else [ideal]
+
+
+def _texts(row: Mapping[str, Any]) -> list[str]:
+    return [str(each) for each in _ideals(row) if each not in (None, "")]
+
+
+def match(row: Mapping[str, Any]) -> Assertions:
+    """The reply begins with one of the ideals."""
+    texts = _texts(row)
+    if len(texts) == 1:
+        return [{"type": "starts-with", "value": _text(texts[0])}]
+    pattern = rf"\A\s*(?:{'|'.join(map(re.escape, texts))})"
+    return [{"type": "regex", "value": _text(pattern)}]
+
+
+def contains(row: Mapping[str, Any]) -> Assertions:
+    """The reply contains one of the ideals."""
+    return _any("contains", _texts(row))
+
+
+def icontains(row: Mapping[str, Any]) -> Assertions:
+    """The reply contains one of the ideals, in upper or lower case."""
+    return _any("icontains", _texts(row))
+
+
+def fuzzy(row: Mapping[str, Any]) -> Assertions:
+    """The reply contains one of the ideals, in upper or lower case."""
+    return _any("icontains", _texts(row))
+
+
+def json_match(row: Mapping[str, Any]) -> Assertions:
+    """The reply is the JSON of one of the ideals."""
+    values = [_parsed(each) for each in _ideals(row)]
+    checks = [{"type": "equals", "value": _constant(value)} for value in values]
+    return checks if len(checks) == 1 else [{"type": "assert-set", "threshold": 1 / len(checks), "assert": checks}]
+
+
+def is_json(row: Mapping[str, Any]) -> Assertions:
+    """The reply is JSON, whatever the sample."""
+    return [{"type": "is-json"}] if row else []
+
+
+def fact(row: Mapping[str, Any]) -> Assertions:
+    """A judge finds no contradiction to the ideal."""
+    return [{"type": "factuality", "value": _text("\n".join(_texts(row)))}]
+
+
+def closedqa(row: Mapping[str, Any]) -> Assertions:
+    """A judge finds that the reply meets the sample's criteria."""
+    return [{"type": "llm-rubric", "value": _text(str(row.get("criteria") or "\n".join(_texts(row))))}]
+
+
+_WORDS = {
+    "match": "`Match` is `starts-with` (of several ideals a `regex`); white space before the reply is left aside",
+    "contains": "`Includes` is `contains`",
+    "icontains": "`Includes` with `ignore_case` is `icontains`",
+    "fuzzy": "`FuzzyMatch` is `icontains`: it also took a reply that is part of the ideal, and left out punctuation",
+    "json_match": "`JsonMatch` is `equals`",
+    "is_json": "`JsonValidator` is `is-json`",
+    "fact": "the model-graded spec `fact` is `factuality`, by promptctl's own judge",
+    "closedqa": "the model-graded spec `closedqa` is `llm-rubric`, by promptctl's own judge",
+}
+
+
+def _any(type_: str, texts: Sequence[str]) -> Assertions:
+    if len(texts) == 1:
+        return [{"type": type_, "value": _text(texts[0])}]
+    return [{"type": f"{type_}-any", "value": [_text(each) for each in texts]}]
+
+
+def _parsed(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def _text(text: str) -> str:
+    return jinja_text((TextPiece(text),))
+
+
+def _constant(value: Any) -> Any:
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, list):
+        return [_constant(each) for each in value]
+    return {key: _constant(each) for key, each in value.items()} if isinstance(value, dict) else value
