@@ -28,20 +28,22 @@ if TYPE_CHECKING:
     from promptctl.exchange.written import PromptToWrite, Written
 
 TYPES = ("text", "chat")
+_WRAPPERS = ("data", "prompts")
 REST = "metadata.langfuse.config"
 # What the server keeps for itself; nothing of it says anything about the prompt.
 _SERVERS_OWN = ("id", "projectId", "updatedAt", "isActive", "resolutionGraph")
 _SNAKE = {"commit_message": "commitMessage", "created_at": "createdAt", "created_by": "createdBy",
           "updated_at": "updatedAt", "project_id": "projectId", "is_active": "isActive",
           "resolution_graph": "resolutionGraph"}  # fmt: skip
-_SIGNS = ("labels", "config", "tags", "version", "commitMessage", "commit_message")
+_SIGNS = ("type", "labels", "config", "tags", "version", "commitMessage", "commit_message")
 
 
 def is_one(source: Source) -> bool:
     """Return True for an object of a prompt's version, a list of them, or the API's list of names."""
     found = first_object(source, b'"name"', b'"prompt"')
     if found is not None:
-        found = next(iter(found["data"]), found) if isinstance(found.get("data"), list) else found
+        listed = next((found[key] for key in _WRAPPERS if isinstance(found.get(key), list)), [found])
+        found = next(iter(listed), None)
         return isinstance(found, dict) and _is_version(found)
     listed = first_object(source, b'"lastConfig"', b'"versions"')
     return listed is not None and ("data" in listed or "lastConfig" in listed)
@@ -58,7 +60,7 @@ def read(source: Source) -> ForeignContents:
     Raises `InvalidFiles` with every reason: roles that no message here has, references to prompts that are not in the
     file, and references that lead in a circle.
     """
-    items = items_of(source, "data")
+    items = items_of(source, *_WRAPPERS)
     problems = list(_not_versions(items))
     if problems:
         raise InvalidFiles(problems[:1])

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 _DERIVED = ("uri", "variables", "is_text_prompt", "description", "last_updated_timestamp", "current_stage", "source",
             "run_id", "run_link", "status", "status_message", "user_id", "deployment_job_state")  # fmt: skip
 _ROLES_OF_PARAMETERS = {"stop_sequences": "stop"}
+_OWN_TAGS = ("mlflow.", "_mlflow_")  # runs and experiments of a version, what refers to it
 _OWNERS = ("provider", "model_name", "model")
 
 
@@ -133,6 +134,8 @@ class _MlflowVersion:
             if key == TAGS_TAG and (listed := _json(value)) is not None:
                 tags = [each for each in listed if isinstance(each, str) and each] if isinstance(listed, list) else []
                 self._note("kept", f"tags.{key}", "are `tags`")
+            elif key.startswith(_OWN_TAGS) and key not in RESERVED:
+                self._note("dropped", f"tags.{key}", "is MLflow's own")
             elif key not in (*RESERVED, ID_TAG):
                 metadata[key] = value
                 self._note("changed", f"tags.{key}", f"is written as `metadata.{key}`")

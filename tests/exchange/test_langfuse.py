@@ -213,6 +213,7 @@ def test_one_file_holds_any_number_of_values() -> None:
     joined = json.dumps(one) + json.dumps(two)
     assert len(read("langfuse", text=joined).prompts) == 2
     assert len(read("langfuse", {"data": [one, two]}).prompts) == 2
+    assert len(read("langfuse", {"prompts": [one, {"name": "b", "type": "text", "prompt": "x"}]}).prompts) == 2
 
 
 @pytest.mark.parametrize(

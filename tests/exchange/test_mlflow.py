@@ -54,6 +54,15 @@ def test_a_version_of_the_python_api() -> None:
     assert registry.created_at == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
 
 
+def test_tags_of_mlflows_own_are_no_metadata() -> None:
+    contents = read("mlflow", version(tags={"_mlflow_experiment_ids": "1", "mlflow.prompt.run_ids": "a", "team": "x"}))
+    assert contents.prompts[0].data["metadata"] == {"team": "x"}
+    assert [note.part for note in contents.notes if note.fate == "dropped"] == [
+        "tags._mlflow_experiment_ids",
+        "tags.mlflow.prompt.run_ids",
+    ]
+
+
 def test_versions_of_the_rest_api_with_the_aliases_of_their_model() -> None:
     chat = json.dumps([{"role": "system", "content": "Be kind."}, {"role": "user", "content": "{{ q }}"}])
     own = {"_mlflow_prompt_type": "chat", "_mlflow_prompt_model_config": '{"model_name": "m"}',
