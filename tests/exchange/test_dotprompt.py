@@ -211,8 +211,8 @@ def test_partials_that_double_end_in_time() -> None:
         ('{{#each rows}}{{role "user"}}{{this}}{{/each}}', "stands within a block or a partial that is not simple"),
         ("{{#each images}}{{media url=this}}{{/each}}x", "stands within a block or a partial that is not simple"),
         ("{{#flag}}x{{/flag}}", "`{{#flag}}` is a section of Mustache or a helper of an application"),
-        ("{{^flag}}x{{/flag}}", "`{{^flag}}` is a section of Mustache: write it as `#unless`"),
-        ("{{#if (eq a b)}}x{{/if}}", "calls a helper within an expression"),
+        ("{{^flag}}x{{/flag}}", "`{{^flag}}` is a section of Mustache"),
+        ("{{#if (eq a b)}}x{{/if}}", "calls a helper within a tag"),
         ("{{> nowhere}}", "the partial `nowhere` is not there"),
         ("{{> ../up}}", "does not lie in the folder that is imported"),
         ("{{../up}}", "leads out of the template"),
@@ -255,6 +255,25 @@ def test_litellms_dialect_is_told_by_its_content() -> None:
     assert data["inputs"] == {"name": {"type": "string"}, "q": {"required": False}}
     assert any(note.startswith("changed `dialect`: is LiteLLM's") for note in said(contents))
     assert refused("it.prompt", "System: {% if %}", "dotprompt")[0].place is not None
+
+
+def test_a_long_chain_of_conditions_is_read() -> None:
+    chain = "{{#if a0}}0" + "".join(f"{{{{else if a{number}}}}}{number}" for number in range(1, 100)) + "{{/if}}"
+    inputs = {f"a{number}": number == 70 for number in range(100)}
+    assert text(chain, **inputs) == "70"
+
+
+def test_a_partial_by_itself_is_no_prompt() -> None:
+    contents = read("_rules.prompt", "Be kind.", "dotprompt")
+    assert contents.prompts == ()
+    assert said(contents) == ["dropped `_rules.prompt`: is a partial, which is imported with the prompts that call it"]
+
+
+def test_what_handlebars_would_take_has_a_hint_of_its_own() -> None:
+    assert refused("it.prompt", "{{#if (eq a b)}}x{{/if}}", "dotprompt")[0].hint == (
+        "compare with `#ifEquals`, or give the result as an input"
+    )
+    assert "text/template" in str(refused("it.prompt", "{{.Query}}", "dotprompt")[0].hint)
 
 
 @pytest.mark.parametrize(

@@ -254,6 +254,16 @@ def test_partials_are_files_beside_by_their_own_names() -> None:
     }
 
 
+def test_partials_come_back_as_files() -> None:
+    tone = "Be {{ x }}.\n{% if x %}\n!{% endif %}\n"
+    data = {"inputs": {"x": {}}, "messages": messages('A\n{% include "tone.j2" %}\nB')}
+    written = exported(data, tone_dot_j2=tone)
+    files = {path.replace(".", "_dot_"): each.decode() for path, each in written.files.items() if path[0] == "_"}
+    back = read(source("it.prompt", written.files["it.prompt"], **files))
+    assert back.prompts[0].data == data
+    assert [(each.path, each.text) for each in back.files] == [("tone.j2", tone)]
+
+
 def test_parts_are_media_and_conditions_around_it() -> None:
     written = exported(
         {

@@ -34,8 +34,8 @@ REFUSED = {
 NOTED = {
     ("helpers/section", "basic_section"): 'dropped `{{section "intro"}}`: marks a place that an application\'s code',
     ("helpers/section", "nested_sections"): 'dropped `{{section "inner"}}`: marks a place that an application\'s code',
-    ("helpers/media", "basic"): "dropped `contentType=contentType`: is dropped: a part says its kind in the file",
-    ("helpers/media", "content_types"): "dropped `contentType=contentType`: is dropped: a part says its kind",
+    ("helpers/media", "basic"): "dropped `contentType=contentType`: a part says its kind in the file",
+    ("helpers/media", "content_types"): "dropped `contentType=contentType`: a part says its kind",
     ("metadata", "raw"): "dropped `config.temperature`: must be at most 2, not 3",
 }
 PICOSCHEMA = [pytest.param(suite, id=suite["name"]) for suite in VECTORS["picoschema"]]

@@ -142,7 +142,7 @@ class TemplateReader:
         text = value.value if isinstance(value, Constant) else jinja_text([VariablePiece(value.path)])
         kind = call.options.get("contentType")
         if isinstance(kind, PathNode):
-            message = "is dropped: a part says its kind in the file, and this one is an image"
+            message = "a part says its kind in the file, and this one is an image"
             self._reader.note("dropped", f"contentType={kind.text}", message, call.place)
             resolve(kind, scope, self._reader.inputs)
             kind = None

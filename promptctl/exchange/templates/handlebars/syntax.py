@@ -20,6 +20,7 @@ from promptctl.exchange.templates.handlebars.space import control
 from promptctl.exchange.templates.handlebars.tags import BadTag, TagReader, Token, tokens_of
 
 MAX_DEPTH = 40
+MAX_OPEN = 150
 
 PlaceOf = Callable[[int], Place]
 
@@ -55,17 +56,16 @@ class _Parser:
             for opened in self._texts():
                 self._tag(opened)
         except BadTag as error:
-            raise self._refusal(str(error), self._place(self._at)) from None
+            raise self._refusal(error, self._place(self._at)) from None
         if self._open:
             call = self._open[-1][0].call
-            raise self._refusal(f"`{call.text}` is never closed", call.place)
+            raise self._refusal(BadTag(f"`{call.text}` is never closed"), call.place)
         return self._root
 
-    def _refusal(self, message: str, place: Place) -> InvalidFiles:
-        hint = "correct the template, which Handlebars would not take either"
-        if message.startswith("`{{."):
-            hint = "`{{.Name}}` is of Go's text/template: Dotprompt has `{{Name}}`"
-        return InvalidFiles([Problem(message, place, hint, "bad-handlebars")])
+    def _refusal(self, error: BadTag, place: Place) -> InvalidFiles:
+        is_of_go = error.message.startswith("`{{.")
+        hint = "`{{.Name}}` is of Go's text/template: Dotprompt has `{{Name}}`" if is_of_go else error.hint
+        return InvalidFiles([Problem(error.message, place, hint, "bad-handlebars")])
 
     def _place(self, at: int) -> Place:
         self._line += self._text.count("\n", self._counted, at)
@@ -103,7 +103,7 @@ class _Parser:
         start, kind, left = self._at, opened["kind"], bool(opened["strip"])
         place = self._place(start)
         if opened[1].startswith("{{{{"):
-            raise BadTag("`{{{{` opens a raw block, which needs a helper of the application")
+            raise BadTag("`{{{{` opens a raw block, which needs a helper of an application", "write `\\{{` for braces")
         if kind in ("!", "!--"):
             self._comment(start, place, left=left)
             return
@@ -115,11 +115,12 @@ class _Parser:
         text = self._text[start : self._at]
         strips = (left, right)
         if kind in ("#>", "#*", "*"):
-            raise BadTag(f"`{text}` needs partial blocks or decorators, which Dotprompt does not have")
+            why = f"`{text}` is a block with a partial, or a decorator, which is not read"
+            raise BadTag(why, "write its text in its place")
         if kind == "/":
             self._close(tokens, strips, text)
         elif kind == "^":
-            raise BadTag(f"`{text}` is a section of Mustache: write it as `#unless`")
+            raise BadTag(f"`{text}` is a section of Mustache", "write it as `#unless`")
         elif kind == "" and tokens and tokens[0].text == "else" and tokens[0].kind == "id":
             self._turn(tokens[1:], strips, text, place)
         else:
@@ -143,8 +144,9 @@ class _Parser:
         self._body.append(Comment(self._text[start : self._at], place, (left, bool(found[1]))))
 
     def _enter(self, block: Block) -> None:
-        if len(self._open) >= MAX_DEPTH:
-            raise BadTag(f"blocks are nested more than {MAX_DEPTH} deep")
+        if len(self._open) >= MAX_OPEN or sum(not each.is_chained for each, _ in self._open) >= MAX_DEPTH:
+            hint = "move some of them into partials"
+            raise BadTag(f"blocks are nested more than {MAX_DEPTH} deep, or too many `else` follow one another", hint)
         self._body.append(block)
         self._open.append((block, self._body))
         self._body = block.body

@@ -17,6 +17,7 @@ _TOKEN = re.compile(
 _CONSTANTS = {"true": True, "false": False, "null": None, "undefined": None}
 
 MAX_PATH = 100
+_NO_HANDLEBARS = "correct the template, which Handlebars would not take either"
 
 
 class Token(NamedTuple):
@@ -27,7 +28,14 @@ class Token(NamedTuple):
 
 
 class BadTag(Exception):
-    """A tag that is none of Handlebars."""
+    """A tag that is none of Handlebars; with a hint, one that is and that is not read."""
+
+    def __init__(
+        self, message: str, hint: str = "correct the template, which Handlebars would not take either"
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
 
 
 def tokens_of(text: str, start: int, at: int, *, is_triple: bool) -> tuple[list[Token], bool, int]:
@@ -90,7 +98,8 @@ class TagReader:
             del self._tokens[0]
             return Constant(float(token.text) if "." in token.text else int(token.text))
         if token.text == "(":
-            raise BadTag(f"`{self._text}` calls a helper within an expression, which Jinja has no word for")
+            hint = "compare with `#ifEquals`, or give the result as an input"
+            raise BadTag(f"`{self._text}` calls a helper within a tag, which is an application's code", hint)
         if token.kind == "id" and token.text in _CONSTANTS and not self._is_separator(1):
             del self._tokens[0]
             return Constant(_CONSTANTS[token.text])
