@@ -124,7 +124,7 @@ class MovedText:
                 *references_of(file.document.data, file.document),
                 *(includes_of(file.document) if is_jinja else ()),
             ]
-            for reference, place in named:
+            for reference, place in dict.fromkeys(named):
                 if reference.startswith(_HERE):
                     self._rewrite(reference, place)
         # The comment that names the editor's schema, by its path from the file.
@@ -147,9 +147,16 @@ class MovedText:
 
 
 def write_reference(lines: list[str], line: int, reference: str, wanted: str) -> None:
-    """Write a reference differently on its line, counted from 0."""
-    pattern = rf"(?<![\w./-]){re.escape(reference)}(?![\w./-])"
-    lines[line] = re.sub(pattern, lambda _: wanted, lines[line])
+    """Write a reference differently on its line, counted from 0; the same words in the text beside it stay."""
+    name = re.escape(reference)
+    for pattern in (
+        rf"(\binclude\s+(?:\\?[\"']|''))({name})(?=\\?[\"'])",
+        rf"(\$ref[\"']?\s*:\s*[\"']?)({name})(?![\w./-])",
+    ):
+        lines[line], count = re.subn(pattern, lambda found: found[1] + wanted, lines[line])
+        if count:
+            return
+    lines[line] = re.sub(rf"(?<![\w./-]){name}(?![\w./-])", lambda _: wanted, lines[line])
 
 
 def _parent_of(source: PromptAtVersion) -> str:

@@ -38,7 +38,7 @@ def move_file(parts: Context, old: str, new: str) -> Renamed:
     for holder in prompt_files(tree):
         found = [
             (reference, wanted, line)
-            for reference, _, line in named_places(tree, holder)
+            for reference, _, line in dict.fromkeys(named_places(tree, holder))
             if (wanted := _written(tree, holder, reference, path, target)) is not None
         ]
         if not found:

@@ -61,7 +61,7 @@ def moved(tree: Tree, path: str, moves: Moves, data: bytes) -> bytes:
     if path.startswith(f"{DATASETS}/"):
         return _with_rows(data, path, moves)
     lines = re.split(r"(?<=\n)", data.decode("utf-8", "surrogateescape"))
-    for reference, named, line in list(named_places(tree, path)):
+    for reference, named, line in dict.fromkeys(named_places(tree, path)):
         wanted = moves.reference(reference, path, named)
         if wanted is not None and 0 < line <= len(lines):
             write_reference(lines, line - 1, reference, wanted)

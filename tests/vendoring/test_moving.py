@@ -1,0 +1,94 @@
+"""Files at new paths say the same: whatever is included, however it is written, from whichever folder."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptctl.files.tree import MemoryTree
+from promptctl.prompts.loading import load_prompt_file
+from promptctl.vendoring.licences import spdx_of
+from promptctl.vendoring.moving import Moves, moved
+from promptctl.vendoring.offering import _words
+from promptctl.vendoring.outdated import newer_tags
+from tests.prompts.conftest import render
+
+PATHS = ["prompts/a.j2", "prompts/s/b.j2", "prompts/s/a.j2", "prompts/s/t/c.j2", "prompts/u/a-b.j2"]
+PROMPT = "prompts/s/p.prompt.yaml"
+STYLES = ('{{% include "{}" %}}', "{{%- include '{}' -%}}", '{{% include "{0}" %}} {0} {{% include "{0}" %}}')
+
+
+@st.composite
+def libraries(draw: st.DrawFn) -> dict[str, str]:
+    """A prompt and partials that include each other, later ones only, each reference in one of the ways there are."""
+    files = {}
+    for number, path in enumerate([PROMPT, *PATHS]):
+        lines = [f"Text {number} about a.j2 and s/b.j2."]
+        for target in draw(st.lists(st.sampled_from(PATHS[number:]), max_size=2)) if PATHS[number:] else ():
+            folder = path.rpartition("/")[0]
+            reference = target.removeprefix("prompts/")
+            if target.startswith(f"{folder}/") and draw(st.booleans()):
+                reference = f"./{target.removeprefix(f'{folder}/')}"
+            lines.append(draw(st.sampled_from(STYLES)).format(reference))
+        files[path] = "\n".join(lines) + "\n"
+    body = "".join(f"      {line}\n" for line in files[PROMPT].splitlines())
+    return {**files, PROMPT: f"messages:\n  - role: user\n    content: |\n{body}"}
+
+
+def said(files: dict[str, str | bytes], path: str) -> str:
+    """The prompt's message as a model would get it."""
+    return str(render(load_prompt_file(MemoryTree(files), path), {}).messages[0]["content"])
+
+
+@pytest.mark.parametrize("own", ["prompts/kit/s/p.prompt.yaml", "prompts/kit.prompt.yaml", "prompts/x/y.prompt.yaml"])
+@given(libraries())
+def test_a_prompt_says_the_same_at_its_new_path(own: str, files: dict[str, str]) -> None:
+    tree = MemoryTree(files)
+    paths = {path: path.replace("prompts/", "prompts/kit/", 1) for path in PATHS} | {PROMPT: own}
+    moves = Moves("prompts", paths, {"s/p": "kit"})
+    here: dict[str, str | bytes] = {
+        paths[path]: moved(tree, path, moves, text.encode()) for path, text in files.items()
+    }
+    assert said(here, own) == said({**files}, PROMPT)
+
+
+def test_tags_of_higher_versions() -> None:
+    assert newer_tags("v1.2", ["v1.10", "v1.3.1", "v1.2", "v1.1", "kit-v2", "v2.0-rc1", "latest"]) == (
+        "v1.10",
+        "v1.3.1",
+    )
+    assert newer_tags("kit-1", ["kit-2", "other-3", "3"]) == ("kit-2",)
+    assert newer_tags("v2.0-rc.2", ["v2.0-rc.10", "v2.0", "v2.0-rc.1", "v1.9"]) == ("v2.0", "v2.0-rc.10")
+    assert newer_tags("latest", ["v1"]) == ()
+    assert newer_tags("v1", [f"v{'9' * 200}", "v2"]) == ("v2",)
+
+
+def test_a_licence_is_named_if_its_text_leaves_no_doubt() -> None:
+    apache = (Path(__file__).parents[2] / "LICENSE").read_bytes()
+    assert spdx_of(apache) == "Apache-2.0"
+    assert spdx_of(apache.replace(b"perpetual", b"temporary")) is None
+    assert spdx_of(b"// SPDX-License-Identifier: MIT OR Apache-2.0\r\n") == "MIT OR Apache-2.0"
+    assert spdx_of(b"You may do what you want.") is None
+    assert spdx_of(b"\xff\xfe") is None
+
+
+@pytest.mark.parametrize(
+    ("readme", "title", "about"),
+    [
+        ("# Kit\n\nFirst.\n\nSecond.", "Kit", "First."),
+        ("Kit\n===\n\nFirst *words*\nof two lines.", "Kit", "First words of two lines."),
+        ("[![b](b.svg)](x)\n\n## `Kit`\nDirectly below.\n", "Kit", "Directly below."),
+        ("", "", ""),
+        ("# Kit\n\n- a list\n\n<p>\n", "Kit", ""),
+    ],
+)
+def test_the_first_words_of_a_readme(readme: str, title: str, about: str) -> None:
+    assert _words(readme) == (title, about)
+
+
+def test_a_mass_of_signs_is_read_in_time() -> None:
+    assert re.fullmatch(r"(\[ ?)*", _words("[" * 5000)[1])
