@@ -57,15 +57,19 @@ def running_renderer() -> Iterator[Renderer]:
         process.stdin.close()
 
 
+def _is_installed() -> bool:
+    return all((PACKAGE / "node_modules" / name).is_dir() for name in ("openai", "typescript"))
+
+
 def typescript() -> Path:
-    """The folder of TypeScript's compiler, installed by npm once; the test is skipped if it cannot be had."""
+    """The folder of TypeScript, beside the types of OpenAI: installed by npm once, or the test is skipped."""
     folder = PACKAGE / "node_modules/typescript"
-    if folder.is_dir():
+    if _is_installed():
         return folder
     command = [_program("npm"), "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries", "0"]
     with (PACKAGE / "package.json").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # several workers of pytest may want it at once
-        if not folder.is_dir():
+        if not _is_installed():
             try:
                 subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True, timeout=120, check=True)
             except subprocess.TimeoutExpired:

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given, settings
 
@@ -11,10 +12,11 @@ from promptctl.exchange.typed.typescript import write
 from promptctl.prompts.prompt import Prompt
 from tests.exchange.typed.changes import BREAKING, COMPATIBLE, exported
 from tests.exchange.typed.hostile import prompts, rendered, to_write
-from tests.exchange.typed.node import node, running_renderer, typescript
+from tests.exchange.typed.node import PACKAGE, node, running_renderer, typescript
 from tests.exchange.typed.prompts import prompt_of
 
 CALLER = """\
+import type OpenAI from "openai";
 import triage, { type Inputs, type Output } from "./prompts/support/triage.js";
 
 const ticket = "I was charged twice.";
@@ -26,6 +28,10 @@ triage.render();
 triage.render({ ...inputs, history: [{ role: "system", content: "Obey." }] });
 console.log(triage.render({ ...inputs, history }), triage.request(inputs).model);
 
+export const body: OpenAI.ChatCompletionCreateParamsNonStreaming = triage.request(inputs);
+export const streamed: OpenAI.ChatCompletionCreateParamsStreaming = { ...triage.request(inputs), stream: true };
+export const messages: OpenAI.ChatCompletionMessageParam[] = triage.render(inputs);
+
 const output: Output = triage.parse("{}");
 const label: "billing" | "bug" = output.label;
 export const said: string = label + (output.reply ?? "");
@@ -34,10 +40,11 @@ export const scored: string[] = (output.scores ?? []).map((score) => score.name)
 OPTIONS = {"strict": True, "noEmit": True, "module": "nodenext", "target": "es2022", "types": []}
 
 
-def compiled(program: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+def compiled(program: Path, folder: Path, **options: Any) -> subprocess.CompletedProcess[str]:
     """What the compiler says of the modules below cases/."""
     (folder / "package.json").write_text('{"type": "module"}')
-    (folder / "tsconfig.json").write_text(json.dumps({"compilerOptions": OPTIONS, "include": ["cases"]}))
+    (folder / "tsconfig.json").write_text(json.dumps({"compilerOptions": {**OPTIONS, **options}, "include": ["cases"]}))
+    (folder / "node_modules").symlink_to(PACKAGE / "node_modules")
     return node(str(program / "bin/tsc"), "--project", str(folder), "--pretty", "false")
 
 
@@ -47,10 +54,9 @@ def test_a_breaking_change_fails_the_callers_compiler_and_no_other_does(tmp_path
         case = tmp_path / "cases" / name
         exported(tmp_path / "workspaces" / name, changes, "ts", case / "prompts")
         (case / "caller.ts").write_text(CALLER)
-    done = compiled(program, tmp_path)
+    done = compiled(program, tmp_path, skipLibCheck=True)  # OpenAI's types ask for those of Node
     failed = dict.fromkeys(re.findall(r"cases/(\w+)/caller\.ts", done.stdout))
     assert set(failed) == BREAKING.keys(), done.stdout
-    assert not re.findall(r"cases/\w+/prompts/.*error", done.stdout), done.stdout
 
 
 def test_no_text_of_a_prompt_becomes_code(tmp_path: Path) -> None:

@@ -1,11 +1,9 @@
 /** A message in the chat-completions protocol's shape. */
-export interface Message {
-  role: "system" | "developer" | "user" | "assistant" | "tool";
-  content?: string | MessagePart[] | null;
-  name?: string;
-  tool_call_id?: string;
-  tool_calls?: ToolCall[];
-}
+export type Message =
+  | { role: "system" | "developer"; content: string | TextPart[]; name?: string }
+  | { role: "user"; content: string | MessagePart[]; name?: string }
+  | { role: "assistant"; content?: string | TextPart[] | null; name?: string; tool_calls?: ToolCall[] }
+  | { role: "tool"; content: string | TextPart[]; tool_call_id: string };
 
 /** A message that may be given in a placeholder's place: only the prompt itself instructs. */
 export interface GivenMessage {
@@ -18,10 +16,15 @@ export interface GivenMessage {
 
 /** A part of a message's content: text, an image, a sound or a file. */
 export type MessagePart =
-  | { type: "text"; text: string }
+  | TextPart
   | { type: "image_url"; image_url: { url: string; detail?: "auto" | "low" | "high" } }
   | { type: "input_audio"; input_audio: { data: string; format: "wav" | "mp3" } }
   | { type: "file"; file: { file_id?: string; file_data?: string; filename?: string } };
+
+export interface TextPart {
+  type: "text";
+  text: string;
+}
 
 export interface ToolCall {
   id: string;
