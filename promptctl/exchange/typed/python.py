@@ -10,13 +10,13 @@ from unicodedata import normalize
 
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.typed.naming import shown
-from promptctl.exchange.typed.python_types import PythonTypes, docstring
+from promptctl.exchange.typed.python_types import WORDS, PythonTypes, docstring
 from promptctl.exchange.typed.shapes import Field, Keys, Shapes
 from promptctl.exchange.typed.signature import signature_of
 from promptctl.exchange.written import PromptToWrite, Written
 from promptctl.prompts.prompt import Prompt
 
-_OWN = {"Inputs", "Output", "Execution", "Workspace", "REF", "DIGEST"}
+_TAKEN = {"Inputs", "Output", "Execution", "Workspace", "REF", "DIGEST", *WORDS, *keyword.kwlist}
 
 _CALLS = '''\
 def run(workspace: Workspace, /, **inputs: Unpack[Inputs]) -> {returned}:
@@ -92,7 +92,7 @@ def identifier(text: str) -> str:
 
 def _module(written: PromptToWrite) -> str:
     prompt = written.prompt
-    shapes = Shapes(taken=set(_OWN))
+    shapes = Shapes(taken=set(_TAKEN))
     inputs, output = signature_of(prompt, shapes)
     names, inputs = _renamed(inputs)
     types = PythonTypes(shapes)

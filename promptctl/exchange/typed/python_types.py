@@ -29,7 +29,8 @@ _BASICS = {
 _TYPING = ("Any", "Literal", "Never", "NotRequired", "TypeAlias")
 _COLLECTIONS = ("Mapping", "Sequence")
 _QUOTE = re.compile(r'"(?="|\Z)')
-_WORDS = {*_TYPING, *_COLLECTIONS, "TypedDict", "str", "int", "float", "bool", "list", "dict"}
+WORDS = frozenset((*_TYPING, *_COLLECTIONS, "TypedDict", "Unpack", "str", "int", "float", "bool", "list", "dict"))
+"""The names of types that modules use, which no type of theirs may have."""
 
 
 class PythonTypes:
@@ -37,7 +38,6 @@ class PythonTypes:
 
     def __init__(self, shapes: Shapes) -> None:
         self._shapes = shapes
-        shapes.taken |= _WORDS
         self._definitions: dict[str, str] = {}
         self._names: set[str] = set()
         self._given: set[str] = set()
@@ -64,9 +64,8 @@ class PythonTypes:
             made = self._typed_dict(name, shape, about, is_given)
         else:
             self._names.add("TypeAlias")
-            made = (
-                f"{name}: TypeAlias = {self.constant(self.text(shape, name, is_given=is_given))}\n{docstring([about])}"
-            )
+            text = self.text(shape, name, is_given=is_given)
+            made = f"{name}: TypeAlias = {_quoted(text)}\n{docstring([about])}".rstrip("\n")
         self._definitions[name] = made
 
     def define_named(self) -> None:

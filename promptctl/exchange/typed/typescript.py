@@ -20,7 +20,7 @@ _BASICS = {
     "string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null",
     "any": "unknown", "never": "never", "message": "GivenMessage",
 }  # fmt: skip
-_RESERVED = {"Inputs", "Output", "Prompt", "GivenMessage"}
+_TAKEN = {"Inputs", "Output", "Prompt", "GivenMessage", "Record"}
 
 
 def write(prompts: Sequence[PromptToWrite]) -> Written:
@@ -107,13 +107,9 @@ def quoted(text: str) -> str:
     >>> quoted("é\\u202e`${x}")
     '"é\\\\u202e`${x}"'
     """
-    made = "".join(char if char == " " or char.isprintable() else json.dumps(char)[1:-1] for char in json_parts(text))
+    plain = text.replace("\\", "\\\\").replace('"', '\\"')
+    made = "".join(char if char == " " or char.isprintable() else json.dumps(char)[1:-1] for char in plain)
     return f'"{made}"'
-
-
-def json_parts(text: str) -> str:
-    """Return a text with quotes and backslashes escaped, and nothing else."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _key(name: str) -> str:
@@ -124,7 +120,7 @@ def _key(name: str) -> str:
 
 def _declarations(written: PromptToWrite) -> str:
     prompt = written.prompt
-    shapes = Shapes(taken=set(_RESERVED))
+    shapes = Shapes(taken=set(_TAKEN))
     inputs, output = signature_of(prompt, shapes)
     types = TypeScriptTypes(shapes)
     about = [prompt.name, prompt.description] if prompt.description != prompt.name else [prompt.name]

@@ -60,6 +60,20 @@ names = st.sampled_from(
     ("a", "from", "class", "constructor", "a.b", "a-b", "1", "__proto__", "workspace", "self", "Any")
 )
 
+# Names of definitions, from which names of types are made that languages have themselves.
+_DEFINED = (
+    "none", "true", "any", "literal", "typed-dict", "unpack", "sequence", "record", "prompt", "inputs", "output", "1",
+    "workspace", "*/", "", "type", "given message", "é",
+)  # fmt: skip
+
+
+@st.composite
+def defining(draw: st.DrawFn) -> dict[str, Any]:
+    """A schema of a reply whose definitions have such names."""
+    names = draw(st.lists(st.sampled_from(_DEFINED), min_size=1, max_size=4, unique=True))
+    properties = {name: {"$ref": "#/$defs/" + name.replace("/", "~1")} for name in names}
+    return {"type": "object", "properties": properties, "$defs": {name: draw(schemas) for name in names}}
+
 
 @st.composite
 def prompts(draw: st.DrawFn) -> Prompt:
@@ -78,7 +92,7 @@ def prompts(draw: st.DrawFn) -> Prompt:
         model=draw(texts),
         parameters=draw(st.dictionaries(texts, values, max_size=2)),
         tools=tuple(draw(st.lists(st.dictionaries(texts, values, max_size=2), max_size=2))),
-        output=Output(schema=draw(st.none() | schemas)),
+        output=Output(schema=draw(st.none() | schemas | defining())),
     )
 
 

@@ -12,7 +12,7 @@ from promptctl.exchange.typed.typescript import write
 from promptctl.prompts.prompt import Prompt
 from tests.exchange.typed.changes import BREAKING, COMPATIBLE, exported
 from tests.exchange.typed.hostile import prompts, rendered, to_write
-from tests.exchange.typed.node import PACKAGE, node, running_renderer, typescript
+from tests.exchange.typed.node import PACKAGE, ROOT, node, running_renderer, typescript
 from tests.exchange.typed.prompts import prompt_of
 
 CALLER = """\
@@ -110,3 +110,11 @@ def test_a_default_keeps_the_order_of_its_keys_and_what_is_sent_stays_an_object(
         answer = renderer.ask(module=str(tmp_path / "t.js"), inputs={})
     assert answer["messages"] == [{"role": "user", "content": '{"10": 1, "2": {"b": 1}, "a": []}'}]
     assert answer["data"]["parameters"] == bias
+
+
+def test_the_compiler_finds_nothing_wrong_in_the_renderer(tmp_path: Path) -> None:
+    program = typescript()
+    sources = [str(file) for file in (ROOT / "promptctl/exchange/typed/render").glob("*.js")]
+    options = "--allowJs --checkJs --strict false --noEmit --module nodenext --target es2022 --pretty false"
+    done = node(str(program / "bin/tsc"), *options.split(), *sources)
+    assert (done.returncode, done.stdout) == (0, "")

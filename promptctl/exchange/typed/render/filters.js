@@ -185,7 +185,8 @@ function found(value, path) {
   return path.split(".").reduce((part, key) => item(part, /^[0-9]+$/.test(key) ? Number(key) : key), value);
 }
 
-function passes(value, [name, ...args]) {
+function passes(value, test) {
+  const [name, ...args] = test;
   return name === undefined ? truth(value) : TESTS[name](value, ...args);
 }
 

@@ -9,6 +9,8 @@ const MAX_ROW = 1 << 20;
 /** Error of inputs that do not fit the prompt, or of a template that fails with them. */
 export class RenderError extends Error {
   name = "RenderError";
+  /** The line of the template that failed. */
+  line = undefined;
 }
 
 /** A variable or an item that is not there, with the sentence that says so. */
