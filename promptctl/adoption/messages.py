@@ -127,7 +127,8 @@ class CodeMessageReader:
             yield from self._entries(node.left)
             yield from self._entries(node.right)
         else:
-            yield KeptMessages(wish(node), node, "it is made by an expression" if has_words_in(node) else None)
+            is_made = has_words_in(node) or isinstance(node, ast.ListComp | ast.GeneratorExp)
+            yield KeptMessages(wish(node), node, "it is made by an expression" if is_made else None)
 
     def _entry(self, node: ast.expr) -> Entry:
         followed = len(self._reader.definitions)

@@ -1,0 +1,269 @@
+"""Places of a program that stay as they are: each is named with its line and the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.adoption.programs import adopt
+
+CALL = "client.chat.completions.create(model='m', messages="
+# Code, the line that is named, and a part of the reason; `CALL ` begins a call up to its messages.
+LEFT = {
+    "a parameter": ("def ask(client, m):\n    CALL m)\n", 2, "its messages are the parameter `m`"),
+    "keywords": ("def ask(client, **given):\n    client.chat.completions.create(**given)\n", 2, "by `**`"),
+    "a value that may be parts": (
+        """\
+def ask(client, question):
+    CALL [{"role": "user", "content": question}])
+""",
+        2,
+        "`question`, which may be more than a text",
+    ),
+    "a comprehension": (
+        """\
+def ask(client, items):
+    CALL [{"role": "user", "content": f"Item {i}"} for i in items])
+""",
+        2,
+        "it is made by an expression",
+    ),
+    "two values": (
+        """\
+def ask(client, x):
+    if x:
+        m = [{"role": "user", "content": "Be kind"}]
+    else:
+        m = [{"role": "user", "content": "Be short"}]
+    CALL m)
+""",
+        6,
+        "`m` is given its value in several places (lines 3, 5)",
+    ),
+    "a value that changes in between": (
+        """\
+def ask(client, x):
+    text = f"Say {x}"
+    x = x + 1
+    CALL [{"role": "user", "content": text}])
+    return x
+""",
+        2,
+        "`x` is given another value on line 3",
+    ),
+    "a value that may be changed in between": (
+        """\
+def ask(client, x):
+    text = f"Say {x}"
+    x.append(1)
+    CALL [{"role": "user", "content": text}])
+""",
+        2,
+        'line 3 may change `f"{x}"` before it is sent',
+    ),
+    "a format that its program makes": (
+        """\
+P = "Hello {name} {x:{w}}"
+def ask(client, n):
+    CALL [{"role": "user", "content": P.format(name=n, x=1, w=2)}])
+""",
+        3,
+        "the form of a field of `format` is a value",
+    ),
+    "a Jinja template with logic": (
+        """\
+import jinja2
+T = jinja2.Template("{% for i in items %}{{ i }}{% endfor %}")
+def ask(client, items):
+    CALL [{"role": "user", "content": T.render(items=items)}])
+""",
+        4,
+        "its Jinja template does more than to name what is given",
+    ),
+    "a constant that the import made": (
+        """\
+import datetime
+P = f"Today is {datetime.date.today()}."
+def ask(client):
+    CALL [{"role": "user", "content": P}])
+""",
+        4,
+        "its content is `P`, which may be more than a text",
+    ),
+    "an attribute that an instance may have": (
+        """\
+class Bot:
+    P = "Be kind"
+    def __init__(self):
+        self.P = "x"
+    def ask(self, client):
+        CALL [{"role": "user", "content": self.P}])
+""",
+        6,
+        "its content is `self.P`",
+    ),
+    "a list of the module that grows": (
+        """\
+M = [{"role": "system", "content": "Be kind"}]
+def ask(client):
+    M.append({"role": "user", "content": "Hello"})
+    CALL M)
+""",
+        4,
+        "`M` is made once, and changed later",
+    ),
+    "Langfuse": (
+        """\
+from langfuse import Langfuse
+prompt = Langfuse().get_prompt("movie-critic", label="production")
+""",
+        2,
+        "Langfuse keeps its prompt `movie-critic`",
+    ),
+    "MLflow": (
+        """\
+import mlflow
+prompt = mlflow.genai.load_prompt("prompts:/summary/1")
+""",
+        2,
+        "MLflow keeps its prompt",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_it_is_named_with_its_line_and_the_reason(name: str, tmp_path: Path) -> None:
+    code, line, why = LEFT[name]
+    code = code.replace("CALL ", CALL)
+    found = adopt(tmp_path, {"app/desk.py": code})
+    assert found.prompts == ()
+    assert [(each.place.path, each.place.line) for each in found.left] == [("app/desk.py", line)]
+    assert why in found.left[0].why
+    assert (tmp_path / "app/desk.py").read_text(encoding="utf-8") == code
+
+
+def test_a_message_under_a_condition_stays_beside_the_others(tmp_path: Path) -> None:
+    code = f"""\
+def ask(client, question: str, urgent):
+    messages = [{{"role": "system", "content": "You answer."}}]
+    if urgent:
+        messages.append({{"role": "system", "content": "Be very quick."}})
+    messages.append({{"role": "user", "content": question}})
+    return {CALL}messages)
+"""
+    found = adopt(tmp_path, {"app/desk.py": code})
+    assert [(each.place.line, each.why) for each in found.left] == [(3, "it is added under a condition or in a loop")]
+    assert [each.id for each in found.prompts] == ["desk/ask"]
+    assert "Be very quick." in (tmp_path / "app/desk.py").read_text(encoding="utf-8")
+    assert (
+        (tmp_path / "prompts/desk/ask.prompt.yaml").read_text(encoding="utf-8")
+        == """\
+model: openai/m
+inputs:
+  messages: {type: array, default: []}
+  question: {type: string}
+messages:
+  - role: system
+    content: You answer.
+  - placeholder: messages
+  - role: user
+    content: "{{ question }}"
+"""
+    )
+
+
+def test_constants_of_other_files_and_of_classes_are_followed(tmp_path: Path) -> None:
+    found = adopt(
+        tmp_path,
+        {
+            "app/__init__.py": "",
+            "app/texts.py": 'SYSTEM = "You speak of {product}."\nclass Texts:\n    USER = "Hello"\n',
+            "app/again.py": "from app.texts import SYSTEM as RULES\n",
+            "app/desk.py": (
+                "from . import texts\nfrom .texts import Texts\nfrom app.again import RULES\n\n"
+                "class Desk:\n    NOTE = 'Thanks'\n\n    def ask(self, client, product):\n"
+                f"        {CALL}[{{'role': 'system', 'content': RULES.format(product=product)}},\n"
+                "            {'role': 'system', 'content': texts.SYSTEM}, {'role': 'user', 'content': Texts.USER},\n"
+                "            {'role': 'user', 'content': self.NOTE}])\n"
+            ),
+        },
+    )
+    [adopted] = found.prompts
+    assert adopted.id == "desk/ask"
+    assert [each["content"] for each in adopted.prompt.data["messages"][:2]] == [
+        "You speak of {{ product }}.",
+        "You speak of {product}.",
+    ]
+    assert [note for note in adopted.prompt.notes if "app/texts.py:1" in note]
+
+
+def test_what_a_call_says_beside_its_messages_goes_into_the_file(tmp_path: Path) -> None:
+    code = """\
+import openai
+TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
+MODEL = "gpt-4o"
+
+def ask(client, size):
+    return client.chat.completions.create(
+        model=MODEL, temperature=0, stop=["END"], max_tokens=size, user="me", tools=TOOLS, stream=True,
+        response_format={
+            "type": "json_schema", "json_schema": {"name": "a", "strict": True, "schema": {"type": "object"}}},
+        messages=[{"role": "user", "content": "Say it as JSON."}],
+    )
+"""
+    [adopted] = adopt(tmp_path, {"app/desk.py": code}).prompts
+    data = adopted.prompt.data
+    assert (data["model"], data["parameters"]) == ("openai/gpt-4o", {"temperature": 0, "stop": ["END"]})
+    assert data["output"] == {"schema": {"type": "object"}, "name": "a", "strict": True}
+    assert data["tools"][0]["function"]["name"] == "look"
+    assert adopted.prompt.notes == (
+        "`max_tokens` is a value: the call alone has it",
+        "`user` is no parameter of a prompt file: the call alone has it",
+    )
+
+
+@pytest.mark.parametrize(
+    ("head", "model"),
+    [
+        ("from openai import AzureOpenAI\nclient = AzureOpenAI()\n", None),
+        ("from openai import OpenAI\nclient = OpenAI(base_url='http://x')\n", None),
+        ("from groq import Groq\nclient = Groq()\n", "groq/m"),
+        ("client = None\n", "openai/m"),
+    ],
+)
+def test_the_model_is_named_only_if_its_provider_is_known(head: str, model: str | None, tmp_path: Path) -> None:
+    [adopted] = adopt(tmp_path, {"app/desk.py": f"{head}{CALL}[{{'role': 'user', 'content': 'Hello'}}])\n"}).prompts
+    assert adopted.prompt.data.get("model") == model
+
+
+def test_templates_of_langchain_are_files_and_the_code_is_shown(tmp_path: Path) -> None:
+    code = """\
+from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder, PromptTemplate
+
+chat = ChatPromptTemplate.from_messages(
+    [("system", "You speak of {product}. {{}}"), MessagesPlaceholder("history"), ("human", "{question}")]
+)
+plain = PromptTemplate.from_template("Say {what}")
+"""
+    found = adopt(tmp_path, {"app/desk.py": code})
+    assert (tmp_path / "app/desk.py").read_text(encoding="utf-8") == code
+    assert [each.id for each in found.prompts] == ["desk", "app/desk"]
+    assert found.prompts[0].call == 'workspace.prompt("desk").render({"product": product, "question": question})'
+    assert "{type: array, default: []}" in (tmp_path / "prompts/desk.prompt.yaml").read_text(encoding="utf-8")
+    again = adopt(tmp_path, {})
+    assert [each.id for each in again.prompts] == ["desk", "app/desk"]
+    assert again.proposal.is_empty
+
+
+def test_ids_that_are_taken_are_changed_and_that_is_said(tmp_path: Path) -> None:
+    call = f"def ask(client):\n    {CALL}[{{'role': 'user', 'content': 'Hello'}}])\n"
+    other = call.replace("Hello", "Good day")
+    taken = "messages: [{role: user, content: Hi}]\n"
+    files = {"prompts/desk/Ask.prompt.yaml": taken, "a/desk.py": other, "b/desk.py": call, "b/c/desk.py": call}
+    found = adopt(tmp_path, files, "a", "b")
+    assert [(each.id, each.prompt.notes) for each in found.prompts] == [
+        ("a/desk/ask", ("`desk/ask` is taken: its id is `a/desk/ask`",)),
+        ("c/desk/ask", ("`desk/ask` is taken: its id is `c/desk/ask`",)),
+        ("c/desk/ask", ("it says the same as line 2 of b/c/desk.py, and shares its file",)),
+    ]
