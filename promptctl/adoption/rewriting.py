@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.adoption.code_changes import CodeChanges
 from promptctl.adoption.found import FoundPrompt, Span
 from promptctl.adoption.javascript.writing import call_of
-from promptctl.adoption.source import SourceFile
+from promptctl.adoption.source import SourceFile, parse
 from promptctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ def _rewrite(data: bytes, adopted: Sequence[tuple[FoundPrompt, str]], workspace:
     newline = next((each[len(each.rstrip("\r\n")) :] for each in lines if each.endswith(("\n", "\r"))), "\n")
     try:
         new = list(_lines(file, lines, changes, newline))
+        parse("".join(new))
         changed = "".join(new).encode("utf-8" if encoding == "utf-8-sig" else encoding)
         changed = codecs.BOM_UTF8 + changed if encoding == "utf-8-sig" else changed
-        SourceFile("", changed)
     except (cst.ParserSyntaxError, SyntaxError, UnicodeError, RecursionError):
         return CodeOfCall(None, calls, "LibCST cannot read the file")
     if changes.left:

@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from promptctl.adoption.found import Span
 from promptctl.errors import Place
@@ -74,15 +74,16 @@ _OF_TEXTS = frozenset(
 )
 
 
+_LEAVES = frozenset((ast.Constant, ast.Name, ast.Load, ast.Store, ast.Add, ast.Pass, type(None), str))
+
+
 class SourceFile:
     """A Python file. Raises `SyntaxError`, `ValueError`, `RecursionError` or `MemoryError` if it cannot be parsed."""
 
     def __init__(self, path: str, data: bytes) -> None:
         self.path = path
         self.text = importlib.util.decode_source(data)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an escape that Python will refuse one day is the file's own affair
-            self.tree = ast.parse(self.text)
+        self.tree = parse(self.text)
         self.calls: list[ast.Call] = []
         self.lists: list[ast.List] = []
         self.classes: list[ast.ClassDef] = []
@@ -91,24 +92,24 @@ class SourceFile:
 
     def _look_through(self) -> None:
         """Keep the nodes of the kinds that prompts begin at, in a fraction of the time of `ast.walk`."""
-        stack: list[ast.AST] = [self.tree]
+        stack: list[Any] = [self.tree]
         while stack:
             node = stack.pop()
             kind = node.__class__
-            if kind is ast.Constant or kind is ast.Name:
+            if kind in _LEAVES:
                 continue
             if kind is ast.Call:
-                self.calls.append(node)  # type: ignore[arg-type]
+                self.calls.append(node)
             elif kind is ast.List:
-                self.lists.append(node)  # type: ignore[arg-type]
+                self.lists.append(node)
             elif kind is ast.ClassDef:
-                self.classes.append(node)  # type: ignore[arg-type]
+                self.classes.append(node)
             elif kind is ast.Import or kind is ast.ImportFrom:
-                self.imports.append(node)  # type: ignore[arg-type]
+                self.imports.append(node)
                 continue
             for value in node.__dict__.values():
                 if value.__class__ is list:
-                    stack.extend(each for each in value if isinstance(each, ast.AST))
+                    stack += value
                 elif isinstance(value, ast.AST):
                     stack.append(value)
 
@@ -116,19 +117,32 @@ class SourceFile:
     def parents(self) -> dict[ast.AST, ast.AST]:
         """The node that each node stands in."""
         found: dict[ast.AST, ast.AST] = {}
-        for node in ast.walk(self.tree):
-            for each in ast.iter_child_nodes(node):
-                found[each] = node
+        stack: list[ast.AST] = [self.tree]
+        while stack:
+            node = stack.pop()
+            for value in node.__dict__.values():
+                if value.__class__ is list:
+                    for each in value:
+                        if isinstance(each, ast.AST):
+                            found[each] = node
+                            stack.append(each)
+                elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
+                    found[value] = node
+                    stack.append(value)
         return found
 
     @cached_property
     def _blocks(self) -> dict[ast.stmt, tuple[list[ast.stmt], int]]:
         """The list of statements that each statement is in, and its place there."""
         found: dict[ast.stmt, tuple[list[ast.stmt], int]] = {}
-        for node in (self.tree, *self.parents):
-            for value in node.__dict__.values():
-                if value.__class__ is list and value and isinstance(value[0], ast.stmt):
-                    found |= {each: (value, number) for number, each in enumerate(value)}
+        blocks = [self.tree.body]
+        while blocks:
+            block = blocks.pop()
+            for number, each in enumerate(block):
+                found[each] = block, number
+                inner = [getattr(each, name, None) for name in ("body", "orelse", "finalbody")]
+                handlers = [one.body for one in (*getattr(each, "handlers", ()), *getattr(each, "cases", ()))]
+                blocks += [one for one in (*inner, *handlers) if isinstance(one, list) and one]
         return found
 
     @cached_property
@@ -306,6 +320,13 @@ def _is_import(node: ast.stmt) -> bool:
     if isinstance(node, ast.If | ast.Try):
         return all(_is_import(each) for each in node.body)
     return isinstance(node, ast.Import | ast.ImportFrom)
+
+
+def parse(text: str) -> ast.Module:
+    """Return the tree of a module; an escape that Python will refuse one day is its own affair."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text)
 
 
 def is_loud(node: ast.AST) -> bool:
