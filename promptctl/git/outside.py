@@ -40,7 +40,8 @@ _GIT = (
 )
 _FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no",
           "--no-auto-maintenance")  # fmt: skip
-_REMOTE, _HERE = "origin", "refs/promptctl/wanted"
+# No name that a user's own configuration would have refspecs for.
+_REMOTE, _HERE = "promptctl-outside", "refs/promptctl/wanted"
 _WHOLE = "--no-filter"
 _PARTIAL = "--filter=blob:none"
 
@@ -238,7 +239,7 @@ class OutsideRepository:
             return GitError(f"{self.shown} does not exist, or asks for a password: {message}", hint=hint)
         if _GONE.search(words):
             return GitError(f"there is no repository at {self.shown}: {message}", hint="look at the address")
-        hint = _USER.sub("", found.hint or "").replace(self._url, self.shown)
+        hint = "\n".join(map(printable, _USER.sub("", found.hint or "").replace(self._url, self.shown).splitlines()))
         return GitError(f"{self.shown} cannot be fetched from: {message}", hint=hint or None)
 
 

@@ -72,14 +72,14 @@ def _bound(path: str) -> int:
     return MAX_ROWS_BYTES if path.startswith(f"{DATASETS}/") else MAX_BYTES
 
 
-def bring_closures(tree: LibraryTree, prompts: Iterable[str]) -> list[str]:
+def bring_closures(tree: LibraryTree, prompts: Iterable[str], most: int = MOST_FILES) -> list[str]:
     """Return the prompts' files and all that they pull in, read level by level: one request for each."""
     found: dict[str, None] = {}
     level = list(prompts)
     for _ in range(_MOST_DEPTH):
         found |= dict.fromkeys(level)
-        if len(found) > MOST_FILES:
-            raise WorkspaceError(f"these prompts pull in more than {MOST_FILES:,} files", hint="take fewer at once")
+        if len(found) > most:
+            raise WorkspaceError(f"these prompts pull in more than {most:,} files", hint="name fewer at once")
         tree.bring(level)
         named = {path: None for holder in level for _, path, _ in named_places(tree, holder)}
         level = [path for path in named if path not in found and (path in tree.blobs or path in tree.refused)]

@@ -25,6 +25,7 @@ from promptctl.vendoring.licences import LICENCE_NAMES, find_licence, spdx_of
 if TYPE_CHECKING:
     from promptctl.context import Context
 
+_MOST_LISTED = 20_000
 _README = re.compile(r"(?i)readme(?:\.(?:md|markdown|rst|txt))?")
 _HEADING = re.compile(r"#{1,6}\s+(.+?)\s*#*|(.+)\n[=-]{3,}")
 _PICTURE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
@@ -110,7 +111,7 @@ def offering_of(parts: Context, address: str) -> Offering:
         library = Library(outside, named.address.url, find_revision(outside, named.ref))
         chosen = choose(library, named.path)
         tree = chosen.tree
-        bring_closures(tree, chosen.prompts.values())
+        bring_closures(tree, chosen.prompts.values(), _MOST_LISTED)
         tree.bring([*datasets_in(tree), *(path for path in tree.blobs if _README.fullmatch(path))])
         licence = find_licence(tree)
         return replace(

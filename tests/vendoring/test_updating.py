@@ -10,6 +10,7 @@ from promptctl import AddRequest, UpdateRequest
 from promptctl.errors import GitError, InvalidFiles, PromptctlError, PromptNotFound, UsageError
 from promptctl.workspace import Workspace
 from tests.cli.conftest import Cli, commit, git, write
+from tests.cli.test_json_contract import fits
 from tests.repositories import head_of
 from tests.vendoring.conftest import REPLY, TRIAGE, files_of
 
@@ -274,6 +275,21 @@ def test_prompts_that_share_files_move_together(library: Path, vendored: Workspa
     files = update(vendored, "acme-kit/support/reply")
     assert "Answer." in files["prompts/acme-kit/support/reply.prompt.yaml"]
     assert "You sort" in files[HERE]
+
+
+def test_documents_have_the_shapes_that_are_promised(library: Path, here: Path, cli: Cli) -> None:
+    fits("add", cli("add", "../acme-kit//support/triage@main", "--json", "--yes").json)
+    fits("add --verify", cli("add", "--verify", "--json").json)
+    (here / "prompts/acme-kit/support/more.j2").write_text("Ours.\n")
+    fits("add --verify", cli("add", "--verify", "--json").json)
+    move_on(library)
+    fits("outdated", cli("outdated", "--json").json)
+    found = cli("update", "--json", "--yes").json
+    fits("update", found)
+    assert found["sources"][0]["edited_here"] == ["prompts/acme-kit/support/more.j2"]
+    fits("library", cli("library", "--json").json)
+    fits("library", cli("library", "../acme-kit", "--json").json)
+    fits("remove", cli("remove", "acme-kit", "--json", "--yes").json)
 
 
 def test_a_licence_that_changes_is_told(library: Path, vendored: Workspace, cli: Cli) -> None:
