@@ -70,7 +70,10 @@ def read(source: Source) -> ForeignContents:
     place = source.place(1)
     notes = [ImportNote("kept", "messages", "stay as they are: nothing is filled in", place)]
     notes += _body_notes(data, lost, place)
-    notes += [ImportNote("dropped", f"messages.{key}", _NO_KEY, place) for key in set(unknown_keys(body["messages"]))]
+    notes += [
+        ImportNote("dropped", f"messages.{key}", _NO_KEY, place)
+        for key in dict.fromkeys(unknown_keys(body["messages"]))
+    ]
     draft = {**data, "template": "none", "messages": [plain(message) for message in body["messages"]]}
     return ForeignContents((PromptDraft(source.stem, draft, place),), notes=tuple(notes))
 

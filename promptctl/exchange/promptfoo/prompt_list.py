@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -154,6 +154,11 @@ def _of_entry(spot: Spot, label: str | None, notes: Notes) -> Iterator[_Raw]:
                 yield replace(raw, labels=frozenset(names))
 
 
+def _in_order(names: Iterable[str], text: str) -> list[str]:
+    """Return names in the order in which a text first has them."""
+    return sorted(names, key=lambda name: (found.start() if (found := re.search(rf"\b{name}\b", text)) else 0, name))
+
+
 def _is_path(text: str) -> bool:
     """Return True for what promptfoo takes for a path: with its sign, or a line that ends as names of files do."""
     if text.startswith("file://"):
@@ -216,7 +221,7 @@ def _prompt(raw: _Raw, notes: Notes) -> PromptfooPrompt:
         prompt.messages = [translator.message(item) for item in listed(value)]
     names: dict[str, None] = {}
     for text in texts_of(prompt.messages):
-        names |= dict.fromkeys(variables(text))
+        names |= dict.fromkeys(_in_order(variables(text), text))
         prompt.has_markup = prompt.has_markup or "{{" in text or "{%" in text or "{#" in text
     if "_conversation" in names:
         raise BadTemplate("`_conversation` is what promptfoo keeps of earlier tests", 1)

@@ -45,7 +45,9 @@ class WrittenTests:
         default: dict[str, Any] = {}
         is_one = len(self._prompt.datasets) == 1
         for dataset in self._prompt.datasets:
-            self.losses += lost_dataset_keys(dataset, _SAID, _NO_KEY)
+            losses = lost_dataset_keys(dataset, _SAID, _NO_KEY)
+            is_told = dataset.data.get("description") == self._prompt.prompt.description
+            self.losses += (loss for loss in losses if not (is_told and loss.part == "description"))
             given = dict(self._defaults(dataset))
             common = {"vars": {**declared, **given.pop("vars", {})}, **given}
             found = self._tests(dataset, common)
