@@ -20,6 +20,7 @@ from promptctl.files.plain import canonical_json
 from promptctl.models.gateway import text_of
 from promptctl.models.recorded_reply import Entry
 
+_MOST_RECORDINGS = 50_000
 _MOST_LINES = 400
 _MOST_WORDS = 200
 _MOST_COUNTED = 200_000
@@ -76,7 +77,7 @@ class NearestRecordings:
         with self._lock:
             if self._with is None:
                 made: dict[int, array[int]] = {}
-                for located, entry in self._recordings():
+                for located, entry in islice(self._recordings(), _MOST_RECORDINGS):
                     if "messages" not in entry:
                         continue
                     with suppress(RecursionError):  # of one that is nested as no request is

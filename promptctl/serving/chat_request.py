@@ -21,6 +21,7 @@ NOT_ASKED = frozenset({
 })  # fmt: skip
 _ELSEWHERE = frozenset({"model", "messages", "tools", "response_format"})
 _FLOATS = frozenset({"temperature", "top_p", "min_p", "frequency_penalty", "presence_penalty", "repetition_penalty"})
+_SMALL = 1000
 _EXAMPLE = '{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}'
 
 
@@ -65,8 +66,13 @@ class ChatRequest:
         yield first
         as_sent = {**first.parameters, **self.parameters}
         yield Request(model, self.messages, as_sent, self.tools, self.response_format)
-        broken = {name: float(value) if name in _FLOATS else value for name, value in first.parameters.items()}
-        yield Request(model, first.messages, broken, first.tools, first.response_format)
+        with_fractions = {name: _with_fraction(name, value) for name, value in first.parameters.items()}
+        yield Request(model, first.messages, with_fractions, first.tools, first.response_format)
+
+
+def _with_fraction(name: str, value: Any) -> Any:
+    is_small = value.__class__ is int and abs(value) < _SMALL
+    return float(value) if name in _FLOATS and is_small else value
 
 
 def read_chat_request(body: bytes) -> ChatRequest:
@@ -76,7 +82,8 @@ def read_chat_request(body: bytes) -> ChatRequest:
     except NotPlain as error:
         raise NotAnswered(400, f"the body cannot be taken: {error}", code="not_json") from None
     except (ValueError, RecursionError) as error:
-        why = str(error) if isinstance(error, json.JSONDecodeError) else "it is not UTF-8, or nested too deeply"
+        odd = "it is not UTF-8, nested too deeply, or has a number of too many digits"
+        why = str(error) if isinstance(error, json.JSONDecodeError) else odd
         raise NotAnswered(400, f"the body is not JSON: {why}", code="not_json") from None
     if not isinstance(sent, dict):
         raise NotAnswered(400, f"the body is a JSON object, such as {_EXAMPLE}", code="not_json")
@@ -112,7 +119,7 @@ def _check(sent: Mapping[str, Any]) -> None:
     if not isinstance(messages, list) or not messages:
         raise NotAnswered(400, f"`messages` is a list of messages, such as {_EXAMPLE}", param="messages")
     for index, message in enumerate(messages):
-        if problem := message_problem(_without_parts_rule(message), may_instruct=True):
+        if problem := message_problem(_with_content(message), may_instruct=True):
             raise NotAnswered(400, f"`messages[{index}]` cannot be sent: {problem}", param=f"messages[{index}]")
     for name, (kind, called) in _KINDS.items():
         value = sent.get(name)
@@ -124,8 +131,8 @@ def _check(sent: Mapping[str, Any]) -> None:
     _check_what_is_answered(sent)
 
 
-def _without_parts_rule(message: Any) -> Any:
-    """Return a message with content, as every assistant's has one here: the protocol lets it leave that out."""
+def _with_content(message: Any) -> Any:
+    """Return a message as prompts have it: the protocol lets an assistant's have no content."""
     is_assistant = isinstance(message, dict) and message.get("role") == "assistant"
     return {**message, "content": ""} if is_assistant and message.get("content") is None else message
 
@@ -135,5 +142,5 @@ def _check_what_is_answered(sent: Mapping[str, Any]) -> None:
         raise NotAnswered(400, "only one choice is answered: leave `n` out, or ask several times", param="n")
     if sent.get("logprobs"):
         raise NotAnswered(400, "recordings hold no probabilities of words: leave `logprobs` out", param="logprobs")
-    if "audio" in (sent.get("modalities") or ()):
-        raise NotAnswered(400, "recordings hold no sound: leave `modalities` out", param="modalities")
+    if sent.get("modalities") not in (None, ["text"]):
+        raise NotAnswered(400, "recordings hold nothing but text: leave `modalities` out", param="modalities")

@@ -46,8 +46,12 @@ class Replier(Protocol):
     def models(self) -> Sequence[str]:
         """Return the models that can be asked for, by the names that programs give."""
 
+    @property
+    def under_way(self) -> int:
+        """The number of replies that are asked for and paid for."""
+
     async def finish(self) -> None:
-        """Wait for replies that are paid for."""
+        """Wait for them."""
 
 
 class EchoReplier:
@@ -64,8 +68,13 @@ class EchoReplier:
         """Return the one model that says what it is."""
         return ["echo"]
 
+    @property
+    def under_way(self) -> int:
+        """None: nothing is paid for."""
+        return 0
+
     async def finish(self) -> None:
-        """Nothing is under way."""
+        """Nothing is waited for."""
 
 
 class ReplayReplier:
@@ -122,8 +131,13 @@ class ReplayReplier:
         self._replies.refresh()
         return sorted(model.removeprefix(OPENAI) for model in self._replies.models)
 
+    @property
+    def under_way(self) -> int:
+        """None: nothing is paid for."""
+        return 0
+
     async def finish(self) -> None:
-        """Nothing is under way."""
+        """Nothing is waited for."""
 
 
 class RecordReplier:
@@ -177,8 +191,13 @@ class RecordReplier:
         """Return the models of which there are recordings; any other can be asked for too."""
         return self._recorded.models()
 
+    @property
+    def under_way(self) -> int:
+        """The number of calls whose replies are waited for."""
+        return len(self._asking)
+
     async def finish(self) -> None:
-        """Wait for the calls that are under way: their replies are paid for."""
+        """Wait until they are recorded."""
         if self._asking:
             await asyncio.wait(self._asking.values())
 

@@ -16,6 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from promptctl.errors import PromptctlError
+from promptctl.files.wording import count
 from promptctl.serving.chat_request import ChatRequest, read_chat_request
 from promptctl.serving.completion import events, whole
 from promptctl.serving.connections import LoopbackServer
@@ -89,6 +90,8 @@ async def serving(
         return await ended
     finally:
         accepting.close()
+        if replier.under_way:
+            tell(f"waiting for {count(replier.under_way, 'call')} that must be recorded; a second signal ends at once")
         await replier.finish()
         await server.shutdown(_END_S)
 

@@ -268,6 +268,9 @@ class TestRecordings:
         ran = cli("eval", "triage", "--replies", "replay")
         assert (ran.exit_code, len(lab.asked)) == (5, 2)
         assert "ReplyNotRecorded" in ran.err
+        assert re.search(
+            r"the nearest, datasets/recordings/triage.jsonl:\d, differs: `messages\[0\].content` “c\d” → “c2”", ran.err
+        )
 
     def test_a_recording_holds_no_secrets(self, lab: Lab, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SHOP_API_KEY", "correct-horse")

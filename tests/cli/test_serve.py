@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Cli
+from tests.evaluation_lab import slowly
+from tests.openai_server import OpenAIServer, reply
 
 BODY = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}
 
@@ -52,6 +58,36 @@ def test_a_signal_ends_it(workspace: Path, sent: signal.Signals, status: int) ->
     assert words.splitlines()[:2] == ["Ctrl-C ends it", "asked echo/echo for $0.000000"]
     (line,) = (workspace / "datasets/recordings/tests--app.jsonl").read_text().splitlines()
     assert json.loads(line)["reply"] == "Hello"
+
+
+def test_a_call_that_is_paid_for_is_recorded_before_the_end(workspace: Path) -> None:
+    settings = 'models:\n  "openai/*": {{api_base: "{}"}}\n'
+    with OpenAIServer() as model:
+        model.default = slowly(1.0, reply("Paid for"))
+        (workspace / "promptctl.yaml").write_text(settings.format(model.url))
+        process = start(workspace, "--record")
+        assert process.stdout is not None
+        try:
+            url = process.stdout.readline().strip().partition("=")[2]
+            with ThreadPoolExecutor() as pool, suppress(OSError, http.client.HTTPException):
+                asked = pool.submit(ask, url)
+                assert any(model.requests or pause() for _ in range(2000))
+                process.send_signal(signal.SIGTERM)
+                _, words = process.communicate(timeout=30)
+                asked.result()
+        finally:
+            process.kill()
+    assert (process.returncode, words.splitlines()[1]) == (
+        0,
+        "waiting for 1 call that must be recorded; a second signal ends at once",
+    )
+    (line,) = (workspace / "datasets/recordings/served.jsonl").read_text().splitlines()
+    assert json.loads(line)["reply"] == "Paid for"
+
+
+def pause() -> bool:
+    time.sleep(0.01)
+    return False
 
 
 def test_a_script_reads_the_port(workspace: Path) -> None:

@@ -72,8 +72,9 @@ def test_models_are_listed(served: Served) -> None:
 
 WRONG: dict[str, tuple[Any, str]] = {
     "no JSON": (b"{", "the body is not JSON: Expecting property name"),
-    "no UTF-8": (b'"\xff"', "the body is not JSON: it is not UTF-8"),
+    "no UTF-8": (b'"\xff"', "the body is not JSON: it is not UTF-8, nested too deeply, or has"),
     "nested": (b"[" * 100_000, "nested too deeply"),
+    "digits": (b'{"seed": ' + b"1" * 5000 + b"}", "a number of too many digits"),
     "deep": (b"[" * 500 + b"]" * 500, "nested more than 100 levels"),
     "infinite": (b'{"model": "m", "messages": [{"role": "user", "content": "a"}], "top_p": Infinity}', "infinite"),
     "a list": ([], "the body is a JSON object, such as"),
@@ -83,7 +84,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "no content": ({"model": "m", "messages": [{"role": "user"}]}, "`messages[0]` cannot be sent: its content"),
     "two choices": ({**BODY, "n": 2}, "only one choice is answered"),
     "probabilities": ({**BODY, "logprobs": True}, "leave `logprobs` out"),
-    "sound": ({**BODY, "modalities": ["text", "audio"]}, "recordings hold no sound"),
+    "sound": ({**BODY, "modalities": ["text", "audio"]}, "recordings hold nothing but text"),
     "stream": ({**BODY, "stream": "yes"}, "`stream` is true or false, not `yes`"),
     "tools": ({**BODY, "tools": ["clock"]}, "`tools[0]` is an object, not `clock`"),
 }
