@@ -89,7 +89,7 @@ def test_every_key_of_the_front_matter_has_its_fate() -> None:
         "dropped `toolDefs[0].outputSchema`: has no word in a prompt file",
         "changed `mycorp.level`: is written as metadata.mycorp.level",
         "changed `later`: is written as metadata.later; Dotprompt itself leaves it out",
-        "changed `input.schema.tags`: is written as inputs.tags with an empty default, as Handlebars takes it",
+        "changed `input.schema.tags`: is written as inputs.tags with an empty default: a missing one is empty there",
         "changed `{{user.nick}}`: prints nothing if the value is null, false or 0",
     ]
     assert rendered(contents, {"name": "Ada", "tags": ["x"], "user": {"nick": None}}) == [
@@ -252,7 +252,9 @@ def test_litellms_dialect_is_told_by_its_content() -> None:
         {"role": "system", "content": "You help {{ name | upper }}.\nBe kind."},
         {"role": "user", "content": "{% if q %}{{ q }}{% endif %}"},
     ]
-    assert data["inputs"] == {"name": {"type": "string"}, "q": {"required": False}}
+    assert data["inputs"] == {"name": {"type": "string"}, "q": {"default": ""}}
+    assert rendered(contents, {"name": "a<b"})[0]["content"] == "You help A<B.\nBe kind."
+    assert any("as HTML has them" in note for note in said(contents))
     assert any(note.startswith("changed `dialect`: is LiteLLM's") for note in said(contents))
     assert refused("it.prompt", "System: {% if %}", "dotprompt")[0].place is not None
 
@@ -283,6 +285,7 @@ def test_what_handlebars_would_take_has_a_hint_of_its_own() -> None:
         ("a.prompt.yaml", "messages: [{role: user, content: Hi}]"),
         ("a.txt", "Hello {{name}}"),
         ("a.prompt", '{"a": 1}'),
+        ("a.prompt", "name: x\nmessages:\n  - role: user\n    content: Hi"),
     ],
 )
 def test_other_files_are_none(path: str, content: str) -> None:

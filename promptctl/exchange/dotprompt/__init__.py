@@ -34,6 +34,9 @@ _ENDING = ".prompt"
 _SIGNS = re.compile(
     r"\{\{~?(?:role\s+[\"']|media\s+[a-zA-Z]+=|history\s*~?\}\}|>\s*[\w/.-]+[^}]*\}\}|#(?:ifEquals|unlessEquals)\s)"
 )
+# The first line of YAML or JSON, and keys that only a file of a different format has there.
+_DATA = re.compile(r"(?:#.*\n|[ \t]*\n)*(?:[{\[]\s*[\"\n]|[A-Za-z_]+:(?:\s|\Z))")
+_DATA_KEYS = re.compile(r"^(?:messages|template|prompts?|_type):", re.MULTILINE)
 _KEYS = frozenset(("model", "config", "input", "output", "tools", "toolDefs", "variant"))
 
 
@@ -44,7 +47,7 @@ def is_one(source: Source) -> bool:
     except InvalidFiles:
         return False
     if source.path.endswith(_ENDING):
-        return not text.lstrip().startswith(('{"', '[{"'))
+        return not (_DATA.match(text) and (text.lstrip()[:1] in "{[" or _DATA_KEYS.search(text)))
     if source.path.endswith((".yaml", ".yml", ".json", ".jsonl", ".md", ".markdown", ".prompty")):
         return False
     if fences(text) is not None:

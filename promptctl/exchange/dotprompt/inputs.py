@@ -130,7 +130,7 @@ def _note_declared(key: str, name: str, inputs: Inputs, result: ReadSettings, *,
     if key in inputs.defaults or is_required:
         fate, more = ("changed" if is_renamed else "kept"), ""
         if key in inputs.added_defaults:
-            fate, more = "changed", " with an empty default, as Handlebars takes it"
+            fate, more = "changed", " with an empty default: a missing one is empty there"
     else:
         fate, more = "changed", " that is not required; it cannot be null"
     result.note(fate, part, f"is written as inputs.{name}{is_renamed}{more}", keys)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from promptctl.exchange.dotprompt.inputs import inputs_of, written_inputs
 from promptctl.exchange.dotprompt.settings import litellm_settings
 from promptctl.exchange.drafts import ForeignContents, PromptDraft
 from promptctl.exchange.notes import ImportNote
+from promptctl.exchange.templates.handlebars.scopes import Inputs, TagValue
 from promptctl.templates import BadTemplate
 
 _ROLE = re.compile(r"[ \t]*(System|User|Assistant):")
@@ -48,10 +49,21 @@ def read_litellm(text: PromptText, wish: str) -> ForeignContents:
         raise InvalidFiles(problems)
     for message in messages:
         for name in sorted(variables(message["content"]), key=message["content"].find):
-            inputs.value(name, frozenset())
+            value = inputs.value(name, frozenset())
+            if value.is_optional or not inputs.is_declared:
+                _default_to_nothing(name, value, inputs)
+    if inputs.renamed:
+        why = "stays as it is: LiteLLM writes `<`, `>`, `&` and quotes in a value as HTML has them"
+        result.note("changed", "{{…}}", why, [])
     written = written_inputs(inputs, result, history=None)
     data = {**result.data, **({"inputs": written} if written else {}), "messages": messages}
     return ForeignContents((PromptDraft(wish, data, text.source.place(1)),), notes=tuple(result.notes))
+
+
+def _default_to_nothing(name: str, value: TagValue, inputs: Inputs) -> None:
+    """Let an input be empty if it is not given, as LiteLLM prints it, if its schema allows a text."""
+    if value.types in ((), ("string",)) and not (value.schema or {}).get("enum"):
+        inputs.default_to(name, "")
 
 
 def _messages(text: PromptText, notes: list[ImportNote]) -> list[dict[str, Any]]:
