@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptctl.exchange.templates.jinja import jinja_text, pieces_of
-from promptctl.exchange.templates.mustache import BadMustache, MustacheNotes, mustache_pieces, mustache_text
+from promptctl.exchange.templates.mustache import MustacheNotes, mustache_pieces, mustache_text
+from promptctl.exchange.templates.mustache_tags import BadMustache
 from promptctl.exchange.templates.pieces import (
     CodePiece,
     FilterCall,

@@ -173,3 +173,101 @@ def test_texts_without_jinja_are_written_so_that_jinja_prints_them() -> None:
     files = {"prompts/it.prompt.yaml": yaml_text(prompt)}
     [message] = Renderer(load_prompt(MemoryTree(files), "it")).render({"x": "1"}).messages
     assert message["content"] == "1 {{y}} {% if %} {#"
+
+
+IMAGE: dict[str, Any] = {"type": "image_url", "image_url": {"url": "{{ x }}"}}
+SOUND: dict[str, Any] = {"type": "input_audio", "input_audio": {"data": "{{ x }}", "format": "mp3"}}
+TEXT: dict[str, Any] = {"type": "text", "text": "Hi"}
+FUNCTION: dict[str, Any] = {"type": "object", "properties": {}}
+CLOSED: dict[str, Any] = {**FUNCTION, "additionalProperties": False}
+
+
+def user(content: Any, **keys: Any) -> dict[str, Any]:
+    return {"role": "user", "content": content, **keys}
+
+
+def function(parameters: dict[str, Any], **keys: Any) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": "f", "parameters": parameters, **keys}}
+
+
+@pytest.mark.parametrize(
+    ("messages", "lost"),
+    [
+        ([user([TEXT, IMAGE])], []),
+        ([user([IMAGE])], []),
+        ([user([TEXT, SOUND])], ["content.1.format` is not said"]),
+        ([{"role": "system", "content": [IMAGE]}], ["content.0` is a part of a message of the user"]),
+        ([user([IMAGE, TEXT])], ["content` has texts behind its first part"]),
+        ([user("a"), user([IMAGE])], ["content` begins with a part"]),
+        ([user([TEXT, {**IMAGE, "when": "x"}])], ["content.1.when` is not said"]),
+        (
+            [user([TEXT, {"type": "image_url", "image_url": {"url": "https://e.com/{{ x }}"}}])],
+            ["content.1` is no input"],
+        ),
+        (
+            [user([TEXT, {"type": "image_url", "image_url": {"url": "{{ x }}", "detail": "low"}}])],
+            ["content.1.detail` has no place"],
+        ),
+        ([user("{{ x }}"), user([TEXT, IMAGE])], ["stands for more than text"]),
+        ([user("Hi", name="Ada")], ["name` is written, but left out by Prompty"]),
+        ([user("Hi", name='A"a')], ["name` has no place"]),
+        ([{"role": "tool", "content": "Hi", "tool_call_id": "1"}, user("x")], ["role` has the role tool"]),
+        ([user("{% for k, v in x.items() %}{{ v }}{% endfor %}")], ["a loop over keys"]),
+        ([user("{% for v in x %}{{ loop.revindex }}{% endfor %}")], ["`loop.revindex` is outside"]),
+        ([user("{% if x in ['a'] %}y{% endif %}")], ["a list in a test is outside"]),
+        ([user("{% if x == '\"' %}y{% endif %}")], ["a text with a quote or a backslash"]),
+        ([user('{% include "big.j2" %}' * 5)], ["too large"]),
+    ],
+)
+def test_messages_that_prompty_makes_otherwise_are_a_loss(messages: list[dict[str, Any]], lost: list[str]) -> None:
+    data = {"inputs": {"x": {"type": "string"}}, "messages": messages}
+    written = prompty.write(
+        [to_write("it", {"prompts/it.prompt.yaml": yaml_text(data), "prompts/big.j2": "x" * 300_000})]
+    )
+    found = [str(each) for each in written.losses]
+    assert len(found) == len(lost), found
+    assert all(any(each in one for one in found) for each in lost), found
+    assert "it.prompty" in written.files
+
+
+@pytest.mark.parametrize(
+    ("data", "lost"),
+    [
+        ({"model": "foundry/x"}, ["`model` begins with foundry/, which comes back as azure/"]),
+        ({"inputs": {"x": {"type": "array"}}}, ["`inputs.x` says nothing of its items"]),
+        ({"inputs": {"x": {"type": "string", "examples": ["a", "b"]}}}, ["`inputs.x.examples` has one value"]),
+        (
+            {"output": {"name": "n", "strict": True, "schema": {**CLOSED, "title": "T"}}},
+            ["`output.name` has no place", "`output.schema.title` is a keyword"],
+        ),
+        (
+            {
+                "tools": [
+                    {**function({**FUNCTION, "$comment": "x"}, strict=True), "cache_control": {"type": "ephemeral"}}
+                ]
+            },
+            [
+                "`tools.0.cache_control`",
+                "`tools.0.function.parameters.$comment`",
+                "`tools.0.function.parameters.additionalProperties`",
+            ],
+        ),
+        (
+            {"tools": [function({"type": "object", "properties": {"a": True}})]},
+            ["`tools.0.function.parameters.properties.a` is no schema"],
+        ),
+    ],
+)
+def test_every_part_of_the_header_that_is_not_said_is_a_loss(data: dict[str, Any], lost: list[str]) -> None:
+    found = losses(data)
+    assert len(found) == len(lost), found
+    assert all(any(each.startswith(begin) for each in found) for begin in lost), found
+
+
+def test_names_that_jinja_cannot_use_are_a_loss_of_simple_templates() -> None:
+    data = {
+        "template": "simple",
+        "inputs": {"a-b": {}, "c": {}},
+        "messages": [user("{{a-b}} {{c}}")],
+    }
+    assert any("`a-b` is no name that Jinja can use" in str(each) for each in exported(data).losses)

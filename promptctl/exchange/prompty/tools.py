@@ -30,10 +30,10 @@ def read_tools(header: PromptyHeader, inline: Any) -> list[dict[str, Any]]:
         else:
             header.note("dropped", keys, "is no function of the chat-completions protocol")
     tools = header.data.get("tools")
-    if isinstance(tools, dict):
-        tools = [{"name": name, **tool} for name, tool in tools.items() if isinstance(tool, dict)]
-    for number, tool in enumerate(tools if isinstance(tools, list) else ()):
-        function = _function(header, tool, ("tools", number))
+    listed = tools.items() if isinstance(tools, dict) else enumerate(tools if isinstance(tools, list) else ())
+    for key, tool in listed:
+        named = {"name": key, **tool} if isinstance(key, str) and isinstance(tool, dict) else tool
+        function = _function(header, named, ("tools", key))
         if function:
             found.append({"type": "function", "function": function})
     return found

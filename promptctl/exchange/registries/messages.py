@@ -10,7 +10,8 @@ from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.registries.items import RegistryItem
 from promptctl.exchange.templates.double_braces import InputNames, double_brace_pieces
 from promptctl.exchange.templates.jinja import jinja_text
-from promptctl.exchange.templates.mustache import BadMustache, MustacheNotes, mustache_pieces
+from promptctl.exchange.templates.mustache import MustacheNotes, mustache_pieces
+from promptctl.exchange.templates.mustache_tags import BadMustache
 from promptctl.exchange.templates.pieces import Piece, TextPiece
 from promptctl.templates import BadTemplate
 from promptctl.templates.events import Include, Use

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptctl.exchange.templates.jinja import jinja_path
+from promptctl.exchange.templates.mustache_tags import BadMustache, MustacheTag, tags_of
 from promptctl.exchange.templates.pieces import (
     CodePiece,
     IfBranch,
@@ -25,29 +26,10 @@ from promptctl.exchange.templates.pieces import (
     VariablePiece,
 )
 
-_MOST_TAGS, _DEEPEST = 10_000, 30
+_DEEPEST = 30
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_0-9]\w*)*", re.ASCII)
 # What a text cannot hold as it is: the beginning of a tag, and a brace that the next one would begin with.
 _BRACES = re.compile(r"\{\{|\{\Z")
-_DELIMITERS = re.compile(r"=\s*([^\s=]{1,20})\s+([^\s=]{1,20})\s*=")
-
-
-class BadMustache(Exception):
-    """A template that cannot be read, or pieces that Mustache cannot say; `line` counts from 1."""
-
-    def __init__(self, message: str, line: int = 1) -> None:
-        super().__init__(message)
-        self.message = message
-        self.line = line
-
-
-@dataclass(frozen=True, slots=True)
-class _Tag:
-    """A tag by its sign (empty for a variable) and its name, or a text, whose sign is `text`."""
-
-    sign: str
-    name: str
-    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +51,7 @@ def mustache_pieces(
     >>> mustache_pieces("{{#tags}}{{.}}, {{/tags}}", {"tags": {"type": "array"}})[0].body
     (VariablePiece(path=('item',), filters=(), line=1), TextPiece(text=', '))
     """
-    tags = _tags(text)
+    tags = tags_of(text)
     reader = _SectionReader(tags, schemas or {}, notes if notes is not None else MustacheNotes())
     pieces = reader.body(None, (), 0)
     return tuple(pieces)
@@ -86,61 +68,6 @@ def mustache_text(pieces: Iterable[Piece]) -> str:
     return _unlonely(_written(tuple(pieces), ()))
 
 
-def _tags(text: str) -> list[_Tag]:
-    """Return texts and tags, with the white space of lines that hold nothing but one tag left out."""
-    found: list[tuple[_Tag, int, int]] = []
-    opening, closing, at, line = "{{", "}}", 0, 1
-    while (start := text.find(opening, at)) >= 0:
-        line += text.count("\n", at, start)
-        if len(found) >= _MOST_TAGS:
-            raise BadMustache(f"the template has more than {_MOST_TAGS:,} tags", line)
-        inner = start + len(opening)
-        sign = text[inner : inner + 1]
-        end_mark = {"{": "}" + closing, "=": "=" + closing}.get(sign, closing)
-        end = text.find(end_mark, inner)
-        if end < 0:
-            raise BadMustache("a tag has no end", line)
-        name = text[inner:end]
-        if sign == "=":
-            marks = _DELIMITERS.fullmatch(name + "=")
-            if marks is None:
-                raise BadMustache("a change of delimiters names none", line)
-            opening, closing = marks[1], marks[2]
-        sign = sign if sign in "#^/!>&{=" else ""
-        found.append((_Tag(sign, name.removeprefix(sign).strip(), line), start, end + len(end_mark)))
-        line += text.count("\n", start, end)
-        at = end + len(end_mark)
-    return _without_lonely_lines(text, found)
-
-
-def _without_lonely_lines(text: str, found: Sequence[tuple[_Tag, int, int]]) -> list[_Tag]:
-    tags: list[_Tag] = []
-    at, line = 0, 1
-    for number, (tag, start, end) in enumerate(found):
-        if tag.sign and tag.sign in "#^/!>=":
-            start, end = _lonely_line(text, found, number) or (start, end)
-        if text[at:start]:
-            tags.append(_Tag("text", text[at:start], line))
-        tags.append(tag)
-        line += text.count("\n", at, end)
-        at = end
-    if text[at:]:
-        tags.append(_Tag("text", text[at:], line))
-    return tags
-
-
-def _lonely_line(text: str, found: Sequence[tuple[_Tag, int, int]], number: int) -> tuple[int, int] | None:
-    """Return where the line of a tag begins and ends if it holds nothing else."""
-    _, start, end = found[number]
-    earlier = found[number - 1][2] if number else 0
-    later = found[number + 1][1] if number + 1 < len(found) else len(text)
-    before = text.rfind("\n", earlier, start) + 1 or (earlier if not number else -1)
-    after = text.find("\n", end, later) + 1 or (later if number + 1 == len(found) else -1)
-    if before < 0 or after < 0 or text[before:start].strip(" \t") or text[end:after].strip(" \t\r\n"):
-        return None
-    return before, after
-
-
 @dataclass(frozen=True, slots=True)
 class _Level:
     """A section that a name is looked up in: the loop's variable or the mapping, and the schemas of its keys."""
@@ -150,13 +77,13 @@ class _Level:
 
 
 class _SectionReader:
-    def __init__(self, tags: Sequence[_Tag], schemas: Mapping[str, Any], notes: MustacheNotes) -> None:
+    def __init__(self, tags: Sequence[MustacheTag], schemas: Mapping[str, Any], notes: MustacheNotes) -> None:
         self._tags = list(tags)
         self._schemas = schemas
         self._notes = notes
         self._at = 0
 
-    def body(self, section: _Tag | None, levels: tuple[_Level, ...], depth: int) -> list[Piece]:
+    def body(self, section: MustacheTag | None, levels: tuple[_Level, ...], depth: int) -> list[Piece]:
         """Return the pieces until the section's end, which is read too."""
         if depth > _DEEPEST:
             raise BadMustache(
@@ -184,7 +111,7 @@ class _SectionReader:
             raise BadMustache(f"the section `{section.name}` has no end", section.line)
         return pieces
 
-    def _section(self, tag: _Tag, levels: tuple[_Level, ...], depth: int) -> list[Piece]:
+    def _section(self, tag: MustacheTag, levels: tuple[_Level, ...], depth: int) -> list[Piece]:
         path, schema = self._path(tag, levels)
         if tag.sign == "^":
             body = tuple(self.body(tag, levels, depth + 1))
@@ -202,7 +129,7 @@ class _SectionReader:
         body = tuple(self.body(tag, levels, depth + 1))
         return [IfPiece((IfBranch((IfTest(path),), body),), (), tag.line)]
 
-    def _kind(self, tag: _Tag, schema: Any) -> str:
+    def _kind(self, tag: MustacheTag, schema: Any) -> str:
         """Return `array`, `object` or `condition`: as the schema says, else by what stands in the section."""
         declared = schema.get("type") if isinstance(schema, Mapping) else None
         if isinstance(declared, str):
@@ -219,7 +146,7 @@ class _SectionReader:
             self._notes.guessed.setdefault(tag.name, (tag.line, "condition"))
         return "array" if is_list else "condition"
 
-    def _path(self, tag: _Tag, levels: tuple[_Level, ...]) -> tuple[Path, Any]:
+    def _path(self, tag: MustacheTag, levels: tuple[_Level, ...]) -> tuple[Path, Any]:
         """Return the variable that a name is looked up as, from the innermost section outwards, and its schema."""
         if tag.name == ".":
             if not levels:
