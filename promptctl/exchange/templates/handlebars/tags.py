@@ -16,7 +16,7 @@ _TOKEN = re.compile(
 )
 _CONSTANTS = {"true": True, "false": False, "null": None, "undefined": None}
 
-MAX_PATH = 100
+MAX_WORDS = 500
 _NO_HANDLEBARS = "correct the template, which Handlebars would not take either"
 
 
@@ -42,6 +42,8 @@ def tokens_of(text: str, start: int, at: int, *, is_triple: bool) -> tuple[list[
     """Return the words of the tag that begins at `start`, read from `at`; if it ends by `~`; and where it ends."""
     tokens: list[Token] = []
     while True:
+        if len(tokens) > MAX_WORDS:
+            raise BadTag(f"a tag has more than {MAX_WORDS:,} words", "shorten it")
         found = _TOKEN.match(text, at)
         shown = text[start : at + 12].split("\n")[0]
         if found is None:
@@ -114,8 +116,6 @@ class TagReader:
         start = taken = 1 if is_data else 0
         depth, is_scoped, keys = 0, False, list[str]()
         while taken < len(tokens):
-            if taken > MAX_PATH:
-                raise BadTag(f"a path has more than {MAX_PATH} words")
             token = tokens[taken]
             if token.kind == "up" and not keys:
                 depth += 1
