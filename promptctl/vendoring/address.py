@@ -31,11 +31,6 @@ class LibraryAddress:
     asked: str
 
     @property
-    def is_local(self) -> bool:
-        """True for a folder of this machine, be it as a path or as `file://`."""
-        return Path(self.asked.removeprefix("file://")).is_absolute()
-
-    @property
     def words(self) -> list[str]:
         """The names in it that could name what comes from it: the repository's, then those around it."""
         path = self.url.partition("://")[2].partition("/")[2] if "://" in self.url else self.url.rpartition(":")[2]

@@ -43,16 +43,19 @@ def gather(tree: LibraryTree, prompts: Mapping[str, str], *, with_datasets: bool
     """
     notes: list[str] = []
     taken = dict(prompts)
-    tested = list(_datasets(tree, prompts, notes)) if with_datasets else []
-    known = prompt_paths(tree)
     share = share_of(tree)
-    for dataset in tested:
-        for judge in _judges(dataset):
-            if judge in known and judge not in taken and (share is None or is_offered(judge, share)):
+    known = {id_: path for id_, path in prompt_paths(tree).items() if share is None or is_offered(id_, share)}
+    tested = []
+    for dataset in _datasets(tree, prompts, notes) if with_datasets else ():
+        judges = [judge for judge in _judges(dataset) if judge not in taken]
+        if lost := [judge for judge in judges if judge not in known and not is_shipped(judge)]:
+            notes.append(f"{tree.folder}{dataset.path} is left out: it asks `{lost[0]}` to judge, which is not offered")
+            continue
+        tested.append(dataset)
+        for judge in judges:
+            if judge in known:
                 taken[judge] = known[judge]
                 notes.append(f"{judge} comes along: {dataset.path} asks it to judge")
-            elif judge not in taken and not is_shipped(judge):
-                notes.append(f"{dataset.path} asks `{judge}` to judge, which is not taken")
     paths: dict[str, None] = {}
     for path in bring_closures(tree, taken.values()):
         paths[path] = None

@@ -195,6 +195,8 @@ def test_only_what_is_shared_is_taken(library: Path, workspace: Workspace) -> No
     added = workspace.vendoring.add(AddRequest("../acme-kit//*"))
     assert set(added.prompts) == {"acme-kit/support/reply", "acme-kit/support/triage"}
     assert any("not offered to others: judges/own, unrelated" in note for note in added.notes)
+    assert "datasets/triage.yaml is left out: it asks `judges/own` to judge, which is not offered" in added.notes
+    assert not [change.path for change in added.proposal.changes if change.path.startswith("datasets/")]
 
 
 def test_settings_that_cannot_be_read_offer_nothing(library: Path, workspace: Workspace) -> None:
