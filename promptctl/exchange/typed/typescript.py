@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Problem
-from promptctl.exchange.typed.naming import marked_version, shown
+from promptctl.exchange.typed.naming import marked_version, shown, with_numbers
 from promptctl.exchange.typed.prompt_data import data_of
 from promptctl.exchange.typed.shapes import ANY, Choice, Field, Keys, ListOf, NamedShape, OneOf, Plain, Shape, Shapes
 from promptctl.exchange.typed.signature import signature_of
@@ -108,8 +108,7 @@ def quoted(text: str) -> str:
     '"é\\\\u202e`${x}"'
     """
     plain = text.replace("\\", "\\\\").replace('"', '\\"')
-    made = "".join(char if char == " " or char.isprintable() else json.dumps(char)[1:-1] for char in plain)
-    return f'"{made}"'
+    return f'"{with_numbers(plain, lambda code: json.dumps(chr(code))[1:-1])}"'
 
 
 def _key(name: str) -> str:
