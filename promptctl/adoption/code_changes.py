@@ -99,9 +99,24 @@ class CodeChanges:
 
     def _given(self, workspace: str) -> str:
         module, _, name = workspace.partition(":")
-        if not any(_imports(each, module, name) for each in self._file.tree.body):
-            self.imports.append(f"from {module} import {name}")
-        return name
+        if any(_imports(each, module, name) for each in self._file.tree.body) and self._is_bound_once(name):
+            return name
+        own = name if name not in self._taken else self._free(f"promptctl_{name}")
+        self.imports.append(f"from {module} import {name}" + (f" as {own}" if own != name else ""))
+        return own
+
+    def _free(self, name: str) -> str:
+        names = (name if number == 1 else f"{name}_{number}" for number in count(1))
+        return next(each for each in names if each not in self._taken)
+
+    def _is_bound_once(self, name: str) -> bool:
+        """Return True if nothing in the file hides a name of its top."""
+        found = 0
+        for each in ast.walk(self._file.tree):
+            found += isinstance(each, ast.arg) and each.arg == name
+            found += isinstance(each, ast.Name) and each.id == name and not isinstance(each.ctx, ast.Load)
+            found += isinstance(each, ast.alias) and (each.asname or each.name.partition(".")[0]) == name
+        return found == 1
 
     def _opened(self) -> str:
         """Return the name of the workspace that this file opens, or is to open."""
@@ -109,13 +124,12 @@ class CodeChanges:
         aliases = [each for node in body if isinstance(node, ast.Import) for each in node.names]
         library = next((each.asname or each.name for each in aliases if each.name == _LIBRARY), None)
         opened = next((name for each in body if (name := _opened_by(each, library)) is not None), None)
-        if opened is not None:
+        if opened is not None and self._is_bound_once(opened):
             return opened
         if library is None:
             library = _LIBRARY if _LIBRARY not in self._taken else f"_{_LIBRARY}"
             self.imports.append(f"import {_LIBRARY}" + (f" as {library}" if library != _LIBRARY else ""))
-        names = (*_WORKSPACES, *(f"{_WORKSPACES[0]}_{number}" for number in range(2, len(self._taken) + 3)))
-        name = next(each for each in names if each not in self._taken)
+        name = next((each for each in _WORKSPACES if each not in self._taken), None) or self._free(_WORKSPACES[0])
         self._taken.add(name)
         self.opening = f"{name} = {library}.open_workspace(__file__)"
         return name

@@ -196,21 +196,25 @@ class FileFinder:
             return f"`{found.name}` stays in {place}: remove it there if nothing else uses it"
         if found.kind == "local":
             return ""
+        if "." in found.name:
+            return (
+                f"`{found.name}` stays in line {place.line}; that no class elsewhere overrides it is taken for granted"
+            )
         others = [each for each in self._names.uses(found.name, self._file.tree) if each not in uses]
-        is_free = not others and "." not in found.name
+        is_free = not others
         return f"`{found.name}` stays in line {place.line}" + (
             ", and this file uses it no more: remove it if no other does" if is_free else ""
         )
 
 
 def is_ours(node: ast.expr, file: SourceFile, names: FollowedNames) -> bool:
-    """Return True for messages that a prompt file is rendered to already."""
-    for each in ast.walk(node):
-        if isinstance(each, ast.Attribute) and each.attr == "messages" and _is_rendered(each.value, file, names):
-            return True
-    found = names.follow(file, node) if isinstance(node, ast.Name) else None
-    return (
-        found is not None and not isinstance(found.values[0], ast.Name) and is_ours(found.values[0], found.file, names)
+    """Return True for messages that a prompt file is rendered to already, or that hold one of its texts."""
+    followed = (names.follow(file, each) for each in ast.walk(node) if isinstance(each, ast.Name))
+    made = (found.values[0] for found in followed if found is not None and found.file is file)
+    return any(
+        isinstance(each, ast.Attribute) and each.attr == "messages" and _is_rendered(each.value, file, names)
+        for expression in (node, *made)
+        for each in ast.walk(expression)
     )
 
 

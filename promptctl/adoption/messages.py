@@ -179,7 +179,9 @@ class CodeMessageReader:
         if found is None or found.kind != "local" or len(found.values) != 1 or found.name in self._reader.left_out:
             return None
         [value] = found.values
-        if len(self._names.uses(found.name, self._file.scope(node))) == 1 or isinstance(value, ast.Name):
+        scope = self._file.scope(node)
+        is_own = not isinstance(scope, ast.Module | ast.ClassDef)
+        if isinstance(value, ast.Name) or (is_own and self._names.others(found, scope) == {node}):
             return None
         if value in self._claimed:
             return CodeMessage(role, self._reader.bare(node), node, "", extra)

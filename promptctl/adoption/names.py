@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
 from promptctl.adoption.source import SourceFile
 
 _MAX_IMPORTS = 4
+_LOOKING = ("locals", "vars", "eval", "exec", "dir")
 _CLASS_VARIABLES = ("ClassVar", "Final")
 _FIELDS = ("BaseModel", "Enum", "StrEnum", "IntEnum", "NamedTuple", "TypedDict")
 
@@ -51,10 +52,11 @@ FindModule = Callable[[SourceFile, str, int], SourceFile | None]
 
 
 class FollowedNames:
-    """The names of files, followed."""
+    """The names of files, followed. `bases` are the names of classes that those of any file inherit from."""
 
-    def __init__(self, find_module: FindModule) -> None:
+    def __init__(self, find_module: FindModule, bases: Collection[str] = ()) -> None:
         self._find_module = find_module
+        self._inherited = bases
         self._scopes: dict[ast.AST, NameScope] = {}
         self._classes: dict[SourceFile, set[str]] = {}
         self._set_attributes: dict[SourceFile, set[str]] = {}
@@ -105,6 +107,22 @@ class FollowedNames:
             for each in ast.walk(scope)
             if isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Load)
         ]
+
+    def others(self, found: Definition, scope: ast.AST) -> set[ast.expr]:
+        """Return each place of a scope that needs a variable to be there, but for the statements that define it.
+
+        That is every one if the scope asks for its variables by `locals()` or the like.
+        """
+        own = {id(each) for statement in found.statements for each in ast.walk(statement)}
+        needing: set[ast.expr] = set()
+        for each in ast.walk(scope):
+            if isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id in _LOOKING:
+                needing.add(each)
+            is_named = isinstance(each, ast.Name) and each.id == found.name
+            if isinstance(each, ast.Name) and is_named and (not isinstance(each.ctx, ast.Store) or id(each) not in own):
+                is_sum = isinstance(found.file.parents.get(each), ast.AugAssign)
+                needing |= {each} if is_sum or not isinstance(each.ctx, ast.Store) else set()
+        return needing
 
     def _name(self, file: SourceFile, node: ast.Name) -> Definition | None:
         found = self._scope_of(file, node)
@@ -218,7 +236,7 @@ class FollowedNames:
         nodes = self._scope(owner).bindings.get(name, [])
         if len(nodes) != 1 or name in self._attributes_set(file):
             return None
-        if through and (owner.decorator_list or owner.name in self._bases(file)):
+        if through and (owner.decorator_list or owner.name in self._inherited or owner.name in self._bases(file)):
             return None
         statement = file.statement(nodes[0])
         value = _value(statement)

@@ -74,8 +74,9 @@ class PromptPlacement:
         kept: list[Definition] = []
         for found, use in local:
             scope = self.file.scope(use)
-            every = set(self.names.uses(found.name, scope))
-            if every <= uses and self.file.can_go([*removed, *found.statements]):
+            others = self.names.others(found, scope) - uses
+            is_own = not isinstance(scope, ast.Module | ast.ClassDef)  # of those anybody may read it
+            if is_own and not others and self.file.can_go([*removed, *found.statements]):
                 removed += [each for each in found.statements if each not in removed]
             else:
                 kept.append(found)

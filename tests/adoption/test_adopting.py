@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.adoption.programs import Client, adopt, sent
+from tests.adoption.programs import Client, adopt, sent, write
 
 Drive = Callable[[Any, Client], object]
 SAME: dict[str, tuple[str, Drive]] = {
@@ -172,6 +172,45 @@ def ask(client, name):
 """,
         lambda program, client: program.ask(client, "<Ada>"),
     ),
+    "variables that other code needs": (
+        """\
+import promptctl
+
+prompts = promptctl.open_workspace(__file__)
+name = "all"
+greeting = f"Hello {name}"
+
+def ask(client, x, prompts):
+    prompt = f"Say {x}"
+    client.chat.completions.create(messages=[{"role": "user", "content": prompt}])
+    prompt += " again"
+    client.log(prompt)
+    gone = f"Bye {x}"
+    client.chat.completions.create(messages=[{"role": "user", "content": gone}])
+    del gone
+    return prompt
+
+def look(client, x):
+    here = f"Here {x}"
+    client.chat.completions.create(messages=[{"role": "user", "content": here}])
+    return sorted(locals().items() - {("client", client)})[:1]
+
+def greet(client):
+    client.chat.completions.create(messages=[{"role": "user", "content": greeting}])
+
+def main(client):
+    both = {"role": "system", "content": "Be kind to both."}
+    client.chat.completions.create(messages=[both, {"role": "user", "content": "One"}])
+    client.chat.completions.create(messages=[both, {"role": "user", "content": "Two"}])
+    client.chat.completions.create(messages=[dict(both), {"role": "user", "content": "Three"}] + [both])
+""",
+        lambda program, client: [
+            client.got(program.ask(client, 1, 2)),
+            client.got(program.look(client, "y")),
+            program.greet(client),
+            program.main(client),
+        ],
+    ),
     "returns, quotes and names that templates know": (
         '''\
 def ask(client, loop, true, größe):
@@ -191,8 +230,7 @@ def ask(client, loop, true, größe):
 def test_the_adopted_program_sends_the_same(name: str, tmp_path: Path) -> None:
     code, drive = SAME[name]
     path = tmp_path / "app/program.py"
-    path.parent.mkdir()
-    path.write_text(code, encoding="utf-8")
+    write(tmp_path, {"promptctl.yaml": "model: echo/echo\n", "app/program.py": code})
     before = sent(tmp_path, "app/program.py", drive)
     found = adopt(tmp_path, {"app/program.py": code})
     assert found.prompts, found.left

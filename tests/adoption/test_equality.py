@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.adoption.programs import adopt, sent, write
 
-NAMES = ("ticket", "product", "items", "row['name']", "ticket", "str(product)", "len(items)", "product.real")
+NAMES = ("ticket", "product", "items", "row['name']", "ticket", "str(product)", "len(items)", "client._name")
 SPECIAL = ["{{ x }}", "{%", "#}", "{", "}", "{{", "%", "%%", "$", "\n", "\r\n", "\r", '"', "'", "\\", '"""', "é"]
 SPECIAL += ["😀", "{x}", "\t", " ", "", "\x00"]
 SPECIAL += ["endraw", "{% endraw %}", "null", "- a: b", "\u2028", "\x85"]

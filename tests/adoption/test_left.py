@@ -113,6 +113,18 @@ def ask(client):
         4,
         "`M` is made once, and changed later",
     ),
+    "an attribute that a different class overrides": (
+        """\
+class Bot:
+    P = "Be kind"
+    def ask(self, client):
+        CALL [{"role": "user", "content": self.P}])
+class Other(Bot):
+    P = "Be short"
+""",
+        4,
+        "its content is `self.P`",
+    ),
     "Langfuse": (
         """\
 from langfuse import Langfuse
