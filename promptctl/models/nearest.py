@@ -11,7 +11,6 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from heapq import nlargest
 from itertools import islice
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 from promptctl.files.plain import canonical_json
 from promptctl.models.gateway import text_of
 from promptctl.models.recorded_reply import Entry
+from promptctl.models.recording_files import Located
 
 _MOST_RECORDINGS = 50_000
 _MOST_LINES = 400
@@ -26,15 +26,6 @@ _MOST_WORDS = 200
 _MOST_COUNTED = 200_000
 _CANDIDATES = 16
 _LONGEST_COMPARED = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """A recording: its file and line, as they are named to people, and a function that reads it again."""
-
-    path: str
-    line: int | None
-    read: Callable[[], Entry | None]
 
 
 class NearestRecordings:

@@ -10,17 +10,14 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.merges import is_marker, merge_problem
-from promptctl.files.names import DATASETS, RECORDINGS
-from promptctl.files.tree import LFS_POINTER, LFS_POINTER_BYTES, is_lfs_pointer, open_file, read_file
+from promptctl.files.tree import LFS_POINTER, LFS_POINTER_BYTES, is_lfs_pointer, open_file
 from promptctl.models.gateway import Reply, Request
 from promptctl.models.recorded_reply import (
     Entry,
@@ -33,13 +30,21 @@ from promptctl.models.recorded_reply import (
     read_line,
     said,
 )
+from promptctl.models.recording_files import (
+    LONGEST_LINE,
+    check_folder,
+    entries_of,
+    lines_of,
+    located_in,
+    place_in,
+    whole_file,
+)
 
 if TYPE_CHECKING:
-    from promptctl.models.nearest import Located, NearestRecordings
+    from promptctl.models.nearest import NearestRecordings
 
 # How our own lines begin: enough to know where a reply is without parsing all of them.
 _LINE_START = re.compile(rb'\{"request": ?"([0-9a-f]{64})"')
-_LONGEST_LINE = 16 * 1024 * 1024
 _OFFSET_BITS = 44
 
 
@@ -88,7 +93,7 @@ class RecordedReplies:
     def models(self) -> tuple[str, ...]:
         """The models of which there are replies, the one with most of them first; reads all files, once."""
         if self._models is None:
-            counts = Counter(entry["model"] for file in self._list() for entry in _entries(file))
+            counts = Counter(entry["model"] for file in self._list() for entry in entries_of(file))
             self._models = tuple(model for model, _ in counts.most_common())
         return self._models
 
@@ -98,13 +103,13 @@ class RecordedReplies:
             from promptctl.models.nearest import NearestRecordings
 
             files = list(self._files)
-            self._nearest = NearestRecordings(lambda: chain.from_iterable(map(_located, files)))
+            self._nearest = NearestRecordings(lambda: chain.from_iterable(map(located_in, files)))
         found = self._nearest.find(asked)
         return None if found is None else (Place(found[0].path, found[0].line), found[1])
 
     def replies_to(self, prompt_ids: Collection[str]) -> Iterator[str]:
         """Yield the replies that were recorded for these prompts; reads all files. Raises `InvalidFiles`."""
-        entries = (entry for file in self._list() for entry in _entries(file))
+        entries = (entry for file in self._list() for entry in entries_of(file))
         yield from (entry["reply"] for entry in entries if entry.get("prompt") in prompt_ids and entry.get("reply"))
 
     def _look_up(self, digest: str) -> Entry | None:
@@ -114,11 +119,11 @@ class RecordedReplies:
         file, offset = self._files[found >> _OFFSET_BITS], found & ((1 << _OFFSET_BITS) - 1)
         with open_file(file) as opened:
             opened.seek(offset)
-            line = opened.readline(_LONGEST_LINE)
-        entry, problems = read_line(line, _place(file))
+            line = opened.readline(LONGEST_LINE)
+        entry, problems = read_line(line, place_in(file))
         if problems and self._stamp == self._current_stamp():
-            number = next((number for start, number, _ in _lines(file) if start == offset), None)
-            raise InvalidFiles(read_line(line, _place(file, number))[1])
+            number = next((number for start, number, _ in lines_of(file) if start == offset), None)
+            raise InvalidFiles(read_line(line, place_in(file, number))[1])
         return entry if entry is not None and entry["request"] == digest else None
 
     def _index(self) -> None:
@@ -129,21 +134,23 @@ class RecordedReplies:
 
     def _index_file(self, number: int, file: Path) -> list[Problem]:
         if file.suffix != ".jsonl":
-            entries, problems = read_handwritten(_whole(file), str(_place(file)))
+            entries, problems = read_handwritten(whole_file(file), str(place_in(file)))
             self._found.update((_key(entry["request"]), entry) for entry in entries)
             return problems
         problems = []
         with open_file(file) as opened:
             if is_lfs_pointer(opened.read(LFS_POINTER_BYTES)):
-                return [Problem(f"the file {LFS_POINTER}", Place(str(_place(file))), "run git lfs pull", "unreadable")]
-        for offset, line_number, line in _lines(file):
+                return [
+                    Problem(f"the file {LFS_POINTER}", Place(str(place_in(file))), "run git lfs pull", "unreadable")
+                ]
+        for offset, line_number, line in lines_of(file):
             start = _LINE_START.match(line)
             if start is not None and line.endswith(b"}\n"):
                 digest = start[1].decode()
             elif is_marker(line.decode("utf-8", "replace")):
-                return [merge_problem(Place(str(_place(file)), line_number, 1))]
+                return [merge_problem(Place(str(place_in(file)), line_number, 1))]
             else:
-                entry, wrong = read_line(line, _place(file, line_number))
+                entry, wrong = read_line(line, place_in(file, line_number))
                 problems += wrong
                 if entry is None:
                     continue
@@ -204,7 +211,7 @@ class Recording:
                 os.close(descriptor)
         except OSError as error:
             raise WorkspaceError(
-                f"the reply could not be recorded: {error.strerror or error}", place=_place(self._path)
+                f"the reply could not be recorded: {error.strerror or error}", place=place_in(self._path)
             ) from error
 
     def _add_locked(self, descriptor: int, entry: Entry) -> bool:
@@ -236,82 +243,19 @@ class Recording:
         ends_in_newline = True
         with os.fdopen(os.dup(descriptor), "rb") as opened:
             opened.seek(offset)
-            for line in iter(lambda: opened.readline(_LONGEST_LINE), b""):
+            for line in iter(lambda: opened.readline(LONGEST_LINE), b""):
                 ends_in_newline = line.endswith(b"\n")
-                entry, _ = read_line(line, _place(self._path))
+                entry, _ = read_line(line, place_in(self._path))
                 if entry is not None:
                     self._said[_key(entry["request"])] = _fingerprint(entry)
         self._read = (stat.st_ino, stat.st_size)
         return ends_in_newline
 
 
-def check_folder(folder: Path) -> None:
-    """Raise `InvalidFiles` if the folder, or `datasets/` above it, is a link: it could lead out of the workspace."""
-    if folder.is_symlink() or (folder.parent.name == DATASETS and folder.parent.is_symlink()):
-        message, hint = "the folder is reached through a symbolic link", "put the folder itself there"
-        raise InvalidFiles([Problem(message, Place(RECORDINGS), hint, "unreadable")])
-
-
-def _entries(file: Path) -> Iterator[Entry]:
-    """Yield the sound recordings of a file."""
-    if file.suffix == ".jsonl":
-        yield from filter(None, (read_line(line, _place(file))[0] for _, _, line in _lines(file)))
-    else:
-        yield from read_handwritten(_whole(file), str(_place(file)))[0]
-
-
-def _located(file: Path) -> Iterator[tuple[Located, Entry]]:
-    """Yield the sound recordings of a file, each with its place and how to read it again."""
-    from promptctl.models.nearest import Located
-
-    place = _place(file)
-    if file.suffix != ".jsonl":
-        for entry in _entries(file):
-            yield Located(place.path, None, partial(_itself, entry)), entry
-        return
-    for offset, number, line in _lines(file):
-        found = read_line(line, place)[0]
-        if found is not None:
-            yield Located(place.path, number, partial(_read_at, file, offset)), found
-
-
-def _itself(entry: Entry) -> Entry:
-    return entry
-
-
-def _read_at(file: Path, offset: int) -> Entry | None:
-    with suppress(OSError), open_file(file) as opened:
-        opened.seek(offset)
-        return read_line(opened.readline(_LONGEST_LINE), _place(file))[0]
-    return None
-
-
-def _whole(file: Path) -> bytes:
-    try:
-        return read_file(file)
-    except OSError as error:
-        message = f"the file cannot be read: {error.strerror}"
-        raise InvalidFiles([Problem(message, Place(str(_place(file))), "split it", "unreadable")]) from error
-
-
 def _write_all(descriptor: int, data: bytes) -> None:
     written = 0
     while written < len(data):
         written += os.write(descriptor, data[written:])
-
-
-def _lines(file: Path) -> Iterator[tuple[int, int, bytes]]:
-    """Offset, number and bytes of each line that is not blank. A line that is too long comes cut, and so not whole."""
-    offset = number = 0
-    with open_file(file) as opened:
-        while line := opened.readline(_LONGEST_LINE):
-            number += 1
-            start, last = offset, line
-            offset += len(line)
-            while not last.endswith(b"\n") and (last := opened.readline(_LONGEST_LINE)):
-                offset += len(last)
-            if not line.isspace():
-                yield start, number, line
 
 
 def _key(digest: str) -> bytes:
@@ -321,7 +265,3 @@ def _key(digest: str) -> bytes:
 
 def _fingerprint(entry: Entry) -> bytes:
     return hashlib.blake2b(said(entry).encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def _place(file: Path, line: int | None = None) -> Place:
-    return Place(f"{RECORDINGS}/{file.name}", line)
