@@ -235,6 +235,8 @@ def test_messages_that_prompty_makes_otherwise_are_a_loss(messages: list[dict[st
     [
         ({"model": "foundry/x"}, ["`model` begins with foundry/, which comes back as azure/"]),
         ({"inputs": {"x": {"type": "array"}}}, ["`inputs.x` says nothing of its items"]),
+        ({"inputs": {"x": {"enum": ["a", "b", None]}}}, []),
+        ({"inputs": {"x": {"enum": ["a", 1]}}}, ["`inputs.x` says no one type"]),
         ({"inputs": {"x": {"type": "string", "examples": ["a", "b"]}}}, ["`inputs.x.examples` has one value"]),
         (
             {"output": {"name": "n", "strict": True, "schema": {**CLOSED, "title": "T"}}},

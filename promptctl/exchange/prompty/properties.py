@@ -207,8 +207,10 @@ _PROPERTY_KINDS = {kind: name for name, kind in KINDS.items()}
 
 
 def _kind(schema: Mapping[str, Any]) -> tuple[str | None, bool]:
-    """Return the one type of a schema, and whether null is allowed besides."""
+    """Return the one type of a schema, or of all the values that it allows, and whether null is allowed besides."""
     kinds = schema.get("type")
+    if kinds is None and isinstance(schema.get("enum"), list):
+        kinds = list({KINDS[kind_of(each)] if each is not None else "null": None for each in schema["enum"]})
     if isinstance(kinds, list):
         others = [kind for kind in kinds if kind != "null"]
         return (others[0] if len(others) == 1 else None), "null" in kinds
