@@ -16,7 +16,7 @@ from promptctl.counting import counted
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.drafts import ForeignContents, PromptDraft, RegistryVersion
 from promptctl.exchange.notes import ImportNote
-from promptctl.exchange.registries.items import RegistryItem, collapsed, first_object, items_of
+from promptctl.exchange.registries.items import RegistryItem, collapsed, first_object, items_of, listed
 from promptctl.exchange.registries.label_names import LATEST, labels_for
 from promptctl.exchange.registries.langfuse_references import LangfuseReferences
 from promptctl.exchange.registries.messages import MessageReader, with_messages
@@ -130,8 +130,8 @@ class _LangfuseVersion:
         self._data = {_SNAKE.get(key, key): value for key, value in item.data.items()}
         self.name: str = self._data["name"]
         self.prompt: str | list[Any] = self._data["prompt"]
-        self.labels = [each for each in self._data.get("labels") or () if isinstance(each, str)]
-        self.tags = [each for each in self._data.get("tags") or () if isinstance(each, str)]
+        self.labels = [each for each in listed(self._data.get("labels")) if isinstance(each, str)]
+        self.tags = [each for each in listed(self._data.get("tags")) if isinstance(each, str)]
         self.notes: list[ImportNote] = []
 
     def draft(self, references: LangfuseReferences) -> PromptDraft:

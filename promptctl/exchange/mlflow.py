@@ -6,7 +6,6 @@ A version's text is the tag `mlflow.prompt.text` there. Text with `{% … %}` is
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from promptctl.counting import counted
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.drafts import ForeignContents, PromptDraft, RegistryVersion
 from promptctl.exchange.notes import ImportNote
-from promptctl.exchange.registries.items import RegistryItem, collapsed, first_object
+from promptctl.exchange.registries.items import RegistryItem, collapsed, first_object, inner_json, listed
 from promptctl.exchange.registries.label_names import labels_for
 from promptctl.exchange.registries.messages import MessageReader, jinja_inputs, with_messages
 from promptctl.exchange.registries.mlflow_objects import (
@@ -34,6 +33,7 @@ from promptctl.exchange.registries.mlflow_objects import (
 )
 from promptctl.exchange.registries.model_config import ModelConfig, is_schema, output_of, read_model_config
 from promptctl.files.names import id_problem
+from promptctl.files.yaml_reader import MAX_BYTES
 from promptctl.templates import BadTemplate
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class _MlflowVersion:
         self.name: str = item.data["name"]
         said = str(item.data.get("version", ""))
         self.number = int(said) if said.isascii() and said.isdigit() and 0 < len(said) < 10 else place
-        own = [each.get("alias") if isinstance(each, dict) else each for each in item.data.get("aliases") or ()]
+        own = [each.get("alias") if isinstance(each, dict) else each for each in listed(item.data.get("aliases"))]
         self._aliases = list(dict.fromkeys([*(each for each in own if isinstance(each, str)),
                                             *aliases.get((self.name, self.number), ())]))  # fmt: skip
         self.notes: list[ImportNote] = []
@@ -131,7 +131,7 @@ class _MlflowVersion:
         tags: list[str] = []
         metadata: dict[str, Any] = {}
         for key, value in self._tags.items():
-            if key == TAGS_TAG and (listed := _json(value)) is not None:
+            if key == TAGS_TAG and (listed := inner_json(value)) is not None:
                 tags = [each for each in listed if isinstance(each, str) and each] if isinstance(listed, list) else []
                 self._note("kept", f"tags.{key}", "are `tags`")
             elif key.startswith(_OWN_TAGS) and key not in RESERVED:
@@ -142,7 +142,7 @@ class _MlflowVersion:
         return list(dict.fromkeys(tags)), metadata
 
     def _config(self) -> ModelConfig:
-        config = self._data.get("model_config") or _json(self._tags.get(CONFIG))
+        config = self._data.get("model_config") or inner_json(self._tags.get(CONFIG))
         if not isinstance(config, dict):
             return ModelConfig()
         config = {_ROLES_OF_PARAMETERS.get(key, key): value for key, value in config.items() if value is not None}
@@ -165,7 +165,7 @@ class _MlflowVersion:
     def _messages(self) -> tuple[dict[str, dict[str, Any]], str | None, list[dict[str, Any]]]:
         template = self._data.get("template", self._tags.get(TEXT))
         if isinstance(template, str) and self._tags.get(TYPE) == "chat":
-            template = _json(template)
+            template = inner_json(template)
         if isinstance(template, str):
             self._note("changed", "template", "is written as one message of the user, as a text has no roles")
             raw: list[dict[str, Any]] = [{"role": "user", "content": template}]
@@ -178,7 +178,7 @@ class _MlflowVersion:
         for at, each in enumerate(raw):
             each["role"] = reader.role(each["role"], at, "template")
         texts = [each["content"] for each in raw]
-        if any("{%" in text and "%}" in text for text in texts):
+        if sum(map(len, texts)) <= MAX_BYTES and any("{%" in text and "%}" in text for text in texts):
             texts, inputs = self._jinja(texts)
             self.notes += reader.notes
             return inputs, None, with_messages(raw, texts)
@@ -213,7 +213,7 @@ class _MlflowVersion:
         return [text.removesuffix("\n") for text in texts], inputs
 
     def _form(self, config: ModelConfig) -> None:
-        form = self._data.get("response_format") or _json(self._tags.get(FORM))
+        form = self._data.get("response_format") or inner_json(self._tags.get(FORM))
         if form is None:
             return
         if is_schema(form):
@@ -253,15 +253,6 @@ class _MlflowVersion:
 
     def _note(self, fate: Any, key: str, message: str) -> None:
         self.notes.append(self.item.note(fate, key, message))
-
-
-def _json(text: Any) -> Any:
-    if not isinstance(text, str):
-        return None
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _time(value: Any) -> datetime | None:

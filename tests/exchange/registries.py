@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
 
 from promptctl import ExportRequest, open_workspace
+from promptctl.errors import InvalidFiles
 from promptctl.exchange.drafts import ForeignContents
 from promptctl.exchange.formats import format_of, named
 from promptctl.exchange.source import Source
 from promptctl.files.yaml_writing import yaml_text
+from promptctl.formats.formatting import file_of
 from promptctl.git.trees import WorkTree
 
 
@@ -119,3 +122,30 @@ _schemas = st.sampled_from(
         {"type": "object", "properties": {"list": {"type": "array", "items": {"type": "string"}}}},
     ]
 )
+
+_words_of_formats = st.sampled_from(
+    ["name", "type", "role", "content", "user", "chat", "text", "placeholder", "key", "value", "model", "tools", "x",
+     "response_format", "schema", "{{x}}", "{{#x}}", "{{/x}}", "{% if x %}", "latest", "v3", "\x00", "\u2028",
+     "@@@langfusePrompt:name=a|version=1@@@", "mlflow.prompt.text", "2025-01-01"]
+)  # fmt: skip
+_anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 10**20) | st.floats(allow_nan=False) | _words_of_formats | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_words_of_formats, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def wild_objects(text: str, *keys: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Objects that a registry almost gives: its keys with any values, and with a text under the key `text`."""
+    wild = st.dictionaries(st.sampled_from(keys), _anything, max_size=5)
+    texts = st.text() | st.lists(st.fixed_dictionaries({"role": st.just("user"), "content": _anything}), max_size=2)
+    return st.builds(lambda some, said: {"name": "a", **some, text: said}, wild, texts | _anything)
+
+
+def reads_or_refuses(format_: str, value: dict[str, Any]) -> None:
+    """Read an object, which ends in files of ours or in reasons."""
+    source, reader = source_of(value), named(format_).reader()
+    reader.is_one(source)
+    with suppress(InvalidFiles):
+        for draft in reader.read(source).prompts:
+            file_of("prompts/a.prompt.yaml", draft.data, "prompt")

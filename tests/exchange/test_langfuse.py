@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from promptctl.errors import InvalidFiles
 from promptctl.exchange.formats import format_of
-from tests.exchange.registries import again, prompts, read, source_of, written
+from tests.exchange.registries import again, prompts, read, reads_or_refuses, source_of, wild_objects, written
 
 # As the server gives it: the database's row, with two keys of the handler's.
 SERVED: dict[str, Any] = {
@@ -97,6 +97,7 @@ def test_every_part_of_the_object_has_a_fate() -> None:
         ("{{{name}}}", "{{ name }}", ["name"]),
         ("{{loop}}", "{{ loop_ }}", ["loop_"]),
         ("{{ say what you want }} {{x}}", "{% raw %}{{ say what you want }} {% endraw %}{{ x }}", ["x"]),
+        ("{{a-b}} {{a_b}}", "{{ a_b }} {{ a_b_2 }}", ["a_b", "a_b_2"]),
         ("}} {{ {{x}}", "{% raw %}}} {{ {% endraw %}{{ x }}", ["x"]),
     ],
 )
@@ -195,6 +196,8 @@ def test_what_cannot_be_here_is_refused_by_name(values: list[Any], message: str,
         ('{"name": "a", "type": "text", "prompt": "x", "labels": []}\n{"x": 1, "x": 2}', "the key `x` is there twice"),
         ('{"name": "a", "type": "text", "prompt": "x", "labels": []}\n' + "[" * 9999, "nested too deep"),
         ('{"name": "a", "type": "text", "prompt": "x", "config": NaN, "labels": []}', "NaN"),
+        ('{"name": "a", "type": "text", "prompt": "\\ud800", "labels": []}', "half a character"),
+        (f'{{"name": "a", "type": "text", "prompt": "{"x" * 1_100_000}"}}', "more than 1,048,576 characters"),
     ],
 )
 def test_json_that_is_none_is_refused(text: str, message: str) -> None:
@@ -238,6 +241,7 @@ def test_what_is_written_reads_as_the_same_prompt(data: dict[str, Any]) -> None:
 def test_includes_are_written_as_prompts_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "prompts" / "parts").mkdir(parents=True)
     (tmp_path / "prompts" / "parts" / "tone.j2").write_text("Be kind, {{ who }}.\n")
+    (tmp_path / "prompts" / "support").mkdir()
     content = 'Hi. {% include "parts/tone.j2" %}'
     data = {"inputs": {"who": {}}, "messages": [{"role": "system", "content": content}]}
     values, losses = written(tmp_path, "langfuse", data)
@@ -252,6 +256,21 @@ def test_includes_are_written_as_prompts_of_their_own(tmp_path: Path) -> None:
     contents = read("langfuse", *values)
     assert [draft.data for draft in contents.prompts] == [data]
     assert [(file.path, file.text) for file in contents.files] == [("parts/tone.j2", "Be kind, {{ who }}.\n")]
+
+
+def test_includes_are_found_from_the_file_that_has_them(tmp_path: Path) -> None:
+    for path, text in {"support/tone.j2": 'Kind{% include "./end.j2" %}', "support/end.j2": "!"}.items():
+        file = tmp_path / "prompts" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    data = {"messages": [{"role": "system", "content": '{% include "./tone.j2" %}'}]}
+    values, losses = written(tmp_path, "langfuse", data)
+    assert losses == []
+    assert {value["name"]: value["prompt"] for value in values[:2]} == {
+        "support/end": "!",
+        "support/tone": "Kind@@@langfusePrompt:name=support/end|label=production@@@",
+    }
+    assert written(tmp_path, "mlflow", data)[0][0]["template"] == [{"role": "system", "content": "Kind!"}]
 
 
 def test_what_langfuse_cannot_say_is_lost_by_name(tmp_path: Path) -> None:
@@ -273,3 +292,8 @@ def test_what_langfuse_cannot_say_is_lost_by_name(tmp_path: Path) -> None:
         "inputs.a", "inputs.b", "output.retries", "metadata.owner",
     ]  # fmt: skip
     assert values[0]["prompt"][1] == {"role": "user", "content": "Look: {{b}}"}
+
+
+@given(wild_objects("prompt", *SERVED))
+def test_anything_is_read_or_refused(value: dict[str, Any]) -> None:
+    reads_or_refuses("langfuse", value)

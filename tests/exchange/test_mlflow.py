@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 from promptctl.errors import InvalidFiles
-from tests.exchange.registries import again, prompts, read, written
+from tests.exchange.registries import again, prompts, read, reads_or_refuses, wild_objects, written
 
 # What `dict(version)` has, in mlflow 3.17.
 VERSION: dict[str, Any] = {
@@ -142,3 +142,8 @@ def test_what_mlflow_cannot_say_is_lost_by_name(tmp_path: Path) -> None:
     values, losses = written(tmp_path, "mlflow", data)
     assert losses == ["messages[0]", "description", "inputs.a", "metadata.many", "output.strict"]
     assert values[0]["tags"] == {"owner": "support", "promptctl.id": "support/triage"}
+
+
+@given(wild_objects("template", *VERSION))
+def test_anything_is_read_or_refused(value: dict[str, Any]) -> None:
+    reads_or_refuses("mlflow", value)

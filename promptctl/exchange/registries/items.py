@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import InvalidFiles
+from promptctl.errors import InvalidFiles, printable
 from promptctl.exchange.notes import Fate, ImportNote
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _BLANKS = re.compile(r"[\s,]*")
 _SEPARATOR = re.compile(r"\s*")
 _MOST_DEPTH = 64
-_LOOK_AT = 4 << 20  # characters within which the first object ends, or the file is none of ours
+_LOOK_AT = 1 << 16  # characters of an object in which its keys are looked for
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class RegistryItem:
         """Return the place of the object, or of the first key of that name in it."""
         text, at = self.source.text, self.start
         if key is not None:
-            found = text.find(json.dumps(key), self.start, self.end)
+            found = text.find(json.dumps(key), self.start, min(self.end, self.start + _LOOK_AT))
             at = found if found >= 0 else self.start
         return self.source.place(_lines(self.source).of(at))
 
@@ -78,6 +79,11 @@ def _lines(source: Source) -> _Lines:
     if kept is None:
         kept = source.__dict__["_registry_lines"] = _Lines(source.text)
     return kept
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a list as it is, and an empty one for any other value."""
+    return value if isinstance(value, list) else []
 
 
 def first_object(source: Source, *signs: bytes) -> Mapping[str, Any] | None:
@@ -133,7 +139,7 @@ def _values(
     while at < len(text) and (not until or text[at] != until):
         try:
             value, end = _DECODER.raw_decode(text, at)
-            _check_depth(value)
+            _check(value)
         except json.JSONDecodeError as error:
             raise source.refuse(
                 f"this is no JSON: {error.msg}", _lines(source).of(error.pos), "export it again"
@@ -148,8 +154,8 @@ def _values(
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        twice = next(key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number]))
-        raise ValueError(f"the key `{twice}` is there twice")
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"the key `{printable(twice)}` is there twice")
     return found
 
 
@@ -160,9 +166,27 @@ def _no_number(word: str) -> Any:
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number)
 
 
-def _check_depth(value: Any, depth: int = 0) -> None:
+def inner_json(text: Any) -> Any:
+    """Return the value of JSON within a text; None for anything else."""
+    try:
+        value = _DECODER.decode(text) if isinstance(text, str) else None
+        _check(value)
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def _check(value: Any, depth: int = 0) -> None:
+    """Raise `RecursionError` for what is nested too deep, and `ValueError` for a text that no file can hold."""
     if depth > _MOST_DEPTH:
         raise RecursionError
-    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        if isinstance(each, dict | list):
-            _check_depth(each, depth + 1)
+    if isinstance(value, str):
+        if _HALF.search(value):
+            raise ValueError("a text has half a character, an escape from \\ud800 to \\udfff without its pair")
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            _check(key, depth)
+            _check(each, depth + 1)
+    elif isinstance(value, list):
+        for each in value:
+            _check(each, depth + 1)

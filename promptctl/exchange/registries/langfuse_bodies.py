@@ -11,13 +11,13 @@ from promptctl.exchange.registries.langfuse_references import CLOSE, OPEN, PARTI
 from promptctl.exchange.registries.model_config import model_config_of, response_format_of
 from promptctl.exchange.registries.writing import (
     PromptForRegistry,
-    double_braces,
     file_name,
     json_bytes,
     metadata_without,
 )
+from promptctl.exchange.templates.double_braces import double_brace_text
 from promptctl.exchange.written import Written
-from promptctl.files.names import PARTIAL_SUFFIX
+from promptctl.files.names import PARTIAL_SUFFIX, resolve_path
 
 if TYPE_CHECKING:
     from promptctl.exchange.written import PromptToWrite
@@ -26,14 +26,16 @@ _PARTIAL_LABEL = "production"
 
 
 def written(prompts: Sequence[PromptToWrite]) -> Written:
-    """Return a file for each prompt, and one for each partial, which is to be created before."""
+    """Return a file for each prompt, and one for each partial, numbered in the order in which they are created."""
     files: dict[str, bytes] = {}
+    numbers: dict[str, int] = {}
     losses: list[ExportLoss] = []
     for given in prompts:
         body = _Body(given)
         data = body.data()
         for name, text in body.partials.items():
-            files[f"partials/{name}.json"] = json_bytes(
+            number = numbers.setdefault(name, len(numbers) + 1)
+            files[f"partials/{number:03}-{name.replace('/', '-')}.json"] = json_bytes(
                 {"name": name, "type": "text", "prompt": text, "labels": [_PARTIAL_LABEL], "tags": [PARTIAL_TAG]}
             )
         files[file_name(given.prompt.id, given, files)] = json_bytes(data)
@@ -45,13 +47,14 @@ class _Body:
     def __init__(self, given: PromptToWrite) -> None:
         self.prompt = PromptForRegistry(given, self._reference)
         self.partials: dict[str, str] = {}
+        self._file = given.prompt.path
 
     def data(self) -> dict[str, Any]:
         prompt, given = self.prompt, self.prompt.given
         own = given.data.get("metadata", {}).get("langfuse", {})
         messages = [
             {"type": "placeholder", "name": each["placeholder"]} if "placeholder" in each else each
-            for each in prompt.messages(double_braces)
+            for each in prompt.messages(double_brace_text)
         ]
         is_text = [each.get("role") for each in messages] == ["user"] and own.get("type") != "chat"
         prompt.lose_what_no_registry_keeps()
@@ -79,11 +82,15 @@ class _Body:
         return config | rest if isinstance(rest, dict) else config or rest
 
     def _reference(self, path: str) -> str:
-        name = path.removesuffix(PARTIAL_SUFFIX)
+        prompt = self.prompt.given.prompt
+        path = resolve_path(path, self._file, prompt.base)
+        key, outer = path.removeprefix(f"{prompt.base}/"), self._file
+        name = key.removesuffix(PARTIAL_SUFFIX)
         if name not in self.partials:
-            self.partials[name] = ""
+            self._file = path
             said: list[str] = []
-            self.partials[name] = double_braces(self.prompt.pieces(self.prompt.given.prompt.partials[path]), said)
+            text = double_brace_text(self.prompt.pieces(prompt.partials[key]), said)
+            self.partials[name], self._file = text, outer  # after those that it includes itself
             for clause in said:
                 self.prompt.lose(path, clause)
         return f"{OPEN}name={name}|label={_PARTIAL_LABEL}{CLOSE}"

@@ -13,6 +13,7 @@ from promptctl.exchange.templates.jinja import jinja_text
 from promptctl.exchange.templates.mustache import MustacheNotes, mustache_pieces
 from promptctl.exchange.templates.mustache_tags import BadMustache
 from promptctl.exchange.templates.pieces import Piece, TextPiece
+from promptctl.files.yaml_reader import MAX_BYTES
 from promptctl.templates import BadTemplate
 from promptctl.templates.events import Include, Use
 from promptctl.templates.uses import uses
@@ -76,6 +77,9 @@ class MessageReader:
 
     def texts(self, texts: Sequence[str]) -> tuple[list[str], str | None]:
         """Return texts as templates of ours, and their engine if it is not Jinja."""
+        if sum(map(len, texts)) > MAX_BYTES:
+            hint = "leave this version out of the file"
+            raise self.item.refuse(f"the texts have more than {MAX_BYTES:,} characters", "prompt", hint)
         pieces = [self.pieces(text) for text in texts]
         self.inputs = {name: {} for name in self.names.inputs}
         if self.names.sections and self.has_sections:

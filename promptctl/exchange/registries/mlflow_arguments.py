@@ -11,11 +11,11 @@ from promptctl.exchange.registries.mlflow_objects import ID_TAG, TAGS_TAG
 from promptctl.exchange.registries.model_config import model_config_of
 from promptctl.exchange.registries.writing import (
     PromptForRegistry,
-    double_braces,
     file_name,
     json_bytes,
     metadata_without,
 )
+from promptctl.exchange.templates.double_braces import double_brace_text
 from promptctl.exchange.templates.jinja import jinja_text
 from promptctl.exchange.templates.pieces import Piece, TextPiece, VariablePiece
 from promptctl.exchange.written import Written
@@ -72,9 +72,9 @@ def _writer(prompt: PromptForRegistry) -> Any:
     whole = [piece for text in _texts(prompt) for piece in prompt.pieces(text)]
     if all(isinstance(piece, TextPiece | VariablePiece) for piece in whole):
         trial: list[str] = []
-        double_braces(whole, trial)
+        double_brace_text(whole, trial)
         if not trial and not any("{%" in piece.text for piece in whole if isinstance(piece, TextPiece)):
-            return double_braces
+            return double_brace_text
     return _jinja
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from promptctl.exchange.registries.items import RegistryItem, items_of
+from promptctl.exchange.registries.items import RegistryItem, items_of, listed
 
 if TYPE_CHECKING:
     from promptctl.exchange.source import Source
@@ -50,7 +50,7 @@ def tags_of(data: Mapping[str, Any]) -> dict[str, Any]:
     tags = data.get("tags") or {}
     if isinstance(tags, dict):
         return tags
-    pairs = [each for each in tags if isinstance(each, dict) and isinstance(each.get("key"), str)]
+    pairs = [each for each in listed(tags) if isinstance(each, dict) and isinstance(each.get("key"), str)]
     return {each["key"]: each.get("value", "") for each in pairs}
 
 
@@ -60,7 +60,7 @@ def versions_in(source: Source) -> tuple[list[RegistryItem], dict[tuple[str, int
     aliases: dict[tuple[str, int], list[str]] = {}
     for item in items_of(source, *_WRAPPERS):
         model = next((item.data[key] for key in _SINGLE if isinstance(item.data.get(key), dict)), item.data)
-        for each in model.get("aliases") or ():
+        for each in listed(model.get("aliases")):
             if isinstance(each, dict) and isinstance(each.get("alias"), str) and str(each.get("version")).isdigit():
                 aliases.setdefault((str(model.get("name")), int(each["version"])), []).append(each["alias"])
         versions = [each for each in inside(item.data) if each.keys() - _OF_MODELS]

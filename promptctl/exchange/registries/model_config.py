@@ -26,6 +26,7 @@ _SCHEMA_SIGNS = (
 )
 _TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
 _FORM_NAME = 64
+_MOST_KEYS = 500
 _NOWHERE = Place("")
 
 
@@ -41,6 +42,10 @@ class ModelConfig:
 def read_model_config(config: Mapping[str, Any], item: RegistryItem, key: str, rest_at: str) -> ModelConfig:
     """Return a registry's settings as ours. `key` names the object there; `rest_at` where what is left is written."""
     found, parameters = ModelConfig(), dict[str, Any]()
+    if len(config) > _MOST_KEYS:
+        found.rest = dict(config)
+        found.notes.append(item.note("changed", key, f"is written as `{rest_at}`: it has {len(config):,} keys"))
+        return found
     for name, value in config.items():
         part = f"{key}.{name}"
         written = _written(name, value, found.data, parameters)

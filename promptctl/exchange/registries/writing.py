@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promptctl.exchange.notes import ExportLoss
-from promptctl.exchange.templates.double_braces import double_brace_text
 from promptctl.exchange.templates.jinja import pieces_of
+from promptctl.exchange.templates.partials import PartialsTooLarge, includes_of, inlined
 from promptctl.exchange.templates.pieces import IncludePiece, Piece, TextPiece, VariablePiece
 from promptctl.files.names import PLACEHOLDER
 
@@ -30,7 +30,10 @@ Include = Callable[[str], str]
 
 @dataclass(slots=True)
 class PromptForRegistry:
-    """One prompt on its way. `include` returns what stands in a text in place of an include, by its path."""
+    """One prompt on its way.
+
+    `include` returns what stands in a text in place of an include, by its path; without it, partials are written out.
+    """
 
     given: PromptToWrite
     include: Include | None = None
@@ -90,6 +93,8 @@ class PromptForRegistry:
         if engine == "simple":
             parts = PLACEHOLDER.split(text)
             return tuple(VariablePiece((part,)) if at % 2 else TextPiece(part) for at, part in enumerate(parts))
+        if self.include is None:
+            return pieces_of(self._inlined(text))
         return tuple(self._included(piece) for piece in pieces_of(text))
 
     def _included(self, piece: Piece) -> Piece:
@@ -97,10 +102,16 @@ class PromptForRegistry:
             return TextPiece(self.include(piece.path))
         return piece
 
-
-def double_braces(pieces: Sequence[Piece], losses: list[str]) -> str:
-    """Return pieces as a template of `{{name}}` alone."""
-    return double_brace_text(pieces, losses)
+    def _inlined(self, text: str) -> str:
+        for path, _ in includes_of(text):
+            message = "is written out: nothing is included there"
+            if all(each.part != path for each in self.losses):
+                self.lose(path, message)
+        try:
+            return inlined(text, self.given.prompt)
+        except PartialsTooLarge as error:
+            self.lose("messages", f"cannot be written: {error}", "messages")
+            return text
 
 
 def metadata_without(data: Mapping[str, Any], own: str) -> dict[str, Any]:

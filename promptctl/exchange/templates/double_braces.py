@@ -32,39 +32,42 @@ class InputNames:
     """
 
     has_triples: bool = False
-
-    inputs: list[str] = field(default_factory=list)
     changed: dict[str, str] = field(default_factory=dict)
-    dotted: list[str] = field(default_factory=list)
-    triples: list[str] = field(default_factory=list)
-    loose: list[str] = field(default_factory=list)
-    sections: list[str] = field(default_factory=list)
+    dotted: dict[str, None] = field(default_factory=dict)
+    triples: dict[str, None] = field(default_factory=dict)
+    loose: dict[str, None] = field(default_factory=dict)
+    sections: dict[str, None] = field(default_factory=dict)
+    _owners: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> list[str]:
+        """The names of the inputs, in the order in which they are used."""
+        return list(self._owners)
 
     def path(self, name: str) -> Path:
         """Return the variable as ours: `user.name` is the key `name` of the input `user`."""
         root, *keys = name.strip(".").split(".")
-        if keys and name not in self.dotted:
-            self.dotted.append(name)
+        if keys:
+            self.dotted[name] = None
         return (self.input(root), *(key for key in keys if key))
 
     def input(self, name: str) -> str:
-        """Return the input of a name, with a name that an input may have."""
-        ours = self.changed.get(name) or self._free(name)
-        if ours not in self.inputs:
-            self.inputs.append(ours)
+        """Return the input of a name, with a name that an input may have, and no other variable has."""
+        ours = self.changed.get(name) or (name if self._owners.get(name) == name else self._free(name))
+        self._owners[ours] = name
         if ours != name:
             self.changed[name] = ours
         return ours
 
     def _free(self, name: str) -> str:
-        if name.isascii() and name.isidentifier() and name not in _WORDS:
-            return name
-        plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-        plain = _NOT_OURS.sub("_", plain).strip("_") or "input"
-        stem = plain if plain[0].isalpha() else f"input_{plain}"
-        stem = f"{stem}_" if stem in _WORDS else stem
+        stem = name
+        if not (name.isascii() and name.isidentifier() and name not in _WORDS):
+            plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+            plain = _NOT_OURS.sub("_", plain).strip("_") or "input"
+            stem = plain if plain[0].isalpha() else f"input_{plain}"
+            stem = f"{stem}_" if stem in _WORDS else stem
         found, number = stem, 2
-        while found in self.inputs:
+        while found in self._owners:
             found, number = f"{stem}_{number}", number + 1
         return found
 
@@ -75,24 +78,26 @@ def double_brace_pieces(text: str, names: InputNames) -> Iterator[Piece]:
     >>> list(double_brace_pieces('Say {"to": "{{ name }}"}', InputNames()))[1]
     VariablePiece(path=('name',), filters=(), line=1)
     """
-    at = printed = 0
+    at = printed = counted = 0
+    line = 1
     while (end := text.find("}}", at)) >= 0:
         start = text.rfind("{{", at, end)
         name = text[start + 2 : end].strip() if start >= 0 else ""
         if not _NAME.match(name):
             if start >= 0 and _SECTION.match(name):
-                names.sections.append(name)
+                names.sections[name] = None
             at = end + 2
             continue
         after = end + 2
         is_triple = names.has_triples and text[start - 1 : start] == "{" and text[after : after + 1] == "}"
         if is_triple and start > printed:
-            names.triples.append(name)
+            names.triples[name] = None
             start, after = start - 1, after + 1
         elif text.find("{{", at) < start:
-            names.loose.append(name)
+            names.loose[name] = None
         yield TextPiece(text[printed:start])
-        yield VariablePiece(names.path(name), line=text.count("\n", 0, start) + 1)
+        line, counted = line + text.count("\n", counted, start), start
+        yield VariablePiece(names.path(name), line=line)
         at = printed = after
     yield TextPiece(text[printed:])
 
