@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -658,3 +659,28 @@ def test_what_promptfoo_can_say_comes_back(
     assert again == {**prompt, "inputs": dict(sorted(prompt["inputs"].items()))}
     expected = {key: value for key, value in dataset.items() if key != "prompts"}
     assert {key: value for key, value in only_dataset(contents).items() if key != "prompts"} == expected
+
+
+ANY_KEYS = st.one_of(
+    st.sampled_from(["prompts", "providers", "tests", "defaultTest", "scenarios", "vars", "assert", "options", "id"]),
+    st.sampled_from(["label", "raw", "config", "type", "value", "threshold", "metadata", "description", "transform"]),
+    st.sampled_from(["provider", "$ref", "path"]),
+)
+ANY_TEXTS = st.one_of(
+    st.sampled_from(["a", "{{a}}", "{{a", "file://x.yaml", "file://*", "file://x.csv", "equals", "output", "openai:x"]),
+    st.sampled_from(["echo", "python", "assert-set", "tests", "[{", "- role: x"]),
+)
+ANYTHING = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-1, 2), ANY_TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(ANY_KEYS, inner, max_size=4)),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(st.dictionaries(ANY_KEYS, ANYTHING, max_size=6), ANYTHING)
+def test_anything_that_looks_like_a_config_is_read_or_refused(config: dict[str, Any], beside: Any) -> None:
+    files = {PATH: json.dumps({"prompts": ["hi {{a}}"], **config}), "x.yaml": json.dumps(beside), "x.csv": 'a,"b\n'}
+    with suppress(InvalidFiles):
+        contents = promptfoo.read(source(PATH, files))
+        assert all(note.place for note in contents.notes)

@@ -47,6 +47,8 @@ def _entries(data: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
 def read(source: Source) -> ForeignContents:
     """Return each eval whose class is known here. Raises `InvalidFiles` if there is none, or samples are missing."""
     data = source.document.data
+    if not isinstance(data, dict):
+        raise source.refuse("a file of the registry of evals is a mapping", 1, _BY_HAND)
     reader = _Registry(source)
     for name, entry in _entries(data):
         reader.add(name, entry)

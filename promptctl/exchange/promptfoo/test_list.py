@@ -120,12 +120,12 @@ def _of_lines(source: Source) -> Iterator[Spot]:
                 raise source.refuse("the line is not JSON", number, "write one JSON object in each line") from None
 
 
-def _of_scenario(scenario: Spot, notes: Notes) -> Iterator[Spot]:
+def _of_scenario(scenario: Spot, notes: Notes, *, is_beside: bool = False) -> Iterator[Spot]:
     """Yield each test of a scenario with the values of each of its configs."""
-    if isinstance(scenario.value, str) and scenario.value.startswith("file://"):
+    if isinstance(scenario.value, str) and scenario.value.startswith("file://") and not is_beside:
         for source in matching(scenario.source, scenario.value.removeprefix("file://"), scenario.place.line):
             for each in Spot.of(source).items():
-                yield from _of_scenario(each, notes)
+                yield from _of_scenario(each, notes, is_beside=True)
         return
     configs, tests = (_all_of(scenario, key, notes) for key in ("config", "tests"))
     if not configs or not tests:

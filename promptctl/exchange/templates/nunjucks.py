@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from jinja2 import nodes
@@ -58,7 +59,14 @@ def jinja_of_nunjucks(text: str, names: Mapping[str, str] = MappingProxyType({})
     >>> jinja_of_nunjucks("{% if a === null %}{{ b | dump }}{% endif %}").text
     '{% if a == none %}{{ b | tojson }}{% endif %}'
     """
-    translation = _Translation(text, names)
+    if not _OPENING.search(text):
+        return FromNunjucks(text)
+    return _translated(text, tuple(names.items()))
+
+
+@lru_cache(maxsize=1024)
+def _translated(text: str, names: tuple[tuple[str, str], ...]) -> FromNunjucks:
+    translation = _Translation(text, dict(names))
     written = translation.written()
     if translation.problems:
         return FromNunjucks(text, (), tuple(translation.problems))
