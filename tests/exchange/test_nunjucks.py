@@ -28,6 +28,7 @@ from promptctl.exchange.templates.nunjucks import jinja_of_nunjucks
         ("{% for k, v in map %}{{ k }}{% endfor %}", "{% for k, v in map | items %}{{ k }}{% endfor %}"),
         ("{{ x | dump(2) | d('y') }}", "{{ x | tojson(2) | default('y') }}"),
         ("{{ '}}' }} {{ \"%}\" }}", "{{ '}}' }} {{ \"%}\" }}"),
+        ("{{ loop.length }} {{ loop.index }}", "{{ loop.length }} {{ loop.index }}"),
         ("plain { text } %} }}", "plain { text } %} }}"),
     ],
 )

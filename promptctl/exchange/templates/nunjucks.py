@@ -23,6 +23,7 @@ _RAW = re.compile(r"\{%-?\s*(raw|verbatim)\s*-?%\}")
 _TOKEN = re.compile(
     r"""\s+|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[A-Za-z_$][\w$]*|\d[\d.]*|[=!]==?|[<>]=?|//|\*\*|.""", re.S
 )
+_LOOP = re.compile(r"\bloop\s*\Z")
 _NAME = re.compile(r"[A-Za-z_$][\w$]*\Z")
 _TAGS = {"elseif": "elif", "verbatim": "raw", "endverbatim": "endraw"}
 _KNOWN_TAGS = frozenset(
@@ -183,6 +184,8 @@ class _Translation(CodeTranslation):
     def _attribute(self, tokens: list[str], dot: int, index: int, rest: Sequence[int], skipped: set[int]) -> None:
         name, after = tokens[index], [tokens[each] for each in rest]
         is_call = after[:1] == ["("]
+        if _LOOP.search("".join(tokens[max(dot - 2, 0) : dot])):
+            return
         if name == "length" and not is_call:
             tokens[dot], tokens[index] = " | ", "length"
             self._change("`.length` is the filter `length`")
@@ -205,7 +208,7 @@ class _Translation(CodeTranslation):
         elif tokens[index] not in FILTERS:
             self.refuse(f"the filter `{name}` is none of Nunjucks' own: it is code of that project")
         elif name == "dump":
-            self._change("the filter `dump` is `tojson`")
+            self._change("the filter `dump` is `tojson`, which writes a blank after `:` and `,`")
 
     def _loop(self, tokens: list[str], words: Sequence[int]) -> None:
         """Make `for key, value in mapping` go over its items."""
