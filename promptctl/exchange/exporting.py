@@ -17,7 +17,8 @@ from promptctl.exchange.written import DatasetToWrite, PromptToWrite
 from promptctl.files.tree import read_file
 from promptctl.files.writing import replace_output
 from promptctl.files.yaml_reader import read_yaml
-from promptctl.formats.prompt_file import read_prompt_file
+from promptctl.formats.github_dialect import GitHubPrompt
+from promptctl.formats.prompt_file import PromptFile, read_prompt_file
 from promptctl.prompts.loading import prompt_paths
 
 if TYPE_CHECKING:
@@ -95,19 +96,31 @@ def export(context: Context, request: ExportRequest) -> Export:
 def _to_write(context: Context, ref: str, with_datasets: bool) -> PromptToWrite:
     at = context.prompt(ref)
     file = read_prompt_file(at.prompt.text.encode() or at.tree.read(at.prompt.path), at.prompt.path)
-    datasets = tuple(_datasets(at)) if with_datasets else ()
+    datasets = tuple(_datasets(at, file)) if with_datasets else ()
     return PromptToWrite(at, file.data, file.document, datasets)
 
 
-def _datasets(at: PromptAtVersion) -> Iterator[DatasetToWrite]:
+def _datasets(at: PromptAtVersion, file: PromptFile) -> Iterator[DatasetToWrite]:
     """Yield the datasets that test a prompt in its own tree. Raises `InvalidFiles` for one with a row that is wrong."""
     index = DatasetIndex(at.tree)
     for path in index.testing([at.prompt.id]).get(at.prompt.id, []):
         if path == at.prompt.path:
-            continue  # a file of GitHub's with tests of its own, which are no dataset
+            continue  # a file of GitHub's, whose own tests come last
         document = read_yaml(at.tree.read(path), path)
         rows = open_rows(at.tree, path).read()
         yield DatasetToWrite(path, {**document.data, "cases": list(_cases(rows))}, document)
+    if file.inline_dataset is not None:
+        yield from _own_tests(at, file)
+
+
+def _own_tests(at: PromptAtVersion, file: PromptFile) -> Iterator[DatasetToWrite]:
+    """Yield the tests in a prompt file of GitHub's dialect as the dataset that an import would make of them."""
+    from promptctl.exchange.github.reading import dataset_of
+
+    found = GitHubPrompt(file.data, file.inline_dataset, file.problems)
+    data = dataset_of(at.prompt.id, file.document, found)
+    if data is not None:
+        yield DatasetToWrite(file.path, data, file.document)
 
 
 def _cases(rows: Iterable[Any]) -> Iterator[Mapping[str, Any]]:

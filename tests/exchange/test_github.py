@@ -17,6 +17,7 @@ from promptctl.datasets.dataset import Dataset
 from promptctl.errors import InvalidFiles
 from promptctl.evaluations.request import EvaluationRequest
 from promptctl.exchange import github
+from promptctl.exchange.exporting import ExportRequest
 from promptctl.exchange.imported import ImportRequest
 from promptctl.files.tree import MemoryTree
 from promptctl.files.yaml_reader import read_yaml
@@ -371,6 +372,18 @@ def test_what_github_can_say_comes_back(
             (each["inputs"], each["expected"]) for each in cases
         ]
         assert [each["type"] for each in data["defaults"]["assert"]] == (types or ["equals"])
+
+
+@pytest.mark.parametrize("format_", ["promptfoo", "openai", "github"])
+def test_a_file_that_runs_as_it_is_exports_with_its_tests(tmp_path: Path, format_: str) -> None:
+    (tmp_path / "promptctl.yaml").touch()
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts/spam.prompt.yml").write_text(FILE)
+    with open_workspace(tmp_path, {}) as workspace:
+        found = workspace.exchange.export(ExportRequest(refs=["spam"], format=format_, allows_losses=True))
+    whole = b"".join(found.files.values()).decode()
+    assert "Buy NOW" in whole
+    assert whole.count("greets") or format_ == "openai"
 
 
 def test_a_dataset_names_the_judge_where_the_import_puts_it(tmp_path: Path) -> None:

@@ -69,6 +69,12 @@ def _dataset(wish: str, tests: GitHubTests) -> dict[str, Any]:
     return {"prompts": [wish], **defaults, "cases": list(tests.cases)}
 
 
+def dataset_of(prompt_id: str, document: Document, found: GitHubPrompt) -> dict[str, Any] | None:
+    """Return the tests of a file as the keys of a dataset; None if there is none that anything grades."""
+    tests = graded(document, found) if found.inline_dataset is not None else None
+    return _dataset(prompt_id, tests) if tests is not None and tests.cases else None
+
+
 def _prompt_notes(document: Document, found: GitHubPrompt) -> Iterator[ImportNote]:
     """Yield a note for each key of the file but its tests; what GitHub's tools passed over is dropped, as they did."""
     for problem in found.problems:

@@ -16,7 +16,7 @@ from promptctl.exchange.written import DatasetToWrite, PromptToWrite
 from promptctl.files.names import PLACEHOLDER
 from promptctl.templates import BadTemplate
 
-_SAID = ("prompts", "defaults", "cases", "inputs", "matrix", "expected", "assert", "id")
+_SAID = ("prompts", "defaults", "cases", "inputs", "matrix", "expected", "assert", "id", "metadata")
 _NO_KEY = "is nothing that GitHub's tests have"
 _EXPECTED = "{{expected}}"
 _ANCHORED = (
@@ -84,7 +84,8 @@ class RowsToWrite:
                 words = f"is written out as {len(cells)} rows: GitHub's tests have no lists of values"
                 self._lose("cases.matrix", words, dataset, ("cases", index))
             for _, values in cells:
-                yield {**filled, **given, **values, **expected}
+                metadata = {**defaults.get("metadata", {}), **case.get("metadata", {})}
+                yield {**metadata, **filled, **given, **values, **expected}
 
     def _evaluators(self, dataset: DatasetToWrite) -> Iterator[dict[str, Any]]:
         assertions = dataset.data.get("defaults", {}).get("assert", ())

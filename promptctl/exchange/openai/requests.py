@@ -86,7 +86,12 @@ class _Requests:
                 yield {"custom_id": id_, "method": "POST", "url": _URL, "body": body}
 
     def _cases(self, dataset: DatasetToWrite) -> Iterator[Any]:
-        yield from Dataset.open(self._of.at.tree, dataset.path).cases(self._of.prompt)
+        tree, prompt = self._of.at.tree, self._of.prompt
+        if dataset.path == prompt.path:  # a file of GitHub's with tests of its own
+            own = Dataset.of_prompt(prompt, tree)
+            yield from own.cases(prompt) if own is not None else ()
+            return
+        yield from Dataset.open(tree, dataset.path).cases(prompt)
 
     def _templates(self) -> Iterator[dict[str, Any]]:
         for index, message in enumerate(self._of.prompt.messages):
