@@ -278,6 +278,11 @@ def test_what_handlebars_would_take_has_a_hint_of_its_own() -> None:
     assert "text/template" in str(refused("it.prompt", "{{.Query}}", "dotprompt")[0].hint)
 
 
+def test_no_sign_of_a_file_reaches_the_terminal_as_it_is() -> None:
+    (problem,) = refused("it.prompt", '{{translate "\x1b[31mred"\n"x"}}', "dotprompt")
+    assert problem.message.startswith('`{{translate "\\x1b[31mred" "x"}}` calls the helper')
+
+
 @pytest.mark.parametrize(
     ("path", "content"),
     [

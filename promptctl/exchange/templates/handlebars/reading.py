@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from promptctl.errors import Place, Problem
+from promptctl.errors import Place, Problem, printable
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.templates.handlebars.layout import END, GUARD
 from promptctl.exchange.templates.handlebars.nodes import (
@@ -30,6 +30,7 @@ from promptctl.exchange.templates.handlebars.scopes import (
     resolve,
     uses_key,
 )
+from promptctl.exchange.templates.handlebars.tags import shortened
 from promptctl.exchange.templates.pieces import (
     FilterCall,
     IfBranch,
@@ -96,7 +97,7 @@ class PieceReader:
 
     def refuse(self, message: str, place: Place | None, hint: str | None = None, code: str = "not-imported") -> None:
         """Add a problem, for which the file is not imported."""
-        self._problems[Problem(message, place, hint, code)] = None
+        self._problems[Problem(printable(message), place, hint, code)] = None
 
     def _node(self, node: Node, scope: TagScope) -> tuple[Piece, ...]:
         self._read += 1
@@ -109,7 +110,7 @@ class PieceReader:
             return (TextPiece(node.value),) if node.value else ()
         if isinstance(node, Comment):
             if node.text not in (GUARD, END):
-                self.note("dropped", _short(node.text), "comments of templates are not kept", node.place)
+                self.note("dropped", shortened(node.text), "comments of templates are not kept", node.place)
             return ()
         try:
             if isinstance(node, Partial):
@@ -282,11 +283,6 @@ class PieceReader:
         )
         branch = IfBranch(tests, self.pieces(block.body, inner))
         return IfPiece((branch,), self.pieces(block.otherwise or [], scope), block.call.place.line or 1)
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 60 else f"{line[:59]}…"
 
 
 def _constant_text(constant: Constant) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.errors import InvalidFiles, Place, Problem, printable
 from promptctl.exchange.templates.handlebars.nodes import (
     Block,
     Comment,
@@ -17,7 +17,7 @@ from promptctl.exchange.templates.handlebars.nodes import (
     TagCall,
 )
 from promptctl.exchange.templates.handlebars.space import control
-from promptctl.exchange.templates.handlebars.tags import BadTag, TagReader, Token, tokens_of
+from promptctl.exchange.templates.handlebars.tags import BadTag, TagReader, Token, shortened, tokens_of
 
 MAX_DEPTH = 40
 MAX_OPEN = 150
@@ -65,7 +65,7 @@ class _Parser:
     def _refusal(self, error: BadTag, place: Place) -> InvalidFiles:
         is_of_go = error.message.startswith("`{{.")
         hint = "`{{.Name}}` is of Go's text/template: Dotprompt has `{{Name}}`" if is_of_go else error.hint
-        return InvalidFiles([Problem(error.message, place, hint, "bad-handlebars")])
+        return InvalidFiles([Problem(printable(error.message), place, hint, "bad-handlebars")])
 
     def _place(self, at: int) -> Place:
         self._line += self._text.count("\n", self._counted, at)
@@ -112,7 +112,7 @@ class _Parser:
             self._turn([], (bool(turned[1]), bool(turned[2])), turned[0], place)
             return
         tokens, right, self._at = tokens_of(self._text, start, opened.end(), is_triple=kind == "{")
-        text = self._text[start : self._at]
+        text = shortened(self._text[start : self._at])
         strips = (left, right)
         if kind in ("#>", "#*", "*"):
             why = f"`{text}` is a block with a partial, or a decorator, which is not read"

@@ -17,6 +17,7 @@ _TOKEN = re.compile(
 _CONSTANTS = {"true": True, "false": False, "null": None, "undefined": None}
 
 MAX_WORDS = 500
+MAX_SHOWN = 60
 _NO_HANDLEBARS = "correct the template, which Handlebars would not take either"
 
 
@@ -38,6 +39,12 @@ class BadTag(Exception):
         self.hint = hint
 
 
+def shortened(text: str) -> str:
+    """Return a tag as it is named to people: in one line, and not too long."""
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_SHOWN else f"{line[: MAX_SHOWN - 1]}…"
+
+
 def tokens_of(text: str, start: int, at: int, *, is_triple: bool) -> tuple[list[Token], bool, int]:
     """Return the words of the tag that begins at `start`, read from `at`; if it ends by `~`; and where it ends."""
     tokens: list[Token] = []
@@ -45,7 +52,7 @@ def tokens_of(text: str, start: int, at: int, *, is_triple: bool) -> tuple[list[
         if len(tokens) > MAX_WORDS:
             raise BadTag(f"a tag has more than {MAX_WORDS:,} words", "shorten it")
         found = _TOKEN.match(text, at)
-        shown = text[start : at + 12].split("\n")[0]
+        shown = shortened(text[start : at + 12]) if found is None or found.lastgroup == "close" else ""
         if found is None:
             raise BadTag(f"`{shown}` is not closed" if "}}" not in text[at:] else f"`{shown}` does not parse")
         at = found.end()
