@@ -10,7 +10,7 @@ from promptctl.catalogue.shared_files import named_places
 from promptctl.datasets.affected import may_name, naming_pattern
 from promptctl.errors import InvalidFiles, Place, WorkspaceError
 from promptctl.files.names import DATASETS, PathRefused, is_dataset, is_recording, resolve_path
-from promptctl.files.tree import MAX_BYTES
+from promptctl.files.tree import MAX_BYTES, Tree
 from promptctl.files.wording import name_some
 from promptctl.formats.dataset_file import DatasetFile, read_dataset_file
 from promptctl.prompts.loading import load_prompt_file, prompt_paths
@@ -61,7 +61,7 @@ def gather(tree: LibraryTree, prompts: Mapping[str, str], *, with_datasets: bool
         paths[path] = None
     _check(tree, taken.values())
     for dataset in tested:
-        paths |= dict.fromkeys((dataset.path, *_files_of(tree, dataset)))
+        paths |= dict.fromkeys((dataset.path, *files_named(tree, dataset)))
     licence = find_licence(tree)
     if len(paths) > MOST_FILES:
         raise WorkspaceError(f"these prompts have {len(paths):,} files; at most {MOST_FILES:,} are taken at once")
@@ -165,7 +165,7 @@ def _not_taken(tree: LibraryTree, dataset: DatasetFile) -> str | None:
                 return f"the rows of {rows} name files"
             if b'"python' in text or b'"not-python' in text or b'"$ref"' in text:
                 return f"the rows of {rows} name code or schemas"
-        missing = [path for path in _files_of(tree, dataset) if path not in tree.blobs]
+        missing = [path for path in files_named(tree, dataset) if path not in tree.blobs]
     except (WorkspaceError, PathRefused) as error:
         return str(error)
     except FileNotFoundError:
@@ -176,8 +176,8 @@ def _not_taken(tree: LibraryTree, dataset: DatasetFile) -> str | None:
     return None
 
 
-def _files_of(tree: LibraryTree, dataset: DatasetFile) -> list[str]:
-    """Return the paths of the files that a dataset names. Raises `PathRefused`."""
+def files_named(tree: Tree, dataset: DatasetFile) -> list[str]:
+    """Return the paths of the files that a dataset names, and those of its rows. Raises `PathRefused`."""
     named = [reference for _, reference in file_references(dataset.document.data) if not reference.startswith("#")]
     found = [resolve_path(each.partition("#")[0], dataset.path, DATASETS) for each in named]
     rows = dataset.cases_path

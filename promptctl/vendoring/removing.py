@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.references import Reference, references_to
 from promptctl.catalogue.shared_files import closures_of
-from promptctl.errors import InvalidFiles, LabelRefused, WorkspaceError
-from promptctl.files.names import DATASETS, PathRefused, is_dataset, resolve_path
+from promptctl.errors import InvalidFiles, LabelRefused, UsageError, WorkspaceError
+from promptctl.files.names import PathRefused, is_dataset
 from promptctl.files.proposal import Proposal
 from promptctl.files.wording import name_some
 from promptctl.files.yaml_editing import RemoveItems, edit_yaml
 from promptctl.formats.dataset_file import read_dataset_file
 from promptctl.prompts.loading import path_in
+from promptctl.vendoring.gathering import files_named
 from promptctl.vendoring.lock import LockedFile, Vendored, lock_change, read_sources, sha256, wanted_sources
-from promptctl.vendoring.moving import file_references
 from promptctl.vendoring.placing import as_proposal, here_now, prompts_folder, refuse_pulled_in
 from promptctl.vendoring.reconciling import edited_here
 from promptctl.versions.former_ids import live_labels
@@ -52,6 +52,8 @@ def remove(parts: Context, names: Sequence[str]) -> RemovedPrompts:
     sources = read_sources(tree)
     owners = wanted_sources(sources, names)
     gone = {id_ for each in owners for id_ in sources[each].prompts if each in names or id_ in names}
+    if not gone:
+        raise UsageError("no prompt is named", hint="promptctl remove ID, without a ref")
     after: dict[str, bytes | None] = {}
     left = dict(sources)
     edited: list[str] = []
@@ -99,27 +101,22 @@ def _kept(tree: WorkTree, source: Vendored, staying: Mapping[str, Any]) -> Itera
         try:
             data = here_now(tree, path)
             dataset = read_dataset_file(data or b"", path)
-        except InvalidFiles:
+            named = files_named(tree, dataset)
+        except (InvalidFiles, PathRefused, FileNotFoundError):
             continue
         tested = dataset.header.get("prompts", [])
         others = tuple(index for index, id_ in enumerate(tested) if id_ not in staying)
         if len(others) == len(tested):
             continue
         found[path] = edit_yaml(data or b"", path, [RemoveItems(("prompts",), others)]) if others else None
-        for _, reference in file_references(dataset.document.data):
-            try:
-                named = resolve_path(reference.partition("#")[0], path, DATASETS)
-            except PathRefused:
-                continue
-            if named in source.files:
-                found[named] = None
+        found |= {each: None for each in named if each in source.files}
     yield from sorted(found.items())
 
 
 def _refuse_needed(parts: Context, tree: WorkTree, gone: set[str], after: Mapping[str, bytes | None]) -> None:
     """Raise an error that names who still uses one of the prompts or of their files."""
     for id_ in sorted(gone):
-        found = [each for each in references_to(tree, id_) if each.path not in after and _binds(each)]
+        found = [each for each in references_to(tree, id_) if _binds(each) and not _goes(each, after)]
         if found:
             where = name_some([f"{each.words} ({each.place})" for each in found])
             hint = "let it name a different prompt, or take it out, first"
@@ -131,6 +128,11 @@ def _refuse_needed(parts: Context, tree: WorkTree, gone: set[str], after: Mappin
         for id_, states in sorted(live.items()):
             named = f"{id_}@{states[0].label}"
             raise LabelRefused(f"{named} names a version of it", hint=f'promptctl label remove {named} --reason "…"')
+
+
+def _goes(reference: Reference, after: Mapping[str, bytes | None]) -> bool:
+    """Return True if a place that names a prompt goes with it: its file does, or the dataset's list lets go of it."""
+    return reference.path in after and (after[reference.path] is None or reference.kind == "dataset")
 
 
 def _binds(reference: Reference) -> bool:

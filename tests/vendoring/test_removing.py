@@ -86,6 +86,23 @@ def test_a_judge_that_tests_still_ask_stays(vendored: Workspace) -> None:
     assert "a judge of a dataset" in refused(vendored, "acme-kit/judges/own").message
 
 
+def test_a_judge_is_needed_by_a_dataset_that_only_loses_a_prompt(vendored: Workspace) -> None:
+    assert "a judge of a dataset" in refused(vendored, TRIAGE, "acme-kit/judges/own").message
+
+
+def test_files_that_rows_name_stay_with_them(library: Path, workspace: Workspace) -> None:
+    write(library, "datasets/rows.yaml", "prompts: [support/triage, support/reply]\ncases: rows.jsonl\n")
+    write(library, "datasets/rows.jsonl", '{"id": "a", "files": {"ticket": "./t/one.txt"}}\n')
+    write(library, "datasets/t/one.txt", "One\n")
+    commit(library, "Add rows")
+    workspace.write(workspace.vendoring.add(AddRequest("../acme-kit//support@main")).proposal)
+    workspace.write(workspace.vendoring.remove(TRIAGE).proposal)
+    files = files_of(workspace.root)
+    assert {"datasets/acme-kit/rows.jsonl", "datasets/acme-kit/t/one.txt"} <= files.keys()
+    workspace.write(workspace.vendoring.remove("acme-kit").proposal)
+    assert not [path for path in files_of(workspace.root) if "acme-kit" in path]
+
+
 def test_a_label_keeps_a_prompt(vendored: Workspace, cli: Cli) -> None:
     commit(vendored.root, "Add")
     assert cli("label", "set", f"{TRIAGE}@production").exit_code == 0
@@ -96,6 +113,7 @@ def test_a_label_keeps_a_prompt(vendored: Workspace, cli: Cli) -> None:
 
 def test_names_that_are_none(vendored: Workspace) -> None:
     assert isinstance(refused(vendored, "mine"), UsageError)
+    assert refused(vendored, "acme-kit@v1.0").hint == "promptctl remove ID, without a ref"
 
 
 def test_the_lock_is_compared_offline(library: Path, vendored: Workspace, cli: Cli) -> None:
