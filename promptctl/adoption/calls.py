@@ -15,7 +15,7 @@ from promptctl.adoption.texts import NotCertain
 from promptctl.formats.schemas import load_schema
 
 MARKERS = re.compile(
-    rb"\bmessages\s*=(?!=)|\bcompletions?\b|\.responses\.|\.messages\.|ChatCompletion|SystemMessage|HumanMessage"
+    rb"\bmessages[\"']?\s*[=:](?!=)|\bcompletions?\b|\.responses\.|\.messages\.|ChatCompletion|SystemMessage|HumanMessage"
     rb"|PromptTemplate|get_prompt|load_prompt"
 )
 """What a file must hold so that any of this can be in it."""
@@ -73,7 +73,9 @@ def shape_of(node: ast.Call, imports: Mapping[str, str]) -> CallShape | None:
         "instructions",
     }:
         return CallShape(name, _provider(imports, "openai/"), "input", "instructions", is_responses=True)
-    if full.endswith((".messages.create", ".messages.stream", ".messages.parse")) and "messages" in given:
+    if full.endswith((".messages.create", ".messages.stream", ".messages.parse")) and (
+        "messages" in given or (None in given and any(each.startswith("anthropic.") for each in imports.values()))
+    ):
         return CallShape(name, "anthropic/", first="system")
     is_litellm = full in ("litellm.completion", "litellm.acompletion", "litellm.batch_completion")
     if is_litellm or (full.rpartition(".")[2] in ("completion", "acompletion") and "messages" in given):
@@ -89,6 +91,16 @@ def _provider(imports: Mapping[str, str], usual: str) -> str | None:
     packages = {each.partition(".")[0] for each in full}
     found = [prefix for package, prefix in _CLIENTS.items() if package in packages and package != "anthropic"]
     return found[0] if found and "openai" not in packages else usual
+
+
+def payload_of(node: ast.Dict) -> tuple[CallShape, ast.Call] | None:
+    """Return a mapping that holds `messages`, as what is posted or given by `**`, as a call with such arguments."""
+    keys = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
+    if "messages" not in keys:
+        return None
+    given = [ast.keyword(key, value) for key, value in zip(keys, node.values, strict=True) if isinstance(key, str)]
+    call = ast.Call(ast.Name("dict", ast.Load()), [], given)
+    return CallShape("a mapping with messages", None, first="system"), call
 
 
 def imports_of(file: SourceFile) -> dict[str, str]:

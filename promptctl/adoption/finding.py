@@ -7,7 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from promptctl.adoption.call_messages import AskedFor, CallMessages, read_call
-from promptctl.adoption.calls import CallSettings, CallShape, has_own_address, imports_of, settings_of, shape_of
+from promptctl.adoption.calls import (
+    CallSettings,
+    CallShape,
+    has_own_address,
+    imports_of,
+    payload_of,
+    settings_of,
+    shape_of,
+)
 from promptctl.adoption.drafting import CodeDraft
 from promptctl.adoption.found import FoundPrompt, SourceFinds, Unadoptable
 from promptctl.adoption.messages import KeptMessages, MessageList, has_words_in, langchain_class, says_something
@@ -34,10 +42,13 @@ class FileFinder:
 
     def find(self) -> SourceFinds:
         """Return everything that the file holds, in the order of its lines."""
-        nodes: list[ast.Call | ast.List] = [*self._file.calls, *self._file.lists]
+        nodes: list[ast.Call | ast.List | ast.Dict] = [*self._file.calls, *self._file.lists, *self._file.dicts]
         for node in sorted(nodes, key=lambda each: (each.lineno, each.col_offset)):
             if isinstance(node, ast.Call):
                 self._look_at_call(node)
+            elif isinstance(node, ast.Dict):
+                if (payload := payload_of(node)) is not None:
+                    self._look_at_arguments(node, payload[1], payload[0])
             elif any(isinstance(each, ast.Call) and self._is_langchain(each) for each in node.elts):
                 self._adopt(node, "messages", [], node)
         for node in nodes:
@@ -53,22 +64,30 @@ class FileFinder:
         shape = shape_of(node, self._imports)
         if shape is None:
             self._look_at_template(node)
-            return
-        given = {each.arg: each.value for each in node.keywords}
+        else:
+            self._look_at_arguments(node, node, shape)
+
+    def _look_at_arguments(self, node: ast.Call | ast.Dict, call: ast.Call, shape: CallShape) -> None:
+        """Adopt what a call is given, or a mapping like it."""
+        given = {each.arg: each.value for each in call.keywords}
         messages = given.get(shape.messages)
-        if messages is None and shape.provider == "" and len(node.args) > 1:
-            messages = node.args[1]
+        if messages is None and shape.provider == "" and len(call.args) > 1:
+            messages = call.args[1]
         first = given.get(shape.first) if shape.first else None
         if shape.provider is None and not self._is_list_of_messages(messages):
             return
         if messages is None and first is None:
-            self._leave(
-                node,
-                shape.name,
-                "its messages are given by `**`" if None in given else "it is given no messages by name",
-            )
+            if not self._is_given_a_mapping(given.get(None)):
+                why = "its messages are given by `**`" if None in given else "it is given no messages by name"
+                self._leave(node, shape.name, why)
             return
-        self._adopt(node, shape.name, [first] if first is not None else [], messages, shape)
+        self._adopt(node, shape.name, [first] if first is not None else [], messages, shape, call)
+
+    def _is_given_a_mapping(self, node: ast.expr | None) -> bool:
+        """Return True for a mapping of this file that holds messages: it is looked at on its own."""
+        found = self._names.follow(self._file, node) if node is not None else None
+        made = node if found is None else found.values[0]
+        return isinstance(made, ast.Dict) and payload_of(made) is not None
 
     def _look_at_template(self, node: ast.Call) -> None:
         reader = TextReader(self._file, self._names)
@@ -79,7 +98,7 @@ class FileFinder:
             return
         if found is not None and any(map(says_something, found.of_code)):
             read = CallMessages(MessageList([]), found, reader)
-            self._keep(node, dotted(node.func) or "", read, None, _BY_HAND)
+            self._keep(node, dotted(node.func) or "", read, None, None)
 
     def _is_list_of_messages(self, node: ast.expr | None) -> bool:
         """Return True for a list whose first mapping has a role: what any library would send as messages."""
@@ -112,6 +131,7 @@ class FileFinder:
         first: list[ast.expr],
         messages: ast.expr | None,
         shape: CallShape | None = None,
+        call: ast.Call | None = None,
     ) -> None:
         """Adopt the messages of a call, or say why they stay."""
         given = [*first, *([] if messages is None else [messages])]
@@ -132,7 +152,7 @@ class FileFinder:
         if any(site in self._claimed for site in found.sites):
             return
         if found.says_something:
-            self._keep(node, what, found, shape)
+            self._keep(node, what, found, shape, call)
         elif not is_adopted:
             self._leave_silent(node, what, found)
 
@@ -143,13 +163,15 @@ class FileFinder:
                 why = "it stands beside messages of a prompt file"
                 self._leave(each, what, why, "write it into that file, or leave it")
 
-    def _keep(self, node: ast.expr, what: str, read: CallMessages, shape: CallShape | None, by_hand: str = "") -> None:
+    def _keep(
+        self, node: ast.expr, what: str, read: CallMessages, shape: CallShape | None, call: ast.Call | None
+    ) -> None:
         """Keep a prompt, and what of its messages stays in the code."""
         draft = CodeDraft()
         draft.add(read.entries)
         settings = CallSettings()
-        if shape is not None and isinstance(node, ast.Call):
-            settings = settings_of(shape, node, read.reader, has_address=has_own_address(self._file))
+        if shape is not None and call is not None:
+            settings = settings_of(shape, call, read.reader, has_address=has_own_address(self._file))
         sample = draft.sample()
         notes = [f"line {_line(each)} stays in the code: {each.why}" for each in read.kept if each.why]
         found = FoundPrompt(
@@ -161,7 +183,7 @@ class FileFinder:
             sample=sample,
             expected=draft.expected(sample),
             rewrite=read.rewrite,
-            why=by_hand,
+            why="" if read.rewrite is not None else _BY_HAND,
             notes=(*notes, *settings.notes),
         )
         self._found.append((found, read.definitions))

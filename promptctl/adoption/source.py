@@ -86,6 +86,7 @@ class SourceFile:
         self.tree = parse(self.text)
         self.calls: list[ast.Call] = []
         self.lists: list[ast.List] = []
+        self.dicts: list[ast.Dict] = []
         self.classes: list[ast.ClassDef] = []
         self.imports: list[ast.Import | ast.ImportFrom] = []
         self._look_through()
@@ -102,6 +103,8 @@ class SourceFile:
                 self.calls.append(node)
             elif kind is ast.List:
                 self.lists.append(node)
+            elif kind is ast.Dict:
+                self.dicts.append(node)
             elif kind is ast.ClassDef:
                 self.classes.append(node)
             elif kind is ast.Import or kind is ast.ImportFrom:

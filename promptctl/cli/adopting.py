@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,9 +15,17 @@ from promptctl.reports.wording import count
 if TYPE_CHECKING:
     from promptctl import AdoptedPrompt, Adoption
 
+
+@dataclass(frozen=True, slots=True)
+class AdoptionOptions(WriteOptions):
+    """Options of the command: what is proposed is code, too, so it may be said plainly that it is written."""
+
+    yes: Annotated[bool, typer.Option("--yes", "--write", help="Write; without it a terminal is asked.")] = False
+
+
 EXAMPLES = """\
   promptctl adopt app --dry-run
-  promptctl adopt app/support.py --yes
+  promptctl adopt app/support.py --write
   promptctl adopt app --import app.prompts:workspace
 """
 
@@ -36,7 +45,7 @@ def adopt(
         ),
     ] = None,
     *,
-    wanted: WriteOptions,
+    wanted: AdoptionOptions,
 ) -> None:
     """Find prompts that are hard-coded in a program, and propose their files and the calls that take their place.
 

@@ -211,6 +211,20 @@ def main(client):
             program.main(client),
         ],
     ),
+    "what is posted, and what is given by a mapping": (
+        """\
+def post(client, text):
+    client.post("https://api.example.com/v1/chat/completions", json={
+        "model": "gpt-4o", "temperature": 0.5,
+        "messages": [{"role": "user", "content": f"Sum up: {text}"}],
+    })
+    params = {"model": "x", "max_tokens": 5, "system": "Be brief.", "messages": [{"role": "user", "content": text}]}
+    client.messages.create(**params)
+    params = dict(messages=[{"role": "user", "content": f"Again: {text}"}])
+    return client.chat.completions.create(**params)
+""",
+        lambda program, client: program.post(client, "long"),
+    ),
     "returns, quotes and names that templates know": (
         '''\
 def ask(client, loop, true, größe):

@@ -124,7 +124,7 @@ def test_without_its_library_it_says_how_to_install_it(desk: Path) -> None:
 def test_many_files_are_shared_out_among_processes(desk: Path, cli: Cli) -> None:
     for number in range(100):
         write(desk, f"app/desk{number}.py", CODE.replace("Ticket", f"Ticket {number}"))
-    ran = cli("adopt", "app", "--yes")
+    ran = cli("adopt", "app", "--write")
     assert "101 prompts found in 101 files: 101 calls changed, 0 places left as they are\n" in ran.err
     assert (desk / "prompts/desk99/triage.prompt.yaml").exists()
     assert cli("adopt", "app").err == "0 prompts found in 101 files: 0 calls changed, 0 places left as they are\n"
