@@ -77,7 +77,10 @@ export interface Prompt<Inputs, Output> {
   render(...inputs: Given<Inputs>): Message[];
   /** Return the body of a chat-completions request. Throws `RenderError`, also if the prompt names no model. */
   request(...inputs: Given<Inputs>): Request;
-  /** Return a reply as data. It is read as JSON, and not checked against the schema. Throws `SyntaxError`. */
+  /**
+   * Return a reply's JSON as data, without a block of reasoning before it or a code fence around it. It is not checked
+   * against the schema. Throws `SyntaxError`.
+   */
   parse(reply: string): Output;
 }
 

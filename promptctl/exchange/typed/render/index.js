@@ -1,6 +1,7 @@
 // Prompts rendered in JavaScript, byte for byte as promptctl renders them.
 
 import { run } from "./programs.js";
+import { parsed } from "./replies.js";
 import { RenderError, define, json, plain, taken } from "./values.js";
 
 export { RenderError };
@@ -26,7 +27,7 @@ export function prompt(data) {
         ...further,
       };
     },
-    parse: (reply) => JSON.parse(reply),
+    parse: parsed,
   });
 }
 
