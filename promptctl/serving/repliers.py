@@ -40,6 +40,10 @@ class Replied:
 class Replier(Protocol):
     """A source of replies."""
 
+    @property
+    def count(self) -> int | None:
+        """The number of replies that are there; None for as many as are asked for."""
+
     async def reply_to(self, asked: ChatRequest) -> Replied:
         """Return the reply to a request. Raises `PromptctlError`."""
 
@@ -60,6 +64,10 @@ class EchoReplier:
     def __init__(self) -> None:
         self._echo = Echo()
 
+    @property
+    def count(self) -> None:
+        """None: each request has its echo."""
+
     async def reply_to(self, asked: ChatRequest) -> Replied:
         """Return the echo, whatever model is asked for."""
         return Replied(await self._echo.complete(asked.of("echo/echo", {})))
@@ -78,12 +86,16 @@ class EchoReplier:
 
 
 class ReplayReplier:
-    """Answers from recordings alone. With `model` those of that model, whatever model is asked for."""
+    """Answers from recordings alone. With `model` those of that model, whatever model is asked for.
+
+    Raises `InvalidFiles` for files that cannot be read.
+    """
 
     def __init__(self, context: Context, model: str | None = None) -> None:
         self._context, self._model = context, model
         self._replies = RecordedReplies(context.recordings_folder)
-        self._looked_at = -_REFRESH_S
+        self._replies.refresh()
+        self._looked_at = time.monotonic()
 
     async def reply_to(self, asked: ChatRequest) -> Replied:
         """Return the recorded reply. Raises `ReplyNotRecorded`, and `InvalidFiles` for files that cannot be read."""
@@ -99,6 +111,11 @@ class ReplayReplier:
                 command="promptctl serve --record",
             )
         return found
+
+    @property
+    def count(self) -> int:
+        """The number of recordings, of every model."""
+        return len(self._replies)
 
     def model_of(self, asked: ChatRequest) -> tuple[str, Any]:
         """Return the whole id of the model that a request is for, and the parameters that its rule has."""
@@ -170,6 +187,11 @@ class RecordReplier:
             task = self._asking[digest] = asyncio.create_task(self._ask(request, asked, digest))
             task.add_done_callback(lambda ended: self._ended(digest, ended))
         return await asyncio.shield(task)
+
+    @property
+    def count(self) -> int:
+        """The number of recordings, of every model."""
+        return self._recorded.count
 
     def _ended(self, digest: str, task: asyncio.Task[Replied]) -> None:
         del self._asking[digest]

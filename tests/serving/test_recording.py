@@ -18,6 +18,7 @@ import openai
 import pytest
 
 from promptctl.context import Context
+from promptctl.errors import InvalidFiles
 from promptctl.serving.repliers import RecordReplier, ReplayReplier
 from promptctl.workspace import open_workspace
 from tests.openai_server import OpenAIServer, failure, reply, tool_call
@@ -224,9 +225,12 @@ def test_no_secret_is_recorded(context: Context, root: Path, model: OpenAIServer
 
 
 def test_recordings_that_cannot_be_read_are_said(context: Context, root: Path) -> None:
+    replier = ReplayReplier(context)
     (root / "datasets/recordings").mkdir(parents=True)
     (root / "datasets/recordings/x.jsonl").write_text("nonsense\n")
-    with serve(ReplayReplier(context)) as served:
+    with pytest.raises(InvalidFiles, match="this line is not JSON"):  # before anything is answered
+        ReplayReplier(context)
+    with serve(replier) as served:
         answered = served.ask()
     assert (answered.status, answered.error["code"]) == (500, "workspace_error")
     assert "datasets/recordings/x.jsonl:1: this line is not JSON" in answered.error["message"]
