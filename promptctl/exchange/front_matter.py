@@ -1,58 +1,77 @@
-"""Files of a YAML header between lines of `---` and a text below it."""
+"""Front matter: a file's YAML between two lines of `---`, and the text below it."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles, Place
-from promptctl.exchange.source import Source
-from promptctl.files.document import Document
 from promptctl.files.yaml_reader import read_yaml
 
-_HEADER = re.compile(r"---[ \t]*\n((?:(?!---[ \t]*$).*\n)*?)---[ \t]*(?:\n|\Z)", re.MULTILINE)
+if TYPE_CHECKING:
+    from promptctl.exchange.source import Source
+    from promptctl.files.document import Document
+
+_FENCE = re.compile(r"---\s*\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class FrontMatter:
-    """A header's document, with places in the whole file, and the text below with the line that it begins on."""
+@dataclass(frozen=True)
+class PromptText:
+    """A file in its two parts. `matter` is None if there is no front matter; `line` is the body's first."""
 
-    document: Document
+    source: Source
+    matter: Document | None
     body: str
-    body_line: int
+    line: int
 
     @property
     def data(self) -> dict[str, Any]:
-        """The header's keys; none if it is empty or no mapping."""
-        return self.document.data if isinstance(self.document.data, dict) else {}
+        """The keys of the front matter."""
+        return self.matter.data or {} if self.matter else {}
+
+    def place_of(self, line: int) -> Place:
+        """Return the place of a line of the body."""
+        return self.source.place(self.line + line - 1)
 
     def place(self, *keys: str | int) -> Place:
-        """Return the place of a key of the header."""
-        return self.document.key_place(*keys)
+        """Return the place of a key of the front matter."""
+        return self.matter.key_place(*keys) if self.matter else self.source.place(1)
 
 
-def has_header(text: str) -> bool:
-    """Return True if a text begins with a header."""
-    return _HEADER.match(text) is not None
+def fences(text: str) -> tuple[int, int] | None:
+    """Return the lines, from 0, that open and close the front matter; above it may be comments and empty lines."""
+    lines = text.split("\n")
+    for opening, line in enumerate(lines):
+        if _FENCE.match(line):
+            closing = (number for number, each in enumerate(lines) if number > opening + 1 and _FENCE.match(each))
+            found = next(closing, None)
+            return None if found is None else (opening, found)
+        if line.strip() and not line.startswith("#"):
+            return None
+    return None
 
 
-def front_matter(source: Source) -> FrontMatter | None:
-    """Return the parts of a file that begins with a header, None for any other. Raises `InvalidFiles` for bad YAML."""
-    found = _HEADER.match(source.text)
+def prompt_text(source: Source) -> PromptText:
+    """Return a file in its two parts. Raises `InvalidFiles` if the front matter is no YAML, or no mapping."""
+    found = fences(source.text)
     if found is None:
-        return None
-    # The line of the first `---` stays as an empty one, so that the places are those of the file.
-    document = read_yaml(f"\n{found[1]}".encode(), source.shown)
-    if document.data is not None and not isinstance(document.data, dict):
-        raise source.refuse("the header between the lines of `---` is no mapping", 2, "write `key: value` lines")
-    return FrontMatter(document, source.text[found.end() :], found[0].count("\n") + 1)
+        return PromptText(source, None, source.text, 1)
+    opening, closing = found
+    lines = source.text.split("\n")
+    yaml = "\n" * (opening + 1) + "\n".join(lines[opening + 1 : closing])
+    matter = read_yaml(yaml.encode(), source.shown)
+    if matter.data is not None and not isinstance(matter.data, dict):
+        raise source.refuse("the front matter is not a mapping", opening + 2, "write `key: value` lines there")
+    below = "\n".join(lines[closing + 1 :])
+    body = below.strip()
+    leading = below[: len(below) - len(below.lstrip())].count("\n")
+    return PromptText(source, matter, body, closing + 2 + leading)
 
 
-def header_of(source: Source) -> dict[str, Any]:
-    """Return the keys of a file's header; none if it has no header, or one that cannot be read."""
+def keys_of(source: Source) -> set[str]:
+    """Return the keys of the front matter; none if there is none that can be read."""
     try:
-        found = front_matter(source)
+        return set(prompt_text(source).data)
     except InvalidFiles:
-        return {}
-    return {} if found is None else found.data
+        return set()

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptctl.exchange.drafts import ForeignContents, PromptDraft
-from promptctl.exchange.front_matter import FrontMatter, front_matter, header_of
+from promptctl.exchange.front_matter import PromptText, keys_of, prompt_text
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.source import Source
-from promptctl.exchange.templates.braces import double_brace_pieces, roots
+from promptctl.exchange.templates.double_braces import InputNames, double_brace_pieces
 from promptctl.exchange.templates.jinja import jinja_text
 
 # A header with one of these is a prompt's; with none it may be any page's.
@@ -35,16 +35,16 @@ _TYPES = frozenset(("string", "number", "integer", "boolean", "array", "object")
 
 def is_one(source: Source) -> bool:
     """Return True for Markdown whose header has a key that prompts have."""
-    return source.path.endswith((".md", ".markdown")) and bool(_SIGNS & header_of(source).keys())
+    return source.path.endswith((".md", ".markdown")) and bool(_SIGNS & keys_of(source))
 
 
 def read(source: Source) -> ForeignContents:
     """Return the prompt. Raises `InvalidFiles` for a header that is no YAML, or no text below it."""
-    parts = front_matter(source)
-    if parts is None:
+    parts = prompt_text(source)
+    if parts.matter is None:
         raise source.refuse("there is no header between lines of `---`", 1, "add one, if only with `model:`")
-    if not parts.body.strip():
-        raise source.refuse("there is no text below the header", parts.body_line, "write the prompt's text there")
+    if not parts.body:
+        raise source.refuse("there is no text below the header", parts.line, "write the prompt's text there")
     reader = _Header(parts)
     messages = list(_messages(parts, reader.notes))
     native = reader.native(dict.fromkeys(name for message in messages for name in message.pop("names")))
@@ -53,7 +53,7 @@ def read(source: Source) -> ForeignContents:
 
 
 class _Header:
-    def __init__(self, parts: FrontMatter) -> None:
+    def __init__(self, parts: PromptText) -> None:
         self._parts = parts
         self.notes: list[ImportNote] = []
 
@@ -123,22 +123,21 @@ def _schema(told: Any) -> dict[str, Any]:
     return schema
 
 
-def _messages(parts: FrontMatter, notes: list[ImportNote]) -> Iterator[dict[str, Any]]:
+def _messages(parts: PromptText, notes: list[ImportNote]) -> Iterator[dict[str, Any]]:
     """Yield the messages, each with the names of its variables."""
     heads = list(_ROLE.finditer(parts.body))
     heads = [head for head in heads if len(head[1]) == len(heads[0][1])]
-    path = parts.document.path
     if not heads or parts.body[: heads[0].start()].strip():
         heads = []
     spans = [(head[2].lower(), head.end(), end) for head, end in _until_next(heads, len(parts.body))]
     for role, start, end in spans or [("user", 0, len(parts.body))]:
         text = parts.body[start:end].strip("\n")
-        line = parts.body_line + parts.body.count("\n", 0, start)
-        pieces = double_brace_pieces(text + "\n")
-        place = parts.document.place()
+        line = parts.line + parts.body.count("\n", 0, start)
+        names = InputNames()
+        content = jinja_text(double_brace_pieces(text + "\n", names))
         message = f"is a message of the role {role}" + (", without its heading" if spans else "")
-        notes.append(ImportNote("changed", "text", message, type(place)(path, line)))
-        yield {"role": role, "content": jinja_text(pieces), "names": roots(pieces)}
+        notes.append(ImportNote("changed", "text", message, parts.source.place(line)))
+        yield {"role": role, "content": content, "names": names.inputs}
 
 
 def _until_next(heads: list[re.Match[str]], end: int) -> Iterator[tuple[re.Match[str], int]]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptctl.exchange.templates.braces import double_brace_pieces, format_pieces
+from promptctl.exchange.templates.braces import format_pieces
 from promptctl.exchange.templates.jinja import jinja_text, pieces_of
 from promptctl.exchange.templates.liquid import liquid_to_jinja
 from promptctl.exchange.templates.pieces import (
@@ -72,17 +72,6 @@ def test_pieces_written_as_jinja_are_read_again_as_the_same(pieces: list[Piece])
 @given(st.text(st.sampled_from("ab {}%#\n\"'\\-é"), max_size=30))
 def test_any_text_is_printed_as_it_stands(text: str) -> None:
     assert printed(jinja_text([TextPiece(text)])) == text
-
-
-@given(st.text(st.sampled_from("ab{}%#\n"), max_size=30))
-def test_a_text_of_double_braces_stands_for_the_same_in_jinja(text: str) -> None:
-    jinja = jinja_text(double_brace_pieces(text))
-    expected = text
-    for name in ("a", "b", "ab", "ba"):
-        expected = expected.replace("{{" + name + "}}", f"<{name}>")
-    values = {name: f"<{name}>" for name in ("a", "b", "ab", "ba")}
-    if not any("{{" + extra in text for extra in ("aa", "bb", "aba", "bab", "abb", "baa", "aab", "bba")):
-        assert printed(jinja, **values) == expected
 
 
 @given(st.text(max_size=20), st.text(max_size=5))

@@ -7,7 +7,6 @@ import re
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Problem
-from promptctl.exchange.dotprompt.front_matter import PromptText, fences, keys_of, prompt_text
 from promptctl.exchange.dotprompt.inputs import history_name, inputs_of, written_inputs
 from promptctl.exchange.dotprompt.litellm import is_litellm, read_litellm
 from promptctl.exchange.dotprompt.messages import (
@@ -23,6 +22,7 @@ from promptctl.exchange.dotprompt.partials import CalledPartials
 from promptctl.exchange.dotprompt.settings import settings
 from promptctl.exchange.dotprompt.writing import write
 from promptctl.exchange.drafts import ForeignContents, PromptDraft
+from promptctl.exchange.front_matter import PromptText, fences, keys_of, prompt_text
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.source import Source
 from promptctl.exchange.templates.handlebars.reading import PieceReader

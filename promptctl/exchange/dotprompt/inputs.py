@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from promptctl.exchange.dotprompt.front_matter import PromptText
 from promptctl.exchange.dotprompt.picoschema import BadSchema, is_picoschema, json_schema
 from promptctl.exchange.dotprompt.settings import ReadSettings
+from promptctl.exchange.front_matter import PromptText
 from promptctl.exchange.templates.handlebars.scopes import Inputs
 
 # Keywords of the schema of all inputs that say nothing more than our `inputs` do.

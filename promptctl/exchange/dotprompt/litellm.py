@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Problem
-from promptctl.exchange.dotprompt.front_matter import PromptText
 from promptctl.exchange.dotprompt.inputs import inputs_of, written_inputs
 from promptctl.exchange.dotprompt.settings import litellm_settings
 from promptctl.exchange.drafts import ForeignContents, PromptDraft
+from promptctl.exchange.front_matter import PromptText
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.templates.handlebars.scopes import Inputs, TagValue
 from promptctl.templates import BadTemplate

@@ -11,7 +11,7 @@ from promptctl.exchange.notes import Fate, ImportNote
 from promptctl.formats.schemas import load_schema
 
 if TYPE_CHECKING:
-    from promptctl.exchange.dotprompt.front_matter import PromptText
+    from promptctl.exchange.front_matter import PromptText
 
 # What Genkit's plugins call a provider, and LiteLLM.
 PROVIDERS = {"googleai": "gemini", "vertexai": "vertex_ai"}

@@ -1,4 +1,4 @@
-"""Templates without logic: `{name}` as Python's `str.format` and f-strings have it, and `{{name}}`."""
+"""Templates without logic: `{name}`, as Python's `str.format` and f-strings have it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from string import Formatter
 from promptctl.exchange.templates.pieces import Path, Piece, TextPiece, VariablePiece
 from promptctl.templates import BadTemplate
 
-_DOUBLE = re.compile(r"\{\{\s*([A-Za-z_][\w.]*)\s*\}\}", re.ASCII)
 _FIELD = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[[^\[\]]+\])*", re.ASCII)
 _STEP = re.compile(r"[.\[]([^.\[\]]+)\]?")
 
@@ -54,19 +53,6 @@ def _path(field: str, line: int) -> Path:
     root = re.split(r"[.\[]", field, maxsplit=1)[0]
     keys = (each[1] for each in _STEP.finditer(field, len(root)))
     return (root, *(int(key) if key.isdecimal() else key for key in keys))
-
-
-def double_brace_pieces(text: str) -> tuple[Piece, ...]:
-    """Return a text in pieces in which `{{name}}` is a variable, and nothing else is anything but text."""
-    pieces: list[Piece] = []
-    end, line = 0, 1
-    for found in _DOUBLE.finditer(text):
-        between = text[end : found.start()]
-        line += between.count("\n")
-        pieces += ([TextPiece(between)] if between else []) + [VariablePiece(tuple(found[1].split(".")), line=line)]
-        line += found[0].count("\n")
-        end = found.end()
-    return (*pieces, *([TextPiece(text[end:])] if end < len(text) else []))
 
 
 def roots(pieces: tuple[Piece, ...]) -> list[str]:
