@@ -256,7 +256,9 @@ def test_partials_are_files_beside_by_their_own_names() -> None:
 
 def test_partials_come_back_as_files() -> None:
     tone = "Be {{ x }}.\n{% if x %}\n!{% endif %}\n"
-    data = {"inputs": {"x": {}}, "messages": messages('A\n{% include "tone.j2" %}\nB')}
+    inputs = {"x": {}, "y": {"type": "string", "required": False}}
+    text = 'A\n{% include "tone.j2" %}\nB{% if y is defined and y %}{% include "tone.j2" %}{% endif %}'
+    data = {"inputs": inputs, "messages": messages(text)}
     written = exported(data, tone_dot_j2=tone)
     files = {path.replace(".", "_dot_"): each.decode() for path, each in written.files.items() if path[0] == "_"}
     back = read(source("it.prompt", written.files["it.prompt"], **files))

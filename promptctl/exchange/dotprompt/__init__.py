@@ -32,7 +32,7 @@ __all__ = ["is_one", "read", "write"]
 
 _ENDING = ".prompt"
 _SIGNS = re.compile(
-    r"\{\{~?(?:role\s+[\"']|media\s+[a-zA-Z]+=|history\s*~?\}\}|>\s*[\w/.-]+[^}]*\}\}|#(?:ifEquals|unlessEquals)\s)"
+    r"\{\{~?(?:role\s+[\"']|media\s+[a-zA-Z]+=|history\s*~?\}\}|>\s*[\w/.-][^{}]*\}\}|#(?:ifEquals|unlessEquals)\s)"
 )
 # The first line of YAML or JSON, and keys that only a file of a different format has there.
 _DATA = re.compile(r"(?:#.*\n|[ \t]*\n)*(?:[{\[]\s*[\"\n]|[A-Za-z_]+:(?:\s|\Z))")

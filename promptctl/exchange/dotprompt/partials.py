@@ -118,11 +118,9 @@ class CalledPartials:
         nodes = self.enter(node)
         name = self._chain[-1]
         try:
-            is_alone = len(self._chain) == 1  # a file's own includes are not followed when it gets its path
-            is_simple = (
-                not (node.call.arguments or node.call.options or node.indent) and scope == TagScope() and is_alone
-            )
-            if is_simple:
+            is_bare = not (node.call.arguments or node.call.options or node.indent)
+            # A file's own includes are not followed when it gets its path.
+            if is_bare and scope.this is None and not scope.values and len(self._chain) == 1:
                 return (self._include(name, nodes, node),)
             message = "is written in its place: only a file that sees the same variables is included here"
             self.reader.note("changed", node.call.text, message, node.call.place)
