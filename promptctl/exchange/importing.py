@@ -18,7 +18,7 @@ from promptctl.exchange.history.plan import PlacedPast, RegistryHistory, plan_hi
 from promptctl.exchange.imported import ImportedSource, ImportReport, ImportRequest
 from promptctl.exchange.placing import Placing
 from promptctl.exchange.source import Source
-from promptctl.files.names import is_prompt_file
+from promptctl.files.names import DATASET_SUFFIXES, ROW_SUFFIXES, is_prompt_file
 from promptctl.files.proposal import Proposal, change_of
 from promptctl.formats.foreign import foreign_file, foreign_shape, foreign_text
 from promptctl.formats.prompt_file import read_prompt_file
@@ -161,7 +161,12 @@ def _unknown(source: Source) -> InvalidFiles:
 
 def _problems(proposal: Proposal, context: Context) -> tuple[Problem, ...]:
     tree = proposal.over(context.repository.work_tree)
-    return validate_workspace(tree, [change.path for change in proposal.changes]).problems
+    # Rows are checked with the dataset that names them, which has the same name.
+    rows, header = ROW_SUFFIXES, DATASET_SUFFIXES[0]
+    paths = [
+        each.path.rpartition(".")[0] + header if each.path.endswith(rows) else each.path for each in proposal.changes
+    ]
+    return validate_workspace(tree, list(dict.fromkeys(paths))).problems
 
 
 def _unsound(imported: Iterable[ImportedSource], problems: Iterable[Problem]) -> Iterator[tuple[str, Problem]]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +17,10 @@ from promptctl.assertions.assertion import grade
 from promptctl.assertions.subject import Subject
 from promptctl.datasets.dataset import Dataset
 from promptctl.errors import InvalidFiles
+from promptctl.evaluations.request import EvaluationRequest
 from promptctl.exchange import promptfoo
 from promptctl.exchange.drafts import ForeignContents
+from promptctl.exchange.imported import ImportRequest
 from promptctl.exchange.promptfoo.globs import is_match
 from promptctl.exchange.promptfoo.providers import model_of
 from promptctl.files.tree import MemoryTree
@@ -26,6 +29,7 @@ from promptctl.files.yaml_writing import yaml_text
 from promptctl.prompts.loading import load_prompt
 from promptctl.prompts.rendering import Renderer
 from promptctl.templates.uses import variables
+from promptctl.workspace import open_workspace
 from tests.exchange.drafted import files_of, only_dataset, only_prompt, source, to_write
 
 PATH = "promptfooconfig.yaml"
@@ -396,6 +400,23 @@ d,z,fn:f(),rouge-n(0.5):x,,,,,
             with pytest.raises(InvalidFiles) as raised:
                 read(f"prompts: [a]\ntests: [{name}]\n", {name: text})
             assert str(raised.value.problems[0].place) == f"{name}:2"
+
+
+def test_many_tests_are_lines_of_a_file_that_is_checked_too(tmp_path: Path) -> None:
+    (tmp_path / "promptctl.yaml").touch()
+    (tmp_path / PATH).write_text("prompts: ['{{q}}']\nproviders: [echo]\ntests: t.csv\n")
+    (tmp_path / "t.csv").write_text("q,__expected\n" + "".join(f"q{n},contains:q{n}\n" for n in range(300)))
+    with open_workspace(tmp_path, {}) as workspace:
+        report = workspace.exchange.import_files(ImportRequest(paths=[tmp_path / PATH]))
+        assert report.refused == ()
+        assert [change.path for change in report.proposal.changes] == [
+            "datasets/prompt.jsonl",
+            "datasets/prompt.yaml",
+            "prompts/prompt.prompt.yaml",
+        ]
+        report.proposal.write(tmp_path)
+        (evaluation,) = workspace.evaluate(EvaluationRequest(refs=("prompt",)))
+    assert evaluation.totals.passed == 300
 
 
 def test_scenarios_are_every_config_by_every_test() -> None:

@@ -76,6 +76,9 @@ class Checks:
             self.notes.add("dropped", part, f"`{id_}` is no model that is known here", spot.place, hint)
         else:
             self.notes.add("changed", part, f"is the judge `{model}`", spot.place)
+        if isinstance(spot.value, dict) and spot.value.get("config"):
+            hint = "a judge's parameters are those of its prompt, and `judge_parameters` in promptctl.yaml"
+            self.notes.add("dropped", f"{part}.config", "is not asked of a judge here", spot.at("config").place, hint)
         return model
 
     def _path(self, script: Spot, before: str | None, part: str) -> str | None:

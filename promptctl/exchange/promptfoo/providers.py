@@ -167,7 +167,7 @@ def _read(spot: Spot, notes: Notes, *, is_beside: bool = False) -> PromptfooProv
     if config is not None and model is not None:
         found.data = read_config(config, f"providers: {id_}", notes)
     for key in value if isinstance(value, dict) and "id" in value else ():
-        if key not in ("id", "label", "config", "prompts") and value[key] not in (None, {}, []):
+        if key not in ("id", "config", "prompts") and value[key] not in (None, {}, []):
             notes.add("dropped", f"providers: {id_}: {key}", "has no counterpart here", spot.at(key).place)
     return found
 
