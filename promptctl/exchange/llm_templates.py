@@ -95,7 +95,7 @@ class _TemplateReader:
             raise InvalidFiles(self._refused)
         if inputs := self._inputs():
             native["inputs"] = inputs
-        for key in self._data.keys() - _KEYS:
+        for key in [each for each in self._data if each not in _KEYS]:
             self._note("dropped", (key,), "is no key of llm")
         files = tuple(FileDraft(path, text, self._source.place(1)) for path, text in self._files.items())
         notes = sorted(self._notes, key=lambda note: (note.place.line or 0) if note.place else 0)

@@ -51,6 +51,26 @@ def header_of(**keys: Any) -> Any:
             {"output": {"schema": {}}},
             "changed `model.parameters.response_format`: is written as `output`",
         ),
+        (
+            {
+                "model": {"parameters": {"response_format": {"type": "json_object"}}},
+                "outputs": {"a": {"type": "string"}},
+            },
+            {
+                "output": {"schema": {"type": "object", "properties": {"a": {"type": "string"}}}},
+                "response_format": None,
+            },
+            "changed `outputs`: is written as `output.schema`, which takes the place of `response_format`",
+        ),
+        (
+            {
+                "model": {"parameters": {"response_format": {"type": "json_schema", "json_schema": {"schema": {}}}}},
+                "outputs": {"a": {"type": "string"}},
+            },
+            {"output": {"schema": {}}},
+            "dropped `outputs`: `response_format` says the form of the reply",
+        ),
+        ({"model": {"provider": "openai"}}, {"model": None}, "dropped `model.provider`: there is no id of a model"),
         ({"model": {"parameters": {"response_format": "x"}}}, {}, "is no form of a reply that is known"),
         ({"model": {"apiType": "responses"}}, {}, "changed `model.apiType`: is asked by the chat-completions protocol"),
         ({"template": "nunjucks"}, {}, "kept `template`: is Jinja"),

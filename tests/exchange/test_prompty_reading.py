@@ -152,7 +152,11 @@ def test_the_environment_is_never_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("---\nname: x\n", "the header has no end", 1),
         ("---\n- a\n---\nHi", "the header is no mapping", 2),
         ("---\nname: x\n---\n", "the file has no messages below its header", 4),
-        ("---\nname: x\n---\nsystem:\n\n{% if a %}\nuser:\nHi\n{% endif %}", "", 6),
+        (
+            "---\nname: x\n---\nsystem:\n\n{% if a %}\nuser:\nHi\n{% endif %}",
+            "a block of the template ends in a different message",
+            6,
+        ),
         ("---\nname: x\n---\nsystem:\nHi\n{% include 'x' %}", "the template includes a file", 6),
         ("---\nname: x\n---\n{% extends 'x' %}", "a prompt's template has no extends", 4),
         ("---\nname: x\nmodel: {apiType: embedding}\n---\nHi", "`model.apiType` is `embedding`", 3),

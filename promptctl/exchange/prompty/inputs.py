@@ -74,7 +74,7 @@ class InputsReader:
                 said = self._optional(schema, uses[name], is_said=False)
                 message += "any value is taken" + (f"; it {said}" if said else "")
             self._header.note("changed", (name,), message, None, uses[name][0].line)
-        for name in self._sample.keys() - self._found.keys():
+        for name in [each for each in self._sample if each not in self._found]:
             del self._sample[name]
             self._header.note("dropped", ("sample", name), "no message uses it")
         order = [*self._declared, *uses]

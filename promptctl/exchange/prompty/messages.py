@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from promptctl.errors import InvalidFiles
 from promptctl.exchange.notes import Fate, ImportNote
 from promptctl.exchange.prompty.body import (
     Marker,
@@ -26,7 +27,7 @@ from promptctl.templates.events import Include, Use
 from promptctl.templates.uses import uses
 
 _MOST_IMAGE = 256 << 10
-_CUT = "Prompty cuts messages apart after a block has been printed: a block must end in the message that it begins in"
+_CUT = "end the block in the message that it begins in: here messages are told apart before anything is printed"
 
 
 class MessagesReader:
@@ -129,15 +130,23 @@ class MessagesReader:
         try:
             found = uses(text)
         except BadTemplate as error:
-            line = section.line + (error.line or 1) - 1
-            raise self._header.source.refuse(error.message, line, error.hint or _CUT) from None
+            raise self._refused(error, section) from None
         for event in found:
             if isinstance(event, Include):
                 message = "the template includes a file, which no runtime of Prompty gives it"
                 raise self._header.source.refuse(message, section.line + event.line - 1)
-        uses_ = [event for event in found if isinstance(event, Use)]
-        self.events += [replace(each, line=section.line + each.line - 1) for each in uses_]
+        used = [event for event in found if isinstance(event, Use)]
+        self.events += [replace(each, line=section.line + each.line - 1) for each in used]
         return text
+
+    def _refused(self, error: BadTemplate, section: Section) -> InvalidFiles:
+        """Return the error of a text that is no template, with what to do if the body as a whole is one."""
+        line = section.line + (error.line or 1) - 1
+        try:
+            uses(self._header.body)
+        except BadTemplate:
+            return self._header.source.refuse(error.message, line, error.hint)
+        return self._header.source.refuse("a block of the template ends in a different message", line, _CUT)
 
     def _from_mustache(self, section: Section) -> str:
         told = MustacheNotes()
@@ -214,7 +223,7 @@ class MessagesReader:
     def _image(self, path: str, section: Section) -> dict[str, Any]:
         """Return the part of an image that version 1 names in a text; a file of it is put in."""
         url = path
-        if not path.startswith(("http", "data", "{{")):
+        if not path.startswith(("http://", "https://", "data:", "{{")):
             found = self._header.source.beside(path, section.line)
             try:
                 url = as_input(found.data)

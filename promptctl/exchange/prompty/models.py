@@ -70,9 +70,9 @@ class ModelReader:
             if key in model:
                 self._options(model[key], ("model", key))
         self._id(model)
-        for key in SECRETS & model.keys():
+        for key in [each for each in model if each in SECRETS]:
             self._connection(model[key], ("model", key))
-        for key in model.keys() - {"id", "provider", "options", "parameters", *SECRETS}:
+        for key in [each for each in model if each not in {"id", "provider", "options", "parameters", *SECRETS}]:
             self._other(key, model[key])
         return self.found
 
@@ -84,7 +84,7 @@ class ModelReader:
             keys: tuple[Key, ...] = ("model", "id")
         else:
             found: tuple[str, Any] = next(
-                ((key, model[key]) for key in SECRETS if isinstance(model.get(key), dict)), ("", {})
+                ((key, each) for key, each in model.items() if key in SECRETS and isinstance(each, dict)), ("", {})
             )
             keys = ("model", found[0], next((key for key in _DEPLOYMENTS if key in found[1]), "name"))
             name, kind = found[1].get(keys[2]), found[1].get("type", "azure_openai")
@@ -93,8 +93,10 @@ class ModelReader:
         if "model" in self.found:
             fate: Fate = "kept" if self.found["model"] == id_ else "changed"
             self._header.note(fate, keys, f"is written as `model: {self.found['model']}`")
-        if isinstance(provider, str):
+        if isinstance(provider, str) and isinstance(id_, str):
             self._header.note("changed", ("model", "provider"), "is the beginning of the model's id")
+        elif provider is not None:
+            self._header.note("dropped", ("model", "provider"), "there is no id of a model that it could stand before")
 
     def _connection(self, connection: Any, keys: tuple[Key, ...]) -> None:
         """Note each part of a connection as dropped by its name; values, which may be keys, are never shown."""

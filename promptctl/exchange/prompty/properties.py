@@ -84,7 +84,7 @@ def schema_of(prop: Any, keys: tuple[Key, ...], tell: Tell, *, is_closed: bool =
         schema |= object_schema(prop["properties"], (*keys, "properties"), tell, is_closed=is_closed)
     if "example" in prop and prop["example"] is not None:
         schema["examples"] = [prop["example"]]
-    for key in prop.keys() - set(_KEYS):
+    for key in [each for each in prop if each not in _KEYS]:
         tell((*keys, key), "is no key of a property")
     return nullable(schema) if prop.get("nullable") is True else schema
 
@@ -174,7 +174,7 @@ def property_of(schema: Any, keys: tuple[Key, ...], tell: Tell, *, is_closed: bo
     if kind == "object" and isinstance(schema.get("properties"), dict):
         prop["properties"] = properties_of(schema, keys, tell, is_closed=is_closed)
         said |= {"properties", "required", *({"additionalProperties"} if is_closed else ())}
-    for key in schema.keys() - said:
+    for key in [each for each in schema if each not in said]:
         tell((*keys, key), "is a keyword that Prompty's properties do not have")
     return prop
 

@@ -74,11 +74,13 @@ class PromptyReader:
         data["messages"] = messages.read()
         if inputs := self._inputs.declared(messages.events):
             data["inputs"] = inputs
-        data |= self._outputs()
+        if output := self._outputs(data):
+            data.pop("response_format", None)
+            data |= output
         tools = read_tools(self._header, self._model.tools)
         if tools:
             data["tools"] = tools
-        for key in self._header.data.keys() - _READ:
+        for key in [each for each in self._header.data if each not in _READ]:
             self._header.note("dropped", (key,), _NOT_SAID.get(key, "is no key of Prompty"))
         return data
 
@@ -181,26 +183,30 @@ class PromptyReader:
             raise self._header.refuse(("template", "parser"), f"names `{kind}`: only prompty's own is read")
         if kind is not None:
             self._header.note("kept", ("template", "parser"), "is how messages are told from one another")
-        for key in template.keys() - {"format", "type", "parser", "strict"}:
+        for key in [each for each in template if each not in {"format", "type", "parser", "strict"}]:
             self._header.note("dropped", ("template", key), "is no key of a template in Prompty")
         for name, part in (("format", format_), ("parser", parser)):
             if isinstance(part, dict) and part.get("options"):
                 self._header.note("dropped", ("template", name, "options"), "promptctl's templates have no options")
 
-    def _outputs(self) -> dict[str, Any]:
+    def _outputs(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Return `outputs` as the form of the reply; beside `json_object` they only name keys that programs read."""
         outputs = self._header.data.get("outputs")
         if not outputs:
             return {}
+        if "output" in data:
+            self._header.note("dropped", ("outputs",), "`response_format` says the form of the reply")
+            return {}
+        is_strict = "response_format" not in data
 
         def tell(keys: tuple[Key, ...], message: str) -> None:
             self._header.note("dropped", keys, message)
 
         try:
-            schema = object_schema(outputs, ("outputs",), tell, is_closed=True)
+            schema = object_schema(outputs, ("outputs",), tell, is_closed=is_strict)
         except ValueError as error:
             raise self._header.refuse(("outputs",), str(error), "write each as `- name: …` with its `kind`") from None
-        message = (
-            "is written as `output.schema`, asked for strictly as Prompty does: each key required, no other allowed"
-        )
+        how = "asked for strictly as Prompty does: each key required, no other allowed"
+        message = f"is written as `output.schema`, {how if is_strict else 'which takes the place of `response_format`'}"
         self._header.note("changed", ("outputs",), message)
-        return {"output": {"schema": schema, "strict": True}}
+        return {"output": {"schema": schema, **({"strict": True} if is_strict else {})}}

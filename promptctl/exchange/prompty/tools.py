@@ -68,7 +68,11 @@ def _function(header: PromptyHeader, tool: Any, keys: tuple[Key, ...]) -> dict[s
         raise header.refuse((*keys, "parameters"), str(error), "write each as `- name: …` with its `kind`") from None
     _take_bindings(header, tool.get("bindings"), schema, keys)
     header.note("kept", keys, f"the function `{name}` is written under `tools`")
-    for key in tool.keys() - {"name", "id", "kind", "type", "description", "parameters", "strict", "bindings"}:
+    for key in [
+        each
+        for each in tool
+        if each not in {"name", "id", "kind", "type", "description", "parameters", "strict", "bindings"}
+    ]:
         header.note("dropped", (*keys, key), "is no key of a function")
     return {
         "name": name,

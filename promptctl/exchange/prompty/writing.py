@@ -124,7 +124,7 @@ class PromptyWriter:
         said = {"description"} | (
             {"type"} if each.schema.get("type") == ("array" if kind == "thread" else "string") else set()
         )
-        for key in each.schema.keys() - said:
+        for key in [each for each in each.schema if each not in said]:
             self._lose((*keys, key), f"is not said by an input of the kind {kind}")
         description = {"description": each.description} if each.description else {}
         presence = {} if kind == "thread" and each.default == [] else self._presence(each, keys)
@@ -164,7 +164,9 @@ class PromptyWriter:
         if output.schema.get("type") != "object" or not isinstance(output.schema.get("properties"), dict):
             self._lose(keys, "is no object with properties, which is all that Prompty asks for")
             return []
-        for key in output.schema.keys() - {"type", "properties", "required", "additionalProperties"}:
+        for key in [
+            each for each in output.schema if each not in {"type", "properties", "required", "additionalProperties"}
+        ]:
             self._lose((*keys, key), "is a keyword that Prompty's outputs do not have")
         return properties_of(output.schema, keys, self._lose, is_closed=True)
 
@@ -185,7 +187,7 @@ class PromptyWriter:
                 written["description"] = function["description"]
             if isinstance(parameters, Mapping):
                 said = {"type", "properties", "required", *(("additionalProperties",) if is_strict else ())}
-                for key in parameters.keys() - said:
+                for key in [each for each in parameters if each not in said]:
                     self._lose((*below, key), "is a keyword that Prompty's functions do not have")
                 if is_strict and parameters.get("additionalProperties") is not False:
                     self._lose(
