@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from promptctl import AddRequest
+from promptctl.errors import GitError
 from promptctl.git.outside import Received
 from promptctl.workspace import Workspace
 from tests.cli.conftest import git, write
@@ -77,8 +82,9 @@ def test_one_commit_comes_and_the_files_that_are_taken(
     # The settings, the prompt, its partial, the dataset; the folders datasets, other, prompts, src, support, top.
     expected = Received(commits=1, trees=6, blobs=4, is_partial=True)
     assert received(workspace, f"{url}//support/triage{at}") == expected
-    assert received(workspace, f"file://{folder}//support/triage{at}") == expected
-    assert received(workspace, f"{folder}//support/triage{at}") == expected
+    if ref == "main":
+        assert received(workspace, f"file://{folder}//support/triage@main") == expected
+        assert received(workspace, f"{folder}//support/triage@main") == expected
     commit = git(folder, "rev-parse", f"{ref or 'main'}^0")
     assert received(workspace, f"{url}//support/triage@{commit}") == expected
 
@@ -146,3 +152,80 @@ def test_ssh_is_the_program_that_the_user_says(
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
     assert received(workspace, f"git@example.com:{served[0]}//support/triage@main").commits == 1
     assert "-o BatchMode=yes" in (tmp_path / "asked").read_text()
+
+
+class _SmartHttp(BaseHTTPRequestHandler):
+    """Answers as a host of repositories does: by `git http-backend`."""
+
+    folder: ClassVar[Path]
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        path, _, query = self.path.partition("?")
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        environ = {
+            **os.environ,
+            "GIT_PROJECT_ROOT": str(self.folder),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "REQUEST_METHOD": self.command,
+            "CONTENT_LENGTH": str(len(body)),
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+        }
+        done = subprocess.run(["git", "http-backend"], input=body, env=environ, capture_output=True, check=True)
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
+        self.send_response(int(headers.pop("Status", "200").split()[0]))
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture
+def secure(served: tuple[Path, str], tmp_path: Path) -> Iterator[str]:
+    """The address of the library at a host that speaks HTTPS, whose certificate is its own."""
+    if shutil.which("openssl") is None:
+        pytest.skip("a certificate is made with openssl")
+    names = ["-keyout", f"{tmp_path}/key.pem", "-out", f"{tmp_path}/cert.pem", "-subj", "/CN=localhost"]
+    new = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    subprocess.run([*new, *names, "-addext", "subjectAltName=DNS:localhost"], capture_output=True, check=True)
+    handler = type("Handler", (_SmartHttp,), {"folder": served[0].parent})
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"https://localhost:{server.server_port}/kit.git"
+        server.shutdown()
+
+
+def test_https_brings_one_commit_too(
+    served: tuple[Path, str], secure: str, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_SSL_CAINFO", str(tmp_path / "cert.pem"))
+    assert received(workspace, f"{secure}//support/triage@v1.0") == Received(1, 6, 4, is_partial=True)
+    workspace.write(workspace.vendoring.add(AddRequest(f"{secure}//support/triage@v1.0")).proposal)
+    assert workspace.vendoring.outdated()[0].standing == "current"
+    assert not workspace.vendoring.verify(asks_remote=True).problems
+    monkeypatch.delenv("GIT_SSL_CAINFO")
+    with pytest.raises(GitError, match="certificate"):
+        workspace.vendoring.outdated()
+
+
+def test_a_repository_that_a_host_does_not_have(
+    secure: str, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_SSL_CAINFO", str(tmp_path / "cert.pem"))
+    with pytest.raises(GitError, match="there is no repository at https://localhost:") as caught:
+        workspace.vendoring.add(AddRequest(f"{secure.replace('kit', 'lost')}//support/triage"))
+    assert caught.value.hint == "look at the address"
