@@ -63,6 +63,7 @@ def _is_installed() -> bool:
 
 def typescript() -> Path:
     """The folder of TypeScript, beside the types of OpenAI: installed by npm once, or the test is skipped."""
+    _program("node")
     folder = PACKAGE / "node_modules/typescript"
     if _is_installed():
         return folder
@@ -75,5 +76,5 @@ def typescript() -> Path:
             except subprocess.TimeoutExpired:
                 pytest.skip("npm could not install TypeScript within two minutes")
             except subprocess.CalledProcessError as error:
-                pytest.skip(f"npm could not install TypeScript: {error.stderr.strip()[-300:]}")
+                pytest.skip(f"npm could not install TypeScript: {error.stderr.partition(chr(10))[0]}")
     return folder
