@@ -158,12 +158,18 @@ def _check_method(request: web.BaseRequest, method: str) -> None:
 
 
 async def _body(request: web.BaseRequest) -> bytes:
+    if request.headers.get("Expect", "").lower() == "100-continue":  # curl waits a second for it
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
     parts, size = [], 0
-    async for part in request.content.iter_any():
-        parts.append(part)
-        size += len(part)
-        if size > _LARGEST_BODY:
-            raise NotAnswered(413, f"the body has more than {_LARGEST_BODY >> 20} MiB", code="too_large")
+    try:
+        async for part in request.content.iter_any():
+            parts.append(part)
+            size += len(part)
+            if size > _LARGEST_BODY:
+                raise NotAnswered(413, f"the body has more than {_LARGEST_BODY >> 20} MiB", code="too_large")
+    except web.RequestPayloadError:
+        raise NotAnswered(400, "the body is not encoded as its header says", code="not_json") from None
     return b"".join(parts)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -155,6 +157,31 @@ def test_a_body_has_its_limit(served: Served, monkeypatch: pytest.MonkeyPatch) -
     long = {**BODY, "messages": [{"role": "user", "content": "x" * 20_000}]}
     answered = served.ask(long)
     assert (answered.status, answered.error["code"]) == (413, "too_large")
+
+
+def test_a_compressed_body_has_the_same_limit(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert served.ask(gzip.compress(json.dumps(BODY).encode()), Content_Encoding="gzip").status == 200
+    assert served.ask(b"{}", Content_Encoding="gzip").status == 400
+    monkeypatch.setattr("promptctl.serving.server._LARGEST_BODY", 10_000)
+    assert served.ask(gzip.compress(b" " * 10_000_000), Content_Encoding="gzip").status == 413
+
+
+def test_a_client_that_waits_to_be_told_is_told_to_go_on(served: Served) -> None:
+    body = json.dumps(BODY).encode()
+    head = ["POST /v1/chat/completions HTTP/1.1", f"Host: 127.0.0.1:{served.port}", "Content-Type: application/json"]
+    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as client:
+        client.sendall("\r\n".join([*head, f"Content-Length: {len(body)}", "Expect: 100-continue", "", ""]).encode())
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(body)
+        assert client.recv(100).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_a_client_that_leaves_in_the_middle_is_forgotten(served: Served) -> None:
+    head = ["POST /v1/chat/completions HTTP/1.1", f"Host: 127.0.0.1:{served.port}", "Content-Type: application/json"]
+    with socket.create_connection(("127.0.0.1", served.port)) as client:
+        client.sendall("\r\n".join([*head, "Content-Length: 100", "", '{"a":']).encode())
+    assert served.ask().status == 200
+    assert not any("in promptctl" in words for words in served.told)
 
 
 def test_what_is_refused_is_told(served: Served) -> None:
