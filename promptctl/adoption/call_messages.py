@@ -72,12 +72,14 @@ class CallMessages:
 def read_call(file: SourceFile, names: FollowedNames, asked: AskedFor) -> CallMessages:
     """Return the messages of a call. Raises `NotCertain` if something else might be sent for them.
 
-    Texts of variables are followed to where they are made; if their values may have changed since, they are values.
+    Texts of variables are followed to where they are made. If their values may have changed since, they move there, and
+    else are values.
     """
     left_out: set[str] = set()
     problem: NotCertain | None = None
+    is_again = False
     while True:
-        found = _read(file, names, asked, left_out)
+        found = _read(file, names, asked, left_out, at_definitions=is_again)
         if not found.says_something:
             if problem is not None:
                 raise problem
@@ -86,6 +88,9 @@ def read_call(file: SourceFile, names: FollowedNames, asked: AskedFor) -> CallMe
             return _placed(file, names, found)
         except NotCertain as error:
             problem = problem or error
+            if not is_again:
+                is_again = True
+                continue
             more = _names_of(error, found) - left_out
             if not more:
                 raise problem from None
@@ -106,16 +111,19 @@ def _placed(file: SourceFile, names: FollowedNames, found: CallMessages) -> Call
     return CallMessages(found.first, found.others, found.reader, rewrite)
 
 
-def _read(file: SourceFile, names: FollowedNames, asked: AskedFor, left_out: Collection[str]) -> CallMessages:
+def _read(
+    file: SourceFile, names: FollowedNames, asked: AskedFor, left_out: Collection[str], *, at_definitions: bool
+) -> CallMessages:
     reader = TextReader(file, names, left_out)
-    parts = CodeMessageReader(file, names, reader, asked.claimed)
+    parts = CodeMessageReader(file, names, reader, asked.claimed, at_definitions=at_definitions)
     first = MessageList([each for value in asked.first for each in _instructions(parts, value)])
     return CallMessages(first, _others(parts, asked, has_first=bool(first.of_code)), reader)
 
 
 def _instructions(parts: CodeMessageReader, node: ast.expr) -> Iterator[Entry]:
     try:
-        yield CodeMessage("system", parts.content(node), node, '["content"]')
+        found = parts.said_elsewhere("system", node, {})
+        yield found or CodeMessage("system", parts.content(node), node, '["content"]')
     except NotCertain as error:
         yield KeptMessages("system", node, error.why, error.hint)
 

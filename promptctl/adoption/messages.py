@@ -67,12 +67,22 @@ class MessageList:
 
 
 class CodeMessageReader:
-    """Reads the messages of one call. What is `claimed` stands in a prompt of a different call already."""
+    """Reads the messages of one call. What is `claimed` stands in a prompt of a different call already.
+
+    A variable whose text is all of a message changes where it is made if other code uses it, or if `at_definitions`.
+    """
 
     def __init__(
-        self, file: SourceFile, names: FollowedNames, reader: TextReader, claimed: Collection[ast.expr] = ()
+        self,
+        file: SourceFile,
+        names: FollowedNames,
+        reader: TextReader,
+        claimed: Collection[ast.expr] = (),
+        *,
+        at_definitions: bool = False,
     ) -> None:
         self._claimed = claimed
+        self._at_definitions = at_definitions
         self._file = file
         self._names = names
         self._reader = reader
@@ -169,11 +179,11 @@ class CodeMessageReader:
         if other := next((key for key in extra if key not in ("name", "tool_calls", "tool_call_id")), None):
             raise NotCertain(f"it has `{other}`, which a message of a prompt file cannot have", node)
         role = self._role(given["role"])
-        return self._said_elsewhere(role, given["content"], extra) or CodeMessage(
+        return self.said_elsewhere(role, given["content"], extra) or CodeMessage(
             role, self.content(given["content"]), node, extra=extra
         )
 
-    def _said_elsewhere(self, role: str, node: ast.expr, extra: dict[str, Any]) -> CodeMessage | None:
+    def said_elsewhere(self, role: str, node: ast.expr, extra: dict[str, Any]) -> CodeMessage | None:
         """Return the message whose content is a variable that other code uses, too: it changes where it is made."""
         found = self._names.follow(self._file, node) if isinstance(node, ast.Name) else None
         if found is None or found.kind != "local" or len(found.values) != 1 or found.name in self._reader.left_out:
@@ -181,7 +191,8 @@ class CodeMessageReader:
         [value] = found.values
         scope = self._file.scope(node)
         is_own = not isinstance(scope, ast.Module | ast.ClassDef)
-        if isinstance(value, ast.Name) or (is_own and self._names.others(found, scope) == {node}):
+        is_elsewhere = self._at_definitions or not is_own or self._names.others(found, scope) != {node}
+        if isinstance(value, ast.Name) or not is_elsewhere:
             return None
         if value in self._claimed:
             return CodeMessage(role, self._reader.bare(node), node, "", extra)

@@ -95,9 +95,9 @@ class FollowedNames:
             return None
         return found[1].parameters.get(node.id)
 
-    def places(self, file: SourceFile, node: ast.Name) -> list[ast.AST]:
-        """Return everything that gives a name its value, in the scope that it belongs to."""
-        found = self._scope_of(file, node)
+    def places(self, file: SourceFile, node: ast.Name, at: ast.AST | None = None) -> list[ast.AST]:
+        """Return everything that gives a name its value, in the scope that it belongs to; `at` is where it stands."""
+        found = self._scope_of(file, node, at)
         return [] if found is None else found[1].bindings.get(node.id, [])
 
     def uses(self, name: str, scope: ast.AST) -> list[ast.Name]:
@@ -135,9 +135,11 @@ class FollowedNames:
                 return local
         return self._constant(file, scope, node.id)
 
-    def _scope_of(self, file: SourceFile, node: ast.Name) -> tuple[ast.AST, NameScope] | None:
+    def _scope_of(
+        self, file: SourceFile, node: ast.Name, at: ast.AST | None = None
+    ) -> tuple[ast.AST, NameScope] | None:
         is_first = True
-        for each in file.above(node):
+        for each in file.above(at or node):
             if isinstance(each, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
                 bound = {
                     name.id

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from promptctl.adoption.found import Replacement, Rewrite
 from promptctl.adoption.messages import MessageList, holes_in
 from promptctl.adoption.names import Definition, FollowedNames
-from promptctl.adoption.source import SourceFile, is_harmless, is_loud, roots
+from promptctl.adoption.source import SourceFile, dotted, is_harmless, is_loud, roots
 from promptctl.adoption.texts import Hole, NotCertain
 
 _UNCHANGING = ("str", "int", "float", "bool")
@@ -135,36 +135,49 @@ class PromptPlacement:
             raise NotCertain(f"`{hole.code}` is a value of a different function", hole.value)
         outer = [each for each in file.loops(later) if each not in file.loops(earlier)]
         for name in roots(hole.value):
-            for bound in self.names.places(file, self._named(hole.value, name)):
+            for bound in self.names.places(file, *self._named(hole, name)):
                 is_between = earlier.lineno <= getattr(bound, "lineno", 0) < later.lineno
                 if is_between or any(loop in file.loops(bound) for loop in outer):
                     raise NotCertain(
                         f"`{name}` is given another value on line {getattr(bound, 'lineno', 0)}", hole.value
                     )
-        for each in file.between(earlier, later):
-            if each in removed or self._is_ours(each):
+        is_fixed = self._is_unchanging(hole.value)
+        is_path = not isinstance(hole.value, ast.Name)  # whose value any code may change
+        inside = (each for loop in outer for each in ast.walk(loop) if isinstance(each, ast.stmt) and each is not loop)
+        for each in dict.fromkeys((*file.between(earlier, later), *inside)):
+            if each in removed or each is later or self._is_ours(each):
                 continue
-            if is_loud(hole.value) and is_loud(_head(each)):
+            head = _head(each)
+            if is_loud(head) and (is_loud(hole.value) or (is_path and not is_fixed and not _is_saying(head))):
                 raise NotCertain(
                     f"`{hole.code}` would be evaluated after or before line {each.lineno}, which may matter", hole.value
                 )
-            if not self._is_unchanging(hole.value) and _may_change(each, roots(hole.value)):
+            if not is_fixed and _may_change(head, roots(hole.value)):
                 raise NotCertain(f"line {each.lineno} may change `{hole.code}` before it is sent", hole.value)
 
-    def _named(self, value: ast.expr, name: str) -> ast.Name:
-        return next(each for each in ast.walk(value) if isinstance(each, ast.Name) and each.id == name)
+    def _named(self, hole: Hole, name: str) -> tuple[ast.Name, ast.AST]:
+        """Return a name of a value, and where it stands: one that was made up stands in the value's statement."""
+        found = next(each for each in ast.walk(hole.value) if isinstance(each, ast.Name) and each.id == name)
+        return found, found if found in self.file.parents else (hole.origin.__dict__.get("value") or hole.origin)
 
     def _is_ours(self, statement: ast.stmt) -> bool:
         """Return True for a statement that defines, or adds to, what this prompt is made of, and does nothing else."""
         return any(statement in found.statements and not is_loud(statement) for found, _ in self.definitions)
 
     def _is_unchanging(self, value: ast.expr) -> bool:
-        """Return True for parameters whose types have values that cannot change."""
+        """Return True if all that is read is of types whose values cannot change."""
         names = [each for each in ast.walk(value) if isinstance(each, ast.Name)]
-        found = [self.names.parameter(self.file, each) for each in names if each in self.file.parents]
-        return len(found) == len(names) and all(
-            each is not None and each.annotation is not None and ast.unparse(each.annotation) in _UNCHANGING
-            for each in found
+        return all(each in self.file.parents and self._is_plain(each) for each in names)
+
+    def _is_plain(self, node: ast.Name) -> bool:
+        """Return True for a parameter that is annotated as a text or a number, and for a variable that holds a text."""
+        parameter = self.names.parameter(self.file, node)
+        if parameter is not None:
+            return parameter.annotation is not None and ast.unparse(parameter.annotation) in _UNCHANGING
+        found = self.names.follow(self.file, node)
+        return found is not None and all(
+            isinstance(each, ast.JoinedStr) or (isinstance(each, ast.Constant) and isinstance(each.value, str))
+            for each in found.values
         )
 
 
@@ -173,24 +186,25 @@ def _head(statement: ast.stmt) -> ast.AST:
     for name in ("test", "iter", "subject"):
         if (found := getattr(statement, name, None)) is not None:
             return found  # type: ignore[no-any-return]
-    return (
-        ast.Pass()
-        if isinstance(getattr(statement, "body", None), list) and not isinstance(statement, ast.With | ast.AsyncWith)
-        else statement
-    )
+    if isinstance(statement, ast.With | ast.AsyncWith):
+        return ast.List([each.context_expr for each in statement.items], ast.Load())
+    return ast.Pass() if isinstance(getattr(statement, "body", None), list) else statement
 
 
-def _may_change(statement: ast.stmt, names: frozenset[str]) -> bool:
+def _is_saying(node: ast.AST) -> bool:
+    """Return True if all that is called here writes to a log or prints."""
+    calls = [each for each in ast.walk(node) if isinstance(each, ast.Call) and not is_harmless(each)]
+    return all((dotted(each.func) or "").rpartition(".")[2] in _SAYING for each in calls)
+
+
+def _may_change(node: ast.AST, names: frozenset[str]) -> bool:
     """Return True if a statement hands one of the names to a call, or stores something below it."""
-    for each in ast.walk(statement):
+    for each in ast.walk(node):
         if isinstance(each, ast.Call) and roots(each) & names and not is_harmless(each):
-            called = each.func.attr if isinstance(each.func, ast.Attribute) else getattr(each.func, "id", "")
+            called = (dotted(each.func) or "").rpartition(".")[2]
             if called not in _SAYING or (isinstance(each.func, ast.Attribute) and roots(each.func) & names):
                 return True
-        if (
-            isinstance(each, ast.Attribute | ast.Subscript)
-            and not isinstance(each.ctx, ast.Load)
-            and roots(each.value) & names
-        ):
+        is_stored = isinstance(each, ast.Attribute | ast.Subscript) and not isinstance(each.ctx, ast.Load)
+        if is_stored and isinstance(each, ast.Attribute | ast.Subscript) and roots(each.value) & names:
             return True
     return False

@@ -36,44 +36,14 @@ _LOUD = (
 )
 
 
-_HARMLESS = frozenset(
-    (
-        "str",
-        "len",
-        "repr",
-        "int",
-        "float",
-        "bool",
-        "round",
-        "abs",
-        "format",
-        "sorted",
-        "min",
-        "max",
-        "sum",
-        "json.dumps",
-    )
-)
+# Calls that make a text or a number of what they are given, and use nothing up.
+_HARMLESS = frozenset(("str", "len", "repr", "int", "float", "bool", "round", "abs", "format", "json.dumps"))
 _OF_TEXTS = frozenset(
     (
-        *(
-            "format",
-            "format_map",
-            "join",
-            "strip",
-            "lstrip",
-            "rstrip",
-            "upper",
-            "lower",
-            "title",
-            "capitalize",
-            "replace",
-        ),
-        *("split", "removeprefix", "removesuffix", "isoformat", "strftime", "substitute", "safe_substitute", "dedent"),
+        *("format", "format_map", "strip", "lstrip", "rstrip", "upper", "lower", "title", "capitalize", "isoformat"),
+        *("removeprefix", "removesuffix", "strftime", "substitute", "safe_substitute", "dedent"),
     )
 )
-
-
 _LEAVES = frozenset((ast.Constant, ast.Name, ast.Load, ast.Store, ast.Add, ast.Pass, type(None), str))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,33 @@ def post(client, text):
 """,
         lambda program, client: program.post(client, "long"),
     ),
+    "values that change between the text and the call": (
+        """\
+P = "{count} and {items}"
+
+def ask(client, count, items, row):
+    text = f"Say {count}"
+    count = count + 1
+    client.chat.completions.create(messages=[{"role": "user", "content": text}])
+    other = f"Say {items}"
+    for _ in range(2):
+        client.chat.completions.create(messages=[{"role": "system", "content": ""}, {"role": "user", "content": other}])
+        items.append(count)
+    again(client, count, items)
+    fourth = f"Row {row['a']}"
+    change(row)
+    return client.chat.completions.create(messages=[{"role": "user", "content": fourth}])
+
+def again(client, count, items):
+    third = P.format(**locals())
+    count = 7
+    client.messages.create(system=third, messages=[{"role": "user", "content": "Go"}])
+
+def change(row):
+    row["a"] = "changed"
+""",
+        lambda program, client: program.ask(client, 1, [5], {"a": "b"}),
+    ),
     "returns, quotes and names that templates know": (
         '''\
 def ask(client, loop, true, größe):
@@ -254,4 +282,6 @@ def test_the_adopted_program_sends_the_same(name: str, tmp_path: Path) -> None:
     again = adopt(tmp_path, {}, "app")
     assert again.prompts == ()
     assert again.proposal.is_empty
-    assert [each.why for each in again.left] == [each.why for each in found.left]
+    assert [re.sub(r"\d+", "", each.why) for each in again.left] == [
+        re.sub(r"\d+", "", each.why) for each in found.left
+    ]

@@ -41,26 +41,28 @@ def ask(client, x):
         6,
         "`m` is given its value in several places (lines 3, 5)",
     ),
-    "a value that changes in between": (
+    "a sum whose value changes in between": (
         """\
 def ask(client, x):
     text = f"Say {x}"
+    text += "."
     x = x + 1
     CALL [{"role": "user", "content": text}])
     return x
 """,
         2,
-        "`x` is given another value on line 3",
+        "`x` is given another value on line 4",
     ),
-    "a value that may be changed in between": (
+    "a sum whose value may be changed in between": (
         """\
 def ask(client, x):
     text = f"Say {x}"
+    text += "."
     x.append(1)
     CALL [{"role": "user", "content": text}])
 """,
         2,
-        'line 3 may change `f"{x}"` before it is sent',
+        'line 4 may change `f"{x}"` before it is sent',
     ),
     "a format that its program makes": (
         """\
