@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli, git, write
+from tests.cli.test_json_contract import fits
 
 HUB = """\
 name: deepset/summary
@@ -165,3 +166,10 @@ def test_files_that_were_exported_are_compared_and_not_overwritten_unasked(cli: 
     assert (inside / "out/triage.json").read_text() == "mine\n"
     assert cli("export", "triage", "--to", "json", "-o", "out", "--replace").exit_code == 0
     assert cli("export", "triage", "--to", "json").out == (inside / "out/triage.json").read_text()
+
+
+def test_documents_have_the_shapes_that_are_promised(cli: Cli, inside: Path) -> None:
+    write(inside, "old/bad.md", "---\nmodel: x\n---\n")
+    fits("import", cli("import", "old", "--json", "--yes").json)
+    fits("export", cli("export", "triage", "--to", "json", "--json").json)
+    fits("export", cli("export", "triage", "--to", "github", "--json").json)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli
+from tests.cli.test_json_contract import fits
 from tests.repositories import Repo
 
 VERSIONS = [
@@ -85,3 +86,9 @@ def test_the_newest_version_alone_is_a_file(cli: Cli, repo: Repo) -> None:
     assert ran.exit_code == 0
     assert repo.head == head
     assert "Hi {{ name }}" in (repo.path / "prompts/greet.prompt.yaml").read_text()
+
+
+def test_the_document_has_the_shape_that_is_promised(cli: Cli, repo: Repo) -> None:
+    fits("import", cli("import", "export.jsonl", "--json").json)
+    fits("import", cli("import", "export.jsonl", "--json", "--yes").json)
+    fits("import", cli("import", "export.jsonl", "--json").json)
