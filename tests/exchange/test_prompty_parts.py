@@ -70,6 +70,7 @@ def header_of(**keys: Any) -> Any:
             {"output": {"schema": {}}},
             "dropped `outputs`: `response_format` says the form of the reply",
         ),
+        ({"model": {"parameters": {"deployment_name": "gpt-4"}}}, {"model": "gpt-4"}, "is written as `model: gpt-4`"),
         ({"model": {"provider": "openai"}}, {"model": None}, "dropped `model.provider`: there is no id of a model"),
         ({"model": {"parameters": {"response_format": "x"}}}, {}, "is no form of a reply that is known"),
         ({"model": {"apiType": "responses"}}, {}, "changed `model.apiType`: is asked by the chat-completions protocol"),

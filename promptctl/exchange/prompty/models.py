@@ -149,7 +149,10 @@ class ModelReader:
             self._response_format(value, keys)
         elif key in ("tools", "functions") and isinstance(value, list):
             self.tools = value
-        elif key in ("stream", "stream_options", "n", "model", "messages"):
+        elif key in ("deployment_name", "model") and isinstance(value, str):  # as Prompt flow has it
+            self.found["model"] = value
+            self._header.note("changed", keys, f"is written as `model: {value}`")
+        elif key in ("stream", "stream_options", "n", "messages"):
             self._header.note("dropped", keys, "how a program asks is no part of a prompt")
         elif value is None:
             self._header.note("dropped", keys, "has no value")
