@@ -9,7 +9,7 @@ from promptctl.errors import Place
 from promptctl.exchange.templates.handlebars.nodes import Constant, PathNode, TagCall
 
 _TOKEN = re.compile(
-    r"""\s+|(?P<close>\}~?\}\}|~?\}\})|(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<params>as\s+\|)"""
+    r"""\s+|(?P<close>\}{4}|\}~?\}\}|~?\}\})|(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<params>as\s+\|)"""
     r"""|(?P<number>-?[0-9]+(?:\.[0-9]+)?(?=[=~}\s/.)|\]]))|(?P<id>\[(?:\\.|[^\]\\])*\]|[^\s!"#%-,./;->@\[-^`{-~]+(?=[=~}\s/.)|\]]))"""
     r"""|(?P<up>\.\.)|(?P<here>\.(?=[=~}\s/.)|\]]))|(?P<sign>[=|()@./])""",
     re.DOTALL,
@@ -57,7 +57,7 @@ def tokens_of(text: str, start: int, at: int, *, is_triple: bool) -> tuple[list[
             raise BadTag(f"`{shown}` is not closed" if "}}" not in text[at:] else f"`{shown}` does not parse")
         at = found.end()
         if found.lastgroup == "close":
-            if (found[0].count("}") == 3) is not is_triple:
+            if found[0].count("}") != 2 + is_triple:
                 raise BadTag(f"`{shown}` is closed by `{found[0]}`")
             return tokens, "~" in found[0], at
         if found.lastgroup is not None:
