@@ -21,7 +21,8 @@ _OUTDATED = 1
 def outdated(context: typer.Context, as_json: options.Json = False) -> None:
     """Say which prompts of other repositories are behind, by asking for names alone. Nothing is fetched.
 
-    Exit code 1 if a branch moved on, a tag was rewritten or is gone, or there is a tag of a higher version.
+    Exit code 1 if a branch moved on, a tag was rewritten or is gone, or there is a tag of a higher version; 3 if a
+    repository cannot be asked.
     """
     found = options.workspace_of(context, asks=True).vendoring.outdated()
     if as_json:
@@ -30,6 +31,8 @@ def outdated(context: typer.Context, as_json: options.Json = False) -> None:
         tell("nothing here is of another repository: promptctl add URL//PATH@REF")
     else:
         say_table(["Name", "At", "Standing", "What to do"], [_row(each) for each in found], texts=["What to do"])
+    for error in {each.source.url: each.error for each in found if each.error is not None}.values():
+        raise error
     if any(each.is_outdated for each in found):
         raise typer.Exit(_OUTDATED)
 
@@ -42,6 +45,7 @@ def _row(found: SourceStanding) -> list[str]:
         "gone": "its owners took it away: promptctl update NAME@REF names a different one",
         "current": f"promptctl update {found.name}@{newer}" if newer else "-",
         "pinned": "-",
+        "unreachable": "-",
     }[found.standing]
     standing = f"{found.standing}, {newer} is newer" if newer and found.standing == "current" else found.standing
     return [found.name, found.source.at, standing, to_do]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from promptctl.errors import GitError
 from promptctl.vendoring.address import read_address
 from promptctl.vendoring.library import PEELED, TAG, asking
 from promptctl.vendoring.lock import Vendored, read_sources
@@ -20,21 +21,23 @@ _MOST_NEWER = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceStanding:
-    """Standing of a source: `current`; `behind` its branch; its tag `rewritten`; its ref `gone`; `pinned` to a commit.
+    """Standing of a source: `current`; `behind` its branch; its tag `rewritten`; its ref `gone`; `pinned` to a commit;
+    or `unreachable`, for which `error` says why.
 
     `newer` are tags of higher versions, the highest first. `commit` is what the ref names there, None if it is gone.
     """
 
     name: str
     source: Vendored
-    standing: Literal["current", "behind", "rewritten", "gone", "pinned"]
+    standing: Literal["current", "behind", "rewritten", "gone", "pinned", "unreachable"]
     commit: str | None
     newer: tuple[str, ...] = ()
+    error: GitError | None = None
 
     @property
     def is_outdated(self) -> bool:
         """True if there is something to do."""
-        return self.standing not in ("current", "pinned") or bool(self.newer)
+        return self.standing not in ("current", "pinned", "unreachable") or bool(self.newer)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
@@ -51,12 +54,9 @@ class SourceStanding:
 
 
 def outdated(parts: Context) -> list[SourceStanding]:
-    """Return how each source of the lock stands, sorted by name. Repositories are asked for names; nothing is fetched.
-
-    Raises `GitError` for one that cannot be asked.
-    """
+    """Return how each source of the lock stands, sorted by name: repositories are asked for names, and no more."""
     tree = parts.work_tree_for("a look at the lock")
-    names: dict[str, Mapping[str, str]] = {}
+    names: dict[str, Mapping[str, str] | GitError] = {}
     found = []
     sources = read_sources(tree)
     branches: dict[str, set[str]] = {}
@@ -64,11 +64,23 @@ def outdated(parts: Context) -> list[SourceStanding]:
         branches.setdefault(source.url, set()).update([source.name] if source.name else [])
     for name, source in sorted(sources.items()):
         if source.url not in names:
-            with asking(parts, read_address(source.url, parts.root)) as outside:
-                wanted = [each for each in sorted(branches[source.url]) if not each.startswith(TAG)]
-                names[source.url] = outside.refs(*wanted, f"{TAG}*")
-        found.append(_standing(name, source, names[source.url]))
+            wanted = [each for each in sorted(branches[source.url]) if not each.startswith(TAG)]
+            names[source.url] = _names(parts, source.url, wanted)
+        known = names[source.url]
+        if isinstance(known, GitError):
+            found.append(SourceStanding(name=name, source=source, standing="unreachable", commit=None, error=known))
+        else:
+            found.append(_standing(name, source, known))
     return found
+
+
+def _names(parts: Context, url: str, branches: Sequence[str]) -> Mapping[str, str] | GitError:
+    """Return the tags and these branches of a repository; the error if it cannot be asked."""
+    try:
+        with asking(parts, read_address(url, parts.root)) as outside:
+            return outside.refs(*branches, f"{TAG}*")
+    except GitError as error:
+        return error
 
 
 def _standing(name: str, source: Vendored, names: Mapping[str, str]) -> SourceStanding:

@@ -218,8 +218,7 @@ def test_https_brings_one_commit_too(
     assert workspace.vendoring.outdated()[0].standing == "current"
     assert not workspace.vendoring.verify(asks_remote=True).problems
     monkeypatch.delenv("GIT_SSL_CAINFO")
-    with pytest.raises(GitError, match="certificate"):
-        workspace.vendoring.outdated()
+    assert "certificate" in str(workspace.vendoring.outdated()[0].error)
 
 
 def test_a_repository_that_a_host_does_not_have(

@@ -201,6 +201,19 @@ def test_a_branch_that_moved_is_behind(library: Path, vendored: Workspace, cli: 
     assert cli("outdated").exit_code == 1
 
 
+def test_what_can_be_asked_is_told_beside_what_cannot(library: Path, vendored: Workspace, cli: Cli) -> None:
+    library.with_name("other").symlink_to(library)
+    vendored.write(vendored.vendoring.add(AddRequest("../other//unrelated@main")).proposal)
+    library.with_name("other").unlink()
+    library.with_name("other").mkdir()
+    ran = cli("outdated", "--json")
+    assert ran.exit_code == 3
+    fits("outdated", ran.json)
+    assert [each["standing"] for each in ran.json] == ["current", "unreachable"]
+    assert "there is no repository at ../other" in ran.err
+    assert "acme-kit" in cli("outdated").out
+
+
 def test_a_prompt_that_is_gone_there(library: Path, vendored: Workspace) -> None:
     git(library, "mv", THERE, "prompts/support/sort.prompt.yaml")
     commit(library, "Rename")
