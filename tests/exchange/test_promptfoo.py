@@ -269,6 +269,7 @@ def test_a_provider_is_a_model_of_litellm(provider: str, model: str | None) -> N
             "{type: not-javascript, value: 'JSON.parse(output).n === 3'}",
             {"type": "not-equals", "value": 3, "path": "$.n"},
         ),
+        ("{type: javascript, value: output.length <= 20}", {"type": "regex", "value": r"(?s)\A.{0,20}\z"}),
         ("{type: contains, value: '{{ q | dump }}'}", {"type": "contains", "value": "{{ q | tojson }}"}),
         ("{$ref: '#/assertionTemplates/short'}", {"type": "word-count", "value": 3}),
     ],
@@ -285,7 +286,7 @@ def test_an_assertion_stays_what_it_is(written: str, made: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     ("written", "why"),
     [
-        ("{type: javascript, value: 'output.length < 3'}", "is code of that project"),
+        ("{type: javascript, value: 'check(output)'}", "is code of that project"),
         ("{type: python, value: file://check.py}", "is code of that project"),
         ("{type: webhook, value: 'https://example.com'}", "is code of that project"),
         ("{type: equals, value: file://check.js}", "is in a file of code"),

@@ -15,6 +15,9 @@ _EQUAL = re.compile(rf"({_TEXT}|JSON\.parse\(output\)[^=!\n]*?)\s*(===?|!==?)\s*
 _TEST = re.compile(r"/((?:[^/\\\n]|\\.)+)/([gimsu]*)\.test\(output\)")
 _PARSED = "(typeof output === 'string' ? JSON.parse(output) : output)"
 _LONGEST = 500
+_LENGTH = re.compile(r"output\.length\s*(<=?|>=?)\s*(\d{1,4})")
+# RE2 counts no further than this.
+_MOST_COUNTED = 900
 _METHODS = {"includes": "contains", "startsWith": "starts-with", "endsWith": "ends-with"}
 
 
@@ -56,7 +59,7 @@ def checked(script: str) -> dict[str, Any] | None:
     code = _expression(script)
     is_negated = code.startswith("!") and not code.startswith("!=")
     code = code[1:].strip() if is_negated else code
-    found = _called(code) or _compared(code) or _tested(code)
+    found = _called(code) or _compared(code) or _tested(code) or _measured(code)
     if found is None:
         return None
     negated = is_negated != found.pop("negated", False)
@@ -89,6 +92,16 @@ def _tested(code: str) -> dict[str, Any] | None:
         return None
     flags = "".join(flag for flag in "ims" if flag in found[2])
     return {"type": "regex", "value": (f"(?{flags})" if flags else "") + found[1].replace("\\/", "/")}
+
+
+def _measured(code: str) -> dict[str, Any] | None:
+    """Return the pattern of a reply that is shorter, or longer, than some characters."""
+    found = _LENGTH.fullmatch(code)
+    if found is None or int(found[2]) > _MOST_COUNTED:
+        return None
+    number = int(found[2]) + {"<": -1, "<=": 0, ">": 1, ">=": 0}[found[1]]
+    pattern = rf"(?s)\A.{{0,{number}}}\z" if found[1].startswith("<") else rf"(?s)\A.{{{number},}}"
+    return {"type": "regex", "value": pattern} if number >= 0 else None
 
 
 def _literal(written: str) -> Any:
