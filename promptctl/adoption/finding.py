@@ -174,6 +174,7 @@ class FileFinder:
             settings = settings_of(shape, call, read.reader, has_address=has_own_address(self._file))
         sample = draft.sample()
         notes = [f"line {_line(each)} stays in the code: {each.why}" for each in read.kept if each.why]
+        notes += self._lost_comments(read)
         found = FoundPrompt(
             place=self._file.place(node),
             what=what,
@@ -191,6 +192,15 @@ class FileFinder:
         for each in read.kept:
             if each.why and has_words_in(each.node):
                 self._leave(each.node, what, each.why, each.hint)
+
+    def _lost_comments(self, read: CallMessages) -> list[str]:
+        """Return a note on the comments that stand within what is replaced, and go with it."""
+        spans = [each.span for each in read.rewrite.replacements] if read.rewrite is not None else []
+        found = [line for span in spans for line in range(span.line, span.end_line) if line in self._file.comments]
+        if not found:
+            return []
+        lines = ", ".join(map(str, found))
+        return [f"the comment in line {lines} goes" if len(found) == 1 else f"the comments in lines {lines} go"]
 
     def _leave(self, node: ast.AST, what: str, why: str, hint: str | None = None) -> None:
         place = self._file.place(node if hasattr(node, "lineno") else self._file.tree)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import io
 import re
+import tokenize
 import warnings
 from collections.abc import Iterator
 from functools import cached_property
@@ -24,7 +26,7 @@ _LINE_ENDS = re.compile("\r\n|\r|\n")
 # What is evaluated exactly once, whenever the statement around it is.
 _ONCE = (
     *(ast.Await, ast.Attribute, ast.Subscript, ast.Call, ast.keyword, ast.Starred, ast.Tuple, ast.List, ast.Dict),
-    *(ast.FormattedValue, ast.JoinedStr, ast.withitem),
+    *(ast.FormattedValue, ast.JoinedStr, ast.withitem, ast.BinOp, ast.UnaryOp, ast.Yield, ast.YieldFrom),
 )
 _STATEMENTS = (
     *(ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Expr),
@@ -122,6 +124,15 @@ class SourceFile:
     def lines(self) -> list[str]:
         """The lines of the text."""
         return _LINE_ENDS.split(self.text)
+
+    @cached_property
+    def comments(self) -> frozenset[int]:
+        """The lines on which a comment stands."""
+        try:
+            tokens = list(tokenize.generate_tokens(io.StringIO(self.text).readline))
+        except (tokenize.TokenError, SyntaxError):
+            return frozenset()
+        return frozenset(each.start[0] for each in tokens if each.type == tokenize.COMMENT)
 
     @cached_property
     def names(self) -> frozenset[str]:

@@ -253,6 +253,17 @@ def change(row):
 """,
         lambda program, client: program.ask(client, 1, [5], {"a": "b"}),
     ),
+    "a sum of lists, yielded": (
+        """\
+def ask(client, questions):
+    for question in questions:
+        messages = [
+            {"role": "system", "content": "Answer."},  # the rule
+        ] + [{"role": "user", "content": f"Q {question}"}]
+        yield client.chat.completions.create(model="m", messages=messages)
+""",
+        lambda program, client: list(program.ask(client, ["a", "b"])),
+    ),
     "returns, quotes and names that templates know": (
         '''\
 def ask(client, loop, true, größe):
