@@ -125,7 +125,7 @@ def split_markers(section: Section, kinds: Mapping[str, str], *, strips: bool = 
 
 def _add_text(found: list[Section | Marker], section: Section, start: int, end: int, *, strips: bool = True) -> None:
     raw = section.text[start:end]
-    text = raw.strip() if strips else raw
+    text = raw.strip() if strips else raw.rstrip("\n") + "\n" * raw.endswith("\n")
     if raw.strip():
         before = start + (len(raw) - len(raw.lstrip()) if strips else 0)
         line = section.line + section.text.count("\n", 0, before)
