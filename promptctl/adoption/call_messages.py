@@ -7,15 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from promptctl.adoption.found import Rewrite
-from promptctl.adoption.messages import (
-    CodeMessage,
-    CodeMessageReader,
-    Entry,
-    KeptMessages,
-    MessageList,
-    holes_in,
-    says_something,
-)
+from promptctl.adoption.message_list import CodeMessage, Entry, KeptMessages, MessageList, holes_in, says_something
+from promptctl.adoption.messages import CodeMessageReader
 from promptctl.adoption.names import Definition, FollowedNames
 from promptctl.adoption.placing import PromptPlacement
 from promptctl.adoption.reading import TextReader

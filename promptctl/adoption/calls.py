@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from promptctl.adoption.expressions import dotted
 from promptctl.adoption.reading import TextReader
-from promptctl.adoption.source import SourceFile, dotted
+from promptctl.adoption.source import SourceFile
 from promptctl.adoption.texts import NotCertain
 from promptctl.formats.schemas import load_schema
 

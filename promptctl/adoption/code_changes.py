@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from itertools import count
 
+from promptctl.adoption.expressions import dotted
 from promptctl.adoption.found import FoundPrompt, Replacement, Span
-from promptctl.adoption.source import SourceFile, dotted
+from promptctl.adoption.source import SourceFile
 
 _WIDTH = 100
 _LIBRARY = "promptctl"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptctl.adoption.messages import CodeMessage, Entry
+from promptctl.adoption.message_list import CodeMessage, Entry
 from promptctl.adoption.texts import Hole, Text, TextChoice, TextPart, wish
 from promptctl.exchange.templates.jinja import jinja_text
 from promptctl.exchange.templates.pieces import CodePiece, IfBranch, IfPiece, IfTest, Piece, TextPiece, VariablePiece

@@ -17,12 +17,14 @@ from promptctl.adoption.calls import (
     shape_of,
 )
 from promptctl.adoption.drafting import CodeDraft
+from promptctl.adoption.expressions import dotted
 from promptctl.adoption.found import FoundPrompt, SourceFinds, Unadoptable
-from promptctl.adoption.messages import KeptMessages, MessageList, has_words_in, langchain_class, says_something
+from promptctl.adoption.message_list import KeptMessages, MessageList, says_something
+from promptctl.adoption.messages import has_words_in, langchain_class
 from promptctl.adoption.names import Definition, FollowedNames
 from promptctl.adoption.naming import wishes
 from promptctl.adoption.reading import TextReader
-from promptctl.adoption.source import SourceFile, dotted
+from promptctl.adoption.source import SourceFile
 from promptctl.adoption.templates import fetch_of, template_of
 from promptctl.adoption.texts import NotCertain
 

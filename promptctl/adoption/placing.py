@@ -6,10 +6,11 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from promptctl.adoption.expressions import dotted, is_harmless, is_loud, roots
 from promptctl.adoption.found import Replacement, Rewrite
-from promptctl.adoption.messages import MessageList, holes_in
+from promptctl.adoption.message_list import MessageList, holes_in
 from promptctl.adoption.names import Definition, FollowedNames
-from promptctl.adoption.source import SourceFile, dotted, is_harmless, is_loud, roots
+from promptctl.adoption.source import SourceFile
 from promptctl.adoption.texts import Hole, NotCertain
 
 _UNCHANGING = ("str", "int", "float", "bool")

@@ -9,9 +9,10 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from promptctl.adoption.expressions import dotted, is_loud
 from promptctl.adoption.fields import braces, dollars, jinja, percent
 from promptctl.adoption.names import Definition, FollowedNames
-from promptctl.adoption.source import SourceFile, dotted, is_loud
+from promptctl.adoption.source import SourceFile
 from promptctl.adoption.texts import (
     Hole,
     NotCertain,

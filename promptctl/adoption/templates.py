@@ -6,9 +6,11 @@ import ast
 import string
 from collections.abc import Mapping
 
-from promptctl.adoption.messages import CodeMessage, Entry, KeptMessages, MessageList, langchain_class
+from promptctl.adoption.expressions import dotted
+from promptctl.adoption.message_list import CodeMessage, Entry, KeptMessages, MessageList
+from promptctl.adoption.messages import langchain_class
 from promptctl.adoption.reading import TextReader
-from promptctl.adoption.source import SourceFile, dotted
+from promptctl.adoption.source import SourceFile
 from promptctl.adoption.texts import Hole, NotCertain, Text, TextPart, joined, plain_text
 
 _ROLES = {"system": "system", "human": "user", "user": "user", "ai": "assistant", "assistant": "assistant"}

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from promptctl.adoption.source import SourceFile, is_loud
+from promptctl.adoption.expressions import is_loud
+from promptctl.adoption.source import SourceFile
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 
