@@ -450,6 +450,20 @@ tests:
     ]
 
 
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("scenarios: [{{config: [{many}], tests: [{many}]}}]\nprompts: [a]\n", "the scenario makes 250,000 tests"),
+        ("prompts: [{prompts}]\ntests: [{many}]\n", "its prompts use different variables, so that it makes"),
+    ],
+)
+def test_tests_cannot_multiply_without_end(config: str, message: str) -> None:
+    many = ", ".join(f"{{vars: {{a{n}: b}}}}" for n in range(500))
+    prompts = ", ".join(f'"{{{{a{n}}}}}"' for n in range(500))
+    with pytest.raises(InvalidFiles, match=message):
+        read(config.format(many=many, prompts=prompts))
+
+
 def test_values_cannot_grow_without_end() -> None:
     text = "prompts: ['{{a}}']\ntests: [{vars: {a: '" + "{{b}}" * 2000 + "', b: '" + "{{c}}" * 2000 + "', c: cc}}]\n"
     contents = read(text)

@@ -45,6 +45,7 @@ def is_one(source: Source) -> bool:
     return has_prompts or (bool({"providers", "targets"} & data.keys()) and "tests" in data)
 
 
+_MOST_CASES = 100_000
 _BYTES = (b"prompts", b"providers", b"targets")
 
 
@@ -81,6 +82,11 @@ def _datasets(
     groups: dict[frozenset[str], list[PromptfooPrompt]] = {}
     for prompt in prompts:
         groups.setdefault(frozenset(prompt.names) & suite.names, []).append(prompt)
+    if len(groups) > 1 and len(groups) * len(suite.tests) > _MOST_CASES:
+        message = (
+            f"its prompts use different variables, so that it makes {len(groups):,} times {len(suite.tests):,} cases"
+        )
+        raise config.source.refuse(message, suite.place.line, "import fewer prompts at a time", "too-large")
     for number, (names, members) in enumerate(groups.items()):
         data = suite.dataset(names, read, notes if number == 0 else Notes())
         if data is None:

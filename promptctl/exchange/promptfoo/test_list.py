@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from promptctl.datasets.expected_cells import read_expected_cell
+from promptctl.datasets.matrix import MAX_CELLS
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.promptfoo.globs import matching
 from promptctl.exchange.promptfoo.spots import Notes, Spot
@@ -131,6 +132,9 @@ def _of_scenario(scenario: Spot, notes: Notes, *, is_beside: bool = False) -> It
     if not configs or not tests:
         notes.add("dropped", "scenarios", "has no `config`, or no `tests`, that can be read", scenario.place)
         return
+    if len(configs) * len(tests) > MAX_CELLS:
+        message = f"the scenario makes {len(configs) * len(tests):,} tests; at most {MAX_CELLS:,} are made of one"
+        raise scenario.source.refuse(message, scenario.place.line, "write it as several scenarios", "too-large")
     words = f"{len(configs)} config{'s' * (len(configs) > 1)} by {len(tests)} test{'s' * (len(tests) > 1)}: cases"
     notes.add("changed", "scenarios", words, scenario.place)
     for config in configs:
