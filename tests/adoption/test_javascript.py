@@ -104,13 +104,15 @@ def test_prompts_of_langchain() -> None:
 
 
 def test_a_nearer_name_hides_a_constant_and_a_function_may_have_changed_a_value() -> None:
-    hidden = "const S = 'a';\nfunction f(S) { " + called("messages: [{role: 'user', content: S}]") + "}\n"
+    hidden = "const S = 'a';\nfunction f(S) { " + called("messages: [{role: 'user', content: 'Say ' + S}]") + "}\n"
     assert one(hidden).values == {"S": "S"}
     changed = (
-        "const now = `at ${Date.now()}`;\nfunction f() { " + called("messages: [{role: 'user', content: now}]") + "}\n"
+        "const now = `at ${Date.now()}`;\nfunction f() { "
+        + called("messages: [{role: 'user', content: 'Say ' + now}]")
+        + "}\n"
     )
     assert one(changed).values == {"now": "now"}
-    variable = "let S = 'a';\n" + called("messages: [{role: 'user', content: S}]")
+    variable = "let S = 'a';\n" + called("messages: [{role: 'user', content: 'Say ' + S}]")
     assert one(variable).values == {"S": "S"}
 
 
@@ -125,6 +127,7 @@ def test_a_nearer_name_hides_a_constant_and_a_function_may_have_changed_a_value(
             "the role of the message `{role, content: 'x'}` is not written out",
         ),
         (called("messages: [message(1)]"), "the message `message(1)` is made elsewhere"),
+        (called("messages: [{role: 'user', content: prompts.triage + q}]"), "no words of its messages stand here"),
         (called("messages: [{role: 'user', content: html`x`}]"), "a tagged template is a call of a function"),
         (called("messages: [{role: 'tool', content: 'x', tool_call_id: id}]"), "a message of the role `tool`"),
     ],

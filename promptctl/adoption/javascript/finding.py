@@ -82,6 +82,8 @@ def _call(path: str, node: Node, name: str, arguments: Node, kind: CallKind) -> 
     messages = list(_messages(keys, kind, values, inputs))
     if not messages or all("placeholder" in each for each in messages):
         raise TooDynamic("its messages are made elsewhere")
+    if not any(_has_words(each.get("content", "")) for each in messages):
+        raise TooDynamic("no words of its messages stand here")
     data: dict[str, Any] = {}
     notes: list[str] = []
     if "model" in keys and (model := _model(keys["model"], kind)) is not None:
@@ -103,6 +105,13 @@ def _call(path: str, node: Node, name: str, arguments: Node, kind: CallKind) -> 
         place=place_of(path, node), what=name, names=_wishes(path, node), data=data, values=values.values, why=_WHY,
         notes=tuple(notes), language="typescript" if path.endswith((".ts", ".tsx", ".mts", ".cts")) else "javascript",
     )  # fmt: skip
+
+
+def _has_words(content: str | list[dict[str, Any]]) -> bool:
+    """Return True for a content with text of its own, beside the values of the program."""
+    if not isinstance(content, str):
+        return any(_has_words(part.get("text", "")) for part in content)
+    return bool(re.sub(r"\{\{.*?\}\}", "", content).strip())
 
 
 def _model(node: Node, kind: CallKind) -> str | None:
