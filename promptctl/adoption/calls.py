@@ -33,7 +33,7 @@ _OF_THE_CALL = frozenset(
     (
         *("model", "messages", "system", "input", "instructions", "tools", "response_format", "stream"),
         *("text_format", "api_key", "base_url", "timeout", "extra_headers", "extra_query", "api_base"),
-        *("num_retries"),
+        "num_retries",
     )
 )
 
