@@ -120,3 +120,10 @@ def test_liquid_that_has_no_counterpart_is_refused(liquid: str, line: int) -> No
     with pytest.raises(BadTemplate) as caught:
         liquid_to_jinja(liquid)
     assert caught.value.line == line
+
+
+def test_code_that_has_no_piece_is_never_written_as_nothing() -> None:
+    pieces = pieces_of("a {{ price * 2 }} b")
+    assert [type(piece) for piece in pieces] == [TextPiece, CodePiece, TextPiece]
+    with pytest.raises(BadTemplate):
+        jinja_text(pieces)

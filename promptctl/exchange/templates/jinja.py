@@ -22,6 +22,7 @@ from promptctl.exchange.templates.pieces import (
     TextPiece,
     VariablePiece,
 )
+from promptctl.templates import BadTemplate
 from promptctl.templates.environment import PromptEnvironment
 
 _NAME = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
@@ -78,6 +79,8 @@ def first_comment(text: str) -> int | None:
 
 def jinja_text(pieces: Iterable[Piece]) -> str:
     """Return pieces as a Jinja template. Text that looks like markup is put between `raw` and `endraw`.
+
+    Raises `BadTemplate` for code of `pieces_of`, which knows its kind alone.
 
     >>> jinja_text((TextPiece("Write {{x}} as "), VariablePiece(("x",), (FilterCall("upper"),))))
     '{% raw %}Write {{x}} as {% endraw %}{{ x | upper }}'
@@ -256,7 +259,9 @@ def _written(pieces: Iterable[Piece]) -> Iterator[str]:
                 yield from (f"{{% else %}}{jinja_text(otherwise)}" if otherwise else "", "{% endfor %}")
             case IncludePiece(path):
                 yield f"{{% include {json.dumps(path, ensure_ascii=False)} %}}"
-            case CodePiece(text):
+            case CodePiece(text, kind, line):
+                if not text:
+                    raise BadTemplate(f"{kind} cannot be written", line)
                 yield text
 
 
