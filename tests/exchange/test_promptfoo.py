@@ -201,7 +201,7 @@ providers:
       schema: {type: object}}}, tools: [{type: function, function: {name: f}}], passthrough: {a: 1}, frobs: 1}
   - openai:gpt-4o: {config: {max_output_tokens: 5}}
   - file://provider.mjs
-  - anthropic:messages:claude-sonnet-4-5
+  - {id: anthropic:messages:claude-sonnet-4-5, config: {temperature: 0.25}}
 """)
     one, two = (draft.data for draft in contents.prompts)
     assert (one["model"], one["parameters"]) == ("openai/gpt-4o", {"max_tokens": 5})
@@ -213,9 +213,11 @@ providers:
         "providers: azure:chat:gpt4: apiKey",
         "providers: azure:chat:gpt4: frobs",
         "providers: file://provider.mjs",
+        "providers: anthropic:messages:claude-sonnet-4-5",
+        "providers: anthropic:messages:claude-sonnet-4-5: temperature",
     ]
     assert "secret" not in str(contents.notes)
-    assert any("a prompt has one model" in message for _, message, _ in said(contents, "changed"))
+    assert "0.25" not in str(contents.prompts)
     sound(contents)
 
 
@@ -230,6 +232,7 @@ providers:
         ("litellm:gpt-4", "gpt-4"),
         ("openrouter:meta/llama", "openrouter/meta/llama"),
         ("github:openai/gpt-4.1", "github/openai/gpt-4.1"),
+        ("vertex:embedding:text-embedding-005", "vertex_ai/text-embedding-005"),
         ("webhook:http://x", None),
         ("python:p.py", None),
         ("openai:", None),
@@ -720,3 +723,32 @@ def test_anything_that_looks_like_a_config_is_read_or_refused(config: dict[str, 
     with suppress(InvalidFiles):
         contents = promptfoo.read(source(PATH, files))
         assert all(note.place for note in contents.notes)
+
+
+def test_a_model_judges_only_what_it_can() -> None:
+    contents = read("""\
+prompts: ["{{q}}"]
+providers: [openai:gpt-4o]
+defaultTest: {options: {provider: openai:chat:gpt-4o-mini}}
+tests:
+  - vars: {q: a}
+    assert:
+      - {type: similar, value: x}
+      - {type: llm-rubric, value: x}
+      - {type: similar, value: x, provider: openai:embedding:text-embedding-3-small}
+      - {type: similar, value: x, provider: {id: openai:gpt-4o}}
+  - vars: {q: b}
+    options: {provider: openai:embeddings:text-embedding-3-large}
+    assert:
+      - {type: similar, value: y}
+      - {type: llm-rubric, value: y}
+""")
+    assert [each.get("model") for each in assertions(contents)] == [
+        None,
+        "openai/gpt-4o-mini",
+        "openai/text-embedding-3-small",
+        None,
+        "openai/text-embedding-3-large",
+        "openai/gpt-4o-mini",
+    ]
+    assert [(part, line) for part, _, line in said(contents)] == [("assert: similar.provider", 10)]

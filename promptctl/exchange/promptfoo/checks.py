@@ -60,13 +60,20 @@ class Checks:
                 )
         return replace(self, path=path, graders=graders)
 
-    def _graders(self, spot: Spot, part: str) -> dict[str, str]:
+    def _graders(self, spot: Spot, part: str, wanted: str | None = None) -> dict[str, str]:
+        """Return the models that judge texts and embeddings, of those that are `wanted`."""
         given = spot.value
         if isinstance(given, dict) and {"text", "embedding"} & given.keys():
             both = [(kind, spot.get(kind)) for kind in ("text", "embedding")]
             return {kind: model for kind, each in both if each and (model := self._model(each, part))}
+        id_ = given.get("id") if isinstance(given, dict) else given
+        kind = "embedding" if "embed" in str(id_) else "text"
+        if wanted not in (None, kind):
+            words = "a model of embeddings" if wanted == "embedding" else "a model that answers"
+            self.notes.add("dropped", part, f"`{id_}` is not {words}, which is what this assertion takes", spot.place)
+            return {}
         model = self._model(spot, part)
-        return {"text": model, "embedding": model} if model else {}
+        return {kind: model} if model else {}
 
     def _model(self, spot: Spot, part: str) -> str | None:
         id_ = spot.value.get("id") if isinstance(spot.value, dict) else spot.value
@@ -214,8 +221,9 @@ class Checks:
         if isinstance(data.get("metric"), str) and data["metric"]:
             made["metric"] = data["metric"]
         if type_ in _JUDGED:
-            own = self._graders(spot.at("provider"), f"{part}.provider") if spot.get("provider") else self.graders
-            model = own.get("embedding" if type_ == "similar" else "text")
+            kind, provider = "embedding" if type_ == "similar" else "text", spot.get("provider")
+            own = self._graders(provider, f"{part}.provider", kind) if provider else self.graders
+            model = own.get(kind)
             made |= {"model": model} if model else {}
         for key in data:
             if key not in _KNOWN or (key in ("rubricPrompt", "config") and data[key]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,6 +76,7 @@ class PromptfooProvider:
     id: str
     spot: Spot
     model: str | None
+    config: Spot | None = None
     data: dict[str, Any] = field(default_factory=dict)
     prompts: tuple[str, ...] | None = None
 
@@ -100,7 +101,7 @@ def model_of(provider: str) -> str | None:
     if _CODE.match(provider) or _NETWORK.match(provider):
         return None
     found = next(((theirs, ours) for theirs, ours in _PREFIXES if provider.startswith(theirs)), None)
-    model = provider.removeprefix(found[0]) if found else ""
+    model = provider.removeprefix(found[0]).removeprefix("embedding:") if found else ""
     if not model or not found or any(character.isspace() for character in model):
         return None
     return found[1] + model
@@ -118,23 +119,26 @@ def provider_of(model: str) -> str | None:
     return found[0] + model.removeprefix(found[1]) if found else None
 
 
-def read_providers(config: Spot, notes: Notes) -> list[PromptfooProvider]:
-    """Return the providers, in their order, with a note for each."""
+def read_providers(config: Spot, prompts: Iterable[set[str]], notes: Notes) -> list[PromptfooProvider]:
+    """Return the providers, in their order, with a note for each; `prompts` are the names of each prompt."""
     key = "providers" if config.get("providers") else "targets"
     given = config.get(key)
     if given is None:
         return []
     found = [each for spot in given.items() if (each := _read(spot, notes)) is not None]
     usable = [each for each in found if each.model is not None]
-    seen_free = False
-    for each in usable:
-        shown = f"`{each.model}`"
-        if each.prompts is None and seen_free:
-            message = f"is {shown}: a prompt has one model, the first one"
-            notes.add("changed", f"{key}: {each.id}", message, each.spot.place, _EVAL_HINT.format(model=each.model))
-        else:
-            notes.add("changed", f"{key}: {each.id}", f"is the model {shown}", each.spot.place)
-        seen_free = seen_free or each.prompts is None
+    used = [next((each for each in usable if each.takes(names)), None) for names in prompts]
+    for each in found:
+        part = f"{key}: {each.id}"
+        if any(each is other for other in used):
+            notes.add("changed", part, f"is the model `{each.model}`", each.spot.place)
+            each.data = read_config(each.config, part, notes) if each.config is not None else {}
+            continue
+        if each.model is not None:
+            message = f"is `{each.model}`: a prompt has one model, that of the first provider for it"
+            notes.add("dropped", part, message, each.spot.place, _EVAL_HINT.format(model=each.model))
+        for name in each.config.value if each.config is not None and isinstance(each.config.value, dict) else ():
+            notes.add("dropped", f"{part}: {name}", "goes with its provider", each.config.at(name).place)  # type: ignore[union-attr]
     return usable
 
 
@@ -163,13 +167,10 @@ def _read(spot: Spot, notes: Notes, *, is_beside: bool = False) -> PromptfooProv
         notes.add("dropped", f"providers: {id_}", _why_no_model(id_), spot.place, hint)
     if "responses:" in id_ and model is not None:
         notes.add("changed", f"providers: {id_}", "is asked by the chat-completions protocol", spot.place)
-    found = PromptfooProvider(id_, spot, model, prompts=_labels(labels))
-    if config is not None and model is not None:
-        found.data = read_config(config, f"providers: {id_}", notes)
     for key in value if isinstance(value, dict) and "id" in value else ():
         if key not in ("id", "config", "prompts") and value[key] not in (None, {}, []):
             notes.add("dropped", f"providers: {id_}: {key}", "has no counterpart here", spot.at(key).place)
-    return found
+    return PromptfooProvider(id_, spot, model, config, prompts=_labels(labels))
 
 
 def _labels(spot: Spot | None) -> tuple[str, ...] | None:

@@ -55,7 +55,8 @@ def read(source: Source) -> ForeignContents:
     if not isinstance(config.value, dict):
         raise source.refuse("a config of promptfoo is a mapping", 1)
     base = _base(source, config.value.get("description"))
-    prompts, providers = read_prompts(config, base, notes), read_providers(config, notes)
+    prompts = read_prompts(config, base, notes)
+    providers = read_providers(config, [each.labels | {each.wish} for each in prompts], notes)
     if not prompts:
         why = next((note for note in notes.all() if note.part.startswith("prompts")), None)
         words = f": `{why.part.removeprefix('prompts: ')}` {why.message}" if why else ""
