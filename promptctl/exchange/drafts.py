@@ -28,12 +28,14 @@ class PromptDraft:
 
     `wish` is the id that its name or path asks for, such as `Support Triage`: the import makes an id of it. Includes
     and `$ref` in `data` name a `FileDraft` by its `path`. `registry` is set if the source holds several versions of it.
+    `is_judge` is true for one that assertions of the same source ask: an id that is asked for is not for it.
     """
 
     wish: str
     data: Mapping[str, Any]
     place: Place | None = None
     registry: RegistryVersion | None = None
+    is_judge: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,8 @@ def import_files(context: Context, request: ImportRequest) -> ImportReport:
     for source, is_named in counted(found, "reading files", len(found)):
         collected.add(source, is_named=is_named)
     read = collected.gathered()
-    if request.id is not None and sum(len({draft.wish for draft in each[2].prompts}) for each in read) != 1:
+    wishes = [{draft.wish for draft in contents.prompts if not draft.is_judge} for _, _, contents in read]
+    if request.id is not None and sum(map(len, wishes)) != 1:
         raise UsageError(
             "an id can be given to one prompt alone", hint="import one file with one prompt, or use --into"
         )

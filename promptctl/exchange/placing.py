@@ -71,11 +71,15 @@ class Placing:
             versions = kept.get(draft.wish, []) if draft.registry is not None else []
             ids[draft.wish] = self._place_prompt(source, draft, folder, paths, versions)
             wished = self._wished(folder, draft.wish)
-            if ids[draft.wish] != wished and self._request.id is None:
+            if ids[draft.wish] != wished and self._asked(draft) is None:
                 notes.append(_renamed(draft.wish, ids[draft.wish], draft.place or source.place(1)))
         for dataset in contents.datasets:
             self._place_dataset(source, dataset, folder, ids, paths)
         return ImportedSource(source.shown, format_, tuple(ids.values()), tuple(self._written), tuple(notes))
+
+    def _asked(self, draft: PromptDraft) -> str | None:
+        """Return the id that is asked for, of a prompt that is no judge."""
+        return None if draft.is_judge else self._request.id
 
     def _wished(self, folder: str, wish: str) -> str:
         """Return a wish below the folder of its file; one that names a folder is not of the file's."""
@@ -94,11 +98,12 @@ class Placing:
         self, source: Source, draft: PromptDraft, folder: str, paths: Mapping[str, str], versions: list[PromptDraft]
     ) -> str:
         """Return the id of a prompt, once its file is among the files; `versions` are those that a registry kept."""
-        wished = self._request.id or id_for(self._wished(folder, draft.wish), posixpath.join(folder, "prompt"))
+        asked = self._asked(draft)
+        wished = asked or id_for(self._wished(folder, draft.wish), posixpath.join(folder, "prompt"))
 
         def as_file(id_: str, each: PromptDraft) -> bytes:
             data = with_paths(each.data, paths)
-            if "name" not in data and wished != each.wish and not self._request.id:
+            if "name" not in data and wished != each.wish and not asked:
                 data = {"name": posixpath.basename(each.wish) or each.wish, **data}
             return self._as_file(source, each, id_, data)
 

@@ -339,7 +339,7 @@ cases:
 
 
 NAMES = st.from_regex(r"[a-z]{1,3}", fullmatch=True)
-CONTENTS = st.lists(st.one_of(NAMES.map("{{{{{}}}}}".format), st.sampled_from(["a ", "{x} ", "\n"])), min_size=1)
+CONTENTS = st.lists(st.one_of(NAMES.map("{{{{{}}}}}".format), st.sampled_from(["a ", "{x} ", "{% x %}", "{{ x|y }}", "\n"])), min_size=1)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -353,7 +353,7 @@ def test_what_github_can_say_comes_back(
     messages: list[tuple[str, list[str]]], parameters: dict[str, Any], rows: list[tuple[str, str]], types: list[str]
 ) -> None:
     texts = [{"role": role, "content": "".join(parts)} for role, parts in messages]
-    names = dict.fromkeys(part[2:-2] for _, parts in messages for part in parts if part.startswith("{{"))
+    names = dict.fromkeys(part[2:-2] for _, parts in messages for part in parts if part[2:-2].isalpha())
     prompt = {"template": "simple", "messages": texts, "inputs": {name: {} for name in names}}
     prompt |= {"parameters": parameters} if parameters else {}
     cases = [{"id": f"{n}", "inputs": dict.fromkeys(names, given), "expected": e} for n, (given, e) in enumerate(rows)]
@@ -363,7 +363,9 @@ def test_what_github_can_say_comes_back(
     files |= {"datasets/p.yaml": yaml_text(dataset)} if cases else {}
     found = github.write([to_write("p", files)])
     assert {loss.part for loss in found.losses} <= {"cases.id"}
-    contents = read(found.files["p.prompt.yml"].decode(), "p.prompt.yml")
+    text = found.files["p.prompt.yml"].decode()
+    assert github.is_one(source("p.prompt.yml", text))
+    contents = read(text, "p.prompt.yml")
     prompt = {key: value for key, value in prompt.items() if value}
     assert only_prompt(contents) == prompt
     if cases:
@@ -386,13 +388,15 @@ def test_a_file_that_runs_as_it_is_exports_with_its_tests(tmp_path: Path, format
     assert whole.count("greets") or format_ == "openai"
 
 
-def test_a_dataset_names_the_judge_where_the_import_puts_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("id_", "prompt"), [(None, "support/spam"), ("mail/junk", "mail/junk")])
+def test_a_dataset_names_the_judge_where_the_import_puts_it(tmp_path: Path, id_: str | None, prompt: str) -> None:
     llm = "{modelId: openai/gpt-4o, prompt: x, choices: [{choice: a, score: 1}, {choice: b, score: 0}]}"
     (tmp_path / "promptctl.yaml").touch()
     (tmp_path / "spam.prompt.yml").write_text(f"{JUDGED}  - {{name: Kind, llm: {llm}}}\n")
     with open_workspace(tmp_path, {}) as workspace:
-        request = ImportRequest(paths=[tmp_path / "spam.prompt.yml"], into="support")
+        request = ImportRequest(paths=[tmp_path / "spam.prompt.yml"], into="support", id=id_)
         report = workspace.exchange.import_files(request)
     assert report.refused == ()
     written = {change.path: change.after for change in report.proposal.changes}
     assert b"prompt: support/judges/kind\n" in (written["datasets/support/spam.yaml"] or b"")
+    assert [source.prompts for source in report.sources] == [(prompt, "support/judges/kind")]

@@ -149,7 +149,7 @@ def _judge(
         ],
         "output": {"name": "verdict", "schema": schema},
     }
-    return PromptDraft(f"judges/{slug(name, 'judge')}", data)
+    return PromptDraft(f"judges/{slug(name, 'judge')}", data, is_judge=True)
 
 
 class _Made:

@@ -15,6 +15,7 @@ from promptctl.files.names import PROMPT_SUFFIXES
 from promptctl.files.wording import count
 from promptctl.formats.github_dialect import GitHubPrompt, read_github_prompt
 from promptctl.formats.prompt_file import dialect_of
+from promptctl.templates.reading import has_markup
 
 _TESTS = ("testData", "evaluators")
 
@@ -34,7 +35,7 @@ def is_one(source: Source) -> bool:
 def _is_either(data: Mapping[str, Any]) -> bool:
     """Return True for a file that is the same in both formats: keys of both, and texts without any markup."""
     texts = [each.get("content") for each in data["messages"] if isinstance(each, dict)]
-    is_plain = all(isinstance(text, str) and "{" not in text for text in texts)
+    is_plain = all(isinstance(text, str) and not has_markup(text) for text in texts)
     return is_plain and data.keys() <= {"name", "description", "model", "messages"}
 
 

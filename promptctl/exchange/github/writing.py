@@ -26,6 +26,7 @@ from promptctl.files.yaml_writing import yaml_text
 from promptctl.formats.github_dialect import PARAMETERS
 from promptctl.prompts.prompt import Message
 from promptctl.templates import BadTemplate
+from promptctl.templates.reading import has_markup
 
 _CAMEL = {ours: theirs for theirs, ours in PARAMETERS.items()}
 _ROLES = ("system", "developer", "user", "assistant")
@@ -63,13 +64,17 @@ class _Writer:
         if parameters := dict(self._parameters()):
             data["modelParameters"] = parameters
         data |= self._response()
-        data["messages"] = list(self._messages())
+        data["messages"] = messages = list(self._messages())
         self.losses += lost_keys(given, self._of.document, _SAID, _NO_KEY)
         said = ("required",) if prompt.engine == "simple" else ()
         self.losses += lost_inputs(self._of, said, _NO_SCHEMA)
         tests = RowsToWrite(self._of)
         data |= tests.data()
         self.losses += tests.losses
+        is_said = not data.keys() <= {"name", "description", "model", "messages"}
+        # A text that Jinja would act on needs a key that says whose file it is.
+        if not is_said and any(has_markup(PLACEHOLDER.sub("", each["content"])) for each in messages):
+            data["responseFormat"] = "text"
         return data
 
     def _lose(self, part: str, why: str, *at: str | int) -> None:
