@@ -14,6 +14,7 @@ from promptctl.reports.wording import count
 
 if TYPE_CHECKING:
     from promptctl import ImportedSource, ImportReport
+    from promptctl.errors import Place
 
 EXAMPLES = """\
   promptctl import promptfooconfig.yaml --dry-run
@@ -102,6 +103,20 @@ def _tell_source(source: ImportedSource, *, all_notes: bool) -> None:
     counts = source.as_dict()["counts"]
     words = ", ".join(f"{number} {fate}" for fate, number in counts.items())
     tell(f"{source.path}: {source.format}, {', '.join(source.files) or 'no file of its own'} ({words})")
-    for note in source.notes:
-        if all_notes or note.fate != "kept":
-            tell_wrapped(f"{note}" + (f"; {note.hint}" if note.hint else ""), "  ")
+    notes = [note for note in source.notes if all_notes or note.fate != "kept"]
+    notes.sort(
+        key=lambda note: (
+            (note.place.path != source.path, note.place.path, note.place.line or 0) if note.place else (False, "", 0)
+        )
+    )
+    places = [_within(note.place, source.path) for note in notes]
+    width = max((len(place) for place in places if "/" not in place), default=0)
+    for place, note in zip(places, notes, strict=True):
+        tell_wrapped(f"{place:<{width}}  {note}" + (f"; {note.hint}" if note.hint else ""), "  ")
+
+
+def _within(place: Place | None, path: str) -> str:
+    """Return a place below the name of its file; one in a different file with that one's path."""
+    if place is None or place.path != path:
+        return str(place or "")
+    return ":".join(str(number) for number in (place.line, place.column) if number is not None)

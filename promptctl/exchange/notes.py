@@ -27,8 +27,7 @@ class ImportNote:
     hint: str | None = None
 
     def __str__(self) -> str:
-        where = f"{self.place}: " if self.place else ""
-        return f"{where}{self.fate} `{self.part}`: {self.message}"
+        return f"{self.fate} `{self.part}`: {self.message}"
 
     def as_dict(self) -> dict[str, str | int | None]:
         """Return a JSON object with stable keys."""

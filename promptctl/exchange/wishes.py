@@ -7,10 +7,10 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from promptctl.exchange.templates import partials
 from promptctl.files.names import MAX_ID_LENGTH, id_problem
 
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_.]+")
-_INCLUDE = re.compile(r"""(\{%[-+]?\s*include\s+)(?:"([^"\n]+)"|'([^'\n]+)')""")
 # Keys of a dataset that hold values of people, in which nothing names a judge.
 _VALUES = ("inputs", "matrix", "expected", "value", "metadata", "output")
 _ROOM = 8  # characters for the number behind an id that is taken
@@ -58,19 +58,7 @@ def with_paths(data: Any, paths: Mapping[str, str]) -> Any:
         }
     if isinstance(data, list | tuple):
         return [with_paths(each, paths) for each in data]
-    return text_with_paths(data, paths) if isinstance(data, str) else data
-
-
-def text_with_paths(text: str, paths: Mapping[str, str]) -> str:
-    """Return a template in which each include of an old path names the new one."""
-    if "include" not in text:
-        return text
-
-    def named(found: re.Match[str]) -> str:
-        path = found[2] or found[3]
-        return f'{found[1]}"{paths[path]}"' if path in paths else found[0]
-
-    return _INCLUDE.sub(named, text)
+    return partials.with_paths(data, paths) if isinstance(data, str) else data
 
 
 def with_judges(data: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:

@@ -48,7 +48,11 @@ def test_a_folder_is_imported_with_the_fate_of_every_part(cli: Cli, inside: Path
     ran = cli("import", "old", "--yes")
     assert ran.exit_code == 0
     assert "old/summary.yaml: prompthub, prompts/summary.prompt.yaml (2 kept, 3 changed, 0 dropped)" in ran.err
-    assert "old/support/triage.md:4:1: changed `temperature`: is parameters.temperature" in ran.err
+    head, first, *_ = ran.err.partition("old/support/triage.md: ")[2].splitlines()
+    assert head.startswith("markdown, prompts/support/triage.prompt.yaml")
+    assert first.startswith("  2:1  changed `title`: is ")
+    assert "\n  4:1  changed `temperature`: is parameters.temperature\n" in ran.err
+    assert ran.err.count("old/support/triage.md") == 1
     assert "passed over: 1 file of no known format" in ran.err
     assert cli("validate").exit_code == 0
     messages = cli("render", "support/triage", "-i", "ticket=Help", "-i", "product=Acme", "--json").json["messages"]
@@ -153,6 +157,16 @@ def test_a_prompt_as_json_comes_back_as_it_was(cli: Cli, inside: Path) -> None:
     assert json.loads((inside / "out/desk.json").read_text())["files"]["team/tone.j2"] == "Be kind.\n"
     assert cli("show", "again/desk", "--json").json["digest"] != digest  # its partial has a different path
     assert cli("render", "again/desk", "--json").json["messages"] == cli("render", "desk", "--json").json["messages"]
+
+
+def test_an_include_whose_path_stays_is_left_as_it_is_written(cli: Cli, inside: Path) -> None:
+    write(inside, "prompts/tone.j2", "Be kind.\n")
+    text = "messages: [{role: user, content: \"{%- include  'tone.j2'%}{% include 'tone.j2' with context %}\"}]\n"
+    write(inside, "prompts/desk.prompt.yaml", text)
+    digest = cli("show", "desk", "--json").json["digest"]
+    assert cli("export", "desk", "--to", "json", "-o", "out").exit_code == 0
+    assert cli("import", "out/desk.json", "--as", "again", "--yes").exit_code == 0
+    assert cli("show", "again", "--json").json["digest"] == digest
 
 
 def test_files_that_were_exported_are_compared_and_not_overwritten_unasked(cli: Cli, inside: Path) -> None:

@@ -56,7 +56,7 @@ def rendered(
 
 def said(contents: ForeignContents) -> list[str]:
     """The notes, without the path."""
-    return [str(note).partition(": ")[2] for note in contents.notes]
+    return [str(note) for note in contents.notes]
 
 
 def printed(template: str, **values: Any) -> str:

@@ -339,7 +339,9 @@ cases:
 
 
 NAMES = st.from_regex(r"[a-z]{1,3}", fullmatch=True)
-CONTENTS = st.lists(st.one_of(NAMES.map("{{{{{}}}}}".format), st.sampled_from(["a ", "{x} ", "{% x %}", "{{ x|y }}", "\n"])), min_size=1)
+CONTENTS = st.lists(
+    st.one_of(NAMES.map("{{{{{}}}}}".format), st.sampled_from(["a ", "{x} ", "{% x %}", "{{ x|y }}", "\n"])), min_size=1
+)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

@@ -1,4 +1,4 @@
-"""Templates with the texts of their partials in place of the includes, for formats that include nothing."""
+"""Includes in templates: where they stand, with other paths, and with the texts of the partials in their place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from promptctl.files.names import PathRefused, resolve_path
 from promptctl.prompts.prompt import Prompt
 
-_INCLUDE = re.compile(r"""\{%([-+]?)\s*include\s+(?:"([^"\n]*)"|'([^'\n]*)')\s*(?:with context\s*)?([-+]?)%\}""")
+_INCLUDE = re.compile(
+    r"""\{%(?P<before>[-+]?)\s*include\s+(?P<literal>"[^"\n]*"|'[^'\n]*')\s*(?:with context\s*)?(?P<after>[-+]?)%\}"""
+)
 _MOST_CHARACTERS = 1 << 20
 _DEEPEST = 20
 
@@ -19,7 +21,19 @@ class PartialsTooLarge(ValueError):
 
 def includes_of(template: str) -> list[tuple[str, int]]:
     """Return the path of each include as it is written, and its line."""
-    return [(found[2] or found[3] or "", template.count("\n", 0, found.start()) + 1) for found in _find(template)]
+    return [(_path(found), template.count("\n", 0, found.start()) + 1) for found in _find(template)]
+
+
+def with_paths(template: str, paths: Mapping[str, str]) -> str:
+    """Return a template in which each include of an old path names the new one; the others stay as written."""
+    pieces: list[str] = []
+    end = 0
+    for found in _find(template):
+        path = _path(found)
+        if paths.get(path, path) != path:
+            pieces += (template[end : found.start("literal")], f'"{paths[path]}"')
+            end = found.end("literal")
+    return "".join((*pieces, template[end:]))
 
 
 def inlined(template: str, prompt: Prompt) -> str:
@@ -31,12 +45,16 @@ def _find(template: str) -> list[re.Match[str]]:
     return list(_INCLUDE.finditer(template)) if "include" in template else []
 
 
+def _path(found: re.Match[str]) -> str:
+    return found["literal"][1:-1]
+
+
 def _inlined(template: str, path: str, base: str, partials: Mapping[str, str], depth: int) -> str:
     pieces: list[str] = []
     end = size = 0
     for found in _find(template):
         try:
-            inner = resolve_path(found[2] or found[3] or "", path, base)
+            inner = resolve_path(_path(found), path, base)
         except PathRefused:
             continue
         text = partials.get(inner.removeprefix(f"{base}/"))
@@ -46,8 +64,8 @@ def _inlined(template: str, path: str, base: str, partials: Mapping[str, str], d
             raise PartialsTooLarge("its partials are nested too deeply to be written out")
         whole = _inlined(text, inner, base, partials, depth + 1)
         # A sign that takes white space away stays on a block that is always printed.
-        has_signs = bool(found[1] or found[4])
-        whole = f"{{%{found[1]} if true %}}{whole}{{% endif {found[4]}%}}" if has_signs else whole
+        before, after = found["before"], found["after"]
+        whole = f"{{%{before} if true %}}{whole}{{% endif {after}%}}" if before or after else whole
         pieces += (template[end : found.start()], whole)
         end, size = found.end(), size + len(whole)
         if size > _MOST_CHARACTERS:
