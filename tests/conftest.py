@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -29,6 +31,7 @@ hypothesis.settings.load_profile("repeatable")
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 RUNNERS = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "TEAMCITY_VERSION")
 SETTINGS = ("GIT_", "XDG_", "LITELLM", "OTEL_", "PROMPTCTL_", "TRACE")
+_numbers = itertools.count()
 SECRET_NAMES = ("_API_KEY", "_TOKEN", "_SECRET", "_BASE_URL", "_API_BASE")
 
 
@@ -77,6 +80,8 @@ def _isolated_session(tmp_path_factory: pytest.TempPathFactory, git_template: Pa
     patch.setenv("TZ", "UTC")
     time.tzset()
     patch.delenv("COLUMNS", raising=False)
+    # What mypy knows of promptctl takes it most of its time: all processes of the suite share it.
+    patch.setenv("MYPY_CACHE_DIR", str(home.parents["PYTEST_XDIST_WORKER" in os.environ] / "mypy"))
     yield
     patch.undo()
     time.tzset()
@@ -102,6 +107,15 @@ def _no_foreign_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket.socket, "connect", guarded_connect)
     monkeypatch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As pytest's own, which lists the folders of all tests before to find the next number."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    folder = tmp_path_factory.getbasetemp() / f"{name}{next(_numbers)}"
+    folder.mkdir(mode=0o700)
+    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from openai import OpenAI
 
 from promptctl.context import Context
 from promptctl.serving.loopback import listen
@@ -19,6 +18,9 @@ from promptctl.serving.repliers import Replier
 from promptctl.serving.server import serving_beside
 from promptctl.workspace import open_workspace
 from tests.openai_server import OpenAIServer
+
+if TYPE_CHECKING:
+    from openai import OpenAI
 
 SETTINGS = """\
 model: openai/gpt-4o-mini
@@ -79,6 +81,8 @@ class Served:
     @contextmanager
     def client(self) -> Iterator[OpenAI]:
         """The official client, with its own ideas of asking again."""
+        from openai import OpenAI  # its import takes half a second, which each process of the suite would pay
+
         with OpenAI(base_url=self.url, api_key="none", timeout=20) as client:
             yield client
 

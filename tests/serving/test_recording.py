@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
 
 from promptctl.context import Context
@@ -116,6 +115,8 @@ def test_what_decides_nothing_of_the_reply_finds_it_all_the_same(
 def test_a_different_request_is_not_found_and_not_asked_for_again(
     context: Context, model: OpenAIServer, more: dict[str, Any]
 ) -> None:
+    import openai
+
     with serve(recording(context)) as served:
         ask(served)
     with serve(ReplayReplier(context)) as served, pytest.raises(openai.NotFoundError) as caught:
@@ -195,6 +196,8 @@ FAILURES: dict[str, tuple[Any, int, str]] = {
 def test_a_failure_of_the_model_is_passed_on_and_not_tried_again(
     context: Context, model: OpenAIServer, root: Path, case: str
 ) -> None:
+    import openai
+
     answer, status, code = FAILURES[case]
     model.script(answer)
     with serve(recording(context)) as served, pytest.raises(openai.APIStatusError) as caught:

@@ -8,7 +8,6 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
-import openai
 import pytest
 
 from promptctl.serving.repliers import EchoReplier
@@ -65,6 +64,8 @@ def test_equal_requests_have_equal_answers_to_the_last_byte(served: Served) -> N
 
 
 def test_models_are_listed(served: Served) -> None:
+    import openai
+
     with served.client() as client:
         assert [each.id for each in client.models.list()] == ["echo"]
         assert client.models.retrieve("echo").owned_by == "promptctl"

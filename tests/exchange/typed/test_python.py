@@ -38,15 +38,9 @@ async def labels(workspace: Workspace) -> list[str]:
 """
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where mypy keeps what it knows of promptctl: it takes most of its time."""
-    return tmp_path_factory.mktemp("mypy")
-
-
-def checked(folder: Path, cache: Path) -> subprocess.CompletedProcess[str]:
+def checked(folder: Path) -> subprocess.CompletedProcess[str]:
     """What mypy says of every module of a folder."""
-    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(cache), "--config-file=", "."]
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "."]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -56,13 +50,13 @@ def assert_formatted(folder: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_a_breaking_change_fails_the_type_check_of_callers_and_no_other_does(tmp_path: Path, cache: Path) -> None:
+def test_a_breaking_change_fails_the_type_check_of_callers_and_no_other_does(tmp_path: Path) -> None:
     cases = tmp_path / "cases"
     for name, changes in {**BREAKING, **COMPATIBLE}.items():
         exported(tmp_path / "workspaces" / name, changes, "py", cases / name / "prompts")
         (cases / name / "__init__.py").touch()
         (cases / name / "caller.py").write_text(CALLER.format(case=name))
-    done = checked(cases, cache)
+    done = checked(cases)
     failed = set(re.findall(r"^(\w+)/caller\.py:\d+: error", done.stdout, re.MULTILINE))
     # mypy lets `output["label"]` pass if `label` may be missing, which Pyright reports.
     assert failed == BREAKING.keys() - {"output_key_made_optional"}, done.stdout
@@ -84,7 +78,7 @@ def loaded(prompt: Prompt, folder: Path) -> ModuleType:
     return module
 
 
-def test_no_text_of_a_prompt_becomes_code(tmp_path: Path, cache: Path) -> None:
+def test_no_text_of_a_prompt_becomes_code(tmp_path: Path) -> None:
     cases = iter(range(1000))
 
     @settings(max_examples=80, deadline=None, derandomize=True)
@@ -103,7 +97,7 @@ def test_no_text_of_a_prompt_becomes_code(tmp_path: Path, cache: Path) -> None:
         assert not hasattr(module, "os")
 
     check()
-    done = checked(tmp_path, cache)
+    done = checked(tmp_path)
     assert done.returncode == 0, done.stdout[:3000]
     assert_formatted(tmp_path)
 
