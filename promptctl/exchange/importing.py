@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.counting import counted
 from promptctl.datasets.validation import validate_workspace
-from promptctl.errors import InvalidFiles, Place, Problem, UsageError
+from promptctl.errors import InvalidFiles, Place, Problem, UsageError, printable
 from promptctl.exchange.collecting import sources
 from promptctl.exchange.drafts import ForeignContents
 from promptctl.exchange.formats import FORMATS, ForeignFormat, format_of, named
@@ -18,7 +18,8 @@ from promptctl.exchange.history.plan import PlacedPast, RegistryHistory, plan_hi
 from promptctl.exchange.imported import ImportedSource, ImportReport, ImportRequest
 from promptctl.exchange.placing import Placing
 from promptctl.exchange.source import Source
-from promptctl.files.names import DATASET_SUFFIXES, ROW_SUFFIXES, is_prompt_file
+from promptctl.exchange.wishes import id_for
+from promptctl.files.names import DATASET_SUFFIXES, ROW_SUFFIXES, id_problem, is_prompt_file
 from promptctl.files.proposal import Proposal, change_of
 from promptctl.formats.foreign import foreign_file, foreign_shape, foreign_text
 from promptctl.formats.prompt_file import read_prompt_file
@@ -36,6 +37,7 @@ def import_files(context: Context, request: ImportRequest) -> ImportReport:
     or an id that is none.
     """
     tree = context.work_tree_for("an import")
+    _check_names(request)
     collected = _Collected(None if request.format is None else named(request.format))
     found = list(sources(request.paths, context.start))
     for source, is_named in counted(found, "reading files", len(found)):
@@ -144,8 +146,16 @@ class _Collected:
                 yield from error.problems
 
 
+def _check_names(request: ImportRequest) -> None:
+    """Raise `UsageError` for an id, or a folder of ids, that none can be."""
+    for option, name in (("--as", request.id), ("--into", request.into.strip("/") or None)):
+        if name is not None and (why := id_problem(name)) is not None:
+            raise UsageError(f"`{printable(name)}` of {option} cannot be: {why}", hint=f"such as {id_for(name)}")
+
+
 def _unknown(source: Source) -> InvalidFiles:
     """Return the error of a file that no format knows, with what it looks like if that can be told."""
+    _ = source.text  # what is no text is said to be none
     kind = foreign_file(source.path)
     if kind is None:
         try:

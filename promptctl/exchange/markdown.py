@@ -127,7 +127,10 @@ def _messages(parts: PromptText, notes: list[ImportNote]) -> Iterator[dict[str, 
     """Yield the messages, each with the names of its variables."""
     heads = list(_ROLE.finditer(parts.body))
     heads = [head for head in heads if len(head[1]) == len(heads[0][1])]
-    if not heads or parts.body[: heads[0].start()].strip():
+    if heads and parts.body[: heads[0].start()].strip():
+        message = "a heading that names a role is text here: there is text before the first of them"
+        line = parts.line + parts.body.count("\n", 0, heads[0].start())
+        notes.append(ImportNote("kept", heads[0][0].strip(), message, parts.source.place(line)))
         heads = []
     spans = [(head[2].lower(), head.end(), end) for head, end in _until_next(heads, len(parts.body))]
     for role, start, end in spans or [("user", 0, len(parts.body))]:

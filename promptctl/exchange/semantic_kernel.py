@@ -39,12 +39,13 @@ _PARAMETERS = {
     "frequency_penalty": "frequency_penalty",
     "seed": "seed",
 }
+_KEYS = ("input_variables", "execution_settings")
 _LANGUAGES = ("semantic-kernel", "liquid", "jinja2")
 
 
 def is_one(source: Source) -> bool:
     """Return True for a text under `template` with Semantic Kernel's keys beside it, and for its `config.json`."""
-    if b"input_variables" not in source.data and b"execution_settings" not in source.data:
+    if not any(sign in source.data for sign in (b"input_variables", b"execution_settings", b"completion")):
         return False
     try:
         data = source.document.data
@@ -53,7 +54,8 @@ def is_one(source: Source) -> bool:
     if not isinstance(data, dict) or "_type" in data:
         return False
     if posixpath.basename(source.path) == "config.json":
-        return "template" not in data
+        is_first = data.get("type") == "completion" and isinstance(data.get("completion"), dict)
+        return "template" not in data and (is_first or not data.keys().isdisjoint(_KEYS))
     variables = data.get("input_variables")
     has_mappings = isinstance(variables, list) and all(isinstance(each, dict) for each in variables)
     return isinstance(data.get("template"), str) and (

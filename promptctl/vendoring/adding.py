@@ -16,7 +16,7 @@ from promptctl.prompts.loading import prompt_paths
 from promptctl.vendoring.address import FORM, LibraryAddress, NamedPrompts, read_named
 from promptctl.vendoring.choosing import ChosenPrompts, choose
 from promptctl.vendoring.gathering import GatheredFiles, gather
-from promptctl.vendoring.library import Library, Revision, asking, find_revision
+from promptctl.vendoring.library import Library, Revision, asking, find_revision, rewritten
 from promptctl.vendoring.lock import Sources, Vendored, lock_change, read_sources
 from promptctl.vendoring.originals import files_of
 from promptctl.vendoring.placing import Placed, as_proposal, place, prompts_folder, refuse_taken
@@ -156,9 +156,11 @@ def _known(sources: Sources, named: NamedPrompts, request: AddRequest) -> str | 
 def _as_locked(name: str, source: Vendored, revision: Revision) -> Revision:
     """Return the commit that is locked, which prompts that join a source are taken from.
 
-    Raises `UsageError` for a different ref, or a tag that names a different commit by now.
+    Raises `UsageError` for a different ref, and `GitError` for a tag that names a different commit by now.
     """
-    if revision.asked != source.ref or (revision.is_tag and revision.commit != source.commit):
+    if revision.asked == source.ref and revision.is_tag and revision.commit != source.commit:
+        raise rewritten(name, source.url, Revision(source.ref, source.name, source.commit), revision.commit)
+    if revision.asked != source.ref:
         raise UsageError(
             f"`{name}` is at {source.at}, not at {revision}: what comes from one repository has one commit",
             hint=f"promptctl update {name}@{revision.asked}, then add; or take it beside: --as {name}-2",

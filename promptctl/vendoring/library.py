@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, BinaryIO
 
-from promptctl.errors import InvalidFiles, Place, RevisionNotFound, UsageError, WorkspaceError, printable
+from promptctl.errors import GitError, InvalidFiles, Place, RevisionNotFound, UsageError, WorkspaceError, printable
 from promptctl.files.names import DEFAULT_PLACES, PROMPT_SUFFIXES, SETTINGS, PromptPlaces, did_you_mean
 from promptctl.files.tree import LFS_POINTER, MAX_BYTES, is_lfs_pointer, places_in
 from promptctl.files.yaml_reader import read_yaml
@@ -53,6 +53,14 @@ def asking(parts: Context, address: LibraryAddress) -> Iterator[OutsideRepositor
     """Open a repository of others for the time of one command."""
     with OutsideRepository(address.asked, address.url, parts.environ, is_interactive=parts.is_interactive) as outside:
         yield outside
+
+
+def rewritten(name: str, url: str, locked: Revision, commit: str) -> GitError:
+    """Return the error for a tag that was moved after it was locked, with both commits."""
+    return GitError(
+        f"the tag {locked.asked} of {url} was rewritten: it named {locked.commit}, and names {commit} now",
+        hint=f"ask its owners; to take the new one all the same: promptctl update {name}@{commit}",
+    )
 
 
 def find_revision(outside: OutsideRepository, ref: str | None) -> Revision:

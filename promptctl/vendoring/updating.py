@@ -13,7 +13,7 @@ from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.vendoring.address import read_address
 from promptctl.vendoring.choosing import is_offered
 from promptctl.vendoring.gathering import gather
-from promptctl.vendoring.library import Library, LibraryTree, Revision, asking, find_revision, share_of
+from promptctl.vendoring.library import Library, LibraryTree, Revision, asking, find_revision, rewritten, share_of
 from promptctl.vendoring.lock import Vendored, lock_change, read_sources, wanted_sources
 from promptctl.vendoring.originals import files_of, tree_of
 from promptctl.vendoring.placing import as_proposal, place, prompts_folder, refuse_pulled_in, refuse_taken
@@ -160,16 +160,8 @@ def _revision(outside: OutsideRepository, name: str, before: Vendored, ref: str 
         message = f"`{before.ref}` of {before.url} was {before.name}, and is {found.name} now"
         raise GitError(message, hint=f"choose what is meant: promptctl update {name}@{found.name}")
     if found.is_tag and found.commit != before.commit:
-        raise rewritten(name, before, found.commit)
+        raise rewritten(name, before.url, Revision(before.ref, before.name, before.commit), found.commit)
     return found
-
-
-def rewritten(name: str, source: Vendored, commit: str) -> GitError:
-    """Return the error for a tag that was moved after it was locked, with both commits."""
-    return GitError(
-        f"the tag {source.ref} of {source.url} was rewritten: it named {source.commit}, and names {commit} now",
-        hint=f"ask its owners; to take the new one all the same: promptctl update {name}@{commit}",
-    )
 
 
 def _prompts(there: LibraryTree, before: Vendored) -> dict[str, str]:

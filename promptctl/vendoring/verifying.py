@@ -10,7 +10,7 @@ from promptctl.errors import InvalidFiles, Place, Problem, PromptNotFound
 from promptctl.files.names import LOCK
 from promptctl.prompts.loading import load_prompt
 from promptctl.vendoring.address import read_address
-from promptctl.vendoring.library import Library, Revision, asking
+from promptctl.vendoring.library import TAG, Library, Revision, asking, find_revision, rewritten
 from promptctl.vendoring.lock import Sources, Vendored, read_sources, sha256
 from promptctl.vendoring.originals import files_of
 from promptctl.vendoring.placing import here_now, prompts_folder
@@ -81,6 +81,11 @@ def _remote(parts: Context, tree: WorkTree, sources: Sources) -> Iterator[Proble
         with asking(parts, read_address(source.url, parts.root)) as outside:
             library = Library(outside, source.url, Revision(source.ref, None, source.commit))
             place = source.place or Place(LOCK)
+            if source.name is not None and source.name.startswith(TAG):
+                now = find_revision(outside, source.ref)
+                if now.is_tag and now.commit != source.commit:
+                    error = rewritten(name, source.url, Revision(source.ref, source.name, source.commit), now.commit)
+                    yield Problem(error.message, place, error.hint, "tag-rewritten")
             for path, locked in source.files.items():
                 if library.blob(locked.source) != locked.blob:
                     message = f"{locked.source} of {source.url} at {source.commit[:12]} is not the file that is locked"

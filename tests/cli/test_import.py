@@ -128,8 +128,15 @@ def test_a_file_named_as_a_prompt_is_never_passed_over_in_silence(cli: Cli, insi
 def test_wrong_arguments_say_what_there_is(cli: Cli, inside: Path) -> None:
     assert "there is no file or folder `nix`" in cli("import", "nix").err
     assert "did you mean `markdown`?" in cli("import", "old", "--from", "markdwon").err
+    assert "`Bad Id` of --as cannot be" in cli("import", "old/summary.yaml", "--as", "Bad Id").err
+    assert "such as bad-id" in cli("import", "old", "--into", "Bad Id").err
     assert "an id can be given to one prompt alone" in cli("import", "old", "--as", "x").err
     assert cli("export", "--to", "nix").exit_code == 2
+
+
+def test_a_file_that_is_no_text_is_said_to_be_none(cli: Cli, inside: Path) -> None:
+    (inside / "old/x.poml").write_bytes("é".encode("latin-1"))
+    assert "old/x.poml:1: the file is not UTF-8 text" in cli("import", "old/x.poml").err
 
 
 def test_no_link_leads_out_of_what_is_imported(

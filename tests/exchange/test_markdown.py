@@ -21,3 +21,9 @@ def test_headings_that_name_roles_part_the_messages_and_others_are_text() -> Non
 
 def test_a_page_is_no_prompt() -> None:
     assert "there is no header" in str(refused("x.md", "# Page\n", "markdown")[0])
+
+
+def test_headings_below_a_text_are_said_to_be_text() -> None:
+    contents = read("x.md", HEADER + "First.\n\n## System\nS\n", "markdown")
+    assert [message["role"] for message in rendered(contents, {"tone": "kind"})] == ["user"]
+    assert any("kept `## System`: a heading that names a role is text here" in note for note in said(contents))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.exchange.conftest import read, refused, rendered, said
@@ -86,3 +88,10 @@ def test_a_text_beside_its_settings() -> None:
     assert contents.prompts[0].wish == "Joke"
     assert rendered(contents, {"input": "cats"}) == [{"role": "user", "content": "Tell a joke about cats"}]
     assert "there is no file `skprompt.txt`" in str(refused("config.json", config, "semantic-kernel")[0])
+
+
+def test_the_first_form_of_the_settings() -> None:
+    settings = {"completion": {"temperature": 0.3}, "input": {"parameters": [{"name": "input"}]}}
+    config = json.dumps({"schema": 1, "type": "completion", **settings})
+    contents = read("Joke/config.json", config, "semantic-kernel", Joke__skprompt_dot_txt="About {{$input}}")
+    assert contents.prompts[0].data["parameters"] == {"temperature": 0.3}

@@ -162,6 +162,10 @@ def test_a_rewritten_tag_is_an_error_with_both_commits(library: Path, workspace:
     assert old in error.message
     assert new in error.message
     assert workspace.vendoring.outdated()[0].standing == "rewritten"
+    with pytest.raises(GitError, match="was rewritten"):
+        workspace.vendoring.add(AddRequest("../acme-kit//support/*@v1.0"))
+    (problem,) = workspace.vendoring.verify(asks_remote=True).problems
+    assert (problem.code, problem.message) == ("tag-rewritten", error.message)
     files = update(workspace, f"acme-kit@{new}")
     assert "You sort tickets." in files[HERE]
     assert workspace.vendoring.outdated()[0].standing == "pinned"
