@@ -17,7 +17,7 @@ from promptctl.formats.schemas import load_schema
 
 MARKERS = re.compile(
     rb"\bmessages[\"']?\s*[=:](?!=)|\bcompletions?\b|\.responses\.|\.messages\.|ChatCompletion|SystemMessage|HumanMessage"
-    rb"|PromptTemplate|get_prompt|load_prompt"
+    rb"|Completion\.|PromptTemplate|get_prompt|load_prompt"
 )
 """What a file must hold so that any of this can be in it."""
 _ADDRESSES = ("base_url", "azure_endpoint", "api_base")
@@ -92,6 +92,16 @@ def _provider(imports: Mapping[str, str], usual: str) -> str | None:
     packages = {each.partition(".")[0] for each in full}
     found = [prefix for package, prefix in _CLIENTS.items() if package in packages and package != "anthropic"]
     return found[0] if found and "openai" not in packages else usual
+
+
+def completed_by(node: ast.Call, imports: Mapping[str, str]) -> str | None:
+    """Return the name of a call that completes a text of its own, and has no messages; None for any other call."""
+    name = dotted(node.func) or ""
+    head, _, rest = name.partition(".")
+    full = f"{imports.get(head, head)}.{rest}"
+    is_old = full in ("openai.Completion.create", "openai.Completion.acreate")
+    is_new = full.endswith(".completions.create") and not full.endswith(".chat.completions.create")
+    return name if (is_old or is_new) and any(each.arg == "prompt" for each in node.keywords) else None
 
 
 def payload_of(node: ast.Dict) -> tuple[CallShape, ast.Call] | None:

@@ -10,6 +10,7 @@ from promptctl.adoption.call_messages import AskedFor, CallMessages, read_call
 from promptctl.adoption.calls import (
     CallSettings,
     CallShape,
+    completed_by,
     has_own_address,
     imports_of,
     payload_of,
@@ -60,8 +61,11 @@ class FileFinder:
         return SourceFinds(self._file.path, tuple(self._with_leftovers()), tuple(left))
 
     def _look_at_call(self, node: ast.Call) -> None:
-        if (fetch := fetch_of(node, self._imports)) is not None:
+        if (fetch := fetch_of(self._file, self._names, node, self._imports)) is not None:
             self._left.append(Unadoptable(self._file.place(node), *fetch))
+            return
+        if (name := completed_by(node, self._imports)) is not None:
+            self._leave(node, name, "it completes one text: a prompt file has messages", "ask by chat.completions")
             return
         shape = shape_of(node, self._imports)
         if shape is None:
@@ -79,17 +83,26 @@ class FileFinder:
         if shape.provider is None and not self._is_list_of_messages(messages):
             return
         if messages is None and first is None:
-            if not self._is_given_a_mapping(given.get(None)):
+            if not self._looks_at_mapping(node, shape, given.get(None)):
                 why = "its messages are given by `**`" if None in given else "it is given no messages by name"
                 self._leave(node, shape.name, why)
             return
         self._adopt(node, shape.name, [first] if first is not None else [], messages, shape, call)
 
-    def _is_given_a_mapping(self, node: ast.expr | None) -> bool:
-        """Return True for a mapping of this file that holds messages: it is looked at on its own."""
-        found = self._names.follow(self._file, node) if node is not None else None
-        made = node if found is None else found.values[0]
-        return isinstance(made, ast.Dict) and payload_of(made) is not None
+    def _looks_at_mapping(self, node: ast.Call | ast.Dict, shape: CallShape, whole: ast.expr | None) -> bool:
+        """Return True for a mapping of this file that holds messages; a list of them is looked at on its own."""
+        found = self._names.follow(self._file, whole) if whole is not None else None
+        made = whole if found is None else found.values[0]
+        call: ast.expr | None = made
+        if isinstance(made, ast.Dict):
+            call = payload[1] if (payload := payload_of(made)) is not None else None
+        if not isinstance(call, ast.Call) or dotted(call.func) != "dict":
+            return False
+        messages = next((each.value for each in call.keywords if each.arg == "messages"), None)
+        is_here = found is None or found.file is self._file
+        if is_here and messages is not None and not self._is_list_of_messages(messages):
+            self._look_at_arguments(node, call, shape)
+        return messages is not None
 
     def _look_at_template(self, node: ast.Call) -> None:
         reader = TextReader(self._file, self._names)
@@ -182,7 +195,7 @@ class FileFinder:
             what=what,
             names=wishes(self._file, node, [each.name for each, _ in read.definitions]),
             data={**draft.data(), **settings.data},
-            values=draft.values,
+            values=draft.values if read.rewrite is not None else {n: draft.values.get(n, n) for n in draft.inputs},
             sample=sample,
             expected=draft.expected(sample),
             rewrite=read.rewrite,

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
+from promptctl.adoption.expressions import dotted
 from promptctl.adoption.message_list import CodeMessage, Entry, KeptMessages, MessageList, holes_in
 from promptctl.adoption.names import Definition, FollowedNames
 from promptctl.adoption.reading import TextReader
@@ -191,8 +192,24 @@ class CodeMessageReader:
             code = text[0].code if len(text[0].code) <= 60 else "a value"
             is_name = isinstance(text[0].value, ast.Name)
             hint = f"if it is always a text, say so (`{text[0].code}: str`), and ask again" if is_name else None
-            raise NotCertain(f"its content is `{code}`, which may be more than a text", node, hint)
+            raise NotCertain(f"its content is `{code}`, {self._why_bare(text[0].value)}", node, hint)
         return text
+
+    def _why_bare(self, node: ast.expr) -> str:
+        """Return why a value is no text of the code, as a clause."""
+        owner = node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else node
+        if isinstance(owner, ast.Subscript):
+            made = self._names.follow(self._file, owner.value)
+            if made is not None and isinstance(made.values[0], ast.Dict):
+                name = ast.unparse(owner.value)
+                is_chosen = not isinstance(owner.slice, ast.Constant)
+                why = "which is chosen from" if is_chosen else "and more is done than to read texts from"
+                return f"{why} `{name}` as the program runs"
+        if isinstance(node, ast.Call) and has_words_in(node):
+            return "which makes a text of others as the program runs"
+        if isinstance(node, ast.Call) and (dotted(node.func) or "").endswith((".format", ".format_map")):
+            return f"and what `{ast.unparse(owner)}` is cannot be followed"
+        return "which may be more than a text"
 
     def _is_text(self, node: ast.expr) -> bool:
         """Return True for a parameter, or a variable, that is annotated as a text and given no other value."""

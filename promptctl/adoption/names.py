@@ -13,6 +13,7 @@ from promptctl.adoption.source import SourceFile
 _MAX_IMPORTS = 4
 _LOOKING = ("locals", "vars", "eval", "exec", "dir")
 _CLASS_VARIABLES = ("ClassVar", "Final")
+_READING = ("get", "items", "keys", "values", "copy")
 _FIELDS = ("BaseModel", "Enum", "StrEnum", "IntEnum", "NamedTuple", "TypedDict")
 
 
@@ -46,11 +47,13 @@ class FollowedNames:
         self._set_attributes: dict[SourceFile, set[str]] = {}
 
     def follow(self, file: SourceFile, node: ast.expr) -> Definition | None:
-        """Return what a name or an attribute stands for; None if that is not certain, or made elsewhere."""
+        """Return what a name, an attribute or `NAME["key"]` stands for; None if that is uncertain or made elsewhere."""
         if isinstance(node, ast.Name):
             return self._name(file, node)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             return self._attribute(file, node, node.value)
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name | ast.Attribute):
+            return self._item(file, node, node.value)
         return None
 
     def follow_list(self, file: SourceFile, node: ast.expr) -> Definition | None:
@@ -205,6 +208,21 @@ class FollowedNames:
         module = self._module(file, nodes[0]) if isinstance(nodes[0], ast.alias) else None
         return None if module is None else self._constant(module, self._scope(module.tree), node.attr)
 
+    def _item(self, file: SourceFile, node: ast.Subscript, owner: ast.Name | ast.Attribute) -> Definition | None:
+        """Return what stands under a key of a mapping, if its file and the one that reads it do nothing but read it."""
+        found = self.follow(file, owner)
+        made = found.values[0] if found is not None and len(found.values) == 1 else None
+        if found is None or not isinstance(made, ast.Dict) or not isinstance(node.slice, ast.Constant):
+            return None
+        if not all(isinstance(key, ast.Constant) for key in made.keys):
+            return None
+        key = ast.dump(node.slice)
+        values = [value for each, value in zip(made.keys, made.values, strict=True) if each and ast.dump(each) == key]
+        places = ((file, _last(owner)), (found.file, found.name.rpartition(".")[2]))
+        if len(values) != 1 or not all(_is_only_read(at, name, found) for at, name in places):
+            return None
+        return Definition("constant", found.name, found.file, (values[0],), found.statements)
+
     def _module(self, file: SourceFile, alias: ast.alias) -> SourceFile | None:
         """Return the file that an imported name is the module of."""
         statement = file.parents[alias]
@@ -260,6 +278,25 @@ def _value(statement: ast.stmt) -> ast.expr | None:
         return statement.value if is_one else None
     is_one = isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
     return statement.value if is_one and isinstance(statement, ast.AnnAssign) else None
+
+
+def _is_only_read(file: SourceFile, name: str, found: Definition) -> bool:
+    """Return True if a file does nothing with what is named so but to look up keys, beside defining it."""
+    for each in ast.walk(file.tree):
+        if not isinstance(each, ast.Name | ast.Attribute) or _last(each) != name:
+            continue
+        match file.parents[each]:
+            case ast.Subscript(value=value, ctx=ast.Load()):
+                is_read = value is each
+            case ast.Attribute(attr=attribute):
+                is_read = attribute in _READING
+            case parent:
+                is_read = isinstance(parent, ast.Compare | ast.For | ast.comprehension) and isinstance(
+                    each.ctx, ast.Load
+                )
+        if not is_read and file.statement(each) not in found.statements:
+            return False
+    return True
 
 
 def _last(node: ast.AST) -> str:

@@ -122,7 +122,7 @@ class TextReader:
                 return self._choice(node)
             case ast.Call():
                 return self._call(node)
-            case ast.Name() | ast.Attribute():
+            case ast.Name() | ast.Attribute() | ast.Subscript():
                 return self._followed(node)
         return self._bare(node)
 
@@ -200,7 +200,7 @@ class TextReader:
         file, statement = self._at[-1]
         return (TextChoice(Hole(f"bool({code_of(node.test, file)})", node.test, statement), then, otherwise),)
 
-    def _followed(self, node: ast.Name | ast.Attribute) -> Text:
+    def _followed(self, node: ast.Name | ast.Attribute | ast.Subscript) -> Text:
         file, _ = self._at[-1]
         found = self._names.follow(file, node) if node in file.parents else None
         if found is None or (found.kind == "local" and found.name in self.left_out):
@@ -216,7 +216,7 @@ class TextReader:
             return self._bare(node)  # it was made once, of values of that time
         if len(found.values) == 1 and len(text) == 1 and isinstance(text[0], Hole) and text[0].is_bare:
             return self._bare(node)
-        self.definitions.append((found, node))
+        self.definitions.append((found, node.value if isinstance(node, ast.Subscript) else node))
         return text
 
     def _call(self, node: ast.Call) -> Text:

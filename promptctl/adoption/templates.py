@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from promptctl.adoption.expressions import dotted
 from promptctl.adoption.message_list import CodeMessage, Entry, KeptMessages, MessageList
 from promptctl.adoption.messages import langchain_class
+from promptctl.adoption.names import FollowedNames
 from promptctl.adoption.reading import TextReader
 from promptctl.adoption.source import SourceFile
 from promptctl.adoption.texts import Hole, NotCertain, Text, TextPart, joined, plain_text
@@ -22,13 +23,14 @@ _OF_MESSAGES = {
 _REGISTRIES = {"langfuse": "Langfuse", "mlflow": "MLflow"}
 
 
-def fetch_of(node: ast.Call, imports: Mapping[str, str]) -> tuple[str, str, str] | None:
+def fetch_of(
+    file: SourceFile, names: FollowedNames, node: ast.Call, imports: Mapping[str, str]
+) -> tuple[str, str, str] | None:
     """Return the call, why it stays and what to do, for a prompt that a registry keeps; None for any other call."""
     name = dotted(node.func)
     if name is None or name.rpartition(".")[2] not in ("get_prompt", "load_prompt"):
         return None
-    packages = {each.partition(".")[0] for each in imports.values()}
-    found = next((package for package in _REGISTRIES if package in packages), None)
+    found = _registry(file, names, node.func, imports)
     if found is None:
         return None
     key = (
@@ -39,6 +41,20 @@ def fetch_of(node: ast.Call, imports: Mapping[str, str]) -> tuple[str, str, str]
     asked = f" `{key.value}`" if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""
     why = f"{_REGISTRIES[found]} keeps its prompt{asked}"
     return name, why, f"export it from {_REGISTRIES[found]}, and take it in with: promptctl import FILE"
+
+
+def _registry(file: SourceFile, names: FollowedNames, called: ast.expr, imports: Mapping[str, str]) -> str | None:
+    """Return the package that a call is of: the one that its name says, or what it is called on was made of."""
+    owner = called.value if isinstance(called, ast.Attribute) else called
+    made = names.follow(file, owner)
+    head = (dotted(owner if made is None else made.values[0]) or "").partition(".")[0]
+    packages = {each.partition(".")[0] for each in imports.values()}
+    imported = [each for each in _REGISTRIES if each in packages]
+    said = next((each for each in _REGISTRIES if each in imports.get(head, head).lower()), None)
+    if said is not None or head in imports or not imported:
+        return said if imported else None
+    is_mlflow = isinstance(called, ast.Attribute) and called.attr == "load_prompt"  # which Langfuse has not
+    return imported[-1 if is_mlflow else 0]
 
 
 def template_of(file: SourceFile, node: ast.Call, imports: Mapping[str, str], reader: TextReader) -> MessageList | None:

@@ -253,6 +253,31 @@ def change(row):
 """,
         lambda program, client: program.ask(client, 1, [5], {"a": "b"}),
     ),
+    "mappings of texts": (
+        """\
+PROMPTS = {"triage": "Sort {ticket}.", "reply": "Answer kindly.", "numbers": [1]}
+
+class Desk:
+    TEXTS = {"rule": "Be short."}
+
+def ask(client, ticket):
+    own = {"end": "Thanks"}
+    return client.chat.completions.create(messages=[
+        {"role": "system", "content": PROMPTS["reply"]},
+        {"role": "user", "content": PROMPTS["triage"].format(ticket=ticket)},
+        {"role": "user", "content": f"{Desk.TEXTS['rule']} {own['end']}"},
+    ])
+""",
+        lambda program, client: program.ask(client, "it {x}"),
+    ),
+    "a mapping made by dict, taken apart": (
+        """\
+def ask(client, q):
+    given = dict(model="m", messages=[{"role": "user", "content": f"Tell me {q}"}])
+    return client.chat.completions.create(**given)
+""",
+        lambda program, client: program.ask(client, "why"),
+    ),
     "a sum of lists, yielded": (
         """\
 def ask(client, questions):
@@ -290,6 +315,8 @@ def test_the_adopted_program_sends_the_same(name: str, tmp_path: Path) -> None:
     assert all(each.prompt.rewrite for each in found.prompts), [each.prompt.why for each in found.prompts]
     assert path.read_text(encoding="utf-8") != code
     assert sent(tmp_path, "app/program.py", drive) == before
+    if "taken apart" in name or "mappings" in name:
+        assert found.left == ()
     again = adopt(tmp_path, {}, "app")
     assert again.prompts == ()
     assert again.proposal.is_empty

@@ -46,7 +46,7 @@ def texts(draw: Any, depth: int = 2) -> str:
     if kind == "f":
         return str(draw(f_strings()))
     if kind == "constant":
-        return str(draw(st.sampled_from(["FIRST", "SECOND", "Desk.RULES"])))
+        return str(draw(st.sampled_from(["FIRST", "SECOND", "Desk.RULES", 'SAID["it"]', "Desk.SAID['it']"])))
     if kind == "lines":
         return "(" + "\n        ".join(repr(each) for each in draw(st.lists(TEXTS, min_size=1, max_size=3))) + ")"
     if kind == "percent":
@@ -117,9 +117,12 @@ def programs(draw: Any) -> str:
     one, two, three = (draw(texts()) for _ in range(3))
     style = draw(st.sampled_from(list(STYLES)))
     end = draw(st.sampled_from(["", "  # kept", "\n    # kept, too"]))
+    change = draw(st.sampled_from(["", "SAID['it'] += '!'", "print(SAID.get('it'), end='')", "SAID.update(it='?')"]))
     head = (
         f"FIRST = {draw(TEXTS)!r}\nSECOND = (\n    {draw(TEXTS)!r}\n    {draw(TEXTS)!r}\n)\n\n\n"
-        f"class Desk:\n    RULES = {draw(TEXTS)!r}\n\n\ndef ask(client, ticket, product, items, row, history):\n"
+        f"class Desk:\n    RULES = {draw(TEXTS)!r}\n    SAID = {{'it': {draw(TEXTS)!r}}}\n\n\n"
+        f"SAID = {{'it': FIRST + {draw(TEXTS)!r}, 'more': len(FIRST)}}\n{change}\n\n"
+        "def ask(client, ticket, product, items, row, history):\n"
     )
     body = STYLES[style]
     for name, text in {"<1>": one, "<2>": two, "<3>": three, "<end>": end}.items():

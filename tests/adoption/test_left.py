@@ -135,6 +135,98 @@ prompt = Langfuse().get_prompt("movie-critic", label="production")
         2,
         "Langfuse keeps its prompt `movie-critic`",
     ),
+    "MLflow, where Langfuse is imported, too": (
+        """\
+import mlflow
+from langfuse import Langfuse
+prompt = mlflow.genai.load_prompt("prompts:/summary/1")
+""",
+        3,
+        "MLflow keeps its prompt",
+    ),
+    "Langfuse, where MLflow is imported, too": (
+        """\
+import mlflow
+from langfuse import Langfuse
+kept = Langfuse()
+prompt = kept.get_prompt("summary")
+""",
+        4,
+        "Langfuse keeps its prompt",
+    ),
+    "a text of a mapping that is chosen": (
+        """\
+P = {"a": "Be kind", "b": "Be short"}
+def ask(client, kind):
+    CALL [{"role": "user", "content": P[kind]}])
+""",
+        3,
+        "`P[kind]`, which is chosen from `P` as the program runs",
+    ),
+    "a text of a mapping that is changed": (
+        """\
+P = {"a": "Be kind", "b": "Be short"}
+def change():
+    P["a"] = "Be brief"
+def ask(client):
+    CALL [{"role": "user", "content": P["a"]}])
+""",
+        5,
+        '`P["a"]`, and more is done than to read texts from `P`',
+    ),
+    "a text of a mapping that is handed on": (
+        """\
+P = {"a": "Be {x}", "b": "Be short"}
+load(P)
+def ask(client):
+    CALL [{"role": "user", "content": P["a"].format(x=1)}])
+""",
+        4,
+        "and more is done than to read texts from `P`",
+    ),
+    "a format that is a parameter": (
+        """\
+def ask(client, text, q):
+    CALL [{"role": "user", "content": text.format(q=q)}])
+""",
+        2,
+        "and what `text` is cannot be followed",
+    ),
+    "a text with values that loses its margin": (
+        """\
+from textwrap import dedent
+def ask(client, q):
+    CALL [{"role": "user", "content": dedent(f"  Say it: {q}")}])
+""",
+        3,
+        "which makes a text of others as the program runs",
+    ),
+    "messages in a mapping": (
+        """\
+def ask(client, m):
+    given = dict(model="m", messages=m)
+    client.chat.completions.create(**given)
+""",
+        2,
+        "its messages are the parameter `m`",
+    ),
+    "a text to be completed": (
+        """\
+def ask(client, q):
+    client.completions.create(model="m", prompt=f"Go on: {q}")
+""",
+        2,
+        "it completes one text",
+    ),
+    "a text to be completed, as it was once": (
+        """\
+import openai
+def ask(q):
+    openai.Completion.create(model="m", prompt="Go on: " + q)
+""",
+        3,
+        "it completes one text",
+    ),
     "MLflow": (
         """\
 import mlflow
@@ -263,7 +355,9 @@ plain = PromptTemplate.from_template("Say {what}")
     found = adopt(tmp_path, {"app/desk.py": code})
     assert (tmp_path / "app/desk.py").read_text(encoding="utf-8") == code
     assert [each.id for each in found.prompts] == ["desk", "app/desk"]
-    assert found.prompts[0].call == 'workspace.prompt("desk").render({"product": product, "question": question})'
+    assert found.prompts[0].call == (
+        'workspace.prompt("desk").render({"product": product, "history": history, "question": question})'
+    )
     assert "{type: array, default: []}" in (tmp_path / "prompts/desk.prompt.yaml").read_text(encoding="utf-8")
     again = adopt(tmp_path, {})
     assert [each.id for each in again.prompts] == ["desk", "app/desk"]
