@@ -53,6 +53,7 @@ class FoundPrompt:
     the program's language that it is given as. With the values of `sample`, the file must render to the `expected`
     messages, which are what the code would send; None if that is not known. `rewrite` is None if the call is shown and
     people change the code; `why` then says why. `notes` are what to know about it, each a clause or a sentence.
+    `has_instructions` is True if the call takes the first message beside the list of the others.
     """
 
     place: Place
@@ -66,6 +67,7 @@ class FoundPrompt:
     why: str = ""
     notes: tuple[str, ...] = ()
     language: str = "python"
+    has_instructions: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from promptctl.adoption.calls import MARKERS
 from promptctl.adoption.finding import FileFinder
 from promptctl.adoption.found import SourceFinds
-from promptctl.adoption.javascript.calls import SIGNS
+from promptctl.adoption.javascript.calls import may_ask
 from promptctl.adoption.javascript.syntax import ENDINGS
 from promptctl.adoption.names import FollowedNames
 from promptctl.adoption.processes import shared_out
@@ -87,7 +87,7 @@ def search(root: Path, files: Sequence[str]) -> list[SourceFinds]:
             bases.update(
                 name for each in _CLASS.findall(data) for name in _WORD.findall(each.decode("ascii", "replace"))
             )
-        is_wanted = MARKERS.search(data) if path.endswith(".py") else any(sign in data for sign in SIGNS)
+        is_wanted = MARKERS.search(data) if path.endswith(".py") else may_ask(data)
         if is_wanted and not any(mark in data[:_HEAD] for mark in _GENERATED):
             wanted.append((str(root), path))
     found = [*problems, *shared_out(partial(find_in, bases=frozenset(bases)), wanted, at_least=_EACH)]

@@ -8,6 +8,7 @@ import pytest
 import promptctl
 from promptctl.adoption.found import FoundPrompt
 from promptctl.adoption.javascript.finding import find
+from promptctl.adoption.javascript.writing import call_of
 from promptctl.files.tree import MemoryTree
 from promptctl.formats.formatting import file_of
 from promptctl.prompts.loading import load_prompt
@@ -89,6 +90,11 @@ def test_the_kinds_of_calls(text: str, messages: list[str]) -> None:
     assert [each["content"] for each in rendered(one(text))] == messages
 
 
+@pytest.mark.parametrize("callee", ["chat.completions.create", "this.client?.chat!.completions.create"])
+def test_calls_are_known_however_they_are_reached(callee: str) -> None:
+    assert rendered(one(called("messages: [{role: 'user', content: 'P'}]", callee)))[0]["content"] == "P"
+
+
 def test_the_provider_stands_before_the_model() -> None:
     models = [
         one(called(f"prompt: 'P', model: {model}", "streamText")).data.get("model")
@@ -101,6 +107,31 @@ def test_prompts_of_langchain() -> None:
     pairs = '["system", "Be {tone}."], ["placeholder", "{history}"], ["human", "{q}"]'
     text = f"const p = ChatPromptTemplate.fromMessages([{pairs}]);"
     assert [each["content"] for each in rendered(one(text), tone="kind", q="{tone}")] == ["Be kind.", "{tone}"]
+
+
+def test_mappings_that_are_posted() -> None:
+    body = 'model: "gpt-4o", messages: [{role: "system", content: "Be kind."}, {role: "user", content: `Q: ${q}`}]'
+    posted = one(f"await fetch(url, {{method: 'POST', body: JSON.stringify({{{body}}})}});")
+    assert [each["content"] for each in rendered(posted, q="why")] == ["Be kind.", "Q: why"]
+    assert "model" not in posted.data
+    assert posted.notes == ('the file names no model, as nothing says whose `"gpt-4o"` is',)
+    assert "const messages = " in call_of(posted, "x")
+    named = 'const messages = [{role: "user", content: "P"}];\nconst b = JSON.stringify({system: "S", messages});'
+    assert [each["content"] for each in rendered(one(named))] == ["S", "P"]
+    assert "const [system, ...messages] = " in call_of(one(named), "x")
+    assert (
+        find("a.js", "JSON.stringify({role, messages}); JSON.stringify({messages: [1]}); JSON.stringify(x)").left == ()
+    )
+
+
+def test_lists_of_messages_of_langchain() -> None:
+    text = "llm.invoke([new SystemMessage('Be kind.'), ...history, new messages.HumanMessage(q)]);"
+    prompt = one(text)
+    assert rendered(prompt, q="{{x}}") == [
+        {"role": "system", "content": "Be kind."},
+        {"role": "user", "content": "{{x}}"},
+    ]
+    assert call_of(prompt, "x").endswith("const messages = x.render({ history, q });")
 
 
 def test_a_nearer_name_hides_a_constant_and_a_function_may_have_changed_a_value() -> None:
@@ -126,6 +157,11 @@ def test_a_nearer_name_hides_a_constant_and_a_function_may_have_changed_a_value(
             called("messages: [{role, content: 'x'}]"),
             "the role of the message `{role, content: 'x'}` is not written out",
         ),
+        (called("prompt: `Say ${q}`", "client.completions.create"), "it completes one text"),
+        ("const p = await langfuse.getPrompt('x');", "Langfuse keeps its prompt"),
+        ("const p = await new LangfuseClient().prompt.get('x');", "Langfuse keeps its prompt"),
+        ("llm.invoke([new HumanMessage({ content: q })])", "the message `new HumanMessage({ content: q })` is made of"),
+        ("llm.invoke([new HumanMessage(q)])", "no words of its messages stand here"),
         (called("messages: [message(1)]"), "the message `message(1)` is made elsewhere"),
         (called("messages: [{role: 'user', content: prompts.triage + q}]"), "no words of its messages stand here"),
         (called("messages: [{role: 'user', content: html`x`}]"), "a tagged template is a call of a function"),

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from promptctl.adoption.found import FoundPrompt, SourceFinds, Unadoptable
-from promptctl.adoption.javascript.calls import PARAMETERS, SIGNS, CallKind, kind_of
+from promptctl.adoption.javascript.calls import (
+    LISTED,
+    MESSAGE_ROLES,
+    PARAMETERS,
+    POSTED,
+    CallKind,
+    kind_of,
+    may_ask,
+    why_left,
+)
 from promptctl.adoption.javascript.syntax import (
     FUNCTIONS,
     NotLiteral,
@@ -42,42 +51,73 @@ def find(path: str, text: str) -> SourceFinds:
 
     Raises `UsageError` if tree-sitter is not installed.
     """
-    if not any(sign in text.encode() for sign in SIGNS):
+    if not may_ask(text.encode()):
         return SourceFinds(path)
-    prompts: list[FoundPrompt] = []
-    left: list[Unadoptable] = []
-    for node in walk(parse(path, text)):
-        if node.type != "call_expression":
-            continue
-        callee, arguments = field(node, "function"), field(node, "arguments")
-        if callee is None or arguments is None:
-            continue
-        name = re.sub(r"\s", "", source_of(callee))
-        try:
-            if (kind := kind_of(name)) is not None:
-                found = _call(path, node, name, arguments, kind)
-            elif name.endswith(("PromptTemplate.fromMessages", "PromptTemplate.fromTemplate")):
-                found = _chain(path, node, name, arguments)
-            else:
-                continue
-        except TooDynamic as error:
-            left.append(Unadoptable(place_of(path, node), name, str(error)))
-        else:
-            if found is not None:
-                prompts.append(found)
-    return SourceFinds(path, tuple(prompts), tuple(left))
+    found = [_found(path, node, text) for node in walk(parse(path, text)) if node.type in ("array", "call_expression")]
+    return SourceFinds(
+        path,
+        tuple(each for each in found if isinstance(each, FoundPrompt)),
+        tuple(each for each in found if isinstance(each, Unadoptable)),
+    )
 
 
-def _call(path: str, node: Node, name: str, arguments: Node, kind: CallKind) -> FoundPrompt | None:
-    """Return the prompt of a call; None if it was moved to a file before."""
+def _found(path: str, node: Node, text: str) -> FoundPrompt | Unadoptable | None:
+    """Return the prompt that a list of LangChain's messages, or a call, begins; or why it stays."""
+    callee, arguments = field(node, "function"), field(node, "arguments")
+    name = "a list of messages" if callee is None else re.sub(r"[\s?!]", "", source_of(callee))
+    if (why := why_left(name, text)) is not None:
+        return Unadoptable(place_of(path, node), name, *why)
+    try:
+        if node.type == "array":
+            is_ours = any(map(_message_class, node.named_children))
+            return _prompt(path, node, name, {"messages": node}, LISTED) if is_ours else None
+        if arguments is None:
+            return None
+        if (kind := kind_of(name)) is not None:
+            return _prompt(path, node, name, _options(arguments), kind)
+        if name == "JSON.stringify":
+            return _posted(path, node, name, arguments)
+        if name.endswith(("PromptTemplate.fromMessages", "PromptTemplate.fromTemplate")):
+            return _chain(path, node, name, arguments)
+    except TooDynamic as error:
+        return Unadoptable(place_of(path, node), name, str(error))
+    return None
+
+
+def _posted(path: str, node: Node, name: str, arguments: Node) -> FoundPrompt | None:
+    """Return the prompt of a mapping with a list of messages that is written out; None for any other."""
+    try:
+        keys = _options(arguments)
+    except TooDynamic:
+        return None
+    listed = _listed(keys["messages"]) if "messages" in keys else None
+    first = (
+        next((bare(each) for each in listed.named_children if bare(each).type == "object"), None) if listed else None
+    )
+    return None if first is None or "role" not in source_of(first) else _prompt(path, node, name, keys, POSTED)
+
+
+def _message_class(node: Node) -> str | None:
+    """Return the name of the class of LangChain's messages that an expression makes one of."""
+    made = field(node, "constructor") if node.type == "new_expression" else None
+    name = source_of(made).rpartition(".")[2] if made is not None else ""
+    return name if name in MESSAGE_ROLES else None
+
+
+def _options(arguments: Node) -> dict[str, Node]:
+    """Return what a call is given by its keys. Raises `TooDynamic`."""
     given = next((each for each in arguments.named_children if each.type != "comment"), None)
     options = bare(given) if given is not None else None
     if options is None or options.type != "object":
         raise TooDynamic("what it is given is not written here")
     try:
-        keys = keys_of(options)
+        return keys_of(options)
     except NotLiteral:
         raise TooDynamic("its options are spread from elsewhere, or have computed keys") from None
+
+
+def _prompt(path: str, node: Node, name: str, keys: dict[str, Node], kind: CallKind) -> FoundPrompt:
+    """Return the prompt of a call, by what it is given."""
     values, inputs = Values(), dict[str, dict[str, Any]]()
     messages = list(_messages(keys, kind, values, inputs))
     if not messages or all("placeholder" in each for each in messages):
@@ -88,6 +128,8 @@ def _call(path: str, node: Node, name: str, arguments: Node, kind: CallKind) -> 
     notes: list[str] = []
     if "model" in keys and (model := _model(keys["model"], kind)) is not None:
         data["model"] = model
+    elif "model" in keys and kind.provider is None:
+        notes.append(f"the file names no model, as nothing says whose `{_short(keys['model'])}` is")
     parameters = {}
     for key, value in keys.items():
         if key in PARAMETERS:
@@ -103,7 +145,8 @@ def _call(path: str, node: Node, name: str, arguments: Node, kind: CallKind) -> 
     data = {**data, **({"inputs": declared} if declared else {}), "messages": messages}
     return FoundPrompt(
         place=place_of(path, node), what=name, names=_wishes(path, node), data=data, values=values.values, why=_WHY,
-        notes=tuple(notes), language="typescript" if path.endswith((".ts", ".tsx", ".mts", ".cts")) else "javascript",
+        notes=tuple(notes), has_instructions=kind.system in keys,
+        language="typescript" if path.endswith((".ts", ".tsx", ".mts", ".cts")) else "javascript",
     )  # fmt: skip
 
 
@@ -125,6 +168,8 @@ def _model(node: Node, kind: CallKind) -> str | None:
             return f"{re.split(r'[.(]', source_of(callee))[0]}/{unquoted(arguments.named_children[0])}"
         model = unquoted(node)
     except NotLiteral:
+        return None
+    if kind.provider is None:
         return None
     return model if "/" in model or not kind.provider else f"{kind.provider}/{model}"
 
@@ -166,6 +211,12 @@ def _message(node: Node, values: Values) -> dict[str, Any]:
     node = bare(node)
     if node.type == "identifier":
         node = bare(constant_of(node) or node)
+    if (made := _message_class(node)) is not None:
+        arguments = field(node, "arguments")
+        given = [bare(each) for each in arguments.named_children] if arguments is not None else []
+        if len(given) != 1 or given[0].type in ("object", "array", "spread_element", "comment"):
+            raise TooDynamic(f"the message `{_short(node)}` is made of more than a text")
+        return {"role": MESSAGE_ROLES[made], "content": _content(given[0], values)}
     if node.type != "object":
         raise TooDynamic(f"the message `{_short(node)}` is made elsewhere")
     try:
