@@ -151,7 +151,7 @@ class CodeMessageReader:
         if isinstance(value, ast.Name) or not is_elsewhere:
             return None
         if value in self._claimed:
-            return CodeMessage(role, self._reader.bare(node), node, "", extra)
+            return CodeMessage(role, self._reader.bare(node), node, '["content"]', extra)
         text = self._reader.text(value)
         if len(text) == 1 and isinstance(text[0], Hole) and text[0].is_bare:
             return None

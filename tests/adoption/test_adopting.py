@@ -278,6 +278,17 @@ def ask(client, q):
 """,
         lambda program, client: program.ask(client, "why"),
     ),
+    "a text that two calls and a log share": (
+        """\
+def ask(client, history):
+    prompt = "Be kind"
+    client.log(prompt)
+    client.messages.create(system=prompt, messages=history, max_tokens=1)
+    return client.chat.completions.create(
+        messages=[{"role": "system", "content": "Answer."}, {"role": "user", "content": prompt}, *history])
+""",
+        lambda program, client: program.ask(client, [{"role": "user", "content": "before"}]),
+    ),
     "a sum of lists, yielded": (
         """\
 def ask(client, questions):
