@@ -106,6 +106,51 @@ def test_notes_and_problems_name_their_lines() -> None:
     assert str(problem.place) == "it.prompt:35"
 
 
+def test_inputs_are_noted_at_their_own_lines() -> None:
+    keys = "    a: string\n    tags?(array): string\n    kind(enum): [x]\n    to(object): {b: string}\n    c?: any\n"
+    notes = imported(f"---\ninput:\n  schema:\n{keys}---\n{{{{a}}}}").notes
+    lines = {note.part: note.place.line for note in notes if note.place}
+    assert [lines[f"input.schema.{name}"] for name in ("a", "tags", "kind", "to", "c")] == [4, 5, 6, 7, 8]
+    schema = "    type: object\n    properties:\n      a: {type: string}\n"
+    notes = imported(f"---\ninput:\n  schema:\n{schema}---\n{{{{a}}}}").notes
+    assert ("input.schema.a", 6) in [(note.part, note.place.line) for note in notes if note.place]
+    assert declared("---\ninput: {schema: {type: object, properties: {}}}\n---\nHello")["messages"]
+
+
+@pytest.mark.parametrize("body", ["{{#each to}}{{@key}}={{this}}{{/each}}", "street={{to.street}}"])
+@pytest.mark.parametrize("street", ["street", "street?"])
+def test_a_mapping_that_may_be_missing_is_empty(body: str, street: str) -> None:
+    header = f"---\ninput: {{schema: {{to?(object): {{{street}: string}}}}}}\n---\nTo: "
+    assert text(header + body) == ("To: " if "each" in body else "To: street=")
+    assert text(header + body, to={"street": "a"}) == "To: street=a"
+    more = ", so nothing in it is required" if street == "street" else ""
+    note = "is written as inputs.to with an empty default: a missing one is empty there"
+    assert f"changed `input.schema.to`: {note}{more}" in said(imported(header + body))
+
+
+def test_a_type_that_is_none_takes_no_other_away() -> None:
+    schema = "{a: string, b(array): My, c(list): string, d(object): {e: My, f: integer}}"
+    contents = imported(f"---\ninput: {{schema: {schema}}}\noutput: {{schema: {schema}}}\n---\n{{{{a}}}}")
+    expected = {
+        "a": {"type": "string"},
+        "b": {"type": "array", "items": {}},
+        "c": {},
+        "d": {
+            "type": "object",
+            "properties": {"e": {}, "f": {"type": "integer"}},
+            "required": ["e", "f"],
+            "additionalProperties": False,
+        },
+    }
+    assert contents.prompts[0].data["inputs"] == expected
+    assert contents.prompts[0].data["output"]["schema"]["properties"] == expected
+    dropped = [each.part for each in contents.notes if each.fate == "dropped"]
+    parts = ("b(array)", "c(list)", "d(object).e")
+    assert dropped == [f"{key}.schema.{part}" for key in ("output", "input") for part in parts]
+    litellm = declared("---\ninput: {schema: {name: string, rows: list}}\n---\nUser: {{ name }}{{ rows | length }}")
+    assert litellm["inputs"] == {"name": {"type": "string"}, "rows": {}}
+
+
 def test_what_may_be_missing_prints_nothing_as_in_handlebars() -> None:
     header = "---\ninput:\n  schema:\n    tone?: string\n    flag: boolean\n---\n"
     body = "{{#if tone}}Be {{tone}}{{else}}Be{{/if}}{{tone}}{{#unless tone}}!{{/unless}}"

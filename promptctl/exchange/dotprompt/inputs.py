@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from promptctl.exchange.dotprompt.picoschema import BadSchema, is_picoschema, json_schema
-from promptctl.exchange.dotprompt.settings import ReadSettings
+from promptctl.exchange.dotprompt.picoschema import is_picoschema, name_of
+from promptctl.exchange.dotprompt.settings import Keys, ReadSettings
 from promptctl.exchange.front_matter import PromptText
 from promptctl.exchange.templates.handlebars.scopes import Inputs
 
@@ -47,10 +47,11 @@ def written_inputs(inputs: Inputs, result: ReadSettings, *, history: str | None)
     schema = inputs.schema
     written: dict[str, Any] = {}
     required = schema.get("required", ())
+    places = _places(result.text.data["input"]["schema"]) if inputs.is_declared else {}
     for key, each in schema.get("properties", {}).items():
         name = inputs.name_of(key)
         written[name] = _input(each, key, inputs, is_required=key in required)
-        _note_declared(key, name, inputs, result, is_required=key in required)
+        _note_declared(key, places[key], inputs, result, is_required=key in required)
     for key in dict.fromkeys([*inputs.defaults, *inputs.found]):
         name = inputs.name_of(key)
         if name not in written:
@@ -68,13 +69,9 @@ def history_name(inputs: Inputs) -> str:
 
 
 def _schema(schema: Any, result: ReadSettings) -> dict[str, Any] | None:
-    keys = ["input", "schema"]
-    try:
-        read = json_schema(schema)
-    except BadSchema as error:
-        where = [*keys, *error.keys]
-        message = f"{error.message}: the inputs are taken from the template"
-        result.note("dropped", ".".join(where), message, where, "write each input's JSON Schema under inputs")
+    keys: Keys = ["input", "schema"]
+    read = result.json_schema(schema, keys, "write each input's JSON Schema under inputs")
+    if read is None:
         return None
     if read.get("type") != "object" or not isinstance(read.get("properties"), Mapping):
         message = "is the schema of one value, and inputs have names here: they are taken from the template"
@@ -124,13 +121,21 @@ def _found(key: str, found: Mapping[str, Any], inputs: Inputs) -> dict[str, Any]
     return written
 
 
-def _note_declared(key: str, name: str, inputs: Inputs, result: ReadSettings, *, is_required: bool) -> None:
-    part, keys = f"input.schema.{key}", ["input", "schema", key]
+def _places(schema: Mapping[str, Any]) -> dict[str, Keys]:
+    """Return the way in the front matter to each input that it declares."""
+    if is_picoschema(schema):
+        return {name_of(key): ["input", "schema", key] for key in schema}
+    return {key: ["input", "schema", "properties", key] for key in schema["properties"]}
+
+
+def _note_declared(key: str, keys: Keys, inputs: Inputs, result: ReadSettings, *, is_required: bool) -> None:
+    part, name = f"input.schema.{key}", inputs.name_of(key)
     is_renamed = "" if name == key else ", a name that Jinja takes"
     if key in inputs.defaults or is_required:
         fate, more = ("changed" if is_renamed else "kept"), ""
         if key in inputs.added_defaults:
             fate, more = "changed", " with an empty default: a missing one is empty there"
+            more += ", so nothing in it is required" if key in inputs.loosened else ""
     else:
         fate, more = "changed", " that is not required; it cannot be null"
     result.note(fate, part, f"is written as inputs.{name}{is_renamed}{more}", keys)  # type: ignore[arg-type]

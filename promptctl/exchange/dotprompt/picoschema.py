@@ -16,6 +16,8 @@ _MAX_DEPTH = 40
 
 # Returns the JSON Schema that an application registers under a name. Raises `BadSchema`.
 Named = Callable[[str], Mapping[str, Any]]
+# Returns what stands for a part that is no schema, or raises the error.
+InPlace = Callable[["BadSchema"], dict[str, Any]]
 
 
 class BadSchema(Exception):
@@ -32,6 +34,16 @@ def no_names(name: str) -> Mapping[str, Any]:
     raise BadSchema(f"`{name}` is no type of Picoschema; if it names a schema, that is in an application's code")
 
 
+def refuse(error: BadSchema) -> dict[str, Any]:
+    """Let one part that is no schema refuse all."""
+    raise error
+
+
+def name_of(key: Any) -> str:
+    """Return the name of the property that a key declares: `tags` of `tags?(array, some tags)`."""
+    return str(key).partition("(")[0].removesuffix("?")
+
+
 def is_picoschema(schema: Any) -> bool:
     """Return True unless it is JSON Schema: a mapping with `type` or `properties`."""
     if not isinstance(schema, Mapping):
@@ -42,7 +54,7 @@ def is_picoschema(schema: Any) -> bool:
     )
 
 
-def json_schema(schema: Any, named: Named = no_names) -> dict[str, Any]:
+def json_schema(schema: Any, named: Named = no_names, bad: InPlace = refuse) -> dict[str, Any]:
     """Return the JSON Schema of what stands under `schema:`, Picoschema or JSON Schema. Raises `BadSchema`.
 
     >>> json_schema({"city": "string, its name", "zip?": "integer"})["properties"]["zip"]
@@ -50,7 +62,7 @@ def json_schema(schema: Any, named: Named = no_names) -> dict[str, Any]:
     """
     if isinstance(schema, Mapping) and not is_picoschema(schema):
         return dict(schema) if "type" in schema else {**schema, "type": "object"}
-    return _read(schema, named, ())
+    return _read(schema, (named, bad), ())
 
 
 def picoschema(schema: Mapping[str, Any]) -> Any | None:
@@ -67,11 +79,11 @@ def picoschema(schema: Mapping[str, Any]) -> Any | None:
     return short if back == schema and _order(back) == _order(schema) else None
 
 
-def _read(schema: Any, named: Named, keys: tuple[str, ...]) -> dict[str, Any]:
+def _read(schema: Any, rules: tuple[Named, InPlace], keys: tuple[str, ...]) -> dict[str, Any]:
     if len(keys) > _MAX_DEPTH:
         raise BadSchema("the schema is nested too deeply", keys)
     if isinstance(schema, str):
-        return _scalar(schema, named, keys)
+        return _scalar(schema, rules, keys)
     if not isinstance(schema, Mapping):
         raise BadSchema("a Picoschema is a text such as `string, what it is`, or a mapping", keys)
     properties: dict[str, Any] = {}
@@ -79,19 +91,24 @@ def _read(schema: Any, named: Named, keys: tuple[str, ...]) -> dict[str, Any]:
     result: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
     for key, value in schema.items():
         if key == _WILDCARD:
-            result["additionalProperties"] = _read(value, named, (*keys, key))
+            result["additionalProperties"] = _read(value, rules, (*keys, key))
             continue
         head, _, info = str(key).partition("(")
-        name = head.removesuffix("?")
+        name = name_of(key)
         if name == head:
             required.append(name)
-        properties[name] = _property(info, value, named, (*keys, key), is_optional=name != head)
+        try:
+            properties[name] = _property(info, value, rules, (*keys, key), is_optional=name != head)
+        except BadSchema as error:
+            properties[name] = rules[1](error)
     if required:
         result["required"] = required
     return result
 
 
-def _property(info: str, value: Any, named: Named, keys: tuple[str, ...], *, is_optional: bool) -> dict[str, Any]:
+def _property(
+    info: str, value: Any, rules: tuple[Named, InPlace], keys: tuple[str, ...], *, is_optional: bool
+) -> dict[str, Any]:
     kind, description = _described(info[:-1]) if info else ("", "")
     if kind == "enum":
         if not isinstance(value, list):
@@ -99,19 +116,20 @@ def _property(info: str, value: Any, named: Named, keys: tuple[str, ...], *, is_
         return _with({"enum": [*value, None] if is_optional and None not in value else value}, description)
     if kind not in ("", "array", "object"):
         raise BadSchema(f"`({kind})` is neither `array`, `object` nor `enum`", keys)
-    read = _read(value, named, keys)
+    read = _read(value, rules, keys)
     result: dict[str, Any] = {"type": "array", "items": read} if kind == "array" else dict(read)
     if is_optional and isinstance(result.get("type"), str):
         result["type"] = [result["type"], "null"]
     return _with(result, description)
 
 
-def _scalar(text: str, named: Named, keys: tuple[str, ...]) -> dict[str, Any]:
+def _scalar(text: str, rules: tuple[Named, InPlace], keys: tuple[str, ...]) -> dict[str, Any]:
+    named, bad = rules
     kind, description = _described(text)
     try:
         schema = {} if kind == "any" else {"type": kind} if kind in SCALARS else dict(named(kind))
     except BadSchema as error:
-        raise BadSchema(error.message, keys) from None
+        schema = bad(BadSchema(error.message, keys))
     return _with(schema, description)
 
 

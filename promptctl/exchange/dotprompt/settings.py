@@ -47,6 +47,22 @@ class ReadSettings:
         """Add a note on a key of the front matter."""
         self.notes.append(ImportNote(fate, part, message, self.text.place(*keys), hint))
 
+    def json_schema(self, schema: Any, keys: Keys, hint: str | None = None) -> dict[str, Any] | None:
+        """Return a schema as JSON Schema; a part that is none allows anything, and is noted. None if all of it is."""
+
+        def drop(error: BadSchema) -> dict[str, Any]:
+            if not error.keys:
+                raise error
+            where = [*keys, *error.keys]
+            self.note("dropped", ".".join(map(str, where)), f"{error.message}: any value is taken", where, hint)
+            return {}
+
+        try:
+            return json_schema(schema, bad=drop)
+        except BadSchema as error:
+            self.note("dropped", ".".join(map(str, keys)), error.message, keys, hint)
+            return None
+
 
 def settings(text: PromptText) -> ReadSettings:
     """Return the front matter as keys of a prompt file."""
@@ -144,13 +160,8 @@ def _output(result: ReadSettings, value: Any) -> None:
 
 def _output_schema(result: ReadSettings, schema: Any) -> None:
     keys: Keys = ["output", "schema"]
-    try:
-        read = json_schema(schema)
-    except BadSchema as error:
-        where = [*keys, *error.keys]
-        result.note(
-            "dropped", ".".join(map(str, where)), error.message, where, "write the JSON Schema under output.schema"
-        )
+    read = result.json_schema(schema, keys, "write the JSON Schema under output.schema")
+    if read is None:
         return
     result.data["output"] = {"schema": read}
     if is_picoschema(schema):
@@ -194,11 +205,9 @@ def _tool_definitions(result: ReadSettings, value: Any) -> None:
             result.note("dropped", part, "has no name", keys)
             continue
         function = {key: each[key] for key in ("name", "description") if key in each}
-        try:
-            if each.get("inputSchema"):
-                function["parameters"] = json_schema(each["inputSchema"])
-        except BadSchema as error:
-            result.note("dropped", f"{part}.inputSchema", error.message, [*keys, "inputSchema", *error.keys])
+        schema = each.get("inputSchema")
+        if schema and (read := result.json_schema(schema, [*keys, "inputSchema"])) is not None:
+            function["parameters"] = read
         result.data.setdefault("tools", []).append({"type": "function", "function": function})
         result.note("kept", part, "is written under tools", keys)
         if "outputSchema" in each:

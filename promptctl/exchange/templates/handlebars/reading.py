@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 from promptctl.errors import Place, Problem, printable
 from promptctl.exchange.notes import ImportNote
@@ -238,9 +239,9 @@ class PieceReader:
         over = resolve(block.call.arguments[0], scope, self.inputs)
         if isinstance(over, Constant) or block.call.options:
             raise NotSaid(f"`{block.call.text}` does not go over a list")
-        if over.is_optional:
-            self._default_list(over, block)
         is_mapping = "object" in over.types or (over.types == () and uses_key(block.body))
+        if over.is_optional:
+            self._default_to(over, {} if is_mapping else [], block)
         item = self._name(block.names[0] if block.names else "item", scope, is_chosen=bool(block.names))
         key = self._name(block.names[1] if len(block.names) > 1 else "key", scope) if is_mapping else None
         schema = (over.schema or {}).get("additionalProperties" if is_mapping else "items")
@@ -252,12 +253,12 @@ class PieceReader:
         otherwise = self.pieces(block.otherwise or [], scope)
         return LoopPiece(item, over.path, body, otherwise, key, block.call.place.line or 1)
 
-    def _default_list(self, over: TagValue, block: Block) -> None:
+    def _default_to(self, over: TagValue, empty: Any, block: Block) -> None:
         if len(over.path) > 1:
             self.note("changed", block.call.text, "is an error here if it is not given", block.call.place)
             return
         name = next(key for key, name in self.inputs.renamed.items() if name == over.path[0])
-        self.inputs.default_to(name, [])
+        self.inputs.default_to(name, empty)
 
     def _name(self, wish: str, scope: TagScope, *, is_chosen: bool = False) -> str:
         taken = {value.path[0] for value in scope.names.values()} | set(items_around(scope))

@@ -88,14 +88,21 @@ class Inputs:
         self.renamed: dict[str, str] = {}
         self.defaults: dict[str, Any] = {}
         self.added_defaults: set[str] = set()
+        self.loosened: set[str] = set()
         for name in self.schema.get("properties", {}):
             self.name_of(str(name))
 
     def default_to(self, key: str, value: Any) -> None:
         """Give an input this default if it has none: where Handlebars takes what is missing for empty."""
-        if key not in self.defaults:
-            self.defaults[key] = value
-            self.added_defaults.add(key)
+        if key in self.defaults:
+            return
+        self.defaults[key] = value
+        self.added_defaults.add(key)
+        known = self.schema.get("properties", {}).get(key)
+        if value == {} and isinstance(known, Mapping) and known.get("required"):
+            looser = {word: each for word, each in known.items() if word != "required"}
+            self.schema = {**self.schema, "properties": {**self.schema["properties"], key: looser}}
+            self.loosened.add(key)
 
     def name_of(self, key: str) -> str:
         """Return the name that an input has here."""
@@ -149,14 +156,17 @@ def _resolved(node: PathNode, scope: TagScope, inputs: Inputs) -> TagValue | Con
         return scope.this.within(node.keys)
     if not node.keys:
         raise NotSaid(f"`{node.text}` means all inputs at once", "name the inputs that are meant")
-    return _deep(inputs.value(node.keys[0], scope.given), node.keys[1:], inputs, node.keys[0])
+    return _deep(node.keys, scope.given, inputs)
 
 
-def _deep(root: TagValue, keys: tuple[str, ...], inputs: Inputs, name: str) -> TagValue:
-    """Return a value within an input; one that may be left out is an empty mapping then."""
+def _deep(way: tuple[str, ...], given: frozenset[Path], inputs: Inputs) -> TagValue:
+    """Return an input or a value within it; an input that may be left out is an empty mapping then."""
+    name, *keys = way
+    root = inputs.value(name, given)
     if keys and root.is_optional:
         inputs.default_to(name, {})
-    return root.within(keys)
+        root = inputs.value(name, given)
+    return root.within(tuple(keys))
 
 
 def _data(node: PathNode, scope: TagScope, inputs: Inputs) -> TagValue | Constant:
@@ -166,7 +176,7 @@ def _data(node: PathNode, scope: TagScope, inputs: Inputs) -> TagValue | Constan
     if name == "root":
         if not rest:
             raise NotSaid(f"`{node.text}` means all inputs at once", "name the inputs that are meant")
-        return _deep(inputs.value(rest[0], scope.given), tuple(rest[1:]), inputs, rest[0])
+        return _deep(tuple(rest), scope.given, inputs)
     if name in (*LOOP_MARKS, "key"):
         if node.depth or not scope.loops:
             raise NotSaid(f"`{node.text}` is of a loop around, which Jinja does not see")
