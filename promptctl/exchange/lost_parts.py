@@ -28,6 +28,9 @@ def lost_inputs(prompt: PromptToWrite, said: Collection[str], why: str) -> Itera
     for name, schema in prompt.data.get("inputs", {}).items():
         if isinstance(schema, Mapping):
             yield from lost_keys(schema, prompt.document, said, why, "inputs", name)
+            if "default" not in said and "default" in schema and schema["default"] in _NOTHING:  # so it may be left out
+                place = prompt.document.key_place("inputs", name, "default")
+                yield ExportLoss(f"inputs.{name}.default", why, place)
 
 
 def lost_dataset_keys(dataset: DatasetToWrite, said: Collection[str], why: str) -> Iterator[ExportLoss]:

@@ -369,6 +369,7 @@ def test_what_dotprompt_has_no_word_for_is_a_loss() -> None:
         "messages.0.role is `developer`, and becomes `system`",
         "messages.1.name has no word in Dotprompt",
         "messages.2 has the role `tool`, which has no text there",
+        "messages.3 is written as `history`, the name that it has there",
         "messages.4 is a second placeholder, and there is one history",
         "messages.5 is empty, and is left out there",
     ]

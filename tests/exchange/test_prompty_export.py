@@ -63,7 +63,7 @@ def test_prompty_itself_makes_the_same_messages(tmp_path: Path) -> None:
     """Its own runtime, which is installed for this test alone."""
     runtime = pytest.importorskip("prompty")
     written = prompty.write([to_write("it", FILES)])
-    assert [str(each) for each in written.losses] == []
+    assert [each.message for each in written.losses] == ["`tone.j2` is written out: Prompty includes nothing"]
     file = tmp_path / "it.prompty"
     file.write_bytes(written.files["it.prompty"])
     agent = runtime.load(file)

@@ -107,7 +107,7 @@ def add_parameter(result: ReadSettings, key: str, value: Any, keys: list[str | i
         return
     name = PARAMETERS.get(key, key)
     known = load_schema("prompt")["$defs"]["parameters"]["properties"].get(name)
-    if known is None or name == "extra_body":
+    if known is None:
         result.metadata.setdefault("config", {})[key] = value
         message = f"is no parameter that is known here: it is written as metadata.config.{key}, and not sent"
         result.note("dropped", part, message, keys, "parameters.extra_body sends what only one provider knows")

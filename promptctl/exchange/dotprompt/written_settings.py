@@ -56,8 +56,13 @@ class WrittenSettings:
         inputs = [each for each in self._prompt.inputs.values() if each.name not in histories]
         for name in histories:
             given = self._prompt.inputs.get(name)
-            if given is not None and given.default not in (MISSING, []):
-                self._lose(f"inputs.{name}.default", "is lost: a history there begins empty", "inputs", name, "default")
+            if given is not None and given.default != []:
+                key = () if given.default is MISSING else ("default",)
+                part = ".".join(("inputs", name, *key))
+                self._lose(part, "is lost: a history there begins empty", "inputs", name, *key)
+            elif given is not None and given.schema.keys() - {"type"}:
+                told = ", ".join(f"`{each}`" for each in given.schema if each != "type")
+                self._lose(f"inputs.{name}", f"is a history without {told} there", "inputs", name)
         for each in self._prompt.inputs.values():
             if each.is_sensitive:
                 self._lose(
@@ -86,6 +91,8 @@ class WrittenSettings:
         if short is None and is_picoschema(schema):
             self._lose("output.schema", "says no `type`: Dotprompt would take it for Picoschema", "output", "schema")
             return {"output": {"format": "json"}}
+        if "type" not in schema:
+            self._lose("output.schema", "says no `type`: Dotprompt takes it for an object", "output", "schema")
         return {"output": {"format": "json", "schema": dict(schema) if short is None else short}}
 
     def _tools(self) -> list[dict[str, Any]]:

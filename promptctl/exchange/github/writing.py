@@ -9,7 +9,7 @@ from typing import Any
 from promptctl.exchange.github.rows import RowsToWrite
 from promptctl.exchange.lost_parts import lost_inputs, lost_keys
 from promptctl.exchange.notes import ExportLoss
-from promptctl.exchange.templates.jinja import pieces_of
+from promptctl.exchange.templates.jinja import first_comment, pieces_of
 from promptctl.exchange.templates.partials import PartialsTooLarge, includes_of, inlined
 from promptctl.exchange.templates.pieces import (
     CodePiece,
@@ -121,6 +121,9 @@ class _Writer:
         elif len(texts) > 1:
             words = "has several parts, which become one text"
             self._lose(f"messages.{index}.content", words, "messages", index, "content")
+        for at, part in enumerate(message.content):
+            for key in part.keys() - {"type", "text"} if part["type"] == "text" else ():
+                self._lose(f"messages.{index}.content.{at}.{key}", _NO_KEY, "messages", index, "content", at, key)
         return "\n\n".join(self._text(text, index) for text in texts)
 
     def _text(self, template: str, index: int) -> str:
@@ -135,10 +138,13 @@ class _Writer:
         for path, line in includes_of(template):
             self._tell(f"`{path}` is written out: GitHub's files include nothing", index, line)
         try:
-            pieces = pieces_of(inlined(template, self._of.prompt))
+            whole = inlined(template, self._of.prompt)
+            pieces, comment = pieces_of(whole), first_comment(whole)
         except (BadTemplate, PartialsTooLarge) as error:
             self._tell(f"cannot be written: {error}", index, 1)
             return template
+        if comment is not None:
+            self._tell("has comments, which are left out", index, comment)
         faults = list(_faults(pieces))
         for why, line in faults:
             self._tell(why, index, line)

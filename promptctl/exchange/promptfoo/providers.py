@@ -194,7 +194,14 @@ def read_config(config: Spot, part: str, notes: Notes) -> dict[str, Any]:
         spot, name = config.at(key), _RENAMED.get(key, key)
         if value is None:
             continue
-        if name in _PARAMETERS and not _is_template(value):
+        if name == "extra_body" and isinstance(value, dict):
+            own = {each: inner for each, inner in value.items() if each in _PARAMETERS}
+            parameters.update(own)
+            value = {each: inner for each, inner in value.items() if each not in own}
+            told = ", ".join(f"`parameters.{each}`" for each in (*own, *(["extra_body"] if value else [])))
+            parameters.update({"extra_body": value} if value else {})
+            notes.add("changed", f"{part}: {key}", f"is {told}", spot.place)
+        elif name in _PARAMETERS and not _is_template(value):
             parameters.setdefault(name, value)
             fate = "kept" if name == key else "changed"
             notes.add(fate, f"{part}: {key}", f"is `parameters.{name}`", spot.place)  # type: ignore[arg-type]

@@ -62,8 +62,9 @@ class _ConfigWriter:
         data: dict[str, Any] = {}
         if prompt.description or given.get("name"):
             data["description"] = prompt.description or given["name"]
-        if prompt.description and given.get("name"):
-            self._lose("name", "is lost beside the description: a config has one text for both", "name")
+        if given.get("name"):
+            why = "is lost beside" if prompt.description else "is written as"
+            self._lose("name", f"{why} the description: a config has one text for both", "name")
         data["prompts"] = [{"id": "file://prompt.json", "label": prompt.id}]
         data["providers"] = [self._provider()]
         self.losses += lost_keys(given, self._of.document, _SAID, _NO_KEY)
@@ -121,7 +122,7 @@ class _ConfigWriter:
                 self._lose(f"messages.{index}", words, "messages", index)
                 continue
             written: dict[str, Any] = {"role": message.role}
-            if isinstance(message.content, str):
+            if isinstance(message.content, str) and (message.content or "tool_calls" not in message.extra):
                 written["content"] = self._text(message.content, index, ("messages", index, "content"))
             elif message.content:
                 written["content"] = [self._part(part, index, at) for at, part in enumerate(message.content)]

@@ -10,7 +10,7 @@ from promptctl.errors import Place
 from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.prompty.body import ROLES, is_role_line
 from promptctl.exchange.prompty.subset import literal, outside
-from promptctl.exchange.templates.partials import PartialsTooLarge, inlined
+from promptctl.exchange.templates.partials import PartialsTooLarge, includes_of, inlined
 from promptctl.exchange.written import PromptToWrite
 from promptctl.files.names import PLACEHOLDER
 from promptctl.prompts.prompt import MISSING, Message, Placeholder
@@ -97,6 +97,8 @@ class BodyWriter:
         if len(texts) > is_begun or (texts and not is_begun):
             self._told(number, "has texts behind its first part; Prompty makes messages of them", message.place)
         for index, part in enumerate(message.content):
+            if isinstance(part, Mapping) and part.get("type") == "text" and "cache_control" in part:
+                self._told(number, "has no place in Prompty", message.place, f"content.{index}.cache_control")
             if isinstance(part, Mapping) and not (is_begun and index == 0):
                 yield from self._part(part, head, number, index, message)
 
@@ -158,7 +160,9 @@ class BodyWriter:
             pieces[::2] = [literal(each) for each in pieces[::2]]
             text = "".join(pieces)
         try:
-            text = inlined(text, self._prompt)
+            included, text = includes_of(text), inlined(text, self._prompt)
+            for path, line in included:
+                tell(line, f"`{path}` is written out: Prompty includes nothing")
             for line, said in outside(text, self._kinds, self.rich):
                 tell(line, said)
         except (BadTemplate, PartialsTooLarge) as error:

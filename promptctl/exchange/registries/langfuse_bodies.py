@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from promptctl.errors import Place
 from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.registries.label_names import LATEST
 from promptctl.exchange.registries.langfuse_references import CLOSE, OPEN, PARTIAL_TAG
@@ -15,7 +16,7 @@ from promptctl.exchange.registries.writing import (
     json_bytes,
     metadata_without,
 )
-from promptctl.exchange.templates.double_braces import double_brace_text
+from promptctl.exchange.templates.double_braces import Clause, InputNames, double_brace_pieces
 from promptctl.exchange.written import Written
 from promptctl.files.names import PARTIAL_SUFFIX, resolve_path
 
@@ -54,7 +55,7 @@ class _Body:
         own = given.data.get("metadata", {}).get("langfuse", {})
         messages = [
             {"type": "placeholder", "name": each["placeholder"]} if "placeholder" in each else each
-            for each in prompt.messages(double_brace_text)
+            for each in prompt.messages(self._text)
         ]
         is_text = [each.get("role") for each in messages] == ["user"] and own.get("type") != "chat"
         prompt.lose_what_no_registry_keeps()
@@ -81,6 +82,16 @@ class _Body:
             config["response_format"] = form
         return config | rest if isinstance(rest, dict) else config or rest
 
+    def _text(self, text: str, said: list[Clause]) -> str:
+        written = self.prompt.double_braces(text, said)
+        names = InputNames(has_triples=True)
+        list(double_brace_pieces(written, names))
+        for sign, what in ((OPEN, "a reference to a prompt"), *((each, "a section") for each in names.sections)):
+            before, found, _ = text.partition(sign)
+            if found:
+                said.append((f"is text that Langfuse takes for {what}: `{sign}`", before.count("\n") + 1))
+        return written
+
     def _reference(self, path: str) -> str:
         prompt = self.prompt.given.prompt
         path = resolve_path(path, self._file, prompt.base)
@@ -88,9 +99,8 @@ class _Body:
         name = key.removesuffix(PARTIAL_SUFFIX)
         if name not in self.partials:
             self._file = path
-            said: list[str] = []
-            text = double_brace_text(self.prompt.pieces(prompt.partials[key]), said)
+            said: list[Clause] = []
+            text = self._text(prompt.partials[key], said)
             self.partials[name], self._file = text, outer  # after those that it includes itself
-            for clause in said:
-                self.prompt.lose(path, clause)
+            self.prompt.losses += [ExportLoss(path, clause, Place(path, line)) for clause, line in said]
         return f"{OPEN}name={name}|label={_PARTIAL_LABEL}{CLOSE}"

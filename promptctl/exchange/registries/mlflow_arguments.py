@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from promptctl.exchange.notes import ExportLoss
+from promptctl.exchange.registries.messages import jinja_inputs
 from promptctl.exchange.registries.mlflow_objects import ID_TAG, TAGS_TAG
 from promptctl.exchange.registries.model_config import model_config_of
 from promptctl.exchange.registries.writing import (
     PromptForRegistry,
+    Write,
     file_name,
     json_bytes,
     metadata_without,
 )
-from promptctl.exchange.templates.double_braces import double_brace_text
-from promptctl.exchange.templates.jinja import jinja_text
-from promptctl.exchange.templates.pieces import Piece, TextPiece, VariablePiece
+from promptctl.exchange.templates.double_braces import Clause
 from promptctl.exchange.written import Written
 
 if TYPE_CHECKING:
@@ -42,12 +42,14 @@ def _arguments(prompt: PromptForRegistry) -> dict[str, Any]:
     given = prompt.given
     data, name = given.data, given.prompt.id.replace("/", ".")
     messages = list(prompt.messages(_writer(prompt)))
+    texts = [each.get("content", "") for each in messages]
+    asked = jinja_inputs(texts) if _is_jinja(texts) else {}
     for at, each in enumerate(messages):
         if "placeholder" in each:
             prompt.lose(f"messages[{at}]", "is a placeholder for messages: MLflow has none", "messages", at)
     messages = [each for each in messages if "placeholder" not in each]
     is_text = [each["role"] for each in messages] == ["user"]
-    prompt.lose_what_no_registry_keeps()
+    prompt.lose_what_no_registry_keeps([name for name, each in asked.items() if each])
     tags = _tags(prompt)
     if name != given.prompt.id:
         tags[ID_TAG] = given.prompt.id
@@ -67,25 +69,29 @@ def _arguments(prompt: PromptForRegistry) -> dict[str, Any]:
     return arguments
 
 
-def _writer(prompt: PromptForRegistry) -> Any:
-    """Return what writes a text: of `{{name}}` alone if that says everything, of Jinja if the prompt needs it."""
-    whole = [piece for text in _texts(prompt) for piece in prompt.pieces(text)]
-    if all(isinstance(piece, TextPiece | VariablePiece) for piece in whole):
-        trial: list[str] = []
-        double_brace_text(whole, trial)
-        if not trial and not any("{%" in piece.text for piece in whole if isinstance(piece, TextPiece)):
-            return double_brace_text
-    return _jinja
+def _writer(prompt: PromptForRegistry) -> Write:
+    """Return what writes a text: of `{{name}}` alone if that says everything, or else of Jinja if MLflow sees that."""
+    texts, trial = _texts(prompt), list[Clause]()
+    plain = [prompt.double_braces(text, trial) for text in texts]
+    if trial or _is_jinja(plain):
+
+        def jinja(text: str, _: list[Clause]) -> str:
+            written = prompt.jinja(text)
+            return f"{written}\n" if written.endswith("\n") else written  # MLflow leaves out the last line end
+
+        if _is_jinja(map(prompt.jinja, texts)):
+            return jinja
+    return prompt.double_braces
+
+
+def _is_jinja(texts: Iterable[str]) -> bool:
+    return any("{%" in text and "%}" in text for text in texts)
 
 
 def _texts(prompt: PromptForRegistry) -> list[str]:
     contents = [each.get("content") for each in prompt.given.data["messages"]]
     parts = [part for each in contents for part in (each if isinstance(each, list) else [{"text": each}])]
     return [part["text"] for part in parts if isinstance(part.get("text"), str)]
-
-
-def _jinja(pieces: Sequence[Piece], _: list[str]) -> str:
-    return jinja_text(pieces)
 
 
 def _tags(prompt: PromptForRegistry) -> dict[str, str]:

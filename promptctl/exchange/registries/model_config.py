@@ -95,7 +95,7 @@ def _written(name: str, value: Any, data: dict[str, Any], parameters: dict[str, 
         return "tools"
     known = _parameters().get(name, name)
     problems = structure_of("prompt", "parameters").check_data({known: value}, _NOWHERE)
-    if known == "extra_body" or known in parameters or value is None or problems:
+    if known in parameters or value is None or problems:
         return None
     parameters[known] = value
     return known if known == name else f"parameters.{known}"
@@ -141,14 +141,20 @@ def tools_of(value: Any) -> list[dict[str, Any]] | None:
         return None
     tools: list[dict[str, Any]] = []
     for each in value:
-        function = each.get("function", each) if isinstance(each, dict) else None
-        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-            return None
-        tool = {"type": "function", "function": {key: part for key, part in function.items() if part is not None}}
-        if structure_of("prompt", "functionTool").check_data(tool, _NOWHERE):
+        tool = _tool_of(each) if isinstance(each, dict) else {}
+        if structure_of("prompt", "tool").check_data(tool, _NOWHERE):
             return None
         tools.append(tool)
     return tools
+
+
+def _tool_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    if given.get("type", "function") != "function":
+        return dict(given)
+    cached = {key: given[key] for key in ("cache_control",) if "function" in given and key in given}
+    function = given.get("function", given)
+    named = isinstance(function, dict) and {key: part for key, part in function.items() if part is not None}
+    return {"type": "function", "function": named, **cached}
 
 
 @cache

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promptctl.exchange.notes import ExportLoss
-from promptctl.exchange.templates.jinja import pieces_of
+from promptctl.exchange.templates.double_braces import Clause, double_brace_text
+from promptctl.exchange.templates.jinja import first_comment, jinja_text, pieces_of
 from promptctl.exchange.templates.partials import PartialsTooLarge, includes_of, inlined
 from promptctl.exchange.templates.pieces import IncludePiece, Piece, TextPiece, VariablePiece
 from promptctl.files.names import PLACEHOLDER
@@ -26,6 +27,7 @@ _NOWHERE = {
     "copied_from": "has no place there",
 }
 Include = Callable[[str], str]
+Write = Callable[[str, list[Clause]], str]
 
 
 @dataclass(slots=True)
@@ -42,17 +44,25 @@ class PromptForRegistry:
     def lose(self, part: str, message: str, *keys: str | int) -> None:
         """Put down a part that is not said."""
         place: Place | None = self.given.document.place(*keys) if keys else None
-        self.losses.append(ExportLoss(part, message, place))
+        loss = ExportLoss(part, message, place)
+        if loss not in self.losses:
+            self.losses.append(loss)
 
-    def lose_what_no_registry_keeps(self, *kept: str) -> None:
-        """Put down everything beside messages, model, output and tools that is not among the keys `kept`."""
+    def lose_what_no_registry_keeps(self, optional: Collection[str] = ()) -> None:
+        """Put down everything beside messages, model, output and tools.
+
+        `optional` are the inputs that may be left out there, as templates ask whether they have a value.
+        """
         data = self.given.data
         for key, message in _NOWHERE.items():
-            if key in data and key not in kept and not (key == "status" and data[key] == "active"):
+            if key in data and not (key == "status" and data[key] == "active"):
                 self.lose(key, message, key)
         for name, schema in data.get("inputs", {}).items():
-            plain = [("required", True), *([("type", "array")] if self._is_placeholder(name) else [])]
-            told = ", ".join(f"`{key}`" for key, value in schema.items() if (key, value) not in plain)
+            plain = [("required", name not in optional), *([("type", "array")] if self._is_placeholder(name) else [])]
+            keys = [key for key, value in schema.items() if (key, value) not in plain]
+            if name in optional and not {"required", "default"} & schema.keys():
+                keys.append("required")
+            told = ", ".join(f"`{key}`" for key in keys)
             if told:
                 self.lose(f"inputs.{name}", f"is a variable without {told} there", "inputs", name)
         output = data.get("output", {})
@@ -62,8 +72,8 @@ class PromptForRegistry:
     def _is_placeholder(self, name: str) -> bool:
         return any(each.get("placeholder") == name for each in self.given.data["messages"])
 
-    def messages(self, write: Callable[[Sequence[Piece], list[str]], str]) -> Iterator[dict[str, Any]]:
-        """Yield each message with its text as `write` makes it of the pieces; placeholders as they are."""
+    def messages(self, write: Write) -> Iterator[dict[str, Any]]:
+        """Yield each message with its text as `write` makes it of ours; placeholders as they are."""
         for at, message in enumerate(self.given.data["messages"]):
             if "placeholder" in message:
                 yield {"placeholder": message["placeholder"]}
@@ -72,18 +82,33 @@ class PromptForRegistry:
                 self.lose(f"messages[{at}].{key}", "has no place there", "messages", at, key)
             yield {"role": message["role"], "content": self._text(message.get("content"), at, write)}
 
-    def _text(self, content: Any, at: int, write: Callable[[Sequence[Piece], list[str]], str]) -> str:
+    def _text(self, content: Any, at: int, write: Write) -> str:
+        keys = ("messages", at, "content")
+        is_whole = not isinstance(content, list)
         if isinstance(content, list):
             texts = [part["text"] for part in content if part["type"] == "text"]
             others = ", ".join(dict.fromkeys(part["type"] for part in content if part["type"] != "text"))
             what = f"is text alone there, without {others}" if others else "is one text there"
-            self.lose(f"messages[{at}].content", what, "messages", at, "content")
+            self.lose(f"messages[{at}].content", what, *keys)
             content = "\n\n".join(texts)
-        said: list[str] = []
-        text = write(self.pieces(content or ""), said)
-        for clause in dict.fromkeys(said):
-            self.lose(f"messages[{at}].content", clause, "messages", at, "content")
+        said: list[Clause] = []
+        text = write(content or "", said)
+        document = self.given.document
+        for clause, line in dict.fromkeys(said):
+            place = document.line_place(line, *keys) if is_whole else document.place(*keys)
+            self.losses.append(ExportLoss(f"messages[{at}].content", clause, place))
         return text
+
+    def double_braces(self, text: str, said: list[Clause]) -> str:
+        """Return a text of the prompt with `{{name}}` alone, and put down in `said` what is left out."""
+        comment = first_comment(self._with_partials(text)) if self.given.prompt.engine == "jinja2" else None
+        if comment is not None:
+            said.append(("has comments, which are left out", comment))
+        return double_brace_text(self.pieces(text), said)
+
+    def jinja(self, text: str) -> str:
+        """Return a text of the prompt as Jinja: as it is written, if it is that, with the partials in it."""
+        return self._with_partials(text) if self.given.prompt.engine == "jinja2" else jinja_text(self.pieces(text))
 
     def pieces(self, text: str) -> tuple[Piece, ...]:
         """Return a text of the prompt in pieces, by its engine; includes as what stands in their place."""
@@ -93,16 +118,16 @@ class PromptForRegistry:
         if engine == "simple":
             parts = PLACEHOLDER.split(text)
             return tuple(VariablePiece((part,)) if at % 2 else TextPiece(part) for at, part in enumerate(parts))
-        if self.include is None:
-            return pieces_of(self._inlined(text))
-        return tuple(self._included(piece) for piece in pieces_of(text))
+        return tuple(self._included(piece) for piece in pieces_of(self._with_partials(text)))
 
     def _included(self, piece: Piece) -> Piece:
         if isinstance(piece, IncludePiece) and self.include is not None:
             return TextPiece(self.include(piece.path))
         return piece
 
-    def _inlined(self, text: str) -> str:
+    def _with_partials(self, text: str) -> str:
+        if self.include is not None:
+            return text
         for path, _ in includes_of(text):
             message = "is written out: nothing is included there"
             if all(each.part != path for each in self.losses):

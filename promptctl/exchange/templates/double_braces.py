@@ -22,6 +22,9 @@ _WORDS = frozenset(
 )  # fmt: skip
 _SECTION = re.compile(r"[#^/>&!=]")
 
+Clause = tuple[str, int]
+"""Why a part of a template is lost, and the line of it."""
+
 
 @dataclass(slots=True)
 class InputNames:
@@ -102,26 +105,29 @@ def double_brace_pieces(text: str, names: InputNames) -> Iterator[Piece]:
     yield TextPiece(text[printed:])
 
 
-def double_brace_text(pieces: Iterable[Piece], losses: list[str]) -> str:
+def double_brace_text(pieces: Iterable[Piece], losses: list[Clause]) -> str:
     """Return pieces as such a template; what it cannot say is left out, and a clause about it added to `losses`."""
     texts: list[str] = []
+    line = 1
     for piece in pieces:
+        line = getattr(piece, "line", line)
         match piece:
             case TextPiece(text):
                 if any(
                     isinstance(each, VariablePiece) for each in double_brace_pieces(text, InputNames(has_triples=True))
                 ):
-                    losses.append("is text that would be taken for a variable: `{{…}}`")
+                    losses.append(("is text that would be taken for a variable: `{{…}}`", line))
                 texts.append(text)
+                line += text.count("\n")
             case VariablePiece(path, filters) if not filters and len(path) == 1:
                 texts.append(f"{{{{{path[0]}}}}}")
             case VariablePiece(path, filters):
                 name = ".".join(map(str, path))
                 said = " | ".join([name, *(each.name for each in filters)])
-                losses.append(f"has `{{{{ {said} }}}}`: only whole variables are filled in there")
+                losses.append((f"has `{{{{ {said} }}}}`: only whole variables are filled in there", line))
                 texts.append(f"{{{{{path[0]}}}}}")
             case _:
-                losses.append(f"has {_kind(piece)}, which is said nowhere there")
+                losses.append((f"has {_kind(piece)}, which is said nowhere there", line))
     return "".join(texts)
 
 
