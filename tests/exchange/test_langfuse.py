@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 
 from promptctl.errors import InvalidFiles
 from promptctl.exchange.formats import format_of
+from promptctl.exchange.templates.double_braces import InputNames, double_brace_pieces
 from tests.exchange.registries import again, prompts, read, reads_or_refuses, source_of, wild_objects, written
 
 # As the server gives it: the database's row, with two keys of the handler's.
@@ -230,6 +231,9 @@ def test_other_files_are_none_of_langfuses(text: str) -> None:
 @given(prompts(has_placeholders=True))
 @settings(max_examples=60)
 def test_what_is_written_reads_as_the_same_prompt(data: dict[str, Any]) -> None:
+    for message in data["messages"]:  # sections of Mustache are lost, which has a test of its own
+        list(double_brace_pieces(message.get("content", ""), names := InputNames(has_triples=True)))
+        assume(not names.sections)
     with tempfile.TemporaryDirectory() as folder:
         [draft] = again(Path(folder), "langfuse", data).prompts
     expected = {**data, "inputs": data.get("inputs")}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+from promptctl import ExportRequest, open_workspace
 from promptctl.errors import InvalidFiles
 from tests.exchange.registries import again, prompts, read, reads_or_refuses, wild_objects, written
 
@@ -117,18 +118,29 @@ def test_what_cannot_be_here_is_refused_by_name(values: list[Any], message: str)
 @settings(max_examples=60)
 def test_what_is_written_reads_as_the_same_prompt(data: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        values, losses = written(Path(folder), "mlflow", data)
+        _, losses = written(Path(folder), "mlflow", data)
         assert losses == []
         [draft] = again(Path(folder), "mlflow", data).prompts
-    template = values[0]["template"]
-    texts = [template] if isinstance(template, str) else [each["content"] for each in template]
     assert draft.wish == "support/triage"
-    if any("{%" in text and "%}" in text for text in texts):  # then MLflow itself takes it for Jinja
-        data = {
-            **data,
-            "messages": [{**each, "content": each["content"].removesuffix("\n")} for each in data["messages"]],
-        }
     assert draft.data == data
+
+
+@pytest.mark.parametrize("text", ["{{ a | upper }}", "{{ a.name }}", "{{ a * 2 }}", "{# why #}{{ a }}"])
+def test_texts_that_mlflow_would_not_take_for_jinja_are_a_loss(text: str, tmp_path: Path) -> None:
+    data = {"inputs": {"a": {}}, "messages": [{"role": "user", "content": f"Hello.\n{text}\n"}]}
+    assert written(tmp_path, "mlflow", data)[1] == ["messages[0].content"]
+    with open_workspace(tmp_path) as workspace:
+        [loss] = workspace.exchange.export(ExportRequest(refs=["support/triage"], format="mlflow")).losses
+    assert loss.place is not None
+    assert loss.place.line == 7
+
+
+def test_jinja_is_written_as_it_is_with_the_line_end_that_mlflow_leaves_out(tmp_path: Path) -> None:
+    text = "{% set b = a * 2 %}{% for i in [1, 2] %}{{ b }}{# why #}{% endfor %}\n"
+    data = {"inputs": {"a": {}}, "messages": [{"role": "user", "content": text}]}
+    [value], losses = written(tmp_path, "mlflow", data)
+    assert (value["template"], losses) == (f"{text}\n", [])
+    assert again(tmp_path, "mlflow", data).prompts[0].data == data
 
 
 def test_what_mlflow_cannot_say_is_lost_by_name(tmp_path: Path) -> None:
