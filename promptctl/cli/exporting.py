@@ -28,7 +28,14 @@ def export(
         list[str] | None,
         options.ref_argument("Prompts, at any version; by default all of the work tree.", metavar="[REF]..."),
     ] = None,
-    format_: Annotated[str, typer.Option("--to", metavar="FORMAT", help="The format to write.")] = ...,  # type: ignore[assignment]
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="FORMAT",
+            help="The format to write: json, langfuse, mlflow, promptfoo, openai, prompty, dotprompt, github, ts, py.",
+        ),
+    ] = ...,  # type: ignore[assignment]
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FOLDER", help="Write the files here; one alone is printed."),

@@ -10,12 +10,14 @@ import typer
 from promptctl.cli import options
 from promptctl.cli.output import tell, tell_problems, tell_wrapped
 from promptctl.cli.proposing import WriteOptions, offer
+from promptctl.errors import printable
 from promptctl.reports.wording import count
 
 if TYPE_CHECKING:
     from promptctl import ImportedSource, ImportReport
     from promptctl.errors import Place
 
+_MOST_PASSED_OVER = 10
 EXAMPLES = """\
   promptctl import promptfooconfig.yaml --dry-run
   promptctl import old-prompts/ --into legacy --yes
@@ -47,7 +49,11 @@ def import_files(
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files of other tools, or folders of them.")],
     format_: Annotated[
         str | None,
-        typer.Option("--from", metavar="FORMAT", help="Their format; by default told from each file's content."),
+        typer.Option(
+            "--from",
+            metavar="FORMAT",
+            help="Their format; by default told from each file's content: json, langfuse, mlflow, semantic-kernel, langchain, promptfoo, openai-evals, openai-chat, prompty, dotprompt, llm, github, prompthub, markdown.",
+        ),
     ] = None,
     placing: PlacingOptions = PlacingOptions(),
     all_notes: Annotated[
@@ -93,10 +99,15 @@ def _tell(report: ImportReport, *, all_notes: bool) -> None:
     tell_problems(report.warnings)
     left = [
         f"{count(report.ours, 'file')} of promptctl's own" if report.ours else "",
-        f"{count(report.passed_over, 'file')} of no known format" if report.passed_over else "",
+        f"{count(len(report.passed_over), 'file')} of no known format" if report.passed_over else "",
     ]
     if any(left):
         tell(f"passed over: {', '.join(filter(None, left))}")
+    shown = report.passed_over if all_notes or len(report.passed_over) <= _MOST_PASSED_OVER else ()
+    for path in shown:
+        tell(f"  {printable(path)}")
+    if len(shown) < len(report.passed_over):
+        tell("  --all-notes lists them")
 
 
 def _tell_source(source: ImportedSource, *, all_notes: bool) -> None:

@@ -82,7 +82,8 @@ def serve(
     url = f"http://{HOST}:{port}/v1"
     say(json.dumps({"base_url": url, "host": HOST, "port": port}) if as_json else f"OPENAI_BASE_URL={url}")
     sys.stdout.flush()
-    tell("Ctrl-C ends it" if replier.count is None else f"{replier.count:,} recorded; Ctrl-C ends it")
+    recorded = "" if replier.count is None else f"{replier.count:,} recorded; "
+    tell(f"{recorded}any key will do, such as OPENAI_API_KEY=none-is-needed; Ctrl-C ends it")
     serve_on(listening, replier, tell)
 
 

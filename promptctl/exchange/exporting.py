@@ -87,10 +87,22 @@ def export(context: Context, request: ExportRequest) -> Export:
     refs = list(dict.fromkeys(request.refs)) or list(prompt_paths(context.tree))
     if not refs:
         raise UsageError("there is no prompt to export", hint="promptctl new writes one")
+    if not format_.has_versions:
+        _refuse_versions(refs)
     written = format_.writer().write([_to_write(context, ref, format_.takes_datasets) for ref in refs])
     versions = {str(ref): context.prompt(ref).version.display for ref in refs}
     is_refused = written.losses and not request.allows_losses
     return Export(format_.name, versions, {} if is_refused else written.files, written.losses)
+
+
+def _refuse_versions(refs: Sequence[str]) -> None:
+    """Raise `UsageError` for two refs of one prompt, whose files would be the same ones."""
+    first: dict[str, str] = {}
+    for ref in refs:
+        other = first.setdefault(ref.partition("@")[0], ref)
+        if other != ref:
+            hint = "export them one by one, each to a folder of its own"
+            raise UsageError(f"`{other}` and `{ref}` would be written to the same files", hint=hint)
 
 
 def _to_write(context: Context, ref: str, with_datasets: bool) -> PromptToWrite:

@@ -35,7 +35,10 @@ class FormatWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ForeignFormat:
-    """A format by the name that `--from` and `--to` take; one that can say tests `takes_datasets`."""
+    """A format by the name that `--from` and `--to` take.
+
+    One that can say tests `takes_datasets`; one of whose files each holds a version `has_versions`.
+    """
 
     name: str
     title: str
@@ -43,6 +46,7 @@ class ForeignFormat:
     is_read: bool = True
     is_written: bool = True
     takes_datasets: bool = False
+    has_versions: bool = False
 
     def reader(self) -> FormatReader:
         """Return the module that reads it."""
@@ -56,8 +60,8 @@ class ForeignFormat:
 # In the order in which a file is told from the others: the one with the surest signs first.
 FORMATS: tuple[ForeignFormat, ...] = (
     ForeignFormat("json", "promptctl as one JSON document", "promptctl_json"),
-    ForeignFormat("langfuse", "Langfuse", "langfuse"),
-    ForeignFormat("mlflow", "MLflow", "mlflow"),
+    ForeignFormat("langfuse", "Langfuse", "langfuse", has_versions=True),
+    ForeignFormat("mlflow", "MLflow", "mlflow", has_versions=True),
     ForeignFormat("semantic-kernel", "Semantic Kernel", "semantic_kernel", is_written=False),
     ForeignFormat("langchain", "LangChain", "langchain", is_written=False),
     ForeignFormat("promptfoo", "promptfoo", "promptfoo", takes_datasets=True),

@@ -57,14 +57,14 @@ class ImportReport:
     """Everything that an import found; nothing is written yet.
 
     The `proposal` is of files that no commit of the `history` has.
-    `refused` says why files, or parts of them, are not imported; `passed_over` counts files of folders that are of no
-    known format; `ours` those that are promptctl's own already.
+    `refused` says why files, or parts of them, are not imported; `passed_over` are files of folders that are of no
+    known format; `ours` counts those that are promptctl's own already.
     """
 
     sources: tuple[ImportedSource, ...]
     refused: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
-    passed_over: int
+    passed_over: tuple[str, ...]
     ours: int
     proposal: Proposal
     history: RegistryHistory = field(default_factory=RegistryHistory)
@@ -80,7 +80,7 @@ class ImportReport:
             "sources": [source.as_dict() for source in self.sources],
             "refused": [problem.as_dict() for problem in self.refused],
             "warnings": [problem.as_dict() for problem in self.warnings],
-            "passed_over": self.passed_over,
+            "passed_over": list(self.passed_over),
             "ours": self.ours,
             "history": self.history.as_dict(),
         }

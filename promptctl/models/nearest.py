@@ -43,14 +43,7 @@ class NearestRecordings:
         found = [(located, entry) for located, entry in candidates if entry is not None]
         if not found:
             return None
-        from rapidfuzz.fuzz import ratio
-
-        text, others = _text(asked), _others(asked)
-
-        def likeness(each: tuple[Located, Entry]) -> tuple[float, int]:
-            return ratio(text, _text(each[1])), -len(others ^ _others(each[1]))
-
-        return max(found, key=likeness)
+        return min(found, key=lambda each: _distance(asked, each[1]))
 
     def _candidates(self, asked: Entry) -> list[int]:
         index = self._index()
@@ -79,6 +72,25 @@ class NearestRecordings:
             return self._with
 
 
+def _distance(one: Entry, other: Entry) -> float:
+    """Return by how many parts two requests differ; a message of other words counts by how different they are."""
+    from rapidfuzz.fuzz import ratio
+
+    mine, theirs = _messages(one), _messages(other)
+    parts = {name for name, _ in _others(one) ^ _others(other)}
+    pairs = zip(mine, theirs, strict=False)
+    differing = sum((a[0] != b[0]) + 1 - ratio(a[1], b[1]) / 100 for a, b in pairs)
+    return differing + abs(len(mine) - len(theirs)) + len(parts)
+
+
+def _messages(asked: Entry) -> list[tuple[str, str]]:
+    """Return the role and the text of each message, which together have a bounded length."""
+    given = [each for each in asked.get("messages") or () if isinstance(each, Mapping)]
+    most = max(_LONGEST_COMPARED // max(len(given), 1), 2)
+    texts = [(str(each.get("role")), _content(each)) for each in given]
+    return [(role, text if len(text) <= most else text[: most // 2] + text[-most // 2 :]) for role, text in texts]
+
+
 def _features(asked: Entry) -> set[int]:
     """Return the hashes of the parts by which requests are alike."""
     messages = [each for each in asked.get("messages") or () if isinstance(each, Mapping)]
@@ -102,11 +114,6 @@ def _parts(asked: Entry) -> Iterator[tuple[str, str]]:
         yield "tool", canonical_json(tool)
     if asked.get("response_format"):
         yield "response_format", canonical_json(asked["response_format"])
-
-
-def _text(asked: Entry) -> str:
-    text = "\n".join(_content(each) for each in asked.get("messages") or () if isinstance(each, Mapping))
-    return text if len(text) <= _LONGEST_COMPARED else text[: _LONGEST_COMPARED // 2] + text[-_LONGEST_COMPARED // 2 :]
 
 
 def _content(message: Mapping[str, Any]) -> str:

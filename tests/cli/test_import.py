@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from promptctl.exchange.formats import FORMATS
 from tests.cli.conftest import Cli, git, write
 from tests.cli.test_json_contract import fits
 
@@ -53,7 +55,7 @@ def test_a_folder_is_imported_with_the_fate_of_every_part(cli: Cli, inside: Path
     assert first.startswith("  2:1  changed `title`: is ")
     assert "\n  4:1  changed `temperature`: is parameters.temperature\n" in ran.err
     assert ran.err.count("old/support/triage.md") == 1
-    assert "passed over: 1 file of no known format" in ran.err
+    assert "passed over: 1 file of no known format\n  old/README.md" in ran.err
     assert cli("validate").exit_code == 0
     messages = cli("render", "support/triage", "-i", "ticket=Help", "-i", "product=Acme", "--json").json["messages"]
     assert [message["content"] for message in messages] == ['Answer {"label": "x"}, be kind.\n', "Help of Acme\n"]
@@ -187,6 +189,19 @@ def test_files_that_were_exported_are_compared_and_not_overwritten_unasked(cli: 
     assert (inside / "out/triage.json").read_text() == "mine\n"
     assert cli("export", "triage", "--to", "json", "-o", "out", "--replace").exit_code == 0
     assert cli("export", "triage", "--to", "json").out == (inside / "out/triage.json").read_text()
+
+
+def test_the_help_names_every_format(cli: Cli) -> None:
+    into, out = (cli(command, "--help").out for command in ("import", "export"))
+    assert all(re.search(rf"\b{each.name}\b", into) for each in FORMATS if each.is_read)
+    assert all(re.search(rf"\b{each.name}\b", out) for each in FORMATS if each.is_written)
+
+
+def test_two_versions_of_a_prompt_are_not_written_to_one_file(cli: Cli, inside: Path) -> None:
+    ran = cli("export", "triage@v1", "triage", "--to", "json", "-o", "out")
+    assert ran.exit_code == 2
+    assert "`triage@v1` and `triage` would be written to the same files" in ran.err
+    assert not (inside / "out").exists()
 
 
 def test_documents_have_the_shapes_that_are_promised(cli: Cli, inside: Path) -> None:

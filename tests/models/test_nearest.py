@@ -164,3 +164,17 @@ def test_the_nearest_is_found_among_many(tmp_path: Path) -> None:
     for number in range(300):
         recording.add(asked(f"Ticket {number} says that parcel {number * 7} did not come."), REPLY)
     assert miss(folder, asked("Ticket 123 says that parcel 861 never came.")).startswith("x.jsonl:124, ")
+
+
+def test_a_request_that_differs_in_one_part_is_nearer_than_one_of_like_texts(tmp_path: Path) -> None:
+    file = tmp_path / "datasets/recordings/a.jsonl"
+    hello = [system("S"), {"role": "user", "content": "hello"}]
+    for request in (
+        Request("openai/m", hello, {"temperature": 0.3}),
+        Request("openai/m", [{"role": "user", "content": "hello stream"}]),
+    ):
+        Recording(file).add(request, REPLY)
+    there = Request("openai/m", [system("S"), {"role": "user", "content": "hello there"}], {"temperature": 0.3})
+    assert miss(file.parent, there) == "a.jsonl:1, differs: `messages[1].content` “hello” → “hello there”"
+    alone = Request("openai/m", [{"role": "user", "content": "Hello"}])
+    assert miss(file.parent, alone) == "a.jsonl:2, differs: `messages[0].content` “hello stream” → “Hello”"
