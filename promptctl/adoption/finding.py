@@ -210,12 +210,14 @@ class FileFinder:
 
     def _lost_comments(self, read: CallMessages) -> list[str]:
         """Return a note on the comments that stand within what is replaced, and go with it."""
-        spans = [each.span for each in read.rewrite.replacements] if read.rewrite is not None else []
-        found = [line for span in spans for line in range(span.line, span.end_line) if line in self._file.comments]
+        rewrite = read.rewrite
+        spans = [*(each.span for each in rewrite.replacements), *rewrite.removed] if rewrite is not None else []
+        lines = {line for span in spans for line in range(span.line, span.end_line)}
+        found = sorted(lines & self._file.comments)
         if not found:
             return []
-        lines = ", ".join(map(str, found))
-        return [f"the comment in line {lines} goes" if len(found) == 1 else f"the comments in lines {lines} go"]
+        places = ", ".join(map(str, found))
+        return [f"the comment in line {places} goes" if len(found) == 1 else f"the comments in lines {places} go"]
 
     def _leave(self, node: ast.AST, what: str, why: str, hint: str | None = None) -> None:
         place = self._file.place(node if hasattr(node, "lineno") else self._file.tree)

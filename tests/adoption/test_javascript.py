@@ -118,7 +118,7 @@ def test_mappings_that_are_posted() -> None:
     assert "const messages = " in call_of(posted, "x")
     named = 'const messages = [{role: "user", content: "P"}];\nconst b = JSON.stringify({system: "S", messages});'
     assert [each["content"] for each in rendered(one(named))] == ["S", "P"]
-    assert "const [system, ...messages] = " in call_of(one(named), "x")
+    assert "const [{ content: system }, ...messages] = " in call_of(one(named), "x")
     assert (
         find("a.js", "JSON.stringify({role, messages}); JSON.stringify({messages: [1]}); JSON.stringify(x)").left == ()
     )
@@ -176,6 +176,37 @@ def test_what_is_too_dynamic_says_where_and_why(text: str, why: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        "messages.push({role: 'user', content: q});",
+        "if (q) { (messages as any[]).splice(0, 1); }",
+        "messages[0].content = q;",
+        "addTo(messages);",
+        "delete messages[0].name;",
+    ],
+)
+def test_a_list_that_is_changed_later_is_left(change: str) -> None:
+    for made, use in (
+        ("[{role: 'system', content: 'Be brief.'}]", called("messages")),
+        ("[new SystemMessage('Be brief.')]", "llm.invoke(messages);"),
+    ):
+        finds = find("a.ts", f"const messages = {made};\nfunction f(q) {{\n{change}\n{use}}}")
+        assert finds.prompts == ()
+        assert [each.why for each in finds.left] == ["`messages` is made in line 1, and line 3 may change it"]
+
+
+def test_a_list_that_is_read_is_followed() -> None:
+    code = "const messages = [{role: 'system', content: 'P'}];\nconsole.log(messages); messages.map(f); "
+    other = "function g() { const messages = []; messages.push(1); }\n"
+    assert rendered(one(other + "function f() { " + code + called("messages") + "}"))[0]["content"] == "P"
+
+
+def test_a_file_with_broken_syntax_is_named() -> None:
+    [broken] = find("a.ts", "\nclient.chat.completions.create({messages: [{role: 'user', content: `Hi`}]\n").left
+    assert (broken.place.line, broken.what) == (2, "the file")
+
+
+@pytest.mark.parametrize(
     "text", ["", "const a = (", "client.chat.completions.create({messages: [{" + "[" * 3000, "\x00"]
 )
 def test_a_broken_file_ends(text: str) -> None:
@@ -197,7 +228,7 @@ def test_the_command_proposes_files_and_shows_the_calls(tmp_path: Path) -> None:
             ("desk/triage", "typescript"),
         ]
         assert found.prompts[0].call == (
-            'import x from "./prompts/claude/x.js";\nconst [system, ...messages] = x.render({ q });'
+            'import x from "./prompts/claude/x.js";\nconst [{ content: system }, ...messages] = x.render({ q });'
         )
         assert found.prompts[1].call == (
             'import triage from "./prompts/desk/triage.js";\n'

@@ -304,6 +304,25 @@ def test_constants_of_other_files_and_of_classes_are_followed(tmp_path: Path) ->
     assert [note for note in adopted.prompt.notes if "app/texts.py:1" in note]
 
 
+def test_comments_that_go_are_said(tmp_path: Path) -> None:
+    code = f"""\
+def ask(client, ticket):
+    prompt = (
+        "Be kind"  # why
+        " and brief"
+        # to whom
+        f"{{ticket}}"
+    )  # stays
+    return {CALL}[
+        {{"role": "system", "content": "Answer."}},  # first
+        {{"role": "user", "content": prompt}},
+    ])
+"""
+    [adopted] = adopt(tmp_path, {"app/desk.py": code}).prompts
+    assert adopted.prompt.notes == ("the comments in lines 3, 5, 9 go",)
+    assert "# stays" in (tmp_path / "app/desk.py").read_text(encoding="utf-8")
+
+
 def test_what_a_call_says_beside_its_messages_goes_into_the_file(tmp_path: Path) -> None:
     code = """\
 import openai

@@ -17,8 +17,8 @@ from promptctl.adoption.javascript.calls import (
     may_ask,
     why_left,
 )
+from promptctl.adoption.javascript.naming import wishes
 from promptctl.adoption.javascript.syntax import (
-    FUNCTIONS,
     NotLiteral,
     bare,
     field,
@@ -30,7 +30,7 @@ from promptctl.adoption.javascript.syntax import (
     unquoted,
     walk,
 )
-from promptctl.adoption.javascript.texts import TooDynamic, Values, constant_of, pieces
+from promptctl.adoption.javascript.texts import TooDynamic, Values, check_unchanged, constant_of, pieces
 from promptctl.exchange.templates.braces import format_pieces
 from promptctl.exchange.templates.jinja import jinja_text
 from promptctl.exchange.templates.pieces import VariablePiece
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 _ROLES = ("system", "developer", "user", "assistant")
 _CHAIN_ROLES = {"human": "user", "ai": "assistant", "user": "user", "assistant": "assistant", "system": "system"}
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WHY = "promptctl changes no JavaScript itself"
 _KEPT = ("tools", "tool_choice", "response_format", "schema", "text")
 
@@ -53,12 +52,21 @@ def find(path: str, text: str) -> SourceFinds:
     """
     if not may_ask(text.encode()):
         return SourceFinds(path)
-    found = [_found(path, node, text) for node in walk(parse(path, text)) if node.type in ("array", "call_expression")]
+    root = parse(path, text)
+    found = [_found(path, node, text) for node in walk(root) if node.type in ("array", "call_expression")]
     return SourceFinds(
         path,
         tuple(each for each in found if isinstance(each, FoundPrompt)),
-        tuple(each for each in found if isinstance(each, Unadoptable)),
+        (*_broken(path, root), *(each for each in found if isinstance(each, Unadoptable))),
     )
+
+
+def _broken(path: str, root: Node) -> list[Unadoptable]:
+    """Return the first place of a file that is no JavaScript or TypeScript, if there is one."""
+    if not root.has_error:
+        return []
+    first = next((each for each in walk(root) if each.is_error or each.is_missing), root)
+    return [Unadoptable(place_of(path, first), "the file", "its syntax is broken here: calls around may not be seen")]
 
 
 def _found(path: str, node: Node, text: str) -> FoundPrompt | Unadoptable | None:
@@ -69,8 +77,10 @@ def _found(path: str, node: Node, text: str) -> FoundPrompt | Unadoptable | None
         return Unadoptable(place_of(path, node), name, *why)
     try:
         if node.type == "array":
-            is_ours = any(map(_message_class, node.named_children))
-            return _prompt(path, node, name, {"messages": node}, LISTED) if is_ours else None
+            if not any(map(_message_class, node.named_children)):
+                return None
+            check_unchanged(node)
+            return _prompt(path, node, name, {"messages": node}, LISTED)
         if arguments is None:
             return None
         if (kind := kind_of(name)) is not None:
@@ -144,7 +154,7 @@ def _prompt(path: str, node: Node, name: str, keys: dict[str, Node], kind: CallK
     declared = {each: inputs.get(each, {"type": "string"}) for each in values.values}
     data = {**data, **({"inputs": declared} if declared else {}), "messages": messages}
     return FoundPrompt(
-        place=place_of(path, node), what=name, names=_wishes(path, node), data=data, values=values.values, why=_WHY,
+        place=place_of(path, node), what=name, names=wishes(path, node), data=data, values=values.values, why=_WHY,
         notes=tuple(notes), has_instructions=kind.system in keys,
         language="typescript" if path.endswith((".ts", ".tsx", ".mts", ".cts")) else "javascript",
     )  # fmt: skip
@@ -197,8 +207,15 @@ def _listed(node: Node) -> Node | None:
     """Return the list that is written here, or that a constant was declared as; None for anything else."""
     node = bare(node)
     if node.type in ("identifier", "shorthand_property_identifier"):
-        node = bare(constant_of(node) or node)
+        node = _declared(node)
     return node if node.type == "array" else None
+
+
+def _declared(name: Node) -> Node:
+    """Return the list or object that a name always stands for, or the name. Raises `TooDynamic` if it is changed."""
+    node = bare(constant_of(name) or name)
+    check_unchanged(node)
+    return node
 
 
 def _placeholder(node: Node, values: Values, inputs: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -210,7 +227,7 @@ def _placeholder(node: Node, values: Values, inputs: dict[str, dict[str, Any]]) 
 def _message(node: Node, values: Values) -> dict[str, Any]:
     node = bare(node)
     if node.type == "identifier":
-        node = bare(constant_of(node) or node)
+        node = _declared(node)
     if (made := _message_class(node)) is not None:
         arguments = field(node, "arguments")
         given = [bare(each) for each in arguments.named_children] if arguments is not None else []
@@ -264,7 +281,7 @@ def _chain(path: str, node: Node, name: str, arguments: Node) -> FoundPrompt | N
     try:
         if given is None:
             raise NotLiteral
-        told = literal(constant_of(bare(given)) or given) if bare(given).type == "identifier" else literal(given)
+        told = literal(_declared(bare(given)) if bare(given).type == "identifier" else given)
     except NotLiteral:
         raise TooDynamic("its texts are not written here") from None
     pairs = [("user", told)] if isinstance(told, str) else told
@@ -288,7 +305,7 @@ def _chain(path: str, node: Node, name: str, arguments: Node) -> FoundPrompt | N
     data = {**({"inputs": inputs} if inputs else {}), "messages": messages}
     values = {each: each for each in inputs}
     return FoundPrompt(
-        place=place_of(path, node), what=name, names=_wishes(path, node), data=data, values=values, why=_WHY,
+        place=place_of(path, node), what=name, names=wishes(path, node), data=data, values=values, why=_WHY,
         language="typescript" if path.endswith((".ts", ".tsx", ".mts", ".cts")) else "javascript",
     )  # fmt: skip
 
@@ -296,22 +313,3 @@ def _chain(path: str, node: Node, name: str, arguments: Node) -> FoundPrompt | N
 def _short(node: Node) -> str:
     text = " ".join(source_of(node).split())
     return text if len(text) <= 40 else f"{text[:39]}…"
-
-
-def _wishes(path: str, node: Node) -> tuple[str, ...]:
-    """Return ids for a prompt, the best first: by the function and the file, then with the folders before."""
-    above: Node | None = node
-    names: list[str] = []
-    while (above := above.parent if above is not None else None) is not None:
-        named = field(above, "name") if above.type in (*FUNCTIONS, "class_declaration", "variable_declarator") else None
-        if named is not None and named.type != "object_pattern":
-            names.append(source_of(named))
-    file = re.sub(r"\.[a-z]+$", "", path)
-    slugs = [each for part in file.split("/") if (each := _slug(part)) and part != "index"] or ["prompt"]
-    words = [each for name in reversed(names) if (each := _slug(name)) and each != slugs[-1]]
-    tail = ["-".join(words)] if words else []
-    return tuple("/".join([*slugs[-count:], *tail]) for count in range(1, len(slugs) + 1))
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", _CAMEL.sub("-", name).lower()).strip("-")

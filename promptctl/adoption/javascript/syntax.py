@@ -19,7 +19,7 @@ FUNCTIONS = frozenset(
      "generator_function_declaration", "generator_function")
 )  # fmt: skip
 # What wraps an expression without changing its value.
-_WRAPPERS = ("parenthesized_expression", "as_expression", "satisfies_expression", "non_null_expression")
+WRAPPERS = ("parenthesized_expression", "as_expression", "satisfies_expression", "non_null_expression")
 _ESCAPE = re.compile(r"\\(?:u\{([0-9a-fA-F]+)\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(\r\n|[\s\S]))")
 _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0", "\n": "", "\r\n": "", "\r": ""}
 _LITERALS = {"true": True, "false": False, "null": None}
@@ -67,7 +67,7 @@ def place_of(path: str, node: Node) -> Place:
 
 def bare(node: Node) -> Node:
     """Return the expression without brackets and claims of its type around it."""
-    while node.type in _WRAPPERS and node.named_children:
+    while node.type in WRAPPERS and node.named_children:
         node = node.named_children[0]
     return node
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from promptctl.adoption.javascript.syntax import FUNCTIONS, bare, source_of, unescaped
+from promptctl.adoption.javascript.syntax import FUNCTIONS, WRAPPERS, bare, source_of, unescaped, walk
 from promptctl.adoption.javascript.syntax import field as part
 from promptctl.exchange.templates.pieces import Piece, TextPiece, VariablePiece
 
@@ -20,6 +20,8 @@ _NAME = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
 _METHOD = re.compile(r"\??\.\w+\([^()]*\)\Z")
 _OTHER = re.compile(r"\W+", re.ASCII)
 _MOST_STEPS = 40
+_CHANGING = re.compile(r"\.(?:push|unshift|splice|pop|shift|reverse|sort|fill|copyWithin)\Z")
+_READING = re.compile(r"\A(?:console\.|JSON\.stringify\Z)|\.(?:invoke|stream|batch)\Z")
 
 
 class TooDynamic(Exception):
@@ -157,3 +159,40 @@ def _has_values(node: Node) -> bool:
             return True
         waiting += each.named_children
     return False
+
+
+def check_unchanged(value: Node) -> None:
+    """Raise `TooDynamic` if a list or an object was declared as a name whose block may change what it holds."""
+    declared = value.parent
+    while declared is not None and declared.type in WRAPPERS:
+        declared = declared.parent
+    name = part(declared, "name") if declared is not None and declared.type == "variable_declarator" else None
+    block = declared
+    while block is not None and block.type not in _BLOCKS:
+        block = block.parent
+    if name is None or block is None or value.type not in ("array", "object"):
+        return
+    for each in walk(block):
+        if each.type == "identifier" and each.text == name.text and _may_change(each):
+            made, changed = value.start_point[0] + 1, each.start_point[0] + 1
+            raise TooDynamic(f"`{source_of(name)}` is made in line {made}, and line {changed} may change it")
+
+
+def _may_change(name: Node) -> bool:
+    """Return True if code stores something in what a name stands for, or hands it to a function."""
+    node, parent = name, name.parent
+    while parent is not None and (
+        parent.type in WRAPPERS
+        or (parent.type in ("member_expression", "subscript_expression") and part(parent, "object") == node)
+    ):
+        node, parent = parent, parent.parent
+    if parent is None:
+        return False
+    if parent.type == "arguments":
+        callee = part(parent.parent, "function") if parent.parent is not None else None
+        return bare(node) == name and callee is not None and not _READING.search(source_of(callee))
+    if parent.type in ("assignment_expression", "augmented_assignment_expression"):
+        return part(parent, "left") == node
+    if parent.type == "call_expression":
+        return _CHANGING.search(source_of(node)) is not None
+    return parent.type == "update_expression" or (parent.type == "unary_expression" and source_of(parent)[:3] == "del")

@@ -15,6 +15,6 @@ def call_of(found: FoundPrompt, prompt_id: str) -> str:
     name = re.sub(r"[^A-Za-z0-9]+(\w?)", lambda each: each[1].upper(), prompt_id.rpartition("/")[2])
     name = name if name[:1].isalpha() else f"prompt{name}"
     given = ", ".join(each if each == code else f"{each}: {code}" for each, code in found.values.items())
-    left = "[system, ...messages]" if found.has_instructions else "messages"
+    left = "[{ content: system }, ...messages]" if found.has_instructions else "messages"
     rendered = f"const {left} = {name}.render({f'{{ {given} }}' if given else ''});"
     return f'import {name} from "./prompts/{prompt_id}.js";\n{rendered}'
