@@ -20,7 +20,7 @@ from promptctl.adoption.calls import (
 from promptctl.adoption.drafting import CodeDraft
 from promptctl.adoption.expressions import dotted
 from promptctl.adoption.found import FoundPrompt, SourceFinds, Unadoptable
-from promptctl.adoption.message_list import KeptMessages, MessageList, says_something
+from promptctl.adoption.message_list import KeptMessages, MessageList, holes_in, says_something
 from promptctl.adoption.messages import has_words_in, langchain_class
 from promptctl.adoption.names import Definition, FollowedNames
 from promptctl.adoption.naming import wishes
@@ -229,7 +229,14 @@ class FileFinder:
         if kept is not None:
             self._leave(kept.node, what, str(kept.why), kept.hint)
         else:
-            self._leave(node, what, "no words of its messages stand here")
+            holes = [
+                hole.value for each in (*read.first.of_code, *read.others.of_code) for hole in holes_in(each.content)
+            ]
+            named = [each for each in holes if isinstance(each, ast.Name) and self._names.parameter(self._file, each)]
+            names = ", ".join(dict.fromkeys(f"`{each.id}`" for each in named))
+            why = f"its texts are the parameters {names}" if "," in names else f"its text is the parameter {names}"
+            hint = "adopt where they are made" if named else None
+            self._leave(node, what, why if named else "no words of its messages stand here", hint)
 
     def _with_leftovers(self) -> Iterator[FoundPrompt]:
         """Yield the prompts by their lines, with notes on the constants that their texts are copied from."""

@@ -190,8 +190,8 @@ class CodeMessageReader:
         text = self._reader.text(node)
         if len(text) == 1 and isinstance(text[0], Hole) and text[0].is_bare and not self._is_text(text[0].value):
             code = text[0].code if len(text[0].code) <= 60 else "a value"
-            is_name = isinstance(text[0].value, ast.Name)
-            hint = f"if it is always a text, say so (`{text[0].code}: str`), and ask again" if is_name else None
+            would_do = isinstance(text[0].value, ast.Name) and self._could_be_annotated(text[0].value)
+            hint = f"if it is always a text, say so (`{text[0].code}: str`), and ask again" if would_do else None
             raise NotCertain(f"its content is `{code}`, {self._why_bare(text[0].value)}", node, hint)
         return text
 
@@ -210,6 +210,12 @@ class CodeMessageReader:
         if isinstance(node, ast.Call) and (dotted(node.func) or "").endswith((".format", ".format_map")):
             return f"and what `{ast.unparse(owner)}` is cannot be followed"
         return "which may be more than a text"
+
+    def _could_be_annotated(self, node: ast.Name) -> bool:
+        """Return True for what `_is_text` would believe, were it annotated."""
+        places = self._names.places(self._file, node)
+        is_one = len(places) == 1 and isinstance(self._file.statement(places[0]), ast.Assign)
+        return is_one or self._names.parameter(self._file, node) is not None
 
     def _is_text(self, node: ast.expr) -> bool:
         """Return True for a parameter, or a variable, that is annotated as a text and given no other value."""

@@ -201,6 +201,14 @@ def ask(client, q):
         3,
         "which makes a text of others as the program runs",
     ),
+    "texts of whoever calls": (
+        """\
+def ask(client, system: str, q: str):
+    CALL [{"role": "system", "content": system}, {"role": "user", "content": q}])
+""",
+        2,
+        "its texts are the parameters `system`, `q`",
+    ),
     "messages in a mapping": (
         """\
 def ask(client, m):
@@ -302,6 +310,22 @@ def test_constants_of_other_files_and_of_classes_are_followed(tmp_path: Path) ->
         "You speak of {product}.",
     ]
     assert [note for note in adopted.prompt.notes if "app/texts.py:1" in note]
+
+
+def test_an_annotation_is_advised_only_where_it_helps(tmp_path: Path) -> None:
+    code = f"""\
+def one(client, read):
+    p = read()
+    {CALL}[{{"role": "user", "content": p}}])
+def two(client, q, read):
+    p = "Start. "
+    if q:
+        p += read()
+    {CALL}[{{"role": "user", "content": p}}])
+"""
+    found = adopt(tmp_path, {"app/desk.py": code})
+    hint = "if it is always a text, say so (`p: str`), and ask again"
+    assert [(each.place.line, each.hint) for each in found.left] == [(3, hint), (8, None)]
 
 
 def test_comments_that_go_are_said(tmp_path: Path) -> None:
