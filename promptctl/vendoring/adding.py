@@ -79,8 +79,8 @@ def add(parts: Context, request: AddRequest) -> AddedPrompts:
     if request.name is not None and (why := id_problem(request.name)) is not None:
         raise UsageError(f"`{printable(request.name)}` cannot be a name: {why}")
     with asking(parts, named.address) as outside:
-        revision = find_revision(outside, named.ref)
         known = _known(sources, named, request)
+        revision = find_revision(outside, named.ref or (sources[known].ref if known is not None else None))
         if known is not None:
             revision = _as_locked(known, sources[known], revision)
         library = Library(outside, named.address.url, revision)
@@ -156,11 +156,11 @@ def _known(sources: Sources, named: NamedPrompts, request: AddRequest) -> str | 
 def _as_locked(name: str, source: Vendored, revision: Revision) -> Revision:
     """Return the commit that is locked, which prompts that join a source are taken from.
 
-    Raises `UsageError` for a different ref, and `GitError` for a tag that names a different commit by now.
+    Raises `UsageError` for a ref that names a different one, and `GitError` for a tag that does by now.
     """
     if revision.asked == source.ref and revision.is_tag and revision.commit != source.commit:
         raise rewritten(name, source.url, Revision(source.ref, source.name, source.commit), revision.commit)
-    if revision.asked != source.ref:
+    if revision.asked != source.ref and revision.commit != source.commit:
         raise UsageError(
             f"`{name}` is at {source.at}, not at {revision}: what comes from one repository has one commit",
             hint=f"promptctl update {name}@{revision.asked}, then add; or take it beside: --as {name}-2",

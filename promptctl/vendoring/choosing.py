@@ -102,5 +102,7 @@ def _not_there(library: Library, tree: LibraryTree, known: Mapping[str, str], wa
         hint = "prompts are files named <id>.prompt.yaml or .yml"
         hint = f"it has some in {name_some(list(dict.fromkeys(others)))}: name that folder" if others else hint
         return PromptNotFound(f"there is no prompt in {at}", hint=hint)
-    hint = did_you_mean(wanted, known) or f"it has {count(len(known), 'prompt')}: {name_some(list(known))}"
+    share = share_of(tree)
+    offered = [id_ for id_ in known if share is None or is_offered(id_, share)]
+    hint = did_you_mean(wanted, offered) or f"it offers {count(len(offered), 'prompt')}: {name_some(offered)}"
     return PromptNotFound(f"there is no prompt `{printable(wanted)}` in {at}", hint=hint)

@@ -11,7 +11,7 @@ from typing import Any
 
 from promptctl.catalogue.copying import write_reference
 from promptctl.catalogue.shared_files import named_places
-from promptctl.errors import InvalidFiles
+from promptctl.errors import InvalidFiles, WorkspaceError
 from promptctl.files.document import Key
 from promptctl.files.names import (
     DATASETS,
@@ -70,6 +70,15 @@ def moved(tree: Tree, path: str, moves: Moves, data: bytes) -> bytes:
         up = b"/".join([b".."] * moves.files[path].count("/"))
         data = _EDITOR_SCHEMA.sub(rb"\g<1>%b/%b" % (up, STATE_FOLDER.encode()), data)
         data = edit_yaml(data, path, _prompt_edits(data, path, moves))
+    return data
+
+
+def without_former_ids(data: bytes, path: str) -> bytes:
+    """Return a prompt as it was taken, without the earlier ids that a rename here wrote; any other file as it is."""
+    if path.endswith(PROMPT_SUFFIXES) and b"formerly" in data:
+        with suppress(WorkspaceError):
+            if "formerly" in read_prompt_file(data, path).data:
+                return edit_yaml(data, path, [Remove(("formerly",))])
     return data
 
 

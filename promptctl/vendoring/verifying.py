@@ -12,6 +12,7 @@ from promptctl.prompts.loading import load_prompt
 from promptctl.vendoring.address import read_address
 from promptctl.vendoring.library import TAG, Library, Revision, asking, find_revision, rewritten
 from promptctl.vendoring.lock import Sources, Vendored, read_sources, sha256
+from promptctl.vendoring.moving import without_former_ids
 from promptctl.vendoring.originals import files_of
 from promptctl.vendoring.placing import here_now, prompts_folder
 
@@ -53,16 +54,18 @@ def verify(parts: Context, *, asks_remote: bool = False) -> LockCheck:
 
 
 def _differing(tree: WorkTree, name: str, source: Vendored) -> Iterator[Problem]:
-    found = {path: here_now(tree, path) for path in source.files}
-    for path, data in found.items():
-        place = Place(path)
+    is_whole = True
+    for path, locked_file in source.files.items():
+        data, place = here_now(tree, path), Place(path)
+        is_same = data is not None and sha256(without_former_ids(data, path)) == locked_file.sha256
+        is_whole = is_whole and is_same
         if data is None:
             hint = f"promptctl update {name} --theirs, or git restore {path}"
             yield Problem(f"the file of {name} is missing", place, hint, "vendored-missing")
-        elif sha256(data) != source.files[path].sha256:
+        elif not is_same:
             hint = "promptctl update keeps the edits; git log shows who made them"
             yield Problem(f"the file of {name} was edited here", place, hint, "vendored-edited")
-    if any(data is None or sha256(data) != source.files[path].sha256 for path, data in found.items()):
+    if not is_whole:
         return
     for id_, locked in source.prompts.items():
         try:

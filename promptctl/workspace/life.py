@@ -43,8 +43,10 @@ class Life:
 
             return move_file(self._context.fresh(), old, new)
         from promptctl.catalogue.renaming import rename
+        from promptctl.vendoring.renamed import with_lock
 
-        renamed = rename(self._context.fresh(), old, new)
+        context = self._context.fresh()
+        renamed = with_lock(context.work_tree_for("a rename"), rename(context, old, new))
         self._warn_of_built_in(new)
         return renamed
 

@@ -116,10 +116,21 @@ def test_more_prompts_of_the_same_repository_join_at_the_same_commit(library: Pa
     files = add(workspace, "../acme-kit//support/reply@main")
     assert "Newer" not in files["prompts/acme-kit/support/reply.prompt.yaml"]
     assert "prompts: [acme-kit/support/triage, acme-kit/support/reply]" in files["datasets/acme-kit/triage.yaml"]
-    error = refused(workspace, "../acme-kit//unrelated@v1.0")
+    git(library, "tag", "v1.1")
+    error = refused(workspace, "../acme-kit//unrelated@v1.1")
     assert "is at main" in error.message
-    assert "promptctl update acme-kit@v1.0" in str(error.hint)
+    assert "promptctl update acme-kit@v1.1" in str(error.hint)
     assert workspace.vendoring.add(AddRequest("../acme-kit//support/reply@main")).proposal.is_empty
+
+
+def test_more_prompts_join_where_a_source_is_if_no_ref_says_otherwise(library: Path, workspace: Workspace) -> None:
+    add(workspace, "../acme-kit//support/triage@v1.0")
+    assert "\n    ref: v1.0\n" in add(workspace, "../acme-kit//judges/own@main")["promptctl.lock.yaml"]
+    write(library, "prompts/support/reply.prompt.yaml", "messages: [{role: user, content: Newer}]\n")
+    commit(library, "Change")
+    files = add(workspace, "../acme-kit//support/reply")
+    assert "Newer" not in files["prompts/acme-kit/support/reply.prompt.yaml"]
+    assert "is at v1.0" in refused(workspace, "../acme-kit//unrelated@main").message
 
 
 def test_edits_stay_if_more_prompts_join(library: Path, workspace: Workspace, here: Path) -> None:
@@ -132,7 +143,10 @@ def test_edits_stay_if_more_prompts_join(library: Path, workspace: Workspace, he
     assert "prompts: [acme-kit/support/triage, acme-kit/support/reply]" in files[dataset]
     assert "id: ours" in files[dataset]
     write(here, dataset, files[dataset].replace("acme-kit/support/reply]", "acme-kit/support/reply, mine]"))
-    assert isinstance(refused(workspace, "../acme-kit//unrelated@v1.0"), UsageError)
+    write(library, "promptctl.yaml", "model: echo/other\n")
+    commit(library, "Change")
+    git(library, "tag", "v1.1")
+    assert isinstance(refused(workspace, "../acme-kit//unrelated@v1.1"), UsageError)
 
 
 def test_a_library_without_settings_is_one_too(tmp_path: Path, workspace: Workspace) -> None:
@@ -191,6 +205,7 @@ def test_only_what_is_shared_is_taken(library: Path, workspace: Workspace) -> No
     commit(library, "Share")
     error = refused(workspace, "../acme-kit//unrelated")
     assert error.message == "../acme-kit does not offer unrelated to others"
+    assert refused(workspace, "../acme-kit//nope").hint == "it offers 2 prompts: support/reply, support/triage"
     assert "support/reply" in str(error.hint)
     added = workspace.vendoring.add(AddRequest("../acme-kit//*"))
     assert set(added.prompts) == {"acme-kit/support/reply", "acme-kit/support/triage"}

@@ -325,14 +325,28 @@ def test_a_rename_takes_the_lock_along(library: Path, vendored: Workspace, cli: 
     files = files_of(vendored.root)
     assert "prompts/desk/sort.prompt.yaml" in files
     assert "acme-kit/support/triage.prompt.yaml:" not in files["promptctl.lock.yaml"]
-    assert [each.code for each in vendored.vendoring.verify().problems] == ["vendored-edited", "vendored-edited"]
+    assert vendored.vendoring.verify(asks_remote=True).problems == ()
+    assert vendored.vendoring.update(UpdateRequest()).proposal.is_empty
+    before = files["promptctl.lock.yaml"]
+    assert cli("rename", "desk/sort", "desk/other", "--yes").exit_code == 0
+    assert cli("rename", "desk/other", "desk/sort", "--yes").exit_code == 0
+    assert files_of(vendored.root)["promptctl.lock.yaml"] == before
+    assert vendored.vendoring.verify(asks_remote=True).problems == ()
     move_on(library)
     files = update(vendored)
     assert "You sort tickets." in files["prompts/desk/sort.prompt.yaml"]
-    assert "formerly: [acme-kit/support/triage]" in files["prompts/desk/sort.prompt.yaml"]
+    assert "formerly: [acme-kit/support/triage, desk/other]" in files["prompts/desk/sort.prompt.yaml"]
     assert HERE not in files
+    assert vendored.vendoring.verify(asks_remote=True).problems == ()
     vendored.write(vendored.vendoring.remove("acme-kit").proposal)
     assert "prompts/desk/sort.prompt.yaml" not in files_of(vendored.root)
+
+
+def test_an_edit_before_a_rename_stays_one(vendored: Workspace, cli: Cli) -> None:
+    edit(vendored.root, HERE, "name: Support triage", "name: Ours")
+    assert cli("rename", "acme-kit/support/triage", "desk/sort", "--yes").exit_code == 0
+    (problem,) = vendored.vendoring.verify().problems
+    assert (problem.code, str(problem.place)) == ("vendored-edited", "prompts/desk/sort.prompt.yaml")
 
 
 def test_it_is_removed_not_deleted(vendored: Workspace, cli: Cli) -> None:
