@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from promptctl import Offering, SourceStanding
 
 _OUTDATED = 1
+EXAMPLES = """\
+  promptctl outdated
+  promptctl library
+  promptctl library https://example.com/acme/prompts@v1.2
+"""
 
 
 def outdated(context: typer.Context, as_json: options.Json = False) -> None:

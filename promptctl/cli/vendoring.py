@@ -18,6 +18,14 @@ from promptctl.reports.wording import count, name_some
 if TYPE_CHECKING:
     from promptctl import SourceUpdate
 
+EXAMPLES = """\
+  promptctl add https://example.com/acme/prompts//support/triage@v1.2
+  promptctl add '../acme-kit//support/*' --as desk --without-datasets
+  promptctl add --verify --remote
+  promptctl update acme-kit@v1.3 --yes
+  promptctl remove acme-kit/support/triage
+"""
+
 Names = Annotated[
     list[str],
     options.ref_argument("Prompts of other repositories, or the names that the lock has of these.", "ID..."),
@@ -125,7 +133,8 @@ def remove(context: typer.Context, names: Names, *, wanted: WriteOptions) -> Non
 def _say_update(found: SourceUpdate) -> None:
     if found.is_current and found.before.ref == found.after.ref:
         restored = f"; as it is there again: {name_some(found.changed)}" if found.changed else ""
-        tell(f"{found.name} is at {found.before.at} already{restored}")
+        newer = f"; {found.newer[0]} is newer: promptctl update {found.name}@{found.newer[0]}" if found.newer else ""
+        tell(f"{found.name} is at {found.before.at} already{restored}{newer}")
         return
     tell(f"{found.name}: {found.before.at} → {found.after.at}")
     if found.licence_change is not None:

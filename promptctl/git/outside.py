@@ -54,6 +54,7 @@ _DENIED = re.compile(
     r"|403|401|host key verification failed"
 )
 _GONE = re.compile(r"(?i)not found|does not appear to be a git repository|repository not exported|access denied or")
+_NOT_GIVEN = re.compile(r"(?i)not our ref|unadvertised object")
 _OFFLINE = re.compile(
     r"(?i)could not resolve|unable to look up|connection (refused|reset|timed out)|failed to connect|timed out"
     r"|network is unreachable|unable to connect|no route to host|temporary failure in name"
@@ -147,6 +148,9 @@ class OutsideRepository:
                 output = self._fetch("--depth=1", _PARTIAL, "--end-of-options", _REMOTE, self._wanted)
             if _may_be_asked_again(output):  # of a server that refuses a filter
                 output = self._fetch("--depth=1", _WHOLE, "--end-of-options", _REMOTE, self._wanted)
+        if output.status != 0 and _NOT_GIVEN.search(output.stderr):
+            message = f"{self.shown} does not give commit {commit[:12]}"
+            raise GitError(message, hint="its owners may have rewritten its history: git ls-remote shows what it has")
         if output.status != 0:
             raise self._error(output)
         self._look()

@@ -69,21 +69,22 @@ def read_named(text: str, root: Path, start: Path) -> NamedPrompts:
 def read_address(url: str, root: Path, start: Path | None = None) -> LibraryAddress:
     """Return the address of a repository; a relative path is from `start`, or as a lock has it from the root.
 
-    Raises `UsageError` for a protocol that is not spoken and for an address with a password in it, which is not shown.
+    That a folder is there is asked of one that is typed; Git says it of one in a lock. Raises `UsageError` for a
+    protocol that is not spoken and for an address with a password in it, which is not shown.
     """
     if not url or len(url) > _MOST or not url.isprintable() or url != url.strip() or url.startswith("-"):
         raise UsageError("this is no address of a repository", hint=f"write {FORM}")
     if _HELPER.match(url):
         raise _protocol(url.partition("::")[0])
     if (scheme := _SCHEME.match(url)) is not None:
-        return _with_protocol(url, scheme[1].lower())
+        return _with_protocol(url, scheme[1].lower(), is_typed=start is not None)
     if not url.startswith((".", "/", "~")) and _SCP.fullmatch(url):
         if url.partition(":")[2].startswith("-"):
             raise UsageError("this is no address of a repository", hint=f"write {FORM}")
         return LibraryAddress(url, url)
     given = Path(url).expanduser()
     folder = os.path.normpath((start or root) / given)
-    if not Path(folder).is_dir():
+    if start is not None and not Path(folder).is_dir():
         raise UsageError(f"there is no folder `{printable(url)}`", hint=f"write {FORM}, or the path of a repository")
     kept = folder if given.is_absolute() else os.path.relpath(folder, root)
     return LibraryAddress(kept, folder)
@@ -95,12 +96,12 @@ def check_ref(ref: str) -> None:
         raise UsageError(f"`{printable(ref)}` is no name of a tag or a branch", hint="name a tag, a branch or a commit")
 
 
-def _with_protocol(url: str, scheme: str) -> LibraryAddress:
+def _with_protocol(url: str, scheme: str, *, is_typed: bool) -> LibraryAddress:
     if scheme not in PROTOCOLS:
         raise _protocol(scheme)
     rest = url.partition("://")[2]
     if scheme == "file":
-        if not rest.startswith("/") or not Path(rest).is_dir():
+        if not rest.startswith("/") or (is_typed and not Path(rest).is_dir()):
             raise UsageError(
                 f"there is no folder `{printable(url)}`", hint="write file:// and the path of a repository"
             )

@@ -160,9 +160,9 @@ def wanted_sources(sources: Sources, names: Sequence[str]) -> dict[str, str | No
         if owner is None:
             known = [*sources, *(id_ for each in sources.values() for id_ in each.prompts)]
             hint = did_you_mean(name, known) or (
-                f"there are {name_some(list(sources))}" if sources else "there are none"
+                f"those that the lock names: {name_some(list(sources))}" if sources else "the lock names none"
             )
-            raise UsageError(f"`{printable(name)}` is of no other repository by the lock", hint=hint)
+            raise UsageError(f"`{printable(name)}` is not from another repository", hint=hint)
         if found.get(owner, ref) != (ref or None) and owner in found:
             raise UsageError(f"`{owner}` cannot be at two commits", hint="name one ref")
         found[owner] = ref or None

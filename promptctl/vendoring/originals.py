@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+from promptctl.errors import GitError
 from promptctl.files.names import PROMPT_SUFFIXES, SETTINGS, PromptPlaces
-from promptctl.vendoring.library import MAX_ROWS_BYTES, Library, LibraryTree
+from promptctl.vendoring.address import read_address
+from promptctl.vendoring.library import MAX_ROWS_BYTES, Library, LibraryTree, asking
 from promptctl.vendoring.lock import Vendored
 from promptctl.vendoring.moving import Moves, moved
+
+if TYPE_CHECKING:
+    from promptctl.context import Context
+    from promptctl.git.outside import OutsideRepository
+
+
+@contextmanager
+def asking_source(parts: Context, source: Vendored) -> Iterator[OutsideRepository]:
+    """Open the repository of a source; what fails has the place of the lock that names it."""
+    try:
+        with asking(parts, read_address(source.url, parts.root)) as outside:
+            yield outside
+    except GitError as error:
+        error.place = error.place or source.place
+        raise
 
 
 def tree_of(library: Library, source: Vendored) -> LibraryTree:

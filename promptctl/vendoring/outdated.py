@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.errors import GitError
-from promptctl.vendoring.address import read_address
-from promptctl.vendoring.library import PEELED, TAG, asking
+from promptctl.vendoring.library import PEELED, TAG
 from promptctl.vendoring.lock import Vendored, read_sources
+from promptctl.vendoring.originals import asking_source
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -65,7 +65,7 @@ def outdated(parts: Context) -> list[SourceStanding]:
     for name, source in sorted(sources.items()):
         if source.url not in names:
             wanted = [each for each in sorted(branches[source.url]) if not each.startswith(TAG)]
-            names[source.url] = _names(parts, source.url, wanted)
+            names[source.url] = _names(parts, source, wanted)
         known = names[source.url]
         if isinstance(known, GitError):
             found.append(SourceStanding(name=name, source=source, standing="unreachable", commit=None, error=known))
@@ -74,10 +74,10 @@ def outdated(parts: Context) -> list[SourceStanding]:
     return found
 
 
-def _names(parts: Context, url: str, branches: Sequence[str]) -> Mapping[str, str] | GitError:
-    """Return the tags and these branches of a repository; the error if it cannot be asked."""
+def _names(parts: Context, source: Vendored, branches: Sequence[str]) -> Mapping[str, str] | GitError:
+    """Return the tags and these branches of a source's repository; the error if it cannot be asked."""
     try:
-        with asking(parts, read_address(url, parts.root)) as outside:
+        with asking_source(parts, source) as outside:
             return outside.refs(*branches, f"{TAG}*")
     except GitError as error:
         return error

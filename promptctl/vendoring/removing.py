@@ -50,6 +50,9 @@ def remove(parts: Context, names: Sequence[str]) -> RemovedPrompts:
     """
     tree = parts.work_tree_for("prompts of another repository")
     sources = read_sources(tree)
+    for id_ in names:
+        if id_ not in sources and not any(id_ in each.prompts for each in sources.values()) and path_in(tree, id_):
+            raise UsageError(f"`{id_}` is not from another repository", hint=f"promptctl delete {id_}")
     owners = wanted_sources(sources, names)
     gone = {id_ for each in owners for id_ in sources[each].prompts if each in names or id_ in names}
     if not gone:

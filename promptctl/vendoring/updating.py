@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from promptctl.errors import GitError, InvalidFiles, Problem, PromptNotFound, WorkspaceError
 from promptctl.files.proposal import Proposal
 from promptctl.prompts.loading import load_prompt, prompt_paths
-from promptctl.vendoring.address import read_address
 from promptctl.vendoring.choosing import is_offered
 from promptctl.vendoring.gathering import gather
-from promptctl.vendoring.library import Library, LibraryTree, Revision, asking, find_revision, rewritten, share_of
+from promptctl.vendoring.library import TAG, Library, LibraryTree, Revision, find_revision, rewritten, share_of
 from promptctl.vendoring.lock import Vendored, lock_change, read_sources, wanted_sources
-from promptctl.vendoring.originals import files_of, tree_of
+from promptctl.vendoring.originals import asking_source, files_of, tree_of
+from promptctl.vendoring.outdated import newer_tags
 from promptctl.vendoring.placing import as_proposal, place, prompts_folder, refuse_pulled_in, refuse_taken
 from promptctl.vendoring.reconciling import Reconciled, Side, edited_here, reconcile
 
@@ -38,7 +38,10 @@ class UpdateRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceUpdate:
-    """One source before and after. `changed` are files that differ, `edits` a patch of the local edits that stay."""
+    """One source before and after. `changed` are files that differ, `edits` a patch of the local edits that stay.
+
+    `newer` are tags of higher versions than the one that it stays at, the highest first.
+    """
 
     name: str
     before: Vendored
@@ -46,6 +49,7 @@ class SourceUpdate:
     changed: tuple[str, ...] = ()
     edited: tuple[str, ...] = ()
     edits: str = ""
+    newer: tuple[str, ...] = ()
 
     @property
     def is_current(self) -> bool:
@@ -105,7 +109,7 @@ def update(parts: Context, request: UpdateRequest) -> Updated:
     updates: list[SourceUpdate] = []
     found = Reconciled()
     for name, ref in wanted_sources(sources, request.names).items():
-        with asking(parts, read_address(sources[name].url, parts.root)) as outside:
+        with asking_source(parts, sources[name]) as outside:
             done, changes = _updated(tree, outside, name, sources[name], ref, request.side)
         updates.append(done)
         found.after |= changes.after
@@ -125,7 +129,8 @@ def _updated(
     revision = _revision(outside, name, before, ref)
     is_same = revision.commit == before.commit and revision.asked == before.ref
     if is_same and not (side == "theirs" and edited_here(tree, before)):
-        return SourceUpdate(name=name, before=before, after=before), Reconciled()
+        tags = [each.removeprefix(TAG) for each in outside.refs(f"{TAG}*")] if revision.is_tag else []
+        return SourceUpdate(name=name, before=before, after=before, newer=newer_tags(before.ref, tags)), Reconciled()
     library = Library(outside, before.url, revision)
     there = tree_of(library, before)
     gathered = gather(there, _prompts(there, before), with_datasets=before.has_datasets)

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 from promptctl.errors import InvalidFiles, Place, Problem, PromptNotFound
 from promptctl.files.names import LOCK
 from promptctl.prompts.loading import load_prompt
-from promptctl.vendoring.address import read_address
-from promptctl.vendoring.library import TAG, Library, Revision, asking, find_revision, rewritten
+from promptctl.vendoring.library import TAG, Library, Revision, find_revision, rewritten
 from promptctl.vendoring.lock import Sources, Vendored, read_sources, sha256
 from promptctl.vendoring.moving import without_former_ids
-from promptctl.vendoring.originals import files_of
+from promptctl.vendoring.originals import asking_source, files_of
 from promptctl.vendoring.placing import here_now, prompts_folder
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def _differing(tree: WorkTree, name: str, source: Vendored) -> Iterator[Problem]
 def _remote(parts: Context, tree: WorkTree, sources: Sources) -> Iterator[Problem]:
     """Yield where the lock differs from the commits that it names."""
     for name, source in sources.items():
-        with asking(parts, read_address(source.url, parts.root)) as outside:
+        with asking_source(parts, source) as outside:
             library = Library(outside, source.url, Revision(source.ref, None, source.commit))
             place = source.place or Place(LOCK)
             if source.name is not None and source.name.startswith(TAG):

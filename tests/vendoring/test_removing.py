@@ -112,7 +112,11 @@ def test_a_label_keeps_a_prompt(vendored: Workspace, cli: Cli) -> None:
 
 
 def test_names_that_are_none(vendored: Workspace) -> None:
-    assert isinstance(refused(vendored, "mine"), UsageError)
+    error = refused(vendored, "mine")
+    assert isinstance(error, UsageError)
+    assert error.message == "`mine` is not from another repository"
+    assert error.hint == "promptctl delete mine"
+    assert refused(vendored, "nothing-like-it").hint == "those that the lock names: acme-kit"
     assert refused(vendored, "acme-kit@v1.0").hint == "promptctl remove ID, without a ref"
 
 
@@ -130,7 +134,7 @@ def test_the_lock_is_compared_offline(library: Path, vendored: Workspace, cli: C
         ("vendored-missing", "prompts/acme-kit/support/more.j2"),
         ("vendored-edited", "prompts/acme-kit/shared/end.j2"),
     }
-    assert cli("add", "--verify", "--remote").exit_code == 2
+    assert cli("add", "--verify", "--remote").exit_code == 3
 
 
 def test_a_lock_that_was_written_by_hand_is_found_out(vendored: Workspace, cli: Cli) -> None:

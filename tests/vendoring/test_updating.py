@@ -191,6 +191,7 @@ def test_newer_tags_are_told_and_taken(library: Path, workspace: Workspace, cli:
     assert ran.exit_code == 1
     assert ran.json[0]["newer"] == ["v1.10", "v1.1"]
     assert "promptctl update acme-kit@v1.10" in cli("outdated").out
+    assert "already; v1.10 is newer: promptctl update acme-kit@v1.10" in cli("update").err
     ran = cli("update", "acme-kit/support/triage@v1.10", "--yes")
     assert ran.exit_code == 0
     assert "You sort tickets." in (workspace.root / HERE).read_text()
@@ -209,12 +210,13 @@ def test_what_can_be_asked_is_told_beside_what_cannot(library: Path, vendored: W
     library.with_name("other").symlink_to(library)
     vendored.write(vendored.vendoring.add(AddRequest("../other//unrelated@main")).proposal)
     library.with_name("other").unlink()
-    library.with_name("other").mkdir()
     ran = cli("outdated", "--json")
     assert ran.exit_code == 3
     fits("outdated", ran.json)
     assert [each["standing"] for each in ran.json] == ["current", "unreachable"]
-    assert "there is no repository at ../other" in ran.err
+    line = (vendored.root / "promptctl.lock.yaml").read_text().splitlines().index("  other:") + 1
+    assert f"promptctl.lock.yaml:{line}:3: there is no repository at ../other" in ran.err
+    assert f"promptctl.lock.yaml:{line}:3: there is no repository at ../other" in cli("update").err
     assert "acme-kit" in cli("outdated").out
 
 
@@ -243,6 +245,9 @@ def test_commits_that_are_gone_leave_edits_alone(library: Path, vendored: Worksp
     git(library, "gc", "--quiet", "--prune=now")
     error = refused(vendored)
     assert "any more, which the edits here began from" in error.message
+    with pytest.raises(GitError, match=r"\.\./acme-kit does not give commit [0-9a-f]{12}") as caught:
+        vendored.vendoring.verify(asks_remote=True)
+    assert str(caught.value.place).startswith("promptctl.lock.yaml:")
     assert "name: Ours" in update(vendored, side="ours")[HERE]
 
 
