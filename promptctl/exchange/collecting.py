@@ -25,20 +25,21 @@ def sources(paths: Sequence[str | os.PathLike[str]], start: Path) -> Iterator[tu
 
     Raises `UsageError` for a path that is not there, and `WorkspaceError` for a named file that cannot be read.
     """
+    together: list[Source] = []
     for path in paths:
         found = start / path
         if found.is_dir():
-            yield from ((each, False) for each in _below(found, os.fspath(path)))
+            yield from ((each, False) for each in _below(found, os.fspath(path), together))
         elif os.path.lexists(found):
             prefix = os.fspath(path)[: -len(found.name)]
-            yield _read(WorkTree(found.parent), found.name, prefix, set()), True
+            yield _read(WorkTree(found.parent), found.name, prefix, set(), together), True
         else:
             raise UsageError(
                 f"there is no file or folder `{printable(os.fspath(path))}`", hint="name one that is there"
             )
 
 
-def _below(folder: Path, shown: str) -> Iterator[Source]:
+def _below(folder: Path, shown: str, together: list[Source]) -> Iterator[Source]:
     tree, prefix = WorkTree(folder), "" if shown in (".", "./") else shown.rstrip("/") + "/"
     named: set[str] = set()
     paths = sorted(_paths(folder))
@@ -48,7 +49,7 @@ def _below(folder: Path, shown: str) -> Iterator[Source]:
     for path in paths:
         found = (folder / path).lstat()
         if stat.S_ISREG(found.st_mode) and found.st_size <= MAX_BYTES:
-            yield _read(tree, path, prefix, named)
+            yield _read(tree, path, prefix, named, together)
 
 
 def _paths(folder: Path) -> Iterator[str]:
@@ -59,8 +60,10 @@ def _paths(folder: Path) -> Iterator[str]:
         yield from (start + name for name in files if name.endswith(_ENDINGS))
 
 
-def _read(tree: WorkTree, path: str, prefix: str, named: set[str]) -> Source:
+def _read(tree: WorkTree, path: str, prefix: str, named: set[str], together: list[Source]) -> Source:
     try:
-        return Source(path, tree.read(path, max_bytes=MAX_BYTES), tree, prefix, named)
+        source = Source(path, tree.read(path, max_bytes=MAX_BYTES), tree, prefix, named, together)
     except FileNotFoundError:
         raise WorkspaceError(f"{printable(prefix + path)} was removed meanwhile") from None
+    together.append(source)
+    return source

@@ -8,7 +8,8 @@ with `resolve=false`. Facts: the repository langfuse/langfuse, its API's definit
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from promptctl.exchange.drafts import ForeignContents, PromptDraft, RegistryVers
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.registries.items import RegistryItem, collapsed, first_object, items_of, listed
 from promptctl.exchange.registries.label_names import LATEST, labels_for
-from promptctl.exchange.registries.langfuse_references import LangfuseReferences
+from promptctl.exchange.registries.langfuse_references import LangfuseReferences, LangfuseVersions, Named
 from promptctl.exchange.registries.messages import MessageReader, with_messages
 from promptctl.exchange.registries.model_config import read_model_config
 from promptctl.files.names import id_problem
@@ -65,9 +66,8 @@ def read(source: Source) -> ForeignContents:
     if problems:
         raise InvalidFiles(problems[:1])
     versions = [_LangfuseVersion(item, number) for item, number in _numbered(items)]
-    references = LangfuseReferences(
-        [(each.name, each.number, each.labels, each.prompt, each.item) for each in versions]
-    )
+    own = LangfuseVersions([each.named for each in versions])
+    references = LangfuseReferences(own, _of_all_files(source) or own)
     drafts: list[PromptDraft] = []
     notes: list[ImportNote] = []
     for version in counted(versions, "reading versions", len(versions)):
@@ -91,6 +91,25 @@ def write(prompts: Sequence[PromptToWrite]) -> Written:
     from promptctl.exchange.registries.langfuse_bodies import written
 
     return written(prompts)
+
+
+def _of_all_files(source: Source) -> LangfuseVersions | None:
+    """Return the versions of all files that are imported together; None for a file that is read alone."""
+    if len(source.together) < 2:
+        return None
+    kept = source.together[0].__dict__  # one reading for all of them
+    if "_langfuse_versions" not in kept:
+        kept["_langfuse_versions"] = LangfuseVersions(list(_named_in(source.together)))
+    found: LangfuseVersions = kept["_langfuse_versions"]
+    return found
+
+
+def _named_in(sources: Sequence[Source]) -> Iterator[Named]:
+    for source in filter(is_one, sources):
+        with suppress(InvalidFiles):  # which is told where that file is read
+            items = items_of(source, *_WRAPPERS)
+            if not _not_versions(items):
+                yield from (_LangfuseVersion(item, number).named for item, number in _numbered(items))
 
 
 def _not_versions(items: Sequence[RegistryItem]) -> Sequence[Problem]:
@@ -132,6 +151,7 @@ class _LangfuseVersion:
         self.prompt: str | list[Any] = self._data["prompt"]
         self.labels = [each for each in listed(self._data.get("labels")) if isinstance(each, str)]
         self.tags = [each for each in listed(self._data.get("tags")) if isinstance(each, str)]
+        self.named: Named = (self.name, number, self.labels, self.prompt, item)
         self.notes: list[ImportNote] = []
 
     def draft(self, references: LangfuseReferences) -> PromptDraft:

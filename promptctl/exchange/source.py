@@ -21,6 +21,7 @@ class Source:
     """A foreign file. `path` is relative to `tree`, which is all that an import reads; `prefix` leads there for people.
 
     `named` collects the paths of files that were read as part of others: they are not imported by themselves.
+    `together` are all files of the same import, this one among them; none for a file that is read alone.
     Lines end with `\\n` in `text`, whatever the file has, and a byte order mark is left out.
     """
 
@@ -29,6 +30,7 @@ class Source:
     tree: Tree = field(repr=False, compare=False)
     prefix: str = ""
     named: set[str] = field(default_factory=set, repr=False, compare=False)
+    together: list[Source] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def shown(self) -> str:

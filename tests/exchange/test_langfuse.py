@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 
+from promptctl import ExportRequest, ImportRequest, open_workspace
 from promptctl.errors import InvalidFiles
 from promptctl.exchange.formats import format_of
 from promptctl.exchange.templates.double_braces import InputNames, double_brace_pieces
+from promptctl.files.yaml_writing import yaml_text
 from tests.exchange.registries import again, prompts, read, reads_or_refuses, source_of, wild_objects, written
 
 # As the server gives it: the database's row, with two keys of the handler's.
@@ -301,3 +303,31 @@ def test_what_langfuse_cannot_say_is_lost_by_name(tmp_path: Path) -> None:
 @given(wild_objects("prompt", *SERVED))
 def test_anything_is_read_or_refused(value: dict[str, Any]) -> None:
     reads_or_refuses("langfuse", value)
+
+
+def test_a_folder_of_exported_files_is_imported_together(tmp_path: Path) -> None:
+    files = {
+        "prompts/parts/tone.j2": 'Be kind, {{ who }}. {% include "parts/rules.j2" %}',
+        "prompts/parts/rules.j2": "Be brief about {{ what }}.",
+        "prompts/it.prompt.yaml": yaml_text(
+            {
+                "inputs": {"who": {}, "what": {}},
+                "messages": [{"role": "system", "content": 'Hi. {% include "parts/tone.j2" %}'}],
+            }
+        ),
+    }
+    for path, text in files.items():
+        file = tmp_path / "given" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    (tmp_path / "empty").mkdir()
+    for folder in ("given", "empty"):
+        (tmp_path / folder / "promptctl.yaml").write_text("model: echo/echo\n")
+    with open_workspace(tmp_path / "given") as workspace:
+        workspace.exchange.export(ExportRequest(refs=["it"], format="langfuse")).write(tmp_path / "empty/out")
+    with open_workspace(tmp_path / "empty") as workspace:
+        report = workspace.exchange.import_files(ImportRequest(paths=[tmp_path / "empty/out"], latest=True))
+        assert report.refused == ()
+        workspace.write(report.proposal)
+    for path, text in files.items():
+        assert (tmp_path / "empty" / path).read_text().endswith(text)

@@ -245,9 +245,10 @@ def _round(format_: str, data: Mapping[str, Any]) -> tuple[dict[str, Any] | None
     written = named(format_).writer().write([PromptToWrite(at, document.data, document)])
     there = MemoryTree(written.files)
     drafts: list[PromptDraft] = []
-    for each in written.files:
-        source = Source(each, there.read(each), there)
-        if each.startswith(("_", "partials/")) or each.endswith("/prompt.json"):
+    together = [Source(each, there.read(each), there) for each in written.files]
+    for source in together:
+        source.together.extend(together)
+        if source.path.startswith("_") or source.path.endswith("/prompt.json"):
             continue
         try:
             drafts += named(format_).reader().read(source).prompts

@@ -38,29 +38,40 @@ class _Target:
     label: str | None
 
 
-class LangfuseReferences:
-    """The versions of one file, for references from one to another; and the partials that these need."""
+class LangfuseVersions:
+    """The versions of one file, or of all files of an import, by their numbers and their labels."""
 
     def __init__(self, versions: Sequence[Named]) -> None:
-        self._versions = {(name, number): (text, item) for name, number, _, text, item in versions}
-        self._labels = {(name, label): number for name, number, labels, _, _ in versions for label in labels}
-        for name, number in self._versions:
-            latest = self._labels.get((name, LATEST), 0)
-            self._labels[name, LATEST] = max(number, latest)
-        self._texts = _references(self._versions)
+        self.found = {(name, number): (text, item) for name, number, _, text, item in versions}
+        self.labels = {(name, label): number for name, number, labels, _, _ in versions for label in labels}
+        for name, number in self.found:
+            latest = self.labels.get((name, LATEST), 0)
+            self.labels[name, LATEST] = max(number, latest)
+        self.references = _references(self.found)
+
+
+class LangfuseReferences:
+    """The versions of one file, for references from one to another; and the partials that these need.
+
+    What is not in it is looked for among those of all files of the import.
+    """
+
+    def __init__(self, own: LangfuseVersions, others: LangfuseVersions) -> None:
+        self._all = (own, others)
+        self._texts = others.references
         self._partials: dict[str, FileDraft] = {}
         self._inputs: dict[str, list[str]] = {}
-        self._included: dict[int, list[str]] = {}
+        self._included: dict[tuple[str, int], list[str]] = {}
         self._stems: dict[str, str] = {}
         self.notes: list[ImportNote] = []
 
     def reader(self, item: RegistryItem) -> Callable[[str], Iterable[Piece]]:
         """Return what splits the text of a version at its references."""
-        return lambda text: self._split(text, item, (), item.start)
+        return lambda text: self._split(text, item, (), _key(item))
 
     def inputs_of(self, item: RegistryItem) -> list[str]:
         """Return the inputs of the partials that a version includes; they are known once its text was split."""
-        paths = self._included.get(item.start, [])
+        paths = self._included.get(_key(item), [])
         return list(dict.fromkeys(name for path in paths for name in self._inputs.get(path, ())))
 
     def is_only_a_part(self, name: str, tags: Sequence[str]) -> bool:
@@ -71,7 +82,9 @@ class LangfuseReferences:
         """Return the partials that the versions need."""
         return tuple(self._partials[path] for path in sorted(self._partials))
 
-    def _split(self, text: str, item: RegistryItem, above: tuple[_Target, ...], owner: int) -> Iterator[Piece]:
+    def _split(
+        self, text: str, item: RegistryItem, above: tuple[_Target, ...], owner: tuple[str, int]
+    ) -> Iterator[Piece]:
         at = 0
         while (start := text.find(OPEN, at)) >= 0 and (end := text.find(CLOSE, start + len(OPEN))) >= 0:
             words = text[start + len(OPEN) : end]
@@ -91,17 +104,17 @@ class LangfuseReferences:
         if len(parts) != 2 or parts[0][0] != "name" or parts[1][0] not in ("version", "label"):
             return None
         name, (kind, _, value) = parts[0][2], parts[1]
-        if kind == "version":
-            number = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else 0
-            found = _Target(name, number, None)
-        else:
-            found = _Target(name, self._labels.get((name, value), 0), value)
-        if (name, found.number) not in self._versions:
-            hint = f"save that version of {name} in the same file, or save this one without resolve=false"
+        label = value if kind == "label" else None
+        said = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else 0
+        numbers = (each.labels.get((name, value), 0) if label is not None else said for each in self._all)
+        places = zip(self._all, numbers, strict=True)
+        number = next((number for each, number in places if (name, number) in each.found), None)
+        if number is None:
+            hint = f"save that version of {name} in the same file or folder, or save this one without resolve=false"
             raise item.refuse(
-                f"the text includes {kind} {value} of `{name}`, which is not in this file", "prompt", hint
+                f"the text includes {kind} {value} of `{name}`, which is not among what is imported", "prompt", hint
             )
-        return found
+        return _Target(name, number, label)
 
     def _partial(self, target: _Target, item: RegistryItem, above: tuple[_Target, ...]) -> str:
         path = self._path(target)
@@ -112,14 +125,16 @@ class LangfuseReferences:
             raise item.refuse(f"references lead in a circle: {chain}", "prompt", "take one of them out")
         if len(above) >= _MOST_DEEP:
             raise item.refuse(f"references go deeper than {_MOST_DEEP} prompts: {chain}", "prompt")
-        text, there = self._versions[target.name, target.number]
+        text, there = next(
+            each.found[target.name, target.number] for each in self._all if (target.name, target.number) in each.found
+        )
         if not isinstance(text, str):
             raise item.refuse(f"`{target.name}` has messages: only a text can be included", "prompt")
         names = InputNames(has_triples=True)
         pieces: list[Piece] = []
         for piece in double_brace_pieces(text, names):
             if isinstance(piece, TextPiece):
-                pieces += self._split(piece.text, there, (*above, target), there.start)
+                pieces += self._split(piece.text, there, (*above, target), _key(there))
             else:
                 pieces.append(piece)
         below = [name for each in pieces if isinstance(each, IncludePiece) for name in self._inputs[each.path]]
@@ -145,6 +160,10 @@ class LangfuseReferences:
                 found, number = f"{stem}-{number}", number + 1
             self._stems[name] = found
         return self._stems[name]
+
+
+def _key(item: RegistryItem) -> tuple[str, int]:
+    return item.source.shown, item.start
 
 
 def _references(versions: dict[tuple[str, int], tuple[Any, RegistryItem]]) -> dict[str, set[str]]:
