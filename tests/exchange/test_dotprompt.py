@@ -347,3 +347,29 @@ def test_a_file_of_any_name_is_told_by_its_helpers_or_keys() -> None:
         found = format_of(source("a.txt", content))
         assert found is not None
         assert found.name == "dotprompt"
+
+
+def test_a_type_that_is_none_takes_no_others_away() -> None:
+    template = """\
+---
+input:
+  schema:
+    a: string
+    b?: integer
+    c: MySchema
+    d?(list): string
+---
+{{a}}{{#if b}}{{b}}{{/if}}{{c}}"""
+    contents = imported(template)
+    inputs = contents.prompts[0].data["inputs"]
+    assert inputs == {"a": {"type": "string"}, "b": {"type": "integer", "required": False}, "c": {}, "d": inputs["d"]}
+    dropped = {note.part: note.place and note.place.line for note in contents.notes if note.fate == "dropped"}
+    assert dropped == {"input.schema.c": 6, "input.schema.d?(list)": 7}
+    assert {note.part: note.place and note.place.line for note in contents.notes}["input.schema.b"] == 5
+
+
+def test_a_loop_over_what_may_be_missing_prints_nothing_then() -> None:
+    header = "---\ninput: {schema: {map?(object): {street: string}, list?(array): string}}\n---\n"
+    loops = header + "{{#each map}}{{@key}}={{this}}{{else}}-{{/each}}{{#each list}}{{this}}{{/each}}."
+    assert text(loops) == "-."
+    assert text(loops, map={"street": "s"}, list=["a", "b"]) == "street=sab."

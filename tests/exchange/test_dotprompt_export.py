@@ -121,7 +121,8 @@ def _sure_piece(piece: Piece, *, is_given: bool) -> Piece:
 @st.composite
 def prompts(draw: st.DrawFn) -> dict[str, Any]:
     """Prompts of which Dotprompt says everything, as an import writes them."""
-    roles = [*draw(st.lists(st.sampled_from(["system", "user", "assistant", "history"]), max_size=2)), "user"]
+    roles = [*draw(st.lists(st.sampled_from(["system", "user", "assistant", "history"]), max_size=2))]
+    roles.append(draw(st.sampled_from(["user", "assistant", "system"])))
     assume(roles.count("history") <= 1)
     drawn = [(role, _sure(draw(TEMPLATES), is_given=False)) for role in roles if role != "history"]
     assume(all(any(not isinstance(each, TextPiece) or each.text.strip() for each in pieces) for _, pieces in drawn))
@@ -140,7 +141,7 @@ def prompts(draw: st.DrawFn) -> dict[str, Any]:
         "description": "What it is for: people.",
         "tags": ["a", "b"],
         "model": "gemini/gemini-2.5-flash",
-        "parameters": {"temperature": 0.5, "max_tokens": 10, "stop": ["END"]},
+        "parameters": {"temperature": 0.5, "max_tokens": 10, "stop": ["END"], "extra_body": {"k": 1}},
         "output": {"schema": {"type": "object", "properties": {"x": {"enum": [1, 2]}}, "additionalProperties": False}},
         "metadata": {"owner": "support", "a.b": {"c": [1]}},
         "tools": [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}],

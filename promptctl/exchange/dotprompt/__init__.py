@@ -19,7 +19,7 @@ from promptctl.exchange.dotprompt.messages import (
     str_of,
 )
 from promptctl.exchange.dotprompt.partials import CalledPartials
-from promptctl.exchange.dotprompt.settings import settings
+from promptctl.exchange.dotprompt.settings import HISTORY_KEY, settings
 from promptctl.exchange.dotprompt.writing import write
 from promptctl.exchange.drafts import ForeignContents, PromptDraft
 from promptctl.exchange.front_matter import PromptText, fences, keys_of, prompt_text
@@ -96,7 +96,7 @@ def _with_history(drafts: Drafts, text: PromptText, reader: PieceReader) -> bool
     if any(isinstance(each, HistoryMark) for each in drafts):
         return True
     last = drafts[-1]
-    if isinstance(last, TemplateMessage) and last.role == "user":
+    if (isinstance(last, TemplateMessage) and last.role == "user") or text.data.get(HISTORY_KEY) is False:
         return False
     drafts.append(HistoryMark())
     message = "is a placeholder at the end: no message of the user is last, so Dotprompt puts the conversation there"

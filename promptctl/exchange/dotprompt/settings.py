@@ -31,6 +31,8 @@ PARAMETERS = {
 # Our keys that Dotprompt has no word for, and that say nothing of what is sent: kept as its extensions.
 EXTENSION = "promptctl."
 Keys = list[str | int]
+# Says that no conversation so far is to be put behind the messages, though none of the user is last.
+HISTORY_KEY = f"{EXTENSION}history"
 KEPT_AS_EXTENSIONS = ("name", "status", "successor", "formerly", "copied_from", "tags")
 
 
@@ -74,6 +76,8 @@ def settings(text: PromptText) -> ReadSettings:
             own = key.removeprefix(EXTENSION)
             result.data[own] = value
             result.note("kept", key, f"is written as {own}", [key])
+        elif key == HISTORY_KEY and value is False:
+            result.note("kept", key, "no conversation is put behind the messages", [key])
         elif key != "input":
             result.metadata[key] = value
             why = "" if "." in key or key in ("variant", "version") else "; Dotprompt itself leaves it out"

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from promptctl.exchange.dotprompt.picoschema import is_picoschema, picoschema
-from promptctl.exchange.dotprompt.settings import EXTENSION, KEPT_AS_EXTENSIONS, PARAMETERS, PROVIDERS
+from promptctl.exchange.dotprompt.settings import EXTENSION, HISTORY_KEY, KEPT_AS_EXTENSIONS, PARAMETERS, PROVIDERS
 from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.written import PromptToWrite
-from promptctl.prompts.prompt import MISSING, Input, Prompt
+from promptctl.prompts.prompt import MISSING, Input, Message, Prompt
 
 _THEIR_PARAMETERS = {ours: theirs for theirs, ours in PARAMETERS.items()}
 _THEIR_PROVIDERS = {ours: theirs for theirs, ours in PROVIDERS.items()}
@@ -33,6 +33,9 @@ class WrittenSettings:
         if prompt.description:
             matter["description"] = prompt.description
         matter |= self._extensions()
+        last = self._prompt.messages[-1:]
+        if not histories and any(isinstance(each, Message) and each.role != "user" for each in last):
+            matter[HISTORY_KEY] = False
         if prompt.parameters:
             matter["config"] = {_THEIR_PARAMETERS.get(key, key): value for key, value in prompt.parameters.items()}
         matter |= self._input(histories)
