@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import InvalidFiles, Problem
+from promptctl.errors import InvalidFiles, Problem, UsageError
 from promptctl.exchange.drafts import DatasetDraft, FileDraft, ForeignContents, PromptDraft
 from promptctl.exchange.formats import named
 from promptctl.exchange.history.plan import PlacedPast
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # A dataset of more cases is written as JSON Lines beside its header: it is read as a stream, and a diff stays short.
 _MOST_INLINE = 200
+_TAKEN = "give it a different id with --as, or overwrite that one with --replace"
 
 
 class Placing:
@@ -113,6 +114,8 @@ class Placing:
                 path not in self.files and any(not self._is_taken(path, as_file(id_, each)) for each in versions)
             )
 
+        if asked and not self._request.replaces and is_taken(asked):
+            raise UsageError(f"`{asked}` is taken, by a prompt that says something else", hint=_TAKEN)
         id_ = wished if self._request.replaces else free(wished, is_taken)
         path = self._path_of(id_)
         self._put(path, as_file(id_, draft))

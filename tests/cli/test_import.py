@@ -86,6 +86,13 @@ def test_an_id_that_is_taken_gets_a_number_and_replace_takes_its_place(cli: Cli,
     ]
 
 
+def test_an_id_that_is_asked_for_is_never_another(cli: Cli, inside: Path) -> None:
+    ran = cli("import", "old/support/triage.md", "--as", "triage", "--yes")
+    assert (ran.exit_code, "`triage` is taken" in ran.err) == (2, True)
+    assert cli("import", "old/support/triage.md", "--as", "triage", "--replace", "--yes").exit_code == 0
+    assert cli("import", "old/support/triage.md", "--as", "triage", "--yes").exit_code == 0
+
+
 def test_into_begins_every_id(cli: Cli, inside: Path) -> None:
     sources = cli("import", "old", "--into", "team/desk", "--json").json["sources"]
     assert [each["prompts"] for each in sources] == [["team/desk/summary"], ["team/desk/support/triage"]]
