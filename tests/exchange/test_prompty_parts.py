@@ -203,6 +203,7 @@ def test_a_sample_in_a_file_and_one_that_lacks_an_input() -> None:
     assert contents.datasets == ()
     assert contents.prompts[0].data["inputs"] == {"q": {"type": "string", "examples": ["x"]}, "other": {}}
     assert any("as a case it lacks `other`" in each for each in said(contents))
+    assert not any("is a case of a dataset" in each for each in said(contents))
     [problem] = refused("x.prompty", text, "prompty", s_dot_json="{")
     assert problem.message == "the sample is no JSON"
 

@@ -92,6 +92,11 @@ class InputsReader:
             return None
         missing = [name for name, each in self._found.items() if _is_required(each) and name not in case]
         if not missing:
+            if "sample" in self._header.data:
+                words = "is a case of a dataset, which any reply passes"
+                self._header.note(
+                    "changed", ("sample",), f"{words}; Prompty also ran with it where inputs were missing"
+                )
             return case
         for name, value in case.items():
             self._found[name].setdefault("examples", [value])
@@ -116,11 +121,6 @@ class InputsReader:
         if not isinstance(sample, dict):
             raise self._header.refuse(("sample",), "is no mapping of inputs")
         self._sample = dict(sample)
-        self._header.note(
-            "changed",
-            ("sample",),
-            "is a case of a dataset, which any reply passes; Prompty also ran with it where inputs were missing",
-        )
 
     def _take_sample(self, name: str, prop: Any, keys: tuple[Key, ...]) -> None:
         """Take the sample that version 1 has within an input; a bare value is one as well."""
