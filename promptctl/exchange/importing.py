@@ -74,7 +74,7 @@ def import_files(context: Context, request: ImportRequest) -> ImportReport:
     in_commits = {past.path for past in placing.pasts} | placing.past_files.keys()
     proposal = Proposal(tuple(each for each in proposal.changes if each.path not in in_commits))
     return ImportReport(
-        tuple(imported), tuple(refused), warnings, tuple(collected.passed_over), collected.ours, proposal, history
+        tuple(imported), tuple(refused), warnings, collected.passed_over, collected.ours, proposal, history
     )
 
 
@@ -111,8 +111,13 @@ class _Collected:
         self._format = format_
         self.read: list[_Read] = []
         self._refused: list[tuple[Source, InvalidFiles]] = []
-        self.passed_over: list[str] = []
+        self._unknown: list[Source] = []
         self.ours = 0
+
+    @property
+    def passed_over(self) -> tuple[str, ...]:
+        """Files of no known format that are no part of a different file."""
+        return tuple(source.shown for source in self._unknown if source.path not in source.named)
 
     def add(self, source: Source, *, is_named: bool) -> None:
         """Read a file, if it is of a known format."""
@@ -126,7 +131,7 @@ class _Collected:
             elif is_named or foreign_file(source.path) is not None:
                 raise _unknown(source)
             else:
-                self.passed_over.append(source.shown)
+                self._unknown.append(source)
         except InvalidFiles as error:
             self._refused.append((source, error))
 

@@ -216,3 +216,10 @@ def test_documents_have_the_shapes_that_are_promised(cli: Cli, inside: Path) -> 
     fits("import", cli("import", "old", "--json", "--yes").json)
     fits("export", cli("export", "triage", "--to", "json", "--json").json)
     fits("export", cli("export", "triage", "--to", "github", "--json").json)
+
+
+def test_a_file_that_another_names_is_not_passed_over(cli: Cli, inside: Path) -> None:
+    write(inside, "foo/promptfooconfig.yaml", "prompts: [file://p.json]\nproviders: [echo]\n")
+    write(inside, "foo/p.json", json.dumps([{"role": "user", "content": "Hi {{name}}"}]))
+    write(inside, "foo/other.json", "{}")
+    assert cli("import", "foo", "--json").json["passed_over"] == ["foo/other.json"]
