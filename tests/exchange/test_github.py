@@ -402,3 +402,20 @@ def test_a_dataset_names_the_judge_where_the_import_puts_it(tmp_path: Path, id_:
     written = {change.path: change.after for change in report.proposal.changes}
     assert b"prompt: support/judges/kind\n" in (written["datasets/support/spam.yaml"] or b"")
     assert [source.prompts for source in report.sources] == [(prompt, "support/judges/kind")]
+
+
+def test_evaluators_with_names_alike_have_a_judge_each() -> None:
+    llm = "modelId: openai/gpt-4o, choices: [{choice: a, score: 1}, {choice: b, score: 0}]"
+    text = f"""\
+messages: [{{role: user, content: '{{{{q}}}}'}}]
+testData: [{{q: x}}]
+evaluators:
+  - {{name: Is kind, llm: {{{llm}, prompt: first}}}}
+  - {{name: is-kind, llm: {{{llm}, prompt: second}}}}
+  - {{name: both, string: {{startsWith: a, endsWith: b}}}}
+"""
+    contents = read(text)
+    judges = {each.wish: each.data["messages"][0]["content"] for each in contents.prompts if each.is_judge}
+    asked = [each["prompt"] for each in only_dataset(contents)["defaults"]["assert"] if "prompt" in each]
+    assert [judges[wish] for wish in asked] == ["first", "second"]
+    assert any("without `endsWith`" in note.message for note in contents.notes)

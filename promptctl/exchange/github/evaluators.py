@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.slugs import slug
 from promptctl.exchange.templates.jinja import jinja_text
 from promptctl.exchange.templates.pieces import Path, TextPiece, VariablePiece
+from promptctl.exchange.wishes import free
 from promptctl.files.document import Document
 from promptctl.files.names import PLACEHOLDER
 from promptctl.files.wording import as_text, count
@@ -56,7 +57,7 @@ def graded(document: Document, found: GitHubPrompt) -> GitHubTests:
     places = [document.key_place("evaluators", index) for index in _sound(document, "evaluators")]
     own: list[list[Assertion]] = [[] for _ in rows]
     for evaluator, place in zip(evaluators, places, strict=False):
-        made = _Made(evaluator, rows, found.data["inputs"])
+        made = _Made(evaluator, rows, found.data["inputs"], {judge.wish for judge in tests.judges})
         tests.assertions += made.common
         tests.judges += [made.judge] if made.judge else []
         for index, assertion in enumerate(made.own):
@@ -126,7 +127,12 @@ def _sound(document: Document, key: str) -> Iterator[int]:
 
 
 def _judge(
-    name: str, llm: Mapping[str, Any], choices: Sequence[str], fields: Mapping[str, str], inputs: Mapping[str, Any]
+    wish: str,
+    name: str,
+    llm: Mapping[str, Any],
+    choices: Sequence[str],
+    fields: Mapping[str, str],
+    inputs: Mapping[str, Any],
 ) -> PromptDraft:
     """Return the prompt of an `llm` evaluator as a judge's. `fields` name what it is given each row's fields as."""
     offered: dict[str, Path] = {_REPLY: ("output",), **{name: (each,) for name, each in fields.items()}}
@@ -149,20 +155,22 @@ def _judge(
         ],
         "output": {"name": "verdict", "schema": schema},
     }
-    return PromptDraft(f"judges/{slug(name, 'judge')}", data, is_judge=True)
+    return PromptDraft(wish, data, is_judge=True)
 
 
 class _Made:
     """The assertions of one evaluator: for all cases, or one for each row where the rows' own fields are filled in."""
 
-    def __init__(self, evaluator: Mapping[str, Any], rows: Sequence[Row], inputs: Mapping[str, Any]) -> None:
+    def __init__(
+        self, evaluator: Mapping[str, Any], rows: Sequence[Row], inputs: Mapping[str, Any], taken: Collection[str]
+    ) -> None:
         self.common: list[Assertion] = []
         self.own: list[Assertion | None] = []
         self.fate: Any = "changed"
         self.hint: str | None = None
         self.words = ""
         self.judge: PromptDraft | None = None
-        self._rows, self._inputs, self._name = rows, inputs, evaluator["name"]
+        self._rows, self._inputs, self._name, self._taken = rows, inputs, evaluator["name"], taken
         self._metric = {"metric": evaluator["name"]} if evaluator["name"] else {}
         if evaluator.get("string"):
             self._string(evaluator["string"])
@@ -176,6 +184,8 @@ class _Made:
         text = tests.get(test, "")
         type_ = {"equals": "equals", "contains": "icontains"}.get(test, "regex")
         self.words = f"is the assertion `{type_}`"
+        if beside := [f"`{name}`" for name in STRING_TESTS if tests.get(name) and name != test]:
+            self.words += f", without {' and '.join(beside)}, which GitHub's tools passed over beside `{test}`"
         if test == "contains":
             self.words += ": letter case does not matter, as it did not"
         if test == "equals" and any(filled != filled.strip() for filled in (fill(text, row) for row in self._rows)):
@@ -201,7 +211,8 @@ class _Made:
         if self.fate == "dropped":
             self.hint = "write a judge's prompt, and name it in an assertion `classify`"
             return
-        self.judge = _judge(self._name, llm, choices, dict.fromkeys(known, "question"), self._inputs)
+        wish = free(f"judges/{slug(self._name, 'judge')}", self._taken.__contains__)
+        self.judge = _judge(wish, self._name, llm, choices, dict.fromkeys(known, "question"), self._inputs)
         self.words = f"is `classify` by the judge `{self.judge.wish}`, its own prompt, which answers in JSON"
         if {each["score"] for each in llm["choices"]} - {0, 1}:
             self.words += "; a choice passes if its score is above 0, and scores between 0 and 1 are not kept"
