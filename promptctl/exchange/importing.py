@@ -166,8 +166,9 @@ def _unknown(source: Source) -> InvalidFiles:
     if kind is None:
         try:
             kind = foreign_text(source.text, source.shown) or foreign_shape(source.document)
-        except InvalidFiles:
-            kind = None
+        except InvalidFiles as error:
+            if source.path.endswith((".yaml", ".yml", ".json")):
+                return error
     names = ", ".join(each.name for each in FORMATS if each.is_read)
     told = "" if kind is None else f": {kind.message.partition(': ')[2] or kind.message}"
     hint = f"formats that are read: {names}; --from names one"

@@ -125,6 +125,13 @@ def test_a_file_of_no_known_format_is_refused_by_its_name(cli: Cli, inside: Path
     assert "old/x.poml:1: this is of no format that is imported: it is a POML file" in ran.err
 
 
+def test_a_file_that_is_no_yaml_is_said_to_be_none(cli: Cli, inside: Path) -> None:
+    write(inside, "old/x.yaml", "a: [1\n")
+    ran = cli("import", "old/x.yaml")
+    assert (ran.exit_code, "of no format" in ran.err) == (3, False)
+    assert "error: old/x.yaml:" in ran.err
+
+
 def test_a_file_named_as_a_prompt_is_never_passed_over_in_silence(cli: Cli, inside: Path) -> None:
     write(inside, "old/broken.prompt.yml", "messages: [\n")
     write(inside, "old/ours.prompt.yaml", "inputs: {}\nmessages: [{role: user, content: Hi}]\n")
