@@ -115,9 +115,6 @@ class _PromptWriter:
             if not any(not isinstance(each, str) or each.strip() for each in nodes):
                 self._lose(f"messages.{index}", "is empty, and is left out there", message.place)
             yield from nodes
-        if not has_history and isinstance(messages[-1], Message) and messages[-1].role != "user":
-            why = "is the last one, and not by the user: Dotprompt puts a conversation that it is given behind it"
-            self._lose(f"messages.{len(messages) - 1}", why, messages[-1].place)
 
     def _content(self, message: Message, index: int) -> Iterator[WrittenNode]:
         if isinstance(message.content, str):
