@@ -29,7 +29,6 @@ def header_of(**keys: Any) -> Any:
         ({"name": 3}, {"name": "3"}, "changed `name`: is written as a text"),
         ({"metadata": "m"}, {"metadata": {"metadata": "m"}}, "changed `metadata`: is written as `metadata.metadata`"),
         ({"metadata": {"tags": ["a"], "b": 1}}, {"tags": ["a"], "metadata": {"b": 1}}, "kept `metadata`"),
-        ({"base": "other.prompty"}, {}, "dropped `base`: Prompty itself does not read it"),
         ({"extra": 1}, {}, "dropped `extra`: is no key of Prompty"),
         ({"model": {"id": "m", "weight": 1}}, {"model": "m"}, "dropped `model.weight`: is no key of a model"),
         ({"model": {"id": "m", "provider": "foundry"}}, {"model": "azure/m"}, "changed `model.provider`"),

@@ -134,6 +134,60 @@ def test_files_that_name_each_other_in_a_circle_are_refused() -> None:
     assert problem.place.line == 2
 
 
+BASE = """\
+---
+name: Shared
+authors: [Ada]
+model:
+  api: chat
+  configuration: {type: azure_openai, azure_deployment: gpt-4o}
+  parameters: {temperature: 0.2, max_tokens: 100}
+sample: {q: Why?, tone: kind}
+---
+"""
+CHILD = """\
+---
+base: base.prompty
+authors: [Bob]
+model: {parameters: {temperature: 0.9}}
+sample: {q: How?}
+---
+system:
+{{q}}{{tone}}
+"""
+
+
+def test_a_base_gives_what_a_file_does_not_say() -> None:
+    contents = read("x.prompty", CHILD, "prompty", base_dot_prompty=BASE)
+    [draft], [dataset] = contents.prompts, contents.datasets
+    assert {key: draft.data[key] for key in ("name", "model", "parameters", "metadata")} == {
+        "name": "Shared",
+        "model": "azure/gpt-4o",
+        "parameters": {"temperature": 0.9, "max_tokens": 100},
+        "metadata": {"authors": ["Ada", "Bob"]},
+    }
+    assert dataset.data["cases"] == [{"id": "sample", "inputs": {"q": "How?", "tone": "kind"}}]
+    words = "gives `name`, `authors`, `model`, `sample` as far as this file does not say them"
+    assert f"changed `base`: {words}" in said(contents)
+
+
+@pytest.mark.parametrize(("body", "is_part"), [("", True), ("Hi {{q}}", False)])
+def test_a_base_is_a_prompt_of_its_own_if_it_has_messages(body: str, is_part: bool) -> None:
+    found = source("x.prompty", CHILD, base_dot_prompty=BASE + body)
+    prompty.read(found)
+    assert found.named == ({"base.prompty"} if is_part else set())
+
+
+def test_bases_in_a_circle_or_elsewhere_are_refused() -> None:
+    [problem] = refused("x.prompty", CHILD, "prompty", base_dot_prompty=BASE.replace("name", "base: x.prompty\nname"))
+    assert "in a circle" in problem.message
+    for path, words in (("../b.prompty", "does not lie in the folder"), ("no.prompty", "there is no file")):
+        [problem] = refused("x.prompty", CHILD.replace("base.prompty", path), "prompty")
+        assert words in problem.message
+        assert problem.place is not None
+        assert problem.place.line == 2
+
+
 def test_the_environment_is_never_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAME", "from the environment")
     text = "---\nname: ${env:NAME}\ndescription: ${env:NAME:as written}\nmodel: ${env:NAME}\n---\nHi"

@@ -16,7 +16,7 @@ from promptctl.files.yaml_reader import read_yaml
 _MARKS = ("---", "+++")
 _REFERENCE = re.compile(r"\$\{(\w+):([^\n]*)\}", re.ASCII)
 _DATA = (".json", ".yaml", ".yml")
-_DEEPEST = 4
+DEEPEST = 4
 # Below these nothing of a value is used or shown: they hold addresses and keys.
 SECRETS = frozenset(("connection", "configuration"))
 _LEFT_OUT = object()
@@ -167,8 +167,8 @@ class _Resolving:
 
     def _of_file(self, path: str, keys: tuple[Key, ...], depth: int) -> Any:
         line = self._header.place(*keys).line
-        if depth >= _DEEPEST:
-            raise self._header.source.refuse(f"files name one another more than {_DEEPEST} deep, or in a circle", line)
+        if depth >= DEEPEST:
+            raise self._header.source.refuse(f"files name one another more than {DEEPEST} deep, or in a circle", line)
         found = self._header.source.beside(path.strip(), line)
         self._header.note("changed", keys, f"is what {found.path} holds")
         if not found.path.lower().endswith(_DATA):

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft
-from promptctl.exchange.prompty.header import PromptyHeader, read_header
+from promptctl.exchange.prompty.bases import header_with_base
+from promptctl.exchange.prompty.header import PromptyHeader
 from promptctl.exchange.prompty.inputs import InputsReader
 from promptctl.exchange.prompty.messages import MessagesReader
 from promptctl.exchange.prompty.models import ModelReader
@@ -20,19 +21,18 @@ _OF_VERSION_1 = frozenset(("sample", "authors", "base", "tags", "version"))
 _MODEL_OF_VERSION_1 = frozenset(("api", "configuration", "parameters", "response"))
 _READ = frozenset((
     "name", "displayName", "description", "metadata", "model", "inputs", "outputs", "tools", "template", "sample",
-    "authors", "tags", "version", "instructions",
+    "authors", "tags", "version", "instructions", "base",
 ))  # fmt: skip
 _NOT_SAID = {
     "$schema": "is that of Prompty's editors; promptctl's are found by the file's name",
     "kind": "is always `prompt`",
     "id": "the id is the path of the imported file",
-    "base": "Prompty itself does not read it",
 }
 
 
 def read_prompty(source: Source) -> ForeignContents:
     """Return what a Prompty file holds. Raises `InvalidFiles`."""
-    header = read_header(source)
+    header = header_with_base(source)
     reader = PromptyReader(header)
     data = reader.prompt()
     place = source.place(1)
