@@ -10,9 +10,13 @@ import pytest
 from promptctl.exchange import prompty
 from promptctl.exchange.written import Written
 from promptctl.files.tree import MemoryTree
+from promptctl.files.yaml_reader import read_yaml
 from promptctl.files.yaml_writing import yaml_text
+from promptctl.formats.formatting import file_of
+from promptctl.prompts.inputs import InputCheck
 from promptctl.prompts.loading import load_prompt
 from promptctl.prompts.rendering import Renderer
+from tests.exchange.conftest import source
 from tests.exchange.drafted import to_write
 
 FULL: dict[str, Any] = {
@@ -92,6 +96,39 @@ def _flat(message: dict[str, Any]) -> dict[str, Any]:
     parts = [content] if isinstance(content, str) else content
     texts = [each.get("text") or each["image_url"]["url"] if isinstance(each, dict) else each for each in parts]
     return {"role": message["role"], "content": [each.strip("\n") for each in texts]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "written", "lost"),
+    [
+        ({"type": "array", "default": [1, 2]}, {"items": {"kind": "integer"}, "default": [1, 2]}, 1),
+        ({"type": "array", "default": [1, {"x": 1}]}, {"items": {"kind": "string"}, "required": False}, 2),
+        ({"type": "array", "default": [[1]]}, {"items": {"kind": "array", "items": {"kind": "integer"}}}, 1),
+        ({"default": 3}, {"kind": "integer", "default": 3}, 1),
+        ({"type": ["integer", "string"], "examples": [1, "a"], "default": 2}, {"kind": "string", "required": False}, 3),
+        ({"type": "object", "properties": {"a": {}}, "default": {"a": 1}}, {"kind": "object", "required": False}, 2),
+        ({"type": "object", "properties": {"a": {"default": 1}}, "default": {}}, {"kind": "object", "default": {}}, 1),
+    ],
+)
+def test_a_file_never_has_a_value_of_another_kind_than_it_says(schema: Any, written: Any, lost: int) -> None:
+    files = {
+        "prompts/it.prompt.yaml": yaml_text(
+            {"inputs": {"c": schema}, "messages": [{"role": "user", "content": "{{ c }}"}]}
+        )
+    }
+    found = prompty.write([to_write("it", files)])
+    header = read_yaml(found.files["it.prompty"].partition(b"---\n")[2].partition(b"---\n")[0], "it.prompty").data
+    [prop] = header["inputs"]
+    assert prop.items() >= written.items()
+    losses = [str(each) for each in found.losses if each.part.startswith("inputs.c")]
+    assert len(losses) == lost, losses
+    back = file_of(
+        "prompts/it.prompt.yaml",
+        prompty.read(source("it.prompty", found.files["it.prompty"])).prompts[0].data,
+        "prompt",
+    )
+    check = InputCheck(load_prompt(MemoryTree({"prompts/it.prompt.yaml": back}), "it"))
+    assert "default" not in prop or check.fill({}).values == {"c": prop["default"]}
 
 
 def test_a_file_lies_where_the_id_says() -> None:

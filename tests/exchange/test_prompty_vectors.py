@@ -1,6 +1,8 @@
 """The public vectors of Prompty: what its files mean, and what they are once they are imported.
 
-All of them run. Those that come out differently are listed below, each with the reason.
+Prompty has 180. The 75 of what a file says, and of what it prints, run here; those that come out differently are
+listed below, each with the reason. The others are of what a runtime does with it: requests to providers, their replies,
+streams, loops of agents and their tools. They concern no file.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from promptctl.errors import InputError, InvalidFiles
+from promptctl.errors import InputError, InvalidFiles, UsageError
 from promptctl.exchange import prompty
+from promptctl.exchange.collecting import sources
 from promptctl.exchange.drafts import ForeignContents
 from promptctl.exchange.source import Source
 from promptctl.files.tree import MemoryTree
@@ -39,7 +42,6 @@ DIFFERENT = {
     "embedding_load": NO_CHAT,
     "image_apitype_load": NO_CHAT,
     "template_string_invalid": "a template named by a text is of version 1, which is imported too",
-    "missing_file_error": "a file that is not there is the import's to report, not the format's",
     "tools_mcp_load": "a server that promptctl does not call is left out, by its name",
     "tools_openapi_load": "a service that promptctl does not call is left out, by its name",
     "tools_custom_load": "a tool whose meaning a program gives is left out, by its name",
@@ -143,9 +145,11 @@ def loaded(given: Any) -> ForeignContents:
 
 
 @pytest.mark.parametrize("vector", vectors("load"))
-def test_a_file_is_read_as_prompty_reads_it(vector: Any) -> None:
+def test_a_file_is_read_as_prompty_reads_it(vector: Any, tmp_path: Path) -> None:
     given, expected, name = vector["input"], vector["expected"], vector["name"]
     if name == "missing_file_error":
+        with pytest.raises(UsageError, match=r"there is no file or folder `nonexistent\.prompty`"):
+            list(sources([given["fixture"]], tmp_path))
         return
     is_refused = "error" in expected and "inputs" not in given and name not in DIFFERENT
     if is_refused or DIFFERENT.get(name) == NO_CHAT:

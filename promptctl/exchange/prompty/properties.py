@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from promptctl.files.document import Key
@@ -19,6 +19,7 @@ _OLDER = {
 RICH = ("thread", "image", "file", "audio")
 _KEYS = ("name", "kind", "type", "description", "required", "nullable", "default", "example", "sample", "enumValues",
          "enum", "items", "properties", "oneOf", "anyOf", "strict")  # fmt: skip
+OTHER_KIND = "has a value of another kind than is written"
 # Called with the way to a value and what becomes of it, as a clause.
 Tell = Callable[[tuple[Key, ...], str], None]
 
@@ -157,23 +158,28 @@ def property_of(schema: Any, keys: tuple[Key, ...], tell: Tell, *, is_closed: bo
     elif kind in _PROPERTY_KINDS:
         prop = {"kind": _PROPERTY_KINDS[kind]}
     else:
-        tell((*keys, "type") if "type" in schema else keys, "says no one type: it is written as a text")
+        prop = {"kind": _kind_of_all(_values(schema))}
+        kind = KINDS[prop["kind"]]
+        tell((*keys, "type") if "type" in schema else keys, f"says no one type: it is written as {prop['kind']}")
     if isinstance(schema.get("description"), str):
         prop["description"] = schema["description"]
     if is_nullable:
         prop["nullable"] = True
     if isinstance(schema.get("enum"), list):
         prop["enumValues"] = [each for each in schema["enum"] if not (is_nullable and each is None)]
-    _add_example(prop, schema, keys, tell)
     if kind == "array" and "items" not in schema:
-        tell(keys, "says nothing of its items, as Prompty asks: they are written as texts")
-        prop["items"] = {"kind": "string"}
+        items = [each for value in _values(schema) if isinstance(value, list) for each in value]
+        prop["items"] = {"kind": _kind_of_all(items)}
+        if prop["items"]["kind"] == "array":
+            prop["items"]["items"] = {"kind": _kind_of_all([one for each in items for one in each])}
+        tell(keys, f"says nothing of its items, as Prompty asks: they are written as {prop['items']['kind']}")
     elif kind == "array":
         prop["items"] = property_of(schema["items"], (*keys, "items"), tell, is_closed=is_closed)
         said.add("items")
     if kind == "object" and isinstance(schema.get("properties"), dict):
         prop["properties"] = properties_of(schema, keys, tell, is_closed=is_closed)
         said |= {"properties", "required", *({"additionalProperties"} if is_closed else ())}
+    _add_example(prop, schema, keys, tell)
     for key in [each for each in schema if each not in said]:
         tell((*keys, key), "is a keyword that Prompty's properties do not have")
     return prop
@@ -191,7 +197,10 @@ def properties_of(
         if isinstance(each, dict) and "default" in each:
             if each["default"] is None or is_closed:
                 tell((*below, "default"), "is not said by a property of Prompty's")
-            prop["default"] = each["default"]
+            if each["default"] is None or fits(each["default"], prop):
+                prop["default"] = each["default"]
+            else:
+                tell((*below, "default"), OTHER_KIND)
         if name in required:
             prop["required"] = True
         elif is_closed:
@@ -215,6 +224,34 @@ def _kind(schema: Mapping[str, Any]) -> tuple[str | None, bool]:
         others = [kind for kind in kinds if kind != "null"]
         return (others[0] if len(others) == 1 else None), "null" in kinds
     return (kinds if isinstance(kinds, str) else None), False
+
+
+def fits(value: Any, prop: Mapping[str, Any]) -> bool:
+    """Return True if a value is of the kind that a property is written as, with all that is in it."""
+    if prop["kind"] == "union":
+        return True
+    if value is None:
+        return prop.get("nullable") is True
+    if kind_of(value) not in (prop["kind"], *(("integer",) if prop["kind"] == "float" else ())):
+        return False
+    if isinstance(value, list):
+        return "items" not in prop or all(fits(each, prop["items"]) for each in value)
+    below = prop.get("properties", ())
+    return not isinstance(value, dict) or all(
+        fits(value[each["name"]], each) for each in below if each["name"] in value
+    )
+
+
+def _values(schema: Mapping[str, Any]) -> list[Any]:
+    """Return the values that a schema shows: its default and its examples."""
+    examples = schema.get("examples")
+    shown = [schema.get("default"), *(examples if isinstance(examples, list) else ())]
+    return [each for each in shown if each is not None]
+
+
+def _kind_of_all(values: Sequence[Any]) -> str:
+    kinds = {kind_of(each) for each in values}
+    return kinds.pop() if len(kinds) == 1 else "float" if kinds == {"integer", "float"} else "string"
 
 
 def _add_example(prop: dict[str, Any], schema: Mapping[str, Any], keys: tuple[Key, ...], tell: Tell) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.prompty.inputs import needs_value
 from promptctl.exchange.prompty.models import OPTIONS, PROVIDERS
-from promptctl.exchange.prompty.properties import properties_of, property_of
+from promptctl.exchange.prompty.properties import OTHER_KIND, fits, properties_of, property_of
 from promptctl.exchange.prompty.written_body import BodyWriter
 from promptctl.exchange.written import PromptToWrite, Written
 from promptctl.files.document import Key
@@ -118,7 +118,13 @@ class PromptyWriter:
             if name in rich:
                 yield self._rich(each, rich[name], keys)
             elif each.schema or not each.is_required or not self._is_bare(name):
-                yield {"name": name, **property_of(each.schema, keys, self._lose), **self._presence(each, keys)}
+                default = {} if each.default is MISSING else {"default": each.default}
+                prop = property_of({**each.schema, **default}, keys, self._lose)
+                presence = self._presence(each, keys)
+                if "default" in presence and not fits(each.default, prop):
+                    self._lose((*keys, "default"), OTHER_KIND)
+                    presence = {"required": False}
+                yield {"name": name, **prop, **presence}
 
     def _rich(self, each: Input, kind: str, keys: tuple[Key, ...]) -> dict[str, Any]:
         said = {"description"} | (
