@@ -1,8 +1,8 @@
 """The public vectors of Prompty: what its files mean, and what they are once they are imported.
 
 Prompty has 180. The 75 of what a file says, and of what it prints, run here; those that come out differently are
-listed below, each with the reason. The others are of what a runtime does with it: requests to providers, their replies,
-streams, loops of agents and their tools. They concern no file.
+listed below, each with the reason. The others are of what a runtime does with it: requests to providers, their replies
+and lists of models, streams, loops of agents and their tools. They concern no file.
 """
 
 from __future__ import annotations
