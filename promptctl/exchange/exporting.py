@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,11 @@ class Export:
         if taken and not replaces:
             names = ", ".join(printable(str(path)) for path in taken)
             raise UsageError(f"nothing was written: there is something else in {names}", hint="--replace overwrites it")
+        top = Path(os.path.realpath(folder))
+        for path in differing:
+            if (linked := Path(os.path.realpath((top / path).parent))) != (top / path).parent:
+                message = f"nothing was written: {printable(str(folder / path))} is reached through a link to {linked}"
+                raise UsageError(message, hint="remove the link, or name a different folder: -o FOLDER")
         for path in differing:
             replace_output(folder / path, [self.files[path]])
 

@@ -16,13 +16,14 @@ from promptctl.exchange.formats import FORMATS, ForeignFormat, format_of, named
 from promptctl.exchange.history.gathering import gathered
 from promptctl.exchange.history.plan import PlacedPast, RegistryHistory, plan_history
 from promptctl.exchange.imported import ImportedSource, ImportReport, ImportRequest
-from promptctl.exchange.placing import Placing
+from promptctl.exchange.placing import Placing, half_a_character
 from promptctl.exchange.source import Source
 from promptctl.exchange.wishes import id_for
 from promptctl.files.names import DATASET_SUFFIXES, ROW_SUFFIXES, id_problem, is_prompt_file
 from promptctl.files.proposal import Proposal, change_of
 from promptctl.formats.foreign import foreign_file, foreign_shape, foreign_text
 from promptctl.formats.prompt_file import read_prompt_file
+from promptctl.prompts.checking import files_of
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -134,6 +135,10 @@ class _Collected:
                 self._unknown.append(source)
         except InvalidFiles as error:
             self._refused.append((source, error))
+        except UnicodeEncodeError:
+            self._refused.append((source, half_a_character(source)))
+        except Exception as error:
+            self._refused.append((source, _failed(source, error)))
 
     def gathered(self) -> list[_Read]:
         """Return what was read, without parts of a different file; versions of one prompt are with its first file."""
@@ -177,6 +182,13 @@ def _unknown(source: Source) -> InvalidFiles:
     )
 
 
+def _failed(source: Source, error: Exception) -> InvalidFiles:
+    """Return the error of a file with values that its reader was not made for."""
+    message = f"it has a value that no such file should have ({type(error).__name__}: {error})"
+    hint = "look for a number or a list where a text belongs, and for what is nested very deep"
+    return source.refuse(printable(message), 1, hint, "odd-value")
+
+
 def _problems(proposal: Proposal, context: Context) -> tuple[Problem, ...]:
     tree = proposal.over(context.repository.work_tree)
     # Rows are checked with the dataset that names them, which has the same name.
@@ -184,7 +196,9 @@ def _problems(proposal: Proposal, context: Context) -> tuple[Problem, ...]:
     paths = [
         each.path.rpartition(".")[0] + header if each.path.endswith(rows) else each.path for each in proposal.changes
     ]
-    return validate_workspace(tree, list(dict.fromkeys(paths))).problems
+    # A file of any other name is checked with the prompts that include or name it.
+    checked = {*files_of(tree)}
+    return validate_workspace(tree, [path for path in dict.fromkeys(paths) if path in checked]).problems
 
 
 def _unsound(imported: Iterable[ImportedSource], problems: Iterable[Problem]) -> Iterator[tuple[str, Problem]]:

@@ -27,7 +27,7 @@ _PARAMETERS = {
     "seed": "seed",
 }
 _ROLE = re.compile(
-    r"^(#{1,6})[ \t]+(system|user|assistant|developer)(?:[ \t]+(?:prompt|message))?:?[ \t]*#*[ \t]*$", re.I | re.M
+    r"^(#{1,6})[ \t]+(system|user|assistant|developer)(?:[ \t]+(?:prompt|message))?:?[ \t]*(?:#+[ \t]*)?$", re.I | re.M
 )
 _NAME = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
 _TYPES = frozenset(("string", "number", "integer", "boolean", "array", "object"))

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import InvalidFiles, Problem, UsageError
+from promptctl.errors import InvalidFiles, Problem, UsageError, printable
 from promptctl.exchange.drafts import DatasetDraft, FileDraft, ForeignContents, PromptDraft
 from promptctl.exchange.formats import named
 from promptctl.exchange.history.plan import PlacedPast
 from promptctl.exchange.imported import ImportedSource, ImportRequest
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.source import Source
-from promptctl.exchange.wishes import free, id_for, with_judges, with_paths
+from promptctl.exchange.wishes import free, id_for, with_judges, with_paths, with_references
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS, is_dataset
 from promptctl.formats.formatting import file_of
 from promptctl.prompts.loading import prompt_paths
@@ -51,10 +51,15 @@ class Placing:
         before, pasts = dict(self.files), len(self.pasts)
         try:
             return self._place(source, format_, contents)
-        except InvalidFiles:
+        except (InvalidFiles, UnicodeEncodeError) as error:
             self.files, self._folded = before, {path.casefold() for path in before}
             del self.pasts[pasts:]
-            raise
+            raise error if isinstance(error, InvalidFiles) else half_a_character(source) from None
+        except (ValueError, RecursionError) as error:  # infinity; what is nested too deep for YAML
+            self.files, self._folded = before, {path.casefold() for path in before}
+            del self.pasts[pasts:]
+            message = f"it cannot be written as a file here ({type(error).__name__})"
+            raise source.refuse(message, 1, "look for infinite numbers, and for what is nested very deep") from None
 
     def _place(self, source: Source, format_: str, contents: ForeignContents) -> ImportedSource:
         self._written, self._format = [], format_
@@ -89,6 +94,9 @@ class Placing:
     def _place_file(self, draft: FileDraft, folder: str) -> str:
         """Return the path of a partial or schema from the folder of prompts on, once it is among the files."""
         name = posixpath.normpath(posixpath.join("/", folder, draft.path)).lstrip("/")
+        if any(part.startswith(".") for part in name.split("/")):
+            problem = Problem(f"`{printable(draft.path)}` cannot be the path of a file here", draft.place, "rename it")
+            raise InvalidFiles([problem])
         data, base = draft.text.encode(), self._places.first
         ending = "." + posixpath.basename(name).partition(".")[2]
         path = free(f"{base}/{name}", lambda path: self._is_taken(path, data), ending)
@@ -102,7 +110,14 @@ class Placing:
         asked = self._asked(draft)
         wished = asked or id_for(self._wished(folder, draft.wish), posixpath.join(folder, "prompt"))
 
+        made: dict[int, bytes] = {}
+
         def as_file(id_: str, each: PromptDraft) -> bytes:
+            if id(each) not in made:  # the number behind an id changes nothing in the file
+                made[id(each)] = written(id_, each)
+            return made[id(each)]
+
+        def written(id_: str, each: PromptDraft) -> bytes:
             data = with_paths(each.data, paths)
             if "name" not in data and wished != each.wish and not asked:
                 data = {"name": posixpath.basename(each.wish) or each.wish, **data}
@@ -136,7 +151,7 @@ class Placing:
     def _place_dataset(
         self, source: Source, draft: DatasetDraft, folder: str, ids: Mapping[str, str], paths: Mapping[str, str]
     ) -> None:
-        data = with_judges(with_paths(draft.data, paths), ids)
+        data = with_judges(with_references(draft.data, paths), ids)
         data["prompts"] = [ids.get(wish, wish) for wish in data.get("prompts") or ids]
         cases, ending = data.get("cases"), DATASET_SUFFIXES[0]
         stem = f"{DATASETS}/{id_for(self._wished(folder, draft.wish), posixpath.join(folder, 'cases'))}"
@@ -187,6 +202,14 @@ def _newest(drafts: tuple[PromptDraft, ...]) -> list[PromptDraft]:
         elif (other := newest.get(draft.wish)) is None or other.registry.number < draft.registry.number:  # type: ignore[union-attr]
             newest[draft.wish] = draft
     return [*singles, *newest.values()]
+
+
+def half_a_character(source: Source) -> InvalidFiles:
+    """Return the error of a file with a text that is none: JSON can say half of a pair of surrogates."""
+    hint = "write the whole character, or take the escape out"
+    return InvalidFiles(
+        [Problem("a text has half a character, as \\ud83d alone is", source.place(1), hint, "not-text")]
+    )
 
 
 def _renamed(wish: str, id_: str, place: Any) -> ImportNote:

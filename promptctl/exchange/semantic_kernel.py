@@ -21,13 +21,16 @@ from promptctl.templates import BadTemplate
 from promptctl.templates.uses import variables
 
 _TEXT_FILE = "skprompt.txt"
-_MESSAGE = re.compile(r"<message\s+role\s*=\s*(\"[^\"]*\"|'[^']*')\s*>(.*?)</message\s*>", re.DOTALL | re.IGNORECASE)
+# A message ends before the next one begins: without that, a file of openings alone would take hours.
+_MESSAGE = re.compile(
+    r"<message\s+role\s*=\s*(\"[^\"<]*\"|'[^'<]*')\s*>((?:[^<]|<(?!/?message\b))*+)</message\s*>", re.IGNORECASE
+)
 # A loop that does nothing but write the messages of a list: a placeholder.
 _HISTORY = re.compile(
     r"\{%-?\s*for\s+(\w+)\s+in\s+(\w+)\s*-?%\}\s*<message\s+role\s*=\s*[\"']\{\{-?\s*\1\.role\s*-?\}\}[\"']\s*>"
     r"\s*\{\{-?\s*\1\.content\s*-?\}\}\s*</message\s*>\s*\{%-?\s*endfor\s*-?%\}"
 )
-_OWN = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_OWN = re.compile(r"\{\{((?:[^{}]|\{(?!\{)|\}(?!\}))*+)\}\}")
 _OWN_VARIABLE = re.compile(r"\s*\$([A-Za-z_]\w*)\s*\Z", re.ASCII)
 _OWN_TEXT = re.compile(r"\s*(?:\"([^\"]*)\"|'([^']*)')\s*\Z")
 _PARAMETERS = {

@@ -79,6 +79,9 @@ class Source:
         absolute paths and links are refused, so that a file from elsewhere cannot bring in others of this machine.
         """
         path = posixpath.normpath(posixpath.join(posixpath.dirname(self.path), reference))
+        if any(part.startswith(".") and part != ".." for part in path.split("/")):
+            message = f"`{printable(reference)}` is a hidden file, such as those with keys: it is not read"
+            raise self.refuse(message, line, "give the file a name without a dot before it", "hidden-path")
         if path.startswith(("/", "../")) or path == "..":
             message = f"`{printable(reference)}` does not lie in the folder that is imported"
             raise self.refuse(message, line, "import the folder that holds both", "outside-path")

@@ -49,15 +49,30 @@ def free(wished: str, is_taken: Callable[[str], bool], ending: str = "") -> str:
     return found
 
 
-def with_paths(data: Any, paths: Mapping[str, str]) -> Any:
+def with_paths(data: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, Any]:
     """Return data of a prompt in which each include and each `$ref` of an old path names the new one."""
+    is_jinja = data.get("template", "jinja2") == "jinja2"
+    return {
+        key: _with_includes(each, paths) if key == "messages" and is_jinja else with_references(each, paths)
+        for key, each in data.items()
+    }
+
+
+def with_references(data: Any, paths: Mapping[str, str]) -> Any:
+    """Return data in which each `$ref` of an old path names the new one."""
     if isinstance(data, Mapping):
         return {
-            key: paths.get(each, each) if key == "$ref" and isinstance(each, str) else with_paths(each, paths)
+            key: paths.get(each, each) if key == "$ref" and isinstance(each, str) else with_references(each, paths)
             for key, each in data.items()
         }
+    return [with_references(each, paths) for each in data] if isinstance(data, list | tuple) else data
+
+
+def _with_includes(data: Any, paths: Mapping[str, str]) -> Any:
+    if isinstance(data, Mapping):
+        return {key: _with_includes(each, paths) for key, each in data.items()}
     if isinstance(data, list | tuple):
-        return [with_paths(each, paths) for each in data]
+        return [_with_includes(each, paths) for each in data]
     return partials.with_paths(data, paths) if isinstance(data, str) else data
 
 

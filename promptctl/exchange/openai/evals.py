@@ -96,7 +96,9 @@ class _Registry:
             self.note("dropped", part, words, name, "class", hint=_BY_HAND)
             return
         samples = self._samples(name, args)
-        rows = list(_rows(samples))
+        rows = [(line, row) for line, row in _rows(samples) if make is is_json or self._has_ideal(samples, line, row)]
+        if not rows:
+            return
         entry_of = self._described.get(name, {})
         description = {"description": entry_of["description"]} if isinstance(entry_of.get("description"), str) else {}
         place = self._source.document.key_place(name)
@@ -145,6 +147,14 @@ class _Registry:
         message = f"there is no file `{path}`, neither in `../data` nor beside this one"
         hint = "import the folder `registry`, which holds `evals` and `data`"
         raise self._source.refuse(message, line, hint, "no-file")
+
+    def _has_ideal(self, samples: Source, line: int, row: Mapping[str, Any]) -> bool:
+        """Return True for a sample with something to compare replies with; any other is dropped by its line."""
+        if _texts(row):
+            return True
+        words = "the sample has none, so nothing would decide its case"
+        self.notes.append(ImportNote("dropped", "ideal", words, samples.place(line), "add it to the sample"))
+        return False
 
 
 def _rows(samples: Source) -> Iterator[tuple[int, dict[str, Any]]]:

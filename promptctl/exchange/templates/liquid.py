@@ -13,7 +13,8 @@ from promptctl.exchange.templates.jinja import jinja_text
 from promptctl.exchange.templates.pieces import TextPiece
 from promptctl.templates import BadTemplate
 
-_TOKEN = re.compile(r"\{\{-?(.*?)-?\}\}|\{%-?(.*?)-?%\}", re.DOTALL)
+# A tag ends before the next one begins, so that a file of openings alone is read once.
+_TOKEN = re.compile(r"\{\{-?((?:(?!\{\{|\{%|-?\}\}).)*)-?\}\}|\{%-?((?:(?!\{%|-?%\}).)*)-?%\}", re.DOTALL)
 _PATH = r"[A-Za-z_][\w-]*(?:\.[\w-]+|\[(?:\d+|\"[^\"\n]*\"|'[^'\n]*')\])*"
 _CONSTANT = r"\"[^\"\n]*\"|'[^'\n]*'|-?\d+(?:\.\d+)?|true|false|nil|null|empty|blank"
 _TEST = re.compile(
