@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import re
@@ -76,7 +77,7 @@ def search(root: Path, files: Sequence[str]) -> list[SourceFinds]:
     bases: set[str] = set()
     for path in files:
         try:
-            data = read_file(root / path)
+            data = read_code(root, path)
         except FileNotFoundError:
             continue  # Git knows it, and it was deleted
         except OSError as error:
@@ -92,6 +93,14 @@ def search(root: Path, files: Sequence[str]) -> list[SourceFinds]:
             wanted.append((str(root), path))
     found = [*problems, *shared_out(partial(find_in, bases=frozenset(bases)), wanted, at_least=_EACH)]
     return sorted((each for each in found if each.prompts or each.left or each.problem), key=lambda each: each.path)
+
+
+def read_code(root: Path, path: str) -> bytes:
+    """Return a file of the root; raises `OSError`, too if a link leads to it, out of what is adopted."""
+    folder = (root / path).parent
+    if os.path.realpath(folder) != str(folder):
+        raise OSError(errno.ELOOP, "it is reached through a symbolic link")
+    return read_file(root / path, MAX_BYTES)
 
 
 def find_in(wanted: Sequence[tuple[str, str]], bases: Collection[str] = ()) -> list[SourceFinds]:
@@ -112,7 +121,7 @@ def _in_javascript(root: Path, path: str) -> SourceFinds:
     from promptctl.adoption.javascript.finding import find
 
     try:
-        return find(path, read_file(root / path, MAX_BYTES).decode("utf-8-sig"))
+        return find(path, read_code(root, path).decode("utf-8-sig"))
     except (UnicodeDecodeError, OSError) as error:
         return SourceFinds(path, problem=str(error))
 
@@ -147,7 +156,7 @@ class Modules:
     def _parsed(self, path: str) -> SourceFile:
         kept = self._kept.get(path)
         if kept is None:
-            kept = SourceFile(path, read_file(self._root / path, MAX_BYTES))
+            kept = SourceFile(path, read_code(self._root, path))
             self._kept[path] = kept
         return kept
 

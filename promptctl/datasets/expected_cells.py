@@ -18,7 +18,7 @@ _LISTS = ("contains-any", "contains-all", "icontains-any", "icontains-all")
 _STRUCTURED = ("is-json", "contains-json", "json-schema", "tool-call", "word-count")
 _GRADE = "grade"
 _SHORTEST_SLIP = 5
-_CODE = re.compile(r"\s*(?:javascript|fn|eval|file|python)\s*(?:\([^)]*\))?:")
+_CODE = re.compile(r"\s*(?:not-)?(?:javascript|fn|eval|file|python)\s*(?:\([^)]*\))?:")
 
 
 def read_expected_cell(cell: str) -> dict[str, Any]:

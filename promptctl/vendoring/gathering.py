@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -15,11 +17,12 @@ from promptctl.files.wording import name_some
 from promptctl.formats.dataset_file import DatasetFile, read_dataset_file
 from promptctl.prompts.loading import load_prompt_file, prompt_paths
 from promptctl.vendoring.choosing import is_offered
-from promptctl.vendoring.library import MAX_ROWS_BYTES, LibraryTree, share_of
+from promptctl.vendoring.library import MAX_ROWS_BYTES, LibraryTree, share_of, unwelcome
 from promptctl.vendoring.licences import LibraryLicence, find_licence
 from promptctl.vendoring.moving import assertions_in, file_references, judge_references, row_files
 
 MOST_FILES = 2_000
+_CODE_IN_CELLS = re.compile(rb"(?i)python\s*[:(]")
 _MOST_DATASETS = 2_000
 _MOST_DEPTH = 12
 
@@ -156,24 +159,41 @@ def _not_taken(tree: LibraryTree, dataset: DatasetFile) -> str | None:
         for _, assertion in assertions_in(holder if isinstance(holder, dict) else {}, ()):
             if str(assertion.get("type")).removeprefix("not-") == "python":
                 return "it runs code of that repository, which is not taken"
-    rows = dataset.cases_path
     try:
-        if rows is not None:
-            tree.bring([rows])
-            text = tree.read(rows, max_bytes=MAX_ROWS_BYTES)
-            if rows.endswith((".csv", ".tsv")) and b"files." in text.split(b"\n", 1)[0]:
-                return f"the rows of {rows} name files"
-            if b'"python' in text or b'"not-python' in text or b'"$ref"' in text:
-                return f"the rows of {rows} name code or schemas"
-        missing = [path for path in files_named(tree, dataset) if path not in tree.blobs]
+        why = None if dataset.cases_path is None else _rows_not_taken(tree, dataset.cases_path)
+        named = files_named(tree, dataset)
     except (WorkspaceError, PathRefused) as error:
         return str(error)
     except FileNotFoundError:
-        return f"there is no {rows}"
+        return f"there is no {dataset.cases_path}"
+    except (ValueError, RecursionError):
+        return f"the rows of {dataset.cases_path} cannot be read"
+    unwanted = (f"{path} {words}" for path in named if (words := unwelcome(path)) is not None)
+    if (why := why or next(unwanted, None)) is not None:
+        return why
+    missing = [path for path in named if path not in tree.blobs]
     if missing:
         refused = [f"{path} {tree.refused[path]}" for path in missing if path in tree.refused]
         return refused[0] if refused else f"there is no {name_some(missing)}"
     return None
+
+
+def _rows_not_taken(tree: LibraryTree, rows: str) -> str | None:
+    """Return why rows cannot be taken, as the end of a sentence; None if they can."""
+    tree.bring([rows])
+    text = tree.read(rows, max_bytes=MAX_ROWS_BYTES)
+    if rows.endswith((".csv", ".tsv")) and b"files." in text.split(b"\n", 1)[0]:
+        return f"the rows of {rows} name files"
+    return f"the rows of {rows} name code or schemas" if _names_code(rows, text) else None
+
+
+def _names_code(path: str, text: bytes) -> bool:
+    """Return True for rows with assertions that run code, or with references to schemas: by what they say, read."""
+    if path.endswith((".csv", ".tsv")):
+        return _CODE_IN_CELLS.search(text) is not None
+    if b"\\u" in text:  # an escape could spell anything
+        text = json.dumps([json.loads(line) for line in text.splitlines() if line.strip()], ensure_ascii=False).encode()
+    return any(sign in text for sign in (b'"python', b'"not-python', b'"$ref"'))
 
 
 def files_named(tree: Tree, dataset: DatasetFile) -> list[str]:
@@ -183,7 +203,7 @@ def files_named(tree: Tree, dataset: DatasetFile) -> list[str]:
     rows = dataset.cases_path
     if rows is not None and rows.endswith(".jsonl"):
         text = tree.read(rows, max_bytes=MAX_ROWS_BYTES).decode("utf-8", "surrogateescape")
-        if '"files"' in text:
+        if '"files"' in text or "\\u" in text:
             found += [resolve_path(each, rows, DATASETS) for line in text.splitlines() for each in row_files(line)]
     return list(dict.fromkeys(found))
 
