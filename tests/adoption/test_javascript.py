@@ -238,3 +238,14 @@ def test_the_command_proposes_files_and_shows_the_calls(tmp_path: Path) -> None:
             "prompts/claude/x.prompt.yaml",
             "prompts/desk/triage.prompt.yaml",
         ]
+
+
+def test_no_code_is_read_through_a_link(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "secret.py").write_text('SYSTEM = "You are the secret one."\n')
+    (tmp_path / "promptctl.yaml").write_text("model: echo/echo\n")
+    (tmp_path / "ext").symlink_to(outside)
+    call = 'create(messages=[{"role": "system", "content": SYSTEM}, {"role": "user", "content": "Hi"}])'
+    (tmp_path / "app.py").write_text(f"from ext.secret import SYSTEM\n\nclient.chat.completions.{call}\n")
+    with promptctl.open_workspace(tmp_path) as workspace:
+        assert "secret one" not in workspace.adopt([tmp_path]).proposal.diff()

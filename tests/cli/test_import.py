@@ -118,6 +118,57 @@ def test_a_file_that_is_refused_is_named_and_the_others_go_on(
     assert not list(inside.glob("prompts/bad*"))
 
 
+def test_a_hidden_file_is_never_read_because_a_foreign_one_names_it(cli: Cli, inside: Path) -> None:
+    write(inside, ".env", "OPENAI_API_KEY=sk-proj-secret\n")
+    text = '{"_type": "prompt", "input_variables": [], "template_path": ".env"}'
+    write(inside, "x.json", text)
+    ran = cli("import", "x.json", "--yes")
+    assert ran.exit_code == 3
+    assert "`.env` is a hidden file" in ran.err
+    assert "sk-proj" not in ran.out + ran.err
+
+
+def test_a_value_that_no_reader_expects_refuses_its_file_alone(cli: Cli, inside: Path) -> None:
+    write(inside, "old/odd.json", '{"_type": "prompt", "template": "hi {x}", "input_variables": -1}')
+    message = '{"role": "user", "content": "\\ud800"}'
+    text = f'{{"format": "promptctl/prompt/1", "id": "x", "prompt": {{"messages": [{message}]}}}}'
+    write(inside, "old/half.json", text)
+    ran = cli("import", "old", "--yes")
+    assert ran.exit_code == 3
+    assert "old/odd.json:1: it has a value that no such file should have" in ran.err
+    assert "old/half.json:1: a text has half a character" in ran.err
+    assert (inside / "prompts/support/triage.prompt.yaml").is_file()
+
+
+def test_an_export_follows_no_link(cli: Cli, inside: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    write(inside, "prompts/lib/x.prompt.yaml", "messages: [{role: user, content: Hi}]\n")
+    (inside / "gen").mkdir()
+    (inside / "gen/lib").symlink_to(outside)
+    ran = cli("export", "lib/x", "--to", "json", "-o", "gen")
+    assert ran.exit_code == 2
+    assert "is reached through a link" in ran.err
+    assert list(outside.iterdir()) == []
+
+
+def test_a_json_export_that_includes_files_of_any_name_comes_back(cli: Cli, inside: Path) -> None:
+    write(inside, "prompts/tone.md", "Be kind.\n")
+    write(inside, "prompts/t.prompt.yaml", "messages: [{role: user, content: '{% include \"tone.md\" %} Hi'}]\n")
+    cli("export", "t", "--to", "json", "-o", "o")
+    (inside / "prompts/t.prompt.yaml").unlink()
+    (inside / "prompts/tone.md").unlink()
+    assert cli("import", "o/t.json", "--yes").exit_code == 0
+    assert cli("render", "t", "--json").json["messages"][0]["content"] == "Be kind.\n Hi"
+
+
+def test_no_value_of_a_case_becomes_code_of_promptfoo(cli: Cli, inside: Path) -> None:
+    case = "{id: a, inputs: {ticket: 'file://evil.js'}, assert: [{type: contains, value: x}]}"
+    write(inside, "datasets/d.yaml", f"prompts: [triage]\ncases: [{case}]\n")
+    ran = cli("export", "triage", "--to", "promptfoo", "--lossy", "-o", "pf")
+    assert "`cases.a` says `file://`, which promptfoo would load or run" in " ".join(ran.err.split())
+    assert not any("evil.js" in file.read_text() for file in (inside / "pf").rglob("*") if file.is_file())
+
+
 def test_a_file_of_no_known_format_is_refused_by_its_name(cli: Cli, inside: Path) -> None:
     write(inside, "old/x.poml", "<poml>Hi</poml>\n")
     ran = cli("import", "old/x.poml")

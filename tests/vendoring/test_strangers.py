@@ -360,3 +360,43 @@ def test_a_process_that_is_killed_while_it_fetches_changes_nothing(library: Path
     process.communicate()
     assert files_of(here) == before
     assert read_address("../acme-kit", here).asked == str(library)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("conftest.py", "is of a kind that is not taken"),
+        ("Makefile", "is of a kind that is not taken"),
+        (".gitattributes", "is hidden"),
+        (".github/workflows/x.yml", "is hidden"),
+        ("promptctl.yaml", "would set up a tool"),
+        ("package.json", "would set up a tool"),
+        ("recordings/r.jsonl", "would be read as recordings or labels"),
+    ],
+)
+def test_a_file_that_another_tool_would_run_or_read_is_not_taken(
+    library: Path, workspace: Workspace, name: str, why: str
+) -> None:
+    write(library, f"datasets/{name}", "x = 1\n")
+    case = f"{{id: c, inputs: {{}}, files: {{x: {name}}}, assert: [{{type: contains, value: x}}]}}"
+    write(library, "datasets/bad.yaml", f"prompts: [unrelated]\ncases: [{case}]\n")
+    commit(library, "Bad")
+    added = workspace.vendoring.add(AddRequest("../acme-kit//unrelated"))
+    assert any(f"datasets/bad.yaml is left out: datasets/{name} {why}" in note for note in added.notes)
+    assert not any(change.path.endswith(name) for change in added.proposal.changes)
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        ("d.jsonl", '{"id": "c", "assert": [{"type": "\\u0070ython", "value": "./evil.py:check"}]}\n'),
+        ("d.csv", "id,__expected\nc,not-python:./evil.py:check\n"),
+        ("d.csv", "id,__expected\nc,Python (x):./evil.py\n"),
+    ],
+)
+def test_code_in_rows_is_found_however_it_is_spelt(library: Path, workspace: Workspace, rows: str, text: str) -> None:
+    write(library, f"datasets/{rows}", text)
+    write(library, "datasets/bad.yaml", f"prompts: [unrelated]\ncases: {rows}\n")
+    commit(library, "Bad")
+    added = workspace.vendoring.add(AddRequest("../acme-kit//unrelated"))
+    assert any("datasets/bad.yaml is left out: " in note and "code or schemas" in note for note in added.notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from promptctl.exchange.templates.nunjucks_writing import nunjucks_of_jinja
 from promptctl.exchange.written import DatasetToWrite, PromptToWrite
 from promptctl.prompts.prompt import MISSING
 
+_ACTING = re.compile(r"\s*(?:file://|package:|exec:|python:|javascript:|https?://\S+\.(?:js|py)\b)", re.IGNORECASE)
 _SAID = ("name", "prompts", "description", "defaults", "cases", "inputs", "matrix", "expected", "assert", "threshold",
          "metadata", "output", "id", "tags")  # fmt: skip
 _NO_KEY = "is nothing that promptfoo's tests have"
@@ -64,6 +66,10 @@ class WrittenTests:
 
     def _defaults(self, dataset: DatasetToWrite) -> Iterator[tuple[str, Any]]:
         defaults: Mapping[str, Any] = dataset.data.get("defaults", {})
+        if (acting := _acting(defaults)) is not None:
+            why = f"say `{acting}`, which promptfoo would load or run: they are left out"
+            self._lose("defaults", why, dataset, "defaults")
+            defaults = {}
         yield "vars", dict(defaults.get("inputs", {}))
         if assertions := self._assertions(dataset, defaults.get("assert", ()), ("defaults", "assert")):
             yield "assert", assertions
@@ -82,6 +88,11 @@ class WrittenTests:
                 if not reads and not any(map(_reads_expected, own)):
                     is_text = isinstance(case["expected"], str)
                     own.append({"type": "equals", "value": _EXPECTED if is_text else case["expected"]})
+            if (acting := _acting([values, own, case.get("matrix", {}), case.get("metadata", {})])) is not None:
+                # Not even `--lossy` writes it: a value of a case would become code, or a file of the machine.
+                why = f"says `{acting}`, which promptfoo would load or run: the case is left out"
+                self._lose(f"cases.{case.get('id', index + 1)}", why, dataset, "cases", index)
+                continue
             if assertions := self._assertions(dataset, own, ("cases", index, "assert")):
                 test["assert"] = assertions
             test |= {"threshold": case["threshold"]} if "threshold" in case else {}
@@ -179,6 +190,15 @@ class WrittenTests:
             self._lose(f"{part}.path", "is lost: only plain steps are an expression of JavaScript", dataset, *at)
             return
         made["transform"] = _PARSED + steps
+
+
+def _acting(value: Any) -> str | None:
+    """Return the beginning of a text that promptfoo loads, runs or fetches where a value is expected; None without."""
+    if isinstance(value, str):
+        found = _ACTING.match(value)
+        return None if found is None else found[0].strip()
+    each = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return next((acting for one in each if (acting := _acting(one)) is not None), None)
 
 
 def _would_expand(value: Any) -> bool:
