@@ -44,12 +44,14 @@ def run_bounded(
                 raise GitError(f"more than {_MOST_PRINTED >> 20} MiB of names were sent: this is not read")
             now = sum(pipe.size for pipe in pipes) + _size(commands.folder)
             if now > most_bytes:
-                raise GitError(f"more than {most_bytes >> 20} MiB were sent: the fetch was ended")
+                raise _too_much(most_bytes)
             if now != held:
                 held, changed_at = now, time.monotonic()
             elif time.monotonic() - changed_at > silent_s:
                 raise GitError(f"nothing was sent for {silent_s:g} s: the fetch was ended")
             pipes[0].wait(_PAUSE_S)
+        if _size(commands.folder) > most_bytes:  # it was all here before it was looked at
+            raise _too_much(most_bytes)
         stdout, stderr = (pipe.taken() for pipe in pipes)
         return GitOutput(stdout, stderr.decode("utf-8", "replace"), process.proc.wait())
     finally:
@@ -57,6 +59,10 @@ def run_bounded(
         process.proc.wait()
         for pipe in pipes:
             pipe.close()
+
+
+def _too_much(most_bytes: int) -> GitError:
+    return GitError(f"more than {most_bytes >> 20} MiB were sent: the fetch was ended")
 
 
 class _Pipe:
