@@ -26,6 +26,7 @@ from promptctl.adoption.texts import (
     plain_text,
 )
 
+_MOST_STEPS = 3_000
 _MAX_DEPTH = 60
 _STRIPS = ("strip", "lstrip", "rstrip")
 _PLAIN_METHODS = (*_STRIPS, "upper", "lower", "title", "capitalize", "removeprefix", "removesuffix", "replace")
@@ -51,9 +52,11 @@ class TextReader:
         self.left_out = left_out
         self._at: list[tuple[SourceFile, ast.stmt]] = []
         self.definitions: list[tuple[Definition, ast.expr]] = []
+        self._steps = 0
 
     def text(self, node: ast.expr) -> Text:
         """Return what an expression of the file makes, in pieces. Raises `NotCertain` for what makes no text."""
+        self._steps = 0
         with self._in(self._file, self._file.statement(node)):
             return self._text(node)
 
@@ -97,6 +100,9 @@ class TextReader:
             self._at.pop()
 
     def _text(self, node: ast.expr) -> Text:
+        self._steps += 1  # names that say a text twice, again and again, double it each time
+        if self._steps > _MOST_STEPS:
+            raise NotCertain("it is put together in too many steps", node)
         followed = len(self.definitions)
         text = self._read(node)
         if len(text) == 1 and isinstance(text[0], Hole) and text[0].value is node:

@@ -69,7 +69,7 @@ def import_files(context: Context, request: ImportRequest) -> ImportReport:
         refused += unsound.values()
         left_out |= unsound.keys()
     warnings = tuple(each for each in problems if each.severity == "warning")
-    secret, pasts = _without_secrets(context, placing.pasts)
+    secret, pasts = _without_secrets(context, placing.pasts, placing.past_files)
     refused += secret
     history = _history(context, pasts, placing.past_files)
     in_commits = {past.path for past in placing.pasts} | placing.past_files.keys()
@@ -89,12 +89,25 @@ def _history(context: Context, pasts: Sequence[PlacedPast], files: Mapping[str, 
         return plan_history(pasts, files, there, datetime.now(UTC))
 
 
-def _without_secrets(context: Context, pasts: Iterable[PlacedPast]) -> tuple[list[Problem], list[PlacedPast]]:
-    """Return why prompts become no commits that hold a secret in any version, and the others: Git forgets nothing."""
+def _without_secrets(
+    context: Context, pasts: Iterable[PlacedPast], files: Mapping[str, bytes]
+) -> tuple[list[Problem], list[PlacedPast]]:
+    """Return why prompts become no commits that hold a secret in any version, and the others: Git forgets nothing.
+
+    With a secret in one of the files that all share there are no commits at all.
+    """
     problems: list[Problem] = []
     sound: list[PlacedPast] = []
+    for path, data in files.items():
+        if context.redactor.holds_secret(data.decode("utf-8", "replace")):
+            message = f"{path}, which prompts of it include, holds a secret, and Git would keep it for good"
+            problems.append(Problem(message, None, "take it out of the file that is imported", "holds-secret"))
+    if problems:
+        return problems, []
     for past in pasts:
-        texts = ((registry, f"{registry.message}\n{data.decode()}") for registry, data in past.versions)
+        texts = (
+            (registry, f"{registry.message}\n{registry.author}\n{data.decode()}") for registry, data in past.versions
+        )
         number = next((each.number for each, text in texts if context.redactor.holds_secret(text)), None)
         if number is None:
             sound.append(past)

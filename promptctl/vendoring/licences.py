@@ -18,7 +18,11 @@ _ID = re.compile(
     rb"SPDX-License-Identifier:[ \t]*([A-Za-z0-9.+-]+(?: (?:OR|AND|WITH) [A-Za-z0-9.+-]+)*)[ \t]*\r?$", re.M
 )
 # Lines that differ from holder to holder.
-_OWN = re.compile(r"(?im)^\W*(?:copyright\b|all rights reserved|(?:the )?mit license\W*(?:\(mit\))?\W*$|\(c\)).*$")
+# Atomic groups: a stranger's file of blanks is read once.
+_OWN = re.compile(
+    r"(?im)^(?>[^\w\n(]*)(?:copyright\b|all rights reserved|(?:the )?mit license(?>[^\w\n(]*)(?:\(mit\))?(?>[^\w\n]*)$"
+    r"|\(c\)).*$"
+)
 _MOST = 256 << 10
 # SHA-256 of the words of each text, in small letters, without the lines that name a holder.
 _TEXTS = {

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _MOST_LISTED = 20_000
 _README = re.compile(r"(?i)readme(?:\.(?:md|markdown|rst|txt))?")
 _HEADING = re.compile(r"#{1,6}\s+(.+?)\s*#*|(.+)\n[=-]{3,}")
-_PICTURE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
-_MARKUP = re.compile(r"\[([^\]]*)\]\([^)]*\)|[*_`]{1,3}")
+_PICTURE = re.compile(r"!\[[^\[\]]{0,300}\]\([^()\n]{0,500}\)")
+_MARKUP = re.compile(r"\[([^\[\]]{0,300})\]\([^()\n]{0,500}\)|[*_`]{1,3}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -249,3 +249,18 @@ def test_no_code_is_read_through_a_link(tmp_path: Path, tmp_path_factory: pytest
     (tmp_path / "app.py").write_text(f"from ext.secret import SYSTEM\n\nclient.chat.completions.{call}\n")
     with promptctl.open_workspace(tmp_path) as workspace:
         assert "secret one" not in workspace.adopt([tmp_path]).proposal.diff()
+
+
+@pytest.mark.parametrize("ending", ["py", "ts"])
+def test_texts_that_double_again_and_again_are_left(tmp_path: Path, ending: str) -> None:
+    (tmp_path / "promptctl.yaml").write_text("model: echo/echo\n")
+    words = ("", "") if ending == "py" else ("const ", ";")
+    lines = [f"{words[0]}v{n} = v{n - 1} + v{n - 1}{words[1]}" for n in range(1, 60)]
+    message = '{"role": "user", "content": v59}'
+    given = f"messages=[{message}]" if ending == "py" else f"{{messages: [{message}]}}"
+    text = "\n".join([f"{words[0]}v0 = 'a'{words[1]}", *lines, f"client.chat.completions.create({given})"])
+    (tmp_path / f"a.{ending}").write_text(text + "\n")
+    with promptctl.open_workspace(tmp_path) as workspace:
+        found = workspace.adopt([tmp_path])
+    assert found.prompts == ()
+    assert "in too many steps" in found.left[0].why

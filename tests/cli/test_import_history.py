@@ -92,3 +92,17 @@ def test_the_document_has_the_shape_that_is_promised(cli: Cli, repo: Repo) -> No
     fits("import", cli("import", "export.jsonl", "--json").json)
     fits("import", cli("import", "export.jsonl", "--json", "--yes").json)
     fits("import", cli("import", "export.jsonl", "--json").json)
+
+
+def test_no_commit_is_made_with_a_secret_in_a_partial_or_an_author(cli: Cli, repo: Repo) -> None:
+    key = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+    main = {"name": "main", "type": "text", "version": 1, "labels": [], "tags": [], "config": {}}
+    partial = {**main, "name": "part", "prompt": f"key {key}"}
+    including = {**main, "prompt": "Hello @@@langfusePrompt:name=part|version=1@@@"}
+    by_a_bot = {**main, "prompt": "Hello", "createdBy": f"Bot {key}"}
+    for number, given in enumerate(([including, partial], [by_a_bot])):
+        repo.write(f"lf{number}.json", json.dumps(given))
+        ran = cli("import", f"lf{number}.json", "--yes")
+        assert ran.exit_code == 3
+        assert "Git would keep it for good" in ran.err
+        assert key not in repo.git("log", "-p", "--format=%an %s")

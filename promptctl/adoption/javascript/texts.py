@@ -20,6 +20,7 @@ _NAME = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
 _METHOD = re.compile(r"\??\.\w+\([^()]*\)\Z")
 _OTHER = re.compile(r"\W+", re.ASCII)
 _MOST_STEPS = 40
+_MOST_READ = 3_000
 _CHANGING = re.compile(r"\.(?:push|unshift|splice|pop|shift|reverse|sort|fill|copyWithin)\Z")
 _READING = re.compile(r"\A(?:console\.|JSON\.stringify\Z)|\.(?:invoke|stream|batch)\Z")
 
@@ -33,6 +34,7 @@ class Values:
     """Inputs of one prompt: for each the expression that the program gives, the same one for equal expressions."""
 
     values: dict[str, str] = field(default_factory=dict)
+    read: int = 0
 
     def name_for(self, expression: Node) -> str:
         """Return the input for an expression: named as its last word is, without methods that are called on it."""
@@ -58,15 +60,14 @@ def pieces(node: Node, values: Values, steps: int = 0) -> Iterator[Piece]:
     Raises `TooDynamic` for a tagged template, and for texts that are followed in a circle.
     """
     node = bare(node)
-    if steps > _MOST_STEPS:
+    values.read += 1
+    if steps > _MOST_STEPS or values.read > _MOST_READ:
         raise TooDynamic("the text is put together in too many steps")
     if node.type == "string":
         yield TextPiece(unescaped(source_of(node)[1:-1]))
     elif node.type == "template_string":
         yield from _template(node, values, steps)
-    elif (
-        node.type == "binary_expression" and source_of(part(node, "operator") or node) == "+" and _is_text(node, steps)
-    ):
+    elif node.type == "binary_expression" and source_of(part(node, "operator") or node) == "+" and _is_text(node):
         for side in ("left", "right"):
             inner = part(node, side)
             if inner is not None:
@@ -91,17 +92,21 @@ def _template(node: Node, values: Values, steps: int) -> Iterator[Piece]:
             yield from pieces(child.named_children[0], values, steps + 1)
 
 
-def _is_text(node: Node, steps: int) -> bool:
-    """Return True if one side of a sum is a text, so that the sum is one."""
-    if steps > _MOST_STEPS:
-        return False
-    node = bare(node)
-    if node.type in ("string", "template_string"):
-        return True
-    if node.type == "binary_expression" and source_of(part(node, "operator") or node) == "+":
-        return any(_is_text(side, steps + 1) for name in ("left", "right") if (side := part(node, name)) is not None)
-    constant = constant_of(node) if node.type == "identifier" else None
-    return constant is not None and _is_text(constant, steps + 1)
+def _is_text(node: Node) -> bool:
+    """Return True if a part of a sum is a text, so that the sum is one; each constant is looked at once."""
+    waiting, seen = [node], set[int]()
+    while waiting:
+        each = bare(waiting.pop())
+        if each.type in ("string", "template_string"):
+            return True
+        if each.id in seen:
+            continue
+        seen.add(each.id)
+        if each.type == "binary_expression" and source_of(part(each, "operator") or each) == "+":
+            waiting += [side for name in ("right", "left") if (side := part(each, name)) is not None]
+        elif each.type == "identifier" and (constant := constant_of(each)) is not None:
+            waiting.append(constant)
+    return False
 
 
 def constant_of(identifier: Node) -> Node | None:
