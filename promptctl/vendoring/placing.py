@@ -1,4 +1,4 @@
-"""GatheredFiles files at the paths that they get here, rewritten, checked and compared with what is there."""
+"""Gathered files at the paths that they get here, rewritten, checked and compared with what is there."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def versions_in(source: Source) -> tuple[list[RegistryItem], dict[tuple[str, int
         versions = [each for each in inside(item.data) if each.keys() - _OF_MODELS]
         for each in versions:
             if not is_version(each):
-                hint = "save the versions too: mlflow.MlflowClient().search_promptversions_in(NAME)"
+                hint = "save the versions too: mlflow.MlflowClient().search_prompt_versions(NAME)"
                 raise item.refuse("this is no version of a prompt: it has no text", None, hint)
             found.append(RegistryItem(each, item.source, item.start, item.end))
     if not found:
