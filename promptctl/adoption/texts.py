@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from promptctl.adoption.expressions import is_loud
 from promptctl.adoption.source import SourceFile
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
@@ -160,8 +159,3 @@ def formatted(value: ast.expr, conversion: int = -1, spec: str = "") -> str:
             conversion, value_code
         )
         return f"format({inner}, {spec!r})" if spec else f"format({inner})"
-
-
-def is_quiet(text: Text) -> bool:
-    """Return True if no value of the text does anything when it is evaluated."""
-    return not any(is_loud(each.value) for each in holes(text))

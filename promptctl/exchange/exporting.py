@@ -95,8 +95,9 @@ def export(context: Context, request: ExportRequest) -> Export:
         raise UsageError("there is no prompt to export", hint="promptctl new writes one")
     if not format_.has_versions:
         _refuse_versions(refs)
-    written = format_.writer().write([_to_write(context, ref, format_.takes_datasets) for ref in refs])
-    versions = {str(ref): context.prompt(ref).version.display for ref in refs}
+    prompts = {ref: _to_write(context, ref, format_.takes_datasets) for ref in refs}
+    written = format_.writer().write([*prompts.values()])
+    versions = {ref: each.at.version.display for ref, each in prompts.items()}
     is_refused = written.losses and not request.allows_losses
     return Export(format_.name, versions, {} if is_refused else written.files, written.losses)
 

@@ -51,15 +51,10 @@ class Placing:
         before, pasts = dict(self.files), len(self.pasts)
         try:
             return self._place(source, format_, contents)
-        except (InvalidFiles, UnicodeEncodeError) as error:
+        except (InvalidFiles, ValueError, RecursionError) as error:
             self.files, self._folded = before, {path.casefold() for path in before}
             del self.pasts[pasts:]
-            raise error if isinstance(error, InvalidFiles) else half_a_character(source) from None
-        except (ValueError, RecursionError) as error:  # infinity; what is nested too deep for YAML
-            self.files, self._folded = before, {path.casefold() for path in before}
-            del self.pasts[pasts:]
-            message = f"it cannot be written as a file here ({type(error).__name__})"
-            raise source.refuse(message, 1, "look for infinite numbers, and for what is nested very deep") from None
+            raise _refusal(source, error) from None
 
     def _place(self, source: Source, format_: str, contents: ForeignContents) -> ImportedSource:
         self._written, self._format = [], format_
@@ -210,6 +205,17 @@ def half_a_character(source: Source) -> InvalidFiles:
     return InvalidFiles(
         [Problem("a text has half a character, as \\ud83d alone is", source.place(1), hint, "not-text")]
     )
+
+
+def _refusal(source: Source, error: Exception) -> InvalidFiles:
+    """Return the error of a foreign file for what came up while it was written as files of ours."""
+    if isinstance(error, InvalidFiles):
+        return error
+    if isinstance(error, UnicodeEncodeError):
+        return half_a_character(source)
+    # Infinity, and what is nested too deep for YAML.
+    message = f"it cannot be written as a file here ({type(error).__name__})"
+    return source.refuse(message, 1, "look for infinite numbers, and for what is nested very deep")
 
 
 def _renamed(wish: str, id_: str, place: Any) -> ImportNote:

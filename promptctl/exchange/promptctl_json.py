@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from promptctl.errors import InvalidFiles
+from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.exchange.drafts import FileDraft, ForeignContents, PromptDraft
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.source import Source
@@ -66,4 +66,6 @@ def _text(each: PromptToWrite, path: str) -> str:
     try:
         return each.at.tree.read(path).decode()
     except UnicodeDecodeError:
-        raise InvalidFiles([]) from None
+        raise InvalidFiles(
+            [Problem(f"{path} is not UTF-8 text", Place(path), "save it as UTF-8", "not-utf-8")]
+        ) from None

@@ -31,9 +31,7 @@ class Token(NamedTuple):
 class BadTag(Exception):
     """A tag that is none of Handlebars; with a hint, one that is and that is not read."""
 
-    def __init__(
-        self, message: str, hint: str = "correct the template, which Handlebars would not take either"
-    ) -> None:
+    def __init__(self, message: str, hint: str = _NO_HANDLEBARS) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
