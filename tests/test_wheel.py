@@ -30,7 +30,7 @@ def test_the_wheel_holds_the_package_and_its_data_alone(wheel: Path) -> None:
     assert "promptctl/formats/schemas/prompt.schema.json" in names
     assert "promptctl/assertions/judges/llm-rubric.prompt.yaml" in names
     assert "promptctl/reports/page/page.html" in names
-    assert "promptctl/exchange/typed/render/index.js" in names
+    assert "promptctl/code_export/render/index.js" in names
     assert not [name for name in names if name.startswith(("tests/", "prompts/", "datasets/", "benchmarks/"))]
 
 

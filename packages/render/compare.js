@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { Template } from "@huggingface/jinja";
 import { Environment } from "minijinja-js";
 import nunjucks from "nunjucks";
-import { prompt } from "../../promptctl/exchange/typed/render/index.js";
+import { prompt } from "../../promptctl/code_export/render/index.js";
 
 const vectors = JSON.parse(readFileSync(new URL("test/vectors.json", import.meta.url), "utf-8"));
 // Of these the name is the template, of one message that includes nothing.

@@ -9,8 +9,8 @@ from typing import Any
 
 from promptctl.adoption.message_list import CodeMessage, Entry
 from promptctl.adoption.texts import Hole, Text, TextChoice, TextPart, wish
-from promptctl.exchange.templates.jinja import jinja_text
-from promptctl.exchange.templates.pieces import CodePiece, IfBranch, IfPiece, IfTest, Piece, TextPiece, VariablePiece
+from promptctl.template_languages.jinja import jinja_text
+from promptctl.template_languages.pieces import CodePiece, IfBranch, IfPiece, IfTest, Piece, TextPiece, VariablePiece
 
 # What a template of ours reads as something else than a variable.
 _TAKEN = frozenset(

@@ -161,8 +161,8 @@ def dollars(
 
 def jinja(template: str, values: dict[str, ast.expr], hole: MakeHole, node: ast.AST) -> Text:
     """Return a Jinja template of plain variables in pieces, as `jinja2.Template` renders it. Raises `NotCertain`."""
-    from promptctl.exchange.templates.jinja import pieces_of
-    from promptctl.exchange.templates.pieces import TextPiece, VariablePiece
+    from promptctl.template_languages.jinja import pieces_of
+    from promptctl.template_languages.pieces import TextPiece, VariablePiece
 
     text = template.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
     try:

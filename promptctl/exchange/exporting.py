@@ -96,7 +96,7 @@ def export(context: Context, request: ExportRequest) -> Export:
     if not format_.has_versions:
         _refuse_versions(refs)
     prompts = {ref: _to_write(context, ref, format_.takes_datasets) for ref in refs}
-    written = format_.writer().write([*prompts.values()])
+    written = format_.write([*prompts.values()])
     versions = {ref: each.at.version.display for ref, each in prompts.items()}
     is_refused = written.losses and not request.allows_losses
     return Export(format_.name, versions, {} if is_refused else written.files, written.losses)

@@ -8,12 +8,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 from promptctl.errors import UsageError
+from promptctl.exchange.written import PromptToWrite, Written
 from promptctl.files.names import did_you_mean
 
 if TYPE_CHECKING:
     from promptctl.exchange.drafts import ForeignContents
     from promptctl.exchange.source import Source
-    from promptctl.exchange.written import PromptToWrite, Written
 
 
 class FormatReader(Protocol):
@@ -37,7 +37,8 @@ class FormatWriter(Protocol):
 class ForeignFormat:
     """A format by the name that `--from` and `--to` take.
 
-    One that can say tests `takes_datasets`; one of whose files each holds a version `has_versions`.
+    One that can say tests `takes_datasets`; one of whose files each holds a version `has_versions`; one that `is_code`
+    is a programming language.
     """
 
     name: str
@@ -47,14 +48,18 @@ class ForeignFormat:
     is_written: bool = True
     takes_datasets: bool = False
     has_versions: bool = False
+    is_code: bool = False
 
     def reader(self) -> FormatReader:
         """Return the module that reads it."""
         return cast("FormatReader", import_module(f"promptctl.exchange.{self.module}"))
 
-    def writer(self) -> FormatWriter:
-        """Return the module that writes it."""
-        return cast("FormatWriter", import_module(f"promptctl.exchange.{self.module}"))
+    def write(self, prompts: Sequence[PromptToWrite]) -> Written:
+        """Return prompts in this format, with all that is lost."""
+        if self.is_code:
+            code = import_module(f"promptctl.code_export.{self.module}")
+            return Written(code.modules([each.at for each in prompts]))
+        return cast("FormatWriter", import_module(f"promptctl.exchange.{self.module}")).write(prompts)
 
 
 # In the order in which a file is told from the others: the one with the surest signs first.
@@ -74,8 +79,8 @@ FORMATS: tuple[ForeignFormat, ...] = (
     ForeignFormat("github", "GitHub Models", "github", takes_datasets=True),
     ForeignFormat("prompthub", "deepset's Prompt Hub", "prompthub", is_written=False),
     ForeignFormat("markdown", "Markdown with a header", "markdown", is_written=False),
-    ForeignFormat("ts", "TypeScript", "typed.typescript", is_read=False),
-    ForeignFormat("py", "Python", "typed.python", is_read=False),
+    ForeignFormat("ts", "TypeScript", "typescript", is_read=False, is_code=True),
+    ForeignFormat("py", "Python", "python", is_read=False, is_code=True),
 )
 
 

@@ -10,10 +10,10 @@ from promptctl.errors import InvalidFiles
 from promptctl.exchange.drafts import ForeignContents, PromptDraft
 from promptctl.exchange.notes import Fate, ImportNote
 from promptctl.exchange.source import Source
-from promptctl.exchange.templates.braces import format_pieces
-from promptctl.exchange.templates.jinja import jinja_text, pieces_of
-from promptctl.exchange.templates.pieces import TextPiece
 from promptctl.files.document import Document
+from promptctl.template_languages.braces import format_pieces
+from promptctl.template_languages.jinja import jinja_text, pieces_of
+from promptctl.template_languages.pieces import TextPiece
 from promptctl.templates import BadTemplate
 from promptctl.templates.uses import variables
 

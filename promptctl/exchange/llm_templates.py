@@ -14,9 +14,11 @@ from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.drafts import FileDraft, ForeignContents, PromptDraft
 from promptctl.exchange.notes import Fate, ImportNote
 from promptctl.exchange.source import Source
-from promptctl.exchange.templates.dollar import dollar_pieces, has_stray_dollar
-from promptctl.exchange.templates.jinja import jinja_text
-from promptctl.exchange.templates.pieces import (
+from promptctl.files.document import Key
+from promptctl.files.media import NotReadable, as_input
+from promptctl.template_languages.dollar import dollar_pieces, has_stray_dollar
+from promptctl.template_languages.jinja import jinja_text
+from promptctl.template_languages.pieces import (
     IfBranch,
     IfPiece,
     IfTest,
@@ -25,8 +27,6 @@ from promptctl.exchange.templates.pieces import (
     TextPiece,
     VariablePiece,
 )
-from promptctl.files.document import Key
-from promptctl.files.media import NotReadable, as_input
 
 _KEYS = frozenset((
     "name", "prompt", "system", "attachments", "attachment_types", "model", "defaults", "options", "extract",

@@ -10,8 +10,8 @@ from promptctl.exchange.drafts import ForeignContents, PromptDraft
 from promptctl.exchange.front_matter import PromptText, keys_of, prompt_text
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.source import Source
-from promptctl.exchange.templates.double_braces import InputNames, double_brace_pieces
-from promptctl.exchange.templates.jinja import jinja_text
+from promptctl.template_languages.double_braces import InputNames, double_brace_pieces
+from promptctl.template_languages.jinja import jinja_text
 
 # A header with one of these is a prompt's; with none it may be any page's.
 _SIGNS = frozenset(

@@ -9,9 +9,9 @@ from promptctl.errors import InvalidFiles
 from promptctl.exchange.drafts import ForeignContents, PromptDraft
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.source import Source
-from promptctl.exchange.templates.braces import format_pieces, roots
-from promptctl.exchange.templates.jinja import jinja_text
-from promptctl.exchange.templates.pieces import VariablePiece
+from promptctl.template_languages.braces import format_pieces, roots
+from promptctl.template_languages.jinja import jinja_text
+from promptctl.template_languages.pieces import VariablePiece
 from promptctl.templates import BadTemplate
 
 _KEYS = ("name", "text", "description", "tags", "meta", "version")

@@ -13,10 +13,10 @@ from promptctl.errors import InvalidFiles
 from promptctl.exchange.drafts import ForeignContents, PromptDraft
 from promptctl.exchange.notes import Fate, ImportNote
 from promptctl.exchange.source import Source
-from promptctl.exchange.templates.jinja import jinja_text, pieces_of
-from promptctl.exchange.templates.liquid import liquid_to_jinja
-from promptctl.exchange.templates.pieces import Piece, TextPiece, VariablePiece
 from promptctl.files.document import Document
+from promptctl.template_languages.jinja import jinja_text, pieces_of
+from promptctl.template_languages.liquid import liquid_to_jinja
+from promptctl.template_languages.pieces import Piece, TextPiece, VariablePiece
 from promptctl.templates import BadTemplate
 from promptctl.templates.uses import variables
 

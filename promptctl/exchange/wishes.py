@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from promptctl.exchange.templates import partials
 from promptctl.files.names import MAX_ID_LENGTH, id_problem
+from promptctl.template_languages import partials
 
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_.]+")
 # Keys of a dataset that hold values of people, in which nothing names a judge.

@@ -66,8 +66,8 @@ _pieces = st.lists(_words.map(lambda text: ("text", text)) | _names.map(lambda n
 
 
 def _text(pieces: list[tuple[str, str]]) -> str:
-    from promptctl.exchange.templates.jinja import jinja_text
-    from promptctl.exchange.templates.pieces import TextPiece, VariablePiece
+    from promptctl.template_languages.jinja import jinja_text
+    from promptctl.template_languages.pieces import TextPiece, VariablePiece
 
     return jinja_text(TextPiece(word) if kind == "text" else VariablePiece((word,)) for kind, word in pieces)
 

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from promptctl.exchange.dotprompt import read, write
 from promptctl.exchange.dotprompt.picoschema import json_schema, picoschema
-from promptctl.exchange.templates.jinja import jinja_text
-from promptctl.exchange.templates.pieces import (
+from promptctl.exchange.written import Written
+from promptctl.files.yaml_writing import yaml_text
+from promptctl.template_languages.jinja import jinja_text
+from promptctl.template_languages.pieces import (
     FilterCall,
     IfBranch,
     IfPiece,
@@ -21,8 +23,6 @@ from promptctl.exchange.templates.pieces import (
     TextPiece,
     VariablePiece,
 )
-from promptctl.exchange.written import Written
-from promptctl.files.yaml_writing import yaml_text
 from tests.exchange.conftest import rendered, source
 from tests.exchange.drafted import to_write
 

@@ -14,8 +14,8 @@ from hypothesis import assume, given, settings
 from promptctl import ExportRequest, ImportRequest, open_workspace
 from promptctl.errors import InvalidFiles
 from promptctl.exchange.formats import format_of
-from promptctl.exchange.templates.double_braces import InputNames, double_brace_pieces
 from promptctl.files.yaml_writing import yaml_text
+from promptctl.template_languages.double_braces import InputNames, double_brace_pieces
 from tests.exchange.registries import again, prompts, read, reads_or_refuses, source_of, wild_objects, written
 
 # As the server gives it: the database's row, with two keys of the handler's.

@@ -12,14 +12,14 @@ from promptctl.exchange.drafts import PromptDraft
 from promptctl.exchange.formats import FORMATS, named
 from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.source import Source
-from promptctl.exchange.templates.jinja import first_comment, jinja_text, pieces_of
-from promptctl.exchange.templates.pieces import TextPiece, VariablePiece
 from promptctl.exchange.written import PromptToWrite
 from promptctl.files.names import PLACEHOLDER
 from promptctl.files.tree import MemoryTree
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.files.yaml_writing import yaml_text
 from promptctl.prompts.loading import load_prompt
+from promptctl.template_languages.jinja import first_comment, jinja_text, pieces_of
+from promptctl.template_languages.pieces import TextPiece, VariablePiece
 from promptctl.versions.prompt_at_version import PromptAtVersion, Version
 from promptctl.versions.refs import parse_ref
 
@@ -242,7 +242,7 @@ def _round(format_: str, data: Mapping[str, Any]) -> tuple[dict[str, Any] | None
     tree = MemoryTree({path: yaml_text(data), **_PARTIAL})
     prompt, document = load_prompt(tree, "support/it"), read_yaml(tree.read(path), path)
     at = PromptAtVersion(parse_ref("support/it"), prompt, Version(prompt.digest), tree)
-    written = named(format_).writer().write([PromptToWrite(at, document.data, document)])
+    written = named(format_).write([PromptToWrite(at, document.data, document)])
     there = MemoryTree(written.files)
     drafts: list[PromptDraft] = []
     together = [Source(each, there.read(each), there) for each in written.files]

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { RenderError, prompt } from "../../../promptctl/exchange/typed/render/index.js";
+import { RenderError, prompt } from "../../../promptctl/code_export/render/index.js";
 
 const vectors = JSON.parse(readFileSync(new URL("vectors.json", import.meta.url), "utf-8"));
 

@@ -31,9 +31,9 @@ from promptctl.adoption.javascript.syntax import (
     walk,
 )
 from promptctl.adoption.javascript.texts import TooDynamic, Values, check_unchanged, constant_of, pieces
-from promptctl.exchange.templates.braces import format_pieces
-from promptctl.exchange.templates.jinja import jinja_text
-from promptctl.exchange.templates.pieces import VariablePiece
+from promptctl.template_languages.braces import format_pieces
+from promptctl.template_languages.jinja import jinja_text
+from promptctl.template_languages.pieces import VariablePiece
 from promptctl.templates import BadTemplate
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.adoption.javascript.syntax import FUNCTIONS, WRAPPERS, bare, source_of, unescaped, walk
 from promptctl.adoption.javascript.syntax import field as part
-from promptctl.exchange.templates.pieces import Piece, TextPiece, VariablePiece
+from promptctl.template_languages.pieces import Piece, TextPiece, VariablePiece
 
 if TYPE_CHECKING:
     from promptctl.adoption.javascript.syntax import Node

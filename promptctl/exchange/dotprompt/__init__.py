@@ -25,8 +25,8 @@ from promptctl.exchange.drafts import ForeignContents, PromptDraft
 from promptctl.exchange.front_matter import PromptText, fences, keys_of, prompt_text
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.source import Source
-from promptctl.exchange.templates.handlebars.reading import PieceReader
-from promptctl.exchange.templates.handlebars.syntax import parse
+from promptctl.template_languages.handlebars.reading import PieceReader
+from promptctl.template_languages.handlebars.syntax import parse
 
 __all__ = ["is_one", "read", "write"]
 
@@ -87,7 +87,7 @@ def _read(text: PromptText, wish: str) -> ForeignContents:
     count = len(data["messages"])
     words = f"is written as {count} message{'s' if count > 1 else ''}"
     result.notes.append(ImportNote("kept", "template", words, text.place_of(1)))
-    notes = (*result.notes, *partials.reader.notes)
+    notes = (*result.notes, *(ImportNote(*each) for each in partials.reader.notes))
     return ForeignContents((PromptDraft(wish, data, text.source.place(1)),), files=partials.files, notes=notes)
 
 

@@ -11,7 +11,7 @@ from promptctl.exchange.dotprompt.settings import litellm_settings
 from promptctl.exchange.drafts import ForeignContents, PromptDraft
 from promptctl.exchange.front_matter import PromptText
 from promptctl.exchange.notes import ImportNote
-from promptctl.exchange.templates.handlebars.scopes import Inputs, TagValue
+from promptctl.template_languages.handlebars.scopes import Inputs, TagValue
 from promptctl.templates import BadTemplate
 
 _ROLE = re.compile(r"[ \t]*(System|User|Assistant):")

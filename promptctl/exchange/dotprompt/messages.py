@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptctl.exchange.dotprompt.partials import CalledPartials, marker
-from promptctl.exchange.templates.handlebars.nodes import (
+from promptctl.template_languages.handlebars.nodes import (
     Block,
     Constant,
     Node,
@@ -17,10 +17,10 @@ from promptctl.exchange.templates.handlebars.nodes import (
     Print,
     TagCall,
 )
-from promptctl.exchange.templates.handlebars.reading import PieceReader
-from promptctl.exchange.templates.handlebars.scopes import NotSaid, TagScope, TagValue, resolve
-from promptctl.exchange.templates.jinja import jinja_text
-from promptctl.exchange.templates.pieces import Piece, TextPiece, VariablePiece
+from promptctl.template_languages.handlebars.reading import PieceReader
+from promptctl.template_languages.handlebars.scopes import NotSaid, TagScope, TagValue, resolve
+from promptctl.template_languages.jinja import jinja_text
+from promptctl.template_languages.pieces import Piece, TextPiece, VariablePiece
 
 ROLES = {"model": "assistant", "assistant": "assistant", "system": "system", "user": "user"}
 _SOUNDS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav"}

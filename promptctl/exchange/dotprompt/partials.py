@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from promptctl.errors import InvalidFiles, printable
 from promptctl.exchange.drafts import FileDraft
-from promptctl.exchange.templates.handlebars.nodes import Block, Constant, Node, Partial, PathNode, PlainText, Print
-from promptctl.exchange.templates.handlebars.reading import PieceReader
-from promptctl.exchange.templates.handlebars.scopes import Inputs, NotSaid, TagScope, TagValue, resolve
-from promptctl.exchange.templates.handlebars.syntax import parse
-from promptctl.exchange.templates.jinja import jinja_text
-from promptctl.exchange.templates.pieces import IncludePiece, Piece
+from promptctl.template_languages.handlebars.nodes import Block, Constant, Node, Partial, PathNode, PlainText, Print
+from promptctl.template_languages.handlebars.reading import PieceReader
+from promptctl.template_languages.handlebars.scopes import Inputs, NotSaid, TagScope, TagValue, resolve
+from promptctl.template_languages.handlebars.syntax import parse
+from promptctl.template_languages.jinja import jinja_text
+from promptctl.template_languages.pieces import IncludePiece, Piece
 
 if TYPE_CHECKING:
     from promptctl.exchange.source import Source

@@ -10,15 +10,15 @@ from promptctl.errors import Place
 from promptctl.exchange.dotprompt.litellm import is_litellm
 from promptctl.exchange.dotprompt.written_settings import WrittenSettings
 from promptctl.exchange.notes import ExportLoss
-from promptctl.exchange.templates.handlebars.layout import END, WrittenBlock, WrittenNode, WrittenTag, template_text
-from promptctl.exchange.templates.handlebars.scopes import TagValue
-from promptctl.exchange.templates.handlebars.writing import HandlebarsWriter
-from promptctl.exchange.templates.jinja import first_comment, pieces_of
-from promptctl.exchange.templates.pieces import Piece, TextPiece, VariablePiece
 from promptctl.exchange.written import PromptToWrite, Written
 from promptctl.files.names import PLACEHOLDER, resolve_path
 from promptctl.files.yaml_writing import yaml_text
 from promptctl.prompts.prompt import Message, Placeholder, Prompt
+from promptctl.template_languages.handlebars.layout import END, WrittenBlock, WrittenNode, WrittenTag, template_text
+from promptctl.template_languages.handlebars.scopes import TagValue
+from promptctl.template_languages.handlebars.writing import HandlebarsWriter
+from promptctl.template_languages.jinja import first_comment, pieces_of
+from promptctl.template_languages.pieces import Piece, TextPiece, VariablePiece
 from promptctl.templates import BadTemplate
 
 _ROLES = {"assistant": "model", "system": "system", "user": "user", "developer": "system"}

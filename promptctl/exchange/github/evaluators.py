@@ -12,13 +12,13 @@ from promptctl.datasets.github_rows import github_ids
 from promptctl.exchange.drafts import PromptDraft
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.slugs import slug
-from promptctl.exchange.templates.jinja import jinja_text
-from promptctl.exchange.templates.pieces import Path, TextPiece, VariablePiece
 from promptctl.exchange.wishes import free
 from promptctl.files.document import Document
 from promptctl.files.names import PLACEHOLDER
 from promptctl.files.wording import as_text, count
 from promptctl.formats.github_dialect import STRING_TESTS, GitHubPrompt, model_id, placeholders
+from promptctl.template_languages.jinja import jinja_text
+from promptctl.template_languages.pieces import Path, TextPiece, VariablePiece
 
 _NO_VALUE = (None, "")
 # The placeholder that stands for the reply in the prompt of an `llm` evaluator.

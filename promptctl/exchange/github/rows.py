@@ -10,10 +10,10 @@ from promptctl.datasets.github_rows import github_ids
 from promptctl.datasets.matrix import InvalidMatrix, unfold
 from promptctl.exchange.lost_parts import lost_dataset_keys
 from promptctl.exchange.notes import ExportLoss
-from promptctl.exchange.templates.jinja import pieces_of
-from promptctl.exchange.templates.pieces import TextPiece, VariablePiece
 from promptctl.exchange.written import DatasetToWrite, PromptToWrite
 from promptctl.files.names import PLACEHOLDER
+from promptctl.template_languages.jinja import pieces_of
+from promptctl.template_languages.pieces import TextPiece, VariablePiece
 from promptctl.templates import BadTemplate
 
 _SAID = ("prompts", "defaults", "cases", "inputs", "matrix", "expected", "assert", "id", "metadata")

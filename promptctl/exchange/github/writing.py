@@ -9,9 +9,14 @@ from typing import Any
 from promptctl.exchange.github.rows import RowsToWrite
 from promptctl.exchange.lost_parts import lost_inputs, lost_keys
 from promptctl.exchange.notes import ExportLoss
-from promptctl.exchange.templates.jinja import first_comment, pieces_of
-from promptctl.exchange.templates.partials import PartialsTooLarge, includes_of, inlined
-from promptctl.exchange.templates.pieces import (
+from promptctl.exchange.written import PromptToWrite, Written
+from promptctl.files.names import PLACEHOLDER
+from promptctl.files.yaml_writing import yaml_text
+from promptctl.formats.github_dialect import PARAMETERS
+from promptctl.prompts.prompt import Message
+from promptctl.template_languages.jinja import first_comment, pieces_of
+from promptctl.template_languages.partials import PartialsTooLarge, includes_of, inlined
+from promptctl.template_languages.pieces import (
     CodePiece,
     IfPiece,
     IncludePiece,
@@ -20,11 +25,6 @@ from promptctl.exchange.templates.pieces import (
     TextPiece,
     VariablePiece,
 )
-from promptctl.exchange.written import PromptToWrite, Written
-from promptctl.files.names import PLACEHOLDER
-from promptctl.files.yaml_writing import yaml_text
-from promptctl.formats.github_dialect import PARAMETERS
-from promptctl.prompts.prompt import Message
 from promptctl.templates import BadTemplate
 from promptctl.templates.reading import has_markup
 

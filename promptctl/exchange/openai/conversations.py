@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptctl.exchange.templates.jinja import jinja_text
-from promptctl.exchange.templates.pieces import TextPiece
+from promptctl.template_languages.jinja import jinja_text
+from promptctl.template_languages.pieces import TextPiece
 
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _KEYS = ("role", "content", "name", "tool_calls", "tool_call_id")

@@ -14,9 +14,9 @@ from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.openai.conversations import Conversation, alike, fault_of, late_instruction, shared_prompt
 from promptctl.exchange.slugs import FreeNames
 from promptctl.exchange.source import Source
-from promptctl.exchange.templates.jinja import jinja_text
-from promptctl.exchange.templates.pieces import TextPiece
 from promptctl.files.wording import count
+from promptctl.template_languages.jinja import jinja_text
+from promptctl.template_languages.pieces import TextPiece
 
 _CLASS = re.compile(r"evals\.elsuite\.([\w.]+):(\w+)\Z")
 _VERSION = re.compile(r"\.[A-Za-z][\w-]*\.[\w-]+\Z")

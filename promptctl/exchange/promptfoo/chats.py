@@ -9,8 +9,8 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles
 from promptctl.exchange.promptfoo.spots import Notes, Spot
-from promptctl.exchange.templates.nunjucks import jinja_of_nunjucks
 from promptctl.files.foreign_yaml import read_foreign_yaml
+from promptctl.template_languages.nunjucks import jinja_of_nunjucks
 from promptctl.templates import BadTemplate
 
 _ROLES = ("system", "developer", "user", "assistant", "tool")

@@ -12,9 +12,9 @@ from promptctl.assertions.shapes import read_pattern
 from promptctl.exchange.promptfoo.providers import loaded, model_of
 from promptctl.exchange.promptfoo.scripts import checked, transformed_path
 from promptctl.exchange.promptfoo.spots import Notes, Spot
-from promptctl.exchange.templates.jinja import jinja_text
-from promptctl.exchange.templates.nunjucks import jinja_of_nunjucks
-from promptctl.exchange.templates.pieces import TextPiece
+from promptctl.template_languages.jinja import jinja_text
+from promptctl.template_languages.nunjucks import jinja_of_nunjucks
+from promptctl.template_languages.pieces import TextPiece
 
 _SAME = {"model-graded-factuality": "factuality", "model-graded-closedqa": "llm-rubric", "g-eval": "llm-rubric",
          "similar:cosine": "similar", "is-valid-json": "is-json"}  # fmt: skip

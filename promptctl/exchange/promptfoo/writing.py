@@ -11,15 +11,15 @@ from promptctl.exchange.lost_parts import lost_inputs, lost_keys
 from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.promptfoo.providers import provider_of
 from promptctl.exchange.promptfoo.written_tests import WrittenTests
-from promptctl.exchange.templates.jinja import jinja_text
-from promptctl.exchange.templates.nunjucks_writing import nunjucks_of_jinja
-from promptctl.exchange.templates.partials import PartialsTooLarge, includes_of, inlined
-from promptctl.exchange.templates.pieces import TextPiece, VariablePiece
 from promptctl.exchange.written import PromptToWrite, Written
 from promptctl.files.names import PLACEHOLDER
 from promptctl.files.yaml_writing import yaml_text
 from promptctl.prompts.prompt import Message
 from promptctl.schemas.json_schema import types_of
+from promptctl.template_languages.jinja import jinja_text
+from promptctl.template_languages.nunjucks_writing import nunjucks_of_jinja
+from promptctl.template_languages.partials import PartialsTooLarge, includes_of, inlined
+from promptctl.template_languages.pieces import TextPiece, VariablePiece
 
 _SAID = ("name", "description", "model", "parameters", "messages", "inputs", "template", "output", "response_format",
          "tools")  # fmt: skip

@@ -11,9 +11,9 @@ from promptctl.datasets.matrix import InvalidMatrix, unfold
 from promptctl.exchange.lost_parts import lost_dataset_keys
 from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.promptfoo.providers import provider_of
-from promptctl.exchange.templates.nunjucks_writing import nunjucks_of_jinja
 from promptctl.exchange.written import DatasetToWrite, PromptToWrite
 from promptctl.prompts.prompt import MISSING
+from promptctl.template_languages.nunjucks_writing import nunjucks_of_jinja
 
 _ACTING = re.compile(r"\s*(?:file://|package:|exec:|python:|javascript:|https?://\S+\.(?:js|py)\b)", re.IGNORECASE)
 _SAID = ("name", "prompts", "description", "defaults", "cases", "inputs", "matrix", "expected", "assert", "threshold",

@@ -9,8 +9,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from promptctl.exchange.templates.jinja import jinja_path, pieces_of
-from promptctl.exchange.templates.pieces import (
+from promptctl.template_languages.jinja import jinja_path, pieces_of
+from promptctl.template_languages.pieces import (
     CodePiece,
     IfBranch,
     IfPiece,

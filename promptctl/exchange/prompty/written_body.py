@@ -10,10 +10,10 @@ from promptctl.errors import Place
 from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.prompty.body import ROLES, is_role_line
 from promptctl.exchange.prompty.subset import literal, outside
-from promptctl.exchange.templates.partials import PartialsTooLarge, includes_of, inlined
 from promptctl.exchange.written import PromptToWrite
 from promptctl.files.names import PLACEHOLDER
 from promptctl.prompts.prompt import MISSING, Message, Placeholder
+from promptctl.template_languages.partials import PartialsTooLarge, includes_of, inlined
 from promptctl.templates import BadTemplate
 
 _VALUE = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*-?\}\}", re.ASCII)

@@ -16,9 +16,9 @@ from promptctl.exchange.registries.writing import (
     json_bytes,
     metadata_without,
 )
-from promptctl.exchange.templates.double_braces import Clause, InputNames, double_brace_pieces
 from promptctl.exchange.written import Written
 from promptctl.files.names import PARTIAL_SUFFIX, resolve_path
+from promptctl.template_languages.double_braces import Clause, InputNames, double_brace_pieces
 
 if TYPE_CHECKING:
     from promptctl.exchange.written import PromptToWrite

@@ -15,10 +15,10 @@ from promptctl.exchange.drafts import FileDraft
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.registries.items import RegistryItem
 from promptctl.exchange.registries.label_names import LATEST, label_for
-from promptctl.exchange.templates.double_braces import InputNames, double_brace_pieces
-from promptctl.exchange.templates.jinja import jinja_text
-from promptctl.exchange.templates.pieces import IncludePiece, Piece, TextPiece
 from promptctl.files.names import PARTIAL_SUFFIX
+from promptctl.template_languages.double_braces import InputNames, double_brace_pieces
+from promptctl.template_languages.jinja import jinja_text
+from promptctl.template_languages.pieces import IncludePiece, Piece, TextPiece
 
 OPEN, CLOSE = "@@@langfusePrompt:", "@@@"
 PARTIAL_TAG = "partial"

@@ -8,12 +8,12 @@ from typing import Any
 
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.registries.items import RegistryItem
-from promptctl.exchange.templates.double_braces import InputNames, double_brace_pieces
-from promptctl.exchange.templates.jinja import jinja_text
-from promptctl.exchange.templates.mustache import MustacheNotes, mustache_pieces
-from promptctl.exchange.templates.mustache_tags import BadMustache
-from promptctl.exchange.templates.pieces import Piece, TextPiece
 from promptctl.files.yaml_reader import MAX_BYTES
+from promptctl.template_languages.double_braces import InputNames, double_brace_pieces
+from promptctl.template_languages.jinja import jinja_text
+from promptctl.template_languages.mustache import MustacheNotes, mustache_pieces
+from promptctl.template_languages.mustache_tags import BadMustache
+from promptctl.template_languages.pieces import Piece, TextPiece
 from promptctl.templates import BadTemplate
 from promptctl.templates.events import Include, Use
 from promptctl.templates.uses import uses

@@ -17,8 +17,8 @@ from promptctl.exchange.registries.writing import (
     json_bytes,
     metadata_without,
 )
-from promptctl.exchange.templates.double_braces import Clause
 from promptctl.exchange.written import Written
+from promptctl.template_languages.double_braces import Clause
 
 if TYPE_CHECKING:
     from promptctl.exchange.written import PromptToWrite

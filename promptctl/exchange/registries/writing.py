@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promptctl.exchange.notes import ExportLoss
-from promptctl.exchange.templates.double_braces import Clause, double_brace_text
-from promptctl.exchange.templates.jinja import first_comment, jinja_text, pieces_of
-from promptctl.exchange.templates.partials import PartialsTooLarge, includes_of, inlined
-from promptctl.exchange.templates.pieces import IncludePiece, Piece, TextPiece, VariablePiece
 from promptctl.files.names import PLACEHOLDER
+from promptctl.template_languages.double_braces import Clause, double_brace_text
+from promptctl.template_languages.jinja import first_comment, jinja_text, pieces_of
+from promptctl.template_languages.partials import PartialsTooLarge, includes_of, inlined
+from promptctl.template_languages.pieces import IncludePiece, Piece, TextPiece, VariablePiece
 
 if TYPE_CHECKING:
     from promptctl.errors import Place

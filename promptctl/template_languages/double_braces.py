@@ -1,0 +1,136 @@
+"""Templates of `{{name}}` alone, as registries of prompts keep them: into pieces, and back.
+
+Everything else is text there: `{% if %}`, `{# #}`, braces of JSON.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from promptctl.template_languages.pieces import Path, Piece, TextPiece, VariablePiece
+
+# Names as people write them; whatever else is in braces is text.
+_NAME = re.compile(r"[^\W\d][\w.-]*\Z")
+_NOT_OURS = re.compile(r"[^A-Za-z0-9_]+")
+# Words that Jinja keeps for itself.
+_WORDS = frozenset(
+    ("True", "False", "None", "true", "false", "none", "and", "or", "not", "is", "in", "if", "else", "self", "super",
+     "caller", "loop", "range", "dict", "namespace", "varargs", "kwargs")
+)  # fmt: skip
+_SECTION = re.compile(r"[#^/>&!=]")
+
+Clause = tuple[str, int]
+"""Why a part of a template is lost, and the line of it."""
+
+
+@dataclass(slots=True)
+class InputNames:
+    """The inputs that the variables of one prompt become. `changed` maps each variable of a different name to it.
+
+    If the language `has_triples`, `{{{name}}}` is a variable without braces around it, and not within a pair. `triples`
+    are such names, `loose` those with one more pair of braces before them, and `sections` other tags of Mustache.
+    """
+
+    has_triples: bool = False
+    changed: dict[str, str] = field(default_factory=dict)
+    dotted: dict[str, None] = field(default_factory=dict)
+    triples: dict[str, None] = field(default_factory=dict)
+    loose: dict[str, None] = field(default_factory=dict)
+    sections: dict[str, None] = field(default_factory=dict)
+    _owners: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> list[str]:
+        """The names of the inputs, in the order in which they are used."""
+        return list(self._owners)
+
+    def path(self, name: str) -> Path:
+        """Return the variable as ours: `user.name` is the key `name` of the input `user`."""
+        root, *keys = name.strip(".").split(".")
+        if keys:
+            self.dotted[name] = None
+        return (self.input(root), *(key for key in keys if key))
+
+    def input(self, name: str) -> str:
+        """Return the input of a name, with a name that an input may have, and no other variable has."""
+        ours = self.changed.get(name) or (name if self._owners.get(name) == name else self._free(name))
+        self._owners[ours] = name
+        if ours != name:
+            self.changed[name] = ours
+        return ours
+
+    def _free(self, name: str) -> str:
+        stem = name
+        if not (name.isascii() and name.isidentifier() and name not in _WORDS):
+            plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+            plain = _NOT_OURS.sub("_", plain).strip("_") or "input"
+            stem = plain if plain[0].isalpha() else f"input_{plain}"
+            stem = f"{stem}_" if stem in _WORDS else stem
+        found, number = stem, 2
+        while found in self._owners:
+            found, number = f"{stem}_{number}", number + 1
+        return found
+
+
+def double_brace_pieces(text: str, names: InputNames) -> Iterator[Piece]:
+    """Yield the pieces of a template; the names that its variables have here are put down in `names`.
+
+    >>> list(double_brace_pieces('Say {"to": "{{ name }}"}', InputNames()))[1]
+    VariablePiece(path=('name',), filters=(), line=1)
+    """
+    at = printed = counted = 0
+    line = 1
+    while (end := text.find("}}", at)) >= 0:
+        start = text.rfind("{{", at, end)
+        name = text[start + 2 : end].strip() if start >= 0 else ""
+        if not _NAME.match(name):
+            if start >= 0 and _SECTION.match(name):
+                names.sections[name] = None
+            at = end + 2
+            continue
+        after = end + 2
+        is_triple = names.has_triples and text[start - 1 : start] == "{" and text[after : after + 1] == "}"
+        if is_triple and start > printed:
+            names.triples[name] = None
+            start, after = start - 1, after + 1
+        elif text.find("{{", at) < start:
+            names.loose[name] = None
+        yield TextPiece(text[printed:start])
+        line, counted = line + text.count("\n", counted, start), start
+        yield VariablePiece(names.path(name), line=line)
+        at = printed = after
+    yield TextPiece(text[printed:])
+
+
+def double_brace_text(pieces: Iterable[Piece], losses: list[Clause]) -> str:
+    """Return pieces as such a template; what it cannot say is left out, and a clause about it added to `losses`."""
+    texts: list[str] = []
+    line = 1
+    for piece in pieces:
+        line = getattr(piece, "line", line)
+        match piece:
+            case TextPiece(text):
+                if any(
+                    isinstance(each, VariablePiece) for each in double_brace_pieces(text, InputNames(has_triples=True))
+                ):
+                    losses.append(("is text that would be taken for a variable: `{{…}}`", line))
+                texts.append(text)
+                line += text.count("\n")
+            case VariablePiece(path, filters) if not filters and len(path) == 1:
+                texts.append(f"{{{{{path[0]}}}}}")
+            case VariablePiece(path, filters):
+                name = ".".join(map(str, path))
+                said = " | ".join([name, *(each.name for each in filters)])
+                losses.append((f"has `{{{{ {said} }}}}`: only whole variables are filled in there", line))
+                texts.append(f"{{{{{path[0]}}}}}")
+            case _:
+                losses.append((f"has {_kind(piece)}, which is said nowhere there", line))
+    return "".join(texts)
+
+
+def _kind(piece: Piece) -> str:
+    kinds = {"IfPiece": "a condition", "LoopPiece": "a loop", "IncludePiece": "an include"}
+    return kinds.get(type(piece).__name__) or str(getattr(piece, "kind", "logic"))

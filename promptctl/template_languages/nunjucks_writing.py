@@ -1,0 +1,128 @@
+"""Our templates as Nunjucks: the words that differ are put in place, and what it cannot say is told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from jinja2 import nodes
+
+from promptctl.template_languages.nunjucks import CodeTranslation, TemplateFinding
+from promptctl.templates import BadTemplate
+from promptctl.templates.environment import PromptEnvironment
+
+_RENAMED = {"tojson": "dump", "count": "length"}
+_FILTERS = frozenset(
+    ("abs", "batch", "capitalize", "center", "default", "d", "dictsort", "escape", "e", "first", "float", "indent",
+     "int", "join", "last", "length", "list", "lower", "reject", "replace", "reverse", "round", "safe", "select",
+     "slice", "sort", "string", "sum", "title", "trim", "upper", "urlencode", "wordcount", *_RENAMED)
+)  # fmt: skip
+_TESTS = frozenset(
+    ("defined", "undefined", "none", "number", "string", "odd", "even", "divisibleby", "lower", "upper", "mapping",
+     "iterable", "sameas", "eq", "equalto", "ne", "gt", "greaterthan", "ge", "lt", "lessthan", "le")
+)  # fmt: skip
+_KINDS: tuple[tuple[type[nodes.Node], str], ...] = (
+    (nodes.Slice, "a slice"),
+    (nodes.With, "a `with` block"),
+    (nodes.Include, "an include"),
+    (nodes.Tuple, "a tuple"),
+    (nodes.Import, "an import"),
+    (nodes.FromImport, "an import"),
+    (nodes.Extends, "a template that it extends"),
+)
+
+
+def nunjucks_of_jinja(text: str, lists: Collection[str] = ()) -> tuple[str, list[TemplateFinding]]:
+    """Return a template as Nunjucks, and what of it means something else there or cannot be said.
+
+    `lists` names the inputs that may be lists or mappings, which Nunjucks neither prints nor tests as Jinja does.
+
+    >>> nunjucks_of_jinja("{% for k, v in x.items() %}{{ v | tojson }}{% endfor %}")
+    ('{% for k, v in x %}{{ v | dump }}{% endfor %}', [])
+    """
+    try:
+        tree = PromptEnvironment().parse_text(text)
+    except BadTemplate as error:
+        return text, [TemplateFinding(error.message, error.line or 1)]
+    return _CodeInNunjucks(text).written(), list(_losses(tree, lists))
+
+
+class _CodeInNunjucks(CodeTranslation):
+    """Rewrites the code of a template token by token."""
+
+    def code(self, tokens: list[str], *, is_tag: bool) -> Iterator[str]:
+        """Yield the words of one piece of code in Nunjucks."""
+        words = [index for index, word in enumerate(tokens) if not word.isspace()]
+        for at, index in enumerate(words):
+            if at and tokens[words[at - 1]] == "|":
+                tokens[index] = _RENAMED.get(tokens[index], tokens[index])
+        last = [tokens[index] for index in words[-4:]]
+        if is_tag and words and tokens[words[0]] == "for" and "," in tokens:
+            taken = 4 if last == [".", "items", "(", ")"] else 2 if last[-2:] == ["|", "items"] else 0
+            for index in words[len(words) - taken :]:
+                tokens[index] = ""
+        yield from tokens
+
+
+def _losses(tree: nodes.Template, lists: Collection[str]) -> Iterator[TemplateFinding]:
+    loops = {id(each.iter) for each in tree.find_all(nodes.For) if isinstance(each.target, nodes.Tuple)}
+    targets = {id(each.target) for each in tree.find_all(nodes.For)}
+    for kind, words in _KINDS:
+        for node in tree.find_all(kind):
+            if id(node) not in targets:
+                yield TemplateFinding(f"has {words}, which Nunjucks does not know", node.lineno)
+    yield from _of_filters(tree, loops)
+    for call in tree.find_all(nodes.Call):
+        if (why := _why_no_call(call, loops)) is not None:
+            yield TemplateFinding(why, call.lineno)
+    for loop in tree.find_all(nodes.For):
+        if loop.test is not None or loop.recursive:
+            yield TemplateFinding("has a loop that filters or recurses, which Nunjucks does not know", loop.lineno)
+    for compared in tree.find_all(nodes.Compare):
+        if len(compared.ops) > 1:
+            yield TemplateFinding("compares more than two values at once", compared.lineno)
+    yield from _of_lists(tree, lists)
+
+
+def _of_filters(tree: nodes.Template, loops: Collection[int]) -> Iterator[TemplateFinding]:
+    for each in tree.find_all(nodes.Filter):
+        is_items = each.name == "items" and id(each) in loops
+        if not is_items and each.name not in _FILTERS:
+            yield TemplateFinding(f"has the filter `{each.name}`, which Nunjucks does not know", each.lineno)
+        if each.kwargs:
+            yield TemplateFinding(f"names an argument of the filter `{each.name}`", each.lineno)
+    for test in tree.find_all(nodes.Test):
+        if test.name not in _TESTS:
+            yield TemplateFinding(f"has the test `{test.name}`, which Nunjucks does not know", test.lineno)
+
+
+def _why_no_call(call: nodes.Call, loops: Collection[int]) -> str | None:
+    if isinstance(call.node, nodes.Name):
+        is_ours = call.node.name in ("namespace", "dict", "lipsum")
+        return f"calls `{call.node.name}()`, which Nunjucks does not know" if is_ours else None
+    if id(call) in loops and isinstance(call.node, nodes.Getattr) and call.node.attr == "items":
+        return None
+    return "calls a method, which JavaScript has under a different name, if at all"
+
+
+def _of_lists(tree: nodes.Template, lists: Collection[str]) -> Iterator[TemplateFinding]:
+    """Yield the places where lists and mappings are printed, or tested for being there."""
+    for output in tree.find_all(nodes.Output):
+        for node in output.nodes:
+            if isinstance(node, nodes.Name) and node.name in lists:
+                words = f"prints `{node.name}`, which may be a list or a mapping: Nunjucks prints those otherwise"
+                yield TemplateFinding(words, node.lineno)
+    conditions: list[nodes.If | nodes.CondExpr] = [*tree.find_all(nodes.If), *tree.find_all(nodes.CondExpr)]
+    for condition in conditions:
+        for name in _bare_names(condition.test):
+            if name in lists:
+                words = f"asks if `{name}` is true: an empty list or mapping is true in Nunjucks"
+                yield TemplateFinding(words, condition.lineno)
+
+
+def _bare_names(test: nodes.Node) -> Iterator[str]:
+    if isinstance(test, nodes.And | nodes.Or):
+        yield from (*_bare_names(test.left), *_bare_names(test.right))
+    elif isinstance(test, nodes.Not):
+        yield from _bare_names(test.node)
+    elif isinstance(test, nodes.Name):
+        yield test.name
