@@ -41,13 +41,13 @@ class LoopbackServer(web.Server):
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         """Turn away a different user, and a connection too many; one that asks for nothing is closed soon."""
         peer, own = (transport.get_extra_info(end) for end in ("peername", "sockname"))
-        if peer and own and is_of_other_user(peer, own[1]):  # takes nobody's place
+        if peer and own and is_of_other_user(peer, own[1]):
             _turn_away(transport, HTTPStatus.FORBIDDEN)
             return
-        super().connection_made(handler, transport)
-        if len(self.connections) > self._most_connections:
+        if len(self.connections) >= self._most_connections:
             _turn_away(transport, HTTPStatus.SERVICE_UNAVAILABLE)
             return
+        super().connection_made(handler, transport)
 
         def close_if_silent() -> None:
             if handler not in self._welcome:
@@ -64,4 +64,5 @@ class LoopbackServer(web.Server):
 def _turn_away(transport: asyncio.Transport, status: HTTPStatus) -> None:
     line = f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
     transport.write(line.encode())
-    transport.close()
+    # Not at once: the handler's task, which begins after this, expects a connection.
+    asyncio.get_running_loop().call_soon(transport.close)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import socket
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from promptctl.serving import server
 from promptctl.serving.repliers import EchoReplier
 from tests.serving.conftest import BODY, HELLO, Served, serve
 
@@ -220,3 +222,18 @@ def test_the_shapes_on_the_wire_are_those_of_the_protocol(served: Served) -> Non
         "usage": USAGE,
     }
     assert str(head["id"]).startswith("chatcmpl-")
+
+
+def test_whoever_is_turned_away_leaves_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server, "_MOST_CONNECTIONS", 2)
+    with serve(EchoReplier()) as served:
+        opened = [socket.create_connection(("127.0.0.1", served.port), timeout=20) for _ in range(2)]
+        turned_away = [socket.create_connection(("127.0.0.1", served.port), timeout=20) for _ in range(3)]
+        assert {each.recv(12) for each in turned_away} == {b"HTTP/1.1 503"}
+        assert [each.recv(200)[-4:] for each in turned_away] == [b"\r\n\r\n"] * 3
+        for each in (*opened, *turned_away):
+            each.close()
+    gc.collect()
+    assert caplog.records == []
