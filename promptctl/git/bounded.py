@@ -1,9 +1,12 @@
-"""A Git command that speaks to a stranger: what it prints, what it stores and how long it is silent are bounded."""
+"""A Git command that speaks to a stranger: what it prints, stores and holds, and how long it is silent, are bounded."""
 
 from __future__ import annotations
 
+import resource
+import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 _MOST_PRINTED = 32 << 20
 _MOST_WORDS = 64 << 10
 _PAUSE_S = 0.05
+_MOST_MEMORY = 1 << 30
+_NO_MEMORY = "out of memory"
 
 
 def run_bounded(
@@ -31,9 +36,13 @@ def run_bounded(
 ) -> GitOutput:
     """Run `git ARGS` in the folder of `commands`, and end it once the folder holds more than `most_bytes`.
 
-    So it is if it stores and prints nothing for `silent_s` seconds. Raises `GitError` then.
+    So it is if it stores and prints nothing for `silent_s` seconds. A few bytes may unpack to gigabytes: on Linux, Git
+    and what it starts get no more than `_MOST_MEMORY` each. Raises `GitError` then.
     """
     process: Any = commands.start(args, has_input=True)
+    if sys.platform == "linux":
+        with suppress(ProcessLookupError):
+            resource.prlimit(process.proc.pid, resource.RLIMIT_DATA, (_MOST_MEMORY, _MOST_MEMORY))
     pipes = _Pipe(process.stdout, _MOST_PRINTED), _Pipe(process.stderr, _MOST_WORDS)
     writer = threading.Thread(target=_write, args=(process.stdin, input), daemon=True)
     writer.start()
@@ -52,8 +61,11 @@ def run_bounded(
             pipes[0].wait(_PAUSE_S)
         if _size(commands.folder) > most_bytes:  # it was all here before it was looked at
             raise _too_much(most_bytes)
-        stdout, stderr = (pipe.taken() for pipe in pipes)
-        return GitOutput(stdout, stderr.decode("utf-8", "replace"), process.proc.wait())
+        stdout, words = pipes[0].taken(), pipes[1].taken().decode("utf-8", "replace")
+        status = process.proc.wait()
+        if status != 0 and _NO_MEMORY in words.casefold():
+            raise GitError(f"what was sent unpacks to more than {_MOST_MEMORY >> 20} MiB: the fetch was ended")
+        return GitOutput(stdout, words, status)
     finally:
         process.proc.kill()  # nothing, once it has ended
         process.proc.wait()

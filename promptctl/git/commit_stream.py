@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptctl.errors import GitError
+from promptctl.errors import UNSEEN, GitError
 from promptctl.git.commands import refusal
 from promptctl.git.objects import is_object_id
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from promptctl.git.repository import Git
 
-_NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f<>]+")
+# Also what a terminal would obey, or nobody would see: `git log` prints names as they are.
+_NOT_IN_NAMES = re.compile(rf"(?:[\x00-\x1f\x7f-\x9f<>]|{UNSEEN.pattern})+")
+_FARTHEST_MINUTES = 14 * 60  # Git takes no offset beyond it
 _SAYS_NOTHING = " .,:;'\""  # Git itself takes these off the ends of a name
 
 
@@ -98,7 +100,8 @@ def _quoted(path: str) -> str:
 
 
 def _stamp(date: datetime) -> str:
-    """Return a date as Git has it: seconds since 1970, which it cannot be before, and the offset."""
+    """Return a date as Git has it: seconds since 1970, which it cannot be before, and the offset, if it is one."""
     minutes = int((date.utcoffset() or date - date).total_seconds()) // 60
+    minutes = minutes if abs(minutes) <= _FARTHEST_MINUTES else 0
     sign, minutes = ("-", -minutes) if minutes < 0 else ("+", minutes)
     return f"{max(0, int(date.timestamp()))} {sign}{minutes // 60:02d}{minutes % 60:02d}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
+from functools import lru_cache
 
 from promptctl.errors import PromptNotFound, UsageError, WorkspaceError, printable
 from promptctl.files.names import PROMPT_SUFFIXES, did_you_mean, id_problem
@@ -55,7 +57,12 @@ def choose(library: Library, wanted: str) -> ChosenPrompts:
 
 def is_offered(id_: str, share: tuple[str, ...]) -> bool:
     """Return True if one of the globs is for the prompt."""
-    return any(fnmatchcase(id_, glob) for glob in share)
+    return _any_of(share).match(id_) is not None
+
+
+@lru_cache(maxsize=8)
+def _any_of(globs: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(translate, globs)) or r"(?!)")
 
 
 def _workspace(library: Library, wanted: str) -> str | None:

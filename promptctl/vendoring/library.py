@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from promptctl.vendoring.address import LibraryAddress
 
 MAX_ROWS_BYTES = 64 << 20
+_MOST_GLOBS = 1_000
 _REGULAR = ("100644", "100755", "100664")
 _KINDS = {"120000": "a symbolic link", "160000": "a submodule"}
 # `.git` as file systems also know it: with blanks and dots behind it, by its short name, with characters left out.
@@ -224,7 +225,12 @@ def share_of(tree: LibraryTree) -> tuple[str, ...] | None:
                 hint="tell its owners: promptctl validate shows it",
             ) from error
         share = given.get("share") if isinstance(given, dict) else None
-        return tuple(each for each in share if isinstance(each, str)) if isinstance(share, list) else None
+        if not isinstance(share, list):
+            return None
+        if len(share) > _MOST_GLOBS:
+            message = f"its `share` has {len(share):,} globs; at most {_MOST_GLOBS:,} are read"
+            raise WorkspaceError(message, place=tree.place(SETTINGS), hint="its owners can name folders: support/*")
+        return tuple(each for each in share if isinstance(each, str))
     return None
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _VERSION = re.compile(r"(?P<name>.*?)(?P<v>v?)(?P<numbers>[0-9]{1,9}(?:\.[0-9]{1,9}){0,3})(?P<pre>-[0-9A-Za-z.-]+)?")
 _MOST_NEWER = 20
+_LONGEST_TAG = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,17 +106,21 @@ def newer_tags(tag: str, tags: Sequence[str]) -> tuple[str, ...]:
     >>> newer_tags("v1.2", ["v1.10", "v1.3.1", "v1.1", "kit-v2", "v2.0-rc1", "latest"])
     ('v1.10', 'v1.3.1')
     """
-    mine = _VERSION.fullmatch(tag.removeprefix(TAG))
+    mine = _version(tag.removeprefix(TAG))
     if mine is None:
         return ()
     found = []
     for each in {tag for tag in tags if not tag.endswith(PEELED)}:
-        other = _VERSION.fullmatch(each)
+        other = _version(each)
         if other is None or other["name"] != mine["name"] or (other["pre"] and not mine["pre"]):
             continue
         if _order(other) > _order(mine):
             found.append((_order(other), each))
     return tuple(each for _, each in sorted(found, reverse=True)[:_MOST_NEWER])
+
+
+def _version(tag: str) -> re.Match[str] | None:
+    return _VERSION.fullmatch(tag) if len(tag) <= _LONGEST_TAG else None
 
 
 def _order(version: re.Match[str]) -> tuple[Any, ...]:

@@ -65,6 +65,7 @@ def test_tags_of_higher_versions() -> None:
     assert newer_tags("v2.0-rc.2", ["v2.0-rc.10", "v2.0", "v2.0-rc.1", "v1.9"]) == ("v2.0", "v2.0-rc.10")
     assert newer_tags("latest", ["v1"]) == ()
     assert newer_tags("v1", [f"v{'9' * 200}", "v2"]) == ("v2",)
+    assert newer_tags("v1.0-rc1", ["v1.0-" + "1" * 5000, "v1.0-rc2"]) == ("v1.0-rc2",)
 
 
 def test_a_licence_is_named_if_its_text_leaves_no_doubt() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +19,7 @@ import pytest
 
 from promptctl import AddRequest
 from promptctl.errors import GitError, PromptctlError, UsageError, WorkspaceError
-from promptctl.git import outside
+from promptctl.git import bounded, outside
 from promptctl.git.outside import OutsideRepository
 from promptctl.vendoring.address import check_ref, read_address, read_named
 from promptctl.vendoring.library import unsafe
@@ -238,6 +241,54 @@ def test_a_flood_is_ended(stranger: Path, workspace: Workspace, monkeypatch: pyt
     assert "were sent: the fetch was ended" in refused(workspace, "../stranger//hello").message
 
 
+def _bomb(base: bytes, times: int) -> bytes:
+    """A pack of a commit whose prompt `big` is some bytes many times over, as one delta of a few."""
+
+    def number(value: int) -> bytes:
+        found = []
+        while value > 0x7F:
+            found.append(value & 0x7F | 0x80)
+            value >>= 7
+        return bytes([*found, value])
+
+    def entry(kind: int, size: int, data: bytes, before: bytes = b"") -> bytes:
+        head = kind << 4 | size & 15
+        rest = size >> 4
+        return (bytes([head | 0x80]) + number(rest) if rest else bytes([head])) + before + zlib.compress(data, 9)
+
+    def name(kind: str, data: bytes) -> bytes:
+        return hashlib.sha1(f"{kind} {len(data)}\0".encode() + data).digest()
+
+    copy = bytes([0x80 | 0x70]) + len(base).to_bytes(3, "little")
+    delta = number(len(base)) + number(len(base) * times) + copy * times
+    prompts = b"100644 big.prompt.yaml\0" + name("blob", base * times)
+    top = b"40000 prompts\0" + name("tree", prompts)
+    made = f"tree {name('tree', top).hex()}\nauthor A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000\n\nx\n".encode()
+    objects = [entry(1, len(made), made), entry(2, len(top), top), entry(2, len(prompts), prompts)]
+    objects += [entry(3, len(base), base), entry(7, len(delta), delta, name("blob", base))]
+    pack = b"PACK" + struct.pack(">II", 2, len(objects)) + b"".join(objects)
+    return pack + hashlib.sha1(pack).digest()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds the memory of a process that runs")
+def test_a_few_bytes_that_unpack_to_much_are_not_unpacked(
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger = tmp_path / "bomb"
+    stranger.mkdir()
+    git(stranger, "init", "--quiet", "--bare", "--initial-branch=main")
+    pack = _bomb(b"#" + b" " * ((8 << 20) - 2) + b"\n", 24)
+    assert len(pack) < 20_000
+    subprocess.run(["git", "-C", stranger, "index-pack", "--stdin"], input=pack, check=True, capture_output=True)
+    lines = subprocess.run(
+        ["git", "-C", stranger, "cat-file", "--batch-all-objects", "--batch-check"], check=True, capture_output=True
+    ).stdout.decode()
+    (tip,) = (line.split()[0] for line in lines.splitlines() if " commit " in line)
+    git(stranger, "update-ref", "refs/heads/main", tip)
+    monkeypatch.setattr(bounded, "_MOST_MEMORY", 128 << 20)
+    assert "unpacks to more than 128 MiB" in refused(workspace, "../bomb//big").message
+
+
 @pytest.fixture
 def mute() -> Iterator[int]:
     """A port at which somebody takes connections and says nothing."""
@@ -400,3 +451,11 @@ def test_code_in_rows_is_found_however_it_is_spelt(library: Path, workspace: Wor
     commit(library, "Bad")
     added = workspace.vendoring.add(AddRequest("../acme-kit//unrelated"))
     assert any("datasets/bad.yaml is left out: " in note and "code or schemas" in note for note in added.notes)
+
+
+def test_globs_without_end_are_not_matched(library: Path, workspace: Workspace) -> None:
+    write(library, "promptctl.yaml", "model: echo/echo\nshare:\n" + "".join(f"  - z{n}*\n" for n in range(1001)))
+    commit(library, "Share")
+    error = refused(workspace, "../acme-kit//support/triage")
+    assert (error.message, error.exit_code) == ("its `share` has 1,001 globs; at most 1,000 are read", 3)
+    assert str(error.place) == "promptctl.yaml"
