@@ -51,7 +51,7 @@ _ENTRY = re.compile(rb"(\d+) (\w+) ([0-9a-f]+)\t(.*)", re.DOTALL)
 _USER = re.compile(r"(?<=://)[^/@\s]*@")
 _DENIED = re.compile(
     r"(?i)authentication failed|could not read (username|password)|terminal prompts disabled|permission denied"
-    r"|403|401|host key verification failed"
+    r"|(error:|http) 40[13]\b|host key verification failed"
 )
 _GONE = re.compile(r"(?i)not found|does not appear to be a git repository|repository not exported|access denied or")
 _NOT_GIVEN = re.compile(r"(?i)not our ref|unadvertised object")

@@ -314,8 +314,8 @@ def test_a_server_that_is_not_there(workspace: Workspace) -> None:
 
 
 def test_a_folder_that_is_no_repository(workspace: Workspace, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    assert refused(workspace, "../empty//hello").message.startswith("there is no repository at ../empty")
+    (tmp_path / "empty-403").mkdir()
+    assert refused(workspace, "../empty-403//hello").message.startswith("there is no repository at ../empty-403")
     git(tmp_path, "init", "--quiet", "bare")
     assert "has no default branch" in refused(workspace, "../bare//hello").message
 
