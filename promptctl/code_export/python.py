@@ -13,6 +13,7 @@ from promptctl.code_export.python_types import WORDS, PythonTypes, docstring
 from promptctl.code_export.shapes import Field, Keys, Shapes
 from promptctl.code_export.signature import signature_of
 from promptctl.errors import InvalidFiles, Problem
+from promptctl.files.free_names import FreeNames
 from promptctl.prompts.prompt import Prompt
 from promptctl.versions.prompt_at_version import PromptAtVersion
 
@@ -92,7 +93,7 @@ def identifier(text: str) -> str:
 
 def _module(at: PromptAtVersion) -> str:
     prompt = at.prompt
-    shapes = Shapes(taken=set(_TAKEN))
+    shapes = Shapes(taken=FreeNames(_TAKEN, sign=""))
     inputs, output = signature_of(prompt, shapes)
     names, inputs = _renamed(inputs)
     types = PythonTypes(shapes)

@@ -19,7 +19,6 @@ from promptctl.code_export.shapes import (
     Plain,
     Shape,
     Shapes,
-    free_name,
 )
 
 _BASICS = {
@@ -106,7 +105,7 @@ class PythonTypes:
 
     def _keys(self, shape: Keys, path: str, is_given: bool) -> str:
         if shape.fields:
-            name = free_name(path, self._shapes.taken)
+            name = self._shapes.free_name(path)
             self.define(name, shape, "", is_given=is_given)
             return name
         rest = self._use("Never") if shape.rest is None else self.text(shape.rest, f"{path}Value", is_given=is_given)
@@ -115,7 +114,7 @@ class PythonTypes:
     def _typed_dict(self, name: str, shape: Keys, about: str, is_given: bool) -> str:
         types = [(each, self._field(each, name, is_given)) for each in shape.fields]
         names = [each.name for each in shape.fields]
-        if not all(map(_is_plain, names)) or not self._shapes.taken.isdisjoint(names):
+        if not all(map(_is_plain, names)) or any(name in self._shapes.taken for name in names):
             return self._called(name, types, about)
         lines = [f"class {name}(TypedDict):"]
         if about or not types:

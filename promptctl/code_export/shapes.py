@@ -10,10 +10,14 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any, Literal
 
+from promptctl.files.free_names import FreeNames
 from promptctl.schemas.keywords import pointer_keys
 
 Basic = Literal["string", "integer", "number", "boolean", "null", "any", "never", "message"]
 MAX_DEPTH = 40
+# A type of more alternatives says nothing that anybody reads.
+MAX_OPTIONS = 200
+MAX_MERGES = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,59 +88,64 @@ class Shapes:
     """
 
     named: dict[str, Shape] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=set)
+    taken: FreeNames = field(default_factory=lambda: FreeNames(sign=""))
     _names: dict[tuple[int, str], str] = field(default_factory=dict)
 
     def of(self, schema: Mapping[str, Any]) -> Shape:
         """Return the shape of a bundled schema; of one that takes nothing, that of anything."""
         shape = _Reading(self, schema).shape(schema)
-        for name, each in self.named.items():
-            grounded = self._grounded(each, frozenset({name}))
-            self.named[name] = ANY if grounded == Plain("never") else grounded
-        return ANY if shape == Plain("never") else shape
+        for name in self.named:
+            self.named[name] = _or_any(self._grounded(name))
+        return _or_any(shape)
 
-    def _grounded(self, shape: Shape, names: frozenset[str]) -> Shape:
-        """Return a shape that leads to none of these names but through a list or a mapping: no type is itself."""
-        if isinstance(shape, OneOf):
-            kept = [self._grounded(each, names) for each in shape.options]
-            return shape if kept == list(shape.options) else one_of(kept)
-        if not isinstance(shape, NamedShape):
-            return shape
-        if shape.name in names:
-            return Plain("never")
-        target = self.named[shape.name]
-        grounded = self._grounded(target, names | {shape.name})
-        return shape if grounded == target else grounded
+    def _grounded(self, name: str) -> Shape:
+        """Return a named shape that does not lead to itself but through a list or a mapping: no type is itself."""
+        known, leaves, is_circle = {name}, list[Shape](), False
+        waiting = [self.named[name]]
+        while waiting:
+            shape = waiting.pop()
+            for each in shape.options if isinstance(shape, OneOf) else [shape]:
+                target = self.named[each.name] if isinstance(each, NamedShape) else None
+                if not isinstance(target, OneOf | NamedShape) or not isinstance(each, NamedShape):
+                    leaves.append(each)
+                elif each.name == name:
+                    is_circle = True
+                elif each.name not in known:
+                    known.add(each.name)
+                    waiting.append(target)
+        return one_of(leaves) if is_circle else self.named[name]
 
     def name_of(self, root: Mapping[str, Any], pointer: str, wanted: str) -> tuple[str, bool]:
         """Return the name of the part of a schema at a pointer, and whether it is new."""
         key = (id(root), pointer)
-        if key in self._names:
-            return self._names[key], False
-        self._names[key] = name = free_name(wanted, self.taken)
-        return name, True
+        is_new = key not in self._names
+        if is_new:
+            self._names[key] = self.free_name(wanted)
+        return self._names[key], is_new
+
+    def free_name(self, wanted: str) -> str:
+        """Return a name of a type made of any text, put among those taken.
+
+        >>> Shapes().free_name("refund-reason")
+        'RefundReason'
+        """
+        words = "".join(char if char.isalnum() and char.isascii() else " " for char in wanted).split()
+        base = "".join(word[0].upper() + word[1:] for word in words)[:60]
+        return self.taken.take(base if base[:1].isalpha() else f"Type{base}")
 
 
-def free_name(wanted: str, taken: set[str]) -> str:
-    """Return a name of a type made of any text, put among those taken.
-
-    >>> free_name("refund-reason", set())
-    'RefundReason'
-    """
-    words = "".join(char if char.isalnum() and char.isascii() else " " for char in wanted).split()
-    base = "".join(word[0].upper() + word[1:] for word in words)[:60]
-    base = base if base[:1].isalpha() else f"Type{base}"
-    name, number = base, 2
-    while name in taken:
-        name, number = f"{base}{number}", number + 1
-    taken.add(name)
-    return name
+def _or_any(shape: Shape) -> Shape:
+    return ANY if shape == Plain("never") else shape
 
 
 @dataclass
 class _Reading:
+    """One schema; `within` are the pairs that are being merged, which shapes that hold themselves lead to again."""
+
     shapes: Shapes
     root: Mapping[str, Any]
+    within: list[tuple[Shape, Shape]] = field(default_factory=list)
+    merges: int = 0
 
     def shape(self, schema: Any, depth: int = 0) -> Shape:
         if schema is False:
@@ -212,16 +221,23 @@ class _Reading:
         """Return a shape that takes at least what both take."""
         if left == ANY or right == ANY:
             return right if left == ANY else left
-        if isinstance(left, OneOf):
-            return one_of([self._both(each, right) for each in left.options])
-        if isinstance(right, OneOf):
-            return one_of([self._both(left, each) for each in right.options])
-        left, right = (
+        if isinstance(left, OneOf) or isinstance(right, OneOf):
+            lefts, rights = (each.options if isinstance(each, OneOf) else (each,) for each in (left, right))
+            if len(lefts) * len(rights) > MAX_OPTIONS:
+                return left
+            return one_of([self._both(each, other) for each in lefts for other in rights])
+        first, second = (
             self.shapes.named.get(each.name, each) if isinstance(each, NamedShape) else each for each in (left, right)
         )
-        if isinstance(left, Keys) and isinstance(right, Keys):
-            return self._merged(left, right)
-        return right if isinstance(right, Choice) else left
+        if not isinstance(first, Keys) or not isinstance(second, Keys):
+            return second if isinstance(second, Choice) else first
+        self.merges += 1
+        if (left, right) in self.within or self.merges > MAX_MERGES:
+            return left
+        self.within.append((left, right))
+        merged = self._merged(first, second)
+        self.within.pop()
+        return merged
 
     def _merged(self, left: Keys, right: Keys) -> Keys:
         fields = {each.name: each for each in left.fields}
@@ -248,6 +264,8 @@ def one_of(shapes: Sequence[Shape]) -> Shape:
     if len(chosen) > 1:
         values = tuple(value for each in chosen for value in each.values)
         options = {**{each: None for each in options if each not in chosen}, _unlike(values): None}
+    if len(options) > MAX_OPTIONS:
+        return ANY
     return OneOf(tuple(options)) if len(options) > 1 else next(iter(options), Plain("never"))
 
 

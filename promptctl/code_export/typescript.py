@@ -12,6 +12,7 @@ from promptctl.code_export.prompt_data import data_of
 from promptctl.code_export.shapes import ANY, Choice, Field, Keys, ListOf, NamedShape, OneOf, Plain, Shape, Shapes
 from promptctl.code_export.signature import signature_of
 from promptctl.errors import InvalidFiles, Problem
+from promptctl.files.free_names import FreeNames
 from promptctl.versions.prompt_at_version import PromptAtVersion
 
 RENDERER = "promptctl-render"
@@ -119,7 +120,7 @@ def _key(name: str) -> str:
 
 def _declarations(at: PromptAtVersion) -> str:
     prompt = at.prompt
-    shapes = Shapes(taken=set(_TAKEN))
+    shapes = Shapes(taken=FreeNames(_TAKEN, sign=""))
     inputs, output = signature_of(prompt, shapes)
     types = TypeScriptTypes(shapes)
     about = [prompt.name, prompt.description] if prompt.description != prompt.name else [prompt.name]

@@ -15,6 +15,7 @@ from promptctl.exchange.drafts import FileDraft, ForeignContents, PromptDraft
 from promptctl.exchange.notes import Fate, ImportNote
 from promptctl.exchange.source import Source
 from promptctl.files.document import Key
+from promptctl.files.free_names import first_free
 from promptctl.files.media import NotReadable, as_input
 from promptctl.template_languages.dollar import dollar_pieces, has_stray_dollar
 from promptctl.template_languages.jinja import jinja_text
@@ -213,9 +214,8 @@ class _TemplateReader:
             yield TextPiece("\n\n" if is_trimmed else "\n")
 
     def _partial(self, path: str, text: str) -> str:
-        number, name = 2, f"{path}.j2"
-        while self._files.setdefault(name, text) != text:
-            name, number = f"{path}-{number}.j2", number + 1
+        name = first_free(f"{path}.j2", lambda name: self._files.get(name, text) != text, ending=".j2")
+        self._files[name] = text
         return name
 
     def _file(self, reference: str, keys: tuple[Key, ...], kind: str) -> Source | None:

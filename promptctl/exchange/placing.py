@@ -16,7 +16,8 @@ from promptctl.exchange.history.plan import PlacedPast
 from promptctl.exchange.imported import ImportedSource, ImportRequest
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.source import Source
-from promptctl.exchange.wishes import free, id_for, with_judges, with_paths, with_references
+from promptctl.exchange.wishes import id_for, with_judges, with_paths, with_references
+from promptctl.files.free_names import first_free
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS, is_dataset
 from promptctl.formats.formatting import file_of
 from promptctl.prompts.loading import prompt_paths
@@ -94,7 +95,7 @@ class Placing:
             raise InvalidFiles([problem])
         data, base = draft.text.encode(), self._places.first
         ending = "." + posixpath.basename(name).partition(".")[2]
-        path = free(f"{base}/{name}", lambda path: self._is_taken(path, data), ending)
+        path = first_free(f"{base}/{name}", lambda path: self._is_taken(path, data), ending=ending)
         self._put(path, data)
         return path.removeprefix(f"{base}/")
 
@@ -126,7 +127,7 @@ class Placing:
 
         if asked and not self._request.replaces and is_taken(asked):
             raise UsageError(f"`{asked}` is taken, by a prompt that says something else", hint=_TAKEN)
-        id_ = wished if self._request.replaces else free(wished, is_taken)
+        id_ = wished if self._request.replaces else first_free(wished, is_taken)
         path = self._path_of(id_)
         self._put(path, as_file(id_, draft))
         if versions and not self._request.latest:
@@ -162,7 +163,7 @@ class Placing:
             raise _not_ours(error, source, draft) from None
         path = stem + ending
         if not self._request.replaces:
-            path = free(path, lambda path: self._is_taken(path, written), ending)
+            path = first_free(path, lambda path: self._is_taken(path, written), ending=ending)
         if rows:
             beside = f"{path.removesuffix(ending)}.jsonl"
             self._put(beside, rows)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from promptctl.files.free_names import plain_letters
 from promptctl.files.names import MAX_ID_LENGTH, id_problem
 from promptctl.template_languages import partials
 
@@ -31,22 +31,8 @@ def id_for(wish: str, otherwise: str = "prompt") -> str:
 
 
 def _segment(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    words = re.sub(r"\.{2,}", ".", _NOT_IN_IDS.sub("-", plain)).strip("-._")
+    words = re.sub(r"\.{2,}", ".", _NOT_IN_IDS.sub("-", plain_letters(text).lower())).strip("-._")
     return re.sub(r"(-?\.-?)+", ".", words).removesuffix(".lock")
-
-
-def free(wished: str, is_taken: Callable[[str], bool], ending: str = "") -> str:
-    """Return the name, or with the first number from 2 on before its ending with which it is not taken.
-
-    >>> free("triage", {"triage", "triage-2"}.__contains__)
-    'triage-3'
-    """
-    stem, number, found = wished.removesuffix(ending), 2, wished
-    while is_taken(found):
-        found = f"{stem}-{number}{ending}"
-        number += 1
-    return found
 
 
 def with_paths(data: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, Any]:

@@ -6,20 +6,15 @@ Everything else is text there: `{% if %}`, `{# #}`, braces of JSON.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from promptctl.files.free_names import FreeNames
+from promptctl.template_languages.input_names import input_name
 from promptctl.template_languages.pieces import Path, Piece, TextPiece, VariablePiece
 
 # Names as people write them; whatever else is in braces is text.
 _NAME = re.compile(r"[^\W\d][\w.-]*\Z")
-_NOT_OURS = re.compile(r"[^A-Za-z0-9_]+")
-# Words that Jinja keeps for itself.
-_WORDS = frozenset(
-    ("True", "False", "None", "true", "false", "none", "and", "or", "not", "is", "in", "if", "else", "self", "super",
-     "caller", "loop", "range", "dict", "namespace", "varargs", "kwargs")
-)  # fmt: skip
 _SECTION = re.compile(r"[#^/>&!=]")
 
 Clause = tuple[str, int]
@@ -40,12 +35,13 @@ class InputNames:
     triples: dict[str, None] = field(default_factory=dict)
     loose: dict[str, None] = field(default_factory=dict)
     sections: dict[str, None] = field(default_factory=dict)
-    _owners: dict[str, str] = field(default_factory=dict)
+    _names: dict[str, str] = field(default_factory=dict)
+    _free: FreeNames = field(default_factory=lambda: FreeNames(sign="_"))
 
     @property
     def inputs(self) -> list[str]:
         """The names of the inputs, in the order in which they are used."""
-        return list(self._owners)
+        return list(self._names.values())
 
     def path(self, name: str) -> Path:
         """Return the variable as ours: `user.name` is the key `name` of the input `user`."""
@@ -56,23 +52,11 @@ class InputNames:
 
     def input(self, name: str) -> str:
         """Return the input of a name, with a name that an input may have, and no other variable has."""
-        ours = self.changed.get(name) or (name if self._owners.get(name) == name else self._free(name))
-        self._owners[ours] = name
-        if ours != name:
-            self.changed[name] = ours
-        return ours
-
-    def _free(self, name: str) -> str:
-        stem = name
-        if not (name.isascii() and name.isidentifier() and name not in _WORDS):
-            plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-            plain = _NOT_OURS.sub("_", plain).strip("_") or "input"
-            stem = plain if plain[0].isalpha() else f"input_{plain}"
-            stem = f"{stem}_" if stem in _WORDS else stem
-        found, number = stem, 2
-        while found in self._owners:
-            found, number = f"{stem}_{number}", number + 1
-        return found
+        if name not in self._names:
+            self._names[name] = ours = self._free.take(input_name(name))
+            if ours != name:
+                self.changed[name] = ours
+        return self._names[name]
 
 
 def double_brace_pieces(text: str, names: InputNames) -> Iterator[Piece]:

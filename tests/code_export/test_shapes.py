@@ -1,10 +1,11 @@
 # ruff: noqa: E501 (a schema stands on one line with its types)
 from __future__ import annotations
 
+from time import process_time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from promptctl.code_export.python_types import PythonTypes
@@ -122,10 +123,10 @@ def takes(shapes: Shapes, shape: Shape, value: Any) -> bool:
             )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=70, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.filter_too_much])
 @given(
     schemas.filter(lambda schema: isinstance(schema, dict) and schema != {"$ref": "#"}),
-    st.lists(values, min_size=3, max_size=8),
+    st.lists(values, min_size=6, max_size=12),
 )
 def test_a_type_takes_whatever_its_schema_takes(schema: Any, given: list[Any]) -> None:
     shapes = Shapes()
@@ -133,5 +134,67 @@ def test_a_type_takes_whatever_its_schema_takes(schema: Any, given: list[Any]) -
     try:
         fitting = [value for value in given if not list(Validator(schema).problems(value))]
     except RecursionError:
-        return
+        fitting = []
+    assume(fitting)
     assert [value for value in fitting if not takes(shapes, shape, value)] == []
+
+
+def _written(schema: Any) -> str:
+    shapes = Shapes()
+    shape = shapes.of(schema)
+    types = [
+        TypeScriptTypes(shapes).text(shape),
+        *(TypeScriptTypes(shapes).text(each) for each in shapes.named.values()),
+    ]
+    python = PythonTypes(shapes)
+    return "\n".join([*types, python.text(shape, "Output"), *python.definitions])
+
+
+def _in_a_circle(count: int) -> Any:
+    names = range(count)
+    other = {each: [{"$ref": f"#/$defs/d{one}"} for one in names if one != each] for each in names}
+    return {"$ref": "#/$defs/d0", "$defs": {f"d{each}": {"anyOf": [*other[each], {"const": each}]} for each in names}}
+
+
+def _two(kind: str, count: int) -> Any:
+    """Types that lead to the next one by two keys each, so that there are many ways to the last."""
+    below = {
+        f"{kind}{at}": {"type": "object", "properties": {key: {"$ref": f"#/$defs/{kind}{at + 1}"} for key in "pq"}}
+        for at in range(count)
+    }
+    return {**below, f"{kind}{count}": {"type": "object", "properties": {kind: {"type": "string"}}}}
+
+
+HOSTILE: dict[str, Any] = {
+    "each names all others": _in_a_circle(60),
+    "all of many alternatives": {"allOf": [{"anyOf": [{"type": "object", "properties": {f"{key}{at}": {}}} for key in "ab"]} for at in range(60)]},
+    "too many alternatives": {"anyOf": [{"type": "object", "properties": {"a": {"const": at}, f"b{at}": {}}} for at in range(3_000)]},
+    "one name often": {"type": "object", "properties": {chr(0x4E00 + at): {"type": "object", "properties": {"a": {}}} for at in range(5_000)}},
+    "both of what holds itself": {
+        "properties": {"a": {"$ref": "#/$defs/a0"}, "b": {"$ref": "#/$defs/b0"}, "c": {"allOf": [{"$ref": "#/$defs/a0"}, {"$ref": "#/$defs/b0"}]}},
+        "$defs": {f"{name}0": {"type": "object", "properties": {"next": {"$ref": f"#/$defs/{name}0"}}} for name in "ab"},
+    },
+    "both by many ways": {
+        "properties": {"a": {"$ref": "#/$defs/a0"}, "b": {"$ref": "#/$defs/b0"}, "c": {"allOf": [{"$ref": "#/$defs/a0"}, {"$ref": "#/$defs/b0"}]}},
+        "$defs": {**_two("a", 30), **_two("b", 30)},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.untraced
+@pytest.mark.parametrize("schema", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_schema_costs_little(schema: Any) -> None:
+    began = process_time()
+    text = _written(schema)
+    assert process_time() - began < 4
+    assert len(text) < 8 << 20
+
+
+def test_types_that_name_one_another_are_all_that_any_of_them_takes() -> None:
+    shapes = Shapes()
+    shape = shapes.of(_in_a_circle(3))
+    assert takes(shapes, shape, 2)
+    assert not takes(shapes, shape, 3)
+    assert all(
+        not isinstance(each, OneOf) or NamedShape(name) not in each.options for name, each in shapes.named.items()
+    )

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from promptctl.template_languages.braces import format_pieces
+from promptctl.template_languages.double_braces import InputNames, double_brace_pieces
 from promptctl.template_languages.jinja import jinja_text, pieces_of
 from promptctl.template_languages.liquid import liquid_to_jinja
 from promptctl.template_languages.pieces import (
@@ -127,3 +130,13 @@ def test_code_that_has_no_piece_is_never_written_as_nothing() -> None:
     assert [type(piece) for piece in pieces] == [TextPiece, CodePiece, TextPiece]
     with pytest.raises(BadTemplate):
         jinja_text(pieces)
+
+
+def test_thousands_of_names_without_a_latin_letter_cost_no_more_each_than_one() -> None:
+    names = InputNames()
+    text = "".join(f"{{{{{chr(0x4E00 + number)}}}}}" for number in range(20_000))
+    began = process_time()
+    assert sum(isinstance(each, VariablePiece) for each in double_brace_pieces(text, names)) == 20_000
+    assert process_time() - began < 5
+    assert names.inputs[:2] == ["input", "input_2"]
+    assert len(set(names.inputs)) == 20_000

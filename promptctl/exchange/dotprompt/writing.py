@@ -11,6 +11,7 @@ from promptctl.exchange.dotprompt.litellm import is_litellm
 from promptctl.exchange.dotprompt.written_settings import WrittenSettings
 from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.written import PromptToWrite, Written
+from promptctl.files.free_names import FreeNames
 from promptctl.files.names import PLACEHOLDER, resolve_path
 from promptctl.files.yaml_writing import yaml_text
 from promptctl.prompts.prompt import Message, Placeholder, Prompt
@@ -32,15 +33,14 @@ class PartialNames:
 
     def __init__(self) -> None:
         self._names: dict[tuple[str, str], str] = {}
+        self._free = FreeNames()
 
     def name(self, path: str, text: str) -> str:
         """Return the name of a partial: that of its file, or with its folder if a different one has it."""
         if (path, text) not in self._names:
             stem = posixpath.basename(path).partition(".")[0]
             longer = path.partition(".")[0].replace("/", "-")
-            taken = set(self._names.values())
-            numbered = (f"{longer}-{number}" for number in range(2, len(taken) + 3))
-            self._names[path, text] = next(each for each in (stem, longer, *numbered) if each not in taken)
+            self._names[path, text] = self._free.take(longer if stem in self._free else stem)
         return self._names[path, text]
 
 

@@ -11,9 +11,8 @@ from promptctl.assertions.github import fill
 from promptctl.datasets.github_rows import github_ids
 from promptctl.exchange.drafts import PromptDraft
 from promptctl.exchange.notes import ImportNote
-from promptctl.exchange.slugs import slug
-from promptctl.exchange.wishes import free
 from promptctl.files.document import Document
+from promptctl.files.free_names import first_free, slug
 from promptctl.files.names import PLACEHOLDER
 from promptctl.files.wording import as_text, count
 from promptctl.formats.github_dialect import STRING_TESTS, GitHubPrompt, model_id, placeholders
@@ -211,7 +210,7 @@ class _Made:
         if self.fate == "dropped":
             self.hint = "write a judge's prompt, and name it in an assertion `classify`"
             return
-        wish = free(f"judges/{slug(self._name, 'judge')}", self._taken.__contains__)
+        wish = first_free(f"judges/{slug(self._name, 'judge')}", self._taken.__contains__)
         self.judge = _judge(wish, self._name, llm, choices, dict.fromkeys(known, "question"), self._inputs)
         self.words = f"is `classify` by the judge `{self.judge.wish}`, its own prompt, which answers in JSON"
         if {each["score"] for each in llm["choices"]} - {0, 1}:

@@ -19,8 +19,8 @@ from promptctl.exchange.openai.conversations import (
     shared_prompt,
     unknown_keys,
 )
-from promptctl.exchange.slugs import FreeNames
 from promptctl.exchange.source import Source
+from promptctl.files.free_names import FreeNames
 from promptctl.files.wording import count
 
 _MOST_PROBLEMS, _LONGEST_ID = 20, 190

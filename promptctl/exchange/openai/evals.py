@@ -12,8 +12,8 @@ from promptctl.errors import InvalidFiles
 from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.openai.conversations import Conversation, alike, fault_of, late_instruction, shared_prompt
-from promptctl.exchange.slugs import FreeNames
 from promptctl.exchange.source import Source
+from promptctl.files.free_names import FreeNames
 from promptctl.files.wording import count
 from promptctl.template_languages.jinja import jinja_text
 from promptctl.template_languages.pieces import TextPiece

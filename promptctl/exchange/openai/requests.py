@@ -9,8 +9,8 @@ from typing import Any
 from promptctl.datasets.dataset import Dataset
 from promptctl.exchange.lost_parts import lost_dataset_keys, lost_inputs, lost_keys
 from promptctl.exchange.notes import ExportLoss
-from promptctl.exchange.slugs import FreeNames
 from promptctl.exchange.written import DatasetToWrite, PromptToWrite, Written
+from promptctl.files.free_names import FreeNames
 from promptctl.prompts.prompt import Message
 from promptctl.prompts.rendering import Renderer
 

@@ -12,7 +12,7 @@ from promptctl.exchange.promptfoo.providers import loaded
 from promptctl.exchange.promptfoo.spots import Notes, Spot
 from promptctl.exchange.promptfoo.test_list import read_tests
 from promptctl.exchange.promptfoo.values import Unusable, read_values
-from promptctl.exchange.slugs import FreeNames, slug
+from promptctl.files.free_names import FreeNames, slug
 
 _KEYS = ("vars", "assert", "description", "threshold", "metadata", "options", "providerOutput")
 _OTHER_KEYS = {

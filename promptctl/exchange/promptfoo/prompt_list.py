@@ -12,8 +12,8 @@ from promptctl.errors import InvalidFiles
 from promptctl.exchange.promptfoo.chats import ChatTranslator, chat, listed, texts_of
 from promptctl.exchange.promptfoo.globs import matching
 from promptctl.exchange.promptfoo.spots import Notes, Spot
-from promptctl.exchange.slugs import FreeNames
 from promptctl.exchange.source import Source
+from promptctl.files.free_names import FreeNames
 from promptctl.templates import BadTemplate
 from promptctl.templates.uses import variables
 

@@ -11,8 +11,8 @@ from promptctl.exchange.promptfoo.cases import Suite
 from promptctl.exchange.promptfoo.prompt_list import PromptfooPrompt, read_prompts
 from promptctl.exchange.promptfoo.providers import PromptfooProvider, read_config, read_providers
 from promptctl.exchange.promptfoo.spots import Notes, Spot
-from promptctl.exchange.slugs import slug
 from promptctl.exchange.source import Source
+from promptctl.files.free_names import slug
 
 _SIGNS = ("providers", "targets", "tests", "defaultTest", "scenarios")
 _READ = frozenset(("prompts", "providers", "targets", "tests", "scenarios", "defaultTest", "description", "tags",

@@ -15,6 +15,7 @@ from promptctl.exchange.drafts import FileDraft
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.registries.items import RegistryItem
 from promptctl.exchange.registries.label_names import LATEST, label_for
+from promptctl.files.free_names import FreeNames
 from promptctl.files.names import PARTIAL_SUFFIX
 from promptctl.template_languages.double_braces import InputNames, double_brace_pieces
 from promptctl.template_languages.jinja import jinja_text
@@ -63,6 +64,7 @@ class LangfuseReferences:
         self._inputs: dict[str, list[str]] = {}
         self._included: dict[tuple[str, int], list[str]] = {}
         self._stems: dict[str, str] = {}
+        self._free = FreeNames(fold=str.casefold)
         self.notes: list[ImportNote] = []
 
     def reader(self, item: RegistryItem) -> Callable[[str], Iterable[Piece]]:
@@ -154,11 +156,7 @@ class LangfuseReferences:
     def _stem(self, name: str) -> str:
         """Return the path of a prompt without its ending; no two prompts have the same one."""
         if name not in self._stems:
-            stem = found = _NOT_IN_PATHS.sub("-", name).strip("-./") or PARTIAL_TAG
-            number = 2
-            while found.casefold() in (each.casefold() for each in self._stems.values()):
-                found, number = f"{stem}-{number}", number + 1
-            self._stems[name] = found
+            self._stems[name] = self._free.take(_NOT_IN_PATHS.sub("-", name).strip("-./") or PARTIAL_TAG)
         return self._stems[name]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promptctl.exchange.notes import ExportLoss
+from promptctl.files.free_names import first_free
 from promptctl.files.names import PLACEHOLDER
 from promptctl.template_languages.double_braces import Clause, double_brace_text
 from promptctl.template_languages.jinja import first_comment, jinja_text, pieces_of
@@ -151,10 +152,7 @@ def file_name(name: str, given: PromptToWrite, taken: Mapping[str, bytes]) -> st
         return path
     version = given.at.version
     word = f"v{version.number}" if version.number else (version.commit or "dirty")[:7]
-    path, number = f"{name}.{word}.json", 2
-    while path in taken:
-        path, number = f"{name}.{word}-{number}.json", number + 1
-    return path
+    return first_free(f"{name}.{word}.json", taken.__contains__, ending=".json")
 
 
 def json_bytes(data: Any) -> bytes:

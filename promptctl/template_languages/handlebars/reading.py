@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from promptctl.errors import Place, Problem, printable
+from promptctl.files.free_names import first_free
 from promptctl.template_languages.handlebars.layout import END, GUARD
 from promptctl.template_languages.handlebars.nodes import (
     Block,
@@ -264,10 +265,7 @@ class PieceReader:
     def _name(self, wish: str, scope: TagScope, *, is_chosen: bool = False) -> str:
         taken = {value.path[0] for value in scope.names.values()} | set(items_around(scope))
         taken |= set() if is_chosen else self._names
-        name, number = wish, 2
-        while name in taken or name in self.inputs.renamed.values():
-            name, number = f"{wish}_{number}", number + 1
-        return name
+        return first_free(wish, {*taken, *self.inputs.renamed.values()}.__contains__, sign="_")
 
     def _with(self, block: Block, scope: TagScope) -> Piece:
         value = resolve(block.call.arguments[0], scope, self.inputs)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from promptctl.errors import Place
+from promptctl.files.free_names import FreeNames
 from promptctl.template_languages.handlebars.nodes import Block, Constant, Node, Partial, PathNode, Print, TagCall
+from promptctl.template_languages.input_names import input_name
 from promptctl.template_languages.pieces import Path
 
 LOOP_MARKS = {"index": "index0", "first": "first", "last": "last"}
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-# Words of Jinja that no variable may have as its name.
-_RESERVED = frozenset(("and", "or", "not", "in", "is", "if", "elif", "else", "for", "recursive", "import", "include"))
-_RESERVED |= {"with", "loop", "none", "None", "true", "True", "false", "False"}
 
 
 class NotSaid(Exception):
@@ -86,6 +83,7 @@ class Inputs:
         self.is_declared = schema is not None
         self.found: dict[str, Mapping[str, Any]] = {}
         self.renamed: dict[str, str] = {}
+        self._free = FreeNames(sign="_")
         self.defaults: dict[str, Any] = {}
         self.added_defaults: set[str] = set()
         self.loosened: set[str] = set()
@@ -106,16 +104,9 @@ class Inputs:
 
     def name_of(self, key: str) -> str:
         """Return the name that an input has here."""
-        if key in self.renamed:
-            return self.renamed[key]
-        name = key
-        if not _NAME.match(name) or name in _RESERVED:
-            name = re.sub(r"\W", "_", name, flags=re.ASCII)
-            name = f"{name}_" if name in _RESERVED else name if _NAME.match(name) else f"_{name}"
-            while name in self.renamed.values():
-                name += "_"
-        self.renamed[key] = name
-        return name
+        if key not in self.renamed:
+            self.renamed[key] = self._free.take(input_name(key))
+        return self.renamed[key]
 
     def value(self, key: str, given: frozenset[Path]) -> TagValue:
         """Return the input of this name. One that is not declared becomes known by it."""
