@@ -127,8 +127,8 @@ def _change_row(change: LineChange) -> tuple[str, ...]:
 def _say_part(part: BlamedPart) -> None:
     title = part.key if part.kind == "message" else f"{part.kind} {part.key}"
     say()
-    room = page_width() - cells(title) - 1
-    path = part.path if cells(part.path) < room - 4 else ""
+    width = page_width()
+    path = part.path if width is None or cells(part.path) < width - cells(title) - 5 else ""
     head = styled(visible(title), sys.stdout, bold=True)
     say(f"{head}  {styled(visible(path), sys.stdout, dim=True)}" if path else head)
     digits = len(str(part.lines[-1].number)) if part.lines else 1
@@ -138,9 +138,8 @@ def _say_part(part: BlamedPart) -> None:
         key = (_id(line), line.change)
         gutter = _gutter(line, is_repeated=key == before)
         before = key
-        for number, piece in enumerate(
-            _wrapped(visible(text), max(page_width() - cells(gutter) - digits - 4, _LEAST_ROOM))
-        ):
+        room = None if width is None else max(width - cells(gutter) - digits - 4, _LEAST_ROOM)
+        for number, piece in enumerate(_wrapped(visible(text), room)):
             mark = f"{line.number:>{digits}}" if number == 0 else " " * digits
             left = gutter if number == 0 else " " * cells(gutter)
             bar = styled(f"{mark} │", sys.stdout, dim=True)
@@ -150,7 +149,7 @@ def _say_part(part: BlamedPart) -> None:
 
 def _gutter(line: BlamedLine, *, is_repeated: bool) -> str:
     """Return the columns that say who made a line; empty ones below a line of the same commit, on a terminal."""
-    width = page_width() if is_terminal() else _WITH_DATE
+    width = page_width() or _WITH_DATE
     fields = [_id(line).ljust(_ID)]
     if width >= _WITH_DATE:
         fields.append((line.change.commit.date[:10] if line.change else "").ljust(10))
@@ -171,8 +170,8 @@ def _author(change: LineChange) -> str:
     return flat(without_address(change.commit.author))
 
 
-def _wrapped(text: str, room: int) -> Iterator[str]:
-    if not is_terminal() or cells(text) <= room:
+def _wrapped(text: str, room: int | None) -> Iterator[str]:
+    if room is None or cells(text) <= room:
         yield text
         return
     indent = len(text) - len(text.lstrip())

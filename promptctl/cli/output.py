@@ -48,6 +48,7 @@ _BLANKS = re.compile(f"(?:[^\\S{_ENDS}]|[\u200b\ufeff]|\x1b\\[[0-9;]*m)*")
 _COMMAND = re.compile(f"(?<![^{_ENDS}]){_BLANKS.pattern}:(?=:)|##[a-zA-Z]{{0,20}}(?=\\[)")
 _LONGEST_START = 24
 _NAMED = re.compile("`[^`]*`")
+_USUAL_COLUMNS = 80
 # What an encoder of JSON leaves as it is, and a terminal or a runner does not.
 _UNSAFE_JSON = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069]|(?<=#)#(?=[a-zA-Z]{0,20}\[)")
 
@@ -101,17 +102,26 @@ def say_wrapped(text: str, indent: str = "", **style: Any) -> None:
 
 def wrapped(text: str, indent: str, stream: TextIO) -> list[str]:
     """Return a line with its indent; on a terminal as several, each as wide as it is at most, that end between words."""
-    text = flat(text)
-    if not stream.isatty():
+    text, width = flat(text), columns(stream)
+    if width is None:
         return [indent + text]
-    import shutil
     import textwrap
     import unicodedata
 
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text[:1])
-    width = max(20, shutil.get_terminal_size().columns - len(indent) - wide)
-    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(text, max(20, width - len(indent) - wide), break_long_words=False, break_on_hyphens=False)
     return [indent + line for line in lines or [""]]
+
+
+def columns(stream: TextIO) -> int | None:
+    """Return how many columns the terminal has that a stream is, fewer if COLUMNS says so; None if it is none."""
+    if not stream.isatty():
+        return None
+    named = os.environ.get("COLUMNS", "")
+    known = [int(named)] if named.isdecimal() else []
+    with suppress(OSError, ValueError):
+        known.append(os.get_terminal_size(stream.fileno()).columns)
+    return min(filter(None, known), default=_USUAL_COLUMNS)
 
 
 def say_piece(text: str) -> None:

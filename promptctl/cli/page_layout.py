@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from promptctl.cli.output import is_terminal, say, styled, visible
+from promptctl.cli.output import columns as terminal_columns
+from promptctl.cli.output import say, styled, visible
 from promptctl.cli.tables import Styled, say_aligned
 
 _NAME_WIDTH = 11
 _WIDEST, _NARROWEST = 120, 24
-_JINJA = re.compile(r"(\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\})", re.DOTALL)
-_SIMPLE = re.compile(r"(\{\{.*?\}\})", re.DOTALL)
-_STYLES: dict[str, dict[str, Any]] = {
-    "{{": {"fg": "cyan"},
-    "{%": {"fg": "magenta"},
-    "{#": {"dim": True},
-}
+_STYLES: dict[str, dict[str, Any]] = {"{{": {"fg": "cyan"}, "{%": {"fg": "magenta"}, "{#": {"dim": True}}
+_MARKS = {"jinja2": {"{{": "}}", "{%": "%}", "{#": "#}"}, "simple": {"{{": "}}"}}
 
 
-def page_width() -> int:
-    """Return the width of a page in columns: the terminal's, but no more than can be read, and room for something."""
-    return max(min(shutil.get_terminal_size().columns, _WIDEST), _NARROWEST)
+def page_width() -> int | None:
+    """Return the columns of a page: the terminal's, but no more than can be read, and room for something; else None."""
+    width = terminal_columns(sys.stdout)
+    return None if width is None else max(min(width, _WIDEST), _NARROWEST)
 
 
 def say_heading(text: str) -> None:
@@ -39,8 +35,8 @@ def say_fact(name: str, text: str | None, **style: Any) -> None:
     if not text:
         return
     lines = [visible(text)]
-    if is_terminal():
-        lines = textwrap.wrap(lines[0], page_width() - _NAME_WIDTH, break_on_hyphens=False) or [""]
+    if width := page_width():
+        lines = textwrap.wrap(lines[0], width - _NAME_WIDTH, break_on_hyphens=False) or [""]
     head = styled(name.ljust(_NAME_WIDTH), sys.stdout, dim=True)
     for line in lines:
         say(head + (styled(line, sys.stdout, **style) if style else line))
@@ -51,8 +47,9 @@ def say_columns(columns: Sequence[str], rows: Sequence[Sequence[str]], *, wraps_
     """Print a small table within the page: aligned, on a terminal with long cells wrapped, or those of the last alone."""
     heads: list[Sequence[Any]] = [[Styled(column, {"dim": True}) for column in columns]]
     table = heads + [[" ".join(value.split()) for value in row] for row in rows]
-    room = {"width": page_width()} | ({} if wraps_last else {"widest": page_width() // len(columns)})
-    say_aligned(table, [False] * len(columns), **(room if is_terminal() else {}))
+    width = page_width()
+    room = {} if width is None else {"width": width} | ({} if wraps_last else {"widest": width // len(columns)})
+    say_aligned(table, [False] * len(columns), **room)
 
 
 def say_text(text: str, *, most_lines: int | None = None, indent: str = "") -> bool:
@@ -65,16 +62,16 @@ def say_text(text: str, *, most_lines: int | None = None, indent: str = "") -> b
 
 def template(text: str, engine: str) -> str:
     """Return a message's text with the marks of its template in colour."""
-    text = visible(text)
-    marks = {"jinja2": _JINJA, "simple": _SIMPLE}.get(engine)
-    if marks is None:
-        return text
-    return "".join(_marked(part) for part in marks.split(text))
-
-
-def _marked(part: str) -> str:
-    style = _STYLES.get(part[:2])
-    if style is None:
-        return part
-    # Line by line, so that a pager or a cut keeps the colour where it belongs.
-    return "\n".join(styled(line, sys.stdout, **style) for line in part.split("\n"))
+    text, pieces, at = visible(text), [], 0
+    ends = dict(_MARKS.get(engine, {}))
+    while ends and (mark := re.compile("|".join(map(re.escape, ends))).search(text, at)):
+        end = text.find(ends[mark[0]], mark.end())
+        if end < 0:  # nor has any later mark of its kind an end
+            del ends[mark[0]]
+            continue
+        pieces.append(text[at : mark.start()])
+        at = end + 2
+        # Line by line, so that a pager or a cut keeps the colour where it belongs.
+        lines = text[mark.start() : at].split("\n")
+        pieces.append("\n".join(styled(line, sys.stdout, **_STYLES[mark[0]]) for line in lines))
+    return "".join(pieces) + text[at:]

@@ -78,7 +78,7 @@ def _say_head(page: Page) -> None:
     if prompt.name == prompt.id:
         say(styled(title, sys.stdout, bold=True))
     else:
-        room = max(page_width() - len(title) - len(prompt.id), 2)
+        room = max((page_width() or 0) - len(title) - len(prompt.id), 2)
         say(styled(title, sys.stdout, bold=True) + " " * room + styled(prompt.id, sys.stdout, fg="blue"))
     if prompt.description:
         say_text(prompt.description)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.output import flat, format_moment, format_version, is_terminal, say, say_json, styled, tell, wrapped
+from promptctl.cli.output import columns, flat, format_moment, format_version, say, say_json, styled, tell, wrapped
 from promptctl.errors import USAGE, WorkspaceNotFound
 from promptctl.reports.wording import count, format_count, format_spent, name_some
 
@@ -94,24 +94,18 @@ def _say_labels(found: Standing) -> None:
 
 def _say_steps(found: Standing) -> None:
     """Print the next commands, each with why it is useful: beside it, or below one that is long."""
-    columns = _columns() if is_terminal() else 0
-    short = [len(step.command) for step in found.next if not columns or len(step.command) <= columns // 2 - _WIDTH]
+    width = columns(sys.stdout) or 0
+    short = [len(step.command) for step in found.next if not width or len(step.command) <= width // 2 - _WIDTH]
     room = max(short, default=0) + 2
     for number, step in enumerate(found.next):
         heading = ("" if number else "next").ljust(_WIDTH)
         command = styled(step.command.ljust(room), sys.stdout, fg="cyan")
-        if len(step.command) < room and (not columns or _WIDTH + room + len(step.why) <= columns):
+        if len(step.command) < room and (not width or _WIDTH + room + len(step.why) <= width):
             say(f"{heading}{command}{styled(step.why, sys.stdout, dim=True)}")
         else:
             say(f"{heading}{command.rstrip()}")
             for line in wrapped(step.why, f"{_INDENT}  ", sys.stdout):
                 say(styled(line, sys.stdout, dim=True))
-
-
-def _columns() -> int:
-    import shutil
-
-    return shutil.get_terminal_size().columns
 
 
 def _line(heading: str, text: str, **style: str) -> None:

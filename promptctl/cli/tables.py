@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
+from promptctl.cli.output import columns as terminal_columns
 from promptctl.cli.output import is_terminal, say, styled, visible
 
 _GAP = 2
@@ -44,11 +44,11 @@ def say_table(
     those of `spare` are left out, the first first; below that, and on less than 60 columns, a row is a block of lines.
     """
     rows = list(rows)
-    if not is_terminal():
+    width = terminal_columns(sys.stdout)
+    if width is None:
         for row in ([column.lower() for column in columns], *rows):
             say("\t".join(_text(value) for value in row))
         return
-    width = shutil.get_terminal_size().columns
     table: list[Sequence[Any]] = [[Styled(column, {"bold": True}) for column in columns], *rows]
     widths = _widths(table)
     may_cut = [at for at, column in enumerate(columns) if column in texts]

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from promptctl.cli.output import is_file, shows_escapes, styled, tell
+from promptctl.cli.output import columns, is_file, shows_escapes, styled, tell
 from promptctl.errors import printable
 
 _FIRST_S = 0.2
@@ -22,6 +22,7 @@ _BETWEEN = " · "
 _BAR = 16
 _BAR_RANK = 4
 _LEAST_NAME = 12
+_NARROWEST = 10
 # So much work has to be done before it says when the rest will be.
 _KNOWN_S = 1.0
 # Terminals that wrap again what was drawn when they get narrower, by a variable that each sets.
@@ -94,7 +95,7 @@ class Waiting:
         """Take the moving line away, so that something can be printed."""
         with self._lock:
             if self._drawn_cells and self._streams is not None:
-                self._streams[1].write(self._clearing(_columns(self._streams[1])))
+                self._streams[1].write(self._clearing(columns(self._streams[1]) or _NARROWEST))
                 self._streams[1].flush()
                 self._drawn_cells = 0
 
@@ -133,13 +134,13 @@ class Waiting:
                 if self._over.is_set() or self._streams is None:
                     return
                 stream = self._streams[1]
-                columns = _columns(stream)
-                parts = _fitted(head, line, max(columns - 1, 10))
+                width = columns(stream) or _NARROWEST
+                parts = _fitted(head, line, max(width - 1, _NARROWEST))
                 shown = "".join(
                     styled(text, stream, **({"fg": colour} if colour else {"dim": True})) for text, colour in parts
                 )
                 try:
-                    stream.write(self._clearing(columns) + shown)
+                    stream.write(self._clearing(width) + shown)
                     stream.flush()
                 except (OSError, ValueError):  # nobody reads, or the encoding has no such characters
                     return
@@ -147,9 +148,9 @@ class Waiting:
             if self._is_still:
                 return
 
-    def _clearing(self, columns: int) -> str:
+    def _clearing(self, width: int) -> str:
         """Return what clears the line that was drawn, which a terminal that got narrower may have wrapped."""
-        wrapped = (self._drawn_cells - 1) // columns if any(map(os.environ.get, _WRAPPING)) else 0
+        wrapped = (self._drawn_cells - 1) // width if any(map(os.environ.get, _WRAPPING)) else 0
         return f"\r\x1b[{wrapped}A\x1b[J" if wrapped > 0 else _CLEAR
 
     def _say_now_and_then(self) -> None:
@@ -236,18 +237,6 @@ def _cut(text: str, cells: int, *, from_end: bool = False) -> str:
     while text and _cells(text) >= cells:
         text = text[1:]
     return f"…{text}"
-
-
-def _columns(stream: Any) -> int:
-    """Return the columns of the terminal as it is now; fewer if the environment says so."""
-    import shutil
-
-    try:
-        now = os.get_terminal_size(stream.fileno()).columns
-    except (OSError, ValueError):
-        now = 0
-    named = shutil.get_terminal_size().columns
-    return min(now, named) if now else named
 
 
 class _Beside:

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
 import re
+import struct
 import sys
+import termios
+import time
 from pathlib import Path
 
 import pytest
 
 from promptctl.cli import output
 from promptctl.cli.output import say, say_command, say_json, say_piece, streams_for_runner, tell
+from promptctl.cli.page_layout import template
 from promptctl.reports.wording import format_cost
 from tests.cli.conftest import Cli, write
 
@@ -153,3 +160,33 @@ def test_colour_is_for_terminals_that_show_it(
     monkeypatch.setattr("sys.stdout.isatty", lambda: is_terminal, raising=False)
     assert output.uses_colour(sys.stdout) is is_coloured
     assert output.styled("x", sys.stdout, fg="red") == ("\x1b[31mx\x1b[0m" if is_coloured else "x")
+
+
+def test_each_stream_is_as_wide_as_its_own_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With stdout in a file, words on stderr still end where the terminal does."""
+    words = "word " * 60
+    monkeypatch.delenv("COLUMNS", raising=False)
+    with (tmp_path / "out").open("w") as file:
+        monkeypatch.setattr("sys.__stdout__", file)
+        for width in (50, 150):
+            ours, theirs = pty.openpty()
+            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
+            with open(theirs, "w") as terminal:
+                longest = max(map(len, output.wrapped(words, "  ", terminal)))
+            os.close(ours)
+            assert width - 5 <= longest <= width
+        assert output.columns(file) is None
+        assert output.wrapped(words, "  ", file) == [f"  {words}"]
+
+
+def test_the_marks_of_a_template_are_coloured_in_little_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert template("a {# {{ #} {{ b\nc }} {% d", "jinja2") == (
+        "a \x1b[2m{# {{ #}\x1b[0m \x1b[36m{{ b\x1b[0m\n\x1b[36mc }}\x1b[0m {% d"
+    )
+    assert template("{% a %}{{ b }}", "simple") == "{% a %}\x1b[36m{{ b }}\x1b[0m"
+    began = time.monotonic()
+    for text in ("{{ " * 100_000, "{{ {% {# " * 50_000, "{{ a }}{% " * 20_000):
+        template(text, "jinja2")
+    assert time.monotonic() - began < 5

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from promptctl.cli import output, tables
+from promptctl.cli import output
 from promptctl.cli.tables import say_table
 
 COLUMNS = ["Prompt", "Model", "Passed", "Cost", "Id", "Reply"]
@@ -14,10 +14,10 @@ ROW = ("support/triage", "openai/gpt-4o-mini", 7, "$0.0031", "c71037c4", "Thank 
 @pytest.fixture(name="printed")
 def printed_at(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     """Print the table on a terminal of so many columns; its lines."""
-    monkeypatch.setattr(tables, "is_terminal", lambda: True)
     monkeypatch.setattr(output, "uses_colour", lambda _: False)
 
     def lines(columns: int, row: Any = ROW) -> list[str]:
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
         monkeypatch.setenv("COLUMNS", str(columns))
         say_table(COLUMNS, [row], right=["Passed", "Cost"], texts=["Model", "Reply"], spare=["Cost"])
         return capsys.readouterr().out.splitlines()
@@ -81,7 +81,7 @@ def test_on_a_narrow_terminal_a_row_is_a_block(printed: Any, columns: int, promp
 def test_what_names_a_row_without_a_name_of_its_own_is_above_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(tables, "is_terminal", lambda: True)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     monkeypatch.setattr(output, "uses_colour", lambda _: False)
     monkeypatch.setenv("COLUMNS", "40")
     say_table(["", "", "Passed"], [("tag", "smoke", 1), ("tag", "slow", 0)], right=["Passed"])
