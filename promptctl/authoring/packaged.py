@@ -58,8 +58,9 @@ class AuthorOptions:
     """Options of the calls of one command: `command` is its name, which the log keeps in their metadata.
 
     `model` is asked instead of the prompt's or the workspace's, with `parameters` over the prompt's own. What all calls
-    cost together is paid from `account`, if there is one. `on_retry` is told each time that the model is asked again:
-    which attempt that is, and why. The command's option for the model is `option`.
+    cost together is paid from `account`, if there is one. If it `is_recorded`, each reply is added to the recordings.
+    `on_retry` is told each time that the model is asked again: which attempt that is, and why. The command's option for
+    the model is `option`.
     """
 
     command: str
@@ -67,6 +68,7 @@ class AuthorOptions:
     option: str = "--model"
     parameters: Mapping[str, Any] = field(default_factory=dict)
     account: Account | None = None
+    is_recorded: bool = False
     source: Source = "api"
     on_retry: Callable[[str], object] | None = None
 
@@ -78,8 +80,8 @@ class Author:
         self._context = context
         self._options = options
         self._guard: BudgetGuard | None = None
-        paying = SpendingGateway(context.gateway, options.account, context.models, budgets=self._budgets)
-        self._runner = Runner(paying, context.recorder, models=context.models, watch=context.telemetry)
+        self._paying = SpendingGateway(context.gateway, options.account, context.models, budgets=self._budgets)
+        self._runners: dict[str, Runner] = {}
 
     def prompt(self, prompt_id: str) -> PromptAtVersion:
         """Return the prompt of that id, with the model that is asked. Raises `ModelConfigurationError` if none can be.
@@ -100,7 +102,10 @@ class Author:
         Raises what `call` and `Runner.run` raise: `InvalidOutput` if no reply could be used, `BudgetReached` and
         `CostLimitReached` for one that was not asked for.
         """
-        return await self._runner.run(self.call(prompt_id, inputs, check))
+        call = self.call(prompt_id, inputs, check)
+        if prompt_id not in self._runners:
+            self._runners[prompt_id] = self._runner(prompt_id)
+        return await self._runners[prompt_id].run(call)
 
     def call(
         self, prompt_id: str, inputs: Mapping[str, Any], check: Check | None = None, *, is_dry_run: bool = False
@@ -125,6 +130,14 @@ class Author:
         call = prepare(self._context, found, given, wanted, is_dry_run=is_dry_run)
         request, with_check = replace(call.request, mark=mark), replace(call.options, check=check)
         return replace(call, request=request, options=with_check)
+
+    def _runner(self, prompt_id: str) -> Runner:
+        context, on_reply = self._context, None
+        if self._options.is_recorded:
+            from promptctl.calls.recording import reply_recording
+
+            on_reply = reply_recording(context, prompt_id)
+        return Runner(self._paying, context.recorder, on_reply=on_reply, models=context.models, watch=context.telemetry)
 
     def _budgets(self) -> BudgetGuard | None:
         if self._guard is None and self._context.has_budgets:

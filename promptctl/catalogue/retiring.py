@@ -169,7 +169,7 @@ def delete(
     _refuse_vendored(prompt_id, found)
     _refuse_needed(prompt_id, [each for each in found if each.kind in _NEEDING])
     if live and not is_forced:
-        raise _named_by_labels(prompt_id, live)
+        raise named_by_labels(prompt_id, live)
     alone = [each for each in found if each.kind == "dataset" and len(_dataset(tree, each.path).prompts) == 1]
     datasets = [each.path for each in alone]
     _refuse_rules(parts, datasets)
@@ -224,7 +224,8 @@ def _refuse_needed(prompt_id: str, needing: Sequence[Reference]) -> None:
         raise WorkspaceError(f"`{prompt_id}` is needed: {places}", place=needing[0].place, hint=hint)
 
 
-def _named_by_labels(prompt_id: str, live: Sequence[LabelState]) -> LabelRefused:
+def named_by_labels(prompt_id: str, live: Sequence[LabelState]) -> LabelRefused:
+    """Return the error of a deletion of what these labels name."""
     named = name_some([f"{prompt_id}@{each.label} ({each.version})" for each in live])
     one = "s" if len(live) == 1 else ""
     return LabelRefused(

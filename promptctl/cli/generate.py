@@ -69,6 +69,7 @@ class WriterOptions:
     model: Annotated[str | None, options.model_option("Ask this model instead of the workspace's.")] = None
     parameters: options.Parameters = field(default_factory=list)
     max_cost: options.MaxCost = None
+    record: options.Record = False
 
     def asked(self) -> WritingOptions:
         """Return what a method that asks the model takes of them."""
@@ -76,6 +77,7 @@ class WriterOptions:
             "model": self.model,
             "parameters": read_pairs(self.parameters, "--param"),
             "max_cost": self.max_cost,
+            "record": self.record,
             "source": "run",
             "on_retry": tell,
         }

@@ -113,6 +113,9 @@ MaxCost = Annotated[
     float | None,
     typer.Option("--max-cost", min=0.0, metavar="USD", help="Stop before more is spent in all.", callback=a_number),
 ]
+Record = Annotated[
+    bool, typer.Option("--record", help="Also write the reply to datasets/recordings/, for replay/MODEL.")
+]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first case that does not pass.")]
 UntilDecided = Annotated[
     bool, typer.Option("--until-decided", help="Ask no more once no answer still to come could change the verdict.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.output import say, say_json, styled, tell
+from promptctl.cli.output import is_in_runner, is_terminal, say, say_json, styled, tell, visible
 
 if TYPE_CHECKING:
     from promptctl import Proposal, Workspace
@@ -64,8 +64,7 @@ def offer(
     for line in proposal.diff().removesuffix("\n").split("\n"):
         is_head = line.startswith(("diff ", "--- ", "+++ ", "rename ", "new file", "deleted file"))
         colour = None if is_head else _COLOURS.get(line[:1])
-        shown = styled(line, sys.stdout, bold=True) if is_head else line
-        say(styled(line, sys.stdout, fg=colour) if colour else shown)
+        _say_line(line, fg=colour, bold=is_head)
     sys.stdout.flush()
     is_asked = not is_wanted and not wanted.dry_run and is_at_terminal()
     if is_asked:
@@ -82,6 +81,15 @@ def offer(
     else:
         tell("nothing was written: --yes writes it, and git apply takes what is printed")
     return is_wanted
+
+
+def _say_line(line: str, **style: Any) -> None:
+    """Print a line of a patch: to a person with escapes for what nobody sees, to `git apply` byte for byte."""
+    if not is_terminal() and not is_in_runner() and not line.isascii():
+        sys.stdout.flush()
+        sys.stdout.buffer.write((line + "\n").encode("utf-8", "surrogateescape"))
+        return
+    say(styled(visible(line), sys.stdout, **style) if any(style.values()) else visible(line))
 
 
 def is_at_terminal() -> bool:

@@ -97,9 +97,7 @@ def run(
             help="Print the reply as it arrives, or whole. Default: as it arrives, on a terminal and without a schema.",
         ),
     ] = None,
-    record: Annotated[
-        bool, typer.Option("--record", help="Also write the reply to datasets/recordings/, for replay/MODEL.")
-    ] = False,
+    record: options.Record = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it could cost and what budgets would reserve; ask nothing.")
     ] = False,

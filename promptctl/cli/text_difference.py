@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator
 from typing import Any
 
-from promptctl.cli.output import flat
+from promptctl.cli.output import flat, visible
 from promptctl.reports.wording import alike_until, as_text
 
 _WIDTH = 300
@@ -29,7 +29,7 @@ def shortened(value: Any, start: int = 0, width: int = _WIDTH) -> str:
     """Return a value on one line: from shortly before `start` if that is far, and no longer than `width`."""
     text = as_text(value)
     cut = start - _KEPT_BEFORE if start > width // 2 else 0
-    shown = flat(text[cut : cut + width])
+    shown = visible(flat(text[cut : cut + width]))
     return ("…" if cut else "") + shown + ("…" if len(text) > cut + width else "")
 
 

@@ -136,19 +136,30 @@ class CachedGateway:
     """A gateway that answers from the cache if it can. A reused reply costs 0 and says so in its `source`.
 
     So does a reply to an equal request that was under way at the same time, which is asked once. `server_of` tells
-    servers apart that answer to the same model's id.
+    servers apart that answer to the same model's id. If it is not `is_read`, the model is asked each time, and the
+    cache has the newest reply afterwards.
     """
 
-    def __init__(self, gateway: Gateway, cache: ReplyCache, server_of: Callable[[str], str] = lambda _: "") -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        cache: ReplyCache,
+        server_of: Callable[[str], str] = lambda _: "",
+        *,
+        is_read: bool = True,
+    ) -> None:
         self._gateway = gateway
         self._cache = cache
         self._server_of = server_of
+        self._is_read = is_read
         self._replies: Sharing[Reply] = Sharing()
         self._embeddings: Sharing[Embeddings] = Sharing()
 
     async def complete(self, request: Request) -> Reply:
         """The kept reply, or else the model's, which is then kept."""
         digest = self._key(request, request.digest())
+        if not self._is_read:
+            return await self._asked(digest, request)
         reply, is_shared = await self._replies.ask(
             digest, lambda: self._kept(digest, _reply), lambda: self._asked(digest, request)
         )
@@ -172,6 +183,8 @@ class CachedGateway:
                 self._cache.put(digest, _kept_embeddings(found))
             return found
 
+        if not self._is_read:
+            return await asked()
         found, is_shared = await self._embeddings.ask(digest, lambda: self._kept(digest, _embeddings), asked)
         return _reused(found) if is_shared else found
 

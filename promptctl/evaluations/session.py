@@ -89,6 +89,8 @@ class Session:
         limited = LimitedGateway(paying, self._limits.concurrency, self._give_up, self._probe_s, self._load)
         self._cache = ReplyCache(context.state_folder / "cache.db", context.warn, context.redactor)
         self._cached = CachedGateway(limited, self._cache, self._server_of)
+        # A judge that is measured anew: whoever measures it after that reads the new verdicts.
+        self._renewed = CachedGateway(limited, self._cache, self._server_of, is_read=False)
         self._gateways: Mapping[Replies, Gateway] = {
             "ask": limited,
             "cache": self._cached,
@@ -212,7 +214,8 @@ class Session:
 
     def _work_of(self, run: _Run) -> _Work:
         plan, timeout_s = run.plan, self._limits.case_timeout_s
-        gateway = self._gateways[plan.spec.replies]
+        is_renewed = plan.spec.side == "calibration" and plan.spec.replies in ("ask", "refresh")
+        gateway = self._renewed if is_renewed else self._gateways[plan.spec.replies]
         evaluator = Evaluator(self._context, plan, gateway, self._recorder, run.row.id, timeout_s)
         cases = plan.cases(self._context)
         ordered = enumerate(cases) if run.until is None else run.until.order(plan, cases)

@@ -32,7 +32,7 @@ class Document:
     Keys are the way from the root: `document.place("messages", 0, "content")`. Lines and columns count from 1.
     """
 
-    __slots__ = ("_aligned", "_lines", "_root", "_text", "data", "path")
+    __slots__ = ("_aligned", "_lines", "_root", "_starts", "_text", "data", "path")
 
     def __init__(self, data: Any, path: str, root: Any = None, text: str = "") -> None:
         self.data = data
@@ -41,6 +41,7 @@ class Document:
         self._text = text
         self._lines: list[str] | None = None
         self._aligned: dict[tuple[Key, ...], tuple[int, ...]] = {}
+        self._starts: dict[tuple[Key, ...], Place] = {}
 
     def over(self, data: Any) -> Document:
         """Other data with the places of this document: for the file in another shape."""
@@ -65,7 +66,11 @@ class Document:
 
     def text_place(self, *keys: Key) -> Place:
         """Return the beginning of a scalar's text at `keys`: inside its quote, or on the line after its `|` or `>`."""
-        node, _ = self._find(keys)
+        if keys not in self._starts:
+            self._starts[keys] = self._text_start(self._find(keys)[0])
+        return self._starts[keys]
+
+    def _text_start(self, node: Any) -> Place:
         style = getattr(node, "style", None)
         if not style:
             return self._at(node)

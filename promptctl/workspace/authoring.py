@@ -33,13 +33,15 @@ _NANO = 1_000_000_000
 class WritingOptions(TypedDict, total=False):
     """Options of the model that writes.
 
-    `model` writes, with `parameters` over the packaged prompt's own; at most `max_cost` US dollars are spent. `source`
-    is `api` unless the command line calls, and `on_retry` is told each time that the model is asked again.
+    `model` writes, with `parameters` over those of the prompt that asks it; at most `max_cost` US dollars are spent.
+    `record` writes each reply to `datasets/recordings/`, from which `replay/<model>` answers. `source` is `api` unless
+    the command line calls, and `on_retry` is told each time that the model is asked again.
     """
 
     model: str | None
     parameters: Mapping[str, Any]
     max_cost: float | None
+    record: bool
     source: Source
     on_retry: Callable[[str], object]
 
@@ -261,6 +263,7 @@ def _author_options(command: str, what: str, options: Mapping[str, Any], known: 
         model=options.get("model"),
         parameters=options.get("parameters", {}),
         account=_account_of(options.get("max_cost")),
+        is_recorded=options.get("record", False),
         source=options.get("source", "api"),
         on_retry=options.get("on_retry"),
     )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from promptctl.catalogue.retiring import Deleted, Retired
     from promptctl.catalogue.shared_files import SharedFile
     from promptctl.context import Context
+    from promptctl.labels.chains import LabelState
 
 
 class Life:
@@ -87,14 +88,11 @@ class Life:
         unless `is_forced` for a reason; and `WorkspaceError` if a judge, an experiment or a prompt needs it.
         """
         from promptctl.catalogue.retiring import delete
-        from promptctl.promotion.labelling import Labelling, check_reason
+        from promptctl.promotion.labelling import check_reason
 
         context = self._context.fresh()
         check_reason(context, reason)
-        live = []
-        if context.now().is_versioned:
-            live = [each for each in Labelling(context).all().states.values() if each.prompt == prompt and each.is_live]
-        return delete(context, prompt, live, reason=reason, is_forced=is_forced)
+        return delete(context, prompt, _live_labels(context, prompt), reason=reason, is_forced=is_forced)
 
     def shared_file(self, name: str) -> SharedFile:
         """Return a partial, a schema or a file of tools, with the prompts that use it. Raises `PromptNotFound`."""
@@ -112,18 +110,32 @@ class Life:
     def write(self, deleted: Deleted) -> None:
         """Remove the labels that named the prompt, for the reason given, and then write the deletion.
 
-        Raises `WorkspaceError` if a file was changed meanwhile: then nothing has changed; and `LabelRefused` if a rule
-        or the remote stops the removal of a label: then no file has.
+        Raises `WorkspaceError` if a file was changed meanwhile, and `LabelRefused` if a label was set meanwhile: then
+        nothing has changed; and `LabelRefused` if a rule or the remote stops the removal of a label: then no file has.
         """
+        from promptctl.catalogue.retiring import named_by_labels
         from promptctl.promotion.labelling import Labelling
 
         tree, _ = self._context.work_tree_for("writing files"), self._context.state_folder
         deleted.proposal.check(tree.root)
+        live = {f"{each.prompt}@{each.label}": each for each in _live_labels(self._context.fresh(), deleted.prompt)}
+        if new := [each for label, each in live.items() if label not in deleted.labels]:
+            raise named_by_labels(deleted.prompt, new)
         for label in deleted.labels:
-            Labelling(self._context).remove(label, reason=deleted.reason)
+            if label in live:
+                Labelling(self._context).remove(label, reason=deleted.reason)
         try:
             deleted.proposal.write(tree.root)
         except WorkspaceError:
             for label in deleted.labels:
                 self._context.warn(f"{label} is removed already: promptctl label rollback {label}")
             raise
+
+
+def _live_labels(context: Context, prompt: str) -> list[LabelState]:
+    """Return the labels that name a version of the prompt; their remote is asked."""
+    from promptctl.promotion.labelling import Labelling
+
+    if not context.now().is_versioned:
+        return []
+    return [each for each in Labelling(context).all().states.values() if each.prompt == prompt and each.is_live]

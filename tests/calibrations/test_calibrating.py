@@ -280,6 +280,25 @@ def test_labels_that_have_changed_since_are_told(desk: Lab) -> None:
     assert len(stale(desk)) == 1
 
 
+def test_what_a_judge_says_when_it_is_asked_anew_is_what_counts_from_then_on(
+    desk: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label(desk)
+    monkeypatch.setattr("promptctl.evaluations.cache.utc_now", lambda: "2025-01-01T00:00:00.000Z")
+    assert calibrate(desk).calibrations[0].kappa.value == 0.8
+    monkeypatch.undo()
+    is_met: Callable[[str], bool] = lambda text: text.startswith("yes")  # noqa: E731
+    desk.server.default = Judge(
+        lambda text, _: json.dumps({"reason": "r", "score": float(is_met(text)), "pass": is_met(text)})
+    )
+    anew = calibrate(desk, replies="ask").calibrations[0]
+    asked = len(desk.server.requests)
+    again = calibrate(desk)
+    assert again.calibrations == (anew,)
+    assert (anew.kappa.value, anew.since > "2025-01-01") == (1.0, True)
+    assert (len(desk.server.requests), again.proposal.is_empty) == (asked, True)
+
+
 def test_a_calibration_is_as_old_as_its_oldest_verdict(desk: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     label(desk)
     monkeypatch.setattr("promptctl.evaluations.cache.utc_now", lambda: "2025-01-01T00:00:00.000Z")

@@ -55,6 +55,20 @@ def test_yes_writes_both_files_and_a_second_time_nothing(here: Lab, cli: Cli) ->
     assert ((here.root / PROMPT).read_bytes(), len(here.server.requests)) == before
 
 
+def test_a_reply_that_was_recorded_is_written_again_for_free(here: Lab, cli: Cli) -> None:
+    ran = cli(*ORDER, "--record", "--json")
+    asked = len(here.server.requests)
+    line = json.loads((here.root / "datasets/recordings/authoring--generate.jsonl").read_text())
+    assert (line["prompt"], line["reply"], asked) == ("authoring/generate", text(), 1)
+    again = cli(*ORDER, "--model", "replay/local/gpt-4o-mini", "--json")
+    assert (again.json["diff"], again.json["cost_nano_usd"]) == (ran.json["diff"], 0)
+    assert len(here.server.requests) == asked
+    cases = reply(json.dumps({"cases": [{"id": "a", "about": "b", "inputs": {"ticket": "new"}, "expected": "x"}]}))
+    here.server.script(cases)
+    assert cli("dataset", "generate", "triage", "-n", "1", "--record").exit_code == 0
+    assert (here.root / "datasets/recordings/authoring--cases.jsonl").exists()
+
+
 def test_a_dry_run_writes_nothing_even_with_yes(here: Lab, cli: Cli) -> None:
     ran = cli("new", "support/sort", "--yes", "--dry-run")
     assert (ran.exit_code, is_written(here)) == (0, False)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import promptctl
-from promptctl import WorkspaceError
+from promptctl import LabelRefused, WorkspaceError
 from promptctl.git.trees import WorkTree
 from promptctl.prompts.loading import load_prompt
 from tests.cli.conftest import Cli, commit, git, write
@@ -448,6 +448,20 @@ def test_a_deletion_of_files_that_changed_meanwhile_removes_no_label(cli: Cli, r
         with pytest.raises(WorkspaceError, match="was changed meanwhile"):
             workspace.life.write(deleted)
     assert cli("label", "list", "--json").json[0]["live"]
+
+
+def test_a_deletion_of_what_was_labelled_meanwhile_removes_no_label_and_no_file(cli: Cli, root: Path) -> None:
+    _unneeded(root)
+    cli("label", "set", "support/triage@production", "v1")
+    with promptctl.open_workspace(root) as workspace:
+        deleted = workspace.life.delete("support/triage", reason="gone", is_forced=True)
+        cli("label", "set", "support/triage@staging", "v1")
+        with pytest.raises(LabelRefused, match=r"support/triage@staging .* still names a version of it"):
+            workspace.life.write(deleted)
+        cli("label", "remove", "support/triage@staging", "--reason", "no")
+        cli("label", "remove", "support/triage@production", "--reason", "gone, too")
+        workspace.life.write(deleted)
+    assert not (root / OLD).exists()
 
 
 def test_a_copy_knows_its_parent_and_the_parent_its_copies(cli: Cli, root: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 from promptctl.errors import Place
 from promptctl.files.document import Document
 from promptctl.files.yaml_reader import read_yaml
@@ -84,3 +86,13 @@ def test_a_number_is_remembered_as_it_was_written() -> None:
     assert [document.written("b", n) for n in range(7)] == ["0x1F", "1.10", None, None, "true", "~", None]
     assert document.written("nothing") is None
     assert document.written() is None
+
+
+def test_the_lines_of_a_text_that_begins_with_very_many_blank_ones_are_placed_at_once() -> None:
+    text = "content: |\n" + "\n" * 100_000 + "  x\n" * 3_000
+    document = read_yaml(text.encode(), "a.yaml")
+    begun = time.thread_time()
+    assert document.line_place(100_002, "content").line == 100_003
+    for line in range(1, 3_000):
+        document.line_place(line, "content")
+    assert time.thread_time() - begun < 1
