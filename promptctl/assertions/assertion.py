@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -87,34 +87,33 @@ class Assertion:
         return named or f"judges/{self.type.removeprefix(NOT)}"
 
     @property
-    def names(self) -> frozenset[str]:
-        """The variables of the case that its templates cannot do without, besides `expected`."""
-        own = self.value.names if self.value is not None else frozenset()
-        return own.union(*(each.names for each in self.assertions)) - {"expected", "output"}
+    def all(self) -> tuple[Assertion, ...]:
+        """Itself, and the assertions of its set and of sets in that."""
+        return (self, *(each for own in self.assertions for each in own.all)) if self.assertions else (self,)
 
     @property
-    def count(self) -> int:
-        """The number of assertions that it is: itself, and those of its set."""
-        return 1 + sum(each.count for each in self.assertions)
+    def names(self) -> frozenset[str]:
+        """The variables of the case that its templates cannot do without, besides `expected`."""
+        own = (each.value.names for each in self.all if each.value is not None)
+        return frozenset().union(*own) - {"expected", "output"}
 
     @property
     def reads_expected(self) -> bool:
         """True if it compares with the case's `expected`."""
-        stands_in = self.ready is MISSING and (self.value is None or "expected" in self.value.names)
-        return stands_in or any(each.reads_expected for each in self.assertions)
+        unready = (each.value for each in self.all if each.ready is MISSING)
+        return any(value is None or "expected" in value.names for value in unready)
 
     @property
     def runs_code(self) -> bool:
         """True if it, or an assertion of its set, is code of the workspace."""
-        return self.kind.takes_code or any(each.runs_code for each in self.assertions)
+        return any(each.kind.takes_code for each in self.all)
 
     @property
-    def judges(self) -> Iterator[AskedJudge]:
-        """Every judge that it asks, by itself or by an assertion of its set."""
-        if self.kind.judged is not None and not self.kind.takes_assertions:
-            yield AskedJudge(self.judge_prompt, self.options.get("model"))
-        for own in self.assertions:
-            yield from own.judges
+    def judge(self) -> AskedJudge | None:
+        """The judge that it asks by itself."""
+        if self.kind.judged is None or self.kind.takes_assertions:
+            return None
+        return AskedJudge(self.judge_prompt, self.options.get("model"))
 
     def part(self, subject: Subject) -> Any:
         """Return the reply's text, or the value at `path` in the parsed reply. Raises `Unmet` if there is none."""

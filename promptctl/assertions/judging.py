@@ -19,8 +19,6 @@ from promptctl.models.gateway import recorded_model
 
 if TYPE_CHECKING:
     from promptctl.context import Context
-    from promptctl.prompts.prompt import Prompt
-    from promptctl.versions.prompt_at_version import Version
 
 
 class RunnerJudge:
@@ -71,10 +69,7 @@ class RunnerJudge:
     async def ask(self, prompt_id: str, inputs: Mapping[str, Any], *, model: str | None = None) -> JudgeReply:
         """Run a judge's prompt; see `Judge.ask`."""
         judge = find_judge(self._context, prompt_id)
-        asked = self.model_for(prompt_id, model)
-        target = judge_target(
-            self._context, judge.prompt, judge.version, asked, self._parameters, needs_key=self._needs_key
-        )
+        target = self._target(AskedJudge(prompt_id, model))
         # No reply can end the marks around it: it was given before they were drawn.
         mark = f"-{token_hex(8)}"
         given = inputs_for(judge.prompt, {**inputs, "mark": mark})
@@ -87,25 +82,28 @@ class RunnerJudge:
 
     async def embed(self, texts: Sequence[str], *, model: str | None = None) -> JudgeEmbeddings:
         """One vector for each text; see `Judge.embed`."""
-        asked = self.model_for(None, model)
-        target = make_target(self._context, EMBEDDER, EMBEDDER_VERSION, asked, needs_key=self._needs_key)
-        return await self._embedder.embed(target, texts, self._options)
+        return await self._embedder.embed(self._target(AskedJudge(None, model)), texts, self._options)
+
+    def _target(self, asked: AskedJudge) -> Target:
+        return judge_target(self._context, asked, self._default_model, self._parameters, needs_key=self._needs_key)
 
 
 def judge_target(
-    context: Context, prompt: Prompt, version: Version, model: str, given: Mapping[str, Any], *, needs_key: bool
+    context: Context, asked: AskedJudge, default: str | None, given: Mapping[str, Any], *, needs_key: bool
 ) -> Target:
-    """Return the target of a judge's call: its model may have parameters for judging alone; those `given` win."""
-    target = make_target(context, prompt, version, model, needs_key=needs_key)
+    """Return the target of a judge's calls: its model may have parameters for judging alone; those `given` win.
+
+    Raises what `judge_model` and `make_target` raise.
+    """
+    model = judge_model(context, asked, default)
+    if asked.prompt_id is None:
+        return make_target(context, EMBEDDER, EMBEDDER_VERSION, model, needs_key=needs_key)
+    judge = find_judge(context, asked.prompt_id)
+    target = make_target(context, judge.prompt, judge.version, model, needs_key=needs_key)
     ruled = context.settings.model_rule(recorded_model(model)).judge_parameters
     merged = {**target.parameters, **ruled, **given}
     left_out = {name for name in (*ruled, *given) if merged[name] is None}
     return replace(target, parameters={name: merged[name] for name in merged if name not in left_out})
-
-
-_HOW_TO_NAME_ONE = (
-    "name a model that judges: --judge MODEL, `gate.judge` in promptctl.yaml, or `model` in the assertion"
-)
 
 
 def judge_model(context: Context, asked: AskedJudge, default: str | None) -> str:
@@ -115,14 +113,12 @@ def judge_model(context: Context, asked: AskedJudge, default: str | None) -> str
     """
     own = find_judge(context, asked.prompt_id).prompt.model if asked.prompt_id else None
     model = asked.model or own or default or context.settings.judging_model
+    judge = asked.prompt_id or "similar"
     if model is None:
-        raise ModelConfigurationError(
-            f"no model is named to judge with ({asked.prompt_id or 'similar'})",
-            hint=_HOW_TO_NAME_ONE,
-        )
-    if recorded_model(model).startswith("echo/"):
-        raise ModelConfigurationError(
-            f"{model} cannot judge ({asked.prompt_id or 'similar'}): it only repeats what it is sent",
-            hint=_HOW_TO_NAME_ONE,
-        )
-    return model
+        message = f"no model is named to judge with ({judge})"
+    elif recorded_model(model).startswith("echo/"):
+        message = f"{model} cannot judge ({judge}): it only repeats what it is sent"
+    else:
+        return model
+    hint = "name a model that judges: --judge MODEL, `gate.judge` in promptctl.yaml, or `model` in the assertion"
+    raise ModelConfigurationError(message, hint=hint)

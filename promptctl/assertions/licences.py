@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.assertion import AskedJudge, Assertion
-from promptctl.assertions.embedding import EMBEDDER, EMBEDDER_VERSION
+from promptctl.assertions.embedding import EMBEDDER
 from promptctl.assertions.judge import Licence
-from promptctl.assertions.judges import find_judge
-from promptctl.assertions.judging import judge_model, judge_target
-from promptctl.calls.call import make_target
+from promptctl.assertions.judging import judge_target
 from promptctl.errors import ModelError, WorkspaceError, quote
 from promptctl.files.plain import content_digest
 from promptctl.formats.calibration_file import Calibration, calibration_key, read_calibrations
@@ -71,12 +70,12 @@ class Licences:
 
     def used(self, assertions: Iterable[Assertion]) -> dict[str, Calibration]:
         """Return the calibrations of the judges that these assertions ask, by their keys."""
-        found = (self._look_up(*each)[1] for each in _judged(assertions))
+        found = (self._look_up(*each)[1] for each in asked_rubrics(assertions))
         return {each.key: each for each in found if each is not None}
 
     def lacking(self, assertions: Iterable[Assertion]) -> set[tuple[str, ...]]:
         """Return the judges that may not decide, of those that these assertions ask, with the rubric of each."""
-        found = (each for each in _judged(assertions) if self.of(*each).lack is not None)
+        found = (each for each in asked_rubrics(assertions) if self.of(*each).lack is not None)
         return {(asked.prompt_id or "", asked.model or "", rubric) for asked, rubric in found}
 
     def _look_up(self, asked: AskedJudge, rubric: str) -> tuple[Licence, Calibration | None]:
@@ -106,15 +105,15 @@ class Licences:
         return Licence(None, f"{_named(judge, identity)} is not calibrated: {why}; {_MEASURE} {judge}"), None
 
 
+@dataclass(frozen=True, slots=True)
 class JudgeIdentity:
     """A judge as it is asked: the digest of its prompt, its model, parameters and server (unknown for recordings)."""
 
-    def __init__(self, digest: str, model: str, parameters: Mapping[str, Any], server: str | None, knows: bool) -> None:
-        self.digest = digest
-        self.model = model
-        self.parameters = parameters
-        self.server = server
-        self._knows_server = knows
+    digest: str
+    model: str
+    parameters: Mapping[str, Any]
+    server: str | None
+    knows_server: bool
 
     def match(self, calibrations: Iterable[Calibration], rubric: str) -> Calibration | None:
         """Return the calibration that holds for the judge and a rubric."""
@@ -123,7 +122,7 @@ class JudgeIdentity:
 
     def _is_served_so(self, calibration: Calibration) -> bool:
         is_known = calibration.server == self.server and calibration.replies != "replay"
-        return is_known or not self._knows_server
+        return is_known or not self.knows_server
 
     def why_not(self, calibrations: Iterable[Calibration], rubric: str) -> str:
         """Return why none of the calibrations holds, by the first thing that differs."""
@@ -150,16 +149,10 @@ def identify(
     context: Context, asked: AskedJudge, default_model: str | None, parameters: Mapping[str, Any], *, needs_key: bool
 ) -> JudgeIdentity:
     """Return the judge as it would be asked. Raises `WorkspaceError` and `ModelError` for one that cannot be."""
-    model = judge_model(context, asked, default_model)
-    if asked.prompt_id is None:
-        target = make_target(context, EMBEDDER, EMBEDDER_VERSION, model, needs_key=needs_key)
-    else:
-        found = find_judge(context, asked.prompt_id)
-        target = judge_target(context, found.prompt, found.version, model, parameters, needs_key=needs_key)
-    knows = needs_key and not model.startswith("replay/")
+    target = judge_target(context, asked, default_model, parameters, needs_key=needs_key)
+    knows = needs_key and not target.model.startswith("replay/")
     server = content_digest([target.server])[:16] if knows and target.server else None
-    digest = target.prompt.digest
-    return JudgeIdentity(digest, recorded_model(model), target.parameters, server, knows)
+    return JudgeIdentity(target.prompt.digest, recorded_model(target.model), target.parameters, server, knows)
 
 
 def shortfall(calibration: Calibration, rule: CalibrationRule, today: str) -> str | None:
@@ -201,14 +194,10 @@ def _named(judge: str, identity: JudgeIdentity | None) -> str:
 
 
 def judged(assertions: Iterable[Assertion]) -> Iterator[Assertion]:
-    """Yield each assertion that asks a judge, those of sets included."""
-    for each in assertions:
-        if each.rubric:
-            yield each
-        yield from judged(each.assertions)
+    """Return the assertions that ask a judge, those of sets included."""
+    return (each for assertion in assertions for each in assertion.all if each.rubric)
 
 
-def _judged(assertions: Iterable[Assertion]) -> Iterator[tuple[AskedJudge, str]]:
+def asked_rubrics(assertions: Iterable[Assertion]) -> Iterator[tuple[AskedJudge, str]]:
     """Yield each judge that assertions ask, with the rubric."""
-    for each in judged(assertions):
-        yield AskedJudge(each.judge_prompt, each.options.get("model")), each.rubric
+    yield from ((each.judge, each.rubric) for each in judged(assertions) if each.judge is not None)

@@ -248,7 +248,7 @@ def too_many(
     specs: Sequence[Mapping[str, Any]], limits: DatasetLimits, locate: Locate, more: Sequence[Assertion] = ()
 ) -> Problem | None:
     """Return the problem of more assertions in a case than may be, those of sets and `more` included; None if fewer."""
-    count = _count(specs) + sum(each.count for each in more)
+    count = _count(specs) + sum(len(each.all) for each in more)
     if count <= limits.assertions:
         return None
     message = f"the case has {count:,} assertions, at most {limits.assertions:,} are graded"

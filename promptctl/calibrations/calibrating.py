@@ -284,12 +284,8 @@ def _proposal(context: Context, judge: str, measured: Sequence[Calibration]) -> 
 def _plans(
     context: Context, asked: EvaluationRequest, judge: str, repeats: int, group: Sequence[LabelledReply]
 ) -> tuple[JudgingPlan, ...]:
-    found = find_judge(context, judge)
     named = AskedJudge(judge, group[0].assertion.options.get("model"))
-    model = judge_model(context, named, asked.judge)
-    target = judge_target(
-        context, found.prompt, found.version, model, asked.judge_parameters, needs_key=asked.needs_keys
-    )
+    target = judge_target(context, named, asked.judge, asked.judge_parameters, needs_key=asked.needs_keys)
     spec = EvaluationSpec(
         ref=judge,
         group=new_id(),
@@ -299,14 +295,14 @@ def _plans(
         min_pass=0.0,
         parameters=target.parameters,
         judge=asked.judge,
-        judge_model=model,
+        judge_model=target.model,
         judge_parameters=asked.judge_parameters,
         replies=asked.replies,
         side="calibration",
     )
     cases = tuple(each.case for each in group)
     chosen = Chosen(len(cases))
-    straight = JudgingPlan(target=target, spec=spec, chosen=chosen, tests=found.prompt, labelled=cases)
+    straight = JudgingPlan(target=target, spec=spec, chosen=chosen, tests=target.prompt, labelled=cases)
     if not (choices := group[0].assertion.options.get("choices")):
         return (straight,)
     other = {**group[0].assertion.options, "choices": tuple(reversed(choices))}

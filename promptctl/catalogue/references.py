@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.datasets.affected import may_name, naming_pattern
+from promptctl.datasets.rows import written_assertions
 from promptctl.errors import InvalidFiles, Place, WorkspaceError
 from promptctl.files.document import Document, Key
 from promptctl.files.names import (
@@ -212,19 +213,9 @@ def _in_dataset(document: Document, prompt: str) -> Iterator[Reference]:
     for index, tested in enumerate(_list(data.get("prompts"))):
         if tested == prompt:
             yield Reference("dataset", document.place("prompts", index), ("prompts", index))
-    where: list[tuple[Any, tuple[Key, ...]]] = [(_mapping(data.get("defaults")), ("defaults",))]
-    where += [(case, ("cases", index)) for index, case in enumerate(_list(data.get("cases")))]
-    for holder, keys in where:
-        for found in _judges(_mapping(holder).get("assert"), prompt, (*keys, "assert")):
-            yield Reference("judge", document.place(*found), found)
-
-
-def _judges(assertions: Any, prompt: str, keys: tuple[Key, ...]) -> Iterator[tuple[Key, ...]]:
-    """Yield the way to each judge of this id among assertions, also of those in sets."""
-    for index, assertion in enumerate(_list(assertions)):
-        if _mapping(assertion).get("prompt") == prompt:
-            yield (*keys, index, "prompt")
-        yield from _judges(_mapping(assertion).get("assert"), prompt, (*keys, index, "assert"))
+    for keys, assertion in written_assertions(data):
+        if assertion.get("prompt") == prompt:
+            yield Reference("judge", document.place(*keys, "prompt"), (*keys, "prompt"))
 
 
 def _in_rows(tree: Tree, path: str, prompt: str) -> Iterator[Reference]:
@@ -255,16 +246,13 @@ def _renamed_row(line: bytes, old: str, new: str) -> bytes | None:
         row = json.loads(line)
     except ValueError:
         return None
-    ways = list(_judges(_mapping(row).get("assert"), old, ("assert",)))
+    named = [each for _, each in written_assertions(row) if each.get("prompt") == old]
     if "request" in _mapping(row) and row.get("prompt") == old:
-        ways.append(("prompt",))
-    for way in ways:
-        holder = row
-        for key in way[:-1]:
-            holder = holder[key]
-        holder[way[-1]] = new
+        named.append(row)
+    for holder in named:
+        holder["prompt"] = new
     after = re.sub(rb'("prompt"\s*:\s*)' + re.escape(written), lambda m: m[1] + json.dumps(new).encode(), line)
-    if not ways:
+    if not named:
         return None
     return after if json.loads(after) == row else json.dumps(row, ensure_ascii=False).encode()
 

@@ -175,6 +175,4 @@ def _reads_case(assertion: Assertion) -> bool:
 
 def _asks_output_schema(assertion: Assertion) -> bool:
     """Return True if the assertion, or one of its set, uses the prompt's own output schema."""
-    if assertion.type.removeprefix(NOT) == "json-schema" and assertion.ready is None:
-        return True
-    return any(_asks_output_schema(own) for own in assertion.assertions)
+    return any(each.type.removeprefix(NOT) == "json-schema" and each.ready is None for each in assertion.all)

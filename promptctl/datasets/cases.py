@@ -63,8 +63,8 @@ class Case:
     @property
     def judges(self) -> Iterator[AskedJudge]:
         """Every judge that grading the case asks."""
-        for assertion in self.assertions:
-            yield from assertion.judges
+        every = (each.judge for assertion in self.assertions for each in assertion.all)
+        yield from (judge for judge in every if judge is not None)
 
 
 @dataclass(slots=True)

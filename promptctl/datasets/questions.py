@@ -247,11 +247,9 @@ def _asked_of(assertion: Assertion) -> tuple[str, str | None, str | None]:
 
 
 def _judged(assertions: Iterable[Assertion]) -> Iterator[Assertion]:
-    """Yield the assertions that people can answer in a judge's place, those of sets included."""
-    for assertion in assertions:
-        if assertion.type.removeprefix(NOT) in ANSWERS:
-            yield assertion
-        yield from _judged(assertion.assertions)
+    """Return the assertions that people can answer in a judge's place, those of sets included."""
+    every = (each for assertion in assertions for each in assertion.all)
+    return (each for each in every if each.type.removeprefix(NOT) in ANSWERS)
 
 
 def _text(assertion: Assertion, subject: Subject) -> str:

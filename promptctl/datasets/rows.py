@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,29 @@ class Row:
     def as_written(self, key: str, names: Collection[str]) -> Mapping[str, Any]:
         """Return the `inputs` or `matrix` with numbers under these names as they are written; empty if not known."""
         return {} if self.file is None else self.file.as_written((*self.keys, key), names)
+
+
+def written_assertions(data: Any, keys: tuple[Key, ...] = ()) -> Iterator[tuple[tuple[Key, ...], dict[str, Any]]]:
+    """Yield each assertion that plain data of a dataset, or of one case, holds, with the keys that lead there.
+
+    The assertions of a set come after it. Data of a different shape, as of a file that nobody checked, holds none.
+
+    >>> [*written_assertions({"cases": [{"assert": [{"type": "is-json"}]}]})]
+    [(('cases', 0, 'assert', 0), {'type': 'is-json'})]
+    """
+    if not isinstance(data, Mapping):
+        return
+    for index, assertion in enumerate(_listed(data.get("assert"))):
+        if isinstance(assertion, dict):
+            yield (*keys, "assert", index), assertion
+            yield from written_assertions(assertion, (*keys, "assert", index))
+    yield from written_assertions(data.get("defaults"), (*keys, "defaults"))
+    for index, case in enumerate(_listed(data.get("cases"))):
+        yield from written_assertions(case, (*keys, "cases", index))
+
+
+def _listed(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, list | tuple) else ()
 
 
 def checked(row: Row | Problem) -> Iterable[Row | Problem]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
+from promptctl.datasets.rows import written_assertions
 from promptctl.files.free_names import plain_letters
 from promptctl.files.names import MAX_ID_LENGTH, id_problem
 from promptctl.template_languages import partials
 
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_.]+")
-# Keys of a dataset that hold values of people, in which nothing names a judge.
-_VALUES = ("inputs", "matrix", "expected", "value", "metadata", "output")
 _ROOM = 8  # characters for the number behind an id that is taken
 
 
@@ -65,12 +65,8 @@ def _with_includes(data: Any, paths: Mapping[str, str]) -> Any:
 def with_judges(data: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
     """Return data of a dataset in which an assertion that names a judge of this import names it by its id."""
     named = {wish: id_ for wish, id_ in ids.items() if wish != id_}
-    return _with_judges(data, named) if named else dict(data)
-
-
-def _with_judges(data: Any, ids: Mapping[str, str]) -> Any:
-    if isinstance(data, Mapping):
-        is_assertion = isinstance(data.get("type"), str) and isinstance(data.get("prompt"), str)
-        found = {key: each if key in _VALUES else _with_judges(each, ids) for key, each in data.items()}
-        return {**found, "prompt": ids.get(data["prompt"], data["prompt"])} if is_assertion else found
-    return [_with_judges(each, ids) for each in data] if isinstance(data, list | tuple) else data
+    made = deepcopy(dict(data)) if named else dict(data)
+    for _, assertion in written_assertions(made):
+        if isinstance(judge := assertion.get("prompt"), str) and judge in named:
+            assertion["prompt"] = named[judge]
+    return made
