@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from promptctl import open_workspace
-from promptctl.authoring.packaged import SHIPPED
 from promptctl.calls.call import Target
+from promptctl.calls.shipped import SHIPPED
 from promptctl.datasets.dataset import Dataset
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.models.gateway import Request

@@ -28,7 +28,7 @@ def test_the_wheel_holds_the_package_and_its_data_alone(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {"promptctl/py.typed", "promptctl/__init__.pyi"} <= set(names)
     assert "promptctl/formats/schemas/prompt.schema.json" in names
-    assert "promptctl/assertions/judges/llm-rubric.prompt.yaml" in names
+    assert "promptctl/shipped/prompts/judges/llm-rubric.prompt.yaml" in names
     assert "promptctl/reports/page/page.html" in names
     assert "promptctl/code_export/render/index.js" in names
     assert not [name for name in names if name.startswith(("tests/", "prompts/", "datasets/", "benchmarks/"))]

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from promptctl.authoring.author import Author, AuthorOptions
 from promptctl.authoring.drafting import ACTING
-from promptctl.authoring.packaged import Author, AuthorOptions
 from promptctl.calls.call import CallOptions, masking
 from promptctl.calls.dry_run import DryRun, dry_run
 from promptctl.datasets.adding import CaseFile

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from promptctl.authoring.packaged import SHIPPED
+from promptctl.calls.shipped import shipped_prompt
 from promptctl.catalogue.new_ids import new_prompt_path, refuse_link
 from promptctl.datasets.dataset import Dataset
 from promptctl.datasets.splitting import GENERATED
@@ -23,7 +23,7 @@ from promptctl.files.yaml_writing import Inline
 from promptctl.formats.formatting import file_of
 from promptctl.git.trees import WorkTree
 from promptctl.linting.linting import lint_prompt
-from promptctl.prompts.loading import load_prompt, load_prompt_file
+from promptctl.prompts.loading import load_prompt_file
 from promptctl.prompts.rendering import Renderer
 from promptctl.schemas.json_schema import Validator
 
@@ -138,7 +138,7 @@ class Drafts:
         self._has_warned = False
         self.path = new_prompt_path(self._tree, brief.prompt_id)
         self.dataset = _new_dataset_path(self._tree, brief.prompt_id)
-        schema = load_prompt(WorkTree(SHIPPED), GENERATE).output.schema if is_generated else None
+        schema = shipped_prompt(GENERATE).prompt.output.schema if is_generated else None
         self._shape = Validator(schema or {})
         self.proposal = Proposal()
         self.warnings: tuple[Problem, ...] = ()

@@ -7,15 +7,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from promptctl.assertions.judges import ShippedJudges, is_shipped
+from promptctl.authoring.author import Author, AuthorOptions
 from promptctl.authoring.drafting import GENERATE, Brief, Drafts, NewPrompt
-from promptctl.authoring.packaged import SHIPPED, Author, AuthorOptions
 from promptctl.calls.dry_run import DryRun, dry_run
+from promptctl.calls.shipped import ShippedFiles
 from promptctl.errors import CostLimitReached, InvalidOutput, ReplyCut, UsageError, WorkspaceError
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS
 from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.tree import is_there
-from promptctl.git.trees import WorkTree
 from promptctl.prompts.loading import load_prompt_file, path_in, prompt_paths
 
 if TYPE_CHECKING:
@@ -96,9 +95,8 @@ def new(context: Context, brief: Brief) -> NewPrompt:
 
 def _shipped(prompt_id: str) -> tuple[bytes, bytes | None] | None:
     """Return the file of a prompt that ships, and of its dataset if that has one; None for any other id."""
-    tree = ShippedJudges() if is_shipped(prompt_id) else WorkTree(SHIPPED)
-    path = path_in(tree, prompt_id)
-    if path is None:
+    tree = ShippedFiles()
+    if (path := path_in(tree, prompt_id)) is None:
         return None
     dataset = f"{DATASETS}/{prompt_id}{DATASET_SUFFIXES[0]}"
     return tree.read(path), tree.read(dataset) if is_there(tree, dataset) else None

@@ -7,10 +7,10 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from promptctl.authoring.author import Author, AuthorOptions
 from promptctl.authoring.candidates import Candidates, components_of
 from promptctl.authoring.evolution import BATCH, Grade, Ground, check_installed, evolve
 from promptctl.authoring.improvement import Evidence, Improvement, ImprovementRequest, ImprovementVerdict
-from promptctl.authoring.packaged import Author, AuthorOptions
 from promptctl.authoring.trials import TrialRun, draw_parts, look_number, open_tested
 from promptctl.authoring.trying import WRITER, Hands, SearchBounds
 from promptctl.comparisons.compared import Compared

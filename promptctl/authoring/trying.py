@@ -16,8 +16,8 @@ from promptctl.authoring.improvement import PromptCandidate
 from promptctl.errors import InvalidOutput
 
 if TYPE_CHECKING:
+    from promptctl.authoring.author import Author
     from promptctl.authoring.candidates import Candidates, Component, Texts
-    from promptctl.authoring.packaged import Author
     from promptctl.authoring.trials import TrialRun
     from promptctl.context import Context
     from promptctl.evaluations.session import Session

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.assertion import AskedJudge
-from promptctl.assertions.judges import ShippedJudges, find_judge, is_shipped
+from promptctl.assertions.judges import find_judge
 from promptctl.assertions.judging import judge_model, judge_target
 from promptctl.assertions.licences import identify, shortfall
 from promptctl.calibrations.labels import LabelledReply, labelled_by_people
 from promptctl.calibrations.measures import JudgedReply, day_of, unanswered_verdicts, with_measures
+from promptctl.calls.shipped import is_shipped, shipped_judges
 from promptctl.datasets.cases import Case
 from promptctl.datasets.index import DatasetIndex
 from promptctl.datasets.selection import Chosen
@@ -98,10 +99,10 @@ def judge_id(context: Context, name: str) -> str:
     Raises `PromptNotFound` with the nearest names.
     """
     known = context.prompt_ids()
+    shipped = shipped_judges()
     for id_ in (name, f"judges/{name}"):
-        if id_ in known or is_shipped(id_):
+        if id_ in known or id_ in shipped:
             return id_
-    shipped = [path.removeprefix("prompts/").partition(".")[0] for path in ShippedJudges().paths("prompts")]
     near = did_you_mean(name, [*(each.removeprefix("judges/") for each in shipped), *shipped, *known])
     raise PromptNotFound(f"there is no judge `{name}`", hint=near or f"the judges that ship: {', '.join(shipped)}")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from promptctl.assertions.judges import is_shipped
+from promptctl.calls.shipped import is_shipped
 from promptctl.catalogue.copying import KEYS_BELOW, MovedText
 from promptctl.catalogue.new_ids import new_prompt_path, refuse_other_repository
 from promptctl.catalogue.references import Reference, edited_file, references_to
@@ -177,4 +177,4 @@ def _notes(
         named = ", ".join(f"`{old}@{label}`" for label in labels)
         yield f"its labels follow, also by {named}; `{old}` without a label is an error that names `{new}`"
     if is_shipped(old):
-        yield f"`{old}` stood before the judge of that name that ships, which graders ask from now on"
+        yield f"`{old}` stood before the prompt of that name that ships, which is asked from now on"

@@ -8,8 +8,9 @@ from functools import reduce
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from promptctl.assertions.judges import ShippedJudges, find_judge
+from promptctl.assertions.judges import find_judge
 from promptctl.assertions.judging import judge_model
+from promptctl.calls.shipped import ShippedFiles
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import WorkspaceError
 from promptctl.files.names import is_prompt_file
@@ -53,7 +54,7 @@ def judge_rules(
     models = {judge_model(context, asked, request.judge) for asked in asked_all}
     ruled = {model: rules for model in models if (rules := _of_judge(context, request, model))}
     prompts = {id_: find_judge(context, id_) for asked in asked_all if (id_ := asked.prompt_id)}
-    if own := {id_: found.prompt.digest for id_, found in prompts.items() if not isinstance(found.tree, ShippedJudges)}:
+    if own := {id_: found.prompt.digest for id_, found in prompts.items() if not isinstance(found.tree, ShippedFiles)}:
         ruled["prompts"] = own
     rules = {"judges": _digest(ruled)} if ruled else {}
     if asked_all and (lacking := _lacking(context, request, dataset, prompt)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from promptctl.assertions.assertion import AskedJudge
-from promptctl.assertions.judges import is_shipped
+from promptctl.calls.shipped import shipped_judges
 from promptctl.datasets.affected import datasets_reached
 from promptctl.files.tree import Tree
 from promptctl.formats.settings_file import DatasetLimits
@@ -27,8 +27,9 @@ def judges_of_head(
         if differing
         else set()
     )
-    for prompt in {each.id: each for id_, each in differing.items() if id_ in grading or is_shipped(id_)}.values():
-        if prompt.kind == "added" and not is_shipped(prompt.id):
+    shipped = shipped_judges()
+    for prompt in {each.id: each for id_, each in differing.items() if id_ in grading or id_ in shipped}.values():
+        if prompt.kind == "added" and prompt.id not in shipped:
             yield f"the judge {prompt.id} is HEAD's own"
         elif prompt.is_other_behaviour or prompt.kind != "changed":
             yield f"the judge {prompt.former_id or prompt.id} was {prompt.kind} (BASE's graded)"
@@ -37,7 +38,7 @@ def judges_of_head(
         for asked in dataset.judges[1] - dataset.judges[0]:
             if asked.model is not None and asked.model not in named:
                 told.setdefault(asked.model, dataset.path)
-            if asked.prompt_id is not None and not is_shipped(asked.prompt_id) and asked.prompt_id not in differing:
+            if asked.prompt_id is not None and asked.prompt_id not in shipped and asked.prompt_id not in differing:
                 told.setdefault(asked.prompt_id, dataset.path)
     if told:
         known = {name for each in _asked(base, told, trusted, limits) for name in (each.prompt_id, each.model)}

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from promptctl.assertions.judges import is_shipped
+from promptctl.calls.shipped import is_shipped
 from promptctl.catalogue.shared_files import named_places
 from promptctl.datasets.affected import may_name, naming_pattern
 from promptctl.errors import InvalidFiles, Place, WorkspaceError

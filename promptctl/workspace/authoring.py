@@ -9,12 +9,12 @@ from promptctl.errors import UsageError
 from promptctl.files.names import did_you_mean
 
 if TYPE_CHECKING:
+    from promptctl.authoring.author import AuthorOptions
     from promptctl.authoring.case_writing import WrittenCases
     from promptctl.authoring.drafting import Brief, NewPrompt
     from promptctl.authoring.improvement import Improvement, ImprovementRequest
     from promptctl.authoring.improving import Improving
     from promptctl.authoring.inferring import Inferred
-    from promptctl.authoring.packaged import AuthorOptions
     from promptctl.authoring.shortened import Shortened, ShorteningRequest
     from promptctl.authoring.shortening import Shortening
     from promptctl.calls.account import Account
@@ -253,7 +253,7 @@ async def _shortened(planned: Shortening, session: Session, on_step: Callable[[s
 
 def _author_options(command: str, what: str, options: Mapping[str, Any], known: type) -> AuthorOptions:
     """Return the options of the calls of a command. Raises `UsageError` for one that it does not know."""
-    from promptctl.authoring.packaged import AuthorOptions as Options
+    from promptctl.authoring.author import AuthorOptions as Options
 
     for name in options:
         if name not in known.__annotations__:

@@ -106,10 +106,9 @@ def _bases(context: Context, refs: Sequence[str], start: str) -> Iterator[str]:
 
 
 def _judges(context: Context, refs: Sequence[str], start: str) -> Iterator[str]:
-    from promptctl.assertions.judges import ShippedJudges
+    from promptctl.calls.shipped import shipped_judges
 
-    for path in ShippedJudges().paths("prompts"):
-        yield path.removeprefix("prompts/judges/").partition(".")[0]
+    yield from (id_.removeprefix("judges/") for id_ in shipped_judges())
     yield from _refs(context, refs, start)
 
 

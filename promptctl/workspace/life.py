@@ -52,12 +52,9 @@ class Life:
         return renamed
 
     def _warn_of_built_in(self, new: str) -> None:
-        if not new.startswith(("judges/", "authoring/")):
-            return
-        from promptctl.assertions.judges import is_shipped
-        from promptctl.authoring.packaged import is_packaged
+        from promptctl.calls.shipped import is_shipped
 
-        if is_shipped(new) or is_packaged(new):
+        if is_shipped(new):
             self._context.warn(f"`{new}` is a built-in prompt: the workspace's own is asked in its place from now on")
 
     def activate(self, prompt: str) -> Retired:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from promptctl.assertions.judges import ShippedJudges
+from promptctl.calls.shipped import ShippedFiles
 from promptctl.log.results import ResultRow
 from tests.evaluation_lab import Lab
 from tests.evaluation_lab import lab as lab
@@ -162,8 +162,8 @@ def test_a_verdict_of_the_judge_s_own_counts_whatever_the_reply_holds(lab: Lab) 
 
 
 def test_every_judge_that_ships_puts_what_it_judges_between_marks_of_its_own() -> None:
-    for path in ShippedJudges().paths("prompts"):
-        text = ShippedJudges().read(path).decode()
+    for path in ShippedFiles().paths("prompts/judges"):
+        text = ShippedFiles().read(path).decode()
         if "github-llm" in path:  # an evaluator's own words, which stay as they are
             continue
         body = text.partition("role: user")[2]

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from promptctl.assertions import github, model_graded
-from promptctl.assertions.judges import ShippedJudges, inputs_for, load_judge
+from promptctl.assertions.judges import inputs_for, load_judge
 from promptctl.assertions.kinds import KINDS
+from promptctl.calls.shipped import shipped_judges
 from promptctl.errors import PromptNotFound
 from promptctl.files.tree import MemoryTree
 from promptctl.prompts.prompt import MISSING
@@ -15,8 +16,7 @@ FREE = ["judges/github-llm", "judges/github-llm-system"]
 
 
 def test_every_judge_that_can_be_asked_ships_and_no_other() -> None:
-    paths = ShippedJudges().paths("prompts")
-    assert paths == sorted(f"prompts/{id_}.prompt.yaml" for id_ in (*ASKED, *BUILT_IN, *FREE))
+    assert shipped_judges() == sorted((*ASKED, *BUILT_IN, *FREE))
 
 
 @pytest.mark.parametrize("prompt_id", [*ASKED, *BUILT_IN, *FREE])

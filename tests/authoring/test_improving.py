@@ -197,7 +197,9 @@ def test_nonsense_is_asked_for_again_and_then_no_candidate(desk: Lab) -> None:
     found = improve(desk, rounds=1)
     assert (found.verdict, found.refused, len(found.candidates)) == ("not-shown", 1, 1)
     assert found.reason == "no candidate did better on the cases to choose by than the prompt as it is"
-    first, second, third = (body["messages"] for body in written(desk))  # `output.retries` of the packaged prompt is 2
+    first, second, third = (
+        body["messages"] for body in written(desk)
+    )  # `output.retries` of the prompt that ships is 2
     assert len(first) == 2
     assert "not JSON" in second[-1]["content"]
     assert "`text` is the part as it is" in third[-1]["content"]

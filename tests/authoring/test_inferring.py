@@ -378,13 +378,14 @@ def test_bad_input_is_refused(workspace: Workspace) -> None:
 _EXCEPTIONS = {
     # Bounds, of values that are printed.
     "minLength": """
-        answer-relevance.question factuality.reference llm-rubric.rubric authoring/generate.describe
+        judges/answer-relevance.question judges/factuality.reference judges/llm-rubric.rubric
+        authoring/generate.describe
         chat-assistant.message content/file-metadata.file_name content/page-metadata.text content/tag-selection.text
         github/auto-issue.analysis github/documentation.code github/feedback-issue.feedback github/readme-update.readme
         github/readme-update.issue_body github/sub-issues.body tutor/video.transcript tutor/video.question
         issues/feedback.feedback tutor/quiz.material tutor/quiz.question tutor/video.material
     """,
-    "minItems": "classify.choices content/tag-selection.tags",
+    "minItems": "judges/classify.choices content/tag-selection.tags",
     "minimum": """
         content/file-metadata.size_bytes content/tag-selection.limit github/auto-issue.limit github/sub-issues.limit
     """,
@@ -397,22 +398,24 @@ _EXCEPTIONS = {
     "items": "authoring/improve.cases authoring/improve.prompt",
     # Values that the template does not hold.
     "default": """
-        classify.asked factuality.asked llm-rubric.asked authoring/generate.context authoring/generate.examples
+        judges/classify.asked judges/factuality.asked judges/llm-rubric.asked
+        authoring/generate.context authoring/generate.examples
         authoring/cases.known authoring/cases.needs_check authoring/improve.is_template
         authoring/cases.mark authoring/generate.mark authoring/improve.mark
         chat-assistant.product content/image-layout.reading_direction content/tag-selection.limit
         github/auto-issue.limit github/documentation.audience github/feedback-issue.product github/sub-issues.limit
         tutor/video.level chat/assistant.repo issues/feedback.feedback_type welcome.team
-        answer-relevance.mark classify.mark factuality.mark github-coherence.mark github-fluency.mark
-        github-groundedness.mark github-relevance.mark github-similarity.mark llm-rubric.mark
+        judges/answer-relevance.mark judges/classify.mark judges/factuality.mark
+        judges/github-coherence.mark judges/github-fluency.mark
+        judges/github-groundedness.mark judges/github-relevance.mark
+        judges/github-similarity.mark judges/llm-rubric.mark
     """,
 }
 _WORKSPACES = {
     ".": ("prompts", "datasets"),
     "examples/django-ai-service/sandbox": ("prompts", "datasets"),
     "examples/fastapi-chat/demo/workspace": ("prompts", "datasets"),
-    "promptctl/authoring/shipped": ("prompts", "datasets"),
-    "promptctl/assertions": ("judges",),
+    "promptctl/shipped": ("prompts", "datasets"),
     "promptctl/formats": ("first",),
 }
 

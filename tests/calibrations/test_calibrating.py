@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from promptctl.assertions.assertion import AskedJudge
-from promptctl.assertions.judges import ShippedJudges
 from promptctl.assertions.licences import Licences
 from promptctl.calibrations.calibrating import Calibrated, CalibrationRequest
 from promptctl.calibrations.labels import open_questions
+from promptctl.calls.shipped import ShippedFiles
 from promptctl.cli.calibrating import _facts
 from promptctl.datasets.human_labels import labels_path
 from promptctl.errors import Incomplete, PromptNotFound, WorkspaceError
@@ -339,7 +339,7 @@ def test_recordings_have_their_own_day_and_say_nothing_of_a_server(desk: Lab) ->
 
 
 def test_two_judges_of_one_rubric_are_measured_on_the_same_labels(desk: Lab) -> None:
-    shipped = ShippedJudges()
+    shipped = ShippedFiles()
     desk.write("prompts/judges/strict.prompt.yaml", shipped.read("prompts/judges/llm-rubric.prompt.yaml").decode())
     own = {**RUBRIC, "prompt": "judges/strict"}
     desk.cases(

@@ -6,13 +6,15 @@ import asyncio
 import json
 import shutil
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from promptctl.authoring.author import Author, AuthorOptions, Check
 from promptctl.authoring.drafting import Brief, Drafts
-from promptctl.authoring.packaged import SHIPPED, Author, AuthorOptions, Check, find_packaged
 from promptctl.calls.account import Account
+from promptctl.calls.shipped import SHIPPED, shipped_files, shipped_prompt
 from promptctl.errors import BudgetReached, CostLimitReached, InvalidOutput, ModelConfigurationError
 from promptctl.evaluations.request import EvaluationRequest
 from promptctl.git.trees import WorkTree
@@ -39,6 +41,10 @@ def ask(workspace: Workspace, inputs: Mapping[str, Any], check: Check | None = N
             await workspace.context.gateway.close()
 
     return asyncio.run(asked())
+
+
+def author(workspace: Workspace) -> Author:
+    return Author(workspace.context.fresh(), AuthorOptions(command="generate"))
 
 
 def odd(value: Any) -> list[str]:
@@ -87,10 +93,10 @@ def test_new_proposes_the_file_that_ships_to_be_changed(lab: Lab, prompt_id: str
 
 def test_the_workspaces_own_prompt_stands_before_the_one_that_ships(lab: Lab) -> None:
     with lab.open() as workspace:
-        shipped = find_packaged(workspace.context.fresh(), "authoring/generate")
+        shipped = author(workspace).prompt("authoring/generate")
         assert (shipped.version.display, shipped.model) == ("built-in", "local/gpt-4o-mini")
         lab.write("prompts/authoring/generate.prompt.yaml", OWN)
-        own = find_packaged(workspace.context.fresh(), "authoring/generate")
+        own = author(workspace).prompt("authoring/generate")
         assert (own.version.display, [*own.prompt.inputs]) == ("unversioned", ["describe"])
 
 
@@ -151,3 +157,16 @@ def test_without_a_model_that_can_write_nothing_is_asked(lab: Lab, model: str | 
     with lab.open() as workspace, pytest.raises(ModelConfigurationError) as raised:
         Author(workspace.context.fresh(), AuthorOptions(command="generate")).prompt("authoring/generate")
     assert raised.value.hint == "give --model, or set `model:` in promptctl.yaml"
+
+
+def test_what_ships_may_be_installed_as_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for file in SHIPPED.rglob("*.yaml"):
+        link = tmp_path / file.relative_to(SHIPPED)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(file)
+    monkeypatch.setattr("promptctl.calls.shipped.SHIPPED", tmp_path)
+    shipped_files.cache_clear()
+    try:
+        assert shipped_prompt("authoring/generate").prompt.output.schema is not None
+    finally:
+        shipped_files.cache_clear()

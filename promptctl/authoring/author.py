@@ -1,27 +1,20 @@
-"""The prompts of this room, and who asks models by them.
-
-They are ordinary prompt files in `shipped/`, which is a workspace with their datasets and recordings. A workspace can
-put its own in their place: `authoring/generate` is `prompts/authoring/generate.prompt.yaml` there, if it has that file.
-"""
+"""Asks models to write, by the prompts that ship for that or a workspace's own in their place."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from promptctl.calls.prepare import RunOptions, prepare
 from promptctl.calls.runner import Runner
+from promptctl.calls.shipped import shipped_prompt
 from promptctl.calls.spending import SpendingGateway
 from promptctl.errors import ModelConfigurationError
 from promptctl.files.names import SETTINGS
-from promptctl.git.trees import WorkTree
 from promptctl.models.gateway import recorded_model
-from promptctl.prompts.loading import load_prompt, path_in
-from promptctl.versions.prompt_at_version import PromptAtVersion, Version
-from promptctl.versions.refs import Ref
+from promptctl.prompts.loading import path_in
 
 if TYPE_CHECKING:
     from promptctl.calls.account import Account
@@ -29,28 +22,10 @@ if TYPE_CHECKING:
     from promptctl.calls.call import Call
     from promptctl.context import Context
     from promptctl.log.records import Execution, Source
+    from promptctl.versions.prompt_at_version import PromptAtVersion
 
-SHIPPED = Path(__file__).parent / "shipped"
 Check = Callable[[Any], Sequence[str]]
 """Returns what is wrong with the data of a reply, in words for the model."""
-
-
-def find_packaged(context: Context, prompt_id: str) -> PromptAtVersion:
-    """Return one of this room's prompts at its version: the workspace's own if it has one, else the one that ships.
-
-    What ships has no number; its digest names it. Raises what `Context.prompt` raises.
-    """
-    if path_in(context.repository.work_tree, prompt_id) is not None:
-        return context.prompt(prompt_id)
-    tree = WorkTree(SHIPPED)
-    prompt = load_prompt(tree, prompt_id)
-    version = Version(prompt.digest, display="built-in")
-    return PromptAtVersion(Ref(prompt_id), prompt, version, tree, context.settings.model)
-
-
-def is_packaged(prompt_id: str) -> bool:
-    """Return True for the id of a prompt that ships with this room."""
-    return path_in(WorkTree(SHIPPED), prompt_id) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +49,7 @@ class AuthorOptions:
 
 
 class Author:
-    """Asks models by this room's prompts. Each call is logged, and paid by the budgets, as any other."""
+    """Asks models by the prompts for that. Each call is logged, and paid by the budgets, as any other."""
 
     def __init__(self, context: Context, options: AuthorOptions) -> None:
         self._context = context
@@ -86,10 +61,13 @@ class Author:
     def prompt(self, prompt_id: str) -> PromptAtVersion:
         """Return the prompt of that id, with the model that is asked. Raises `ModelConfigurationError` if none can be.
 
-        So a command without a model ends before it does anything else.
+        It is the workspace's own if that has one, else the one that ships. So a command without a model ends before it
+        does anything else. Raises what `Context.prompt` raises, too.
         """
-        found = find_packaged(self._context, prompt_id)
-        model, hint = self._options.model or found.model, f"give {self._options.option}, or set `model:` in {SETTINGS}"
+        context, hint = self._context, f"give {self._options.option}, or set `model:` in {SETTINGS}"
+        is_own = path_in(context.repository.work_tree, prompt_id) is not None
+        found = context.prompt(prompt_id) if is_own else shipped_prompt(prompt_id, context.settings.model)
+        model = self._options.model or found.model
         if model is None:
             raise ModelConfigurationError(f"no model is named to ask by {prompt_id}", hint=hint)
         if recorded_model(model).startswith("echo/"):
