@@ -336,3 +336,23 @@ def test_what_does_not_come_back_is_said_to_be_lost(feature: str, format_: str) 
     assert unsaid == [], back
     for loss in losses:
         assert loss.place is None or loss.place.line, loss
+
+
+def test_text_that_langfuse_would_fill_in_is_a_loss() -> None:
+    message = {"role": "user", "content": "Write {{x}}\nas {{y}}."}
+    _, losses = _round("langfuse", {"template": "simple", "inputs": {"x": {}}, "messages": [message]})
+    [loss] = losses
+    assert (loss.part, loss.message) == (
+        "messages[0].content",
+        "is text that would be taken for a variable: `{{…}}`",
+    )
+
+
+@pytest.mark.parametrize("format_", ["mlflow", "github", "promptfoo", "prompty"])
+def test_a_partial_that_is_written_out_is_a_loss_at_the_line_of_its_include(format_: str) -> None:
+    message = {"role": "user", "content": 'Hi.\n{% include "parts/rules.j2" %}\n'}
+    _, losses = _round(format_, {"inputs": {"a": {"type": "string"}}, "messages": [message]})
+    [loss] = [each for each in losses if "is written out" in each.message]
+    assert loss.message.startswith("`parts/rules.j2` is written out: ")
+    assert loss.place is not None
+    assert loss.place.line == 7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -243,3 +244,31 @@ def test_an_image_that_no_prompt_can_hold_is_refused() -> None:
             prompty.read(Source("x.prompty", text.encode(), source("x.bin", data).tree))
         assert caught.value.problems[0].place is not None
         assert caught.value.problems[0].place.line == 5
+
+
+def test_a_sample_of_an_input_is_said_once_and_truly() -> None:
+    declared = "inputs:\n  q: {type: string, sample: Why?}\n  other: {type: string}\n"
+    lacking = read("x.prompty", f"---\n{declared}---\nuser:\n{{{{ q }}}} {{{{ other }}}}", "prompty")
+    assert [each for each in said(lacking) if "sample" in each] == [
+        "changed `inputs.q.sample`: is written as `examples`: as a case it lacks `other`"
+    ]
+    whole = read("x.prompty", f"---\n{declared}---\nuser:\n{{{{ q }}}}", "prompty")
+    [dataset] = whole.datasets
+    assert dataset.data["cases"][0]["inputs"] == {"q": "Why?"}
+    assert [each for each in said(whole) if "sample" in each] == [
+        "changed `inputs.q.sample`: is an input of a case of a dataset, which any reply passes"
+    ]
+
+
+def test_files_that_are_named_many_times_are_bounded_in_all() -> None:
+    many = {
+        "x_dot_json": json.dumps(["${file:y.json}"] * 400),
+        "y_dot_json": json.dumps(["${file:z.json}"] * 400),
+        "z_dot_json": json.dumps([1] * 4000),
+    }
+    for text, beside in (
+        ("metadata: {a: '${file:x.json}'}", many),
+        ("".join(f"k{number}: ${{file:big.txt}}\n" for number in range(20)), {"big_dot_txt": "x" * (200 << 10)}),
+    ):
+        [problem] = refused("x.prompty", f"---\n{text}\n---\nsystem:\nHi", "prompty", **beside)
+        assert problem.message == "the files that it names have more than 2 MiB, each as often as it is named"

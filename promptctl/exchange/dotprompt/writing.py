@@ -12,15 +12,14 @@ from promptctl.exchange.dotprompt.written_settings import WrittenSettings
 from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.written import PromptToWrite, Written
 from promptctl.files.free_names import FreeNames
-from promptctl.files.names import PLACEHOLDER, resolve_path
+from promptctl.files.names import resolve_path
 from promptctl.files.yaml_writing import yaml_text
 from promptctl.prompts.prompt import Message, Placeholder, Prompt
 from promptctl.template_languages.handlebars.layout import END, WrittenBlock, WrittenNode, WrittenTag, template_text
 from promptctl.template_languages.handlebars.scopes import TagValue
 from promptctl.template_languages.handlebars.writing import HandlebarsWriter
-from promptctl.template_languages.jinja import first_comment, pieces_of
+from promptctl.template_languages.ours import own_pieces
 from promptctl.template_languages.pieces import Piece, TextPiece, VariablePiece
-from promptctl.templates import BadTemplate
 
 _ROLES = {"assistant": "model", "system": "system", "user": "user", "developer": "system"}
 _MARKER = "<<<dotprompt:"
@@ -171,27 +170,7 @@ class _PromptWriter:
                 return self._writer(name, lambda _: place).path(paths[0]) if paths else '""'
 
     def _pieces(self, text: str, name: str, place_of: PlaceOf) -> tuple[Piece, ...]:
-        if self._prompt.engine == "none":
-            return (TextPiece(text),)
-        if self._prompt.engine == "simple":
-            parts = PLACEHOLDER.split(text)
-            return tuple(
-                TextPiece(part)
-                if not number % 2
-                else VariablePiece((part,))
-                if part in self._values
-                else TextPiece(f"{{{{{part}}}}}")
-                for number, part in enumerate(parts)
-                if part
-            )
-        try:
-            pieces = pieces_of(text)
-        except BadTemplate as error:
-            self._lose(name, f"cannot be read: {error}", place_of(error.line or 1))
-            return (TextPiece(text),)
-        if (line := first_comment(text)) is not None:
-            self._lose(name, "has comments, which are left out", place_of(line))
-        return pieces
+        return own_pieces(self._prompt, text, lambda why, line: self._lose(name, why, place_of(line)))
 
     def _template(self, text: str, message: Message, name: str) -> Iterator[WrittenNode]:
         pieces = self._pieces(text, name, message.place_of)

@@ -17,7 +17,8 @@ from promptctl.files.names import PLACEHOLDER
 from promptctl.files.wording import as_text, count
 from promptctl.formats.github_dialect import STRING_TESTS, GitHubPrompt, model_id, placeholders
 from promptctl.template_languages.jinja import jinja_text
-from promptctl.template_languages.pieces import Path, TextPiece, VariablePiece
+from promptctl.template_languages.ours import simple_pieces
+from promptctl.template_languages.pieces import Path, TextPiece
 
 _NO_VALUE = (None, "")
 # The placeholder that stands for the reply in the prompt of an `llm` evaluator.
@@ -150,7 +151,7 @@ def _judge(
         **({"model": model_id(llm["modelId"])} if llm["modelId"].strip() else {}),
         "inputs": {each: {"type": "object" if each == "inputs" else "string"} for each in sorted(used)},
         "messages": [
-            {"role": role, "content": jinja_text(_pieces(text, offered))} for role, text in texts.items() if text
+            {"role": role, "content": jinja_text(simple_pieces(text, offered))} for role, text in texts.items() if text
         ],
         "output": {"name": "verdict", "schema": schema},
     }
@@ -268,12 +269,4 @@ def _constant(text: str) -> str:
 
 
 def _template(text: str) -> str:
-    return jinja_text(_pieces(text, {name: (name,) for name in placeholders(text)}))
-
-
-def _pieces(text: str, paths: Mapping[str, Path]) -> Iterator[TextPiece | VariablePiece]:
-    for index, part in enumerate(PLACEHOLDER.split(text)):
-        if index % 2 and part in paths:
-            yield VariablePiece(paths[part])
-        else:
-            yield TextPiece(f"{{{{{part}}}}}" if index % 2 else part)
+    return jinja_text(simple_pieces(text, {name: (name,) for name in placeholders(text)}))

@@ -14,8 +14,7 @@ from promptctl.files.names import PLACEHOLDER
 from promptctl.files.yaml_writing import yaml_text
 from promptctl.formats.github_dialect import PARAMETERS
 from promptctl.prompts.prompt import Message
-from promptctl.template_languages.jinja import first_comment, pieces_of
-from promptctl.template_languages.partials import PartialsTooLarge, includes_of, inlined
+from promptctl.template_languages.ours import own_pieces
 from promptctl.template_languages.pieces import (
     CodePiece,
     IfPiece,
@@ -25,7 +24,6 @@ from promptctl.template_languages.pieces import (
     TextPiece,
     VariablePiece,
 )
-from promptctl.templates import BadTemplate
 from promptctl.templates.reading import has_markup
 
 _CAMEL = {ours: theirs for theirs, ours in PARAMETERS.items()}
@@ -128,23 +126,12 @@ class _Writer:
 
     def _text(self, template: str, index: int) -> str:
         """Return a text with GitHub's placeholders; what they cannot say stays as it is written here, and is told."""
-        engine = self._of.prompt.engine
-        if engine == "simple":
+        prompt = self._of.prompt
+        if prompt.engine == "simple":
             return template
-        if engine == "none":
-            if PLACEHOLDER.search(template):
-                self._tell(_FILLED_IN, index, 1)
-            return template
-        for path, line in includes_of(template):
-            self._tell(f"`{path}` is written out: GitHub's files include nothing", index, line)
-        try:
-            whole = inlined(template, self._of.prompt)
-            pieces, comment = pieces_of(whole), first_comment(whole)
-        except (BadTemplate, PartialsTooLarge) as error:
-            self._tell(f"cannot be written: {error}", index, 1)
-            return template
-        if comment is not None:
-            self._tell("has comments, which are left out", index, comment)
+        pieces = own_pieces(
+            prompt, template, lambda why, line: self._tell(why, index, line), "GitHub's files include nothing"
+        )
         faults = list(_faults(pieces))
         for why, line in faults:
             self._tell(why, index, line)

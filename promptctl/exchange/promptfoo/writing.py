@@ -12,13 +12,12 @@ from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.promptfoo.providers import provider_of
 from promptctl.exchange.promptfoo.written_tests import WrittenTests
 from promptctl.exchange.written import PromptToWrite, Written
-from promptctl.files.names import PLACEHOLDER
 from promptctl.files.yaml_writing import yaml_text
 from promptctl.prompts.prompt import Message
 from promptctl.schemas.json_schema import types_of
 from promptctl.template_languages.jinja import jinja_text
 from promptctl.template_languages.nunjucks_writing import nunjucks_of_jinja
-from promptctl.template_languages.partials import PartialsTooLarge, includes_of, inlined
+from promptctl.template_languages.ours import simple_pieces, with_partials
 from promptctl.template_languages.pieces import TextPiece, VariablePiece
 
 _SAID = ("name", "description", "model", "parameters", "messages", "inputs", "template", "output", "response_format",
@@ -140,34 +139,21 @@ class _ConfigWriter:
         return self._text(value, index, ("messages", index, "content", at)) if is_template else value
 
     def _text(self, template: str, index: int, at: tuple[str | int, ...]) -> str:
-        engine = self._of.prompt.engine
-        part = f"messages.{index}.content"
-        if engine == "none":
-            return jinja_text((TextPiece(template),))
-        if engine == "simple":
-            return self._simple(template, part, at)
-        try:
-            whole = inlined(template, self._of.prompt)
-        except PartialsTooLarge as error:
-            self.losses.append(ExportLoss(part, f"cannot be written: {error}", self._of.document.key_place(*at)))
-            return template
-        for path, line in includes_of(template):
-            place = self._of.document.line_place(line, *at)
-            self.losses.append(ExportLoss(part, f"`{path}` is written out: promptfoo includes nothing", place))
+        prompt, part = self._of.prompt, f"messages.{index}.content"
+
+        def lose(why: str, line: int) -> None:
+            self.losses.append(ExportLoss(part, why, self._of.document.line_place(line, *at)))
+
+        if prompt.engine != "jinja2":
+            named = {name: (name,) for name in prompt.inputs if name.isidentifier()}
+            pieces = simple_pieces(template, named) if prompt.engine == "simple" else (TextPiece(template),)
+            for each in pieces:
+                if isinstance(each, VariablePiece) and not prompt.inputs[str(each.path[0])].is_required:
+                    why = f"`{{{{{each.path[0]}}}}}` stays if nothing is given for it; in promptfoo it is empty then"
+                    lose(why, each.line)
+            return jinja_text(pieces)
+        whole = with_partials(prompt, template, lose, "promptfoo includes nothing")
         written, findings = nunjucks_of_jinja(whole, self._lists)
         for finding in findings:
-            place = self._of.document.line_place(finding.line, *at)
-            self.losses.append(ExportLoss(part, finding.message, place))
+            lose(finding.message, finding.line)
         return written
-
-    def _simple(self, template: str, part: str, at: tuple[str | int, ...]) -> str:
-        pieces: list[TextPiece | VariablePiece] = []
-        for index, each in enumerate(PLACEHOLDER.split(template)):
-            if index % 2 and each in self._of.prompt.inputs and each.isidentifier():
-                pieces.append(VariablePiece((each,)))
-                if not self._of.prompt.inputs[each].is_required:
-                    why = f"`{{{{{each}}}}}` stays if nothing is given for it; in promptfoo it is empty then"
-                    self.losses.append(ExportLoss(part, why, self._of.document.key_place(*at)))
-            else:
-                pieces.append(TextPiece(f"{{{{{each}}}}}" if index % 2 else each))
-        return jinja_text(pieces)

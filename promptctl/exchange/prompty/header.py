@@ -17,6 +17,7 @@ _MARKS = ("---", "+++")
 _REFERENCE = re.compile(r"\$\{(\w+):([^\n]*)\}", re.ASCII)
 _DATA = (".json", ".yaml", ".yml")
 DEEPEST = 4
+MOST_BYTES = 2 << 20
 # Below these nothing of a value is used or shown: they hold addresses and keys.
 SECRETS = frozenset(("connection", "configuration"))
 _LEFT_OUT = object()
@@ -120,6 +121,8 @@ class _Resolving:
 
     def __init__(self, header: PromptyHeader) -> None:
         self._header = header
+        self._read: dict[str, Any] = {}
+        self._left = MOST_BYTES
 
     def mapping(self, data: Mapping[str, Any], keys: tuple[Key, ...], depth: int) -> dict[str, Any]:
         found = {key: self._value(value, (*keys, key), depth) for key, value in data.items()}
@@ -170,8 +173,13 @@ class _Resolving:
         if depth >= DEEPEST:
             raise self._header.source.refuse(f"files name one another more than {DEEPEST} deep, or in a circle", line)
         found = self._header.source.beside(path.strip(), line)
+        self._left -= len(found.data)
+        if self._left < 0:  # one file may be named many times, and name others
+            message = f"the files that it names have more than {MOST_BYTES >> 20} MiB, each as often as it is named"
+            raise self._header.source.refuse(message, line, "write what it needs of them into the file")
         self._header.note("changed", keys, f"is what {found.path} holds")
         if not found.path.lower().endswith(_DATA):
             return found.text
-        data = read_yaml(found.data, found.shown).data
-        return self._value(data, keys, depth + 1)
+        if found.path not in self._read:
+            self._read[found.path] = read_yaml(found.data, found.shown).data
+        return self._value(self._read[found.path], keys, depth + 1)

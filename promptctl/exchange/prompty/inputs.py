@@ -29,6 +29,7 @@ class InputsReader:
         self._version = version
         self._declared: dict[str, tuple[Any, tuple[Key, ...]]] = {}
         self._sample: dict[str, Any] = {}
+        self._sampled: list[tuple[Key, ...]] = []
         self._found: dict[str, dict[str, Any]] = {}
         self.kinds: dict[str, str] = {}
         self.schemas: dict[str, Any] = {}
@@ -91,18 +92,21 @@ class InputsReader:
         if not case:
             return None
         missing = [name for name, each in self._found.items() if _is_required(each) and name not in case]
-        if not missing:
-            if "sample" in self._header.data:
-                words = "is a case of a dataset, which any reply passes"
-                self._header.note(
-                    "changed", ("sample",), f"{words}; Prompty also ran with it where inputs were missing"
+        names = ", ".join(f"`{name}`" for name in missing)
+        for keys in self._sampled:
+            if missing:
+                words = f"is written as `examples`: as a case it lacks {names}"
+            elif keys == ("sample",):
+                words = (
+                    "is a case of a dataset, which any reply passes; Prompty also ran with it where inputs were missing"
                 )
+            else:
+                words = "is an input of a case of a dataset, which any reply passes"
+            self._header.note("changed", keys, words)
+        if not missing:
             return case
         for name, value in case.items():
             self._found[name].setdefault("examples", [value])
-        keys: tuple[Key, ...] = ("sample",) if "sample" in self._header.data else ("inputs",)
-        names = ", ".join(f"`{name}`" for name in missing)
-        self._header.note("changed", keys, f"is written as `examples` of the inputs: as a case it lacks {names}")
         return None
 
     def _tell(self, keys: tuple[Key, ...], message: str) -> None:
@@ -121,15 +125,16 @@ class InputsReader:
         if not isinstance(sample, dict):
             raise self._header.refuse(("sample",), "is no mapping of inputs")
         self._sample = dict(sample)
+        self._sampled.append(("sample",))
 
     def _take_sample(self, name: str, prop: Any, keys: tuple[Key, ...]) -> None:
         """Take the sample that version 1 has within an input; a bare value is one as well."""
         if isinstance(prop, dict) and prop.get("sample") is not None:
             self._sample.setdefault(name, prop["sample"])
-            self._header.note("changed", (*keys, "sample"), "is an input of a case of a dataset")
+            self._sampled.append((*keys, "sample"))
         elif not isinstance(prop, dict) and self._version == 1:
             self._sample.setdefault(name, prop)
-            self._header.note("changed", keys, "its value is an input of a case of a dataset")
+            self._sampled.append(keys)
 
     def _input(self, name: str, prop: Any, keys: tuple[Key, ...], uses: list[Use]) -> dict[str, Any]:
         kind = self.kinds.get(name)

@@ -11,9 +11,9 @@ from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.prompty.body import ROLES, is_role_line
 from promptctl.exchange.prompty.subset import literal, outside
 from promptctl.exchange.written import PromptToWrite
-from promptctl.files.names import PLACEHOLDER
 from promptctl.prompts.prompt import MISSING, Message, Placeholder
-from promptctl.template_languages.partials import PartialsTooLarge, includes_of, inlined
+from promptctl.template_languages.ours import Lose, own_pieces, with_partials
+from promptctl.template_languages.pieces import Piece, TextPiece, VariablePiece
 from promptctl.templates import BadTemplate
 
 _VALUE = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*-?\}\}", re.ASCII)
@@ -132,39 +132,42 @@ class BodyWriter:
     def _text(self, text: str, number: int, message: Message, part: int | None = None) -> str:
         """Return a text as Prompty's Jinja, without the one line end at its end that Prompty strips."""
 
-        def tell(line: int, said: str) -> None:
+        def lose(said: str, line: int) -> None:
             self._told(
                 number, said, message.place_of(line, part if part is None or part < len(message.part_places) else None)
             )
 
-        written = self._jinja(text, tell)
+        written = self._jinja(text, lose)
         if text.removesuffix("\n").strip("\n") != text.removesuffix("\n"):
-            tell(1, "begins or ends with line ends, which Prompty strips")
+            lose("begins or ends with line ends, which Prompty strips", 1)
         if other := _OTHER_ENDS.search(written):
-            tell(text.count("\n", 0, other.start()) + 1, "has a character at which Prompty ends a line")
+            lose("has a character at which Prompty ends a line", text.count("\n", 0, other.start()) + 1)
         for line, each in enumerate(written.split("\n"), 1):
             if is_role_line(each):
-                tell(line, f"has the line `{each.strip()[:40]}`, which begins a message in Prompty")
+                lose(f"has the line `{each.strip()[:40]}`, which begins a message in Prompty", line)
         return written.strip("\n")
 
-    def _jinja(self, text: str, tell: Callable[[int, str], None]) -> str:
-        if self._prompt.engine != "jinja2":
-            pieces = PLACEHOLDER.split(text) if self._prompt.engine == "simple" else [text]
-            for at in range(1, len(pieces), 2):
-                if pieces[at] in self._prompt.inputs and _NAME.fullmatch(pieces[at]):
-                    pieces[at] = f"{{{{{pieces[at]}}}}}"
-                    continue
-                if pieces[at] in self._prompt.inputs:
-                    tell(1, f"`{pieces[at]}` is no name that Jinja can use")
-                pieces[at] = literal(f"{{{{{pieces[at]}}}}}")
-            pieces[::2] = [literal(each) for each in pieces[::2]]
-            text = "".join(pieces)
+    def _jinja(self, text: str, lose: Lose) -> str:
+        prompt = self._prompt
+        if prompt.engine == "jinja2":
+            text = with_partials(prompt, text, lose, "Prompty includes nothing")
+        else:
+            text = "".join(_literal(each, lose) for each in own_pieces(prompt, text, lose))
         try:
-            included, text = includes_of(text), inlined(text, self._prompt)
-            for path, line in included:
-                tell(line, f"`{path}` is written out: Prompty includes nothing")
             for line, said in outside(text, self._kinds, self.rich):
-                tell(line, said)
-        except (BadTemplate, PartialsTooLarge) as error:
-            tell(1, str(error))
+                lose(said, line)
+        except BadTemplate as error:
+            lose(str(error), 1)
         return text
+
+
+def _literal(piece: Piece, lose: Lose) -> str:
+    """Return a piece of a template without logic as Jinja that prints it."""
+    if isinstance(piece, TextPiece):
+        return literal(piece.text)
+    assert isinstance(piece, VariablePiece)
+    name = str(piece.path[0])
+    if _NAME.fullmatch(name):
+        return f"{{{{{name}}}}}"
+    lose(f"`{name}` is no name that Jinja can use", piece.line)
+    return literal(f"{{{{{name}}}}}")

@@ -91,7 +91,7 @@ def _is_jinja(texts: Iterable[str]) -> bool:
 def _texts(prompt: PromptForRegistry) -> list[str]:
     contents = [each.get("content") for each in prompt.given.data["messages"]]
     parts = [part for each in contents for part in (each if isinstance(each, list) else [{"text": each}])]
-    return [part["text"] for part in parts if isinstance(part.get("text"), str)]
+    return [prompt.whole(part["text"], []) for part in parts if isinstance(part.get("text"), str)]
 
 
 def _tags(prompt: PromptForRegistry) -> dict[str, str]:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.exchange.notes import ExportLoss
 from promptctl.files.free_names import first_free
-from promptctl.files.names import PLACEHOLDER
 from promptctl.template_languages.double_braces import Clause, double_brace_text
-from promptctl.template_languages.jinja import first_comment, jinja_text, pieces_of
-from promptctl.template_languages.partials import PartialsTooLarge, includes_of, inlined
-from promptctl.template_languages.pieces import IncludePiece, Piece, TextPiece, VariablePiece
+from promptctl.template_languages.jinja import jinja_text
+from promptctl.template_languages.ours import own_pieces, with_partials
+from promptctl.template_languages.pieces import IncludePiece, Piece, TextPiece
 
 if TYPE_CHECKING:
     from promptctl.errors import Place
@@ -93,7 +92,7 @@ class PromptForRegistry:
             self.lose(f"messages[{at}].content", what, *keys)
             content = "\n\n".join(texts)
         said: list[Clause] = []
-        text = write(content or "", said)
+        text = write(self.whole(content or "", said), said)
         document = self.given.document
         for clause, line in dict.fromkeys(said):
             place = document.line_place(line, *keys) if is_whole else document.place(*keys)
@@ -102,42 +101,25 @@ class PromptForRegistry:
 
     def double_braces(self, text: str, said: list[Clause]) -> str:
         """Return a text of the prompt with `{{name}}` alone, and put down in `said` what is left out."""
-        comment = first_comment(self._with_partials(text)) if self.given.prompt.engine == "jinja2" else None
-        if comment is not None:
-            said.append(("has comments, which are left out", comment))
-        return double_brace_text(self.pieces(text), said)
+        pieces = own_pieces(self.given.prompt, text, lambda why, line: said.append((why, line)))
+        return double_brace_text(map(self._included, pieces), said)
 
     def jinja(self, text: str) -> str:
-        """Return a text of the prompt as Jinja: as it is written, if it is that, with the partials in it."""
-        return self._with_partials(text) if self.given.prompt.engine == "jinja2" else jinja_text(self.pieces(text))
+        """Return a text of the prompt as Jinja: as it is written, if it is that."""
+        prompt = self.given.prompt
+        return text if prompt.engine == "jinja2" else jinja_text(own_pieces(prompt, text, lambda *_: None))
 
-    def pieces(self, text: str) -> tuple[Piece, ...]:
-        """Return a text of the prompt in pieces, by its engine; includes as what stands in their place."""
-        engine = self.given.prompt.engine
-        if engine == "none":
-            return (TextPiece(text),)
-        if engine == "simple":
-            parts = PLACEHOLDER.split(text)
-            return tuple(VariablePiece((part,)) if at % 2 else TextPiece(part) for at, part in enumerate(parts))
-        return tuple(self._included(piece) for piece in pieces_of(self._with_partials(text)))
+    def whole(self, text: str, said: list[Clause]) -> str:
+        """Return a text of the prompt with its partials written out, if nothing stands for includes."""
+        if self.include is not None or self.given.prompt.engine != "jinja2":
+            return text
+        why = "nothing is included there"
+        return with_partials(self.given.prompt, text, lambda clause, line: said.append((clause, line)), why)
 
     def _included(self, piece: Piece) -> Piece:
         if isinstance(piece, IncludePiece) and self.include is not None:
             return TextPiece(self.include(piece.path))
         return piece
-
-    def _with_partials(self, text: str) -> str:
-        if self.include is not None:
-            return text
-        for path, _ in includes_of(text):
-            message = "is written out: nothing is included there"
-            if all(each.part != path for each in self.losses):
-                self.lose(path, message)
-        try:
-            return inlined(text, self.given.prompt)
-        except PartialsTooLarge as error:
-            self.lose("messages", f"cannot be written: {error}", "messages")
-            return text
 
 
 def metadata_without(data: Mapping[str, Any], own: str) -> dict[str, Any]:
