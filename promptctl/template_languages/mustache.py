@@ -1,4 +1,4 @@
-"""Mustache into pieces, and back.
+"""Mustache into pieces.
 
 What a section means depends on the value: a list is repeated, a mapping is entered, any other value is a condition.
 A template alone does not say which, so whoever reads one says what is known of its variables; the rest is a `guess`.
@@ -7,14 +7,11 @@ A template alone does not say which, so whoever reads one says what is known of 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptctl.template_languages.jinja import jinja_path
-from promptctl.template_languages.mustache_tags import BadMustache, MustacheTag, tags_of
 from promptctl.template_languages.pieces import (
-    CodePiece,
     IfBranch,
     IfPiece,
     IfTest,
@@ -28,8 +25,26 @@ from promptctl.template_languages.pieces import (
 
 _DEEPEST = 30
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_0-9]\w*)*", re.ASCII)
-# What a text cannot hold as it is: the beginning of a tag, and a brace that the next one would begin with.
-_BRACES = re.compile(r"\{\{|\{\Z")
+_MOST_TAGS = 10_000
+_DELIMITERS = re.compile(r"=\s*([^\s=]{1,20})\s+([^\s=]{1,20})\s*=")
+
+
+class BadMustache(Exception):
+    """A template that cannot be read, or pieces that Mustache cannot say; `line` counts from 1."""
+
+    def __init__(self, message: str, line: int = 1) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class MustacheTag:
+    """A tag by its sign (empty for a variable) and its name, or a text, whose sign is `text`."""
+
+    sign: str
+    name: str
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +66,10 @@ def mustache_pieces(
     >>> mustache_pieces("{{#tags}}{{.}}, {{/tags}}", {"tags": {"type": "array"}})[0].body
     (VariablePiece(path=('item',), filters=(), line=1), TextPiece(text=', '))
     """
-    tags = tags_of(text)
+    tags = _tags_of(text)
     reader = _SectionReader(tags, schemas or {}, notes if notes is not None else MustacheNotes())
     pieces = reader.body(None, (), 0)
     return tuple(pieces)
-
-
-def mustache_text(pieces: Iterable[Piece]) -> str:
-    """Return pieces as a Mustache template; variables are written `{{{name}}}`, which nothing escapes.
-
-    Raises `BadMustache` for what Mustache cannot say: filters, comparisons, several tests, values of a loop.
-
-    >>> mustache_text((IfPiece((IfBranch((IfTest(("vip",)),), (TextPiece("Hi"),)),)),))
-    '{{#vip}}Hi{{/vip}}'
-    """
-    return _unlonely(_written(tuple(pieces), ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,83 +180,56 @@ def _below(schema: Any, names: Sequence[str]) -> Any:
     return schema
 
 
-def _written(pieces: Sequence[Piece], items: tuple[str, ...]) -> list[tuple[bool, str]]:
-    """Return the texts and tags of pieces, each with whether it is a tag that a line must not hold alone."""
-    written: list[tuple[bool, str]] = []
-    for piece in pieces:
-        match piece:
-            case TextPiece(text):
-                written.append((False, _BRACES.sub(r"{{=<% %>=}}\g<0><%={{ }}=%>", text)))
-            case VariablePiece(path, ()):
-                written.append((False, f"{{{{{{{_name(path, items, piece.line)}}}}}}}"))
-            case IfPiece((IfBranch((IfTest(path, "", None, negated),), body),), otherwise):
-                _refuse_item(path, items, piece.line)
-                name = _name(path, items, piece.line)
-                written += _section("^" if negated else "#", name, body, items)
-                if otherwise:
-                    written += _section("#" if negated else "^", name, otherwise, items)
-            case LoopPiece(item, over, body, otherwise, None):
-                name = _name(over, items, piece.line)
-                written += _section("#", name, body, (*items, item))
-                if otherwise:
-                    written += _section("^", name, otherwise, items)
-            case IncludePiece(path):
-                written.append((True, f"{{{{> {path}}}}}"))
-            case CodePiece():
-                raise BadMustache(f"{piece.kind} has no form in Mustache", piece.line)
-            case _:
-                raise BadMustache("a filter, a comparison, several tests or a loop over keys", piece.line)
-    return written
+def _tags_of(text: str) -> list[MustacheTag]:
+    """Return texts and tags, with the white space of lines that hold nothing but one tag left out."""
+    found: list[tuple[MustacheTag, int, int]] = []
+    opening, closing, at, line = "{{", "}}", 0, 1
+    while (start := text.find(opening, at)) >= 0:
+        line += text.count("\n", at, start)
+        if len(found) >= _MOST_TAGS:
+            raise BadMustache(f"the template has more than {_MOST_TAGS:,} tags", line)
+        inner = start + len(opening)
+        sign = text[inner : inner + 1]
+        end_mark = {"{": "}" + closing, "=": "=" + closing}.get(sign, closing)
+        end = text.find(end_mark, inner)
+        if end < 0:
+            raise BadMustache("a tag has no end", line)
+        name = text[inner:end]
+        if sign == "=":
+            marks = _DELIMITERS.fullmatch(name + "=")
+            if marks is None:
+                raise BadMustache("a change of delimiters names none", line)
+            opening, closing = marks[1], marks[2]
+        sign = sign if sign in "#^/!>&{=" else ""
+        found.append((MustacheTag(sign, name.removeprefix(sign).strip(), line), start, end + len(end_mark)))
+        line += text.count("\n", start, end)
+        at = end + len(end_mark)
+    return _without_lonely_lines(text, found)
 
 
-def _section(sign: str, name: str, body: Sequence[Piece], items: tuple[str, ...]) -> list[tuple[bool, str]]:
-    return [(True, f"{{{{{sign}{name}}}}}"), *_written(body, items), (True, f"{{{{/{name}}}}}")]
+def _without_lonely_lines(text: str, found: Sequence[tuple[MustacheTag, int, int]]) -> list[MustacheTag]:
+    tags: list[MustacheTag] = []
+    at, line = 0, 1
+    for number, (tag, start, end) in enumerate(found):
+        if tag.sign and tag.sign in "#^/!>=":
+            start, end = _lonely_line(text, found, number) or (start, end)
+        if text[at:start]:
+            tags.append(MustacheTag("text", text[at:start], line))
+        tags.append(tag)
+        line += text.count("\n", at, end)
+        at = end
+    if text[at:]:
+        tags.append(MustacheTag("text", text[at:], line))
+    return tags
 
 
-def _refuse_item(path: Path, items: tuple[str, ...], line: int) -> None:
-    if items and path == (items[-1],):
-        raise BadMustache("a condition on the item of a loop", line)
-
-
-def _name(path: Path, items: tuple[str, ...], line: int) -> str:
-    root, *keys = path
-    if items and root == items[-1]:
-        keys_name = ".".join(map(str, keys))
-    elif root in (*items, "loop"):
-        raise BadMustache(f"`{jinja_path(path)}` is a value of an outer loop, or of the loop itself", line)
-    else:
-        keys_name = ".".join(map(str, path))
-    if keys_name and not _NAME.fullmatch(keys_name):
-        raise BadMustache(f"`{jinja_path(path)}` has no name in Mustache", line)
-    return keys_name or "."
-
-
-def _unlonely(parts: Sequence[tuple[bool, str]]) -> str:
-    """Join texts and tags; a tag that would stand alone on its line gets an empty comment, so that the line stays."""
-    texts = [text for _, text in parts]
-    for number, (is_block, text) in enumerate(parts):
-        if not is_block:
-            continue
-        before = _neighbour((texts[at] for at in range(number - 1, -1, -1)), _line_end)
-        after = _neighbour((texts[at] for at in range(number + 1, len(texts))), _line_begin)
-        if not before.strip(" \t") and not after.strip(" \t\r"):
-            texts[number] = text + "{{!}}"
-    return "".join(texts)
-
-
-def _neighbour(texts: Iterable[str], part: Callable[[str], str]) -> str:
-    """Return the rest of the line on one side: of the texts up to the one that holds a line's end."""
-    rest = ""
-    for text in texts:
-        rest = part(text) + rest if part is _line_end else rest + part(text)
-        if "\n" in text or rest.strip(" \t\r"):
-            break
-    return rest
-
-
-def _line_end(text: str) -> str:
-    return text.rpartition("\n")[2]
-
-
-def _line_begin(text: str) -> str:
-    return text.partition("\n")[0]
+def _lonely_line(text: str, found: Sequence[tuple[MustacheTag, int, int]], number: int) -> tuple[int, int] | None:
+    """Return where the line of a tag begins and ends if it holds nothing else."""
+    _, start, end = found[number]
+    earlier = found[number - 1][2] if number else 0
+    later = found[number + 1][1] if number + 1 < len(found) else len(text)
+    before = text.rfind("\n", earlier, start) + 1 or (earlier if not number else -1)
+    after = text.find("\n", end, later) + 1 or (later if number + 1 == len(found) else -1)
+    if before < 0 or after < 0 or text[before:start].strip(" \t") or text[end:after].strip(" \t\r\n"):
+        return None
+    return before, after

@@ -79,11 +79,12 @@ def _translated(text: str, names: tuple[tuple[str, str], ...]) -> FromNunjucks:
     return FromNunjucks(written, tuple(sorted(changes, key=lambda each: each.line)))
 
 
-class CodeTranslation:
-    """Rewrites the code within a template's markup; `code` yields the words of one piece of it."""
+class _Translation:
+    """Rewrites the code within a template's markup."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, names: Mapping[str, str]) -> None:
         self._text = text
+        self._names = names
         self._line = 1
         self.changes: list[TemplateFinding] = []
         self.problems: list[TemplateFinding] = []
@@ -102,7 +103,7 @@ class CodeTranslation:
                 stop = _end_of_code(text, found.end(), close)
             if stop < 0:
                 self._line += text.count("\n", end, start)
-                self.refuse(f"`{found[0]}` is never closed by `{close}`")
+                self._refuse(f"`{found[0]}` is never closed by `{close}`")
                 break
             pieces.append(text[end:start])
             self._line += text.count("\n", end, start)
@@ -120,29 +121,18 @@ class CodeTranslation:
         tail = 3 if code[-3:-2] == "-" else 2
         inner = code[head : len(code) - tail]
         tokens = _TOKEN.findall(inner)
-        return code[:head] + "".join(self.code(tokens, is_tag=opening == "{%")) + code[len(code) - tail :]
+        return code[:head] + "".join(self._code(tokens, is_tag=opening == "{%")) + code[len(code) - tail :]
 
-    def code(self, tokens: list[str], *, is_tag: bool) -> Iterator[str]:
-        """Yield the words of one piece of code; `tokens` are all of it, white space included."""
-        raise NotImplementedError
-
-    def refuse(self, message: str) -> None:
-        """Add what makes the template impossible."""
+    def _refuse(self, message: str) -> None:
         self.problems.append(TemplateFinding(message, self._line))
 
-
-class _Translation(CodeTranslation):
-    def __init__(self, text: str, names: Mapping[str, str]) -> None:
-        super().__init__(text)
-        self._names = names
-
-    def code(self, tokens: list[str], *, is_tag: bool) -> Iterator[str]:
+    def _code(self, tokens: list[str], *, is_tag: bool) -> Iterator[str]:
         """Yield the words of one piece of code in Jinja."""
         words = [index for index, word in enumerate(tokens) if not word.isspace()]
         if is_tag and words:
             tag = tokens[words[0]]
             if tag not in _KNOWN_TAGS:
-                self.refuse(f"`{{% {tag} %}}` {_why_no_tag(tag)}")
+                self._refuse(f"`{{% {tag} %}}` {_why_no_tag(tag)}")
                 return
             if tag == "for":
                 self._loop(tokens, words)
@@ -163,23 +153,23 @@ class _Translation(CodeTranslation):
             tokens[index] = word[:2]
         elif not _NAME.match(word):
             if word in ("&", "`", "$", "?", ";", "=>") or (word == "|" and before == "|"):
-                self.refuse(f"`{word}` is JavaScript")
+                self._refuse(f"`{word}` is JavaScript")
         elif before == ".":
             self._attribute(tokens, near[0], index, rest, skipped)
         elif before == "|":
             self._filter(tokens, index)
         elif word in ("null", "undefined") and before not in ("is", "not"):
             if word == "undefined":
-                self.refuse("`undefined` is JavaScript's: test with `is defined`")
+                self._refuse("`undefined` is JavaScript's: test with `is defined`")
             tokens[index] = "none"
         elif word == "env" and after[:1] in (["."], ["["]):
-            self.refuse("`env` reads the environment, which no prompt may")
+            self._refuse("`env` reads the environment, which no prompt may")
         elif word in ("cycler", "joiner") and after[:1] == ["("]:
-            self.refuse(f"`{word}()` is not known here")
+            self._refuse(f"`{word}()` is not known here")
         elif word in self._names and before != "is":
             tokens[index] = self._names[word]
         elif "$" in word:
-            self.refuse(f"the name `{word}` has a `$`")
+            self._refuse(f"the name `{word}` has a `$`")
 
     def _attribute(self, tokens: list[str], dot: int, index: int, rest: Sequence[int], skipped: set[int]) -> None:
         name, after = tokens[index], [tokens[each] for each in rest]
@@ -192,21 +182,21 @@ class _Translation(CodeTranslation):
         elif is_call and name in _METHODS:
             if name in _WITHOUT_ARGUMENTS:
                 if after[1:2] != [")"]:
-                    self.refuse(f"`.{name}()` takes nothing")
+                    self._refuse(f"`.{name}()` takes nothing")
                     return
                 skipped.update(rest[:2])
             tokens[dot], tokens[index] = " | ", _METHODS[name]
             self._change(f"`.{name}()` is the filter `{_METHODS[name]}`")
         elif is_call:
-            self.refuse(f"`.{name}()` is a method of JavaScript")
+            self._refuse(f"`.{name}()` is a method of JavaScript")
 
     def _filter(self, tokens: list[str], index: int) -> None:
         name = tokens[index]
         tokens[index] = _FILTERS.get(name, name)
         if name in _OTHERWISE:
-            self.refuse(f"the filter `{name}` does something else here, or is not there")
+            self._refuse(f"the filter `{name}` does something else here, or is not there")
         elif tokens[index] not in FILTERS:
-            self.refuse(f"the filter `{name}` is none of Nunjucks' own: it is code of that project")
+            self._refuse(f"the filter `{name}` is none of Nunjucks' own: it is code of that project")
         elif name == "dump":
             self._change("the filter `dump` is `tojson`, which writes a blank after `:` and `,`")
 
@@ -215,7 +205,7 @@ class _Translation(CodeTranslation):
         code = [tokens[each] for each in words]
         if "in" in code and "," in code[: code.index("in")]:
             if code[: code.index("in")].count(",") > 1:
-                self.refuse("a loop with more than two names")
+                self._refuse("a loop with more than two names")
                 return
             tokens[words[-1]] += " | items"
             self._change("the loop goes over a mapping's items, no longer over lists of two")

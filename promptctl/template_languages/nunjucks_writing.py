@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from jinja2 import nodes
 
-from promptctl.template_languages.nunjucks import CodeTranslation, TemplateFinding
+from promptctl.template_languages.nunjucks import TemplateFinding
 from promptctl.templates import BadTemplate
 from promptctl.templates.environment import PromptEnvironment
 
@@ -43,24 +43,32 @@ def nunjucks_of_jinja(text: str, lists: Collection[str] = ()) -> tuple[str, list
         tree = PromptEnvironment().parse_text(text)
     except BadTemplate as error:
         return text, [TemplateFinding(error.message, error.line or 1)]
-    return _CodeInNunjucks(text).written(), list(_losses(tree, lists))
+    return _in_nunjucks(text), list(_losses(tree, lists))
 
 
-class _CodeInNunjucks(CodeTranslation):
-    """Rewrites the code of a template token by token."""
+def _in_nunjucks(text: str) -> str:
+    """Return a template with the words of its code that Nunjucks calls differently."""
+    written: list[str] = []
+    tag: list[int] = []
+    for _, kind, word in PromptEnvironment().lex(text):
+        if kind == "block_end":
+            _leave_out_items(written, tag)
+        is_filter = kind == "name" and tag and written[tag[-1]] == "|"
+        written.append(_RENAMED.get(word, word) if is_filter else word)
+        if kind.endswith("_begin"):
+            tag = []
+        elif kind != "whitespace":
+            tag.append(len(written) - 1)
+    return "".join(written)
 
-    def code(self, tokens: list[str], *, is_tag: bool) -> Iterator[str]:
-        """Yield the words of one piece of code in Nunjucks."""
-        words = [index for index, word in enumerate(tokens) if not word.isspace()]
-        for at, index in enumerate(words):
-            if at and tokens[words[at - 1]] == "|":
-                tokens[index] = _RENAMED.get(tokens[index], tokens[index])
-        last = [tokens[index] for index in words[-4:]]
-        if is_tag and words and tokens[words[0]] == "for" and "," in tokens:
-            taken = 4 if last == [".", "items", "(", ")"] else 2 if last[-2:] == ["|", "items"] else 0
-            for index in words[len(words) - taken :]:
-                tokens[index] = ""
-        yield from tokens
+
+def _leave_out_items(written: list[str], tag: Sequence[int]) -> None:
+    """Take `.items()` from a loop over a mapping, of which Nunjucks takes keys and values by itself."""
+    words = [written[index] for index in tag]
+    if words[:1] == ["for"] and "," in words:
+        taken = 4 if words[-4:] == [".", "items", "(", ")"] else 2 if words[-2:] == ["|", "items"] else 0
+        for index in tag[len(tag) - taken :]:
+            written[index] = ""
 
 
 def _losses(tree: nodes.Template, lists: Collection[str]) -> Iterator[TemplateFinding]:

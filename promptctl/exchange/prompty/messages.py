@@ -20,8 +20,7 @@ from promptctl.exchange.prompty.header import PromptyHeader
 from promptctl.exchange.prompty.inputs import InputsReader
 from promptctl.files.media import NotReadable, as_input
 from promptctl.template_languages.jinja import jinja_text
-from promptctl.template_languages.mustache import MustacheNotes, mustache_pieces
-from promptctl.template_languages.mustache_tags import BadMustache
+from promptctl.template_languages.mustache import BadMustache, MustacheNotes, mustache_pieces
 from promptctl.templates import BadTemplate
 from promptctl.templates.events import Include, Use
 from promptctl.templates.uses import uses

@@ -11,8 +11,7 @@ from promptctl.exchange.registries.items import RegistryItem
 from promptctl.files.yaml_reader import MAX_BYTES
 from promptctl.template_languages.double_braces import InputNames, double_brace_pieces
 from promptctl.template_languages.jinja import jinja_text
-from promptctl.template_languages.mustache import MustacheNotes, mustache_pieces
-from promptctl.template_languages.mustache_tags import BadMustache
+from promptctl.template_languages.mustache import BadMustache, MustacheNotes, mustache_pieces
 from promptctl.template_languages.pieces import Piece, TextPiece
 from promptctl.templates import BadTemplate
 from promptctl.templates.events import Include, Use

@@ -112,13 +112,8 @@ def _ends_line(body: Sequence[WrittenNode]) -> bool:
 
 def _joined(tokens: Iterable[_Token]) -> str:
     """Return tokens as text; a brace beside a tag is kept apart from it by a blank that the tag strips."""
+    merged = _merged(tokens)
     written: list[str] = []
-    merged: list[_Token] = []
-    for token in tokens:
-        if isinstance(token, str) and merged and isinstance(merged[-1], str):
-            merged[-1] += token
-        else:
-            merged.append(token)
     strips_left = False
     for number, token in enumerate(merged):
         following = merged[number + 1] if number + 1 < len(merged) else None
@@ -128,6 +123,7 @@ def _joined(tokens: Iterable[_Token]) -> str:
             written += ["{{~" if strips_left else "{{", inner, "~}} " if strips_right else "}}"]
             strips_left = False
             continue
+        assert isinstance(token, str)
         text = _BRACES.sub(_escaped, token)
         if isinstance(following, WrittenTag):
             strips_left = text.endswith("{")

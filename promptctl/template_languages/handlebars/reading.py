@@ -59,15 +59,10 @@ _HELPERS = {
 ReadPartial = Callable[[Partial, TagScope], "tuple[Piece, ...]"]
 
 
-def no_partials(node: Partial, _: TagScope) -> tuple[Piece, ...]:
-    """Refuse a partial, for templates that have none."""
-    raise NotSaid(f"`{node.call.text}` calls a partial, and there are none here")
-
-
 class PieceReader:
     """Reads nodes of one prompt's templates."""
 
-    def __init__(self, inputs: Inputs, partial: ReadPartial = no_partials) -> None:
+    def __init__(self, inputs: Inputs, partial: ReadPartial) -> None:
         self.inputs = inputs
         self._notes: dict[TagNote, None] = {}
         self._problems: dict[Problem, None] = {}

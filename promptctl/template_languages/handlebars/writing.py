@@ -43,7 +43,6 @@ class _Around:
 
     item: str | None = None
     key: str | None = None
-    is_named: bool = False
     values: Mapping[str, TagValue] | None = None
     names: frozenset[str] = frozenset()
 
@@ -255,7 +254,6 @@ class HandlebarsWriter:
         inner = _Around(
             piece.item,
             piece.key,
-            is_named,
             {**(around.values or {}), piece.item: item, **({piece.key: TagValue((piece.key,))} if piece.key else {})},
             around.names | {*names},
         )
