@@ -66,13 +66,14 @@ class PromptFiles:
     def __init__(self, tree: WorkTree) -> None:
         self._tree = tree
         self._taken = {name.casefold() for id_ in prompt_paths(tree) for name in (id_, *declared_ids(tree, id_))}
-        self._ids: dict[bytes, AdoptedPrompt] = {}
+        self._ids: dict[str, AdoptedPrompt] = {}
+        self._given: set[str] = set()
         self.changes: list[FileEdit] = []
 
     def add(self, found: FoundPrompt) -> AdoptedPrompt:
         """Give a prompt its file. Raises `PromptctlError` if the file would not say what the code sends."""
         text = yaml_text(found.data)
-        same = self._ids.get(text.encode())
+        same = self._ids.get(text)
         if same is not None:
             note = f"it says the same as line {same.prompt.place.line} of {same.prompt.place.path}, and shares its file"
             return AdoptedPrompt(replace(found, notes=(*found.notes, note)), same.id, same.path)
@@ -83,8 +84,8 @@ class PromptFiles:
         notes = found.notes if id_ == wish else (*found.notes, f"`{wish}` is taken: its id is `{id_}`")
         notes = (*notes, f"{path} is there already") if is_there else notes
         made = AdoptedPrompt(replace(found, notes=notes), id_, path)
-        self._ids[text.encode()] = made
-        self._taken.add(id_.casefold())
+        self._ids[text] = made
+        self._given.add(id_)
         if not is_there:
             self.changes.append(FileEdit(path, None, data))
         return made
@@ -92,7 +93,7 @@ class PromptFiles:
     def _place(self, found: FoundPrompt, text: str) -> tuple[str, str, bool]:
         """Return the id and the path of a prompt, and True if the file is there and says just that."""
         for id_ in _candidates(found.names):
-            if id_problem(id_) is not None or id_.startswith(BUILT_IN):
+            if id_ in self._given or id_problem(id_) is not None or id_.startswith(BUILT_IN):
                 continue
             path = self._tree.places.new_path(id_)
             if self._tree.places.folder_of(path) is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from promptctl.adoption.call_messages import AskedFor, CallMessages, read_call
 from promptctl.adoption.calls import (
@@ -42,6 +43,10 @@ class FileFinder:
         self._claimed: set[ast.expr] = set()
         self._found: list[tuple[FoundPrompt, Sequence[tuple[Definition, ast.expr]]]] = []
         self._left: list[Unadoptable] = []
+
+    @cached_property
+    def _has_address(self) -> bool:
+        return has_own_address(self._file)
 
     def find(self) -> SourceFinds:
         """Return everything that the file holds, in the order of its lines."""
@@ -186,7 +191,7 @@ class FileFinder:
         draft.add(read.entries)
         settings = CallSettings()
         if shape is not None and call is not None:
-            settings = settings_of(shape, call, read.reader, has_address=has_own_address(self._file))
+            settings = settings_of(shape, call, read.reader, has_address=self._has_address)
         sample = draft.sample()
         notes = [f"line {_line(each)} stays in the code: {each.why}" for each in read.kept if each.why]
         notes += self._lost_comments(read)

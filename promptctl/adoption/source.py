@@ -8,7 +8,7 @@ import io
 import re
 import tokenize
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -238,13 +238,11 @@ class SourceFile:
         follows = number > 0 and block[number - 1].end_lineno == statement.lineno
         return not before.strip() and not is_followed and not follows
 
-    def can_go(self, statements: list[ast.stmt]) -> bool:
+    def can_go(self, statements: Iterable[ast.stmt]) -> bool:
         """Return True if the statements can be removed: each block keeps another one."""
-        for each in statements:
-            block, _ = self._blocks[each]
-            if all(other in statements for other in block) or not self.is_alone(each):
-                return False
-        return True
+        gone = set(statements)
+        blocks = {id(block): block for block, _ in map(self._blocks.__getitem__, gone)}
+        return all(map(self.is_alone, gone)) and not any(gone.issuperset(each) for each in blocks.values())
 
     def anchor(self, node: ast.expr) -> ast.stmt | None:
         """Return the statement that evaluates an expression exactly once and can have one before it; None if none."""
