@@ -198,7 +198,7 @@ class FileFinder:
         found = FoundPrompt(
             place=self._file.place(node),
             what=what,
-            names=wishes(self._file, node, [each.name for each, _ in read.definitions]),
+            names=wishes(self._file, node, [*(each.name for each, _ in read.definitions), self._kept_in(node, shape)]),
             data={**draft.data(), **settings.data},
             values=draft.values if read.rewrite is not None else {n: draft.values.get(n, n) for n in draft.inputs},
             sample=sample,
@@ -212,6 +212,12 @@ class FileFinder:
         for each in read.kept:
             if each.why and has_words_in(each.node):
                 self._leave(each.node, what, each.why, each.hint)
+
+    def _kept_in(self, node: ast.expr, shape: CallShape | None) -> str:
+        """Return the variable that a template is kept in; of a call that asks a model it would be the reply's."""
+        statement = self._file.parents.get(node)
+        target = statement.targets[0] if shape is None and isinstance(statement, ast.Assign) else None
+        return target.id if isinstance(target, ast.Name) else ""
 
     def _lost_comments(self, read: CallMessages) -> list[str]:
         """Return a note on the comments that stand within what is replaced, and go with it."""

@@ -26,8 +26,15 @@ def wishes(file: SourceFile, node: ast.expr, names: Sequence[str]) -> tuple[str,
     last = _without(slugs[-1] if slugs else "", _function_of(file, node)) or next(
         (each for name in names if (each := _without_endings(name))), ""
     )
-    tail = [last] if last and last != (slugs[-1] if slugs else "") else []
-    return tuple("/".join([*slugs[-count:], *tail]) for count in range(1, len(slugs) + 1)) or ((tail or ["prompt"])[0],)
+    if not slugs:
+        return (last or "prompt",)
+    return ids(slugs, last if last != slugs[-1] else "")
+
+
+def ids(folders: Sequence[str], last: str) -> tuple[str, ...]:
+    """Return ids that end with a word: below the last of the folders, then with those before it, too."""
+    tail = [last] if last else []
+    return tuple("/".join([*folders[-count:], *tail]) for count in range(1, len(folders) + 1))
 
 
 def slug(name: str) -> str:

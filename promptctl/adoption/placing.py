@@ -150,8 +150,12 @@ class PromptPlacement:
                 continue
             head = _head(each)
             if is_loud(head) and (is_loud(hole.value) or (is_path and not is_fixed and not _is_saying(head))):
+                order, other = ("before", "after") if origin is earlier else ("after", "before")
                 raise NotCertain(
-                    f"`{hole.code}` would be evaluated after or before line {each.lineno}, which may matter", hole.value
+                    f"`{hole.code}` is evaluated {order} line {each.lineno}, and would be {other} it: that line calls "
+                    "code which may change it",
+                    hole.value,
+                    f"move line {each.lineno}, or write the text at the call",
                 )
             if not is_fixed and _may_change(head, roots(hole.value)):
                 raise NotCertain(f"line {each.lineno} may change `{hole.code}` before it is sent", hole.value)

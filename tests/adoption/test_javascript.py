@@ -103,6 +103,36 @@ def test_the_provider_stands_before_the_model() -> None:
     assert models == ["anthropic/claude-sonnet-4", "openai/gpt-4o", None, "x/y"]
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("async function pirate(q) { const r = await CALL }", ("desk/pirate", "src/desk/pirate")),
+        ("export const greet = async (name) => CALL", ("desk/greet", "src/desk/greet")),
+        (
+            "function chat() { const reply = async () => { const r = await CALL } }",
+            ("desk/chat-reply", "src/desk/chat-reply"),
+        ),
+        ("const top = await CALL", ("desk/top", "src/desk/top")),
+    ],
+)
+def test_ids_are_of_functions_and_never_of_what_holds_a_reply(text: str, names: tuple[str, ...]) -> None:
+    call = "client.chat.completions.create({messages: [{role: 'user', content: 'P'}]});"
+    assert one(text.replace("CALL", call)).names == names
+
+
+def test_a_choice_of_two_texts_is_in_the_file() -> None:
+    content = '`Be kind to ${admin ? "an admin" : "a user"}. ${tone ? `Be ${tone}` : "Be kind"} ${admin}`'
+    prompt = one(called(f"messages: [{{role: 'system', content: {content}}}]"))
+    assert prompt.values == {
+        "admin": "Boolean(admin)", "tone": 'tone ? `Be ${tone}` : "Be kind"', "admin_2": "admin"
+    }  # fmt: skip
+    assert prompt.data["inputs"]["admin"] == {"type": "boolean"}
+    [message] = rendered(prompt, admin=True, tone="Be brief", admin_2="x")
+    assert message["content"] == "Be kind to an admin. Be brief x"
+    [message] = rendered(prompt, admin=False, tone="Be brief", admin_2="x")
+    assert message["content"] == "Be kind to a user. Be brief x"
+
+
 def test_prompts_of_langchain() -> None:
     pairs = '["system", "Be {tone}."], ["placeholder", "{history}"], ["human", "{q}"]'
     text = f"const p = ChatPromptTemplate.fromMessages([{pairs}]);"

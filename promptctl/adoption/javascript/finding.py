@@ -128,8 +128,8 @@ def _options(arguments: Node) -> dict[str, Node]:
 
 def _prompt(path: str, node: Node, name: str, keys: dict[str, Node], kind: CallKind) -> FoundPrompt:
     """Return the prompt of a call, by what it is given."""
-    values, inputs = Values(), dict[str, dict[str, Any]]()
-    messages = list(_messages(keys, kind, values, inputs))
+    values = Values()
+    messages = list(_messages(keys, kind, values))
     if not messages or all("placeholder" in each for each in messages):
         raise TooDynamic("its messages are made elsewhere")
     if not any(_has_words(each.get("content", "")) for each in messages):
@@ -151,8 +151,7 @@ def _prompt(path: str, node: Node, name: str, keys: dict[str, Node], kind: CallK
             notes.append(f"`{key}` stays in the call")
     if parameters:
         data["parameters"] = parameters
-    declared = {each: inputs.get(each, {"type": "string"}) for each in values.values}
-    data = {**data, **({"inputs": declared} if declared else {}), "messages": messages}
+    data = {**data, **({"inputs": values.inputs} if values.inputs else {}), "messages": messages}
     return FoundPrompt(
         place=place_of(path, node), what=name, names=wishes(path, node), data=data, values=values.values, why=_WHY,
         notes=tuple(notes), has_instructions=kind.system in keys,
@@ -184,9 +183,7 @@ def _model(node: Node, kind: CallKind) -> str | None:
     return model if "/" in model or not kind.provider else f"{kind.provider}/{model}"
 
 
-def _messages(
-    keys: dict[str, Node], kind: CallKind, values: Values, inputs: dict[str, dict[str, Any]]
-) -> Iterator[dict[str, Any]]:
+def _messages(keys: dict[str, Node], kind: CallKind, values: Values) -> Iterator[dict[str, Any]]:
     if kind.system is not None and kind.system in keys:
         yield {"role": "system", "content": _content(keys[kind.system], values)}
     given = keys.get(kind.messages)
@@ -194,13 +191,13 @@ def _messages(
     if listed is not None:
         for each in listed.named_children:
             if each.type == "spread_element":
-                yield _placeholder(each.named_children[0], values, inputs)
+                yield _placeholder(each.named_children[0], values)
             elif each.type != "comment":
                 yield _message(each, values)
     elif kind.prompt is not None and kind.prompt in keys:
         yield {"role": "user", "content": _content(keys[kind.prompt], values)}
     elif given is not None:
-        yield _placeholder(given, values, inputs)
+        yield _placeholder(given, values)
 
 
 def _listed(node: Node) -> Node | None:
@@ -218,10 +215,8 @@ def _declared(name: Node) -> Node:
     return node
 
 
-def _placeholder(node: Node, values: Values, inputs: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    name = values.name_for(bare(node))
-    inputs[name] = {"type": "array", "default": []}
-    return {"placeholder": name}
+def _placeholder(node: Node, values: Values) -> dict[str, Any]:
+    return {"placeholder": values.name_for(bare(node), "array")}
 
 
 def _message(node: Node, values: Values) -> dict[str, Any]:

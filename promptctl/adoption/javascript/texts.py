@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.adoption.javascript.syntax import FUNCTIONS, WRAPPERS, bare, source_of, unescaped, walk
 from promptctl.adoption.javascript.syntax import field as part
-from promptctl.template_languages.pieces import Piece, TextPiece, VariablePiece
+from promptctl.template_languages.pieces import IfBranch, IfPiece, IfTest, Piece, TextPiece, VariablePiece
 
 if TYPE_CHECKING:
     from promptctl.adoption.javascript.syntax import Node
@@ -19,6 +19,7 @@ _NAMING = ("function_declaration", "class_declaration", "import_statement")
 _NAME = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
 _METHOD = re.compile(r"\??\.\w+\([^()]*\)\Z")
 _OTHER = re.compile(r"\W+", re.ASCII)
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
 _MOST_STEPS = 40
 _MOST_READ = 3_000
 _CHANGING = re.compile(r"\.(?:push|unshift|splice|pop|shift|reverse|sort|fill|copyWithin)\Z")
@@ -31,18 +32,21 @@ class TooDynamic(Exception):
 
 @dataclass
 class Values:
-    """Inputs of one prompt: for each the expression that the program gives, the same one for equal expressions."""
+    """Inputs of one prompt, each with its schema and the expression that the program gives for it, once."""
 
     values: dict[str, str] = field(default_factory=dict)
+    inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     read: int = 0
 
-    def name_for(self, expression: Node) -> str:
+    def name_for(self, expression: Node, kind: Literal["string", "boolean", "array"] = "string") -> str:
         """Return the input for an expression: named as its last word is, without methods that are called on it."""
         code = source_of(expression)
-        for name, given in self.values.items():
-            if given == code:
+        given = f"Boolean({code})" if kind == "boolean" else code
+        for name, before in self.values.items():
+            if before == given and self.inputs[name]["type"] == kind:
                 return name
-        named = code
+        condition = part(expression, "condition")
+        named = _QUOTED.sub("", code if condition is None else source_of(condition))
         while (method := _METHOD.search(named)) is not None:
             named = named[: method.start()]
         words = [each for each in _OTHER.split(named) if _NAME.match(each) and each not in ("this", "await", "new")]
@@ -50,7 +54,8 @@ class Values:
         name, number = wished, 2
         while name in self.values:
             name, number = f"{wished}_{number}", number + 1
-        self.values[name] = code
+        self.values[name] = given
+        self.inputs[name] = {"type": kind, **({"default": []} if kind == "array" else {})}
         return name
 
 
@@ -80,8 +85,24 @@ def pieces(node: Node, values: Values, steps: int = 0) -> Iterator[Piece]:
         raise TooDynamic("a tagged template is a call of a function")
     elif node.type in ("identifier", "shorthand_property_identifier") and (constant := constant_of(node)) is not None:
         yield from pieces(constant, values, steps + 1)
+    elif node.type == "ternary_expression" and (chosen := _choice(node, values, steps)) is not None:
+        yield chosen
     else:
         yield VariablePiece((values.name_for(node),))
+
+
+def _choice(node: Node, values: Values, steps: int) -> IfPiece | None:
+    """Return one of two texts that are written out, by what is true in the program; None for any other choice."""
+    of_texts = Values(read=values.read)
+    then, otherwise = (
+        tuple(pieces(found, of_texts, steps + 1)) if (found := part(node, name)) is not None else ()
+        for name in ("consequence", "alternative")
+    )
+    values.read = of_texts.read
+    condition = part(node, "condition")
+    if of_texts.values or condition is None:
+        return None
+    return IfPiece((IfBranch((IfTest((values.name_for(bare(condition), "boolean"),)),), then),), otherwise)
 
 
 def _template(node: Node, values: Values, steps: int) -> Iterator[Piece]:
