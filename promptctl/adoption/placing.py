@@ -133,7 +133,7 @@ class PromptPlacement:
             return
         earlier, later = sorted((origin, target), key=lambda each: each.lineno)
         if file.scope(earlier) is not file.scope(later):
-            raise NotCertain(f"`{ast.unparse(hole.value)}` is a value of a different function", hole.value)
+            raise NotCertain(f"`{hole.code}` is a value of a different function", hole.value)
         outer = [each for each in file.loops(later) if each not in file.loops(earlier)]
         for name in roots(hole.value):
             for bound in self.names.places(file, *self._named(hole, name)):
@@ -152,15 +152,13 @@ class PromptPlacement:
             if is_loud(head) and (is_loud(hole.value) or (is_path and not is_fixed and not _is_saying(head))):
                 order, other = ("before", "after") if origin is earlier else ("after", "before")
                 raise NotCertain(
-                    f"`{ast.unparse(hole.value)}` is evaluated {order} line {each.lineno}, and would be {other} it: that line calls "
-                    "code which may change it",
+                    f"`{ast.unparse(hole.value)}` is evaluated {order} line {each.lineno}, and would be {other} it: "
+                    "that line calls code which may change it",
                     hole.value,
                     f"move line {each.lineno}, or write the text at the call",
                 )
             if not is_fixed and _may_change(head, roots(hole.value)):
-                raise NotCertain(
-                    f"line {each.lineno} may change `{ast.unparse(hole.value)}` before it is sent", hole.value
-                )
+                raise NotCertain(f"line {each.lineno} may change `{hole.code}` before it is sent", hole.value)
 
     def _named(self, hole: Hole, name: str) -> tuple[ast.Name, ast.AST]:
         """Return a name of a value, and where it stands: one that was made up stands in the value's statement."""
