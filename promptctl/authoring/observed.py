@@ -12,6 +12,7 @@ from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import WorkspaceError
 from promptctl.files.tree import Tree
 from promptctl.log.filter import Filter
+from promptctl.log.records import WITH_REPLY
 from promptctl.models.reading import read_data
 from promptctl.models.recordings import RecordedReplies
 from promptctl.prompts.loading import declared_ids
@@ -50,7 +51,7 @@ def observe(context: Context, tree: Tree, prompt_id: str, hidden: Collection[str
         wanted = Filter(prompt=prompt_id, renames=logged_renames(context.log, context.now()), limit=_MOST_CALLS)
         digest = None
         for execution in context.log.executions(wanted, with_content=True):
-            if execution.status not in ("ok", "invalid_output"):
+            if execution.status not in WITH_REPLY:
                 continue
             digest = digest or execution.digest
             if execution.digest == digest and execution.status == "ok" and execution.reply and not execution.tool_calls:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import LogError
 from promptctl.formats.calibration_file import Calibration, Figure
+from promptctl.log.records import WITH_REPLY
 from promptctl.log.stamps import utc_now
 from promptctl.statistics.agreement import Share, VerdictCounts, stratified_difference
 from promptctl.statistics.paired import mcnemar
@@ -79,7 +80,7 @@ def unanswered_verdicts(log: Store, evaluation: str) -> Iterator[str]:
                 status = "error" if id_ is None else log.execution(id_, with_feedback=False).status
             except LogError:
                 continue
-            if status not in ("ok", "invalid_output"):
+            if status not in WITH_REPLY:
                 yield row.error_message or "it was not asked"
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from promptctl.errors import PromptctlError, PromptNotFound, UsageError, printable
 from promptctl.files.wording import count, percent, without_commit
 from promptctl.log.attempts import Attempt, calls_of
+from promptctl.log.records import WITH_REPLY
 from promptctl.statistics.bootstrap import quantile
 from promptctl.statistics.intervals import Interval, skewed_interval, skewness_of, standard_error
 from promptctl.statistics.ratios import FEWEST_UNITS, ratio_of_unpaired_means
@@ -182,7 +183,7 @@ def _side(log: Store, ref: str, version: Version, wanted: Filter) -> CostSide:
 
 def _cost(call: Sequence[Attempt]) -> int | None:
     """Return what a call cost; None if an attempt that brought something has no price."""
-    brought = (each for each in call if each.status in ("ok", "invalid_output") or each.output_tokens is not None)
+    brought = (each for each in call if each.status in WITH_REPLY or each.output_tokens is not None)
     if any(each.cost_nano_usd is None for each in brought):
         return None
     return sum(each.cost_nano_usd or 0 for each in call)

@@ -56,9 +56,8 @@ def cost_table(log: Store, wanted: Filter, by: Sequence[Dimension]) -> CostTable
     total = _sum(rows)
     periods = [name for name in names if name in PERIODS]
     rows.sort(key=lambda row: (*(row.group[name] or "" for name in periods), -row.known_cost_nano_usd, -row.calls))
-    given = {name for name in Filter.__slots__ if getattr(wanted, name) not in (None, (), {}, "")}
     evaluations = None
-    if given <= _KNOWN and wanted.source == "app":
+    if wanted.given <= _KNOWN and wanted.source == "app":
         evaluations = _sum(log.totals(replace(wanted, source="eval"), (), costs_only=True))
     evaluations = evaluations if evaluations is not None and evaluations.calls else None
     return CostTable(names, tuple(rows), total, evaluations, log.without_row(wanted, by, costs_only=True))

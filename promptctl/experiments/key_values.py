@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from promptctl.log.records import WITH_REPLY
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -101,7 +103,7 @@ def _valued(calls: Iterable[ArmCall], kind: OutcomeKind, of: str) -> Iterator[tu
         value: float | None = None
         if kind == "errors":
             value = {"ok": 0.0, "invalid_output": 1.0, "error": 1.0}.get(call.status)
-        elif call.status in ("ok", "invalid_output"):
+        elif call.status in WITH_REPLY:
             value = call.cost_nano_usd if kind == "cost" else call.latency_ms
         if value is not None:
             # The log has a call when it is over: a longer one may come after one that began later.

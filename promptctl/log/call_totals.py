@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from promptctl.log.records import Execution
+from promptctl.log.records import WITH_REPLY, Execution
 
 if TYPE_CHECKING:
     from promptctl.log.feedback import Scores
@@ -80,7 +80,7 @@ class CallTotals:
 
     def count(self, execution: Execution, started_at: str) -> None:
         """Add one attempt."""
-        has_reply = execution.status in ("ok", "invalid_output")
+        has_reply = execution.status in WITH_REPLY
         self.calls += execution.attempt == 1
         self.attempts += 1
         name = FIELD_OF_STATUS[execution.status]

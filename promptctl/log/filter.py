@@ -56,6 +56,11 @@ class Filter:
     before: str | None = None
     limit: int | None = None
 
+    @property
+    def given(self) -> frozenset[str]:
+        """Names of the fields that are given; an empty text is: it means what has one."""
+        return frozenset(name for name in self.__slots__ if getattr(self, name) not in (None, (), {}))
+
     def current_id(self, prompt: str) -> str:
         """Return the id that a prompt has now; an id may have been renamed more than once."""
         seen = {prompt}

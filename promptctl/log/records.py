@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from promptctl.log.feedback import Feedback
 
 Status = Literal["ok", "error", "invalid_output", "blocked", "cancelled"]
+WITH_REPLY = ("ok", "invalid_output")
+"""Statuses of attempts that brought a whole reply."""
 Source = Literal["run", "api", "eval"]
 Content = Literal["full", "metadata", "off"]
 KeptContent = Literal["full", "metadata", "pruned"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.counting import counted
 from promptctl.log.filter import Filter
-from promptctl.log.records import CostCorrection, Execution
+from promptctl.log.records import WITH_REPLY, CostCorrection, Execution
 from promptctl.log.stamps import utc_now
 from promptctl.models.aborted import ESTIMATED
 from promptctl.models.chat_protocol import search_size_of, word_of
@@ -118,7 +118,7 @@ def reprice(
 
 
 def _has_reply(execution: Execution) -> bool:
-    return execution.status in ("ok", "invalid_output")
+    return execution.status in WITH_REPLY
 
 
 def _usage(execution: Execution) -> Usage:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from promptctl.log.encoding import Fields
+from promptctl.log.records import WITH_REPLY
 from promptctl.models.gateway import Request
 from promptctl.telemetry import names
 
@@ -123,7 +124,7 @@ def _of_reply(fields: Fields, *, is_streamed: bool) -> Attributes:
 def _of_cost(fields: Fields) -> Attributes:
     cost = fields["cost_nano_usd"]
     if cost is None:
-        has_reply = fields["status"] in ("ok", "invalid_output") or fields["output_tokens"] is not None
+        has_reply = fields["status"] in WITH_REPLY or fields["output_tokens"] is not None
         return {names.IS_PRICED: False} if has_reply else {}
     return {names.IS_PRICED: True, names.COST: cost / _NANO, names.COST_CURRENCY: "USD"}
 

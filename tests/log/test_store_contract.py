@@ -1141,3 +1141,13 @@ def test_cells_have_corrected_costs_todays_ids_and_the_users_with_most_calls_by_
     assert {key.user for key in cells} == {*(f"user-{number}" for number in range(6)), ""}
     assert found.users == 20
     assert sum(sums.cost_nano_usd for sums in cells.values()) == 65 * 27_000 + 1_000_000
+
+
+@pytest.mark.parametrize("name", ["prompt", "label", "model", "user", "session", "status", "arm"])
+def test_a_filter_of_an_empty_text_means_what_has_one(log: Store, name: str) -> None:
+    log.append([Entry(make(), "metadata")])
+    wanted = Filter(source="app", **{name: ""})
+
+    for by in ((), ("day",), ("user",), ("prompt",)):
+        assert log.totals(wanted, by, costs_only=True) == log.totals(wanted, by) == []
+    assert list(log.executions(wanted)) == []

@@ -20,6 +20,7 @@ from promptctl.files.wording import without_commit
 from promptctl.log.call_cells import LETTERS, CallCells, CellKey, CellSums, ChooseStep, ScoredCalls
 from promptctl.log.call_totals import LOG_GROWTH, REUSED_SOURCES, SMALLEST, bucket
 from promptctl.log.filter import Filter
+from promptctl.log.records import WITH_REPLY
 from promptctl.log.sqlite.corrections import rows
 from promptctl.log.sqlite.filters import add_search, rows_where, where
 from promptctl.log.sqlite.opening import open_for_reading
@@ -202,7 +203,7 @@ def _walked(connection: sqlite3.Connection, walk: _Stretch) -> _Steps:
 def _kind(odd: bytes) -> tuple[bool, bool]:
     """Return if attempts have a reply, and if it was answered anew."""
     status, _, reply_source, _ = odd.decode().split("\x1f", 3)
-    has_reply = status in ("ok", "invalid_output")
+    has_reply = status in WITH_REPLY
     return has_reply, has_reply and reply_source not in REUSED_SOURCES
 
 
@@ -239,8 +240,7 @@ def _end(connection: sqlite3.Connection, wanted: Filter, order: str) -> str | No
 
 
 def _is_of_time_alone(wanted: Filter) -> bool:
-    given = {name for name in Filter.__slots__ if getattr(wanted, name) not in (None, (), "")}
-    return given <= {"since", "until", "source", "renames"}
+    return wanted.given <= {"since", "until", "source", "renames"}
 
 
 def _users(connection: sqlite3.Connection, wanted: Filter) -> tuple[frozenset[bytes], int]:

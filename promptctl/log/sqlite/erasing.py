@@ -130,7 +130,7 @@ class _Erasing:
     def _contents_holding(self) -> set[bytes]:
         if self._needle is None:
             return set()
-        found = self._connection.execute("SELECT hash, content FROM payloads")
+        found = self._connection.execute("SELECT hash, content FROM main.payloads")
         return {digest for digest, content in found if self._needle.is_in(payloads.text_of(content))}
 
     def _rows(self, holding: set[bytes]) -> list[Row]:

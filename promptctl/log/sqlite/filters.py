@@ -15,24 +15,7 @@ Condition = tuple[str, list[Any]]
 """SQL that begins with WHERE, or is empty, and its parameters."""
 
 _COLUMNS = ("digest", "label", "user", "session", "evaluation_id", "call_id", "arm")
-_BEYOND_STATS = (
-    "label",
-    "status",
-    "error_type",
-    "since",
-    "until",
-    "user",
-    "session",
-    "model",
-    "evaluation_id",
-    "call_id",
-    "search",
-    "feedback",
-    "experiment",
-    "arm",
-    "before",
-    "live",
-)
+_OF_STATS = frozenset({"prompt", "prompts", "renames", "version", "digest", "source", "live_at", "limit"})
 _LIVE = "(prompt, digest) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"
 _SEARCH = (
     "(has_text(error_message, ?) OR EXISTS (SELECT 1 FROM payloads "
@@ -86,7 +69,7 @@ def rows_where(wanted: Filter) -> Condition:
 
 def stats_where(wanted: Filter) -> Condition | None:
     """Return the filter's condition on `prompt_stats`; None if that table cannot answer it."""
-    if any(getattr(wanted, name) is not None for name in _BEYOND_STATS):
+    if wanted.given - _OF_STATS:
         return None
     columns = {f"{column} = ?": getattr(wanted, column) for column in ("version", "digest")}
     return where({**prompts(wanted), **columns, **_sources(wanted)})
@@ -94,7 +77,7 @@ def stats_where(wanted: Filter) -> Condition | None:
 
 def of_stats(wanted: Filter) -> Filter:
     """Return the part of the filter that `prompt_stats` can answer."""
-    beyond: dict[str, Any] = dict.fromkeys(_BEYOND_STATS)
+    beyond: dict[str, Any] = dict.fromkeys(wanted.given - _OF_STATS)
     return replace(wanted, **beyond)
 
 

@@ -31,10 +31,14 @@ def prune(database: Database, retention: Retention, note: Note, *, is_dry_run: b
 
     What is deleted is overwritten with zeros in the file (`secure_delete`); call `vacuum` to give the space back.
     """
+
+    def work(connection: sqlite3.Connection) -> Pruned:
+        return _prune(connection, retention, note)
+
     if is_dry_run:
-        return database.dry_run(lambda connection: _prune(connection, retention, None))
+        return database.dry_run(work)
     with counting("deleting what is too old"):
-        pruned = database.write(lambda connection: _prune(connection, retention, note))
+        pruned = database.write(work)
     _run(database, _MERGE)  # SQLite's side file still holds the pages as they were before
     return pruned
 
@@ -120,28 +124,25 @@ def _check_copy(target: Path) -> None:
         raise LogError(f"the backup {target} is not sound ({found})", hint="promptctl log verify checks the log itself")
 
 
-def _prune(connection: sqlite3.Connection, retention: Retention, note: Note | None) -> Pruned:
-    """Prune; without a `note` nothing goes on record, as everything is undone."""
+def _prune(connection: sqlite3.Connection, retention: Retention, note: Note) -> Pruned:
     connection.execute("UPDATE maintenance SET is_open = 1")
     contents = latest_calls = rows = 0
     if retention.rows_before is not None:
         fold(connection)
         older = _older(retention.rows_before, retention)
-        if note is not None:
-            chain.release(connection, older)
-            chain.unlist(connection, older)
+        chain.release(connection, older)
+        chain.unlist(connection, older)
         rows = connection.execute(f"DELETE FROM executions {older[0]}", older[1]).rowcount  # noqa: S608
         connection.execute("DELETE FROM cost_corrections WHERE execution_id NOT IN (SELECT id FROM executions)")
     if retention.content_before is not None:
         condition, parameters = _older(retention.content_before, retention)
-        if note is not None:
-            chain.release(connection, (f"{condition} AND content = 'full'", parameters))
+        chain.release(connection, (f"{condition} AND content = 'full'", parameters))
         emptied = ", ".join(f"{column} = NULL" for column in payloads.HASH_COLUMNS)
         sql = f"UPDATE executions SET content = 'pruned', {emptied} {condition} AND content = 'full'"  # noqa: S608
         contents = connection.execute(sql, parameters).rowcount
         latest_calls = _empty_latest_calls(connection, (condition, parameters))
     pruned = Pruned(contents, latest_calls, rows, *payloads.delete_orphans(connection), follow_rows(connection))
-    if note is not None and any((contents, latest_calls, rows)):
+    if any((contents, latest_calls, rows)):
         meant = {"content_before": retention.content_before, "rows_before": retention.rows_before}
         chain.add_event(connection, "prune", note, {**meant, "prompt": retention.prompt, **asdict(pruned)})
     connection.execute("UPDATE maintenance SET is_open = 0")

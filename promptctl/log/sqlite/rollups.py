@@ -112,9 +112,9 @@ def wrong_sums(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     for each in _ROLLUPS:
         counted = each.select("<=", _as_unique(each.keys), COST_SUMS, source)
         kept = f"SELECT {_as_unique({name: name for name in each.keys})}, {', '.join(COST_SUMS)} FROM {each.table}"  # noqa: S608
-        found = [*connection.execute(f"{kept} EXCEPT {counted}", (mark,))]
-        found += connection.execute(f"{counted} EXCEPT {kept}", (mark,))
-        for key in {row[: len(each.keys)] for row in found}:
+        columns = ", ".join(map(str, range(1, len(each.keys) + len(COST_SUMS) + 1)))
+        apart = f"SELECT * FROM ({kept} UNION ALL {counted}) GROUP BY {columns} HAVING count(*) = 1"  # noqa: S608
+        for key in {row[: len(each.keys)] for row in connection.execute(apart, (mark,))}:
             yield each.table, ", ".join(str(value) for value in key if value)
 
 
@@ -150,7 +150,7 @@ def _answers(
 
 
 def _can_answer(rollup: _Rollup, wanted: Filter, by: Sequence[Dimension]) -> bool:
-    given = {name for name in Filter.__slots__ if getattr(wanted, name) not in (None, (), "")} - {"renames", "limit"}
+    given = wanted.given - {"renames", "limit"}
     asked = {"prompt" if name == "prompts" else name for name in given} | set(by)
     periods = {name for name in asked if name.removeprefix("local_") in PERIODS}
     if rollup.moment == "day" and (time.timezone or time.daylight):

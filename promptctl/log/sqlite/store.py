@@ -240,7 +240,7 @@ class SqliteStore:
         if wanted.is_alive is not None:  # what waits in files is settled before it is taken for a dead process's
             self._take_in_before_reading()
         if is_dry_run:
-            return self.database.dry_run(work)
+            return self.database.dry_run(work, "budget_*")
         try:
             return self.database.write(work)
         except LogFailure as failure:

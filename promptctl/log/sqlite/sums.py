@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from promptctl.log.call_totals import FIELD_OF_STATUS, METADATA, PERIODS, Dimension
 from promptctl.log.filter import Filter
+from promptctl.log.records import WITH_REPLY
 from promptctl.log.sqlite.corrections import UNCORRECTED, Rows
 from promptctl.log.sqlite.filters import Condition, rows_where
 from promptctl.log.sqlite.schema import TOTALS_COLUMNS
@@ -16,7 +17,7 @@ STATS_KEY_OF_ROW = f"prompt, digest, ifnull({NUMBER_OF_ROW}, 0) AS version_or_0,
 _VERSION_OF_ROW = (NUMBER_OF_ROW, f"CASE WHEN ({NUMBER_OF_ROW}) IS NULL THEN version_display END")
 VERSION_OF_SUMS = ("version", "CASE WHEN version IS NULL THEN version_display END")
 # What `CallTotals.count` adds up, over rows of `executions`. A test holds that both agree.
-_HAS_REPLY = "status IN ('ok', 'invalid_output')"
+_HAS_REPLY = f"status IN {WITH_REPLY}"
 _REUSED = "reply_source IN ('cache', 'recorded')"
 UNPRICED = f"{{cost}} IS NULL AND ({_HAS_REPLY} OR output_tokens IS NOT NULL)"
 _TIMED = f"{_HAS_REPLY} AND NOT {_REUSED} AND latency_ms IS NOT NULL"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from promptctl.errors import LogError
-from promptctl.log.evidence import Note
+from promptctl.log.evidence import Erasure, Note
 from promptctl.log.records import Entry
 from promptctl.log.results import ResultRow
 from promptctl.log.retention import Pruned, Retention
@@ -190,3 +190,19 @@ def test_a_log_that_is_locked_is_copied_without_an_event(filled: SqliteStore, pa
         filled.back_up(tmp_path / "copy.db")
     assert (tmp_path / "copy.db").exists()
     assert filled.events() == []
+
+
+def test_a_dry_run_keeps_nobody_from_writing(filled: SqliteStore, path: Path) -> None:
+    before = [each.as_dict() for each in filled.executions(with_content=True)]
+    retention = Retention(rows_before=CUT, content_before=NEW)
+    erasures = [Erasure(text="canary"), Erasure(user="ada"), Erasure(execution=before[0]["execution"])]
+    with closing(sqlite3.connect(path, isolation_level=None)) as other, SqliteStore(path, busy_timeout_s=0.1) as log:
+        other.execute("BEGIN IMMEDIATE")
+        pruned = log.prune(retention, is_dry_run=True)
+        erased = [log.redact(each, Note(), is_dry_run=True) for each in erasures]
+        other.execute("ROLLBACK")
+
+    assert [each.as_dict() for each in filled.executions(with_content=True)] == before
+    assert (pruned.rows, [each.executions for each in erased]) == (3, [2, 4, 1])
+    assert filled.prune(retention) == pruned
+    assert filled.events()[-1].kind == "prune"
