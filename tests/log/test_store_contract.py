@@ -1146,7 +1146,8 @@ def test_cells_have_corrected_costs_todays_ids_and_the_users_with_most_calls_by_
 @pytest.mark.parametrize("name", ["prompt", "label", "model", "user", "session", "status", "arm"])
 def test_a_filter_of_an_empty_text_means_what_has_one(log: Store, name: str) -> None:
     log.append([Entry(make(), "metadata")])
-    wanted = Filter(source="app", **{name: ""})
+    given: dict[str, Any] = {name: ""}
+    wanted = Filter(source="app", **given)
 
     for by in ((), ("day",), ("user",), ("prompt",)):
         assert log.totals(wanted, by, costs_only=True) == log.totals(wanted, by) == []
