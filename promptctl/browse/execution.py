@@ -11,7 +11,6 @@ from promptctl import Filter
 from promptctl.browse.contents import indented, message_parts
 from promptctl.browse.views import PageRequest, View
 from promptctl.errors import PromptctlError
-from promptctl.log.records import WITH_REPLY
 from promptctl.reports.hidden_parts import ABOUT, pieces
 from promptctl.reports.wording import as_text
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from promptctl.workspace import Workspace
 
 _MOST_PARTS = 200
+_WITH_REPLY = ("ok", "invalid_output")
 _SHOWN_APART = frozenset((
     "inputs", "messages", "reply", "tool_calls", "output", "reasoning", "feedback", "scores", "corrections", "metadata",
     "parameters", "call_metadata", "usage_details", "error_message",
@@ -41,7 +41,7 @@ def execution(request: PageRequest) -> View:
         "tools": _tools(workspace, found),
         "later_price": workspace.costs.later_price(found),
         "fields": [(name, value) for name, value in found.as_dict().items() if _is_field(name, value)],
-        "has_reply": found.status in WITH_REPLY,
+        "has_reply": found.status in _WITH_REPLY,
     }
     return View("execution.html", f"Call of {found.prompt}", values)
 
