@@ -17,8 +17,7 @@ from promptctl.errors import WorkspaceError
 from promptctl.evaluations.claims import is_claimed
 from promptctl.evaluations.earlier import same_evaluation
 from promptctl.evaluations.evaluation import load
-from promptctl.evaluations.plan import comparison_key
-from promptctl.evaluations.planning import Pair
+from promptctl.evaluations.plan import Pair
 from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.files.names import DATASET_SUFFIXES
 from promptctl.files.tree import Overlay
@@ -218,11 +217,7 @@ class TrialRun:
 
         `look` is kept with it, see `look_number`.
         """
-        key = comparison_key(after.row(), before.row())
-        pair = Pair(
-            replace(after, spec=replace(after.spec, side="head", comparison=key, look=look)),
-            replace(before, spec=replace(before.spec, side="base", comparison=key, drops_unknown_inputs=True)),
-        )
+        pair = Pair.of(replace(after, spec=replace(after.spec, look=look)), before)
         (found,) = await compare_pairs(self._context.log, self._session, [pair], _FIRST)
         assert isinstance(found, Compared)  # it has a base
         for side in (found.base, found.head):

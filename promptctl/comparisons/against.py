@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING
 
-from promptctl.comparisons.compared import Against, Compared
+from promptctl.comparisons.compared import Against, Compared, Sides
 from promptctl.comparisons.comparison import PASSED
-from promptctl.comparisons.confirmation import FlippedCases
 from promptctl.comparisons.deciding import decided_note, until_of
 from promptctl.comparisons.flips import MOST_ASKED, MOST_TIMES
 from promptctl.comparisons.rule import GateRule
-from promptctl.comparisons.sides import Sides
-from promptctl.errors import UsageError
+from promptctl.errors import InvalidFiles, PromptctlError, PromptNotFound, RevisionNotFound, UsageError
+from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.earlier import same_evaluation
 from promptctl.evaluations.evaluation import Evaluation, load
-from promptctl.evaluations.planning import Pair, pair, plan
+from promptctl.evaluations.plan import Pair
+from promptctl.evaluations.planning import plan, target_of
+from promptctl.evaluations.rules import OF_JUDGES, reply_rules, server_digest
 from promptctl.files.wording import count
 from promptctl.versions.former_ids import live_labels
 
@@ -52,6 +55,69 @@ def plan_against(context: Context, request: EvaluationRequest, base: str | None)
     return pair(context, request, heads, base or _usual_base(context, heads))
 
 
+def pair(context: Context, request: EvaluationRequest, heads: Sequence[Plan], base: str) -> list[Pair]:
+    """Return each of the request's plans with the plan of its base, over the same cases.
+
+    `base` is `@label`, `@v7` or `@<revision>` of the same prompt, or another prompt's whole ref. It is asked only for
+    cases that give it the inputs it needs, if there are any. Of prompts that nobody named, those that `base` does not
+    have are paired with None; one that was named raises `PromptNotFound` or `RevisionNotFound`. So does a label, number
+    or revision that no prompt has: it is misspelt.
+    """
+    pairs: list[Pair] = []
+    unknown: RevisionNotFound | None = None
+    for head in heads:
+        found = Pair(head)
+        try:
+            found = Pair.of(head, _base_plan(context, request, head, base))
+        except (PromptNotFound, RevisionNotFound) as error:
+            if not (request.is_of_own and base.startswith("@")):
+                raise
+            unknown = error if isinstance(error, RevisionNotFound) else unknown
+        except InvalidFiles as error:
+            if not (request.is_of_own and request.on_broken):
+                raise
+            request.on_broken(error)
+        pairs.append(found)
+    if unknown is not None and all(each.base is None for each in pairs):
+        raise unknown
+    return pairs
+
+
+def _base_plan(context: Context, request: EvaluationRequest, head: Plan, base: str) -> Plan:
+    own = head.target.prompt
+    ref = f"{own.id}{base}" if base.startswith("@") else base
+    try:
+        at_version = context.prompt(ref)
+    except PromptNotFound as error:
+        hint: str | None = f"to evaluate {own.id} by itself: promptctl eval {own.id}"
+        if not base.startswith("@"):
+            hint = error.hint
+            with suppress(PromptctlError):
+                context.prompt(f"{own.id}@{base}")
+                hint = f"did you mean `@{base}`?"
+        raise PromptNotFound(f"nothing to compare with: {error.message}", hint=hint) from error
+    model = head.target.model if request.models else (at_version.model or head.target.model)
+    target = target_of(context, request, at_version, model)
+    of_judges = {name: rule for name, rule in head.spec.rules.items() if name in OF_JUDGES}
+    spec = replace(
+        head.spec,
+        ref=ref,
+        drops_unknown_inputs=True,
+        parameters=target.parameters,
+        server=server_digest(target.server),
+        rules=reply_rules(context, target.model) | of_judges,
+    )
+    found = replace(head, target=target, spec=spec)
+    if at_version.prompt.inputs == own.inputs:
+        return found
+    asker = Asker(found)
+    taken = {case.id: asker.takes(case) for case in found.cases(context)}
+    left_out = tuple(id_ for id_, is_taken in taken.items() if not is_taken)
+    if len(left_out) in (0, len(taken)):
+        return found
+    return replace(found, spec=replace(spec, left_out=left_out)).among(frozenset(taken) - {*left_out})
+
+
 async def evaluate_against(log: Store, session: Session, pairs: Sequence[Pair], rule: GateRule) -> Against:
     """Do the plans of `plan_against`, and compare."""
     found = await compare_pairs(log, session, pairs, rule)
@@ -76,17 +142,15 @@ async def compare_pairs(
             hint="judge them too, with --metric passed, or ask every case",
         )
     made = await _first_answers(log, session, pairs, rule)
-    first = [Sides(log, base, head, comparisons=len(pairs)) if base else None for base, head in made]
-    flipped = [side.flipped(log, rule, each) if side else None for side, each in zip(first, pairs, strict=True)]
+    both = zip(pairs, made, strict=True)
+    sides = [Sides(log, rule, base, head, each, len(pairs)) if base else None for each, (base, head) in both]
     for time in range(MOST_TIMES):
-        asked = [(cases, again) for cases in flipped if cases for again in cases.wanted(time)]
+        asked = [(side.flipped, again) for side in sides if side for again in side.flipped.wanted(time)]
         if asked and session.stopped is None:
-            for (cases, _), (base, head) in zip(asked, await _run(session, [again for _, again in asked]), strict=True):
-                cases.take(base.row, head.row)
-    return [
-        side.compared(rule, cases, note="; ".join(_notes(side, cases)) or None) if side and cases else head
-        for side, cases, (_, head) in zip(first, flipped, made, strict=True)
-    ]
+            answers = await _run(session, [again for _, again in asked])
+            for (flipped, _), (base, head) in zip(asked, answers, strict=True):
+                flipped.take(base.row, head.row)
+    return [side.compared(_notes(side)) if side else head for side, (_, head) in zip(sides, made, strict=True)]
 
 
 async def _first_answers(
@@ -114,8 +178,8 @@ async def _run(
     return [tuple(islice(made, len(each.sides))) for each in pairs]
 
 
-def _notes(sides: Sides, flipped: FlippedCases) -> list[str]:
-    notes = []
+def _notes(sides: Sides) -> list[str]:
+    notes, flipped = [], sides.flipped
     if sides.comparison.is_decided:
         notes.append(decided_note(sides.comparison, sides.base, sides.head))
     both = (("before", sides.base), ("after", sides.head))

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from promptctl.comparisons.comparison import Comparison
-from promptctl.comparisons.confirmation import Rerun
-from promptctl.comparisons.gates import Decision, strictest
+from promptctl.comparisons.comparison import Comparison, compare_outcomes
+from promptctl.comparisons.confirmation import FlippedCases, Rerun
+from promptctl.comparisons.gates import Decision, check_passes, decide, strictest
 from promptctl.comparisons.rule import GateRule
-from promptctl.comparisons.verdicts import Verdict
+from promptctl.comparisons.verdicts import Verdict, judge
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
-from promptctl.evaluations.evaluation import Evaluation
-from promptctl.files.wording import count
+from promptctl.evaluations.evaluation import Evaluation, cases_of, load
+from promptctl.evaluations.outcomes import CaseResults
+from promptctl.evaluations.plan import comparison_key
+from promptctl.files.wording import count, name_some
+from promptctl.statistics.metric import Procedure
+
+if TYPE_CHECKING:
+    from promptctl.evaluations.plan import Pair
+    from promptctl.log.results import EvaluationRow, EvaluationSpec
+    from promptctl.log.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +79,124 @@ def decision_of(found: Evaluation) -> Decision:
     """Return the decision on an evaluation by itself, by its own `min_pass` and `must_pass`."""
     codes = {"passed": OK, "failed": CHECK_FAILED, "incomplete": INCOMPLETE}
     return Decision.of(codes[found.verdict], f"{found.row.prompt}: {found.reason}.")
+
+
+def compare(log: Store, base_id: str, head_id: str, rule: GateRule) -> Compared:
+    """Compare two evaluations of the log, as they are. Raises `LogError` for an id that it does not have."""
+    base, head = (load(log, log.evaluation(id_)) for id_ in (base_id, head_id))
+    difference = _difference_of(base.row, head.row)
+    return Sides(log, rule, base, head).compared([difference] if difference else [])
+
+
+class Sides:
+    """Base and head of one comparison, case by case as the log has them; `comparisons` of them are made together.
+
+    `flipped` are the cases that flipped, with what was ever asked of them; `pair` is what asks for more.
+    """
+
+    def __init__(
+        self,
+        log: Store,
+        rule: GateRule,
+        base: Evaluation,
+        head: Evaluation,
+        pair: Pair | None = None,
+        comparisons: int = 1,
+    ) -> None:
+        self.base, self.head = base, head
+        self._rule, self._heads = rule, cases_of(log, head.row)
+        procedure = Procedure(comparisons=comparisons)
+        self.comparison = _comparison(base, head, cases_of(log, base.row), self._heads, procedure)
+        self.flipped = FlippedCases(log, self.comparison, base.row, head.row, rule, pair)
+
+    def compared(self, notes: Iterable[str]) -> Compared:
+        """Return the comparison judged, with the cases that must pass and what was not run."""
+        comparison, rule = self.comparison, self._rule
+        verdict = judge(comparison, rule, self.flipped.findings)
+        counted = [case for case in self._heads if not case.outcome.is_xfail]
+        outcomes = [case.outcome for case in counted]
+        must_pass = [case.outcome.case_id for case in counted if case.must_pass]
+        decisions = [decide(verdict, rule, comparison.usage)]
+        if must_pass:
+            decisions.append(check_passes(outcomes, must_pass=must_pass))
+        if rule.min_pass is not None and not self.head.summary.is_unfinished:
+            decisions.append(check_passes(outcomes, min_pass=rule.min_pass))
+        # Cases that base cannot take are in no comparison, and a few may lack a result in one: the verdict alone does
+        # not tell that a side stopped.
+        for side, made in (("After", self.head), ("Before", self.base)):
+            if made.summary.is_unfinished and not (comparison.is_decided and rule.is_met_by_better):
+                unrun = made.summary.never_run
+                were = "was" if unrun == 1 else "were"
+                decisions.append(Decision.of(INCOMPLETE, f"{side}: {count(unrun, 'case')} {were} not run."))
+        if passing := self.head.summary.xpassed_strictly:
+            told = f"{count(len(passing), 'case')} that `xfail` expects to fail passed: {name_some(passing)}."
+            decisions.append(Decision.of(CHECK_FAILED, told))
+        if self.flipped.is_unfinished and verdict.kind != "worse":
+            told = "Flipped cases were not asked again to the end; give the command again."
+            decisions.append(Decision.of(INCOMPLETE, told))
+        undecided = filter(None, (self.base.summary.undecided, self.head.summary.undecided))
+        if comparison.judged_apart:
+            undecided = filter(None, ())
+            if verdict.kind == "incomplete":
+                decisions.append(Decision.of(INCOMPLETE, f"Evaluate both sides anew: {self._evaluating}."))
+        note = "; ".join(dict.fromkeys([*notes, *undecided])) or None
+        reruns = self.flipped.reruns
+        return Compared(self.base, self.head, comparison, verdict, strictest(decisions), rule, note, reruns)
+
+    @property
+    def _evaluating(self) -> str:
+        """The commands that evaluate both sides anew."""
+        rows = (self.base.row, self.head.row)
+        refs = (f"{row.prompt}@{row.commit[:9]}" if row.commit and not row.is_dirty else row.spec.ref for row in rows)
+        return ", ".join(dict.fromkeys(f"promptctl eval {ref}" for ref in refs))
+
+
+def _comparison(
+    base: Evaluation,
+    head: Evaluation,
+    bases: Sequence[CaseResults],
+    heads: Sequence[CaseResults],
+    procedure: Procedure,
+) -> Comparison:
+    """Both sides, case by case. What an unfinished side had still to do is an error there, not a removed case."""
+    outcomes = [[case.outcome for case in side] for side in (bases, heads)]
+    ids = [{outcome.case_id for outcome in side} for side in outcomes]
+    planned, left = set[str](), []
+    for own, other, made in ((ids[0], ids[1], base), (ids[1], ids[0], head)):
+        missing = other - own if made.summary.is_unfinished else set[str]()
+        missing -= {*made.row.spec.left_out}
+        planned |= missing
+        left.append(max(0, made.summary.never_run - len(missing)))
+    # Head ended early only as its comparison with this base was decided.
+    is_decided = head.stopped == "decided" and head.row.spec.comparison == comparison_key(head.row, base.row)
+    return compare_outcomes(*outcomes, procedure=procedure, planned=planned, never_run=min(left), is_decided=is_decided)
+
+
+def _judges(base: EvaluationSpec, head: EvaluationSpec) -> tuple[str, str]:
+    """Return the models that judge on both sides; where one was not recorded, those that the commands named."""
+    if base.judge_model and head.judge_model:
+        return base.judge_model, head.judge_model
+    return base.judge or "the default", head.judge or "the default"
+
+
+def _difference_of(base: EvaluationRow, head: EvaluationRow) -> str | None:
+    """Return the differences between two evaluations beside the prompt, in a sentence; None without any."""
+    names = {
+        "dataset": (base.spec.dataset, head.spec.dataset),
+        "model": (base.model, head.model),
+        "repeats": (base.spec.repeats, head.spec.repeats),
+        "passes asked of the repeats": (base.spec.at_least or "all", head.spec.at_least or "all"),
+        "judge": _judges(base.spec, head.spec),
+        "judge parameters": (dict(base.spec.judge_parameters), dict(head.spec.judge_parameters)),
+        "parameters": (base.spec.parameters, head.spec.parameters),
+        "models' rules": (_beside_judges(base), _beside_judges(head)),
+    }
+    differing = [f"{name} ({old} and {new})" for name, (old, new) in names.items() if old != new]
+    if base.spec.rules.get("uncalibrated") != head.spec.rules.get("uncalibrated"):
+        differing.append("the judges that may decide")
+    return f"they differ in more than the prompt: {', '.join(differing)}" if differing else None
+
+
+def _beside_judges(row: EvaluationRow) -> dict[str, Any]:
+    """Return the rules of models in an evaluation, without which judges may decide."""
+    return {name: rule for name, rule in row.spec.rules.items() if name != "uncalibrated"}

@@ -15,11 +15,10 @@ from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair, CaseStatu
 from promptctl.evaluations.evaluation import cases_of
 from promptctl.evaluations.outcomes import outcome_of
 from promptctl.evaluations.plan import can_differ, comparison_key
-from promptctl.evaluations.planning import rerun
 
 if TYPE_CHECKING:
     from promptctl.comparisons.rule import GateRule
-    from promptctl.evaluations.planning import Pair
+    from promptctl.evaluations.plan import Pair
     from promptctl.log.results import EvaluationRow
     from promptctl.log.store import Store
 
@@ -137,7 +136,7 @@ class FlippedCases:
             return []
         missing = to_ask(self.flips, self._pairs, self.steps, targets[time])
         by_number = groupby(sorted(missing, key=lambda id_: (missing[id_], id_)), key=missing.__getitem__)
-        return [rerun(self._pair, list(ids), number * self._spec.repeats) for number, ids in by_number]
+        return [self._pair.again(list(ids), number * self._spec.repeats) for number, ids in by_number]
 
     def take(self, base: EvaluationRow, head: EvaluationRow) -> None:
         """Add the fresh pairs of an evaluation on base and one on head."""

@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from promptctl.datasets.cases import Case
     from promptctl.evaluations.case_outcomes import CaseStatus
     from promptctl.evaluations.evaluation import Evaluation
-    from promptctl.evaluations.plan import Plan
-    from promptctl.evaluations.planning import Pair
+    from promptctl.evaluations.plan import Pair, Plan
     from promptctl.evaluations.until import Until
     from promptctl.log.results import ResultRow, Side
     from promptctl.log.store import Store

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from promptctl.comparisons.compared import compare
 from promptctl.comparisons.rule import GateRule
-from promptctl.comparisons.sides import compare
 from promptctl.costs.recent_calls import DAYS, RecentCalls
 from promptctl.files.wording import count, percent
 from promptctl.prompts.prompt import Message

@@ -1,9 +1,9 @@
-"""The plan of one evaluation, as data: it can be shown, kept, sent to another process, and done."""
+"""The plan of one evaluation, or of a comparison, as data: it can be shown, kept, sent to a process, and done."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,10 @@ class Plan:
         dataset = dataset_index(context, self.code).open(self.spec.dataset, self.tests)
         return self.chosen.of(dataset.cases(self.target.prompt))
 
+    def among(self, ids: frozenset[str]) -> Plan:
+        """Return the plan of these of its cases alone."""
+        return replace(self, chosen=Chosen(len(ids), ids), spec=replace(self.spec, cases=len(ids)))
+
     @property
     def is_asked(self) -> bool:
         """True if a model answers, rather than recordings."""
@@ -72,6 +76,40 @@ class Plan:
             spec=self.spec,
             tool_version=__version__,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The head of a comparison, and its base over the same cases; None if it is evaluated by itself."""
+
+    head: Plan
+    base: Plan | None = None
+
+    @classmethod
+    def of(cls, head: Plan, base: Plan) -> Pair:
+        """Return two plans as the sides of one comparison; where nothing is chance, no test looks at them in turn."""
+        rows = head.row(), base.row()
+        key, until = comparison_key(*rows), head.spec.until
+        if until == "sequential" and not any(map(can_differ, rows)):
+            until = "decided"
+        own = replace(head.spec, side="head", comparison=key, until=until)
+        other = replace(base.spec, side="base", drops_unknown_inputs=True, comparison=key, until=until)
+        return cls(replace(head, spec=own), replace(base, spec=other))
+
+    @property
+    def sides(self) -> tuple[Plan, ...]:
+        """The plans, base first."""
+        return (self.head,) if self.base is None else (self.base, self.head)
+
+    def again(self, ids: Collection[str], repeats: int) -> Pair:
+        """Return the pair over these cases alone, so often: both sides are asked anew, nothing comes from the cache."""
+
+        def fresh(side: Plan) -> Plan:
+            wanted = side.among(frozenset(ids))
+            spec = replace(wanted.spec, side="rerun", replies="ask", ids=tuple(sorted(ids)), at_least=None)
+            return replace(wanted, spec=replace(spec, repeats=repeats))
+
+        return Pair(fresh(self.head), fresh(self.base) if self.base is not None else None)
 
 
 def can_differ(row: EvaluationRow) -> bool:

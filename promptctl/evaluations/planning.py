@@ -1,19 +1,19 @@
-"""From a request to plans: reads files and settings, checks everything, asks nothing."""
+"""From a request, or an evaluation of the log, to plans: reads files and settings, checks everything, asks nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.judging import judge_model
 from promptctl.calls.call import make_target
 from promptctl.counting import counted
 from promptctl.datasets.choosing import DatasetChoice
 from promptctl.datasets.index import dataset_index
-from promptctl.datasets.selection import Choosing, Chosen, part_of
+from promptctl.datasets.selection import Choosing, Selection, choose, part_of
 from promptctl.errors import (
     InvalidFiles,
     ModelConfigurationError,
@@ -25,19 +25,12 @@ from promptctl.errors import (
     UsageError,
     WorkspaceError,
 )
-from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.earlier import FailedCases
 from promptctl.evaluations.estimate import cost_of_call
-from promptctl.evaluations.plan import Plan, can_differ, comparison_key
+from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.request import EvaluationRequest
-from promptctl.evaluations.rules import (
-    calibration_rule_of,
-    judge_rules,
-    known_calibrations,
-    reply_rules,
-    server_digest,
-)
-from promptctl.files.names import RECORDINGS
+from promptctl.evaluations.rules import OF_JUDGES, answering, calibration_rule_of
+from promptctl.files.names import RECORDINGS, SETTINGS
 from promptctl.formats.settings_file import judge_parameter_problems
 from promptctl.log.results import EvaluationSpec
 from promptctl.log.stamps import new_id
@@ -50,21 +43,10 @@ if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.datasets.dataset import Dataset
     from promptctl.datasets.index import DatasetIndex
+    from promptctl.evaluations.request import ResumeRequest
+    from promptctl.log.results import EvaluationRow
     from promptctl.prompts.prompt import Prompt
     from promptctl.versions.prompt_at_version import PromptAtVersion
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """The head of a comparison, and its base over the same cases; None if it is evaluated by itself."""
-
-    head: Plan
-    base: Plan | None = None
-
-    @property
-    def sides(self) -> tuple[Plan, ...]:
-        """The plans, base first."""
-        return (self.head,) if self.base is None else (self.base, self.head)
 
 
 def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
@@ -94,7 +76,7 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
                 chosen = Choosing(selection).of(cases, dataset)
             if not chosen.count:
                 continue
-            target = _target(context, request, at_version, model)
+            target = target_of(context, request, at_version, model)
             spec = EvaluationSpec(
                 ref=ref,
                 group=group,
@@ -112,15 +94,12 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
                 min_pass=dataset.header.min_pass if request.min_pass is None else request.min_pass,
                 parameters=target.parameters,
                 judge=request.judge,
-                judge_model=judging_model(context, request, dataset),
                 judge_parameters=request.judge_parameters,
                 replies=request.replies,
                 afresh=request.afresh,
                 until=request.until,
-                server=server_digest(target.server),
-                rules=reply_rules(context, target.model) | judge_rules(context, request, dataset, prompt),
-                calibrations=known_calibrations(context, request, dataset, prompt),
                 code_left_out=dataset.code_left_out.words,
+                **answering(context, request, dataset, target),
             )
             calibrated = calibration_rule_of(context, dataset)
             plans.append(
@@ -137,62 +116,81 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
     if not plans:
         raise UsageError("every case passed the last time", hint="leave --failed out to evaluate all")
     check_models(context, request, {each.target.model for each in plans}, judges)
-    _warn_of_code_left_out(context, plans)
+    for told in dict.fromkeys(f"{each.spec.dataset}: {words}" for each in plans if (words := each.spec.code_left_out)):
+        context.warn(told)
     return plans
 
 
-def judging_model(context: Context, request: EvaluationRequest, dataset: Dataset) -> str | None:
-    """Return the model that judges without a model of their own ask; None without judges."""
-    return (request.judge or context.settings.judging_model or "") if dataset.judges else None
+def replan(context: Context, row: EvaluationRow, resumed: ResumeRequest) -> Plan:
+    """Return the plan that takes up an evaluation of the log again, with what it was begun with.
 
-
-def pair(context: Context, request: EvaluationRequest, plans: Sequence[Plan], base: str) -> list[Pair]:
-    """Return each of the request's plans with the plan of its base, over the same cases.
-
-    `base` is `@label`, `@v7` or `@<revision>` of the same prompt, or another prompt's whole ref. It is asked only for
-    cases that give it the inputs it needs, if there are any. Of prompts that nobody named, those that `base` does not
-    have are paired with None; one that was named raises `PromptNotFound` or `RevisionNotFound`. So does a label, number
-    or revision that no prompt has: it is misspelt.
+    Raises `WorkspaceError` if prompt, dataset, server, judge or the rules of `promptctl.yaml` are not what they were:
+    its results would not belong together. Raises what `plan` does for a model that cannot be asked.
     """
-    pairs: list[Pair] = []
-    unknown: RevisionNotFound | None = None
-    for head in plans:
-        try:
-            other = _base_plan(context, request, head, base)
-            rows = head.row(), other.row()
-            key, until = comparison_key(*rows), head.spec.until
-            if until == "sequential" and not any(map(can_differ, rows)):  # where nothing is chance no test is of use
-                until = "decided"
-            pairs.append(
-                Pair(
-                    replace(head, spec=replace(head.spec, side="head", comparison=key, until=until)),
-                    replace(other, spec=replace(other.spec, comparison=key, until=until)),
-                )
-            )
-        except (PromptNotFound, RevisionNotFound) as error:
-            if not (request.is_of_own and base.startswith("@")):
-                raise
-            pairs.append(Pair(head))
-            unknown = error if isinstance(error, RevisionNotFound) else unknown
-        except InvalidFiles as error:
-            if not (request.is_of_own and request.on_broken):
-                raise
-            request.on_broken(error)
-            pairs.append(Pair(head))
-    if unknown is not None and all(each.base is None for each in pairs):
-        raise unknown
-    return pairs
+    context.work_tree_for("an evaluation")
+    spec, at_version = row.spec, _version_of(context, row)
+    prompt, began, anew = at_version.prompt, f"evaluation {row.id[-8:]} began", f"promptctl eval {spec.ref}"
+    request = EvaluationRequest(
+        refs=(spec.ref,),
+        judge=spec.judge,
+        judge_parameters=spec.judge_parameters,
+        replies=spec.replies,
+        limits=resumed.limits,
+        allows_code=resumed.allows_code and not spec.code_left_out,
+        leaves_out_code=bool(spec.code_left_out),
+    )
+    dataset = dataset_index(context, request.code).checked(spec.dataset, prompt)
+    if at_version.version.digest != row.digest or dataset.digest != spec.dataset_digest:
+        changed = spec.dataset if at_version.version.digest == row.digest else row.prompt
+        raise WorkspaceError(f"{changed} has changed since {began}", hint=f"evaluate it anew: {anew}")
+    target = target_of(context, request, at_version, row.model)
+    check_models(context, request, {target.model}, set(dataset.judges))
+    if not spec.is_without_server:
+        _check_same(row, answering(context, request, dataset, target))
+    part = None if spec.split is None else spec.split["part"]
+    if spec.split != part_of(dataset, part):
+        hint = f"evaluate it anew: {anew} --split {part}"
+        raise WorkspaceError(f"the split of {spec.dataset} has changed since {began}", hint=hint)
+    ids = None if spec.ids is None else frozenset(spec.ids)
+    selection = Selection(ids=ids, tags=spec.tags, sample=spec.sample, seed=spec.seed, first=spec.first, part=part)
+    return Plan(
+        target=replace(target, parameters=spec.parameters),
+        spec=spec,
+        chosen=choose(partial(dataset.cases, prompt), selection, dataset),
+        tests=prompt,
+        code=request.code,
+        calibrated=calibration_rule_of(context, dataset),
+        resumes=row,
+    )
 
 
-def rerun(pair: Pair, ids: Collection[str], repeats: int) -> Pair:
-    """Return the pair over these cases alone, so often: both sides are asked anew, nothing comes from the cache."""
-    chosen, wanted = Chosen(len(ids), frozenset(ids)), tuple(sorted(ids))
+def _check_same(row: EvaluationRow, now: Mapping[str, Any]) -> None:
+    """Raise `WorkspaceError` if what answers or judges is not what it was when the evaluation began."""
+    spec, rules = row.spec, now["rules"]
+    then = {name: rule for name, rule in spec.rules.items() if name not in OF_JUDGES}
+    changed = {
+        f"the server of {row.model}": spec.server != now["server"],
+        f"the model that judges (now {now['judge_model']})": spec.judge_model != now["judge_model"],
+        "the server, the rule or the parameters of a judge": spec.rules.get("judges") != rules.get("judges"),
+        "which judges are calibrated": spec.rules.get("uncalibrated") != rules.get("uncalibrated")
+        or spec.calibrations.keys() != now["calibrations"].keys(),
+        f"the rule of {row.model} in {SETTINGS}": then
+        != {name: rules[name] for name in rules if name not in OF_JUDGES},
+    }
+    if differing := [what for what, is_changed in changed.items() if is_changed]:
+        raise WorkspaceError(
+            f"evaluation {row.id[-8:]} cannot be taken up again: since it began, {', '.join(differing)} changed",
+            hint=f"change it back, or evaluate anew: promptctl eval {spec.ref}",
+        )
 
-    def fresh(side: Plan) -> Plan:
-        spec = replace(side.spec, side="rerun", replies="ask", ids=wanted, cases=len(ids), at_least=None)
-        return replace(side, chosen=chosen, spec=replace(spec, repeats=repeats))
 
-    return Pair(fresh(pair.head), fresh(pair.base) if pair.base is not None else None)
+def _version_of(context: Context, row: EvaluationRow) -> PromptAtVersion:
+    """The prompt that an evaluation was of; a label may have moved since, its commit stays."""
+    found = context.prompt(row.spec.ref)
+    if found.version.digest != row.digest and row.commit and not row.is_dirty:
+        with suppress(PromptNotFound, RevisionNotFound):
+            return context.prompt(f"{row.prompt}@{row.commit}")
+    return found
 
 
 def _subjects(
@@ -261,12 +259,13 @@ def _is_active(context: Context, prompt: Prompt, refs: int) -> bool:
 def _check_subject(context: Context, request: EvaluationRequest, at_version: PromptAtVersion, dataset: Dataset) -> None:
     """Raise `ModelConfigurationError` if a model that the prompt or its judges need cannot be asked."""
     for name in request.models or (at_version.model,):
-        _target(context, request, at_version, name)
+        target_of(context, request, at_version, name)
     for asked in dataset.judges if request.needs_keys else ():
         context.models.settings_of(judge_model(context, asked, request.judge))
 
 
-def _target(context: Context, request: EvaluationRequest, at_version: PromptAtVersion, model: str | None) -> Target:
+def target_of(context: Context, request: EvaluationRequest, at_version: PromptAtVersion, model: str | None) -> Target:
+    """Return a prompt at a version with the model that is asked, as the request has it asked."""
     prompt, version = at_version.prompt, at_version.version
     return make_target(context, prompt, version, model, parameters=request.parameters, needs_key=request.needs_keys)
 
@@ -290,12 +289,6 @@ def check_models(context: Context, request: EvaluationRequest, models: set[str],
                 )
 
 
-def _warn_of_code_left_out(context: Context, plans: Sequence[Plan]) -> None:
-    for path, words in {each.spec.dataset: each.spec.code_left_out for each in plans}.items():
-        if words:
-            context.warn(f"{path}: {words}")
-
-
 def _check_recorded(context: Context, request: EvaluationRequest, judging: set[str]) -> None:
     """Refuse judges that are to be replayed, and of which no reply is recorded."""
     is_replayed = request.replies == "replay"
@@ -307,40 +300,3 @@ def _check_recorded(context: Context, request: EvaluationRequest, judging: set[s
                 f"{model} cannot judge: none of its replies are recorded in {RECORDINGS}/",
                 hint="record them with --replies record, or name a model that is asked: --judge MODEL",
             )
-
-
-def _base_plan(context: Context, request: EvaluationRequest, head: Plan, base: str) -> Plan:
-    own = head.target.prompt
-    ref = f"{own.id}{base}" if base.startswith("@") else base
-    try:
-        at_version = context.prompt(ref)
-    except PromptNotFound as error:
-        hint: str | None = f"to evaluate {own.id} by itself: promptctl eval {own.id}"
-        if not base.startswith("@"):
-            hint = error.hint
-            with suppress(PromptctlError):
-                context.prompt(f"{own.id}@{base}")
-                hint = f"did you mean `@{base}`?"
-        raise PromptNotFound(f"nothing to compare with: {error.message}", hint=hint) from error
-    model = head.target.model if request.models else (at_version.model or head.target.model)
-    target = _target(context, request, at_version, model)
-    of_judges = {name: rule for name, rule in head.spec.rules.items() if name in ("judges", "uncalibrated")}
-    spec = replace(
-        head.spec,
-        ref=ref,
-        side="base",
-        drops_unknown_inputs=True,
-        parameters=target.parameters,
-        server=server_digest(target.server),
-        rules=reply_rules(context, target.model) | of_judges,
-    )
-    found = replace(head, target=target, spec=spec)
-    if at_version.prompt.inputs == own.inputs:
-        return found
-    asker = Asker(found)
-    taken = {case.id: asker.takes(case) for case in found.cases(context)}
-    fit = frozenset(id_ for id_, is_taken in taken.items() if is_taken)
-    if not fit or len(fit) == len(taken):
-        return found
-    spec = replace(spec, left_out=tuple(id_ for id_ in taken if id_ not in fit), cases=len(fit))
-    return replace(found, chosen=Chosen(len(fit), fit), spec=spec)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from hashlib import sha256
@@ -21,13 +21,17 @@ from promptctl.models.gateway import recorded_model
 from promptctl.prompts.loading import load_prompt_file, prompt_paths
 
 if TYPE_CHECKING:
+    from promptctl.assertions.assertion import Assertion
     from promptctl.assertions.licences import Licences
+    from promptctl.calls.call import Target
     from promptctl.context import Context
     from promptctl.datasets.dataset import Dataset, Header
     from promptctl.evaluations.request import EvaluationRequest
     from promptctl.files.tree import Tree
     from promptctl.log.results import EvaluationSpec
-    from promptctl.prompts.prompt import Prompt
+
+OF_JUDGES = ("judges", "uncalibrated")
+"""The names of rules that are of judges; the others are of the model that answers."""
 
 
 def server_digest(server: str) -> str | None:
@@ -42,24 +46,34 @@ def reply_rules(context: Context, model: str) -> dict[str, Any]:
     return {name: value for name, value in rules.items() if value not in (None, "keep")}
 
 
-def judge_rules(
-    context: Context, request: EvaluationRequest, dataset: Dataset, prompt: Prompt | None = None
-) -> dict[str, Any]:
-    """Return the digest of the rules of all judges' models, of their servers and own prompts; empty without any.
+def answering(context: Context, request: EvaluationRequest, dataset: Dataset, target: Target) -> dict[str, Any]:
+    """Return the fields of a spec that say what answers and what judges, which may not change until it is finished.
 
-    `uncalibrated` tells apart evaluations in which other judges may not decide, if any may not.
+    `judge_model` judges without a model of their own asked, None without judges. Of the rules those of replies are by
+    name; of judges there is a digest, of their models' rules, servers and own prompts, and one that tells apart
+    evaluations in which other judges may not decide, if any may not. `calibrations` are those of the judges, by key.
     Raises `ModelConfigurationError` for a judge that cannot be asked.
     """
-    asked_all = list(dataset.judges)
-    models = {judge_model(context, asked, request.judge) for asked in asked_all}
-    ruled = {model: rules for model in models if (rules := _of_judge(context, request, model))}
-    prompts = {id_: find_judge(context, id_) for asked in asked_all if (id_ := asked.prompt_id)}
-    if own := {id_: found.prompt.digest for id_, found in prompts.items() if not isinstance(found.tree, ShippedFiles)}:
-        ruled["prompts"] = own
-    rules = {"judges": _digest(ruled)} if ruled else {}
-    if asked_all and (lacking := _lacking(context, request, dataset, prompt)):
-        rules["uncalibrated"] = _digest(sorted(lacking))
-    return rules
+    rules: dict[str, Any] = reply_rules(context, target.model)
+    judging: str | None = None
+    calibrations: dict[str, Mapping[str, Any]] = {}
+    if dataset.judges:
+        judging = request.judge or context.settings.judging_model or ""
+        models = {judge_model(context, asked, request.judge) for asked in dataset.judges}
+        ruled = {model: rule for model in models if (rule := _of_judge(context, request, model))}
+        found = {id_: find_judge(context, id_) for asked in dataset.judges if (id_ := asked.prompt_id)}
+        own = {id_: each.prompt.digest for id_, each in found.items() if not isinstance(each.tree, ShippedFiles)}
+        if ruled or own:
+            rules["judges"] = _digest(ruled | ({"prompts": own} if own else {}))
+        needed = calibration_rule_of(context, dataset)
+        licences = licences_of(context, request, needed, needs_key=request.needs_keys)
+        if not licences.is_idle:
+            used = licences.used(_assertions(dataset, target))
+            calibrations = {key: each.summary for key, each in sorted(used.items())}
+        if needed is not None and (lacking := licences.lacking(_assertions(dataset, target))):
+            rules["uncalibrated"] = _digest(sorted(lacking))
+    server = server_digest(target.server)
+    return {"server": server, "judge_model": judging, "rules": rules, "calibrations": calibrations}
 
 
 def calibration_rule_of(context: Context, dataset: Dataset) -> CalibrationRule | None:
@@ -80,19 +94,6 @@ def licences_of(
     return Licences(
         context, rule, default_model=request.judge, parameters=request.judge_parameters, needs_key=needs_key
     )
-
-
-def known_calibrations(
-    context: Context, request: EvaluationRequest, dataset: Dataset, prompt: Prompt
-) -> dict[str, Mapping[str, Any]]:
-    """Return the calibrations of the judges that a dataset asks, by their keys, as a spec keeps them."""
-    if not dataset.judges:
-        return {}
-    licences = licences_of(context, request, None, needs_key=request.needs_keys)
-    if licences.is_idle:
-        return {}
-    used = licences.used(each for case in dataset.cases(prompt) for each in case.assertions)
-    return {key: each.summary for key, each in sorted(used.items())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +155,8 @@ def _prompts_of(tree: Tree, path: str) -> frozenset[str]:
         return frozenset()
 
 
-def _lacking(
-    context: Context, request: EvaluationRequest, dataset: Dataset, prompt: Prompt | None
-) -> set[tuple[str, ...]]:
-    rule = calibration_rule_of(context, dataset)
-    if rule is None:
-        return set()
-    licences = licences_of(context, request, rule, needs_key=request.needs_keys)
-    return licences.lacking(each for case in dataset.cases(prompt) for each in case.assertions)
+def _assertions(dataset: Dataset, target: Target) -> Iterator[Assertion]:
+    return (each for case in dataset.cases(target.prompt) for each in case.assertions)
 
 
 def _digest(value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from promptctl.calls.call import make_target
 from promptctl.datasets.dataset import Dataset
@@ -12,7 +12,7 @@ from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import ModelError, WorkspaceError, quote
 from promptctl.evaluations.outcomes import case_results
 from promptctl.evaluations.request import EvaluationRequest
-from promptctl.evaluations.rules import judge_rules, reply_rules, server_digest
+from promptctl.evaluations.rules import answering
 from promptctl.files.names import DATASETS, SETTINGS, resolve_path
 from promptctl.files.tree import Tree
 from promptctl.files.wording import name_some
@@ -171,27 +171,16 @@ def _counts(context: Context, row: EvaluationRow, dataset: Dataset, version: Ver
 
 def _asks_as_set(context: Context, spec: EvaluationSpec, dataset: Dataset, version: VersionToProve) -> bool:
     """Return True if an evaluation asked what the settings say; of an earlier program's only the parameters tell."""
-    asked = dict(spec.parameters), spec.server, spec.judge_model, dict(spec.rules)
-    to_ask = _to_ask(context, spec, dataset, version)
-    if spec.is_without_server and to_ask is not None:
-        return asked[0] == to_ask[0]
-    return asked == to_ask
-
-
-def _to_ask(
-    context: Context, spec: EvaluationSpec, dataset: Dataset, version: VersionToProve
-) -> tuple[dict[str, Any], str | None, str | None, dict[str, Any]] | None:
-    """Return what an evaluation with this source of replies asks by the settings; None if nothing can be asked."""
-    request = EvaluationRequest(refs=None, replies=spec.replies)
+    request, prompt = EvaluationRequest(refs=None, replies=spec.replies), version.prompt
     try:
-        target = make_target(
-            context, version.prompt, Version(version.prompt.digest), version.model, needs_key=request.needs_keys
-        )
-        rules = reply_rules(context, target.model) | judge_rules(context, request, dataset, version.prompt)
+        target = make_target(context, prompt, Version(prompt.digest), version.model, needs_key=request.needs_keys)
+        now = answering(context, request, dataset, target)
     except (WorkspaceError, ModelError):
-        return None
-    judge_model = (context.settings.judging_model or "") if dataset.judges else None
-    return dict(target.parameters), server_digest(target.server), judge_model, rules
+        return False
+    if dict(spec.parameters) != dict(target.parameters):
+        return False
+    then = {"server": spec.server, "judge_model": spec.judge_model, "rules": dict(spec.rules)}
+    return spec.is_without_server or all(now[name] == value for name, value in then.items())
 
 
 def _decided_before(log: Store, row: EvaluationRow) -> str | None:

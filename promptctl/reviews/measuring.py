@@ -8,7 +8,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 from promptctl.assertions.judging import judge_model
-from promptctl.comparisons.against import compare_pairs
+from promptctl.comparisons.against import compare_pairs, pair
 from promptctl.comparisons.compared import Compared, decision_of
 from promptctl.comparisons.gates import Decision, strictest
 from promptctl.errors import (
@@ -25,7 +25,8 @@ from promptctl.errors import (
 )
 from promptctl.evaluations.coverage import coverage, takes_any
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.evaluations.planning import Pair, pair, plan
+from promptctl.evaluations.plan import Pair
+from promptctl.evaluations.planning import plan
 from promptctl.evaluations.request import EvaluationRequest
 from promptctl.files.names import RECORDINGS, SETTINGS
 from promptctl.models.gateway import REPLAY

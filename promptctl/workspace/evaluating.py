@@ -56,8 +56,8 @@ def resume(
     """Take up evaluations of the log again: those of the request, or all that the last command left unfinished."""
     from promptctl.evaluations.claims import is_claimed
     from promptctl.evaluations.earlier import unfinished
+    from promptctl.evaluations.planning import replan
     from promptctl.evaluations.request import ResumeRequest
-    from promptctl.evaluations.resuming import replan
     from promptctl.workspace.names import check_logged_prompt
 
     request = request or ResumeRequest()
@@ -93,8 +93,8 @@ def evaluate_against(
 
 def compare(context: Context, base_id: str, head_id: str, rule: GateRule | Mapping[str, Any]) -> Compared:
     """Compare two evaluations of the log; nothing is asked of a model."""
+    from promptctl.comparisons.compared import compare
     from promptctl.comparisons.rule import rule_of
-    from promptctl.comparisons.sides import compare
 
     return compare(context.log, base_id, head_id, rule_of(context.settings.gate.rule, rule))
 

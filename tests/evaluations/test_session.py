@@ -12,8 +12,7 @@ from promptctl.calls.call import Call
 from promptctl.calls.prepare import prepare_all
 from promptctl.comparisons.rule import GateRule
 from promptctl.errors import InvalidFiles, UsageError
-from promptctl.evaluations.plan import Plan
-from promptctl.evaluations.planning import Pair, rerun
+from promptctl.evaluations.plan import Pair, Plan
 from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.evaluations.session import Session
 from promptctl.log.results import EvaluationSpec, ResultDetail, Totals
@@ -200,7 +199,7 @@ class TestPlans:
     def test_a_rerun_asks_both_sides_for_some_cases_anew(self, lab: Lab) -> None:
         lab.many(3)
         (plan,) = lab.plans(repeats=5, at_least=4)
-        again = rerun(Pair(plan, plan), ["c2", "c0"], repeats=2)
+        again = Pair(plan, plan).again(["c2", "c0"], repeats=2)
         for side in again.sides:
             assert (side.results, side.spec.side, side.spec.replies, side.spec.at_least) == (4, "rerun", "ask", None)
             assert (side.spec.ids, side.spec.cases, side.spec.is_whole) == (("c0", "c2"), 2, False)
