@@ -25,12 +25,11 @@ from dataclasses import dataclass, replace
 
 from promptctl.comparisons.comparison import Comparison, compare_outcomes
 from promptctl.comparisons.deciding import Foregone, InSequence
-from promptctl.comparisons.flips import to_ask, weigh
+from promptctl.comparisons.flips import sequence_of, to_ask, weigh
 from promptctl.comparisons.rule import GateRule
-from promptctl.comparisons.sequence import sequence_of
 from promptctl.comparisons.verdicts import VerdictKind, flips_of, judge, steps_of
 from promptctl.datasets.selection import drawn_rank
-from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus
+from promptctl.evaluations.outcomes import CaseOutcome, CaseStatus
 from promptctl.statistics.metric import Procedure
 
 RULE = GateRule()

@@ -27,7 +27,7 @@ from promptctl.comparisons.flips import to_ask, weigh
 from promptctl.comparisons.gates import decide
 from promptctl.comparisons.rule import GateRule
 from promptctl.comparisons.verdicts import Verdict, flips_of, judge, steps_of
-from promptctl.evaluations.case_outcomes import CaseOutcome
+from promptctl.evaluations.outcomes import CaseOutcome
 from promptctl.statistics.metric import Procedure
 
 Target = Callable[["Row"], bool]

@@ -8,12 +8,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from promptctl.comparisons.comparison import Comparison
-from promptctl.comparisons.flips import MOST_TIMES, Findings, Flips, to_ask, weigh
-from promptctl.comparisons.sequence import CaseSequence, sequence_of
+from promptctl.comparisons.flips import MOST_TIMES, CaseSequence, Findings, Flips, sequence_of, to_ask, weigh
 from promptctl.comparisons.verdicts import flips_of, steps_of
-from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair, CaseStatus, reduce_repeats
 from promptctl.evaluations.evaluation import cases_of
-from promptctl.evaluations.outcomes import outcome_of
+from promptctl.evaluations.outcomes import CaseOutcome, CasePair, CaseStatus, outcome_of, reduce_repeats
 from promptctl.evaluations.plan import can_differ, comparison_key
 
 if TYPE_CHECKING:

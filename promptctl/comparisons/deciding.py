@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING
 
 from promptctl.comparisons.comparison import PASSED, Comparison
 from promptctl.comparisons.confirmation import find_earlier
-from promptctl.comparisons.flips import OUTWEIGHING, Bounds, Steps, is_worse_at_best
-from promptctl.comparisons.sequence import CaseSequence
+from promptctl.comparisons.flips import OUTWEIGHING, Bounds, CaseSequence, Steps, is_worse_at_best
 from promptctl.comparisons.verdicts import steps_of
-from promptctl.evaluations.case_outcomes import can_gain
 from promptctl.evaluations.evaluation import cases_of
+from promptctl.evaluations.outcomes import can_gain
 from promptctl.evaluations.plan import can_differ
 from promptctl.evaluations.until import Gathering, in_random_order, is_hard
 from promptctl.files.wording import count
@@ -34,8 +33,8 @@ if TYPE_CHECKING:
 
     from promptctl.comparisons.rule import GateRule
     from promptctl.datasets.cases import Case
-    from promptctl.evaluations.case_outcomes import CaseStatus
     from promptctl.evaluations.evaluation import Evaluation
+    from promptctl.evaluations.outcomes import CaseStatus
     from promptctl.evaluations.plan import Pair, Plan
     from promptctl.evaluations.until import Until
     from promptctl.log.results import ResultRow, Side

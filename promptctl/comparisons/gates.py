@@ -14,8 +14,8 @@ from promptctl.statistics.scores import FEWEST_TO_RESAMPLE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from promptctl.comparisons.usage import UsageChange
-    from promptctl.evaluations.case_outcomes import CaseOutcome
+    from promptctl.comparisons.comparison import UsageChange
+    from promptctl.evaluations.outcomes import CaseOutcome
 
 
 @dataclass(frozen=True, slots=True)

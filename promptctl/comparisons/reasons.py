@@ -11,9 +11,8 @@ from promptctl.files.wording import count, name_some, percent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from promptctl.comparisons.flips import Bounds, Findings
+    from promptctl.comparisons.flips import Bounds, CaseSequence, Findings
     from promptctl.comparisons.rule import GateRule
-    from promptctl.comparisons.sequence import CaseSequence
     from promptctl.statistics.intervals import Interval
     from promptctl.statistics.metric import MetricComparison
 

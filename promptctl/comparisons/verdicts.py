@@ -20,6 +20,7 @@ from promptctl.comparisons import reasons
 from promptctl.comparisons.comparison import PASSED, Comparison
 from promptctl.comparisons.flips import (
     Bounds,
+    CaseSequence,
     Confirmed,
     Findings,
     Flips,
@@ -29,8 +30,7 @@ from promptctl.comparisons.flips import (
     weigh,
 )
 from promptctl.comparisons.rule import GateRule
-from promptctl.comparisons.sequence import CaseSequence
-from promptctl.evaluations.case_outcomes import can_gain, can_lose
+from promptctl.evaluations.outcomes import can_gain, can_lose
 from promptctl.statistics.intervals import Interval
 from promptctl.statistics.metric import MetricComparison
 from promptctl.statistics.multiplicity import holm

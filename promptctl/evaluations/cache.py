@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -9,9 +10,9 @@ import sqlite3
 import threading
 from dataclasses import fields, replace
 from operator import attrgetter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from promptctl.evaluations.sharing import Sharing
+from promptctl.evaluations.limiter import time_stands_still
 from promptctl.log.stamps import utc_now
 from promptctl.models.gateway import (
     Delta,
@@ -27,7 +28,7 @@ from promptctl.models.gateway import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
     from pathlib import Path
 
     from promptctl.log.redaction import Redactor
@@ -44,6 +45,8 @@ _KEPT = (
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 _USAGE = tuple(each.name for each in fields(Usage))
 _usage_values = attrgetter(*_USAGE)
+# For how many others a request waits that then bring nothing, before it goes by itself beside them.
+_MOST_WAITS = 3
 T = TypeVar("T")
 Reused = TypeVar("Reused", Reply, Embeddings)
 
@@ -207,6 +210,44 @@ class CachedGateway:
         if reply.source == "model" and request.to_keep(reply) is reply:
             self._cache.put(digest, _kept_reply(reply))
         return reply
+
+
+class Sharing(Generic[T]):
+    """The requests under way on one event loop, by their digest.
+
+    A failure is not shared: the next one of those that waited asks, and the others wait for that. So is a request that
+    is cancelled; one that is cancelled while it waits takes nothing from anybody.
+    """
+
+    def __init__(self) -> None:
+        self._under_way: dict[str, asyncio.Future[T | None]] = {}
+
+    async def ask(self, digest: str, kept: Callable[[], T | None], asked: Callable[[], Awaitable[T]]) -> tuple[T, bool]:
+        """Return the kept value or else the request's; and True if a different request had asked for it."""
+        for _ in range(_MOST_WAITS):
+            already = kept()
+            if already is not None:
+                return already, False
+            other = self._under_way.get(digest)
+            if other is None:
+                return await self._lead(digest, asked), False
+            with time_stands_still():
+                await asyncio.wait([other])
+            found = other.result()
+            if found is not None:
+                return found, True
+        return await asked(), False
+
+    async def _lead(self, digest: str, asked: Callable[[], Awaitable[T]]) -> T:
+        mine: asyncio.Future[T | None] = asyncio.get_running_loop().create_future()
+        self._under_way[digest] = mine
+        found: T | None = None
+        try:
+            found = await asked()
+            return found
+        finally:
+            del self._under_way[digest]
+            mine.set_result(found)
 
 
 def _open(path: Path) -> sqlite3.Connection:

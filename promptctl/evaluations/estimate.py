@@ -95,27 +95,6 @@ class _PerCall:
     source: str
 
 
-@dataclass(slots=True)
-class _OfJudges:
-    """Sums over the calls of judges; None once a part is unknown."""
-
-    input_tokens: float | None = 0
-    output_tokens: float | None = 0
-    cost_nano_usd: int | None = 0
-
-    def add(self, calls: int, each: _PerCall | None, cost_nano_usd: int | None) -> None:
-        """Add so many calls of one judge, of which each costs so much."""
-        if each is None or each.output_tokens is None:
-            self.input_tokens = self.output_tokens = self.cost_nano_usd = None
-        elif self.input_tokens is not None and self.output_tokens is not None:
-            self.input_tokens += each.input_tokens * calls
-            self.output_tokens += each.output_tokens * calls
-            if self.cost_nano_usd is None or cost_nano_usd is None:
-                self.cost_nano_usd = None
-            else:
-                self.cost_nano_usd += cost_nano_usd * calls
-
-
 def estimate(context: Context, plan: Plan) -> Estimate:
     """Estimate a plan from the calls of this prompt and model in the log, else from its first cases as they render.
 
@@ -130,11 +109,7 @@ def estimate(context: Context, plan: Plan) -> Estimate:
         judges.update(case.judges)
     repeats = plan.spec.repeats
     calls *= repeats
-    of_judges = _OfJudges()
-    for judge, count in judges.items():
-        model = judge_model(context, judge, plan.spec.judge)
-        of_one = _from_log(log, judge.prompt_id or EMBEDDER.id, model)
-        of_judges.add(count * repeats, of_one, None if of_one is None else _cost(context, plan, model, of_one))
+    judge_input, judge_output, judge_cost = _of_judges(context, plan, judges)
     asker = Asker(plan)
     first = list(islice(plan.cases(context), _COUNTED_CASES))
     asked = [asker.ask(case) for case in first]
@@ -156,9 +131,9 @@ def estimate(context: Context, plan: Plan) -> Estimate:
         cost_nano_usd=None if cost is None or (output is None and cost) else cost * calls,
         is_priced=cost is not None,
         source=each.source,
-        judge_input_tokens=_whole(of_judges.input_tokens),
-        judge_output_tokens=_whole(of_judges.output_tokens),
-        judge_cost_nano_usd=of_judges.cost_nano_usd,
+        judge_input_tokens=judge_input,
+        judge_output_tokens=judge_output,
+        judge_cost_nano_usd=judge_cost,
         worst_nano_usd=worst,
         plan_worst_nano_usd=None if worst is None else sum(known) * repeats + (calls - len(known) * repeats) * worst,
         version_display=target.version.display,
@@ -179,8 +154,20 @@ def _cost(context: Context, plan: Plan, model: str, each: _PerCall) -> int | Non
     return cost_of_call(context, model, plan.spec.replies, usage)
 
 
-def _whole(tokens: float | None) -> int | None:
-    return None if tokens is None else round(tokens)
+def _of_judges(context: Context, plan: Plan, judges: Counter[AskedJudge]) -> tuple[int | None, int | None, int | None]:
+    """Return the tokens in and out, and the cost, of all calls of judges; None for a sum of which a part is unknown."""
+    tokens_in = tokens_out = 0.0
+    cost: int | None = 0
+    for judge, count in judges.items():
+        model, calls = judge_model(context, judge, plan.spec.judge), count * plan.spec.repeats
+        each = _from_log(context.log, judge.prompt_id or EMBEDDER.id, model)
+        if each is None:
+            return None, None, None
+        of_one = _cost(context, plan, model, each)
+        tokens_in += each.input_tokens * calls
+        tokens_out += (each.output_tokens or 0) * calls
+        cost = None if cost is None or of_one is None else cost + of_one * calls
+    return round(tokens_in), round(tokens_out), cost
 
 
 def _from_log(log: Store, prompt: str, model: str) -> _PerCall | None:

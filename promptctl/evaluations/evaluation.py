@@ -60,14 +60,8 @@ def cases_of(log: Store, row: EvaluationRow) -> list[CaseResults]:
 
 def _summary(log: Store, row: EvaluationRow, stopped: StopReason | None) -> Summary:
     spec = row.spec
-    return summarise(
-        case_results(log.results(row.id), spec.at_least),
-        expected_cases=spec.cases,
-        repeats=spec.repeats,
-        at_least=spec.at_least,
-        is_decided=stopped == "decided" and spec.side == "alone",
-        calibrations=spec.calibrations,
-    )
+    is_decided = stopped == "decided" and spec.side == "alone"
+    return summarise(spec, case_results(log.results(row.id), spec.at_least), is_decided=is_decided)
 
 
 def _judged(row: EvaluationRow, summary: Summary, stopped: StopReason | None) -> Evaluation:

@@ -36,7 +36,6 @@ from promptctl.models.reading import FILTERED
 from promptctl.prompts.prompt import MISSING
 
 if TYPE_CHECKING:
-    from promptctl.assertions.licences import Licences
     from promptctl.context import Context
     from promptctl.models.gateway import Gateway
 
@@ -70,6 +69,12 @@ class Evaluator:
         case_timeout_s: float,
     ) -> None:
         prompt, replies = plan.target.prompt.id, plan.spec.replies
+        needs_key = replies != "replay"
+        licences = (
+            licences_of(context, plan.spec, plan.calibrated, needs_key=needs_key)
+            if plan.spec.judge_model is not None
+            else None
+        )
         on_reply = reply_recording(context, prompt) if replies in ("record", "refresh") else None
         self._context = context
         self._target = plan.target
@@ -81,8 +86,8 @@ class Evaluator:
             Embedder(gateway, recorder, on_reply, context.telemetry),
             default_model=plan.spec.judge,
             parameters=plan.spec.judge_parameters,
-            needs_key=replies != "replay",
-            licence=None if plan.spec.judge_model is None else _licences(context, plan).of,
+            needs_key=needs_key,
+            licence=None if licences is None else licences.of,
             is_repeated=plan.spec.side == "calibration",
         )
         kept = context.recorder.content_for(prompt)
@@ -127,7 +132,8 @@ class Evaluator:
     async def _asked(self, case: Case, options: CallOptions) -> tuple[Execution, PromptctlError | None]:
         """Return the call's record, and the error of a reply that can be graded all the same."""
         try:
-            return await self._runner.run(self._call(case, options)), None
+            rendered, request = self._asker.ask(case, options.repeat or 1, hide=options.hide)
+            return await self._runner.run(Call(self._target, rendered, request, options)), None
         except (InvalidOutput, ContentFiltered) as gradable:
             return gradable.execution, gradable
 
@@ -154,11 +160,6 @@ class Evaluator:
                 effort=effort,
             )
         return await score_case(case, subject, self._judge.with_options(options))
-
-    def _call(self, case: Case, options: CallOptions) -> Call:
-        target = self._target
-        rendered, request = self._asker.ask(case, options.repeat or 1, hide=options.hide)
-        return Call(target, rendered, request, options)
 
     def _result(
         self,
@@ -207,10 +208,6 @@ class Evaluator:
             error_message=(error.message if error else score.reason) if score.status == "error" else None,
         )
         return result if options.mask is None else options.mask.result(result)
-
-
-def _licences(context: Context, plan: Plan) -> Licences:
-    return licences_of(context, plan.spec, plan.calibrated, needs_key=plan.spec.replies != "replay")
 
 
 def pending(cases: Iterable[tuple[int, Case]], repeats: int, done: Collection[tuple[str, int]]) -> Work:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
-from functools import partial
 from typing import TYPE_CHECKING
 
 from promptctl.errors import Incomplete, ModelError, RateLimited
@@ -15,6 +14,7 @@ from promptctl.evaluations.progress import Load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
+    from contextlib import AbstractAsyncContextManager
 
     from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request
 
@@ -159,73 +159,53 @@ class LimitedGateway:
         """Close the gateway behind."""
         await self._gateway.close()
 
-    def _place(self, model: str) -> _Place:
-        door = self._doors.get(model)
-        if door is None:
-            on_lasting = partial(self._on_lasting, model)
-            door = self._doors[model] = _Door(
-                model, Limiter(self._most, load=self._load), on_lasting, self._probe_s(model)
-            )
-        return _Place(door)
+    def _place(self, model: str) -> AbstractAsyncContextManager[None]:
+        if model not in self._doors:
+            limiter = Limiter(self._most, load=self._load)
+            self._doors[model] = _Door(limiter, model, self._on_lasting, self._probe_s(model))
+        return self._doors[model].place()
 
 
 class _Door:
     """The way to one model. It opens for all once the first request is answered, and closes for good on a refusal."""
 
     def __init__(
-        self, model: str, limiter: Limiter, on_lasting: Callable[[ModelError], None], probe_s: float | None
+        self, limiter: Limiter, model: str, on_lasting: Callable[[str, ModelError], None], probe_s: float | None
     ) -> None:
-        self.limiter = limiter
-        self.on_lasting = on_lasting
-        self.is_refused = False
+        self._limiter = limiter
         self._model = model
+        self._on_lasting = on_lasting
         self._probe_s = probe_s
-        self._is_begun = False
+        self._is_refused = self._is_begun = False
         self._answered = asyncio.Event()
 
-    async def enter(self) -> float:
-        """Wait for a place, and give the moment when it was had, by the limiter's clock."""
+    @asynccontextmanager
+    async def place(self) -> AsyncGenerator[None, None]:
+        """Wait for a place among the requests to the model; how the one in it ends moves the limit."""
         if not self._answered.is_set():
             await self._wait_for_the_first()
-        asked_at = await self.limiter.acquire()
-        if self.is_refused:
-            self.limiter.release()
-            raise Incomplete(f"{self._model} was not asked: it has refused what it would refuse each time")
-        return asked_at
-
-    def leave(self, error: BaseException | None, asked_at: float) -> None:
-        """Give the place back; how the request ended moves the limit."""
-        if isinstance(error, ModelError) and error.is_lasting:
-            self.is_refused = True
-            self.on_lasting(error)
-        self._answered.set()
-        if error is None:
-            self.limiter.succeeded()
-        elif isinstance(error, RateLimited):
-            self.limiter.refused(error.retry_after_s, asked_at)
-        self.limiter.release()
+        asked_at = await self._limiter.acquire()
+        try:
+            if self._is_refused:
+                raise Incomplete(f"{self._model} was not asked: it has refused what it would refuse each time")
+            yield
+            self._limiter.succeeded()
+        except ModelError as error:
+            if error.is_lasting:
+                self._is_refused = True
+                self._on_lasting(self._model, error)
+            if isinstance(error, RateLimited):
+                self._limiter.refused(error.retry_after_s, asked_at)
+            raise
+        finally:
+            self._answered.set()
+            self._limiter.release()
 
     async def _wait_for_the_first(self) -> None:
         if self._is_begun and self._probe_s != 0:
             with time_stands_still(), suppress(TimeoutError):
                 await asyncio.wait_for(self._answered.wait(), self._probe_s)
         self._is_begun = True
-
-
-class _Place:
-    """A place among the requests to one model."""
-
-    __slots__ = ("_asked_at", "_door")
-
-    def __init__(self, door: _Door) -> None:
-        self._door = door
-        self._asked_at = 0.0
-
-    async def __aenter__(self) -> None:
-        self._asked_at = await self._door.enter()
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._door.leave(error, self._asked_at)
 
 
 @contextmanager

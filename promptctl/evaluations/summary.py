@@ -5,93 +5,16 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from promptctl.evaluations.counts import Counts, JudgedRates, Mean, rounded
 from promptctl.evaluations.outcomes import CaseResults
 from promptctl.files.wording import percent
-from promptctl.log.results import ResultRow, StopReason, Totals
+from promptctl.log.results import EvaluationSpec, ResultRow, StopReason, Totals
 from promptctl.statistics.bootstrap import quantile
-from promptctl.statistics.intervals import clustered_rate, wilson, with_single_cases
-
-if TYPE_CHECKING:
-    from promptctl.evaluations.judged import JudgedRates
 
 EvaluationVerdict = Literal["passed", "failed", "incomplete"]
 MOST_LISTED = 1000
-
-
-@dataclass(slots=True)
-class Counts:
-    """Numbers of cases that passed, failed, or could not be graded.
-
-    `clusters` has the passed and all cases of each group that stands or falls together; other cases are in none.
-    """
-
-    passed: int = 0
-    failed: int = 0
-    errors: int = 0
-    clusters: dict[str, tuple[int, int]] = field(default_factory=dict)
-
-    @property
-    def cases(self) -> int:
-        """All of them."""
-        return self.passed + self.failed + self.errors
-
-    @property
-    def rate(self) -> float | None:
-        """Passed of all cases: an error is not left out of the share."""
-        return self.passed / self.cases if self.cases else None
-
-    def add(self, status: str, cluster: str | None = None) -> None:
-        """Count one case."""
-        if cluster is not None:
-            passed, cases = self.clusters.get(cluster, (0, 0))
-            self.clusters[cluster] = passed + (status == "passed"), cases + 1
-        if status == "passed":
-            self.passed += 1
-        elif status == "failed":
-            self.failed += 1
-        else:
-            self.errors += 1
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-able, with the rate and its 95 % interval: Wilson's, wider if cases stand or fall together."""
-        low, high = self._interval()
-        return {
-            "cases": self.cases,
-            "passed": self.passed,
-            "failed": self.failed,
-            "errors": self.errors,
-            "pass_rate": _rounded(self.rate),
-            "low": low,
-            "high": high,
-        }
-
-    def _interval(self) -> tuple[float | None, float | None]:
-        if not self.cases:
-            return None, None
-        interval = wilson(self.passed, self.cases)
-        if self.clusters:
-            interval = clustered_rate(with_single_cases(self.passed, self.cases, self.clusters.values()))
-        return _rounded(interval.low), _rounded(interval.high)
-
-
-@dataclass(slots=True)
-class Mean:
-    """The mean of numbers that are added one by one; None of none."""
-
-    total: float = 0.0
-    count: int = 0
-
-    @property
-    def value(self) -> float | None:
-        """The mean so far."""
-        return self.total / self.count if self.count else None
-
-    def add(self, value: float) -> None:
-        """Take one in."""
-        self.total += value
-        self.count += 1
 
 
 @dataclass(slots=True)
@@ -126,8 +49,7 @@ class Summary:
     xpassed_strictly: list[str] = field(default_factory=list)
     expected_failures: int = 0
     judges: set[str] = field(default_factory=set)
-    judged: JudgedRates | None = None
-    calibrations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    judged: JudgedRates = field(default_factory=JudgedRates)
     error_types: dict[str, int] = field(default_factory=dict)
     reply_sources: dict[str, int] = field(default_factory=dict)
     input_tokens: int = 0
@@ -198,20 +120,13 @@ class Summary:
             status = "error" if passed is None else ("passed" if passed else "failed")
             self.by_assertion.setdefault(graded["type"], Counts()).add(status, group)
             for each in _judged(graded):
-                self._add_judged(each, group)
-
-    def _add_judged(self, graded: Mapping[str, Any], group: str | None) -> None:
-        if self.judged is None:  # most evaluations have no judge
-            from promptctl.evaluations.judged import JudgedRates
-
-            self.judged = JudgedRates(self.calibrations)
-        self.judges.add(graded["judge"])
-        self.judged.add(graded, group)
+                self.judges.add(each["judge"])
+                self.judged.add(each, group)
 
     @property
     def undecided(self) -> str:
         """The reasons why judges decided nothing, as words for people; empty if every one decided."""
-        return self.judged.undecided if self.judged is not None else ""
+        return self.judged.undecided
 
     @property
     def never_run(self) -> int:
@@ -278,14 +193,14 @@ class Summary:
             never_run=self.never_run,
             repeats=self.repeats,
             at_least=(self.at_least or self.repeats) if is_repeated else None,
-            pass_at_k=_rounded(self.any_passed / n) if is_repeated else None,
-            pass_hat_k=_rounded(self.all_passed / n) if is_repeated else None,
-            score=_rounded(self.score.value),
-            metrics={name: _rounded(mean.value) for name, mean in sorted(self.metrics.items())},
+            pass_at_k=rounded(self.any_passed / n) if is_repeated else None,
+            pass_hat_k=rounded(self.all_passed / n) if is_repeated else None,
+            score=rounded(self.score.value),
+            metrics={name: rounded(mean.value) for name, mean in sorted(self.metrics.items())},
             by_tag={name: counts.as_dict() for name, counts in sorted(self.by_tag.items())},
             by_assertion={name: counts.as_dict() for name, counts in sorted(self.by_assertion.items())},
             judges=tuple(sorted(self.judges)),
-            judged=() if self.judged is None else self.judged.as_data(),
+            judged=self.judged.as_data(),
             cost_nano_usd=self.cost_nano_usd,
             full_cost_nano_usd=None if self.unknown_costs else self.full_cost_nano_usd,
             unpriced=self.unpriced,
@@ -308,17 +223,10 @@ class Summary:
         )
 
 
-def summarise(
-    cases: Iterable[CaseResults],
-    *,
-    expected_cases: int,
-    repeats: int = 1,
-    at_least: int | None = None,
-    is_decided: bool = False,
-    calibrations: Mapping[str, Mapping[str, Any]] | None = None,
-) -> Summary:
-    """Count an evaluation's cases."""
-    summary = Summary(expected_cases, repeats, at_least, is_decided, calibrations=calibrations or {})
+def summarise(spec: EvaluationSpec, cases: Iterable[CaseResults], *, is_decided: bool = False) -> Summary:
+    """Count the cases of an evaluation."""
+    judged = JudgedRates(spec.calibrations)
+    summary = Summary(spec.cases, spec.repeats, spec.at_least, is_decided, judged=judged)
     for case in cases:
         summary.add(case)
     return summary
@@ -351,7 +259,3 @@ def _share(passed: int, total: int) -> str:
 
 def _quantile(values: array[float], probability: float) -> float | None:
     return round(quantile(sorted(values), probability), 3) if values else None
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.datasets.index import dataset_index
 from promptctl.errors import HistoryIncomplete, PromptNotFound, UsageError
-from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
-from promptctl.evaluations.outcomes import case_results
+from promptctl.evaluations.outcomes import CaseOutcome, CasePair, case_results
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import bare_keys
 from promptctl.log.results import EvaluationRow

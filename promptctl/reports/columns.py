@@ -6,9 +6,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.evaluations.outcomes import case_results
+from promptctl.evaluations.outcomes import CaseOutcome, CasePair, case_results
 from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Store
 from promptctl.reports.verdict import chance

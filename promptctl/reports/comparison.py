@@ -8,11 +8,10 @@ from dataclasses import asdict
 from typing import Any
 
 from promptctl.comparisons.compared import Compared, decision_of
-from promptctl.comparisons.comparison import PASSED, Comparison
+from promptctl.comparisons.comparison import PASSED, Comparison, UsageChange
 from promptctl.comparisons.rule import GateRule
-from promptctl.comparisons.usage import UsageChange
-from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
 from promptctl.evaluations.evaluation import Evaluation
+from promptctl.evaluations.outcomes import CaseOutcome, CasePair
 from promptctl.reports.diffs import line_diff
 from promptctl.reports.flips import certainty_of, flipped_assertions, grouped, of_fresh_replies
 from promptctl.reports.markdown import code, fenced, inline

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from promptctl.comparisons.compared import Compared
-from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
+from promptctl.evaluations.outcomes import CaseOutcome, CasePair
 from promptctl.reports.wording import as_text, assertion_name
 
 Certainty = Literal["confirmed", "likely", "noise"]

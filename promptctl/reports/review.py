@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.comparisons.compared import Compared
-from promptctl.comparisons.comparison import PASSED
-from promptctl.comparisons.usage import UsageChange
+from promptctl.comparisons.comparison import PASSED, UsageChange
 from promptctl.errors import INCOMPLETE, Problem, quote
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.labels.stretch import LabelMove

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from promptctl.comparisons import reasons
 from promptctl.comparisons.compared import Compared
-from promptctl.comparisons.comparison import PASSED
-from promptctl.comparisons.usage import UsageChange
+from promptctl.comparisons.comparison import PASSED, UsageChange
 from promptctl.reports.wording import count, format_cost, format_latency, name_some
 from promptctl.statistics.metric import MetricComparison
 

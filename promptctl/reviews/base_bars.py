@@ -14,7 +14,7 @@ from promptctl.evaluations.evaluation import cases_of
 from promptctl.reviews.taken_away import successors
 
 if TYPE_CHECKING:
-    from promptctl.evaluations.case_outcomes import CaseOutcome
+    from promptctl.evaluations.outcomes import CaseOutcome
     from promptctl.log.store import Store
     from promptctl.reviews.review import DatasetReview, Measurement, Review
 

@@ -23,7 +23,7 @@ from promptctl.errors import (
     Problem,
     WorkspaceError,
 )
-from promptctl.evaluations.coverage import coverage, takes_any
+from promptctl.evaluations.asking import coverage, takes_any
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.plan import Pair
 from promptctl.evaluations.planning import plan

@@ -13,7 +13,7 @@ import pytest
 
 from promptctl.comparisons.comparison import Comparison, compare_outcomes
 from promptctl.errors import UsageError
-from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus, reduce_repeats
+from promptctl.evaluations.outcomes import CaseOutcome, CaseStatus, reduce_repeats
 from promptctl.statistics.metric import Procedure
 
 

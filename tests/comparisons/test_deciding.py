@@ -13,13 +13,12 @@ import pytest
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.comparison import Comparison, compare_outcomes
 from promptctl.comparisons.deciding import Foregone, InSequence
-from promptctl.comparisons.flips import weigh
+from promptctl.comparisons.flips import CaseSequence, sequence_of, weigh
 from promptctl.comparisons.rule import GateRule
-from promptctl.comparisons.sequence import CaseSequence, sequence_of
 from promptctl.comparisons.verdicts import flips_of, judge, steps_of
 from promptctl.datasets.selection import Selection, drawn_rank
 from promptctl.errors import UsageError
-from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus
+from promptctl.evaluations.outcomes import CaseOutcome, CaseStatus
 from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.log.results import UntilKind
 from promptctl.reports.comparison import comparison_as_dict, counts_line, number_rows

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from promptctl.comparisons.comparison import UsageChange
 from promptctl.comparisons.flips import Confirmed, Findings, Flips, Steps
 from promptctl.comparisons.gates import Decision, check_passes, decide, strictest
 from promptctl.comparisons.rule import GateRule
-from promptctl.comparisons.usage import UsageChange
 from promptctl.comparisons.verdicts import Verdict, VerdictKind
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
-from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus
+from promptctl.evaluations.outcomes import CaseOutcome, CaseStatus
 from promptctl.statistics.intervals import Interval
 
 

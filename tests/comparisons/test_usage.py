@@ -6,9 +6,8 @@ import random
 
 import pytest
 
-from promptctl.comparisons.comparison import compare_outcomes
-from promptctl.comparisons.usage import UsageChange, compare_usage
-from promptctl.evaluations.case_outcomes import CaseOutcome, CasePair
+from promptctl.comparisons.comparison import UsageChange, compare_outcomes, compare_usage
+from promptctl.evaluations.outcomes import CaseOutcome, CasePair
 
 
 def outcome(case_id: str, **rest: object) -> CaseOutcome:

@@ -13,7 +13,7 @@ from promptctl.comparisons.flips import Findings, weigh
 from promptctl.comparisons.rule import GateRule
 from promptctl.comparisons.verdicts import Verdict, flips_of, judge, steps_of
 from promptctl.errors import UsageError
-from promptctl.evaluations.case_outcomes import CaseOutcome, CaseStatus
+from promptctl.evaluations.outcomes import CaseOutcome, CaseStatus
 from promptctl.statistics.metric import Procedure
 
 

@@ -13,7 +13,7 @@ from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.licences import Licences, identify
 from promptctl.datasets.index import dataset_index
 from promptctl.errors import InvalidFiles, LabelRefused, WorkspaceError
-from promptctl.evaluations.judged import JudgedRates
+from promptctl.evaluations.counts import JudgedRates
 from promptctl.evaluations.request import Limits
 from promptctl.formats.calibration_file import Calibration, calibration_bytes, calibration_path
 from promptctl.formats.settings_file import CalibrationRule, read_settings

@@ -6,7 +6,7 @@ import pytest
 
 from promptctl.evaluations.outcomes import case_results
 from promptctl.evaluations.summary import MOST_LISTED, Summary, summarise
-from promptctl.log.results import ResultDetail, ResultRow, ResultStatus
+from promptctl.log.results import EvaluationSpec, ResultDetail, ResultRow, ResultStatus
 
 
 def row(case: str, status: ResultStatus = "passed", repeat: int = 1, position: int = 0, **fields: Any) -> ResultRow:
@@ -30,7 +30,7 @@ def summary(
 ) -> Summary:
     cases = case_results(given, at_least)
     count = len({each.case_id for each in given}) if expected is None else expected
-    return summarise(cases, expected_cases=count, repeats=repeats, at_least=at_least)
+    return summarise(EvaluationSpec(cases=count, repeats=repeats, at_least=at_least), cases)
 
 
 class TestRates:

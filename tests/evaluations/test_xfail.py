@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from promptctl.comparisons.comparison import compare_outcomes
-from promptctl.evaluations.case_outcomes import CaseOutcome
+from promptctl.evaluations.outcomes import CaseOutcome
 from promptctl.reports.comparison import counts_line
 from promptctl.reports.junit import junit
 from tests.evaluation_lab import Lab, answering

@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
+from promptctl.comparisons.comparison import UsageChange
 from promptctl.comparisons.gates import Decision
-from promptctl.comparisons.usage import UsageChange
 from promptctl.reports.comparison import number_rows
 from promptctl.reports.comparison_page import page_rows
 from promptctl.reports.sentences import of_comparisons

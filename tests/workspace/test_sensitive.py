@@ -14,7 +14,7 @@ import pytest
 
 from promptctl import Workspace, open_workspace
 from promptctl.errors import InputError, PromptctlError
-from promptctl.evaluations.coverage import coverage
+from promptctl.evaluations.asking import coverage
 from promptctl.evaluations.request import EvaluationRequest
 from promptctl.log.records import Content
 from promptctl.models.gateway import Request
