@@ -23,7 +23,7 @@ from promptctl.evaluations.progress import Load, Progress
 from promptctl.evaluations.recorder import BatchRecorder
 from promptctl.evaluations.request import Limits
 from promptctl.evaluations.until import until_of
-from promptctl.models.recording_files import check_folder
+from promptctl.models.recordings import check_folder
 from promptctl.models.replay import Replay
 
 if TYPE_CHECKING:

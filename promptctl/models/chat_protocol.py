@@ -1,4 +1,4 @@
-"""The chat-completions protocol: a request as the body to send, and an answer as the parts of a reply.
+"""The chat-completions protocol: a request as the body to send, and an answer as a reply.
 
 An answer is plain JSON data here; how it travelled is the lane's affair.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import ModelConfigurationError, ProviderFailed, RequestRejected
@@ -39,21 +39,6 @@ _MOST_DIGITS = 30
 _MOST_USD = 10**6
 # A parameter of one of these names would replace what the prompt declares elsewhere.
 _RESERVED = frozenset({"model", "messages", "tools", "response_format", "stream", "stream_options"})
-
-
-@dataclass(slots=True)
-class Parsed:
-    """The content of a reply, before it is priced and timed. `model` is the name that the provider answered with."""
-
-    text: str = ""
-    tool_calls: tuple[Mapping[str, Any], ...] = ()
-    finish_reason: str | None = None
-    usage: Usage = field(default_factory=Usage)
-    model: str = ""
-    warning: str | None = None
-    service_tier: str | None = None
-    reasoning: str = ""
-    id: str = ""
 
 
 def model_name(model: str) -> str:
@@ -136,7 +121,7 @@ def embedding_options(request: Request) -> dict[str, Any]:
     return {} if "encoding_format" in request.endpoint.leaves_out else {"encoding_format": "float"}
 
 
-def parse_completion(request: Request, data: Any) -> Parsed:
+def choice_of(request: Request, data: Any) -> dict[str, Any]:
     """Return the first choice of a whole completion. Raises `ProviderFailed` if the data is not one, or is an error."""
     if not isinstance(data, dict):
         raise broken(request, "answered with JSON that is not a completion")
@@ -145,59 +130,20 @@ def parse_completion(request: Request, data: Any) -> Parsed:
         from promptctl.models.provider_errors import error_in_answer
 
         raise error_in_answer(request, data) or broken(request, "answered without any choice")
-    choice = choices[0]
-    message, finish_reason = choice.get("message"), word_of(choice.get("finish_reason"))
+    choice: dict[str, Any] = choices[0]
     # A filter may leave the message out.
-    if not isinstance(message, dict) and finish_reason is None:
+    if not isinstance(choice.get("message"), dict) and word_of(choice.get("finish_reason")) is None:
         raise broken(request, "answered with a choice that has no message")
-    message = dict_of(message)
-    return parsed_reply(
-        text_of(message.get("content")),
-        str(message.get("refusal") or ""),
-        dicts_of(message.get("tool_calls")),
-        finish_reason,
-        data.get("usage"),
-        word_of(data.get("model")) or "",
-        service_tier_of(data),
-        reasoning_of(message),
-        word_of(data.get("id")),
-    )
+    return choice
 
 
-def parsed_reply(
-    text: str,
-    refusal: str,
-    tool_calls: Iterable[Mapping[str, Any]],
-    finish_reason: str | None,
-    usage: Any,
-    model: str,
-    service_tier: str | None = None,
-    reasoning: str = "",
-    reply_id: str | None = None,
-) -> Parsed:
-    """Return the content of a reply from what an answer holds, whole or streamed.
-
-    The words of a refusal are its text, and its finish reason says that it is one.
-    """
+def said_in(choice: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Return the text of a choice, and how it ended: the words of a refusal are its text, and its end says so."""
+    message, finish_reason = dict_of(choice.get("message")), word_of(choice.get("finish_reason"))
+    text, refusal = text_of(message.get("content")), str(message.get("refusal") or "")
     if refusal and not text:
-        text = refusal
-        finish_reason = finish_reason if finish_reason not in {None, "stop"} else REFUSAL
-    return Parsed(
-        paired(text),
-        tuple(tool_call_of(call) for call in tool_calls),
-        finish_reason,
-        usage_of(usage),
-        model,
-        odd_counts(usage),
-        service_tier or word_of(dict_of(usage).get("service_tier")),
-        paired(reasoning),
-        reply_id or "",
-    )
-
-
-def service_tier_of(data: Mapping[str, Any]) -> str | None:
-    """Return the service tier that an answer says it was made in, which need not be the one asked for."""
-    return word_of(data.get("service_tier"))
+        return paired(refusal), finish_reason if finish_reason not in {None, "stop"} else REFUSAL
+    return paired(text), finish_reason
 
 
 def reasoning_of(message: Mapping[str, Any]) -> str:
@@ -273,37 +219,42 @@ def _told_nano_usd(usage: Mapping[str, Any]) -> int | None:
     return round(float(sum(usd)) * 1e9)
 
 
-def build_reply(
-    request: Request, parsed: Parsed, prices: Prices, started: float, first_token_ms: float | None = None
+def reply_of(
+    request: Request, data: Mapping[str, Any], prices: Prices, started: float, first_token_ms: float | None = None
 ) -> Reply:
-    """Return the whole reply of a real model, priced by the id that was asked for.
+    """Return the reply that a completion is, whole or put together from a stream, priced by the id asked for.
 
-    `started` is the `time.perf_counter()` at which it was asked for; the reply took from then until now.
+    `started` is the `time.perf_counter()` at which it was asked for; the reply took from then until now. Raises as
+    `choice_of` does.
     """
-    parameters = request.parameters
+    choice = choice_of(request, data)
+    text, finish_reason = said_in(choice)
+    message, counts, parameters = dict_of(choice.get("message")), data.get("usage"), request.parameters
+    usage, odd = usage_of(counts), odd_counts(counts)
+    tier = word_of(data.get("service_tier")) or word_of(dict_of(counts).get("service_tier"))
     elapsed_s = time.perf_counter() - started
     cost, source = prices.cost_nano_usd(
         request.model,
-        parsed.usage,
-        service_tier=parsed.service_tier or word_of(parameters.get("service_tier")),
+        usage,
+        service_tier=tier or word_of(parameters.get("service_tier")),
         search_size=search_size_of(parameters),
         at=time.time() - elapsed_s,
     )
     return Reply(
-        text=parsed.text,
-        model=parsed.model or model_name(request.model),
+        text=text,
+        model=word_of(data.get("model")) or model_name(request.model),
         provider=provider_name(request.model),
-        tool_calls=parsed.tool_calls,
-        finish_reason=parsed.finish_reason,
-        usage=parsed.usage,
+        tool_calls=tuple(tool_call_of(call) for call in dicts_of(message.get("tool_calls"))),
+        finish_reason=finish_reason,
+        usage=usage,
         cost_nano_usd=cost,
         price_source=source,
         latency_ms=elapsed_s * 1000,
         first_token_ms=first_token_ms,
-        reasoning=parsed.reasoning,
-        service_tier=parsed.service_tier,
-        warning=None if parsed.warning is None else f"{request.model} {parsed.warning}",
-        id=parsed.id,
+        reasoning=paired(reasoning_of(message)),
+        service_tier=tier,
+        warning=None if odd is None else f"{request.model} {odd}",
+        id=word_of(data.get("id")) or "",
     )
 
 

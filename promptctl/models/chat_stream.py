@@ -12,15 +12,14 @@ from typing import Any
 
 from promptctl.errors import ModelError
 from promptctl.models.chat_protocol import (
-    Parsed,
-    build_reply,
+    choice_of,
     dict_of,
     dicts_of,
     finished,
     paired,
-    parsed_reply,
     reasoning_of,
-    service_tier_of,
+    reply_of,
+    said_in,
     word_of,
 )
 from promptctl.models.gateway import Delta, Reply, Request, text_of
@@ -95,7 +94,9 @@ class ReplyAssembler:
 
     def __init__(self) -> None:
         self.started = time.perf_counter()
-        self._whole: Parsed | None = None
+        # What the whole answer has beside its choice.
+        self._answer: dict[str, Any] = {}
+        self._whole: Mapping[str, Any] | None = None
         self._text: list[str] = []
         self._refusal: list[str] = []
         self._reasoning: list[str] = []
@@ -103,27 +104,24 @@ class ReplyAssembler:
         # The call that the pieces of each index are of.
         self._open_calls: dict[Any, dict[str, Any]] = {}
         self._half = ""
-        self._usage: Any = None
-        self._model = ""
-        self._id: str | None = None
-        self._service_tier: str | None = None
         self.finish_reason: str | None = None
         self.has_choice = False
         self.is_done = False
 
-    def add_whole(self, parsed: Parsed) -> str:
-        """Take in a reply that came in one piece, and return its text."""
-        self._whole = parsed
+    def add_whole(self, request: Request, data: Any) -> str:
+        """Take in a completion that came in one piece, and return its text. Raises as `choice_of` does."""
+        text, _ = said_in(choice_of(request, data))
+        self._whole = data
         self.has_choice = self.is_done = True
-        return parsed.text
+        return text
 
     def add(self, chunk: Mapping[str, Any]) -> str:
         """Take one chunk in, and return the text that it brought."""
-        self._model = word_of(chunk.get("model")) or self._model
-        self._id = self._id or word_of(chunk.get("id"))
-        self._service_tier = service_tier_of(chunk) or self._service_tier
+        answer = self._answer
+        answer.update({name: value for name in ("model", "service_tier") if (value := word_of(chunk.get(name)))})
+        answer["id"] = answer.get("id") or word_of(chunk.get("id"))
         if isinstance(chunk.get("usage"), dict):
-            self._usage = chunk["usage"]
+            answer["usage"] = chunk["usage"]
         choice = next((choice for choice in dicts_of(chunk.get("choices")) if not choice.get("index")), None)
         if choice is None:
             return ""
@@ -134,24 +132,20 @@ class ReplyAssembler:
     def forget_end(self) -> None:
         """Take back finish reason, usage and an empty choice, which turned out not to be the provider's."""
         self.finish_reason = None
-        self._usage = None
+        self._answer.pop("usage", None)
         self.has_choice = bool(self._text or self._refusal or self._tool_calls)
 
-    def parsed(self) -> Parsed:
-        """Return the reply as far as it has arrived."""
+    def completion(self) -> Mapping[str, Any]:
+        """Return the whole completion of what has arrived, as if it had come in one piece."""
         if self._whole is not None:
             return self._whole
-        return parsed_reply(
-            "".join(self._text),
-            "".join(self._refusal),
-            [call for _, call in sorted(self._tool_calls, key=itemgetter(0))],
-            self.finish_reason,
-            self._usage,
-            self._model,
-            self._service_tier,
-            "".join(self._reasoning),
-            self._id,
-        )
+        message = {
+            "content": "".join(self._text),
+            "refusal": "".join(self._refusal),
+            "tool_calls": [call for _, call in sorted(self._tool_calls, key=itemgetter(0))],
+            "reasoning": "".join(self._reasoning),
+        }
+        return {**self._answer, "choices": [{"message": message, "finish_reason": self.finish_reason}]}
 
     def _add_delta(self, delta: Mapping[str, Any]) -> str:
         for piece in dicts_of(delta.get("tool_calls")):
@@ -227,9 +221,10 @@ async def stream_reply(
                 yield Delta(text)
     except ModelError as error:
         failure = error
-    reply = build_reply(request, assembler.parsed(), prices, assembler.started, first_token_ms)
-    if failure is None:
-        yield finished(request, reply)
-        return
-    failure.partial = reply if assembler.has_choice else None
-    raise failure
+    if failure is not None and not assembler.has_choice:
+        raise failure
+    reply = reply_of(request, assembler.completion(), prices, assembler.started, first_token_ms)
+    if failure is not None:
+        failure.partial = reply
+        raise failure
+    yield finished(request, reply)

@@ -174,18 +174,10 @@ _AWS = Provider(
 _TOGETHER = ("TOGETHER_API_KEY", "TOGETHER_AI_API_KEY", "TOGETHER_AI_TOKEN")
 _FIREWORKS = ("FIREWORKS_API_KEY", "FIREWORKSAI_API_KEY", "FIREWORKS_AI_TOKEN")
 
-_USUAL = {
-    "ai21",
-    "cerebras",
-    "codestral",
-    "dashscope",
-    "deepinfra",
-    "deepseek",
-    "github",
-    "groq",
-    "minimax",
-    "mistral",
-} | {"moonshot", "nebius", "novita", "nvidia_nim", "sambanova", "voyage", "xai", "zai"}
+_USUAL = (
+    *("ai21", "cerebras", "codestral", "dashscope", "deepinfra", "deepseek", "github", "groq", "minimax", "mistral"),
+    *("moonshot", "nebius", "novita", "nvidia_nim", "sambanova", "voyage", "xai", "zai"),
+)
 _LOCAL = {"docker_model_runner", "hosted_vllm", "litellm_proxy", "llamafile", "lm_studio", "ollama", "xinference"}
 
 _PROVIDERS: dict[str, Provider] = {

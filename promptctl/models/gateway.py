@@ -263,12 +263,9 @@ def recorded_model(model: str) -> str:
 
 def broken(request: Request, what: str) -> ProviderFailed:
     """Return the error of an answer that is not the protocol's; `what` ends the sentence that begins with the model."""
-    return ProviderFailed(f"{request.model} {what}", hint=hint_endpoint(request.endpoint))
-
-
-def hint_endpoint(endpoint: Endpoint) -> str:
-    """Return what to do about an address that is not a provider's."""
-    return HINT_ENDPOINT if endpoint.api_base is None else f"is {endpoint.place} the address? {HINT_ENDPOINT}"
+    endpoint = request.endpoint
+    asked = "" if endpoint.api_base is None else f"is {endpoint.place} the address? "
+    return ProviderFailed(f"{request.model} {what}", hint=f"{asked}{HINT_ENDPOINT}")
 
 
 class Watch(Protocol):

@@ -13,12 +13,11 @@ from promptctl.errors import ModelConfigurationError, ModelError, RequestRejecte
 from promptctl.models.chat_protocol import (
     StreamOptions,
     build_embeddings,
-    build_reply,
     embedding_options,
     finished,
     model_name,
-    parse_completion,
     provider_name,
+    reply_of,
     sent_parameters,
 )
 from promptctl.models.chat_stream import ReplyAssembler, stream_reply
@@ -26,7 +25,6 @@ from promptctl.models.dialects import dialect_of
 from promptctl.models.endpoints import checked_base, first_set, known_provider
 from promptctl.models.gateway import Delta, Embeddings, Reply, Request, broken, texts_of
 from promptctl.models.hosts import Reach, reach_of
-from promptctl.models.litellm_answers import chunk_data, completion_data, embeddings_data
 from promptctl.models.litellm_errors import not_taken, translated
 from promptctl.models.litellm_library import (
     close_clients,
@@ -63,6 +61,30 @@ _UNKNOWN_TO_LITELLM = {
     "lm_studio": "http://localhost:1234/v1",
     "xinference": "http://127.0.0.1:9997/v1",
 }
+# What is read of an answer: the names in each object; a list stands for many of its one item.
+_MESSAGE = {
+    "content": None,
+    "refusal": None,
+    "reasoning_content": None,
+    "provider_specific_fields": {"refusal": None},
+    "tool_calls": [{"index": None, "id": None, "function": {"name": None, "arguments": None}}],
+}
+_USAGE = {
+    "prompt_tokens": None,
+    "completion_tokens": None,
+    "total_tokens": None,
+    "prompt_tokens_details": {
+        "cached_tokens": None,
+        "cache_creation_tokens": None,
+        "cache_creation_token_details": {"ephemeral_1h_input_tokens": None},
+        "audio_tokens": None,
+        "image_tokens": None,
+        "web_search_requests": None,
+    },
+    "server_tool_use": {"web_search_requests": None},
+    "service_tier": None,
+    "completion_tokens_details": {"reasoning_tokens": None, "audio_tokens": None},
+}
 
 
 class LiteLLM:
@@ -87,9 +109,9 @@ class LiteLLM:
         data = completion_data(answer)
         lost = wire.take()
         data["usage"] = lost["usage"] or data["usage"]
-        parsed = parse_completion(request, data)
-        parsed.finish_reason = lost["finish_reason"] or parsed.finish_reason
-        return finished(request, build_reply(request, parsed, self._prices, wire.started))
+        for choice in data["choices"][:1]:
+            choice["finish_reason"] = lost["finish_reason"] or choice["finish_reason"]
+        return finished(request, reply_of(request, data, self._prices, wire.started))
 
     def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """Yield the reply's text as it arrives, then the whole reply. A broken one raises, with what had arrived."""
@@ -126,7 +148,7 @@ class LiteLLM:
             chunks = await _answer_to(request, partial(litellm.acompletion, **arguments), wire)
         assembler.started = wire.started
         if not hasattr(chunks, "aclose"):  # a provider that does not stream answers whole
-            if whole := assembler.add_whole(parse_completion(request, completion_data(chunks))):
+            if whole := assembler.add_whole(request, completion_data(chunks)):
                 yield whole
             return
         try:
@@ -268,3 +290,55 @@ def _what_is_missing(request: Request, chunks: Any, assembler: ReplyAssembler) -
         return None
     assembler.forget_end()
     return interrupted(request) if assembler.has_choice else broken(request, "answered without any choice")
+
+
+# LiteLLM's answers as the protocol's plain data, so that both lanes read replies in the same way. They are objects or
+# mappings by provider, and what a server left out is missing in them: nothing is taken for granted.
+
+
+def completion_data(answer: Any) -> dict[str, Any]:
+    """Return a whole completion."""
+    return _chat_data(answer, "message")
+
+
+def chunk_data(chunk: Any, model: str | None) -> dict[str, Any]:
+    """Return one chunk of a stream; `model` is the name that the provider answered with, if LiteLLM kept it."""
+    data = _chat_data(chunk, "delta")
+    return data | {"model": model or data["model"]}
+
+
+def embeddings_data(answer: Any) -> dict[str, Any]:
+    """Return the vectors of an embeddings answer."""
+    return _counted(_read(answer, {"model": None, "data": [{"index": None, "embedding": None}], "usage": _USAGE}))
+
+
+def _chat_data(answer: Any, part: str) -> dict[str, Any]:
+    data = _read(
+        answer,
+        {
+            "id": None,
+            "model": None,
+            "service_tier": None,
+            "choices": [{"finish_reason": None, part: _MESSAGE}],
+            "usage": _USAGE,
+        },
+    )
+    for choice in data["choices"]:
+        message = choice[part]
+        message["refusal"] = message["refusal"] or message["provider_specific_fields"]["refusal"]
+    return _counted(data)
+
+
+def _counted(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the data without the zeros that LiteLLM puts for a provider that did not count tokens."""
+    usage = data["usage"]
+    return data if usage["prompt_tokens"] or usage["completion_tokens"] else data | {"usage": None}
+
+
+def _read(thing: Any, shape: Any) -> Any:
+    if shape is None:
+        return thing
+    if isinstance(shape, list):
+        return [_read(item, shape[0]) for item in thing or ()]
+    fields = thing if isinstance(thing, Mapping) else {name: getattr(thing, name, None) for name in shape}
+    return {name: _read(fields.get(name), inner) for name, inner in shape.items()}

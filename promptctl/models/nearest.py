@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from heapq import nlargest
 from itertools import islice
@@ -17,8 +17,7 @@ from typing import Any
 
 from promptctl.files.plain import canonical_json
 from promptctl.models.gateway import text_of
-from promptctl.models.recorded_reply import Entry
-from promptctl.models.recording_files import Located
+from promptctl.models.recorded_reply import Entry, Located
 
 _MOST_RECORDINGS = 50_000
 _MOST_LINES = 400
@@ -103,17 +102,12 @@ def _features(asked: Entry) -> set[int]:
 
 def _others(asked: Entry) -> set[tuple[str, str]]:
     """Return the parts beside the messages, each with its value."""
-    return set(_parts(asked))
-
-
-def _parts(asked: Entry) -> Iterator[tuple[str, str]]:
-    yield "model", asked["model"]
-    for name, value in (asked.get("parameters") or {}).items():
-        yield name, canonical_json(value)
-    for tool in asked.get("tools") or ():
-        yield "tool", canonical_json(tool)
+    parts = {("model", asked["model"])}
+    parts |= {(name, canonical_json(value)) for name, value in (asked.get("parameters") or {}).items()}
+    parts |= {("tool", canonical_json(tool)) for tool in asked.get("tools") or ()}
     if asked.get("response_format"):
-        yield "response_format", canonical_json(asked["response_format"])
+        parts.add(("response_format", canonical_json(asked["response_format"])))
+    return parts
 
 
 def _content(message: Mapping[str, Any]) -> str:

@@ -19,13 +19,13 @@ from promptctl.models.chat_protocol import (
     StreamOptions,
     answer_data,
     build_embeddings,
-    build_reply,
     chat_body,
+    choice_of,
     embedding_options,
     finished,
     model_name,
-    parse_completion,
     provider_name,
+    reply_of,
 )
 from promptctl.models.dialects import dialect_of
 from promptctl.models.endpoints import Address, address_of
@@ -72,8 +72,7 @@ class OpenAILane:
         session = await self._session()
         started = time.perf_counter()
         answer = await _answer_to(request, session, address, address.chat, body)
-        parsed = parse_completion(request, _decode(request, answer))
-        return finished(request, build_reply(request, parsed, self._prices, started))
+        return finished(request, reply_of(request, _decode(request, answer), self._prices, started))
 
     def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """Yield the reply's text as it arrives, then the whole reply. A broken one raises, with what had arrived."""
@@ -100,17 +99,15 @@ class OpenAILane:
     async def _texts(self, request: Request, assembler: ReplyAssembler) -> AsyncGenerator[str, None]:
         """Yield the text of a streamed reply piece by piece, while the assembler takes in all of it."""
         options = self._stream_options.of(request)
-        try:
-            async with aclosing(self._streamed(request, assembler, options)) as texts:
-                async for text in texts:
-                    yield text
-        except RequestRejected as refused:
-            self._stream_options.heed(request, refused, options)
-        else:
-            return
-        async with aclosing(self._streamed(request, assembler, {})) as texts:
-            async for text in texts:
-                yield text
+        while True:
+            try:
+                async with aclosing(self._streamed(request, assembler, options)) as texts:
+                    async for text in texts:
+                        yield text
+                return
+            except RequestRejected as refused:
+                self._stream_options.heed(request, refused, options)
+                options = {}
 
     async def _streamed(
         self, request: Request, assembler: ReplyAssembler, options: Mapping[str, Any]
@@ -222,7 +219,7 @@ async def _texts_of(request: Request, response: ClientResponse, assembler: Reply
     if not response.ok or response.content_type in {"application/json", "text/html"}:
         # A server that does not stream answers whole.
         answer = await _checked_answer(request, response)
-        if text := assembler.add_whole(parse_completion(request, _decode(request, answer))):
+        if text := assembler.add_whole(request, _decode(request, answer)):
             yield text
         return
     decoder = EventDecoder()
@@ -242,7 +239,7 @@ async def _texts_of(request: Request, response: ClientResponse, assembler: Reply
             yield text
     if not assembler.has_choice and head.lstrip().startswith(b"{"):
         # An error that came as it is, and not as an event.
-        parse_completion(request, _decode(request, head))
+        choice_of(request, _decode(request, head))
 
 
 def _post(

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from promptctl.files.names import SETTINGS
 from promptctl.models.gateway import Usage, is_count
 from promptctl.models.model_map import ModelMap
 
 if TYPE_CHECKING:
     from promptctl.errors import Place
-    from promptctl.models.own_prices import OwnPrices
 
 # Prices are kept as integers of 1e-18 USD for one token, so that no rounding happens before the last step.
 _ATTO = 10**18
@@ -40,6 +43,8 @@ _OFF_PEAK = "off_peak_pricing"
 _SEARCH_FEES = "search_context_cost_per_query"
 # The most searches for one reply that a worst case counts with.
 _MOST_SEARCHES = 10
+# What a price of the workspace has beside kinds of tokens.
+_OTHERS = frozenset({"from", "service_tier", "above"})
 _THRESHOLD = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 
 
@@ -94,6 +99,45 @@ class Price:
             + drawn * _first(self.output_image, self.output)
         )
         return (atto + _ATTO_PER_NANO // 2) // _ATTO_PER_NANO
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPrice:
+    """Prices of the models that match a glob from a moment on (seconds since 1970): by service tier, None for none."""
+
+    pattern: str
+    begins: float
+    source: str
+    tiers: Mapping[str | None, list[tuple[int, Price]]]
+
+    def for_tier(self, service_tier: str | None) -> list[tuple[int, Price]]:
+        """Return the prices of a tier, or of none if it has none of its own: each for more input tokens than that."""
+        return self.tiers.get(service_tier) or self.tiers[None]
+
+
+class OwnPrices:
+    """The prices of a workspace; the last glob that matches wins, and of its prices the one that began last.
+
+    `places` has the place of each price of a glob, for the name of its source.
+    """
+
+    def __init__(self, given: Mapping[str, Any], places: Mapping[str, Sequence[Place]]) -> None:
+        self._prices = [each for pattern, prices in given.items() for each in _of_glob(pattern, prices, places)]
+        self._prices.reverse()
+        self._matching: dict[str, list[OwnPrice]] = {}
+
+    def of(self, model: str, at: float) -> OwnPrice | None:
+        """Return the price of a call to the model that began at this moment; None if no glob has one."""
+        return next((each for each in self._of(model) if each.begins <= at), None)
+
+    def after(self, model: str, at: float) -> OwnPrice | None:
+        """Return the price of the model that begins next after a moment; None if none does."""
+        return min((each for each in self._of(model) if each.begins > at), key=lambda each: each.begins, default=None)
+
+    def _of(self, model: str) -> list[OwnPrice]:
+        if model not in self._matching:
+            self._matching[model] = [each for each in self._prices if fnmatchcase(model, each.pattern)]
+        return self._matching[model]
 
 
 # The source of a model's prices, and the price of requests with more than so many input tokens, largest first.
@@ -232,12 +276,10 @@ class Prices:
         return usual, (hours, _bundled({**entry, **hours}, self._models.source, service_tier))
 
     @cached_property
-    def _own(self) -> OwnPrices[Price] | None:
+    def _own(self) -> OwnPrices | None:
         if not self._overrides:
             return None
-        from promptctl.models.own_prices import OwnPrices
-
-        return OwnPrices(self._overrides, self._places, _of_millions)
+        return OwnPrices(self._overrides, self._places)
 
     def _search_nano_usd(self, model: str, usage: Usage, size: str | None) -> int:
         """Return the fees for searches of the web: the provider counts them, or there is one if one was asked for."""
@@ -325,3 +367,29 @@ def _of_millions(given: Mapping[str, float]) -> Price:
 
 def _first(price: int | None, otherwise: int) -> int:
     return otherwise if price is None else price
+
+
+def _of_glob(pattern: str, given: Any, places: Mapping[str, Sequence[Place]]) -> Iterator[OwnPrice]:
+    """Yield the prices of a glob, the earliest first."""
+    prices = given if isinstance(given, list) else [given]
+    lines = [f"{SETTINGS}:{place.line}" for place in places.get(pattern, ())] or [SETTINGS] * len(prices)
+    dated = sorted(zip(prices, lines, strict=True), key=lambda each: str(each[0].get("from", "")))
+    for price, line in dated:
+        day = price.get("from")
+        begins = -math.inf if day is None else datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
+        source = line if day is None else f"{line} from {day}"
+        base = _kinds(price)
+        tiers: dict[str | None, list[tuple[int, Price]]] = {None: _by_length(price, base)}
+        for name, variant in price.get("service_tier", {}).items():
+            tiers[name] = _by_length(variant, {**base, **_kinds(variant)})
+        yield OwnPrice(pattern, begins, source, tiers)
+
+
+def _by_length(given: Mapping[str, Any], base: Mapping[str, float]) -> list[tuple[int, Price]]:
+    """Return the prices for requests of more input tokens than a number, the largest first; of any number last."""
+    above = [(int(tokens), _of_millions({**base, **_kinds(price)})) for tokens, price in given.get("above", {}).items()]
+    return [*sorted(above, key=lambda each: -each[0]), (-1, _of_millions(base))]
+
+
+def _kinds(given: Mapping[str, Any]) -> dict[str, float]:
+    return {kind: usd for kind, usd in given.items() if kind not in _OTHERS}

@@ -101,7 +101,8 @@ def refusal(request: Request, status: int, words: str, headers: Mapping[str, str
     error = kind(f"{request.model} {did} ({status}){detail}", hint=hint, status=status)
     error.detail = said or None
     if issubclass(kind, RateLimited | ProviderFailed):
-        error.retry_after_s = _first_known(retry_after_s(headers), _delay_in(words))
+        asked_s = retry_after_s(headers)
+        error.retry_after_s = _delay_in(words) if asked_s is None else asked_s
     return error
 
 
@@ -246,10 +247,6 @@ def _delay_in(words: str) -> float | None:
     if found is None:
         return None
     return sum(float(number) * _SECONDS[unit.lower()] for number, unit in _DELAY_PART.findall(found[1]))
-
-
-def _first_known(*seconds: float | None) -> float | None:
-    return next((each for each in seconds if each is not None), None)
 
 
 def _is_timeout(name: str) -> bool:

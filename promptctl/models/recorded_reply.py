@@ -15,7 +15,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
@@ -31,6 +31,15 @@ _REQUEST_KEYS = ("messages", "parameters", "tools", "response_format", "repeat")
 # A longer text of one word is an image, a sound or a document.
 _LONGEST_WORD = 4096
 _WORD = re.compile(r"[!-~]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A recording: its file and line, as they are named to people, and a function that reads it again."""
+
+    path: str
+    line: int | None
+    read: Callable[[], Entry | None]
 
 
 def as_it_is(data: Any) -> Any:

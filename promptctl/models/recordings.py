@@ -10,17 +10,21 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.merges import is_marker, merge_problem
-from promptctl.files.tree import LFS_POINTER, LFS_POINTER_BYTES, is_lfs_pointer, open_file
+from promptctl.files.names import DATASETS, RECORDINGS
+from promptctl.files.tree import LFS_POINTER, LFS_POINTER_BYTES, is_lfs_pointer, open_file, read_file
 from promptctl.models.gateway import Reply, Request
 from promptctl.models.recorded_reply import (
     Entry,
+    Located,
     Redact,
     as_it_is,
     digest_for,
@@ -30,15 +34,6 @@ from promptctl.models.recorded_reply import (
     read_line,
     said,
 )
-from promptctl.models.recording_files import (
-    LONGEST_LINE,
-    check_folder,
-    entries_of,
-    lines_of,
-    located_in,
-    place_in,
-    whole_file,
-)
 
 if TYPE_CHECKING:
     from promptctl.models.nearest import NearestRecordings
@@ -46,6 +41,7 @@ if TYPE_CHECKING:
 # How our own lines begin: enough to know where a reply is without parsing all of them.
 _LINE_START = re.compile(rb'\{"request": ?"([0-9a-f]{64})"')
 _OFFSET_BITS = 44
+LONGEST_LINE = 16 * 1024 * 1024
 
 
 def _now() -> datetime:
@@ -265,3 +261,66 @@ def _key(digest: str) -> bytes:
 
 def _fingerprint(entry: Entry) -> bytes:
     return hashlib.blake2b(said(entry).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `InvalidFiles` if the folder, or `datasets/` above it, is a link: it could lead out of the workspace."""
+    if folder.is_symlink() or (folder.parent.name == DATASETS and folder.parent.is_symlink()):
+        message, hint = "the folder is reached through a symbolic link", "put the folder itself there"
+        raise InvalidFiles([Problem(message, Place(RECORDINGS), hint, "unreadable")])
+
+
+def entries_of(file: Path) -> Iterator[Entry]:
+    """Yield the sound recordings of a file."""
+    if file.suffix == ".jsonl":
+        yield from filter(None, (read_line(line, place_in(file))[0] for _, _, line in lines_of(file)))
+    else:
+        yield from read_handwritten(whole_file(file), str(place_in(file)))[0]
+
+
+def located_in(file: Path) -> Iterator[tuple[Located, Entry]]:
+    """Yield the sound recordings of a file, each with its place and how to read it again."""
+    place = place_in(file)
+    if file.suffix != ".jsonl":
+        for entry in entries_of(file):
+            yield Located(place.path, None, partial(as_it_is, entry)), entry
+        return
+    for offset, number, line in lines_of(file):
+        found = read_line(line, place)[0]
+        if found is not None:
+            yield Located(place.path, number, partial(_read_at, file, offset)), found
+
+
+def _read_at(file: Path, offset: int) -> Entry | None:
+    with suppress(OSError), open_file(file) as opened:
+        opened.seek(offset)
+        return read_line(opened.readline(LONGEST_LINE), place_in(file))[0]
+    return None
+
+
+def whole_file(file: Path) -> bytes:
+    """Return the content of a file that is written by hand. Raises `InvalidFiles`."""
+    try:
+        return read_file(file)
+    except OSError as error:
+        message = f"the file cannot be read: {error.strerror}"
+        raise InvalidFiles([Problem(message, Place(str(place_in(file))), "split it", "unreadable")]) from error
+
+
+def lines_of(file: Path) -> Iterator[tuple[int, int, bytes]]:
+    """Yield offset, number and bytes of each line that is not blank. One that is too long is cut, and so not whole."""
+    offset = number = 0
+    with open_file(file) as opened:
+        while line := opened.readline(LONGEST_LINE):
+            number += 1
+            start, last = offset, line
+            offset += len(line)
+            while not last.endswith(b"\n") and (last := opened.readline(LONGEST_LINE)):
+                offset += len(last)
+            if not line.isspace():
+                yield start, number, line
+
+
+def place_in(file: Path, line: int | None = None) -> Place:
+    """Return the place of a file of recordings, or of a line in it, as people know it."""
+    return Place(f"{RECORDINGS}/{file.name}", line)

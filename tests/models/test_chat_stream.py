@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptctl.models.chat_protocol import reply_of
 from promptctl.models.chat_stream import EventDecoder, ReplyAssembler
-from promptctl.models.gateway import Usage
+from promptctl.models.gateway import Reply, Request, Usage
+from promptctl.models.prices import Prices
 
 
 def decode(*parts: bytes) -> list[bytes]:
@@ -55,12 +57,16 @@ def chunk(**delta: object) -> dict[str, object]:
     return {"model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
 
 
+def assembled(assembler: ReplyAssembler) -> Reply:
+    return reply_of(Request("openai/m", []), assembler.completion(), Prices(), 0.0)
+
+
 def test_tool_calls_are_put_together_by_their_index() -> None:
     assembler = ReplyAssembler()
     assembler.add(chunk(tool_calls=[{"index": 1, "id": "b", "function": {"name": "two", "arguments": "{"}}]))
     assembler.add(chunk(tool_calls=[{"index": 0, "id": "a", "function": {"name": "one", "arguments": "{}"}}]))
     assembler.add(chunk(tool_calls=[{"index": 1, "function": {"arguments": '"x":1}'}}]))
-    calls = assembler.parsed().tool_calls
+    calls = assembled(assembler).tool_calls
     assert [(call["id"], call["function"]["arguments"]) for call in calls] == [("a", "{}"), ("b", '{"x":1}')]
 
 
@@ -68,14 +74,14 @@ def test_whole_tool_calls_without_an_index_stay_apart() -> None:
     assembler = ReplyAssembler()
     for name in ("one", "two"):
         assembler.add(chunk(tool_calls=[{"id": name, "function": {"name": name, "arguments": "{}"}}]))
-    assert [call["id"] for call in assembler.parsed().tool_calls] == ["one", "two"]
+    assert [call["id"] for call in assembled(assembler).tool_calls] == ["one", "two"]
 
 
 def test_a_refusal_stands_where_no_text_is() -> None:
     assembler = ReplyAssembler()
     assert assembler.add(chunk(refusal="I can")) == ""
     assembler.add(chunk(refusal="not."))
-    assert assembler.parsed().text == "I cannot."
+    assert assembled(assembler).text == "I cannot."
 
 
 @pytest.mark.parametrize(
@@ -95,5 +101,5 @@ def test_a_refusal_stands_where_no_text_is() -> None:
 def test_odd_chunks_bring_nothing_and_break_nothing(odd: dict[str, object]) -> None:
     assembler = ReplyAssembler()
     assert assembler.add(odd) == ""
-    parsed = assembler.parsed()
+    parsed = assembled(assembler)
     assert (parsed.text, parsed.finish_reason, parsed.usage) == ("", None, Usage())
