@@ -209,72 +209,51 @@ def _guard_transports() -> None:
     _wrap(own, "handle_async_request", _httpx_async)  # last: it says that all are wrapped
 
 
-def _wrap(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+def _wrap(owner: Any, name: str, ours: Callable[..., Any]) -> None:
+    """Put a function of ours in a library's place, for calls of ours: it is given their wire, and what it is in for."""
     inner = getattr(owner, name)
-    setattr(owner, name, functools.wraps(inner)(make(inner)))
 
-
-def _httpx_async(handle: Any) -> Any:
-    async def handle_ours(self: Any, request: Any) -> Any:
+    @functools.wraps(inner)
+    def guarded(*given: Any, **options: Any) -> Any:
         wire = _wire.get()
-        if wire is None:
-            return await handle(self, request)
-        wire.check(request.url.scheme, request.url.host, request.url.port, request.url.path)
-        wire.begin()
-        response = _kept_here(await handle(self, request))
-        response.request = request
-        # Read by OpenAI's library, which some providers' routes let try again as often as it likes.
-        response.headers["x-should-retry"] = "false"
-        return await wire.mend(response)
+        return inner(*given, **options) if wire is None else ours(wire, inner, *given, **options)
 
-    return handle_ours
+    setattr(owner, name, guarded)
 
 
-def _httpx(handle: Any) -> Any:
-    def handle_ours(self: Any, request: Any) -> Any:
-        wire = _wire.get()
-        if wire is None:
-            return handle(self, request)
-        wire.check(request.url.scheme, request.url.host, request.url.port, request.url.path)
-        wire.begin()
-        return _kept_here(handle(self, request))
-
-    return handle_ours
+async def _httpx_async(wire: Wire, handle: Any, transport: Any, request: Any) -> Any:
+    wire.check(request.url.scheme, request.url.host, request.url.port, request.url.path)
+    wire.begin()
+    response = _kept_here(await handle(transport, request))
+    response.request = request
+    # Read by OpenAI's library, which some providers' routes let try again as often as it likes.
+    response.headers["x-should-retry"] = "false"
+    return await wire.mend(response)
 
 
-def _aiohttp(request: Any) -> Any:
-    async def request_ours(self: Any, method: str, url: Any, **options: Any) -> Any:
-        wire = _wire.get()
-        if wire is None:
-            return await request(self, method, url, **options)
-        parts = urlsplit(str(url))
-        wire.check(parts.scheme, parts.hostname or "", parts.port, parts.path)
-        return await request(self, method, url, **{**options, "allow_redirects": False})
-
-    return request_ours
+def _httpx(wire: Wire, handle: Any, transport: Any, request: Any) -> Any:
+    wire.check(request.url.scheme, request.url.host, request.url.port, request.url.path)
+    wire.begin()
+    return _kept_here(handle(transport, request))
 
 
-def _urllib3(urlopen: Any) -> Any:
-    def urlopen_ours(self: Any, method: str, url: str, *given: Any, **options: Any) -> Any:
-        wire = _wire.get()
-        if wire is None:
-            return urlopen(self, method, url, *given, **options)
-        parts = urlsplit(url)  # whole if it goes to a proxy
-        host, port = (parts.hostname, parts.port) if parts.hostname else (self.host, self.port)
-        wire.check(parts.scheme or self.scheme, host.strip("[]"), port, parts.path)
-        return _kept_here(urlopen(self, method, url, *given, **{**options, "redirect": False}))
-
-    return urlopen_ours
+async def _aiohttp(wire: Wire, request: Any, session: Any, method: str, url: Any, **options: Any) -> Any:
+    parts = urlsplit(str(url))
+    wire.check(parts.scheme, parts.hostname or "", parts.port, parts.path)
+    return await request(session, method, url, **{**options, "allow_redirects": False})
 
 
-def _look_up(getaddrinfo: Any) -> Any:
-    def look_up_ours(host: Any, *given: Any, **options: Any) -> Any:
-        wire = _wire.get()
-        if wire is not None and host:
-            wire.check_host(host.decode("ascii", "replace") if isinstance(host, bytes) else str(host))
-        return getaddrinfo(host, *given, **options)
+def _urllib3(wire: Wire, urlopen: Any, pool: Any, method: str, url: str, *given: Any, **options: Any) -> Any:
+    parts = urlsplit(url)  # whole if it goes to a proxy
+    host, port = (parts.hostname, parts.port) if parts.hostname else (pool.host, pool.port)
+    wire.check(parts.scheme or pool.scheme, host.strip("[]"), port, parts.path)
+    return _kept_here(urlopen(pool, method, url, *given, **{**options, "redirect": False}))
 
-    return look_up_ours
+
+def _look_up(wire: Wire, getaddrinfo: Any, host: Any, *given: Any, **options: Any) -> Any:
+    if host:
+        wire.check_host(host.decode("ascii", "replace") if isinstance(host, bytes) else str(host))
+    return getaddrinfo(host, *given, **options)
 
 
 def _kept_here(response: Any) -> Any:
