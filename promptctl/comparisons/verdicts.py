@@ -14,6 +14,7 @@ are about these very cases; not worse, and every interval, about inputs like the
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from promptctl.comparisons import reasons
@@ -106,7 +107,7 @@ def steps_of(comparison: Comparison, rule: GateRule, *, can_differ: bool = True,
 def judge(comparison: Comparison, rule: GateRule | None = None, findings: Findings | None = None) -> Verdict:
     """The verdict on a comparison; without `findings` of first answers alone."""
     evidence = _gather(comparison, rule or GateRule(), findings)
-    in_order = (_foregone, _too_incomplete, _worse, _lacks_metric, _better, _not_worse)
+    in_order = (_foregone, _too_incomplete, partial(_shown, -1), _lacks_metric, partial(_shown, 1), _not_worse)
     answers = (answer(evidence) for answer in in_order)
     verdict = next((found for found in answers if found is not None), None) or _undecided(evidence)
     lost = [name for name in comparison.lost_metrics if name not in evidence.rule.judged]
@@ -239,15 +240,7 @@ def _lacks_metric(evidence: _Evidence) -> Verdict | None:
     return evidence.incomplete(reasons.lacks_metric(*next(iter(lacking.items()))))
 
 
-def _worse(evidence: _Evidence) -> Verdict | None:
-    return _shown(evidence, -1)
-
-
-def _better(evidence: _Evidence) -> Verdict | None:
-    return _shown(evidence, 1)
-
-
-def _shown(evidence: _Evidence, way: int) -> Verdict | None:
+def _shown(way: int, evidence: _Evidence) -> Verdict | None:
     """Return the verdict if a metric is worse (way -1) or better (1): of all that are, the surest."""
     level, least = evidence.comparison.procedure.level, evidence.rule.min_effect
     found = []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import TypeVar
 
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.datasets.cases import Case
@@ -12,10 +14,11 @@ from promptctl.datasets.dataset import Dataset, Header
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.tree import Tree
 from promptctl.files.wording import as_text
-from promptctl.formats.settings_file import CalibrationRule, DatasetLimits
+from promptctl.formats.settings_file import DatasetLimits
 from promptctl.prompts.prompt import Prompt
 from promptctl.reviews.review import ChangeKind, DatasetReview, Judging, ReviewedCase
 
+T = TypeVar("T")
 JudgingOf = Callable[[Dataset, Case], Judging]
 _HEADER = ("name", "description", "prompts", "tags", "min_pass")
 
@@ -64,13 +67,19 @@ def compare_sides(
     before, after = base or DatasetSide(), head or DatasetSide()
     kind: ChangeKind = "added" if base is None else "removed" if head is None else "changed"
     problems = (*before.problems, *after.problems)
+
+    def both(read: Callable[[Header], T | None]) -> tuple[T | None, T | None]:
+        base, head = (None if side.header is None else read(side.header) for side in (before, after))
+        return base, head
+
+    min_pass, calibrated = both(lambda own: own.min_pass), both(lambda own: own.calibrated)
     header: dict[str, tuple[object, object]] = {}
     if before.header is not None and after.header is not None:
-        values = {name: (getattr(before.header, name), getattr(after.header, name)) for name in _HEADER}
-        values["defaults"] = (before.defaults, after.defaults)
-        values["split"] = (_text(before.header.split), _text(after.header.split))
-        values["judge"] = (_words(before.header.calibrated), _words(after.header.calibrated))
-        header = {name: both for name, both in values.items() if both[0] != both[1]}
+        header = {name: both(attrgetter(name)) for name in _HEADER}
+        header["defaults"] = (before.defaults, after.defaults)
+        header["split"] = both(lambda own: None if own.split is None else as_text(dict(own.split)))
+        header["judge"] = both(lambda own: own.calibrated and own.calibrated.words)
+        header = {name: values for name, values in header.items() if values[0] != values[1]}
     is_whole = not problems
     found = DatasetReview(
         path=path,
@@ -85,28 +94,12 @@ def compare_sides(
         header=header,
         before=before.cases if is_whole else {},
         after=after.cases if is_whole else {},
-        min_pass=(_min_pass(before), _min_pass(after)),
-        calibrated=(_calibrated(before), _calibrated(after)),
+        min_pass=min_pass,
+        calibrated=calibrated,
         judges=(before.judges, after.judges),
         problems=problems,
     )
     return found if found.kind != "changed" or found.is_other_test or header else None
-
-
-def _words(rule: CalibrationRule | None) -> str | None:
-    return rule.words if rule is not None else None
-
-
-def _text(split: Mapping[str, object] | None) -> str | None:
-    return as_text(dict(split)) if split is not None else None
-
-
-def _min_pass(side: DatasetSide) -> float | None:
-    return side.header.min_pass if side.header is not None else None
-
-
-def _calibrated(side: DatasetSide) -> CalibrationRule | None:
-    return side.header.calibrated if side.header is not None else None
 
 
 def problems_of(error: WorkspaceError, path: str) -> tuple[Problem, ...]:

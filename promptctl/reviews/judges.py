@@ -1,17 +1,32 @@
-"""Judges that HEAD adds, changes or names: what grades a branch is not for the branch to choose."""
+"""Judges in a review: those of HEAD's own, which it may not choose, and those that decide, now and once merged."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.calls.shipped import shipped_judges
 from promptctl.datasets.affected import datasets_reached
-from promptctl.files.tree import Tree
-from promptctl.formats.settings_file import DatasetLimits
-from promptctl.reviews.changes import Changes
+from promptctl.datasets.index import DatasetIndex
+from promptctl.errors import WorkspaceError
+from promptctl.evaluations.rules import calibration_rule_of
+from promptctl.files.wording import count, name_some
 from promptctl.reviews.dataset_changes import side_of
-from promptctl.reviews.review import PromptReview
+from promptctl.reviews.review import Judging
+
+if TYPE_CHECKING:
+    from promptctl.assertions.assertion import Assertion
+    from promptctl.assertions.licences import Licences
+    from promptctl.context import Context
+    from promptctl.datasets.cases import Case
+    from promptctl.datasets.dataset import Dataset
+    from promptctl.files.tree import Tree
+    from promptctl.formats.settings_file import CalibrationRule, DatasetLimits, Settings
+    from promptctl.reviews.changes import Changes
+    from promptctl.reviews.request import ReviewRequest
+    from promptctl.reviews.review import PromptReview
 
 
 def judges_of_head(
@@ -57,3 +72,76 @@ def _asked(tree: Tree, names: Iterable[str], trusted: Tree, limits: DatasetLimit
         side = side_of(tree, path, trusted, limits)
         if side is not None:
             yield from side.judges
+
+
+class DecidingJudges:
+    """The judges that may decide a case, with the settings and calibrations of a context.
+
+    Nobody is asked, and no key is needed: servers, which only settings name, are not looked at.
+    """
+
+    def __init__(self, context: Context, judge: str | None, parameters: Mapping[str, Any]) -> None:
+        self._context = context
+        self._judge = judge or context.settings.gate.judge
+        self._parameters = parameters
+        self._known: dict[CalibrationRule, Licences | None] = {}
+
+    def of(self, dataset: Dataset, case: Case) -> Judging:
+        """Return who decides of the judges of a case's assertions, those of sets included."""
+        asked = list(_weighing(case.assertions))
+        rule = calibration_rule_of(self._context, dataset) if asked else None
+        if rule is None:
+            return Judging(len(asked), len(asked))
+        licences = self._licences(rule)
+        if licences is None:
+            return Judging(len(asked), 0, is_ruled=True)
+        named = ((AskedJudge(each.judge_prompt, each.options.get("model")), each.rubric) for each in asked)
+        deciding = sum(licences.of(judge, rubric).lack is None for judge, rubric in named)
+        return Judging(len(asked), deciding, is_ruled=True)
+
+    def _licences(self, rule: CalibrationRule) -> Licences | None:
+        """Return the licences by a rule; None if the calibrations cannot be read: then nobody has one."""
+        from promptctl.assertions.licences import Licences
+
+        if rule not in self._known:
+            try:
+                self._known[rule] = Licences(
+                    self._context, rule, default_model=self._judge, parameters=self._parameters, needs_key=False
+                )
+            except WorkspaceError:
+                self._known[rule] = None
+        return self._known[rule]
+
+
+def _weighing(assertions: Iterable[Assertion]) -> Iterator[Assertion]:
+    """Yield each assertion that asks a judge and weighs anything."""
+    for each in assertions:
+        if each.weight:
+            if each.rubric:
+                yield each
+            yield from _weighing(each.assertions)
+
+
+def undone_by_merging(
+    context: Context, settings: Settings, head: Tree, now: DecidingJudges, request: ReviewRequest
+) -> Iterator[str]:
+    """Yield each dataset of HEAD of whose judges fewer decide once HEAD is merged, in a sentence without its full stop.
+
+    A review reads settings, judges and calibrations from BASE: what HEAD does to them is seen nowhere else.
+    """
+    with closing(context.at(head, settings, head)) as merged:
+        then = DecidingJudges(merged, request.judge, request.judge_parameters)
+        index = DatasetIndex(head, trusted=context.trusted_judges, limits=settings.limits)
+        has_rule = bool(settings.gate.calibrated or context.settings.gate.calibrated)
+        for path in index.paths():
+            try:
+                if not has_rule and b"calibrated" not in head.read(path):
+                    continue
+                dataset = index.open(path)
+                cases = dataset.cases()
+                lost = [case.id for case in cases if now.of(dataset, case).is_undone(then.of(dataset, case))]
+            except (WorkspaceError, FileNotFoundError):  # told where it is reviewed
+                continue
+            if lost:
+                told = f"{count(len(lost), 'case')} of {path} ({name_some(lost)})"
+                yield f"with HEAD's own settings, judges and calibrations fewer judges decide in {told}"

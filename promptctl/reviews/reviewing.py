@@ -20,16 +20,13 @@ from promptctl.git.tree_changes import blobs_of, is_changed
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.labels.stretch import moves_between
 from promptctl.reviews.base_bars import below_base
-from promptctl.reviews.behind import tests_behind
 from promptctl.reviews.changes import Changes, find_changes
-from promptctl.reviews.deciding_judges import DecidingJudges, undone_by_merging
-from promptctl.reviews.judges import judges_of_head
+from promptctl.reviews.judges import DecidingJudges, judges_of_head, undone_by_merging
 from promptctl.reviews.measuring import Task, tasks_of
-from promptctl.reviews.place import check_place
-from promptctl.reviews.range import ReviewRange, default_base, find_range, settings_of
+from promptctl.reviews.range import ReviewRange, check_place, default_base, find_range, settings_of
 from promptctl.reviews.request import ReviewRequest
 from promptctl.reviews.review import Measurement, Review, ReviewSide
-from promptctl.reviews.taken_away import taken_away, undecided_now
+from promptctl.reviews.taken_away import taken_away, tests_behind, undecided_now
 
 if TYPE_CHECKING:
     from promptctl.git.repository import Git
@@ -70,8 +67,9 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
             named = filter(None, (other.settings.model, other.settings.gate.judge, request.judge))
             own_judges = list(judges_of_head(base, head, tip, changes, [*named], other.settings.limits))
             undecided = list(undecided_now(changes.datasets, changes.prompts))
-            if own_judges or differs or changes.is_about_judges:
-                undecided += _undone(other, head, deciding, request)
+            own_settings, wrong = _settings_of_head(head)
+            if own_settings and (own_judges or differs or changes.is_about_judges):
+                undecided += undone_by_merging(other, own_settings, head, deciding, request)
             about = Review(
                 tip=ReviewSide(found.tip, request.base or (line.name if line else None)),
                 base=ReviewSide(found.base),
@@ -99,9 +97,8 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
             measurements = measure(other, tasks)
             is_strict = about.rule.gate == "strict"
             below = list(below_base(other.log, about, measurements)) if is_strict and measurements else []
-            wrong = list(_wrong_settings(head)) if differs else []
             unjudged = [Decision.of(INCOMPLETE, f"A judge of BASE decides no longer: {each}.") for each in undecided]
-            return _concluded(request, about, tasks, measurements, [*wrong, *below, *unjudged])
+            return _concluded(request, about, tasks, measurements, [*(wrong if differs else []), *below, *unjudged])
 
 
 def _concluded(
@@ -132,28 +129,15 @@ def _concluded(
     return replace(review, measurements=tuple(measurements), decision=decision)
 
 
-def _undone(
-    context: Context, head: CommitTree | WorkTree, deciding: DecidingJudges, request: ReviewRequest
-) -> Iterator[str]:
-    """Yield what HEAD's own settings, judges and calibrations undo; nothing for settings that cannot be read."""
+def _settings_of_head(head: CommitTree | WorkTree) -> tuple[Settings | None, list[Decision]]:
+    """Return HEAD's own settings; if they cannot be read nobody knows where its prompts are, and that is decided on."""
     try:
-        settings = settings_of(head) or Settings()
-    except GitError:
-        raise
-    except WorkspaceError:
-        return
-    yield from undone_by_merging(context, settings, head, deciding, request)
-
-
-def _wrong_settings(head: CommitTree | WorkTree) -> Iterator[Decision]:
-    """Yield the decision on settings of HEAD that cannot be read: nobody knows where its prompts are, nor runs one."""
-    try:
-        settings_of(head)
+        return settings_of(head) or Settings(), []
     except GitError:
         raise
     except WorkspaceError as error:
         problem = f"{error.place or SETTINGS}: {error.message}"
-        yield Decision.of(WORKSPACE, f"The settings of HEAD cannot be used: {problem}.")
+        return None, [Decision.of(WORKSPACE, f"The settings of HEAD cannot be used: {problem}.")]
 
 
 def _recordings(context: Context, head: CommitTree | WorkTree, folder: Path) -> Path | None:
