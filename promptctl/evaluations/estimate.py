@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 _COUNTED_CASES = 200
 _TOKENS_PER_MESSAGE = 4
+# What an estimate has of all its calls together.
+_OF_ALL_CALLS = (
+    *("judge_calls", "input_tokens", "output_tokens", "cost_nano_usd", "plan_worst_nano_usd"),
+    *("judge_input_tokens", "judge_output_tokens", "judge_cost_nano_usd"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +74,9 @@ class Estimate:
         """Return the estimate of so many calls like these."""
         share = calls / self.calls
 
-        def scaled(number: int | None) -> int | None:
-            return None if number is None else round(number * share)
-
+        numbers = {name: getattr(self, name) for name in _OF_ALL_CALLS}
         return replace(
-            self,
-            calls=calls,
-            judge_calls=round(self.judge_calls * share),
-            input_tokens=round(self.input_tokens * share),
-            output_tokens=scaled(self.output_tokens),
-            cost_nano_usd=scaled(self.cost_nano_usd),
-            judge_input_tokens=scaled(self.judge_input_tokens),
-            judge_output_tokens=scaled(self.judge_output_tokens),
-            judge_cost_nano_usd=scaled(self.judge_cost_nano_usd),
-            plan_worst_nano_usd=scaled(self.plan_worst_nano_usd),
+            self, calls=calls, **{name: round(each * share) for name, each in numbers.items() if each is not None}
         )
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from promptctl.datasets.selection import drawn_rank
+from promptctl.evaluations.evaluation import Summary
 from promptctl.evaluations.outcomes import CaseResults, case_results
-from promptctl.evaluations.summary import Summary
 
 if TYPE_CHECKING:
     from promptctl.datasets.cases import Case

@@ -40,17 +40,20 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 _STRICT_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_object_of_unlike_keys)
 
 
-def read_data(text: str, *, is_strict: bool = False) -> Any:
+def read_data(text: str) -> Any:
     """Read a reply as JSON, in which NaN and Infinity are not. Raises `ValueError` and `RecursionError`.
 
     A block of reasoning before it (`<think>…</think>`) and one code fence around the whole of it are left aside;
-    nothing else is repaired. With `is_strict` a key that is given twice is an error.
+    nothing else is repaired.
     """
-    return read_data_and_text(text, is_strict=is_strict)[0]
+    return read_data_and_text(text)[0]
 
 
 def read_data_and_text(text: str, *, is_strict: bool = False) -> tuple[Any, str]:
-    """Return what `read_data` does, and the part of the text that it was read from."""
+    """Return what `read_data` does, and the part of the text that it was read from.
+
+    With `is_strict` a key that is given twice is an error.
+    """
     decoder = _STRICT_DECODER if is_strict else _DECODER
     try:
         return decoder.decode(text), text.strip()

@@ -97,12 +97,8 @@ def _merged(parameters: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(extra, Mapping):
         return dict(parameters)
     # Either may be what counts: the larger of two limits is the safe one.
-    both = {name: max(parameters[name], extra[name]) for name in _both_numbers(parameters, extra)}
-    return {**parameters, **extra, **both}
-
-
-def _both_numbers(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    return [name for name in one.keys() & other.keys() if _is_positive(one[name]) and _is_positive(other[name])]
+    pairs = {name: (parameters[name], extra[name]) for name in parameters.keys() & extra.keys()}
+    return {**parameters, **extra, **{name: max(both) for name, both in pairs.items() if all(map(_is_positive, both))}}
 
 
 def _largest(given: Mapping[str, Any], names: Sequence[str]) -> int | None:

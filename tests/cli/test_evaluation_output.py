@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from promptctl.cli.evaluation_output import _totals
-from promptctl.evaluations.summary import Summary
+from promptctl.evaluations.evaluation import Summary
 
 
 @pytest.mark.parametrize(

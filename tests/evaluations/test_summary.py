@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from promptctl.evaluations.evaluation import MOST_LISTED, Summary, summarise
 from promptctl.evaluations.outcomes import case_results
-from promptctl.evaluations.summary import MOST_LISTED, Summary, summarise
 from promptctl.log.results import EvaluationSpec, ResultDetail, ResultRow, ResultStatus
 
 

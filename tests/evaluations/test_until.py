@@ -11,9 +11,9 @@ import pytest
 from promptctl.datasets.cases import Case
 from promptctl.datasets.selection import Selection
 from promptctl.errors import Place, UsageError
+from promptctl.evaluations.evaluation import Summary
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.request import Limits
-from promptctl.evaluations.summary import Summary
 from promptctl.evaluations.until import Gathering, UntilJudged
 from promptctl.log.results import EvaluationSpec, ResultDetail, ResultRow, ResultStatus
 from tests.evaluation_lab import Lab, answering

@@ -15,8 +15,7 @@ from promptctl.log.redaction import Redactor
 from promptctl.models.gateway import Reply, Request, embedding_request
 from promptctl.models.recorded_reply import as_it_is
 from promptctl.models.recordings import Recording
-from promptctl.models.replay import Replay
-from promptctl.models.request_difference import difference
+from promptctl.models.replay import Replay, difference
 
 SYSTEM = "You triage tickets.\nBe kind.\nAnswer with one word."
 REPLY = Reply("billing", "gpt-4o-mini", "openai", finish_reason="stop")

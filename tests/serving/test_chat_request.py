@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from promptctl.models.recorded_reply import asked_of, digest_for
-from promptctl.models.request_difference import difference
+from promptctl.models.replay import difference
 from promptctl.serving.chat_request import NOT_ASKED, ChatRequest, read_chat_request
 from promptctl.serving.refusal import NotAnswered
 
