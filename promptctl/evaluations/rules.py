@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from hashlib import sha256
@@ -115,12 +115,8 @@ def _rules_of_base(context: Context, base: Tree, header: Header) -> list[Calibra
     if not ruled:
         return []
     new = {*header.prompts} - _prompts_of(base, header.path)
-    counting = [path for path, each in ruled.items() if path == header.path or _inherits(each, new)]
-    return [ruled[path].rule for path in counting]
-
-
-def _inherits(ruled: _RuledByBase, new: Collection[str]) -> bool:
-    return bool(new) and (ruled.is_homeless or not ruled.prompts.isdisjoint(new))
+    inheriting = {path for path, each in ruled.items() if new and (each.is_homeless or each.prompts & new)}
+    return [each.rule for path, each in ruled.items() if path == header.path or path in inheriting]
 
 
 def _ruled_by_base(context: Context) -> dict[str, _RuledByBase]:

@@ -16,7 +16,7 @@ from promptctl.errors import (
     printable,
 )
 from promptctl.experiments.drawing import experiments_now, find_experiment
-from promptctl.experiments.report import ExperimentReport, report
+from promptctl.experiments.report import ExperimentReport, calls_of, report
 from promptctl.experiments.status import control_events, evidence_of, promotion_of
 from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.files.writing import replace_file
@@ -178,10 +178,8 @@ def _step(context: Context, experiment: Experiment) -> Ending:
 
 
 def _report(context: Context, experiment: Experiment, promotion: LabelEvent | None) -> ExperimentReport:
-    primary = experiment.primary
-    names = [primary.of] if primary.kind == "feedback" else []
     end = None if promotion is None else utc_text(promotion.date)
-    calls = () if context.log.is_new else context.log.outcomes(experiment.name, names, until=end)
+    calls = () if context.log.is_new else calls_of(context.log, experiment, end)
     found = report(experiment, calls, end or utc_now())
     if promotion is not None:
         return found

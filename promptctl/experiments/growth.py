@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from promptctl.experiments.report import report
+from promptctl.experiments.report import calls_of, report
 
 if TYPE_CHECKING:
     from promptctl.experiments.report import ExperimentReport
@@ -22,10 +22,7 @@ def growth(log: Store, found: ExperimentReport) -> list[dict[str, Any]]:
     experiment = found.experiment
     if log.is_new or not found.calls or found.first_at is None or found.last_at is None:
         return []
-    primary = experiment.primary
-    names = [primary.of] if primary.kind == "feedback" else []
-    end = None if found.promotion is None else found.last_at + "~"
-    calls = list(log.outcomes(experiment.name, names, until=end))
+    calls = calls_of(log, experiment, None if found.promotion is None else found.last_at + "~")
     points = max(1, min(_POINTS, 2 * _MOST_CALLS // max(1, len(calls))))
     grown = []
     for number in range(1, points):

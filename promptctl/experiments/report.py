@@ -22,6 +22,7 @@ from promptctl.statistics.split import split_e_value
 if TYPE_CHECKING:
     from promptctl.formats.experiment_rules import OutcomeKind
     from promptctl.labels.tags import LabelEvent
+    from promptctl.log.store import Store
 
     Values = Sequence[tuple[str, float]]
 
@@ -190,6 +191,12 @@ def report(experiment: Experiment, calls: Iterable[ArmCall], now: str) -> Experi
         notes=tuple(_notes(experiment, keyed, len(calls), arms)),
         arms=tuple(arms),
     )
+
+
+def calls_of(log: Store, experiment: Experiment, until: str | None) -> list[ArmCall]:
+    """Return the calls of an experiment, with the feedback that its primary outcome is of, up to a moment."""
+    primary = experiment.primary
+    return list(log.outcomes(experiment.name, [primary.of] if primary.kind == "feedback" else [], until=until))
 
 
 def difference_text(difference: Measured, *, is_relative: bool) -> str:

@@ -77,14 +77,9 @@ def is_reasoning(model: str) -> bool:
     return _REASONING.fullmatch(model) is not None
 
 
-def own_address(provider: str) -> str | None:
-    """Return the address at which a provider speaks the protocol; None if it is not known to."""
-    return dialect_of(provider).address
-
-
 def with_path(provider: str, base: str) -> str:
     """Return an address from the environment, with the path of the provider's own if it has none."""
-    own, parts = own_address(provider), urlsplit(base)
+    own, parts = dialect_of(provider).address, urlsplit(base)
     return urlunsplit(parts._replace(path=urlsplit(own).path)) if own and parts.path in {"", "/"} else base
 
 

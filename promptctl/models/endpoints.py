@@ -47,22 +47,19 @@ class Provider:
         """True if LiteLLM sends only the key we pass, so that any address may receive it."""
         return (bool(self.keys) or self.is_local) and not self.has_own_sign_in
 
-    def key(self, environ: Mapping[str, str]) -> str | None:
-        """Return the key, if the environment has one."""
-        return first_set(environ, self.keys)
-
-    def base(self, environ: Mapping[str, str]) -> str | None:
-        """Return the address, if the environment names a different one than the provider's usual."""
-        return first_set(environ, self.bases)
-
     def is_missing_key(self, environ: Mapping[str, str]) -> bool:
         """True if the provider needs a key and the environment has neither it nor another way to sign in."""
         return bool(self.keys) and not self.is_local and first_set(environ, (*self.keys, *self.other_ways)) is None
 
 
+def first_variable(environ: Mapping[str, str], names: tuple[str, ...]) -> tuple[str, str] | tuple[None, None]:
+    """Return the first of these variables that is set to something, and its value without blanks around it."""
+    return next(((name, value) for name in names if (value := environ.get(name, "").strip())), (None, None))
+
+
 def first_set(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
-    """Return the value of the first of these variables that is set to something, without blanks around it."""
-    return next((value for name in names if (value := environ.get(name, "").strip())), None)
+    """Return the value of the first of these variables that is set to something."""
+    return first_variable(environ, names)[1]
 
 
 def known_provider(name: str) -> Provider:

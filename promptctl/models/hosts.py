@@ -96,7 +96,7 @@ _PREFIXES = {
 }
 _PORTS = {"http": 80, "https": 443}
 # LiteLLM looks there for templates that it would run, and does without.
-_HUB = "https://huggingface.co:443"
+HUB = "huggingface.co"
 _HUB_MODELS = "/api/models/"
 
 
@@ -113,7 +113,7 @@ class Reach:
         """Return the error of a request that may not go there; None if it may."""
         address = f"{scheme}://{host.lower()}:{port or _PORTS.get(scheme)}"
         is_named = address in self.addresses or self.pattern.fullmatch(address) is not None
-        if is_named and (address != _HUB or path.startswith(_HUB_MODELS)):
+        if is_named and (address != f"https://{HUB}:443" or path.startswith(_HUB_MODELS)):
             return None
         return self._error(host)
 
@@ -123,11 +123,6 @@ class Reach:
         if host.lower() in self.proxies or any(address.startswith(ends) for address in self.addresses):
             return None
         return None if self.pattern.fullmatch(f"https://{host.lower()}:443") else self._error(host)
-
-    @staticmethod
-    def is_done_without(host: str) -> bool:
-        """True for a host that LiteLLM asks beside the request, and does without."""
-        return host.lower() == "huggingface.co"
 
     def _error(self, host: str) -> ModelConfigurationError:
         return ModelConfigurationError(

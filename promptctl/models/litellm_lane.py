@@ -229,7 +229,7 @@ class LiteLLM:
     def _may_be_sent_to(self, provider: str, api_base: str) -> bool:
         """Return True if only the given key goes to this address, or the environment itself names it."""
         known = known_provider(provider)
-        return known.is_sent_its_key_alone or known.base(self._environ) == api_base
+        return known.is_sent_its_key_alone or first_set(self._environ, known.bases) == api_base
 
 
 def _named_again(litellm: Any, request: Request, model: str) -> list[str]:

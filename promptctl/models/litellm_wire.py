@@ -14,7 +14,7 @@ from promptctl.errors import ModelConfigurationError, ModelError
 from promptctl.models.chat_protocol import answer_data, dict_of, dicts_of, odd_counts, word_of
 from promptctl.models.chat_stream import DONE, EventDecoder, index_of, is_kept_open
 from promptctl.models.gateway import Request, broken, is_broken_off, text_of
-from promptctl.models.hosts import Reach
+from promptctl.models.hosts import HUB, Reach
 
 _PATHS = ("/chat/completions", "/embeddings")
 
@@ -50,7 +50,7 @@ class Wire:
     def _refuse(self, host: str, error: ModelConfigurationError | None) -> None:
         if error is None:
             return
-        if not self._reach.is_done_without(host):
+        if host.lower() != HUB:
             self.failure = error
         raise error
 

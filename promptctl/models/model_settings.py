@@ -190,9 +190,7 @@ class Models:
             return rule.lane
         if rule.api_base is not None:
             return "direct"
-        from promptctl.models.dialects import own_address
-
-        if provider != "openai" and own_address(provider) is None:
+        if not _has_own_address(provider):
             return "litellm"
         mode = (self._map.entry(model) or {}).get("mode")
         is_other_protocol = mode == "responses" or (mode == "completion" and provider == "openai")
@@ -200,19 +198,18 @@ class Models:
 
     def _endpoint(self, model: str, name: str, rule: ModelRule, lane: Lane) -> tuple[Endpoint, str | None]:
         """Return the address and key of a model of the provider `name`, and the variable that holds the key."""
-        from promptctl.models.dialects import own_address, with_path
-        from promptctl.models.endpoints import first_set, known_provider
+        from promptctl.models.dialects import dialect_of, with_path
+        from promptctl.models.endpoints import first_set, first_variable, known_provider
 
         if rule.api_base is None:
             self._check_provider(model, name, lane)
         provider = known_provider(name)
         headers = {**_account_headers(name, rule, self.environ), **rule.headers}
-        named = base = provider.base(self.environ)
+        named_in, named = first_variable(self.environ, provider.bases)
+        base, set_by = named, SETTINGS if rule.api_base else named_in
         leaves_out = frozenset(rule.leave_out or ())
-        set_in = [name for name in provider.bases if first_set(self.environ, (name,))]
-        set_by = SETTINGS if rule.api_base else next(iter(set_in), None)
         if lane == "direct":
-            base = own_address(name) if named is None else with_path(name, named)
+            base = dialect_of(name).address if named is None else with_path(name, named)
         elif named is None and rule.api_base is None:
             _check_address(model, name, provider, self.environ)
         if rule.api_key_env is not None:
@@ -224,15 +221,13 @@ class Models:
             return Endpoint(rule.api_base, None, headers, set_by, leaves_out), None
         if self._needs_keys and named is None and provider.is_missing_key(self.environ):
             raise _missing_key(model, provider.keys, "it is read from the environment alone")
-        variable = next((key for key in provider.keys if first_set(self.environ, (key,))), None)
+        variable, key = first_variable(self.environ, provider.keys)
         # Signed in another way, LiteLLM finds the address where it finds the rest.
         is_ours = variable is not None or lane == "direct" or provider.is_local
-        return Endpoint(base if is_ours else None, provider.key(self.environ), headers, set_by, leaves_out), variable
+        return Endpoint(base if is_ours else None, key, headers, set_by, leaves_out), variable
 
     def _check_provider(self, model: str, provider: str, lane: Lane) -> None:
-        from promptctl.models.dialects import own_address
-
-        if lane == "direct" and provider != "openai" and own_address(provider) is None:
+        if lane == "direct" and not _has_own_address(provider):
             raise ModelConfigurationError(
                 f"`{model}` is set to `lane: direct`, which needs to know where",
                 hint="give it an `api_base` under `models:` in promptctl.yaml",
@@ -275,6 +270,13 @@ class Models:
         if provider in known_providers() or not self._map.providers or provider in self._map.providers:
             return False
         return self._map.entry(model) is None
+
+
+def _has_own_address(provider: str) -> bool:
+    """Return True if the address is known at which a provider speaks the chat-completions protocol."""
+    from promptctl.models.dialects import dialect_of
+
+    return provider == "openai" or dialect_of(provider).address is not None
 
 
 def _what_is_wrong_with(model: str, *, is_sent_as_text: bool) -> str | None:
