@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from promptctl.log.records import LogRecorder
     from promptctl.log.redaction import Redactor
     from promptctl.log.store import Store
-    from promptctl.models.gateway import Watch
     from promptctl.models.model_settings import Models
     from promptctl.models.router import Router
+    from promptctl.telemetry.emitting import Emitter
     from promptctl.versions.kept import KeptRefs
     from promptctl.versions.moment import Moment
     from promptctl.versions.prompt_at_version import PromptAtVersion
@@ -79,7 +79,7 @@ class Context:
         self.is_numbered = True
         self.trusted_judges: Tree | None = None
         self.start, self.refresh_s, self._is_for_call = root, 0.0, False
-        self.telemetry: Watch | None = None
+        self.telemetry: Emitter | None = None
         self._base = weakref.ref(self)
         self._parts: dict[str, Any] = {}
         self._shared: dict[Any, Any] = {}

@@ -5,14 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from promptctl.assertions.judge import JudgeEmbeddings
 from promptctl.calls.call import Call, CallOptions, Target
 from promptctl.calls.runner import Recorder, Runner
-from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request, Watch, embedding_request
+from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request, embedding_request
 from promptctl.models.replay import embedding_reply
 from promptctl.prompts.prompt import Prompt, Rendered
 from promptctl.versions.prompt_at_version import Version
+
+if TYPE_CHECKING:
+    from promptctl.telemetry.emitting import Emitter
 
 OnReply = Callable[[Request, Reply], object]
 
@@ -31,7 +35,7 @@ class Embedder:
     gateway: Gateway
     recorder: Recorder
     on_reply: OnReply | None = None
-    watch: Watch | None = None
+    watch: Emitter | None = None
 
     async def embed(self, target: Target, texts: Sequence[str], options: CallOptions) -> JudgeEmbeddings:
         """One vector for each text; the target is of `EMBEDDER`. Raises `ModelError` as `Runner.run` does."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from promptctl.calls.call import Attempts, Call, Piece
 from promptctl.errors import BudgetReached, InvalidOutput, ModelError, PromptctlError, RateLimited
 from promptctl.log.records import Content, Execution
-from promptctl.models.gateway import Delta, Gateway, Reply, Request, Watch
+from promptctl.models.gateway import Delta, Gateway, Reply, Request
 from promptctl.models.model_settings import RetryPolicy
 from promptctl.schemas.json_schema import Validator
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.models.model_settings import Models
     from promptctl.models.reading import AfterReasoning
+    from promptctl.telemetry.emitting import Emitter
 
 Sleep = Callable[[float], Any]
 OnReply = Callable[[Request, Reply], object]
@@ -55,7 +56,7 @@ class Runner:
         on_reply: OnReply | None = None,
         models: Models | None = None,
         sleep: Sleep = asyncio.sleep,
-        watch: Watch | None = None,
+        watch: Emitter | None = None,
     ) -> None:
         self._gateway = gateway
         self._recorder = recorder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +44,6 @@ _LONGEST_KEPT = 20_000
 _MOST_KEPT = 100_000
 _ITEM = 4
 _CUT = "… (cut)"
-
-Work = Iterator[tuple[int, Case, int]]
 
 
 class Crashed(PromptctlError):
@@ -208,14 +206,6 @@ class Evaluator:
             error_message=(error.message if error else score.reason) if score.status == "error" else None,
         )
         return result if options.mask is None else options.mask.result(result)
-
-
-def pending(cases: Iterable[tuple[int, Case]], repeats: int, done: Collection[tuple[str, int]]) -> Work:
-    """The work of an evaluation in the order of its cases: position, case, repeat from 1; without what is done."""
-    for position, case in cases:
-        for repeat in range(1, repeats + 1):
-            if (case.id, repeat) not in done:
-                yield position, case, repeat
 
 
 class _Kept:

@@ -17,7 +17,7 @@ from promptctl.errors import BudgetReached, CostLimitReached, Incomplete, ModelE
 from promptctl.evaluations.cache import CachedGateway, ReplyCache
 from promptctl.evaluations.claims import claimed
 from promptctl.evaluations.evaluation import Evaluation, finish
-from promptctl.evaluations.evaluator import Evaluator, pending
+from promptctl.evaluations.evaluator import Evaluator
 from promptctl.evaluations.limiter import LimitedGateway, time_stands_still
 from promptctl.evaluations.progress import Load, Progress
 from promptctl.evaluations.recorder import BatchRecorder
@@ -219,10 +219,12 @@ class Session:
         evaluator = Evaluator(self._context, plan, gateway, self._recorder, run.row.id, timeout_s)
         cases = plan.cases(self._context)
         ordered = enumerate(cases) if run.until is None else run.until.order(plan, cases)
-        for item in pending(ordered, plan.spec.repeats, run.done):
-            if run.ended:
-                return
-            yield run, partial(evaluator.evaluate, *item)
+        for position, case in ordered:
+            for repeat in range(1, plan.spec.repeats + 1):
+                if run.ended:
+                    return
+                if (case.id, repeat) not in run.done:
+                    yield run, partial(evaluator.evaluate, position, case, repeat)
 
     async def _take(self, work: _Work, progress: Progress) -> None:
         while self.stopped is None and (taken := next(work, None)) is not None:

@@ -12,10 +12,7 @@ from promptctl.errors import ProviderFailed
 from promptctl.files.plain import written_json
 
 if TYPE_CHECKING:
-    from promptctl.log.feedback import Feedback
     from promptctl.log.masking import Mask
-    from promptctl.log.records import Content, Execution
-    from promptctl.log.results import ResultRow
 
 ReplySource = Literal["model", "echo", "replay", "cache", "recorded"]
 REPLAY = "replay/"
@@ -266,34 +263,6 @@ def broken(request: Request, what: str) -> ProviderFailed:
     endpoint = request.endpoint
     asked = "" if endpoint.api_base is None else f"is {endpoint.place} the address? "
     return ProviderFailed(f"{request.model} {what}", hint=f"{asked}{HINT_ENDPOINT}")
-
-
-class Watch(Protocol):
-    """Is told of what calls do. Nothing that it does takes long or raises."""
-
-    def load(self) -> None:
-        """Import what it needs, ahead of the first call."""
-
-    def begin(self, execution_id: str, prompt: str, content: Content | None) -> None:
-        """Note the attempt that the next request of this context is made for; `content` is what its call keeps."""
-
-    def lane(self, lane: Gateway) -> Gateway:
-        """Return a gateway that asks the same models, and tells of each request."""
-
-    def end(self, execution: Execution, content: Content | None) -> None:
-        """Note an attempt's record."""
-
-    def graded(self, result: ResultRow) -> None:
-        """Note the result of a case."""
-
-    def scored(self, feedback: Feedback) -> None:
-        """Note one person's feedback on a call."""
-
-    def close(self) -> None:
-        """Pass on what is left; it may be used again afterwards."""
-
-    async def aclose(self) -> None:
-        """`close`, without holding up the event loop."""
 
 
 class Gateway(Protocol):
