@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from promptctl.models.chat_protocol import word_of
+from promptctl.models.chat_protocol import cost_of
 from promptctl.models.gateway import Reply, Request, Usage
 
 if TYPE_CHECKING:
@@ -35,12 +35,8 @@ def with_estimate(models: Models, request: Request, reply: Reply, started_at: st
         return reply
     sent = _text([list(request.messages), list(request.tools), request.response_format])
     usage = Usage(_tokens(sent) + _EACH_MESSAGE * len(request.messages), _tokens(received))
-    cost, source = models.prices.cost_nano_usd(
-        settings.model,
-        usage,
-        service_tier=word_of(request.parameters.get("service_tier")),
-        at=datetime.fromisoformat(started_at).timestamp(),
-    )
+    began = datetime.fromisoformat(started_at).timestamp()
+    cost, source = cost_of(models.prices, settings.model, usage, request.parameters, began)
     price_source = None if source is None else source + ESTIMATED
     return replace(reply, usage=usage, cost_nano_usd=cost, price_source=price_source, is_estimated=True)
 

@@ -229,17 +229,11 @@ def reply_of(
     """
     choice = choice_of(request, data)
     text, finish_reason = said_in(choice)
-    message, counts, parameters = dict_of(choice.get("message")), data.get("usage"), request.parameters
+    message, counts = dict_of(choice.get("message")), data.get("usage")
     usage, odd = usage_of(counts), odd_counts(counts)
     tier = word_of(data.get("service_tier")) or word_of(dict_of(counts).get("service_tier"))
     elapsed_s = time.perf_counter() - started
-    cost, source = prices.cost_nano_usd(
-        request.model,
-        usage,
-        service_tier=tier or word_of(parameters.get("service_tier")),
-        search_size=search_size_of(parameters),
-        at=time.time() - elapsed_s,
-    )
+    cost, source = cost_of(prices, request.model, usage, request.parameters, time.time() - elapsed_s, tier)
     return Reply(
         text=text,
         model=word_of(data.get("model")) or model_name(request.model),
@@ -258,11 +252,18 @@ def reply_of(
     )
 
 
-def search_size_of(parameters: Mapping[str, Any]) -> str | None:
-    """Return the size of the context of the search that the parameters ask for; None if they ask for none."""
-    if "web_search_options" not in parameters:
-        return None
-    return word_of(dict_of(parameters["web_search_options"]).get("search_context_size")) or "medium"
+def cost_of(
+    prices: Prices, model: str, usage: Usage, parameters: Mapping[str, Any], at: float, service_tier: str | None = None
+) -> tuple[int | None, str | None]:
+    """Return the cost of a call that began at this moment, asked with these parameters, and the source of its price.
+
+    `service_tier` is the one that the provider says it was made in, if it says so.
+    """
+    search_size = None
+    if "web_search_options" in parameters:
+        search_size = word_of(dict_of(parameters["web_search_options"]).get("search_context_size")) or "medium"
+    tier = service_tier or word_of(parameters.get("service_tier"))
+    return prices.cost_nano_usd(model, usage, service_tier=tier, search_size=search_size, at=at)
 
 
 def finished(request: Request, reply: Reply) -> Reply:

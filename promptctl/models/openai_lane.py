@@ -225,7 +225,8 @@ async def _texts_of(request: Request, response: ClientResponse, assembler: Reply
     decoder = EventDecoder()
     received, head = 0, b""
     async for part in response.content.iter_any():
-        head = head or part
+        if not assembler.has_choice and len(head) < _LARGEST_ERROR:
+            head += part
         for event in decoder.feed(part):
             if text := _take(request, event, assembler):
                 yield text

@@ -12,7 +12,7 @@ from promptctl.log.filter import Filter
 from promptctl.log.records import WITH_REPLY, CostCorrection, Execution
 from promptctl.log.stamps import utc_now
 from promptctl.models.aborted import ESTIMATED
-from promptctl.models.chat_protocol import search_size_of, word_of
+from promptctl.models.chat_protocol import cost_of
 from promptctl.models.gateway import UNLISTED_KINDS, Usage, usage_of_kept
 
 if TYPE_CHECKING:
@@ -130,15 +130,10 @@ def _usage(execution: Execution) -> Usage:
 
 
 def _price(prices: Prices, execution: Execution, usage: Usage) -> tuple[int | None, str | None]:
-    model, provider, parameters = execution.model, execution.provider, execution.parameters
-    details = execution.usage_details or {}
-    cost, source = prices.cost_nano_usd(
-        model if "/" in model or provider is None else f"{provider}/{model}",
-        usage,
-        service_tier=details.get("service_tier") or word_of(parameters.get("service_tier")),
-        search_size=search_size_of(parameters),
-        at=datetime.fromisoformat(execution.started_at).timestamp(),
-    )
+    model, provider, details = execution.model, execution.provider, execution.usage_details or {}
+    model = model if "/" in model or provider is None else f"{provider}/{model}"
+    began, tier = datetime.fromisoformat(execution.started_at).timestamp(), details.get("service_tier")
+    cost, source = cost_of(prices, model, usage, execution.parameters, began, tier)
     return cost, source + ESTIMATED if source is not None and details.get("estimated") else source
 
 

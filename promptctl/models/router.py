@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,27 +84,22 @@ class Router:
     async def complete(self, request: Request) -> Reply:
         """Return the whole reply, from the model's lane."""
         settings = self.settings_of(request.model)
-        try:
+        with _naming_key(settings):
             return self._told(await self._gateway(settings.lane).complete(_addressed(request, settings)))
-        except AuthenticationFailed as error:
-            _name_variable(error, settings)
-            raise
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """Yield the reply as it arrives, from the model's lane."""
         settings = self.settings_of(request.model)
-        try:
+        with _naming_key(settings):
             async with aclosing(self._gateway(settings.lane).stream(_addressed(request, settings))) as pieces:
                 async for piece in pieces:
                     yield self._told(piece) if isinstance(piece, Reply) else piece
-        except AuthenticationFailed as error:
-            _name_variable(error, settings)
-            raise
 
     async def embed(self, request: Request) -> Embeddings:
         """Return one embedding vector for each text, from the model's lane."""
         settings = self.settings_of(request.model)
-        return await self._gateway(settings.lane).embed(_addressed(request, settings))
+        with _naming_key(settings):
+            return await self._gateway(settings.lane).embed(_addressed(request, settings))
 
     async def close(self) -> None:
         """Close the running event loop's connections; the router may be used again afterwards."""
@@ -161,8 +156,14 @@ def _addressed(request: Request, settings: ModelSettings) -> Request:
     )
 
 
-def _name_variable(error: AuthenticationFailed, settings: ModelSettings) -> None:
-    if settings.key_variable is not None:
-        error.hint = f"check the key in the variable {settings.key_variable}"
-    elif settings.endpoint.api_base is not None and settings.endpoint.api_key is None:
-        error.hint = "no key was sent: name the variable that holds it with `api_key_env` beside `api_base`"
+@contextmanager
+def _naming_key(settings: ModelSettings) -> Iterator[None]:
+    """Say in the error of a refused key which variable it came from."""
+    try:
+        yield
+    except AuthenticationFailed as error:
+        if settings.key_variable is not None:
+            error.hint = f"check the key in the variable {settings.key_variable}"
+        elif settings.endpoint.api_base is not None and settings.endpoint.api_key is None:
+            error.hint = "no key was sent: name the variable that holds it with `api_key_env` beside `api_base`"
+        raise

@@ -92,25 +92,20 @@ def changed_datasets(
     return _Finder(git, base, head, head, limits).datasets_of(ids)
 
 
+@dataclass(slots=True)
 class _Finder:
-    def __init__(
-        self,
-        git: Git,
-        base: CommitTree,
-        head: CommitTree | WorkTree,
-        trusted: CommitTree,
-        limits: DatasetLimits,
-        judging: JudgingOf | None = None,
-    ) -> None:
-        self._judging = judging
-        self._git = git
-        self._limits = limits
-        self._base = base
-        self._head = head
-        self._trusted = trusted
-        self._changed = [change for change in changed_files(base, head) if change.path != SETTINGS]
-        self._loaded: dict[tuple[bool, str], _Loaded] = {}
-        self._shared: dict[str, list[str]] = {}
+    git: Git
+    base: CommitTree
+    head: CommitTree | WorkTree
+    trusted: CommitTree
+    limits: DatasetLimits
+    judging: JudgingOf | None = None
+    _changed: list[FileChange] = field(init=False)
+    _loaded: dict[tuple[bool, str], _Loaded] = field(default_factory=dict)
+    _shared: dict[str, list[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._changed = [change for change in changed_files(self.base, self.head) if change.path != SETTINGS]
 
     def changes(self) -> Changes:
         prompts = self._prompts()
@@ -122,7 +117,7 @@ class _Finder:
             recordings=tuple(change.path for change in self._changed if is_recording(change.path)),
             tests=self._tests(prompts, datasets),
             stale=self._stale(prompts),
-            notes=tuple(change_notes(self._changed, self._head.places, new_links(self._base, self._head), prompts)),
+            notes=tuple(change_notes(self._changed, self.head.places, new_links(self.base, self.head), prompts)),
             is_about_judges=any(is_calibration(change.path) for change in self._changed),
         )
 
@@ -141,8 +136,8 @@ class _Finder:
         own = self._own_ids()
         shared = [change.path for change in self._changed if _is_shared(change.path)]
         self._shared = {path: [] for path in shared}
-        id_of = self._head.places.id
-        reached = {id_ for path in prompts_reached(self._head, shared) if (id_ := id_of(path)) is not None}
+        id_of = self.head.places.id
+        reached = {id_ for path in prompts_reached(self.head, shared) if (id_ := id_of(path)) is not None}
         ids = own | reached
         before = {id_: self._load(id_, is_head=False) for id_ in ids}
         after = {id_: self._load(id_, is_head=True) for id_ in ids}
@@ -186,10 +181,10 @@ class _Finder:
             [self._named(id_, is_head=False) for id_ in sorted(gone)],
         )
         left = gone - set(former.values())
-        end = self._head.commit or self._git.head
+        end = self.head.commit or self.git.head
         if left and len(former) < len(new) and end:
-            head = self._head if isinstance(self._head, CommitTree) else CommitTree(self._git, end)
-            moved = renames_between(self._base, head)
+            head = self.head if isinstance(self.head, CommitTree) else CommitTree(self.git, end)
+            moved = renames_between(self.base, head)
             former |= {id_: moved[id_] for id_ in new if id_ not in former and moved.get(id_) in left}
         return former
 
@@ -214,20 +209,20 @@ class _Finder:
 
     def _own_ids(self) -> set[str]:
         """Return the ids of prompts whose own files changed, or came and went with the places of prompts."""
-        was, now = self._base.places, self._head.places
+        was, now = self.base.places, self.head.places
         changed = {change.path for change in self._changed}
         if was == now:
             return {id_ for path in changed if (id_ := now.id(path)) is not None}
-        paths = {*changed, *prompt_files(self._base), *prompt_files(self._head)}
+        paths = {*changed, *prompt_files(self.base), *prompt_files(self.head)}
         ids = {path: (was.id(path), now.id(path)) for path in paths}
         return {id_ for path, both in ids.items() if path in changed or both[0] != both[1] for id_ in both if id_}
 
     def _tree(self, *, is_head: bool) -> CommitTree | WorkTree:
-        return self._head if is_head else self._base
+        return self.head if is_head else self.base
 
     def _path_of(self, id_: str) -> str:
         """Return the path of a prompt that cannot be loaded: the one that changed, or the first where it can be."""
-        paths = [*self._head.places.paths_of(id_), *self._base.places.paths_of(id_)]
+        paths = [*self.head.places.paths_of(id_), *self.base.places.paths_of(id_)]
         return next((change.path for change in self._changed if change.path in paths), paths[0])
 
     # --- datasets --------------------------------------------------------------------------------------------------
@@ -238,12 +233,12 @@ class _Finder:
         no_rows = (is_dataset, is_recording, is_human_labels)
         beside = [change.path for change in below if not any(is_kind(change.path) for is_kind in no_rows)]
         former = _moved(own.values())
-        paths = {*own, *datasets_reached(self._head, beside)} - set(former.values())
+        paths = {*own, *datasets_reached(self.head, beside)} - set(former.values())
         found = []
         for path in sorted(paths):
             earlier = former.get(path)
-            before = side_of(self._base, earlier or path, self._trusted, self._limits, self._judging)
-            after = side_of(self._head, path, self._trusted, self._limits, self._judging)
+            before = side_of(self.base, earlier or path, self.trusted, self.limits, self.judging)
+            after = side_of(self.head, path, self.trusted, self.limits, self.judging)
             review = compare_sides(path, before, after, earlier)
             if review is not None:
                 found.append(review)
@@ -253,8 +248,8 @@ class _Finder:
         """The tests that stand in prompt files."""
         found = []
         for prompt in prompts:
-            before = inline_side(self._base, prompt.base, self._trusted, self._limits, self._judging)
-            after = inline_side(self._head, prompt.head, self._trusted, self._limits, self._judging)
+            before = inline_side(self.base, prompt.base, self.trusted, self.limits, self.judging)
+            after = inline_side(self.head, prompt.head, self.trusted, self.limits, self.judging)
             if (before or after) and prompt.kind in ("changed", "renamed"):
                 review = compare_sides(prompt.path, before, after)
                 found += [review] if review is not None else []
@@ -264,7 +259,7 @@ class _Finder:
         """Return the datasets and the prompts' own files that test ids of base which head no longer has."""
         gone = {each.former_id or each.id: each for each in prompts if each.kind in ("removed", "renamed")}
         changed = {change.path for change in self._changed}
-        testing = DatasetIndex(self._base, trusted=self._trusted).testing(gone, skips_broken=True)
+        testing = DatasetIndex(self.base, trusted=self.trusted).testing(gone, skips_broken=True)
         found = {id_: [path for path in testing.get(id_, ()) if path not in changed] for id_ in sorted(gone)}
         for id_, each in gone.items():
             if each.kind == "removed" and each.base is not None and each.base.own_tests:
@@ -274,7 +269,7 @@ class _Finder:
     def _tests(self, prompts: Iterable[PromptReview], datasets: Iterable[DatasetReview]) -> dict[str, tuple[str, ...]]:
         """Return the datasets to evaluate, by prompt. Prompts of a new or changed dataset are evaluated over it."""
         changed = {each.id: each for each in prompts if each.head is not None and each.is_to_be_measured}
-        testing = DatasetIndex(self._head).testing(changed, skips_broken=True)
+        testing = DatasetIndex(self.head).testing(changed, skips_broken=True)
         tests = {id_: testing.get(id_, []) for id_ in changed}
         for id_, prompt in changed.items():
             if prompt.head is not None and prompt.head.own_tests:

@@ -261,9 +261,10 @@ def test_a_loop_that_ends_closes_its_connections_itself(server: OpenAIServer, as
 
 def test_an_error_in_a_stream_that_is_no_event_is_the_servers(server: OpenAIServer, ask: Ask) -> None:
     body = b'{"error": {"message": "no such model", "code": 404}}'
-    server.script(say.raw(body, content_type="text/event-stream"))
-    with pytest.raises(RequestRejected, match="no such model"):
-        asyncio.run(_all(OpenAILane(Prices()), ask()))
+    for answer in (say.raw(body, content_type="text/event-stream"), say.raw_stream(body[:20], body[20:])):
+        server.script(answer)
+        with pytest.raises(RequestRejected, match="no such model"):
+            asyncio.run(_all(OpenAILane(Prices()), ask()))
 
 
 async def _all(lane: OpenAILane, request: Request) -> list[Delta | Reply]:

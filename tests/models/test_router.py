@@ -244,6 +244,9 @@ def test_a_refused_key_says_which_variable_it_came_from(make: Make, server: Open
     with pytest.raises(AuthenticationFailed) as caught:
         complete(router, ask("openai/gpt-4o-mini"))
     assert caught.value.hint == "check the key in the variable OPENAI_API_KEY"
+    with pytest.raises(AuthenticationFailed) as caught:
+        asyncio.run(router.embed(embedding_request("openai/text-embedding-3-small", ["a"])))
+    assert caught.value.hint == "check the key in the variable OPENAI_API_KEY"
     router = make(f'models:\n  "local/*": {{api_base: "{server.url}"}}\n')
     with pytest.raises(AuthenticationFailed) as caught:
         complete(router, ask("local/llama"))

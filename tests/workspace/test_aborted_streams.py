@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ import pytest
 
 from promptctl import Execution, Filter, Workspace, open_workspace
 from promptctl.errors import ModelError
+from promptctl.formats.settings_file import Settings
+from promptctl.models.aborted import with_estimate
+from promptctl.models.gateway import Reply, Request
+from promptctl.models.model_settings import Models
 from tests.openai_server import OpenAIServer, cut_stream, reply, usage
 
 RULES = """\
@@ -84,6 +89,17 @@ def test_nobody_can_tell_what_an_image_takes(workspace: Workspace, running: Open
 def test_the_echo_lane_costs_nothing_and_estimates_nothing(workspace: Workspace) -> None:
     row = left_early(workspace, model="echo/echo")
     assert (row.status, row.output_tokens, row.cost_nano_usd) == ("cancelled", None, None)
+
+
+def test_the_fee_of_a_search_is_in_the_estimate() -> None:
+    models = Models(Settings(), {}, needs_keys=False)
+    received = Reply("12345678", "gpt-4o-mini", "openai")
+    plain = Request("openai/gpt-4o-mini", ASKED)
+    costs = [
+        with_estimate(models, each, received, "2026-11-01T00:00:00Z").cost_nano_usd or 0
+        for each in (plain, replace(plain, parameters={"web_search_options": {}}))
+    ]
+    assert costs[1] - costs[0] == 25_000_000
 
 
 def test_an_estimate_is_repriced_as_one(workspace: Workspace, running: OpenAIServer, tmp_path: Path) -> None:
