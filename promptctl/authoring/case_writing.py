@@ -17,7 +17,7 @@ from promptctl.datasets.likeness import Known
 from promptctl.datasets.splitting import GENERATED, TRAIN
 from promptctl.errors import Incomplete, InputError, InvalidOutput, ModelError, RenderError, UsageError, WorkspaceError
 from promptctl.files.names import did_you_mean
-from promptctl.files.plain import texts_in
+from promptctl.files.plain import record_data, texts_in
 from promptctl.files.proposal import Proposal
 from promptctl.prompts.prompt import Message
 from promptctl.prompts.rendering import Renderer
@@ -59,16 +59,8 @@ class WrittenCases:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        return {
-            "prompt": self.prompt,
-            "kind": self.kind,
-            "asked": self.asked,
-            "dataset": self.path,
-            "cases": [each["id"] for each in self.cases],
-            "alike": self.alike,
-            "stopped": self.stopped,
-            "cost_nano_usd": self.cost_nano_usd,
-        }
+        ids = [each["id"] for each in self.cases]
+        return record_data(self, without=("path", "proposal"), dataset=self.path, cases=ids)
 
 
 async def write_cases(

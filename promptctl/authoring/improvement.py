@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from promptctl.authoring.trials import TrialRequest
 from promptctl.errors import INCOMPLETE, OK, UsageError
+from promptctl.files.plain import record_data
 from promptctl.files.proposal import Proposal
 from promptctl.files.wording import count, percent
 from promptctl.statistics.distributions import normal_quantile
@@ -64,14 +65,7 @@ class PromptCandidate:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        return {
-            "number": self.number,
-            "round": self.round_number,
-            "parents": list(self.parents),
-            "edited": list(self.edited),
-            "passed": self.passed,
-            "score": self.score,
-        }
+        return record_data(self, without=("round_number", "texts"), round=self.round_number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,18 +138,14 @@ class Evidence:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        return {
-            "cases": self.cases,
-            "passed_before": self.before,
-            "passed_after": self.after,
-            "improved": self.improved,
-            "regressed": self.regressed,
-            "difference": self.difference,
-            "interval": {"low": self.low, "high": self.high, "confidence": self.confidence},
-            "p": self.p,
-            "looks": self.looks,
-            "evaluations": dict(zip(("before", "after"), self.evaluations, strict=True)),
-        }
+        return record_data(
+            self,
+            without=("before", "after", "low", "high", "confidence", "clusters"),
+            passed_before=self.before,
+            passed_after=self.after,
+            interval={"low": self.low, "high": self.high, "confidence": self.confidence},
+            evaluations=dict(zip(("before", "after"), self.evaluations, strict=True)),
+        )
 
 
 def _fewest(level: float) -> int:
@@ -204,24 +194,10 @@ class Improvement:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        return {
-            "prompt": self.prompt,
-            "version_display": self.version_display,
-            "model": self.model,
-            "writer": self.writer,
-            "dataset": self.dataset,
-            "cases": dict(zip(("train", "choose", "held_out"), self.cases, strict=True)),
-            "split_seed": self.split_seed,
-            "verdict": self.verdict,
-            "reason": self.reason,
-            "rounds": self.rounds,
-            "rounds_asked": self.rounds_asked,
-            "edits_refused": self.refused,
-            "candidates": [each.as_dict() for each in self.candidates],
-            "best": self.best,
-            "held_out": None if self.evidence is None else self.evidence.as_dict(),
-            "cost_nano_usd": self.cost_nano_usd,
-            "unpriced": self.unpriced,
-            "calls": self.calls,
-            "stopped": self.stopped,
-        }
+        return record_data(
+            self,
+            without=("refused", "evidence", "proposal", "compared"),
+            cases=dict(zip(("train", "choose", "held_out"), self.cases, strict=True)),
+            edits_refused=self.refused,
+            held_out=self.evidence,
+        )

@@ -11,6 +11,7 @@ from promptctl.authoring.refining import declared_input, missing_keys
 from promptctl.authoring.shapes import UsedValue, shapes_of
 from promptctl.errors import InvalidFiles, UsageError, printable
 from promptctl.files.names import id_problem, nearest
+from promptctl.files.plain import record_data
 from promptctl.files.proposal import Proposal, change_of
 from promptctl.files.sources import Sources
 from promptctl.files.tree import Tree
@@ -54,16 +55,7 @@ class Inferred:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        return {
-            "prompt": self.prompt,
-            "path": self.path,
-            "inputs": {name: dict(each) for name, each in self.inputs.items()},
-            "output": None if self.output is None else dict(self.output),
-            "calls": self.calls,
-            "cases": self.cases,
-            "replies": self.replies,
-            "notes": list(self.notes),
-        }
+        return record_data(self, without=("proposal",))
 
 
 def infer(context: Context, ref: str, *, uses_log: bool = True) -> Inferred:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.authoring.trials import TrialRequest
 from promptctl.errors import INCOMPLETE, OK, UsageError
+from promptctl.files.plain import record_data
 from promptctl.files.proposal import Proposal
 from promptctl.files.wording import count, percent
 
@@ -106,17 +107,14 @@ class Loss:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        return {
-            "cases": self.cases,
-            "passed_before": self.before,
-            "passed_after": self.after,
-            "lost": self.lost,
-            "gained": self.gained,
-            "loss": self.loss,
-            "interval": {"low": self.low, "high": self.high, "confidence": self.confidence},
-            "looks": self.looks,
-            "evaluations": dict(zip(("before", "after"), self.evaluations, strict=True)),
-        }
+        return record_data(
+            self,
+            without=("before", "after", "low", "high", "confidence"),
+            passed_before=self.before,
+            passed_after=self.after,
+            interval={"low": self.low, "high": self.high, "confidence": self.confidence},
+            evaluations=dict(zip(("before", "after"), self.evaluations, strict=True)),
+        )
 
 
 def after_others(looks: int) -> str:
@@ -175,25 +173,10 @@ class Shortened:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        return {
-            "prompt": self.prompt,
-            "version_display": self.version_display,
-            "model": self.model,
-            "dataset": self.dataset,
-            "cases": {"choosing": self.choosing, "held_out": self.held_out},
-            "split_seed": self.split_seed,
-            "margin": self.margin,
-            "parts": [each.as_dict() for each in self.tried],
-            "untried": self.untried,
-            "loss": None if self.loss is None else self.loss.as_dict(),
-            "tokens": self.tokens,
-            "saved_tokens": self.saved_tokens,
-            "recent_calls": self.recent_calls,
-            "recent_days": self.recent_days,
-            "saved_of_recent_nano_usd": self.saved_of_recent_nano_usd,
-            "saved_nano_usd_a_month": self.saved_nano_usd,
-            "cost_nano_usd": self.cost_nano_usd,
-            "unpriced": self.unpriced,
-            "calls": self.calls,
-            "stopped": self.stopped,
-        }
+        return record_data(
+            self,
+            without=("choosing", "held_out", "tried", "saved_nano_usd", "proposal"),
+            cases={"choosing": self.choosing, "held_out": self.held_out},
+            parts=self.tried,
+            saved_nano_usd_a_month=self.saved_nano_usd,
+        )

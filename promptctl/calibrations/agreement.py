@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.calibrations.labels import open_questions
 from promptctl.datasets.human_labels import HumanLabel, read_labels
 from promptctl.errors import WorkspaceError, quote
+from promptctl.files.plain import record_data
 from promptctl.statistics.agreement import cohen_kappa
 from promptctl.statistics.intervals import Interval, clustered_rate, wilson
 from promptctl.statistics.raters import krippendorff_alpha
@@ -48,19 +49,7 @@ class QuestionAgreement:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        return {
-            "type": self.type,
-            "question": self.question,
-            "people": list(self.people),
-            "labels": self.labels,
-            "replies": self.replies,
-            "agreed": self.agreed,
-            "agreed_interval": _bounds(self.agreed_interval),
-            "measure": self.measure,
-            "value": self.value,
-            "interval": _bounds(self.interval),
-            "unknown": self.unknown,
-        }
+        return record_data(self, unknown=self.unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +85,7 @@ class AgreementReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        return {
-            "dataset": self.dataset,
-            "people": dict(self.people),
-            "questions": [each.as_dict() for each in self.questions],
-            "disagreements": [each.as_dict() for each in self.disagreements],
-            "set_aside": self.set_aside,
-        }
+        return record_data(self)
 
 
 def agreement(context: Context, name: str) -> AgreementReport:
@@ -181,7 +164,3 @@ def _by_reply(labelled: Iterable[Labelled]) -> dict[tuple[str, str, str], list[H
     for each in labelled:
         found.setdefault(each.label.item, []).append(each.label)
     return {item: sorted(labels, key=lambda label: label.by) for item, labels in found.items()}
-
-
-def _bounds(interval: Interval | None) -> dict[str, Any] | None:
-    return None if interval is None else asdict(interval)

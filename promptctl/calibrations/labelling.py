@@ -14,7 +14,7 @@ from promptctl.datasets.human_labels import HumanLabel, check_labels, labels_pat
 from promptctl.datasets.questions import Labelled, Question, Questions
 from promptctl.datasets.selection import Selection, choose
 from promptctl.errors import InvalidFiles, UsageError, WorkspaceError, in_reading_order, printable, quote
-from promptctl.files.plain import canonical_json, content_digest
+from promptctl.files.plain import canonical_json, content_digest, record_data
 from promptctl.files.proposal import Proposal, change_of
 from promptctl.files.tree import MemoryTree, read_file
 from promptctl.files.wording import count, name_some
@@ -227,14 +227,7 @@ class Imported:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys, without the proposal."""
-        return {
-            "dataset": self.dataset,
-            "people": list(self.people),
-            "new": self.new,
-            "changed": self.changed,
-            "same": self.same,
-            "set_aside": self.set_aside,
-        }
+        return record_data(self, without=("proposal",))
 
 
 def import_labels(context: Context, dataset: str, file: Path) -> Imported:

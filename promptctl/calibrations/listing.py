@@ -16,6 +16,7 @@ from promptctl.datasets.index import DatasetIndex
 from promptctl.datasets.questions import have_labels_changed
 from promptctl.errors import ModelError, WorkspaceError
 from promptctl.evaluations.rules import calibration_rule_of
+from promptctl.files.plain import record_data
 from promptctl.formats.calibration_file import Calibration, read_calibrations
 from promptctl.formats.settings_file import CalibrationRule
 
@@ -44,9 +45,7 @@ class JudgeStatus:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        names = ("judge", "model", "type", "rubric", "labels", "lack", "labels_changed")
-        known = None if self.calibration is None else self.calibration.as_dict()
-        return {**{name: getattr(self, name) for name in names}, "datasets": list(self.datasets), "calibration": known}
+        return record_data(self)
 
 
 def list_judges(context: Context) -> list[JudgeStatus]:
