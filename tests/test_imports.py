@@ -37,7 +37,7 @@ OWNERS: dict[str, set[str]] = {
     "rich": {"cli"},
     "opentelemetry": {"telemetry.instruments", "telemetry.exporting"},
     "libcst": {"adoption.rewriting"},
-    "rapidfuzz": {"assertions.measures", "datasets.likeness", "files.names", "models.nearest"},
+    "rapidfuzz": {"assertions.text", "datasets.likeness", "files.names", "models.nearest"},
 }
 Node = TypeVar("Node", bound=ast.AST)
 KINDS = (

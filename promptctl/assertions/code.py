@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from promptctl.assertions.assertion import Assertion
 from promptctl.assertions.outcome import Outcome, Ungraded, decided, shown
+from promptctl.assertions.shapes import is_share
 from promptctl.assertions.subject import Subject
 from promptctl.files.names import DATASETS, resolve_path
 from promptctl.files.tree import Tree
@@ -52,19 +52,15 @@ def _read(given: Any, name: str, assertion: Assertion, part: Any) -> Outcome:
         return decided(given, f"{name} says {'pass' if given else 'fail'}", got=part)
     if isinstance(given, Mapping):
         passed, score, reason = given.get("pass"), given.get("score"), str(given.get("reason", ""))
-        if isinstance(passed, bool) and (score is None or _is_share(score)):
+        if isinstance(passed, bool) and (score is None or is_share(score)):
             return decided(passed, reason or f"{name} says {'pass' if passed else 'fail'}", got=part, score=score)
-    elif _is_share(given):
+    elif is_share(given):
         limit = assertion.options.get("threshold", PASS_SCORE)
         return decided(given >= limit, f"{name} scores {given:.3g}, {limit:g} wanted", got=part, score=float(given))
     raise Ungraded(
         f"{name} gave {shown(given)}; it must give true, false, a number from 0 to 1, or {{pass, score, reason}}",
         got=part,
     )
-
-
-def _is_share(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value <= 1
 
 
 def find_function(reference: Any, tree: Tree, dataset_path: str, *, is_run: bool) -> tuple[Function, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from promptctl.assertions.judge import JudgeReply
 from promptctl.assertions.outcome import Outcome, Ungraded, shown
+from promptctl.assertions.shapes import is_number, is_share
 from promptctl.models.reading import describe_json_error, read_data_and_text, without_reasoning
 
 
@@ -25,19 +26,16 @@ class Judgement:
 
     def score(self, key: str) -> float:
         """Return a number from 0 to 1."""
-        return float(self._value(key, "not a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1))
+        return float(self._value(key, "not a number from 0 to 1", is_share))
 
     def rating(self, key: str) -> int:
         """Return a whole number from 1 to 5."""
         is_rating = range(1, 6).__contains__
-        found = self._value(key, "not a whole number from 1 to 5", lambda value: _is_number(value) and is_rating(value))
-        return int(found)
+        return int(self._value(key, "not a whole number from 1 to 5", lambda each: is_number(each) and is_rating(each)))
 
     def choice(self, key: str, choices: Sequence[str]) -> str:
         """Return one of the choices, spelled as it is."""
-        is_choice = choices.__contains__
-        found = self._value(key, f"none of {', '.join(choices)}", lambda value: is_choice(value))
-        return str(found)
+        return str(self._value(key, f"none of {', '.join(choices)}", choices.__contains__))
 
     def because(self, finding: str = "") -> str:
         """Return a finding with the judge's reason for it, which decides nothing, so that anything will do."""
@@ -111,10 +109,6 @@ def off_menu(reply: JudgeReply, why: str) -> Ungraded:
     return Ungraded(
         f"ungraded: {why}", got=reply.text, cost_nano_usd=reply.cost_nano_usd, execution_ids=(reply.execution_id,)
     )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _is_named(choice: str, text: str) -> bool:

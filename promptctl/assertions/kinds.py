@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from promptctl.assertions import calls, code, measures, model_graded, sets, structure, text
+from promptctl.assertions import calls, code, model_graded, structure, text
 from promptctl.assertions.assertion import NOT, Kind
 from promptctl.assertions.shapes import (
     AMOUNT,
@@ -20,6 +20,7 @@ from promptctl.assertions.shapes import (
     VISIBLE_TEXT,
     Shape,
 )
+from promptctl.assertions.weighing import assert_set
 
 KINDS: Mapping[str, Kind] = {
     "equals": Kind(text.equals, value=ANYTHING, options={**COMPARING, "tolerance": AMOUNT}),
@@ -32,9 +33,9 @@ KINDS: Mapping[str, Kind] = {
     "starts-with": Kind(text.starts_with, value=VISIBLE_TEXT, options=COMPARING),
     "ends-with": Kind(text.ends_with, value=VISIBLE_TEXT, options=COMPARING),
     "regex": Kind(text.regex, value=PATTERN, options=COMPARING),
-    "levenshtein": Kind(measures.levenshtein, value=TEXT, options={**COMPARING, "threshold": AMOUNT}),
-    "word-count": Kind(measures.word_count, value=RANGE),
-    "is-refusal": Kind(measures.is_refusal),
+    "levenshtein": Kind(text.levenshtein, value=TEXT, options={**COMPARING, "threshold": AMOUNT}),
+    "word-count": Kind(text.word_count, value=RANGE),
+    "is-refusal": Kind(text.is_refusal),
     "is-json": Kind(structure.is_json, value=structure.SCHEMA),
     "json-schema": Kind(structure.json_schema, value=structure.SCHEMA),
     "contains-json": Kind(structure.contains_json, value=structure.SCHEMA),
@@ -75,7 +76,7 @@ KINDS: Mapping[str, Kind] = {
         offers=model_graded.RELEVANCE_INPUTS,
     ),
     "python": Kind(code.python, value=FILLED_TEXT, options={"threshold": SHARE}, takes_code=True),
-    "assert-set": Kind(judged=sets.assert_set, options={"threshold": SHARE}, takes_path=False, takes_assertions=True),
+    "assert-set": Kind(judged=assert_set, options={"threshold": SHARE}, takes_path=False, takes_assertions=True),
 }
 
 

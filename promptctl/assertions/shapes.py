@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeGuard
 
 from promptctl.assertions.outcome import shown
 from promptctl.files.look_alikes import FORMS
@@ -116,17 +116,27 @@ def read_amount(value: Any) -> float:
             number = float(value)
         except ValueError:
             number = None
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or not abs(number) < float("inf"):
+    if not is_number(number):
         raise ValueError(f"must be a number, not {shown(value)}")
     if number < 0:
         raise ValueError(f"must not be negative: {shown(value)}")
     return number
 
 
+def is_number(value: Any) -> TypeGuard[float]:
+    """Return True for a finite number, which true and false are not."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
+def is_share(value: Any) -> bool:
+    """Return True for a number from 0 to 1, as a score is."""
+    return is_number(value) and 0 <= value <= 1
+
+
 def read_share(value: Any) -> float:
     """Read a number from 0 to 1."""
     number = read_amount(value)
-    if number > 1:
+    if not is_share(number):
         raise ValueError(f"must be from 0 to 1, not {shown(value)}")
     return number
 

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from promptctl.assertions.outcome import Graded, why_undecided
+from promptctl.assertions.assertion import Assertion, grade
+from promptctl.assertions.judge import Judge
+from promptctl.assertions.outcome import Graded, Outcome, why_undecided
+from promptctl.assertions.subject import Subject
 
 Status = Literal["passed", "failed", "error"]
 # Weights such as 0.1 add up to a little less than they should.
@@ -82,3 +85,18 @@ def _reasons(parts: Sequence[Graded]) -> str:
     told = [f"{part.type}: {part.outcome.reason}" for part in parts[:_MOST_TOLD]]
     more = len(parts) - len(told)
     return "; ".join(told)[:_LONGEST_TOLD] + (f"; and {more:,} more" if more else "")
+
+
+async def assert_set(subject: Subject, assertion: Assertion, judge: Judge | None) -> Outcome:
+    """The set's own assertions pass: all of them, or with a `threshold` a weighted score of at least that."""
+    parts = [await grade(own, subject, judge) for own in assertion.assertions]
+    weighed = weigh(parts, assertion.options.get("threshold"))
+    passed = None if weighed.status == "error" else weighed.status == "passed"
+    return Outcome(
+        passed,
+        None if passed is None else float(passed) if weighed.score is None else weighed.score,
+        weighed.reason,
+        cost_nano_usd=total_cost(parts),
+        execution_ids=tuple(id_ for part in parts for id_ in part.outcome.execution_ids),
+        parts=tuple(parts),
+    )

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptctl.authoring.observed import Observed, observe
-from promptctl.authoring.refining import declared_input, missing_keys
-from promptctl.authoring.shapes import UsedValue, shapes_of
+from promptctl.authoring.shapes import UsedValue, declared_input, missing_keys, shapes_of
 from promptctl.errors import InvalidFiles, UsageError, printable
 from promptctl.files.names import id_problem, nearest
 from promptctl.files.plain import record_data

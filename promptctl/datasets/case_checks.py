@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
+from itertools import islice
 from typing import Any
 
 from promptctl.assertions.assertion import NOT, Assertion
 from promptctl.datasets.cases import Case
-from promptctl.datasets.examples import Examples
 from promptctl.datasets.rows import Row
 from promptctl.errors import Place, Problem
 from promptctl.files.names import MAX_SUGGESTIONS, did_you_mean
+from promptctl.files.plain import texts_in
 from promptctl.prompts.inputs import InputCheck
 from promptctl.prompts.prompt import MISSING, Message, Prompt
 from promptctl.schemas.json_schema import types_of
-from promptctl.templates.reading import plain_pieces
+from promptctl.templates.reading import plain_pieces, split_markup
 
 
 class CaseChecks:
@@ -176,3 +178,41 @@ def _reads_case(assertion: Assertion) -> bool:
 def _asks_output_schema(assertion: Assertion) -> bool:
     """Return True if the assertion, or one of its set, uses the prompt's own output schema."""
     return any(each.type.removeprefix(NOT) == "json-schema" and each.ready is None for each in assertion.all)
+
+
+# A shorter text, or one of fewer words, may well be in a prompt by chance: a name, a class, a phrase.
+_SHORTEST, _FEWEST_WORDS = 20, 4
+_WORD = re.compile(r"\w+")
+_WORD_OR_GAP = re.compile(r"\w+|\0")
+
+
+class Examples:
+    """The texts of one prompt: its messages and partials without what is filled in, and the defaults of its inputs."""
+
+    def __init__(self, prompt: Prompt | None) -> None:
+        texts = [" \0 ".join(split_markup(text)[::2]) for text in _written(prompt)] if prompt is not None else []
+        for each in prompt.inputs.values() if prompt is not None else ():
+            texts += texts_in(each.default)
+        words = [_WORD_OR_GAP.findall(text.casefold()) for text in texts]
+        self._text = " \0 ".join(["", *(" ".join(each) for each in words), ""])
+        self._openings = {tuple(each[at : at + _FEWEST_WORDS]) for each in words for at in range(len(each))}
+
+    def show(self, text: str) -> bool:
+        """Return True if the prompt shows this very text, whatever marks and letter case it has there."""
+        if len(text) < _SHORTEST:
+            return False
+        folded = text.casefold()
+        opening = tuple(word[0] for word in islice(_WORD.finditer(folded), _FEWEST_WORDS))
+        # Looked for whole only where its first words are there: most texts are not.
+        return (
+            len(opening) == _FEWEST_WORDS
+            and opening in self._openings
+            and f" {' '.join(_WORD.findall(folded))} " in self._text
+        )
+
+
+def _written(prompt: Prompt) -> Iterator[str]:
+    yield from prompt.partials.values()
+    for message in prompt.messages:
+        if isinstance(message, Message):
+            yield from texts_in(message.content)

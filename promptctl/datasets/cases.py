@@ -61,10 +61,14 @@ class Case:
         return self.id == self.content_hash[:_DERIVED_ID_LENGTH]
 
     @property
+    def all_assertions(self) -> Iterator[Assertion]:
+        """Its assertions, with those of sets."""
+        return (each for assertion in self.assertions for each in assertion.all)
+
+    @property
     def judges(self) -> Iterator[AskedJudge]:
         """Every judge that grading the case asks."""
-        every = (each.judge for assertion in self.assertions for each in assertion.all)
-        yield from (judge for judge in every if judge is not None)
+        return (judge for each in self.all_assertions if (judge := each.judge) is not None)
 
 
 @dataclass(slots=True)

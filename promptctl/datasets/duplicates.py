@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptctl.datasets.cases import Case
 from promptctl.datasets.likeness import alike, groups
+from promptctl.datasets.row_files import open_rows
+from promptctl.datasets.rows import Row
 from promptctl.datasets.splitting import GENERATED
 from promptctl.errors import Place
+from promptctl.files.names import DATASET_SUFFIXES
 from promptctl.files.plain import canonical_json
-from promptctl.files.proposal import Proposal
+from promptctl.files.proposal import FileEdit, Proposal, change_of
+from promptctl.files.tree import Tree
+from promptctl.files.yaml_editing import RemoveItems, edit_yaml
 from promptctl.prompts.prompt import MISSING
 
 if TYPE_CHECKING:
     from promptctl.datasets.dataset import Dataset
-    from promptctl.files.tree import Tree
     from promptctl.prompts.prompt import Prompt
 
 
@@ -76,8 +81,6 @@ class Duplicates:
 
 def duplicates_of(tree: Tree, dataset: Dataset, prompt: Prompt | None, threshold: float) -> Duplicates:
     """Return the duplicates of a dataset without problems. Raises what `without_cases` raises."""
-    from promptctl.datasets.dropping import without_cases
-
     cases = list(dataset.cases(prompt))
     found = tuple(find_duplicates(cases, threshold))
     places = {each.place for each in found if each.is_dropped}
@@ -154,3 +157,23 @@ def _preferred(case: Case, kept: Case) -> str:
         why = f"{kept.id} comes first"
     lost = [tag for tag in case.tags if tag not in kept.tags and tag != GENERATED]
     return f"{why}; the tag {', '.join(f'`{tag}`' for tag in lost)} goes with it" if lost else why
+
+
+def without_cases(tree: Tree, path: str, places: Collection[Place]) -> FileEdit:
+    """Return the change of the file that holds the cases of the dataset at `path` if those at `places` are taken out.
+
+    Places are those of rows, in a dataset without problems. Raises `WorkspaceError` for a YAML file whose text does not
+    allow it.
+    """
+    file = open_rows(tree, path)
+    rows = [row.place for row in file.read() if isinstance(row, Row)]
+    data = tree.read(file.path, max_bytes=1 << 30)
+    if file.path.endswith(DATASET_SUFFIXES):
+        at = tuple(index for index, place in enumerate(rows) if place in places)
+        return change_of(tree, file.path, edit_yaml(data, file.path, [RemoveItems(("cases",), at)]))
+    lines = io.BytesIO(data).readlines()  # as a file of cases is read: at line feeds alone
+    begins = [place.line or 1 for place in rows]
+    for place, begin, end in reversed(list(zip(rows, begins, [*begins[1:], len(lines) + 1], strict=True))):
+        if place in places:
+            del lines[begin - 1 : end - 1]
+    return change_of(tree, file.path, b"".join(lines))

@@ -118,7 +118,7 @@ class Questions:
         """
         subject, found = _subject(case, reply), dict[tuple[str, str], Question]()
         hidden = self.hidden(case)
-        for each in _judged(case.assertions):
+        for each in (own for own in case.all_assertions if own.type.removeprefix(NOT) in ANSWERS):
             assertion = replace(each, find=None)
             try:
                 text, part = hidden(_text(each, subject)), (assertion if is_part else each).text(subject)
@@ -244,12 +244,6 @@ def have_labels_changed(index: DatasetIndex, calibration: Calibration) -> bool:
 
 def _asked_of(assertion: Assertion) -> tuple[str, str | None, str | None]:
     return assertion.rubric, assertion.judge_prompt, assertion.options.get("model")
-
-
-def _judged(assertions: Iterable[Assertion]) -> Iterator[Assertion]:
-    """Return the assertions that people can answer in a judge's place, those of sets included."""
-    every = (each for assertion in assertions for each in assertion.all)
-    return (each for each in every if each.type.removeprefix(NOT) in ANSWERS)
 
 
 def _text(assertion: Assertion, subject: Subject) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptctl.assertions.assertion import Assertion, grade
+from promptctl.assertions.assertion import grade
 from promptctl.assertions.effort import Effort
 from promptctl.assertions.judge import Judge
 from promptctl.assertions.outcome import Graded, why_undecided
@@ -88,7 +88,7 @@ async def score_case(case: Case, subject: Subject, judge: Judge | None = None) -
 
 def failed_score(case: Case, reason: str) -> Score:
     """The score of a reply that fails ungraded, as one that does not fit the output schema: its metrics are 0 too."""
-    metrics = {own.metric: 0.0 for own in _all_assertions(case.assertions) if own.metric is not None}
+    metrics = {own.metric: 0.0 for own in case.all_assertions if own.metric is not None}
     return Score("failed", 0.0, reason, metrics)
 
 
@@ -99,13 +99,8 @@ def error_score(reason: str, *, cost_nano_usd: int | None = 0) -> Score:
 
 async def _is_wanted(case: Case, subject: Subject) -> bool:
     """Return True if the reply passes one of the assertions that no other reply would pass by what it lacks."""
-    wanting = [own for own in _all_assertions(case.assertions) if own.type in _WANTING]
+    wanting = [own for own in case.all_assertions if own.type in _WANTING]
     return any([(await grade(own, subject)).outcome.passed for own in wanting])
-
-
-def _all_assertions(assertions: Sequence[Assertion]) -> list[Assertion]:
-    """Every assertion, those of sets included."""
-    return [each for own in assertions for each in (own, *_all_assertions(own.assertions))]
 
 
 def _metrics(graded: tuple[Graded, ...]) -> dict[str, float]:
