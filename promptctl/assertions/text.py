@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 from promptctl.assertions.assertion import Assertion, Grade
 from promptctl.assertions.equality import first_difference
@@ -75,20 +75,17 @@ def _unseen(text: str, missing: list[str], fold: Callable[[str], str]) -> str:
     return ""
 
 
-def starts_with(subject: Subject, assertion: Assertion) -> Outcome:
-    """The text begins with the value, the whitespace before both left aside."""
-    text, wanted = assertion.text(subject), assertion.wanted(subject)
-    is_met = text.lstrip().startswith(wanted.lstrip())
-    reason = f"{'starts' if is_met else 'does not start'} with {shown(wanted)}"
-    return decided(is_met, reason, expected=wanted, got=text)
+def at_an_end(verb: Literal["start", "end"]) -> Grade:
+    """Return the grading of starts-with or ends-with, which leave the whitespace there aside."""
 
+    def grade(subject: Subject, assertion: Assertion) -> Outcome:
+        text, wanted = assertion.text(subject), assertion.wanted(subject)
+        is_start = verb == "start"
+        is_met = text.lstrip().startswith(wanted.lstrip()) if is_start else text.rstrip().endswith(wanted.rstrip())
+        reason = f"{f'{verb}s' if is_met else f'does not {verb}'} with {shown(wanted)}"
+        return decided(is_met, reason, expected=wanted, got=text)
 
-def ends_with(subject: Subject, assertion: Assertion) -> Outcome:
-    """The text ends with the value, the whitespace after both left aside."""
-    text, wanted = assertion.text(subject), assertion.wanted(subject)
-    is_met = text.rstrip().endswith(wanted.rstrip())
-    reason = f"{'ends' if is_met else 'does not end'} with {shown(wanted)}"
-    return decided(is_met, reason, expected=wanted, got=text)
+    return grade
 
 
 def regex(subject: Subject, assertion: Assertion) -> Outcome:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptctl.errors import InvalidFiles, Place, Problem, UsageError, WorkspaceError
-from promptctl.files.names import SETTINGS, did_you_mean, is_dataset, is_prompt_file
+from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
+from promptctl.files.names import SETTINGS, is_dataset, is_prompt_file
 from promptctl.files.writing import replace_file
 from promptctl.formats.formatting import format_file
-from promptctl.prompts.checking import files_of
+from promptctl.prompts.checking import chosen_files, files_of
 
 if TYPE_CHECKING:
     from promptctl.formats.schemas import Kind
@@ -33,11 +33,8 @@ def format_files(tree: WorkTree, paths: Sequence[str] = (), *, is_check: bool = 
     """
     kinds = {path: kind for path in files_of(tree) if (kind := _kind_of(path)) is not None}
     known = [path for path in kinds if not (tree.root / path).is_symlink()]
-    for path in paths:
-        if not any(_is_below(each, path) for each in known):
-            hint = did_you_mean(path, known) or "promptctl list shows all prompts, promptctl dataset list all datasets"
-            raise UsageError(f"`{path}` is no prompt, dataset or settings file of the workspace", hint=hint)
-    chosen = [each for each in known if not paths or any(_is_below(each, path) for path in paths)]
+    hint = "promptctl list shows all prompts, promptctl dataset list all datasets"
+    chosen = chosen_files(known, paths, "prompt, dataset or settings file of the workspace", hint)
     changed: list[str] = []
     problems: list[Problem] = []
     for path in chosen:
@@ -65,7 +62,3 @@ def _kind_of(path: str) -> Kind | None:
     if is_prompt_file(path):
         return "prompt"
     return "dataset" if is_dataset(path) else None
-
-
-def _is_below(path: str, folder: str) -> bool:
-    return not folder or path == folder or path.startswith(folder.rstrip("/") + "/")

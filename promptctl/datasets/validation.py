@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -18,7 +18,6 @@ from promptctl.errors import (
     ModelConfigurationError,
     Place,
     Problem,
-    UsageError,
     WorkspaceError,
     in_reading_order,
     one_of_each_kind,
@@ -40,7 +39,7 @@ from promptctl.files.wording import count
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.labels.signers import SIGNERS, signer_problems
 from promptctl.models.model_settings import Models
-from promptctl.prompts.checking import WorkspaceCheck, files_of
+from promptctl.prompts.checking import WorkspaceCheck, chosen_files, files_of
 from promptctl.prompts.prompt import Prompt
 
 _MODEL = re.compile(r"""["']?model["']?\s*:""")
@@ -63,7 +62,8 @@ def validate_workspace(tree: Tree, paths: Sequence[str] = ()) -> ValidationRepor
     preparer, models = Preparer(tree, code="skip", limits=check.settings.limits), Models(check.settings, {})
     has_signers = is_there(tree, SIGNERS)
     files = [*files_of(tree), *([SIGNERS] if has_signers else [])]
-    files = _chosen(files, paths, tree.places.words) if paths else files
+    kinds = f"those are promptctl.yaml, prompts, schemas and partials in {tree.places.words}, and datasets/**/*.yaml"
+    files = chosen_files(files, paths, "file of the workspace that can be checked", kinds)
     named = [each for path in files for each in check.named_by(path)] if paths else []
     checked = dict.fromkeys([*files, *named])
     problems: list[Problem] = []
@@ -89,19 +89,6 @@ def validate_workspace(tree: Tree, paths: Sequence[str] = ()) -> ValidationRepor
     among = check.among_files()
     problems += [each for each in among if not paths or (each.place is not None and each.place.path in checked)]
     return ValidationReport(len(files), tuple(in_reading_order(dict.fromkeys(problems))))
-
-
-def _chosen(files: Collection[str], paths: Sequence[str], places: str) -> list[str]:
-    chosen: list[str] = []
-    for path in paths:
-        found = [file for file in files if file == path or not path or file.startswith(path.rstrip("/") + "/")]
-        if not found:
-            kinds = f"those are promptctl.yaml, prompts, schemas and partials in {places}, and datasets/**/*.yaml"
-            raise UsageError(
-                f"`{path}` is no file of the workspace that can be checked", hint=did_you_mean(path, files) or kinds
-            )
-        chosen += found
-    return list(dict.fromkeys(chosen))
 
 
 def _check_recordings(tree: Tree) -> list[Problem]:

@@ -34,7 +34,6 @@ _SETTINGS = frozenset(
      "organization", "persona", "platform", "policy", "product", "project", "region", "repo", "repository",
      "role", "rule", "schema", "style", "team", "tenant", "timezone", "tone", "version")
 )  # fmt: skip
-_INSTRUCTING = ("system", "developer", "user")
 _PAIRS = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u201e": "\u201c", "\u00ab": "\u00bb", "(": ")", "[": "]",
           "<": ">", "{": "}", "|": "|", "\u2018": "\u2019"}  # fmt: skip
 _TAG = re.compile(
@@ -78,9 +77,7 @@ def unused(prompt: LintedPrompt) -> Findings:
 def undelimited(prompt: LintedPrompt) -> Findings:
     """Find P103: one finding for each message, at the first of its values."""
     inputs = prompt.declared.inputs
-    for text in prompt.texts:
-        if text.role not in _INSTRUCTING:
-            continue
+    for text in prompt.instructions:
         flat, found = text.flat, []
         marks = _Delimiters(flat) if VALUE in flat else None
         last, at = _last_sentence(flat) if marks is not None else -1, 0
@@ -99,8 +96,7 @@ def undelimited(prompt: LintedPrompt) -> Findings:
             where = "in the system's message" if text.role != "user" else "before more instructions"
             message = f"`{name}` stands {where} with nothing around it: its text reads as instructions too{also}"
             hint = f"put it between marks, such as <{name}> and </{name}>, and say that what is in them is material"
-            declared_at = tuple(each.place for each, _ in [(inputs[name], 0)] if each.place) if name in inputs else ()
-            yield finding("P103", message, piece.place, hint, also=declared_at)
+            yield finding("P103", message, piece.place, hint, also=prompt.declared_at(name))
 
 
 def _is_written_by_others(name: str) -> bool:
@@ -216,10 +212,8 @@ def uncached(prompt: LintedPrompt) -> Findings:
             f"`{name}` stands before {after:,} characters that never change: "
             "providers cache what comes before the first change, and no more"
         )
-        declared = prompt.declared.inputs.get(name)
-        also = (declared.place,) if declared is not None and declared.place is not None else ()
         hint = "move it below what never changes, to the end of the last message if that can be"
-        yield finding("P104", message, piece.place, hint, also=also)
+        yield finding("P104", message, piece.place, hint, also=prompt.declared_at(name))
 
 
 def _changing(prompt: LintedPrompt, names: tuple[str, ...]) -> str | None:

@@ -27,6 +27,7 @@ from promptctl.linting.partials import Includes
 from promptctl.linting.prompt import LintedPrompt
 from promptctl.linting.rules import DOCS, RULES
 from promptctl.linting.silencing import Silences
+from promptctl.prompts.checking import chosen_files
 from promptctl.prompts.closure import Declared, message_texts, resolve
 from promptctl.prompts.loading import prompts_not_checked_out
 from promptctl.templates import BadTemplate
@@ -97,9 +98,10 @@ def lint_workspace(
     select, ignore = frozenset(_codes(options.get("select", ()))), frozenset(_codes(options.get("ignore", ())))
     today = options.get("today") or date.today()  # noqa: DTZ011 - the day here
     files = [*([names.SETTINGS] if is_there(tree, names.SETTINGS) else []), *prompt_files(tree)]
-    wanted = _chosen(files, paths) if paths else files
+    kinds = "those are promptctl.yaml, prompts, schemas and partials"
+    wanted = chosen_files(files, paths, "file of the workspace that can be linted", kinds)
     prompts = [path for path in files if is_prompt_file(path)]
-    is_whole = wanted is files
+    is_whole = not paths
     if all(map(is_prompt_file, wanted)):
         prompts = wanted
     linter = _Linter(tree, settings, today)
@@ -111,21 +113,6 @@ def lint_workspace(
         if not isinstance(each, LintFinding) or (each.code not in ignore and (not select or each.code in select))
     )
     return LintReport(sum(map(is_prompt_file, wanted)), len(wanted), tuple(found), mended(tree, found))
-
-
-def _chosen(files: Collection[str], paths: Sequence[str]) -> list[str]:
-    chosen: list[str] = []
-    for path in paths:
-        found = [file for file in files if file == path or not path or file.startswith(path.rstrip("/") + "/")]
-        if not found:
-            folders = dict.fromkeys(file.rpartition("/")[0] for file in files)
-            hint = (
-                did_you_mean(path.rstrip("/"), [*files, *filter(None, folders)])
-                or "those are promptctl.yaml, prompts, schemas and partials"
-            )
-            raise UsageError(f"`{path}` is no file of the workspace that can be linted", hint=hint)
-        chosen += found
-    return list(dict.fromkeys(chosen))
 
 
 class _Linter:

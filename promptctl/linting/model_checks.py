@@ -39,9 +39,8 @@ def refused(prompt: LintedPrompt) -> Findings:
     for name, why in _refusals(facts, prompt.parameters):
         if prompt.own(name):
             message = f"{facts.id} does not take `{name}`{why}"
-            removes = () if prompt.is_github else (("parameters", name),)
             hint = "remove it, or name a model that takes it"
-            yield finding("P203", message, prompt.parameter_place(name), hint, removes=removes)
+            yield finding("P203", message, prompt.parameter_place(name), hint, removes=prompt.removable(name))
     yield from _kinds(prompt, facts)
 
 
@@ -73,14 +72,11 @@ def _kinds(prompt: LintedPrompt, facts: ModelFacts) -> Iterator[LintFinding]:
         message, hint = f"{facts.id} does not take tools", "name a model that takes them, or remove `tools`"
         yield finding("P203", message, prompt.place("tools"), hint)
     if facts.entry.get("supports_vision") is False:
-        for text in prompt.texts:
-            if (
-                text.role == "media"
-                and prompt.data["messages"][text.keys[1]]["content"][text.keys[3]]["type"] == "image_url"
-            ):
-                message, hint = f"{facts.id} does not take images", "name a model that sees"
-                yield finding("P203", message, prompt.document.place(*text.keys), hint)
-                return
+        messages, media = prompt.data["messages"], (text.keys for text in prompt.texts if text.role == "media")
+        images = (keys for keys in media if messages[keys[1]]["content"][keys[3]]["type"] == "image_url")
+        if (keys := next(images, None)) is not None:
+            message, hint = f"{facts.id} does not take images", "name a model that sees"
+            yield finding("P203", message, prompt.document.place(*keys), hint)
 
 
 def unknown(prompt: LintedPrompt) -> Findings:

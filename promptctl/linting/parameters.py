@@ -42,8 +42,8 @@ def _at_zero(prompt: LintedPrompt) -> Iterator[LintFinding]:
         return
     names = " and ".join(f"`{name}`" for name in own)
     message = f"{names} {'does' if len(own) == 1 else 'do'} nothing at `temperature: 0`, which takes the likeliest word"
-    removes = () if prompt.is_github else tuple(("parameters", name) for name in own)
-    yield finding("P201", message, prompt.parameter_place(own[0]), "keep one of the two", removes=removes)
+    place, removes = prompt.parameter_place(own[0]), prompt.removable(*own)
+    yield finding("P201", message, place, "keep one of the two", removes=removes)
 
 
 def _of_tools(prompt: LintedPrompt) -> Iterator[LintFinding]:
@@ -127,5 +127,5 @@ def _smallest(schema: Any) -> str | None:
 
 
 def _found(prompt: LintedPrompt, name: str, message: str, hint: str, *, is_idle: bool = False) -> LintFinding:
-    removes = (("parameters", name),) if is_idle and not prompt.is_github else ()
+    removes = prompt.removable(name) if is_idle else ()
     return finding("P201", message, prompt.parameter_place(name), hint, removes=removes)

@@ -56,6 +56,11 @@ class LintedPrompt:
         return read_messages(self.declared, self.events)
 
     @property
+    def instructions(self) -> list[MessageText]:
+        """The messages that instruct the model: all but the assistant's."""
+        return [text for text in self.texts if text.role in ("system", "developer", "user")]
+
+    @property
     def model(self) -> str | None:
         """The model that runs: the prompt's, else the workspace's."""
         return self.data.get("model") or self.settings.model
@@ -74,6 +79,15 @@ class LintedPrompt:
     def own(self, *names: str) -> list[str]:
         """Return those parameters of these names that the prompt's own file sets."""
         return [name for name in names if name in self.data.get("parameters", {})]
+
+    def removable(self, *names: str) -> tuple[tuple[Key, ...], ...]:
+        """Return the keys of these parameters, as what the file can do without; a file of GitHub's is not edited."""
+        return () if self.is_github else tuple(("parameters", name) for name in names)
+
+    def declared_at(self, name: str) -> tuple[Place, ...]:
+        """Return the place of an input's declaration, if it has one."""
+        declared = self.declared.inputs.get(name)
+        return () if declared is None or declared.place is None else (declared.place,)
 
     def parameter_place(self, name: str) -> Place:
         """Return the place of a parameter in the file; GitHub's dialect has its own names for some."""

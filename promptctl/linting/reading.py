@@ -105,16 +105,7 @@ def _piece(each: PlacedEvent) -> Piece | None:
         return Piece(event.text, each.place, event.line, event.holds, event.is_repeated)
     if isinstance(event, Printed):
         names = tuple(dict.fromkeys(source[0] for source in event.sources))
-        return Piece(
-            "",
-            each.place,
-            event.line,
-            event.holds,
-            event.is_repeated,
-            is_value=True,
-            inputs=names,
-            filters=event.filters,
-        )
+        return Piece("", each.place, event.line, event.holds, event.is_repeated, True, names, event.filters)  # noqa: FBT003
     if isinstance(event, Use) and event.act == "messages":
         return Piece("", each.place, event.line, is_value=True, inputs=event.path)
     return None

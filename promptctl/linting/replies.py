@@ -62,11 +62,8 @@ def in_words(prompt: LintedPrompt) -> Findings:
     """Find P301, once for a prompt."""
     if prompt.declared.output.schema is not None or prompt.data.get("response_format", {}).get("type") == "json_object":
         return
-    for text in prompt.texts:
-        if text.role not in ("system", "developer", "user"):
-            continue
-        flat = text.flat[:_MOST_SEARCHED]
-        found = _asked_in(flat)
+    for text in prompt.instructions:
+        found = _asked_in(text.flat[:_MOST_SEARCHED])
         if found is not None:
             message = "JSON is asked for in words alone: nothing holds the model to it, or checks what it returns"
             github = "write `responseFormat: json_schema` with the schema as `jsonSchema`"

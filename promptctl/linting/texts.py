@@ -114,9 +114,8 @@ def _is_personal(person: str, domain: str) -> bool:
 
 def repeated(prompt: LintedPrompt) -> Findings:
     """Find P403: in one message. What the last message says once more is said so on purpose."""
-    for text in prompt.texts:
-        if text.role in ("system", "developer", "user"):
-            yield from _repeated_in(text)
+    for text in prompt.instructions:
+        yield from _repeated_in(text)
 
 
 def _repeated_in(text: MessageText) -> Iterator[LintFinding]:

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TypeVar
 
-from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, printable, quote
+from promptctl.errors import InvalidFiles, Place, Problem, UsageError, WorkspaceError, printable, quote
 from promptctl.files import names
 from promptctl.files.document import Document
 from promptctl.files.merges import unresolved_merge
@@ -33,6 +33,19 @@ def files_of(tree: Tree) -> list[str]:
     kinds = (names.is_dataset, names.is_human_labels, names.is_calibration)
     datasets = (path for path in tree.paths(names.DATASETS) if any(is_one(path) for is_one in kinds))
     return [*settings, *ours, *datasets]
+
+
+def chosen_files(files: Sequence[str], paths: Sequence[str], what: str, otherwise: str) -> list[str]:
+    """Return the files at or below `paths`, or all without any.
+
+    Raises `UsageError` for a path that is no `what`, with the file or folder that is meant, or `otherwise` as the hint.
+    """
+    folders = [path if not path or path.endswith("/") else f"{path}/" for path in paths]
+    for path, folder in zip(paths, folders, strict=True):
+        if path not in files and not any(file.startswith(folder) for file in files):
+            known = [*files, *filter(None, dict.fromkeys(file.rpartition("/")[0] for file in files))]
+            raise UsageError(f"`{path}` is no {what}", hint=did_you_mean(path.rstrip("/"), known) or otherwise)
+    return [file for file in files if not paths or file in paths or file.startswith(tuple(folders))]
 
 
 class WorkspaceCheck:
