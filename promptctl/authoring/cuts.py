@@ -10,6 +10,7 @@ from typing import Any
 from promptctl.files.document import Document, Key
 from promptctl.files.yaml_editing import Edit, Remove, Set
 from promptctl.models.tokens import token_counter
+from promptctl.prompts.closure import message_texts
 from promptctl.templates.reading import check_syntax
 
 Keys = tuple[Key, ...]
@@ -75,23 +76,13 @@ class Cuts:
         messages: Sequence[Mapping[str, Any]] = self._document.data["messages"]
         examples = dict(_examples(messages))
         in_examples = {index for pair in examples.values() for index in pair}
-        for index, message in enumerate(messages):
-            if index in examples:
-                pair = examples[index]
-                text = "\n".join(messages[each]["content"] for each in pair)
-                line = self._document.place("messages", index).line or 1
-                yield Cut(f"the example in message {index + 1}", text, line, ("messages", index), messages=pair)
-            elif index not in in_examples:
-                yield from self._in_message(index, message)
-
-    def _in_message(self, index: int, message: Mapping[str, Any]) -> Iterator[Cut]:
-        content, role = message.get("content"), message.get("role", "")
-        where = f"message {index + 1} ({role})"
-        if isinstance(content, str):
-            yield from self._in_text(content, ("messages", index, "content"), where)
-        for number, part in enumerate(content if isinstance(content, list) else ()):
-            if isinstance(part, dict) and isinstance(part.get("text"), str):
-                yield from self._in_text(part["text"], ("messages", index, "content", number, "text"), where)
+        for index, pair in examples.items():
+            text = "\n".join(messages[each]["content"] for each in pair)
+            line = self._document.place("messages", index).line or 1
+            yield Cut(f"the example in message {index + 1}", text, line, ("messages", index), messages=pair)
+        for text, keys in message_texts(messages):
+            if (index := int(keys[1])) not in in_examples and keys[4:] in ((), ("text",)):
+                yield from self._in_text(text, keys, f"message {index + 1} ({messages[index].get('role', '')})")
 
     def _in_text(self, text: str, keys: Keys, where: str) -> Iterator[Cut]:
         units = self._units[keys] = _split(text, is_template=self._is_template)

@@ -7,8 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from promptctl.datasets.expected_cells import read_expected_cell
 from promptctl.datasets.lines import MAX_LINE_BYTES, read_lines
@@ -39,7 +38,7 @@ def read_csv(tree: Tree, path: str, delimiter: str | None = None) -> Iterator[Ro
     Without a delimiter it is the one that the header has most of, and a warning if that is no comma. Raises
     `InvalidFiles` if the file cannot be read any further, a bad header included.
     """
-    columns: _Columns | None = None
+    columns: list[_Column] | None = None
     given = delimiter or _sniffed(tree, path)
     if given not in (delimiter, ","):
         shown = "tab" if given == "\t" else given
@@ -107,69 +106,61 @@ def _unreadable(error: csv.Error, place: Place) -> Problem:
     return Problem(f"the record is not CSV: {said}", place, hint, "not-csv")
 
 
-@dataclass(slots=True)
-class _Columns:
-    """The meaning of each cell of a record: an input, an assertion, or a key of the case or its metadata."""
+class _Column(NamedTuple):
+    """The meaning of a cell: the key of the case, or of one of its `inputs`, `files` or `metadata`, that it gives.
 
-    count: int
-    inputs: dict[str, int] = field(default_factory=dict)
-    files: dict[str, int] = field(default_factory=dict)
-    fields: dict[str, int] = field(default_factory=dict)
-    assertions: list[int] = field(default_factory=list)
-    metadata: dict[str, tuple[int, Callable[[str], Any]]] = field(default_factory=dict)
+    An empty cell says nothing, unless it is an input's.
+    """
+
+    group: str
+    key: str
+    read: Callable[[str], Any] = str
 
 
-def _read_header(cells: Sequence[str], place: Place) -> _Columns:
+def _read_header(cells: Sequence[str], place: Place) -> list[_Column]:
     """Return the columns that the header names. Raises `InvalidFiles` with everything wrong with it."""
-    columns = _Columns(len(cells))
+    columns: list[_Column] = []
     problems: list[Problem] = []
-    seen: set[str] = set()
-    for index, cell in enumerate(cells):
-        name = cell.strip()
-        problem = _column_problem(name, index, seen, place) or _add_column(columns, name, index, place)
-        if problem is not None:
-            problems.append(problem)
-        seen.add(name)
+    names, inputs = set[str](), set[str]()
+    for index, name in enumerate(map(str.strip, cells)):
+        column, again = _column(name), "remove or rename one"
+        if not name:
+            message, hint = f"column {index + 1} of the header has no name", "the first line holds the inputs' names"
+            problems.append(Problem(message, place, hint, "bad-header"))
+        elif column is None:
+            hint = did_you_mean(name, MAGIC) or f"known are {', '.join(MAGIC)}"
+            problems.append(Problem(f"`{name}` is no column that promptctl knows", place, hint, "unknown-column"))
+        elif name in names:
+            problems.append(Problem(f"the column `{name}` is given twice", place, again, "bad-header"))
+        elif column.group == "inputs" and column.key in inputs:
+            problems.append(Problem(f"the input `{column.key}` is given twice", place, again, "bad-header"))
+        else:
+            columns.append(column)
+            inputs |= {column.key} if column.group == "inputs" else set()
+        names.add(name)
     if problems:
         raise InvalidFiles(problems)
     return columns
 
 
-def _column_problem(name: str, index: int, seen: set[str], place: Place) -> Problem | None:
-    if not name:
-        hint = "the first line holds the inputs' names"
-        return Problem(f"column {index + 1} of the header has no name", place, hint, "bad-header")
-    if name in seen:
-        return Problem(f"the column `{name}` is given twice", place, "remove or rename one", "bad-header")
-    return None
+def _column(name: str) -> _Column | None:
+    """Return the column of that name; None for a name of promptfoo's kind that is not known."""
+    if name in _FIELDS:
+        return _Column("case", *_FIELDS[name])
+    if _EXPECTED.fullmatch(name):
+        return _Column("assert", name, read_expected_cell)
+    if metadata := _METADATA.fullmatch(name):
+        return _Column("metadata", metadata[1], _parts if metadata[2] else str)
+    if name == "__description":
+        return _Column("metadata", "description")
+    if name.startswith(FILES_PREFIX):
+        return _Column("files", name.removeprefix(FILES_PREFIX), str.strip)
+    return None if name.startswith("__") else _Column("inputs", name.removeprefix(INPUT_PREFIX))
 
 
-def _add_column(columns: _Columns, name: str, index: int, place: Place) -> Problem | None:
-    metadata = _METADATA.fullmatch(name)
-    if name in _FIELDS or name == "__metric":
-        columns.fields[name] = index
-    elif name == "__description":
-        columns.metadata = {"description": (index, str), **columns.metadata}
-    elif _EXPECTED.fullmatch(name):
-        columns.assertions.append(index)
-    elif metadata:
-        columns.metadata[metadata.group(1)] = index, _parts if metadata.group(2) else str
-    elif name.startswith(FILES_PREFIX):
-        columns.files[name.removeprefix(FILES_PREFIX)] = index
-    elif name.startswith("__"):
-        hint = did_you_mean(name, MAGIC) or f"known are {', '.join(MAGIC)}"
-        return Problem(f"`{name}` is no column that promptctl knows", place, hint, "unknown-column")
-    else:
-        input_ = name.removeprefix(INPUT_PREFIX)
-        if input_ in columns.inputs:
-            return Problem(f"the input `{input_}` is given twice", place, "remove or rename one", "bad-header")
-        columns.inputs[input_] = index
-    return None
-
-
-def _row(columns: _Columns, cells: Sequence[str], place: Place) -> Row | Problem:
-    if len(cells) != columns.count:
-        message = f"the record has {len(cells)} cell{'s' * (len(cells) != 1)} and the header {columns.count}"
+def _row(columns: Sequence[_Column], cells: Sequence[str], place: Place) -> Row | Problem:
+    if len(cells) != len(columns):
+        message = f"the record has {len(cells)} cell{'s' * (len(cells) != 1)} and the header {len(columns)}"
         return Problem(
             message, place, 'put a cell that holds a delimiter or a line end in quotes: "a, b"', "ragged-row"
         )
@@ -180,24 +171,17 @@ def _row(columns: _Columns, cells: Sequence[str], place: Place) -> Row | Problem
     return Row(data, place, is_text=True, size=sum(map(len, cells)))
 
 
-def _case(columns: _Columns, cells: Sequence[str]) -> dict[str, Any]:
-    """Return the record with a case's keys; empty cells of reserved columns say nothing. Raises `ValueError`."""
-    data: dict[str, Any] = {"inputs": {name: cells[index] for name, index in columns.inputs.items()}}
-    files = {name: cells[index].strip() for name, index in columns.files.items() if cells[index].strip()}
-    if files:
-        data["files"] = files
-    given = {name: cells[index] for name, index in columns.fields.items() if cells[index].strip()}
-    metric = {"metric": given.pop("__metric").strip()} if "__metric" in given else {}
-    for name, cell in given.items():
-        key, read = _FIELDS[name]
-        data[key] = read(cell)
-    assertions = [read_expected_cell(cells[index]) for index in columns.assertions if cells[index].strip()]
+def _case(columns: Sequence[_Column], cells: Sequence[str]) -> dict[str, Any]:
+    """Return the record with a case's keys. Raises `ValueError`."""
+    found: dict[str, dict[str, Any]] = {"case": {}, "inputs": {}, "files": {}, "assert": {}, "metadata": {}}
+    for (group, key, read), cell in zip(columns, cells, strict=True):
+        if group == "inputs" or cell.strip():
+            found[group][key] = read(cell)
+    data, assertions = found.pop("case"), found.pop("assert").values()
+    metric = {"metric": data.pop("metric")} if "metric" in data else {}
     if assertions:
         data["assert"] = [{**assertion, **metric} for assertion in assertions]
-    metadata = {key: read(cells[at]) for key, (at, read) in columns.metadata.items() if cells[at].strip()}
-    if metadata:
-        data["metadata"] = metadata
-    return data
+    return data | {group: given for group, given in found.items() if given or group == "inputs"}
 
 
 def _expected(cell: str) -> Any:
@@ -236,4 +220,5 @@ _FIELDS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "output": ("output", str),
     "__threshold": ("threshold", _share),
     "__cluster": ("cluster", str.strip),
+    "__metric": ("metric", str.strip),
 }
