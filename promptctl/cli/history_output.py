@@ -17,36 +17,36 @@ if TYPE_CHECKING:
 
 
 def offer_history(workspace: Workspace, report: ImportReport, wanted: WriteOptions) -> None:
-    """Print the commits and labels, and make them if `wanted` says so, or a person at the terminal.
-
-    What else the import proposes is offered after that.
-    """
-    history = report.history
+    """Print the commits, labels and other files, and make them if `wanted` says so, or a person at the terminal."""
+    history, proposal = report.history, report.proposal
     is_wanted = wanted.yes and not wanted.dry_run
     if wanted.as_json:
         made = workspace.exchange.write_history(history) if is_wanted and not history.is_empty else None
-        if is_wanted and not report.proposal.is_empty:
-            workspace.write(report.proposal)
+        if is_wanted and not proposal.is_empty:
+            workspace.write(proposal)
         say_json(_document(report, made, is_written=is_wanted))
         return
     if history.is_empty:
-        offer(workspace, report.proposal, wanted)
-        if report.proposal.is_empty:
-            tell(
-                f"nothing to write: {count(history.there, 'version')} {'is' if history.there == 1 else 'are'} here already"
-            )
+        offer(workspace, proposal, wanted)
+        if proposal.is_empty:
+            is_all = len({source.format for source in report.sources}) == 1
+            there = f"{count(history.there, 'version')} {'is' if history.there == 1 else 'are'} here already"
+            tell(f"nothing to write: {there}" + ("" if is_all else ", and so are the other files"))
         return
     _say(report)
     sys.stdout.flush()
-    is_asked = not is_wanted and not wanted.dry_run and is_at_terminal()
-    if is_asked:
-        is_wanted = typer.confirm("Make these commits?", err=True)
-    if is_wanted:
-        _tell_made(workspace.exchange.write_history(history))
-        offer(workspace, report.proposal, wanted)
+    if not proposal.is_empty:
+
+        def write() -> None:
+            _tell_made(workspace.exchange.write_history(history))
+            workspace.write(proposal)
+
+        offer(workspace, proposal, wanted, write=write)
         return
-    offer(workspace, report.proposal, WriteOptions(dry_run=True))
-    if report.proposal.is_empty:
+    is_asked = not is_wanted and not wanted.dry_run and is_at_terminal()
+    if is_wanted or (is_asked and typer.confirm("Make these commits?", err=True)):
+        _tell_made(workspace.exchange.write_history(history))
+    else:
         tell("nothing was written" + ("" if is_asked or wanted.dry_run else ": --yes makes these commits"))
 
 

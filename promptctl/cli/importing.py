@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from promptctl.errors import Place
 
 _MOST_PASSED_OVER = 10
+_MOST_FILES_SHOWN = 5
 EXAMPLES = """\
   promptctl import promptfooconfig.yaml --dry-run
   promptctl import old-prompts/ --into legacy --yes
@@ -108,12 +109,31 @@ def _tell(report: ImportReport, *, all_notes: bool) -> None:
         tell(f"  {printable(path)}")
     if len(shown) < len(report.passed_over):
         tell("  --all-notes lists them")
+    if len(report.sources) > 1:
+        tell(_total(report))
+
+
+def _total(report: ImportReport) -> str:
+    """Return the one line that is read of an import of many files."""
+    sources = [source.as_dict() for source in report.sources]
+    fates = (f"{sum(each['counts'][fate] for each in sources)} {fate}" for fate in ("kept", "changed", "dropped"))
+    into = count(len({path for each in sources for path in each["files"]}), "file")
+    refused = {problem.place.path for problem in report.refused if problem.place}
+    return f"{count(len(sources), 'file')} read as {into}: {', '.join(fates)}" + (
+        f"; {count(len(refused), 'file')} refused" if refused else ""
+    )
 
 
 def _tell_source(source: ImportedSource, *, all_notes: bool) -> None:
     counts = source.as_dict()["counts"]
     words = ", ".join(f"{number} {fate}" for fate, number in counts.items())
-    tell(f"{source.path}: {source.format}, {', '.join(source.files) or 'no file of its own'} ({words})")
+    files = ", ".join(source.files[:_MOST_FILES_SHOWN]) or "no file of its own"
+    more = (
+        f" and {count(len(source.files) - _MOST_FILES_SHOWN, 'more file')}"
+        if len(source.files) > _MOST_FILES_SHOWN
+        else ""
+    )
+    tell(f"{source.path}: {source.format}, {files}{more} ({words})")
     notes = [note for note in source.notes if all_notes or note.fate != "kept"]
     notes.sort(
         key=lambda note: (

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from promptctl.errors import UsageError, WorkspaceError, printable
-from promptctl.exchange.source import MAX_BYTES, Source
+from promptctl.exchange.source import MAX_BYTES, Source, Together
 from promptctl.files.names import STATE_FOLDER
 from promptctl.git.trees import WorkTree
 
@@ -20,26 +21,48 @@ _LEFT_OUT = frozenset(
 _MOST_FILES = 20_000
 
 
-def sources(paths: Sequence[str | os.PathLike[str]], start: Path) -> Iterator[tuple[Source, bool]]:
-    """Yield each file at or below the paths, which are relative to the folder `start`; True if it was named itself.
+@dataclass(frozen=True)
+class FoundFile:
+    """A file that an import looks at; `is_named` if it was named itself, and not only its folder."""
 
-    Raises `UsageError` for a path that is not there, and `WorkspaceError` for a named file that cannot be read.
+    tree: WorkTree
+    path: str
+    prefix: str
+    named: set[str]
+    together: Together
+    is_named: bool = False
+
+    def read(self) -> Source:
+        """Return the file with its bytes. Raises `WorkspaceError` if it cannot be read."""
+        try:
+            data = self.tree.read(self.path, max_bytes=MAX_BYTES)
+        except FileNotFoundError:
+            raise WorkspaceError(f"{printable(self.prefix + self.path)} was removed meanwhile") from None
+        return Source(self.path, data, self.tree, self.prefix, self.named, self.together)
+
+
+def found_files(paths: Sequence[str | os.PathLike[str]], start: Path) -> list[FoundFile]:
+    """Return each file at or below the paths, which are relative to the folder `start`; none of them is read yet.
+
+    Raises `UsageError` for a path that is not there.
     """
-    together: list[Source] = []
-    for path in paths:
-        found = start / path
-        if found.is_dir():
-            yield from ((each, False) for each in _below(found, os.fspath(path), together))
-        elif os.path.lexists(found):
-            prefix = os.fspath(path)[: -len(found.name)]
-            yield _read(WorkTree(found.parent), found.name, prefix, set(), together), True
+    together = Together()
+    found: list[FoundFile] = []
+    for given in paths:
+        path = os.fspath(given)
+        file = start / path
+        if file.is_dir():
+            found += _below(file, path, together)
+        elif os.path.lexists(file):
+            prefix = path[: -len(file.name)]
+            found.append(FoundFile(WorkTree(file.parent), file.name, prefix, set(), together, is_named=True))
         else:
-            raise UsageError(
-                f"there is no file or folder `{printable(os.fspath(path))}`", hint="name one that is there"
-            )
+            raise UsageError(f"there is no file or folder `{printable(path)}`", hint="name one that is there")
+    together.files += [each.read for each in found]
+    return found
 
 
-def _below(folder: Path, shown: str, together: list[Source]) -> Iterator[Source]:
+def _below(folder: Path, shown: str, together: Together) -> Iterator[FoundFile]:
     tree, prefix = WorkTree(folder), "" if shown in (".", "./") else shown.rstrip("/") + "/"
     named: set[str] = set()
     paths = sorted(_paths(folder))
@@ -49,7 +72,7 @@ def _below(folder: Path, shown: str, together: list[Source]) -> Iterator[Source]
     for path in paths:
         found = (folder / path).lstat()
         if stat.S_ISREG(found.st_mode) and found.st_size <= MAX_BYTES:
-            yield _read(tree, path, prefix, named, together)
+            yield FoundFile(tree, path, prefix, named, together)
 
 
 def _paths(folder: Path) -> Iterator[str]:
@@ -58,12 +81,3 @@ def _paths(folder: Path) -> Iterator[str]:
         below = os.path.relpath(inside, folder)
         start = "" if below == "." else below.replace(os.sep, "/") + "/"
         yield from (start + name for name in files if name.endswith(_ENDINGS))
-
-
-def _read(tree: WorkTree, path: str, prefix: str, named: set[str], together: list[Source]) -> Source:
-    try:
-        source = Source(path, tree.read(path, max_bytes=MAX_BYTES), tree, prefix, named, together)
-    except FileNotFoundError:
-        raise WorkspaceError(f"{printable(prefix + path)} was removed meanwhile") from None
-    together.append(source)
-    return source

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from promptctl.counting import counted
 from promptctl.datasets.validation import validate_workspace
 from promptctl.errors import InvalidFiles, Place, Problem, UsageError, printable
-from promptctl.exchange.collecting import sources
+from promptctl.exchange.collecting import found_files
 from promptctl.exchange.drafts import ForeignContents
 from promptctl.exchange.formats import FORMATS, ForeignFormat, format_of, named
 from promptctl.exchange.history.gathering import gathered
 from promptctl.exchange.history.plan import PlacedPast, RegistryHistory, plan_history
+from promptctl.exchange.history.writing import files_on_branch, messages_at
 from promptctl.exchange.imported import ImportedSource, ImportReport, ImportRequest
+from promptctl.exchange.langchain import TYPES as LANGCHAIN_TYPES
 from promptctl.exchange.placing import Placing, half_a_character
 from promptctl.exchange.source import Source
 from promptctl.exchange.wishes import id_for
-from promptctl.files.names import DATASET_SUFFIXES, ROW_SUFFIXES, id_problem, is_prompt_file
+from promptctl.files.names import DATASET_SUFFIXES, ROW_SUFFIXES, did_you_mean, id_problem, is_prompt_file
 from promptctl.files.proposal import Proposal, change_of
 from promptctl.formats.foreign import foreign_file, foreign_shape, foreign_text
 from promptctl.formats.prompt_file import read_prompt_file
@@ -27,6 +30,11 @@ from promptctl.prompts.checking import files_of
 
 if TYPE_CHECKING:
     from promptctl.context import Context
+    from promptctl.git.trees import WorkTree
+
+# Words of what a file looks like, and the format that they name.
+_LOOKS = {"Prompty": "prompty", "Dotprompt": "dotprompt", "promptfoo": "promptfoo", "LangChain": "langchain",
+          "Semantic Kernel": "semantic-kernel"}  # fmt: skip
 
 _Read = tuple[Source, ForeignFormat, ForeignContents]
 
@@ -40,51 +48,66 @@ def import_files(context: Context, request: ImportRequest) -> ImportReport:
     tree = context.work_tree_for("an import")
     _check_names(request)
     collected = _Collected(None if request.format is None else named(request.format))
-    found = list(sources(request.paths, context.start))
-    for source, is_named in counted(found, "reading files", len(found)):
-        collected.add(source, is_named=is_named)
+    found = found_files(request.paths, context.start)
+    for file in counted(found, "reading files", len(found)):
+        collected.add(file.read(), is_named=file.is_named)
     read = collected.gathered()
     wishes = [{draft.wish for draft in contents.prompts if not draft.is_judge} for _, _, contents in read]
     if request.id is not None and sum(map(len, wishes)) != 1:
         raise UsageError(
             "an id can be given to one prompt alone", hint="import one file with one prompt, or use --into"
         )
-    refused, left_out = list(collected.refused()), set[str]()
+    placed = _placed(context, tree, request, read)
+    pasts = placed.placing.pasts
+    secret, sound = _without_secrets(context, pasts, placed.placing.past_files)
+    in_commits = {past.path for past in pasts} | placed.placing.past_files.keys()
+    return ImportReport(
+        tuple(placed.sources),
+        (*collected.refused(), *placed.refused, *secret),
+        tuple(each for each in placed.problems if each.severity == "warning"),
+        collected.passed_over,
+        collected.ours,
+        Proposal(tuple(each for each in placed.proposal.changes if each.path not in in_commits)),
+        _history(context, sound, placed.placing.past_files),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """Foreign files with their places here, the files that they become, and what is wrong with these or with others."""
+
+    placing: Placing
+    sources: Sequence[ImportedSource]
+    proposal: Proposal
+    problems: Sequence[Problem]
+    refused: Sequence[Problem]
+
+
+def _placed(context: Context, tree: WorkTree, request: ImportRequest, read: Sequence[_Read]) -> _Placed:
+    """Place what was read; without the foreign files of which a file would come that is not sound here."""
+    left_out: dict[str, Sequence[Problem]] = {}
     while True:
-        placing = Placing(tree, request)
-        imported: list[ImportedSource] = []
+        placing = Placing(tree, request, lambda path: messages_at(context, path))
+        sources: list[ImportedSource] = []
         for source, format_, contents in read:
-            if source.shown in left_out:
-                continue
-            try:
-                imported.append(placing.place(source, format_.name, contents))
-            except InvalidFiles as error:
-                refused += error.problems
-                left_out.add(source.shown)
+            if source.shown not in left_out:
+                try:
+                    sources.append(placing.place(source, format_, contents))
+                except InvalidFiles as error:
+                    left_out[source.shown] = error.problems
         proposal = Proposal(tuple(change_of(tree, path, data) for path, data in sorted(placing.files.items())))
         problems = _problems(proposal, context) if not proposal.is_empty else ()
-        unsound = dict(_unsound(imported, problems))
+        unsound = dict(_unsound(sources, problems))
+        left_out |= {path: [problem] for path, problem in unsound.items()}
         if not unsound:
-            break
-        refused += unsound.values()
-        left_out |= unsound.keys()
-    warnings = tuple(each for each in problems if each.severity == "warning")
-    secret, pasts = _without_secrets(context, placing.pasts, placing.past_files)
-    refused += secret
-    history = _history(context, pasts, placing.past_files)
-    in_commits = {past.path for past in placing.pasts} | placing.past_files.keys()
-    proposal = Proposal(tuple(each for each in proposal.changes if each.path not in in_commits))
-    return ImportReport(
-        tuple(imported), tuple(refused), warnings, collected.passed_over, collected.ours, proposal, history
-    )
+            refused = [problem for each in left_out.values() for problem in each]
+            return _Placed(placing, sources, proposal, problems, refused)
 
 
 def _history(context: Context, pasts: Sequence[PlacedPast], files: Mapping[str, bytes]) -> RegistryHistory:
     """Return the commits that the versions of registries become. Raises `GitError` if there can be none."""
     if not pasts:
         return RegistryHistory()
-    from promptctl.exchange.history.writing import files_on_branch
-
     with files_on_branch(context, [*(past.path for past in pasts), *files]) as there:
         return plan_history(pasts, files, there, datetime.now(UTC))
 
@@ -124,8 +147,8 @@ class _Collected:
     def __init__(self, format_: ForeignFormat | None) -> None:
         self._format = format_
         self.read: list[_Read] = []
-        self._refused: list[tuple[Source, InvalidFiles]] = []
-        self._unknown: list[Source] = []
+        self._refused: list[tuple[Source, Sequence[Problem]]] = []
+        self._unknown: list[Source] = []  # each without its bytes, as are the others
         self.ours = 0
 
     @property
@@ -135,39 +158,39 @@ class _Collected:
 
     def add(self, source: Source, *, is_named: bool) -> None:
         """Read a file, if it is of a known format."""
-        format_ = self._format or format_of(source)
+        format_, bare = self._format or format_of(source), replace(source, data=b"", together=None)
         try:
             if format_ is not None:
-                self.read.append((source, format_, format_.reader().read(source)))
+                self.read.append((bare, format_, format_.reader().read(source)))
             elif is_prompt_file(source.path):
                 read_prompt_file(source.data, source.shown)
                 self.ours += 1
             elif is_named or foreign_file(source.path) is not None:
                 raise _unknown(source)
             else:
-                self._unknown.append(source)
+                self._unknown.append(bare)
         except InvalidFiles as error:
-            self._refused.append((source, error))
+            self._refused.append((bare, error.problems))
         except UnicodeEncodeError:
-            self._refused.append((source, half_a_character(source)))
+            self._refused.append((bare, half_a_character(bare).problems))
         except Exception as error:
-            self._refused.append((source, _failed(source, error)))
+            self._refused.append((bare, _failed(bare, error.problems)))
 
     def gathered(self) -> list[_Read]:
         """Return what was read, without parts of a different file; versions of one prompt are with its first file."""
         read = [each for each in self.read if each[0].path not in each[0].named]
 
         def refuse(at: int, error: InvalidFiles) -> None:
-            self._refused.append((read[at][0], error))
+            self._refused.append((read[at][0], error.problems))
 
         contents = gathered([(format_.name, each) for _, format_, each in read], refuse)
         return [(source, format_, each) for (source, format_, _), each in zip(read, contents, strict=True)]
 
     def refused(self) -> Iterator[Problem]:
         """Yield why files were refused; a part of a different file is that one's affair."""
-        for source, error in self._refused:
+        for source, problems in self._refused:
             if source.path not in source.named:
-                yield from error.problems
+                yield from problems
 
 
 def _check_names(request: ImportRequest) -> None:
@@ -178,7 +201,7 @@ def _check_names(request: ImportRequest) -> None:
 
 
 def _unknown(source: Source) -> InvalidFiles:
-    """Return the error of a file that no format knows, with what it looks like if that can be told."""
+    """Return the error of a file that no format knows: what is missing, if it looks like one of a format."""
     _ = source.text  # what is no text is said to be none
     kind = foreign_file(source.path)
     if kind is None:
@@ -187,9 +210,18 @@ def _unknown(source: Source) -> InvalidFiles:
         except InvalidFiles as error:
             if source.path.endswith((".yaml", ".yml", ".json")):
                 return error
-    names = ", ".join(each.name for each in FORMATS if each.is_read)
     told = "" if kind is None else f": {kind.message.partition(': ')[2] or kind.message}"
-    hint = f"formats that are read: {names}; --from names one"
+    like = next((name for word, name in _LOOKS.items() if word in told or word in source.path), None)
+    hint = f"formats that are read: {', '.join(each.name for each in FORMATS if each.is_read)}; --from names one"
+    if like is not None:
+        try:
+            named(like).reader().read(source)
+        except InvalidFiles as error:
+            return error
+        type_ = str(source.mapping.get("_type"))
+        meant = "" if type_ in LANGCHAIN_TYPES else did_you_mean(type_, LANGCHAIN_TYPES)
+        told = f": `_type: {printable(type_)}` is no type of LangChain's prompts" if meant else told
+        hint = meant or f"--from {like} reads it as one"
     return InvalidFiles(
         [Problem(f"this is of no format that is imported{told}", source.place(1), hint, "unknown-format")]
     )

@@ -17,7 +17,7 @@ from promptctl.template_languages.pieces import TextPiece
 from promptctl.templates import BadTemplate
 from promptctl.templates.uses import variables
 
-_TYPES = ("prompt", "chat", "few_shot")
+TYPES = ("prompt", "chat", "few_shot")
 _ROLES = {
     "human": "user",
     "user": "user",
@@ -47,8 +47,8 @@ def is_one(source: Source) -> bool:
         return False
     if data.get("lc") == 1:
         return _class(data).endswith("PromptTemplate")
-    return data.get("_type") in _TYPES and not data.keys().isdisjoint(
-        ("template", "template_path", "suffix", "suffix_path")
+    return data.get("_type") in TYPES and not data.keys().isdisjoint(
+        ("template", "template_path", "messages", "suffix", "suffix_path")
     )
 
 

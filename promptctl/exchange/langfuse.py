@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from promptctl.counting import counted
@@ -95,21 +95,20 @@ def write(prompts: Sequence[PromptToWrite]) -> Written:
 
 def _of_all_files(source: Source) -> LangfuseVersions | None:
     """Return the versions of all files that are imported together; None for a file that is read alone."""
-    if len(source.together) < 2:
+    if source.together is None or len(source.together.files) < 2:
         return None
-    kept = source.together[0].__dict__  # one reading for all of them
-    if "_langfuse_versions" not in kept:
-        kept["_langfuse_versions"] = LangfuseVersions(list(_named_in(source.together)))
-    found: LangfuseVersions = kept["_langfuse_versions"]
+    known = source.together.known  # one reading for all of them
+    if "langfuse" not in known:
+        known["langfuse"] = LangfuseVersions([each for read in source.together.files for each in _named_in(read())])
+    found: LangfuseVersions = known["langfuse"]
     return found
 
 
-def _named_in(sources: Sequence[Source]) -> Iterator[Named]:
-    for source in filter(is_one, sources):
-        with suppress(InvalidFiles):  # which is told where that file is read
-            items = items_of(source, *_WRAPPERS)
-            if not _not_versions(items):
-                yield from (_LangfuseVersion(item, number).named for item, number in _numbered(items))
+def _named_in(source: Source) -> Iterator[Named]:
+    with suppress(InvalidFiles):  # which is told where that file is read
+        items = items_of(source, *_WRAPPERS) if is_one(source) else []
+        if not _not_versions(items):
+            yield from (_LangfuseVersion(item, number).named for item, number in _numbered(items))
 
 
 def _not_versions(items: Sequence[RegistryItem]) -> Sequence[Problem]:
@@ -269,8 +268,6 @@ def time_of(value: Any) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        from datetime import UTC
-
         found = datetime.fromisoformat(value)
         return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
     except ValueError:

@@ -5,199 +5,278 @@ from __future__ import annotations
 import json
 import os
 import posixpath
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import InvalidFiles, Problem, UsageError, printable
+from promptctl.errors import InvalidFiles, Problem, UsageError, WorkspaceError, printable
 from promptctl.exchange.drafts import DatasetDraft, FileDraft, ForeignContents, PromptDraft
-from promptctl.exchange.formats import named
-from promptctl.exchange.history.plan import PlacedPast
+from promptctl.exchange.formats import ForeignFormat
+from promptctl.exchange.history.plan import PlacedPast, imported_numbers
 from promptctl.exchange.imported import ImportedSource, ImportRequest
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.source import Source
 from promptctl.exchange.wishes import id_for, with_judges, with_paths, with_references
-from promptctl.files.free_names import first_free
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS, is_dataset
 from promptctl.formats.formatting import file_of
+from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.prompts.loading import prompt_paths
 
 if TYPE_CHECKING:
+    from promptctl.formats.schemas import Kind
     from promptctl.git.trees import WorkTree
 
 # A dataset of more cases is written as JSON Lines beside its header: it is read as a stream, and a diff stays short.
 _MOST_INLINE = 200
 _TAKEN = "give it a different id with --as, or overwrite that one with --replace"
+_UNREADABLE = b"\xff"  # no text, so nothing that is imported is equal to it
+
+IsMine = Callable[[str, bytes], bool]
+"""Says of a path and what is there whether it is what would be written there."""
+
+
+@dataclass
+class _Parts:
+    """A foreign file on its way: the folder of its ids, its parts by their new paths and ids, what became of them."""
+
+    source: Source
+    format: ForeignFormat
+    folder: str
+    notes: list[ImportNote]
+    paths: dict[str, str] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)
+    written: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Numbers:
+    """The last number that was tried behind a name, and the names of those whose files are of the workspace."""
+
+    last: int = 0
+    there: list[str] = field(default_factory=list)
 
 
 class Placing:
     """The new files of one import, path to bytes.
 
     `pasts` are the versions that registries kept of its prompts, and `past_files` the partials that these include.
+    `messages_at` returns the messages of the commits that changed a file, the last one first.
     """
 
-    def __init__(self, tree: WorkTree, request: ImportRequest) -> None:
+    def __init__(self, tree: WorkTree, request: ImportRequest, messages_at: Callable[[str], str]) -> None:
         self.files: dict[str, bytes] = {}
-        self._tree, self._request = tree, request
+        self._tree, self._request, self._messages_at = tree, request, messages_at
         self._places = tree.places
         self._ids = {id_.casefold(): path for id_, path in prompt_paths(tree).items()}
         self._folded: set[str] = set()
-        self._written: list[str] = []
-        self._format = ""
+        self._numbers: dict[str, _Numbers] = {}
+        self._placed: dict[tuple[str, bytes], str] = {}
         self.pasts: list[PlacedPast] = []
         self.past_files: dict[str, bytes] = {}
 
-    def place(self, source: Source, format_: str, contents: ForeignContents) -> ImportedSource:
+    def place(self, source: Source, format_: ForeignFormat, contents: ForeignContents) -> ImportedSource:
         """Give paths to everything in a foreign file. Raises `InvalidFiles` for what cannot be written as ours."""
         before, pasts = dict(self.files), len(self.pasts)
         try:
             return self._place(source, format_, contents)
         except (InvalidFiles, ValueError, RecursionError) as error:
             self.files, self._folded = before, {path.casefold() for path in before}
+            self._numbers, self._placed = {}, {}
             del self.pasts[pasts:]
             raise _refusal(source, error) from None
 
-    def _place(self, source: Source, format_: str, contents: ForeignContents) -> ImportedSource:
-        self._written, self._format = [], format_
+    def _place(self, source: Source, format_: ForeignFormat, contents: ForeignContents) -> ImportedSource:
         folder = posixpath.join(self._request.into.strip("/"), id_for(posixpath.dirname(source.path), ""))
-        notes = list(contents.notes)
-        paths = {draft.path: self._place_file(draft, folder) for draft in contents.files}
+        parts = _Parts(source, format_, folder, list(contents.notes))
+        for file in contents.files:
+            parts.paths[file.path] = self._place_file(parts, file)
         if not self._request.latest and any(draft.registry is not None for draft in contents.prompts):
-            self.past_files |= {path: self.files[path] for path in self._written}
-        ids: dict[str, str] = {}
-        kept: dict[str, list[PromptDraft]] = {}
+            self.past_files |= {path: self.files[path] for path in parts.written}
+        versions: dict[str, list[PromptDraft]] = {}
         for draft in contents.prompts:
-            if draft.registry is not None:
-                kept.setdefault(draft.wish, []).append(draft)
-        for draft in _newest(contents.prompts):
-            versions = kept.get(draft.wish, []) if draft.registry is not None else []
-            ids[draft.wish] = self._place_prompt(source, draft, folder, paths, versions)
-            wished = self._wished(folder, draft.wish)
-            if ids[draft.wish] != wished and self._asked(draft) is None:
-                notes.append(_renamed(draft.wish, ids[draft.wish], draft.place or source.place(1)))
+            if draft.registry is None:
+                self._place_prompt(parts, draft)
+            else:
+                versions.setdefault(draft.wish, []).append(draft)
+        for drafts in versions.values():
+            self._place_versions(parts, drafts)
         for dataset in contents.datasets:
-            self._place_dataset(source, dataset, folder, ids, paths)
-        return ImportedSource(source.shown, format_, tuple(ids.values()), tuple(self._written), tuple(notes))
+            self._place_dataset(parts, dataset)
+        return ImportedSource(
+            source.shown, format_.name, tuple(parts.ids.values()), tuple(parts.written), tuple(parts.notes)
+        )
 
-    def _asked(self, draft: PromptDraft) -> str | None:
-        """Return the id that is asked for, of a prompt that is no judge."""
-        return None if draft.is_judge else self._request.id
-
-    def _wished(self, folder: str, wish: str) -> str:
-        """Return a wish below the folder of its file; one that names a folder is not of the file's."""
-        return posixpath.join(self._request.into.strip("/") if "/" in wish else folder, wish)
-
-    def _place_file(self, draft: FileDraft, folder: str) -> str:
+    def _place_file(self, parts: _Parts, draft: FileDraft) -> str:
         """Return the path of a partial or schema from the folder of prompts on, once it is among the files."""
-        name = posixpath.normpath(posixpath.join("/", folder, draft.path)).lstrip("/")
+        name = posixpath.normpath(posixpath.join("/", parts.folder, draft.path)).lstrip("/")
         if any(part.startswith(".") for part in name.split("/")):
             problem = Problem(f"`{printable(draft.path)}` cannot be the path of a file here", draft.place, "rename it")
             raise InvalidFiles([problem])
         data, base = draft.text.encode(), self._places.first
         ending = "." + posixpath.basename(name).partition(".")[2]
-        path = first_free(f"{base}/{name}", lambda path: self._is_taken(path, data), ending=ending)
-        self._put(path, data)
+        path = self._free(f"{base}/{name}", data, lambda _, there: there == data, ending=ending)
+        self._put(parts, path, data)
         return path.removeprefix(f"{base}/")
 
-    def _place_prompt(
-        self, source: Source, draft: PromptDraft, folder: str, paths: Mapping[str, str], versions: list[PromptDraft]
-    ) -> str:
-        """Return the id of a prompt, once its file is among the files; `versions` are those that a registry kept."""
-        asked = self._asked(draft)
-        wished = asked or id_for(self._wished(folder, draft.wish), posixpath.join(folder, "prompt"))
+    def _place_prompt(self, parts: _Parts, draft: PromptDraft) -> None:
+        """Put the file of a prompt among the files; one of the workspace that says the same stays as it is."""
+        [data] = self._as_files(parts, [draft])
 
-        made: dict[int, bytes] = {}
+        def is_mine(path: str, there: bytes) -> bool:
+            return there == data or (path not in self.files and _says_the_same(path, there, data))
 
-        def as_file(id_: str, each: PromptDraft) -> bytes:
-            if id(each) not in made:  # the number behind an id changes nothing in the file
-                made[id(each)] = written(id_, each)
-            return made[id(each)]
+        path = self._path_for(parts, draft, data, is_mine)
+        self._put(parts, path, self._there(path) or data)
 
-        def written(id_: str, each: PromptDraft) -> bytes:
-            data = with_paths(each.data, paths)
-            if "name" not in data and wished != each.wish and not asked:
-                data = {"name": posixpath.basename(each.wish) or each.wish, **data}
-            return self._as_file(source, each, id_, data)
+    def _place_versions(self, parts: _Parts, drafts: list[PromptDraft]) -> None:
+        """Put what a registry kept of a prompt among the files, and its versions among the pasts.
 
-        def is_taken(id_: str) -> bool:
-            path = self._path_of(id_)
-            return self._is_taken(path, as_file(id_, draft)) and not (
-                path not in self.files and any(not self._is_taken(path, as_file(id_, each)) for each in versions)
-            )
+        A file that was changed here since its versions were imported stays: those that came later go to a file beside.
+        """
+        drafts.sort(key=lambda each: each.registry.number if each.registry else 0)
+        newest, name = drafts[-1], drafts[-1].wish
+        past = [
+            (each.registry, data)
+            for each, data in zip(drafts, self._as_files(parts, drafts), strict=True)
+            if each.registry is not None
+        ]
+        changed: list[str] = []
 
-        if asked and not self._request.replaces and is_taken(asked):
+        def is_mine(path: str, there: bytes) -> bool:
+            if path in self.files:
+                return there == past[-1][1]
+            if any(there == data for _, data in past):
+                return True
+            known = imported_numbers(self._messages_at(path), parts.format.title, name)
+            if known:
+                changed.append(path)
+                past[:] = [each for each in past if each[0].number > max(known)]
+            return not past
+
+        path = self._path_for(parts, newest, past[-1][1], is_mine)
+        place = newest.place or parts.source.place(1)
+        if changed:
+            then = "nothing newer is in the file" if not past else f"what came later is in {path}"
+            message = f"{changed[0]} was changed here since it was imported, and stays: {then}"
+            parts.notes.append(ImportNote("kept" if not past else "changed", name, message, place))
+        self._put(parts, path, past[-1][1] if past else self._there(path) or b"")
+        if past and not self._request.latest:
+            self.pasts.append(PlacedPast(parts.format.title, name, parts.ids[name], path, past, newest.place))
+
+    def _as_files(self, parts: _Parts, drafts: Sequence[PromptDraft]) -> list[bytes]:
+        """Return drafts of one prompt as files; the number behind an id changes nothing in them."""
+        found: list[bytes] = []
+        wished, asked = self._wished_id(parts, drafts[0])
+        for draft in drafts:
+            data = with_paths(draft.data, parts.paths)
+            if "name" not in data and wished != draft.wish and not asked:
+                data = {"name": posixpath.basename(draft.wish) or draft.wish, **data}
+            found.append(_as_ours(parts, draft, self._places.new_path(wished), data, "prompt"))
+        return found
+
+    def _path_for(self, parts: _Parts, draft: PromptDraft, data: bytes, is_mine: IsMine) -> str:
+        """Return the path for a prompt, and put down the id that it has."""
+        wished, asked = self._wished_id(parts, draft)
+        if (
+            asked
+            and (there := self._there(self._path_of(asked))) is not None
+            and not is_mine(self._path_of(asked), there)
+        ):
             raise UsageError(f"`{asked}` is taken, by a prompt that says something else", hint=_TAKEN)
-        id_ = wished if self._request.replaces else first_free(wished, is_taken)
-        path = self._path_of(id_)
-        self._put(path, as_file(id_, draft))
-        if versions and not self._request.latest:
-            past = [(each.registry, as_file(id_, each)) for each in versions if each.registry is not None]
-            self.pasts.append(PlacedPast(named(self._format).title, draft.wish, id_, path, past, draft.place))
-        return id_
+        id_ = asked or self._free(wished, data, is_mine, self._path_of)
+        parts.ids[draft.wish] = id_
+        if not asked and id_ != self._wished(parts, draft.wish):
+            place = draft.place or parts.source.place(1)
+            parts.notes.append(ImportNote("changed", draft.wish, f"has the id `{id_}`", place))
+        return self._path_of(id_)
+
+    def _wished_id(self, parts: _Parts, draft: PromptDraft) -> tuple[str, str | None]:
+        """Return the id that a prompt should have, and the one that is asked for, which is for no judge."""
+        asked = None if draft.is_judge else self._request.id
+        return asked or id_for(self._wished(parts, draft.wish), posixpath.join(parts.folder, "prompt")), asked
+
+    def _wished(self, parts: _Parts, wish: str) -> str:
+        """Return a wish below the folder of its file; one that names a folder is not of the file's."""
+        return posixpath.join(self._request.into.strip("/") if "/" in wish else parts.folder, wish)
 
     def _path_of(self, id_: str) -> str:
         return self._ids.get(id_.casefold()) or self._places.new_path(id_)
 
-    def _as_file(self, source: Source, draft: PromptDraft, id_: str, data: Mapping[str, Any]) -> bytes:
-        try:
-            return file_of(self._places.new_path(id_), data, "prompt")
-        except InvalidFiles as error:
-            raise _not_ours(error, source, draft) from None
-
-    def _place_dataset(
-        self, source: Source, draft: DatasetDraft, folder: str, ids: Mapping[str, str], paths: Mapping[str, str]
-    ) -> None:
-        data = with_judges(with_references(draft.data, paths), ids)
-        data["prompts"] = [ids.get(wish, wish) for wish in data.get("prompts") or ids]
+    def _place_dataset(self, parts: _Parts, draft: DatasetDraft) -> None:
+        data = with_judges(with_references(draft.data, parts.paths), parts.ids)
+        data["prompts"] = [parts.ids.get(wish, wish) for wish in data.get("prompts") or parts.ids]
         cases, ending = data.get("cases"), DATASET_SUFFIXES[0]
-        stem = f"{DATASETS}/{id_for(self._wished(folder, draft.wish), posixpath.join(folder, 'cases'))}"
+        stem = f"{DATASETS}/{id_for(self._wished(parts, draft.wish), posixpath.join(parts.folder, 'cases'))}"
         if not is_dataset(f"{stem}{ending}"):  # below a folder of `datasets/` with files of another kind
             stem = f"{DATASETS}/imported/{stem.removeprefix(f'{DATASETS}/')}"
         rows = b""
         if isinstance(cases, list) and len(cases) > _MOST_INLINE:
             rows = "".join(f"{json.dumps(case, ensure_ascii=False)}\n" for case in cases).encode()
-            data["cases"] = f"./{posixpath.basename(stem)}.jsonl"
-        try:
-            written = file_of(f"{stem}{ending}", data, "dataset")
-        except InvalidFiles as error:
-            raise _not_ours(error, source, draft) from None
-        path = stem + ending
-        if not self._request.replaces:
-            path = first_free(path, lambda path: self._is_taken(path, written), ending=ending)
-        if rows:
-            beside = f"{path.removesuffix(ending)}.jsonl"
-            self._put(beside, rows)
-            data["cases"] = f"./{posixpath.basename(beside)}"
-            written = file_of(path, data, "dataset")
-        self._put(path, written)
 
-    def _put(self, path: str, data: bytes) -> None:
+        def rows_beside(path: str) -> str:
+            return f"{path.removesuffix(ending)}.jsonl"
+
+        def as_file(path: str) -> bytes:
+            beside = {"cases": f"./{posixpath.basename(rows_beside(path))}"} if rows else {}
+            return _as_ours(parts, draft, path, data | beside, "dataset")
+
+        def is_mine(path: str, there: bytes) -> bool:
+            return there == as_file(path) and (not rows or self._there(rows_beside(path)) == rows)
+
+        first = as_file(stem + ending)
+        path = self._free(stem + ending, first + rows, is_mine, ending=ending)
+        if rows:
+            self._put(parts, rows_beside(path), rows)
+        self._put(parts, path, as_file(path))
+
+    def _put(self, parts: _Parts, path: str, data: bytes) -> None:
         self.files[path] = data
-        self._written.append(path)
+        parts.written.append(path)
         self._folded.add(path.casefold())
 
-    def _is_taken(self, path: str, data: bytes) -> bool:
-        """Return True for a path with other content: in the workspace, or of this import."""
-        if path in self.files or path.casefold() in self._folded:
-            return self.files.get(path) != data
+    def _free(
+        self, wished: str, data: bytes, is_mine: IsMine, path_of: Callable[[str], str] = str, ending: str = ""
+    ) -> str:
+        """Return the name, with the first number from 2 on before its ending at whose path nothing different is."""
+        if (wished, data) not in self._placed:
+            self._placed[wished, data] = next(
+                name
+                for name in self._numbered(wished, path_of, ending)
+                if (there := self._there(path_of(name))) is None or is_mine(path_of(name), there)
+            )
+        return self._placed[wished, data]
+
+    def _numbered(self, wished: str, path_of: Callable[[str], str], ending: str) -> Iterator[str]:
+        """Yield the name and those with a number, without those that this import took: many may wish the same name."""
+        numbers, stem = self._numbers.setdefault(wished, _Numbers()), wished.removesuffix(ending)
+        yield from numbers.there
+        while True:
+            numbers.last += 1
+            name = wished if numbers.last == 1 else f"{stem}-{numbers.last}{ending}"
+            yield name
+            if path_of(name) not in self.files:
+                numbers.there.append(name)
+
+    def _there(self, path: str) -> bytes | None:
+        """Return the bytes at a path, in this import or in the workspace; None if it may be written."""
+        if path in self.files:
+            return self.files[path]
+        if path.casefold() in self._folded:
+            return _UNREADABLE
         if self._request.replaces or not os.path.lexists(self._tree.root / path):
-            return False
+            return None
         try:
-            return self._tree.read(path) != data
-        except (FileNotFoundError, OSError):
-            return True
+            return self._tree.read(path)
+        except (OSError, WorkspaceError):
+            return _UNREADABLE
 
 
-def _newest(drafts: tuple[PromptDraft, ...]) -> list[PromptDraft]:
-    """Return the drafts, of several versions of one prompt the newest."""
-    newest: dict[str, PromptDraft] = {}
-    singles: list[PromptDraft] = []
-    for draft in drafts:
-        if draft.registry is None:
-            singles.append(draft)
-        elif (other := newest.get(draft.wish)) is None or other.registry.number < draft.registry.number:  # type: ignore[union-attr]
-            newest[draft.wish] = draft
-    return [*singles, *newest.values()]
+def _says_the_same(path: str, there: bytes, data: bytes) -> bool:
+    """Return True for a prompt file that differs in its layout alone."""
+    try:
+        return bool(read_prompt_file(there, path).data == read_prompt_file(data, path).data)
+    except InvalidFiles:
+        return False
 
 
 def half_a_character(source: Source) -> InvalidFiles:
@@ -219,17 +298,15 @@ def _refusal(source: Source, error: Exception) -> InvalidFiles:
     return source.refuse(message, 1, "look for infinite numbers, and for what is nested very deep")
 
 
-def _renamed(wish: str, id_: str, place: Any) -> ImportNote:
-    return ImportNote("changed", wish, f"has the id `{id_}`", place)
-
-
-def _not_ours(error: InvalidFiles, source: Source, draft: PromptDraft | DatasetDraft) -> InvalidFiles:
-    """Return the error in words of the foreign file: what it says cannot be written here."""
-    place = draft.place or source.place(1)
-    return InvalidFiles(
-        [
-            replace(each, message=f"`{draft.wish}` cannot be written as a file here: {each.message}", place=place)
-            for each in error.problems
-            if isinstance(each, Problem)
-        ]
-    )
+def _as_ours(parts: _Parts, draft: PromptDraft | DatasetDraft, path: str, data: Mapping[str, Any], kind: Kind) -> bytes:
+    """Return data as a file here. Raises `InvalidFiles`, in words of the foreign file."""
+    try:
+        return file_of(path, data, kind)
+    except InvalidFiles as error:
+        place = draft.place or parts.source.place(1)
+        raise InvalidFiles(
+            [
+                replace(each, message=f"`{draft.wish}` cannot be written as a file here: {each.message}", place=place)
+                for each in error.problems
+            ]
+        ) from None

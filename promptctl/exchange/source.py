@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, printable
 
@@ -16,12 +17,23 @@ if TYPE_CHECKING:
 MAX_BYTES = 16 << 20
 
 
+@dataclass
+class Together:
+    """All files of one import, each read anew when it is asked for: a folder may hold more than fits into memory.
+
+    `known` is what readers remember of them.
+    """
+
+    files: list[Callable[[], Source]] = field(default_factory=list)
+    known: dict[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Source:
     """A foreign file. `path` is relative to `tree`, which is all that an import reads; `prefix` leads there for people.
 
     `named` collects the paths of files that were read as part of others: they are not imported by themselves.
-    `together` are all files of the same import, this one among them; none for a file that is read alone.
+    `together` are all files of the same import, this one among them; None for a file that is read alone.
     Lines end with `\\n` in `text`, whatever the file has, and a byte order mark is left out.
     """
 
@@ -30,7 +42,7 @@ class Source:
     tree: Tree = field(repr=False, compare=False)
     prefix: str = ""
     named: set[str] = field(default_factory=set, repr=False, compare=False)
-    together: list[Source] = field(default_factory=list, repr=False, compare=False)
+    together: Together | None = field(default=None, repr=False, compare=False)
 
     @property
     def shown(self) -> str:
@@ -61,6 +73,15 @@ class Source:
         from promptctl.files.foreign_yaml import read_foreign_yaml
 
         return read_foreign_yaml(self.data, self.shown)
+
+    @property
+    def mapping(self) -> Mapping[str, Any]:
+        """The file's keys and values; none if it is not YAML, or no mapping. Never an error."""
+        try:
+            data = self.document.data
+        except InvalidFiles:
+            return {}
+        return data if isinstance(data, dict) else {}
 
     def place(self, line: int | None = None, column: int | None = None) -> Place:
         """Return a place in this file."""

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import re
+import weakref
 from pathlib import Path
 
 import pytest
 
 from promptctl.exchange.formats import FORMATS
+from promptctl.exchange.source import Source
 from tests.cli.conftest import Cli, git, write
 from tests.cli.test_json_contract import fits
 
@@ -116,6 +118,79 @@ def test_a_file_that_is_refused_is_named_and_the_others_go_on(
     assert says in ran.err
     assert (inside / "prompts/support/triage.prompt.yaml").is_file()
     assert not list(inside.glob("prompts/bad*"))
+
+
+def test_a_prompt_that_is_laid_out_by_hand_comes_back_from_json_as_the_same(cli: Cli, inside: Path) -> None:
+    write(inside, "prompts/desk.prompt.yaml", "# ours\nmessages: [{role: user, content: 'Hi'}]\n")
+    assert cli("export", "desk", "--to", "json", "-o", "out").exit_code == 0
+    ran = cli("import", "out/desk.json", "--json", "--yes")
+    assert (ran.json["sources"][0]["prompts"], ran.json["changes"]) == (["desk"], [])
+
+
+def test_an_import_of_many_files_ends_with_a_total(cli: Cli, inside: Path) -> None:
+    write(inside, "old/bad.yaml", HUB.replace("{text}", "{text"))
+    total = cli("import", "old").err.splitlines()[-2]
+    assert re.fullmatch(r"2 files read as 2 files: \d kept, 9 changed, 0 dropped; 1 file refused", total)
+    assert "read as" not in cli("import", "old/summary.yaml").err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message", "hint"),
+    [
+        ("a.json", '{"_type": "promt", "template": "Hi {x}"}', "`_type: promt` is no type", "did you mean `prompt`?"),
+        ("a.prompty", "", "old/a.prompty:1: the file is empty", "write a header between lines of `---`"),
+        ("promptfooconfig.yaml", "providers: [echo]\nprompts: []\n", "no prompt of it can be written here", ""),
+    ],
+)
+def test_a_file_that_is_nearly_of_a_format_says_what_is_missing(
+    cli: Cli, inside: Path, name: str, text: str, message: str, hint: str
+) -> None:
+    write(inside, f"old/{name}", text)
+    ran = cli("import", f"old/{name}")
+    assert ran.exit_code == 3
+    assert message in ran.err
+    assert hint in ran.err
+
+
+def test_a_chat_of_langchain_may_have_its_messages_under_their_name(cli: Cli, inside: Path) -> None:
+    write(inside, "old/c.json", '{"_type": "chat", "messages": [{"role": "human", "content": "Hi {x}"}]}')
+    assert cli("import", "old/c.json", "--json").json["sources"][0]["format"] == "langchain"
+
+
+def test_many_prompts_whose_names_have_no_latin_letter_are_tried_once_each(
+    cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from promptctl.exchange.placing import Placing
+
+    looked, there = [], Placing._there
+    monkeypatch.setattr(Placing, "_there", lambda self, path: looked.append(path) or there(self, path))
+    names = [chr(0x4E00 + number) * 2 for number in range(100)]
+    write(inside, "old/pf.yaml", json.dumps({"prompts": [{"raw": f"Hi {each}", "label": each} for each in names],
+                                             "providers": ["echo"]}))  # fmt: skip
+    first = cli("import", "old/pf.yaml", "--json", "--yes").json
+    assert first["sources"][0]["prompts"] == ["prompt", *(f"prompt-{number}" for number in range(2, 101))]
+    assert len(looked) < 500
+    assert cli("import", "old/pf.yaml", "--json").json["changes"] == []
+
+
+def test_a_folder_is_read_file_by_file(cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from promptctl.exchange import importing
+
+    for number in range(8):
+        write(inside, f"big/{number}.json", "{]" if number % 2 else "{}")
+    seen: list[weakref.ref[object]] = []
+    held: list[int] = []
+    told = importing.format_of
+
+    def looked_at(source: Source) -> object:
+        seen.append(weakref.ref(source))
+        held.append(sum(each() is not None for each in seen))
+        return told(source)
+
+    monkeypatch.setattr(importing, "format_of", looked_at)
+    cli("import", "big", "--json")
+    assert len(held) == 8
+    assert max(held) <= 2
 
 
 def test_a_hidden_file_is_never_read_because_a_foreign_one_names_it(cli: Cli, inside: Path) -> None:

@@ -56,6 +56,24 @@ def test_commits_and_labels_are_made_and_said(cli: Cli, repo: Repo) -> None:
     assert again.err.splitlines()[-1] == "nothing to write: 2 versions are here already"
 
 
+def test_commits_and_other_files_are_shown_together_and_asked_for_once(
+    cli: Cli, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo.write("sum.md", "---\nmodel: openai/gpt-4o\n---\nHi\n")
+    asked: list[str] = []
+    for module in ("promptctl.cli.proposing", "promptctl.cli.history_output"):
+        monkeypatch.setattr(f"{module}.is_at_terminal", lambda: True)
+    monkeypatch.setattr("typer.confirm", lambda text, **_: asked.append(text) or len(asked) > 1)
+    ran = cli("import", "export.jsonl", "sum.md")
+    assert ran.out.index("First") < ran.out.index("+++ b/prompts/sum.prompt.yaml")
+    assert (asked, ran.err.splitlines()[-1]) == (["Write this?"], "nothing was written")
+    ran = cli("import", "export.jsonl", "sum.md")
+    assert "made 2 commits" in ran.err
+    assert (repo.path / "prompts/sum.prompt.yaml").is_file()
+    ran = cli("import", "export.jsonl", "sum.md", "--yes")
+    assert ran.err.splitlines()[-1] == "nothing to write: 2 versions are here already, and so are the other files"
+
+
 def test_the_document_says_what_was_made(cli: Cli, repo: Repo) -> None:
     shown = cli("import", "export.jsonl", "--json").json
     assert shown["written"] is False

@@ -11,7 +11,7 @@ from promptctl.errors import InvalidFiles
 from promptctl.exchange.drafts import PromptDraft
 from promptctl.exchange.formats import FORMATS, named
 from promptctl.exchange.notes import ExportLoss
-from promptctl.exchange.source import Source
+from promptctl.exchange.source import Source, Together
 from promptctl.exchange.written import PromptToWrite
 from promptctl.files.names import PLACEHOLDER
 from promptctl.files.tree import MemoryTree
@@ -245,9 +245,10 @@ def _round(format_: str, data: Mapping[str, Any]) -> tuple[dict[str, Any] | None
     written = named(format_).write([PromptToWrite(at, document.data, document)])
     there = MemoryTree(written.files)
     drafts: list[PromptDraft] = []
-    together = [Source(each, there.read(each), there) for each in written.files]
-    for source in together:
-        source.together.extend(together)
+    together = Together()
+    sources = [Source(each, there.read(each), there, together=together) for each in written.files]
+    together.files += [lambda source=each: source for each in sources]
+    for source in sources:
         if source.path.startswith("_") or source.path.endswith("/prompt.json"):
             continue
         try:

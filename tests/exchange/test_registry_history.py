@@ -131,6 +131,34 @@ def test_a_prompt_that_was_changed_here_keeps_its_file(repo: Repo) -> None:
     }
 
 
+@pytest.mark.parametrize("is_committed", [True, False])
+def test_an_edit_here_makes_no_twin_of_versions_that_are_here(repo: Repo, is_committed: bool) -> None:
+    imported(repo, GREETINGS[:2])
+    edited = (repo.path / GREET).read_text() + "tags: [ours]\n"
+    repo.commit("Change", {GREET: edited}) if is_committed else repo.write(GREET, edited)
+    report = planned(repo, GREETINGS[:2])
+    assert (report.history.versions, report.proposal.is_empty, report.sources[0].prompts) == ((), True, ("greet",))
+    assert "was changed here since it was imported, and stays" in report.sources[0].notes[-1].message
+    later = planned(repo, GREETINGS[:3])
+    assert [(each.past.path, each.registry.number) for each in later.history.versions] == [
+        ("prompts/greet-2.prompt.yaml", 4)
+    ]
+    if is_committed:
+        imported(repo, GREETINGS[:3])
+        again = planned(repo, GREETINGS[:3])
+        assert (again.history.versions, again.proposal.is_empty) == ((), True)
+
+
+def test_dates_and_words_that_git_or_a_terminal_would_choke_on(repo: Repo) -> None:
+    versions = [
+        version(
+            1, "a", createdAt="2024-01-01T00:00:00+23:59", createdBy="E\x9b31m\u202eve", commitMessage="Re\x85d\u202e!"
+        )
+    ]
+    imported(repo, versions)
+    assert repo.git("log", "-1", "--format=%aI|%an|%s") == "2023-12-31T00:01:00+00:00|E 31m ve|Re d !"
+
+
 def test_versions_in_several_files_are_one_history(repo: Repo) -> None:
     folder = repo.path.parent / "saved"
     folder.mkdir()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from promptctl.errors import UNSEEN
 from promptctl.files.plain import utc
 from promptctl.git.commit_stream import NewCommit, Person
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 _NO_ADDRESS = "no-address@registry.invalid"
 _WITH_ADDRESS = re.compile(r"\s*([^<>]*?)\s*<\s*([^<>\s@]+@[^<>\s@]+)\s*>\s*\Z")
 _ADDRESS = re.compile(r"[^<>\s@]+@[^<>\s@]+\.[^<>\s@.]+\Z")
-_NOT_IN_MESSAGES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+# Characters that control a terminal, or turn or hide what is beside them.
+_NOT_IN_MESSAGES = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f]|{UNSEEN.pattern}")
+_WIDEST_OFFSET = timedelta(hours=14)  # which is as far as Git takes one
 _TRAILER = "Imported-From"
 _MOST_SUBJECT = 100
 
@@ -156,21 +159,21 @@ class RegistryHistory:
 class FilesThere:
     """The files that the branch has, of those that an import writes.
 
-    `version_of` returns the version that the message of a file's last commit says it was imported as, if it says one.
+    `messages_at` returns the messages of the commits that changed a file, the last one first.
     """
 
     files: Mapping[str, bytes] = field(default_factory=dict)
-    version_of: Callable[[str], int | None] = lambda _: None
+    messages_at: Callable[[str], str] = lambda _: ""
 
 
-def imported_version(message: str) -> int | None:
-    """Return the version that a commit's message says it was imported as.
+def imported_numbers(messages: str, registry: str, wish: str) -> list[int]:
+    """Return the versions of a registry's prompt as which the messages of commits say that something was imported.
 
-    >>> imported_version("Kinder\\n\\nImported-From: Langfuse, greet, version 2\\n")
-    2
+    >>> imported_numbers("Kinder\\n\\nImported-From: Langfuse, greet, version 2\\n", "Langfuse", "greet")
+    [2]
     """
-    found = re.search(rf"^{_TRAILER}: .*, version (\d{{1,9}})$", message, re.MULTILINE)
-    return int(found[1]) if found else None
+    source = re.escape(f"{_TRAILER}: {registry}, {_line(wish)}, version ")
+    return [int(number) for number in re.findall(rf"^{source}(\d{{1,9}})$", messages, re.MULTILINE)]
 
 
 def plan_history(
@@ -195,8 +198,9 @@ def _fresh(past: PlacedPast, there: FilesThere) -> Iterator[tuple[RegistryVersio
     ordered = sorted(past.versions, key=lambda each: each[0].number)
     now = there.files.get(past.path)
     known = [registry.number for registry, data in ordered if data == now]
-    if len(known) > 1 and (said := there.version_of(past.path)) in known:
-        known = [said] if said is not None else known
+    if len(known) > 1:  # the text of one came back as that of a different one
+        said = imported_numbers(there.messages_at(past.path), past.registry, past.wish)
+        known = next(([each] for each in said if each in known), known)
     yield from (each for each in ordered if each[0].number > max(known, default=0))
 
 
@@ -208,7 +212,8 @@ def _dated(
     last = dates[0] if dates else now
     for registry, data in versions:
         last = max(last, registry.created_at) if registry.created_at is not None else last
-        yield HistoryVersion(past, registry, data, last.astimezone(last.tzinfo or UTC))
+        is_wide = abs(last.utcoffset() or timedelta()) > _WIDEST_OFFSET
+        yield HistoryVersion(past, registry, data, last.astimezone(UTC if is_wide else last.tzinfo or UTC))
 
 
 def _labels(pasts: Sequence[PlacedPast], versions: Sequence[HistoryVersion]) -> Iterator[HistoryLabel]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.counting import counted
 from promptctl.errors import GitError, LabelRefused, PromptctlError, quote
-from promptctl.exchange.history.plan import FilesThere, imported_version
+from promptctl.exchange.history.plan import FilesThere
 from promptctl.git.commit_stream import make_commits
 from promptctl.git.growth import current_branch, grow, grown_files, settle
 from promptctl.git.trees import CommitTree
@@ -85,13 +85,19 @@ def files_on_branch(context: Context, paths: Iterable[str]) -> Iterator[FilesThe
         if branch.tip is None:
             yield FilesThere()
             return
-        tip, tree = branch.tip, CommitTree(git, branch.tip)
-
-        def version_of(path: str) -> int | None:
-            return imported_version(git.run(["log", "-1", "--no-show-signature", "--format=%B", tip, "--", path]).text)
-
+        tree = CommitTree(git, branch.tip)
         files = {path: tree.read(path) for path in dict.fromkeys(paths) if tree.blob(path) is not None}
-        yield FilesThere(files, version_of)
+        yield FilesThere(files, lambda path: _messages(git, path))
+
+
+def messages_at(context: Context, path: str) -> str:
+    """Return the messages of the commits of HEAD that changed a file, the last one first; empty outside Git."""
+    git = context.repository.git
+    return "" if git is None else _messages(git, path)
+
+
+def _messages(git: Git, path: str) -> str:
+    return git.run(["log", "--no-show-signature", "--format=%B", "HEAD", "--", path], check=False).text
 
 
 def write_history(context: Context, history: RegistryHistory) -> WrittenHistory:
