@@ -174,7 +174,7 @@ class _Collected:
         except UnicodeEncodeError:
             self._refused.append((bare, half_a_character(bare).problems))
         except Exception as error:
-            self._refused.append((bare, _failed(bare, error.problems)))
+            self._refused.append((bare, _failed(bare, error).problems))
 
     def gathered(self) -> list[_Read]:
         """Return what was read, without parts of a different file; versions of one prompt are with its first file."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from promptctl.exchange.formats import FORMATS
+from promptctl.exchange.formats import FORMATS, format_of
 from promptctl.exchange.source import Source
 from tests.cli.conftest import Cli, git, write
 from tests.cli.test_json_contract import fits
@@ -162,8 +162,14 @@ def test_many_prompts_whose_names_have_no_latin_letter_are_tried_once_each(
 ) -> None:
     from promptctl.exchange.placing import Placing
 
-    looked, there = [], Placing._there
-    monkeypatch.setattr(Placing, "_there", lambda self, path: looked.append(path) or there(self, path))
+    looked: list[str] = []
+    there = Placing._there
+
+    def look(placing: Placing, path: str) -> bytes | None:
+        looked.append(path)
+        return there(placing, path)
+
+    monkeypatch.setattr(Placing, "_there", look)
     names = [chr(0x4E00 + number) * 2 for number in range(100)]
     write(inside, "old/pf.yaml", json.dumps({"prompts": [{"raw": f"Hi {each}", "label": each} for each in names],
                                              "providers": ["echo"]}))  # fmt: skip
@@ -180,12 +186,11 @@ def test_a_folder_is_read_file_by_file(cli: Cli, inside: Path, monkeypatch: pyte
         write(inside, f"big/{number}.json", "{]" if number % 2 else "{}")
     seen: list[weakref.ref[object]] = []
     held: list[int] = []
-    told = importing.format_of
 
     def looked_at(source: Source) -> object:
         seen.append(weakref.ref(source))
         held.append(sum(each() is not None for each in seen))
-        return told(source)
+        return format_of(source)
 
     monkeypatch.setattr(importing, "format_of", looked_at)
     cli("import", "big", "--json")

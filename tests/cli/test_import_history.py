@@ -61,9 +61,14 @@ def test_commits_and_other_files_are_shown_together_and_asked_for_once(
 ) -> None:
     repo.write("sum.md", "---\nmodel: openai/gpt-4o\n---\nHi\n")
     asked: list[str] = []
+
+    def confirm(text: str, **_: object) -> bool:
+        asked.append(text)
+        return len(asked) > 1
+
     for module in ("promptctl.cli.proposing", "promptctl.cli.history_output"):
         monkeypatch.setattr(f"{module}.is_at_terminal", lambda: True)
-    monkeypatch.setattr("typer.confirm", lambda text, **_: asked.append(text) or len(asked) > 1)
+    monkeypatch.setattr("typer.confirm", confirm)
     ran = cli("import", "export.jsonl", "sum.md")
     assert ran.out.index("First") < ran.out.index("+++ b/prompts/sum.prompt.yaml")
     assert (asked, ran.err.splitlines()[-1]) == (["Write this?"], "nothing was written")

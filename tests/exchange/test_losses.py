@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -236,6 +237,10 @@ _EXPECTED = {
 }
 
 
+def _same(source: Source) -> Source:
+    return source
+
+
 def _round(format_: str, data: Mapping[str, Any]) -> tuple[dict[str, Any] | None, tuple[ExportLoss, ...]]:
     """The prompt as an import reads it from what an export wrote, and what that says is lost."""
     path = "prompts/support/it.prompt.yaml"
@@ -247,7 +252,7 @@ def _round(format_: str, data: Mapping[str, Any]) -> tuple[dict[str, Any] | None
     drafts: list[PromptDraft] = []
     together = Together()
     sources = [Source(each, there.read(each), there, together=together) for each in written.files]
-    together.files += [lambda source=each: source for each in sources]
+    together.files += [partial(_same, each) for each in sources]
     for source in sources:
         if source.path.startswith("_") or source.path.endswith("/prompt.json"):
             continue

@@ -16,7 +16,7 @@ import pytest
 
 from promptctl.errors import InputError, InvalidFiles, UsageError
 from promptctl.exchange import prompty
-from promptctl.exchange.collecting import sources
+from promptctl.exchange.collecting import found_files
 from promptctl.exchange.drafts import ForeignContents
 from promptctl.exchange.source import Source
 from promptctl.files.tree import MemoryTree
@@ -149,7 +149,7 @@ def test_a_file_is_read_as_prompty_reads_it(vector: Any, tmp_path: Path) -> None
     given, expected, name = vector["input"], vector["expected"], vector["name"]
     if name == "missing_file_error":
         with pytest.raises(UsageError, match=r"there is no file or folder `nonexistent\.prompty`"):
-            list(sources([given["fixture"]], tmp_path))
+            found_files([given["fixture"]], tmp_path)
         return
     is_refused = "error" in expected and "inputs" not in given and name not in DIFFERENT
     if is_refused or DIFFERENT.get(name) == NO_CHAT:
