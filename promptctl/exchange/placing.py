@@ -36,7 +36,7 @@ IsMine = Callable[[str, bytes], bool]
 
 
 @dataclass
-class _Parts:
+class _PlacedParts:
     """A foreign file on its way: the folder of its ids, its parts by their new paths and ids, what became of them."""
 
     source: Source
@@ -49,7 +49,7 @@ class _Parts:
 
 
 @dataclass
-class _Numbers:
+class _TriedNumbers:
     """The last number that was tried behind a name, and the names of those whose files are of the workspace."""
 
     last: int = 0
@@ -69,7 +69,7 @@ class Placing:
         self._places = tree.places
         self._ids = {id_.casefold(): path for id_, path in prompt_paths(tree).items()}
         self._folded: set[str] = set()
-        self._numbers: dict[str, _Numbers] = {}
+        self._numbers: dict[str, _TriedNumbers] = {}
         self._placed: dict[tuple[str, bytes], str] = {}
         self.pasts: list[PlacedPast] = []
         self.past_files: dict[str, bytes] = {}
@@ -87,7 +87,7 @@ class Placing:
 
     def _place(self, source: Source, format_: ForeignFormat, contents: ForeignContents) -> ImportedSource:
         folder = posixpath.join(self._request.into.strip("/"), id_for(posixpath.dirname(source.path), ""))
-        parts = _Parts(source, format_, folder, list(contents.notes))
+        parts = _PlacedParts(source, format_, folder, list(contents.notes))
         for file in contents.files:
             parts.paths[file.path] = self._place_file(parts, file)
         if not self._request.latest and any(draft.registry is not None for draft in contents.prompts):
@@ -106,7 +106,7 @@ class Placing:
             source.shown, format_.name, tuple(parts.ids.values()), tuple(parts.written), tuple(parts.notes)
         )
 
-    def _place_file(self, parts: _Parts, draft: FileDraft) -> str:
+    def _place_file(self, parts: _PlacedParts, draft: FileDraft) -> str:
         """Return the path of a partial or schema from the folder of prompts on, once it is among the files."""
         name = posixpath.normpath(posixpath.join("/", parts.folder, draft.path)).lstrip("/")
         if any(part.startswith(".") for part in name.split("/")):
@@ -118,7 +118,7 @@ class Placing:
         self._put(parts, path, data)
         return path.removeprefix(f"{base}/")
 
-    def _place_prompt(self, parts: _Parts, draft: PromptDraft) -> None:
+    def _place_prompt(self, parts: _PlacedParts, draft: PromptDraft) -> None:
         """Put the file of a prompt among the files; one of the workspace that says the same stays as it is."""
         [data] = self._as_files(parts, [draft])
 
@@ -128,7 +128,7 @@ class Placing:
         path = self._path_for(parts, draft, data, is_mine)
         self._put(parts, path, self._there(path) or data)
 
-    def _place_versions(self, parts: _Parts, drafts: list[PromptDraft]) -> None:
+    def _place_versions(self, parts: _PlacedParts, drafts: list[PromptDraft]) -> None:
         """Put what a registry kept of a prompt among the files, and its versions among the pasts.
 
         A file that was changed here since its versions were imported stays: those that came later go to a file beside.
@@ -163,7 +163,7 @@ class Placing:
         if past and not self._request.latest:
             self.pasts.append(PlacedPast(parts.format.title, name, parts.ids[name], path, past, newest.place))
 
-    def _as_files(self, parts: _Parts, drafts: Sequence[PromptDraft]) -> list[bytes]:
+    def _as_files(self, parts: _PlacedParts, drafts: Sequence[PromptDraft]) -> list[bytes]:
         """Return drafts of one prompt as files; the number behind an id changes nothing in them."""
         found: list[bytes] = []
         wished, asked = self._wished_id(parts, drafts[0])
@@ -174,7 +174,7 @@ class Placing:
             found.append(_as_ours(parts, draft, self._places.new_path(wished), data, "prompt"))
         return found
 
-    def _path_for(self, parts: _Parts, draft: PromptDraft, data: bytes, is_mine: IsMine) -> str:
+    def _path_for(self, parts: _PlacedParts, draft: PromptDraft, data: bytes, is_mine: IsMine) -> str:
         """Return the path for a prompt, and put down the id that it has."""
         wished, asked = self._wished_id(parts, draft)
         if (
@@ -190,19 +190,19 @@ class Placing:
             parts.notes.append(ImportNote("changed", draft.wish, f"has the id `{id_}`", place))
         return self._path_of(id_)
 
-    def _wished_id(self, parts: _Parts, draft: PromptDraft) -> tuple[str, str | None]:
+    def _wished_id(self, parts: _PlacedParts, draft: PromptDraft) -> tuple[str, str | None]:
         """Return the id that a prompt should have, and the one that is asked for, which is for no judge."""
         asked = None if draft.is_judge else self._request.id
         return asked or id_for(self._wished(parts, draft.wish), posixpath.join(parts.folder, "prompt")), asked
 
-    def _wished(self, parts: _Parts, wish: str) -> str:
+    def _wished(self, parts: _PlacedParts, wish: str) -> str:
         """Return a wish below the folder of its file; one that names a folder is not of the file's."""
         return posixpath.join(self._request.into.strip("/") if "/" in wish else parts.folder, wish)
 
     def _path_of(self, id_: str) -> str:
         return self._ids.get(id_.casefold()) or self._places.new_path(id_)
 
-    def _place_dataset(self, parts: _Parts, draft: DatasetDraft) -> None:
+    def _place_dataset(self, parts: _PlacedParts, draft: DatasetDraft) -> None:
         data = with_judges(with_references(draft.data, parts.paths), parts.ids)
         data["prompts"] = [parts.ids.get(wish, wish) for wish in data.get("prompts") or parts.ids]
         cases, ending = data.get("cases"), DATASET_SUFFIXES[0]
@@ -229,7 +229,7 @@ class Placing:
             self._put(parts, rows_beside(path), rows)
         self._put(parts, path, as_file(path))
 
-    def _put(self, parts: _Parts, path: str, data: bytes) -> None:
+    def _put(self, parts: _PlacedParts, path: str, data: bytes) -> None:
         self.files[path] = data
         parts.written.append(path)
         self._folded.add(path.casefold())
@@ -248,7 +248,7 @@ class Placing:
 
     def _numbered(self, wished: str, path_of: Callable[[str], str], ending: str) -> Iterator[str]:
         """Yield the name and those with a number, without those that this import took: many may wish the same name."""
-        numbers, stem = self._numbers.setdefault(wished, _Numbers()), wished.removesuffix(ending)
+        numbers, stem = self._numbers.setdefault(wished, _TriedNumbers()), wished.removesuffix(ending)
         yield from numbers.there
         while True:
             numbers.last += 1
@@ -298,7 +298,9 @@ def _refusal(source: Source, error: Exception) -> InvalidFiles:
     return source.refuse(message, 1, "look for infinite numbers, and for what is nested very deep")
 
 
-def _as_ours(parts: _Parts, draft: PromptDraft | DatasetDraft, path: str, data: Mapping[str, Any], kind: Kind) -> bytes:
+def _as_ours(
+    parts: _PlacedParts, draft: PromptDraft | DatasetDraft, path: str, data: Mapping[str, Any], kind: Kind
+) -> bytes:
     """Return data as a file here. Raises `InvalidFiles`, in words of the foreign file."""
     try:
         return file_of(path, data, kind)
