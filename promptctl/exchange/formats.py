@@ -26,16 +26,9 @@ class FormatReader(Protocol):
         """Return what the file holds. Raises `InvalidFiles` for a file that is refused, with every reason."""
 
 
-class FormatWriter(Protocol):
-    """A module that writes a format."""
-
-    def write(self, prompts: Sequence[PromptToWrite]) -> Written:
-        """Return the prompts in this format, with all that is lost."""
-
-
 @dataclass(frozen=True, slots=True)
 class ForeignFormat:
-    """A format by the name that `--from` and `--to` take.
+    """A format by the name that `--from` and `--to` take, with the modules that read and write it.
 
     One that can say tests `takes_datasets`; one of whose files each holds a version `has_versions`; one that `is_code`
     is a programming language.
@@ -43,44 +36,55 @@ class ForeignFormat:
 
     name: str
     title: str
-    module: str
-    is_read: bool = True
-    is_written: bool = True
+    reads: str = ""
+    writes: str = ""
     takes_datasets: bool = False
     has_versions: bool = False
     is_code: bool = False
 
+    @property
+    def is_read(self) -> bool:
+        """True if there is a module that reads it."""
+        return bool(self.reads)
+
+    @property
+    def is_written(self) -> bool:
+        """True if there is a module that writes it."""
+        return bool(self.writes)
+
     def reader(self) -> FormatReader:
         """Return the module that reads it."""
-        return cast("FormatReader", import_module(f"promptctl.exchange.{self.module}"))
+        return cast("FormatReader", import_module(f"promptctl.exchange.{self.reads}"))
 
     def write(self, prompts: Sequence[PromptToWrite]) -> Written:
         """Return prompts in this format, with all that is lost."""
+        room = "code_export" if self.is_code else "exchange"
+        module = import_module(f"promptctl.{room}.{self.writes}")
         if self.is_code:
-            code = import_module(f"promptctl.code_export.{self.module}")
-            return Written(code.modules([each.at for each in prompts]))
-        return cast("FormatWriter", import_module(f"promptctl.exchange.{self.module}")).write(prompts)
+            return Written(module.modules([each.at for each in prompts]))
+        found: Written = module.write(prompts)
+        return found
 
 
 # In the order in which a file is told from the others: the one with the surest signs first.
 FORMATS: tuple[ForeignFormat, ...] = (
-    ForeignFormat("json", "promptctl as one JSON document", "promptctl_json"),
-    ForeignFormat("langfuse", "Langfuse", "langfuse", has_versions=True),
-    ForeignFormat("mlflow", "MLflow", "mlflow", has_versions=True),
-    ForeignFormat("semantic-kernel", "Semantic Kernel", "semantic_kernel", is_written=False),
-    ForeignFormat("langchain", "LangChain", "langchain", is_written=False),
-    ForeignFormat("promptfoo", "promptfoo", "promptfoo", takes_datasets=True),
-    ForeignFormat("openai-evals", "OpenAI evals", "openai.evals", is_written=False),
-    ForeignFormat("openai-chat", "OpenAI conversations", "openai.chat", is_written=False),
-    ForeignFormat("openai", "OpenAI requests", "openai.requests", is_read=False, takes_datasets=True),
-    ForeignFormat("prompty", "Prompty", "prompty"),
-    ForeignFormat("dotprompt", "Dotprompt", "dotprompt"),
-    ForeignFormat("llm", "templates of llm", "llm_templates", is_written=False),
-    ForeignFormat("github", "GitHub Models", "github", takes_datasets=True),
-    ForeignFormat("prompthub", "deepset's Prompt Hub", "prompthub", is_written=False),
-    ForeignFormat("markdown", "Markdown with a header", "markdown", is_written=False),
-    ForeignFormat("ts", "TypeScript", "typescript", is_read=False, is_code=True),
-    ForeignFormat("py", "Python", "python", is_read=False, is_code=True),
+    ForeignFormat("json", "promptctl as one JSON document", "promptctl_json", "promptctl_json"),
+    ForeignFormat("langfuse", "Langfuse", "langfuse", "registries.langfuse_bodies", has_versions=True),
+    ForeignFormat("mlflow", "MLflow", "mlflow", "registries.mlflow_arguments", has_versions=True),
+    ForeignFormat("semantic-kernel", "Semantic Kernel", "semantic_kernel"),
+    ForeignFormat("langchain", "LangChain", "langchain"),
+    ForeignFormat("promptfoo", "promptfoo", "promptfoo.reading", "promptfoo.writing", takes_datasets=True),
+    ForeignFormat("openai-evals", "OpenAI evals", "openai.evals"),
+    ForeignFormat("openai-chat", "OpenAI conversations", "openai.chat"),
+    ForeignFormat("openai", "OpenAI requests", writes="openai.requests", takes_datasets=True),
+    ForeignFormat("prompty", "Prompty", "prompty", "prompty"),
+    ForeignFormat("dotprompt", "Dotprompt", "dotprompt", "dotprompt"),
+    ForeignFormat("llm", "templates of llm", "llm_templates"),
+    ForeignFormat("github", "GitHub Models", "github", "github", takes_datasets=True),
+    ForeignFormat("prompthub", "deepset's Prompt Hub", "prompthub"),
+    ForeignFormat("markdown", "Markdown with a header", "markdown"),
+    ForeignFormat("ts", "TypeScript", writes="typescript", is_code=True),
+    ForeignFormat("py", "Python", writes="python", is_code=True),
 )
 
 

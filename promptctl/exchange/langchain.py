@@ -39,12 +39,7 @@ def is_one(source: Source) -> bool:
     """Return True for a mapping with one of `load_prompt`'s types, and for a serialised prompt."""
     if not _SIGN.search(source.data[:4096]) and not _SIGN.search(source.data):
         return False
-    try:
-        data = source.document.data
-    except InvalidFiles:
-        return False
-    if not isinstance(data, dict):
-        return False
+    data = source.mapping
     if data.get("lc") == 1:
         return _class(data).endswith("PromptTemplate")
     return data.get("_type") in TYPES and not data.keys().isdisjoint(

@@ -26,7 +26,6 @@ from promptctl.files.names import id_problem
 
 if TYPE_CHECKING:
     from promptctl.exchange.source import Source
-    from promptctl.exchange.written import PromptToWrite, Written
 
 TYPES = ("text", "chat")
 _WRAPPERS = ("data", "prompts")
@@ -84,13 +83,6 @@ def read(source: Source) -> ForeignContents:
     if problems:
         raise InvalidFiles(problems)
     return ForeignContents(tuple(drafts), files=references.files(), notes=collapsed([*notes, *references.notes]))
-
-
-def write(prompts: Sequence[PromptToWrite]) -> Written:
-    """Return the body of a request that creates each prompt; partials become prompts that they name."""
-    from promptctl.exchange.registries.langfuse_bodies import written
-
-    return written(prompts)
 
 
 def _of_all_files(source: Source) -> LangfuseVersions | None:

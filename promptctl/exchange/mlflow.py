@@ -38,7 +38,6 @@ from promptctl.templates import BadTemplate
 
 if TYPE_CHECKING:
     from promptctl.exchange.source import Source
-    from promptctl.exchange.written import PromptToWrite, Written
 
 _DERIVED = ("uri", "variables", "is_text_prompt", "description", "last_updated_timestamp", "current_stage", "source",
             "run_id", "run_link", "status", "status_message", "user_id", "deployment_job_state")  # fmt: skip
@@ -78,13 +77,6 @@ def read(source: Source) -> ForeignContents:
     if problems:
         raise InvalidFiles(problems)
     return ForeignContents(tuple(drafts), notes=collapsed(notes))
-
-
-def write(prompts: Sequence[PromptToWrite]) -> Written:
-    """Return the arguments of `mlflow.genai.register_prompt` for each prompt, with its aliases."""
-    from promptctl.exchange.registries.mlflow_arguments import written
-
-    return written(prompts)
 
 
 class _MlflowVersion:

@@ -8,6 +8,7 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.exchange.drafts import FileDraft, ForeignContents, PromptDraft
+from promptctl.exchange.json_source import strict_json
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.source import Source
 from promptctl.exchange.written import PromptToWrite, Written
@@ -24,9 +25,9 @@ def is_one(source: Source) -> bool:
 def read(source: Source) -> ForeignContents:
     """Return the prompt with its files. Raises `InvalidFiles` for JSON that is not of this shape."""
     try:
-        data = json.loads(source.text)
-    except (ValueError, RecursionError) as error:
-        line = getattr(error, "lineno", None)
+        data = strict_json(source.text)
+    except ValueError as error:
+        line = getattr(error, "lineno", 1)
         raise source.refuse(f"this is not JSON: {error}", line, "export it again") from None
     prompt, files = data.get("prompt"), data.get("files", {})
     is_sound = isinstance(prompt, dict) and isinstance(files, dict) and all(isinstance(x, str) for x in files.values())

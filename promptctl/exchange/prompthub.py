@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from promptctl.errors import InvalidFiles
 from promptctl.exchange.drafts import ForeignContents, PromptDraft
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.source import Source
@@ -23,12 +22,8 @@ def is_one(source: Source) -> bool:
     """Return True for a mapping with `name` and `text` and none but the hub's keys."""
     if b"text:" not in source.data:
         return False
-    try:
-        data = source.document.data
-    except InvalidFiles:
-        return False
-    is_hubs = isinstance(data, dict) and {"name", "text"} <= data.keys() <= set(_KEYS)
-    return is_hubs and bool(data.keys() & {"version", "meta"})
+    keys = source.mapping.keys()
+    return {"name", "text"} <= keys <= set(_KEYS) and bool(keys & {"version", "meta"})
 
 
 def read(source: Source) -> ForeignContents:

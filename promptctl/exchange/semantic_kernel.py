@@ -50,11 +50,8 @@ def is_one(source: Source) -> bool:
     """Return True for a text under `template` with Semantic Kernel's keys beside it, and for its `config.json`."""
     if not any(sign in source.data for sign in (b"input_variables", b"execution_settings", b"completion")):
         return False
-    try:
-        data = source.document.data
-    except InvalidFiles:
-        return False
-    if not isinstance(data, dict) or "_type" in data:
+    data = source.mapping
+    if "_type" in data:
         return False
     if posixpath.basename(source.path) == "config.json":
         is_first = data.get("type") == "completion" and isinstance(data.get("completion"), dict)

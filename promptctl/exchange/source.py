@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -63,6 +64,11 @@ class Source:
             line = self.data[: error.start].count(b"\n") + 1
             hint = "save it as UTF-8"
             raise InvalidFiles([Problem("the file is not UTF-8 text", self.place(line), hint, "not-utf-8")]) from None
+
+    @cached_property
+    def line_starts(self) -> list[int]:
+        """Where each line of the text begins, in characters."""
+        return [0, *(found.end() for found in re.finditer("\n", self.text))]
 
     @cached_property
     def document(self) -> Document:

@@ -18,9 +18,9 @@ from promptctl.assertions.subject import Subject
 from promptctl.datasets.dataset import Dataset
 from promptctl.errors import InvalidFiles
 from promptctl.evaluations.request import EvaluationRequest
-from promptctl.exchange import promptfoo
 from promptctl.exchange.drafts import ForeignContents
 from promptctl.exchange.imported import ImportRequest
+from promptctl.exchange.promptfoo import reading, writing
 from promptctl.exchange.promptfoo.globs import is_match
 from promptctl.exchange.promptfoo.providers import model_of
 from promptctl.files.tree import MemoryTree
@@ -36,7 +36,7 @@ PATH = "promptfooconfig.yaml"
 
 
 def read(config: str, files: Mapping[str, str] | None = None) -> ForeignContents:
-    return promptfoo.read(source(PATH, {PATH: config, **(files or {})}))
+    return reading.read(source(PATH, {PATH: config, **(files or {})}))
 
 
 def sound(contents: ForeignContents) -> MemoryTree:
@@ -496,7 +496,7 @@ def test_other_keys_are_dropped_by_name(key: str) -> None:
     ],
 )
 def test_a_config_is_told_from_its_content(path: str, text: str, is_one: bool) -> None:
-    assert promptfoo.is_one(source(path, text)) is is_one
+    assert reading.is_one(source(path, text)) is is_one
 
 
 @pytest.mark.parametrize(
@@ -580,7 +580,7 @@ cases:
 
     def written(self, native: str = NATIVE, dataset: str = DATASET) -> tuple[Any, Any, list[str]]:
         files = {"prompts/support/triage.prompt.yaml": native, "prompts/support/x.j2": "Partial {{ tone }}."}
-        found = promptfoo.write([to_write("support/triage", {**files, "datasets/triage.yaml": dataset})])
+        found = writing.write([to_write("support/triage", {**files, "datasets/triage.yaml": dataset})])
         folder = "support/triage"
         assert set(found.files) == {f"{folder}/prompt.json", f"{folder}/promptfooconfig.yaml"}
         config = read_yaml(found.files[f"{folder}/promptfooconfig.yaml"], "promptfooconfig.yaml").data
@@ -689,10 +689,10 @@ def test_what_promptfoo_can_say_comes_back(
     texts[-1]["content"] += "{{ a }}"
     dataset = {"prompts": ["p"], **({"defaults": {"assert": common}} if common else {}), "cases": rows}
     files = {"prompts/p.prompt.yaml": yaml_text(prompt), "datasets/p.yaml": yaml_text(dataset)}
-    found = promptfoo.write([to_write("p", files)])
+    found = writing.write([to_write("p", files)])
     assert found.losses == ()
     tree = {path.removeprefix("p/"): data for path, data in found.files.items()}
-    contents = promptfoo.read(source(PATH, tree))
+    contents = reading.read(source(PATH, tree))
     again = dict(only_prompt(contents))
     again["inputs"] = dict(sorted(again["inputs"].items()))
     assert again == {**prompt, "inputs": dict(sorted(prompt["inputs"].items()))}
@@ -721,7 +721,7 @@ ANYTHING = st.recursive(
 def test_anything_that_looks_like_a_config_is_read_or_refused(config: dict[str, Any], beside: Any) -> None:
     files = {PATH: json.dumps({"prompts": ["hi {{a}}"], **config}), "x.yaml": json.dumps(beside), "x.csv": 'a,"b\n'}
     with suppress(InvalidFiles):
-        contents = promptfoo.read(source(PATH, files))
+        contents = reading.read(source(PATH, files))
         assert all(note.place for note in contents.notes)
 
 

@@ -6,13 +6,16 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.errors import Place
 from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft
+from promptctl.exchange.json_source import strict_json
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.openai.bodies import keys_of
 from promptctl.exchange.openai.conversations import (
     Conversation,
     alike,
+    conversation_of,
+    conversation_rows,
     fault_of,
     late_instruction,
     plain,
@@ -23,7 +26,7 @@ from promptctl.exchange.source import Source
 from promptctl.files.free_names import FreeNames
 from promptctl.files.wording import count
 
-_MOST_PROBLEMS, _LONGEST_ID = 20, 190
+_LONGEST_ID = 190
 _SIGNS = ({"messages"}, {"custom_id", "body"}, {"input", "ideal"})
 _NOT_BLANK = {"type": "regex", "value": r"\S"}
 
@@ -33,7 +36,9 @@ def is_one(source: Source) -> bool:
     if source.path.endswith(".jsonl"):
         line = next((line for line in source.data.split(b"\n", 20) if line.strip()), b"")
         row = _loaded(line)
-        return isinstance(row, dict) and any(signs <= row.keys() for signs in _SIGNS) and _conversation(row) is not None
+        return (
+            isinstance(row, dict) and any(signs <= row.keys() for signs in _SIGNS) and conversation_of(row) is not None
+        )
     if not source.path.endswith(".json") or b'"messages"' not in source.data:
         return False
     data = _loaded(source.data)
@@ -47,22 +52,14 @@ def _loaded(data: bytes) -> Any:
         return None
 
 
-def _conversation(row: Mapping[str, Any]) -> Any:
-    """Return the messages of a row: its own, those of its request, or the input of a sample."""
-    body = row.get("body")
-    if isinstance(body, Mapping):
-        return body.get("messages")
-    if "messages" in row:
-        return row["messages"]
-    given = row.get("input")
-    return [{"role": "user", "content": given}] if isinstance(given, str) else given
-
-
 def read(source: Source) -> ForeignContents:
     """Return one prompt for all conversations, and a case for each. Raises `InvalidFiles` with every bad line."""
     if source.path.endswith(".jsonl"):
         return _read_lines(source)
-    body = _loaded(source.data)
+    try:
+        body = strict_json(source.text)
+    except ValueError as error:
+        raise source.refuse(f"this JSON cannot be read: {error}", getattr(error, "lineno", 1)) from None
     fault = fault_of(body.get("messages")) if isinstance(body, dict) else "it is no JSON object"
     if fault is not None:
         raise source.refuse(f"this is no request: {fault}", 1)
@@ -81,36 +78,15 @@ def read(source: Source) -> ForeignContents:
 _NO_KEY = "is no key of a message here"
 
 
-def _rows(source: Source) -> Iterator[tuple[int, dict[str, Any]]]:
-    problems: list[Problem] = []
-    for number, line in enumerate(source.text.split("\n"), 1):
-        if not line.strip():
-            continue
-        row = _loaded(line.encode())
-        fault = "the line is not a JSON object" if not isinstance(row, dict) else None
-        if fault is None and (why := fault_of(_conversation(row))) is not None:
-            fault = f"this is no conversation: {why}"
-        if fault is None:
-            yield number, row
-            continue
-        problems.append(Problem(fault, source.place(number), "mend the line, or take it out", "not-imported"))
-        if len(problems) >= _MOST_PROBLEMS:
-            break
-    if problems:
-        raise InvalidFiles(problems)
-
-
 def _read_lines(source: Source) -> ForeignContents:
-    rows = list(_rows(source))
-    if not rows:
-        raise source.refuse("the file holds no conversation", 1)
+    rows = conversation_rows(source)
     data, notes = _bodies(source, rows)
     notes += _other_notes(source, rows)
     names, ids = FreeNames(), FreeNames()
     conversations: list[Conversation] = []
     cases: list[dict[str, Any]] = []
     for line, row in rows:
-        case, messages = _answer(row, list(_conversation(row)))
+        case, messages = _answer(row, list(conversation_of(row)))
         if late_instruction(messages):
             words = "has an instruction after other messages, which only a prompt's own file may give"
             notes.append(
@@ -213,7 +189,7 @@ def _other_notes(source: Source, rows: Sequence[tuple[int, Mapping[str, Any]]]) 
             if key not in _READ and key not in seen:
                 yield ImportNote("dropped", key, "is no part of a prompt or a case", source.place(line))
             seen.add(key)
-        for key in unknown_keys(_conversation(row)):
+        for key in unknown_keys(conversation_of(row)):
             if f"messages.{key}" not in seen:
                 yield ImportNote("dropped", f"messages.{key}", _NO_KEY, source.place(line))
             seen.add(f"messages.{key}")

@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from promptctl.errors import InvalidFiles, Problem
+from promptctl.exchange.json_source import json_lines
 from promptctl.template_languages.jinja import jinja_text
 from promptctl.template_languages.pieces import TextPiece
+
+if TYPE_CHECKING:
+    from promptctl.exchange.source import Source
 
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _KEYS = ("role", "content", "name", "tool_calls", "tool_call_id")
 _INSTRUCTIONS = ("system", "developer")
+_MOST_PROBLEMS = 20
+_MEND = "mend the line, or take it out"
 QUESTION, REST, SYSTEM = "input", "conversation", "system"
 
 
@@ -39,6 +46,39 @@ class SharedPrompt:
         if self.inputs:
             return {"inputs": self.inputs, "messages": self.messages}
         return {"template": "none", "messages": self.messages}
+
+
+def conversation_of(row: Mapping[str, Any]) -> Any:
+    """Return the messages of a row: its own, those of its request, or the input of a sample."""
+    body = row.get("body")
+    if isinstance(body, Mapping):
+        return body.get("messages")
+    if "messages" in row:
+        return row["messages"]
+    given = row.get("input")
+    return [{"role": "user", "content": given}] if isinstance(given, str) else given
+
+
+def conversation_rows(source: Source) -> list[tuple[int, dict[str, Any]]]:
+    """Return the rows of a file of JSON Lines with their lines. Raises `InvalidFiles` for bad lines, or without any."""
+    rows: list[tuple[int, dict[str, Any]]] = []
+    problems: list[Problem] = []
+    for number, row, why in json_lines(source):
+        if not isinstance(row, dict):
+            fault = "the line is not a JSON object" + (f": {why}" if why else "")
+        elif (why := fault_of(conversation_of(row))) is not None:
+            fault = f"this is no conversation: {why}"
+        else:
+            rows.append((number, row))
+            continue
+        problems.append(Problem(fault, source.place(number), _MEND, "not-imported"))
+        if len(problems) >= _MOST_PROBLEMS:
+            break
+    if problems:
+        raise InvalidFiles(problems)
+    if not rows:
+        raise source.refuse("the file holds no conversation", 1)
+    return rows
 
 
 def fault_of(messages: Any) -> str | None:

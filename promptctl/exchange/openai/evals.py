@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,8 +9,16 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles
 from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft
+from promptctl.exchange.json_source import strict_json
 from promptctl.exchange.notes import ImportNote
-from promptctl.exchange.openai.conversations import Conversation, alike, fault_of, late_instruction, shared_prompt
+from promptctl.exchange.openai.conversations import (
+    Conversation,
+    alike,
+    conversation_of,
+    conversation_rows,
+    late_instruction,
+    shared_prompt,
+)
 from promptctl.exchange.source import Source
 from promptctl.files.free_names import FreeNames
 from promptctl.files.wording import count
@@ -31,14 +38,11 @@ def is_one(source: Source) -> bool:
     """Return True for a YAML file of the registry: entries with a `class` of `evals`."""
     if not source.path.endswith((".yaml", ".yml")) or b"class" not in source.data:
         return False
-    try:
-        return any(True for _ in _entries(source.document.data))
-    except InvalidFiles:
-        return False
+    return any(True for _ in _entries(source.mapping))
 
 
-def _entries(data: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for name, entry in data.items() if isinstance(data, dict) else ():
+def _entries(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, entry in data.items():
         is_entry = isinstance(entry, dict) and isinstance(entry.get("class"), str)
         if is_entry and (":" in entry["class"]) and ("args" in entry or entry["class"].startswith("evals.")):
             yield name, entry
@@ -102,7 +106,7 @@ class _Registry:
         entry_of = self._described.get(name, {})
         description = {"description": entry_of["description"]} if isinstance(entry_of.get("description"), str) else {}
         place = self._source.document.key_place(name)
-        conversations = [Conversation(_messages(row), line) for line, row in rows]
+        conversations = [Conversation(conversation_of(row), line) for line, row in rows]
         for group in alike(conversations):
             shared = shared_prompt([conversations[index] for index in group])
             wish = self._names.take(_VERSION.sub("", name))
@@ -157,31 +161,13 @@ class _Registry:
         return False
 
 
-def _rows(samples: Source) -> Iterator[tuple[int, dict[str, Any]]]:
-    is_empty = True
-    for number, line in enumerate(samples.text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            row = None
-        if not isinstance(row, dict):
-            raise samples.refuse("the line is not a JSON object", number, "mend the line, or take it out")
-        if (why := fault_of(_messages(row))) is not None:
-            raise samples.refuse(f"this is no sample: {why}", number, "mend the line, or take it out")
-        if late_instruction(_messages(row)):
+def _rows(samples: Source) -> list[tuple[int, dict[str, Any]]]:
+    rows = conversation_rows(samples)
+    for line, row in rows:
+        if late_instruction(conversation_of(row)):
             words = "the sample has an instruction after other messages, which only a prompt's own file may give"
-            raise samples.refuse(words, number, "take the line out, and write it as a prompt of its own")
-        is_empty = False
-        yield number, row
-    if is_empty:
-        raise samples.refuse("the file holds no sample", 1)
-
-
-def _messages(row: Mapping[str, Any]) -> Any:
-    given = row.get("input")
-    return [{"role": "user", "content": given}] if isinstance(given, str) else given
+            raise samples.refuse(words, line, "take the line out, and write it as a prompt of its own")
+    return rows
 
 
 def _maker(class_: str, args: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Assertions] | None:
@@ -270,8 +256,8 @@ def _parsed(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
+        return strict_json(value)
+    except ValueError:
         return value
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptctl.errors import InvalidFiles
+from promptctl.exchange.json_source import strict_json
 from promptctl.exchange.promptfoo.spots import Notes, Spot
 from promptctl.files.foreign_yaml import read_foreign_yaml
 from promptctl.template_languages.nunjucks import jinja_of_nunjucks
@@ -32,10 +33,12 @@ def chat(text: str) -> Any:
     stripped = text.lstrip()
     if re.match(r"\[\s*\{|\{\s*\"", stripped) and not stripped.startswith(("{{", "{%")):
         try:
-            return json.loads(stripped)
-        except (ValueError, RecursionError):
+            return strict_json(stripped)
+        except json.JSONDecodeError:
             message = "it is JSON with template code outside of its texts"
             raise BadTemplate(message, 1, hint="write it as messages, and give a list as `placeholder:`") from None
+        except ValueError as error:
+            raise BadTemplate(f"it is JSON that cannot be read: {error}", 1) from None
     if stripped.startswith("- role:"):
         try:
             return read_foreign_yaml(stripped.encode(), "prompt").data

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from promptctl.errors import InvalidFiles
 from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft
 from promptctl.exchange.promptfoo.cases import Suite
 from promptctl.exchange.promptfoo.prompt_list import PromptfooPrompt, read_prompts
@@ -35,11 +34,10 @@ def is_one(source: Source) -> bool:
     """Return True for a mapping with promptfoo's prompts and its providers or tests."""
     if not source.path.endswith((".yaml", ".yml", ".json")) or not any(key in source.data for key in _BYTES):
         return False
-    try:
-        data = source.document.data
-    except InvalidFiles:
+    data = source.mapping
+    if not data:  # no YAML: its name says that it was meant to be a config
         return "promptfoo" in source.stem.lower()
-    if not isinstance(data, dict) or {"cases", "messages", "_type"} & data.keys():
+    if {"cases", "messages", "_type"} & data.keys():
         return False
     has_prompts = isinstance(data.get("prompts"), str | list | dict) and any(key in data for key in _SIGNS)
     return has_prompts or (bool({"providers", "targets"} & data.keys()) and "tests" in data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any
 from promptctl.datasets.expected_cells import read_expected_cell
 from promptctl.datasets.matrix import MAX_CELLS
 from promptctl.errors import InvalidFiles, Problem
+from promptctl.exchange.json_source import json_lines
 from promptctl.exchange.promptfoo.globs import matching
 from promptctl.exchange.promptfoo.spots import Notes, Spot
 from promptctl.exchange.source import Source
@@ -113,12 +113,10 @@ def _of_file(source: Source, notes: Notes) -> Iterator[Spot]:
 
 
 def _of_lines(source: Source) -> Iterator[Spot]:
-    for number, line in enumerate(source.text.split("\n"), 1):
-        if line.strip():
-            try:
-                yield Spot(json.loads(line), source, line=number)
-            except (ValueError, RecursionError):
-                raise source.refuse("the line is not JSON", number, "write one JSON object in each line") from None
+    for number, value, why in json_lines(source):
+        if why is not None:
+            raise source.refuse(f"the line is not JSON: {why}", number, "write one JSON object in each line")
+        yield Spot(value, source, line=number)
 
 
 def _of_scenario(scenario: Spot, notes: Notes, *, is_beside: bool = False) -> Iterator[Spot]:

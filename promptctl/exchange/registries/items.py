@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import InvalidFiles, printable
+from promptctl.errors import InvalidFiles
+from promptctl.exchange.json_source import strict_json, value_at
 from promptctl.exchange.notes import Fate, ImportNote
 
 if TYPE_CHECKING:
@@ -18,9 +20,7 @@ if TYPE_CHECKING:
 
 _BLANKS = re.compile(r"[\s,]*")
 _SEPARATOR = re.compile(r"\s*")
-_MOST_DEPTH = 64
 _LOOK_AT = 1 << 16  # characters of an object in which its keys are looked for
-_HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class RegistryItem:
         if key is not None:
             found = text.find(json.dumps(key), self.start, min(self.end, self.start + _LOOK_AT))
             at = found if found >= 0 else self.start
-        return self.source.place(_lines(self.source).of(at))
+        return self.source.place(_line(self.source, at))
 
     def note(self, fate: Fate, part: str, message: str, hint: str | None = None) -> ImportNote:
         """Return a note about a part of the object, named by the object's key."""
@@ -62,23 +62,9 @@ def collapsed(notes: Sequence[ImportNote]) -> tuple[ImportNote, ...]:
     )
 
 
-class _Lines:
-    """The lines of one text, found by the position of a character; asked for in rising order, it counts each once."""
-
-    def __init__(self, text: str) -> None:
-        self._starts = [0, *(found.end() for found in re.finditer("\n", text))]
-
-    def of(self, at: int) -> int:
-        from bisect import bisect_right
-
-        return bisect_right(self._starts, at)
-
-
-def _lines(source: Source) -> _Lines:
-    kept = source.__dict__.get("_registry_lines")
-    if kept is None:
-        kept = source.__dict__["_registry_lines"] = _Lines(source.text)
-    return kept
+def _line(source: Source, at: int) -> int:
+    """Return the line of a character of a file."""
+    return bisect_right(source.line_starts, at)
 
 
 def listed(value: Any) -> list[Any]:
@@ -95,7 +81,7 @@ def first_object(source: Source, *signs: bytes) -> Mapping[str, Any] | None:
     try:
         text = source.text
         start = _BLANKS.match(text, text.index("[") + 1).end() if text.lstrip().startswith("[") else text.index("{")  # type: ignore[union-attr]
-        found, _ = _DECODER.raw_decode(text, start)
+        found, _ = json.JSONDecoder().raw_decode(text, start)
     except (ValueError, RecursionError, InvalidFiles):
         return None
     return found if isinstance(found, dict) else None
@@ -128,7 +114,7 @@ def _elements(source: Source, text: str, start: int) -> Iterator[RegistryItem]:
 
 def _item(source: Source, value: Any, start: int, end: int) -> RegistryItem:
     if not isinstance(value, dict):
-        raise source.refuse("this is no object", _lines(source).of(start), "each prompt version is a JSON object")
+        raise source.refuse("this is no object", _line(source, start), "each prompt version is a JSON object")
     return RegistryItem(value, source, start, end)
 
 
@@ -138,55 +124,18 @@ def _values(
     at = between.match(text, start).end()  # type: ignore[union-attr]
     while at < len(text) and (not until or text[at] != until):
         try:
-            value, end = _DECODER.raw_decode(text, at)
-            _check(value)
+            value, end = value_at(text, at)
         except json.JSONDecodeError as error:
-            raise source.refuse(
-                f"this is no JSON: {error.msg}", _lines(source).of(error.pos), "export it again"
-            ) from None
-        except (ValueError, RecursionError) as error:
-            why = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
-            raise source.refuse(f"this JSON cannot be read: {why}", _lines(source).of(at)) from None
+            raise source.refuse(f"this is no JSON: {error.msg}", _line(source, error.pos), "export it again") from None
+        except ValueError as error:
+            raise source.refuse(f"this JSON cannot be read: {error}", _line(source, at)) from None
         yield value, at, end
         at = between.match(text, end).end()  # type: ignore[union-attr]
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise ValueError(f"the key `{printable(twice)}` is there twice")
-    return found
-
-
-def _no_number(word: str) -> Any:
-    raise ValueError(f"{word} is no number of JSON")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number)
 
 
 def inner_json(text: Any) -> Any:
     """Return the value of JSON within a text; None for anything else."""
     try:
-        value = _DECODER.decode(text) if isinstance(text, str) else None
-        _check(value)
-    except (ValueError, RecursionError):
+        return strict_json(text) if isinstance(text, str) else None
+    except ValueError:
         return None
-    return value
-
-
-def _check(value: Any, depth: int = 0) -> None:
-    """Raise `RecursionError` for what is nested too deep, and `ValueError` for a text that no file can hold."""
-    if depth > _MOST_DEPTH:
-        raise RecursionError
-    if isinstance(value, str):
-        if _HALF.search(value):
-            raise ValueError("a text has half a character, an escape from \\ud800 to \\udfff without its pair")
-    elif isinstance(value, dict):
-        for key, each in value.items():
-            _check(key, depth)
-            _check(each, depth + 1)
-    elif isinstance(value, list):
-        for each in value:
-            _check(each, depth + 1)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _PARTIAL_LABEL = "production"
 
 
-def written(prompts: Sequence[PromptToWrite]) -> Written:
+def write(prompts: Sequence[PromptToWrite]) -> Written:
     """Return a file for each prompt, and one for each partial, numbered in the order in which they are created."""
     files: dict[str, bytes] = {}
     numbers: dict[str, int] = {}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _NAMES = {"stop": "stop_sequences"}
 
 
-def written(prompts: Sequence[PromptToWrite]) -> Written:
+def write(prompts: Sequence[PromptToWrite]) -> Written:
     """Return a file for each prompt."""
     files: dict[str, bytes] = {}
     losses: list[ExportLoss] = []
