@@ -17,11 +17,18 @@ from promptctl.counting import counted
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.drafts import ForeignContents, PromptDraft, RegistryVersion
 from promptctl.exchange.notes import ImportNote
-from promptctl.exchange.registries.items import RegistryItem, collapsed, first_object, items_of, listed
+from promptctl.exchange.registries.items import (
+    ModelConfig,
+    RegistryItem,
+    collapsed,
+    first_object,
+    items_of,
+    listed,
+    read_model_config,
+)
 from promptctl.exchange.registries.label_names import LATEST, labels_for
 from promptctl.exchange.registries.langfuse_references import LangfuseReferences, LangfuseVersions, Named
 from promptctl.exchange.registries.messages import MessageReader, with_messages
-from promptctl.exchange.registries.model_config import read_model_config
 from promptctl.files.names import id_problem
 
 if TYPE_CHECKING:
@@ -167,7 +174,7 @@ class _LangfuseVersion:
             data["template"] = engine
         data["messages"] = messages
         data |= {key: config.data[key] for key in ("output", "response_format", "tools") if key in config.data}
-        own = {"type": "chat"} if self._is_chat_of_one(messages) else {}
+        own: dict[str, Any] = {"type": "chat"} if self._is_chat_of_one(messages) else {}
         if config.rest:
             own["config"] = config.rest
         if own:
@@ -177,15 +184,12 @@ class _LangfuseVersion:
         self._rest()
         return PromptDraft(self.name, data, self.item.place(), registry)
 
-    def _config(self) -> Any:
-        config = self._data.get("config")
-        if isinstance(config, dict) and config:
+    def _config(self) -> ModelConfig:
+        config = self._data.get("config") or {}
+        if isinstance(config, dict):
             return read_model_config(config, self.item, "config", REST)
-        found = read_model_config({}, self.item, "config", REST)
-        if config not in (None, {}):
-            found.rest = config
-            self._note("changed", "config", f"is written as `{REST}`: it is no object of settings")
-        return found
+        self._note("changed", "config", f"is written as `{REST}`: it is no object of settings")
+        return ModelConfig(rest=config)
 
     def _messages(self, reader: MessageReader) -> tuple[list[dict[str, Any]], str | None]:
         if isinstance(self.prompt, str):

@@ -8,6 +8,7 @@ from typing import Any
 
 from promptctl.exchange.drafts import ForeignContents, PromptDraft
 from promptctl.exchange.front_matter import PromptText, keys_of, prompt_text
+from promptctl.exchange.model_settings import ModelSettings, parameter_of
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.source import Source
 from promptctl.template_languages.double_braces import InputNames, double_brace_pieces
@@ -18,14 +19,6 @@ _SIGNS = frozenset(
     ("model", "temperature", "variables", "inputs", "input_variables", "arguments", "parameters", "mode")
 )
 _INPUTS = ("inputs", "variables", "input_variables", "arguments")
-_PARAMETERS = {
-    "temperature": "temperature",
-    "top_p": "top_p",
-    "max_tokens": "max_tokens",
-    "maxTokens": "max_tokens",
-    "stop": "stop",
-    "seed": "seed",
-}
 _ROLE = re.compile(
     r"^(#{1,6})[ \t]+(system|user|assistant|developer)(?:[ \t]+(?:prompt|message))?:?[ \t]*(?:#+[ \t]*)?$", re.I | re.M
 )
@@ -60,7 +53,7 @@ class _Header:
     def native(self, names: Mapping[str, None]) -> dict[str, Any]:
         """Return the keys of a native prompt, with these variables of its text among the inputs."""
         native: dict[str, Any] = {}
-        parameters: dict[str, Any] = {}
+        settings = ModelSettings()
         metadata: dict[str, Any] = {}
         inputs: dict[str, Any] = {}
         for key, value in self._parts.data.items():
@@ -73,11 +66,10 @@ class _Header:
             elif key == "tags" and isinstance(value, list) and all(isinstance(tag, str) and tag for tag in value):
                 native["tags"] = list(dict.fromkeys(value))
                 self._note("kept", key, "as it is")
-            elif key in _PARAMETERS and value is not None:
-                parameters[_PARAMETERS[key]] = value
-                self._note("changed", key, f"is parameters.{_PARAMETERS[key]}")
             elif key in _INPUTS and isinstance(value, list | dict):
                 inputs |= self._inputs(key, value)
+            elif parameter_of(key) is not None and (place := settings.take(key, value)[0]):
+                self._note("changed", key, f"is {place}")
             elif value is not None:
                 metadata[key] = value
                 self._note("changed", key, f"is under metadata.{key}: promptctl has no such key")
@@ -85,8 +77,7 @@ class _Header:
             if name not in inputs:
                 inputs[name] = {"type": "string"}
                 self._note("changed", name, "is an input, as the text names it; the header does not", at="")
-        optional = {"parameters": parameters, "metadata": metadata}
-        return {**native, **{key: value for key, value in optional.items() if value}, "inputs": inputs}
+        return {**native, **settings.data, **({"metadata": metadata} if metadata else {}), "inputs": inputs}
 
     def _inputs(self, key: str, value: list[Any] | dict[str, Any]) -> dict[str, Any]:
         """Return the inputs that a list of names, a list of mappings or a mapping declares."""

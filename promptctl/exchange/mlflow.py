@@ -14,8 +14,17 @@ from typing import TYPE_CHECKING, Any
 from promptctl.counting import counted
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.drafts import ForeignContents, PromptDraft, RegistryVersion
+from promptctl.exchange.model_settings import is_schema, output_of
 from promptctl.exchange.notes import ImportNote
-from promptctl.exchange.registries.items import RegistryItem, collapsed, first_object, inner_json, listed
+from promptctl.exchange.registries.items import (
+    ModelConfig,
+    RegistryItem,
+    collapsed,
+    first_object,
+    inner_json,
+    listed,
+    read_model_config,
+)
 from promptctl.exchange.registries.label_names import labels_for
 from promptctl.exchange.registries.messages import MessageReader, jinja_inputs, with_messages
 from promptctl.exchange.registries.mlflow_objects import (
@@ -31,7 +40,6 @@ from promptctl.exchange.registries.mlflow_objects import (
     tags_of,
     versions_in,
 )
-from promptctl.exchange.registries.model_config import ModelConfig, is_schema, output_of, read_model_config
 from promptctl.files.names import id_problem
 from promptctl.files.yaml_reader import MAX_BYTES
 from promptctl.templates import BadTemplate
@@ -41,7 +49,6 @@ if TYPE_CHECKING:
 
 _DERIVED = ("uri", "variables", "is_text_prompt", "description", "last_updated_timestamp", "current_stage", "source",
             "run_id", "run_link", "status", "status_message", "user_id", "deployment_job_state")  # fmt: skip
-_ROLES_OF_PARAMETERS = {"stop_sequences": "stop"}
 _OWN_TAGS = ("mlflow.", "_mlflow_")  # runs and experiments of a version, what refers to it
 _OWNERS = ("provider", "model_name", "model")
 
@@ -137,7 +144,7 @@ class _MlflowVersion:
         config = self._data.get("model_config") or inner_json(self._tags.get(CONFIG))
         if not isinstance(config, dict):
             return ModelConfig()
-        config = {_ROLES_OF_PARAMETERS.get(key, key): value for key, value in config.items() if value is not None}
+        config = {key: value for key, value in config.items() if value is not None}
         extra = config.pop("extra_params", None)
         config = {**config, **extra} if isinstance(extra, dict) else config
         provider, model = config.get("provider"), config.get("model_name", config.get("model"))

@@ -11,6 +11,7 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles
 from promptctl.exchange.drafts import ForeignContents, PromptDraft
+from promptctl.exchange.model_settings import ModelSettings
 from promptctl.exchange.notes import Fate, ImportNote
 from promptctl.exchange.source import Source
 from promptctl.files.document import Document
@@ -33,15 +34,6 @@ _HISTORY = re.compile(
 _OWN = re.compile(r"\{\{((?:[^{}]|\{(?!\{)|\}(?!\}))*+)\}\}")
 _OWN_VARIABLE = re.compile(r"\s*\$([A-Za-z_]\w*)\s*\Z", re.ASCII)
 _OWN_TEXT = re.compile(r"\s*(?:\"([^\"]*)\"|'([^']*)')\s*\Z")
-_PARAMETERS = {
-    "temperature": "temperature",
-    "top_p": "top_p",
-    "max_tokens": "max_tokens",
-    "stop_sequences": "stop",
-    "presence_penalty": "presence_penalty",
-    "frequency_penalty": "frequency_penalty",
-    "seed": "seed",
-}
 _KEYS = ("input_variables", "execution_settings")
 _LANGUAGES = ("semantic-kernel", "liquid", "jinja2")
 
@@ -124,23 +116,19 @@ class _KernelPrompt:
                     "execution_settings",
                     name,
                 )
-        model: dict[str, Any] = {}
-        parameters: dict[str, Any] = {}
+        found = ModelSettings()
         settings = services.get(chosen) if chosen is not None else None
         for key, value in (settings if isinstance(settings, dict) else {}).items():
             place = ("execution_settings", str(chosen), key)
-            if key in ("model_id", "ai_model_id") and isinstance(value, str) and value:
-                model["model"] = value
+            written, why = found.take("model" if key in ("model_id", "ai_model_id") else key, value)
+            if written == "model":
                 self._note("changed", key, "is the model: put its provider before it, as in openai/gpt-4o", *place)
-            elif key in _PARAMETERS and value is not None:
-                parameters[_PARAMETERS[key]] = value
-                self._note("changed", key, f"is parameters.{_PARAMETERS[key]}", *place)
-            elif key == "response_format" and value == "json_object":
-                model["response_format"] = {"type": "json_object"}
-                self._note("kept", key, "as it is", *place)
+            elif written is not None:
+                is_same = written == key
+                self._note("kept" if is_same else "changed", key, "as it is" if is_same else f"is {written}", *place)
             elif value is not None:
-                self._note("dropped", key, "has no counterpart here", *place)
-        return {**model, **({"parameters": parameters} if parameters else {})}
+                self._note("dropped", key, why, *place)
+        return found.data
 
     def _output(self, given: Any) -> dict[str, Any]:
         schema = given.get("json_schema") if isinstance(given, dict) else None

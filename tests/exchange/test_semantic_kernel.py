@@ -56,7 +56,7 @@ def test_every_part_has_its_fate() -> None:
     notes = said(read("shop.yaml", CHAT, "semantic-kernel"))
     assert "dropped `template`: text outside of the messages was never sent" in notes
     assert "dropped `execution_settings.other`: only those of default are kept" in notes
-    assert "dropped `function_choice_behavior`: has no counterpart here" in notes
+    assert "dropped `function_choice_behavior`: is no parameter that a prompt has here" in notes
     assert "changed `input_variables.question`: is empty if it is not given, as it printed nothing then" in notes
     assert any("count as true in Liquid" in note for note in notes)
 

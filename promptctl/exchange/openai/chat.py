@@ -9,7 +9,7 @@ from typing import Any
 from promptctl.errors import Place
 from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft
 from promptctl.exchange.json_source import strict_json
-from promptctl.exchange.notes import ImportNote
+from promptctl.exchange.notes import Fate, ImportNote
 from promptctl.exchange.openai.bodies import keys_of
 from promptctl.exchange.openai.conversations import (
     Conversation,
@@ -63,10 +63,10 @@ def read(source: Source) -> ForeignContents:
     fault = fault_of(body.get("messages")) if isinstance(body, dict) else "it is no JSON object"
     if fault is not None:
         raise source.refuse(f"this is no request: {fault}", 1)
-    data, lost = keys_of(body)
+    data, fates = keys_of(body)
     place = source.place(1)
     notes = [ImportNote("kept", "messages", "stay as they are: nothing is filled in", place)]
-    notes += _body_notes(data, lost, place)
+    notes += _body_notes(fates, place)
     notes += [
         ImportNote("dropped", f"messages.{key}", _NO_KEY, place)
         for key in dict.fromkeys(unknown_keys(body["messages"]))
@@ -153,8 +153,8 @@ def _answer(row: Mapping[str, Any], messages: list[Any]) -> tuple[dict[str, Any]
 def _bodies(source: Source, rows: Sequence[tuple[int, Mapping[str, Any]]]) -> tuple[dict[str, Any], list[ImportNote]]:
     """Return what the requests of all rows ask alike, beside their messages; where they differ the first one holds."""
     found = [(line, keys_of(_body_of(row))) for line, row in rows]
-    first, lost = found[0][1]
-    notes = _body_notes(first, lost, source.place(found[0][0]))
+    first, fates = found[0][1]
+    notes = _body_notes(fates, source.place(found[0][0]))
     other = next((line for line, (data, _) in found if data != first), None)
     if other is not None:
         words = "differ between the lines in model or parameters: those of the first hold"
@@ -169,14 +169,8 @@ def _body_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"tools": row["tools"]} if isinstance(row.get("tools"), list) and row["tools"] else {}
 
 
-def _body_notes(data: Mapping[str, Any], lost: Mapping[str, str], place: Place) -> list[ImportNote]:
-    notes = [ImportNote("changed", "model", f"is `{data['model']}`", place)] if "model" in data else []
-    notes += [ImportNote("kept", key, f"is `parameters.{key}`", place) for key in data.get("parameters", ())]
-    notes += [ImportNote("kept", "tools", "stay", place)] if "tools" in data else []
-    if "output" in data or "response_format" in data:
-        key = "output" if "output" in data else "response_format"
-        notes.append(ImportNote("kept" if key != "output" else "changed", "response_format", f"is `{key}`", place))
-    return notes + [ImportNote("dropped", key, why, place) for key, why in lost.items()]
+def _body_notes(fates: Mapping[str, tuple[Fate, str]], place: Place) -> list[ImportNote]:
+    return [ImportNote(fate, key, words, place) for key, (fate, words) in fates.items()]
 
 
 _READ = ("messages", "body", "custom_id", "method", "url", "input", "ideal", "tools")

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from promptctl.exchange.model_settings import ModelSettings, parameter_of, tools_of
+from promptctl.exchange.notes import Fate
 from promptctl.exchange.promptfoo.spots import Notes, Spot
-from promptctl.formats.schemas import load_schema
 
 # The beginning of a provider's id, and the beginning of LiteLLM's for the same one.
 _PREFIXES: tuple[tuple[str, str], ...] = (
@@ -58,14 +59,7 @@ _PREFIXES: tuple[tuple[str, str], ...] = (
 _CODE = re.compile(r"(?:file://|python:|exec:|ruby:|golang:|package:)|.*\.(?:js|mjs|cjs|ts|py|rb|go|sh)(?::\w+)?\Z")
 _NETWORK = re.compile(r"(?:https?|wss?|webhook|websocket|browser|mcp|http|ws)(?::|\Z)")
 _CONNECTION = ("apiKey", "apiKeyEnvar", "apiHost", "apiBaseUrl", "organization", "headers", "apiVersion", "region")
-_RENAMED = {
-    **dict.fromkeys(("max_output_tokens", "maxOutputTokens", "maxTokens"), "max_tokens"),
-    **dict.fromkeys(("stopSequences", "stop_sequences"), "stop"),
-    "topP": "top_p",
-    "topK": "top_k",
-    "passthrough": "extra_body",
-}
-_PARAMETERS = frozenset(load_schema("prompt")["$defs"]["parameters"]["properties"])
+_WORDS = {"tools": "stay", "response_format": "stays", "output.schema": "is `output`: replies are checked against it"}
 _EVAL_HINT = "evaluate on it as well: promptctl eval ID -m {model}"
 
 
@@ -187,70 +181,54 @@ def _why_no_model(id_: str) -> str:
 
 def read_config(config: Spot, part: str, notes: Notes) -> dict[str, Any]:
     """Return the keys of a prompt that a provider's config stands for, with a note for each of its keys."""
-    data: dict[str, Any] = {}
-    parameters: dict[str, Any] = {}
-    name: Any
+    settings = ModelSettings()
     for key, value in config.value.items() if isinstance(config.value, dict) else ():
-        spot, name = config.at(key), _RENAMED.get(key, key)
+        spot = config.at(key)
         if value is None:
             continue
-        if name == "extra_body" and isinstance(value, dict):
-            own = {each: inner for each, inner in value.items() if each in _PARAMETERS}
-            parameters.update(own)
-            value = {each: inner for each, inner in value.items() if each not in own}
-            told = ", ".join(f"`parameters.{each}`" for each in (*own, *(["extra_body"] if value else [])))
-            parameters.update({"extra_body": value} if value else {})
+        if key in ("passthrough", "extra_body") and isinstance(value, dict):
+            places = [place for name, each in value.items() if (place := settings.take(name, each)[0])]
+            rest = {name: each for name, each in value.items() if f"parameters.{parameter_of(name)}" not in places}
+            places += filter(None, [settings.take("extra_body", rest)[0] if rest else None])
+            told = ", ".join(f"`{each}`" for each in places)
             notes.add("changed", f"{part}: {key}", f"is {told}", spot.place)
-        elif name in _PARAMETERS and not _is_template(value):
-            parameters.setdefault(name, value)
-            fate = "kept" if name == key else "changed"
-            notes.add(fate, f"{part}: {key}", f"is `parameters.{name}`", spot.place)  # type: ignore[arg-type]
-        elif key == "response_format":
-            data |= _response_format(spot, part, notes)
-        elif key == "tools":
-            data |= _tools(spot, part, notes)
         elif key in _CONNECTION:
             hint = "keys are read from the environment; an address goes under `models:` in promptctl.yaml"
             notes.add("dropped", f"{part}: {key}", "is about the connection, no part of a prompt", spot.place, hint)
-        else:
+        elif key in ("model", "model_name") or (isinstance(value, str) and "{{" in value):
             notes.add("dropped", f"{part}: {key}", "is no parameter that a prompt has here", spot.place)
-    return {**({"parameters": parameters} if parameters else {}), **data}
+        else:
+            _take(settings, key, spot, part, notes)
+    return settings.data
 
 
-def _is_template(value: Any) -> bool:
-    return isinstance(value, str) and "{{" in value
+def _take(settings: ModelSettings, key: str, spot: Spot, part: str, notes: Notes) -> None:
+    value = _form(spot) if key == "response_format" else loaded(spot).value if key == "tools" else spot.value
+    if key == "tools":
+        tools = [each for each in (value if isinstance(value, list) else [value]) if tools_of([each])]
+        if len(tools) < (len(value) if isinstance(value, list) else 1):
+            notes.add("dropped", f"{part}: tools", "some are no tools of the chat-completions protocol", spot.place)
+        if not tools:
+            return
+        value = tools
+    place, why = settings.take(key, value)
+    fate: Fate = "dropped" if place is None else "kept" if place.rpartition(".")[2] == key else "changed"
+    words = _WORDS.get(place or "", f"is `{place}`") if place else why
+    notes.add(fate, f"{part}: {key}", words, spot.place)
 
 
-def _response_format(spot: Spot, part: str, notes: Notes) -> dict[str, Any]:
+def _form(spot: Spot) -> Any:
+    """Return the form of replies with its schema in it, whichever file that is in."""
     spot = loaded(spot)
     value: Any = spot.value
-    if isinstance(value, Mapping) and value.get("type") == "json_object":
-        notes.add("kept", f"{part}: response_format", "stays", spot.place)
-        return {"response_format": {"type": "json_object"}}
-    named = value.get("json_schema", value) if isinstance(value, Mapping) else None
-    schema = named.get("schema") if isinstance(named, Mapping) else None
-    if isinstance(schema, str) and schema.startswith("file://"):
-        schema = loaded(spot.at(*(("json_schema", "schema") if "json_schema" in value else ("schema",)))).value
-    if not isinstance(schema, Mapping):
-        notes.add("dropped", f"{part}: response_format", "is no JSON Schema that can be read", spot.place)
-        return {}
-    assert isinstance(named, Mapping)
-    output: dict[str, Any] = {"schema": schema}
-    if isinstance(named.get("name"), str) and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", named["name"]):
-        output["name"] = named["name"]
-    output |= {"strict": True} if named.get("strict") is True else {}
-    notes.add("changed", f"{part}: response_format", "is `output`: replies are checked against it", spot.place)
-    return {"output": output}
-
-
-def _tools(spot: Spot, part: str, notes: Notes) -> dict[str, Any]:
-    spot = loaded(spot)
-    tools = [each.value for each in spot.items() if isinstance(each.value, dict) and each.value.get("type")]
-    if tools:
-        notes.add("kept", f"{part}: tools", "stay", spot.place)
-    if len(tools) < len(list(spot.items())):
-        notes.add("dropped", f"{part}: tools", "some are no tools of the chat-completions protocol", spot.place)
-    return {"tools": tools} if tools else {}
+    if not isinstance(value, Mapping) or value.get("type") == "json_object":
+        return value if not isinstance(value, Mapping) else {"type": "json_object"}
+    at = ("json_schema",) if isinstance(value.get("json_schema"), Mapping) else ()
+    named: Mapping[str, Any] = value["json_schema"] if at else value
+    if "schema" not in named:
+        return None
+    form = {key: named[key] for key in ("name", "strict") if key in named}
+    return {"type": "json_schema", "json_schema": {**form, "schema": loaded(spot.at(*at, "schema")).value}}
 
 
 def loaded(spot: Spot) -> Spot:

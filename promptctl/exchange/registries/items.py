@@ -7,11 +7,12 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles
 from promptctl.exchange.json_source import strict_json, value_at
+from promptctl.exchange.model_settings import ModelSettings
 from promptctl.exchange.notes import Fate, ImportNote
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from promptctl.exchange.source import Source
 
 _BLANKS = re.compile(r"[\s,]*")
+_MOST_KEYS = 500
 _SEPARATOR = re.compile(r"\s*")
 _LOOK_AT = 1 << 16  # characters of an object in which its keys are looked for
 
@@ -48,6 +50,35 @@ class RegistryItem:
         """Return the error of an object that is not imported, to be raised."""
         place = self.place(key)
         return self.source.refuse(message, place.line, hint)
+
+
+@dataclass(slots=True)
+class ModelConfig:
+    """The keys of a prompt file that such an object gives, what of it has no place there, and the fate of each key."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+    rest: dict[str, Any] = field(default_factory=dict)
+    notes: list[ImportNote] = field(default_factory=list)
+
+
+def read_model_config(config: Mapping[str, Any], item: RegistryItem, key: str, rest_at: str) -> ModelConfig:
+    """Return a registry's settings as ours. `key` names the object there; `rest_at` where what is left is written."""
+    if len(config) > _MOST_KEYS:
+        note = item.note("changed", key, f"is written as `{rest_at}`: it has {len(config):,} keys")
+        return ModelConfig({}, dict(config), [note])
+    settings, found = ModelSettings(), ModelConfig()
+    for name, value in config.items():
+        part = f"{key}.{name}"
+        place, _ = settings.take(name, value)
+        if place is None:
+            found.rest[name] = value
+            found.notes.append(item.note("changed", part, f"is written as `{rest_at}.{name}`: nothing here acts on it"))
+        elif place.rpartition(".")[2] == name:
+            found.notes.append(item.note("kept", part, f"is `{name}`"))
+        else:
+            found.notes.append(item.note("changed", part, f"is written as `{place}`"))
+    found.data = settings.data
+    return found
 
 
 def collapsed(notes: Sequence[ImportNote]) -> tuple[ImportNote, ...]:

@@ -9,12 +9,12 @@ from promptctl.errors import Place
 from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.registries.label_names import LATEST
 from promptctl.exchange.registries.langfuse_references import CLOSE, OPEN, PARTIAL_TAG
-from promptctl.exchange.registries.model_config import model_config_of, response_format_of
 from promptctl.exchange.registries.writing import (
     PromptForRegistry,
     file_name,
     json_bytes,
     metadata_without,
+    model_config_of,
 )
 from promptctl.exchange.written import Written
 from promptctl.files.names import PARTIAL_SUFFIX, resolve_path
@@ -74,12 +74,11 @@ class _Body:
 
     def _config(self, rest: Any) -> Any:
         given = self.prompt.given
-        config = dict(model_config_of(given.data))
-        if given.prompt.tools:
-            config["tools"] = [dict(tool) for tool in given.prompt.tools]
-        form = response_format_of(given.data, given.prompt.output.schema)
+        config = model_config_of(given)
+        form = given.prompt.declared_response_format
         if form is not None:
-            config["response_format"] = form
+            schema = form.get("json_schema", {})
+            config["response_format"] = {**form, **({"json_schema": _without_false(schema)} if schema else {})}
         return config | rest if isinstance(rest, dict) else config or rest
 
     def _text(self, text: str, said: list[Clause]) -> str:
@@ -104,3 +103,7 @@ class _Body:
             self.partials[name], self._file = text, outer  # after those that it includes itself
             self.prompt.losses += [ExportLoss(path, clause, Place(path, line)) for clause, line in said]
         return f"{OPEN}name={name}|label={_PARTIAL_LABEL}{CLOSE}"
+
+
+def _without_false(form: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in form.items() if value is not False}

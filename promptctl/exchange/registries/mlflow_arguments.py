@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.registries.messages import jinja_inputs
 from promptctl.exchange.registries.mlflow_objects import ID_TAG, TAGS_TAG
-from promptctl.exchange.registries.model_config import model_config_of
 from promptctl.exchange.registries.writing import (
     PromptForRegistry,
     Write,
     file_name,
     json_bytes,
     metadata_without,
+    model_config_of,
 )
 from promptctl.exchange.written import Written
 from promptctl.template_languages.double_braces import Clause
@@ -108,14 +108,12 @@ def _tags(prompt: PromptForRegistry) -> dict[str, str]:
 
 def _config(prompt: PromptForRegistry) -> dict[str, Any]:
     given = prompt.given
-    config: dict[str, Any] = {_NAMES.get(key, key): value for key, value in model_config_of(given.data)}
+    config = {_NAMES.get(key, key): value for key, value in model_config_of(given).items()}
     model = config.pop("model", None)
     if isinstance(model, str):
         provider, _, name = model.rpartition("/") if model.count("/") == 1 else ("", "", model)
         config = {**({"provider": provider} if provider else {}), "model_name": name, **config}
     if isinstance(config.get("stop_sequences"), str):
         config["stop_sequences"] = [config["stop_sequences"]]
-    if given.prompt.tools:
-        config["tools"] = [dict(tool) for tool in given.prompt.tools]
     rest = given.data.get("metadata", {}).get("mlflow", {})
     return config | (rest.get("model_config", {}) if isinstance(rest, dict) else {})

@@ -122,6 +122,13 @@ class PromptForRegistry:
         return piece
 
 
+def model_config_of(given: PromptToWrite) -> dict[str, Any]:
+    """Return the model, its parameters and the tools of a prompt as the one object that a registry has for them."""
+    model = {"model": given.data["model"]} if "model" in given.data else {}
+    tools = {"tools": [dict(tool) for tool in given.prompt.tools]} if given.prompt.tools else {}
+    return {**model, **given.data.get("parameters", {}), **tools}
+
+
 def metadata_without(data: Mapping[str, Any], own: str) -> dict[str, Any]:
     """Return the metadata of a prompt file without what an import from the registry put there."""
     return {key: value for key, value in data.get("metadata", {}).items() if key != own}
