@@ -8,7 +8,7 @@ from typing import Any
 
 from promptctl.exchange.drafts import ForeignContents, PromptDraft
 from promptctl.exchange.front_matter import PromptText, keys_of, prompt_text
-from promptctl.exchange.model_settings import ModelSettings, parameter_of
+from promptctl.exchange.model_settings import ForeignSettings, parameter_of
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.source import Source
 from promptctl.template_languages.double_braces import InputNames, double_brace_pieces
@@ -53,7 +53,7 @@ class _Header:
     def native(self, names: Mapping[str, None]) -> dict[str, Any]:
         """Return the keys of a native prompt, with these variables of its text among the inputs."""
         native: dict[str, Any] = {}
-        settings = ModelSettings()
+        settings = ForeignSettings()
         metadata: dict[str, Any] = {}
         inputs: dict[str, Any] = {}
         for key, value in self._parts.data.items():

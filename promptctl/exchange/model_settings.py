@@ -42,7 +42,7 @@ _NOWHERE = Place("")
 
 
 @dataclass(slots=True)
-class ModelSettings:
+class ForeignSettings:
     """The keys of a prompt file that settings of a model give."""
 
     data: dict[str, Any] = field(default_factory=dict)

@@ -28,7 +28,7 @@ def read(source: Source) -> ForeignContents:
         data = strict_json(source.text)
     except ValueError as error:
         line = getattr(error, "lineno", 1)
-        raise source.refuse(f"this is not JSON: {error}", line, "export it again") from None
+        raise source.refuse(f"this JSON cannot be read: {error}", line, "export it again") from None
     prompt, files = data.get("prompt"), data.get("files", {})
     is_sound = isinstance(prompt, dict) and isinstance(files, dict) and all(isinstance(x, str) for x in files.values())
     if not is_sound or not isinstance(data.get("id"), str):

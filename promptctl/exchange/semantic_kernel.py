@@ -11,7 +11,7 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles
 from promptctl.exchange.drafts import ForeignContents, PromptDraft
-from promptctl.exchange.model_settings import ModelSettings
+from promptctl.exchange.model_settings import ForeignSettings
 from promptctl.exchange.notes import Fate, ImportNote
 from promptctl.exchange.source import Source
 from promptctl.files.document import Document
@@ -116,7 +116,7 @@ class _KernelPrompt:
                     "execution_settings",
                     name,
                 )
-        found = ModelSettings()
+        found = ForeignSettings()
         settings = services.get(chosen) if chosen is not None else None
         for key, value in (settings if isinstance(settings, dict) else {}).items():
             place = ("execution_settings", str(chosen), key)

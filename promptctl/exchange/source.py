@@ -67,7 +67,7 @@ class Source:
 
     @cached_property
     def line_starts(self) -> list[int]:
-        """Where each line of the text begins, in characters."""
+        """The character at which each line of the text begins."""
         return [0, *(found.end() for found in re.finditer("\n", self.text))]
 
     @cached_property

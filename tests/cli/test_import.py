@@ -216,7 +216,7 @@ def test_a_value_that_no_reader_expects_refuses_its_file_alone(cli: Cli, inside:
     ran = cli("import", "old", "--yes")
     assert ran.exit_code == 3
     assert "old/odd.json:1: it has a value that no such file should have" in ran.err
-    assert "old/half.json:1: a text has half a character" in ran.err
+    assert re.search(r"old/half.json:1: .*a text has half a character", ran.err)
     assert (inside / "prompts/support/triage.prompt.yaml").is_file()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from promptctl.exchange.model_settings import ModelSettings
+from promptctl.exchange.model_settings import ForeignSettings
 from promptctl.exchange.notes import Fate
 
 _OF_A_CALL = ("stream", "stream_options", "user", "n", "store", "metadata", "safety_identifier")
@@ -14,7 +14,7 @@ _WORDS: Mapping[str, tuple[Fate, str]] = {"tools": ("kept", "stay"), "output.sch
 
 def keys_of(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[Fate, str]]]:
     """Return the keys of a prompt that a body stands for without its messages, and what became of each of its keys."""
-    settings, fates = ModelSettings(), dict[str, tuple[Fate, str]]()
+    settings, fates = ForeignSettings(), dict[str, tuple[Fate, str]]()
     for key, value in body.items():
         if key == "messages" or value is None or value == [] or value == "":
             continue

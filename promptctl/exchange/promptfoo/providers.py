@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptctl.exchange.model_settings import ModelSettings, parameter_of, tools_of
+from promptctl.exchange.model_settings import ForeignSettings, parameter_of, tools_of
 from promptctl.exchange.notes import Fate
 from promptctl.exchange.promptfoo.spots import Notes, Spot
 
@@ -181,7 +181,7 @@ def _why_no_model(id_: str) -> str:
 
 def read_config(config: Spot, part: str, notes: Notes) -> dict[str, Any]:
     """Return the keys of a prompt that a provider's config stands for, with a note for each of its keys."""
-    settings = ModelSettings()
+    settings = ForeignSettings()
     for key, value in config.value.items() if isinstance(config.value, dict) else ():
         spot = config.at(key)
         if value is None:
@@ -202,7 +202,7 @@ def read_config(config: Spot, part: str, notes: Notes) -> dict[str, Any]:
     return settings.data
 
 
-def _take(settings: ModelSettings, key: str, spot: Spot, part: str, notes: Notes) -> None:
+def _take(settings: ForeignSettings, key: str, spot: Spot, part: str, notes: Notes) -> None:
     value = _form(spot) if key == "response_format" else loaded(spot).value if key == "tools" else spot.value
     if key == "tools":
         tools = [each for each in (value if isinstance(value, list) else [value]) if tools_of([each])]

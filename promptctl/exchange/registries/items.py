@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles
 from promptctl.exchange.json_source import strict_json, value_at
-from promptctl.exchange.model_settings import ModelSettings
+from promptctl.exchange.model_settings import ForeignSettings
 from promptctl.exchange.notes import Fate, ImportNote
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def read_model_config(config: Mapping[str, Any], item: RegistryItem, key: str, r
     if len(config) > _MOST_KEYS:
         note = item.note("changed", key, f"is written as `{rest_at}`: it has {len(config):,} keys")
         return ModelConfig({}, dict(config), [note])
-    settings, found = ModelSettings(), ModelConfig()
+    settings, found = ForeignSettings(), ModelConfig()
     for name, value in config.items():
         part = f"{key}.{name}"
         place, _ = settings.take(name, value)
