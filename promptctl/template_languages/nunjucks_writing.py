@@ -113,12 +113,13 @@ def _why_no_call(call: nodes.Call, loops: Collection[int]) -> str | None:
 
 
 def _of_lists(tree: nodes.Template, lists: Collection[str]) -> Iterator[TemplateFinding]:
-    """Yield the places where lists and mappings are printed, or tested for being there."""
+    """Yield the places where lists and mappings are printed, or tested for being there; what is looped over is one."""
     for output in tree.find_all(nodes.Output):
         for node in output.nodes:
             if isinstance(node, nodes.Name) and node.name in lists:
                 words = f"prints `{node.name}`, which may be a list or a mapping: Nunjucks prints those otherwise"
                 yield TemplateFinding(words, node.lineno)
+    lists = {*lists, *(each.iter.name for each in tree.find_all(nodes.For) if isinstance(each.iter, nodes.Name))}
     conditions: list[nodes.If | nodes.CondExpr] = [*tree.find_all(nodes.If), *tree.find_all(nodes.CondExpr)]
     for condition in conditions:
         for name in _bare_names(condition.test):

@@ -603,6 +603,18 @@ cases:
         assert [each["vars"]["items"] for each in (third, fourth)] == [["p"], ["q", "r"]]
         assert config["defaultTest"]["vars"] == {"tone": "formal", "items": []}
 
+    def test_a_value_that_promptfoo_would_fill_in_is_a_loss(self) -> None:
+        case = '{id: a, inputs: {ticket: "{{ tone }}"}, assert: [{type: contains, value: x}]}'
+        _, _, losses = self.written(dataset=f"prompts: [support/triage]\ncases:\n  - {case}\n  - {case}\n")
+        words = "`cases.inputs.ticket` has braces in a value, which is text here: promptfoo fills them in"
+        assert [loss for loss in losses if "braces" in loss] == [f"datasets/triage.yaml:3:5: {words}"]
+
+    def test_a_condition_on_what_is_looped_over_is_a_loss_whatever_is_declared(self) -> None:
+        text = "{% if found %}{% for x in found %}{{ x }}{% endfor %}{% endif %}"
+        native = f"inputs: {{found: {{}}}}\nmessages: [{{role: user, content: '{text}'}}]\n"
+        _, _, losses = self.written(native, "prompts: [support/triage]\ncases: [{id: a, inputs: {found: []}}]\n")
+        assert any("asks if `found` is true" in loss for loss in losses)
+
     def test_every_other_part_is_a_loss_with_its_place(self) -> None:
         lost = [loss.partition(": `")[2] for loss in self.written()[2]]
         assert [each.partition("`")[0] for each in lost] == [
@@ -690,7 +702,8 @@ def test_what_promptfoo_can_say_comes_back(
     dataset = {"prompts": ["p"], **({"defaults": {"assert": common}} if common else {}), "cases": rows}
     files = {"prompts/p.prompt.yaml": yaml_text(prompt), "datasets/p.yaml": yaml_text(dataset)}
     found = writing.write([to_write("p", files)])
-    assert found.losses == ()
+    are_filled_in = any("{{" in value for value, _ in cases if isinstance(value, str))
+    assert [loss.part for loss in found.losses] == ["cases.inputs.a"] * are_filled_in
     tree = {path.removeprefix("p/"): data for path, data in found.files.items()}
     contents = reading.read(source(PATH, tree))
     again = dict(only_prompt(contents))

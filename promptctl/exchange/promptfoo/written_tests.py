@@ -38,6 +38,7 @@ class WrittenTests:
     def __init__(self, prompt: PromptToWrite) -> None:
         self._prompt = prompt
         self.losses: list[ExportLoss] = []
+        self._filled_in: set[str] = set()
 
     def data(self) -> dict[str, Any]:
         """Return `defaultTest` and `tests`; neither if there is no dataset."""
@@ -71,6 +72,7 @@ class WrittenTests:
             self._lose("defaults", why, dataset, "defaults")
             defaults = {}
         yield "vars", dict(defaults.get("inputs", {}))
+        self._tell_filled_in(dataset, defaults.get("inputs", {}), "defaults", "inputs")
         if assertions := self._assertions(dataset, defaults.get("assert", ()), ("defaults", "assert")):
             yield "assert", assertions
         for key in ("threshold", "metadata"):
@@ -93,6 +95,7 @@ class WrittenTests:
                 why = f"says `{acting}`, which promptfoo would load or run: the case is left out"
                 self._lose(f"cases.{case.get('id', index + 1)}", why, dataset, "cases", index)
                 continue
+            self._tell_filled_in(dataset, {**case.get("matrix", {}), **values}, "cases", index)
             if assertions := self._assertions(dataset, own, ("cases", index, "assert")):
                 test["assert"] = assertions
             test |= {"threshold": case["threshold"]} if "threshold" in case else {}
@@ -110,6 +113,14 @@ class WrittenTests:
                 if any(map(_would_expand, (given if ending else values).values())):
                     whole["options"] = dict(_AS_IT_IS)
                 yield {**whole, **test, **({"metadata": {**own_id, **metadata}} if own_id or metadata else {})}
+
+    def _tell_filled_in(self, dataset: DatasetToWrite, values: Mapping[str, Any], *at: str | int) -> None:
+        """Put down each variable, once, that has a value which promptfoo renders before it puts it in."""
+        for name, value in values.items():
+            if name not in self._filled_in and any("{{" in text or "{%" in text for text in _texts(value)):
+                self._filled_in.add(name)
+                words = "has braces in a value, which is text here: promptfoo fills them in"
+                self._lose(f"cases.inputs.{name}", words, dataset, *at)
 
     def _cells(
         self, dataset: DatasetToWrite, matrix: Mapping[str, Any], values: Mapping[str, Any], index: int
@@ -192,13 +203,18 @@ class WrittenTests:
         made["transform"] = _PARSED + steps
 
 
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text in a value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(each)
+
+
 def _acting(value: Any) -> str | None:
     """Return the beginning of a text that promptfoo loads, runs or fetches where a value is expected; None without."""
-    if isinstance(value, str):
-        found = _ACTING.match(value)
-        return None if found is None else found[0].strip()
-    each = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    return next((acting for one in each if (acting := _acting(one)) is not None), None)
+    return next((found[0].strip() for text in _texts(value) if (found := _ACTING.match(text))), None)
 
 
 def _would_expand(value: Any) -> bool:
