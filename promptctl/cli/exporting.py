@@ -55,16 +55,19 @@ def export(
 
     found = workspace.exchange.export(ExportRequest(refs=refs or (), format=format_, allows_losses=lossy))
     differing = [] if output is None else found.differing(output)
+    stale = found.stale(output) if check and output is not None else []
     if as_json:
-        say_json({**found.as_dict(), "differing": differing})
+        say_json({**found.as_dict(), "differing": [*differing, *stale]})
     else:
         _tell_losses(found)
     if found.exit_code:
         raise typer.Exit(found.exit_code)
-    if check:
+    if check and output is not None:
         for path in differing:
-            tell(f"{printable(path)} is not what would be exported")
-        raise typer.Exit(CHECK_FAILED if differing else 0)
+            tell(f"{printable(str(output / path))} is not what would be exported: export again, with --replace")
+        for path in stale:
+            tell(f"{printable(str(output / path))} is of a prompt that is gone: remove it")
+        raise typer.Exit(CHECK_FAILED if differing or stale else 0)
     if output is not None:
         _write(found, output, differing, replaces=replace)
     elif not as_json:

@@ -336,6 +336,19 @@ def test_files_that_were_exported_are_compared_and_not_overwritten_unasked(cli: 
     assert cli("export", "triage", "--to", "json").out == (inside / "out/triage.json").read_text()
 
 
+@pytest.mark.parametrize("format_", ["ts", "py"])
+def test_a_check_finds_modules_of_prompts_that_are_gone(cli: Cli, inside: Path, format_: str) -> None:
+    write(inside, "prompts/desk/old.prompt.yaml", "messages: [{role: user, content: Hi}]\n")
+    cli("export", "--to", format_, "-o", "gen")
+    write(inside, "gen/own.py", "# ours\n")
+    assert cli("export", "--to", format_, "-o", "gen", "--check").exit_code == 0
+    (inside / "prompts/desk/old.prompt.yaml").unlink()
+    ran = cli("export", "--to", format_, "-o", "gen", "--check")
+    assert ran.exit_code == 1
+    assert f"gen/desk/old.{format_.replace('ts', 'js')} is of a prompt that is gone: remove it" in ran.err
+    assert cli("export", "triage", "--to", format_, "-o", "gen", "--check").exit_code == 0
+
+
 def test_the_help_names_every_format(cli: Cli) -> None:
     into, out = (cli(command, "--help").out for command in ("import", "export"))
     assert all(re.search(rf"\b{each.name}\b", into) for each in FORMATS if each.is_read)
