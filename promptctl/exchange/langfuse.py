@@ -26,9 +26,9 @@ from promptctl.exchange.registries.items import (
     listed,
     read_model_config,
 )
-from promptctl.exchange.registries.label_names import LATEST, labels_for
 from promptctl.exchange.registries.langfuse_references import LangfuseReferences, LangfuseVersions, Named
 from promptctl.exchange.registries.messages import MessageReader, with_messages
+from promptctl.exchange.registries.versions import LATEST, VersionNotes
 from promptctl.files.names import id_problem
 
 if TYPE_CHECKING:
@@ -139,18 +139,18 @@ def _numbered(items: Sequence[RegistryItem]) -> list[tuple[RegistryItem, int]]:
     return found
 
 
-class _LangfuseVersion:
+class _LangfuseVersion(VersionNotes):
     """One version, as Langfuse has it."""
 
     def __init__(self, item: RegistryItem, number: int) -> None:
-        self.item, self.number = item, number
+        super().__init__(item)
+        self.number = number
         self._data = {_SNAKE.get(key, key): value for key, value in item.data.items()}
         self.name: str = self._data["name"]
         self.prompt: str | list[Any] = self._data["prompt"]
         self.labels = [each for each in listed(self._data.get("labels")) if isinstance(each, str)]
         self.tags = [each for each in listed(self._data.get("tags")) if isinstance(each, str)]
         self.named: Named = (self.name, number, self.labels, self.prompt, item)
-        self.notes: list[ImportNote] = []
 
     def draft(self, references: LangfuseReferences) -> PromptDraft:
         """Return the version as a file of ours, and put down what became of its parts."""
@@ -159,7 +159,7 @@ class _LangfuseVersion:
             data["name"] = self.name
         if self.tags:
             data["tags"] = list(dict.fromkeys(each for each in self.tags if each))
-            self._note("kept", "tags", "are `tags`")
+            self.note("kept", "tags", "are `tags`")
         config = self._config()
         data |= {key: config.data[key] for key in ("model", "parameters") if key in config.data}
         reader = MessageReader(self.item, references.reader(self.item), has_sections=True)
@@ -188,13 +188,13 @@ class _LangfuseVersion:
         config = self._data.get("config") or {}
         if isinstance(config, dict):
             return read_model_config(config, self.item, "config", REST)
-        self._note("changed", "config", f"is written as `{REST}`: it is no object of settings")
+        self.note("changed", "config", f"is written as `{REST}`: it is no object of settings")
         return ModelConfig(rest=config)
 
     def _messages(self, reader: MessageReader) -> tuple[list[dict[str, Any]], str | None]:
         if isinstance(self.prompt, str):
             [text], engine = reader.texts([self.prompt])
-            self._note("changed", "prompt", "is written as one message of the user, as a text prompt has no roles")
+            self.note("changed", "prompt", "is written as one message of the user, as a text prompt has no roles")
             messages: list[dict[str, Any]] = [{"role": "user", "content": text}]
         else:
             raw = [self._message(each, at, reader) for at, each in enumerate(self.prompt)]
@@ -202,7 +202,7 @@ class _LangfuseVersion:
                 raise self.item.refuse("the prompt has no message", "prompt", "leave this version out of the file")
             texts, engine = reader.texts([each["content"] for each in raw if "content" in each])
             messages = with_messages(raw, texts)
-            self._note("kept", "prompt", f"has {len(messages)} messages")
+            self.note("kept", "prompt", f"has {len(messages)} messages")
         self.notes += reader.notes
         self.notes += reader.notes_of_names("prompt")
         return messages, engine
@@ -224,39 +224,25 @@ class _LangfuseVersion:
         return isinstance(self.prompt, list) and [each.get("role") for each in messages] == ["user"]
 
     def _registry(self) -> RegistryVersion:
-        def changed(wish: str, label: str) -> None:
-            self._note("changed", "labels", f"`{wish}` is the label `{label}`: no label here may have that name")
-
         if LATEST in self.labels:
-            self._note("dropped", "labels", "`latest` is the newest version by itself")
-        labels = labels_for(self.labels, changed)
-        if labels:
-            self._note("kept", "labels", f"are labels: {', '.join(labels)}")
-        message, author = self._data.get("commitMessage"), self._data.get("createdBy")
-        return RegistryVersion(
-            self.number,
-            time_of(self._data.get("createdAt")),
-            author if isinstance(author, str) and author.strip() else None,
-            message if isinstance(message, str) and message.strip() else None,
-            labels,
-        )
+            self.note("dropped", "labels", "`latest` is the newest version by itself")
+        data = self._data
+        date = time_of(data.get("createdAt"))
+        return self.registry(self.number, date, data.get("createdBy"), data.get("commitMessage"), "labels", self.labels)
 
     def _rest(self) -> None:
         """Say what became of keys that are no part of the prompt."""
         if self._data.get("resolutionGraph"):
             message = "the texts of other prompts stand in this one, as the server put them there"
-            self._note("changed", "resolutionGraph", f"{message}; save it with resolve=false to keep the references")
+            self.note("changed", "resolutionGraph", f"{message}; save it with resolve=false to keep the references")
         kept = ("createdAt", "createdBy", "commitMessage")
         for key, value in self._data.items():
             if key in kept and value:
-                self._note("kept", key, "is part of the commit")
+                self.note("kept", key, "is part of the commit")
             elif key in _SERVERS_OWN and value is not None and key != "resolutionGraph":
-                self._note("dropped", key, "is the server's own")
+                self.note("dropped", key, "is the server's own")
             elif key not in (*kept, *_SERVERS_OWN, "name", "version", "type", "prompt", "labels", "tags", "config"):
-                self._note("dropped", key, "nothing is known of it")
-
-    def _note(self, fate: Any, key: str, message: str) -> None:
-        self.notes.append(self.item.note(fate, key, message))
+                self.note("dropped", key, "nothing is known of it")
 
 
 def time_of(value: Any) -> datetime | None:

@@ -25,7 +25,6 @@ from promptctl.exchange.registries.items import (
     listed,
     read_model_config,
 )
-from promptctl.exchange.registries.label_names import labels_for
 from promptctl.exchange.registries.messages import MessageReader, jinja_inputs, with_messages
 from promptctl.exchange.registries.mlflow_objects import (
     CONFIG,
@@ -40,6 +39,7 @@ from promptctl.exchange.registries.mlflow_objects import (
     tags_of,
     versions_in,
 )
+from promptctl.exchange.registries.versions import VersionNotes
 from promptctl.files.names import id_problem
 from promptctl.files.yaml_reader import MAX_BYTES
 from promptctl.templates import BadTemplate
@@ -86,18 +86,18 @@ def read(source: Source) -> ForeignContents:
     return ForeignContents(tuple(drafts), notes=collapsed(notes))
 
 
-class _MlflowVersion:
+class _MlflowVersion(VersionNotes):
     """One version, as MLflow has it."""
 
     def __init__(self, item: RegistryItem, place: int, aliases: Mapping[tuple[str, int], Sequence[str]]) -> None:
-        self.item, self._data, self._tags = item, item.data, tags_of(item.data)
+        super().__init__(item)
+        self._data, self._tags = item.data, tags_of(item.data)
         self.name: str = item.data["name"]
         said = str(item.data.get("version", ""))
         self.number = int(said) if said.isascii() and said.isdigit() and 0 < len(said) < 10 else place
         own = [each.get("alias") if isinstance(each, dict) else each for each in listed(item.data.get("aliases"))]
         self._aliases = list(dict.fromkeys([*(each for each in own if isinstance(each, str)),
                                             *aliases.get((self.name, self.number), ())]))  # fmt: skip
-        self.notes: list[ImportNote] = []
 
     def draft(self) -> PromptDraft:
         """Return the version as a file of ours, and put down what became of its parts."""
@@ -132,12 +132,12 @@ class _MlflowVersion:
         for key, value in self._tags.items():
             if key == TAGS_TAG and (listed := inner_json(value)) is not None:
                 tags = [each for each in listed if isinstance(each, str) and each] if isinstance(listed, list) else []
-                self._note("kept", f"tags.{key}", "are `tags`")
+                self.note("kept", f"tags.{key}", "are `tags`")
             elif key.startswith(_OWN_TAGS) and key not in RESERVED:
-                self._note("dropped", f"tags.{key}", "is MLflow's own")
+                self.note("dropped", f"tags.{key}", "is MLflow's own")
             elif key not in (*RESERVED, ID_TAG):
                 metadata[key] = value
-                self._note("changed", f"tags.{key}", f"is written as `metadata.{key}`")
+                self.note("changed", f"tags.{key}", f"is written as `metadata.{key}`")
         return list(dict.fromkeys(tags)), metadata
 
     def _config(self) -> ModelConfig:
@@ -156,7 +156,7 @@ class _MlflowVersion:
                 {**rest, "model": full}, self.item, "model_config", "metadata.mlflow.model_config"
             )
             if full != model:
-                self._note("changed", "model_config.provider", f"is the first word of the model: `{full}`")
+                self.note("changed", "model_config.provider", f"is the first word of the model: `{full}`")
             return found
         rest |= {"provider": provider} if provider else {}
         return read_model_config(rest, self.item, "model_config", "metadata.mlflow.model_config")
@@ -166,11 +166,11 @@ class _MlflowVersion:
         if isinstance(template, str) and self._tags.get(TYPE) == "chat":
             template = inner_json(template)
         if isinstance(template, str):
-            self._note("changed", "template", "is written as one message of the user, as a text has no roles")
+            self.note("changed", "template", "is written as one message of the user, as a text has no roles")
             raw: list[dict[str, Any]] = [{"role": "user", "content": template}]
         elif isinstance(template, list) and template:
             raw = [self._message(each, at) for at, each in enumerate(template)]
-            self._note("kept", "template", f"has {len(raw)} messages")
+            self.note("kept", "template", f"has {len(raw)} messages")
         else:
             raise self.item.refuse("the version has no text and no messages", "template")
         reader = MessageReader(self.item)
@@ -189,12 +189,12 @@ class _MlflowVersion:
         content = message.get("content") if isinstance(message, dict) else None
         if isinstance(content, list) and all(isinstance(part, dict) and "text" in part for part in content):
             content = "\n\n".join(str(part["text"]) for part in content)
-            self._note("changed", f"template[{at}].content", "is one text")
+            self.note("changed", f"template[{at}].content", "is one text")
         if not isinstance(content, str):
             hint = "MLflow fills in only text; leave this version out of the file"
             raise self.item.refuse(f"message {at + 1} has no text as its content", "template", hint)
         for key in message.keys() - {"role", "content"}:
-            self._note("dropped", f"template[{at}].{key}", "MLflow does not pass it on")
+            self.note("dropped", f"template[{at}].{key}", "MLflow does not pass it on")
         return {"role": message.get("role"), "content": content}
 
     def _jinja(self, texts: Sequence[str]) -> tuple[list[str], dict[str, dict[str, Any]]]:
@@ -204,10 +204,10 @@ class _MlflowVersion:
         except BadTemplate as error:
             raise self.item.refuse(f"the text is no template here: {error.message}", "template", error.hint) from None
         if any(text.endswith("\n") for text in texts):
-            self._note(
+            self.note(
                 "changed", "template", "MLflow leaves out the last line end of a Jinja text, and so it is left out"
             )
-        self._note("kept", "template", "is Jinja, as here; MLflow prints nothing for a variable without a value, "
+        self.note("kept", "template", "is Jinja, as here; MLflow prints nothing for a variable without a value, "
                    "and here that is an error, unless the template asks whether it has one")  # fmt: skip
         return [text.removesuffix("\n") for text in texts], inputs
 
@@ -218,7 +218,7 @@ class _MlflowVersion:
         if is_schema(form):
             config.data["output"] = output_of(form)
             config.data.pop("response_format", None)
-            self._note("kept", "response_format", "is `output.schema`")
+            self.note("kept", "response_format", "is `output.schema`")
             return
         found = read_model_config({"response_format": form}, self.item, "", "metadata.mlflow.model_config")
         config.data |= found.data
@@ -226,32 +226,17 @@ class _MlflowVersion:
         config.notes += found.notes
 
     def _registry(self) -> RegistryVersion:
-        def changed(wish: str, label: str) -> None:
-            self._note("changed", "aliases", f"`{wish}` is the label `{label}`: no label here may have that name")
-
-        labels = labels_for(self._aliases, changed)
-        if labels:
-            self._note("kept", "aliases", f"are labels: {', '.join(labels)}")
         message = self._data.get("commit_message") or self._data.get("description")
-        author = self._data.get("user_id")
         for key in ("creation_timestamp", "commit_message", "user_id"):
             if self._data.get(key):
-                self._note("kept", key, "is part of the commit")
+                self.note("kept", key, "is part of the commit")
         known = ("name", "version", "template", "tags", "aliases", "response_format", "model_config",
                  "creation_timestamp", "commit_message")  # fmt: skip
         for key, value in self._data.items():
             if key not in known and key not in _DERIVED and value not in (None, "", [], {}):
-                self._note("dropped", key, "nothing is known of it")
-        return RegistryVersion(
-            self.number,
-            _time(self._data.get("creation_timestamp")),
-            author if isinstance(author, str) and author.strip() else None,
-            message if isinstance(message, str) and message.strip() else None,
-            labels,
-        )
-
-    def _note(self, fate: Any, key: str, message: str) -> None:
-        self.notes.append(self.item.note(fate, key, message))
+                self.note("dropped", key, "nothing is known of it")
+        date = _time(self._data.get("creation_timestamp"))
+        return self.registry(self.number, date, self._data.get("user_id"), message, "aliases", self._aliases)
 
 
 def _time(value: Any) -> datetime | None:

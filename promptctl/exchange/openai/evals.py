@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from promptctl.errors import InvalidFiles
@@ -29,6 +30,7 @@ _CLASS = re.compile(r"evals\.elsuite\.([\w.]+):(\w+)\Z")
 _VERSION = re.compile(r"\.[A-Za-z][\w-]*\.[\w-]+\Z")
 _READ_ARGS = ("samples_jsonl", "ignore_case", "modelgraded_spec", "eval_type", "metaprompt")
 _PLACES = ("../data", "data", "..", ".")
+_NEEDS_NO_IDEAL = "JsonValidator"
 _BY_HAND = "write its samples as a dataset, with assertions that say what its code checked"
 
 Assertions = list[dict[str, Any]]
@@ -90,17 +92,18 @@ class _Registry:
         args = entry.get("args") if isinstance(entry.get("args"), dict) else {}
         assert isinstance(args, dict)
         found = _CLASS.match(entry["class"])
-        make = _maker(found[2], args) if found else None
+        grading = _GRADINGS.get(_kind(found[2], args)) if found else None
         part = f"{name}: class"
-        if make is None:
+        if found is None or grading is None:
             kind = f"`{entry['class']}`"
             if found and found[2] == "ModelBasedClassify":
                 kind = f"the model-graded spec `{args.get('modelgraded_spec')}`"
             words = f"is {kind}, which has no counterpart here"
             self.note("dropped", part, words, name, "class", hint=_BY_HAND)
             return
-        samples = self._samples(name, args)
-        rows = [(line, row) for line, row in _rows(samples) if make is is_json or self._has_ideal(samples, line, row)]
+        words_of_class, make = grading
+        samples, needs_none = self._samples(name, args), found[2] == _NEEDS_NO_IDEAL
+        rows = [(line, row) for line, row in _rows(samples) if needs_none or self._has_ideal(samples, line, row)]
         if not rows:
             return
         entry_of = self._described.get(name, {})
@@ -122,7 +125,7 @@ class _Registry:
             self.datasets.append(DatasetDraft(wish, {"prompts": [wish], **description, "cases": cases}, place))
             words = f"{count(len(cases), 'case')}; the prompt {shared.words}"
             self.note("changed", f"{name}: samples", words, name, "args")
-        self.note("changed", part, _WORDS[make.__name__], name, "class")
+        self.note("changed", part, words_of_class, name, "class")
         self._tell_rest(name, args, entry_of)
 
     def _tell_rest(self, name: str, args: Mapping[str, Any], described: Mapping[str, Any]) -> None:
@@ -170,13 +173,11 @@ def _rows(samples: Source) -> list[tuple[int, dict[str, Any]]]:
     return rows
 
 
-def _maker(class_: str, args: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Assertions] | None:
-    """Return what makes the assertions of a sample for a class; None for a class that is not known."""
-    if class_ == "Includes":
-        return icontains if args.get("ignore_case") else contains
+def _kind(class_: str, args: Mapping[str, Any]) -> str:
+    """Return the key of `_GRADINGS` for an eval of a class."""
     if class_ == "ModelBasedClassify":
-        return {"fact": fact, "closedqa": closedqa}.get(str(args.get("modelgraded_spec")))
-    return {"Match": match, "FuzzyMatch": fuzzy, "JsonMatch": json_match, "JsonValidator": is_json}.get(class_)
+        return f"spec {args.get('modelgraded_spec')}"
+    return f"{class_}, ignoring case" if class_ == "Includes" and args.get("ignore_case") else class_
 
 
 def _ideals(row: Mapping[str, Any]) -> list[Any]:
@@ -188,68 +189,50 @@ def _texts(row: Mapping[str, Any]) -> list[str]:
     return [str(each) for each in _ideals(row) if each not in (None, "")]
 
 
-def match(row: Mapping[str, Any]) -> Assertions:
-    """The reply begins with one of the ideals."""
+def _match(row: Mapping[str, Any]) -> Assertions:
     texts = _texts(row)
     if len(texts) == 1:
-        return [{"type": "starts-with", "value": _text(texts[0])}]
-    pattern = rf"\A\s*(?:{'|'.join(map(re.escape, texts))})"
-    return [{"type": "regex", "value": _text(pattern)}]
+        return [{"type": "starts-with", "value": _constant(texts[0])}]
+    return [{"type": "regex", "value": _constant(rf"\A\s*(?:{'|'.join(map(re.escape, texts))})")}]
 
 
-def contains(row: Mapping[str, Any]) -> Assertions:
-    """The reply contains one of the ideals."""
-    return _any("contains", _texts(row))
+def _any(type_: str, row: Mapping[str, Any]) -> Assertions:
+    texts = _constant(_texts(row))
+    return [{"type": type_, "value": texts[0]} if len(texts) == 1 else {"type": f"{type_}-any", "value": texts}]
 
 
-def icontains(row: Mapping[str, Any]) -> Assertions:
-    """The reply contains one of the ideals, in upper or lower case."""
-    return _any("icontains", _texts(row))
-
-
-def fuzzy(row: Mapping[str, Any]) -> Assertions:
-    """The reply contains one of the ideals, in upper or lower case."""
-    return _any("icontains", _texts(row))
-
-
-def json_match(row: Mapping[str, Any]) -> Assertions:
-    """The reply is the JSON of one of the ideals."""
-    values = [_parsed(each) for each in _ideals(row)]
-    checks = [{"type": "equals", "value": _constant(value)} for value in values]
+def _json_match(row: Mapping[str, Any]) -> Assertions:
+    checks = [{"type": "equals", "value": _constant(_parsed(each))} for each in _ideals(row)]
     return checks if len(checks) == 1 else [{"type": "assert-set", "threshold": 1 / len(checks), "assert": checks}]
 
 
-def is_json(row: Mapping[str, Any]) -> Assertions:
-    """The reply is JSON, whatever the sample."""
-    return [{"type": "is-json"}] if row else []
+def _judged(type_: str, key: str, row: Mapping[str, Any]) -> Assertions:
+    return [{"type": type_, "value": _constant(str(row.get(key) or "\n".join(_texts(row))))}]
 
 
-def fact(row: Mapping[str, Any]) -> Assertions:
-    """A judge finds no contradiction to the ideal."""
-    return [{"type": "factuality", "value": _text("\n".join(_texts(row)))}]
-
-
-def closedqa(row: Mapping[str, Any]) -> Assertions:
-    """A judge finds that the reply meets the sample's criteria."""
-    return [{"type": "llm-rubric", "value": _text(str(row.get("criteria") or "\n".join(_texts(row))))}]
-
-
-_WORDS = {
-    "match": "`Match` is `starts-with` (of several ideals a `regex`); white space before the reply is left aside",
-    "contains": "`Includes` is `contains`",
-    "icontains": "`Includes` with `ignore_case` is `icontains`",
-    "fuzzy": "`FuzzyMatch` is `icontains`: it also took a reply that is part of the ideal, and left out punctuation",
-    "json_match": "`JsonMatch` is `equals`",
-    "is_json": "`JsonValidator` is `is-json`",
-    "fact": "the model-graded spec `fact` is `factuality`, by promptctl's own judge",
-    "closedqa": "the model-graded spec `closedqa` is `llm-rubric`, by promptctl's own judge",
+# What each class, or model-graded spec, is here: in words, and as the assertions of a sample.
+_GRADINGS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], Assertions]]] = {
+    "Match": (
+        "`Match` is `starts-with` (of several ideals a `regex`); white space before the reply is left aside",
+        _match,
+    ),
+    "Includes": ("`Includes` is `contains`", partial(_any, "contains")),
+    "Includes, ignoring case": ("`Includes` with `ignore_case` is `icontains`", partial(_any, "icontains")),
+    "FuzzyMatch": (
+        "`FuzzyMatch` is `icontains`: it also took a reply that is part of the ideal, and left out punctuation",
+        partial(_any, "icontains"),
+    ),
+    "JsonMatch": ("`JsonMatch` is `equals`", _json_match),
+    _NEEDS_NO_IDEAL: ("`JsonValidator` is `is-json`", lambda _: [{"type": "is-json"}]),
+    "spec fact": (
+        "the model-graded spec `fact` is `factuality`, by promptctl's own judge",
+        partial(_judged, "factuality", ""),
+    ),
+    "spec closedqa": (
+        "the model-graded spec `closedqa` is `llm-rubric`, by promptctl's own judge",
+        partial(_judged, "llm-rubric", "criteria"),
+    ),
 }
-
-
-def _any(type_: str, texts: Sequence[str]) -> Assertions:
-    if len(texts) == 1:
-        return [{"type": type_, "value": _text(texts[0])}]
-    return [{"type": f"{type_}-any", "value": [_text(each) for each in texts]}]
 
 
 def _parsed(value: Any) -> Any:
@@ -261,13 +244,9 @@ def _parsed(value: Any) -> Any:
         return value
 
 
-def _text(text: str) -> str:
-    return jinja_text((TextPiece(text),))
-
-
 def _constant(value: Any) -> Any:
     if isinstance(value, str):
-        return _text(value)
+        return jinja_text((TextPiece(value),))
     if isinstance(value, list):
         return [_constant(each) for each in value]
     return {key: _constant(each) for key, each in value.items()} if isinstance(value, dict) else value

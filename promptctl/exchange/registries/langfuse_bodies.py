@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import Place
 from promptctl.exchange.notes import ExportLoss
-from promptctl.exchange.registries.label_names import LATEST
 from promptctl.exchange.registries.langfuse_references import CLOSE, OPEN, PARTIAL_TAG
+from promptctl.exchange.registries.versions import LATEST
 from promptctl.exchange.registries.writing import (
     PromptForRegistry,
     file_name,
