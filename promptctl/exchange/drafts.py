@@ -10,6 +10,10 @@ from typing import Any
 from promptctl.errors import Place
 from promptctl.exchange.notes import ImportNote
 
+# Passes any reply that says something: what a case has for which nothing is known that decides it.
+NOT_BLANK: Mapping[str, Any] = {"type": "regex", "value": r"\S"}
+LONGEST_CASE_ID = 190
+
 
 @dataclass(frozen=True, slots=True)
 class RegistryVersion:

@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any
 from promptctl.counting import counted
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.drafts import ForeignContents, PromptDraft, RegistryVersion
-from promptctl.exchange.notes import ImportNote
+from promptctl.exchange.notes import ImportNote, collapsed
 from promptctl.exchange.registries.items import (
     ModelConfig,
     RegistryItem,
-    collapsed,
     first_object,
     items_of,
     listed,

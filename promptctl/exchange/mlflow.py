@@ -15,11 +15,10 @@ from promptctl.counting import counted
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.drafts import ForeignContents, PromptDraft, RegistryVersion
 from promptctl.exchange.model_settings import is_schema, output_of
-from promptctl.exchange.notes import ImportNote
+from promptctl.exchange.notes import ImportNote, collapsed
 from promptctl.exchange.registries.items import (
     ModelConfig,
     RegistryItem,
-    collapsed,
     first_object,
     inner_json,
     listed,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from promptctl.errors import Place
@@ -47,6 +48,18 @@ def counted(notes: Iterable[ImportNote]) -> dict[Fate, int]:
     """Return how many notes there are of each fate."""
     fates = [note.fate for note in notes]
     return {fate: fates.count(fate) for fate in FATES}
+
+
+def collapsed(notes: Sequence[ImportNote]) -> tuple[ImportNote, ...]:
+    """Return each note once, at its first place, with the number of parts that it holds for."""
+    counts = Counter((note.fate, note.part, note.message) for note in notes)
+    found: dict[tuple[Fate, str, str], ImportNote] = {}
+    for note in notes:
+        found.setdefault((note.fate, note.part, note.message), note)
+    return tuple(
+        replace(note, message=f"{note.message} ({counts[key]:,} times)") if counts[key] > 1 else note
+        for key, note in found.items()
+    )
 
 
 @dataclass(frozen=True, slots=True)

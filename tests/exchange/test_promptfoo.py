@@ -21,7 +21,7 @@ from promptctl.evaluations.request import EvaluationRequest
 from promptctl.exchange.drafts import ForeignContents
 from promptctl.exchange.imported import ImportRequest
 from promptctl.exchange.promptfoo import reading, writing
-from promptctl.exchange.promptfoo.globs import is_match
+from promptctl.exchange.promptfoo.named_files import is_match
 from promptctl.exchange.promptfoo.providers import model_of
 from promptctl.files.tree import MemoryTree
 from promptctl.files.yaml_reader import read_yaml

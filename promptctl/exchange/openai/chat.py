@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from promptctl.errors import Place
-from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft
+from promptctl.exchange.drafts import LONGEST_CASE_ID, NOT_BLANK, DatasetDraft, ForeignContents, PromptDraft
 from promptctl.exchange.json_source import strict_json
+from promptctl.exchange.model_settings import ForeignSettings
 from promptctl.exchange.notes import Fate, ImportNote
-from promptctl.exchange.openai.bodies import keys_of
 from promptctl.exchange.openai.conversations import (
     Conversation,
     alike,
@@ -26,9 +26,9 @@ from promptctl.exchange.source import Source
 from promptctl.files.free_names import FreeNames
 from promptctl.files.wording import count
 
-_LONGEST_ID = 190
 _SIGNS = ({"messages"}, {"custom_id", "body"}, {"input", "ideal"})
-_NOT_BLANK = {"type": "regex", "value": r"\S"}
+_OF_A_CALL = ("stream", "stream_options", "user", "n", "store", "metadata", "safety_identifier")
+_WORDS: Mapping[str, tuple[Fate, str]] = {"tools": ("kept", "stay"), "output.schema": ("changed", "is `output`")}
 
 
 def is_one(source: Source) -> bool:
@@ -63,7 +63,7 @@ def read(source: Source) -> ForeignContents:
     fault = fault_of(body.get("messages")) if isinstance(body, dict) else "it is no JSON object"
     if fault is not None:
         raise source.refuse(f"this is no request: {fault}", 1)
-    data, fates = keys_of(body)
+    data, fates = _keys_of(body)
     place = source.place(1)
     notes = [ImportNote("kept", "messages", "stay as they are: nothing is filled in", place)]
     notes += _body_notes(fates, place)
@@ -94,7 +94,7 @@ def _read_lines(source: Source) -> ForeignContents:
             )
             continue
         wished = row.get("custom_id") if isinstance(row.get("custom_id"), str) else f"line-{line}"
-        cases.append({"id": ids.take(str(wished)[:_LONGEST_ID] or f"line-{line}"), **case})
+        cases.append({"id": ids.take(str(wished)[:LONGEST_CASE_ID] or f"line-{line}"), **case})
         conversations.append(Conversation(messages, line))
     if not cases:
         raise source.refuse("no conversation of it can be asked by a prompt", 1, "write them as prompts by hand")
@@ -123,7 +123,7 @@ def _answer_notes(
     conversations: Sequence[Conversation],
     cases: Sequence[Mapping[str, Any]],
 ) -> Iterator[ImportNote]:
-    blank = [each.line for each, case in zip(conversations, cases, strict=True) if case.get("assert") == [_NOT_BLANK]]
+    blank = [each.line for each, case in zip(conversations, cases, strict=True) if case.get("assert") == [NOT_BLANK]]
     if blank:
         hint = "write what a good reply is: `expected`, or assertions"
         words = f"{count(len(blank), 'line')} without an answer to compare with: any reply that is not blank passes"
@@ -147,12 +147,12 @@ def _answer(row: Mapping[str, Any], messages: list[Any]) -> tuple[dict[str, Any]
     last = messages[-1]
     if last["role"] == "assistant" and len(messages) > 1 and isinstance(last.get("content"), str):
         return {"expected": last["content"]}, messages[:-1]
-    return {"assert": [dict(_NOT_BLANK)]}, messages
+    return {"assert": [dict(NOT_BLANK)]}, messages
 
 
 def _bodies(source: Source, rows: Sequence[tuple[int, Mapping[str, Any]]]) -> tuple[dict[str, Any], list[ImportNote]]:
     """Return what the requests of all rows ask alike, beside their messages; where they differ the first one holds."""
-    found = [(line, keys_of(_body_of(row))) for line, row in rows]
+    found = [(line, _keys_of(_body_of(row))) for line, row in rows]
     first, fates = found[0][1]
     notes = _body_notes(fates, source.place(found[0][0]))
     other = next((line for line, (data, _) in found if data != first), None)
@@ -187,3 +187,32 @@ def _other_notes(source: Source, rows: Sequence[tuple[int, Mapping[str, Any]]]) 
             if f"messages.{key}" not in seen:
                 yield ImportNote("dropped", f"messages.{key}", _NO_KEY, source.place(line))
             seen.add(f"messages.{key}")
+
+
+def _keys_of(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[Fate, str]]]:
+    """Return the keys of a prompt that a body stands for without its messages, and what became of each of its keys."""
+    settings, fates = ForeignSettings(), dict[str, tuple[Fate, str]]()
+    for key, value in body.items():
+        if key == "messages" or value is None or value == [] or value == "":
+            continue
+        if key in _OF_A_CALL:
+            fates[key] = "dropped", "is of one call, no part of a prompt"
+            continue
+        place, why = settings.take(key, _model_of(value) if key == "model" and isinstance(value, str) else value)
+        if place is None:
+            fates[key] = "dropped", why
+        elif place == "model":
+            fates[key] = "changed", f"is `{settings.data['model']}`"
+        else:
+            is_same = place.rpartition(".")[2] == key
+            fates[key] = _WORDS.get(place, ("kept" if is_same else "changed", f"is `{place}`"))
+    return settings.data, fates
+
+
+def _model_of(written: str) -> str:
+    """Return LiteLLM's id of a model of OpenAI; one that names a provider stays.
+
+    >>> _model_of("gpt-4o"), _model_of("anthropic/claude-sonnet-4-5")
+    ('openai/gpt-4o', 'anthropic/claude-sonnet-4-5')
+    """
+    return written if "/" in written else f"openai/{written}"

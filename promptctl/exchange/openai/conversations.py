@@ -15,8 +15,8 @@ from promptctl.template_languages.pieces import TextPiece
 if TYPE_CHECKING:
     from promptctl.exchange.source import Source
 
-_ROLES = ("system", "developer", "user", "assistant", "tool")
-_KEYS = ("role", "content", "name", "tool_calls", "tool_call_id")
+ROLES = ("system", "developer", "user", "assistant", "tool")
+MESSAGE_KEYS = ("role", "content", "name", "tool_calls", "tool_call_id")
 _INSTRUCTIONS = ("system", "developer")
 _MOST_PROBLEMS = 20
 _MEND = "mend the line, or take it out"
@@ -87,7 +87,7 @@ def fault_of(messages: Any) -> str | None:
         return "there is no list of messages"
     for number, message in enumerate(messages, 1):
         role = message.get("role") if isinstance(message, Mapping) else None
-        if role not in _ROLES:
+        if role not in ROLES:
             return f"message {number} has the role `{role}`, which is none" if role else f"message {number} has no role"
         content = message.get("content")
         is_said = isinstance(content, str) or (isinstance(content, list) and content)
@@ -98,12 +98,12 @@ def fault_of(messages: Any) -> str | None:
 
 def plain(message: Mapping[str, Any]) -> dict[str, Any]:
     """Return a message without the keys that no prompt has here."""
-    return {key: message[key] for key in _KEYS if message.get(key) is not None}
+    return {key: message[key] for key in MESSAGE_KEYS if message.get(key) is not None}
 
 
 def unknown_keys(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the keys of messages that no prompt has here."""
-    yield from (key for message in messages for key in message if key not in _KEYS and message[key] is not None)
+    yield from (key for message in messages for key in message if key not in MESSAGE_KEYS and message[key] is not None)
 
 
 def late_instruction(messages: Sequence[Mapping[str, Any]]) -> bool:

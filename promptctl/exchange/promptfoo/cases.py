@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from promptctl.errors import Place
+from promptctl.exchange.drafts import LONGEST_CASE_ID, NOT_BLANK
 from promptctl.exchange.promptfoo.checks import Checks, used_names
 from promptctl.exchange.promptfoo.providers import loaded
 from promptctl.exchange.promptfoo.spots import Notes, Spot
@@ -21,8 +24,6 @@ _OTHER_KEYS = {
     "prompts": "is evaluated with every prompt that the dataset names",
     "assertScoringFunction": "is code, which is not run here",
 }
-_NOT_BLANK = {"type": "regex", "value": r"\S"}
-_LONGEST_ID = 190
 _OVERRIDING = ("transform", "postprocess", "provider")
 
 
@@ -100,8 +101,7 @@ class Suite:
         checks = Checks(notes, self.templates, renamed)
         checks = checks.with_options(self.default.get("options") if self.default else None, "defaultTest.options")
         is_inlined = any(_overrides(test.spot) for test in self.tests)
-        maker = _CaseMaker(self, inputs, read, checks, notes, is_inlined=is_inlined)
-        maker.keeps_expected = keeps_expected
+        maker = _CaseMaker(self, inputs, read, checks, notes, is_inlined, keeps_expected)
         cases = [case for test in self.tests if (case := maker.case(test)) is not None]
         defaults = maker.defaults()
         maker.tell_unread()
@@ -112,9 +112,9 @@ def _words_of(description: Any, metadata: Any) -> tuple[str, str]:
     """Return the id that a test asks for, and its description; either may be empty."""
     text = description if isinstance(description, str) else ""
     named = metadata.get("id") if isinstance(metadata, dict) else None
-    if isinstance(named, str) and named.strip() == named and 0 < len(named) <= _LONGEST_ID:
+    if isinstance(named, str) and named.strip() == named and 0 < len(named) <= LONGEST_CASE_ID:
         return named, text
-    is_id = text and len(text) <= _LONGEST_ID and not any(character.isspace() for character in text)
+    is_id = text and len(text) <= LONGEST_CASE_ID and not any(character.isspace() for character in text)
     return (text, "") if is_id else (slug(text, ""), text if text.strip() else "")
 
 
@@ -123,35 +123,41 @@ def _overrides(spot: Spot) -> bool:
     return isinstance(options, dict) and any(key in options for key in _OVERRIDING)
 
 
+@dataclass
 class _CaseMaker:
-    def __init__(
-        self,
-        suite: Suite,
-        inputs: frozenset[str],
-        read: frozenset[str],
-        checks: Checks,
-        notes: Notes,
-        *,
-        is_inlined: bool,
-    ) -> None:
-        self._suite, self._inputs, self._checks, self._notes = suite, inputs, checks, notes
-        self._read = read
-        self._is_inlined = is_inlined
-        self._ids = FreeNames()
-        self.keeps_expected = False
-        self._unread: dict[str, None] = {}
-        given = suite.default.get("assert") if suite.default else None
-        self._given = given
-        self._common = checks.read(given) if not is_inlined else []
+    """Makes the cases of tests. `read` are the variables that any prompt uses, `inputs` those of this dataset's.
+
+    If a test has options of its own, the assertions of all are written into each case: it `is_inlined`.
+    """
+
+    suite: Suite
+    inputs: frozenset[str]
+    read: frozenset[str]
+    checks: Checks
+    notes: Notes
+    is_inlined: bool
+    keeps_expected: bool
+    ids: FreeNames = field(default_factory=FreeNames)
+    unread: dict[str, None] = field(default_factory=dict)
+
+    @cached_property
+    def given(self) -> Spot | None:
+        """The assertions of all tests, as they stand in the config."""
+        return self.suite.default.get("assert") if self.suite.default else None
+
+    @cached_property
+    def common(self) -> list[dict[str, Any]]:
+        """The assertions of all cases here."""
+        return self.checks.read(self.given) if not self.is_inlined else []
 
     def defaults(self) -> dict[str, Any]:
         """Return what holds for every case."""
-        suite = self._suite
+        suite = self.suite
         data: dict[str, Any] = {}
         for key, values in (("inputs", suite.default_values), ("matrix", suite.default_several)):
-            taken = {name: value for name, value in values.items() if name in self._inputs}
+            taken = {name: value for name, value in values.items() if name in self.inputs}
             data |= {key: taken} if taken else {}
-        data |= {"assert": self._common} if self._common else {}
+        data |= {"assert": self.common} if self.common else {}
         if suite.default is not None:
             data |= self._shared(suite.default, "defaultTest")
         return data
@@ -160,29 +166,29 @@ class _CaseMaker:
         """Return a test as a case; None if it had assertions, and none of them is left to decide it."""
         spot = test.spot
         wished, description = _words_of(spot.value.get("description"), spot.value.get("metadata"))
-        id_ = self._ids.take(wished or f"test-{len(self._ids) + 1}")
+        id_ = self.ids.take(wished or f"test-{len(self.ids) + 1}")
         case: dict[str, Any] = {"id": id_}
         case |= {"description": description} if description else {}
         for key, values in (("inputs", test.values), ("matrix", test.several)):
-            taken = {name: value for name, value in values.items() if name in self._inputs}
+            taken = {name: value for name, value in values.items() if name in self.inputs}
             case |= {key: taken} if taken else {}
-        checks = self._checks.with_options(spot.get("options"), "options")
-        own = checks.read(self._given) if self._is_inlined else []
+        checks = self.checks.with_options(spot.get("options"), "options")
+        own = checks.read(self.given) if self.is_inlined else []
         own += checks.read(spot.get("assert"))
-        expected = self._expected(test, [*self._common, *own])
+        expected = self._expected(test, [*self.common, *own])
         case |= {"expected": expected} if expected not in (None, {}) else {}
-        if not any(each.get("weight", 1) for each in [*self._common, *own]):
-            if self._given is not None or spot.get("assert") is not None:
+        if not any(each.get("weight", 1) for each in [*self.common, *own]):
+            if self.given is not None or spot.get("assert") is not None:
                 words = "nothing is left that would decide it: its assertions are dropped"
-                self._notes.add("dropped", "tests", words, spot.place, "write assertions that are there for it")
+                self.notes.add("dropped", "tests", words, spot.place, "write assertions that are there for it")
                 return None
             words = "has no assertion, so any reply passed: any that is not blank does"
-            self._notes.add("changed", "tests", words, spot.place, "write what a good reply is")
-            own = [*own, dict(_NOT_BLANK)]
+            self.notes.add("changed", "tests", words, spot.place, "write what a good reply is")
+            own = [*own, dict(NOT_BLANK)]
         case |= {"assert": own} if own else {}
         if spot.value.get("providerOutput") is not None:
             case["output"] = spot.value["providerOutput"]
-            self._notes.add("changed", "providerOutput", "is `output`: a recorded reply", spot.place)
+            self.notes.add("changed", "providerOutput", "is `output`: a recorded reply", spot.place)
         case |= self._shared(spot, "tests")
         return self._with_unread(case, test)
 
@@ -193,50 +199,48 @@ class _CaseMaker:
         if isinstance(threshold, int | float) and 0 <= threshold <= 1:
             data["threshold"] = threshold
         elif threshold is not None:
-            self._notes.add("dropped", f"{part}.threshold", "is no share from 0 to 1", spot.at("threshold").place)
+            self.notes.add("dropped", f"{part}.threshold", "is no share from 0 to 1", spot.at("threshold").place)
         metadata = spot.value.get("metadata")
         kept = {key: value for key, value in metadata.items() if key != "id"} if isinstance(metadata, dict) else {}
         tags = kept.get("tags")
         if isinstance(tags, list) and tags and all(isinstance(each, str) and each for each in tags):
             data["tags"] = list(dict.fromkeys(kept.pop("tags")))
-            self._notes.add("changed", "metadata.tags", "are `tags`", spot.place)
+            self.notes.add("changed", "metadata.tags", "are `tags`", spot.place)
         data |= {"metadata": kept} if kept else {}
         for key in spot.value:
             if key not in _KEYS and spot.value[key] not in (None, {}, []):
                 place = spot.at(key).place
-                self._notes.add("dropped", f"{part}.{key}", _OTHER_KEYS.get(key, "has no counterpart here"), place)
+                self.notes.add("dropped", f"{part}.{key}", _OTHER_KEYS.get(key, "has no counterpart here"), place)
         return data
 
     def _expected(self, test: _Test, assertions: list[dict[str, Any]]) -> Any:
         """Return the values that only assertions read; those that a test leaves out are empty, as they were."""
         if self.keeps_expected:
-            return {**self._suite.default_values, **test.values}.get("expected")
+            return {**self.suite.default_values, **test.values}.get("expected")
         if not any("expected" in used_names(each) for each in assertions):
             return {}
         read = set(_fields_of_expected(assertions))
-        given = {**self._suite.default_values, **self._suite.default_several, **test.values, **test.several}
+        given = {**self.suite.default_values, **self.suite.default_several, **test.values, **test.several}
         return {name: given.get(name, "") for name in sorted(read)}
 
     def _with_unread(self, case: dict[str, Any], test: _Test) -> dict[str, Any]:
         """Keep values that neither the prompts nor an assertion reads where nothing is lost: in the metadata."""
         expected = case.get("expected", {})
-        read = {*self._read, *(("expected",) if self.keeps_expected else expected)}
+        read = {*self.read, *(("expected",) if self.keeps_expected else expected)}
         rest = {name: value for name, value in {**test.values, **test.several}.items() if name not in read}
         if not rest:
             return case
-        self._unread |= dict.fromkeys(rest)
+        self.unread |= dict.fromkeys(rest)
         return {**case, "metadata": {**case.get("metadata", {}), "vars": rest}}
 
     def tell_unread(self) -> None:
         """Note the variables that nothing reads."""
-        for name in self._unread:
+        for name in self.unread:
             words = "is read by no prompt and no assertion: kept in `metadata.vars`"
-            self._notes.add("changed", f"vars.{name}", words, self._suite.place)
+            self.notes.add("changed", f"vars.{name}", words, self.suite.place)
 
 
 def _fields_of_expected(value: Any) -> Iterator[str]:
-    import re
-
     if isinstance(value, str):
         yield from re.findall(r"\bexpected\.([A-Za-z_]\w*)", value)
     elif isinstance(value, Mapping | list):

@@ -9,13 +9,12 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles
 from promptctl.exchange.json_source import strict_json
+from promptctl.exchange.openai.conversations import MESSAGE_KEYS, ROLES
 from promptctl.exchange.promptfoo.spots import Notes, Spot
 from promptctl.files.foreign_yaml import read_foreign_yaml
 from promptctl.template_languages.nunjucks import jinja_of_nunjucks
 from promptctl.templates import BadTemplate
 
-_ROLES = ("system", "developer", "user", "assistant", "tool")
-_MESSAGE_KEYS = ("role", "content", "name", "tool_calls", "tool_call_id")
 _IN_JINJA = "write it in Jinja, as templates are here, and import again"
 
 
@@ -55,7 +54,7 @@ class ChatTranslator:
 
     def message(self, item: Any) -> dict[str, Any]:
         """Return a message. Raises `BadTemplate`."""
-        if not isinstance(item, Mapping) or item.get("role") not in _ROLES:
+        if not isinstance(item, Mapping) or item.get("role") not in ROLES:
             role = item.get("role") if isinstance(item, Mapping) else None
             raise BadTemplate(
                 f"a message has the role `{role}`, which is none here" if role else "a message is none", 1
@@ -71,7 +70,7 @@ class ChatTranslator:
         for key in item:
             if key in ("name", "tool_calls", "tool_call_id"):
                 message[key] = item[key]
-            elif key not in _MESSAGE_KEYS:
+            elif key not in MESSAGE_KEYS:
                 self._notes.add("dropped", f"{self._part}: {key}", "is no key of a message", self._spot.place)
         return message
 

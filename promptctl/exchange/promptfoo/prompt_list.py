@@ -10,7 +10,7 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles
 from promptctl.exchange.promptfoo.chats import ChatTranslator, chat, listed, texts_of
-from promptctl.exchange.promptfoo.globs import matching
+from promptctl.exchange.promptfoo.named_files import is_code, matching
 from promptctl.exchange.promptfoo.spots import Notes, Spot
 from promptctl.exchange.source import Source
 from promptctl.files.free_names import FreeNames
@@ -19,23 +19,6 @@ from promptctl.templates.uses import variables
 
 _TEXTS = (".txt", ".md", ".j2", ".njk", ".markdown")
 _DATA = (".json", ".jsonl", ".yaml", ".yml", ".csv")
-_CODE = (
-    ".py",
-    ".js",
-    ".mjs",
-    ".cjs",
-    ".ts",
-    ".mts",
-    ".cts",
-    ".sh",
-    ".bash",
-    ".rb",
-    ".pl",
-    ".exe",
-    ".ps1",
-    ".php",
-    ".go",
-)
 _ELSEWHERE = {
     "langfuse://": "is a prompt of Langfuse: import its export",
     "portkey://": "is a prompt of Portkey, which is not read from here",
@@ -75,7 +58,6 @@ class _Raw:
     spot: Spot
     label: str
     labels: frozenset[str]
-    is_labelled: bool = False
     config: Spot | None = None
 
 
@@ -144,8 +126,8 @@ def _of_entry(spot: Spot, label: str | None, notes: Notes) -> Iterator[_Raw]:
     if elsewhere is not None:
         notes.add("dropped", f"prompts: {text}", elsewhere, spot.place, _BY_HAND)
     elif not _is_path(text):
-        yield _Raw(spot, label or "", frozenset(filter(None, (label, text))), label is not None)
-    elif re.search(rf"(?:{'|'.join(map(re.escape, _CODE))})(?::\w+)?\Z", path):
+        yield _Raw(spot, label or "", frozenset(filter(None, (label, text))))
+    elif is_code(path):
         notes.add("dropped", f"prompts: {text}", "is code of that project, which is not run here", spot.place, _BY_HAND)
     else:
         for source in matching(spot.source, path, spot.place.line):
@@ -164,7 +146,9 @@ def _is_path(text: str) -> bool:
     if text.startswith("file://"):
         return True
     is_line = "\n" not in text and "{{" not in text and text.rstrip() == text
-    return is_line and (text.endswith((*_TEXTS, *_DATA, *_CODE)) or ("*" in text and "/" in text and " " not in text))
+    return is_line and (
+        text.endswith((*_TEXTS, *_DATA)) or is_code(text) or ("*" in text and "/" in text and " " not in text)
+    )
 
 
 def _of_file(source: Source, label: str | None) -> Iterator[_Raw]:
@@ -175,13 +159,13 @@ def _of_file(source: Source, label: str | None) -> Iterator[_Raw]:
     elif source.path.endswith(".jsonl"):
         for number, line in enumerate(source.text.split("\n"), 1):
             if line.strip():
-                yield _Raw(Spot(line.strip(), source, line=number), name, none, label is not None)
+                yield _Raw(Spot(line.strip(), source, line=number), name, none)
     elif source.path.endswith((".json", ".yaml", ".yml")):
         try:
-            yield _Raw(Spot.of(source), name, none, label is not None)
+            yield _Raw(Spot.of(source), name, none)
         except InvalidFiles:
             # JSON with template code around its values: it is told as such when it is read as a text.
-            yield _Raw(Spot(source.text, source, line=1), name, none, label is not None)
+            yield _Raw(Spot(source.text, source, line=1), name, none)
     else:
         is_split = source.path.endswith(".txt")
         at, parts = 1, _SEPARATOR.split(source.text) if is_split else [source.text]
@@ -189,7 +173,7 @@ def _of_file(source: Source, label: str | None) -> Iterator[_Raw]:
             if part.strip():
                 blank = len(part) - len(part.lstrip())
                 first = at + part.count("\n", 0, blank)
-                yield _Raw(Spot(part.strip(), source, line=first), name, none, label is not None)
+                yield _Raw(Spot(part.strip(), source, line=first), name, none)
             at += part.count("\n")
 
 
@@ -206,7 +190,7 @@ def _of_table(source: Source, label: str | None) -> Iterator[_Raw]:
         if column < len(row):
             own = row[named].strip() if named is not None and named < len(row) else ""
             name = own or label or source.stem
-            yield _Raw(Spot(row[column].strip(), source, line=line), name, frozenset(), bool(own or label))
+            yield _Raw(Spot(row[column].strip(), source, line=line), name, frozenset())
 
 
 def _prompt(raw: _Raw, notes: Notes) -> PromptfooPrompt:

@@ -9,6 +9,7 @@ from typing import Any
 
 from promptctl.exchange.model_settings import ForeignSettings, parameter_of, tools_of
 from promptctl.exchange.notes import Fate
+from promptctl.exchange.promptfoo.named_files import is_code
 from promptctl.exchange.promptfoo.spots import Notes, Spot
 
 # The beginning of a provider's id, and the beginning of LiteLLM's for the same one.
@@ -56,7 +57,7 @@ _PREFIXES: tuple[tuple[str, str], ...] = (
     ("huggingface:text-generation:", "huggingface/"),
     ("huggingface:chat:", "huggingface/"),
 )
-_CODE = re.compile(r"(?:file://|python:|exec:|ruby:|golang:|package:)|.*\.(?:js|mjs|cjs|ts|py|rb|go|sh)(?::\w+)?\Z")
+_CODE = re.compile(r"file://|python:|exec:|ruby:|golang:|package:")
 _NETWORK = re.compile(r"(?:https?|wss?|webhook|websocket|browser|mcp|http|ws)(?::|\Z)")
 _CONNECTION = ("apiKey", "apiKeyEnvar", "apiHost", "apiBaseUrl", "organization", "headers", "apiVersion", "region")
 _WORDS = {"tools": "stay", "response_format": "stays", "output.schema": "is `output`: replies are checked against it"}
@@ -92,7 +93,7 @@ def model_of(provider: str) -> str | None:
     """
     if provider == "echo":
         return "echo/echo"
-    if _CODE.match(provider) or _NETWORK.match(provider):
+    if _is_program(provider) or _NETWORK.match(provider):
         return None
     found = next(((theirs, ours) for theirs, ours in _PREFIXES if provider.startswith(theirs)), None)
     model = provider.removeprefix(found[0]).removeprefix("embedding:") if found else ""
@@ -171,8 +172,12 @@ def _labels(spot: Spot | None) -> tuple[str, ...] | None:
     return tuple(str(each.value) for each in spot.items()) if spot is not None else None
 
 
+def _is_program(id_: str) -> bool:
+    return bool(_CODE.match(id_)) or is_code(id_)
+
+
 def _why_no_model(id_: str) -> str:
-    if _CODE.match(id_):
+    if _is_program(id_):
         return "is code of that project, which is not run here"
     if _NETWORK.match(id_):
         return "is an address of its own, not a model"

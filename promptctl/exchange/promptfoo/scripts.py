@@ -13,7 +13,7 @@ _TEXT = r"output(?:\.trim\(\))?"
 _CALL = re.compile(rf"{_TEXT}(\.toLowerCase\(\))?(?:\.trim\(\))?\.(includes|startsWith|endsWith)\({_LITERAL}\)")
 _EQUAL = re.compile(rf"({_TEXT}|JSON\.parse\(output\)[^=!\n]*?)\s*(===?|!==?)\s*{_LITERAL}")
 _TEST = re.compile(r"/((?:[^/\\\n]|\\.)+)/([gimsu]*)\.test\(output\)")
-_PARSED = "(typeof output === 'string' ? JSON.parse(output) : output)"
+PARSED = "(typeof output === 'string' ? JSON.parse(output) : output)"
 _LONGEST = 500
 _LENGTH = re.compile(r"output\.length\s*(<=?|>=?)\s*(\d{1,4})")
 # RE2 counts no further than this.
@@ -30,7 +30,7 @@ def transformed_path(script: str) -> str | None:
     code = _expression(script)
     if code in ("output", "output.trim()"):
         return ""
-    for start in (_PARSED, "JSON.parse(output.trim())", "JSON.parse(output)", "output"):
+    for start in (PARSED, "JSON.parse(output.trim())", "JSON.parse(output)", "output"):
         steps = code.removeprefix(start)
         if steps != code or code == start:
             return "$" + _path(steps) if _STEPS.match(steps) and not steps.startswith(".trim") else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from promptctl.errors import Place
-from promptctl.exchange.notes import Fate, ImportNote
+from promptctl.exchange.notes import Fate, ImportNote, collapsed
 from promptctl.exchange.source import Source
 from promptctl.files.document import Document, Key
 
@@ -63,20 +63,17 @@ class Notes:
     """Notes on a file, of which the same said of several parts is one, with their number."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[Fate, str, str], tuple[ImportNote, int]] = {}
+        self._found: list[ImportNote] = []
 
     def add(self, fate: Fate, part: str, message: str, place: Place, hint: str | None = None) -> None:
         """Add a note."""
-        key = (fate, part, message)
-        note, number = self._found.get(key, (ImportNote(fate, part, message, place, hint), 0))
-        self._found[key] = note, number + 1
+        self._found.append(ImportNote(fate, part, message, place, hint))
 
     def all(self) -> tuple[ImportNote, ...]:
         """Return the notes in the order of the files' lines."""
-        counted = (
-            note if number == 1 else replace(note, message=f"{note.message} ({number:,} times)")
-            for note, number in self._found.values()
-        )
         return tuple(
-            sorted(counted, key=lambda each: (each.place.path, each.place.line or 0) if each.place else ("", 0))
+            sorted(
+                collapsed(self._found),
+                key=lambda each: (each.place.path, each.place.line or 0) if each.place else ("", 0),
+            )
         )

@@ -12,7 +12,7 @@ from promptctl.datasets.expected_cells import read_expected_cell
 from promptctl.datasets.matrix import MAX_CELLS
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.json_source import json_lines
-from promptctl.exchange.promptfoo.globs import matching
+from promptctl.exchange.promptfoo.named_files import is_code, matching
 from promptctl.exchange.promptfoo.spots import Notes, Spot
 from promptctl.exchange.source import Source
 
@@ -85,7 +85,7 @@ def _named(entry: Spot, notes: Notes) -> Iterator[Spot]:
     name = path.partition("#")[0].rpartition("/")[2]
     if re.search(r"\.xlsx?\Z", name):
         notes.add("dropped", part, "is a spreadsheet, which is not read here", entry.place, _SAVE)
-    elif re.search(r"\.(?:js|mjs|cjs|ts|mts|cts|py)(?::\w+)?\Z", name):
+    elif is_code(name):
         notes.add("dropped", part, "is made by code, which is not run here", entry.place, _TESTS_HINT)
     else:
         for source in matching(entry.source, path, entry.place.line):

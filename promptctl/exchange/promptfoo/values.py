@@ -6,14 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from promptctl.exchange.promptfoo.globs import matching
+from promptctl.exchange.promptfoo.named_files import is_code, matching
 from promptctl.exchange.promptfoo.providers import loaded
 from promptctl.exchange.promptfoo.spots import Notes, Spot
 
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _ROUNDS = 5
 _LONGEST = 1 << 20
-_CODE = re.compile(r"\.(?:js|mjs|cjs|ts|mts|cts|py)(?::\w+)?\Z")
 _MEDIA = re.compile(r"\.(?:jpe?g|png|gif|bmp|webp|svg|mp4|webm|ogg|mov|avi|wmv|mkv|m4v|pdf|mp3|wav)\Z", re.IGNORECASE)
 _WITH_FILES = "name it under `files:` in the case, by its path below datasets/"
 
@@ -88,7 +87,7 @@ def _value(spot: Spot, name: str, notes: Notes) -> Any:
     if not value.startswith("file://"):
         return value.removesuffix("\n")
     path = value.removeprefix("file://")
-    if _CODE.search(path):
+    if is_code(path):
         raise Unusable(f"`vars.{name}` is made by code, which is not run here")
     if _MEDIA.search(path):
         notes.add("dropped", f"vars.{name}", "is a file that is no text", spot.place, _WITH_FILES)

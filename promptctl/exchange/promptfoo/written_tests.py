@@ -11,6 +11,7 @@ from promptctl.datasets.matrix import InvalidMatrix, unfold
 from promptctl.exchange.lost_parts import lost_dataset_keys
 from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.promptfoo.providers import provider_of
+from promptctl.exchange.promptfoo.scripts import PARSED
 from promptctl.exchange.written import DatasetToWrite, PromptToWrite
 from promptctl.prompts.prompt import MISSING
 from promptctl.template_languages.nunjucks_writing import nunjucks_of_jinja
@@ -25,7 +26,6 @@ _AS_IT_IS = {"disableVarExpansion": True}
 # Types that promptfoo does not have, with what to say of them.
 _NOT_THERE = {"classify", "json-schema", "tool-call", "ends-with"}
 _LOST_OPTIONS = ("normalize", "tolerance", "prompt", "choices", "question", "accept")
-_PARSED = "(typeof output === 'string' ? JSON.parse(output) : output)"
 _TEXT = (
     "equals", "contains", "icontains", "starts-with", "contains-any", "contains-all", "icontains-any",
     "icontains-all", "regex",
@@ -200,7 +200,7 @@ class WrittenTests:
         if any(sign in steps for sign in ("*", "..", "?", ":", "-")):
             self._lose(f"{part}.path", "is lost: only plain steps are an expression of JavaScript", dataset, *at)
             return
-        made["transform"] = _PARSED + steps
+        made["transform"] = PARSED + steps
 
 
 def _texts(value: Any) -> Iterator[str]:

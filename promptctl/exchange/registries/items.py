@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles
@@ -79,18 +78,6 @@ def read_model_config(config: Mapping[str, Any], item: RegistryItem, key: str, r
             found.notes.append(item.note("changed", part, f"is written as `{place}`"))
     found.data = settings.data
     return found
-
-
-def collapsed(notes: Sequence[ImportNote]) -> tuple[ImportNote, ...]:
-    """Return each note once, at its first place, with the number of objects that it holds for."""
-    counts = Counter((note.fate, note.part, note.message) for note in notes)
-    found: dict[tuple[Fate, str, str], ImportNote] = {}
-    for note in notes:
-        found.setdefault((note.fate, note.part, note.message), note)
-    return tuple(
-        replace(note, message=f"{note.message} ({counts[key]} times)") if counts[key] > 1 else note
-        for key, note in found.items()
-    )
 
 
 def _line(source: Source, at: int) -> int:

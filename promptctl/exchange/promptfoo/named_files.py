@@ -1,15 +1,22 @@
-"""Files that a path with wildcards names, within the folder that is imported."""
+"""Files that a config names: by wildcards, within the folder that is imported; and which of them are programs."""
 
 from __future__ import annotations
 
 import posixpath
+import re
 from fnmatch import fnmatchcase
 
 from promptctl.errors import WorkspaceError
 from promptctl.exchange.source import Source
 
 _WILD = "*?["
+_CODE = re.compile(r"\.(?:[mc]?[jt]s|py|sh|bash|rb|pl|exe|ps1|php|go)(?::\w+)?\Z")
 _MOST_FILES = 10_000
+
+
+def is_code(path: str) -> bool:
+    """Return True for a file that promptfoo would run, also with the name of a function behind it: `gen.py:make`."""
+    return _CODE.search(path) is not None
 
 
 def matching(source: Source, path: str, line: int | None = None) -> list[Source]:
