@@ -1,4 +1,4 @@
-"""An order to import files of other tools, and what came of it: proposed files, and the fate of every part."""
+"""A request to import files of other tools, and its report: proposed files, and the fate of every part."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class ImportedSource:
 class ImportReport:
     """Everything that an import found; nothing is written yet.
 
-    The `proposal` is of files that no commit of the `history` has.
+    The `proposal` has the files that are not in commits of the `history`.
     `refused` says why files, or parts of them, are not imported; `passed_over` are files of folders that are of no
     known format; `ours` counts those that are promptctl's own already.
     """

@@ -9,7 +9,7 @@ from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.written import DatasetToWrite, PromptToWrite
 from promptctl.files.document import Document
 
-# What an empty value says nothing by.
+# Empty values, which say nothing.
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
