@@ -28,7 +28,7 @@ class RegistryVersion:
 
 @dataclass(frozen=True, slots=True)
 class PromptDraft:
-    """A prompt to be written: `data` are the keys of a native prompt file, in the order of its JSON Schema or not.
+    """A prompt to be written: `data` are the keys of a native prompt file, in any order.
 
     `wish` is the id that its name or path asks for, such as `Support Triage`: the import makes an id of it. Includes
     and `$ref` in `data` name a `FileDraft` by its `path`. `registry` is set if the source holds several versions of it.

@@ -1,4 +1,4 @@
-"""Ids and paths for what is imported: made of the names that it had, free in the workspace, and said if different."""
+"""Ids for what is imported, made of the names that it had; and references that name it by its new ids and paths."""
 
 from __future__ import annotations
 

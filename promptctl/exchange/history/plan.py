@@ -93,9 +93,9 @@ class HistoryVersion:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLabel:
-    """A label that a version had in the registry; `at` is the place of that version among those of the history.
+    """A label that a version had in the registry.
 
-    None for a version that is a commit already.
+    `at` is the place of that version among those of the history, None if it is a commit already.
     """
 
     prompt: str
