@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -71,3 +71,12 @@ class ForeignContents:
     datasets: tuple[DatasetDraft, ...] = ()
     files: tuple[FileDraft, ...] = ()
     notes: tuple[ImportNote, ...] = ()
+
+
+def with_texts(value: Any, change: Callable[[str], str], skipped: Collection[str] = ()) -> Any:
+    """Return a value in which every text is changed, except what stands under the keys that are `skipped`."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: each if key in skipped else with_texts(each, change, skipped) for key, each in value.items()}
+    return [with_texts(each, change, skipped) for each in value] if isinstance(value, list | tuple) else value

@@ -8,6 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 from promptctl.datasets.rows import written_assertions
+from promptctl.exchange.drafts import with_texts
 from promptctl.files.free_names import plain_letters
 from promptctl.files.names import MAX_ID_LENGTH, id_problem
 from promptctl.template_languages import partials
@@ -37,11 +38,10 @@ def _segment(text: str) -> str:
 
 def with_paths(data: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, Any]:
     """Return data of a prompt in which each include and each `$ref` of an old path names the new one."""
-    is_jinja = data.get("template", "jinja2") == "jinja2"
-    return {
-        key: _with_includes(each, paths) if key == "messages" and is_jinja else with_references(each, paths)
-        for key, each in data.items()
-    }
+    found: dict[str, Any] = with_references(data, paths)
+    if data.get("template", "jinja2") == "jinja2" and "messages" in data:
+        found["messages"] = with_texts(data["messages"], lambda text: partials.with_paths(text, paths))
+    return found
 
 
 def with_references(data: Any, paths: Mapping[str, str]) -> Any:
@@ -52,14 +52,6 @@ def with_references(data: Any, paths: Mapping[str, str]) -> Any:
             for key, each in data.items()
         }
     return [with_references(each, paths) for each in data] if isinstance(data, list | tuple) else data
-
-
-def _with_includes(data: Any, paths: Mapping[str, str]) -> Any:
-    if isinstance(data, Mapping):
-        return {key: _with_includes(each, paths) for key, each in data.items()}
-    if isinstance(data, list | tuple):
-        return [_with_includes(each, paths) for each in data]
-    return partials.with_paths(data, paths) if isinstance(data, str) else data
 
 
 def with_judges(data: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:

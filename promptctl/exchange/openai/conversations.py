@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles, Problem
+from promptctl.exchange.drafts import with_texts
 from promptctl.exchange.json_source import json_lines
 from promptctl.template_languages.jinja import jinja_text
 from promptctl.template_languages.pieces import TextPiece
@@ -180,15 +181,9 @@ def _is_text(message: Mapping[str, Any]) -> bool:
 
 def _escaped(message: Mapping[str, Any]) -> dict[str, Any]:
     """Return a message whose texts stay as they are when they are read as templates."""
-    content = message.get("content")
-    if isinstance(content, str):
-        return {**message, "content": jinja_text((TextPiece(content),))}
-    return {**message, "content": _escaped_parts(content)} if content is not None else dict(message)
-
-
-def _escaped_parts(value: Any, key: str = "") -> Any:
-    if isinstance(value, str):
-        return value if key == "type" else jinja_text((TextPiece(value),))
-    if isinstance(value, list):
-        return [_escaped_parts(each) for each in value]
-    return {name: _escaped_parts(each, name) for name, each in value.items()} if isinstance(value, Mapping) else value
+    if message.get("content") is None:
+        return dict(message)
+    return {
+        **message,
+        "content": with_texts(message["content"], lambda text: jinja_text((TextPiece(text),)), ("type",)),
+    }

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from promptctl.errors import InvalidFiles
-from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft
+from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft, with_texts
 from promptctl.exchange.json_source import strict_json
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.openai.conversations import (
@@ -245,8 +245,5 @@ def _parsed(value: Any) -> Any:
 
 
 def _constant(value: Any) -> Any:
-    if isinstance(value, str):
-        return jinja_text((TextPiece(value),))
-    if isinstance(value, list):
-        return [_constant(each) for each in value]
-    return {key: _constant(each) for key, each in value.items()} if isinstance(value, dict) else value
+    """Return a value whose texts stay as they are when they are read as templates."""
+    return with_texts(value, lambda text: jinja_text((TextPiece(text),)))

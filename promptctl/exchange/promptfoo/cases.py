@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from promptctl.exchange.promptfoo.spots import Notes, Spot
 from promptctl.exchange.promptfoo.test_list import read_tests
 from promptctl.exchange.promptfoo.values import Unusable, read_values
 from promptctl.files.free_names import FreeNames, slug
+from promptctl.files.plain import texts_in
 
 _KEYS = ("vars", "assert", "description", "threshold", "metadata", "options", "providerOutput")
 _OTHER_KEYS = {
@@ -24,6 +25,7 @@ _OTHER_KEYS = {
     "prompts": "is evaluated with every prompt that the dataset names",
     "assertScoringFunction": "is code, which is not run here",
 }
+_OF_EXPECTED = re.compile(r"\bexpected\.([A-Za-z_]\w*)")
 _OVERRIDING = ("transform", "postprocess", "provider")
 
 
@@ -219,7 +221,7 @@ class _CaseMaker:
             return {**self.suite.default_values, **test.values}.get("expected")
         if not any("expected" in used_names(each) for each in assertions):
             return {}
-        read = set(_fields_of_expected(assertions))
+        read = {name for text in texts_in(assertions) for name in _OF_EXPECTED.findall(text)}
         given = {**self.suite.default_values, **self.suite.default_several, **test.values, **test.several}
         return {name: given.get(name, "") for name in sorted(read)}
 
@@ -238,11 +240,3 @@ class _CaseMaker:
         for name in self.unread:
             words = "is read by no prompt and no assertion: kept in `metadata.vars`"
             self.notes.add("changed", f"vars.{name}", words, self.suite.place)
-
-
-def _fields_of_expected(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield from re.findall(r"\bexpected\.([A-Za-z_]\w*)", value)
-    elif isinstance(value, Mapping | list):
-        for each in value.values() if isinstance(value, Mapping) else value:
-            yield from _fields_of_expected(each)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from promptctl.errors import InvalidFiles
+from promptctl.exchange.drafts import with_texts
 from promptctl.exchange.json_source import strict_json
 from promptctl.exchange.openai.conversations import MESSAGE_KEYS, ROLES
 from promptctl.exchange.promptfoo.spots import Notes, Spot
 from promptctl.files.foreign_yaml import read_foreign_yaml
+from promptctl.files.plain import texts_in
 from promptctl.template_languages.nunjucks import jinja_of_nunjucks
 from promptctl.templates import BadTemplate
 
@@ -64,7 +66,7 @@ class ChatTranslator:
         if isinstance(content, str):
             message["content"] = self.text(content)
         elif isinstance(content, list):
-            message["content"] = [self._part_of(part) for part in content]
+            message["content"] = with_texts(content, self.text, ("type",))
         elif not item.get("tool_calls"):
             raise BadTemplate("a message has no content that is a text, or a list of parts", 1)
         for key in item:
@@ -73,11 +75,6 @@ class ChatTranslator:
             elif key not in MESSAGE_KEYS:
                 self._notes.add("dropped", f"{self._part}: {key}", "is no key of a message", self._spot.place)
         return message
-
-    def _part_of(self, part: Any) -> Any:
-        if isinstance(part, dict):
-            return {key: part[key] if key == "type" else self._part_of(part[key]) for key in part}
-        return self.text(part) if isinstance(part, str) else part
 
     def text(self, text: str) -> str:
         """Return a template for Jinja. Raises `BadTemplate` at the first thing that is JavaScript's."""
@@ -90,14 +87,8 @@ class ChatTranslator:
         return found.text
 
 
-def texts_of(value: Any) -> Iterator[str]:
+def texts_of(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield each template in messages: contents, and the texts of their parts."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for each in value:
-            yield from texts_of(each)
-    elif isinstance(value, Mapping):
-        for key, each in value.items():
-            if key not in ("role", "type", "tool_calls", "tool_call_id", "name"):
-                yield from texts_of(each)
+    for message in messages:
+        for part in [message["content"]] if isinstance(message.get("content"), str) else message.get("content", ()):
+            yield from texts_in({**part, "type": None} if isinstance(part, Mapping) else part)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptctl.assertions.assertion import NOT
 from promptctl.assertions.kinds import KINDS
 from promptctl.assertions.shapes import read_pattern
+from promptctl.errors import InvalidFiles
+from promptctl.exchange.drafts import with_texts
 from promptctl.exchange.promptfoo.providers import loaded, model_of
 from promptctl.exchange.promptfoo.scripts import checked, transformed_path
 from promptctl.exchange.promptfoo.spots import Notes, Spot
+from promptctl.files.foreign_yaml import read_foreign_yaml
+from promptctl.files.plain import texts_in
 from promptctl.template_languages.jinja import jinja_text
 from promptctl.template_languages.nunjucks import jinja_of_nunjucks
 from promptctl.template_languages.pieces import TextPiece
+from promptctl.templates import BadTemplate
+from promptctl.templates.uses import variables
 
 _SAME = {"model-graded-factuality": "factuality", "model-graded-closedqa": "llm-rubric", "g-eval": "llm-rubric",
          "similar:cosine": "similar", "is-valid-json": "is-json"}  # fmt: skip
@@ -196,18 +203,14 @@ class Checks:
             value = [part.strip() for part in value.split(",") if part.strip()]
         if type_ in _JUDGED and isinstance(value, list):
             value = "\n".join(f"- {each}" for each in value)
-        return self._templates(value)
+        return with_texts(value, self._template)
 
-    def _templates(self, value: Any) -> Any:
-        """Return a value with its texts as Jinja's. Raises `ValueError` for code of JavaScript."""
-        if isinstance(value, str):
-            found = jinja_of_nunjucks(value, self.names)
-            if found.problems:
-                raise ValueError(f"is a template: {found.problems[0].message}")
-            return found.text
-        if isinstance(value, list):
-            return [self._templates(each) for each in value]
-        return {key: self._templates(each) for key, each in value.items()} if isinstance(value, dict) else value
+    def _template(self, text: str) -> str:
+        """Return a text as Jinja's. Raises `ValueError` for code of JavaScript."""
+        found = jinja_of_nunjucks(text, self.names)
+        if found.problems:
+            raise ValueError(f"is a template: {found.problems[0].message}")
+        return found.text
 
     def _options(self, spot: Spot, type_: str, part: str) -> dict[str, Any]:
         data, made = spot.value, dict[str, Any]()
@@ -256,9 +259,6 @@ def _of_file(given: Spot, type_: str) -> Any:
 def _schema(given: Spot, value: Any) -> Any:
     """Return the JSON Schema that a value is, or that its text says. Raises `ValueError`."""
     if isinstance(value, str):
-        from promptctl.errors import InvalidFiles
-        from promptctl.files.foreign_yaml import read_foreign_yaml
-
         try:
             value = read_foreign_yaml(value.encode(), given.source.shown).data
         except InvalidFiles as error:
@@ -270,19 +270,8 @@ def _schema(given: Spot, value: Any) -> Any:
 
 def used_names(value: Any) -> Iterator[str]:
     """Yield the variables that the templates in a value use, as far as they can be read."""
-    if isinstance(value, str) and _has_markup(value):
-        from promptctl.templates import BadTemplate
-        from promptctl.templates.uses import variables
-
-        found = jinja_of_nunjucks(value)
+    for text in filter(_has_markup, texts_in(value)):
+        found = jinja_of_nunjucks(text)
         if not found.problems:
-            try:
+            with suppress(BadTemplate):
                 yield from variables(found.text)
-            except BadTemplate:
-                return
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        for each in value:
-            yield from used_names(each)
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from used_names(each)

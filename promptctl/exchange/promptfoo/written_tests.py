@@ -13,6 +13,7 @@ from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.promptfoo.providers import provider_of
 from promptctl.exchange.promptfoo.scripts import PARSED
 from promptctl.exchange.written import DatasetToWrite, PromptToWrite
+from promptctl.files.plain import texts_in
 from promptctl.prompts.prompt import MISSING
 from promptctl.template_languages.nunjucks_writing import nunjucks_of_jinja
 
@@ -117,7 +118,7 @@ class WrittenTests:
     def _tell_filled_in(self, dataset: DatasetToWrite, values: Mapping[str, Any], *at: str | int) -> None:
         """Put down each variable, once, that has a value which promptfoo renders before it puts it in."""
         for name, value in values.items():
-            if name not in self._filled_in and any("{{" in text or "{%" in text for text in _texts(value)):
+            if name not in self._filled_in and any("{{" in text or "{%" in text for text in texts_in(value)):
                 self._filled_in.add(name)
                 words = "has braces in a value, which is text here: promptfoo fills them in"
                 self._lose(f"cases.inputs.{name}", words, dataset, *at)
@@ -203,18 +204,9 @@ class WrittenTests:
         made["transform"] = PARSED + steps
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Yield every text in a value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping | list | tuple):
-        for each in value.values() if isinstance(value, Mapping) else value:
-            yield from _texts(each)
-
-
 def _acting(value: Any) -> str | None:
     """Return the beginning of a text that promptfoo loads, runs or fetches where a value is expected; None without."""
-    return next((found[0].strip() for text in _texts(value) if (found := _ACTING.match(text))), None)
+    return next((found[0].strip() for text in texts_in(value) if (found := _ACTING.match(text))), None)
 
 
 def _would_expand(value: Any) -> bool:
