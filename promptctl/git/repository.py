@@ -91,6 +91,13 @@ class Git(Commands):
         names = self.run(["remote"]).lines()
         return "origin" if "origin" in names else next(iter(names), None)
 
+    @property
+    def shared_folder(self) -> Path:
+        """Git's own folder, which all work trees share."""
+        found = shared_git_folder(self.folder)
+        assert found is not None
+        return found[0]
+
     def path_here(self, path: str) -> str:
         """Return a path of the workspace as commands of Git take it, which run in its folder, or at a bare root."""
         return f"{self.prefix}{path}" if self.is_bare else path
@@ -107,6 +114,10 @@ class Git(Commands):
         Raises `RevisionNotFound` if nothing of that name is here, or if it is no commit, and `GitError` if
         a branch and a tag have that name.
         """
+        if is_object_id(revision):  # the process that reads objects is needed anyway
+            found = self.objects.read(revision, max_bytes=0)
+            if found is not None and found.kind == "commit":
+                return revision
         ask = ("rev-parse", "--verify", "--end-of-options")
         name = revision
         if revision.startswith(":"):  # `:/words` would take the ending for words to search for

@@ -12,7 +12,6 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, Problem, WorkspaceError
@@ -230,16 +229,12 @@ def _note_fetch(git: Git, remote: str) -> None:
     notes = _notes(git) | {remote: int(time.time())}
     # A repository may only be read: labels then count as never fetched, and are fetched again.
     with suppress(WorkspaceError):
-        replace_file(_notes_path(git), [json.dumps(notes).encode() + b"\n"])
+        replace_file(git.shared_folder / _FETCHED, [json.dumps(notes).encode() + b"\n"])
 
 
 def _notes(git: Git) -> dict[str, int]:
     try:
-        notes = json.loads(_notes_path(git).read_text("utf-8"))
+        notes = json.loads((git.shared_folder / _FETCHED).read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     return notes if isinstance(notes, dict) else {}
-
-
-def _notes_path(git: Git) -> Path:
-    return Path(git.folder, git.run(["rev-parse", "--git-common-dir"]).text, _FETCHED)

@@ -88,10 +88,9 @@ class _Verified:
     """The tags whose signature was accepted before by the same lines of signers: asking again takes 50 ms or more."""
 
     def __init__(self, git: Git) -> None:
-        folder = Path(git.folder, git.run(["rev-parse", "--git-common-dir"]).text)
         by = git.run(["config", "--get-regexp", r"^gpg\.ssh\.(program|revocationfile)$"], check=False).text
         # Keys that the user revokes are no lines of ours.
-        self._file = folder / _VERIFIED if "revocationfile" not in by else None
+        self._file = git.shared_folder / _VERIFIED if "revocationfile" not in by else None
         self._by = by
         self._signers: dict[str, str] = {}
         with suppress(OSError, ValueError):

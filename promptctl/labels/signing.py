@@ -46,7 +46,7 @@ def signed_tag(git: Git, ref: str, commit: str, data: bytes) -> str:
     Raises `LabelRefused` with Git's words if it cannot be signed.
     """
     message = data.partition(b"\n\n")[2]
-    with tempfile.TemporaryDirectory(prefix="promptctl-sign-", dir=_folder(git)) as folder:
+    with tempfile.TemporaryDirectory(prefix="promptctl-sign-", dir=git.shared_folder) as folder:
         hook = Path(folder, "reference-transaction")
         hook.write_text(_HOOK)
         hook.chmod(0o700)
@@ -63,8 +63,3 @@ def signed_tag(git: Git, ref: str, commit: str, data: bytes) -> str:
         words = refusal(output).message
         raise LabelRefused(f"no label was moved: the move could not be signed: {words}", hint=HOW_TO_SIGN)
     return made.id
-
-
-def _folder(git: Git) -> Path:
-    """Return Git's own folder, where programs may be started as hooks are."""
-    return Path(git.folder, git.run(["rev-parse", "--git-common-dir"]).text)

@@ -103,11 +103,11 @@ class Labelling:
 
     def all(self, prompt: str | None = None) -> Listing:
         """Return the state of every label, or of those of one prompt; removed ones are there too."""
-        self._refreshed()
-        found = self.here()
+        moment = self._refreshed()
+        found = labels_here(moment)
         if prompt is None:
             return found
-        self._check_prompt(prompt, self._now())
+        self._check_prompt(prompt, moment)
         return replace(found, states={key: state for key, state in found.states.items() if key[0] == prompt})
 
     def log(self, name: str) -> History:
@@ -144,9 +144,10 @@ class Labelling:
         """Return everything that is wrong with the labels here, and with those of the remote."""
         from promptctl.promotion.audit import check_moves
 
-        found = self._refreshed().verify()
-        problems = found.problems + check_moves(self._now(), found.events, self._context.log)
-        return problems + self._lock_problems()
+        moment = self._refreshed()
+        found = self._labels(moment).verify()
+        problems = found.problems + check_moves(moment, found.events, self._context.log)
+        return problems + self._lock_problems(moment)
 
     def lock(self) -> Locked:
         """Write `promptctl.lock.yaml`: what each label names now, for pull requests and for clones without tags.
@@ -174,10 +175,9 @@ class Labelling:
 
     def check_lock(self) -> list[Problem]:
         """Return where `promptctl.lock.yaml` differs from the labels; a missing one is a problem too."""
-        self._refreshed()
-        return self._lock_problems(is_required=True)
+        return self._lock_problems(self._refreshed(), is_required=True)
 
-    def _lock_problems(self, *, is_required: bool = False) -> list[Problem]:
+    def _lock_problems(self, moment: Moment, *, is_required: bool = False) -> list[Problem]:
         from promptctl.labels.lock import MAX_LOCK, compare_lock, locked, read_lock
 
         try:
@@ -187,10 +187,10 @@ class Labelling:
             return [missing] if is_required else []
         except InvalidFiles as error:
             return list(error.problems)
-        if (here := self._now().lock) is not None and here.labels:
+        if (here := moment.lock) is not None and here.labels:
             words = f"this clone has no tags of labels to compare {LOCK} with"
             raise HistoryIncomplete(words, hint="promptctl label fetch")
-        return compare_lock(lock, locked(self.here().states.values()))
+        return compare_lock(lock, locked(labels_here(moment).states.values()))
 
     def here(self) -> Listing:
         """Return the state of every label as far as this clone knows; nothing is asked of a remote."""
@@ -226,13 +226,17 @@ class Labelling:
     def _labels(self, moment: Moment) -> Labels:
         return Labels(self._git, moment.label_trust, _unasked(moment))
 
-    def _refreshed(self) -> Labels:
-        """Return the labels after the remote was asked."""
-        labels = self._labels(self._now())
-        note = labels.refresh()
+    def _refreshed(self) -> Moment:
+        """Return this moment after the remote was asked for its labels."""
+        moment = self._now()
+        self._refresh(moment)
+        return moment
+
+    def _refresh(self, moment: Moment) -> None:
+        note = self._labels(moment).refresh()
         if note:
             self._context.warn(note)
-        return labels
+        moment.forget_labels()
 
     def _mover(self, name: str, reason: str) -> tuple[LabelName, Mover, Moment, Committed | None]:
         """Return a label, a mover for one move of it, and the moment after the remote was asked for its labels.
@@ -250,7 +254,8 @@ class Labelling:
         trust = known.trust if known is not None else moment.label_trust
         mover = Mover(self._git, settings.labels, trust, _unasked(moment))
         mover.fetch()
-        return label, mover, self._now(), known
+        moment.forget_labels()
+        return label, mover, moment, known
 
     def _proof(self, prompt: Prompt, moment: Moment, known: Committed | None, dataset: str | None) -> Proof:
         """Return the evaluation that `evaluation: passed` asks for, of one version, by settings that hold for all."""
@@ -296,10 +301,11 @@ class Labelling:
 
     def _known(self, name: str) -> tuple[LabelName, Labels]:
         """Return a label of a prompt that there is or was, and the labels after the remote was asked."""
-        label = self._label(name, self._now())
-        labels = self._refreshed()
-        self._check_prompt(label.prompt, self._now())
-        return label, labels
+        moment = self._now()
+        label = self._label(name, moment)
+        self._refresh(moment)
+        self._check_prompt(label.prompt, moment)
+        return label, self._labels(moment)
 
     def _check_prompt(self, prompt: str, moment: Moment) -> None:
         """Raise `PromptNotFound` if there is no such prompt and never was; a deleted one still has its labels."""

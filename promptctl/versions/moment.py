@@ -210,6 +210,11 @@ class Moment:
 
         return LabelTags.read(self.git, self.label_trust)
 
+    def forget_labels(self) -> None:
+        """Let the labels be read anew on their next use: some were fetched meanwhile."""
+        self.__dict__.pop("label_tags", None)
+        self.__dict__.pop("lock", None)
+
     @cached_property
     def lock(self) -> LockHere | None:
         """`promptctl.lock.yaml` for a clone that has no tags of labels to go by, if there is one; None for any other.
