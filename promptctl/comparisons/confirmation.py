@@ -106,7 +106,7 @@ class FlippedCases:
             pairs = (*comparison.improved, *comparison.regressed, *comparison.unchanged, *comparison.errors)
             flips = replace(flips, sequence=self._in_sequence(pairs, head))
         self.flips = self._with_earlier(flips)
-        self._rounds: dict[str, Rerun] = {}
+        self._rounds: dict[str, list[tuple[CaseStatus, CaseStatus]]] = {}
         for each in self.earlier.reruns:
             self.take(*each)
         if not (self.earlier.reruns or pair):
@@ -120,7 +120,7 @@ class FlippedCases:
     @property
     def reruns(self) -> tuple[Rerun, ...]:
         """The flipped cases that were asked again, lost ones first."""
-        return tuple(self._rounds[id_] for id_ in (*self.flips.lost, *self.flips.gained) if id_ in self._rounds)
+        return tuple(self._rerun(id_) for id_ in (*self.flips.lost, *self.flips.gained) if id_ in self._rounds)
 
     @property
     def findings(self) -> Findings:
@@ -141,16 +141,15 @@ class FlippedCases:
         before, after = (self._statuses(row) for row in (base, head))
         for case_id, statuses in before.items():
             both = [(status, after[case_id][at]) for at, status in statuses.items() if at in after.get(case_id, {})]
-            known = self._rounds.get(case_id, Rerun(case_id))
-            self._rounds[case_id] = replace(
-                known,
-                base=(*known.base, *(status for status, _ in both)),
-                head=(*known.head, *(status for _, status in both)),
-            )
+            self._rounds.setdefault(case_id, []).extend(both)
 
     @property
     def _pairs(self) -> dict[str, list[int]]:
-        return {id_: each.pairs for id_, each in self._rounds.items()}
+        return {id_: self._rerun(id_).pairs for id_ in self._rounds}
+
+    def _rerun(self, id_: str) -> Rerun:
+        base, head = (tuple(both[side] for both in self._rounds[id_]) for side in (0, 1))
+        return Rerun(id_, base, head)
 
     def _with_earlier(self, flips: Flips) -> Flips:
         """Add the cases that flipped in earlier comparisons; the first of them is the one that the first step tests."""

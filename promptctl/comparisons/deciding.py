@@ -24,7 +24,7 @@ from promptctl.comparisons.verdicts import steps_of
 from promptctl.evaluations.evaluation import cases_of
 from promptctl.evaluations.outcomes import can_gain
 from promptctl.evaluations.plan import can_differ
-from promptctl.evaluations.until import Gathering, in_random_order, is_hard
+from promptctl.evaluations.until import in_random_order, is_hard
 from promptctl.files.wording import count
 from promptctl.statistics.metric import Procedure
 
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from promptctl.comparisons.rule import GateRule
     from promptctl.datasets.cases import Case
     from promptctl.evaluations.evaluation import Evaluation
-    from promptctl.evaluations.outcomes import CaseStatus
+    from promptctl.evaluations.outcomes import CaseResults, CaseStatus
     from promptctl.evaluations.plan import Pair, Plan
     from promptctl.evaluations.until import Until
-    from promptctl.log.results import ResultRow, Side
+    from promptctl.log.results import Side
     from promptctl.log.store import Store
 
 
@@ -95,7 +95,6 @@ class UntilCompared:
         self._left_out = left_out
         self._can_end_better = can_end_better
         self._statuses: dict[Side, dict[str, CaseStatus]] = {"base": dict(known), "head": {}}
-        self._gathering: dict[Side, Gathering] = {}
         self._hard: set[str] = set()
 
     def order(self, plan: Plan, cases: Iterable[Case]) -> Iterator[tuple[int, Case]]:
@@ -110,12 +109,9 @@ class UntilCompared:
             self._decided.begin(compared, bases)
         return iter(ordered)
 
-    def heed(self, plan: Plan, result: ResultRow) -> bool:
-        """Take in a result; return True once the comparison is decided."""
-        side, case_id = plan.spec.side, result.case_id
-        case = self._gathering.setdefault(side, Gathering(plan.spec)).add(result)
-        if case is None:
-            return False
+    def heed(self, plan: Plan, case: CaseResults) -> bool:
+        """Take in a case of one side; return True once the comparison is decided."""
+        side, case_id = plan.spec.side, case.outcome.case_id
         self._statuses[side][case_id] = case.outcome.status
         if side == "head":
             self._hard.discard(case_id)

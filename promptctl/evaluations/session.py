@@ -22,7 +22,7 @@ from promptctl.evaluations.limiter import LimitedGateway, time_stands_still
 from promptctl.evaluations.progress import Load, Progress
 from promptctl.evaluations.recorder import BatchRecorder
 from promptctl.evaluations.request import Limits
-from promptctl.evaluations.until import until_of
+from promptctl.evaluations.until import Gathering, until_of
 from promptctl.models.recordings import check_folder
 from promptctl.models.replay import Replay
 
@@ -51,6 +51,7 @@ class _Run:
     row: EvaluationRow
     done: set[tuple[str, int]]
     left: int
+    cases: Gathering
     until: Until | None = None
     ended: StopReason | None = None
     found: Evaluation | None = None
@@ -181,7 +182,10 @@ class Session:
         return [self._run_of(*each) for each in zip_longest(plans, rows, untils)]
 
     def _run_of(self, plan: Plan, row: EvaluationRow, until: Until | None) -> _Run:
-        log, run = self._context.log, _Run(plan, row, set(), plan.results, until or until_of(plan))
+        log, run = (
+            self._context.log,
+            _Run(plan, row, set(), plan.results, Gathering(plan.spec), until or until_of(plan)),
+        )
         if plan.resumes is not None:
             log.update_evaluation(row.id, status="running", totals=row.totals)
             for result in log.results(row.id, statuses=("passed", "failed")):
@@ -256,7 +260,8 @@ class Session:
 
     def _heed_result(self, run: _Run, result: ResultRow) -> None:
         """Begin nothing more of what the result decides; what is under way is finished and kept."""
-        if run.until is not None and run.until.heed(run.plan, result):
+        case = run.cases.add(result) if run.until is not None else None
+        if case is not None and run.until is not None and run.until.heed(run.plan, case):
             for each in [run, *self._runs]:
                 if each.until is run.until:
                     each.ended = each.ended or "decided"

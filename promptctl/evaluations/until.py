@@ -25,8 +25,8 @@ class Until(Protocol):
     def order(self, plan: Plan, cases: Iterable[Case]) -> Iterator[tuple[int, Case]]:
         """Yield the cases in the order in which they are asked, each with its place in the dataset."""
 
-    def heed(self, plan: Plan, result: ResultRow) -> bool:
-        """Take in a result; return True once nothing more need be asked."""
+    def heed(self, plan: Plan, case: CaseResults) -> bool:
+        """Take in a case that has all its repeats; return True once nothing more need be asked."""
 
 
 def until_of(plan: Plan) -> Until | None:
@@ -66,17 +66,13 @@ class UntilJudged:
     """Ends an evaluation by itself, once it failed for sure. Cases that can fail it alone are asked first."""
 
     def __init__(self, spec: EvaluationSpec) -> None:
-        self._gathering = Gathering(spec)
         self._summary = Summary(spec.cases, spec.repeats, spec.at_least)
 
     def order(self, plan: Plan, cases: Iterable[Case]) -> Iterator[tuple[int, Case]]:
         """Yield the cases that can fail it alone, then the others, in the order of the seed."""
         return in_random_order(cases, plan.spec.seed, lambda case: not is_hard(case))
 
-    def heed(self, plan: Plan, result: ResultRow) -> bool:
-        """Take in a result; return True once the verdict is sure."""
-        case = self._gathering.add(result)
-        if case is None:
-            return False
+    def heed(self, plan: Plan, case: CaseResults) -> bool:
+        """Take in a case; return True once the verdict is sure."""
         self._summary.add(case)
         return self._summary.verdict(plan.spec.min_pass)[0] == "failed"

@@ -60,9 +60,11 @@ _AWS = (
     "=http://169.254.170.2:80=http://169.254.170.23:80"
 )
 _AZURE = "login.microsoftonline.com=login.microsoftonline.us=http://169.254.169.254:80"
+_AT_AWS = ("bedrock", "bedrock_mantle", "sagemaker", "sagemaker_chat", "sagemaker_nova")
+_AT_AZURE = ("azure", "azure_ai", "azure_text")
 _SIGN_IN = {
-    **dict.fromkeys(("bedrock", "bedrock_mantle", "sagemaker", "sagemaker_chat", "sagemaker_nova"), _AWS),
-    **dict.fromkeys(("azure", "azure_ai", "azure_text"), _AZURE),
+    **dict.fromkeys(_AT_AWS, _AWS),
+    **dict.fromkeys(_AT_AZURE, _AZURE),
     "vertex_ai": "oauth2.googleapis.com=sts.googleapis.com=iamcredentials.googleapis.com"
     "=http://metadata.google.internal:80=http://169.254.169.254:80",
     **dict.fromkeys(("watsonx", "watsonx_text"), "iam.cloud.ibm.com"),
@@ -74,10 +76,8 @@ _SIGN_IN = {
 }
 # How the variables of a provider begin, if not with its name.
 _PREFIXES = {
-    **dict.fromkeys(
-        ("bedrock", "bedrock_mantle", "sagemaker", "sagemaker_chat", "sagemaker_nova"), "AWS|BEDROCK|ANTHROPIC_AWS"
-    ),
-    **dict.fromkeys(("azure", "azure_ai", "azure_text"), "AZURE|IDENTITY|MSI"),
+    **dict.fromkeys(_AT_AWS, "AWS|BEDROCK|ANTHROPIC_AWS"),
+    **dict.fromkeys(_AT_AZURE, "AZURE|IDENTITY|MSI"),
     **dict.fromkeys(("watsonx", "watsonx_text"), "WATSONX|WX|WML"),
     "vertex_ai": "VERTEX|VERTEXAI|GOOGLE_CLOUD|GCE_METADATA",
     "anthropic_text": "ANTHROPIC",

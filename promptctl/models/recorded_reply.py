@@ -157,9 +157,9 @@ def read_line(line: bytes, place: Place) -> tuple[Entry | None, list[Problem]]:
     try:
         data = json.loads(line)
     except RecursionError:
-        return None, [_problem("this line is nested too deeply", place, "bad-json")]
+        return None, [Problem("this line is nested too deeply", place, code="bad-json")]
     except ValueError as error:
-        return None, [_problem(f"this line is not JSON: {_why(error)}", place, "bad-json")]
+        return None, [Problem(f"this line is not JSON: {_why(error)}", place, code="bad-json")]
     problems = structure_of("recording").check_data(data, place)
     return (None, problems) if problems else (data, [])
 
@@ -178,7 +178,8 @@ def read_handwritten(data: bytes, path: str) -> tuple[list[Entry], list[Problem]
     entries: list[Entry] = []
     for position, item in enumerate(document.data):
         if ("request" in item) == ("messages" in item):
-            problems.append(_problem("a recording has either `request` or `messages`", document.place(position)))
+            message = "a recording has either `request` or `messages`"
+            problems.append(Problem(message, document.place(position), code="invalid"))
         else:
             entries.append(item if "request" in item else {**item, "request": _digest_of(item)})
     return entries, problems
@@ -187,10 +188,6 @@ def read_handwritten(data: bytes, path: str) -> tuple[list[Entry], list[Problem]
 def _digest_of(item: Entry) -> str:
     parts = {key: item[key] for key in _REQUEST_KEYS if key in item}
     return Request(model=item["model"], **parts).digest()
-
-
-def _problem(message: str, place: Place, code: str = "invalid") -> Problem:
-    return Problem(message, place, code=code)
 
 
 def _why(error: ValueError) -> str:
