@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from promptctl.assertions import calls, code, model_graded, structure, text
-from promptctl.assertions.assertion import NOT, Kind
+from promptctl.assertions.assertion import NOT, GradeJudged, Kind
 from promptctl.assertions.shapes import (
     AMOUNT,
     ANYTHING,
@@ -19,8 +20,20 @@ from promptctl.assertions.shapes import (
     TEXTS,
     VISIBLE_TEXT,
     Shape,
+    read_filled_text,
+    read_text,
 )
 from promptctl.assertions.weighing import assert_set
+
+
+def _asking(
+    judged: GradeJudged, value: Shape, inputs: Iterable[str], options: Mapping[str, Shape], **more: Any
+) -> Kind:
+    """Return a kind that asks a judge's prompt, which is given these inputs besides those of every judge."""
+    of_all = {"prompt": Shape(read_filled_text), "model": Shape(read_filled_text)}
+    offers = model_graded.COMMON_INPUTS.union(inputs)
+    return Kind(judged=judged, value=value, options={**of_all, **options}, offers=offers, **more)
+
 
 KINDS: Mapping[str, Kind] = {
     "equals": Kind(text.equals, value=ANYTHING, options={**COMPARING, "tolerance": AMOUNT}),
@@ -47,34 +60,21 @@ KINDS: Mapping[str, Kind] = {
         judged=model_graded.similar,
         is_by_embedding=True,
         value=VISIBLE_TEXT,
-        options={"threshold": SHARE, "model": model_graded.JUDGE_OPTIONS["model"]},
+        options={"threshold": SHARE, "model": Shape(read_filled_text)},
     ),
-    "llm-rubric": Kind(
-        judged=model_graded.llm_rubric,
-        value=VISIBLE_TEXT,
-        options=model_graded.SCORED_OPTIONS,
-        offers=model_graded.RUBRIC_INPUTS,
-    ),
-    "classify": Kind(
-        judged=model_graded.classify,
-        value=Shape(model_graded.read_classes),
-        options=model_graded.CLASSIFY_OPTIONS,
+    "llm-rubric": _asking(model_graded.llm_rubric, VISIBLE_TEXT, ["rubric"], {"threshold": SHARE}),
+    "classify": _asking(
+        model_graded.classify,
+        Shape(model_graded.read_classes),
+        ["choices", "question"],
+        {"choices": Shape(model_graded.read_choices), "question": Shape(read_text)},
         required=("choices",),
-        offers=model_graded.CLASSIFY_INPUTS,
         check=model_graded.check_classes,
     ),
-    "factuality": Kind(
-        judged=model_graded.factuality,
-        value=VISIBLE_TEXT,
-        options=model_graded.FACTUALITY_OPTIONS,
-        offers=model_graded.FACTUALITY_INPUTS,
+    "factuality": _asking(
+        model_graded.factuality, VISIBLE_TEXT, ["reference"], {"accept": Shape(model_graded.read_relations)}
     ),
-    "answer-relevance": Kind(
-        judged=model_graded.answer_relevance,
-        value=OPTIONAL_TEXT,
-        options=model_graded.SCORED_OPTIONS,
-        offers=model_graded.RELEVANCE_INPUTS,
-    ),
+    "answer-relevance": _asking(model_graded.answer_relevance, OPTIONAL_TEXT, ["question"], {"threshold": SHARE}),
     "python": Kind(code.python, value=FILLED_TEXT, options={"threshold": SHARE}, takes_code=True),
     "assert-set": Kind(judged=assert_set, options={"threshold": SHARE}, takes_path=False, takes_assertions=True),
 }

@@ -15,7 +15,7 @@ from promptctl.assertions.assertion import Assertion
 from promptctl.assertions.judge import Judge, JudgeReply
 from promptctl.assertions.judgement import Judgement, off_menu, read_judgement
 from promptctl.assertions.outcome import Outcome, Ungraded, shown
-from promptctl.assertions.shapes import SHARE, Shape, listed, read_filled_text, read_text
+from promptctl.assertions.shapes import listed, read_filled_text
 from promptctl.assertions.subject import Subject
 from promptctl.calls.account import spent
 from promptctl.errors import CheckFailed, ModelError, PromptctlError, UsageError, WorkspaceError
@@ -201,14 +201,5 @@ def read_relations(value: Any) -> tuple[str, ...]:
     return tuple(listed(value, "relation"))
 
 
-# Inputs that each of these judges is given; a prompt of the workspace in its place may ask for no other input.
-_COMMON = frozenset({"output", "inputs", "asked", "mark"})
-RUBRIC_INPUTS: frozenset[str] = _COMMON | {"rubric"}
-CLASSIFY_INPUTS: frozenset[str] = _COMMON | {"choices", "question"}
-FACTUALITY_INPUTS: frozenset[str] = _COMMON | {"reference"}
-RELEVANCE_INPUTS: frozenset[str] = _COMMON | {"question"}
-
-JUDGE_OPTIONS: Mapping[str, Shape] = {"prompt": Shape(read_filled_text), "model": Shape(read_filled_text)}
-SCORED_OPTIONS: Mapping[str, Shape] = {**JUDGE_OPTIONS, "threshold": SHARE}
-FACTUALITY_OPTIONS: Mapping[str, Shape] = {**JUDGE_OPTIONS, "accept": Shape(read_relations)}
-CLASSIFY_OPTIONS: Mapping[str, Shape] = {**JUDGE_OPTIONS, "choices": Shape(read_choices), "question": Shape(read_text)}
+# Inputs that every judge is given; a prompt of the workspace in its place may ask for no others than its type's.
+COMMON_INPUTS = frozenset({"output", "inputs", "asked", "mark"})

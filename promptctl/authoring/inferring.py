@@ -132,13 +132,12 @@ def _inputs(
     """Return what is to be added to each input."""
     inputs: dict[str, dict[str, Any]] = {}
     given: Mapping[str, Any] = declared.file.data.get("inputs", {})
-    is_jinja = declared.file.data.get("template", "jinja2") == "jinja2"
     for name, shape in shapes.items():
         input_ = declared.inputs.get(name) or Input(name, {})
         has_words = not is_secret(input_)
         found = declared_input(shape, seen.by_calls.get(name, ()), seen.by_cases.get(name, ()), has_words=has_words)
         if name not in given:
-            if is_jinja and (not (name.isidentifier() and name.isascii()) or name in JINJA_WORDS):
+            if declared.is_jinja and (not (name.isidentifier() and name.isascii()) or name in JINJA_WORDS):
                 notes.append(f"`{name}` cannot be the name of an input: use letters, digits and `_`")
                 continue
             if meant := nearest(name, given.keys() - shapes.keys()):

@@ -9,12 +9,13 @@ from typing import Any
 
 from promptctl.assertions.assertion import NOT
 from promptctl.assertions.kinds import KINDS, known_types
+from promptctl.assertions.shapes import TEXTS
 from promptctl.files.names import nearest
 
 _CELL = re.compile(r"\s*([a-z][a-z-]*)(?:\(([^)]*)\))?(?::(.*))?", re.DOTALL)
 # Types that need no text after their name; of any other a bare name is a text to equal.
-_BARE = ("is-json", "contains-json", "is-refusal", "json-schema", "latency", "cost", "tool-call", "answer-relevance")
-_LISTS = ("contains-any", "contains-all", "icontains-any", "icontains-all")
+_BARE = [name for name, kind in KINDS.items() if not (kind.takes_assertions or (kind.value and kind.value.is_required))]
+_LISTS = [name for name, kind in KINDS.items() if kind.value is TEXTS]
 _STRUCTURED = ("is-json", "contains-json", "json-schema", "tool-call", "word-count")
 _GRADE = "grade"
 _SHORTEST_SLIP = 5

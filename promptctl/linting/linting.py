@@ -28,7 +28,7 @@ from promptctl.linting.prompt import LintedPrompt
 from promptctl.linting.rules import DOCS, RULES
 from promptctl.linting.silencing import Silences
 from promptctl.prompts.checking import chosen_files
-from promptctl.prompts.closure import Declared, message_texts, resolve
+from promptctl.prompts.closure import Declared, resolve
 from promptctl.prompts.loading import prompts_not_checked_out
 from promptctl.templates import BadTemplate
 from promptctl.templates.uses import uses
@@ -150,8 +150,7 @@ class _Linter:
         self._includes.add(declared)
         path = declared.file.path
         ids = (self._tree.places.stem(path) or path, *declared.file.data.get("formerly", ()))
-        is_jinja = declared.file.data.get("template", "jinja2") == "jinja2"
-        self._read(path, declared.source, declared.file.document, is_jinja=is_jinja)
+        self._read(path, declared.source, declared.file.document, is_jinja=declared.is_jinja)
         for named in closure:
             if named not in self._silences:
                 with suppress(FileNotFoundError, WorkspaceError):
@@ -213,19 +212,11 @@ class _Linter:
 
 def _bad_templates(declared: Declared) -> Iterator[Problem]:
     """Yield the fault of each template that does not parse: what it does is not known."""
-    if declared.file.data.get("template", "jinja2") != "jinja2":
-        return
-    for text, keys in message_texts(declared.file.data["messages"]):
+    for text, _, place_of in declared.templates() if declared.is_jinja else ():
         try:
             uses(text)
         except BadTemplate as error:
-            place = declared.file.document.line_place(error.line, *keys)
-            yield Problem(error.message, place, error.hint, "bad-template")
-    for name, text in declared.partials.items():
-        try:
-            uses(text)
-        except BadTemplate as error:
-            yield Problem(error.message, Place(f"{declared.base}/{name}", error.line), error.hint, "bad-template")
+            yield Problem(error.message, place_of(error.line), error.hint, "bad-template")
 
 
 def _codes(given: Iterable[str]) -> Iterator[str]:

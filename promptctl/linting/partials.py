@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from promptctl.errors import Place
 from promptctl.files.names import PARTIAL_SUFFIX, PathRefused, resolve_path
 from promptctl.linting.finding import LintFinding, finding
-from promptctl.prompts.closure import Declared, message_texts
+from promptctl.prompts.closure import Declared
 from promptctl.templates import BadTemplate
 from promptctl.templates.reading import includes
 
@@ -25,18 +25,11 @@ class Includes:
 
     def add(self, declared: Declared) -> None:
         """Add those of a prompt and of the partials that it includes."""
-        if declared.file.data.get("template", "jinja2") != "jinja2":
-            return
-        document = declared.file.document
-        for text, keys in message_texts(declared.file.data["messages"]):
-            for path, line in _included(text, declared.file.path, declared.base):
-                self._places[path].append(document.line_place(line, *keys))
-        for name, text in declared.partials.items():
-            whole = f"{declared.base}/{name}"
-            if whole not in self._sizes:
-                self._sizes[whole] = len(text)
-                for path, line in _included(text, whole, declared.base):
-                    self._places[path].append(Place(whole, line))
+        for text, path, place_of in declared.templates() if declared.is_jinja else ():
+            if path not in self._sizes:
+                self._sizes |= {path: len(text)} if path != declared.file.path else {}
+                for included, line in _included(text, path, declared.base):
+                    self._places[included].append(place_of(line))
 
     def findings(self, paths: Iterable[str]) -> Iterator[LintFinding]:
         """Yield P105 for the partials among these paths."""

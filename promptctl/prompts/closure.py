@@ -48,6 +48,18 @@ class Declared:
     partials: Mapping[str, str]
     base: str = PROMPTS
 
+    @property
+    def is_jinja(self) -> bool:
+        """True if its messages are templates of Jinja."""
+        return bool(self.file.data.get("template", "jinja2") == "jinja2")
+
+    def templates(self) -> Iterator[tuple[str, str, Callable[[int], Place]]]:
+        """Yield each text of messages and each partial, with the path of its file, and what places a line of it."""
+        for text, keys in message_texts(self.file.data["messages"]):
+            yield text, self.file.path, partial(_line_place, self.file.document, keys)
+        for name, text in self.partials.items():
+            yield text, f"{self.base}/{name}", partial(Place, f"{self.base}/{name}")
+
 
 def resolve(path: str, sources: Sources) -> Declared | None:
     """Return the prompt at `path` with all that it names; None if the file itself cannot be read.

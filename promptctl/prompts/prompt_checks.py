@@ -30,7 +30,7 @@ def problems_of_prompt(resolved: Declared, prompt_id: str) -> Iterator[Problem]:
         yield from one_of_each_kind(_problems_of_test_rows(resolved))
         return
     faults: list[Problem] = []
-    if resolved.file.data.get("template", "jinja2") == "jinja2":
+    if resolved.is_jinja:
         faults += _problems_of_templates(resolved)
         yield from faults
     # What a template that does not parse uses is not known.
@@ -68,13 +68,9 @@ def problems_of_partial(text: str, path: str) -> Iterator[Problem]:
 
 
 def _problems_of_templates(resolved: Declared) -> Iterator[Problem]:
-    for text, keys in message_texts(resolved.file.data["messages"]):
-        fault = check_syntax(text)
-        if fault is not None:
-            place = resolved.file.document.line_place(fault[1], *keys)
-            yield Problem(fault[0], place, fault[2], "bad-template")
-    for path, text in resolved.partials.items():
-        yield from problems_of_partial(text, f"{resolved.base}/{path}")
+    for text, _, place_of in resolved.templates():
+        if (fault := check_syntax(text)) is not None:
+            yield Problem(fault[0], place_of(fault[1]), fault[2], "bad-template")
 
 
 def _problems_of_variables(resolved: Declared) -> Iterator[Problem]:
