@@ -165,9 +165,9 @@ from promptctl.labels.push import Pushed as Pushed
 from promptctl.labels.remote import Fetched as Fetched
 from promptctl.labels.tags import LabelEvent as LabelEvent
 from promptctl.labels.times import LiveAt as LiveAt
-from promptctl.linting.finding import LintFinding as LintFinding
 from promptctl.linting.linting import LintOptions as LintOptions
 from promptctl.linting.linting import LintReport as LintReport
+from promptctl.linting.rules import LintFinding as LintFinding
 from promptctl.log.budgets import BudgetAccount as BudgetAccount
 from promptctl.log.budgets import BudgetEvent as BudgetEvent
 from promptctl.log.call_totals import CallTotals as CallTotals

@@ -7,8 +7,8 @@ from itertools import islice
 from math import inf
 from typing import Any
 
-from promptctl.linting.finding import Findings, finding
 from promptctl.linting.prompt import LintedPrompt, is_always_given
+from promptctl.linting.rules import Findings, finding
 from promptctl.prompts.prompt import Input
 from promptctl.schemas.json_schema import Validator, types_of
 from promptctl.templates.events import ITEM, VALUE, Branch, Condition, Use

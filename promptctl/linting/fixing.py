@@ -11,7 +11,7 @@ from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.tree import Tree
 from promptctl.files.yaml_editing import Remove, edit_yaml
 from promptctl.files.yaml_reader import read_yaml
-from promptctl.linting.finding import LintFinding
+from promptctl.linting.rules import LintFinding
 from promptctl.linting.silencing import without_needless
 
 

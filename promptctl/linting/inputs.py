@@ -7,9 +7,9 @@ from bisect import bisect_right
 from collections.abc import Iterator
 
 from promptctl.files.wording import count
-from promptctl.linting.finding import Findings, finding
 from promptctl.linting.prompt import LintedPrompt, is_free_text
 from promptctl.linting.reading import VALUE
+from promptctl.linting.rules import Findings, finding
 from promptctl.prompts.prompt import MISSING
 from promptctl.prompts.prompt_checks import unused_inputs
 

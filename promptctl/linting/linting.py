@@ -20,12 +20,11 @@ from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.lint_rules import level_of
 from promptctl.formats.settings_file import Settings
 from promptctl.linting import branches, inputs, model_checks, parameters, replies, texts
-from promptctl.linting.finding import Findings, LintFinding
 from promptctl.linting.fixing import mended
 from promptctl.linting.models import ModelList
 from promptctl.linting.partials import Includes
 from promptctl.linting.prompt import LintedPrompt
-from promptctl.linting.rules import DOCS, RULES
+from promptctl.linting.rules import DOCS, RULES, Findings, LintFinding
 from promptctl.linting.silencing import Silences
 from promptctl.prompts.checking import chosen_files
 from promptctl.prompts.closure import Declared, resolve

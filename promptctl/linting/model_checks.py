@@ -8,9 +8,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from promptctl.errors import Place, printable
-from promptctl.linting.finding import Findings, LintFinding, finding
 from promptctl.linting.models import ModelFacts, ModelList
 from promptctl.linting.prompt import LintedPrompt
+from promptctl.linting.rules import Findings, LintFinding, finding
 from promptctl.models.dialects import dialect_of, is_reasoning
 
 _SOON = timedelta(days=30)

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from promptctl.linting.finding import Findings, LintFinding, finding
 from promptctl.linting.prompt import LintedPrompt
+from promptctl.linting.rules import Findings, LintFinding, finding
 
 _LIMITS = ("max_tokens", "max_completion_tokens")
 _CHOICES = ("n", "best_of", "candidate_count")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from promptctl.errors import Place
 from promptctl.files.names import PARTIAL_SUFFIX, PathRefused, resolve_path
-from promptctl.linting.finding import LintFinding, finding
+from promptctl.linting.rules import LintFinding, finding
 from promptctl.prompts.closure import Declared
 from promptctl.templates import BadTemplate
 from promptctl.templates.reading import includes

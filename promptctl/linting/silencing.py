@@ -11,8 +11,7 @@ from typing import NamedTuple
 from promptctl.errors import Place
 from promptctl.files.document import Document
 from promptctl.files.names import did_you_mean
-from promptctl.linting.finding import LintFinding, finding
-from promptctl.linting.rules import DOCS, RULES
+from promptctl.linting.rules import DOCS, RULES, LintFinding, finding
 
 _CODES = r"promptctl:\s{0,4}ignore\s{0,4}=\s{0,4}([\w-]{1,40}(?:\s{0,4},\s{0,4}[\w-]{1,40}){0,40})"
 _IN_YAML = re.compile(rf"(?:^|(?<=\s))#+\s{{0,4}}{_CODES}[^\n]*$")

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from promptctl.errors import Place
-from promptctl.linting.finding import Findings, LintFinding, finding
 from promptctl.linting.prompt import LintedPrompt
 from promptctl.linting.reading import MessageText
+from promptctl.linting.rules import Findings, LintFinding, finding
 from promptctl.log.redaction import key_shapes
 
 # A key that stands for one: no provider gives out keys with these words, or of so few signs.
