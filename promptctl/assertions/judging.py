@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
@@ -21,71 +20,54 @@ if TYPE_CHECKING:
     from promptctl.context import Context
 
 
+@dataclass(frozen=True, slots=True)
 class RunnerJudge:
     """Asks judges' prompts.
 
     `default_model` is asked if neither the assertion nor the judge's prompt names one; see `judge_model`. `parameters`
     win over the judge's own and its model's; null leaves one out. Without `needs_key` replies come from recordings.
-    `licence` says what is known of a judge's agreement with people; see `Judge.licence`. Repeats of a case whose reply
-    is equal have one verdict, unless it `is_repeated` itself.
+    `licences` says what is known of a judge's agreement with people; see `Judge.licence`. Repeats of a case whose reply
+    is equal have one verdict, unless it `is_repeated` itself. Its calls are recorded with the `options`.
     """
 
-    def __init__(
-        self,
-        context: Context,
-        runner: Runner,
-        embedder: Embedder,
-        *,
-        default_model: str | None = None,
-        parameters: Mapping[str, Any] | None = None,
-        needs_key: bool = True,
-        licence: Callable[[AskedJudge, str], Licence] | None = None,
-        is_repeated: bool = False,
-    ) -> None:
-        self._parameters = parameters or {}
-        self._is_repeated = is_repeated
-        self._licence = licence
-        self._context = context
-        self._runner = runner
-        self._embedder = embedder
-        self._default_model = default_model
-        self._needs_key = needs_key
-        self._options = CallOptions()
-
-    def with_options(self, options: CallOptions) -> RunnerJudge:
-        """Return the same judge, whose calls are recorded with these options."""
-        judge = copy(self)
-        judge._options = options
-        return judge
+    context: Context
+    runner: Runner
+    embedder: Embedder
+    default_model: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    needs_key: bool = True
+    licences: Callable[[AskedJudge, str], Licence] | None = None
+    is_repeated: bool = False
+    options: CallOptions = field(default_factory=CallOptions)
 
     def model_for(self, prompt_id: str | None, model: str | None) -> str:
         """Return the model that is asked; see `Judge.model_for`."""
-        return judge_model(self._context, AskedJudge(prompt_id, model), self._default_model)
+        return judge_model(self.context, AskedJudge(prompt_id, model), self.default_model)
 
     def licence(self, prompt_id: str | None, model: str | None, rubric: str) -> Licence:
         """Return what is known of the judge's agreement with people; see `Judge.licence`."""
-        return Licence() if self._licence is None else self._licence(AskedJudge(prompt_id, model), rubric)
+        return Licence() if self.licences is None else self.licences(AskedJudge(prompt_id, model), rubric)
 
     async def ask(self, prompt_id: str, inputs: Mapping[str, Any], *, model: str | None = None) -> JudgeReply:
         """Run a judge's prompt; see `Judge.ask`."""
-        judge = find_judge(self._context, prompt_id)
+        judge = find_judge(self.context, prompt_id)
         target = self._target(AskedJudge(prompt_id, model))
         # No reply can end the marks around it: it was given before they were drawn.
         mark = f"-{token_hex(8)}"
         given = inputs_for(judge.prompt, {**inputs, "mark": mark})
-        options = masking(self._context, judge.prompt, given, self._options)
+        options = masking(self.context, judge.prompt, given, self.options)
         rendered = judge.render(given, hide=options.hide).rendered
-        repeat = (options.repeat or 1) - 1 if self._is_repeated else 0
+        repeat = (options.repeat or 1) - 1 if self.is_repeated else 0
         call = Call(target, rendered, replace(target.request(rendered, repeat=repeat), mark=mark), options)
-        execution = await self._runner.run(call)
+        execution = await self.runner.run(call)
         return JudgeReply(execution.reply or "", execution.cost_nano_usd, execution.id, fault=execution.error_message)
 
     async def embed(self, texts: Sequence[str], *, model: str | None = None) -> JudgeEmbeddings:
         """One vector for each text; see `Judge.embed`."""
-        return await self._embedder.embed(self._target(AskedJudge(None, model)), texts, self._options)
+        return await self.embedder.embed(self._target(AskedJudge(None, model)), texts, self.options)
 
     def _target(self, asked: AskedJudge) -> Target:
-        return judge_target(self._context, asked, self._default_model, self._parameters, needs_key=self._needs_key)
+        return judge_target(self.context, asked, self.default_model, self.parameters, needs_key=self.needs_key)
 
 
 def judge_target(

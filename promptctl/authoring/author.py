@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.calls.prepare import RunOptions, prepare
 from promptctl.calls.runner import Runner
 from promptctl.calls.shipped import shipped_prompt
-from promptctl.calls.spending import SpendingGateway
+from promptctl.calls.spending import SpendingGateway, budgets_of
 from promptctl.errors import ModelConfigurationError
 from promptctl.files.names import SETTINGS
 from promptctl.models.gateway import recorded_model
@@ -18,7 +18,6 @@ from promptctl.prompts.loading import path_in
 
 if TYPE_CHECKING:
     from promptctl.calls.account import Account
-    from promptctl.calls.budgets import BudgetGuard
     from promptctl.calls.call import Call
     from promptctl.context import Context
     from promptctl.log.records import Execution, Source
@@ -54,8 +53,7 @@ class Author:
     def __init__(self, context: Context, options: AuthorOptions) -> None:
         self._context = context
         self._options = options
-        self._guard: BudgetGuard | None = None
-        self._paying = SpendingGateway(context.gateway, options.account, context.models, budgets=self._budgets)
+        self._paying = SpendingGateway(context.gateway, options.account, context.models, budgets=budgets_of(context))
         self._runners: dict[str, Runner] = {}
 
     def prompt(self, prompt_id: str) -> PromptAtVersion:
@@ -116,10 +114,3 @@ class Author:
 
             on_reply = reply_recording(context, prompt_id)
         return Runner(self._paying, context.recorder, on_reply=on_reply, models=context.models, watch=context.telemetry)
-
-    def _budgets(self) -> BudgetGuard | None:
-        if self._guard is None and self._context.has_budgets:
-            from promptctl.calls.budgets import BudgetGuard
-
-            self._guard = BudgetGuard(self._context)
-        return self._guard

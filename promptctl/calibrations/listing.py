@@ -97,7 +97,7 @@ def list_judges(context: Context) -> list[JudgeStatus]:
     idle = "nothing is asked that it was measured for"
     found += [
         JudgeStatus(each.judge, each.model, each.rubric_type, each.rubric_text, (), each, idle)
-        for each in _all(context)
+        for each in read_calibrations(context.repository.work_tree)
         if each.key not in held
     ]
     return sorted(found, key=lambda each: (each.judge, each.model or "", each.type, each.rubric, each.datasets))
@@ -116,7 +116,3 @@ def _have_changed(index: DatasetIndex, calibration: Calibration) -> bool:
         return have_labels_changed(index, calibration)
     except WorkspaceError:
         return False  # a dataset or its labels are wrong, which `validate` says
-
-
-def _all(context: Context) -> list[Calibration]:
-    return read_calibrations(context.repository.work_tree)

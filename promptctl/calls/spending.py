@@ -14,9 +14,24 @@ from promptctl.models.worst_case import WorstCase
 if TYPE_CHECKING:
     from promptctl.calls.account import Account
     from promptctl.calls.budgets import BudgetGuard, Held
+    from promptctl.context import Context
     from promptctl.models.model_settings import Models
 
 _NANO = 1_000_000_000
+
+
+def budgets_of(context: Context) -> Callable[[], BudgetGuard | None]:
+    """Return what finds the one guard of a context's budgets, once its settings have any."""
+    made: list[BudgetGuard] = []
+
+    def guard() -> BudgetGuard | None:
+        if not made and context.has_budgets:
+            from promptctl.calls.budgets import BudgetGuard
+
+            made.append(BudgetGuard(context))
+        return made[0] if made else None
+
+    return guard
 
 
 class SpendingGateway:

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 from promptctl.assertions.model_graded import RELATIONS
 from promptctl.datasets.jsonl_rows import read_objects
@@ -132,7 +131,8 @@ def check_labels(tree: Tree, path: str, *, is_in_place: bool = True) -> tuple[li
                 continue
             wrong = structure_of("human-label").check_data(row.data, row.place)
             if not wrong:
-                label = _label(row.data, row.place)
+                choices = tuple(row.data.get("choices", ()))
+                label = HumanLabel(**{**row.data, "choices": choices}, place=row.place)
                 wrong = list(_faults(label, path if is_in_place else None))
                 earlier = first.setdefault((label.dataset, label.by, *label.item), label)
                 if earlier is not label:
@@ -144,10 +144,6 @@ def check_labels(tree: Tree, path: str, *, is_in_place: bool = True) -> tuple[li
     except InvalidFiles as invalid:
         problems += invalid.problems
     return labels, one_of_each_kind(problems)
-
-
-def _label(data: Any, place: Place) -> HumanLabel:
-    return HumanLabel(**{**data, "choices": tuple(data.get("choices", ()))}, place=place)
 
 
 def _faults(label: HumanLabel, path: str | None) -> Iterator[Problem]:

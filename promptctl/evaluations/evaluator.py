@@ -85,7 +85,7 @@ class Evaluator:
             default_model=plan.spec.judge,
             parameters=plan.spec.judge_parameters,
             needs_key=needs_key,
-            licence=None if licences is None else licences.of,
+            licences=None if licences is None else licences.of,
             is_repeated=plan.spec.side == "calibration",
         )
         kept = context.recorder.content_for(prompt)
@@ -157,7 +157,7 @@ class Evaluator:
                 fault=error.message if error is not None else execution.error_message,
                 effort=effort,
             )
-        return await score_case(case, subject, self._judge.with_options(options))
+        return await score_case(case, subject, replace(self._judge, options=options))
 
     def _result(
         self,

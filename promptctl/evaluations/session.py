@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.calls.account import Account
 from promptctl.calls.runner import Runner
-from promptctl.calls.spending import SpendingGateway
+from promptctl.calls.spending import SpendingGateway, budgets_of
 from promptctl.errors import BudgetReached, CostLimitReached, Incomplete, ModelError
 from promptctl.evaluations.cache import CachedGateway, ReplyCache
 from promptctl.evaluations.claims import claimed
@@ -27,7 +27,6 @@ from promptctl.models.recordings import check_folder
 from promptctl.models.replay import Replay
 
 if TYPE_CHECKING:
-    from promptctl.calls.budgets import BudgetGuard
     from promptctl.calls.call import Call
     from promptctl.context import Context
     from promptctl.evaluations.plan import Plan
@@ -85,8 +84,7 @@ class Session:
         most = self._limits.max_cost_nano_usd
         self._account = None if most is None else Account(most)
         self._load = Load()
-        self._guard: BudgetGuard | None = None
-        paying = SpendingGateway(self._router, self._account, context.models, time_stands_still, self._budgets)
+        paying = SpendingGateway(self._router, self._account, context.models, time_stands_still, budgets_of(context))
         limited = LimitedGateway(paying, self._limits.concurrency, self._give_up, self._probe_s, self._load)
         self._cache = ReplyCache(context.state_folder / "cache.db", context.warn, context.redactor)
         self._cached = CachedGateway(limited, self._cache, self._server_of)
@@ -103,14 +101,6 @@ class Session:
         self._is_asking = False
         self._told: set[str] = set()
         self._refusing: set[str] = set()
-
-    def _budgets(self) -> BudgetGuard | None:
-        """Return what stands before each request by the budgets, once the settings have any."""
-        if self._guard is None and self._context.has_budgets:
-            from promptctl.calls.budgets import BudgetGuard
-
-            self._guard = BudgetGuard(self._context)
-        return self._guard
 
     async def __aenter__(self) -> Session:
         return self

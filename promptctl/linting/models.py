@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -95,16 +95,12 @@ class ModelList:
         rule = self._settings.model_rule(whole)
         if provider in ("echo", "replay") or not name:
             return ModelFacts(recorded, rule=rule)
-        facts = ModelFacts(whole, provider, name, rule, {}, is_own=rule.api_base is not None)
         entry = self._map.entry(rule.priced_as or whole)
-        if entry is not None:
-            return ModelFacts(whole, provider, name, rule, entry, facts.is_own)
-        if facts.is_own or any(each.pattern.partition("/")[0] == provider for each in self._settings.models):
+        facts = ModelFacts(whole, provider, name, rule, entry or {}, is_own=rule.api_base is not None)
+        is_named = any(each.pattern.partition("/")[0] == provider for each in self._settings.models)
+        if entry is not None or facts.is_own or is_named or provider not in _LISTED or name.startswith(_OWN_NAMES):
             return facts
-        if provider in _LISTED and not name.startswith(_OWN_NAMES):
-            hint = self._meant(name, provider)
-            return ModelFacts(whole, provider, name, rule, unknown=f"is not in the list of {self.source}", hint=hint)
-        return facts
+        return replace(facts, unknown=f"is not in the list of {self.source}", hint=self._meant(name, provider))
 
     def _meant(self, name: str, provider: str) -> str:
         self._near -= 1

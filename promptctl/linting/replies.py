@@ -89,7 +89,7 @@ def refused(prompt: LintedPrompt) -> Findings:
     facts, declared = prompt.facts, prompt.declared
     output = declared.output
     if output.schema is not None and output.is_strict and facts.provider:
-        place = _schema_place(prompt)
+        place = prompt.place("jsonSchema") if prompt.is_github else prompt.place("output", "schema")
         if not prompt.models.formats_has_schema(facts):
             message = f"`strict` holds no model to the schema here: {facts.id} takes none, and is asked in words"
             yield finding("P302", message, place, "remove `strict`, or name a model that takes a schema")
@@ -102,11 +102,6 @@ def refused(prompt: LintedPrompt) -> Findings:
             written = prompt.data.get("tools", ())
             place = prompt.document.place("tools", min(index, len(written) - 1))
             yield from _faults(prompt, function.get("parameters", {}), what, place)
-
-
-def _schema_place(prompt: LintedPrompt) -> Place:
-    keys: tuple[Key, ...] = ("jsonSchema",) if prompt.is_github else ("output", "schema")
-    return prompt.document.key_place(*keys)
 
 
 def _faults(prompt: LintedPrompt, schema: Mapping[str, Any], what: str, place: Place) -> Iterator[LintFinding]:
