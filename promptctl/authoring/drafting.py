@@ -14,7 +14,7 @@ from promptctl.catalogue.new_ids import new_prompt_path, refuse_link
 from promptctl.datasets.dataset import Dataset
 from promptctl.datasets.splitting import GENERATED
 from promptctl.datasets.validation import validate_workspace
-from promptctl.errors import InputError, InvalidFiles, Problem, RenderError, UsageError
+from promptctl.errors import UNSEEN, InputError, InvalidFiles, Problem, RenderError, UsageError
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS, did_you_mean, is_dataset
 from promptctl.files.plain import texts_in
 from promptctl.files.proposal import FileEdit, Proposal
@@ -44,13 +44,8 @@ _OTHER_TYPES = {
     "dict": "object",
 }
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# What acts on a terminal, and what nobody sees: marks of direction, characters without width, tags, selectors of
-# variants. The joiners of Persian and of emoji, and the selector of emoji, stay.
-ACTING = re.compile(
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
-    r"\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb"
-    r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-)
+# What acts on a terminal, and what nobody sees.
+ACTING = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]|{UNSEEN.pattern}")
 _TAG = re.compile(r"<([A-Za-z][\w.-]*)>")
 # A text with one of these keywords in its schema is no free one.
 _BOUNDED = frozenset(("enum", "const", "format", "pattern"))

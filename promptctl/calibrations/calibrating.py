@@ -236,7 +236,7 @@ def _measured(
         datasets=tuple(sorted({each.dataset for each in group})),
         repeats=request.repeats,
         replies="replay" if not needs_key or first.target.model.startswith("replay/") else "",
-        people=tuple(sorted({name for each in group for name in each.people})),
+        people=tuple(sorted({label.by for each in group for label in each.labels})),
         labels_digest=content_digest(sorted(each.digest for each in group)),
     )
 
@@ -254,7 +254,7 @@ def _measured(
 
 def _rubric_text(group: Sequence[LabelledReply]) -> str:
     """Return what is asked, for people; if it differs from case to case, the first."""
-    asked = list(dict.fromkeys(each.question for each in group))
+    asked = list(dict.fromkeys(each.question.text for each in group))
     return asked[0] if len(asked) == 1 else f"differs by case, such as: {asked[0]}"
 
 

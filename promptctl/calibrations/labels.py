@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.datasets.cases import Case
 from promptctl.datasets.human_labels import read_labels
 from promptctl.datasets.index import DatasetIndex
-from promptctl.datasets.questions import LabelledReplies, Questions, answered_replies, questions_of
+from promptctl.datasets.questions import AnsweredReply, LabelledReplies, Questions, answered_replies, questions_of
 from promptctl.errors import DatasetNotFound
 from promptctl.files.names import HUMAN_LABELS, is_human_labels
 from promptctl.files.plain import content_digest
@@ -18,7 +18,6 @@ from promptctl.prompts.prompt import MISSING
 if TYPE_CHECKING:
     from promptctl.assertions.assertion import Assertion
     from promptctl.context import Context
-    from promptctl.datasets.questions import AnsweredReply
     from promptctl.prompts.prompt import Prompt
 
 
@@ -39,18 +38,11 @@ def labelled_replies(context: Context, name: str) -> LabelledReplies:
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledReply:
-    """One reply that people labelled, as a case that the judge grades.
-
-    `passes` is what most of them found, None if they are split; `question` what they and the judge are asked.
-    """
+class LabelledReply(AnsweredReply):
+    """One reply that people labelled, as a case that the judge grades."""
 
     case: Case
     dataset: str
-    passes: bool | None
-    question: str
-    people: tuple[str, ...]
-    digest: str
 
     @property
     def assertion(self) -> Assertion:
@@ -91,8 +83,7 @@ def _labelled_reply(dataset: str, answered: AnsweredReply, prompts: Sequence[Pro
         cluster=f"{dataset}#{question.case.cluster or question.case.id}",
         variables=question.case.variables,
     )
-    people = tuple(sorted({label.by for label in answered.labels}))
-    return LabelledReply(case, dataset, answered.passes, question.text, people, answered.digest)
+    return LabelledReply(question, answered.labels, case, dataset)
 
 
 def _label_files(context: Context, named: Sequence[str], notes: list[str]) -> dict[str, set[str] | None]:
