@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from promptctl import PromptFilter, PromptSummary
-from promptctl.browse.links import link
 from promptctl.browse.views import PageRequest, View
 
 _ON_A_PAGE = 100
@@ -31,20 +30,14 @@ def catalogue(request: PageRequest) -> View:
         and (category is None or each.id.startswith(f"{category}/"))
         and (status != _BROKEN or each.prompt is None)
     ]
-    start = min(request.number("from"), max(len(found) - 1, 0)) // _ON_A_PAGE * _ON_A_PAGE
     asked = {name: request.all(name) for name in ("search", "category", "tag", "status", "provider", "label")}
-
-    def address(start: int) -> str:
-        return link("", **asked, **{"from": str(start)} if start else {})
-
+    shown, pages = request.part_of(found, _ON_A_PAGE, "", asked)
     values = {
         "everything": len(everything),
         "broken": sum(each.prompt is None for each in everything),
-        "found": found[start : start + _ON_A_PAGE],
+        "found": shown,
         "count": len(found),
-        "start": start,
-        "before": address(start - _ON_A_PAGE) if start else None,
-        "after": address(start + _ON_A_PAGE) if start + _ON_A_PAGE < len(found) else None,
+        "pages": pages,
         "asked": {name: values[0] if values else None for name, values in asked.items()},
         "choices": _choices(everything),
         "meant": [] if found else request.workspace.suggest(wanted),

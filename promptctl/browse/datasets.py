@@ -8,7 +8,6 @@ from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from promptctl.browse import links
 from promptctl.browse.evaluations import verdict_of
 from promptctl.browse.views import PageRequest, View
 from promptctl.errors import InvalidFiles, Problem, PromptctlError
@@ -29,15 +28,12 @@ def datasets(request: PageRequest) -> View:
     for row in results.evaluations(limit=_NEWEST):
         last.setdefault(row.spec.dataset, row)
     paths = [path for path in request.workspace.datasets.paths() if not search or search.casefold() in path.casefold()]
-    first = request.number("first")
-    rows = [(path, row, row and verdict_of(request.workspace, row))
-            for path in paths[first : first + ROWS] for row in (last.get(path),)]  # fmt: skip
+    shown, pages = request.part_of(paths, ROWS, "datasets", {"search": search})
     values = {
-        "rows": rows,
+        "rows": [(path, row, row and verdict_of(request.workspace, row)) for path in shown for row in [last.get(path)]],
         "given": {"search": search} if search else {},
         "number": len(paths),
-        "newest": links.link("datasets", search=search) if first else None,
-        "older": links.link("datasets", search=search, first=str(first + ROWS)) if first + ROWS < len(paths) else None,
+        "pages": pages,
     }
     return View("datasets.html", "Datasets", values)
 
@@ -47,7 +43,7 @@ def dataset(request: PageRequest) -> View:
 
     Raises `DatasetNotFound`. A file that is wrong is there with its problems, and with its results.
     """
-    path, first = request.needed("path"), request.number("first")
+    path = request.needed("path")
     found, problems = None, tuple[Problem, ...]()
     try:
         found = request.workspace.datasets.cases(path)
@@ -55,18 +51,18 @@ def dataset(request: PageRequest) -> View:
     except InvalidFiles as error:
         problems = error.problems
     cases = found.cases if found else ()
+    shown, pages = request.part_of(cases, ROWS, "dataset", {"path": path})
     values = {
         "path": path,
         "header": found and found.header,
-        "cases": [(each, as_expected(each)) for each in cases[first : first + ROWS]],
+        "cases": [(each, as_expected(each)) for each in shown],
         "number": len(cases),
         "problems": problems,
         "rows": _last_results(request, path),
         "parts": found.parts if found else {},
         "sizes": Counter(part or "no part" for part in found.parts.values()) if found else {},
         "labels": _labels(request, path),
-        "newest": links.dataset(path) if first else None,
-        "older": links.link("dataset", path=path, first=str(first + ROWS)) if first + ROWS < len(cases) else None,
+        "pages": pages,
     }
     return View("dataset.html", path, values)
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from promptctl.browse import links
-from promptctl.browse.views import PageRequest, View, check_word
-from promptctl.errors import PromptctlError
+from promptctl.browse.links import link
+from promptctl.browse.views import Pager, PageRequest, View, check_word, tried
 from promptctl.reports.asked import message_texts
 from promptctl.reports.verdict import certainty, headline
 from promptctl.reports.wording import assertion_name
@@ -25,21 +24,17 @@ _SHOWN = ("", "failed", "error", "passed")
 
 def evaluations(request: PageRequest) -> View:
     """Return the list of evaluations, newest first."""
-    given = {name: value for name in ("prompt", "dataset", "status") if (value := request.one(name)) is not None}
+    given, results = request.given("prompt", "dataset", "status"), request.workspace.results
     check_word("status", given.get("status"), _STATUSES)
-    results, before, problem = request.workspace.results, request.one("before"), None
-    rows: list[EvaluationRow] = []
-    try:
-        rows = results.evaluations(**given, before=before, limit=ROWS + 1)
-    except PromptctlError as error:
-        problem = error
+    none: list[EvaluationRow] = []
+    before = request.one("before")
+    rows, problem = tried(lambda: results.evaluations(**given, before=before, limit=ROWS + 1), none)
     values = {
         "given": given,
         "problem": problem,
         "statuses": {"": "any"} | {each: each for each in _STATUSES},
         "rows": [(row, verdict_of(request.workspace, row)) for row in rows[:ROWS]],
-        "newest": links.evaluations(**given) if before else None,
-        "older": links.evaluations(**given, before=rows[ROWS - 1].id) if len(rows) > ROWS else None,
+        "pages": request.pager("evaluations", given, rows[ROWS - 1].id if len(rows) > ROWS else None),
     }
     return View("evaluations.html", "Evaluations", values, status=400 if problem else 200)
 
@@ -57,7 +52,7 @@ def evaluation(request: PageRequest) -> View:
     against = request.one("against")
     compared = request.workspace.compare(against, row.id) if against is not None else None
     next_ = str(cases[ROWS].rows[0].position) if len(cases) > ROWS else None
-    told = {"show": shown or None, "against": against}
+    same = link("evaluation", id=row.id, show=shown or None, against=against)
     values = {
         "row": row,
         "totals": row.totals,
@@ -65,8 +60,7 @@ def evaluation(request: PageRequest) -> View:
         "shown": shown,
         "choices": [(each, _choice(row, each)) for each in _SHOWN],
         "cases": [(each, reason_of(each)) for each in cases[:ROWS]],
-        "newest": links.link("evaluation", id=row.id, **told) if first else None,
-        "older": links.link("evaluation", id=row.id, **told, first=next_) if next_ else None,
+        "pages": Pager(same if first else None, f"{same}&first={next_}" if next_ else None, ("First", "Next")),
         "against": against,
         "compared": compared,
         "flips": list(_flips(compared)) if compared else [],

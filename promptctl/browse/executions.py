@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from promptctl import ExecutionPage, Filter
-from promptctl.browse import links
-from promptctl.browse.views import PageRequest, View, check_word, with_moments
-from promptctl.errors import PromptctlError
+from promptctl.browse.links import link
+from promptctl.browse.views import PageRequest, View, check_word, tried, with_moments
 
 ROWS = 50
 _ANY_SCORE = "<=1"
@@ -27,17 +26,15 @@ NAMES = ("words", *_TEXTS[:6], "status", "error", "source", *_TEXTS[6:], "evalua
 
 def executions(request: PageRequest) -> View:
     """Return the page of calls that the address asks for, newest first."""
-    given = {name: value for name in NAMES if (value := request.one(name)) is not None}
-    page, problem = ExecutionPage(), None
-    try:
-        page = request.workspace.log.page(
-            replace(wanted(given), before=request.one("before"), limit=ROWS),
+    given, before = request.given(*NAMES), request.one("before")
+    page, problem = tried(
+        lambda: request.workspace.log.page(
+            replace(wanted(given), before=before, limit=ROWS),
             words=given.get("words"),
             is_patient=request.one("look") is not None,
-        )
-    except PromptctlError as error:
-        problem = error
-    before = request.one("before")
+        ),
+        ExecutionPage(),
+    )
     values = {
         "given": given,
         "stretch": page,
@@ -47,10 +44,9 @@ def executions(request: PageRequest) -> View:
         "has_more_filters": bool(given.keys() - {"words", "prompt", "status", "since"}),
         "statuses": {"": "any", **{each: each.replace("_", " ") for each in STATUSES}},
         "sources": _SOURCES,
-        "chips": [(name, value, links.executions(**_without(given, name))) for name, value in given.items()],
-        "newest": links.executions(**given) if before is not None else None,
-        "older": links.executions(**given, before=page.older) if page.older else None,
-        "further": links.executions(**given, before=before, look="further") if page.is_cut else None,
+        "chips": [(name, value, link("executions", **_without(given, name))) for name, value in given.items()],
+        "pages": request.pager("executions", given, page.older),
+        "further": link("executions", **given, before=before, look="further"),
         "same": _command("list", given),
         "index": ("log", "search", *_searched(given.get("words", ""))),
         "as_file": (*_command("export", given), "-o", "calls.csv") if "words" not in given else None,
@@ -103,20 +99,19 @@ def _searched(words: str) -> Sequence[str]:
 
 def feedback(request: PageRequest) -> View:
     """Return the newest calls that people scored, with what they said of each."""
-    given = {name: value for name in ("prompt", "feedback", "since") if (value := request.one(name)) is not None}
-    before, page, problem = request.one("before"), ExecutionPage(), None
-    try:
+    given, before = request.given("prompt", "feedback", "since"), request.one("before")
+
+    def read() -> ExecutionPage:
         wanted = Filter(**{"feedback": _ANY_SCORE, **with_moments(given)})
-        page = request.workspace.log.page(replace(wanted, before=before, limit=ROWS))
-    except PromptctlError as error:
-        problem = error
+        return request.workspace.log.page(replace(wanted, before=before, limit=ROWS))
+
+    page, problem = tried(read, ExecutionPage())
     values = {
         "given": given,
         "stretch": page,
         "problem": problem,
         "said": said(page, is_first=before is None),
-        "newest": links.link("feedback", **given) if before else None,
-        "older": links.link("feedback", **given, before=page.older) if page.older else None,
+        "pages": request.pager("feedback", given, page.older),
         "condition": given.get("feedback", "<0.5"),
     }
     return View("feedback.html", "Feedback", values, status=400 if problem else 200)

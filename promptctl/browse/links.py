@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from urllib.parse import urlencode
 
 from promptctl.errors import printable, quote
@@ -18,56 +19,6 @@ def link(page: str, **values: str | Sequence[str] | None) -> str:
     return f"{page or './'}?{given}" if given else page or "./"
 
 
-def prompt(ref: str) -> str:
-    """Return the address of a prompt's page, at the version that the ref names."""
-    return link("prompt", ref=ref)
-
-
-def diff(old: str, new: str | None = None) -> str:
-    """Return the address of two refs side by side; without `new`, the work tree's."""
-    return link("diff", old=old, new=new)
-
-
-def label(name: str) -> str:
-    """Return the address of a label's history: `support/triage@production`."""
-    return link("label", name=name)
-
-
-def shared_file(path: str) -> str:
-    """Return the address of a partial's or a schema's page."""
-    return link("file", path=path)
-
-
-def executions(**wanted: str | None) -> str:
-    """Return the address of the list of executions, filtered."""
-    return link("executions", **wanted)
-
-
-def execution(execution_id: str) -> str:
-    """Return the address of one execution's page."""
-    return link("execution", id=execution_id)
-
-
-def dataset(path: str) -> str:
-    """Return the address of a dataset's page."""
-    return link("dataset", path=path)
-
-
-def evaluations(**wanted: str | None) -> str:
-    """Return the address of the list of evaluations, filtered."""
-    return link("evaluations", **wanted)
-
-
-def evaluation(evaluation_id: str) -> str:
-    """Return the address of one evaluation's page."""
-    return link("evaluation", id=evaluation_id)
-
-
-def experiment(name: str) -> str:
-    """Return the address of an experiment's page."""
-    return link("experiment", name=name)
-
-
 def command(*words: str, program: str = "promptctl") -> str | None:
     """Return a command line to copy, quoted for a shell; None if a word could do harm when it is pasted.
 
@@ -79,16 +30,17 @@ def command(*words: str, program: str = "promptctl") -> str | None:
     return f"{program} {' '.join(map(quote, words))}"
 
 
-LINKS: Mapping[str, object] = {
+def _link_to_one(page: str, key: str, value: str) -> str:
+    return link(page, **{key: value})
+
+
+_OF_ONE = {
+    "prompt": "ref", "label": "name", "file": "path", "execution": "id", "dataset": "path", "evaluation": "id",
+    "experiment": "name", "budget": "name",
+}  # fmt: skip
+LINKS: Mapping[str, Callable[..., str]] = {
     "link": link,
-    "prompt": prompt,
-    "diff": diff,
-    "label": label,
-    "shared_file": shared_file,
-    "executions": executions,
-    "execution": execution,
-    "dataset": dataset,
-    "evaluations": evaluations,
-    "evaluation": evaluation,
-    "experiment": experiment,
+    "diff": lambda old, new: link("diff", old=old, new=new),
+    **{f"{page}_link": partial(_link_to_one, page, key) for page, key in _OF_ONE.items()},
 }
+"""Makers of addresses, by their names in templates: `prompt_link("support/triage@v3")`, and so for each thing."""

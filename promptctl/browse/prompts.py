@@ -1,4 +1,4 @@
-"""A prompt's page: what it says at one version, and what the workspace knows around it."""
+"""Pages of a prompt at one version, with what the workspace knows around it, and of a file that prompts share."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def prompt(request: PageRequest) -> View:
         "more_versions": len(versions) - len(versions[:most]),
         "no_history": no_history,
         "refs": _refs(page, versions[: max(most, _MOST_REFS)]),
-        "ref_of": lambda entry: ref_of(found.id, entry),
+        "ref_of": lambda entry: _ref_of(found.id, entry),
         "labels": _labels(workspace, found.id),
         "datasets": [(path, _own_first(results.get(path, ()), page.at_version.model)) for path in page.datasets],
         "totals": totals,
@@ -62,7 +62,14 @@ def prompt(request: PageRequest) -> View:
     return View("prompt.html", found.name, values)
 
 
-def ref_of(prompt_id: str, entry: VersionEntry) -> str:
+def file(request: PageRequest) -> View:
+    """Return the page about a partial, a schema or a file of tools: its text, and who uses it."""
+    found = request.workspace.life.shared_file(request.needed("path"))
+    engine = "jinja2" if found.kind == "partial" else "none"
+    return View("file.html", found.path, {"file": found, "pieces": list(_template_pieces(found.text, engine))})
+
+
+def _ref_of(prompt_id: str, entry: VersionEntry) -> str:
     """Return the ref that names a version of a prompt's history."""
     if entry.number is not None:
         return f"{prompt_id}@v{entry.number}"
@@ -100,7 +107,7 @@ def _refs(page: Page, versions: Sequence[VersionEntry]) -> list[tuple[str, str]]
     return [
         (prompt_id, "the files as they are now"),
         *refs,
-        *((ref_of(prompt_id, entry), without_commit(entry.display)) for entry in versions if entry.number),
+        *((_ref_of(prompt_id, entry), without_commit(entry.display)) for entry in versions if entry.number),
     ]
 
 
@@ -136,7 +143,7 @@ def _message(item: Message | Placeholder, engine: str) -> Mapping[str, Any]:
     return {
         "role": item.role,
         "placeholder": None,
-        "parts": [list(template_pieces(part.rstrip("\n"), engine)) for part in parts],
+        "parts": [list(_template_pieces(part.rstrip("\n"), engine)) for part in parts],
         "extra": {name: as_text(value) for name, value in item.extra.items()},
     }
 
@@ -146,7 +153,7 @@ def _part(part: Mapping[str, Any]) -> str:
     return str(part.get("text", "")) if is_text else f"[{as_text(part)}]"
 
 
-def template_pieces(text: str, engine: str) -> Iterator[tuple[bool, str]]:
+def _template_pieces(text: str, engine: str) -> Iterator[tuple[bool, str]]:
     """Yield the pieces of a template in their order, each with True for an expression, a statement or a comment."""
     if engine == "none":
         yield False, text

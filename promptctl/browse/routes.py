@@ -3,43 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from promptctl.browse.blamed import blame
-from promptctl.browse.catalogue import catalogue
-from promptctl.browse.comparing import diff
-from promptctl.browse.datasets import dataset, datasets
-from promptctl.browse.evaluations import case, evaluation, evaluations
-from promptctl.browse.execution import execution
-from promptctl.browse.executions import executions, feedback
-from promptctl.browse.experiments import experiment, experiments
-from promptctl.browse.files import file
-from promptctl.browse.labels import label
-from promptctl.browse.prompts import prompt
-from promptctl.browse.spending import budget, budgets, costs, rules
-from promptctl.browse.views import Answer
+if TYPE_CHECKING:
+    from promptctl.browse.views import Answer
 
-ROUTES: Mapping[str, Answer] = {
-    "": catalogue,
-    "prompt": prompt,
-    "diff": diff,
-    "label": label,
-    "file": file,
-    "executions": executions,
-    "execution": execution,
-    "blame": blame,
-    "evaluations": evaluations,
-    "evaluation": evaluation,
-    "case": case,
-    "datasets": datasets,
-    "dataset": dataset,
-    "costs": costs,
-    "budgets": budgets,
-    "budget": budget,
-    "rules": rules,
-    "experiments": experiments,
-    "experiment": experiment,
-    "feedback": feedback,
+ROUTES: Mapping[str, str] = {
+    "": "catalogue.catalogue",
+    "prompt": "prompts.prompt",
+    "diff": "comparing.diff",
+    "label": "makers.label",
+    "file": "prompts.file",
+    "executions": "executions.executions",
+    "execution": "execution.execution",
+    "blame": "makers.blame",
+    "evaluations": "evaluations.evaluations",
+    "evaluation": "evaluations.evaluation",
+    "case": "evaluations.case",
+    "datasets": "datasets.datasets",
+    "dataset": "datasets.dataset",
+    "costs": "spending.costs",
+    "budgets": "spending.budgets",
+    "budget": "spending.budget",
+    "rules": "spending.rules",
+    "experiments": "experiments.experiments",
+    "experiment": "experiments.experiment",
+    "feedback": "executions.feedback",
 }
+"""The module of each page, and its function there: a page is imported when it is first asked for."""
 
 NAVIGATION: Mapping[str, str] = {
     "": "Prompts",
@@ -63,3 +55,10 @@ SECTIONS: Mapping[str, str] = {
     "experiment": "experiments",
 }
 """The page of the navigation that a page stands below, by its address."""
+
+
+def answer_of(page: str) -> Answer:
+    """Return what answers an address, imported if nobody asked for it before."""
+    module, _, name = ROUTES[page].partition(".")
+    found: Answer = getattr(import_module(f"promptctl.browse.{module}"), name)
+    return found

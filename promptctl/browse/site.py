@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 from promptctl import errors
 from promptctl.browse.rendering import Rendering
-from promptctl.browse.routes import NAVIGATION, ROUTES, SECTIONS
+from promptctl.browse.routes import NAVIGATION, ROUTES, SECTIONS, answer_of
 from promptctl.browse.views import PageRequest, View
 from promptctl.reports.offline_page import asset
 
@@ -71,14 +71,14 @@ class Site:
             return self._static(name)
         self._notes.clear()
         try:
-            view = self._view(page, query)
-            pieces = self._rendering.write(view, page, SECTIONS.get(page), self._taken_notes())
-            first = next(pieces)
+            return self._begun(page, self._view(page, query))
         except Exception as error:
-            view = self._failed(error)
-            pieces = self._rendering.write(view, page, SECTIONS.get(page), self._taken_notes())
-            first = next(pieces)
-        return PageReply(view.status, "text/html", self._to_the_end(first, pieces))
+            return self._begun(page, self._failed(error))
+
+    def _begun(self, page: str, view: View) -> PageReply:
+        """Return a page whose beginning is rendered. Raises what its first values raise."""
+        pieces = self._rendering.write(view, page, SECTIONS.get(page), self._taken_notes())
+        return PageReply(view.status, "text/html", self._to_the_end(next(pieces), pieces))
 
     def warm_up(self) -> Iterator[Callable[[], None]]:
         """Return steps after which the first pages are as fast as later ones: most of what they read is kept then."""
@@ -91,7 +91,8 @@ class Site:
             for each in found[:1]:
                 self._current().page(each.id)
 
-        return (partial(_quietly, step) for step in (read_all, read_one))
+        steps: list[Callable[[], object]] = [read_all, read_one, *(partial(answer_of, page) for page in ROUTES)]
+        return (partial(_quietly, step) for step in steps)
 
     def close(self) -> None:
         """Close the workspace."""
@@ -104,7 +105,7 @@ class Site:
             values = parse_qs(query, max_num_fields=_MOST_FIELDS)
         except ValueError:
             raise errors.UsageError("the address has too many values") from None
-        return ROUTES[page](PageRequest(self._current(), values))
+        return answer_of(page)(PageRequest(self._current(), values))
 
     def _current(self) -> Workspace:
         """Return the workspace with the settings as they are now."""
@@ -156,7 +157,7 @@ class Site:
         return PageReply(HTTPStatus.OK, _STATIC[name], iter((text.encode(),)))
 
 
-def _quietly(step: Callable[[], None]) -> None:
+def _quietly(step: Callable[[], object]) -> None:
     with suppress(Exception):  # the page says it
         step()
 

@@ -7,9 +7,9 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from promptctl import Filter
-from promptctl.browse import links
-from promptctl.browse.views import PageRequest, View, with_moments
-from promptctl.errors import PromptctlError, UsageError, printable
+from promptctl.browse.links import link
+from promptctl.browse.views import PageRequest, View, tried, with_moments
+from promptctl.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from promptctl import BudgetAccount, BudgetStatus, CostTable
@@ -35,32 +35,27 @@ def costs(request: PageRequest) -> View:
     by, since = request.one("by") or "prompt", request.one("since") or _USUAL_SPAN
     if by not in _BY:
         raise UsageError(f"costs are not added up by `{printable(by)}`", hint=f"by {', '.join(_BY)}")
-    given: dict[str, Any] = {name: value for name in ("prompt", "model") if (value := request.one(name)) is not None}
-    table, problem = None, None
-    try:
+    given = request.given("prompt", "model")
+    asked = {**given, "by": by, "since": since}
+
+    def read() -> CostTable | None:
         meant = with_moments(given if since == "all" else {**given, "since": since})
-        table = request.workspace.costs.table(Filter(**meant, source="app"), _BY[by])
-    except PromptctlError as error:
-        problem = error
+        return request.workspace.costs.table(Filter(**meant, source="app"), _BY[by])
+
+    table, problem = tried(read, None)
+    span = f"of the last {_SPANS[since]}" if since in _SPANS else f"since {since}"
     values = {
         "by": by,
         "since": since,
-        "span": f"since {since}"
-        if since not in _SPANS
-        else "of all time"
-        if since == "all"
-        else f"of the last {_SPANS[since]}",
-        "given": {**given, "by": by, "since": since},
+        "span": "of all time" if since == "all" else span,
+        "given": asked,
         "table": table,
         "rows": list(_cost_rows(table, by, given)) if table else [],
         "left_out": max(0, len(table.rows) - ROWS) if table else 0,
         "problem": problem,
         "is_new": request.workspace.log.is_new,
-        "groups": [(name, links.link("costs", **{**given, "by": name, "since": since})) for name in _BY],
-        "spans": [
-            (value, words, links.link("costs", **{**given, "by": by, "since": value}))
-            for value, words in _SPANS.items()
-        ],
+        "groups": [(name, link("costs", **asked | {"by": name})) for name in _BY],
+        "spans": [(value, words, link("costs", **asked | {"since": value})) for value, words in _SPANS.items()],
         "same": _cost_command(by, since, given),
     }
     return View("costs.html", "Costs", values, status=400 if problem else 200)
@@ -85,7 +80,7 @@ def budget(request: PageRequest) -> View:
         "accounts": _bars(status, status.accounts[:ROWS]),
         "number": len(status.accounts),
         "events": found.history(name, limit=_EVENTS),
-        "refused": links.executions(status="blocked", error="BudgetReached", since=status.window_start),
+        "refused": link("executions", status="blocked", error="BudgetReached", since=status.window_start),
         "terms": {name: value for name, value in status.as_dict(is_whole=True)["covers"].items() if value},
     }
     return View("budget.html", name, values)
@@ -93,20 +88,17 @@ def budget(request: PageRequest) -> View:
 
 def rules(request: PageRequest) -> View:
     """Return what the log keeps of each prompt's calls, and by which rule."""
-    given: dict[str, Any] = {
-        name: value for name in ("search", "kept", "rule") if (value := request.one(name)) is not None
-    }
+    given: dict[str, Any] = request.given("search", "kept", "rule")
     if given.get("kept", _KEPT[0]) not in _KEPT:
         raise UsageError(f"`{printable(given['kept'])}` is nothing that a log rule keeps", hint=", ".join(_KEPT))
-    first = request.number("first")
     rows = request.workspace.log.rules(**given)
+    shown, pages = request.part_of(rows, ROWS, "rules", given)
     values = {
-        "rows": rows[first : first + ROWS],
+        "rows": shown,
         "number": len(rows),
         "given": given,
         "kept": {"": "any", **{each: each for each in _KEPT}},
-        "newest": links.link("rules", **given) if first else None,
-        "older": links.link("rules", **given, first=str(first + ROWS)) if first + ROWS < len(rows) else None,
+        "pages": pages,
     }
     return View("rules.html", "Log rules", values)
 
@@ -130,7 +122,7 @@ def _cost_rows(table: CostTable, by: str, given: Mapping[str, str]) -> Any:
         yield {
             "name": name,
             "prompt": group.get("prompt"),
-            "calls": links.executions(**wanted),
+            "calls": link("executions", **wanted),
             "totals": row,
             "share": table.share(row),
             "of_dearest": row.known_cost_nano_usd / most,

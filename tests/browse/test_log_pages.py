@@ -334,7 +334,7 @@ def test_evaluations_are_listed_and_one_has_its_cases(reader: Reader, monkeypatc
     monkeypatch.setattr(evaluations, "ROWS", 8)
     page = reader.read("evaluation", id=ids["head"])
     assert [each["case"] for each in page.links("case")][-1] == "case-7"
-    assert cases(first=page.link("Older")["first"])[0] == "case-8"
+    assert cases(first=page.link("Next")["first"])[0] == "case-8"
     first = reader.read("evaluations", dataset="datasets/support/triage.yaml")
     monkeypatch.setattr(evaluations, "ROWS", 1)
     older = reader.read("evaluations", **reader.read("evaluations").link("Older"))

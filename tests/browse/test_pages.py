@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from promptctl.browse.routes import NAVIGATION, ROUTES, SECTIONS
+from promptctl.browse.routes import NAVIGATION, ROUTES, SECTIONS, answer_of
 from promptctl.browse.views import View
 from promptctl.errors import LogError
 from promptctl.workspace import open_workspace
@@ -154,7 +154,7 @@ def test_a_shared_file_says_who_uses_it(pages: Pages) -> None:
         ("label?name=support/triage@nothing", 404, "nothing"),
         ("file?path=../secret.yaml", 404, "there is no partial"),
         ("nothing", 404, "there is no page `nothing`"),
-        ("?from=-1", 400, "`from` is a whole number"),
+        ("?first=-1", 400, "`first` is a whole number"),
     ],
 )
 def test_a_wrong_address_says_what_is_wrong(address: str, status: int, words: str, pages: Pages) -> None:
@@ -303,4 +303,5 @@ def test_a_page_that_cannot_be_ended_says_so(copy: Path, monkeypatch: pytest.Mon
 
 def test_every_page_is_in_the_navigation_or_below_a_page_of_it() -> None:
     assert set(ROUTES) == {*NAVIGATION, *SECTIONS}
+    assert all(answer_of(page) for page in ROUTES)
     assert set(SECTIONS.values()) <= set(NAVIGATION)

@@ -1,7 +1,8 @@
-"""The page of `blame`: who made each line of a version, what filled the rest, who put it live."""
+"""Who made what: each move of a label with its evidence, and each line of a version with who put it live."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,24 @@ from promptctl.browse.views import PageRequest, View
 
 if TYPE_CHECKING:
     from promptctl import BlamedLine
+
+# Evidence can also be an experiment, or words of whoever moved the label.
+_EVALUATION = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}\b")
+
+
+def label(request: PageRequest) -> View:
+    """Return every move of a label, newest first, as far as this clone knows: no remote is asked."""
+    name = request.needed("name")
+    history = request.workspace.labels.log_here(name)
+    events = history.events[::-1]
+    values = {
+        "name": name,
+        "moves": list(zip(events, (*events[1:], None), strict=True)),
+        "problems": history.problems,
+        "now": events[0] if events else None,
+        "evaluations": {event.evaluation: _EVALUATION.match(event.evaluation) for event in events},
+    }
+    return View("label.html", name, values)
 
 
 def blame(request: PageRequest) -> View:
