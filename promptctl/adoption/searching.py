@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import re
 import sys
@@ -20,6 +19,7 @@ from promptctl.adoption.javascript.syntax import ENDINGS
 from promptctl.adoption.names import FollowedNames
 from promptctl.adoption.processes import shared_out
 from promptctl.adoption.source import SourceFile
+from promptctl.counting import without_collector
 from promptctl.errors import UsageError, printable
 from promptctl.files.tree import MAX_BYTES, read_file
 
@@ -133,13 +133,8 @@ def find_in(wanted: Sequence[tuple[str, str]], bases: Collection[str] = ()) -> l
     if not wanted:
         return []
     modules = Modules(Path(wanted[0][0]), bases)
-    was_on = gc.isenabled()
-    gc.disable()  # syntax trees are no rubbish: looking through them again and again took half of the time
-    try:
+    with without_collector():  # syntax trees are no rubbish: looking through them again and again took half of the time
         return [modules.find(path) for _, path in wanted]
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _in_javascript(root: Path, path: str) -> SourceFinds:

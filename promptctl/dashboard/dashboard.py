@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.budgets import budget_statuses
+from promptctl.counting import without_collector
 from promptctl.dashboard.answers import Gathered, is_anything_wrong, rules, what_changed, what_does_it_cost
 from promptctl.dashboard.facts import LIMITS, USER_LIMITS, FactTable, Names, columns, fact_tables
 from promptctl.dashboard.marks import marks
@@ -72,6 +73,11 @@ class Dashboard:
 
 def dashboard(context: Context, request: DashboardRequest) -> Dashboard:
     """Gather the dashboard of a workspace from its log, its labels, its history and its settings."""
+    with without_collector():
+        return _gathered(context, request)
+
+
+def _gathered(context: Context, request: DashboardRequest) -> Dashboard:
     wanted, log, made_at = request.wanted, context.log, utc_now()
     now = seconds_of(made_at)
     cells = _cells(context, wanted, now)

@@ -117,6 +117,9 @@ Facts = dict[FactKey, Fact]
 
 def add_counts(mine: dict[Any, int], others: dict[Any, int]) -> None:
     """Add counts by name to others."""
+    if not mine:
+        mine.update(others)
+        return
     for name, number in others.items():
         mine[name] = mine.get(name, 0) + number
 
@@ -149,7 +152,7 @@ class FactTable:
 
     def _on(self, axis: TimeAxis) -> FactTable:
         begins = self._begins(axis)
-        return FactTable(axis, self._renamed(lambda key: key._replace(time=begins[key.time])), self.rests)
+        return FactTable(axis, self._renamed(lambda key: FactKey(begins[key[0]], *key[1:])), self.rests)
 
     def _begins(self, axis: TimeAxis) -> list[int]:
         return [axis.index(self.axis.first + number * self.axis.width) for number in range(self.axis.count)]
@@ -266,8 +269,11 @@ def _dense(counts: Mapping[int, int]) -> str:
     """
     if not counts:
         return ""
-    found = (counts.get(number, 0) for number in range(min(counts), max(counts) + 1))
-    return "".join(_DIGITS[n] if n < len(_DIGITS) else f"({n})" for n in found)
+    first, most = min(counts), len(_DIGITS)
+    found = ["0"] * (max(counts) - first + 1)
+    for number, n in counts.items():
+        found[number - first] = _DIGITS[n] if n < most else f"({n})"
+    return "".join(found)
 
 
 def _sparse(name: str, counts: Sequence[Mapping[int, int]]) -> dict[str, list[int]]:

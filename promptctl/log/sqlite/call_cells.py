@@ -5,7 +5,6 @@ SQL could group them, but would sort every row for it: dictionaries take two thi
 
 from __future__ import annotations
 
-import gc
 import os
 import pickle
 import sqlite3
@@ -16,6 +15,7 @@ from math import ceil, log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from promptctl.counting import without_collector
 from promptctl.files.wording import without_commit
 from promptctl.log.call_cells import LETTERS, CallCells, CellKey, CellSums, ChooseStep, ScoredCalls
 from promptctl.log.call_totals import LOG_GROWTH, REUSED_SOURCES, SMALLEST, bucket
@@ -107,7 +107,7 @@ class _Stretch(NamedTuple):
     def of(self, connection: sqlite3.Connection) -> _Steps:
         """Return the sums by step and key."""
         # Texts stay bytes until they are few, and nothing here holds a circle for the collector to look for.
-        with _with_bytes(connection), _without_collector():
+        with _with_bytes(connection), without_collector():
             return _walked(connection, self)
 
 
@@ -276,14 +276,3 @@ def _with_bytes(connection: sqlite3.Connection) -> Iterator[None]:
         yield
     finally:
         connection.text_factory = before
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
