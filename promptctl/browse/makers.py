@@ -1,4 +1,4 @@
-"""Who made what: each move of a label with its evidence, and each line of a version with who put it live."""
+"""The makers of things: each move of a label with its evidence, and each line of a version with who put it live."""
 
 from __future__ import annotations
 
