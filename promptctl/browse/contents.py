@@ -66,6 +66,28 @@ def content(value: Any, room: Room | None = None) -> Markup:
     return Markup("").join(parts)
 
 
+def with_code(text: str) -> Markup:
+    """Return words in which what stands between backticks is code.
+
+    >>> with_code("`kind` is <b>")
+    Markup('<code>kind</code> is &lt;b&gt;')
+    """
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(visible(text))
+    forms = [Markup("<code>{}</code>") if number % 2 else Markup("{}") for number in range(len(parts))]
+    return Markup("").join(form.format(visible(part)) for form, part in zip(forms, parts, strict=True))
+
+
+def with_breaks(path: str) -> Markup:
+    """Return a path or a ref that a narrow page may break after a slash and before an `@`.
+
+    >>> with_breaks("support/triage@v2")
+    Markup('support/<wbr>triage<wbr>@v2')
+    """
+    return Markup(str(escape(visible(path))).replace("/", "/<wbr>").replace("@", "<wbr>@"))  # noqa: S704 - it is escaped
+
+
 def indented(text: str) -> str:
     """Return JSON objects and lists with a line for each member, every value as it is written; other texts as they are.
 

@@ -26,6 +26,7 @@ def experiment(request: PageRequest) -> View:
         "report": report,
         "arms": list(zip(words.arm_rows(report), _intervals(report), report.arms, strict=True)),
         "arm_columns": words.ARM_COLUMNS,
+        "counts": ("Share", "Keys", "Known"),
         "guards": list(words.guard_rows(report)),
         "guard_columns": words.GUARD_COLUMNS,
         "sentences": list(words.sentences(report)),

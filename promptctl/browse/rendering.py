@@ -21,6 +21,8 @@ from promptctl.browse.contents import (
     mark_of,
     snippet,
     visible,
+    with_breaks,
+    with_code,
 )
 from promptctl.browse.views import View
 from promptctl.reports.wording import (
@@ -84,6 +86,8 @@ _FILTERS = {
     "dataset_name": dataset_name,
     "mark_of": mark_of,
     "snippet": snippet,
+    "with_breaks": with_breaks,
+    "with_code": with_code,
 }
 
 
