@@ -36,6 +36,7 @@ from promptctl.reports.wording import (
     format_spent,
     format_tokens,
     percent,
+    short_cost,
     without_address,
     without_commit,
 )
@@ -72,7 +73,8 @@ _FILTERS = {
     "text": as_text,
     "many": count,
     "bytes": format_bytes,
-    "cost": format_cost,
+    "cost": short_cost,
+    "exact_cost": format_cost,
     "number": format_count,
     "latency": format_latency,
     "share": format_share,
@@ -108,7 +110,7 @@ class Rendering:
         environment.globals.update(
             links.LINKS,
             command=partial(links.command, program=program),
-            spent=format_spent,
+            spent=partial(format_spent, form=short_cost),
             navigation=navigation,
             workspace_name=workspace_name,
         )

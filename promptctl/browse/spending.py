@@ -10,6 +10,7 @@ from promptctl import Filter
 from promptctl.browse.links import link
 from promptctl.browse.views import PageRequest, View, tried, with_moments
 from promptctl.errors import UsageError, printable
+from promptctl.reports.wording import short_cost
 
 if TYPE_CHECKING:
     from promptctl import BudgetAccount, BudgetStatus, CostTable
@@ -132,13 +133,14 @@ def _cost_rows(table: CostTable, by: str, given: Mapping[str, str]) -> Any:
 def _bars(status: BudgetStatus, accounts: Sequence[BudgetAccount]) -> list[dict[str, Any]]:
     """Return the accounts as a template draws them: amounts in words, and the share of the limit that is spent."""
     rule = status.rule
+    amount = short_cost if rule.unit == "usd" else rule.amount
     return [
         {
             "key": each.key,
             "state": status.state_of(each),
-            "spent": rule.amount(each.spent),
-            "reserved": rule.amount(each.reserved) if each.reserved else None,
-            "left": rule.amount(each.left_of(rule.limit)),
+            "spent": amount(each.spent),
+            "reserved": amount(each.reserved) if each.reserved else None,
+            "left": amount(each.left_of(rule.limit)),
             "share": each.spent / rule.limit if rule.limit else 1.0,
         }
         for each in accounts

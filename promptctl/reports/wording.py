@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from promptctl.files import wording
@@ -83,21 +83,21 @@ def format_cost(cost_nano_usd: float | None) -> str:
 def short_cost(cost_nano_usd: float | None) -> str:
     """Return nano-USD as dollars with two digits that matter, and at least cents, as pages do; `-` if unknown.
 
-    >>> short_cost(3_280_000), short_cost(3_000_000), short_cost(838_383_000), short_cost(1_926_000_000), short_cost(0)
-    ('$0.0033', '$0.0030', '$0.84', '$1.93', '$0')
+    >>> short_cost(3_280_000), short_cost(3_000_000), short_cost(838_383_000), short_cost(-1_926_000_000), short_cost(0)
+    ('$0.0033', '$0.0030', '$0.84', '-$1.93', '$0')
     """
     if not cost_nano_usd:
         return "-" if cost_nano_usd is None else "$0"
-    dollars = cost_nano_usd / NANO
+    dollars = abs(cost_nano_usd) / NANO
     digits = 2 if dollars >= 1 else max(2, min(9, 1 - math.floor(math.log10(dollars))))
-    return f"${dollars:,.{digits}f}"
+    return f"{'-' * (cost_nano_usd < 0)}${dollars:,.{digits}f}"
 
 
-def format_spent(cost_nano_usd: int | None, unpriced: int) -> str:
-    """Return a cost; replies without a price are said to be unpriced, not free."""
+def format_spent(cost_nano_usd: int | None, unpriced: int, form: Callable[[float | None], str] = format_cost) -> str:
+    """Return a cost in a form; replies without a price are said to be unpriced, not free."""
     if not unpriced:
-        return format_cost(cost_nano_usd)
-    return f"{format_cost(cost_nano_usd)} + {unpriced} unpriced" if cost_nano_usd else "unpriced"
+        return form(cost_nano_usd)
+    return f"{form(cost_nano_usd)} + {unpriced} unpriced" if cost_nano_usd else "unpriced"
 
 
 def format_latency(latency_ms: float | None) -> str:
