@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptctl.catalogue.new_ids import new_prompt_path
-from promptctl.errors import InvalidFiles, Place, WorkspaceError
+from promptctl.errors import InvalidFiles, WorkspaceError
 from promptctl.files.document import Document, Key
 from promptctl.files.names import PROMPT_SUFFIXES, STATE_FOLDER, PathRefused, resolve_path
 from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.tree import Overlay, Tree
 from promptctl.files.yaml_editing import Edit, Remove, Set, edit_yaml
-from promptctl.formats.prompt_file import read_prompt_file
+from promptctl.formats.prompt_file import PromptFile, read_prompt_file
 from promptctl.prompts.closure import message_texts
 from promptctl.prompts.loading import load_prompt_file
 from promptctl.templates import BadTemplate
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # The keys of a prompt file that stand after those of its life, in the schema's order.
 KEYS_BELOW = ("tags", "model", "parameters", "inputs", "template", "messages")
 _HERE = "./"
-_EDITOR_SCHEMA = re.compile(rf"^(# yaml-language-server: *\$schema=)(?:\.\./)+{re.escape(STATE_FOLDER)}/")
+_EDITOR_SCHEMA = re.compile(rb"\A(# yaml-language-server: *\$schema=)(?:\.\./)*%b/" % re.escape(STATE_FOLDER).encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def copy(parts: Context, ref: str, new_id: str) -> Copied:
     old = source.prompt  # the copy lies beside its partials
     suffix = next(suffix for suffix in PROMPT_SUFFIXES if old.path.endswith(suffix))
     path = new_prompt_path(tree, new_id, old.base, suffix)
-    draft = MovedText(source.tree.read(old.path), old, path)
+    draft = moved_text(source.tree.read(old.path), old, path)
     data = draft.data
     if old.dialect == "native":
         edits: list[Edit] = [Set(("copied_from",), _parent_of(source), before=KEYS_BELOW)]
@@ -91,72 +91,83 @@ def copy(parts: Context, ref: str, new_id: str) -> Copied:
             raise _lacking(source, missing) from error
         if any(problem.place is not None and problem.place.path != path for problem in error.problems):
             raise  # a file that it names is wrong by now
-        raise _not_rewritable(source) from error
+        raise not_rewritable(f"{source.ref} cannot be copied", old.base) from error
     if set(copied.closure[1:]) != named:
-        raise _not_rewritable(source)
+        raise not_rewritable(f"{source.ref} cannot be copied", old.base)
     differing = [each for each in sorted(named) if source.tree.read(each) != tree.read(each)]
     return Copied(
         source=source,
         prompt=new_id,
         path=path,
         proposal=Proposal((FileEdit(path, None, data),)),
-        rewritten=tuple(draft.rewritten),
+        rewritten=draft.rewritten,
         differing=tuple(differing),
     )
 
 
-class MovedText:
-    """A prompt's file as it is written at a different path.
+class MovedText(NamedTuple):
+    """A prompt's file as it is written at a different path; `rewritten` are its references, as they were and are.
 
-    References relative to its folder are written relative to the place of prompts, if the folder is a different one;
-    `rewritten` are those, as they were and as they are. `keys` are the file's at the top.
+    `keys` are the file's at the top.
     """
 
-    def __init__(self, data: bytes, prompt: Prompt, path: str) -> None:
-        self._old, self._base = prompt.path, prompt.base
-        self._lines = re.split(r"(?<=\n)", data.decode("utf-8", "surrogateescape"))
-        self.rewritten: list[str] = []
-        file = read_prompt_file(data, self._old)
-        self.keys = file.data.keys()
-        if self._old.rpartition("/")[0] != path.rpartition("/")[0]:
-            is_jinja = file.data.get("template", "jinja2") == "jinja2"
-            named = [
-                *references_of(file.document.data, file.document),
-                *(includes_of(file.document) if is_jinja else ()),
-            ]
-            for reference, place in dict.fromkeys(named):
-                if reference.startswith(_HERE):
-                    self._rewrite(reference, place)
-        # The comment that names the editor's schema, by its path from the file.
-        there = "/".join([".."] * path.count("/"))
-        self._lines[0] = _EDITOR_SCHEMA.sub(rf"\g<1>{there}/{STATE_FOLDER}/", self._lines[0])
-
-    @property
-    def data(self) -> bytes:
-        """The bytes of the file."""
-        return "".join(self._lines).encode("utf-8", "surrogateescape")
-
-    def _rewrite(self, reference: str, place: Place) -> None:
-        try:
-            wanted = resolve_path(reference.partition("#")[0], self._old, self._base).removeprefix(f"{self._base}/")
-        except PathRefused:
-            return  # loading has reported it
-        wanted += reference[len(reference.partition("#")[0]) :]
-        write_reference(self._lines, (place.line or 1) - 1, reference, wanted)
-        self.rewritten.append(f"{reference} → {wanted}")
+    data: bytes
+    keys: Collection[str]
+    rewritten: tuple[str, ...]
 
 
-def write_reference(lines: list[str], line: int, reference: str, wanted: str) -> None:
-    """Write a reference differently on its line, counted from 0; the same words in the text beside it stay."""
+def moved_text(data: bytes, prompt: Prompt, path: str) -> MovedText:
+    """Return a prompt's file at a different path: references to its folder are written relative to that of prompts."""
+    file, base = read_prompt_file(data, prompt.path), prompt.base
+    changes: list[tuple[str, str, int]] = []
+    if prompt.path.rpartition("/")[0] != path.rpartition("/")[0]:
+        for reference, line in dict.fromkeys(references_of(file)):
+            if reference.startswith(_HERE):
+                with suppress(PathRefused):  # loading has reported it
+                    target = resolve_path(reference.partition("#")[0], prompt.path, base)
+                    changes.append((reference, reference_to(target, reference.removeprefix(_HERE), path, base), line))
+    rewritten = tuple(f"{reference} → {wanted}" for reference, wanted, _ in changes)
+    return MovedText(with_editor_schema(with_references(data, changes), path), file.data.keys(), rewritten)
+
+
+def reference_to(target: str, written: str, holder: str, base: str) -> str:
+    """Return a reference to `target` in the file at `holder`, in the form of the one that is `written` now.
+
+    With a leading `./` and its target in the folder of the file or below, it stays relative to the file; any other is
+    relative to `base`. What it names within the file, after `#`, stays.
+    """
+    name, mark, part = written.partition("#")
+    folder = f"{holder.rpartition('/')[0]}/"
+    is_beside = name.startswith(_HERE) and target.startswith(folder)
+    return (_HERE + target.removeprefix(folder) if is_beside else target.removeprefix(f"{base}/")) + mark + part
+
+
+def with_references(data: bytes, changes: Iterable[tuple[str, str, int]]) -> bytes:
+    """Return a file in which references are written differently: each as it is, as it is wanted, and its line."""
+    lines = re.split(r"(?<=\n)", data.decode("utf-8", "surrogateescape"))
+    for reference, wanted, line in changes:
+        if 0 < line <= len(lines):
+            lines[line - 1] = _with_reference(lines[line - 1], reference, wanted)
+    return "".join(lines).encode("utf-8", "surrogateescape")
+
+
+def _with_reference(line: str, reference: str, wanted: str) -> str:
+    """Write a reference differently on its line; the same words in the text beside it stay."""
     name = re.escape(reference)
     for pattern in (
         rf"(\binclude\s+(?:\\?[\"']|''))({name})(?=\\?[\"'])",
         rf"(\$ref[\"']?\s*:\s*[\"']?)({name})(?![\w./-])",
     ):
-        lines[line], count = re.subn(pattern, lambda found: found[1] + wanted, lines[line])
+        line, count = re.subn(pattern, lambda found: found[1] + wanted, line)
         if count:
-            return
-    lines[line] = re.sub(rf"(?<![\w./-]){name}(?![\w./-])", lambda _: wanted, lines[line])
+            return line
+    return re.sub(rf"(?<![\w./-]){name}(?![\w./-])", lambda _: wanted, line)
+
+
+def with_editor_schema(data: bytes, path: str) -> bytes:
+    """Return a file whose first line, a comment, names the editor's schema by its way from that path."""
+    way = "../" * path.count("/") + f"{STATE_FOLDER}/"
+    return _EDITOR_SCHEMA.sub(rb"\g<1>%b" % way.encode(), data, count=1)
 
 
 def _parent_of(source: PromptAtVersion) -> str:
@@ -166,21 +177,24 @@ def _parent_of(source: PromptAtVersion) -> str:
     return f"{source.prompt.id}{at}"
 
 
-def references_of(value: Any, document: Document, keys: tuple[Key, ...] = ()) -> Iterator[tuple[str, Place]]:
-    """Return every `$ref` of the file, with its place."""
+def references_of(file: PromptFile) -> Iterator[tuple[str, int]]:
+    """Yield every `$ref` of a prompt's file, and every partial that its messages include, with its line."""
+    yield from refs_of(file.document.data, file.document)
+    if file.data.get("template", "jinja2") == "jinja2":
+        for text, keys in message_texts(file.document.data.get("messages", ())):
+            with suppress(BadTemplate):
+                for reference, line in includes(text):
+                    yield reference, file.document.line_place(line, *keys).line or 1
+
+
+def refs_of(value: Any, document: Document, keys: tuple[Key, ...] = ()) -> Iterator[tuple[str, int]]:
+    """Yield every `$ref` of a file, with its line."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
         if key == "$ref" and isinstance(item, str):
-            yield item, document.place(*keys, key)
+            yield item, document.place(*keys, key).line or 1
         else:
-            yield from references_of(item, document, (*keys, key))
-
-
-def includes_of(document: Document) -> Iterator[tuple[str, Place]]:
-    """Return every partial that the messages include, with its place."""
-    for text, keys in message_texts(document.data.get("messages", ())):
-        with suppress(BadTemplate):
-            yield from ((reference, document.line_place(line, *keys)) for reference, line in includes(text))
+            yield from refs_of(item, document, (*keys, key))
 
 
 def _is_there(tree: Tree, path: str) -> bool:
@@ -191,10 +205,11 @@ def _is_there(tree: Tree, path: str) -> bool:
     return True
 
 
-def _not_rewritable(source: PromptAtVersion) -> WorkspaceError:
+def not_rewritable(what: str, base: str) -> WorkspaceError:
+    """Return the error that something would not name the same files, such as `support/triage cannot be copied`."""
     return WorkspaceError(
-        f"{source.ref} cannot be copied: what it names relative to its folder cannot be rewritten",
-        hint=f"write its references relative to {source.prompt.base}/, without the leading ./",
+        f"{what}: what it names relative to its folder cannot be rewritten",
+        hint=f"write its references relative to {base}/, without the leading ./",
     )
 
 

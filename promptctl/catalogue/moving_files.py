@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
 
-from promptctl.catalogue.copying import write_reference
+from promptctl.catalogue.copying import reference_to, with_references
 from promptctl.catalogue.new_ids import refuse_link
 from promptctl.catalogue.references import Reference
 from promptctl.catalogue.renaming import Renamed
@@ -20,8 +19,6 @@ from promptctl.prompts.loading import prompt_paths
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.git.trees import WorkTree
-
-_HERE = "./"
 
 
 def move_file(parts: Context, old: str, new: str) -> Renamed:
@@ -43,11 +40,8 @@ def move_file(parts: Context, old: str, new: str) -> Renamed:
         ]
         if not found:
             continue
-        lines = re.split(r"(?<=\n)", tree.read(holder).decode("utf-8", "surrogateescape"))
-        for reference, wanted, line in found:
-            write_reference(lines, line - 1, reference, wanted)
-            references.append(Reference("file", Place(holder, line)))
-        data = "".join(lines).encode("utf-8", "surrogateescape")
+        references += [Reference("file", Place(holder, line)) for _, _, line in found]
+        data = with_references(tree.read(holder), found)
         if holder == path:
             changes[0] = FileEdit(target, changes[0].before, data, path)
         else:
@@ -88,17 +82,11 @@ def _kind(path: str) -> str:
 
 def _written(tree: WorkTree, holder: str, reference: str, path: str, target: str) -> str | None:
     """Return a reference as it is to be written, once `path` is `target`; None if it stays as it is."""
-    name, mark, part = reference.partition("#")
     base = tree.places.base(holder)
-    named = resolve_path(name, holder, base)
-    now = target if holder == path else holder
-    meant = target if named == path else named
-    if named != path and not (name.startswith(_HERE) and holder == path):
-        return None
-    folder = now.rpartition("/")[0]
-    is_beside = name.startswith(_HERE) and meant.startswith(f"{folder}/")
-    written = f"{_HERE}{meant.removeprefix(f'{folder}/')}" if is_beside else meant.removeprefix(f"{base}/")
-    return written + mark + part
+    named = resolve_path(reference.partition("#")[0], holder, base)
+    if named == path:
+        return reference_to(target, reference, target if holder == path else holder, base)
+    return reference_to(named, reference, target, base) if holder == path and reference.startswith("./") else None
 
 
 def _changed_prompts(tree: WorkTree, proposal: Proposal, path: str, target: str) -> list[str]:

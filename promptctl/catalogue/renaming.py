@@ -10,10 +10,10 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from promptctl.calls.shipped import is_shipped
-from promptctl.catalogue.copying import KEYS_BELOW, MovedText
+from promptctl.catalogue.copying import KEYS_BELOW, moved_text, not_rewritable
 from promptctl.catalogue.new_ids import new_prompt_path, refuse_other_repository
 from promptctl.catalogue.references import Reference, edited_file, references_to
-from promptctl.errors import InvalidFiles, UsageError, WorkspaceError
+from promptctl.errors import InvalidFiles, UsageError
 from promptctl.files.names import PROMPT_SUFFIXES
 from promptctl.files.proposal import FileEdit, Proposal, change_of
 from promptctl.files.yaml_editing import Edit, Remove, Set, edit_yaml
@@ -75,7 +75,7 @@ def rename(parts: Context, old: str, new: str) -> Renamed:
     path = new_prompt_path(tree, new, prompt.base, suffix, own=old)
     if not tree.places.folder_of(prompt.path) and "/" not in new:
         path = new + suffix  # it stays at the top
-    moved = MovedText(tree.read(prompt.path), prompt, path)
+    moved = moved_text(tree.read(prompt.path), prompt, path)
     moment = parts.now()
     edits = _formerly(prompt, [*former_ids(moment, old)[::-1], old], new)
     data = edit_yaml(moved.data, path, edits) if prompt.dialect == "native" else moved.data
@@ -98,7 +98,7 @@ def rename(parts: Context, old: str, new: str) -> Renamed:
         path=path,
         proposal=proposal,
         references=tuple(exact),
-        rewritten=tuple(moved.rewritten),
+        rewritten=moved.rewritten,
         is_same=is_same,
         notes=(*_notes(parts, prompt, new, found, labels, is_same=is_same), *not_read(broken, old)),
     )
@@ -135,20 +135,14 @@ def not_read(broken: Sequence[str], prompt_id: str) -> Iterator[str]:
 
 def _loaded(proposal: Proposal, tree: WorkTree, prompt: Prompt, path: str) -> Prompt:
     """Return the prompt as it would be. Raises `WorkspaceError` if it would not name the same files."""
+    refused = not_rewritable(f"`{prompt.id}` cannot be renamed", prompt.base)
     try:
         found = load_prompt_file(proposal.over(tree), path)
     except InvalidFiles as error:
-        raise _not_rewritable(prompt) from error
+        raise refused from error
     if set(found.closure[1:]) != set(prompt.closure[1:]):
-        raise _not_rewritable(prompt)
+        raise refused
     return found
-
-
-def _not_rewritable(prompt: Prompt) -> WorkspaceError:
-    return WorkspaceError(
-        f"`{prompt.id}` cannot be renamed: what it names relative to its folder cannot be rewritten",
-        hint=f"write its references relative to {prompt.base}/, without the leading ./",
-    )
 
 
 def _notes(

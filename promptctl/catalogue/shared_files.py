@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promptctl.catalogue.copying import includes_of, references_of
+from promptctl.catalogue.copying import references_of, refs_of
 from promptctl.errors import InvalidFiles, PromptNotFound, UsageError, WorkspaceError
 from promptctl.files.names import (
     PARTIAL_SUFFIX,
@@ -155,6 +155,6 @@ def _references_in(tree: Tree, path: str) -> Iterator[tuple[str, int]]:
         elif b"$ref" in data or b"include" in data:
             with suppress(InvalidFiles):
                 is_prompt = path.endswith(PROMPT_SUFFIXES)
-                document = read_prompt_file(data, path).document if is_prompt else read_yaml(data, path)
-                places = [*references_of(document.data, document), *(includes_of(document) if is_prompt else ())]
-                yield from ((found, place.line or 1) for found, place in places if not found.startswith("#"))
+                document = None if is_prompt else read_yaml(data, path)
+                found = refs_of(document.data, document) if document else references_of(read_prompt_file(data, path))
+                yield from ((reference, line) for reference, line in found if not reference.startswith("#"))

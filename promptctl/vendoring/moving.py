@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptctl.catalogue.copying import write_reference
+from promptctl.catalogue.copying import reference_to, with_editor_schema, with_references
 from promptctl.catalogue.shared_files import named_places
 from promptctl.errors import InvalidFiles, WorkspaceError
 from promptctl.files.document import Key
 from promptctl.files.names import (
     DATASETS,
     PROMPT_SUFFIXES,
-    STATE_FOLDER,
     PathRefused,
     is_dataset,
     resolve_path,
@@ -25,9 +23,6 @@ from promptctl.files.tree import Tree
 from promptctl.files.yaml_editing import Edit, Remove, RemoveItems, Set, edit_yaml
 from promptctl.formats.dataset_file import read_dataset_file
 from promptctl.formats.prompt_file import read_prompt_file
-
-_HERE = "./"
-_EDITOR_SCHEMA = re.compile(rb"^(# yaml-language-server: *\$schema=)(?:\.\./)+" + re.escape(STATE_FOLDER).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +38,9 @@ class Moves:
         target = self.files.get(named)
         if target is None:
             return None
-        name, mark, part = written.partition("#")
-        folder = self.files[holder].rpartition("/")[0]
-        if name.startswith(_HERE) and target.startswith(f"{folder}/"):
-            wanted = f"{_HERE}{target.removeprefix(f'{folder}/')}"
-        else:
-            base = DATASETS if target.startswith(f"{DATASETS}/") else self.base
-            wanted = target.removeprefix(f"{base}/")
-        return wanted + mark + part if wanted != name else None
+        base = DATASETS if target.startswith(f"{DATASETS}/") else self.base
+        wanted = reference_to(target, written, self.files[holder], base)
+        return wanted if wanted != written else None
 
 
 def moved(tree: Tree, path: str, moves: Moves, data: bytes) -> bytes:
@@ -60,15 +50,11 @@ def moved(tree: Tree, path: str, moves: Moves, data: bytes) -> bytes:
             return edit_yaml(data, path, [*_dataset_edits(data, path, moves)])
     if path.startswith(f"{DATASETS}/"):
         return _with_rows(data, path, moves)
-    lines = re.split(r"(?<=\n)", data.decode("utf-8", "surrogateescape"))
-    for reference, named, line in dict.fromkeys(named_places(tree, path)):
-        wanted = moves.reference(reference, path, named)
-        if wanted is not None and 0 < line <= len(lines):
-            write_reference(lines, line - 1, reference, wanted)
-    data = "".join(lines).encode("utf-8", "surrogateescape")
+    named = dict.fromkeys(named_places(tree, path))
+    written = ((reference, moves.reference(reference, path, meant), line) for reference, meant, line in named)
+    data = with_references(data, [(old, new, line) for old, new, line in written if new is not None])
     if path.endswith(PROMPT_SUFFIXES):
-        up = b"/".join([b".."] * moves.files[path].count("/"))
-        data = _EDITOR_SCHEMA.sub(rb"\g<1>%b/%b" % (up, STATE_FOLDER.encode()), data)
+        data = with_editor_schema(data, moves.files[path])
         data = edit_yaml(data, path, _prompt_edits(data, path, moves))
     return data
 

@@ -505,6 +505,15 @@ def test_a_shared_file_says_who_uses_it(cli: Cli, root: Path) -> None:
     assert [each["kind"] for each in page["named_by"]] == ["log", "budget", "experiment", "successor"]
 
 
+def test_what_a_prompt_without_a_template_says_is_no_reference(cli: Cli, root: Path) -> None:
+    text = "template: none\nmessages: [{role: user, content: \"write {% include 'support/rules.j2' %} so\"}]\n"
+    write(root, "prompts/plain.prompt.yaml", text)
+    assert "plain" not in json.dumps(cli("show", "support/rules.j2", "--json").json["used_by"])
+    moved = cli("rename", "support/rules.j2", "shared/rules.j2", "--yes", "--json").json
+    assert text_of(root, "prompts/plain.prompt.yaml") == text
+    assert "plain" not in json.dumps(moved)
+
+
 def test_a_shared_file_is_moved_with_every_reference_to_it(cli: Cli, root: Path) -> None:
     write(root, "prompts/support/tone.j2", "Be kind. {% include './rules.j2' %}")
     write(root, "prompts/support/answer.schema.yaml", "$ref: ./part.schema.yaml#/$defs/a\n")
