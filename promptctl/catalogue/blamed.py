@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
@@ -164,12 +164,13 @@ class Blame:
             "inputs": [each.as_dict() for each in self.inputs],
             "commits": [change.commit.as_dict() for change in self.changes],
             "moves": [move.as_dict() for move in self.moves],
-            "evaluations": [_evaluation(row) for row in self.evaluations],
+            "evaluations": [evaluation_in_short(row) for row in self.evaluations],
             "notes": list(self.notes),
         }
 
 
-def _evaluation(row: EvaluationRow) -> Mapping[str, Any]:
+def evaluation_in_short(row: EvaluationRow) -> dict[str, Any]:
+    """Return what an evaluation came to, JSON-able, with stable keys."""
     totals = row.totals
     return {
         "evaluation": row.id,

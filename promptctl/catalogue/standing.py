@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from promptctl.catalogue.blamed import evaluation_in_short
 from promptctl.catalogue.budgets import BudgetStatus, budget_statuses
 from promptctl.errors import InvalidFiles, LogError, Problem, UsageError, WorkspaceError, quote
 from promptctl.files.names import DATASETS, is_dataset
@@ -101,18 +102,7 @@ class Standing:
             "labels": self.labels,
             "behind": [each.as_dict() for each in self.behind],
             "evaluations": [
-                {
-                    "evaluation": row.id,
-                    "prompt": row.prompt,
-                    "version_display": row.version_display,
-                    "model": row.model,
-                    "dataset": row.spec.dataset,
-                    "started_at": row.started_at,
-                    "status": row.status,
-                    "verdict": row.totals.verdict,
-                    "cases": row.totals.cases,
-                    "passed": row.totals.passed,
-                }
+                {"prompt": row.prompt, "version_display": row.version_display, **evaluation_in_short(row)}
                 for row in self.evaluations
             ],
             "calls_today": self.calls_today,

@@ -19,8 +19,7 @@ from promptctl.reports.comparison import (
     number_rows,
     side_names,
 )
-from promptctl.reports.diffs import line_diff
-from promptctl.reports.flips import FlippedAssertion, flipped_assertions, grouped, of_fresh_replies
+from promptctl.reports.flips import FlippedAssertion, flipped_assertions, grouped, line_diff, of_fresh_replies
 from promptctl.reports.verdict import certainty, headline
 
 if TYPE_CHECKING:

@@ -61,7 +61,7 @@ def show_costs(
     workspace = options.workspace_of(context)
     table = workspace.costs.table(filters.filter, list(groups.values()))
     if output is not None:
-        from promptctl.reports.cost_table import write_costs
+        from promptctl.reports.tables import write_costs
 
         write_costs(table, output)
         tell(f"written  {output}")
@@ -92,7 +92,7 @@ def compare_costs(
     since, until = moments(since, until)
     found = options.workspace_of(context).costs.compare(base, head, since=since, until=until)
     if output is not None:
-        from promptctl.reports.cost_table import write_sides
+        from promptctl.reports.tables import write_sides
 
         write_sides(found, output)
         tell(f"written  {output}")
@@ -125,7 +125,7 @@ def suggest_savings(
     workspace = options.workspace_of(context)
     found = workspace.costs.suggest(ref)
     if output is not None:
-        from promptctl.reports.cost_table import write_suggestions
+        from promptctl.reports.tables import write_suggestions
 
         write_suggestions(found, output)
         tell(f"written  {output}")
@@ -152,9 +152,9 @@ def suggest_savings(
 
 def _check(output: Path | None) -> None:
     if output is not None:
-        from promptctl.reports.cost_table import check_costs_path
+        from promptctl.reports.tables import COSTS, check_suffix
 
-        check_costs_path(output)
+        check_suffix(output, COSTS)
 
 
 _MEASURES: Sequence[tuple[str, Callable[[CostSide], Any]]] = (

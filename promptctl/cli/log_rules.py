@@ -113,10 +113,10 @@ def export_rules(
     ] = None,
 ) -> None:
     """Write the table of rules and totals, for a spreadsheet or a script."""
-    from promptctl.reports.rule_table import check_rules_path, rules_as_yaml, write_rules
+    from promptctl.reports.tables import RULES, check_suffix, rules_as_yaml, write_rules
 
     if output is not None:
-        check_rules_path(output)
+        check_suffix(output, RULES)
     rows = options.workspace_of(context).log.rules()
     if output is None:
         say(rules_as_yaml(rows).rstrip("\n"))

@@ -11,7 +11,7 @@ from promptctl.counting import counted
 from promptctl.errors import UsageError
 from promptctl.files.writing import replace_output
 from promptctl.log.records import CONTENT_FIELDS, Execution
-from promptctl.reports.rows import csv_line
+from promptctl.reports.tables import check_suffix, csv_line
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
 _MODE = 0o600  # who called, and what was said
@@ -23,8 +23,7 @@ _BLANK = Execution(
 
 def check_export_path(path: Path) -> None:
     """Raise `UsageError` for a file that calls cannot be written to, before the log is read."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"cannot tell what to write to {path}", hint=f"name a file that ends in {', '.join(SUFFIXES)}")
+    check_suffix(path, SUFFIXES)
     if path.is_dir():
         raise UsageError(f"{path} is a folder", hint=f"name a file in it: {path / 'calls.jsonl'}")
     if path.suffix.lower() == ".parquet":

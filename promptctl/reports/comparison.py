@@ -12,8 +12,8 @@ from promptctl.comparisons.comparison import PASSED, Comparison, UsageChange
 from promptctl.comparisons.rule import GateRule
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseOutcome, CasePair
-from promptctl.reports.diffs import line_diff
-from promptctl.reports.flips import certainty_of, flipped_assertions, grouped, of_fresh_replies
+from promptctl.files.plain import bare_keys
+from promptctl.reports.flips import certainty_of, flipped_assertions, grouped, line_diff, of_fresh_replies
 from promptctl.reports.markdown import code, fenced, inline
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.verdict import certainty, headline
@@ -88,20 +88,8 @@ def comparison_as_dict(found: Compared) -> dict[str, Any]:
         "confirmed_improvements": list(verdict.confirmed.improvements),
         "metrics": [_metric(metric, has_interval=not comparison.is_decided) for metric in comparison.metrics],
         "usage": [
-            {
-                "name": usage.name,
-                "known": usage.known,
-                "unknown": usage.unknown,
-                "per_reply": usage.is_per_reply,
-                "base_total": usage.base_total,
-                "head_total": usage.head_total,
-                "base_p50": usage.base_p50,
-                "head_p50": usage.head_p50,
-                "base_p95": usage.base_p95,
-                "head_p95": usage.head_p95,
-                "change": _rounded(usage.change),
-                "interval": _interval(usage.interval),
-            }
+            asdict(usage, dict_factory=bare_keys)
+            | {"change": _rounded(usage.change), "interval": _interval(usage.interval)}
             for usage in comparison.usage
         ],
         "regressed": [_pair(pair, found) for pair in comparison.regressed],
@@ -348,12 +336,7 @@ def _metric(metric: MetricComparison, *, has_interval: bool) -> dict[str, Any]:
 def _interval(interval: Interval | None) -> dict[str, Any] | None:
     if interval is None:
         return None
-    return {
-        "low": _rounded(interval.low),
-        "high": _rounded(interval.high),
-        "confidence": interval.confidence,
-        "method": interval.method,
-    }
+    return asdict(interval) | {"low": _rounded(interval.low), "high": _rounded(interval.high)}
 
 
 def _rounded(value: float | None) -> float | None:

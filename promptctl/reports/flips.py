@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from promptctl.comparisons.compared import Compared
 from promptctl.evaluations.outcomes import CaseOutcome, CasePair
-from promptctl.reports.wording import as_text, assertion_name
+from promptctl.reports.wording import alike_until, as_text, assertion_name
 
+_LONGEST_DIFF, _CONTEXT = 4000, 2
 Certainty = Literal["confirmed", "likely", "noise"]
 """Held in every fresh pair; not asked again, or not to the end; asked again, and did not hold."""
 
@@ -97,3 +99,21 @@ def _flipped(old: Mapping[str, Any], new: Mapping[str, Any], pair: CasePair) -> 
 def _part(graded: Mapping[str, Any], side: CaseOutcome) -> str:
     """Return the part of the reply that an assertion looked at; the whole reply if it did not say."""
     return as_text(graded["got"] if graded.get("got") is not None else side.output or "")
+
+
+def line_diff(base: str, head: str) -> str:
+    """Return a unified diff without its header; `(equal)` if there is no difference.
+
+    Of very long texts the part is compared that begins a little before the first difference.
+    """
+    if base == head:
+        return "(equal)\n" + _cut(head)
+    if max(len(base), len(head)) > _LONGEST_DIFF:
+        start = max(0, base.rfind("\n", 0, max(0, alike_until(base, head) - _LONGEST_DIFF // 4)) + 1)
+        base, head = ("…\n" * (start > 0) + _cut(text[start:]) for text in (base, head))
+    lines = difflib.unified_diff(base.splitlines(), head.splitlines(), lineterm="", n=_CONTEXT)
+    return "\n".join(line for line in lines if not line.startswith(("---", "+++", "@@")))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_DIFF else text[:_LONGEST_DIFF] + "\n… (cut)"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from promptctl.reports.asked import AskedMessages
+from promptctl.reports.tables import csv_line
 from promptctl.reports.wording import as_text
 
 if TYPE_CHECKING:
@@ -22,9 +21,6 @@ _COLUMNS = (
 )  # fmt: skip
 
 _REQUEST_COLUMNS = ("expected", "messages", "parameters", "execution")
-
-_BLANKS = " \u00a0\u200b\ufeff"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def json_document(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
@@ -147,16 +143,3 @@ def _cell(value: Any) -> str | None:
 
 def _dump(data: Any) -> str:
     return json.dumps(data, ensure_ascii=False)
-
-
-def csv_line(values: Sequence[Any]) -> str:
-    """Return one row. A cell that a spreadsheet would run as a formula is kept from it by a leading apostrophe.
-
-    All cells are in quotes: the writer sees no need to quote one with a carriage return alone, which would end its row.
-    """
-    buffer = io.StringIO()
-    safe = [
-        f"'{value}" if isinstance(value, str) and value.lstrip(_BLANKS)[:1] in _FORMULA else value for value in values
-    ]
-    csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(safe)
-    return buffer.getvalue()

@@ -133,7 +133,7 @@ def test_the_table_is_written_as_csv(cli: Cli, desk: Path) -> None:
     wrong = cli("cost", "-o", "costs.txt")
     assert (wrong.exit_code, wrong.err) == (
         2,
-        "error: cannot tell what to write to costs.txt\n  hint: name a .csv file\n",
+        "error: cannot tell what to write to costs.txt\n  hint: name a file that ends in .csv\n",
     )
 
 

@@ -1,4 +1,4 @@
-from promptctl.reports.diffs import line_diff
+from promptctl.reports.flips import line_diff
 
 
 def test_a_difference_far_behind_in_long_texts_is_shown() -> None:
