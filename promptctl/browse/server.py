@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from http import HTTPStatus
 from queue import SimpleQueue
@@ -64,46 +65,26 @@ class _Worker:
 
     def __init__(self) -> None:
         self.is_busy = False
-        self._tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._tasks: SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = SimpleQueue()
         threading.Thread(target=self._work, daemon=True).start()
 
     async def do(self, work: Callable[[], T]) -> T:
         """Do the work there, and return what it returns or raise what it raises."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[T] = loop.create_future()
-
-        def task() -> None:
-            if done.cancelled():
-                return
-            try:
-                result = work()
-            except BaseException as error:
-                _tell(loop, done, error=error)
-            else:
-                _tell(loop, done, result)
-
-        self._tasks.put(task)
-        return await done
+        done: Future[T] = Future()
+        self._tasks.put((work, done))
+        return await asyncio.wrap_future(done)
 
     def _work(self) -> None:
         while True:
-            task = self._tasks.get()
+            work, done = self._tasks.get()
+            if not done.set_running_or_notify_cancel():
+                continue
             self.is_busy = True
-            task()
+            try:
+                done.set_result(work())
+            except BaseException as error:
+                done.set_exception(error)
             self.is_busy = False
-
-
-def _tell(loop: asyncio.AbstractEventLoop, done: asyncio.Future[Any], result: Any = None, error: Any = None) -> None:
-    def set_it() -> None:
-        if done.done():
-            return
-        if error is None:
-            done.set_result(result)
-        else:
-            done.set_exception(error)
-
-    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-        loop.call_soon_threadsafe(set_it)
 
 
 class _Server(LoopbackServer):

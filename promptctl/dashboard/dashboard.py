@@ -123,23 +123,8 @@ def _gathered(context: Context, request: DashboardRequest) -> Dashboard:
             "filter": _as_given(wanted),
             "has_content": request.with_content,
             "next": None if cells.first_at else _next(context, wanted),
-            "answers": {
-                "recent": {"since": moment_text(windows.recent), "until": moment_text(windows.end)},
-                "earlier": {"since": moment_text(windows.earlier), "until": moment_text(windows.recent)},
-                "wrong": is_anything_wrong(evidence).as_dict(),
-                "changed": what_changed(evidence).as_dict(),
-                "cost": what_does_it_cost(evidence).as_dict(),
-                "rules": rules(evidence),
-            },
-            "time": {
-                "step": axis.words,
-                "seconds": axis.width,
-                "zone": "UTC",
-                "starts": axis.starts() if cells.first_at else [],
-                "end": moment_text(axis.end),
-                "first_call_at": cells.first_at,
-                "last_call_at": cells.last_at,
-            },
+            "answers": _answers(evidence),
+            "time": _time(axis, cells),
             "names": {kind: each.words for kind, each in names.items()},
             "rests": {kind: each.rest for kind, each in names.items() if each.rest is not None},
             "calls": columns(by_version, axis, "version", names),
@@ -158,6 +143,30 @@ def _gathered(context: Context, request: DashboardRequest) -> Dashboard:
             "notes": notes,
         }
     )
+
+
+def _answers(evidence: Gathered) -> dict[str, Any]:
+    windows = evidence.windows
+    return {
+        "recent": {"since": moment_text(windows.recent), "until": moment_text(windows.end)},
+        "earlier": {"since": moment_text(windows.earlier), "until": moment_text(windows.recent)},
+        "wrong": is_anything_wrong(evidence).as_dict(),
+        "changed": what_changed(evidence).as_dict(),
+        "cost": what_does_it_cost(evidence).as_dict(),
+        "rules": rules(evidence),
+    }
+
+
+def _time(axis: TimeAxis, cells: CallCells) -> dict[str, Any]:
+    return {
+        "step": axis.words,
+        "seconds": axis.width,
+        "zone": "UTC",
+        "starts": axis.starts() if cells.first_at else [],
+        "end": moment_text(axis.end),
+        "first_call_at": cells.first_at,
+        "last_call_at": cells.last_at,
+    }
 
 
 def _cells(context: Context, wanted: Filter, now: float) -> CallCells:
