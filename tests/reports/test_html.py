@@ -326,7 +326,7 @@ def test_models_stand_side_by_side(pages: Pages, browser: Browser) -> None:
         page = opened.page
         assert page.inner_text("h1") == "echo/echo passes most: 3 of 3 cases; local/a passes 2."
         assert page.locator(".run h2").all_inner_texts() == ["local/a", "echo/echo"]
-        assert page.inner_text(".beside") == "beside echo/echo: 1 worse, 0 bettermay be chance (p = 1.00)"
+        assert page.inner_text(".beside") == "beside echo/echo: 1 worse, 0 better\nmay be chance (p = 1.00)"
         page.click(".beside button")
         assert (shown(opened), page.url.partition("#")[2]) == (["c1"], "status=failed&in=0&but=1")
         page.click("#status button[value=differ]")
