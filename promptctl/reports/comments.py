@@ -43,6 +43,7 @@ class CommentHost:
     name: str
     variable: str
     change: str
+    login: str
     hints: Mapping[int, str]
 
     def __init__(self, api: str, headers: Mapping[str, str], *, may_only_read: bool) -> None:
@@ -87,7 +88,10 @@ class CommentHost:
 
     def author(self) -> str | None:
         """Return the name under which the token writes; None if it cannot be known."""
-        raise NotImplementedError
+        try:
+            return str(self.ask("GET", "/user")[self.login])
+        except (Refused, KeyError, TypeError):
+            return None
 
     def _own_comment(self, marker: str) -> Found | None:
         """Return the first comment with the marker that the token's own user wrote."""

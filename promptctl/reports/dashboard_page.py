@@ -6,9 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from promptctl.errors import UsageError
-from promptctl.files.writing import check_output, replace_output
-from promptctl.reports.offline_page import offline_page
+from promptctl.reports.offline_page import check_page, offline_page, write_page
 
 _SCRIPTS = ("facts", "charts", "parts", "sections", "more")
 
@@ -19,10 +17,9 @@ def write_dashboard(path: Path, document: Mapping[str, Any]) -> Path:
     Raises `UsageError` for a suffix other than .html, and `WorkspaceError` on failure.
     """
     file = check_dashboard_path(path)
-    parts = (part.encode("utf-8", "replace") for part in dashboard_page(document))
     # A page with messages and replies is for the eyes that the log is for, whoever could read an earlier one.
     mode = 0o600 if document["has_content"] else 0o644
-    replace_output(file, parts, new_mode=mode, keeps_mode=not document["has_content"])
+    write_page(file, dashboard_page(document), new_mode=mode, keeps_mode=not document["has_content"])
     return file
 
 
@@ -31,11 +28,8 @@ def check_dashboard_path(path: Path) -> Path:
 
     Raises `WorkspaceError` for a file of the workspace itself.
     """
-    is_folder = path.is_dir() or not path.suffix
-    if not is_folder and path.suffix.lower() != ".html":
-        raise UsageError(f"{path.name}: a dashboard is written as .html, or to a folder", hint="-o dashboard.html")
-    file = path / "index.html" if is_folder else path
-    check_output(file)
+    file = path / "index.html" if path.is_dir() or not path.suffix else path
+    check_page(file, "a dashboard is written as .html, or to a folder", "-o dashboard.html")
     return file
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,18 @@ if TYPE_CHECKING:
     from promptctl.log.store import Store
 
     Writer = Callable[[Store, Sequence[Evaluation]], Iterator[str]]
+
+
+# The module of each format, imported when a file of it is written, and its function there.
+_WRITERS: Mapping[str, str] = {
+    ".json": "rows.json_document",
+    ".jsonl": "rows.json_lines",
+    ".csv": "rows.csv_table",
+    ".md": "markdown.markdown",
+    ".markdown": "markdown.markdown",
+    ".xml": "junit.junit",
+    ".html": "html.html_page",
+}
 
 
 def write_report(path: Path, log: Store, evaluations: Sequence[Evaluation]) -> None:
@@ -49,26 +62,13 @@ def check_report_path(path: Path) -> None:
 
 
 def writer_for(path: Path) -> Writer:
-    """Return the writer for the format of a file of this name."""
+    """Return the writer for the format of a file of this name. Raises `UsageError` for a suffix that has none."""
     suffix = path.suffix.lower()
-    if suffix == ".html":
-        from promptctl.reports.html import html_page
-
-        return html_page
-    if suffix in (".md", ".markdown"):
-        from promptctl.reports.markdown import markdown
-
-        return markdown
-    if suffix == ".xml":
-        from promptctl.reports.junit import junit
-
-        return junit
-    from promptctl.reports import rows
-
-    writers: dict[str, Writer] = {".json": rows.json_document, ".jsonl": rows.json_lines, ".csv": rows.csv_table}
-    if suffix not in writers:
+    if suffix not in _WRITERS:
         raise UsageError(
             f"{path.name}: no report has the suffix {suffix or '(none)'}",
             hint="use .json, .jsonl, .csv, .md, .xml (JUnit) or .html",
         )
-    return writers[suffix]
+    module, _, name = _WRITERS[suffix].partition(".")
+    writer: Writer = getattr(import_module(f"promptctl.reports.{module}"), name)
+    return writer

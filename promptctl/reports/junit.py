@@ -35,17 +35,14 @@ def gate_suite(name: str, gates: Sequence[tuple[str, int, str]], warnings: Seque
     """Yield a suite with a test for each decision, given as name, exit code and reason; warnings are its output."""
     failed = sum(code not in (OK, INCOMPLETE) for _, code, _ in gates)
     errors = sum(code == INCOMPLETE for _, code, _ in gates)
-    yield (
-        f"  <testsuite name={_attribute(name)} tests={_attribute(len(gates))} failures={_attribute(failed)}"
-        f" errors={_attribute(errors)} skipped={_attribute(0)}>\n"
-    )
+    yield f"  <testsuite{_attributes(name=name, tests=len(gates), failures=failed, errors=errors, skipped=0)}>\n"
     for test, code, reason in gates:
-        start = f"    <testcase classname={_attribute(name)} name={_attribute(test)}"
+        start = f"    <testcase{_attributes(classname=name, name=test)}"
         if code == OK:
             yield start + "/>\n"
             continue
         element = "error" if code == INCOMPLETE else "failure"
-        yield f"{start}><{element} message={_attribute(reason)} type={_attribute('gate')}/></testcase>\n"
+        yield f"{start}><{element}{_attributes(message=reason, type='gate')}/></testcase>\n"
     if warnings:
         yield f"    <system-out>{_text(chr(10).join(warnings))}</system-out>\n"
     yield "  </testsuite>\n"
@@ -62,12 +59,9 @@ def suite(log: Store, evaluation: Evaluation, *, is_stable: bool = False) -> Ite
     tests = counts.cases + summary.expected_failures + is_unfinished
     errors, skipped = counts.errors + (is_unfinished and not is_decided), len(summary.xfailed) + is_decided
     failures = counts.failed + len(summary.xpassed_strictly)
-    yield (
-        f"  <testsuite name={_attribute(name)} tests={_attribute(tests)} failures={_attribute(failures)}"
-        f" errors={_attribute(errors)} skipped={_attribute(skipped)}"
-        + ("" if is_stable else f" time={_attribute(f'{seconds:.3f}')} timestamp={_attribute(row.started_at)}")
-        + ">\n"
-    )
+    numbers = _attributes(name=name, tests=tests, failures=failures, errors=errors, skipped=skipped)
+    when = "" if is_stable else _attributes(time=f"{seconds:.3f}", timestamp=row.started_at)
+    yield f"  <testsuite{numbers}{when}>\n"
     yield "    <properties>\n"
     properties = {
         "evaluation": row.id,
@@ -83,7 +77,7 @@ def suite(log: Store, evaluation: Evaluation, *, is_stable: bool = False) -> Ite
     }
     for key, value in properties.items():
         if value is not None and not (is_stable and key in _UNSTABLE):
-            yield f"      <property name={_attribute(key)} value={_attribute(value)}/>\n"
+            yield f"      <property{_attributes(name=key, value=value)}/>\n"
     yield "    </properties>\n"
     classname, messages = f"{row.prompt}.{row.spec.dataset}", AskedMessages(log)
     for case in case_results(log.results(row.id), row.spec.at_least):
@@ -98,18 +92,17 @@ def suite(log: Store, evaluation: Evaluation, *, is_stable: bool = False) -> Ite
 def _not_run(evaluation: Evaluation, classname: str) -> Iterator[str]:
     """Yield a test that stands for the cases that were not run: their absence is not green, unless it was decided."""
     reason = f"{evaluation.summary.never_run} of {evaluation.summary.expected_cases} cases were not "
-    kind = f"error message={_attribute(reason + 'run')} type={_attribute('incomplete')}"
+    kind = f"error{_attributes(message=reason + 'run', type='incomplete')}"
     if evaluation.stopped == "decided":
-        kind = f"skipped message={_attribute(reason + 'asked: it was decided without them')}"
-    yield f"    <testcase classname={_attribute(classname)} name={_attribute('every case is run')}>"
-    yield f"<{kind}/></testcase>\n"
+        kind = f"skipped{_attributes(message=reason + 'asked: it was decided without them')}"
+    yield f"    <testcase{_attributes(classname=classname, name='every case is run')}><{kind}/></testcase>\n"
 
 
 def _test(case: CaseResults, classname: str, messages: AskedMessages, *, is_stable: bool) -> Iterator[str]:
     row = case.decisive
     seconds = (case.outcome.latency_ms or 0.0) / 1000
-    start = f"    <testcase classname={_attribute(classname)} name={_attribute(row.case_id)}"
-    start += "" if is_stable else f" time={_attribute(f'{seconds:.3f}')}"
+    start = f"    <testcase{_attributes(classname=classname, name=row.case_id)}"
+    start += "" if is_stable else _attributes(time=f"{seconds:.3f}")
     about = [(name, value) for name, value in about_request(row) if not (is_stable and name in _UNSTABLE)]
     found = _found(case, messages)
     if not (about or found):
@@ -119,7 +112,7 @@ def _test(case: CaseResults, classname: str, messages: AskedMessages, *, is_stab
     if about:
         yield "      <properties>\n"
         for name, value in about:
-            yield f"        <property name={_attribute(name)} value={_attribute(value)}/>\n"
+            yield f"        <property{_attributes(name=name, value=value)}/>\n"
         yield "      </properties>\n"
     yield f"{found}    </testcase>\n"
 
@@ -128,19 +121,18 @@ def _found(case: CaseResults, messages: AskedMessages) -> str:
     """Return the element that says what is wrong with a case, or why it does not count; empty if it passed."""
     row, status = case.decisive, case.outcome.status
     if case.is_expected:
-        return f"      <skipped message={_attribute(f'expected to fail: {row.detail.xfail}')}/>\n"
+        return f"      <skipped{_attributes(message=f'expected to fail: {row.detail.xfail}')}/>\n"
     if status == "passed":
         if not (case.outcome.is_xfail and case.is_xfail_strict):
             return ""
         passed = f"passed, and is expected to fail: {row.detail.xfail}"
-        return f"      <failure message={_attribute(passed)} type={_attribute('xfail')}/>\n"
+        return f"      <failure{_attributes(message=passed, type='xfail')}/>\n"
     reason = row.detail.reason or row.error_message or row.status
     if len(case.rows) > 1:
         reason = f"{case.passes}: {reason}"
     element = "failure" if status == "failed" else "error"
-    kind = f" type={_attribute(row.error_type or 'assertion')}"
-    explanation = _text(_explanation(row, messages))
-    return f"      <{element} message={_attribute(reason)}{kind}>{explanation}</{element}>\n"
+    told = _attributes(message=reason, type=row.error_type or "assertion")
+    return f"      <{element}{told}>{_text(_explanation(row, messages))}</{element}>\n"
 
 
 def _explanation(row: ResultRow, messages: AskedMessages) -> str:
@@ -158,9 +150,15 @@ def _explanation(row: ResultRow, messages: AskedMessages) -> str:
     return "\n".join(lines)
 
 
-def _attribute(value: Any) -> str:
-    return quoteattr(_NOT_XML.sub("\ufffd", str(value)), {"\n": "&#10;", "\t": "&#9;", "\r": "&#13;"})
+def _attributes(**values: Any) -> str:
+    """Return attributes of an element, each after a blank."""
+    blanks = {"\n": "&#10;", "\t": "&#9;", "\r": "&#13;"}
+    return "".join(f" {name}={quoteattr(_known(str(value)), blanks)}" for name, value in values.items())
 
 
 def _text(value: str) -> str:
-    return escape(_NOT_XML.sub("\ufffd", value))
+    return escape(_known(value))
+
+
+def _known(text: str) -> str:
+    return _NOT_XML.sub("\ufffd", text)

@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 from promptctl.calibrations.labelling import LabelItem, ReplyLabelling
 from promptctl.datasets.human_labels import labels_folder
 from promptctl.datasets.questions import Question
-from promptctl.errors import UsageError, quote
-from promptctl.files.writing import check_output, replace_output
-from promptctl.reports.offline_page import offline_page
+from promptctl.errors import quote
+from promptctl.reports.offline_page import check_page, offline_page, write_page
 from promptctl.reports.wording import as_text
 
 TASKS = {
@@ -60,14 +59,12 @@ def answers_to(question: Question) -> list[Answer]:
 def write_label_page(path: Path, labelling: ReplyLabelling, items: Sequence[LabelItem]) -> None:
     """Write the page. Raises `UsageError` for a suffix other than .html, and `WorkspaceError` on failure."""
     check_page_path(path)
-    replace_output(path, (part.encode("utf-8", "replace") for part in label_page(labelling, items)))
+    write_page(path, label_page(labelling, items))
 
 
 def check_page_path(path: Path) -> None:
     """Raise `UsageError` for a file whose name does not end in .html, and `WorkspaceError` for one of the workspace."""
-    if path.suffix.lower() != ".html":
-        raise UsageError(f"{path.name}: a page to label in is written as .html", hint="-o page.html")
-    check_output(path)
+    check_page(path, "a page to label in is written as .html", "-o page.html")
 
 
 def label_page(labelling: ReplyLabelling, items: Sequence[LabelItem]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptctl.errors import UsageError
-from promptctl.reports.comments import CommentHost, Found, Refused
+from promptctl.reports.comments import CommentHost, Found
 
 LONGEST_NOTE = 1_000_000
 # A line that begins so is an order to GitLab, with the rights of the token: `/merge`, `/approve`, `/assign`.
@@ -49,6 +49,7 @@ class MergeRequestNotes(CommentHost):
     name = "GitLab"
     variable = "CI_API_V4_URL"
     change = "PUT"
+    login = "username"
     hints = {  # noqa: RUF012
         401: "is GITLAB_TOKEN still valid? A job's own CI_JOB_TOKEN may write no notes",
         403: "give the token of GITLAB_TOKEN the scope `api` and the role Reporter",
@@ -75,13 +76,6 @@ class MergeRequestNotes(CommentHost):
         return Found(
             f"{self._path}/notes/{number}", str(data.get("body") or ""), author, f"{self._request.url}#note_{number}"
         )
-
-    def author(self) -> str | None:
-        """Return the name of the token's user."""
-        try:
-            return str(self.ask("GET", "/user")["username"])
-        except (Refused, KeyError, TypeError):
-            return None
 
 
 def as_note(body: str) -> str:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
+from pathlib import Path
 from typing import Any
+
+from promptctl.errors import UsageError
+from promptctl.files.writing import check_output, replace_output
 
 _SCRIPTS = ("dom.js", "filters.js", "charts.js", "review.js", "cases.js", "matrix.js", "page.js")
 
@@ -27,6 +31,19 @@ def offline_page(
     between, end = rest.split("/*SCRIPT*/")
     styles = ("look.css", *styles)
     yield from (head, *map(asset, styles), middle, _embedded(data), between, *map(asset, scripts), end)
+
+
+def check_page(path: Path, what: str, hint: str) -> None:
+    """Raise `UsageError` for a page whose file does not end in .html, and `WorkspaceError` for one of the workspace."""
+    if path.suffix.lower() != ".html":
+        raise UsageError(f"{path.name}: {what}", hint=hint)
+    check_output(path)
+
+
+def write_page(path: Path, parts: Iterable[str], *, new_mode: int = 0o644, keeps_mode: bool = True) -> None:
+    """Write a page, whole or not at all. Raises `WorkspaceError` on failure."""
+    encoded = (part.encode("utf-8", "replace") for part in parts)
+    replace_output(path, encoded, new_mode=new_mode, keeps_mode=keeps_mode)
 
 
 def asset(name: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from promptctl.errors import UsageError
-from promptctl.reports.comments import CommentHost, Found, Refused
+from promptctl.reports.comments import CommentHost, Found
 
 LONGEST = 65_536
 # The user of a job's own token, which may not ask who it is.
@@ -66,6 +66,7 @@ class PullRequestComments(CommentHost):
     name = "GitHub"
     variable = "GITHUB_API_URL"
     change = "PATCH"
+    login = "login"
     hints = {401: "is GITHUB_TOKEN still valid?", 403: "give the job `permissions: {pull-requests: write}`"}  # noqa: RUF012
 
     def __init__(self, pull: PullRequest, api: str, token: str, author: str | None = None) -> None:
@@ -98,9 +99,4 @@ class PullRequestComments(CommentHost):
 
     def author(self) -> str | None:
         """Return the name of the token's user."""
-        if self._author is not None:
-            return self._author
-        try:
-            return str(self.ask("GET", "/user")["login"])
-        except (Refused, KeyError, TypeError):
-            return JOBS_USER
+        return self._author or super().author() or JOBS_USER

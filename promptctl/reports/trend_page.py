@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import HistoryIncomplete, UsageError
+from promptctl.errors import HistoryIncomplete
 from promptctl.evaluations.evaluation import Evaluation, load
 from promptctl.evaluations.trend import Trend, TrendRow
-from promptctl.files.writing import replace_output
 from promptctl.labels.tags import LabelEvent, version_number
 from promptctl.log.store import Store
 from promptctl.reports.html import cases_of, columns_of
-from promptctl.reports.offline_page import offline_page
+from promptctl.reports.offline_page import check_page, offline_page, write_page
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.sentences import of_trend
 from promptctl.reports.wording import count, without_commit
@@ -29,14 +28,12 @@ def write_trend(path: Path, context: Context, trend: Trend) -> None:
     check_trend_path(path)
     log = context.log
     evaluations = [load(log, log.evaluation(row.evaluation)) for row in trend.rows]
-    page = trend_page(log, trend, evaluations, label_moves(context, trend.prompt))
-    replace_output(path, (part.encode("utf-8", "replace") for part in page))
+    write_page(path, trend_page(log, trend, evaluations, label_moves(context, trend.prompt)))
 
 
 def check_trend_path(path: Path) -> None:
-    """Raise `UsageError` for a file whose name does not end in .html."""
-    if path.suffix.lower() != ".html":
-        raise UsageError(f"{path.name}: a trend is written as .html", hint="--json prints it as data")
+    """Raise `UsageError` for a file whose name does not end in .html, and `WorkspaceError` for one of the workspace."""
+    check_page(path, "a trend is written as .html", "--json prints it as data")
 
 
 def label_moves(context: Context, prompt: str) -> list[LabelEvent]:
