@@ -45,7 +45,7 @@ _TEST = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class AnswerItem:
     """One thing that an answer stands on; `before` and `after` are its numbers, `command` shows more of it."""
 
@@ -144,11 +144,8 @@ def is_anything_wrong(evidence: Gathered) -> DashboardAnswer:
 def _wrong(evidence: Gathered) -> Iterator[AnswerItem]:
     known = {prompt for prompt, _, _ in evidence.shifts.failing}
     for prompt, failed, asked in evidence.shifts.failing:
-        text, rate = (
-            f"{prompt} fails: {failed:,} of {count_of(asked, 'call')} {evidence.windows.words}.",
-            failed / asked,
-        )
-        yield AnswerItem(level="alarm", kind="failures", text=text, prompt=prompt, after=rate, command=_errors(prompt))
+        text = f"{prompt} fails: {failed:,} of {count_of(asked, 'call')} {evidence.windows.words}."
+        yield AnswerItem("alarm", "failures", text, prompt, after=failed / asked, command=_errors(prompt))
     for shift in evidence.shifts.found:
         if shift.is_worse and not (shift.measure == "failures" and shift.prompt in known):
             yield _item(shift, evidence)
@@ -157,37 +154,29 @@ def _wrong(evidence: Gathered) -> Iterator[AnswerItem]:
             level, words = _BUDGET_WORDS[budget.state]
             name = budget.rule.name
             text = f"The budget {name} {words}: {budget.reason}."
-            yield AnswerItem(level=level, kind="budget", text=text, command=f"promptctl budget show {quote(name)}")
+            yield AnswerItem(level, "budget", text, command=f"promptctl budget show {quote(name)}")
     yield from map(_evaluation_item, (row for row in evidence.evaluations if row.totals.verdict == "failed"))
     for report in evidence.experiments:
         if report.voided and report.experiment.stopped is None:
             name = report.experiment.name
             text = f"Nothing follows from the experiment {name}: {report.voided[0]}."
             command = f"promptctl experiment report {quote(name)}"
-            yield AnswerItem(
-                level="warning", kind="experiment", text=text, prompt=report.experiment.prompt, command=command
-            )
+            yield AnswerItem("warning", "experiment", text, report.experiment.prompt, command=command)
     if evidence.unpriced:
         replies = count_of(sum(evidence.unpriced.values()), "reply")
         text = f"No price is known of {replies} of {name_some(sorted(evidence.unpriced))}: true costs are higher."
-        yield AnswerItem(level="warning", kind="unpriced", text=text, command="promptctl cost --by model")
+        yield AnswerItem("warning", "unpriced", text, command="promptctl cost --by model")
     thin = (*evidence.shifts.thin, *evidence.shifts.too_new)
     if thin and len(evidence.shifts.thin) < len(evidence.after):
-        text = f"Too few calls to compare: {name_some(thin)}."
-        yield AnswerItem(level="note", kind="thin", text=text)
+        yield AnswerItem("note", "thin", f"Too few calls to compare: {name_some(thin)}.")
 
 
 def _evaluation_item(row: EvaluationRow) -> AnswerItem:
     version = without_commit(row.version_display or "?")
     passed = f"{row.totals.passed:,} of {count_of(row.totals.cases, 'case')} passed"
-    return AnswerItem(
-        level="warning",
-        kind="evaluation",
-        text=f"{row.prompt} {version} failed its newest evaluation on {row.spec.dataset}: {passed}.",
-        prompt=row.prompt,
-        at=row.started_at,
-        command=f"promptctl results show {row.id[-8:]}",
-    )
+    text = f"{row.prompt} {version} failed its newest evaluation on {row.spec.dataset}: {passed}."
+    command = f"promptctl results show {row.id[-8:]}"
+    return AnswerItem("warning", "evaluation", text, row.prompt, row.started_at, command=command)
 
 
 def what_changed(evidence: Gathered) -> DashboardAnswer:
@@ -200,9 +189,7 @@ def what_changed(evidence: Gathered) -> DashboardAnswer:
         text = f"{mark.prompt} {what}" if mark.prompt else mark.text
         text += (f" by {mark.by}" if mark.by else "") + (f": {subject}" if mark.prompt and subject else "")
         command = f"promptctl history {quote(mark.prompt)}" if mark.prompt else "promptctl budget history"
-        items.append(
-            AnswerItem(level="note", kind=mark.kind, text=text, prompt=mark.prompt, at=mark.at, command=command)
-        )
+        items.append(AnswerItem("note", mark.kind, text, mark.prompt, mark.at, command=command))
     kinds = [mark.kind for mark in marks]
     parts = [
         count(kinds.count("label"), "label move") if "label" in kinds else "",
@@ -238,17 +225,9 @@ def what_does_it_cost(evidence: Gathered) -> DashboardAnswer:
             share = percent(total["cost_nano_usd"] / spent)
             text = f"{prompt}: {money(total['cost_nano_usd'])}, {share} of all, for {count_of(total.asked, 'call')}."
             before = evidence.before.get(prompt, PromptSteps()).total["cost_nano_usd"]
-            items.append(
-                AnswerItem(
-                    level="note",
-                    kind="cost",
-                    text=text,
-                    prompt=prompt,
-                    before=before if evidence.windows.is_even else None,
-                    after=total["cost_nano_usd"],
-                    command=f"promptctl cost --prompt {quote(prompt)} --by version",
-                )
-            )
+            sides = before if evidence.windows.is_even else None, total["cost_nano_usd"]
+            command = f"promptctl cost --prompt {quote(prompt)} --by version"
+            items.append(AnswerItem("note", "cost", text, prompt, None, *sides, command))
     return DashboardAnswer("ok", sentence, tuple(items))
 
 
@@ -285,16 +264,11 @@ def _item(shift: Shift, evidence: Gathered) -> AnswerItem:
         way = "dearer" if shift.is_worse else "cheaper"
         told = f"{way}: a reply cost {money(shift.after)} {when}, {money(shift.before)} {other}"
     at = shift.at if move is None else move.at
-    return AnswerItem(
-        level="note" if not shift.is_worse else "alarm" if shift.measure == "failures" else "warning",
-        kind="burst" if shift.at is not None else shift.measure,
-        text=f"{shift.prompt}: {told}.{_cause(shift, evidence)}",
-        prompt=shift.prompt,
-        at=None if at is None else moment_text(at),
-        before=shift.before,
-        after=shift.after,
-        command=_command(shift),
-    )
+    level: Level = "note" if not shift.is_worse else "alarm" if shift.measure == "failures" else "warning"
+    kind = "burst" if shift.at is not None else shift.measure
+    text = f"{shift.prompt}: {told}.{_cause(shift, evidence)}"
+    moment = None if at is None else moment_text(at)
+    return AnswerItem(level, kind, text, shift.prompt, moment, shift.before, shift.after, _command(shift))
 
 
 def _command(shift: Shift) -> str:

@@ -107,8 +107,7 @@ def _table(rows: Sequence[ReviewRow], detail: _Detail) -> Iterator[str]:
             *numbers(row),
         )
         yield f"| {' | '.join(cells)} |\n"
-    if len(rows) > detail.rows:
-        yield f"\n… and {len(rows) - detail.rows} more rows.\n"
+    yield from _rest(rows, detail.rows, "\n", " rows.")
 
 
 def _notes(review: Review) -> Iterator[str]:
@@ -127,10 +126,8 @@ def _breaks(review: Review, detail: _Detail) -> Iterator[str]:
         breaks = list(prompt.breaks())
         for whose, what, why in breaks[:most]:
             yield f"- {code(prompt.id)}, {whose}: {f'{code(what)} ' if what else ''}{inline(why)}\n"
-        if len(breaks) > most:
-            yield f"- {code(prompt.id)}: … and {len(breaks) - most} more\n"
-    if len(review.breaking) > detail.rows:
-        yield f"- … and {len(review.breaking) - detail.rows} more prompts\n"
+        yield from _rest(breaks, most, f"- {code(prompt.id)}: ")
+    yield from _rest(review.breaking, detail.rows, after=" prompts")
 
 
 def _problems(review: Review, detail: _Detail) -> Iterator[str]:
@@ -142,8 +139,7 @@ def _problems(review: Review, detail: _Detail) -> Iterator[str]:
         where = f"{code(str(problem.place))}: " if problem.place else ""
         hint = f" ({inline(problem.hint)})" if problem.hint else ""
         yield f"- {where}{inline(problem.message)}{hint}\n"
-    if len(found) > detail.rows:
-        yield f"- … and {len(found) - detail.rows} more\n"
+    yield from _rest(found, detail.rows)
 
 
 def _results(review: Review, detail: _Detail) -> Iterator[str]:
@@ -206,8 +202,7 @@ def _datasets(review: Review, detail: _Detail) -> Iterator[str]:
         if dataset.kind == "added" and not dataset.problems:
             told = f", {len(dataset.added)} case{'' if len(dataset.added) == 1 else 's'}"
         yield f"- {code(dataset.path)} {dataset.kind}{was}{told}\n"
-    if len(review.datasets) > detail.rows:
-        yield f"- … and {len(review.datasets) - detail.rows} more\n"
+    yield from _rest(review.datasets, detail.rows)
 
 
 def _moves(review: Review, detail: _Detail) -> Iterator[str]:
@@ -217,5 +212,10 @@ def _moves(review: Review, detail: _Detail) -> Iterator[str]:
     for move in review.moves[: detail.rows]:
         why = f": {inline(move.event.reason)}" if move.event.reason else ""
         yield f"- {inline(about_moves(move))} on {move.event.date:%Y-%m-%d}{why}\n"
-    if len(review.moves) > detail.rows:
-        yield f"- … and {len(review.moves) - detail.rows} more\n"
+    yield from _rest(review.moves, detail.rows)
+
+
+def _rest(found: Sequence[object], most: int, before: str = "- ", after: str = "") -> Iterator[str]:
+    """Yield a line on how many are left out, if any are."""
+    if len(found) > most:
+        yield f"{before}… and {len(found) - most} more{after}\n"
