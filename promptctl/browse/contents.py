@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from promptctl.errors import UNSEEN
 from promptctl.reports.hidden_parts import ABOUT, pieces
-from promptctl.reports.wording import as_text
+from promptctl.reports.wording import as_text, count_of
 
 _UNSEEN = re.compile(f"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|{UNSEEN.pattern}")
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
@@ -60,9 +60,7 @@ def content(value: Any, room: Room | None = None) -> Markup:
         for piece, kind in pieces(text)
     ]
     if left_out:
-        parts.append(
-            Markup('<b class="cut">… and {} more</b>').format(f"{left_out:,} character{'' if left_out == 1 else 's'}")
-        )
+        parts.append(Markup('<b class="cut">… and {} more</b>').format(count_of(left_out, "character")))
     return Markup("").join(parts)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from promptctl import ExecutionPage, Filter
 from promptctl.browse.links import link
 from promptctl.browse.views import PageRequest, View, check_word, tried, with_moments
+from promptctl.reports.wording import count_of
 
 ROWS = 50
 _ANY_SCORE = "<=1"
@@ -74,7 +75,7 @@ def said(page: ExecutionPage, *, is_first: bool) -> str:
         number = shown
     else:
         return f"at least {shown:,} attempts"
-    return f"{number:,} attempt{'' if number == 1 else 's'}"
+    return count_of(number, "attempt")
 
 
 def _without(given: Mapping[str, str], name: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ from promptctl import (
     errors,
 )
 from promptctl.browse.views import PageRequest, View, tried
-from promptctl.reports.wording import as_text, count, without_commit
+from promptctl.reports.wording import as_text, count, count_of, without_commit
 
 _VERSIONS, _MOST_REFS = 30, 500
 _EVALUATIONS = 200
@@ -90,7 +90,7 @@ def _standing(page: Page, versions: Sequence[VersionEntry], totals: CallTotals |
         yield "Its files are not committed as they are."
     if totals is not None:
         failed = f"{totals.failed:,} of them failed" if totals.failed else "none failed"
-        yield f"{totals.calls:,} call{'' if totals.calls == 1 else 's'}, {failed}."
+        yield f"{count_of(totals.calls, 'call')}, {failed}."
 
 
 def _totals(workspace: Workspace, prompt_id: str) -> CallTotals | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from promptctl.context import Context
 
 BudgetState = Literal["ok", "warned", "exceeded", "blocked", "disabled"]
+_TERMS = ("limit", "per", "timezone", "each", "warn_at", "then", "unpriced", "webhook_env")
 _WORST_FIRST: Sequence[BudgetState] = ("disabled", "blocked", "exceeded", "warned", "ok")
 
 
@@ -86,14 +87,7 @@ class BudgetStatus:
             "reason": self.reason,
             "rule_place": str(rule.place),
             "unit": unit_name(rule.unit),
-            "limit": rule.limit,
-            "per": rule.per,
-            "timezone": rule.timezone,
-            "each": rule.each,
-            "warn_at": rule.warn_at,
-            "then": rule.then,
-            "unpriced": rule.unpriced,
-            "webhook_env": rule.webhook_env,
+            **{name: getattr(rule, name) for name in _TERMS},
             "window_start": self.window_start,
             "window_end": self.window_end,
             "account_count": len(self.accounts),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from promptctl.catalogue.shared_files import closures_of, find_shared
+from promptctl.catalogue.shared_files import closures_of, find_shared, known_files
 from promptctl.errors import InvalidFiles, UsageError
 from promptctl.files.names import did_you_mean, nearest
 from promptctl.files.tree import prompt_files
@@ -187,9 +187,7 @@ def _users(parts: Context, uses: str, paths: Collection[str]) -> set[str]:
     file = find_shared(parts, uses, closures)
     if file is None:
         folders = [f"{folder}/" for folder in tree.places.folders]
-        known = {path for path in prompt_files(tree) if path not in closures}
-        known.update(path for closure in closures.values() for path in closure.paths[1:])
-        below = sorted(_below(path, folders) for path in known)
+        below = sorted(_below(path, folders) for path in known_files(tree, closures))
         raise UsageError(
             f"--uses {uses}: there is no such file in {tree.places.words}, and no prompt looks for one",
             hint=did_you_mean(_below(uses, folders), below) or "name a partial, a schema or a file of tools",

@@ -109,11 +109,16 @@ def closures_of(tree: Tree, paths: Collection[str], loaded: LoadedPrompts | None
     return {path: closure(path) for path in paths}
 
 
+def known_files(tree: Tree, closures: Mapping[str, Closure]) -> set[str]:
+    """Return the files in places of prompts that are no prompts, and those that prompts look for."""
+    known = {path for path in prompt_files(tree) if path not in closures}
+    return known.union(*(closure.paths[1:] for closure in closures.values()))
+
+
 def find_shared(parts: Context, name: str, closures: Mapping[str, Closure]) -> str | None:
     """Return the path of a file that is in a place of prompts, or that a prompt looks for; None if there is none."""
     tree = parts.repository.work_tree
-    known = {path for path in prompt_files(tree) if path not in closures}
-    known.update(path for closure in closures.values() for path in closure.paths[1:])
+    known = known_files(tree, closures)
     candidates = [*(f"{folder}/{name}" for folder in tree.places.folders), name.removeprefix("./")]
     with suppress(UsageError):  # a path relative to prompts/ need not lie in the current folder
         candidates.insert(0, parts.inside(name))

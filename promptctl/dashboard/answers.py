@@ -21,7 +21,7 @@ from promptctl.dashboard.shifts import (
 )
 from promptctl.dashboard.time_axis import moment_text
 from promptctl.errors import quote
-from promptctl.files.wording import count, name_some, percent, without_commit
+from promptctl.files.wording import count, count_of, name_some, percent, without_commit
 from promptctl.formats.budget_rules import amount_words
 
 if TYPE_CHECKING:
@@ -240,12 +240,6 @@ def money(nano_usd: float) -> str:
     if abs(nano_usd) >= 1_000_000_000:
         return f"${nano_usd / 1e9:,.2f}"
     return amount_words("usd", round(float(f"{nano_usd:.4g}")))
-
-
-def count_of(number: int, noun: str) -> str:
-    """Return `1 case`, `12,345 cases`, `2 replies`."""
-    several = f"{noun.removesuffix('y')}ies" if noun.endswith("ly") else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else several}"
 
 
 def _item(shift: Shift, evidence: Gathered) -> AnswerItem:

@@ -24,6 +24,12 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def count_of(number: int, noun: str) -> str:
+    """Return a large number of things with a comma at each thousand: `1 case`, `12,345 cases`, `2 replies`."""
+    several = f"{noun.removesuffix('y')}ies" if noun.endswith("ly") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else several}"
+
+
 def name_some(ids: Sequence[str], most: int = 3) -> str:
     """Return the first few of some ids, and how many more there are."""
     rest = len(ids) - most

@@ -17,7 +17,7 @@ from promptctl.labels.stretch import LabelMove
 from promptctl.reports.comparison import difference
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.verdict import headline
-from promptctl.reports.wording import format_cost, format_latency, format_share
+from promptctl.reports.wording import count, format_cost, format_latency, format_share
 from promptctl.reviews.review import DatasetReview, Measurement, PromptReview, Review
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def counts(review: Review) -> str:
     """Say how much differs, in a sentence without its full stop."""
     parts = [_count(review.prompts, "prompt"), _count(review.datasets, "dataset")]
     if review.files:
-        parts.append(f"{len(review.files)} shared file{'s' if len(review.files) > 1 else ''} changed")
+        parts.append(f"{count(len(review.files), 'shared file')} changed")
     if review.recordings:
         parts.append("recorded replies changed")
     if review.settings_differ:
@@ -274,7 +274,7 @@ def new_lines(prompt: Prompt) -> list[str]:
 
 def about_file(path: str, ids: Sequence[str]) -> str:
     """Return a line about a shared file that differs."""
-    users = f"used by {len(ids)} prompt{'s' if len(ids) > 1 else ''}" if ids else "used by no prompt that changed"
+    users = f"used by {count(len(ids), 'prompt')}" if ids else "used by no prompt that changed"
     return f"{path}: {users}"
 
 

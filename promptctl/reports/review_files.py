@@ -12,23 +12,8 @@ from promptctl.evaluations.evaluation import Evaluation
 from promptctl.files.writing import check_output, replace_output
 from promptctl.log.redaction import Redactor
 from promptctl.log.store import Store
+from promptctl.reports import review as words
 from promptctl.reports.prompt_diff import diff_lines
-from promptctl.reports.review import (
-    about_file,
-    about_moves,
-    counts,
-    dataset_parts,
-    new_lines,
-    outcomes,
-    reproduce,
-    sides,
-    state_of,
-    to_evaluate,
-    told_notes,
-    told_problems,
-    told_reasons,
-    warnings,
-)
 from promptctl.reviews.review import Review
 
 SUFFIXES = (".md", ".markdown", ".json", ".html", ".xml")
@@ -77,7 +62,7 @@ def review_junit(log: Store, review: Review) -> Iterator[str]:
     gates.append(("review", review.decision.exit_code, review.decision.reason))
 
     def suites() -> Iterator[str]:
-        yield from gate_suite("promptctl review", gates, warnings(review))
+        yield from gate_suite("promptctl review", gates, words.warnings(review))
         for evaluation in _heads(review):
             yield from suite(log, evaluation, is_stable=True)
 
@@ -93,9 +78,9 @@ def review_page(log: Store, review: Review, redactor: Redactor) -> Iterator[str]
     alone = [each for found in review.measurements for each in found.evaluations]
     opening = of_review(review)
     about = {
-        "title": "Review: " + " → ".join(sides(review)),
+        "title": "Review: " + " → ".join(words.sides(review)),
         **redactor.redact_data(opening.as_dict()),
-        "about": counts(review),
+        "about": words.counts(review),
         "review": redactor.redact_data(_page_part(review)),
     }
     yield from sides_page(log, compared, alone, about, is_stable=True)
@@ -108,7 +93,7 @@ def _page_part(review: Review) -> dict[str, Any]:
         {"dataset": row.dataset, "verdict": row.verdict, "reason": row.evaluation.reason if row.evaluation else ""}
         | (row_of(row.compared) if row.compared else {})
         | {"mark": row.mark, "prompt": row.prompt, "change": row.change}
-        for row in outcomes(review)
+        for row in words.outcomes(review)
     ]
     breaks = [
         f"{prompt.id}, {whose}: {f'{what} ' if what else ''}{why}"
@@ -117,24 +102,24 @@ def _page_part(review: Review) -> dict[str, Any]:
     ]
     return {
         "passed": review.decision.is_passed,
-        "decision": " ".join(told_reasons(review)),
+        "decision": " ".join(words.told_reasons(review)),
         "rows": rows,
         "breaks": breaks,
-        "warnings": warnings(review),
-        "notes": told_notes(review),
+        "warnings": words.warnings(review),
+        "notes": words.told_notes(review),
         "problems": [
-            str(problem) + (f" ({problem.hint})" if problem.hint else "") for problem in told_problems(review)
+            str(problem) + (f" ({problem.hint})" if problem.hint else "") for problem in words.told_problems(review)
         ],
-        "files": [about_file(path, ids) for path, ids in review.files.items()],
+        "files": [words.about_file(path, ids) for path, ids in review.files.items()],
         "diffs": list(_diffs(review)),
         "datasets": [
             f"{dataset.path} {dataset.kind}"
-            + (f": {'; '.join(parts)}" if (parts := dataset_parts(dataset, 100)) else "")
+            + (f": {'; '.join(parts)}" if (parts := words.dataset_parts(dataset, 100)) else "")
             for dataset in review.datasets
         ],
-        "moves": [about_moves(move) for move in review.moves],
-        "reproduce": reproduce(review),
-        "evaluate": to_evaluate(review) if state_of(review) == "not evaluated" else "",
+        "moves": [words.about_moves(move) for move in review.moves],
+        "reproduce": words.reproduce(review),
+        "evaluate": words.to_evaluate(review) if words.state_of(review) == "not evaluated" else "",
     }
 
 
@@ -144,7 +129,7 @@ def _diffs(review: Review) -> Iterator[dict[str, Any]]:
             was = f" (was {prompt.former_id})" if prompt.former_id else ""
             yield {"title": prompt.id + was, "lines": list(diff_lines(prompt.diff))}
         elif prompt.kind == "added" and prompt.head is not None:
-            yield {"title": f"{prompt.id} (new)", "lines": new_lines(prompt.head)}
+            yield {"title": f"{prompt.id} (new)", "lines": words.new_lines(prompt.head)}
 
 
 def _heads(review: Review) -> Iterator[Evaluation]:

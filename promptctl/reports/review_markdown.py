@@ -5,28 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from promptctl.reports import review as words
 from promptctl.reports.comparison import comparison_markdown
 from promptctl.reports.markdown import code, folded, html, inline
 from promptctl.reports.prompt_diff import diff_lines, hunk_lines
-from promptctl.reports.review import (
-    Pieces,
-    ReviewRow,
-    about_file,
-    about_moves,
-    counts,
-    dataset_parts,
-    decision_pieces,
-    new_lines,
-    numbers,
-    outcomes,
-    readable,
-    reproduce,
-    sides,
-    state_of,
-    told_notes,
-    told_problems,
-    warning_pieces,
-)
+from promptctl.reports.wording import count
 from promptctl.reviews.review import Review
 
 MARKER = "<!-- promptctl-review -->"
@@ -60,18 +43,18 @@ def review_markdown(review: Review) -> str:
         text = "".join(_parts(review, detail))
         if len(text) <= LONGEST:
             return text
-    end = f"\n\n… the rest is left out here; see it with {code(reproduce(review))}\n"
+    end = f"\n\n… the rest is left out here; see it with {code(words.reproduce(review))}\n"
     kept = text[: LONGEST - len(end)]
     return kept[: kept.rfind("\n")] + end
 
 
 def _parts(review: Review, detail: _Detail) -> Iterator[str]:
     yield f"{MARKER}\n### {_title(review)}\n\n"
-    yield f"{' → '.join(map(inline, sides(review)))}: {counts(review)}.\n"
+    yield f"{' → '.join(map(inline, words.sides(review)))}: {words.counts(review)}.\n"
     if not review.decision.is_passed:
-        yield f"\n**{' '.join(map(_inline, decision_pieces(review)))}**\n"
-    yield from (f"\n**⚠️ {_inline(warning)}**\n" for warning in warning_pieces(review))
-    yield from _table(list(outcomes(review)), detail)
+        yield f"\n**{' '.join(map(_inline, words.decision_pieces(review)))}**\n"
+    yield from (f"\n**⚠️ {_inline(warning)}**\n" for warning in words.warning_pieces(review))
+    yield from _table(list(words.outcomes(review)), detail)
     yield from _notes(review)
     yield from _breaks(review, detail)
     yield from _problems(review, detail)
@@ -79,20 +62,20 @@ def _parts(review: Review, detail: _Detail) -> Iterator[str]:
     yield from _diffs(review, detail)
     yield from _datasets(review, detail)
     yield from _moves(review, detail)
-    yield f"\n<sub>{code(reproduce(review))}</sub>\n"
+    yield f"\n<sub>{code(words.reproduce(review))}</sub>\n"
 
 
-def _inline(text: Pieces) -> str:
+def _inline(text: words.Pieces) -> str:
     return f"{inline(text.before)} {'; '.join(map(inline, text.pieces))}".strip()
 
 
 def _title(review: Review) -> str:
-    state = state_of(review)
+    state = words.state_of(review)
     mark = {"incomplete": "⚠️", "failed": "❌", "not evaluated": "➖"}.get(state, "✅")
     return f"{mark} Prompt review: {state}"
 
 
-def _table(rows: Sequence[ReviewRow], detail: _Detail) -> Iterator[str]:
+def _table(rows: Sequence[words.ReviewRow], detail: _Detail) -> Iterator[str]:
     if not rows:
         return
     yield "\n| | Prompt | Change | Result | Dataset | Passed | Difference [95 %] | Cost | Median latency |\n"
@@ -104,14 +87,14 @@ def _table(rows: Sequence[ReviewRow], detail: _Detail) -> Iterator[str]:
             inline(row.change),
             inline(row.verdict),
             code(row.dataset) if row.dataset else "",
-            *numbers(row),
+            *words.numbers(row),
         )
         yield f"| {' | '.join(cells)} |\n"
     yield from _rest(rows, detail.rows, "\n", " rows.")
 
 
 def _notes(review: Review) -> Iterator[str]:
-    notes = told_notes(review)
+    notes = words.told_notes(review)
     if notes:
         yield "\n"
         yield from (f"- {inline(note)}\n" for note in notes)
@@ -131,7 +114,7 @@ def _breaks(review: Review, detail: _Detail) -> Iterator[str]:
 
 
 def _problems(review: Review, detail: _Detail) -> Iterator[str]:
-    found = told_problems(review)
+    found = words.told_problems(review)
     if not found:
         return
     yield "\n#### Files that cannot be used\n\n"
@@ -147,7 +130,7 @@ def _results(review: Review, detail: _Detail) -> Iterator[str]:
         return
     for found in review.measurements:
         for compared in found.compared:
-            told = "".join(comparison_markdown(readable(compared), most_cases=detail.cases))
+            told = "".join(comparison_markdown(words.readable(compared), most_cases=detail.cases))
             if compared.decision.is_passed:
                 title = f"{compared.head.row.prompt}: {compared.verdict.kind}"
                 told = f"<details><summary>{html(title)}</summary>\n\n{told}\n</details>\n"
@@ -171,14 +154,16 @@ def _diffs(review: Review, detail: _Detail) -> Iterator[str]:
     yield "\n#### What changed\n"
     several = {path for path, ids in review.files.items() if len(ids) > 1}
     for path, ids in list(review.files.items())[: detail.rows]:
-        yield from folded(about_file(path, ids), _file_lines(review, path) if path in several else [], detail.lines)
+        yield from folded(
+            words.about_file(path, ids), _file_lines(review, path) if path in several else [], detail.lines
+        )
     bases = {side.base for prompt in review.prompts for side in (prompt.base, prompt.head) if side is not None}
     elsewhere = {path.removeprefix(f"{base}/") for path in several for base in bases}
     for prompt in changed[: detail.rows]:
         assert prompt.diff is not None
         yield from folded(prompt.id, list(diff_lines(prompt.diff, leaves_out=elsewhere)), detail.lines)
     for head in new[: detail.rows]:
-        yield from folded(f"{head.id} (new)", new_lines(head), detail.lines)
+        yield from folded(f"{head.id} (new)", words.new_lines(head), detail.lines)
 
 
 def _file_lines(review: Review, path: str) -> list[str]:
@@ -196,11 +181,11 @@ def _datasets(review: Review, detail: _Detail) -> Iterator[str]:
     yield "\n#### Datasets\n\n"
     for dataset in review.datasets[: detail.rows]:
         was = f" from {inline(dataset.former_path)}" if dataset.former_path else ""
-        parts = dataset_parts(dataset, detail.ids)
+        parts = words.dataset_parts(dataset, detail.ids)
         # One by one: long ids of some cases cannot push what became of the others out of sight.
         told = f": {'; '.join(map(inline, parts))}" if parts and dataset.kind != "removed" else ""
         if dataset.kind == "added" and not dataset.problems:
-            told = f", {len(dataset.added)} case{'' if len(dataset.added) == 1 else 's'}"
+            told = f", {count(len(dataset.added), 'case')}"
         yield f"- {code(dataset.path)} {dataset.kind}{was}{told}\n"
     yield from _rest(review.datasets, detail.rows)
 
@@ -211,7 +196,7 @@ def _moves(review: Review, detail: _Detail) -> Iterator[str]:
     yield "\n#### Labels moved meanwhile\n\n"
     for move in review.moves[: detail.rows]:
         why = f": {inline(move.event.reason)}" if move.event.reason else ""
-        yield f"- {inline(about_moves(move))} on {move.event.date:%Y-%m-%d}{why}\n"
+        yield f"- {inline(words.about_moves(move))} on {move.event.date:%Y-%m-%d}{why}\n"
     yield from _rest(review.moves, detail.rows)
 
 

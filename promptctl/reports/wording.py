@@ -10,6 +10,7 @@ from typing import Any
 from promptctl.files import wording
 from promptctl.files.wording import alike_until as alike_until
 from promptctl.files.wording import count as count
+from promptctl.files.wording import count_of as count_of
 from promptctl.files.wording import name_some as name_some
 from promptctl.files.wording import percent as percent
 from promptctl.files.wording import without_address as without_address
