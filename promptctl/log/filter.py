@@ -58,8 +58,9 @@ class Filter:
 
     @property
     def given(self) -> frozenset[str]:
-        """Names of the fields that are given; an empty text is: it means what has one."""
-        return frozenset(name for name in self.__slots__ if getattr(self, name) not in (None, (), {}))
+        """Names of the fields that are given; an empty text is: it means what has one. Nothing live is given, too."""
+        blank = Filter()
+        return frozenset(name for name in self.__slots__ if getattr(self, name) != getattr(blank, name))
 
     def current_id(self, prompt: str) -> str:
         """Return the id that a prompt has now; an id may have been renamed more than once."""
