@@ -25,6 +25,7 @@ from promptctl.exchange.drafts import ForeignContents, PromptDraft
 from promptctl.exchange.front_matter import PromptText, fences, keys_of, prompt_text
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.source import Source
+from promptctl.template_languages.handlebars.nodes import TagNote
 from promptctl.template_languages.handlebars.reading import PieceReader
 from promptctl.template_languages.handlebars.syntax import parse
 
@@ -100,7 +101,7 @@ def _with_history(drafts: Drafts, text: PromptText, reader: PieceReader) -> bool
         return False
     drafts.append(HistoryMark())
     message = "is a placeholder at the end: no message of the user is last, so Dotprompt puts the conversation there"
-    reader.note("changed", "history", message, text.place_of(1))
+    reader.add(TagNote("changed", "history", message, text.place_of(1)))
     return True
 
 

@@ -16,6 +16,7 @@ from promptctl.template_languages.handlebars.nodes import (
     PlainText,
     Print,
     TagCall,
+    TagNote,
 )
 from promptctl.template_languages.handlebars.reading import PieceReader
 from promptctl.template_languages.handlebars.scopes import NotSaid, TagScope, TagValue, resolve
@@ -84,7 +85,7 @@ class TemplateReader:
         elif isinstance(node, Partial) and self._partials.has_markers([node]):
             inner = self._partials.enter(node)
             try:
-                self._reader.note("changed", node.call.text, "is written in its place", node.call.place)
+                self._reader.note("changed", node.call, "is written in its place")
                 self._walk(inner, self._partials.scope(node, scope))
             finally:
                 self._partials.leave()
@@ -107,10 +108,9 @@ class TemplateReader:
         if named.value not in ROLES:
             raise NotSaid(f"there is no role `{named.value}` here", "the roles are system, user and model")
         role = ROLES[named.value]
-        if role != named.value:
-            self._reader.note("changed", call.text, "is the role `assistant`", call.place)
-        else:
-            self._reader.note("kept", call.text, "begins a message", call.place)
+        is_same = role == named.value
+        words = "begins a message" if is_same else "is the role `assistant`"
+        self._reader.note("kept" if is_same else "changed", call, words)
         if isinstance(self._messages[-1], TemplateMessage) and self._messages[-1].is_blank:
             self._messages[-1] = TemplateMessage(role)
         else:
@@ -119,12 +119,12 @@ class TemplateReader:
     def _history(self, call: TagCall, _: TagScope) -> None:
         if any(isinstance(each, HistoryMark) for each in self._messages):
             raise NotSaid("`{{history}}` stands here for the second time", "keep one of them")
-        self._reader.note("kept", call.text, "is a placeholder for the messages so far", call.place)
+        self._reader.note("kept", call, "is a placeholder for the messages so far")
         self._messages.append(HistoryMark())
 
     def _section(self, call: TagCall, _: TagScope) -> None:
         message = "marks a place that an application's code fills in: the text before and after it are joined"
-        self._reader.note("dropped", call.text, message, call.place)
+        self._reader.note("dropped", call, message)
         parts = self._message.parts
         if parts and isinstance(parts[-1], tuple) and _is_blank(parts[-1]):
             parts.pop()
@@ -143,7 +143,7 @@ class TemplateReader:
         kind = call.options.get("contentType")
         if isinstance(kind, PathNode):
             message = "a part says its kind in the file, and this one is an image"
-            self._reader.note("dropped", f"contentType={kind.text}", message, call.place)
+            self._reader.add(TagNote("dropped", f"contentType={kind.text}", message, call.place))
             resolve(kind, scope, self._reader.inputs)
             kind = None
         return self._of_kind(str(text), str(kind.value) if kind else "", call)
@@ -151,15 +151,15 @@ class TemplateReader:
     def _of_kind(self, url: str, kind: str, call: TagCall) -> dict[str, Any]:
         if kind in _SOUNDS:
             message = "is a part of sound, whose value is base64 or a `data:` URL, not an address"
-            self._reader.note("changed", call.text, message, call.place)
+            self._reader.note("changed", call, message)
             return {"type": "input_audio", "input_audio": {"data": url, "format": _SOUNDS[kind]}}
         if kind == "application/pdf":
-            self._reader.note("changed", call.text, "is a part with a file, whose value is base64", call.place)
+            self._reader.note("changed", call, "is a part with a file, whose value is base64")
             return {"type": "file", "file": {"file_data": url, "format": kind}}
         if kind and not kind.startswith("image/"):
             raise NotSaid(f"`{call.text}`: there is no part of the kind `{kind}`")
         more = f": `contentType` is left out, as the address of an image says it (`{kind}`)" if kind else ""
-        self._reader.note("changed" if kind else "kept", call.text, f"is a part with an image{more}", call.place)
+        self._reader.note("changed" if kind else "kept", call, f"is a part with an image{more}")
         return {"type": "image_url", "image_url": {"url": url}}
 
     def _conditional_part(self, node: Node, scope: TagScope) -> dict[str, Any] | None:
@@ -174,7 +174,7 @@ class TemplateReader:
             return None
         given = TagScope(values=scope.values, given=scope.given | {condition.path})
         part = self._part(inner[0].call, given)
-        self._reader.note("kept", node.call.text, "is the `when` of the part within it", node.call.place)
+        self._reader.note("kept", node.call, "is the `when` of the part within it")
         return {"type": part["type"], "when": condition.path[0], **part}
 
 

@@ -123,10 +123,10 @@ class CalledPartials:
             if is_bare and scope.this is None and not scope.values and len(self._chain) == 1:
                 return (self._include(name, nodes, node),)
             message = "is written in its place: only a file that sees the same variables is included here"
-            self.reader.note("changed", node.call.text, message, node.call.place)
+            self.reader.note("changed", node.call, message)
             if node.indent and any(isinstance(each, Print) for each in nodes):
                 message = "is indented as a text: lines within a value are not"
-                self.reader.note("changed", node.call.text, message, node.call.place)
+                self.reader.note("changed", node.call, message)
             return self.reader.pieces(nodes, self.scope(node, scope))
         finally:
             self.leave()
@@ -137,7 +137,7 @@ class CalledPartials:
             text = jinja_text(self.reader.pieces(nodes, TagScope()))
             place = nodes[0].place if nodes and isinstance(nodes[0], PlainText) else None
             self._files[name] = FileDraft(path, text, place)
-        self.reader.note("kept", node.call.text, f"includes {path}", node.call.place)
+        self.reader.note("kept", node.call, f"includes {path}")
         return IncludePiece(path, node.call.place.line or 1)
 
 

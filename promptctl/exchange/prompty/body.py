@@ -29,6 +29,13 @@ _ADDRESS = re.compile(r"(?:\{\{[^{}]*\}\}|[^\s{]|\{)*")
 _IMAGE = re.compile(r"!\[[^\]\n]{0,500}\]\(([^()\n\"]*)(?:\"[^\"\n]*\")?\)")
 
 
+class Spot(NamedTuple):
+    """A part of the body as people name it, and its line of the file."""
+
+    part: str
+    line: int
+
+
 class ImagePiece(NamedTuple):
     """A part of a message of version 1: a text, or the address or path of an image."""
 
@@ -46,6 +53,11 @@ class Section:
     attributes: Mapping[str, str] = field(default_factory=dict)
     has_role: bool = True
 
+    @property
+    def spot(self) -> Spot:
+        """Its place, by its role."""
+        return Spot(self.role, self.line)
+
 
 @dataclass(frozen=True, slots=True)
 class Marker:
@@ -54,6 +66,11 @@ class Marker:
     kind: str
     name: str
     line: int
+
+    @property
+    def spot(self) -> Spot:
+        """Its place, by its name."""
+        return Spot(f"{{{{{self.name}}}}}", self.line)
 
 
 def is_role_line(line: str) -> bool:
@@ -98,7 +115,7 @@ def _section(
     return Section(role, stripped, begin, attributes, has_role)
 
 
-def split_markers(section: Section, kinds: Mapping[str, str], *, strips: bool = True) -> list[Section | Marker]:
+def split_markers(section: Section, kinds: Mapping[str, str], *, strips: bool) -> list[Section | Marker]:
     """Return a section in pieces: texts, and the inputs within that stand for more, of these kinds by their names.
 
     With `strips` the texts are without the white space around them, as version 2 has it.
@@ -119,11 +136,11 @@ def split_markers(section: Section, kinds: Mapping[str, str], *, strips: bool = 
         _add_text(found, section, at, start, strips=strips)
         found.append(Marker(kind, name, section.line + section.text.count("\n", 0, start)))
         at = end
-    _add_text(found, section, at, len(section.text))
+    _add_text(found, section, at, len(section.text), strips=strips)
     return found
 
 
-def _add_text(found: list[Section | Marker], section: Section, start: int, end: int, *, strips: bool = True) -> None:
+def _add_text(found: list[Section | Marker], section: Section, start: int, end: int, *, strips: bool) -> None:
     raw = section.text[start:end]
     text = raw.strip() if strips else raw.rstrip("\n") + "\n" * raw.endswith("\n")
     if raw.strip():

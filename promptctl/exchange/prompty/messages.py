@@ -10,6 +10,7 @@ from promptctl.exchange.notes import Fate, ImportNote
 from promptctl.exchange.prompty.body import (
     Marker,
     Section,
+    Spot,
     image_pieces,
     part_of,
     sections,
@@ -63,7 +64,7 @@ class MessagesReader:
 
     def _section(self, section: Section) -> None:
         if section.role in ("function", "tools"):
-            self._note("dropped", section.role, section.line, "a message of this role has no form in promptctl")
+            self._note("dropped", section.spot, "a message of this role has no form in promptctl")
             return
         if section.role == "thread":
             self._place(Marker("thread", "thread", section.line))
@@ -72,10 +73,7 @@ class MessagesReader:
             if not section.text.strip():
                 return
             self._note(
-                "changed",
-                section.role,
-                section.line,
-                f"the text has no role of its own: it is a message of the {section.role}",
+                "changed", section.spot, f"the text has no role of its own: it is a message of the {section.role}"
             )
         pieces = split_markers(section, self._inputs.kinds, strips=self._version == 2)
         for number, piece in enumerate(pieces):
@@ -84,27 +82,23 @@ class MessagesReader:
             else:
                 self._text(piece)
                 if number:
-                    self._note(
-                        "changed",
-                        piece.role,
-                        piece.line,
-                        "the text behind is a message of its own, as Prompty makes it",
-                    )
+                    self._note("changed", piece.spot, "the text behind is a message of its own, as Prompty makes it")
 
     def _text(self, section: Section) -> None:
         text = self._jinja(section)
         for line in value_role_lines(section):
-            self._note(
-                "changed", section.role, line, "the line is text here, whatever its value: no value can begin a message"
-            )
+            why = "the line is text here, whatever its value: no value can begin a message"
+            self._note("changed", Spot(section.role, line), why)
         message: dict[str, Any] = {"role": section.role, "content": text}
         for key, value in section.attributes.items():
             if key == "name" and value:
                 message["name"] = value
-                self._note("kept", f"{section.role}[name]", section.line - 1, "is the message's name")
+                self._note("kept", Spot(f"{section.role}[{key}]", section.line - 1), "is the message's name")
             elif key != "nonce":
                 self._note(
-                    "dropped", f"{section.role}[{key}]", section.line - 1, "is an attribute that no message has here"
+                    "dropped",
+                    Spot(f"{section.role}[{key}]", section.line - 1),
+                    "is an attribute that no message has here",
                 )
         if self._version == 1 and any(each.kind == "image" for each in image_pieces(text)):
             message["content"] = [
@@ -112,14 +106,10 @@ class MessagesReader:
                 for each in image_pieces(text)
             ]
         self._messages.append(message)
-        self._note("kept", section.role, section.line, f"is message {len(self._messages)}")
+        self._note("kept", section.spot, f"is message {len(self._messages)}")
         if text[-2:] in ("%}", "-%") or text[:2] == "{%":
-            self._note(
-                "changed",
-                section.role,
-                section.line,
-                "line ends that a block at its end or beginning prints stay; Prompty strips them",
-            )
+            why = "line ends that a block at its end or beginning prints stay; Prompty strips them"
+            self._note("changed", section.spot, why)
 
     def _jinja(self, section: Section) -> str:
         """Return the text as Jinja, after its uses of variables are noted."""
@@ -154,20 +144,12 @@ class MessagesReader:
         except BadMustache as error:
             raise self._header.source.refuse(error.message, section.line + error.line - 1, _CUT) from None
         for name, line in told.escaped.items():
-            self._note(
-                "changed",
-                f"{{{{{name}}}}}",
-                section.line + line - 1,
-                "is printed as it is; most Mustache writes `<`, `>` and `&` in it as HTML has them",
-            )
+            why = "is printed as it is; most Mustache writes `<`, `>` and `&` in it as HTML has them"
+            self._note("changed", Spot(f"{{{{{name}}}}}", section.line + line - 1), why)
         for name, (line, kind) in told.guessed.items():
-            self._note(
-                "changed",
-                f"{{{{#{name}}}}}",
-                section.line + line - 1,
-                f"is read as a {kind}: the file does not say what it is",
-                f"declare `{name}` with its kind under `inputs`, and import the file again",
-            )
+            why = f"is read as a {kind}: the file does not say what it is"
+            hint = f"declare `{name}` with its kind under `inputs`, and import the file again"
+            self._note("changed", Spot(f"{{{{#{name}}}}}", section.line + line - 1), why, hint)
         return jinja_text(pieces)
 
     def _place(self, marker: Marker) -> None:
@@ -176,12 +158,7 @@ class MessagesReader:
             self._inputs.kinds.setdefault(marker.name, "thread")
             self._messages.append({"placeholder": marker.name})
             self.events.append(Use(path=(marker.name,), act="messages", line=marker.line))
-            self._note(
-                "kept",
-                f"{{{{{marker.name}}}}}",
-                marker.line,
-                f"is message {len(self._messages)}: messages that are given",
-            )
+            self._note("kept", marker.spot, f"is message {len(self._messages)}: messages that are given")
             return
         part = part_of(marker)
         last = self._messages[-1] if self._messages else {}
@@ -194,19 +171,10 @@ class MessagesReader:
         else:
             self._messages.append({"role": "user", "content": [part]})
         self.events.append(Use(path=(marker.name,), act="when" if prop else "print", line=marker.line))
-        self._note(
-            "kept",
-            f"{{{{{marker.name}}}}}",
-            marker.line,
-            f"is a part of message {len(self._messages)}, of a user as Prompty makes it",
-        )
+        where = f"is a part of message {len(self._messages)}, of a user as Prompty makes it"
+        self._note("kept", marker.spot, where)
         if marker.kind == "audio":
-            self._note(
-                "changed",
-                f"{{{{{marker.name}}}}}",
-                marker.line,
-                "is sent as wav: Prompty's files do not say the form of a sound",
-            )
+            self._note("changed", marker.spot, "is sent as wav: Prompty's files do not say the form of a sound")
 
     def _unplaced_thread(self) -> None:
         """Put messages that are given, and stand nowhere in the body, at the end, as Prompty does."""
@@ -231,8 +199,8 @@ class MessagesReader:
             if len(found.data) > _MOST_IMAGE or not url.startswith("data:image/"):
                 message = f"`{path}` is no image, or one of more than {_MOST_IMAGE >> 10} KiB, which no prompt can hold"
                 raise self._header.source.refuse(message, section.line, "give it as an input: `![image]({{photo}})`")
-        self._note("changed", f"![…]({path[:40]})", section.line, "is a part of the message")
+        self._note("changed", Spot(f"![…]({path[:40]})", section.line), "is a part of the message")
         return {"type": "image_url", "image_url": {"url": url}}
 
-    def _note(self, fate: Fate, part: str, line: int, message: str, hint: str | None = None) -> None:
-        self._header.notes.append(ImportNote(fate, part, message, self._header.source.place(line), hint))
+    def _note(self, fate: Fate, spot: Spot, message: str, hint: str | None = None) -> None:
+        self._header.notes.append(ImportNote(fate, spot.part, message, self._header.source.place(spot.line), hint))

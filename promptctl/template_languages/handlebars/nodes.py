@@ -51,8 +51,7 @@ class TagNote(NamedTuple):
     fate: TagFate
     part: str
     message: str
-    place: Place | None = None
-    hint: str | None = None
+    place: Place
 
 
 @dataclass(slots=True)

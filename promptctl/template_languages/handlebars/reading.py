@@ -89,9 +89,13 @@ class PieceReader:
         """Return the nodes as pieces."""
         return tuple(piece for node in nodes for piece in self._node(node, scope))
 
-    def note(self, fate: TagFate, part: str, message: str, place: Place | None, hint: str | None = None) -> None:
+    def note(self, fate: TagFate, call: TagCall, message: str) -> None:
+        """Add a note on a tag, once."""
+        self.add(TagNote(fate, call.text, message, call.place))
+
+    def add(self, note: TagNote) -> None:
         """Add a note, once."""
-        self._notes[TagNote(fate, part, message, place, hint)] = None
+        self._notes[note] = None
 
     def refuse(self, message: str, place: Place | None, hint: str | None = None, code: str = "not-imported") -> None:
         """Add a problem, for which the file is not imported."""
@@ -108,7 +112,7 @@ class PieceReader:
             return (TextPiece(node.value),) if node.value else ()
         if isinstance(node, Comment):
             if node.text not in (GUARD, END):
-                self.note("dropped", shortened(node.text), "comments of templates are not kept", node.place)
+                self.add(TagNote("dropped", shortened(node.text), "comments of templates are not kept", node.place))
             return ()
         try:
             if isinstance(node, Partial):
@@ -139,10 +143,10 @@ class PieceReader:
     def _filters(self, value: TagValue, call: TagCall) -> tuple[FilterCall, ...]:
         types = value.types
         if "object" in types:
-            self.note("changed", call.text, "prints JSON here, and `[object Object]` in Dotprompt", call.place)
+            self.note("changed", call, "prints JSON here, and `[object Object]` in Dotprompt")
         joined = (FilterCall("join", (",",)),) if types == ("array",) else ()
         if "null" in types:
-            self.note("changed", call.text, "prints nothing if the value is null, false or 0", call.place)
+            self.note("changed", call, "prints nothing if the value is null, false or 0")
             return (FilterCall("default", ("", True)),)
         return ((FilterCall("default", ("",)),) if value.is_optional else ()) + joined
 
@@ -154,7 +158,7 @@ class PieceReader:
             if isinstance(value, Constant) or not isinstance(indent, Constant):
                 raise NotSaid(f"`{call.text}` makes JSON of a constant, or with an indent that is none")
             if not indent.value:
-                self.note("changed", call.text, 'is `| tojson`, which writes `{"a": 1}` for `{"a":1}`', call.place)
+                self.note("changed", call, 'is `| tojson`, which writes `{"a": 1}` for `{"a":1}`')
             given = (FilterCall("default", (None,)),) if value.is_optional else ()
             return (VariablePiece(value.path, (*given, FilterCall("tojson", (indent.value,) if indent.value else ()))),)
         if name == "lookup" and len(call.arguments) == 2 and isinstance(call.arguments[1], Constant):
@@ -163,7 +167,7 @@ class PieceReader:
                 item = value.within((str(call.arguments[1].value),))
                 return (VariablePiece(item.path, self._filters(item, call)),)
         if name == "log":
-            self.note("dropped", call.text, "prints nothing", call.place)
+            self.note("dropped", call, "prints nothing")
             return ()
         if name in _HELPERS:
             raise NotSaid(f"`{call.text}` stands within a block or a partial that is not simple", _HELPERS[name])
@@ -217,12 +221,12 @@ class PieceReader:
         if wanted == 1:
             first = self._truth(first)
             if "object" in first.types:
-                self.note("changed", call.text, "takes an empty mapping for false; Handlebars for true", call.place)
+                self.note("changed", call, "takes an empty mapping for false; Handlebars for true")
             test = IfTest(first.path, is_negated=is_negated)
         else:
             operand = second.value if isinstance(second, Constant) else second.path
             if isinstance(operand, int):
-                self.note("changed", call.text, "compares with `==`, for which true is 1 and false is 0", call.place)
+                self.note("changed", call, "compares with `==`, for which true is 1 and false is 0")
             test = IfTest(first.path, "==" if not is_negated else "!=", operand)
         optional = [each for each in (first, second) if isinstance(each, TagValue) and each.is_optional]
         paths = dict.fromkeys(each.path for each in optional)
@@ -252,7 +256,7 @@ class PieceReader:
 
     def _default_to(self, over: TagValue, empty: Any, block: Block) -> None:
         if len(over.path) > 1:
-            self.note("changed", block.call.text, "is an error here if it is not given", block.call.place)
+            self.note("changed", block.call, "is an error here if it is not given")
             return
         name = next(key for key, name in self.inputs.renamed.items() if name == over.path[0])
         self.inputs.default_to(name, empty)
