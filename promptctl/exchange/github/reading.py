@@ -40,13 +40,15 @@ def _is_either(data: Mapping[str, Any]) -> bool:
 
 
 def read(source: Source) -> ForeignContents:
-    """Return the prompt and its tests; the texts stay as they are, since `template: simple` fills in as GitHub did."""
+    """Return the prompt and its tests; the texts stay as they are: `template: simple` fills in as GitHub did."""
     document = source.document
     if not isinstance(document.data, dict):
         raise source.refuse("a prompt of GitHub Models is a mapping with `messages`", 1, "write `messages:`")
     found = read_github_prompt(document)
     wish = _wish(source)
     data = {key: value for key, value in found.data.items() if value not in ({}, None)}
+    if not _is_filled_in(found):
+        del data["template"]
     notes = list(_prompt_notes(document, found))
     prompts = [PromptDraft(wish, data, source.place(1))]
     datasets: tuple[DatasetDraft, ...] = ()
@@ -57,6 +59,11 @@ def read(source: Source) -> ForeignContents:
         if tests.cases:
             datasets = (DatasetDraft(wish, _dataset(wish, tests), document.key_place("testData")),)
     return ForeignContents(tuple(prompts), datasets, notes=tuple(sorted(notes, key=_line)))
+
+
+def _is_filled_in(found: GitHubPrompt) -> bool:
+    """Return True if any text would be different without `template: simple`."""
+    return any(has_markup(each["content"]) or "\r" in each["content"] for each in found.data["messages"])
 
 
 def _wish(source: Source) -> str:
@@ -95,8 +102,8 @@ def _prompt_notes(document: Document, found: GitHubPrompt) -> Iterator[ImportNot
             same = model == data[key]
             yield ImportNote("kept" if same else "changed", key, "stays" if same else f"is `{model}`", place)
         elif key == "messages":
-            words = count(len(data[key]), "message")
-            yield ImportNote("kept", key, f"{words}, filled in by `template: simple` as GitHub's tools did", place)
+            how = ", filled in by `template: simple` as GitHub's tools did" if _is_filled_in(found) else ""
+            yield ImportNote("kept", key, count(len(data[key]), "message") + how, place)
         elif key == "modelParameters":
             yield from _parameter_notes(document, found)
         elif key in ("responseFormat", "jsonSchema"):
