@@ -10,8 +10,7 @@ from unicodedata import normalize
 
 from promptctl.code_export.naming import shown
 from promptctl.code_export.python_types import WORDS, PythonTypes, docstring
-from promptctl.code_export.shapes import Field, Keys, Shapes
-from promptctl.code_export.signature import signature_of
+from promptctl.code_export.shapes import Field, Keys, Shapes, signature_of
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.files.free_names import FreeNames
 from promptctl.prompts.prompt import Prompt

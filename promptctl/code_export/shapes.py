@@ -5,12 +5,14 @@ A shape takes every value that the schema takes, and more of them where types ca
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any, Literal
 
 from promptctl.files.free_names import FreeNames
+from promptctl.prompts.prompt import MISSING, Input, Placeholder, Prompt
 from promptctl.schemas.keywords import pointer_keys
 
 Basic = Literal["string", "integer", "number", "boolean", "null", "any", "never", "message"]
@@ -306,3 +308,19 @@ def description_of(schema: Any) -> str:
     if not isinstance(schema, Mapping):
         return ""
     return str(schema.get("description") or schema.get("title") or "")
+
+
+def signature_of(prompt: Prompt, shapes: Shapes) -> tuple[Keys, Shape]:
+    """Return the shapes of the inputs and of the reply: text, where there is no output schema."""
+    lists = {each.input for each in prompt.messages if isinstance(each, Placeholder)}
+    fields = [_field(each, shapes, is_list=each.name in lists) for each in prompt.inputs.values()]
+    schema = prompt.output.schema
+    return Keys(tuple(fields)), Plain("string") if schema is None else shapes.of(schema)
+
+
+def _field(declared: Input, shapes: Shapes, *, is_list: bool) -> Field:
+    shape = shapes.of(declared.schema)
+    if is_list and (shape == ANY or (isinstance(shape, ListOf) and shape.item in (ANY, Keys(rest=ANY)))):
+        shape = ListOf(Plain("message"))
+    default = None if declared.default is MISSING else json.dumps(declared.default, ensure_ascii=False)
+    return Field(declared.name, shape, declared.is_required, declared.description, default)

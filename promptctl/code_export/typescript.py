@@ -9,8 +9,19 @@ from typing import Any
 
 from promptctl.code_export.naming import marked_version, shown, with_numbers
 from promptctl.code_export.prompt_data import data_of
-from promptctl.code_export.shapes import ANY, Choice, Field, Keys, ListOf, NamedShape, OneOf, Plain, Shape, Shapes
-from promptctl.code_export.signature import signature_of
+from promptctl.code_export.shapes import (
+    ANY,
+    Choice,
+    Field,
+    Keys,
+    ListOf,
+    NamedShape,
+    OneOf,
+    Plain,
+    Shape,
+    Shapes,
+    signature_of,
+)
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.files.free_names import FreeNames
 from promptctl.versions.prompt_at_version import PromptAtVersion

@@ -11,7 +11,7 @@ from promptctl.datasets.rows import written_assertions
 from promptctl.exchange.drafts import with_texts
 from promptctl.files.free_names import plain_letters
 from promptctl.files.names import MAX_ID_LENGTH, id_problem
-from promptctl.template_languages import partials
+from promptctl.template_languages import ours
 
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_.]+")
 _ROOM = 8  # characters for the number behind an id that is taken
@@ -40,7 +40,7 @@ def with_paths(data: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, A
     """Return data of a prompt in which each include and each `$ref` of an old path names the new one."""
     found: dict[str, Any] = with_references(data, paths)
     if data.get("template", "jinja2") == "jinja2" and "messages" in data:
-        found["messages"] = with_texts(data["messages"], lambda text: partials.with_paths(text, paths))
+        found["messages"] = with_texts(data["messages"], lambda text: ours.with_paths(text, paths))
     return found
 
 

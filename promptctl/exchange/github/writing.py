@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from promptctl.exchange.github.rows import RowsToWrite
-from promptctl.exchange.lost_parts import lost_inputs, lost_keys
+from promptctl.datasets.github_rows import github_ids
+from promptctl.datasets.matrix import InvalidMatrix, unfold
+from promptctl.exchange.lost_parts import lost_dataset_keys, lost_inputs, lost_keys
 from promptctl.exchange.notes import ExportLoss
-from promptctl.exchange.written import PromptToWrite, Written
+from promptctl.exchange.written import DatasetToWrite, PromptToWrite, Written
 from promptctl.files.names import PLACEHOLDER
 from promptctl.files.yaml_writing import yaml_text
 from promptctl.formats.github_dialect import PARAMETERS
 from promptctl.prompts.prompt import Message
+from promptctl.template_languages.jinja import pieces_of
 from promptctl.template_languages.ours import own_pieces
 from promptctl.template_languages.pieces import (
     CodePiece,
@@ -24,7 +27,156 @@ from promptctl.template_languages.pieces import (
     TextPiece,
     VariablePiece,
 )
+from promptctl.templates import BadTemplate
 from promptctl.templates.reading import has_markup
+
+_SAID_BY_TESTS = ("prompts", "defaults", "cases", "inputs", "matrix", "expected", "assert", "id", "metadata")
+_NO_TEST = "is nothing that GitHub's tests have"
+_EXPECTED = "{{expected}}"
+_ANCHORED = (
+    (re.compile(r"\(\?is\)\\A\\s\*(.+)", re.DOTALL), "startsWith"),
+    (re.compile(r"\(\?is\)(.+)\\s\*\\z", re.DOTALL), "endsWith"),
+)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_NOT_PLAIN = re.compile(r"\\[A-Za-z0-9]|(?<!\\)(?:\\\\)*[][.^$*+?{}()|]")
+_RATED = {None: "relevance", "judges/github-coherence": "coherence", "judges/github-fluency": "fluency"}
+_RATED["judges/github-relevance"] = "relevance"
+_LOWEST_RATING = 0.25
+
+
+class RowsToWrite:
+    """The tests of one prompt in GitHub's words, and what those lack."""
+
+    def __init__(self, prompt: PromptToWrite) -> None:
+        self._prompt = prompt
+        self.losses: list[ExportLoss] = []
+
+    def data(self) -> dict[str, Any]:
+        """Return `testData` and `evaluators`; neither if there is no dataset."""
+        rows: list[dict[str, Any]] = []
+        evaluators: list[dict[str, Any]] = []
+        for dataset in self._prompt.datasets:
+            self.losses += lost_dataset_keys(dataset, _SAID_BY_TESTS, _NO_TEST)
+            own = list(self._rows(dataset))
+            rows += own
+            self._tell_ids(dataset, own)
+            evaluators += self._evaluators(dataset)
+        if len(self._prompt.datasets) > 1:
+            others = ", ".join(f"`{each.path}`" for each in self._prompt.datasets)
+            words = f"become one list of tests ({others}): each evaluator grades all of them"
+            self._lose("datasets", words, self._prompt.datasets[0], ())
+        return {**({"testData": rows} if rows else {}), **({"evaluators": evaluators} if evaluators else {})}
+
+    def _tell_ids(self, dataset: DatasetToWrite, rows: Sequence[Mapping[str, Any]]) -> None:
+        ids = [case.get("id") for case in dataset.data["cases"]]
+        if ids != list(github_ids(rows)):
+            self._lose(
+                "cases.id", "is lost: rows have no ids, and are called after what is in them", dataset, ("cases", 0)
+            )
+
+    def _lose(self, part: str, why: str, dataset: DatasetToWrite, at: Sequence[str | int]) -> None:
+        self.losses.append(ExportLoss(part, why, dataset.document.key_place(*at)))
+
+    def _rows(self, dataset: DatasetToWrite) -> Iterator[dict[str, Any]]:
+        defaults: Mapping[str, Any] = dataset.data.get("defaults", {})
+        declared = self._prompt.prompt.inputs
+        own = [index for index, case in enumerate(dataset.data["cases"]) if case.get("assert")]
+        if own:
+            words = f"of {len(own)} case{'s' * (len(own) > 1)} are lost: GitHub's evaluators grade all rows alike"
+            self._lose("cases.assert", words, dataset, ("cases", own[0], "assert"))
+        for index, case in enumerate(dataset.data["cases"]):
+            given = {**defaults.get("inputs", {}), **case.get("inputs", {})}
+            filled = {name: each.default for name, each in declared.items() if _has_default(each) and name not in given}
+            expected = {"expected": case["expected"]} if "expected" in case else {}
+            matrix = {**defaults.get("matrix", {}), **case.get("matrix", {})}
+            try:
+                cells = list(unfold(matrix)) if matrix else [("", {})]
+            except InvalidMatrix as error:
+                self._lose("cases.matrix", f"cannot be written out: {error}", dataset, ("cases", index))
+                continue
+            if matrix:
+                words = f"is written out as {len(cells)} rows: GitHub's tests have no lists of values"
+                self._lose("cases.matrix", words, dataset, ("cases", index))
+            for _, values in cells:
+                metadata = {**defaults.get("metadata", {}), **case.get("metadata", {})}
+                yield {**metadata, **filled, **given, **values, **expected}
+
+    def _evaluators(self, dataset: DatasetToWrite) -> Iterator[dict[str, Any]]:
+        assertions = dataset.data.get("defaults", {}).get("assert", ())
+        for index, assertion in enumerate(assertions):
+            at = ("defaults", "assert", index)
+            part = f"defaults.assert.{index} ({assertion['type']})"
+            for key, why in _OTHER_KEYS.items():
+                if key in assertion:
+                    self._lose(f"{part}.{key}", why, dataset, (*at, key))
+            made, why = _evaluator(assertion)
+            if why:
+                self._lose(part, why, dataset, at)
+            if made is not None:
+                yield {"name": assertion.get("metric") or f"{assertion['type']}-{index + 1}", **made}
+        reads = any(_EXPECTED in str(each.get("value", _EXPECTED)).replace(" ", "") for each in assertions)
+        if any("expected" in case for case in dataset.data["cases"]) and not reads:
+            yield {"name": "expected", "string": {"equals": _EXPECTED}}
+
+
+_OTHER_KEYS = {
+    "weight": "is lost: GitHub's evaluators all count the same",
+    "path": "is lost: GitHub's evaluators look at the whole reply, so this one grades something else",
+    "normalize": "is lost: GitHub's evaluators compare texts as they are",
+    "tolerance": "is lost: GitHub's evaluators compare texts alone",
+}
+
+
+def _evaluator(assertion: Mapping[str, Any]) -> tuple[dict[str, Any] | None, str]:
+    """Return the evaluator of an assertion, if there is one that is like it, and what is lost."""
+    type_, value = assertion["type"], assertion.get("value", _EXPECTED)
+    if type_ == "answer-relevance" and assertion.get("prompt") in _RATED:
+        is_same = assertion.get("threshold", 0.75) == _LOWEST_RATING
+        why = "" if is_same else "passes from a rating of 2 of 5 on there, whatever the `threshold`"
+        return {"uses": f"github/{_RATED[assertion.get('prompt')]}"}, why
+    if not isinstance(value, str):
+        return None, "is lost: GitHub's evaluators compare texts alone"
+    if type_ == "regex":
+        return _anchored(value)
+    test = {"equals": "equals", "contains": "contains", "icontains": "contains"}.get(type_)
+    text = _github_text(value)
+    if test is None or text is None:
+        what = "has no evaluator like it" if test is None else "has a value that `{{name}}` alone cannot say"
+        return None, f"is lost: it {what}"
+    why = "takes upper and lower case for the same there" if type_ == "contains" else ""
+    return {"string": {test: text}}, why
+
+
+def _anchored(pattern: str) -> tuple[dict[str, Any] | None, str]:
+    """Return the evaluator for a pattern that an import made of one."""
+    plain = _github_text(pattern)
+    for form, test in _ANCHORED:
+        found = form.fullmatch(plain or "")
+        if found and not _NOT_PLAIN.search(found[1]):
+            return {"string": {test: _ESCAPED.sub(r"\1", found[1])}}, ""
+    return None, "is lost: GitHub's evaluators have no regular expressions"
+
+
+def _github_text(template: str) -> str | None:
+    """Return a text with `{{name}}` in place of Jinja's expressions; None if those say more."""
+    try:
+        pieces = pieces_of(template)
+    except BadTemplate:
+        return None
+    texts: list[str] = []
+    for piece in pieces:
+        if isinstance(piece, TextPiece) and not PLACEHOLDER.search(piece.text):
+            texts.append(piece.text)
+        elif isinstance(piece, VariablePiece) and not piece.filters and len(piece.path) == 1:
+            texts.append(f"{{{{{piece.path[0]}}}}}")
+        else:
+            return None
+    return "".join(texts)
+
+
+def _has_default(input_: Any) -> bool:
+    return not input_.is_required and isinstance(input_.default, str | int | float | bool | list | dict)
+
 
 _CAMEL = {ours: theirs for theirs, ours in PARAMETERS.items()}
 _ROLES = ("system", "developer", "user", "assistant")

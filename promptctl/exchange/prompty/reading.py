@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft
-from promptctl.exchange.prompty.bases import header_with_base
-from promptctl.exchange.prompty.header import PromptyHeader
+from promptctl.exchange.prompty.header import PromptyHeader, header_with_base
 from promptctl.exchange.prompty.inputs import InputsReader
 from promptctl.exchange.prompty.messages import MessagesReader
 from promptctl.exchange.prompty.models import ModelReader
