@@ -8,6 +8,7 @@ from typing import Any
 from promptctl.exchange.dotprompt.picoschema import is_picoschema, name_of
 from promptctl.exchange.dotprompt.settings import Keys, ReadSettings
 from promptctl.exchange.front_matter import PromptText
+from promptctl.exchange.notes import Fate
 from promptctl.template_languages.handlebars.scopes import Inputs
 
 # Keywords of the schema of all inputs that say nothing more than our `inputs` do.
@@ -19,7 +20,7 @@ def inputs_of(text: PromptText, result: ReadSettings) -> Inputs:
     """Return the inputs as they are declared; the template adds what it finds."""
     declared = text.data.get("input")
     if declared is not None and not isinstance(declared, Mapping):
-        result.note("dropped", "input", "is not a mapping with `schema` and `default`", ["input"])
+        result.drop(["input"], "is not a mapping with `schema` and `default`")
         declared = None
     declared = declared or {}
     inputs = Inputs(_schema(declared["schema"], result) if declared.get("schema") is not None else None)
@@ -27,18 +28,13 @@ def inputs_of(text: PromptText, result: ReadSettings) -> Inputs:
     if isinstance(defaults, Mapping):
         inputs.defaults.update(defaults)
         for name in defaults:
-            inputs.name_of(str(name))
-            result.note(
-                "kept",
-                f"input.default.{name}",
-                f"is written as inputs.{inputs.name_of(str(name))}.default",
-                ["input", "default", name],
-            )
+            words = f"is written as inputs.{inputs.name_of(str(name))}.default"
+            result.note("kept", ["input", "default", name], words)
     else:
-        result.note("dropped", "input.default", "is not a mapping of names to values", ["input", "default"])
+        result.drop(["input", "default"], "is not a mapping of names to values")
     for key in declared:
         if key not in ("schema", "default"):
-            result.note("dropped", f"input.{key}", "has no word in a prompt file", ["input", key])
+            result.drop(["input", key], "has no word in a prompt file")
     return inputs
 
 
@@ -75,13 +71,13 @@ def _schema(schema: Any, result: ReadSettings) -> dict[str, Any] | None:
         return None
     if read.get("type") != "object" or not isinstance(read.get("properties"), Mapping):
         message = "is the schema of one value, and inputs have names here: they are taken from the template"
-        result.note("dropped", "input.schema", message, keys, "name the inputs")
+        result.drop(keys, message, "name the inputs")
         return None
     if read.get("additionalProperties") not in (None, False):
-        result.note("dropped", "input.schema", "allows other properties, and inputs have names here", keys, "name them")
+        result.drop(keys, "allows other properties, and inputs have names here", "name them")
     for keyword in read:
         if keyword not in _SAID:
-            result.note("dropped", f"input.schema.{keyword}", "is about all inputs at once", [*keys, keyword])
+            result.drop([*keys, keyword], "is about all inputs at once")
     if is_picoschema(schema):
         _without_null(read)
     return read
@@ -129,16 +125,17 @@ def _places(schema: Mapping[str, Any]) -> dict[str, Keys]:
 
 
 def _note_declared(key: str, keys: Keys, inputs: Inputs, result: ReadSettings, *, is_required: bool) -> None:
-    part, name = f"input.schema.{key}", inputs.name_of(key)
+    name = inputs.name_of(key)
     is_renamed = "" if name == key else ", a name that Jinja takes"
     if key in inputs.defaults or is_required:
-        fate, more = ("changed" if is_renamed else "kept"), ""
+        fate: Fate = "changed" if is_renamed else "kept"
+        more = ""
         if key in inputs.added_defaults:
             fate, more = "changed", " with an empty default: a missing one is empty there"
             more += ", so nothing in it is required" if key in inputs.loosened else ""
     else:
         fate, more = "changed", " that is not required; it cannot be null"
-    result.note(fate, part, f"is written as inputs.{name}{is_renamed}{more}", keys)  # type: ignore[arg-type]
+    result.note(fate, keys, f"is written as inputs.{name}{is_renamed}{more}", part=f"input.schema.{key}")
 
 
 def _note_found(key: str, name: str, inputs: Inputs, result: ReadSettings) -> None:
@@ -149,4 +146,4 @@ def _note_found(key: str, name: str, inputs: Inputs, result: ReadSettings) -> No
         message = f"is not in input.schema: it is written as inputs.{name}{is_renamed}, which is not required"
     else:
         message = f"is written as inputs.{name}{is_renamed}, of any type; it must be given here"
-    result.note("changed", f"{{{{{key}}}}}", message, ["input"])
+    result.note("changed", ["input"], message, part=f"{{{{{key}}}}}")

@@ -33,7 +33,7 @@ def read_litellm(text: PromptText, wish: str) -> ForeignContents:
     from promptctl.templates.uses import variables
 
     result = litellm_settings(text)
-    result.note("changed", "dialect", "is LiteLLM's: Jinja, with a line such as `System:` before a message", [])
+    result.note("changed", [], "is LiteLLM's: Jinja, with a line such as `System:` before a message", part="dialect")
     inputs = inputs_of(text, result)
     messages = _messages(text, result.notes)
     problems: list[Problem] = []
@@ -54,7 +54,7 @@ def read_litellm(text: PromptText, wish: str) -> ForeignContents:
                 _default_to_nothing(name, value, inputs)
     if inputs.renamed:
         why = "stays as it is: LiteLLM writes `<`, `>`, `&` and quotes in a value as HTML has them"
-        result.note("changed", "{{…}}", why, [])
+        result.note("changed", [], why, part="{{…}}")
     written = written_inputs(inputs, result, history=None)
     data = {**result.data, **({"inputs": written} if written else {}), "messages": messages}
     return ForeignContents((PromptDraft(wish, data, text.source.place(1)),), notes=tuple(result.notes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -45,9 +45,16 @@ class ReadSettings:
     notes: list[ImportNote] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
 
-    def note(self, fate: Fate, part: str, message: str, keys: Iterable[str | int], hint: str | None = None) -> None:
-        """Add a note on a key of the front matter."""
-        self.notes.append(ImportNote(fate, part, message, self.text.place(*keys), hint))
+    def note(
+        self, fate: Fate, keys: Sequence[str | int], message: str, hint: str | None = None, part: str = ""
+    ) -> None:
+        """Add a note on a key of the front matter, named by the way to it: `toolDefs[0].inputSchema`."""
+        named = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
+        self.notes.append(ImportNote(fate, part or named, message, self.text.place(*keys), hint))
+
+    def drop(self, keys: Sequence[str | int], message: str, hint: str | None = None) -> None:
+        """Note that a key of the front matter is not kept."""
+        self.note("dropped", keys, message, hint)
 
     def json_schema(self, schema: Any, keys: Keys, hint: str | None = None) -> dict[str, Any] | None:
         """Return a schema as JSON Schema; a part that is none allows anything, and is noted. None if all of it is."""
@@ -56,13 +63,13 @@ class ReadSettings:
             if not error.keys:
                 raise error
             where = [*keys, *error.keys]
-            self.note("dropped", ".".join(map(str, where)), f"{error.message}: any value is taken", where, hint)
+            self.drop(where, f"{error.message}: any value is taken", hint)
             return {}
 
         try:
             return json_schema(schema, bad=drop)
         except BadSchema as error:
-            self.note("dropped", ".".join(map(str, keys)), error.message, keys, hint)
+            self.drop(keys, error.message, hint)
             return None
 
 
@@ -75,13 +82,13 @@ def settings(text: PromptText) -> ReadSettings:
         elif key.removeprefix(EXTENSION) in KEPT_AS_EXTENSIONS and key.startswith(EXTENSION):
             own = key.removeprefix(EXTENSION)
             result.data[own] = value
-            result.note("kept", key, f"is written as {own}", [key])
+            result.note("kept", [key], f"is written as {own}")
         elif key == HISTORY_KEY and value is False:
-            result.note("kept", key, "no conversation is put behind the messages", [key])
+            result.note("kept", [key], "no conversation is put behind the messages")
         elif key != "input":
             result.metadata[key] = value
             why = "" if "." in key or key in ("variant", "version") else "; Dotprompt itself leaves it out"
-            result.note("changed", key, f"is written as metadata.{key}{why}", [key])
+            result.note("changed", [key], f"is written as metadata.{key}{why}")
     if result.metadata:
         result.data["metadata"] = result.metadata
     return result
@@ -104,45 +111,42 @@ def add_parameter(result: ReadSettings, key: str, value: Any, keys: list[str | i
     """Add one parameter of the model, if our files have it and the value is one that it takes."""
     from promptctl.schemas.json_schema import Validator
 
-    part = ".".join(map(str, keys))
     if key in ("apiKey", "api_key"):
         message, hint = "keys have no place in a prompt file", "name an environment variable under `models:`"
-        result.note("dropped", part, message, keys, f"{hint} in promptctl.yaml")
+        result.drop(keys, message, f"{hint} in promptctl.yaml")
         return
     name = PARAMETERS.get(key, key)
     known = load_schema("prompt")["$defs"]["parameters"]["properties"].get(name)
     if known is None:
         result.metadata.setdefault("config", {})[key] = value
         message = f"is no parameter that is known here: it is written as metadata.config.{key}, and not sent"
-        result.note("dropped", part, message, keys, "parameters.extra_body sends what only one provider knows")
+        result.drop(keys, message, "parameters.extra_body sends what only one provider knows")
         return
     faults = Validator(known).faults(value)
     if faults:
         result.metadata.setdefault("config", {})[key] = value
         message = f"{faults[0][1]}: it is written as metadata.config.{key}, and not sent"
-        result.note("dropped", part, message, keys, "correct it under parameters")
+        result.drop(keys, message, "correct it under parameters")
         return
     result.data.setdefault("parameters", {})[name] = value
-    result.note("kept", part, f"is written as parameters.{name}", keys)
+    result.note("kept", keys, f"is written as parameters.{name}")
 
 
 def _model(result: ReadSettings, value: Any) -> None:
     if not isinstance(value, str) or not value.strip():
         message = "is not the name of a model" if value else "is empty"
-        result.note("dropped", "model", message, ["model"], "set `model:` in the prompt, or the workspace's default")
+        result.drop(["model"], message, "set `model:` in the prompt, or the workspace's default")
         return
     provider, _, name = value.partition("/")
     model = f"{PROVIDERS[provider]}/{name}" if name and provider in PROVIDERS else value.strip()
     result.data["model"] = model
-    if model != value:
-        result.note("changed", "model", f"is `{model}`, as LiteLLM names it", ["model"])
-    else:
-        result.note("kept", "model", "is the same", ["model"])
+    words = "is the same" if model == value else f"is `{model}`, as LiteLLM names it"
+    result.note("kept" if model == value else "changed", ["model"], words)
 
 
 def _config(result: ReadSettings, value: Any) -> None:
     if not isinstance(value, Mapping):
-        result.note("dropped", "config", "is not a mapping of parameters", ["config"])
+        result.drop(["config"], "is not a mapping of parameters")
         return
     for key, each in value.items():
         add_parameter(result, key, each, ["config", key])
@@ -150,7 +154,7 @@ def _config(result: ReadSettings, value: Any) -> None:
 
 def _output(result: ReadSettings, value: Any) -> None:
     if not isinstance(value, Mapping):
-        result.note("dropped", "output", "is not a mapping with `format` and `schema`", ["output"])
+        result.drop(["output"], "is not a mapping with `format` and `schema`")
         return
     form, schema = value.get("format"), value.get("schema")
     if schema is not None:
@@ -159,7 +163,7 @@ def _output(result: ReadSettings, value: Any) -> None:
         _output_format(result, form, has_schema="output" in result.data)
     for key in value:
         if key not in ("format", "schema"):
-            result.note("dropped", f"output.{key}", "has no word in a prompt file", ["output", key])
+            result.drop(["output", key], "has no word in a prompt file")
 
 
 def _output_schema(result: ReadSettings, schema: Any) -> None:
@@ -168,25 +172,22 @@ def _output_schema(result: ReadSettings, schema: Any) -> None:
     if read is None:
         return
     result.data["output"] = {"schema": read}
-    if is_picoschema(schema):
-        result.note("changed", "output.schema", "is Picoschema, and is written as JSON Schema", keys)
-    else:
-        result.note("kept", "output.schema", "is the same", keys)
+    is_pico = is_picoschema(schema)
+    words = "is Picoschema, and is written as JSON Schema" if is_pico else "is the same"
+    result.note("changed" if is_pico else "kept", keys, words)
 
 
 def _output_format(result: ReadSettings, form: Any, *, has_schema: bool) -> None:
     keys: Keys = ["output", "format"]
-    if form == "json" and not has_schema:
-        result.data["response_format"] = {"type": "json_object"}
-        result.note("kept", "output.format", "is written as response_format", keys)
+    types = {"json": "json_object", "text": "text"}
+    if isinstance(form, str) and form in types and not has_schema:
+        result.data["response_format"] = {"type": types[form]}
+        result.note("kept", keys, "is written as response_format")
     elif form == "json":
-        result.note("kept", "output.format", "is said by output.schema", keys)
-    elif form == "text" and not has_schema:
-        result.data["response_format"] = {"type": "text"}
-        result.note("kept", "output.format", "is written as response_format", keys)
+        result.note("kept", keys, "is said by output.schema")
     else:
         hint = "say it in the messages, or with output.schema"
-        result.note("dropped", "output.format", f"`{form}` is a format of an application's code", keys, hint)
+        result.drop(keys, f"`{form}` is a format of an application's code", hint)
 
 
 def _tools(result: ReadSettings, value: Any) -> None:
@@ -199,41 +200,41 @@ def _tools(result: ReadSettings, value: Any) -> None:
             hint = "declare it under `tools`, with its parameters"
             shown = f"`{name}` is a name only" if isinstance(name, str) else "is no name"
             message = f"{shown}: what it is and takes is in an application's code"
-            result.note("dropped", f"tools[{number}]", message, ["tools", number], hint)
+            result.drop(["tools", number], message, hint)
 
 
 def _tool_definitions(result: ReadSettings, value: Any) -> None:
     for number, each in enumerate(value if isinstance(value, list) else [value]):
-        part, keys = f"toolDefs[{number}]", list[str | int](["toolDefs", number])
+        keys = list[str | int](["toolDefs", number])
         if not isinstance(each, Mapping) or not isinstance(each.get("name"), str):
-            result.note("dropped", part, "has no name", keys)
+            result.drop(keys, "has no name")
             continue
         function = {key: each[key] for key in ("name", "description") if key in each}
         schema = each.get("inputSchema")
         if schema and (read := result.json_schema(schema, [*keys, "inputSchema"])) is not None:
             function["parameters"] = read
         result.data.setdefault("tools", []).append({"type": "function", "function": function})
-        result.note("kept", part, "is written under tools", keys)
+        result.note("kept", keys, "is written under tools")
         if "outputSchema" in each:
-            result.note("dropped", f"{part}.outputSchema", "has no word in a prompt file", [*keys, "outputSchema"])
+            result.drop([*keys, "outputSchema"], "has no word in a prompt file")
 
 
 def _described(result: ReadSettings, value: Any) -> None:
     result.data["description"] = str(value)
-    result.note("kept", "description", "is the same", ["description"])
+    result.note("kept", ["description"], "is the same")
 
 
 def _named(result: ReadSettings, value: Any) -> None:
     result.data["name"] = str(value)
-    result.note("kept", "name", "is written as name, a title for people; the id comes from the file's path", ["name"])
+    result.note("kept", ["name"], "is written as name, a title for people; the id comes from the file's path")
 
 
 def _metadata(result: ReadSettings, value: Any) -> None:
     if not isinstance(value, Mapping):
-        result.note("dropped", "metadata", "is not a mapping", ["metadata"])
+        result.drop(["metadata"], "is not a mapping")
         return
     result.metadata = {**value, **result.metadata}
-    result.note("kept", "metadata", "is the same", ["metadata"])
+    result.note("kept", ["metadata"], "is the same")
 
 
 _READERS = {

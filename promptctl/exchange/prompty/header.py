@@ -60,6 +60,10 @@ class PromptyHeader:
         place = self.place(*keys) if line is None else self.source.place(line)
         self.notes.append(ImportNote(fate, self._named(keys), message, place, hint))
 
+    def drop(self, keys: tuple[Key, ...], message: str, hint: str | None = None) -> None:
+        """Note that the value at `keys` is not kept."""
+        self.note("dropped", keys, message, hint)
+
     def _named(self, keys: tuple[Key, ...]) -> str:
         """Return the way to a value as people name it: an item of a list by its name, if it has one."""
         data, words = self.document.data, list[str]()
@@ -166,9 +170,8 @@ class _Resolving:
         name, _, default = content.partition(":")
         if not default:
             message = f"Prompty reads it from the variable {name} of the environment, which no prompt file may"
-            self._header.note(
-                "dropped", keys, message, "write the value in its place before you import the file, if it is no secret"
-            )
+            hint = "write the value in its place before you import the file, if it is no secret"
+            self._header.drop(keys, message, hint)
             return _LEFT_OUT
         is_parameter = len(keys) > 2 and keys[0] == "model" and keys[1] in ("options", "parameters")
         self._header.note("changed", keys, f"is the default of ${{env:{name}:…}}: the environment is not read")

@@ -37,21 +37,16 @@ class InputsReader:
     def read(self) -> None:
         """Read what is declared. Raises `InvalidFiles`."""
         self._read_sample()
-        try:
-            declared = list(named_properties(self._header.data.get("inputs") or {}))
-        except ValueError as error:
-            raise self._header.refuse(("inputs",), str(error), "write each as `- name: …` with its `kind`") from None
-        for name, prop, key in declared:
-            keys = ("inputs", key)
+        for name, prop, keys in named_properties(self._header, self._header.data.get("inputs") or {}, ("inputs",)):
             if not _NAME.fullmatch(name):
-                self._header.note("dropped", keys, f"`{name}` is no name that a template can use")
+                self._header.drop(keys, f"`{name}` is no name that a template can use")
                 continue
             self._declared[name] = prop, keys
             kind = declared_kind(prop)
             if kind in RICH:
                 self.kinds[name] = kind
                 continue
-            self.schemas[name] = schema_of(prop, keys, self._tell)
+            self.schemas[name] = schema_of(self._header, prop, keys)
             self._take_sample(name, prop, keys)
         for name, value in self._sample.items():
             self.schemas.setdefault(name, {"type": KINDS[kind_of(value)]} if value is not None else {})
@@ -77,7 +72,7 @@ class InputsReader:
             self._header.note("changed", (name,), message, None, uses[name][0].line)
         for name in [each for each in self._sample if each not in self._found]:
             del self._sample[name]
-            self._header.note("dropped", ("sample", name), "no message uses it")
+            self._header.drop(("sample", name), "no message uses it")
         order = [*self._declared, *uses]
         return {name: self._found[name] for name in dict.fromkeys(order) if name in self._found}
 
@@ -108,9 +103,6 @@ class InputsReader:
         for name, value in case.items():
             self._found[name].setdefault("examples", [value])
         return None
-
-    def _tell(self, keys: tuple[Key, ...], message: str) -> None:
-        self._header.note("dropped", keys, message)
 
     def _read_sample(self) -> None:
         sample = self._header.data.get("sample")

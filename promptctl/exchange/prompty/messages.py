@@ -72,9 +72,8 @@ class MessagesReader:
         if not section.has_role:
             if not section.text.strip():
                 return
-            self._note(
-                "changed", section.spot, f"the text has no role of its own: it is a message of the {section.role}"
-            )
+            why = f"the text has no role of its own: it is a message of the {section.role}"
+            self._note("changed", section.spot, why)
         pieces = split_markers(section, self._inputs.kinds, strips=self._version == 2)
         for number, piece in enumerate(pieces):
             if isinstance(piece, Marker):
@@ -91,15 +90,12 @@ class MessagesReader:
             self._note("changed", Spot(section.role, line), why)
         message: dict[str, Any] = {"role": section.role, "content": text}
         for key, value in section.attributes.items():
+            spot = Spot(f"{section.role}[{key}]", section.line - 1)
             if key == "name" and value:
                 message["name"] = value
-                self._note("kept", Spot(f"{section.role}[{key}]", section.line - 1), "is the message's name")
+                self._note("kept", spot, "is the message's name")
             elif key != "nonce":
-                self._note(
-                    "dropped",
-                    Spot(f"{section.role}[{key}]", section.line - 1),
-                    "is an attribute that no message has here",
-                )
+                self._note("dropped", spot, "is an attribute that no message has here")
         if self._version == 1 and any(each.kind == "image" for each in image_pieces(text)):
             message["content"] = [
                 {"type": "text", "text": each.text} if each.kind == "text" else self._image(each.text, section)

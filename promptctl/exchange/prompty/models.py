@@ -96,13 +96,13 @@ class ModelReader:
         if isinstance(provider, str) and isinstance(id_, str):
             self._header.note("changed", ("model", "provider"), "is the beginning of the model's id")
         elif provider is not None:
-            self._header.note("dropped", ("model", "provider"), "there is no id of a model that it could stand before")
+            self._header.drop(("model", "provider"), "there is no id of a model that it could stand before")
 
     def _connection(self, connection: Any, keys: tuple[Key, ...]) -> None:
         """Note each part of a connection as dropped by its name; values, which may be keys, are never shown."""
         message, hint = "where and with which key a model is asked is no part of a prompt", _CONNECTION_HINT
         if not isinstance(connection, dict):
-            self._header.note("dropped", keys, message, hint)
+            self._header.drop(keys, message, hint)
             return
         is_named = "model" in self.found and "id" not in self._header.data["model"]
         for key, value in connection.items():
@@ -112,9 +112,9 @@ class ModelReader:
             variable = f"; Prompty reads it from the variable {value[6:-1].partition(':')[0]}" if is_variable else ""
             if key in _DEPLOYMENTS and is_variable and "model" not in self.found:
                 said = f"names the model{variable}: without one the workspace's default runs"
-                self._header.note("dropped", (*keys, key), said, "write `model: azure/…` into the imported prompt")
+                self._header.drop((*keys, key), said, "write `model: azure/…` into the imported prompt")
                 continue
-            self._header.note("dropped", (*keys, key), message + variable, hint or None)
+            self._header.drop((*keys, key), message + variable, hint or None)
             hint = ""
 
     def _other(self, key: str, value: Any) -> None:
@@ -128,13 +128,13 @@ class ModelReader:
             else:
                 self._header.note("kept", keys, "is how promptctl asks models")
         elif key == "response":
-            self._header.note("dropped", keys, "what a program does with the reply is no part of a prompt")
+            self._header.drop(keys, "what a program does with the reply is no part of a prompt")
         else:
-            self._header.note("dropped", keys, "is no key of a model in Prompty")
+            self._header.drop(keys, "is no key of a model in Prompty")
 
     def _options(self, options: Any, keys: tuple[Key, ...]) -> None:
         if not isinstance(options, dict):
-            self._header.note("dropped", keys, "is no mapping")
+            self._header.drop(keys, "is no mapping")
             return
         for key, value in options.items():
             if key == "additionalProperties" and isinstance(value, dict):
@@ -153,15 +153,15 @@ class ModelReader:
             self.found["model"] = value
             self._header.note("changed", keys, f"is written as `model: {value}`")
         elif key in ("stream", "stream_options", "n", "messages"):
-            self._header.note("dropped", keys, "how a program asks is no part of a prompt")
+            self._header.drop(keys, "how a program asks is no part of a prompt")
         elif value is None:
-            self._header.note("dropped", keys, "has no value")
+            self._header.drop(keys, "has no value")
         elif name in NATIVE:
             parameters[name] = value
             fate: Fate = "kept" if name == key and "additionalProperties" not in keys else "changed"
             self._header.note(fate, keys, f"is written as `parameters.{name}`")
         elif _SECRET.search(key):
-            self._header.note("dropped", keys, "is named like a key, which no prompt file may hold")
+            self._header.drop(keys, "is named like a key, which no prompt file may hold")
         else:
             parameters.setdefault("extra_body", {})[key] = value
             self._header.note("changed", keys, f"is written as `parameters.extra_body.{key}`, and sent as it is")
@@ -182,4 +182,4 @@ class ModelReader:
             }
             self._header.note("changed", keys, "is written as `output`")
         else:
-            self._header.note("dropped", keys, "is no form of a reply that is known")
+            self._header.drop(keys, "is no form of a reply that is known")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from promptctl.exchange.prompty.header import PromptyHeader
 from promptctl.files.document import Key
 
 # Prompty's own kinds; those of version 1 have more names for some.
@@ -24,21 +25,24 @@ OTHER_KIND = "has a value of another kind than is written"
 Tell = Callable[[tuple[Key, ...], str], None]
 
 
-def named_properties(properties: Any) -> Iterator[tuple[str, Any, Key]]:
-    """Yield name, property and key of each of a list or mapping of properties. Raises `ValueError` for anything else.
+def named_properties(
+    header: PromptyHeader, properties: Any, keys: tuple[Key, ...]
+) -> Iterator[tuple[str, Any, tuple[Key, ...]]]:
+    """Yield name, property and place of each of a list or mapping of properties. Raises `InvalidFiles` for all else.
 
     A value that is no mapping is the default of a property of its kind.
     """
     if isinstance(properties, dict):
         for name, each in properties.items():
-            yield name, each, name
+            yield name, each, (*keys, name)
         return
+    hint = "write each as `- name: …` with its `kind`"
     if not isinstance(properties, list):
-        raise ValueError("is no list or mapping of properties")
+        raise header.refuse(keys, "is no list or mapping of properties", hint)
     for number, each in enumerate(properties):
         if not isinstance(each, dict) or not isinstance(each.get("name"), str):
-            raise ValueError(f"has an item without a name, number {number + 1}")
-        yield each["name"], each, number
+            raise header.refuse(keys, f"has an item without a name, number {number + 1}", hint)
+        yield each["name"], each, (*keys, number)
 
 
 def kind_of(value: Any) -> str:
@@ -59,58 +63,52 @@ def declared_kind(prop: Any) -> str | None:
     return "float" if older == "number" else older
 
 
-def schema_of(prop: Any, keys: tuple[Key, ...], tell: Tell, *, is_closed: bool = False) -> dict[str, Any]:
-    """Return a property as a JSON Schema; with `is_closed` as providers ask for it, each key of an object required.
-
-    `tell` hears of every part that has no place in a schema.
-    """
+def schema_of(header: PromptyHeader, prop: Any, keys: tuple[Key, ...], *, is_closed: bool = False) -> dict[str, Any]:
+    """Return a property as a JSON Schema; with `is_closed` as providers ask for it, each key of an object required."""
     if not isinstance(prop, dict):
         return {"type": KINDS[kind_of(prop)]}
     kind = declared_kind(prop)
     schema: dict[str, Any] = {}
     if kind == "union":
-        schema = _union(prop, keys, tell, is_closed=is_closed)
+        schema = {
+            word: [
+                schema_of(header, each, (*keys, word, number), is_closed=is_closed)
+                for number, each in enumerate(prop[word])
+            ]
+            for word in ("oneOf", "anyOf")
+            if isinstance(prop.get(word), list)
+        }
     elif kind in KINDS:
         schema["type"] = KINDS[kind]
     elif kind is not None:
-        tell((*keys, "kind"), f"`{kind}` is no kind that has a JSON Schema: any value is taken")
+        header.drop((*keys, "kind"), f"`{kind}` is no kind that has a JSON Schema: any value is taken")
     if prop.get("description"):
         schema["description"] = prop["description"]
     values = prop.get("enumValues", prop.get("enum"))
     if isinstance(values, list) and values:
         schema["enum"] = list(values)
     if kind == "array" and "items" in prop:
-        schema["items"] = schema_of(prop["items"], (*keys, "items"), tell, is_closed=is_closed)
+        schema["items"] = schema_of(header, prop["items"], (*keys, "items"), is_closed=is_closed)
     if kind == "object" and "properties" in prop:
-        schema |= object_schema(prop["properties"], (*keys, "properties"), tell, is_closed=is_closed)
+        schema |= object_schema(header, prop["properties"], (*keys, "properties"), is_closed=is_closed)
     if "example" in prop and prop["example"] is not None:
         schema["examples"] = [prop["example"]]
     for key in [each for each in prop if each not in _KEYS]:
-        tell((*keys, key), "is no key of a property")
+        header.drop((*keys, key), "is no key of a property")
     return nullable(schema) if prop.get("nullable") is True else schema
 
 
-def _union(prop: Mapping[str, Any], keys: tuple[Key, ...], tell: Tell, *, is_closed: bool) -> dict[str, Any]:
-    return {
-        word: [
-            schema_of(each, (*keys, word, number), tell, is_closed=is_closed) for number, each in enumerate(prop[word])
-        ]
-        for word in ("oneOf", "anyOf")
-        if isinstance(prop.get(word), list)
-    }
-
-
 def object_schema(
-    properties: Any, keys: tuple[Key, ...], tell: Tell, *, is_closed: bool = False, closes: bool = False
+    header: PromptyHeader, properties: Any, keys: tuple[Key, ...], *, is_closed: bool = False, closes: bool = False
 ) -> dict[str, Any]:
-    """Return the JSON Schema of an object with these properties. Raises `ValueError` if they are none.
+    """Return the JSON Schema of an object with these properties. Raises `InvalidFiles` if they are none.
 
     With `closes` no other key is allowed in it, with `is_closed` in no object below it either.
     """
     found: dict[str, Any] = {}
     required: list[str] = []
-    for name, prop, key in named_properties(properties):
-        schema = schema_of(prop, (*keys, key), tell, is_closed=is_closed)
+    for name, prop, below in named_properties(header, properties, keys):
+        schema = schema_of(header, prop, below, is_closed=is_closed)
         is_required = isinstance(prop, dict) and prop.get("required") is True
         if isinstance(prop, dict) and prop.get("default") is not None:
             schema["default"] = prop["default"]

@@ -80,7 +80,7 @@ class PromptyReader:
         if tools:
             data["tools"] = tools
         for key in [each for each in self._header.data if each not in _READ]:
-            self._header.note("dropped", (key,), _NOT_SAID.get(key, "is no key of Prompty"))
+            self._header.drop((key,), _NOT_SAID.get(key, "is no key of Prompty"))
         return data
 
     def datasets(self, wish: str, data: Mapping[str, Any]) -> tuple[DatasetDraft, ...]:
@@ -183,10 +183,10 @@ class PromptyReader:
         if kind is not None:
             self._header.note("kept", ("template", "parser"), "is how messages are told from one another")
         for key in [each for each in template if each not in {"format", "type", "parser", "strict"}]:
-            self._header.note("dropped", ("template", key), "is no key of a template in Prompty")
+            self._header.drop(("template", key), "is no key of a template in Prompty")
         for name, part in (("format", format_), ("parser", parser)):
             if isinstance(part, dict) and part.get("options"):
-                self._header.note("dropped", ("template", name, "options"), "promptctl's templates have no options")
+                self._header.drop(("template", name, "options"), "promptctl's templates have no options")
 
     def _outputs(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return `outputs` as the form of the reply; beside `json_object` they only name keys that programs read."""
@@ -194,17 +194,10 @@ class PromptyReader:
         if not outputs:
             return {}
         if "output" in data:
-            self._header.note("dropped", ("outputs",), "`response_format` says the form of the reply")
+            self._header.drop(("outputs",), "`response_format` says the form of the reply")
             return {}
         is_strict = "response_format" not in data
-
-        def tell(keys: tuple[Key, ...], message: str) -> None:
-            self._header.note("dropped", keys, message)
-
-        try:
-            schema = object_schema(outputs, ("outputs",), tell, is_closed=is_strict)
-        except ValueError as error:
-            raise self._header.refuse(("outputs",), str(error), "write each as `- name: …` with its `kind`") from None
+        schema = object_schema(self._header, outputs, ("outputs",), is_closed=is_strict)
         how = "asked for strictly as Prompty does: each key required, no other allowed"
         message = f"is written as `output.schema`, {how if is_strict else 'which takes the place of `response_format`'}"
         self._header.note("changed", ("outputs",), message)

@@ -28,7 +28,7 @@ def read_tools(header: PromptyHeader, inline: Any) -> list[dict[str, Any]]:
             found.append({"type": "function", "function": tool["function"]})
             header.note("kept", keys, "is written under `tools`")
         else:
-            header.note("dropped", keys, "is no function of the chat-completions protocol")
+            header.drop(keys, "is no function of the chat-completions protocol")
     tools = header.data.get("tools")
     listed = tools.items() if isinstance(tools, dict) else enumerate(tools if isinstance(tools, list) else ())
     for key, tool in listed:
@@ -42,30 +42,19 @@ def read_tools(header: PromptyHeader, inline: Any) -> list[dict[str, Any]]:
 def _function(header: PromptyHeader, tool: Any, keys: tuple[Key, ...]) -> dict[str, Any] | None:
     name = tool.get("name", tool.get("id")) if isinstance(tool, dict) else None
     if not isinstance(name, str):
-        header.note("dropped", keys, "has no name")
+        header.drop(keys, "has no name")
         return None
     kind = tool.get("kind", tool.get("type"))
     if kind != "function":
         message = _KINDS.get(str(kind), f"is of the kind `{kind}`, which a program gives its meaning")
-        header.note(
-            "dropped",
-            keys,
-            f"the tool `{name}` {message}",
-            "offer the model a function in its place, if your program has one",
-        )
+        hint = "offer the model a function in its place, if your program has one"
+        header.drop(keys, f"the tool `{name}` {message}", hint)
         return None
-
-    def tell(below: tuple[Key, ...], message: str) -> None:
-        header.note("dropped", below, message)
-
     is_strict = tool.get("strict") is True
     parameters = tool.get("parameters", [])
     if isinstance(parameters, dict) and isinstance(parameters.get("properties"), list):
         parameters = parameters["properties"]
-    try:
-        schema = object_schema(parameters, (*keys, "parameters"), tell, closes=is_strict)
-    except ValueError as error:
-        raise header.refuse((*keys, "parameters"), str(error), "write each as `- name: …` with its `kind`") from None
+    schema = object_schema(header, parameters, (*keys, "parameters"), closes=is_strict)
     _take_bindings(header, tool.get("bindings"), schema, keys)
     header.note("kept", keys, f"the function `{name}` is written under `tools`")
     for key in [
@@ -73,7 +62,7 @@ def _function(header: PromptyHeader, tool: Any, keys: tuple[Key, ...]) -> dict[s
         for each in tool
         if each not in {"name", "id", "kind", "type", "description", "parameters", "strict", "bindings"}
     ]:
-        header.note("dropped", (*keys, key), "is no key of a function")
+        header.drop((*keys, key), "is no key of a function")
     return {
         "name": name,
         **({"description": tool["description"]} if tool.get("description") else {}),
@@ -95,6 +84,6 @@ def _take_bindings(header: PromptyHeader, bindings: Any, schema: dict[str, Any],
         given = binding.get("input") if isinstance(binding, dict) else None
         source = f"of the input `{given}`" if isinstance(given, str) else "that Prompty gives"
         message = f"the model is not told of `{name}`; the program that runs the function gives it the value {source}"
-        header.note("dropped", (*keys, "bindings", name), message)
+        header.drop((*keys, "bindings", name), message)
     if schema.get("required") == []:
         del schema["required"]
