@@ -16,7 +16,7 @@ from promptctl.exchange.notes import Fate, ImportNote
 from promptctl.exchange.source import Source
 from promptctl.files.document import Key
 from promptctl.files.free_names import first_free
-from promptctl.files.media import NotReadable, as_input
+from promptctl.files.media import NotReadable, image_in_prompt
 from promptctl.template_languages.dollar import dollar_pieces, has_stray_dollar
 from promptctl.template_languages.jinja import jinja_text
 from promptctl.template_languages.pieces import (
@@ -42,7 +42,6 @@ _OPTIONS = frozenset((
 _ALIASES = {"4o": "gpt-4o", "4o-mini": "gpt-4o-mini", "chatgpt": "gpt-3.5-turbo", "gpt4": "gpt-4", "4": "gpt-4"}
 _OPENAI = re.compile(r"(?:gpt-|o\d|chatgpt-).*")
 _IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
-_MOST_IMAGE = 256 << 10
 _NOT_HERE = {
     "extract": "what a program does with the reply is no part of a prompt",
     "extract_last": "what a program does with the reply is no part of a prompt",
@@ -222,20 +221,18 @@ class _TemplateReader:
         """Return a file that the template names; None for what is none, once it was refused."""
         prefix = reference.partition(":")[0]
         if reference.startswith(("http://", "https://")):
-            self._refuse(
-                keys, f"is a {kind} on the network, and nothing is fetched", "save it as a file, and name that"
-            )
+            why = "on the network, and nothing is fetched"
         elif ":" in reference and re.fullmatch(r"[a-zA-Z][\w-]*", prefix):
-            self._refuse(
-                keys, f"is a {kind} that a plugin of llm loads ({prefix}:…)", "save it as a file, and name that"
-            )
+            why = f"that a plugin of llm loads ({prefix}:…)"
         elif reference == "-" or re.fullmatch(r"[0-9a-f]{64}", reference):
-            self._refuse(keys, f"is a {kind} that is in no file", "save it as a file, and name that")
+            why = "that is in no file"
         else:
             try:
                 return self._source.beside(reference, self._source.document.place(*keys).line)
             except InvalidFiles as error:
                 self._refused += error.problems
+                return None
+        self._refuse(keys, f"is a {kind} {why}", "save it as a file, and name that")
         return None
 
     def _attachments(self) -> Iterator[dict[str, Any]]:
@@ -262,15 +259,10 @@ class _TemplateReader:
         if found is None:
             return None
         try:
-            url = as_input(found.data)
-        except NotReadable:
-            url = ""
-        if not url.startswith("data:image/") or len(found.data) > _MOST_IMAGE:
-            self._note(
-                "dropped", keys, f"is no image, or one of more than {_MOST_IMAGE >> 10} KiB, which no prompt can hold"
-            )
+            return image_in_prompt(found.data)
+        except NotReadable as error:
+            self._note("dropped", keys, str(error))
             return None
-        return url
 
     def _inputs(self) -> dict[str, Any]:
         defaults = self._data.get("defaults")
@@ -282,21 +274,14 @@ class _TemplateReader:
                 value = defaults[name]
                 inputs[name]["default"] = value if isinstance(value, str) else str(value)
                 is_text = isinstance(value, str)
-                message = (
-                    "is the default of the input"
-                    if is_text
-                    else "is the default of the input, as the text that llm prints"
-                )
+                message = "is the default of the input" + ("" if is_text else ", as the text that llm prints")
                 self._note("kept" if is_text else "changed", ("defaults", name), message)
         if _INPUT in inputs and _INPUT not in self._named():
             inputs[_INPUT]["required"] = False
         for name in defaults:
             if name not in inputs or name == _INPUT:
-                self._note(
-                    "dropped",
-                    ("defaults", name),
-                    "no text uses it" if name != _INPUT else "llm always gives $input itself",
-                )
+                message = "llm always gives $input itself" if name == _INPUT else "no text uses it"
+                self._note("dropped", ("defaults", name), message)
         return inputs
 
     def _named(self) -> set[str]:

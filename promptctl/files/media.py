@@ -9,6 +9,7 @@ from promptctl.files.tree import LFS_POINTER, is_lfs_pointer
 
 # A data URL is a third longer, and providers take no image that is much larger.
 MAX_MEDIA_BYTES = 8 << 20
+MAX_IN_PROMPT = 256 << 10
 
 _PDF = b"%PDF-"
 # Every PDF says near its end where its table of objects begins.
@@ -52,6 +53,14 @@ def as_input(data: bytes) -> str:
     except UnicodeDecodeError as error:
         known = "an image (PNG, JPEG, GIF, WebP), a PDF or a sound (WAV, MP3, Ogg, FLAC)"
         raise NotReadable(f"is neither UTF-8 text (byte {error.start}) nor {known}") from None
+
+
+def image_in_prompt(data: bytes) -> str:
+    """Return an image as the data URL that a prompt file may hold. Raises `NotReadable` for a larger one, or none."""
+    url = as_input(data)
+    if not url.startswith("data:image/") or len(data) > MAX_IN_PROMPT:
+        raise NotReadable(f"is no image, or one of more than {MAX_IN_PROMPT >> 10} KiB, which no prompt can hold")
+    return url
 
 
 def without_data_url(value: str) -> str:

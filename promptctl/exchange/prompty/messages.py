@@ -19,14 +19,13 @@ from promptctl.exchange.prompty.body import (
 )
 from promptctl.exchange.prompty.header import PromptyHeader
 from promptctl.exchange.prompty.inputs import InputsReader
-from promptctl.files.media import NotReadable, as_input
+from promptctl.files.media import NotReadable, image_in_prompt
 from promptctl.template_languages.jinja import jinja_text
 from promptctl.template_languages.mustache import BadMustache, MustacheNotes, mustache_pieces
 from promptctl.templates import BadTemplate
 from promptctl.templates.events import Include, Use
 from promptctl.templates.uses import uses
 
-_MOST_IMAGE = 256 << 10
 _CUT = "end the block in the message that it begins in: here messages are told apart before anything is printed"
 
 
@@ -189,12 +188,10 @@ class MessagesReader:
         if not path.startswith(("http://", "https://", "data:", "{{")):
             found = self._header.source.beside(path, section.line)
             try:
-                url = as_input(found.data)
+                url = image_in_prompt(found.data)
             except NotReadable as error:
-                raise self._header.source.refuse(f"`{path}` {error}", section.line) from None
-            if len(found.data) > _MOST_IMAGE or not url.startswith("data:image/"):
-                message = f"`{path}` is no image, or one of more than {_MOST_IMAGE >> 10} KiB, which no prompt can hold"
-                raise self._header.source.refuse(message, section.line, "give it as an input: `![image]({{photo}})`")
+                hint = "give it as an input: `![image]({{photo}})`"
+                raise self._header.source.refuse(f"`{path}` {error}", section.line, hint) from None
         self._note("changed", Spot(f"![…]({path[:40]})", section.line), "is a part of the message")
         return {"type": "image_url", "image_url": {"url": url}}
 
