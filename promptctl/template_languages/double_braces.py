@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from promptctl.files.free_names import FreeNames
 from promptctl.template_languages.input_names import input_name
-from promptctl.template_languages.pieces import Path, Piece, TextPiece, VariablePiece
+from promptctl.template_languages.pieces import Path, Piece, TextPiece, VariablePiece, kind_of
 
 # Names as people write them; whatever else is in braces is text.
 _NAME = re.compile(r"[^\W\d][\w.-]*\Z")
@@ -111,10 +111,5 @@ def double_brace_text(pieces: Iterable[Piece], losses: list[Clause]) -> str:
                 losses.append((f"has `{{{{ {said} }}}}`: only whole variables are filled in there", line))
                 texts.append(f"{{{{{path[0]}}}}}")
             case _:
-                losses.append((f"has {_kind(piece)}, which is said nowhere there", line))
+                losses.append((f"has {kind_of(piece)}, which is said nowhere there", line))
     return "".join(texts)
-
-
-def _kind(piece: Piece) -> str:
-    kinds = {"IfPiece": "a condition", "LoopPiece": "a loop", "IncludePiece": "an include"}
-    return kinds.get(type(piece).__name__) or str(getattr(piece, "kind", "logic"))

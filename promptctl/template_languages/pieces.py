@@ -103,3 +103,20 @@ class CodePiece:
 
 
 Piece = TextPiece | VariablePiece | IfPiece | LoopPiece | IncludePiece | CodePiece
+
+
+def kind_of(piece: Piece) -> str:
+    """Return what a piece is called to people."""
+    match piece:
+        case TextPiece():
+            return "text"
+        case VariablePiece():
+            return "a filter, or a part of a variable"
+        case IfPiece():
+            return "a condition"
+        case LoopPiece():
+            return "a loop"
+        case IncludePiece():
+            return "an include"
+        case CodePiece(_, kind):
+            return kind

@@ -18,15 +18,7 @@ from promptctl.formats.github_dialect import PARAMETERS
 from promptctl.prompts.prompt import Message
 from promptctl.template_languages.jinja import pieces_of
 from promptctl.template_languages.ours import own_pieces
-from promptctl.template_languages.pieces import (
-    CodePiece,
-    IfPiece,
-    IncludePiece,
-    LoopPiece,
-    Piece,
-    TextPiece,
-    VariablePiece,
-)
+from promptctl.template_languages.pieces import Piece, TextPiece, VariablePiece, kind_of
 from promptctl.templates import BadTemplate
 from promptctl.templates.reading import has_markup
 
@@ -181,12 +173,6 @@ def _has_default(input_: Any) -> bool:
 _CAMEL = {ours: theirs for theirs, ours in PARAMETERS.items()}
 _ROLES = ("system", "developer", "user", "assistant")
 _SAID = ("name", "description", "model", "parameters", "messages", "inputs", "template", "output", "response_format")
-_KINDS: Mapping[type, str] = {
-    IfPiece: "a condition",
-    LoopPiece: "a loop",
-    IncludePiece: "an include",
-    VariablePiece: "a filter, or a part of a variable",
-}
 _FILLED_IN = "has `{{…}}` that is text: GitHub's files fill it in"
 _NO_KEY = "is nothing that GitHub's files have"
 _NO_SCHEMA = "is lost: GitHub's files do not declare their variables"
@@ -306,8 +292,7 @@ def _faults(pieces: Sequence[Piece]) -> Iterator[tuple[str, int]]:
         line = piece.line
         if isinstance(piece, VariablePiece) and not piece.filters and len(piece.path) == 1:
             continue
-        kind = piece.kind if isinstance(piece, CodePiece) else _KINDS.get(type(piece), "an expression")
-        yield f"has {kind}: GitHub's files know `{{{{name}}}}` alone", line
+        yield f"has {kind_of(piece)}: GitHub's files know `{{{{name}}}}` alone", line
     if PLACEHOLDER.search(texts):
         yield _FILLED_IN, 1
 

@@ -19,7 +19,7 @@ _LISTS = ("authors", "tags")
 _OF_MODEL = ("configuration", "connection", "parameters", "options", "response")
 
 
-_MARKS = ("---", "+++")
+MARKS = ("---", "+++")
 _REFERENCE = re.compile(r"\$\{(\w+):([^\n]*)\}", re.ASCII)
 _DATA = (".json", ".yaml", ".yml")
 DEEPEST = 4
@@ -85,7 +85,7 @@ class PromptyHeader:
 
 def read_header(source: Source) -> PromptyHeader:
     """Return the header and body of a file. Raises `InvalidFiles`."""
-    parts = _parted(source)
+    parts = parted(source)
     if parts.header is None:
         document = Document({}, source.shown)
     else:
@@ -105,15 +105,16 @@ def read_header(source: Source) -> PromptyHeader:
     return header
 
 
-def _parted(source: Source) -> HeaderText:
+def parted(source: Source) -> HeaderText:
+    """Return a file in two. Raises `InvalidFiles` for one that is empty, or whose header has no end."""
     lines = source.text.split("\n")
     first = next((number for number, line in enumerate(lines) if line.strip()), None)
     if first is None:
         raise source.refuse("the file is empty", 1, "write a header between lines of `---`, and messages below it")
-    if lines[first].strip() not in _MARKS:
+    if lines[first].strip() not in MARKS:
         is_yaml = any(line.startswith("instructions:") for line in lines)
         return HeaderText(source.text, 1, "", 1) if is_yaml else HeaderText(None, 1, *_body(lines, 0))
-    last = next((number for number in range(first + 1, len(lines)) if lines[number].strip() in _MARKS), None)
+    last = next((number for number in range(first + 1, len(lines)) if lines[number].strip() in MARKS), None)
     if last is None:
         raise source.refuse("the header has no end", first + 1, "write `---` on a line of its own below it")
     return HeaderText("\n".join(lines[first + 1 : last]), first + 2, *_body(lines, last + 1))

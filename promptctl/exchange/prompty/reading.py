@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from promptctl.errors import InvalidFiles
 from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft
-from promptctl.exchange.prompty.header import PromptyHeader, header_with_base
+from promptctl.exchange.prompty.header import MARKS, PromptyHeader, header_with_base, parted
 from promptctl.exchange.prompty.inputs import InputsReader
 from promptctl.exchange.prompty.messages import MessagesReader
 from promptctl.exchange.prompty.models import ModelReader
@@ -16,6 +18,16 @@ from promptctl.exchange.prompty.tools import read_tools
 from promptctl.exchange.source import Source
 from promptctl.files.document import Key
 
+SUFFIX = ".prompty"
+_MOST_LOOKED_AT = 64 << 10
+# Keys that no other tool's header has; and those of Dotprompt, which has a header too.
+_SIGNS = re.compile(
+    r"^(?:(?:authors|sample|outputs|displayName):|inputs:[ \t]*\n[ \t]*-[ \t]*name:"
+    r"|template:[ \t]*\n[ \t]+(?:format|parser):"
+    r"|model:[ \t]*\n(?:[ \t][^\n]*\n)*?[ \t]+(?:api|apiType|configuration|connection|provider):)",
+    re.MULTILINE,
+)
+_DOTPROMPT = re.compile(r"^(?:input|output|config|ext|variant|toolDefs):|\{\{role ", re.MULTILINE)
 _OF_VERSION_1 = frozenset(("sample", "authors", "base", "tags", "version"))
 _MODEL_OF_VERSION_1 = frozenset(("api", "configuration", "parameters", "response"))
 _READ = frozenset((
@@ -29,13 +41,26 @@ _NOT_SAID = {
 }
 
 
-def read_prompty(source: Source) -> ForeignContents:
-    """Return what a Prompty file holds. Raises `InvalidFiles`."""
+def is_one(source: Source) -> bool:
+    """Return True for a file with the keys of Prompty in its header; by its name alone if it has no other's keys."""
+    is_named = source.path.endswith(SUFFIX)
+    try:
+        header = parted(source).header if is_named or source.text.lstrip().startswith(MARKS) else None
+    except InvalidFiles:
+        return is_named and bool(source.data.strip())
+    if header is None:
+        return is_named
+    header = header[:_MOST_LOOKED_AT]
+    return (is_named or bool(_SIGNS.search(header))) and not _DOTPROMPT.search(header)
+
+
+def read(source: Source) -> ForeignContents:
+    """Return the prompt of a Prompty file, and its sample as a dataset. Raises `InvalidFiles`."""
     header = header_with_base(source)
     reader = PromptyReader(header)
     data = reader.prompt()
     place = source.place(1)
-    wish = posixpath.basename(source.path).removesuffix(".prompty")
+    wish = posixpath.basename(source.path).removesuffix(SUFFIX)
     datasets = reader.datasets(wish, data)
     notes = sorted(header.notes, key=lambda note: (note.place or place).line or 0)
     return ForeignContents((PromptDraft(wish, data, place),), datasets, (), tuple(notes))
@@ -101,7 +126,7 @@ class PromptyReader:
         found: dict[str, Any] = {}
         metadata: dict[str, Any] = {}
         name, title = self._text("name"), self._text("displayName")
-        path = self._header.source.path.removesuffix(".prompty")
+        path = self._header.source.path.removesuffix(SUFFIX)
         is_id = name in (path, posixpath.basename(path))
         if title:
             found["name"] = title

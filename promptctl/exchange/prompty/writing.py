@@ -33,7 +33,7 @@ _NOT_SAID = {
 }
 
 
-def write_prompty(prompts: Sequence[PromptToWrite]) -> Written:
+def write(prompts: Sequence[PromptToWrite]) -> Written:
     """Return each prompt as `<id>.prompty`."""
     files: dict[str, bytes] = {}
     losses: list[ExportLoss] = []
