@@ -12,6 +12,7 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.drafts import FileDraft, ForeignContents, PromptDraft
+from promptctl.exchange.model_settings import ForeignSettings, parameter_of
 from promptctl.exchange.notes import Fate, ImportNote
 from promptctl.exchange.source import Source
 from promptctl.files.document import Key
@@ -35,10 +36,6 @@ _KEYS = frozenset((
 ))  # fmt: skip
 _SIGNS = re.compile(rb"^[\"']?(?:prompt|system|fragments|system_fragments|functions)[\"']?[ \t]*:", re.MULTILINE)
 _INPUT = "input"
-_OPTIONS = frozenset((
-    "temperature", "max_tokens", "top_p", "frequency_penalty", "presence_penalty", "stop", "logit_bias", "seed",
-    "reasoning_effort", "verbosity", "service_tier", "logprobs", "top_k",
-))  # fmt: skip
 _ALIASES = {"4o": "gpt-4o", "4o-mini": "gpt-4o-mini", "chatgpt": "gpt-3.5-turbo", "gpt4": "gpt-4", "4": "gpt-4"}
 _OPENAI = re.compile(r"(?:gpt-|o\d|chatgpt-).*")
 _IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
@@ -137,21 +134,19 @@ class _TemplateReader:
         return found
 
     def _options(self) -> dict[str, Any]:
-        parameters: dict[str, Any] = {}
-        found: dict[str, Any] = {}
+        settings = ForeignSettings()
         options = self._data.get("options")
         for name, value in options.items() if isinstance(options, dict) else ():
             keys = ("options", name)
-            if name in _OPTIONS and value is not None:
-                parameters[name] = value
-                self._note("kept", keys, f"is written as `parameters.{name}`")
-            elif name == "json_object" and value is True:
-                found["response_format"] = {"type": "json_object"}
-                self._note("changed", keys, "is written as `response_format`")
+            is_json = name == "json_object" and value is True
+            if is_json or parameter_of(name):
+                place, why = settings.take("response_format", name) if is_json else settings.take(name, value)
+                words = why if place is None else f"is written as `{place}`"
+                self._note("dropped" if place is None else "changed" if is_json else "kept", keys, words)
             else:
                 hint = "if the model takes it under this name, write it under `parameters: {extra_body: …}`"
                 self._note("dropped", keys, "is an option of a plugin of llm", hint)
-        return {**({"parameters": parameters} if parameters else {}), **found}
+        return settings.data
 
     def _output(self) -> dict[str, Any]:
         schema = self._data.get("schema_object")

@@ -82,7 +82,7 @@ def test_every_key_of_the_front_matter_has_its_fate() -> None:
     assert "abc" not in repr(contents)
     assert [note for note in said(contents) if not note.startswith("kept")] == [
         "changed `model`: is `vertex_ai/gemini-2.5-pro`, as LiteLLM names it",
-        f"dropped `config.version`: is no parameter that is known here: {KEPT}, and not sent",
+        f"dropped `config.version`: is no parameter that a prompt has here: {KEPT}, and not sent",
         "dropped `config.apiKey`: keys have no place in a prompt file",
         "changed `output.schema`: is Picoschema, and is written as JSON Schema",
         "dropped `tools[0]`: `timeOfDay` is a name only: what it is and takes is in an application's code",

@@ -24,16 +24,24 @@ def _read(format_: str, settings: dict[str, Any]) -> ForeignContents:
         "semantic-kernel": ("x.yaml", {"template": "Hi", "execution_settings": {"default": settings}}),
         "langfuse": ("x.json", {"name": "a", "type": "text", "prompt": "Hi", "config": settings}),
         "mlflow": ("x.json", {"name": "a", "template": "Hi", "tags": {}, "model_config": settings}),
+        "llm": ("x.yaml", {"prompt": "Hi", "options": settings}),
     }
-    if format_ == "markdown":
-        return (
-            named(format_).reader().read(source("x.md", f"---\n{json.dumps({'model': 'a/b', **settings})}\n---\nHi\n"))
-        )
+    headers = {
+        "markdown": ("x.md", {"model": "a/b", **settings}, "Hi"),
+        "prompty": ("x.prompty", {"model": {"parameters": settings}}, "user:\nHi"),
+        "dotprompt": ("x.prompt", {"config": settings}, "Hi"),
+    }
+    if format_ in headers:
+        path, header, body = headers[format_]
+        return named(format_).reader().read(source(path, f"---\n{json.dumps(header)}\n---\n{body}\n"))
     path, data = texts[format_]
     return named(format_).reader().read(source(path, json.dumps(data)))
 
 
-@pytest.mark.parametrize("format_", ["openai-chat", "promptfoo", "semantic-kernel", "langfuse", "mlflow", "markdown"])
+@pytest.mark.parametrize(
+    "format_",
+    ["openai-chat", "promptfoo", "semantic-kernel", "langfuse", "mlflow", "markdown", "prompty", "dotprompt", "llm"],
+)
 def test_one_setting_has_one_fate_in_every_format(format_: str) -> None:
     contents = _read(format_, {"topP": 0.5, "temperature": "high", "maxOutputTokens": 9, "frequencyPenalty": 1})
     [draft] = contents.prompts
@@ -42,7 +50,7 @@ def test_one_setting_has_one_fate_in_every_format(format_: str) -> None:
     file_of("prompts/x.prompt.yaml", draft.data, "prompt")
 
 
-@pytest.mark.parametrize("format_", ["openai-chat", "promptfoo", "semantic-kernel", "langfuse", "mlflow"])
+@pytest.mark.parametrize("format_", ["openai-chat", "promptfoo", "semantic-kernel", "langfuse", "mlflow", "prompty"])
 def test_a_form_of_replies_with_a_name_that_cannot_be_keeps_its_schema(format_: str) -> None:
     form = {"type": "json_schema", "json_schema": {"name": "my schema!", "schema": {"type": "object"}, "strict": True}}
     [draft] = _read(format_, {"response_format": form}).prompts

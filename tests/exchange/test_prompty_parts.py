@@ -49,7 +49,7 @@ def header_of(**keys: Any) -> Any:
         (
             {"model": {"parameters": {"response_format": {"type": "json_schema", "json_schema": {"schema": {}}}}}},
             {"output": {"schema": {}}},
-            "changed `model.parameters.response_format`: is written as `output`",
+            "changed `model.parameters.response_format`: is written as `output.schema`",
         ),
         (
             {

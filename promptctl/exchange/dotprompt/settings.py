@@ -7,27 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promptctl.exchange.dotprompt.picoschema import BadSchema, is_picoschema, json_schema
+from promptctl.exchange.model_settings import ForeignSettings, parameter_of
 from promptctl.exchange.notes import Fate, ImportNote
-from promptctl.formats.schemas import load_schema
 
 if TYPE_CHECKING:
     from promptctl.exchange.front_matter import PromptText
 
 # What Genkit's plugins call a provider, and LiteLLM.
 PROVIDERS = {"googleai": "gemini", "vertexai": "vertex_ai"}
-PARAMETERS = {
-    "maxOutputTokens": "max_tokens",
-    "topP": "top_p",
-    "topK": "top_k",
-    "stopSequences": "stop",
-    "frequencyPenalty": "frequency_penalty",
-    "presencePenalty": "presence_penalty",
-    "reasoningEffort": "reasoning_effort",
-    "safetySettings": "safety_settings",
-    "logitBias": "logit_bias",
-    "topLogProbs": "top_logprobs",
-    "minP": "min_p",
-}
 # Our keys that Dotprompt has no word for, and that say nothing of what is sent: kept as its extensions.
 EXTENSION = "promptctl."
 Keys = list[str | int]
@@ -41,9 +28,14 @@ class ReadSettings:
     """Keys of a prompt file from the front matter, and what became of each key there."""
 
     text: PromptText
-    data: dict[str, Any] = field(default_factory=dict)
+    settings: ForeignSettings = field(default_factory=ForeignSettings)
     notes: list[ImportNote] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The keys of the prompt file."""
+        return self.settings.data
 
     def note(
         self, fate: Fate, keys: Sequence[str | int], message: str, hint: str | None = None, part: str = ""
@@ -107,29 +99,20 @@ def litellm_settings(text: PromptText) -> ReadSettings:
     return result
 
 
-def add_parameter(result: ReadSettings, key: str, value: Any, keys: list[str | int]) -> None:
+def add_parameter(result: ReadSettings, key: str, value: Any, keys: Keys) -> None:
     """Add one parameter of the model, if our files have it and the value is one that it takes."""
-    from promptctl.schemas.json_schema import Validator
-
     if key in ("apiKey", "api_key"):
-        message, hint = "keys have no place in a prompt file", "name an environment variable under `models:`"
-        result.drop(keys, message, f"{hint} in promptctl.yaml")
+        hint = "name an environment variable under `models:` in promptctl.yaml"
+        result.drop(keys, "keys have no place in a prompt file", hint)
         return
-    name = PARAMETERS.get(key, key)
-    known = load_schema("prompt")["$defs"]["parameters"]["properties"].get(name)
-    if known is None:
-        result.metadata.setdefault("config", {})[key] = value
-        message = f"is no parameter that is known here: it is written as metadata.config.{key}, and not sent"
-        result.drop(keys, message, "parameters.extra_body sends what only one provider knows")
+    place, why = result.settings.take(key, value)
+    if place is not None:
+        result.note("kept", keys, f"is written as {place}")
         return
-    faults = Validator(known).faults(value)
-    if faults:
-        result.metadata.setdefault("config", {})[key] = value
-        message = f"{faults[0][1]}: it is written as metadata.config.{key}, and not sent"
-        result.drop(keys, message, "correct it under parameters")
-        return
-    result.data.setdefault("parameters", {})[name] = value
-    result.note("kept", keys, f"is written as parameters.{name}")
+    result.metadata.setdefault("config", {})[key] = value
+    is_known = parameter_of(key) is not None
+    hint = "correct it under parameters" if is_known else "parameters.extra_body sends what only one provider knows"
+    result.drop(keys, f"{why}: it is written as metadata.config.{key}, and not sent", hint)
 
 
 def _model(result: ReadSettings, value: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from promptctl.errors import Place
 from promptctl.exchange.dotprompt.litellm import is_litellm
 from promptctl.exchange.dotprompt.picoschema import is_picoschema, picoschema
-from promptctl.exchange.dotprompt.settings import EXTENSION, HISTORY_KEY, KEPT_AS_EXTENSIONS, PARAMETERS, PROVIDERS
+from promptctl.exchange.dotprompt.settings import EXTENSION, HISTORY_KEY, KEPT_AS_EXTENSIONS, PROVIDERS
 from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.written import PromptToWrite, Written
 from promptctl.files.free_names import FreeNames
@@ -22,7 +22,19 @@ from promptctl.template_languages.handlebars.writing import HandlebarsWriter
 from promptctl.template_languages.ours import own_pieces
 from promptctl.template_languages.pieces import Piece, TextPiece, VariablePiece
 
-_THEIR_PARAMETERS = {ours: theirs for theirs, ours in PARAMETERS.items()}
+_THEIR_PARAMETERS = {
+    "max_tokens": "maxOutputTokens",
+    "top_p": "topP",
+    "top_k": "topK",
+    "stop": "stopSequences",
+    "frequency_penalty": "frequencyPenalty",
+    "presence_penalty": "presencePenalty",
+    "reasoning_effort": "reasoningEffort",
+    "safety_settings": "safetySettings",
+    "logit_bias": "logitBias",
+    "top_logprobs": "topLogProbs",
+    "min_p": "minP",
+}
 _THEIR_PROVIDERS = {ours: theirs for theirs, ours in PROVIDERS.items()}
 
 

@@ -6,28 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from promptctl.exchange.model_settings import ForeignSettings, parameter_of
 from promptctl.exchange.notes import Fate
 from promptctl.exchange.prompty.header import SECRETS, PromptyHeader
 from promptctl.files.document import Key
 
-# Prompty's name for an option to ours; Prompty 1 has OpenAI's names, which are ours.
-OPTIONS = {
-    "temperature": "temperature",
-    "maxOutputTokens": "max_tokens",
-    "topP": "top_p",
-    "topK": "top_k",
-    "frequencyPenalty": "frequency_penalty",
-    "presencePenalty": "presence_penalty",
-    "seed": "seed",
-    "reasoningEffort": "reasoning_effort",
-    "stopSequences": "stop",
-    "allowMultipleToolCalls": "parallel_tool_calls",
-}
-NATIVE = frozenset((
-    *OPTIONS.values(), "min_p", "max_completion_tokens", "repetition_penalty", "logit_bias", "logprobs",
-    "top_logprobs", "tool_choice", "reasoning_effort", "thinking", "verbosity", "service_tier", "modalities", "audio",
-    "prediction", "web_search_options", "prompt_cache_key", "safety_settings", "extra_body",
-))  # fmt: skip
 # Prompty's provider to LiteLLM's, and Prompty 1's types of a configuration.
 PROVIDERS = {"azure": "azure", "foundry": "azure"}
 _TYPES = {"azure_openai": "azure", "azure": "azure", "azure_serverless": "azure_ai", "serverless": "azure_ai"}
@@ -51,7 +34,8 @@ class ModelReader:
 
     def __init__(self, header: PromptyHeader) -> None:
         self._header = header
-        self.found: dict[str, Any] = {}
+        self._settings = ForeignSettings()
+        self.found = self._settings.data
         self.api = "chat"
         self.tools: Any = None
 
@@ -143,11 +127,7 @@ class ModelReader:
                 self._option(key, value, (*keys, key))
 
     def _option(self, key: str, value: Any, keys: tuple[Key, ...]) -> None:
-        parameters = self.found.setdefault("parameters", {})
-        name = OPTIONS.get(key, key)
-        if key == "response_format":
-            self._response_format(value, keys)
-        elif key in ("tools", "functions") and isinstance(value, list):
+        if key in ("tools", "functions") and isinstance(value, list):
             self.tools = value
         elif key in ("deployment_name", "model") and isinstance(value, str):  # as Prompt flow has it
             self.found["model"] = value
@@ -156,30 +136,15 @@ class ModelReader:
             self._header.drop(keys, "how a program asks is no part of a prompt")
         elif value is None:
             self._header.drop(keys, "has no value")
-        elif name in NATIVE:
-            parameters[name] = value
-            fate: Fate = "kept" if name == key and "additionalProperties" not in keys else "changed"
-            self._header.note(fate, keys, f"is written as `parameters.{name}`")
+        elif key == "response_format" or parameter_of(key):
+            place, why = self._settings.take(key, value)
+            if place is None:
+                self._header.drop(keys, why)
+                return
+            is_same = place.rpartition(".")[2] == key and "additionalProperties" not in keys
+            self._header.note("kept" if is_same else "changed", keys, f"is written as `{place}`")
         elif _SECRET.search(key):
             self._header.drop(keys, "is named like a key, which no prompt file may hold")
         else:
-            parameters.setdefault("extra_body", {})[key] = value
+            self.found.setdefault("parameters", {}).setdefault("extra_body", {})[key] = value
             self._header.note("changed", keys, f"is written as `parameters.extra_body.{key}`, and sent as it is")
-        if not parameters:
-            del self.found["parameters"]
-
-    def _response_format(self, value: Any, keys: tuple[Key, ...]) -> None:
-        kind = value.get("type") if isinstance(value, dict) else None
-        schema = value.get("json_schema") if kind == "json_schema" else None
-        if kind in ("text", "json_object"):
-            self.found["response_format"] = {"type": kind}
-            self._header.note("kept", keys, "is written as `response_format`")
-        elif isinstance(schema, dict) and isinstance(schema.get("schema"), dict):
-            self.found["output"] = {
-                "schema": schema["schema"],
-                **({"name": schema["name"]} if isinstance(schema.get("name"), str) else {}),
-                **({"strict": True} if schema.get("strict") is True else {}),
-            }
-            self._header.note("changed", keys, "is written as `output`")
-        else:
-            self._header.drop(keys, "is no form of a reply that is known")

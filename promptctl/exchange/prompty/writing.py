@@ -9,7 +9,7 @@ from typing import Any
 
 from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.prompty.inputs import needs_value
-from promptctl.exchange.prompty.models import OPTIONS, PROVIDERS
+from promptctl.exchange.prompty.models import PROVIDERS
 from promptctl.exchange.prompty.properties import OTHER_KIND, fits, properties_of, property_of
 from promptctl.exchange.prompty.written_body import BodyWriter
 from promptctl.exchange.written import PromptToWrite, Written
@@ -20,7 +20,18 @@ from promptctl.templates import BadTemplate
 from promptctl.templates.events import Use
 from promptctl.templates.uses import uses
 
-_NAMES = {ours: theirs for theirs, ours in OPTIONS.items()}
+_NAMES = {
+    "temperature": "temperature",
+    "max_tokens": "maxOutputTokens",
+    "top_p": "topP",
+    "top_k": "topK",
+    "frequency_penalty": "frequencyPenalty",
+    "presence_penalty": "presencePenalty",
+    "seed": "seed",
+    "reasoning_effort": "reasoningEffort",
+    "stop": "stopSequences",
+    "parallel_tool_calls": "allowMultipleToolCalls",
+}
 _PROVIDERS = {"azure": "foundry"}
 _REFERENCE = re.compile(r"\$\{\w+:.*\}", re.DOTALL | re.ASCII)
 # What ends the header in Prompty's loader, wherever it stands.
