@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptctl.exchange import dotprompt
+from promptctl.exchange.dotprompt.reading import is_one
 from promptctl.exchange.drafts import ForeignContents
 from promptctl.exchange.formats import format_of
 from tests.exchange.conftest import read, refused, rendered, said, source
@@ -339,7 +339,7 @@ def test_no_sign_of_a_file_reaches_the_terminal_as_it_is() -> None:
     ],
 )
 def test_other_files_are_none(path: str, content: str) -> None:
-    assert not dotprompt.is_one(source(path, content))
+    assert not is_one(source(path, content))
 
 
 def test_a_file_of_any_name_is_told_by_its_helpers_or_keys() -> None:

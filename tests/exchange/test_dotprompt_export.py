@@ -7,8 +7,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from promptctl.exchange.dotprompt import read, write
 from promptctl.exchange.dotprompt.picoschema import json_schema, picoschema
+from promptctl.exchange.dotprompt.reading import read
+from promptctl.exchange.dotprompt.writing import write
 from promptctl.exchange.written import Written
 from promptctl.files.yaml_writing import yaml_text
 from promptctl.template_languages.jinja import jinja_text

@@ -16,8 +16,10 @@ from promptctl.assertions.subject import Subject
 from promptctl.datasets.dataset import Dataset
 from promptctl.errors import InvalidFiles
 from promptctl.evaluations.request import EvaluationRequest
-from promptctl.exchange import github
 from promptctl.exchange.exporting import ExportRequest
+from promptctl.exchange.github.reading import is_one as is_github
+from promptctl.exchange.github.reading import read as read_github
+from promptctl.exchange.github.writing import write as write_github
 from promptctl.exchange.imported import ImportRequest
 from promptctl.files.tree import MemoryTree
 from promptctl.files.yaml_reader import read_yaml
@@ -56,7 +58,7 @@ evaluators:
 
 
 def read(text: str, path: str = "spam.prompt.yml") -> Any:
-    return github.read(source(path, text))
+    return read_github(source(path, text))
 
 
 def gradings(dataset: Dataset, prompt: Any, reply: str) -> list[Any]:
@@ -260,7 +262,7 @@ def test_what_githubs_tools_could_not_run_is_refused() -> None:
     ],
 )
 def test_a_file_is_told_from_its_content(path: str, text: str, is_one: bool) -> None:
-    assert github.is_one(source(path, text)) is is_one
+    assert is_github(source(path, text)) is is_one
 
 
 class TestExport:
@@ -293,7 +295,7 @@ cases:
 
     def written(self) -> tuple[dict[str, Any], list[str]]:
         files = {"prompts/spam.prompt.yaml": self.NATIVE, "prompts/tone.j2": "Be {{ tone }}."}
-        found = github.write([to_write("spam", {**files, "datasets/spam.yaml": self.DATASET})])
+        found = write_github([to_write("spam", {**files, "datasets/spam.yaml": self.DATASET})])
         data = read_yaml(found.files["spam.prompt.yml"], "spam.prompt.yml").data
         return data, [str(loss) for loss in found.losses]
 
@@ -333,14 +335,14 @@ cases:
 
     def test_an_imported_file_exports_to_itself(self) -> None:
         files = files_of(read(FILE))
-        found = github.write([to_write("spam", files)])
+        found = write_github([to_write("spam", files)])
         again = read(found.files["spam.prompt.yml"].decode())
         assert only_prompt(again) == only_prompt(read(FILE))
 
 
 def test_a_prompt_without_variables_comes_back_as_it_was() -> None:
     prompt = {"name": "Greeting", "messages": [{"role": "user", "content": "Say {hello}."}]}
-    found = github.write([to_write("p", {"prompts/p.prompt.yaml": yaml_text(prompt)})])
+    found = write_github([to_write("p", {"prompts/p.prompt.yaml": yaml_text(prompt)})])
     contents = read(found.files["p.prompt.yml"].decode())
     assert only_prompt(contents) == prompt
     assert "kept `messages`: 1 message" in [str(each) for each in contents.notes]
@@ -371,10 +373,10 @@ def test_what_github_can_say_comes_back(
     dataset = {"prompts": ["p"], "defaults": {"assert": checks}, "cases": cases}
     files = {"prompts/p.prompt.yaml": yaml_text(prompt)}
     files |= {"datasets/p.yaml": yaml_text(dataset)} if cases else {}
-    found = github.write([to_write("p", files)])
+    found = write_github([to_write("p", files)])
     assert {loss.part for loss in found.losses} <= {"cases.id"}
     text = found.files["p.prompt.yml"].decode()
-    assert github.is_one(source("p.prompt.yml", text))
+    assert is_github(source("p.prompt.yml", text))
     contents = read(text, "p.prompt.yml")
     is_plain = not any(sign in each["content"] for each in texts for sign in ("{{", "{%", "{#"))
     prompt = {key: value for key, value in prompt.items() if value and not (key == "template" and is_plain)}

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from promptctl.exchange import prompty
+from promptctl.exchange.prompty.reading import read as read_prompty
+from promptctl.exchange.prompty.writing import write as write_prompty
 from promptctl.exchange.written import Written
 from promptctl.files.tree import MemoryTree
 from promptctl.files.yaml_reader import read_yaml
@@ -53,7 +54,7 @@ GIVEN: dict[str, Any] = {
 
 
 def exported(data: dict[str, Any], **files: str) -> Written:
-    return prompty.write([to_write("it", {"prompts/it.prompt.yaml": yaml_text(data), **files})])
+    return write_prompty([to_write("it", {"prompts/it.prompt.yaml": yaml_text(data), **files})])
 
 
 def losses(data: dict[str, Any]) -> list[str]:
@@ -66,7 +67,7 @@ def losses(data: dict[str, Any]) -> list[str]:
 def test_prompty_itself_makes_the_same_messages(tmp_path: Path) -> None:
     """Its own runtime, which is installed for this test alone."""
     runtime = pytest.importorskip("prompty")
-    written = prompty.write([to_write("it", FILES)])
+    written = write_prompty([to_write("it", FILES)])
     assert [each.message for each in written.losses] == ["`tone.j2` is written out: Prompty includes nothing"]
     file = tmp_path / "it.prompty"
     file.write_bytes(written.files["it.prompty"])
@@ -116,7 +117,7 @@ def test_a_file_never_has_a_value_of_another_kind_than_it_says(schema: Any, writ
             {"inputs": {"c": schema}, "messages": [{"role": "user", "content": "{{ c }}"}]}
         )
     }
-    found = prompty.write([to_write("it", files)])
+    found = write_prompty([to_write("it", files)])
     header = read_yaml(found.files["it.prompty"].partition(b"---\n")[2].partition(b"---\n")[0], "it.prompty").data
     [prop] = header["inputs"]
     assert prop.items() >= written.items()
@@ -124,7 +125,7 @@ def test_a_file_never_has_a_value_of_another_kind_than_it_says(schema: Any, writ
     assert len(losses) == lost, losses
     back = file_of(
         "prompts/it.prompt.yaml",
-        prompty.read(source("it.prompty", found.files["it.prompty"])).prompts[0].data,
+        read_prompty(source("it.prompty", found.files["it.prompty"])).prompts[0].data,
         "prompt",
     )
     check = InputCheck(load_prompt(MemoryTree({"prompts/it.prompt.yaml": back}), "it"))
@@ -133,7 +134,7 @@ def test_a_file_never_has_a_value_of_another_kind_than_it_says(schema: Any, writ
 
 def test_a_file_lies_where_the_id_says() -> None:
     files = {"prompts/support/it.prompt.yaml": yaml_text(FULL), "prompts/tone.j2": "x"}
-    [path] = prompty.write([to_write("support/it", files)]).files
+    [path] = write_prompty([to_write("support/it", files)]).files
     assert path == "support/it.prompty"
 
 
@@ -258,7 +259,7 @@ def function(parameters: dict[str, Any], **keys: Any) -> dict[str, Any]:
 )
 def test_messages_that_prompty_makes_otherwise_are_a_loss(messages: list[dict[str, Any]], lost: list[str]) -> None:
     data = {"inputs": {"x": {"type": "string"}}, "messages": messages}
-    written = prompty.write(
+    written = write_prompty(
         [to_write("it", {"prompts/it.prompt.yaml": yaml_text(data), "prompts/big.j2": "x" * 300_000})]
     )
     found = [str(each) for each in written.losses]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from promptctl.errors import InvalidFiles
-from promptctl.exchange import prompty
+from promptctl.exchange.prompty.reading import read as read_prompty
 from promptctl.exchange.source import Source
 from promptctl.files.yaml_writing import yaml_text
 from tests.exchange.conftest import read, refused, rendered, said, source
@@ -241,7 +241,7 @@ def test_an_image_that_no_prompt_can_hold_is_refused() -> None:
     text = "---\nauthors: [a]\n---\nuser:\n![a](x.bin)"
     for data in (b"text", GIF + bytes(300_000), b"\xff\xfe\x00"):
         with pytest.raises(InvalidFiles) as caught:
-            prompty.read(Source("x.prompty", text.encode(), source("x.bin", data).tree))
+            read_prompty(Source("x.prompty", text.encode(), source("x.bin", data).tree))
         assert caught.value.problems[0].place is not None
         assert caught.value.problems[0].place.line == 5
 

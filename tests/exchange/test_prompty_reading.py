@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from promptctl.errors import InvalidFiles
-from promptctl.exchange import prompty
+from promptctl.exchange.prompty.reading import read as read_prompty
 from promptctl.exchange.source import Source
 from promptctl.git.trees import WorkTree
 from tests.exchange.conftest import read, refused, rendered, said, source
@@ -112,7 +112,7 @@ def test_files_are_put_in_from_the_imported_folder_only(tmp_path: Path) -> None:
 
     def inputs(reference: str) -> Any:
         text = f"---\ninputs: {reference}\n---\nsystem:\n{{{{ q }}}}"
-        return prompty.read(Source("x.prompty", text.encode(), WorkTree(tmp_path / "in"))).prompts[0].data["inputs"]
+        return read_prompty(Source("x.prompty", text.encode(), WorkTree(tmp_path / "in"))).prompts[0].data["inputs"]
 
     assert inputs("${file:tools.json}") == {"q": {"type": "integer", "default": 3}}
     for reference in (
@@ -174,7 +174,7 @@ def test_a_base_gives_what_a_file_does_not_say() -> None:
 @pytest.mark.parametrize(("body", "is_part"), [("", True), ("Hi {{q}}", False)])
 def test_a_base_is_a_prompt_of_its_own_if_it_has_messages(body: str, is_part: bool) -> None:
     found = source("x.prompty", CHILD, base_dot_prompty=BASE + body)
-    prompty.read(found)
+    read_prompty(found)
     assert found.named == ({"base.prompty"} if is_part else set())
 
 
@@ -257,7 +257,7 @@ inputs:
 def test_images_of_version_1_are_parts_of_the_message() -> None:
     text = "---\nauthors: [a]\n---\nuser:\nSee ![a](cat.gif) and ![b]({{ url }}).\n"
     found = Source("x.prompty", text.encode(), source("cat.gif", GIF).tree)
-    [message] = rendered(prompty.read(found), {"url": "https://example.com/x.png"})
+    [message] = rendered(read_prompty(found), {"url": "https://example.com/x.png"})
     assert message["content"] == [
         {"type": "text", "text": "See"},
         {"type": "image_url", "image_url": {"url": f"data:image/gif;base64,{base64.b64encode(GIF).decode()}"}},

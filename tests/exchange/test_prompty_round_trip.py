@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptctl.exchange import prompty
+from promptctl.exchange.prompty.reading import read as read_prompty
+from promptctl.exchange.prompty.writing import write as write_prompty
 from promptctl.files.yaml_writing import yaml_text
 from tests.exchange.conftest import source
 from tests.exchange.drafted import to_write
@@ -177,10 +178,10 @@ def abouts(draw: Any) -> dict[str, Any]:
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
 @given(data=prompts())
 def test_what_prompty_can_say_comes_back(data: dict[str, Any]) -> None:
-    written = prompty.write([to_write("it", {"prompts/it.prompt.yaml": yaml_text(data)})])
+    written = write_prompty([to_write("it", {"prompts/it.prompt.yaml": yaml_text(data)})])
     assert [str(each) for each in written.losses] == []
     [(path, text)] = written.files.items()
-    found = prompty.read(source(path, text))
+    found = read_prompty(source(path, text))
     assert found.prompts[0].data == data
 
 
@@ -188,7 +189,7 @@ def test_what_prompty_can_say_comes_back(data: dict[str, Any]) -> None:
 @given(data=prompts())
 def test_prompty_loads_what_is_exported(data: dict[str, Any]) -> None:
     runtime = pytest.importorskip("prompty")
-    [text] = prompty.write([to_write("it", {"prompts/it.prompt.yaml": yaml_text(data)})]).files.values()
+    [text] = write_prompty([to_write("it", {"prompts/it.prompt.yaml": yaml_text(data)})]).files.values()
     with TemporaryDirectory() as folder:
         file = Path(folder, "it.prompty")
         file.write_bytes(text)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptctl.exchange import prompty
+from promptctl.exchange.prompty.reading import read as read_prompty
 from tests.exchange.conftest import rendered, source
 
 runtime = pytest.importorskip("prompty")
@@ -79,7 +79,7 @@ def _theirs(text: str) -> list[dict[str, Any]]:
 
 
 def _ours(text: str) -> list[dict[str, Any]]:
-    contents = prompty.read(source("it.prompty", text))
+    contents = read_prompty(source("it.prompty", text))
     used = contents.prompts[0].data.get("inputs", {})
     messages = rendered(contents, {name: value for name, value in GIVEN.items() if name in used})
     for message in messages:

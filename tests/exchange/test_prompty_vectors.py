@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from promptctl.errors import InputError, InvalidFiles, UsageError
-from promptctl.exchange import prompty
 from promptctl.exchange.collecting import found_files
 from promptctl.exchange.drafts import ForeignContents
+from promptctl.exchange.prompty.reading import read as read_prompty
 from promptctl.exchange.source import Source
 from promptctl.files.tree import MemoryTree
 from promptctl.files.yaml_writing import yaml_text
@@ -57,7 +57,7 @@ def vectors(stage: str) -> list[Any]:
 
 def imported(text: str, files: dict[str, str] | None = None, folder: str = "") -> ForeignContents:
     path = f"{folder}it.prompty"
-    return prompty.read(Source(path, text.encode(), MemoryTree({**(files or {}), path: text})))
+    return read_prompty(Source(path, text.encode(), MemoryTree({**(files or {}), path: text})))
 
 
 def prompt_of(contents: ForeignContents) -> Prompt:

@@ -29,7 +29,7 @@ _ADDRESS = re.compile(r"(?:\{\{[^{}]*\}\}|[^\s{]|\{)*")
 _IMAGE = re.compile(r"!\[[^\]\n]{0,500}\]\(([^()\n\"]*)(?:\"[^\"\n]*\")?\)")
 
 
-class Spot(NamedTuple):
+class BodySpot(NamedTuple):
     """A part of the body as people name it, and its line of the file."""
 
     part: str
@@ -54,9 +54,9 @@ class Section:
     has_role: bool = True
 
     @property
-    def spot(self) -> Spot:
+    def spot(self) -> BodySpot:
         """Its place, by its role."""
-        return Spot(self.role, self.line)
+        return BodySpot(self.role, self.line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,9 @@ class Marker:
     line: int
 
     @property
-    def spot(self) -> Spot:
+    def spot(self) -> BodySpot:
         """Its place, by its name."""
-        return Spot(f"{{{{{self.name}}}}}", self.line)
+        return BodySpot(f"{{{{{self.name}}}}}", self.line)
 
 
 def is_role_line(line: str) -> bool:

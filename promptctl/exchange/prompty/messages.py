@@ -8,9 +8,9 @@ from typing import Any
 from promptctl.errors import InvalidFiles
 from promptctl.exchange.notes import Fate, ImportNote
 from promptctl.exchange.prompty.body import (
+    BodySpot,
     Marker,
     Section,
-    Spot,
     image_pieces,
     part_of,
     sections,
@@ -86,10 +86,10 @@ class MessagesReader:
         text = self._jinja(section)
         for line in value_role_lines(section):
             why = "the line is text here, whatever its value: no value can begin a message"
-            self._note("changed", Spot(section.role, line), why)
+            self._note("changed", BodySpot(section.role, line), why)
         message: dict[str, Any] = {"role": section.role, "content": text}
         for key, value in section.attributes.items():
-            spot = Spot(f"{section.role}[{key}]", section.line - 1)
+            spot = BodySpot(f"{section.role}[{key}]", section.line - 1)
             if key == "name" and value:
                 message["name"] = value
                 self._note("kept", spot, "is the message's name")
@@ -140,11 +140,11 @@ class MessagesReader:
             raise self._header.source.refuse(error.message, section.line + error.line - 1, _CUT) from None
         for name, line in told.escaped.items():
             why = "is printed as it is; most Mustache writes `<`, `>` and `&` in it as HTML has them"
-            self._note("changed", Spot(f"{{{{{name}}}}}", section.line + line - 1), why)
+            self._note("changed", BodySpot(f"{{{{{name}}}}}", section.line + line - 1), why)
         for name, (line, kind) in told.guessed.items():
             why = f"is read as a {kind}: the file does not say what it is"
             hint = f"declare `{name}` with its kind under `inputs`, and import the file again"
-            self._note("changed", Spot(f"{{{{#{name}}}}}", section.line + line - 1), why, hint)
+            self._note("changed", BodySpot(f"{{{{#{name}}}}}", section.line + line - 1), why, hint)
         return jinja_text(pieces)
 
     def _place(self, marker: Marker) -> None:
@@ -192,8 +192,8 @@ class MessagesReader:
             except NotReadable as error:
                 hint = "give it as an input: `![image]({{photo}})`"
                 raise self._header.source.refuse(f"`{path}` {error}", section.line, hint) from None
-        self._note("changed", Spot(f"![…]({path[:40]})", section.line), "is a part of the message")
+        self._note("changed", BodySpot(f"![…]({path[:40]})", section.line), "is a part of the message")
         return {"type": "image_url", "image_url": {"url": url}}
 
-    def _note(self, fate: Fate, spot: Spot, message: str, hint: str | None = None) -> None:
+    def _note(self, fate: Fate, spot: BodySpot, message: str, hint: str | None = None) -> None:
         self._header.notes.append(ImportNote(fate, spot.part, message, self._header.source.place(spot.line), hint))
