@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 _DERIVED = ("uri", "variables", "is_text_prompt", "description", "last_updated_timestamp", "current_stage", "source",
             "run_id", "run_link", "status", "status_message", "user_id", "deployment_job_state")  # fmt: skip
 _OWN_TAGS = ("mlflow.", "_mlflow_")  # runs and experiments of a version, what refers to it
-_OWNERS = ("provider", "model_name", "model")
+_MODELS = ("model_name", "model")
+_REST = "metadata.mlflow.model_config"
 
 
 def is_one(source: Source) -> bool:
@@ -146,19 +147,16 @@ class _MlflowVersion(VersionNotes):
         config = {key: value for key, value in config.items() if value is not None}
         extra = config.pop("extra_params", None)
         config = {**config, **extra} if isinstance(extra, dict) else config
-        provider, model = config.get("provider"), config.get("model_name", config.get("model"))
-        rest = {key: value for key, value in config.items() if key not in _OWNERS}
+        provider, model = config.pop("provider", None), config.get("model_name", config.get("model"))
         if isinstance(model, str) and model.strip():
             is_whole = not isinstance(provider, str) or not provider or model.startswith(f"{provider}/")
             full = model if is_whole else f"{provider}/{model}"
-            found = read_model_config(
-                {**rest, "model": full}, self.item, "model_config", "metadata.mlflow.model_config"
-            )
+            config = {**{key: value for key, value in config.items() if key not in _MODELS}, "model": full}
             if full != model:
                 self.note("changed", "model_config.provider", f"is the first word of the model: `{full}`")
-            return found
-        rest |= {"provider": provider} if provider else {}
-        return read_model_config(rest, self.item, "model_config", "metadata.mlflow.model_config")
+        elif provider:
+            config["provider"] = provider
+        return read_model_config(config, self.item, "model_config", _REST)
 
     def _messages(self) -> tuple[dict[str, dict[str, Any]], str | None, list[dict[str, Any]]]:
         template = self._data.get("template", self._tags.get(TEXT))
@@ -219,7 +217,7 @@ class _MlflowVersion(VersionNotes):
             config.data.pop("response_format", None)
             self.note("kept", "response_format", "is `output.schema`")
             return
-        found = read_model_config({"response_format": form}, self.item, "", "metadata.mlflow.model_config")
+        found = read_model_config({"response_format": form}, self.item, "", _REST)
         config.data |= found.data
         config.rest |= found.rest
         config.notes += found.notes

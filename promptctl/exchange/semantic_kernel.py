@@ -22,14 +22,13 @@ from promptctl.templates import BadTemplate
 from promptctl.templates.uses import variables
 
 _TEXT_FILE = "skprompt.txt"
+# A loop that does nothing but write the messages of a list, which is a placeholder; or a message.
 # A message ends before the next one begins: without that, a file of openings alone would take hours.
-_MESSAGE = re.compile(
-    r"<message\s+role\s*=\s*(\"[^\"<]*\"|'[^'<]*')\s*>((?:[^<]|<(?!/?message\b))*+)</message\s*>", re.IGNORECASE
-)
-# A loop that does nothing but write the messages of a list: a placeholder.
-_HISTORY = re.compile(
-    r"\{%-?\s*for\s+(\w+)\s+in\s+(\w+)\s*-?%\}\s*<message\s+role\s*=\s*[\"']\{\{-?\s*\1\.role\s*-?\}\}[\"']\s*>"
+_PART = re.compile(
+    r"\{%-?\s*for\s+(\w+)\s+in\s+(?P<list>\w+)\s*-?%\}\s*<message\s+role\s*=\s*[\"']\{\{-?\s*\1\.role\s*-?\}\}[\"']\s*>"
     r"\s*\{\{-?\s*\1\.content\s*-?\}\}\s*</message\s*>\s*\{%-?\s*endfor\s*-?%\}"
+    r"|<message\s+role\s*=\s*(?P<role>\"[^\"<]*\"|'[^'<]*')\s*>(?P<text>(?:[^<]|<(?!/?message\b))*+)</message\s*>",
+    re.IGNORECASE,
 )
 _OWN = re.compile(r"\{\{((?:[^{}]|\{(?!\{)|\}(?!\}))*+)\}\}")
 _OWN_VARIABLE = re.compile(r"\s*\$([A-Za-z_]\w*)\s*\Z", re.ASCII)
@@ -177,40 +176,36 @@ class _KernelPrompt:
 
     def _parts(self) -> Iterator[tuple[str | None, str, int]]:
         """Yield the role, text and offset of each message; a placeholder has no role, and its input as the text."""
-        history = {found.start(): found for found in _HISTORY.finditer(self.text)}
-        inside = [(found.start(), found.end()) for found in history.values()]
-        found_messages = [
-            each
-            for each in _MESSAGE.finditer(self.text)
-            if not any(start <= each.start() < end for start, end in inside)
-        ]
-        if not history and not found_messages:
-            yield "user", self.text, 0
-            return
         end = 0
-        for found in sorted([*history.values(), *found_messages], key=lambda each: each.start()):
+        for found in _PART.finditer(self.text):
             self._outside(self.text[end : found.start()], end)
             end = found.end()
-            if found.start() in history:
-                yield None, found[2], found.start()
+            if found["list"]:
+                yield None, found["list"], found.start()
                 continue
-            role, content = found[1][1:-1].strip().lower(), found[2]
+            role, content = found["role"][1:-1].strip().lower(), found["text"]
             if role not in ("system", "user", "assistant", "developer", "tool"):
-                raise self._refusal(f"the role `{role}` is not written out", self.text.count("\n", 0, found.start()))
+                raise self._refusal(f"the role `{role}` is not written out", self._line(found.start()))
             if re.search(r"<(?:image|audio|binary)\b", content, re.IGNORECASE):
-                raise self._refusal("an image, a sound or a file in a message", self.text.count("\n", 0, found.start()))
-            begins = found.start(2) + len(content) - len(content.lstrip())
+                raise self._refusal("an image, a sound or a file in a message", self._line(found.start()))
+            begins = found.start("text") + len(content) - len(content.lstrip())
             yield role, html.unescape(content.strip()), begins
-        self._outside(self.text[end:], end)
+        if end:
+            self._outside(self.text[end:], end)
+        else:
+            yield "user", self.text, 0
 
     def _outside(self, text: str, offset: int) -> None:
         if "{%" in text or "{{" in text:
             start = min(at for at in (text.find("{%"), text.find("{{")) if at >= 0)
-            raise self._refusal("a tag stands outside of the messages", self.text.count("\n", 0, offset + start))
+            raise self._refusal("a tag stands outside of the messages", self._line(offset + start))
         if text.strip():
-            place = self._place(self.text.count("\n", 0, offset + len(text) - len(text.lstrip())))
+            place = self._place(self._line(offset + len(text) - len(text.lstrip())))
             message = "text outside of the messages was never sent"
             self.notes.append(ImportNote("dropped", "template", message, place))
+
+    def _line(self, at: int) -> int:
+        return self.text.count("\n", 0, at)
 
     def _place(self, line: int) -> Any:
         if self.text_source is self.source:

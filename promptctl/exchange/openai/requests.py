@@ -37,6 +37,9 @@ class _Requests:
         self._of = prompt
         self.losses: list[ExportLoss] = list(lost_keys(prompt.data, prompt.document, _SAID, _NO_KEY))
 
+    def _lose(self, part: str, why: str, *keys: str | int) -> None:
+        self.losses.append(ExportLoss(part, why, self._of.document.key_place(*keys)))
+
     def file(self) -> tuple[str, bytes]:
         """Return the path of the prompt's file, and what is in it."""
         prompt, common = self._of.prompt, self._body()
@@ -50,7 +53,7 @@ class _Requests:
             messages = list(self._templates())
             for name in needed:
                 words = "has no value: the template stands in the request as it is written here"
-                self.losses.append(ExportLoss(f"inputs.{name}", words, self._of.document.key_place("inputs", name)))
+                self._lose(f"inputs.{name}", words, "inputs", name)
         else:
             messages = list(Renderer(prompt).render({}).messages)
         body = {**common, "messages": messages}
@@ -59,19 +62,17 @@ class _Requests:
     def _body(self) -> dict[str, Any]:
         prompt = self._of.prompt
         model = prompt.model or self._of.at.default_model
-        place = self._of.document.key_place("model")
         if model is None:
-            self.losses.append(ExportLoss("model", "is not named, and a request needs one", place))
+            self._lose("model", "is not named, and a request needs one", "model")
         elif not model.startswith("openai/"):
             words = f"is `{model}`, which OpenAI does not serve: the request goes to a server that does"
-            self.losses.append(ExportLoss("model", words, place))
+            self._lose("model", words, "model")
         body: dict[str, Any] = {"model": model.removeprefix("openai/")} if model else {}
         extra = prompt.parameters.get("extra_body")
         body |= {name: value for name, value in prompt.parameters.items() if name != "extra_body"}
         body |= dict(extra) if isinstance(extra, Mapping) else {}
         if prompt.output.retries:
-            words = "is lost: nothing asks again"
-            self.losses.append(ExportLoss("output.retries", words, self._of.document.key_place("output", "retries")))
+            self._lose("output.retries", "is lost: nothing asks again", "output", "retries")
         if (form := prompt.declared_response_format) is not None:
             body["response_format"] = form
         return {**body, **({"tools": list(prompt.tools)} if prompt.tools else {})}
@@ -99,6 +100,5 @@ class _Requests:
                 content = message.content if isinstance(message.content, str) else list(message.content)
                 yield {"role": message.role, "content": content, **message.extra}
             else:
-                place = self._of.document.key_place("messages", index)
                 words = "is a place for messages, of which there are none"
-                self.losses.append(ExportLoss(f"messages.{index}", words, place))
+                self._lose(f"messages.{index}", words, "messages", index)
