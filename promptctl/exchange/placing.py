@@ -158,7 +158,7 @@ class Placing:
         if changed:
             then = "nothing newer is in the file" if not past else f"what came later is in {path}"
             message = f"{changed[0]} was changed here since it was imported, and stays: {then}"
-            parts.notes.append(ImportNote("kept" if not past else "changed", name, message, place))
+            parts.notes.append(ImportNote("changed", name, message, place))
         self._put(parts, path, past[-1][1] if past else self._there(path) or b"")
         if past and not self._request.latest:
             self.pasts.append(PlacedPast(parts.format.title, name, parts.ids[name], path, past, newest.place))
