@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from promptctl.counting import counted
@@ -16,9 +17,7 @@ from promptctl.exchange.drafts import ForeignContents
 from promptctl.exchange.formats import FORMATS, ForeignFormat, format_of, named
 from promptctl.exchange.history.gathering import gathered
 from promptctl.exchange.history.plan import PlacedPast, RegistryHistory, plan_history
-from promptctl.exchange.history.writing import files_on_branch, messages_at
 from promptctl.exchange.imported import ImportedSource, ImportReport, ImportRequest
-from promptctl.exchange.langchain import TYPES as LANGCHAIN_TYPES
 from promptctl.exchange.placing import Placing, half_a_character
 from promptctl.exchange.source import Source
 from promptctl.exchange.wishes import id_for
@@ -87,7 +86,7 @@ def _placed(context: Context, tree: WorkTree, request: ImportRequest, read: Sequ
     """Place what was read; without the foreign files of which a file would come that is not sound here."""
     left_out: dict[str, Sequence[Problem]] = {}
     while True:
-        placing = Placing(tree, request, lambda path: messages_at(context, path))
+        placing = Placing(tree, request, partial(_messages_at, context))
         sources: list[ImportedSource] = []
         for source, format_, contents in read:
             if source.shown not in left_out:
@@ -104,10 +103,18 @@ def _placed(context: Context, tree: WorkTree, request: ImportRequest, read: Sequ
             return _Placed(placing, sources, proposal, problems, refused)
 
 
+def _messages_at(context: Context, path: str) -> str:
+    from promptctl.exchange.history.writing import messages_at
+
+    return messages_at(context, path)
+
+
 def _history(context: Context, pasts: Sequence[PlacedPast], files: Mapping[str, bytes]) -> RegistryHistory:
     """Return the commits that the versions of registries become. Raises `GitError` if there can be none."""
     if not pasts:
         return RegistryHistory()
+    from promptctl.exchange.history.writing import files_on_branch
+
     with files_on_branch(context, [*(past.path for past in pasts), *files]) as there:
         return plan_history(pasts, files, there, datetime.now(UTC))
 
@@ -214,12 +221,14 @@ def _unknown(source: Source) -> InvalidFiles:
     like = next((name for word, name in _LOOKS.items() if word in told or word in source.path), None)
     hint = f"formats that are read: {', '.join(each.name for each in FORMATS if each.is_read)}; --from names one"
     if like is not None:
+        from promptctl.exchange.langchain import TYPES
+
         try:
             named(like).reader().read(source)
         except InvalidFiles as error:
             return error
         type_ = str(source.mapping.get("_type"))
-        meant = "" if type_ in LANGCHAIN_TYPES else did_you_mean(type_, LANGCHAIN_TYPES)
+        meant = "" if type_ in TYPES else did_you_mean(type_, TYPES)
         told = f": `_type: {printable(type_)}` is no type of LangChain's prompts" if meant else told
         hint = meant or f"--from {like} reads it as one"
     return InvalidFiles(
