@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptctl.errors import UsageError, WorkspaceError, printable
+from promptctl.errors import Place, UsageError, WorkspaceError, printable
 from promptctl.exchange.source import MAX_BYTES, Source, Together
 from promptctl.files.names import STATE_FOLDER
 from promptctl.git.trees import WorkTree
@@ -38,6 +38,9 @@ class FoundFile:
             data = self.tree.read(self.path, max_bytes=MAX_BYTES)
         except FileNotFoundError:
             raise WorkspaceError(f"{printable(self.prefix + self.path)} was removed meanwhile") from None
+        except WorkspaceError as error:
+            place = Place(self.prefix + self.path)
+            raise WorkspaceError(error.message, place=place, hint=error.hint or "name a file") from None
         return Source(self.path, data, self.tree, self.prefix, self.named, self.together)
 
 
@@ -57,7 +60,9 @@ def found_files(paths: Sequence[str | os.PathLike[str]], start: Path) -> list[Fo
             prefix = path[: -len(file.name)]
             found.append(FoundFile(WorkTree(file.parent), file.name, prefix, set(), together, is_named=True))
         else:
-            raise UsageError(f"there is no file or folder `{printable(path)}`", hint="name one that is there")
+            is_address = "://" in path
+            hint = "nothing is fetched: save it as a file, and import that" if is_address else "name one that is there"
+            raise UsageError(f"there is no file or folder `{printable(path)}`", hint=hint)
     together.files += [each.read for each in found]
     return found
 

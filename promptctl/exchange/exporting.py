@@ -120,9 +120,10 @@ def export(context: Context, request: ExportRequest) -> Export:
     prompts = {ref: _to_write(context, ref, format_.takes_datasets) for ref in refs}
     written = format_.write([*prompts.values()])
     versions = {ref: each.at.version.display for ref, each in prompts.items()}
-    is_refused = written.losses and not request.allows_losses
+    losses = tuple(dict.fromkeys(written.losses))  # several prompts may have one dataset
+    is_refused = losses and not request.allows_losses
     files = {} if is_refused else written.files
-    return Export(format_.name, versions, files, written.losses, is_whole=not request.refs)
+    return Export(format_.name, versions, files, losses, is_whole=not request.refs)
 
 
 def _refuse_versions(refs: Sequence[str]) -> None:

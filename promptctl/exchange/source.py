@@ -111,7 +111,8 @@ class Source:
             raise self.refuse(message, line, "give the file a name without a dot before it", "hidden-path")
         if path.startswith(("/", "../")) or path == "..":
             message = f"`{printable(reference)}` does not lie in the folder that is imported"
-            raise self.refuse(message, line, "import the folder that holds both", "outside-path")
+            hint = "copy it beside this file" if reference.startswith("/") else "import the folder that holds both"
+            raise self.refuse(message, line, hint, "outside-path")
         try:
             found = Source(path, self.tree.read(path, max_bytes=MAX_BYTES), self.tree, self.prefix, self.named)
         except FileNotFoundError:

@@ -274,6 +274,8 @@ def test_a_file_named_as_a_prompt_is_never_passed_over_in_silence(cli: Cli, insi
 
 def test_wrong_arguments_say_what_there_is(cli: Cli, inside: Path) -> None:
     assert "there is no file or folder `nix`" in cli("import", "nix").err
+    assert "nothing is fetched: save it as a file" in cli("import", "https://example.com/x.yaml").err
+    assert "error: /dev/null: the file is not a regular file" in cli("import", "/dev/null").err
     assert "did you mean `markdown`?" in cli("import", "old", "--from", "markdwon").err
     assert "`Bad Id` of --as cannot be" in cli("import", "old/summary.yaml", "--as", "Bad Id").err
     assert "such as bad-id" in cli("import", "old", "--into", "Bad Id").err
@@ -347,6 +349,15 @@ def test_a_check_finds_modules_of_prompts_that_are_gone(cli: Cli, inside: Path, 
     assert ran.exit_code == 1
     assert f"gen/desk/old.{format_.replace('ts', 'js')} is of a prompt that is gone: remove it" in ran.err
     assert cli("export", "triage", "--to", format_, "-o", "gen", "--check").exit_code == 0
+
+
+def test_a_loss_in_a_dataset_of_two_prompts_is_said_once(cli: Cli, inside: Path) -> None:
+    for name in ("a", "b"):
+        write(inside, f"prompts/{name}.prompt.yaml", "model: echo/echo\nmessages: [{role: user, content: Hi}]\n")
+    case = "{id: x, assert: [{type: contains, value: y}]}"
+    write(inside, "datasets/ab.yaml", f"prompts: [a, b]\nmin_pass: 0.5\ncases: [{case}]\n")
+    losses = cli("export", "a", "b", "--to", "promptfoo", "--json").json["losses"]
+    assert [loss["part"] for loss in losses].count("min_pass") == 1
 
 
 def test_the_help_names_every_format(cli: Cli) -> None:
