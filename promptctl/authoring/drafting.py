@@ -16,7 +16,7 @@ from promptctl.datasets.splitting import GENERATED
 from promptctl.datasets.validation import validate_workspace
 from promptctl.errors import UNSEEN, InputError, InvalidFiles, Problem, RenderError, UsageError
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS, did_you_mean, is_dataset
-from promptctl.files.plain import texts_in
+from promptctl.files.plain import record_data, texts_in
 from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.wording import shown
 from promptctl.files.yaml_writing import Inline
@@ -87,16 +87,14 @@ class NewPrompt:
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys; what concerns a model is null without one."""
         execution = self.execution
-        return {
-            "prompt": self.prompt,
-            "path": self.path,
-            "dataset": self.dataset,
-            "warnings": [warning.as_dict() for warning in self.warnings],
-            "model": execution and execution.model,
-            "attempts": execution and execution.attempt,
-            "cost_nano_usd": execution and execution.cost_nano_usd,
-            "execution_id": execution and execution.id,
-        }
+        return record_data(
+            self,
+            without=("proposal", "execution"),
+            model=execution and execution.model,
+            attempts=execution and execution.attempt,
+            cost_nano_usd=execution and execution.cost_nano_usd,
+            execution_id=execution and execution.id,
+        )
 
 
 def read_inputs(texts: Sequence[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from promptctl.datasets.rows import Row
 from promptctl.datasets.splitting import GENERATED
 from promptctl.errors import Place
 from promptctl.files.names import DATASET_SUFFIXES
-from promptctl.files.plain import canonical_json
+from promptctl.files.plain import canonical_json, record_data
 from promptctl.files.proposal import FileEdit, Proposal, change_of
 from promptctl.files.tree import Tree
 from promptctl.files.yaml_editing import RemoveItems, edit_yaml
@@ -71,12 +71,7 @@ class Duplicates:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        return {
-            "dataset": self.path,
-            "cases": self.cases,
-            "threshold": self.threshold,
-            "duplicates": [each.as_dict() for each in self.found],
-        }
+        return record_data(self, without=("path", "found", "proposal"), dataset=self.path, duplicates=self.found)
 
 
 def duplicates_of(tree: Tree, dataset: Dataset, prompt: Prompt | None, threshold: float) -> Duplicates:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from promptctl.calls.shipped import is_shipped
 from promptctl.catalogue.shared_files import named_places
 from promptctl.datasets.affected import may_name, naming_pattern
+from promptctl.datasets.rows import written_assertions
 from promptctl.errors import InvalidFiles, Place, WorkspaceError
 from promptctl.files.names import DATASETS, PathRefused, is_dataset, is_recording, resolve_path
 from promptctl.files.tree import MAX_BYTES, Tree
@@ -19,7 +20,7 @@ from promptctl.prompts.loading import load_prompt_file, prompt_paths
 from promptctl.vendoring.choosing import is_offered
 from promptctl.vendoring.library import MAX_ROWS_BYTES, LibraryTree, share_of, unwelcome
 from promptctl.vendoring.licences import LibraryLicence, find_licence
-from promptctl.vendoring.moving import assertions_in, file_references, judge_references, row_files
+from promptctl.vendoring.moving import file_references, judge_references, row_files
 
 MOST_FILES = 2_000
 _CODE_IN_CELLS = re.compile(rb"(?i)python\s*[:(]")
@@ -153,12 +154,9 @@ def _judges(dataset: DatasetFile) -> Iterator[str]:
 
 def _not_taken(tree: LibraryTree, dataset: DatasetFile) -> str | None:
     """Return why a dataset cannot be taken, as the end of a sentence; None if it can."""
-    data = dataset.document.data
-    holders = [data.get("defaults"), *(data["cases"] if isinstance(data.get("cases"), list) else ())]
-    for holder in holders:
-        for _, assertion in assertions_in(holder if isinstance(holder, dict) else {}, ()):
-            if str(assertion.get("type")).removeprefix("not-") == "python":
-                return "it runs code of that repository, which is not taken"
+    types = (str(each.get("type")) for _, each in written_assertions(dataset.document.data))
+    if any(type_.removeprefix("not-") == "python" for type_ in types):
+        return "it runs code of that repository, which is not taken"
     try:
         why = None if dataset.cases_path is None else _rows_not_taken(tree, dataset.cases_path)
         named = files_named(tree, dataset)

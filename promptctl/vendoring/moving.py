@@ -10,6 +10,7 @@ from typing import Any
 
 from promptctl.catalogue.copying import reference_to, with_editor_schema, with_references
 from promptctl.catalogue.shared_files import named_places
+from promptctl.datasets.rows import written_assertions
 from promptctl.errors import InvalidFiles, WorkspaceError
 from promptctl.files.document import Key
 from promptctl.files.names import (
@@ -109,28 +110,17 @@ def file_references(dataset: Mapping[str, Any]) -> Iterator[tuple[tuple[Key, ...
         for name, reference in files.items() if isinstance(files, dict) else ():
             if isinstance(reference, str):
                 yield (*keys, "files", name), reference
-        for place, assertion in assertions_in(case, keys):
-            value = assertion.get("value")
-            if isinstance(value, dict) and isinstance(value.get("$ref"), str):
-                yield (*place, "value", "$ref"), value["$ref"]
+    for keys, assertion in written_assertions(dataset):
+        value = assertion.get("value")
+        if isinstance(value, dict) and isinstance(value.get("$ref"), str):
+            yield (*keys, "value", "$ref"), value["$ref"]
 
 
 def judge_references(dataset: Mapping[str, Any]) -> Iterator[tuple[tuple[Key, ...], str]]:
     """Yield each id of a prompt that a dataset's assertions ask to judge."""
-    for keys, case in _holders(dataset):
-        for place, assertion in assertions_in(case, keys):
-            if isinstance(assertion.get("prompt"), str):
-                yield (*place, "prompt"), assertion["prompt"]
-
-
-def assertions_in(case: Mapping[str, Any], keys: tuple[Key, ...]) -> Iterator[tuple[tuple[Key, ...], dict[str, Any]]]:
-    """Yield the assertions of a case or of the defaults, those of sets included."""
-    given = case.get("assert")
-    for index, assertion in enumerate(given if isinstance(given, list) else ()):
-        if isinstance(assertion, dict):
-            place = (*keys, "assert", index)
-            yield place, assertion
-            yield from assertions_in(assertion, place)
+    for keys, assertion in written_assertions(dataset):
+        if isinstance(assertion.get("prompt"), str):
+            yield (*keys, "prompt"), assertion["prompt"]
 
 
 def _holders(dataset: Mapping[str, Any]) -> Iterator[tuple[tuple[Key, ...], dict[str, Any]]]:
