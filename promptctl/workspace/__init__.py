@@ -9,15 +9,14 @@ from contextlib import aclosing, closing
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack
-from weakref import finalize
 
 from promptctl.context import Context
 from promptctl.errors import UsageError, WorkspaceNotFound, printable
 from promptctl.files.names import TELEMETRY_VARIABLE
 from promptctl.files.wording import shown
 from promptctl.git.repository import find_root as find_root
+from promptctl.workspace.evaluating import Evaluating
 
 if TYPE_CHECKING:
     from promptctl.adoption.adoption import Adoption
@@ -35,21 +34,12 @@ if TYPE_CHECKING:
     from promptctl.catalogue.listing import PromptFilter, PromptSummary
     from promptctl.catalogue.page import Page
     from promptctl.catalogue.standing import Standing
-    from promptctl.comparisons.compared import Against, Compared
-    from promptctl.comparisons.rule import GateRule
     from promptctl.datasets.validation import ValidationReport
-    from promptctl.evaluations.estimate import Estimate
-    from promptctl.evaluations.evaluation import Evaluation
-    from promptctl.evaluations.plan import Plan
-    from promptctl.evaluations.request import EvaluationRequest, ResumeRequest
-    from promptctl.evaluations.session import OnProgress
     from promptctl.files.proposal import Proposal
     from promptctl.linting.linting import LintOptions, LintReport
     from promptctl.log.feedback import Feedback
     from promptctl.log.records import Execution
     from promptctl.promotion.labelling import Labelling
-    from promptctl.reviews.request import ReviewRequest
-    from promptctl.reviews.review import Review
     from promptctl.telemetry.switch import Telemetry
     from promptctl.versions.history import VersionEntry
     from promptctl.versions.prompt_at_version import PromptAtVersion
@@ -68,8 +58,6 @@ if TYPE_CHECKING:
     from promptctl.workspace.results import Results
     from promptctl.workspace.snapshots import Snapshots
     from promptctl.workspace.vendoring import Vendoring
-
-_AS_SETTINGS_SAY: Mapping[str, Any] = MappingProxyType({})
 
 
 def open_workspace(
@@ -153,7 +141,7 @@ def _part(module: str, about: str, *fields: str) -> Any:
     return property(made, doc=about)
 
 
-class Workspace:
+class Workspace(Evaluating):
     """A folder with a `promptctl.yaml`: its prompts, their versions, the models, and the log of every call.
 
     Threads, event loops and forked children may share it. Each method sees files, labels and history as they are when
@@ -169,15 +157,6 @@ class Workspace:
         from promptctl.calls.runner import Runners
 
         return Runners(self.context)
-
-    @cached_property
-    def _loop(self) -> LoopThread:
-        from promptctl.calls.loop import LoopThread
-
-        loop = LoopThread()
-        # A workspace that is dropped without being closed leaves no connection and no thread behind.
-        finalize(self, loop.let_go, self.context).atexit = False
-        return loop
 
     def _waiting(self, instead: str) -> LoopThread:
         """Return the loop's thread, to wait for. Raises `UsageError` in a running loop, which that would stop."""
@@ -439,76 +418,6 @@ class Workspace:
         import asyncio
 
         return await asyncio.to_thread(self.feedback, execution, **given)
-
-    def evaluate(self, request: EvaluationRequest, on_progress: OnProgress | None = None) -> list[Evaluation]:
-        """Evaluate prompts over their datasets; every result is in the log before the next case is taken.
-
-        Everything is read and checked before anything is sent. Ctrl-C finishes what is under way and saves it; a
-        second one stops at once. Raises what `promptctl.evaluations.planning.plan` raises.
-        """
-        from promptctl.workspace.evaluating import evaluate
-
-        return evaluate(self.context.fresh(), self._loop, request, on_progress)
-
-    def plan(self, request: EvaluationRequest) -> list[Plan]:
-        """Return what `evaluate` would do, as data; everything is read and checked, nothing is asked."""
-        from promptctl.evaluations.planning import plan
-
-        return plan(self.context.fresh(), request)
-
-    def estimate(self, request: EvaluationRequest, base: str | None = None) -> list[Estimate]:
-        """Return what `evaluate` would ask and cost, one estimate for each plan; no key is needed.
-
-        With a `base`, `""` for the usual one, what `evaluate_against` would ask at first: flipped cases come on top.
-        """
-        from promptctl.workspace.evaluating import estimate
-
-        return estimate(self.context.fresh(), request, base)
-
-    def resume(self, request: ResumeRequest | None = None, on_progress: OnProgress | None = None) -> list[Evaluation]:
-        """Take up evaluations of the log again: only what has no result, or an error, is asked for.
-
-        Without a request, all that the last command left unfinished. Raises `UsageError` if there is nothing to resume,
-        and `PromptNotFound` for a prompt that neither the files nor the log know.
-        """
-        from promptctl.workspace.evaluating import resume
-
-        return resume(self.context.fresh(), self._loop, request, on_progress)
-
-    def evaluate_against(
-        self,
-        request: EvaluationRequest,
-        base: str | None = None,
-        rule: GateRule | Mapping[str, Any] = _AS_SETTINGS_SAY,
-        on_progress: OnProgress | None = None,
-    ) -> Against:
-        """Evaluate prompts beside an earlier version of them over the same cases, and compare.
-
-        `base` is `@label`, `@v7` or `@<revision>` of the same prompt, or another prompt's whole ref; without one it is
-        `gate.base` of the settings, else the label production if each prompt has it, else the default branch. `rule` is
-        a rule, or those of its fields that are not as `gate:` in the settings says.
-        """
-        from promptctl.workspace.evaluating import evaluate_against
-
-        return evaluate_against(self.context.fresh(), self._loop, request, base, rule, on_progress)
-
-    def compare(self, base_id: str, head_id: str, rule: GateRule | Mapping[str, Any] = _AS_SETTINGS_SAY) -> Compared:
-        """Compare two evaluations of the log; nothing is asked of a model. See `evaluate_against` for `rule`."""
-        from promptctl.workspace.evaluating import compare
-
-        return compare(self.context.fresh(), base_id, head_id, rule)
-
-    def review(self, request: ReviewRequest, on_progress: OnProgress | None = None) -> Review:
-        """Review what HEAD changed against BASE, and what that did to the results."""
-        from promptctl.workspace.evaluating import review
-
-        return review(self.context.fresh(), self._loop, request, on_progress)
-
-    def export_review(self, review: Review, file: str | os.PathLike[str]) -> None:
-        """Write a review: .md .json .html .xml (JUnit), by the file's suffix."""
-        from promptctl.workspace.evaluating import export_review
-
-        export_review(self.context, review, Path(file))
 
     def close(self) -> None:
         """Close connections and the log. The workspace can be used again afterwards."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import finalize
 
 from promptctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import os
 
     from promptctl.calls.loop import LoopThread
     from promptctl.comparisons.compared import Against, Compared
@@ -27,106 +30,138 @@ if TYPE_CHECKING:
     from promptctl.reviews.review import Measurement, Review
 
 T = TypeVar("T")
+_AS_SETTINGS_SAY: Mapping[str, Any] = MappingProxyType({})
 
 
-def evaluate(
-    context: Context, loop: LoopThread, request: EvaluationRequest, on_progress: OnProgress | None
-) -> list[Evaluation]:
-    """Evaluate prompts over their datasets."""
-    plans = plan_alone(context, request)
-    return in_session(context, loop, request.limits, on_progress, lambda session: session.run(plans))
+class Evaluating:
+    """The methods of a workspace that evaluate prompts, compare evaluations, and review changes."""
 
+    context: Context
 
-def estimate(context: Context, request: EvaluationRequest, base: str | None) -> list[Estimate]:
-    """Return what an evaluation would ask and cost; with a `base`, `""` for the usual one, that beside it."""
-    from promptctl.evaluations.estimate import estimate
+    @cached_property
+    def _loop(self) -> LoopThread:
+        from promptctl.calls.loop import LoopThread
 
-    request = replace(request, is_estimate=True)
-    if base is None:
-        return [estimate(context, each) for each in plan_alone(context, request)]
-    from promptctl.comparisons.against import plan_against
+        loop = LoopThread()
+        # A workspace that is dropped without being closed leaves no connection and no thread behind.
+        finalize(self, loop.let_go, self.context).atexit = False
+        return loop
 
-    pairs = plan_against(context, request, base or None)
-    return [estimate(context, each) for pair in pairs for each in (pair.base, pair.head) if each is not None]
+    def evaluate(self, request: EvaluationRequest, on_progress: OnProgress | None = None) -> list[Evaluation]:
+        """Evaluate prompts over their datasets; every result is in the log before the next case is taken.
 
+        Everything is read and checked before anything is sent. Ctrl-C finishes what is under way and saves it; a
+        second one stops at once. Raises what `promptctl.evaluations.planning.plan` raises.
+        """
+        context = self.context.fresh()
+        plans = plan_alone(context, request)
+        return in_session(context, self._loop, request.limits, on_progress, lambda session: session.run(plans))
 
-def resume(
-    context: Context, loop: LoopThread, request: ResumeRequest | None, on_progress: OnProgress | None
-) -> list[Evaluation]:
-    """Take up evaluations of the log again: those of the request, or all that the last command left unfinished."""
-    from promptctl.evaluations.claims import is_claimed
-    from promptctl.evaluations.earlier import unfinished
-    from promptctl.evaluations.planning import replan
-    from promptctl.evaluations.request import ResumeRequest
-    from promptctl.workspace.names import check_logged_prompt
+    def plan(self, request: EvaluationRequest) -> list[Plan]:
+        """Return what `evaluate` would do, as data; everything is read and checked, nothing is asked."""
+        from promptctl.evaluations.planning import plan
 
-    request = request or ResumeRequest()
-    for prompt in request.prompts:
-        check_logged_prompt(context, prompt)
-    rows = unfinished(context.log, request, partial(is_claimed, context.state_folder))
-    plans = [replan(context, row, request) for row in rows]
-    return in_session(context, loop, request.limits, on_progress, lambda session: session.run(plans))
+        return plan(self.context.fresh(), request)
 
+    def estimate(self, request: EvaluationRequest, base: str | None = None) -> list[Estimate]:
+        """Return what `evaluate` would ask and cost, one estimate for each plan; no key is needed.
 
-def evaluate_against(
-    context: Context,
-    loop: LoopThread,
-    request: EvaluationRequest,
-    base: str | None,
-    rule: GateRule | Mapping[str, Any],
-    on_progress: OnProgress | None,
-) -> Against:
-    """Evaluate prompts beside an earlier version of them over the same cases, and compare."""
-    from promptctl.comparisons.against import evaluate_against, plan_against
-    from promptctl.comparisons.rule import rule_of
+        With a `base`, `""` for the usual one, what `evaluate_against` would ask at first: flipped cases come on top.
+        """
+        from promptctl.evaluations.estimate import estimate
 
-    pairs = plan_against(context, request, base)
-    judged_by = replace(rule_of(context.settings.gate.rule, rule), min_pass=request.min_pass)
-    return in_session(
-        context,
-        loop,
-        request.limits,
-        on_progress,
-        lambda session: evaluate_against(context.log, session, pairs, judged_by),
-    )
+        context, request = self.context.fresh(), replace(request, is_estimate=True)
+        if base is None:
+            return [estimate(context, each) for each in plan_alone(context, request)]
+        from promptctl.comparisons.against import plan_against
 
+        pairs = plan_against(context, request, base or None)
+        return [estimate(context, each) for pair in pairs for each in (pair.base, pair.head) if each is not None]
 
-def compare(context: Context, base_id: str, head_id: str, rule: GateRule | Mapping[str, Any]) -> Compared:
-    """Compare two evaluations of the log; nothing is asked of a model."""
-    from promptctl.comparisons.compared import compare
-    from promptctl.comparisons.rule import rule_of
+    def resume(self, request: ResumeRequest | None = None, on_progress: OnProgress | None = None) -> list[Evaluation]:
+        """Take up evaluations of the log again: only what has no result, or an error, is asked for.
 
-    return compare(context.log, base_id, head_id, rule_of(context.settings.gate.rule, rule))
+        Without a request, all that the last command left unfinished. Raises `UsageError` if there is nothing to resume,
+        and `PromptNotFound` for a prompt that neither the files nor the log know.
+        """
+        from promptctl.evaluations.claims import is_claimed
+        from promptctl.evaluations.earlier import unfinished
+        from promptctl.evaluations.planning import replan
+        from promptctl.evaluations.request import ResumeRequest
+        from promptctl.workspace.names import check_logged_prompt
 
+        context, request = self.context.fresh(), request or ResumeRequest()
+        for prompt in request.prompts:
+            check_logged_prompt(context, prompt)
+        rows = unfinished(context.log, request, partial(is_claimed, context.state_folder))
+        plans = [replan(context, row, request) for row in rows]
+        return in_session(context, self._loop, request.limits, on_progress, lambda session: session.run(plans))
 
-def review(context: Context, loop: LoopThread, request: ReviewRequest, on_progress: OnProgress | None) -> Review:
-    """Review what HEAD changed against BASE, and what that did to the results."""
-    from promptctl.comparisons.rule import rule_of
-    from promptctl.reviews.measuring import measure
-    from promptctl.reviews.reviewing import review
+    def evaluate_against(
+        self,
+        request: EvaluationRequest,
+        base: str | None = None,
+        rule: GateRule | Mapping[str, Any] = _AS_SETTINGS_SAY,
+        on_progress: OnProgress | None = None,
+    ) -> Against:
+        """Evaluate prompts beside an earlier version of them over the same cases, and compare.
 
-    def measured(context: Context, tasks: Sequence[Task]) -> list[Measurement]:
+        `base` is `@label`, `@v7` or `@<revision>` of the same prompt, or another prompt's whole ref; without one it is
+        `gate.base` of the settings, else the label production if each prompt has it, else the default branch. `rule` is
+        a rule, or those of its fields that are not as `gate:` in the settings says.
+        """
+        from promptctl.comparisons.against import evaluate_against, plan_against
+
+        context = self.context.fresh()
+        pairs = plan_against(context, request, base)
+        judged_by = replace(_rule(context, rule), min_pass=request.min_pass)
         return in_session(
             context,
-            loop,
+            self._loop,
             request.limits,
             on_progress,
-            lambda session: measure(context.log, session, tasks, rule_of(context.settings.gate.rule, request.rule)),
+            lambda session: evaluate_against(context.log, session, pairs, judged_by),
         )
 
-    return review(context, request, measured)
+    def compare(self, base_id: str, head_id: str, rule: GateRule | Mapping[str, Any] = _AS_SETTINGS_SAY) -> Compared:
+        """Compare two evaluations of the log; nothing is asked of a model. See `evaluate_against` for `rule`."""
+        from promptctl.comparisons.compared import compare
+
+        context = self.context.fresh()
+        return compare(context.log, base_id, head_id, _rule(context, rule))
+
+    def review(self, request: ReviewRequest, on_progress: OnProgress | None = None) -> Review:
+        """Review what HEAD changed against BASE, and what that did to the results."""
+        from promptctl.reviews.measuring import measure
+        from promptctl.reviews.reviewing import review
+
+        def measured(context: Context, tasks: Sequence[Task]) -> list[Measurement]:
+            return in_session(
+                context,
+                self._loop,
+                request.limits,
+                on_progress,
+                lambda session: measure(context.log, session, tasks, _rule(context, request.rule)),
+            )
+
+        return review(self.context.fresh(), request, measured)
+
+    def export_review(self, review: Review, file: str | os.PathLike[str]) -> None:
+        """Write a review: .md .json .html .xml (JUnit), by the file's suffix."""
+        from promptctl.formats.settings_file import Settings
+        from promptctl.git.trees import WorkTree
+        from promptctl.reports.review_files import write_review
+
+        # Like the review itself, without the work tree's settings, which may be broken.
+        tree = WorkTree(self.context.root)
+        with closing(self.context.at(tree, Settings(), tree)) as reviewed:
+            write_review(Path(file), reviewed.log, review, reviewed.redactor)
 
 
-def export_review(context: Context, review: Review, file: Path) -> None:
-    """Write a review: .md .json .html .xml (JUnit), by the file's suffix."""
-    from promptctl.formats.settings_file import Settings
-    from promptctl.git.trees import WorkTree
-    from promptctl.reports.review_files import write_review
+def _rule(context: Context, given: GateRule | Mapping[str, Any]) -> GateRule:
+    from promptctl.comparisons.rule import rule_of
 
-    # Like the review itself, without the work tree's settings, which may be broken.
-    tree = WorkTree(context.root)
-    with closing(context.at(tree, Settings(), tree)) as reviewed:
-        write_review(file, reviewed.log, review, reviewed.redactor)
+    return rule_of(context.settings.gate.rule, given)
 
 
 def plan_alone(context: Context, request: EvaluationRequest) -> list[Plan]:
