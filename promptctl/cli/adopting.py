@@ -30,7 +30,6 @@ EXAMPLES = """\
 """
 
 
-@options.grouped
 def adopt(
     context: typer.Context,
     paths: Annotated[

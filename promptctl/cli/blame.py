@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import argument
 from promptctl.cli.output import flat, format_id, is_terminal, local_time, say, say_json, styled, visible
 from promptctl.cli.page_layout import page_width, say_columns, say_fact, say_heading, template
 from promptctl.cli.tables import cells, cut
@@ -33,10 +34,10 @@ def blame(
     context: typer.Context,
     wanted: Annotated[
         str,
-        typer.Argument(
-            metavar="EXECUTION|REF",
-            help="A call by its id, its beginning or its end; or a prompt, with @label, @v7 or @revision.",
-            autocompletion=options.completing("blamed"),
+        argument(
+            "EXECUTION|REF",
+            "A call by its id, its beginning or its end; or a prompt, with @label, @v7 or @revision.",
+            completes="blamed",
         ),
     ],
     as_json: options.Json = False,

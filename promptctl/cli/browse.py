@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import option
 from promptctl.cli.output import is_terminal, say, tell
 from promptctl.errors import quote
 from promptctl.workspace import open_workspace
@@ -17,11 +18,9 @@ from promptctl.workspace import open_workspace
 
 def browse(
     context: typer.Context,
-    port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, metavar="N", help="Listen on this port; 0 takes a free one.")
-    ] = 0,
+    port: Annotated[int, option("--port", "N", "Listen on this port; 0 takes a free one.", min=0, max=65535)] = 0,
     is_opened: Annotated[
-        bool, typer.Option("--open/--no-open", help="Open the browser, if a terminal is there to see it.")
+        bool, option("--open/--no-open", "Open the browser, if a terminal is there to see it.")
     ] = True,
 ) -> None:
     """Show the workspace as pages on this machine, until Ctrl-C: prompts, versions, labels, calls, results.

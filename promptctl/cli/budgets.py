@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import Group, argument, option
 from promptctl.cli.output import (
     format_moment,
     is_terminal,
@@ -26,9 +27,7 @@ from promptctl.reports.wording import count, name_some
 if TYPE_CHECKING:
     from promptctl import BudgetStatus
 
-app = typer.Typer(
-    help="What prompts may spend: limits, what is left, what happened.", no_args_is_help=True, rich_markup_mode=None
-)
+app = Group("What prompts may spend: limits, what is left, what happened.", no_args_is_help=True)
 
 EXAMPLES = """\
   promptctl budget list
@@ -36,9 +35,7 @@ EXAMPLES = """\
   promptctl budget enable extraction --reason "The loop in the importer is mended"
 """
 
-BudgetName = Annotated[
-    str, typer.Argument(metavar="NAME", help="A budget's name.", autocompletion=options.completing("budget"))
-]
+BudgetName = Annotated[str, argument("NAME", "A budget's name.", completes="budget")]
 
 _COLOURS = {"warned": "yellow", "exceeded": "yellow", "blocked": "red", "disabled": "red"}
 _TOP = 10
@@ -112,10 +109,7 @@ def show_budget(context: typer.Context, name: BudgetName, as_json: options.Json 
 @app.command("history")
 def show_history(
     context: typer.Context,
-    name: Annotated[
-        str | None,
-        typer.Argument(metavar="[NAME]", help="Only this budget's.", autocompletion=options.completing("budget")),
-    ] = None,
+    name: Annotated[str | None, argument("[NAME]", "Only this budget's.", completes="budget")] = None,
     limit: options.Limit = 20,
     as_json: options.Json = False,
 ) -> None:
@@ -150,9 +144,9 @@ def show_history(
 def enable_budget(
     context: typer.Context,
     name: BudgetName,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it may spend again; recorded.")],
+    reason: Annotated[str, option("--reason", "TEXT", "Why it may spend again; recorded.")],
     account: Annotated[
-        str | None, typer.Option("--account", metavar="KEY", help="Only this user, prompt, label or session of `each`.")
+        str | None, option("--account", "KEY", "Only this user, prompt, label or session of `each`.")
     ] = None,
     as_json: options.Json = False,
 ) -> None:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import argument, option
 from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_output import EvaluationProgress
-from promptctl.cli.inputs import read_pairs
-from promptctl.cli.options import grouped
 from promptctl.cli.output import flat, say_json, tell, tell_wrapped, warn
 from promptctl.cli.proposing import AskingOptions, offer
 from promptctl.cli.tables import say_table
@@ -21,32 +20,24 @@ if TYPE_CHECKING:
     from promptctl import Calibrated, Calibration, JudgeStatus
 
 
-@grouped
 def calibrate(
     context: typer.Context,
     name: Annotated[
-        str,
-        typer.Argument(
-            metavar="JUDGE",
-            help="Its prompt's id; llm-rubric for judges/llm-rubric, and so on.",
-            autocompletion=options.completing("judge"),
-        ),
+        str, argument("JUDGE", "Its prompt's id; llm-rubric for judges/llm-rubric, and so on.", completes="judge")
     ],
     labels: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
             "--labels",
-            metavar="DATASET",
-            help="Only the labels of this dataset, or of this file. Repeatable. Default: all.",
-            autocompletion=options.completing("dataset"),
+            "DATASET",
+            "Only the labels of this dataset, or of this file. Repeatable. Default: all.",
+            completes="dataset",
         ),
     ] = None,
-    repeats: Annotated[
-        int, typer.Option("--repeats", "--repeat", min=1, max=100, metavar="N", help="Ask for each verdict N times.")
-    ] = 1,
+    repeats: Annotated[int, option("--repeats", "--repeat", "N", "Ask for each verdict N times.", min=1, max=100)] = 1,
     replies: Annotated[
         Literal["ask", "cache", "record", "refresh", "replay"],
-        typer.Option("--replies", help="As for eval: `ask` measures the judge as it answers today."),
+        option("--replies", "As for eval: `ask` measures the judge as it answers today."),
     ] = "cache",
     *,
     judging: options.JudgeOptions,
@@ -64,7 +55,7 @@ def calibrate(
         judge=name,
         labels=tuple(labels or ()),
         model=judging.judge,
-        parameters=read_pairs(judging.judge_parameters, "--judge-param"),
+        parameters=judging.asked["judge_parameters"],
         repeats=repeats,
         replies=replies,
         limits=bounds.limits(),

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-import typer
-
 from promptctl import Filter, parse_moment
 from promptctl.cli import options
+from promptctl.cli.commands import option
 from promptctl.cli.output import tell, tell_hint
 from promptctl.reports.wording import count, format_spent
 
@@ -20,14 +19,9 @@ _KNOWN_WITHOUT_ROW = frozenset({"prompt", "version", "source"})
 
 
 Since = Annotated[
-    str | None,
-    typer.Option(
-        "--since", metavar="WHEN", help="Only from then on: yesterday, today, 90m, 7d, or 2026-01-31[T12:00]."
-    ),
+    str | None, option("--since", "WHEN", "Only from then on: yesterday, today, 90m, 7d, or 2026-01-31[T12:00].")
 ]
-Until = Annotated[
-    str | None, typer.Option("--until", metavar="WHEN", help="Only before then; days begin at midnight here.")
-]
+Until = Annotated[str | None, option("--until", "WHEN", "Only before then; days begin at midnight here.")]
 
 
 def moments(since: str | None, until: str | None) -> tuple[str | None, str | None]:
@@ -43,51 +37,37 @@ class FilterOptions:
     prompt: options.PromptNames = field(default_factory=list)
     version: Annotated[
         str | None,
-        options.option(
-            "version",
+        option(
             "--version",
-            metavar="VERSION",
-            text="Only this version's: v7; of one prompt also a label or a revision.",
+            "VERSION",
+            "Only this version's: v7; of one prompt also a label or a revision.",
+            completes="version",
         ),
     ] = None
     label: Annotated[
-        str | None, options.option("label", "--label", metavar="LABEL", text="Only calls that asked for this label.")
+        str | None, option("--label", "LABEL", "Only calls that asked for this label.", completes="label")
     ] = None
     model: Annotated[
-        str | None,
-        options.model_option("Only this model's; * and ? match any text."),
+        str | None, option("-m", "--model", "MODEL", "Only this model's; * and ? match any text.", completes="model")
     ] = None
     since: Since = None
     until: Until = None
-    user: Annotated[str | None, typer.Option("--user", metavar="NAME", help="Only calls for this user.")] = None
-    session: Annotated[str | None, typer.Option("--session", metavar="NAME", help="Only calls of this session.")] = None
+    user: Annotated[str | None, option("--user", "NAME", "Only calls for this user.")] = None
+    session: Annotated[str | None, option("--session", "NAME", "Only calls of this session.")] = None
     search: Annotated[
-        str | None,
-        typer.Option("--search", metavar="TEXT", help="Only with this in an input, a message, the reply or an error."),
+        str | None, option("--search", "TEXT", "Only with this in an input, a message, the reply or an error.")
     ] = None
     feedback: Annotated[
         str | None,
-        typer.Option(
-            "--feedback",
-            metavar="CONDITION",
-            help='Only calls scored so: "<0.5" by any name, "helpful>=0.8", "helpful".',
-        ),
+        option("--feedback", "CONDITION", 'Only calls scored so: "<0.5" by any name, "helpful>=0.8", "helpful".'),
     ] = None
     experiment: Annotated[
-        str | None,
-        typer.Option(
-            "--experiment",
-            metavar="NAME",
-            help="Only calls of this experiment.",
-            autocompletion=options.completing("experiment"),
-        ),
+        str | None, option("--experiment", "NAME", "Only calls of this experiment.", completes="experiment")
     ] = None
-    arm: Annotated[str | None, typer.Option("--arm", metavar="NAME", help="Only calls of this arm.")] = None
+    arm: Annotated[str | None, option("--arm", "NAME", "Only calls of this arm.")] = None
     live_at: Annotated[
         str | None,
-        typer.Option(
-            "--live-at", metavar="WHEN", help="Only calls of versions that a label named then; with --label, that one."
-        ),
+        option("--live-at", "WHEN", "Only calls of versions that a label named then; with --label, that one."),
     ] = None
     source: options.CallSource = "app"
 

@@ -1,20 +1,28 @@
 """Commands as typer has none: imported when called, with options in groups and spellings that it does not know.
 
-The spellings are earlier ones, which work until 1.0, and options without their value.
+The spellings are earlier ones, which work until 1.0, and options without their value. Arguments and options are declared
+as the help lists them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from importlib import import_module
-from typing import Any, ClassVar
+from inspect import Parameter, Signature, signature
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from promptctl.errors import UsageError
 
+if TYPE_CHECKING:
+    from promptctl.workspace.completion import Word
+
+F = TypeVar("F", bound=Callable[..., Any])
 REPLIES = {
     "--no-cache": "--replies=ask",
     "--record": "--replies=record",
@@ -26,6 +34,31 @@ VALUE_OPTIONAL = frozenset({"--against"})
 _RESUMING = ("--resume", "--retry-errors")
 
 _OTHERS = "Options"
+
+
+def option(*declared: str, completes: Word | None = None, **more: Any) -> Any:
+    """Return an option, declared as the help lists it: its names, the name of a value unless it has none, and the text."""
+    *names, text = declared
+    metavar = None if names[-1].startswith("-") else names.pop()
+    return typer.Option(*names, metavar=metavar, help=text, autocompletion=completes and completing(completes), **more)
+
+
+def argument(metavar: str, text: str, *, completes: Word | None = None, **more: Any) -> Any:
+    """Return an argument, declared as the help lists it."""
+    return typer.Argument(metavar=metavar, help=text, autocompletion=completes and completing(completes), **more)
+
+
+def completing(kind: Word) -> Callable[[typer.Context, str], list[str]]:
+    """Return what completes words of a kind; outside a workspace, and in a broken one, there are none."""
+
+    def complete(ctx: typer.Context, incomplete: str) -> list[str]:
+        # An option that still lacks its value keeps the library from reading the arguments before it.
+        from promptctl.cli.completing import offered
+
+        words = (os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or "").split()
+        return offered({name: at for name, at in ctx.find_root().params.items() if at}, kind, incomplete, words)
+
+    return complete
 
 
 class HelpfulCommand(TyperCommand):
@@ -94,6 +127,22 @@ def resumed(evaluate: Any, args: Sequence[str]) -> list[str]:
     return ["resume", *(text for at, text in enumerate(args) if not (at in given and text == "--resume"))]
 
 
+class Group(typer.Typer):
+    """A group of commands, whose parameters may be groups of options, too."""
+
+    def __init__(self, about: str, **settings: Any) -> None:
+        super().__init__(help=about, rich_markup_mode=None, **settings)
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:
+        """Add a command of this name."""
+
+        def add(command: F) -> F:
+            typer.Typer.command(self, name, cls=HelpfulCommand, **settings)(grouped(command))
+            return command
+
+        return add
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """A command: its name, its place in `promptctl.cli` (`module:name`), the line that lists it, under which heading.
@@ -120,7 +169,7 @@ class Command:
             group.name, group.epilog = self.name, examples
             return group
         alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-        alone.command(self.name, cls=self.kind or spelled(self.earlier), epilog=examples)(found)
+        alone.command(self.name, cls=self.kind or spelled(self.earlier), epilog=examples)(grouped(found))
         return typer.main.get_command(alone)
 
 
@@ -200,3 +249,52 @@ def _option_places(command: Any, args: Sequence[str]) -> Iterator[int]:
         if args[at].startswith("-"):
             yield at
         at += 2 if args[at] in with_value else 1
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command whose dataclass parameters are read from the command line field by field.
+
+    A field is declared like a parameter of a command: `Annotated[type, option(…)] = default`. The class's
+    `heading` is above its options in the help.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
+    if not groups:
+        return command
+    parameters: list[Parameter] = []
+    for name, parameter in signature(command).parameters.items():
+        if name in groups:
+            parameters += _parameters(groups[name])
+        else:
+            parameters.append(parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[name]))
+
+    def ungrouped(**given: Any) -> None:
+        for name, kind in groups.items():
+            given[name] = kind(**{each.name: given.pop(each.name) for each in fields(kind)})
+        command(**given)
+
+    ungrouped.__name__, ungrouped.__doc__ = command.__name__, command.__doc__
+    ungrouped.__annotations__ = {each.name: each.annotation for each in parameters}
+    ungrouped.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    return ungrouped
+
+
+def _parameters(group: Any) -> list[Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        Parameter(each.name, Parameter.KEYWORD_ONLY, default=_default(each), annotation=_below(group, hints[each.name]))
+        for each in fields(group)
+    ]
+
+
+def _below(group: Any, annotation: Any) -> Any:
+    """Return an option's declaration with the heading of its group in the help."""
+    declared = copy(annotation.__metadata__[0])  # several groups may share one option
+    declared.rich_help_panel = getattr(group, "heading", None)
+    return Annotated[annotation.__origin__, declared]
+
+
+def _default(given: Field[Any]) -> Any:
+    if given.default_factory is not MISSING:
+        return given.default_factory()
+    return Parameter.empty if given.default is MISSING else given.default

@@ -9,34 +9,19 @@ from typing import Annotated
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.options import grouped
+from promptctl.cli.commands import argument, option
 from promptctl.cli.output import conclude
 from promptctl.reports.files import check_report_path
 
 
-@grouped
 def compare(
     context: typer.Context,
-    base: Annotated[
-        str,
-        typer.Argument(
-            metavar="BASE",
-            help="An evaluation's id, its beginning or its end.",
-            autocompletion=options.completing("evaluation"),
-        ),
-    ],
-    head: Annotated[
-        str,
-        typer.Argument(
-            metavar="HEAD", help="The evaluation that is judged.", autocompletion=options.completing("evaluation")
-        ),
-    ],
+    base: Annotated[str, argument("BASE", "An evaluation's id, its beginning or its end.", completes="evaluation")],
+    head: Annotated[str, argument("HEAD", "The evaluation that is judged.", completes="evaluation")],
     gate: options.GateOptions,
     reports: Annotated[
         list[Path] | None,
-        typer.Option(
-            "-o", "--output", metavar="FILE", help="Also write .json .jsonl .csv .md .xml (JUnit) .html. Repeatable."
-        ),
+        option("-o", "--output", "FILE", "Also write .json .jsonl .csv .md .xml (JUnit) .html. Repeatable."),
     ] = None,
     as_json: options.Json = False,
 ) -> None:

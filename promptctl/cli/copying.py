@@ -7,15 +7,15 @@ from typing import Annotated
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import argument
 from promptctl.cli.output import tell, warn
 from promptctl.cli.proposing import WriteOptions, offer
 
 
-@options.grouped
 def copy(
     context: typer.Context,
     ref: options.Ref,
-    new_id: Annotated[str, typer.Argument(metavar="ID", help="The copy's id: its path below prompts/.")],
+    new_id: Annotated[str, argument("ID", "The copy's id: its path below prompts/.")],
     wanted: WriteOptions,
 ) -> None:
     """Copy a prompt's file, as it was at any version, to a new id. No file is overwritten."""

@@ -10,9 +10,8 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.call_filter import FilterOptions, Since, Until, moments
-from promptctl.cli.commands import HelpfulCommand
+from promptctl.cli.commands import Group, argument, grouped, option
 from promptctl.cli.grouping import BY_HELP, dimensions, group_cell, heading
-from promptctl.cli.options import grouped
 from promptctl.cli.output import format_version, is_terminal, say, say_json, say_wrapped, tell
 from promptctl.cli.reprice import reprice
 from promptctl.cli.tables import Styled, say_table
@@ -29,7 +28,7 @@ from promptctl.reports.wording import (
 if TYPE_CHECKING:
     from promptctl import CallTotals, CostSide, CostTable
 
-app = typer.Typer(help="What calls cost, and what would make them cheaper.", rich_markup_mode=None)
+app = Group("What calls cost, and what would make them cheaper.")
 
 app.command("reprice")(reprice)
 
@@ -39,9 +38,7 @@ EXAMPLES = """\
   promptctl cost --by metadata.customer -o costs.csv"""
 
 _BAR = 12
-Output = Annotated[
-    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write the table to a file: .csv")
-]
+Output = Annotated[Path | None, option("-o", "--output", "FILE", "Also write the table to a file: .csv")]
 
 
 @app.callback(invoke_without_command=True)
@@ -49,7 +46,7 @@ Output = Annotated[
 def show_costs(
     context: typer.Context,
     filters: FilterOptions,
-    by: Annotated[list[str] | None, typer.Option("--by", metavar="NAMES", help=f"{BY_HELP} Default: prompt.")] = None,
+    by: Annotated[list[str] | None, option("--by", "NAMES", f"{BY_HELP} Default: prompt.")] = None,
     output: Output = None,
     as_json: options.Json = False,
 ) -> None:
@@ -77,11 +74,11 @@ def show_costs(
     filters.tell_without_row(table.without_row, table.by)
 
 
-@app.command("compare", cls=HelpfulCommand)
+@app.command("compare")
 def compare_costs(
     context: typer.Context,
     base: options.Ref,
-    head: Annotated[str, options.ref_argument("A second version of the same prompt; @v8 alone is one.")],
+    head: Annotated[str, argument("REF", "A second version of the same prompt; @v8 alone is one.", completes="ref")],
     since: Since = None,
     until: Until = None,
     output: Output = None,
@@ -108,13 +105,15 @@ def compare_costs(
         tell(note)
 
 
-@app.command("suggest", cls=HelpfulCommand)
+@app.command("suggest")
 def suggest_savings(
     context: typer.Context,
     ref: Annotated[
         str | None,
-        options.ref_argument(
-            "A prompt, with or without a version; by default the ten dearest of the last 30 days.", "[REF]"
+        argument(
+            "[REF]",
+            "A prompt, with or without a version; by default the ten dearest of the last 30 days.",
+            completes="ref",
         ),
     ] = None,
     output: Output = None,

@@ -9,7 +9,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.call_filter import FilterOptions
-from promptctl.cli.options import grouped
+from promptctl.cli.commands import option
 from promptctl.cli.output import say, say_json, say_wrapped, tell, tell_hint
 
 if TYPE_CHECKING:
@@ -24,17 +24,14 @@ _QUESTIONS = {"wrong": "Is anything wrong?", "changed": "What changed?", "cost":
 _MOST = 5
 
 
-@grouped
 def show_dashboard(
     context: typer.Context,
     filters: FilterOptions,
     output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write a page with charts: a .html file, or a folder."),
+        Path | None, option("-o", "--output", "FILE", "Write a page with charts: a .html file, or a folder.")
     ] = None,
     with_content: Annotated[
-        bool,
-        typer.Option("--with-content", help="Show failed calls with what was sent and answered, if that is kept."),
+        bool, option("--with-content", "Show failed calls with what was sent and answered, if that is kept.")
     ] = False,
     as_json: options.Json = False,
 ) -> None:

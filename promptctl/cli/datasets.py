@@ -11,7 +11,7 @@ from promptctl import CaseSample, errors
 from promptctl.cli import options
 from promptctl.cli.call_filter import FilterOptions
 from promptctl.cli.checks import say_check
-from promptctl.cli.commands import HelpfulCommand
+from promptctl.cli.commands import Group, argument, option
 from promptctl.cli.generate import WriterOptions
 from promptctl.cli.output import format_id, say_json, tell, tell_hint, warn
 from promptctl.cli.proposing import AskingOptions, WriteOptions, offer
@@ -24,7 +24,7 @@ from promptctl.reports.wording import count, format_cost, name_some, percent
 if TYPE_CHECKING:
     from promptctl import CaseWritingOptions
 
-app = typer.Typer(help="The cases that prompts are evaluated on.", no_args_is_help=True, rich_markup_mode=None)
+app = Group("The cases that prompts are evaluated on.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -81,26 +81,13 @@ def validate_dataset(context: typer.Context, name: options.DatasetName, as_json:
 def add_to_dataset(
     context: typer.Context,
     name: options.DatasetName,
-    execution: Annotated[
-        str,
-        typer.Option(
-            "--execution",
-            metavar="ID",
-            help="The execution that becomes a case.",
-            autocompletion=options.completing("execution"),
-        ),
-    ],
+    execution: Annotated[str, option("--execution", "ID", "The execution that becomes a case.", completes="execution")],
     case: Annotated[
-        str | None, typer.Option("--id", metavar="CASE", help="The case's id; without it, one made of the execution's.")
+        str | None, option("--id", "CASE", "The case's id; without it, one made of the execution's.")
     ] = None,
-    tags: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--tag", metavar="TAG", help="A tag of the case. Repeatable.", autocompletion=options.completing("tag")
-        ),
-    ] = None,
+    tags: Annotated[list[str] | None, option("--tag", "TAG", "A tag of the case. Repeatable.", completes="tag")] = None,
     expects_reply: Annotated[
-        bool, typer.Option("--expect-reply", help="What was answered then is what is expected from now on.")
+        bool, option("--expect-reply", "What was answered then is what is expected from now on.")
     ] = False,
 ) -> None:
     """Add a case from a logged execution; comments and order of the file stay as they are."""
@@ -110,29 +97,26 @@ def add_to_dataset(
     tell(f"added    {added.case_id} to {added.path}")
 
 
-@app.command("from-log", cls=HelpfulCommand)
-@options.grouped
+@app.command("from-log")
 def add_from_log(
     context: typer.Context,
     name: options.DatasetName,
     filters: FilterOptions,
     status: Annotated[
         Literal["ok", "error", "invalid_output", "blocked", "cancelled"] | None,
-        typer.Option("--status", help="Only calls of which an attempt ended so."),
+        option("--status", "Only calls of which an attempt ended so."),
     ] = None,
     order: Annotated[
         Literal["worst", "random", "newest", "longest", "shortest", "novel"] | None,
-        typer.Option(
-            "--by", help="The first of them: by scores, at random, by time, input, or unlike the cases there."
-        ),
+        option("--by", "The first of them: by scores, at random, by time, input, or unlike the cases there."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Draws the same calls each time.")] = 0,
-    limit: Annotated[int, typer.Option("-n", "--limit", min=1, metavar="N", help="At most so many.")] = 20,
+    seed: Annotated[int, option("--seed", "N", "Draws the same calls each time.")] = 0,
+    limit: Annotated[int, option("-n", "--limit", "N", "At most so many.", min=1)] = 20,
     tags: Annotated[
-        list[str] | None, options.option("tag", "--tag", metavar="TAG", text="A tag of the cases. Repeatable.")
+        list[str] | None, option("--tag", "TAG", "A tag of the cases. Repeatable.", completes="tag")
     ] = None,
     expects_reply: Annotated[
-        bool, typer.Option("--expect-reply", help="Where nobody corrected it, what was answered is what is expected.")
+        bool, option("--expect-reply", "Where nobody corrected it, what was answered is what is expected.")
     ] = False,
     *,
     wanted: WriteOptions,
@@ -170,18 +154,17 @@ def add_from_log(
 
 
 @app.command("dedupe")
-@options.grouped
 def drop_duplicates(
     context: typer.Context,
     name: options.DatasetName,
     threshold: Annotated[
         float,
-        typer.Option(
+        option(
             "--threshold",
+            "SHARE",
+            "Long texts are alike from this share of equal characters on; 1: only equal ones.",
             min=0.5,
             max=1.0,
-            metavar="SHARE",
-            help="Long texts are alike from this share of equal characters on; 1: only equal ones.",
             callback=options.a_number,
         ),
     ] = 0.9,
@@ -201,13 +184,11 @@ def drop_duplicates(
 
 
 @app.command("split")
-@options.grouped
 def split_dataset(
     context: typer.Context,
     name: options.DatasetName,
     seed: Annotated[
-        int | None,
-        typer.Option("--seed", min=0, metavar="N", help="Draws the parts; without one, a seed that makes them even."),
+        int | None, option("--seed", "N", "Draws the parts; without one, a seed that makes them even.", min=0)
     ] = None,
     *,
     wanted: WriteOptions,
@@ -228,19 +209,25 @@ def split_dataset(
     offer(workspace, found.proposal, wanted, found.as_dict)
 
 
-@app.command("generate", cls=HelpfulCommand)
-@options.grouped
+@app.command("generate")
 def generate_cases(
     context: typer.Context,
-    prompt: Annotated[str, options.ref_argument("The prompt that the cases test.", metavar="ID")],
+    prompt: Annotated[str, argument("ID", "The prompt that the cases test.", completes="ref")],
     writer: WriterOptions,
-    number: Annotated[int, typer.Option("-n", "--n", min=1, max=500, metavar="N", help="How many cases.")] = 20,
+    number: Annotated[int, option("-n", "--n", "N", "How many cases.", min=1, max=500)] = 20,
     kind: Annotated[
         Literal["diverse", "edge", "adversarial", "injection"],
-        typer.Option("--kind", help="As in life; the ends of what is allowed; hard to get right; with instructions."),
+        option("--kind", "As in life; the ends of what is allowed; hard to get right; with instructions."),
     ] = "diverse",
     dataset: Annotated[
-        str | None, options.dataset_option("The dataset that they are for; else the one that tests the prompt.")
+        str | None,
+        option(
+            "-d",
+            "--dataset",
+            "FILE",
+            "The dataset that they are for; else the one that tests the prompt.",
+            completes="dataset",
+        ),
     ] = None,
     *,
     wanted: AskingOptions,

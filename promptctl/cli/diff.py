@@ -8,18 +8,21 @@ import typer
 
 from promptctl import errors
 from promptctl.cli import options
+from promptctl.cli.commands import argument, option
 from promptctl.cli.diff_output import say_difference
 from promptctl.cli.output import say_json
 
 
 def diff(
     context: typer.Context,
-    old: Annotated[str, options.ref_argument("The old version; a bare prompt means the committed one.")],
+    old: Annotated[str, argument("REF", "The old version; a bare prompt means the committed one.", completes="ref")],
     new: Annotated[
         str | None,
-        options.ref_argument("The new version, the work tree by default; @v7 is one of the same prompt.", "[REF2]"),
+        argument(
+            "[REF2]", "The new version, the work tree by default; @v7 is one of the same prompt.", completes="ref"
+        ),
     ] = None,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="End with 1 if anything differs.")] = False,
+    exit_code: Annotated[bool, option("--exit-code", "End with 1 if anything differs.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Say what differs between two versions of a prompt, part by part, and whose code breaks."""

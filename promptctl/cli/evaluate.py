@@ -12,11 +12,10 @@ import typer
 
 from promptctl import errors
 from promptctl.cli import options
+from promptctl.cli.commands import argument, option
 from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_ending import BrokenFiles, OutputOptions
 from promptctl.cli.evaluation_output import EvaluationProgress
-from promptctl.cli.inputs import read_pairs
-from promptctl.cli.options import grouped
 from promptctl.cli.output import say_json, tell
 from promptctl.errors import UsageError
 
@@ -38,22 +37,17 @@ class SubjectOptions:
     heading: ClassVar[str] = "Prompts and datasets"
     names: Annotated[
         list[str],
-        typer.Argument(
-            metavar="[REF]...",
-            help="Prompts, each at a version if wanted; with --failed also an evaluation's id.",
-            autocompletion=options.complete_ref,
+        argument(
+            "[REF]...", "Prompts, each at a version if wanted; with --failed also an evaluation's id.", completes="ref"
         ),
     ] = field(default_factory=list)
-    everything: Annotated[bool, typer.Option("--all", help="Every prompt that a dataset tests.")] = False
+    everything: Annotated[bool, option("--all", "Every prompt that a dataset tests.")] = False
     changed_since: Annotated[
         str | None,
-        options.option(
-            "revision", "--changed-since", metavar="REV", text="Every prompt that changed, or whose dataset did."
-        ),
+        option("--changed-since", "REV", "Every prompt that changed, or whose dataset did.", completes="revision"),
     ] = None
     datasets: Annotated[
-        list[str],
-        options.dataset_option("Only this dataset. Repeatable."),
+        list[str], option("-d", "--dataset", "FILE", "Only this dataset. Repeatable.", completes="dataset")
     ] = field(default_factory=list)
 
 
@@ -62,33 +56,21 @@ class CaseOptions:
     """Options that choose among the cases of a dataset."""
 
     heading: ClassVar[str] = "Cases"
-    cases: Annotated[
-        list[str],
-        typer.Option(
-            "--case", metavar="ID", help="Only this case. Repeatable.", autocompletion=options.completing("case")
-        ),
-    ] = field(default_factory=list)
-    tags: Annotated[
-        list[str],
-        typer.Option(
-            "--tag",
-            metavar="TAG",
-            help="Only cases with this tag. Repeatable.",
-            autocompletion=options.completing("tag"),
-        ),
-    ] = field(default_factory=list)
-    sample: Annotated[
-        int | None, typer.Option("--sample", min=1, metavar="N", help="Only N cases, drawn by --seed.")
-    ] = None
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Draws the same sample each time.")] = 0
-    first: Annotated[int | None, typer.Option("--first", min=1, metavar="N", help="Only the first N cases.")] = None
-    split: Annotated[
-        str | None,
-        typer.Option("--split", metavar="PART", help="Only the cases of a part: train, choose or held_out."),
-    ] = None
-    failed: Annotated[
-        bool, typer.Option("--failed", help="Only what did not pass the last time, or in the evaluation ID.")
-    ] = False
+    cases: Annotated[list[str], option("--case", "ID", "Only this case. Repeatable.", completes="case")] = field(
+        default_factory=list
+    )
+    tags: Annotated[list[str], option("--tag", "TAG", "Only cases with this tag. Repeatable.", completes="tag")] = (
+        field(default_factory=list)
+    )
+    sample: Annotated[int | None, option("--sample", "N", "Only N cases, drawn by --seed.", min=1)] = None
+    seed: Annotated[int, option("--seed", "N", "Draws the same sample each time.")] = 0
+    first: Annotated[int | None, option("--first", "N", "Only the first N cases.", min=1)] = None
+    split: Annotated[str | None, option("--split", "PART", "Only the cases of a part: train, choose or held_out.")] = (
+        None
+    )
+    failed: Annotated[bool, option("--failed", "Only what did not pass the last time, or in the evaluation ID.")] = (
+        False
+    )
 
     @property
     def selection(self) -> Selection:
@@ -110,18 +92,13 @@ class PassOptions:
     """Options that say when a case passes, and when its dataset does."""
 
     heading: ClassVar[str] = "Passing"
-    repeats: Annotated[
-        int, typer.Option("--repeat", min=1, max=1000, metavar="K", help="Ask for each case K times.")
-    ] = 1
+    repeats: Annotated[int, option("--repeat", "K", "Ask for each case K times.", min=1, max=1000)] = 1
     at_least: Annotated[
-        int | None,
-        typer.Option("--at-least", min=1, metavar="M", help="A case passes with M of its K; all by default."),
+        int | None, option("--at-least", "M", "A case passes with M of its K; all by default.", min=1)
     ] = None
     min_pass: Annotated[
         float | None,
-        typer.Option(
-            "--min-pass", min=0.0, max=1.0, metavar="SHARE", help="The share that must pass.", callback=options.a_number
-        ),
+        option("--min-pass", "SHARE", "The share that must pass.", min=0.0, max=1.0, callback=options.a_number),
     ] = None
 
 
@@ -133,7 +110,6 @@ class OverridingOptions:
     parameters: options.Parameters = field(default_factory=list)
 
 
-@grouped
 def evaluate(
     context: typer.Context,
     subjects: SubjectOptions,
@@ -143,29 +119,26 @@ def evaluate(
     choice: CaseOptions,
     passing: PassOptions,
     bounds: options.BoundOptions,
+    *,
     fail_fast: options.FailFast = False,
     until_decided: options.UntilDecided = False,
     sequential: options.Sequential = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would ask and cost; ask nothing.")] = False,
-    allow_code: options.AllowCode = False,
-    leave_out_code: options.LeaveOutCode = False,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Evaluate again what a saved file touches, until Ctrl-C.")
-    ] = False,
+    dry_run: Annotated[bool, option("--dry-run", "Say what it would ask and cost; ask nothing.")] = False,
+    code: options.CodeOptions,
+    watch: Annotated[bool, option("--watch", "Evaluate again what a saved file touches, until Ctrl-C.")] = False,
     against: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--against",
-            metavar="[REF]",
-            help="Also evaluate this version and compare: @production, @origin/main, a whole ref. Without one, "
+            "[REF]",
+            "Also evaluate this version and compare: @production, @origin/main, a whole ref. Without one, "
             "`gate.base` of promptctl.yaml, else @production, else the default branch.",
-            autocompletion=options.completing("base"),
+            completes="base",
         ),
     ] = None,
-    *,
     gate: options.AskingGateOptions,
     afresh: Annotated[
-        bool, typer.Option("--afresh", help="Ask all anew, and set earlier comparisons of the same content aside.")
+        bool, option("--afresh", "Ask all anew, and set earlier comparisons of the same content aside.")
     ] = False,
     output: OutputOptions,
 ) -> None:
@@ -174,8 +147,7 @@ def evaluate(
         raise UsageError(f"--at-least {passing.at_least} is more than --repeat {passing.repeats}")
     if afresh and (against is None or asked.replies in ("record", "refresh", "replay")):
         raise UsageError("--afresh asks both sides of a comparison anew: give it with --against, without recordings")
-    if allow_code and leave_out_code:
-        raise UsageError("--allow-code and --leave-out-code cannot be given together")
+    told = code.asked
     if dry_run and output.reports:
         raise UsageError("--dry-run evaluates nothing that -o could report")
     output.check()
@@ -201,9 +173,7 @@ def evaluate(
         refs=refs,
         datasets=subjects.datasets,
         models=asked.models,
-        parameters=read_pairs(instead.parameters, "--param"),
-        judge=judging.judge,
-        judge_parameters=read_pairs(judging.judge_parameters, "--judge-param"),
+        parameters=options.read_pairs(instead.parameters, "--param"),
         selection=choice.selection,
         only_own_datasets=subjects.changed_since is not None,
         only_failed=choice.failed,
@@ -213,11 +183,11 @@ def evaluate(
         min_pass=passing.min_pass,
         limits=bounds.limits(fails_fast=fail_fast),
         replies="ask" if afresh else asked.replies,
-        allows_code=allow_code,
-        leaves_out_code=leave_out_code,
         afresh=afresh,
         until="sequential" if sequential else "decided" if until_decided else None,
         on_broken=broken.tell,
+        **judging.asked,
+        **told,
     )
     with broken.told_once():
         if dry_run:

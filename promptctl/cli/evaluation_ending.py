@@ -13,6 +13,7 @@ import typer
 
 from promptctl import errors
 from promptctl.cli import options
+from promptctl.cli.commands import option
 from promptctl.cli.evaluation_output import say_evaluations
 from promptctl.cli.output import conclude, tell, tell_error
 from promptctl.errors import PromptctlError
@@ -28,10 +29,7 @@ class OutputOptions:
 
     heading: ClassVar[str] = "Output"
     reports: Annotated[
-        list[Path],
-        typer.Option(
-            "-o", "--output", metavar="FILE", help="Also write .json .jsonl .csv .md .xml (JUnit) .html. Repeatable."
-        ),
+        list[Path], option("-o", "--output", "FILE", "Also write .json .jsonl .csv .md .xml (JUnit) .html. Repeatable.")
     ] = field(default_factory=list)
     as_json: options.Json = False
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import Group, argument, option
 from promptctl.cli.output import format_moment, say, say_json, styled, tell, time_heading, visible
 from promptctl.cli.page_layout import say_columns, say_fact
 from promptctl.cli.tables import Styled, say_table
@@ -17,11 +18,7 @@ from promptctl.reports.wording import count
 if TYPE_CHECKING:
     from promptctl import Ending, Experiment, ExperimentStatus
 
-app = typer.Typer(
-    help="Versions compared on live calls: who gets which, what they found, how it ends.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = Group("Versions compared on live calls: who gets which, what they found, how it ends.", no_args_is_help=True)
 
 EXAMPLES = """\
   promptctl experiment report tone
@@ -29,9 +26,7 @@ EXAMPLES = """\
   promptctl experiment stop tone --reason "The kinder tone is too long"
 """
 
-ExperimentName = Annotated[
-    str, typer.Argument(metavar="NAME", help="An experiment's name.", autocompletion=options.completing("experiment"))
-]
+ExperimentName = Annotated[str, argument("NAME", "An experiment's name.", completes="experiment")]
 
 _COLOURS = {"broken": "red", "stopped": "yellow", "promoted": "green", "refused": "red"}
 
@@ -144,7 +139,7 @@ def stop_experiment(
     context: typer.Context,
     name: ExperimentName,
     reason: Annotated[
-        str, typer.Option("--reason", metavar="TEXT", help="Why, which must be said; it is written to promptctl.yaml.")
+        str, option("--reason", "TEXT", "Why, which must be said; it is written to promptctl.yaml.")
     ] = "",
     as_json: options.Json = False,
 ) -> None:
@@ -156,9 +151,9 @@ def stop_experiment(
 def promote(
     context: typer.Context,
     name: ExperimentName,
-    arm: Annotated[str | None, typer.Option("--arm", metavar="ARM", help="The arm; by default the best.")] = None,
+    arm: Annotated[str | None, option("--arm", "ARM", "The arm; by default the best.")] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Move it though the report does not say that it is better; needs --reason.")
+        bool, option("--force", "Move it though the report does not say that it is better; needs --reason.")
     ] = False,
     reason: options.Reason = "",
     as_json: options.Json = False,
@@ -173,10 +168,7 @@ def promote(
 def step(
     context: typer.Context,
     names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[NAME]...", help="Only these.", autocompletion=options.completing("experiment"), show_default=False
-        ),
+        list[str] | None, argument("[NAME]...", "Only these.", completes="experiment", show_default=False)
     ] = None,
     as_json: options.Json = False,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import argument
 from promptctl.cli.output import say, say_json, tell, tell_wrapped, warn
 from promptctl.errors import CHECK_FAILED, UsageError, printable
 from promptctl.reports.wording import count
@@ -26,7 +27,7 @@ def export(
     context: typer.Context,
     refs: Annotated[
         list[str] | None,
-        options.ref_argument("Prompts, at any version; by default all of the work tree.", metavar="[REF]..."),
+        argument("[REF]...", "Prompts, at any version; by default all of the work tree.", completes="ref"),
     ] = None,
     format_: Annotated[
         str,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import argument, option
 from promptctl.cli.output import say, say_json
 
 _WHOLE_ID = 36
@@ -16,28 +17,20 @@ def give_feedback(
     context: typer.Context,
     execution: Annotated[
         str,
-        typer.Argument(
-            metavar="EXECUTION",
-            help="An execution's id, its beginning or its end: `execution_id` in a chat message's metadata.",
-            autocompletion=options.completing("execution"),
+        argument(
+            "EXECUTION",
+            "An execution's id, its beginning or its end: `execution_id` in a chat message's metadata.",
+            completes="execution",
         ),
     ],
-    score: Annotated[
-        float | None, typer.Option("--score", metavar="0..1", help="How good it was, from 0 to 1.")
-    ] = None,
-    thumb: Annotated[
-        Literal["up", "down"] | None, typer.Option("--thumb", help="The score 1 or 0.", show_choices=True)
-    ] = None,
-    name: Annotated[
-        str, typer.Option("--name", metavar="NAME", help="What is scored: helpful, resolved.")
-    ] = "feedback",
-    comment: Annotated[str | None, typer.Option("--comment", metavar="TEXT", help="What the person says.")] = None,
+    score: Annotated[float | None, option("--score", "0..1", "How good it was, from 0 to 1.")] = None,
+    thumb: Annotated[Literal["up", "down"] | None, option("--thumb", "The score 1 or 0.", show_choices=True)] = None,
+    name: Annotated[str, option("--name", "NAME", "What is scored: helpful, resolved.")] = "feedback",
+    comment: Annotated[str | None, option("--comment", "TEXT", "What the person says.")] = None,
     expected: Annotated[
-        str | None, typer.Option("--expected", metavar="TEXT", help="A correction: the reply that should have come.")
+        str | None, option("--expected", "TEXT", "A correction: the reply that should have come.")
     ] = None,
-    by: Annotated[
-        str | None, typer.Option("--by", metavar="NAME", help="The person; the newest score of each one counts.")
-    ] = None,
+    by: Annotated[str | None, option("--by", "NAME", "The person; the newest score of each one counts.")] = None,
     as_json: options.Json = False,
 ) -> None:
     """Score a logged call, with a comment or a correction; a later score of the same name and person replaces it."""

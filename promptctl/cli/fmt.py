@@ -10,6 +10,7 @@ import typer
 from promptctl import errors
 from promptctl.cli import options
 from promptctl.cli.checks import check_as_dict
+from promptctl.cli.commands import argument, option
 from promptctl.cli.output import flat, say, say_json, tell, tell_problems
 from promptctl.reports.wording import count
 
@@ -17,10 +18,9 @@ from promptctl.reports.wording import count
 def fmt(
     context: typer.Context,
     paths: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[PATHS]...", help="Files or folders; the whole workspace by default."),
+        list[Path] | None, argument("[PATHS]...", "Files or folders; the whole workspace by default.")
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 if a file would change.")] = False,
+    check: Annotated[bool, option("--check", "Write nothing; exit code 1 if a file would change.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Format prompts, datasets and settings: literal blocks, stable key order; comments and data stay."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.inputs import read_pairs, read_text
+from promptctl.cli.commands import argument, option
 from promptctl.cli.output import tell, tell_problems
 from promptctl.cli.proposing import AskingOptions, WriteOptions, offer
 from promptctl.cli.run import say_dry_run, summarise
@@ -28,7 +28,7 @@ EXAMPLES = """\
 # A context of one word that looks like the path of a file.
 _LIKE_A_PATH = re.compile(r"\S*(/\S+|\.[A-Za-z0-9]{1,5})")
 
-NewId = Annotated[str, typer.Argument(metavar="ID", help="The new prompt's id: its path below prompts/.")]
+NewId = Annotated[str, argument("ID", "The new prompt's id: its path below prompts/.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,7 @@ class FormOptions:
 
     heading: ClassVar[str] = "The new prompt"
     inputs: Annotated[
-        list[str],
-        typer.Option("--input", metavar="NAME:TYPE", help="An input it must have; a text without a type. Repeatable."),
+        list[str], option("--input", "NAME:TYPE", "An input it must have; a text without a type. Repeatable.")
     ] = field(default_factory=list)
 
 
@@ -47,18 +46,13 @@ class BriefOptions:
     """Options for what the model should know."""
 
     heading: ClassVar[str] = "What the model is told"
-    about: Annotated[
-        list[str],
-        typer.Option("--context", metavar="TEXT|FILE", help="What else it should know. Repeatable."),
-    ] = field(default_factory=list)
+    about: Annotated[list[str], option("--context", "TEXT|FILE", "What else it should know. Repeatable.")] = field(
+        default_factory=list
+    )
     examples: Annotated[
-        list[str],
-        typer.Option("--example", metavar="FILE", help="An input and the reply that is wanted. Repeatable."),
+        list[str], option("--example", "FILE", "An input and the reply that is wanted. Repeatable.")
     ] = field(default_factory=list)
-    base: Annotated[
-        str | None,
-        typer.Option("--from", metavar="REF", help="Begin with this prompt.", autocompletion=options.complete_ref),
-    ] = None
+    base: Annotated[str | None, option("--from", "REF", "Begin with this prompt.", completes="ref")] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +60,9 @@ class WriterOptions:
     """Options for the model that writes, and what it may cost."""
 
     heading: ClassVar[str] = "The model that writes"
-    model: Annotated[str | None, options.model_option("Ask this model instead of the workspace's.")] = None
+    model: Annotated[
+        str | None, option("-m", "--model", "MODEL", "Ask this model instead of the workspace's.", completes="model")
+    ] = None
     parameters: options.Parameters = field(default_factory=list)
     max_cost: options.MaxCost = None
     record: options.Record = False
@@ -75,7 +71,7 @@ class WriterOptions:
         """Return what a method that asks the model takes of them."""
         return {
             "model": self.model,
-            "parameters": read_pairs(self.parameters, "--param"),
+            "parameters": options.read_pairs(self.parameters, "--param"),
             "max_cost": self.max_cost,
             "record": self.record,
             "source": "run",
@@ -83,11 +79,10 @@ class WriterOptions:
         }
 
 
-@options.grouped
 def generate(
     context: typer.Context,
     new_id: NewId,
-    describe: Annotated[str, typer.Option("--describe", metavar="TEXT", help="What the prompt is to do.")],
+    describe: Annotated[str, option("--describe", "TEXT", "What the prompt is to do.")],
     form: FormOptions,
     brief: BriefOptions,
     writer: WriterOptions,
@@ -96,7 +91,7 @@ def generate(
     """Let a model write a prompt and its first dataset: a diff, which is written once that is wanted."""
     workspace = options.workspace_of(context)
     told = [_text_or_file(each) for each in brief.about]
-    examples = [read_text(path, "--example") for path in brief.examples]
+    examples = [options.read_text(path, "--example") for path in brief.examples]
     asked: GenerateOptions = {
         "context": told,
         "examples": examples,
@@ -137,7 +132,7 @@ def named(texts: list[str]) -> dict[str, str]:
 def _text_or_file(given: str) -> str:
     """Return a text, or that of the file it names. Raises `UsageError` for what looks like a path to no file."""
     if "\n" not in given and len(given) < 1024 and Path(given).exists():
-        return read_text(given, "--context")
+        return options.read_text(given, "--context")
     if _LIKE_A_PATH.fullmatch(given):
         raise UsageError(f"there is no file `{given}`", hint="a text of more than one word is taken as it stands")
     return given

@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import Group, argument
 from promptctl.cli.output import say, tell
 from promptctl.errors import UsageError, quote
 from promptctl.workspace.given_files import git_textconv, install_git_driver, read_given, remove_git_driver
 
-app = typer.Typer(help="Let Git show prompts readably.", no_args_is_help=True, rich_markup_mode=None)
+app = Group("Let Git show prompts readably.", no_args_is_help=True)
 
 
 @app.command("install")
@@ -33,7 +34,7 @@ def uninstall(context: typer.Context) -> None:
 
 @app.command("textconv")
 def textconv(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A prompt file, as Git hands it over.")],
+    file: Annotated[Path, argument("FILE", "A prompt file, as Git hands it over.")],
     made_by: Annotated[str | None, typer.Option("--made-by", hidden=True)] = None,
 ) -> None:
     """Print a prompt file as Git is to show it. A file that cannot be read is printed as it is."""

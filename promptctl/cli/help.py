@@ -7,13 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from promptctl import __version__
+from promptctl.cli.commands import argument
 from promptctl.cli.output import say
 from promptctl.errors import UsageError, printable
 
 
 def show_help(
     context: typer.Context,
-    words: Annotated[list[str] | None, typer.Argument(metavar="[COMMAND]...", help="The command: `label set`.")] = None,
+    words: Annotated[list[str] | None, argument("[COMMAND]...", "The command: `label set`.")] = None,
 ) -> None:
     """Show what a command does, with its arguments, options and examples."""
     command: Any = context.find_root().command

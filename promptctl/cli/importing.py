@@ -44,7 +44,6 @@ class PlacingOptions:
     ] = False
 
 
-@options.grouped
 def import_files(
     context: typer.Context,
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files of other tools, or folders of them.")],

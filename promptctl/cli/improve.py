@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import argument, option
 from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_output import STOPPED, EvaluationProgress
-from promptctl.cli.inputs import read_pairs
 from promptctl.cli.output import styled, tell_wrapped
 from promptctl.cli.proposing import AskingOptions, offer
-from promptctl.errors import UsageError
 from promptctl.reports.wording import count, format_spent
 
 if TYPE_CHECKING:
@@ -37,47 +36,41 @@ class SearchOptions:
     """Options for the search."""
 
     heading: ClassVar[str] = "Search"
-    model: Annotated[str | None, options.model_option("Run the prompt on this model instead.")] = None
+    model: Annotated[
+        str | None, option("-m", "--model", "MODEL", "Run the prompt on this model instead.", completes="model")
+    ] = None
     writer: Annotated[
         str | None,
-        typer.Option(
-            "--writer",
-            metavar="MODEL",
-            help="The model that writes the edits, instead of the workspace's.",
-            autocompletion=options.completing("model"),
-        ),
+        option("--writer", "MODEL", "The model that writes the edits, instead of the workspace's.", completes="model"),
     ] = None
-    rounds: Annotated[
-        int, typer.Option("--rounds", min=1, max=1000, metavar="N", help="Edits that are tried at most.")
-    ] = 10
+    rounds: Annotated[int, option("--rounds", "N", "Edits that are tried at most.", min=1, max=1000)] = 10
     seed: Annotated[
-        int | None,
-        typer.Option("--seed", metavar="N", help="Draws the split, if the dataset has none, and what is tried."),
+        int | None, option("--seed", "N", "Draws the split, if the dataset has none, and what is tried.")
     ] = None
-    edit_parameters: Annotated[
-        bool, typer.Option("--edit-parameters", help="Also try other parameters, such as temperature.")
-    ] = False
+    edit_parameters: Annotated[bool, option("--edit-parameters", "Also try other parameters, such as temperature.")] = (
+        False
+    )
 
 
-@options.grouped
 def improve(
     context: typer.Context,
-    ref: Annotated[str, options.ref_argument("The prompt to improve, as the work tree has it.", metavar="ID")],
-    dataset: Annotated[str, options.dataset_option("The cases to learn from, to choose by, and to prove it on.")],
+    ref: Annotated[str, argument("ID", "The prompt to improve, as the work tree has it.", completes="ref")],
+    dataset: Annotated[
+        str,
+        option(
+            "-d", "--dataset", "FILE", "The cases to learn from, to choose by, and to prove it on.", completes="dataset"
+        ),
+    ],
     search: SearchOptions,
     judging: options.JudgeOptions,
     bounds: options.BoundOptions,
-    allow_code: options.AllowCode = False,
-    leave_out_code: options.LeaveOutCode = False,
-    *,
+    code: options.CodeOptions,
     wanted: AskingOptions,
 ) -> None:
     """Let a model improve a prompt, and prove it on cases that no candidate was tried on. Nothing is written unasked.
 
     Exit code 0 whether an improvement is shown or not, 5 if that is not known yet: the same command then goes on.
     """
-    if allow_code and leave_out_code:
-        raise UsageError("--allow-code and --leave-out-code cannot be given together")
     workspace = options.workspace_of(context)
     from promptctl import ImprovementRequest
 
@@ -89,11 +82,9 @@ def improve(
         rounds=search.rounds,
         seed=search.seed,
         edits_parameters=search.edit_parameters,
-        judge=judging.judge,
-        judge_parameters=read_pairs(judging.judge_parameters, "--judge-param"),
         limits=bounds.limits(),
-        allows_code=allow_code,
-        leaves_out_code=leave_out_code,
+        **judging.asked,
+        **code.asked,
         source="run",
     )
     if wanted.dry_run:

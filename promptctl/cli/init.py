@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from promptctl import Scaffold, init_workspace
+from promptctl.cli.commands import argument
 from promptctl.cli.output import say, tell
 from promptctl.errors import UsageError, quote
 from promptctl.reports.wording import count
@@ -15,9 +16,7 @@ from promptctl.reports.wording import count
 
 def init(
     context: typer.Context,
-    folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="Where; the current folder by default.")
-    ] = None,
+    folder: Annotated[Path | None, argument("[DIR]", "Where; the current folder by default.")] = None,
 ) -> None:
     """Make a workspace. No file that exists is touched."""
     target = (Path(context.obj or ".") / (folder or Path())).absolute()

@@ -9,6 +9,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.calibrating import calibrate, list_judges
+from promptctl.cli.commands import Group, option
 from promptctl.cli.output import say, say_json, say_wrapped, tell, visible, warn
 from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.cli.tables import say_table
@@ -18,11 +19,7 @@ from promptctl.reports.wording import count, format_share
 if TYPE_CHECKING:
     from promptctl import AgreementReport, QuestionAgreement, ReplyLabelling
 
-app = typer.Typer(
-    help="Judges, people who label replies in their place, and how far they all agree.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = Group("Judges, people who label replies in their place, and how far they all agree.", no_args_is_help=True)
 
 EXAMPLES = """\
   promptctl judge label support/triage --by ada
@@ -39,43 +36,29 @@ app.command("list")(list_judges)
 
 
 @app.command("label")
-@options.grouped
 def label(
     context: typer.Context,
     name: options.DatasetName,
-    by: Annotated[
-        str | None, typer.Option("--by", metavar="NAME", help="The person; by default Git's user.name.")
-    ] = None,
+    by: Annotated[str | None, option("--by", "NAME", "The person; by default Git's user.name.")] = None,
     evaluations: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
             "--evaluation",
-            metavar="ID",
-            help="Label the replies of this one, not of the newest. Repeatable: several versions' replies.",
-            autocompletion=options.completing("evaluation"),
+            "ID",
+            "Label the replies of this one, not of the newest. Repeatable: several versions' replies.",
+            completes="evaluation",
         ),
     ] = None,
     tags: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--tag",
-            metavar="TAG",
-            help="Only cases with this tag. Repeatable.",
-            autocompletion=options.completing("tag"),
-        ),
+        list[str] | None, option("--tag", "TAG", "Only cases with this tag. Repeatable.", completes="tag")
     ] = None,
     sample: Annotated[
-        int | None,
-        typer.Option("-n", "--sample", min=1, metavar="N", help="Only N cases, the same for everybody by --seed."),
+        int | None, option("-n", "--sample", "N", "Only N cases, the same for everybody by --seed.", min=1)
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Draws the same sample each time.")] = 0,
-    again: Annotated[bool, typer.Option("--again", help="Ask again what the person has labelled.")] = False,
-    page: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE.html", help="Write a page to label in, offline.")
-    ] = None,
-    file: Annotated[
-        Path | None, typer.Option("--import", metavar="FILE.jsonl", help="Take in the labels that a page saved.")
-    ] = None,
+    seed: Annotated[int, option("--seed", "N", "Draws the same sample each time.")] = 0,
+    again: Annotated[bool, option("--again", "Ask again what the person has labelled.")] = False,
+    page: Annotated[Path | None, option("-o", "--output", "FILE.html", "Write a page to label in, offline.")] = None,
+    file: Annotated[Path | None, option("--import", "FILE.jsonl", "Take in the labels that a page saved.")] = None,
     *,
     wanted: WriteOptions,
 ) -> None:

@@ -12,6 +12,7 @@ import typer
 from promptctl import errors, parse_moment
 from promptctl.cli import options
 from promptctl.cli.checks import say_check
+from promptctl.cli.commands import Group, argument, option
 from promptctl.cli.output import (
     format_moment,
     is_terminal,
@@ -31,10 +32,9 @@ from promptctl.reports.wording import count, without_address
 if TYPE_CHECKING:
     from promptctl import LabelEvent, Labelling, MoveResult
 
-app = typer.Typer(
-    help="Names that move from version to version: production, staging. Each move is a Git tag of its own.",
+app = Group(
+    "Names that move from version to version: production, staging. Each move is a Git tag of its own.",
     no_args_is_help=True,
-    rich_markup_mode=None,
 )
 
 EXAMPLES = """\
@@ -44,8 +44,7 @@ EXAMPLES = """\
 """
 
 RemoteName = Annotated[
-    str | None,
-    typer.Option("--remote", metavar="NAME", help="A configured remote; the one in promptctl.yaml by default."),
+    str | None, option("--remote", "NAME", "A configured remote; the one in promptctl.yaml by default.")
 ]
 
 
@@ -55,11 +54,7 @@ def set_label(
     label: options.Label,
     version: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[VERSION]",
-            help="v7, a revision or a different label; by default what HEAD has.",
-            autocompletion=options.completing("version"),
-        ),
+        argument("[VERSION]", "v7, a revision or a different label; by default what HEAD has.", completes="version"),
     ] = None,
     reason: options.Reason = "",
     as_json: options.Json = False,
@@ -75,9 +70,7 @@ def roll_back(
     label: options.Label,
     to: Annotated[
         str | None,
-        options.option(
-            "version", "--to", metavar="VERSION", text="A version that it named; the one before by default."
-        ),
+        option("--to", "VERSION", "A version that it named; the one before by default.", completes="version"),
     ] = None,
     reason: options.Reason = "",
     as_json: options.Json = False,
@@ -99,11 +92,8 @@ def remove(
 @app.command("list")
 def list_labels(
     context: typer.Context,
-    prompt: Annotated[
-        str | None,
-        typer.Argument(metavar="[PROMPT]", help="Only this prompt's.", autocompletion=options.complete_ref),
-    ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Also labels that were removed.")] = False,
+    prompt: Annotated[str | None, argument("[PROMPT]", "Only this prompt's.", completes="ref")] = None,
+    everything: Annotated[bool, option("--all", "Also labels that were removed.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """List the labels and what they name. Says also who moved each there, when and why."""
@@ -151,9 +141,7 @@ def show_log(context: typer.Context, label: options.Label, as_json: options.Json
 def show_at(
     context: typer.Context,
     label: options.Label,
-    moment: Annotated[
-        str, typer.Argument(metavar="TIME", help="2026-05-03, 2026-05-03T09:30, yesterday, or an age: 90m, 12h, 7d.")
-    ],
+    moment: Annotated[str, argument("TIME", "2026-05-03, 2026-05-03T09:30, yesterday, or an age: 90m, 12h, 7d.")],
     as_json: options.Json = False,
 ) -> None:
     """Say what a label named at a time. If clocks contradict the order of the moves, that is said."""
@@ -235,7 +223,7 @@ def verify(context: typer.Context, as_json: options.Json = False) -> None:
 def lock(
     context: typer.Context,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit code 1 if the file is not as it would be written.")
+        bool, option("--check", "Write nothing; exit code 1 if the file is not as it would be written.")
     ] = False,
     as_json: options.Json = False,
 ) -> None:

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import argument, option
 from promptctl.cli.output import tell, warn
 from promptctl.cli.proposing import WriteOptions, offer
 
 if TYPE_CHECKING:
     from promptctl import Retired
 
-Prompt = Annotated[str, typer.Argument(metavar="ID", help="The prompt's id.", autocompletion=options.complete_ref)]
+Prompt = Annotated[str, argument("ID", "The prompt's id.", completes="ref")]
 
 
-@options.grouped
 def rename(
     context: typer.Context,
     old: Prompt,
-    new: Annotated[str, typer.Argument(metavar="NEW", help="Its new id: its path below prompts/.")],
+    new: Annotated[str, argument("NEW", "Its new id: its path below prompts/.")],
     *,
     wanted: WriteOptions,
 ) -> None:
@@ -36,7 +36,6 @@ def rename(
     offer(workspace, renamed.proposal, wanted, renamed.as_dict)
 
 
-@options.grouped
 def activate(
     context: typer.Context,
     prompt: Prompt,
@@ -46,7 +45,6 @@ def activate(
     _offer(context, options.workspace_of(context).life.activate(prompt), wanted)
 
 
-@options.grouped
 def deactivate(
     context: typer.Context,
     prompt: Prompt,
@@ -56,18 +54,11 @@ def deactivate(
     _offer(context, options.workspace_of(context).life.deactivate(prompt), wanted)
 
 
-@options.grouped
 def deprecate(
     context: typer.Context,
     prompt: Prompt,
     use: Annotated[
-        str | None,
-        typer.Option(
-            "--use",
-            metavar="ID",
-            help="The prompt to use in its place, which warnings name.",
-            autocompletion=options.complete_ref,
-        ),
+        str | None, option("--use", "ID", "The prompt to use in its place, which warnings name.", completes="ref")
     ] = None,
     *,
     wanted: WriteOptions,
@@ -76,16 +67,13 @@ def deprecate(
     _offer(context, options.workspace_of(context).life.deprecate(prompt, use), wanted)
 
 
-@options.grouped
 def delete(
     context: typer.Context,
     prompt: Prompt,
     force: Annotated[
-        bool, typer.Option("--force", help="Even if a label names a version of it: the label is removed first.")
+        bool, option("--force", "Even if a label names a version of it: the label is removed first.")
     ] = False,
-    reason: Annotated[
-        str, typer.Option("--reason", metavar="TEXT", help="Why, for the history of the labels that are removed.")
-    ] = "",
+    reason: Annotated[str, option("--reason", "TEXT", "Why, for the history of the labels that are removed.")] = "",
     *,
     wanted: WriteOptions,
 ) -> None:

@@ -11,6 +11,7 @@ import typer
 from promptctl import LintFinding, LintOptions, LintReport, errors
 from promptctl.cli import options
 from promptctl.cli.checks import check_as_dict, prefix_in_checkout
+from promptctl.cli.commands import argument, option
 from promptctl.cli.output import say, say_command, say_json, tell_problems
 from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.errors import UsageError
@@ -26,25 +27,19 @@ EXAMPLES = """\
 Format = Literal["text", "json", "sarif", "github"]
 
 
-@options.grouped
 def lint(
     context: typer.Context,
     paths: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[PATHS]...", help="Files or folders; the whole workspace by default."),
+        list[Path] | None, argument("[PATHS]...", "Files or folders; the whole workspace by default.")
     ] = None,
-    select: Annotated[
-        list[str] | None, typer.Option("--select", metavar="CODES", help="Only these rules: P103,P401. Repeatable.")
-    ] = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option("--ignore", metavar="CODES", help="Not these rules. Repeatable.")
-    ] = None,
+    select: Annotated[list[str] | None, option("--select", "CODES", "Only these rules: P103,P401. Repeatable.")] = None,
+    ignore: Annotated[list[str] | None, option("--ignore", "CODES", "Not these rules. Repeatable.")] = None,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Show as a diff what can be mended without a change of replies, and write it.")
+        bool, option("--fix", "Show as a diff what can be mended without a change of replies, and write it.")
     ] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 on warnings, too.")] = False,
+    strict: Annotated[bool, option("--strict", "Exit code 1 on warnings, too.")] = False,
     format_: Annotated[
-        Format, typer.Option("--format", help="How findings are printed; github: as annotations for the job's log.")
+        Format, option("--format", "How findings are printed; github: as annotations for the job's log.")
     ] = "text",
     *,
     wanted: WriteOptions,

@@ -9,6 +9,7 @@ import typer
 
 from promptctl import PromptFilter
 from promptctl.cli import options
+from promptctl.cli.commands import option
 from promptctl.cli.output import is_terminal, say_json, tell, tell_hint, tell_problems, warn
 from promptctl.cli.tables import Styled, say_table
 from promptctl.errors import WorkspaceError
@@ -21,29 +22,26 @@ if TYPE_CHECKING:
 def list_prompts(
     context: typer.Context,
     tags: Annotated[
-        list[str] | None,
-        options.option("prompt_tag", "--tag", metavar="TAG", text="Only prompts with this tag. Repeatable."),
+        list[str] | None, option("--tag", "TAG", "Only prompts with this tag. Repeatable.", completes="prompt_tag")
     ] = None,
     search: Annotated[
-        str | None,
-        typer.Option("--search", metavar="TEXT", help="Only prompts with this in id, name, description or a tag."),
+        str | None, option("--search", "TEXT", "Only prompts with this in id, name, description or a tag.")
     ] = None,
     label: Annotated[
-        str | None, options.option("label", "--label", metavar="LABEL", text="Only prompts that have this label.")
+        str | None, option("--label", "LABEL", "Only prompts that have this label.", completes="label")
     ] = None,
     status: Annotated[
-        Literal["active", "deprecated", "inactive"] | None, typer.Option("--status", help="Only of this status.")
+        Literal["active", "deprecated", "inactive"] | None, option("--status", "Only of this status.")
     ] = None,
     model: Annotated[
         str | None,
-        options.model_option("Only prompts that run on this model; * and ? match any text."),
+        option(
+            "-m", "--model", "MODEL", "Only prompts that run on this model; * and ? match any text.", completes="model"
+        ),
     ] = None,
-    provider: Annotated[
-        str | None, typer.Option("--provider", metavar="NAME", help="Only prompts of this provider's models.")
-    ] = None,
+    provider: Annotated[str | None, option("--provider", "NAME", "Only prompts of this provider's models.")] = None,
     uses: Annotated[
-        str | None,
-        options.option("shared", "--uses", metavar="PATH", text="Only prompts that pull in this partial or schema."),
+        str | None, option("--uses", "PATH", "Only prompts that pull in this partial or schema.", completes="shared")
     ] = None,
     as_json: options.Json = False,
 ) -> None:

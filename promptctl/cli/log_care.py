@@ -12,7 +12,7 @@ import typer
 from promptctl import Retention, parse_moment
 from promptctl.cli import options
 from promptctl.cli.call_filter import FilterOptions
-from promptctl.cli.options import grouped
+from promptctl.cli.commands import argument, option
 from promptctl.cli.output import (
     format_id,
     format_moment,
@@ -35,22 +35,16 @@ _STDOUT = Path("-")
 
 Status = Annotated[
     Literal["ok", "error", "invalid_output", "blocked", "cancelled"] | None,
-    typer.Option("--status", help="Only executions that ended so."),
+    option("--status", "Only executions that ended so."),
 ]
 
 
-@grouped
 def export_calls(
     context: typer.Context,
-    output: Annotated[
-        Path,
-        typer.Option("-o", "--output", metavar="FILE", help="A .jsonl, .csv or .parquet file; - prints JSON lines."),
-    ],
+    output: Annotated[Path, option("-o", "--output", "FILE", "A .jsonl, .csv or .parquet file; - prints JSON lines.")],
     filters: FilterOptions,
     status: Status = None,
-    content: Annotated[
-        bool, typer.Option("--content", help="Also inputs, messages and replies that are kept.")
-    ] = False,
+    content: Annotated[bool, option("--content", "Also inputs, messages and replies that are kept.")] = False,
 ) -> None:
     """Write executions to a file for other programs, newest first, with the keys of `log list --json`."""
     from promptctl.reports.call_export import check_export_path, json_lines
@@ -68,21 +62,15 @@ def export_calls(
     tell(f"written  {output} ({count(number, 'execution')})")
 
 
-@grouped
 def search_calls(
     context: typer.Context,
     words: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="TEXT...", help="Words that a call must all have; begin*; '\"a phrase\"'. Case is ignored."
-        ),
+        list[str], argument("TEXT...", "Words that a call must all have; begin*; '\"a phrase\"'. Case is ignored.")
     ],
     filters: FilterOptions,
     status: Status = None,
     limit: options.Limit = 20,
-    scan: Annotated[
-        bool, typer.Option("--scan", help="Make and use no index: read every content that is kept.")
-    ] = False,
+    scan: Annotated[bool, option("--scan", "Make and use no index: read every content that is kept.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Find calls by words in their inputs, messages, replies and tool calls, as far as those are kept; newest first.
@@ -120,18 +108,14 @@ def _found(found: FoundCall) -> tuple[Any, ...]:
 def prune_log(
     context: typer.Context,
     content_older: Annotated[
-        str | None,
-        typer.Option(
-            "--content-older", metavar="WHEN", help="Delete contents of calls before then: an age (7d) or a date."
-        ),
+        str | None, option("--content-older", "WHEN", "Delete contents of calls before then: an age (7d) or a date.")
     ] = None,
     rows_older: Annotated[
-        str | None,
-        typer.Option("--rows-older", metavar="WHEN", help="Delete whole rows of calls before then; their totals stay."),
+        str | None, option("--rows-older", "WHEN", "Delete whole rows of calls before then; their totals stay.")
     ] = None,
     prompt: options.PromptName = None,
     reason: options.EventReason = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing; say exactly what would go.")] = False,
+    dry_run: Annotated[bool, option("--dry-run", "Delete nothing; say exactly what would go.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Delete old contents and rows, and give their space back. Totals stay, and so do results of evaluations."""
@@ -173,7 +157,7 @@ def prune_log(
 
 def back_up_log(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file; one that is there is refused.")],
+    file: Annotated[Path, argument("FILE", "A new file; one that is there is refused.")],
     reason: options.EventReason = None,
     as_json: options.Json = False,
 ) -> None:
@@ -189,12 +173,9 @@ def back_up_log(
 
 def write_metadata(
     context: typer.Context,
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE", help="A .json file; - prints it.")
-    ] = _STDOUT,
+    output: Annotated[Path, option("-o", "--output", "FILE", "A .json file; - prints it.")] = _STDOUT,
     database: Annotated[
-        str | None,
-        typer.Option("--database", metavar="NAME", help="Of a copy of the log: its file's name, without .db."),
+        str | None, option("--database", "NAME", "Of a copy of the log: its file's name, without .db.")
     ] = None,
 ) -> None:
     """Write the metadata with which Datasette shows the log: titles, columns, and questions to ask."""

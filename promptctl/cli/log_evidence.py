@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import argument, option
 from promptctl.cli.output import flat, format_moment, say, say_json, tell, warn
 from promptctl.errors import UsageError, printable
 from promptctl.reports.wording import count
@@ -29,10 +30,7 @@ _HEAD_HINT = "a head is 64 characters of 0-9 and a-f, as promptctl log verify pr
 def verify_log(
     context: typer.Context,
     head: Annotated[
-        str | None,
-        typer.Option(
-            "--head", metavar="HASH|FILE", help="A head printed earlier, or a file with it: it must be in the chain."
-        ),
+        str | None, option("--head", "HASH|FILE", "A head printed earlier, or a file with it: it must be in the chain.")
     ] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -65,23 +63,15 @@ def verify_log(
 
 def redact_log(
     context: typer.Context,
-    text: Annotated[
-        str | None,
-        typer.Option("--text", metavar="TEXT", help="Contents of all calls with this text, in any case."),
-    ] = None,
-    user: Annotated[
-        str | None, typer.Option("--user", metavar="NAME", help="All calls for this user, and the name itself.")
-    ] = None,
-    session: Annotated[
-        str | None, typer.Option("--session", metavar="NAME", help="All calls of this session, and its name.")
-    ] = None,
+    text: Annotated[str | None, option("--text", "TEXT", "Contents of all calls with this text, in any case.")] = None,
+    user: Annotated[str | None, option("--user", "NAME", "All calls for this user, and the name itself.")] = None,
+    session: Annotated[str | None, option("--session", "NAME", "All calls of this session, and its name.")] = None,
     execution: Annotated[
-        str | None,
-        options.option("execution", "--execution", metavar="ID", text="One execution, by its id or the end of it."),
+        str | None, option("--execution", "ID", "One execution, by its id or the end of it.", completes="execution")
     ] = None,
     reason: options.EventReason = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Erase nothing; say exactly what would be.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Erase; without it a terminal is asked.")] = False,
+    dry_run: Annotated[bool, option("--dry-run", "Erase nothing; say exactly what would be.")] = False,
+    yes: Annotated[bool, option("--yes", "Erase; without it a terminal is asked.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Erase what a person said from the log for good: contents, names, words in errors and metadata. Totals stay."""
@@ -106,11 +96,9 @@ def redact_log(
 
 def merge_logs(
     context: typer.Context,
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Logs of other machines, or copies by log backup.")
-    ],
+    files: Annotated[list[Path], argument("FILE...", "Logs of other machines, or copies by log backup.")],
     reason: options.EventReason = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Add nothing; say what is new.")] = False,
+    dry_run: Annotated[bool, option("--dry-run", "Add nothing; say what is new.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Add the calls and evaluations of other logs to this one, each once; what was deleted here stays deleted."""

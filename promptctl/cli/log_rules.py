@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import Group, argument, option
 from promptctl.cli.output import format_moment, say, say_json, styled, tell, time_heading, visible, warn
 from promptctl.cli.tables import say_table
 from promptctl.errors import UsageError
@@ -18,7 +19,7 @@ from promptctl.reports.wording import count, format_cost, format_count, format_s
 if TYPE_CHECKING:
     from promptctl import RuleChange, RuledPrompt
 
-app = typer.Typer(help="What is kept of each prompt's calls, and by which rule.", rich_markup_mode=None)
+app = Group("What is kept of each prompt's calls, and by which rule.")
 
 _Order = Literal["prompt", "calls", "cost", "average", "last"]
 _ORDERS: Mapping[_Order, Callable[[RuledPrompt], Any]] = {
@@ -35,16 +36,13 @@ def list_rules(
     context: typer.Context,
     kept: Annotated[
         Literal["full", "metadata", "off"] | None,
-        typer.Option("--kept", help="Only prompts of which so much is kept; off: no row."),
+        option("--kept", "Only prompts of which so much is kept; off: no row."),
     ] = None,
-    rule: Annotated[
-        str | None, typer.Option("--rule", metavar="GLOB", help="Only prompts for which the rule of this glob holds.")
-    ] = None,
+    rule: Annotated[str | None, option("--rule", "GLOB", "Only prompts for which the rule of this glob holds.")] = None,
     search: Annotated[
-        str | None,
-        typer.Option("--search", metavar="TEXT", help="Only prompts with this in id, name, description or tags."),
+        str | None, option("--search", "TEXT", "Only prompts with this in id, name, description or tags.")
     ] = None,
-    sort: Annotated[_Order, typer.Option("--sort", help="By which column; numbers and times from the top.")] = "prompt",
+    sort: Annotated[_Order, option("--sort", "By which column; numbers and times from the top.")] = "prompt",
     source: options.CallSource = "app",
     as_json: options.Json = False,
 ) -> None:
@@ -72,10 +70,7 @@ def list_rules(
 @app.command("set")
 def set_rules(
     context: typer.Context,
-    words: Annotated[
-        list[str],
-        typer.Argument(metavar="GLOB... KEY=VALUE...", help='Which prompts, and what: "extract/*" content=full'),
-    ],
+    words: Annotated[list[str], argument("GLOB... KEY=VALUE...", 'Which prompts, and what: "extract/*" content=full')],
     dry_run: options.WriteNothing = False,
     as_json: options.Json = False,
 ) -> None:
@@ -108,8 +103,7 @@ def set_rules(
 def export_rules(
     context: typer.Context,
     output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write it there: .yaml or .csv. Else YAML is printed."),
+        Path | None, option("-o", "--output", "FILE", "Write it there: .yaml or .csv. Else YAML is printed.")
     ] = None,
 ) -> None:
     """Write the table of rules and totals, for a spreadsheet or a script."""

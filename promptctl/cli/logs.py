@@ -12,9 +12,8 @@ import typer
 from promptctl import CallTotals
 from promptctl.cli import log_care, log_evidence, log_rules, options
 from promptctl.cli.call_filter import FilterOptions
-from promptctl.cli.commands import HelpfulCommand
+from promptctl.cli.commands import Group, argument, option
 from promptctl.cli.grouping import BY_HELP, dimensions, group_cell, heading
-from promptctl.cli.options import grouped
 from promptctl.cli.output import (
     format_id,
     format_moment,
@@ -44,21 +43,20 @@ if TYPE_CHECKING:
 
     from promptctl import Execution, Filter, Workspace
 
-app = typer.Typer(help="What ran, what it answered, what it cost.", no_args_is_help=True, rich_markup_mode=None)
+app = Group("What ran, what it answered, what it cost.", no_args_is_help=True)
 app.add_typer(log_rules.app, name="rules")
 
 _REPLY_WIDTH = 80
 
 
-@app.command("list", cls=HelpfulCommand)
-@grouped
+@app.command("list")
 def list_executions(
     context: typer.Context,
     filters: FilterOptions,
     status: log_care.Status = None,
     limit: options.Limit = 20,
     content: Annotated[
-        bool, typer.Option("--content", help="With --json: also inputs, messages and replies that are kept.")
+        bool, option("--content", "With --json: also inputs, messages and replies that are kept.")
     ] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -88,14 +86,7 @@ def list_executions(
 @app.command("show")
 def show_execution(
     context: typer.Context,
-    wanted: Annotated[
-        str,
-        typer.Argument(
-            metavar="ID",
-            help="An execution's id, its beginning or its end.",
-            autocompletion=options.completing("execution"),
-        ),
-    ],
+    wanted: Annotated[str, argument("ID", "An execution's id, its beginning or its end.", completes="execution")],
     as_json: options.Json = False,
 ) -> None:
     """Show one execution whole: what was sent, what came back, what it cost."""
@@ -132,15 +123,11 @@ def _say_execution(found: Execution, *, as_json: bool) -> None:
     _show_feedback(found)
 
 
-@app.command("stats", cls=HelpfulCommand)
-@grouped
+@app.command("stats")
 def show_stats(
     context: typer.Context,
     filters: FilterOptions,
-    by: Annotated[
-        str,
-        typer.Option("--by", metavar="NAMES", help=BY_HELP),
-    ] = "prompt,version",
+    by: Annotated[str, option("--by", "NAMES", BY_HELP)] = "prompt,version",
     as_json: options.Json = False,
 ) -> None:
     """Show calls, cost, tokens and latency, by prompt and version or as --by says, with their total."""
@@ -266,8 +253,8 @@ def _show_part(title: str, text: str) -> None:
     say(text.rstrip("\n"))
 
 
-app.command("search", cls=HelpfulCommand)(log_care.search_calls)
-app.command("export", cls=HelpfulCommand)(log_care.export_calls)
+app.command("search")(log_care.search_calls)
+app.command("export")(log_care.export_calls)
 app.command("datasette")(log_care.write_metadata)
 app.command("prune")(log_care.prune_log)
 app.command("backup")(log_care.back_up_log)

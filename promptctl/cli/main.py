@@ -11,7 +11,7 @@ import typer
 
 from promptctl import __version__
 from promptctl.cli.boundary import leave, run_program
-from promptctl.cli.commands import REPLIES, Command, LazyGroup, ResumeCommand
+from promptctl.cli.commands import REPLIES, Command, LazyGroup, ResumeCommand, option
 from promptctl.cli.output import say
 from promptctl.errors import UsageError, WorkspaceError, printable
 
@@ -125,15 +125,12 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def start(
     context: typer.Context,
-    workspace: Annotated[
-        str | None, typer.Option("-C", "--workspace", metavar="DIR", help="Work as if started in this folder.")
-    ] = None,
+    workspace: Annotated[str | None, option("-C", "--workspace", "DIR", "Work as if started in this folder.")] = None,
     snapshot: Annotated[
-        str | None,
-        typer.Option("--snapshot", metavar="FILE", help="Use this snapshot as the workspace: no Git is needed."),
+        str | None, option("--snapshot", "FILE", "Use this snapshot as the workspace: no Git is needed.")
     ] = None,
     version: Annotated[  # noqa: ARG001 - its callback acts
-        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+        bool, option("--version", "Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Prompts in Git: rendered, run, evaluated and compared, with every model call on record."""

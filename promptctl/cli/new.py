@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import option
 from promptctl.cli.generate import FormOptions, NewId, named, offer_new
 from promptctl.cli.proposing import WriteOptions
 
@@ -16,12 +17,11 @@ EXAMPLES = """\
 """
 
 
-@options.grouped
 def new(
     context: typer.Context,
     new_id: NewId,
     form: FormOptions,
-    describe: Annotated[str, typer.Option("--describe", metavar="TEXT", help="What the prompt is to do.")] = "",
+    describe: Annotated[str, option("--describe", "TEXT", "What the prompt is to do.")] = "",
     *,
     wanted: WriteOptions,
 ) -> None:

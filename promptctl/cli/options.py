@@ -1,65 +1,31 @@
-"""Arguments and options that several commands share, so that they read the same everywhere; and groups of options."""
+"""Arguments and options that several commands share, so that they read the same everywhere; and what was given."""
 
 from __future__ import annotations
 
+import errno
 import math
-import os
 import sys
-from collections.abc import Callable
-from copy import copy
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
-from inspect import Parameter, Signature, signature
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_type_hints
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import typer
 
-from promptctl.cli.output import warn
+from promptctl.cli.commands import argument, option
+from promptctl.cli.output import tell, warn
 from promptctl.cli.waiting import Waiting, Words
+from promptctl.errors import UsageError, printable
 from promptctl.reports.wording import NANO
 from promptctl.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
-    from promptctl import Limits, Version
-    from promptctl.workspace.completion import Word
+    from promptctl import Limits, PromptAtVersion, Version
 
 
 _WAITING = "promptctl.waiting"
-
-
-def completing(kind: Word) -> Callable[[typer.Context, str], list[str]]:
-    """Return what completes words of a kind; outside a workspace, and in a broken one, there are none."""
-
-    def complete(ctx: typer.Context, incomplete: str) -> list[str]:
-        # An option that still lacks its value keeps the library from reading the arguments before it.
-        from promptctl.cli.completing import offered
-
-        words = (os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or "").split()
-        return offered({name: at for name, at in ctx.find_root().params.items() if at}, kind, incomplete, words)
-
-    return complete
-
-
-complete_ref = completing("ref")
-
-
-def ref_argument(text: str, metavar: str = "REF", *, kind: Word = "ref") -> Any:
-    """Return the argument that is a ref, explained by this text."""
-    return typer.Argument(metavar=metavar, help=text, autocompletion=completing(kind))
-
-
-def option(kind: Word, *names: str, metavar: str, text: str) -> Any:
-    """Return the option of these names whose values a shell completes, explained by this text."""
-    return typer.Option(*names, metavar=metavar, help=text, autocompletion=completing(kind))
-
-
-def model_option(text: str) -> Any:
-    """Return the option that names models, explained by this text."""
-    return option("model", "-m", "--model", metavar="MODEL", text=text)
-
-
-def dataset_option(text: str) -> Any:
-    """Return the option that names datasets, explained by this text."""
-    return option("dataset", "-d", "--dataset", metavar="FILE", text=text)
+MAX_BYTES = 16 * 1024 * 1024
+_MOST_TEXT = 256 * 1024
 
 
 def a_number(given: float | None) -> float | None:
@@ -71,65 +37,45 @@ def a_number(given: float | None) -> float | None:
 
 Ref = Annotated[
     str,
-    ref_argument("A prompt's id; after it, if wanted, @ and a label, a version (v7) or any Git revision."),
-]
-Label = Annotated[
-    str,
-    typer.Argument(
-        metavar="PROMPT@LABEL", help="A label of a prompt: support/triage@production.", autocompletion=complete_ref
+    argument(
+        "REF", "A prompt's id; after it, if wanted, @ and a label, a version (v7) or any Git revision.", completes="ref"
     ),
 ]
-Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; recorded with the move.")]
-EventReason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; on record with the event.")]
-WriteNothing = Annotated[bool, typer.Option("--dry-run", help="Write nothing; show what would change.")]
-AskNothing = Annotated[bool, typer.Option("--dry-run", help="Say what it would ask and cost; ask nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Write; without it a terminal is asked.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document with stable keys.")]
+Label = Annotated[str, argument("PROMPT@LABEL", "A label of a prompt: support/triage@production.", completes="ref")]
+Reason = Annotated[str, option("--reason", "TEXT", "Why; recorded with the move.")]
+EventReason = Annotated[str | None, option("--reason", "TEXT", "Why; on record with the event.")]
+WriteNothing = Annotated[bool, option("--dry-run", "Write nothing; show what would change.")]
+AskNothing = Annotated[bool, option("--dry-run", "Say what it would ask and cost; ask nothing.")]
+Yes = Annotated[bool, option("--yes", "Write; without it a terminal is asked.")]
+Json = Annotated[bool, option("--json", "Print one JSON document with stable keys.")]
 
-DatasetName = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATASET", help="Its path, or its name below datasets/.", autocompletion=completing("dataset")
-    ),
-]
+DatasetName = Annotated[str, argument("DATASET", "Its path, or its name below datasets/.", completes="dataset")]
 PromptName = Annotated[
-    str | None,
-    option("ref", "--prompt", metavar="ID", text="Only this prompt's; * and ? match any text."),
+    str | None, option("--prompt", "ID", "Only this prompt's; * and ? match any text.", completes="ref")
 ]
 PromptNames = Annotated[
-    list[str],
-    option("ref", "--prompt", metavar="ID", text="Only this prompt's; * and ? match any text. Repeatable."),
+    list[str], option("--prompt", "ID", "Only this prompt's; * and ? match any text. Repeatable.", completes="ref")
 ]
 CallSource = Annotated[
     Literal["app", "api", "run", "eval", "all"],
-    typer.Option("--source", help="Only calls made from there; app is every call but those of evaluations."),
+    option("--source", "Only calls made from there; app is every call but those of evaluations."),
 ]
-Limit = Annotated[int, typer.Option("-n", "--limit", min=1, metavar="N", help="At most so many, the newest.")]
+Limit = Annotated[int, option("-n", "--limit", "N", "At most so many, the newest.", min=1)]
 Parameters = Annotated[
-    list[str],
-    typer.Option("-p", "--param", metavar="NAME=VALUE", help="A parameter of the model, as JSON or text. Repeatable."),
+    list[str], option("-p", "--param", "NAME=VALUE", "A parameter of the model, as JSON or text. Repeatable.")
 ]
 MaxCost = Annotated[
-    float | None,
-    typer.Option("--max-cost", min=0.0, metavar="USD", help="Stop before more is spent in all.", callback=a_number),
+    float | None, option("--max-cost", "USD", "Stop before more is spent in all.", min=0.0, callback=a_number)
 ]
-Record = Annotated[
-    bool, typer.Option("--record", help="Also write the reply to datasets/recordings/, for replay/MODEL.")
-]
-FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first case that does not pass.")]
+Record = Annotated[bool, option("--record", "Also write the reply to datasets/recordings/, for replay/MODEL.")]
+FailFast = Annotated[bool, option("--fail-fast", "Stop at the first case that does not pass.")]
 UntilDecided = Annotated[
-    bool, typer.Option("--until-decided", help="Ask no more once no answer still to come could change the verdict.")
+    bool, option("--until-decided", "Ask no more once no answer still to come could change the verdict.")
 ]
 Sequential = Annotated[
-    bool,
-    typer.Option("--sequential", help="Compare case by case as answers come, and stop when that decides; sooner."),
+    bool, option("--sequential", "Compare case by case as answers come, and stop when that decides; sooner.")
 ]
-AllowCode = Annotated[
-    bool, typer.Option("--allow-code", help="Run `python:` assertions. Only if you trust whoever wrote them.")
-]
-LeaveOutCode = Annotated[
-    bool, typer.Option("--leave-out-code", help="Check everything but `python:` assertions, and say what was left out.")
-]
+AllowCode = Annotated[bool, option("--allow-code", "Run `python:` assertions. Only if you trust whoever wrote them.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,21 +85,46 @@ class InputOptions:
     heading: ClassVar[str] = "Inputs"
     pairs: Annotated[
         list[str],
-        option("input", "-i", "--input", metavar="NAME=VALUE", text="An input, read by its declared type. Repeatable."),
+        option("-i", "--input", "NAME=VALUE", "An input, read by its declared type. Repeatable.", completes="input"),
     ] = field(default_factory=list)
     files: Annotated[
         list[str],
         option(
-            "input",
-            *("-I", "--input-file"),
-            metavar="NAME=PATH",
-            text="An input read from a file, or from - . Repeatable.",
+            "-I", "--input-file", "NAME=PATH", "An input read from a file, or from - . Repeatable.", completes="input"
         ),
     ] = field(default_factory=list)
     document: Annotated[
-        str | None,
-        typer.Option("--inputs", metavar="FILE", help="Many inputs: a YAML or JSON mapping; - reads stdin."),
+        str | None, option("--inputs", "FILE", "Many inputs: a YAML or JSON mapping; - reads stdin.")
     ] = None
+
+    def read(self, prompt: PromptAtVersion) -> dict[str, Any]:
+        """Return all inputs that were given. `--inputs` is overridden by `-i` and `-I`; `-` is standard input.
+
+        A file gives its text, or if it is an image, a sound or a PDF, its data URL. Raises `UsageError` for a name that
+        is given twice or a file that cannot be read.
+        """
+        stdin_used_by: list[str] = []
+        document = None if self.document is None else _read_file(self.document, stdin_used_by, "--inputs")
+        texts: dict[str, str | bytes] = {}
+        for text in self.pairs:
+            name, value = _split(text, "-i")
+            _claim(name, texts)
+            texts[name] = value
+        for text in self.files:
+            name, path = _split(text, "-I")
+            _claim(name, texts)
+            texts[name] = _read_file(path, stdin_used_by, f"-I {name}")
+        values = prompt.read_inputs(texts, document, "standard input" if self.document == "-" else self.document or "")
+        for name, file in texts.items():
+            value = values[name]
+            if (
+                isinstance(file, bytes)
+                and isinstance(value, str)
+                and value.startswith("data:")
+                and file[:5] != b"data:"
+            ):
+                tell(f"{name} is sent as a data URL: {value[5:].partition(';')[0]}, {len(file):,} bytes")
+        return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +134,13 @@ class ReplyOptions:
     heading: ClassVar[str] = "Models and replies"
     models: Annotated[
         list[str],
-        model_option("Ask this model instead. Repeatable: each in turn."),
+        option("-m", "--model", "MODEL", "Ask this model instead. Repeatable: each in turn.", completes="model"),
     ] = field(default_factory=list)
     replies: Annotated[
         Literal["ask", "cache", "record", "refresh", "replay"],
-        typer.Option(
+        option(
             "--replies",
-            help="Ask the model each time; take what the cache has; the same, written to datasets/recordings/ too; "
+            "Ask the model each time; take what the cache has; the same, written to datasets/recordings/ too; "
             "ask each time and write; or answer from recordings alone, free and offline.",
         ),
     ] = "cache"
@@ -179,13 +150,33 @@ class ReplyOptions:
 class JudgeOptions:
     """Options for the model that grades replies, unless an assertion or the judge's prompt names one."""
 
-    judge: Annotated[str | None, option("model", "--judge", metavar="MODEL", text="The model that grades.")] = None
+    judge: Annotated[str | None, option("--judge", "MODEL", "The model that grades.", completes="model")] = None
     judge_parameters: Annotated[
-        list[str],
-        typer.Option(
-            "--judge-param", metavar="NAME=VALUE", help="A parameter of the judge; null leaves it out. Repeatable."
-        ),
+        list[str], option("--judge-param", "NAME=VALUE", "A parameter of the judge; null leaves it out. Repeatable.")
     ] = field(default_factory=list)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The fields of a request that they are."""
+        parameters = read_pairs(self.judge_parameters, "--judge-param")
+        return {"judge": self.judge, "judge_parameters": parameters}
+
+
+@dataclass(frozen=True, slots=True)
+class CodeOptions:
+    """Options for assertions that run a workspace's own code."""
+
+    allow_code: AllowCode = False
+    leave_out_code: Annotated[
+        bool, option("--leave-out-code", "Check everything but `python:` assertions, and say what was left out.")
+    ] = False
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The fields of a request that they are. Raises `UsageError` for both."""
+        if self.allow_code and self.leave_out_code:
+            raise UsageError("--allow-code and --leave-out-code cannot be given together")
+        return {"allows_code": self.allow_code, "leaves_out_code": self.leave_out_code}
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +184,10 @@ class BoundOptions:
     """Options that bound what a command asks and spends."""
 
     heading: ClassVar[str] = "Limits"
-    concurrency: Annotated[
-        int, typer.Option("-j", "--concurrency", min=1, max=2000, metavar="N", help="Requests at once.")
-    ] = 16
-    case_timeout: Annotated[
-        float, typer.Option("--case-timeout", min=0.1, metavar="SECONDS", help="For one case.", callback=a_number)
-    ] = 300.0
+    concurrency: Annotated[int, option("-j", "--concurrency", "N", "Requests at once.", min=1, max=2000)] = 16
+    case_timeout: Annotated[float, option("--case-timeout", "SECONDS", "For one case.", min=0.1, callback=a_number)] = (
+        300.0
+    )
     max_cost: MaxCost = None
 
     def limits(self, *, fails_fast: bool = False) -> Limits:
@@ -220,56 +209,53 @@ class GateOptions:
     heading: ClassVar[str] = "Gate"
     gate: Annotated[
         Literal["worse", "noninferior", "strict"] | None,
-        typer.Option(
+        option(
             "--gate",
-            help="What fails: a proven loss; also no proof of no loss; also any confirmed regression. Default: worse.",
+            "What fails: a proven loss; also no proof of no loss; also any confirmed regression. Default: worse.",
         ),
     ] = None
     margin: Annotated[
         float | None,
-        typer.Option(
+        option(
             "--margin",
+            "SHARE",
+            "The largest loss that --gate noninferior lets pass. Default: 0.05.",
             min=0.0,
             max=1.0,
-            metavar="SHARE",
-            help="The largest loss that --gate noninferior lets pass. Default: 0.05.",
             callback=a_number,
         ),
     ] = None
     min_effect: Annotated[
         float | None,
-        typer.Option(
+        option(
             "--min-effect",
+            "SHARE",
+            "A smaller difference is neither worse nor better.",
             min=0.0,
             max=1.0,
-            metavar="SHARE",
-            help="A smaller difference is neither worse nor better.",
             callback=a_number,
         ),
     ] = None
     metrics: Annotated[
-        list[str],
-        typer.Option(
-            "--metric", metavar="NAME", help="Judge this metric, not the passing cases (`passed`) alone. Repeatable."
-        ),
+        list[str], option("--metric", "NAME", "Judge this metric, not the passing cases (`passed`) alone. Repeatable.")
     ] = field(default_factory=list)
     max_cost_increase: Annotated[
         float | None,
-        typer.Option(
+        option(
             "--max-cost-increase",
+            "SHARE",
+            "Fail where a reply costs more by this share (0.1 is ten per cent), beyond chance.",
             min=0.0,
-            metavar="SHARE",
-            help="Fail where a reply costs more by this share (0.1 is ten per cent), beyond chance.",
             callback=a_number,
         ),
     ] = None
     max_token_increase: Annotated[
         float | None,
-        typer.Option(
+        option(
             "--max-token-increase",
+            "SHARE",
+            "Fail where a reply takes more tokens by this share, beyond chance.",
             min=0.0,
-            metavar="SHARE",
-            help="Fail where a reply takes more tokens by this share, beyond chance.",
             callback=a_number,
         ),
     ] = None
@@ -287,14 +273,75 @@ class AskingGateOptions(GateOptions):
 
     reruns: Annotated[
         int | None,
-        typer.Option(
+        option(
             "--reruns",
+            "N",
+            "Fresh pairs that each flipped case is asked for; 0 judges by first answers alone. Default: 5.",
             min=0,
             max=100,
-            metavar="N",
-            help="Fresh pairs that each flipped case is asked for; 0 judges by first answers alone. Default: 5.",
         ),
     ] = None
+
+
+def read_pairs(pairs: Sequence[str], option: str) -> dict[str, Any]:
+    """Read `k=v` options such as `--param` and `--meta`: a value that is JSON as that, any other as text."""
+    import json
+
+    result: dict[str, Any] = {}
+    for text in pairs:
+        name, value = _split(text, option)
+        try:
+            result[name] = json.loads(value)
+        except ValueError:
+            result[name] = value
+    return result
+
+
+def read_text(path: str, option: str) -> str:
+    """Return the text of a file that an option names. Raises `UsageError` for what is no text, or too long for one."""
+    data = _read_file(path, [], option)
+    if len(data) > _MOST_TEXT:
+        raise UsageError(
+            f"{option}: `{printable(path)}` is larger than {_MOST_TEXT >> 10} KiB", hint="give a part of it"
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{option}: `{printable(path)}` is no text in UTF-8") from error
+
+
+def _split(text: str, option: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        name = printable(text.strip("=")) or "name"
+        hint = f"{option} {name}=…" + (f", or from a file: -I {name}=FILE" if option == "-i" else "")
+        raise UsageError(f"{option} takes name=value, not `{printable(text)}`", hint=hint)
+    return name, value
+
+
+def _claim(name: str, given: Mapping[str, str | bytes]) -> None:
+    if name in given:
+        raise UsageError(f"input `{name}` is given twice", hint="give it once, with -i or with -I")
+
+
+def _read_file(path: str, stdin_used_by: list[str], option: str) -> bytes:
+    if path == "-":
+        if stdin_used_by:
+            raise UsageError(f"standard input is already read by {stdin_used_by[0]}; {option} cannot read it again")
+        stdin_used_by.append(option)
+        data = sys.stdin.buffer.read(MAX_BYTES + 1)
+    else:
+        from promptctl.workspace.given_files import read_given  # few commands are given a file
+
+        try:
+            return read_given(Path(path), MAX_BYTES)
+        except OSError as error:
+            if error.errno == errno.EFBIG:
+                raise UsageError(f"{option}: `{printable(path)}` is larger than {MAX_BYTES >> 20} MiB") from error
+            raise UsageError(f"{option}: cannot read `{printable(path)}`: {error.strerror}") from error
+    if len(data) > MAX_BYTES:
+        raise UsageError(f"{option}: `{printable(path)}` is larger than {MAX_BYTES // 1024 // 1024} MiB")
+    return data
 
 
 def tell_unknown(version: Version) -> None:
@@ -338,50 +385,3 @@ def end_waiting(context: typer.Context) -> None:
     """Say nothing of it any more: the command reads from the terminal, or shows its own progress."""
     if _WAITING in context.meta:
         context.meta.pop(_WAITING).end()
-
-
-def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """Return a command whose dataclass parameters are read from the command line field by field.
-
-    A field is declared like a parameter of a command: `Annotated[type, typer.Option(…)] = default`. The class's
-    `heading` is above its options in the help.
-    """
-    hints = get_type_hints(command, include_extras=True)
-    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
-    parameters: list[Parameter] = []
-    for name, parameter in signature(command).parameters.items():
-        if name in groups:
-            parameters += _parameters(groups[name])
-        else:
-            parameters.append(parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[name]))
-
-    def ungrouped(**given: Any) -> None:
-        for name, kind in groups.items():
-            given[name] = kind(**{each.name: given.pop(each.name) for each in fields(kind)})
-        command(**given)
-
-    ungrouped.__name__, ungrouped.__doc__ = command.__name__, command.__doc__
-    ungrouped.__annotations__ = {each.name: each.annotation for each in parameters}
-    ungrouped.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    return ungrouped
-
-
-def _parameters(group: Any) -> list[Parameter]:
-    hints = get_type_hints(group, include_extras=True)
-    return [
-        Parameter(each.name, Parameter.KEYWORD_ONLY, default=_default(each), annotation=_below(group, hints[each.name]))
-        for each in fields(group)
-    ]
-
-
-def _below(group: Any, annotation: Any) -> Any:
-    """Return an option's declaration with the heading of its group in the help."""
-    declared = copy(annotation.__metadata__[0])  # several groups may share one option
-    declared.rich_help_panel = getattr(group, "heading", None)
-    return Annotated[annotation.__origin__, declared]
-
-
-def _default(given: Field[Any]) -> Any:
-    if given.default_factory is not MISSING:
-        return given.default_factory()
-    return Parameter.empty if given.default is MISSING else given.default

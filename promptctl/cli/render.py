@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.inputs import read_inputs
-from promptctl.cli.options import grouped
 from promptctl.cli.output import say, say_json, styled, tell
 from promptctl.cli.text_difference import shortened
 
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 _ROLE_COLOURS = {"system": "magenta", "developer": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow"}
 
 
-@grouped
 def render(
     context: typer.Context,
     ref: options.Ref,
@@ -33,7 +30,7 @@ def render(
     at_version = workspace.prompt(ref)
     options.tell_unknown(at_version.version)
     options.end_waiting(context)  # an input may come from the terminal
-    rendered = at_version.render(read_inputs(at_version, inputs))
+    rendered = at_version.render(inputs.read(at_version))
     if as_json:
         say_json(rendered.as_dict())
     else:

@@ -9,6 +9,7 @@ import typer
 from promptctl import Filter
 from promptctl.cli import options
 from promptctl.cli.call_filter import Until, moments
+from promptctl.cli.commands import option
 from promptctl.cli.output import say_json, tell
 from promptctl.cli.tables import Styled, say_table
 from promptctl.reports.wording import count, format_count, format_spent
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 def reprice(
     context: typer.Context,
     prompt: options.PromptName = None,
-    model: Annotated[str | None, options.model_option("Only this model's; * and ? match any text.")] = None,
+    model: Annotated[
+        str | None, option("-m", "--model", "MODEL", "Only this model's; * and ? match any text.", completes="model")
+    ] = None,
     since: Annotated[
-        str | None,
-        typer.Option("--since", metavar="WHEN", help="Only calls from then on: yesterday, 7d, or 2026-01-31[T12:00]."),
+        str | None, option("--since", "WHEN", "Only calls from then on: yesterday, 7d, or 2026-01-31[T12:00].")
     ] = None,
     until: Until = None,
     reason: options.EventReason = None,

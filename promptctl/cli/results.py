@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import Group, argument, option
 from promptctl.cli.evaluation_output import say_evaluations
 from promptctl.cli.output import format_id, format_moment, format_version, say_json, tell, time_heading
 from promptctl.cli.tables import say_table
@@ -19,16 +20,9 @@ from promptctl.reports.wording import format_spent
 if TYPE_CHECKING:
     from promptctl import EvaluationRow
 
-app = typer.Typer(help="Evaluations of the past.", no_args_is_help=True, rich_markup_mode=None)
+app = Group("Evaluations of the past.", no_args_is_help=True)
 
-Id = Annotated[
-    str,
-    typer.Argument(
-        metavar="ID",
-        help="An evaluation's id, its beginning or its end.",
-        autocompletion=options.completing("evaluation"),
-    ),
-]
+Id = Annotated[str, argument("ID", "An evaluation's id, its beginning or its end.", completes="evaluation")]
 
 
 @app.command("list")
@@ -37,7 +31,7 @@ def list_results(
     prompt: options.PromptName = None,
     status: Annotated[
         Literal["running", "finished", "incomplete"] | None,
-        typer.Option("--status", help="Only those that ended so, or have not ended."),
+        option("--status", "Only those that ended so, or have not ended."),
     ] = None,
     limit: options.Limit = 20,
     as_json: options.Json = False,
@@ -112,10 +106,7 @@ def _verdict(row: EvaluationRow, *, is_running: bool) -> str:
 def show_results(
     context: typer.Context,
     wanted: Id,
-    case: Annotated[
-        str | None,
-        typer.Option("--case", metavar="ID", help="Everything of one case.", autocompletion=options.completing("case")),
-    ] = None,
+    case: Annotated[str | None, option("--case", "ID", "Everything of one case.", completes="case")] = None,
     as_json: options.Json = False,
 ) -> None:
     """Show an evaluation: its totals, and why each case failed; or everything of one case."""
@@ -136,14 +127,8 @@ def show_results(
 @app.command("export")
 def export_results(
     context: typer.Context,
-    wanted: Annotated[
-        list[str],
-        typer.Argument(metavar="ID...", help="Evaluations, by id.", autocompletion=options.completing("evaluation")),
-    ],
-    outputs: Annotated[
-        list[Path],
-        typer.Option("-o", "--output", metavar="FILE", help=".json .jsonl .csv .md .xml .html. Repeatable."),
-    ],
+    wanted: Annotated[list[str], argument("ID...", "Evaluations, by id.", completes="evaluation")],
+    outputs: Annotated[list[Path], option("-o", "--output", "FILE", ".json .jsonl .csv .md .xml .html. Repeatable.")],
 ) -> None:
     """Write evaluations with every result to files."""
     for output in outputs:
@@ -158,10 +143,7 @@ def export_results(
 @app.command("delete")
 def delete_results(
     context: typer.Context,
-    wanted: Annotated[
-        list[str],
-        typer.Argument(metavar="ID...", help="Evaluations, by id.", autocompletion=options.completing("evaluation")),
-    ],
+    wanted: Annotated[list[str], argument("ID...", "Evaluations, by id.", completes="evaluation")],
 ) -> None:
     """Delete evaluations with their results; the executions they made stay in the log."""
     for row, number in options.workspace_of(context).results.delete(wanted):

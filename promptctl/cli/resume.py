@@ -8,24 +8,23 @@ import typer
 
 from promptctl import ResumeRequest
 from promptctl.cli import options
+from promptctl.cli.commands import argument, option
 from promptctl.cli.evaluate import split_names
 from promptctl.cli.evaluation_ending import OutputOptions
 from promptctl.cli.evaluation_output import EvaluationProgress
-from promptctl.cli.options import grouped
 
 
-@grouped
 def resume(
     context: typer.Context,
     names: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[ID|PROMPT]...",
-            help="An evaluation's id, or prompts; by default all that the last command left.",
-            autocompletion=options.complete_ref,
+        argument(
+            "[ID|PROMPT]...",
+            "An evaluation's id, or prompts; by default all that the last command left.",
+            completes="ref",
         ),
     ] = None,
-    retry_errors: Annotated[bool, typer.Option("--retry-errors", help="Also if nothing but errors is left.")] = False,
+    retry_errors: Annotated[bool, option("--retry-errors", "Also if nothing but errors is left.")] = False,
     *,
     bounds: options.BoundOptions,
     fail_fast: options.FailFast = False,

@@ -9,9 +9,8 @@ import typer
 
 from promptctl import ReviewRequest
 from promptctl.cli import options
+from promptctl.cli.commands import argument, option
 from promptctl.cli.evaluation_output import EvaluationProgress
-from promptctl.cli.inputs import read_pairs
-from promptctl.cli.options import grouped
 from promptctl.cli.output import conclude, hiding, say_json
 from promptctl.cli.review_output import say_review
 from promptctl.errors import UsageError
@@ -25,43 +24,37 @@ EXAMPLES = """\
 """
 
 
-@grouped
 def review(
     context: typer.Context,
     base: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[BASE]",
-            help="Compare HEAD with the commit at which it left this. Default: the default branch.",
-            autocompletion=options.completing("revision"),
+        argument(
+            "[BASE]",
+            "Compare HEAD with the commit at which it left this. Default: the default branch.",
+            completes="revision",
         ),
     ] = None,
     head: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[HEAD]",
-            help="The revision under review. Default: the work tree, or HEAD if that is clean.",
-            autocompletion=options.completing("revision"),
+        argument(
+            "[HEAD]",
+            "The revision under review. Default: the work tree, or HEAD if that is clean.",
+            completes="revision",
         ),
     ] = None,
-    no_eval: Annotated[bool, typer.Option("--no-eval", help="Ask no model: say what changed and who breaks.")] = False,
+    no_eval: Annotated[bool, option("--no-eval", "Ask no model: say what changed and who breaks.")] = False,
     *,
     asked: options.ReplyOptions,
     judging: options.JudgeOptions,
     gate: options.AskingGateOptions,
     bounds: options.BoundOptions,
-    fail_on_breaking: Annotated[
-        bool, typer.Option("--fail-on-breaking", help="Fail if callers or consumers break.")
-    ] = False,
+    fail_on_breaking: Annotated[bool, option("--fail-on-breaking", "Fail if callers or consumers break.")] = False,
     allow_code: Annotated[
         bool,
-        typer.Option(
-            "--allow-code", help="Run `python:` assertions of HEAD, else left out. Only if you trust whoever wrote it."
-        ),
+        option("--allow-code", "Run `python:` assertions of HEAD, else left out. Only if you trust whoever wrote it."),
     ] = False,
     outputs: Annotated[
-        list[Path] | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Also write .md .json .html .xml (JUnit). Repeatable."),
+        list[Path] | None, option("-o", "--output", "FILE", "Also write .md .json .html .xml (JUnit). Repeatable.")
     ] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -84,8 +77,6 @@ def review(
         base=base,
         head=head,
         models=asked.models,
-        judge=judging.judge,
-        judge_parameters=read_pairs(judging.judge_parameters, "--judge-param"),
         rule=gate.rule,
         limits=bounds.limits(),
         is_evaluated=not no_eval,
@@ -93,6 +84,7 @@ def review(
         allows_code=allow_code,
         fails_on_breaking=fail_on_breaking,
         arguments=arguments,
+        **judging.asked,
     )
     with EvaluationProgress(context) as progress:
         found = workspace.review(request, progress)

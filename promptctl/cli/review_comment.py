@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from promptctl.cli.checks import prefix_in_checkout
+from promptctl.cli.commands import option
 from promptctl.cli.output import say_command, tell, warn
 from promptctl.errors import UsageError
 from promptctl.reports.annotations import annotation_lines
@@ -25,27 +26,18 @@ GITHUB = "https://api.github.com"
 
 
 def review_comment(
-    report: Annotated[
-        Path, typer.Option("--report", metavar="FILE", help="The review, as review -o FILE.md wrote it.")
-    ],
+    report: Annotated[Path, option("--report", "FILE", "The review, as review -o FILE.md wrote it.")],
     event: Annotated[
-        Path | None,
-        typer.Option("--event", metavar="FILE", help='The event of GitHub: "$GITHUB_EVENT_PATH". On GitLab none.'),
+        Path | None, option("--event", "FILE", 'The event of GitHub: "$GITHUB_EVENT_PATH". On GitLab none.')
     ] = None,
     name: Annotated[
-        str, typer.Option("--name", metavar="NAME", help="Keep a comment of its own, for the workspace in this folder.")
+        str, option("--name", "NAME", "Keep a comment of its own, for the workspace in this folder.")
     ] = ".",
     author: Annotated[
-        str | None,
-        typer.Option(
-            "--author", metavar="LOGIN", help="The user that GITHUB_TOKEN writes as, if it is an app's: `name[bot]`."
-        ),
+        str | None, option("--author", "LOGIN", "The user that GITHUB_TOKEN writes as, if it is an app's: `name[bot]`.")
     ] = None,
     annotate: Annotated[
-        bool,
-        typer.Option(
-            "--annotate", help="Print annotations of files for the job's log instead; of review -o FILE.json."
-        ),
+        bool, option("--annotate", "Print annotations of files for the job's log instead; of review -o FILE.json.")
     ] = False,
 ) -> None:
     """Write a review to its pull or merge request: one comment, found again by its author and its hidden marker.

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.inputs import read_inputs, read_pairs
-from promptctl.cli.options import grouped
+from promptctl.cli.commands import option
 from promptctl.cli.output import is_terminal, say, say_json, say_piece, styled, tell, warn
 from promptctl.cli.waiting import loading
 from promptctl.errors import CheckFailed, InvalidOutput, PromptctlError, UsageError
@@ -32,22 +31,17 @@ class RecordOptions:
     """Options that are recorded with a call, and say how."""
 
     heading: ClassVar[str] = "Recorded with the call"
-    user: Annotated[str | None, typer.Option("--user", metavar="NAME", help="Who the call is for; recorded only.")] = (
-        None
-    )
-    session: Annotated[
-        str | None, typer.Option("--session", metavar="NAME", help="The conversation it is part of; recorded only.")
-    ] = None
+    user: Annotated[str | None, option("--user", "NAME", "Who the call is for; recorded only.")] = None
+    session: Annotated[str | None, option("--session", "NAME", "The conversation it is part of; recorded only.")] = None
     content_type: Annotated[
-        str | None,
-        typer.Option("--content-type", metavar="TYPE", help="What kind of content it is about; recorded only."),
+        str | None, option("--content-type", "TYPE", "What kind of content it is about; recorded only.")
     ] = None
-    meta: Annotated[
-        list[str], typer.Option("--meta", metavar="NAME=VALUE", help="Free metadata; recorded only. Repeatable.")
-    ] = field(default_factory=list)
+    meta: Annotated[list[str], option("--meta", "NAME=VALUE", "Free metadata; recorded only. Repeatable.")] = field(
+        default_factory=list
+    )
     log: Annotated[
         Literal["full", "metadata", "off"] | None,
-        typer.Option("--log", help="What the log keeps of this call; wins over the workspace's rules."),
+        option("--log", "What the log keeps of this call; wins over the workspace's rules."),
     ] = None
 
 
@@ -58,16 +52,9 @@ class ExperimentOptions:
     heading: ClassVar[str] = "Experiment"
     experiment: Annotated[
         str | None,
-        typer.Option(
-            "--experiment",
-            metavar="NAME",
-            help="Ask the version that this experiment gives the key.",
-            autocompletion=options.completing("experiment"),
-        ),
+        option("--experiment", "NAME", "Ask the version that this experiment gives the key.", completes="experiment"),
     ] = None
-    key: Annotated[
-        str | None, typer.Option("--key", metavar="KEY", help="What it draws by. Default: the user or the session.")
-    ] = None
+    key: Annotated[str | None, option("--key", "KEY", "What it draws by. Default: the user or the session.")] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +63,11 @@ class ModelOptions:
 
     heading: ClassVar[str] = "Model"
     model: Annotated[
-        str | None,
-        options.model_option("Ask this model instead of the prompt's."),
+        str | None, option("-m", "--model", "MODEL", "Ask this model instead of the prompt's.", completes="model")
     ] = None
     parameters: options.Parameters = field(default_factory=list)
 
 
-@grouped
 def run(
     context: typer.Context,
     ref: options.Ref,
@@ -92,14 +77,14 @@ def run(
     part: ExperimentOptions,
     stream: Annotated[
         bool | None,
-        typer.Option(
+        option(
             "--stream/--no-stream",
-            help="Print the reply as it arrives, or whole. Default: as it arrives, on a terminal and without a schema.",
+            "Print the reply as it arrives, or whole. Default: as it arrives, on a terminal and without a schema.",
         ),
     ] = None,
     record: options.Record = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what it could cost and what budgets would reserve; ask nothing.")
+        bool, option("--dry-run", "Say what it could cost and what budgets would reserve; ask nothing.")
     ] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -112,11 +97,11 @@ def run(
     workspace = options.workspace_of(context, on_warning=arriving.warn)
     wanted: RunOptions = {
         "model": asked.model,
-        "parameters": read_pairs(asked.parameters, "--param"),
+        "parameters": options.read_pairs(asked.parameters, "--param"),
         "user": about.user,
         "session": about.session,
         "content_type": about.content_type,
-        "metadata": read_pairs(about.meta, "--meta"),
+        "metadata": options.read_pairs(about.meta, "--meta"),
         "log": about.log,
         "record": record,
         "source": "run",
@@ -127,7 +112,7 @@ def run(
     at_version = _drawn(workspace, ref, wanted) if part.experiment is not None else workspace.prompt(ref)
     options.tell_unknown(at_version.version)
     options.end_waiting(context)  # an input may come from the terminal
-    given = read_inputs(at_version, inputs)
+    given = inputs.read(at_version)
     meant = at_version if part.experiment is None else ref
     if dry_run:
         say_dry_run(workspace.dry_run(meant, given, **wanted), as_json=as_json)

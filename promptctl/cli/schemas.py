@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import Group, argument, option
 from promptctl.cli.output import flat, tell
 from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.reports.wording import count
 
-app = typer.Typer(help="Schemas of what prompts take and answer.", rich_markup_mode=None, no_args_is_help=True)
+app = Group("Schemas of what prompts take and answer.", no_args_is_help=True)
 
 
 @app.callback()
@@ -20,12 +21,11 @@ def schema() -> None:
 
 
 @app.command("infer")
-@options.grouped
 def infer(
     context: typer.Context,
-    prompt: Annotated[str, options.ref_argument("A prompt's id: support/triage.", "PROMPT")],
+    prompt: Annotated[str, argument("PROMPT", "A prompt's id: support/triage.", completes="ref")],
     templates_only: Annotated[
-        bool, typer.Option("--templates-only", help="Read no log, dataset or recording: types by use alone.")
+        bool, option("--templates-only", "Read no log, dataset or recording: types by use alone.")
     ] = False,
     *,
     wanted: WriteOptions,

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import argument, option
 from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_output import STOPPED, EvaluationProgress
-from promptctl.cli.inputs import read_pairs
 from promptctl.cli.output import format_id, tell_wrapped
 from promptctl.cli.proposing import AskingOptions, offer
-from promptctl.errors import UsageError
 from promptctl.reports.wording import count, format_cost, format_spent
 
 if TYPE_CHECKING:
@@ -38,42 +37,39 @@ class ShorteningOptions:
     """Options for what is tried and what it may lose."""
 
     heading: ClassVar[str] = "Search"
-    model: Annotated[str | None, options.model_option("Run the prompt on this model instead.")] = None
+    model: Annotated[
+        str | None, option("-m", "--model", "MODEL", "Run the prompt on this model instead.", completes="model")
+    ] = None
     margin: Annotated[
         float | None,
-        typer.Option(
+        option(
             "--margin",
+            "SHARE",
+            "The loss of passing cases that must be ruled out. Default: the gate's, 0.05.",
             min=0.001,
             max=0.999,
-            metavar="SHARE",
-            help="The loss of passing cases that must be ruled out. Default: the gate's, 0.05.",
             callback=options.a_number,
         ),
     ] = None
-    seed: Annotated[
-        int | None, typer.Option("--seed", metavar="N", help="Draws the split, if the dataset has none.")
-    ] = None
+    seed: Annotated[int | None, option("--seed", "N", "Draws the split, if the dataset has none.")] = None
 
 
-@options.grouped
 def shorten(
     context: typer.Context,
-    ref: Annotated[str, options.ref_argument("The prompt to shorten, as the work tree has it.", metavar="ID")],
-    dataset: Annotated[str, options.dataset_option("The cases to choose by and to prove it on.")],
+    ref: Annotated[str, argument("ID", "The prompt to shorten, as the work tree has it.", completes="ref")],
+    dataset: Annotated[
+        str, option("-d", "--dataset", "FILE", "The cases to choose by and to prove it on.", completes="dataset")
+    ],
     search: ShorteningOptions,
     judging: options.JudgeOptions,
     bounds: options.BoundOptions,
-    allow_code: options.AllowCode = False,
-    leave_out_code: options.LeaveOutCode = False,
-    *,
+    code: options.CodeOptions,
     wanted: AskingOptions,
 ) -> None:
     """Leave out one paragraph, example or description at a time, and keep what held-out cases allow.
 
     Nothing is written unasked. Exit code 0 whether a part can be left out or not, 5 if it ended before all were tried.
     """
-    if allow_code and leave_out_code:
-        raise UsageError("--allow-code and --leave-out-code cannot be given together")
     workspace = options.workspace_of(context)
     from promptctl import ShorteningRequest
 
@@ -83,11 +79,9 @@ def shorten(
         model=search.model,
         margin=search.margin,
         seed=search.seed,
-        judge=judging.judge,
-        judge_parameters=read_pairs(judging.judge_parameters, "--judge-param"),
         limits=bounds.limits(),
-        allows_code=allow_code,
-        leaves_out_code=leave_out_code,
+        **judging.asked,
+        **code.asked,
     )
     if wanted.dry_run:
         say_estimate(workspace.authoring.estimate_shortening(request), as_json=wanted.as_json)

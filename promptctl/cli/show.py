@@ -10,6 +10,7 @@ import typer
 
 from promptctl import Placeholder, parse_moment
 from promptctl.cli import options
+from promptctl.cli.commands import argument, option
 from promptctl.cli.output import flat, local_time, say, say_json, styled, tell, visible, warn
 from promptctl.cli.page_layout import page_width, say_columns, say_fact, say_heading, say_text, template
 from promptctl.cli.render import role_heading
@@ -27,13 +28,14 @@ def show(
     context: typer.Context,
     ref: Annotated[
         str,
-        options.ref_argument(
-            "A prompt's id; after it, if wanted, @ and a label, a version (v7) or any Git revision.", kind="shown"
+        argument(
+            "REF",
+            "A prompt's id; after it, if wanted, @ and a label, a version (v7) or any Git revision.",
+            completes="shown",
         ),
     ],
     at: Annotated[
-        str | None,
-        typer.Option("--at", metavar="TIME", help="As its label named it then; without a label, the default branch."),
+        str | None, option("--at", "TIME", "As its label named it then; without a label, the default branch.")
     ] = None,
     as_json: options.Json = False,
 ) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.checks import say_check
+from promptctl.cli.commands import Group, argument, option
 from promptctl.cli.output import is_terminal, say, say_json, tell
 from promptctl.cli.tables import say_table
 from promptctl.errors import UsageError, WorkspaceNotFound
@@ -17,9 +18,7 @@ from promptctl.reports.wording import count, name_some, without_address
 if TYPE_CHECKING:
     from promptctl import Snapshot, SnapshotEntry
 
-app = typer.Typer(
-    help="The prompts of labels in one file, for a process without Git.", no_args_is_help=True, rich_markup_mode=None
-)
+app = Group("The prompts of labels in one file, for a process without Git.", no_args_is_help=True)
 
 EXAMPLES = """\
   promptctl snapshot write dist/ --label production
@@ -27,7 +26,7 @@ EXAMPLES = """\
   promptctl --snapshot dist/prompts-3f2a9c1b7d204e55.snapshot.json run support/triage@production -i ticket=x
 """
 
-SnapshotFile = Annotated[str, typer.Argument(metavar="FILE", help="A file that `snapshot write` wrote.")]
+SnapshotFile = Annotated[str, argument("FILE", "A file that `snapshot write` wrote.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +36,20 @@ class ChoiceOptions:
     heading: ClassVar[str] = "What it holds"
     labels: Annotated[
         list[str],
-        options.option(
-            "label", "--label", metavar="LABEL", text="Only what these labels name: production,staging. Repeatable."
-        ),
+        option("--label", "LABEL", "Only what these labels name: production,staging. Repeatable.", completes="label"),
     ] = field(default_factory=list)
     prompts: options.PromptNames = field(default_factory=list)
 
 
 @app.command("write")
-@options.grouped
 def write(
     context: typer.Context,
     choice: ChoiceOptions,
     file: Annotated[
         str,
-        typer.Argument(
-            metavar="[FILE]",
-            help="A folder, where the file is named by its digest; or a file, in whose name {digest} stands for it.",
+        argument(
+            "[FILE]",
+            "A folder, where the file is named by its digest; or a file, in whose name {digest} stands for it.",
         ),
     ] = ".",
     as_json: options.Json = False,
@@ -108,8 +104,7 @@ def diff(
     context: typer.Context,
     old: SnapshotFile,
     new: Annotated[
-        str | None,
-        typer.Argument(metavar="[NEW]", help="A snapshot to compare with; by default what the labels name now."),
+        str | None, argument("[NEW]", "A snapshot to compare with; by default what the labels name now.")
     ] = None,
     as_json: options.Json = False,
 ) -> None:

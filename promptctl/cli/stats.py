@@ -8,18 +8,16 @@ from typing import Annotated
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import option
 from promptctl.cli.output import say, tell
 from promptctl.errors import UsageError
 
 
 def show_stats(
     context: typer.Context,
-    prometheus: Annotated[
-        bool, typer.Option("--prometheus", help="As text for the textfile collector of node_exporter.")
-    ] = False,
+    prometheus: Annotated[bool, option("--prometheus", "As text for the textfile collector of node_exporter.")] = False,
     output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write it to a .prom file, whole or not at all."),
+        Path | None, option("-o", "--output", "FILE", "Write it to a .prom file, whole or not at all.")
     ] = None,
 ) -> None:
     """Print calls, tokens, costs and latencies by prompt and source, for a program that collects them."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import option
 from promptctl.cli.output import is_terminal, say, say_json, styled, tell
 from promptctl.cli.tables import say_table
 from promptctl.reports.wording import format_cost, format_latency
@@ -26,16 +27,12 @@ def trend(
     context: typer.Context,
     ref: options.Ref,
     dataset: Annotated[
-        str | None,
-        options.dataset_option("On this dataset; the last one by default."),
+        str | None, option("-d", "--dataset", "FILE", "On this dataset; the last one by default.", completes="dataset")
     ] = None,
     model: Annotated[
-        str | None,
-        options.model_option("With this model; the last one by default."),
+        str | None, option("-m", "--model", "MODEL", "With this model; the last one by default.", completes="model")
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Also write a page with charts: .html")
-    ] = None,
+    output: Annotated[Path | None, option("-o", "--output", "FILE", "Also write a page with charts: .html")] = None,
     as_json: options.Json = False,
 ) -> None:
     """Follow a prompt from version to version: how good, how dear, how fast. With @ up to that version."""

@@ -9,14 +9,14 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.checks import say_check
+from promptctl.cli.commands import argument
 from promptctl.reports.wording import count
 
 
 def validate(
     context: typer.Context,
     paths: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[PATHS]...", help="Files or folders; the whole workspace by default."),
+        list[Path] | None, argument("[PATHS]...", "Files or folders; the whole workspace by default.")
     ] = None,
     as_json: options.Json = False,
 ) -> None:

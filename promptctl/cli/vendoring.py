@@ -10,6 +10,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.checks import say_check
+from promptctl.cli.commands import argument
 from promptctl.cli.output import styled, tell, warn
 from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.errors import UsageError
@@ -28,11 +29,10 @@ EXAMPLES = """\
 
 Names = Annotated[
     list[str],
-    options.ref_argument("Prompts of other repositories, or the names that the lock has of these.", "ID..."),
+    argument("ID...", "Prompts of other repositories, or the names that the lock has of these.", completes="ref"),
 ]
 
 
-@options.grouped
 def add(
     context: typer.Context,
     address: Annotated[
@@ -83,12 +83,11 @@ def add(
         tell("nothing to write: all of it is here already")
 
 
-@options.grouped
 def update(
     context: typer.Context,
     names: Annotated[
         list[str] | None,
-        options.ref_argument("What to update, all by default; with @REF, to that tag or commit.", "[ID[@REF]]..."),
+        argument("[ID[@REF]]...", "What to update, all by default; with @REF, to that tag or commit.", completes="ref"),
     ] = None,
     ours: Annotated[
         bool, typer.Option("--ours", help="Keep a file as it was edited here, where both sides changed it.")
@@ -119,7 +118,6 @@ def update(
     offer(workspace, updated.proposal, wanted, updated.as_dict)
 
 
-@options.grouped
 def remove(context: typer.Context, names: Names, *, wanted: WriteOptions) -> None:
     """Take out prompts of other repositories, with the files that nothing else needs. Refuses if something needs them."""
     workspace = options.workspace_of(context)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 import typer
 
-from promptctl.cli import options
+from promptctl.cli.commands import completing
 from promptctl.cli.completing import ARGUMENTS, EVERY, FLAGS, OPTIONS, answer, offered, rejoin
 from promptctl.cli.main import app, command
 from promptctl.errors import UsageError
@@ -280,9 +280,9 @@ def test_nothing_is_offered_where_nothing_can_be_read(tmp_path: Path, monkeypatc
     monkeypatch.chdir(folder)
     context = typer.Context(typer.main.get_command(typer.Typer(callback=lambda: None)))
     for kind in get_args(Word):
-        assert options.completing(kind)(context, "") == []
+        assert completing(kind)(context, "") == []
     write(folder, "promptctl.yaml", "modle: x\n")
-    assert options.completing("model")(context, "") == []
+    assert completing("model")(context, "") == []
 
 
 def test_the_shell_to_complete_is_the_one_that_it_is_given_in(monkeypatch: pytest.MonkeyPatch) -> None:
