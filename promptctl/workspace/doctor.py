@@ -15,7 +15,7 @@ from promptctl.errors import InvalidFiles, MissingKey, ModelConfigurationError, 
 from promptctl.files.names import SETTINGS
 from promptctl.files.wording import count
 from promptctl.workspace import find_root, starting_point
-from promptctl.workspace.installation import Finding, Status, litellm, program, sqlite, state_folder
+from promptctl.workspace.installation import Finding, Seen, Status, litellm, program, sqlite, state_folder
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -45,9 +45,9 @@ def diagnose(path: str | os.PathLike[str] | None = None, environ: Mapping[str, s
         root = None
     here = _Here(folder, root, environ)
     found: list[Finding] = []
-    for name, check in _CHECKS.items():
+    for name in _CHECKS:
         try:
-            found += check(here)
+            found += (Finding(name, *each) for each in _seen(here, name))
         except PromptctlError as error:
             found.append(Finding(name, "problem", str(error), error.hint))
         except Exception as error:  # whatever is broken here, the other checks still help
@@ -55,6 +55,15 @@ def diagnose(path: str | os.PathLike[str] | None = None, environ: Mapping[str, s
             found.append(Finding(name, "problem", message))
     here.close()
     return found
+
+
+def _seen(here: _Here, name: str) -> Iterator[Seen]:
+    if here.root is None and name in _OF_WORKSPACE:
+        return
+    if here.settings is None and name in _OF_SETTINGS:
+        yield "warning", f"not known, since {SETTINGS} cannot be read: every call is refused"
+    else:
+        yield from _CHECKS[name](here)
 
 
 class _Here:
@@ -122,43 +131,43 @@ class _Here:
             self.bare.close()
 
 
-def _git(here: _Here) -> Iterator[Finding]:
+def _git(here: _Here) -> Iterator[Seen]:
     from promptctl.git.commands import Commands
 
     version = Commands(here.folder).run(["version"]).text.removeprefix("git version ")
-    yield Finding("git", "ok", f"Git {version}")
+    yield "ok", f"Git {version}"
     if here.root is None:
         return
     git = here.git
     if git is None:
         hint = "git init && git add . && git commit -m 'Add prompts'"
-        yield Finding("git", "warning", "the workspace is in no Git repository, so it has no versions and labels", hint)
+        yield "warning", "the workspace is in no Git repository, so it has no versions and labels", hint
     elif git.head is None:
         hint = "git add . && git commit -m 'Add prompts'"
-        yield Finding("git", "warning", "the repository has no commit yet, so it has no versions", hint)
+        yield "warning", "the repository has no commit yet, so it has no versions", hint
     elif git.is_shallow:
         message = "the clone is shallow, so numbers of versions may not be known"
-        yield Finding("git", "warning", message, "git fetch --unshallow")
+        yield "warning", message, "git fetch --unshallow"
     else:
-        yield Finding("git", "ok", f"repository {git.root}, whole history")
+        yield "ok", f"repository {git.root}, whole history"
 
 
-def _workspace(here: _Here) -> Iterator[Finding]:
+def _workspace(here: _Here) -> Iterator[Seen]:
     if here.root is None:
         message = f"there is no {SETTINGS} in {here.folder} or any folder above it"
-        yield Finding("workspace", "warning", message, "make a workspace here with: promptctl init")
+        yield "warning", message, "make a workspace here with: promptctl init"
         return
     try:
         here.read_settings()
     except InvalidFiles as error:
         for each in error.problems:
-            yield Finding("workspace", "problem", str(each), each.hint)
+            yield "problem", str(each), each.hint
     else:
         where = f"{here.root}, a bare repository: its files are checked in a clone" if here.is_bare else f"{here.root}"
-        yield Finding("workspace", "ok", where)
+        yield "ok", where
 
 
-def _files(here: _Here) -> Iterator[Finding]:
+def _files(here: _Here) -> Iterator[Seen]:
     if here.root is None or here.is_bare:
         return
     from promptctl.datasets.validation import validate_workspace
@@ -170,115 +179,82 @@ def _files(here: _Here) -> Iterator[Finding]:
         f"{count(report.files, 'file')}, {count(errors, 'error')}, {count(len(report.problems) - errors, 'warning')}"
     )
     status: Status = "problem" if errors else "warning" if report.problems else "ok"
-    yield Finding("files", status, words, "promptctl validate" if report.problems else None)
+    yield status, words, "promptctl validate" if report.problems else None
 
 
-def _state(here: _Here) -> Iterator[Finding]:
-    if here.root is None:
-        return
+def _state(here: _Here) -> Iterator[Seen]:
     folder = state_folder(here.context)
     if not folder.exists():
-        yield Finding("state", "ok", f"{folder} is made by the first call")
+        yield "ok", f"{folder} is made by the first call"
         return
-    yield Finding("state", "ok", f"{folder}")
+    yield "ok", f"{folder}"
     files = [each for each in (folder, *folder.glob("*.db*")) if not each.is_symlink()]
     for each in files:
         found = each.stat()
         if not os.access(each, os.W_OK):
-            yield Finding("state", "problem", f"{each} cannot be written", "allow it, or set PROMPTCTL_STATE=FOLDER")
+            yield "problem", f"{each} cannot be written", "allow it, or set PROMPTCTL_STATE=FOLDER"
         if found.st_uid != os.geteuid():
-            yield Finding("state", "warning", f"{each} belongs to another user", f"sudo chown $USER {quote(str(each))}")
+            yield "warning", f"{each} belongs to another user", f"sudo chown $USER {quote(str(each))}"
         elif each != folder and found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            yield Finding("state", "problem", f"{each} can be read by others", f"chmod 600 {quote(str(each))}")
+            yield "problem", f"{each} can be read by others", f"chmod 600 {quote(str(each))}"
     if (kind := _file_system(folder)) in _NETWORK:
-        yield Finding(
-            "state",
-            "problem",
-            f"{folder} is on a network file system ({kind}), on which SQLite's write-ahead log does not work",
-            "keep the log on a local disk: PROMPTCTL_STATE=FOLDER",
-        )
+        words = f"{folder} is on a network file system ({kind}), on which SQLite's write-ahead log does not work"
+        yield "problem", words, "keep the log on a local disk: PROMPTCTL_STATE=FOLDER"
     free = shutil.disk_usage(folder).free
     if free < _LEAST_FREE_BYTES:
-        yield Finding(
-            "state", "warning", f"its disk has only {free // 1_000_000} MB left", "make room, or prune the log"
-        )
+        yield "warning", f"its disk has only {free // 1_000_000} MB left", "make room, or prune the log"
 
 
-def _log(here: _Here) -> Iterator[Finding]:
-    if here.root is None:
-        return
+def _log(here: _Here) -> Iterator[Seen]:
     log = here.log
     if log.failure is not None:
         locked = log.failure.reason == "locked"
-        yield Finding("log", "warning" if locked else "problem", log.failure.message, log.failure.hint)
+        yield "warning" if locked else "problem", log.failure.message, log.failure.hint
     elif not log.size:
-        yield Finding("log", "ok", "no call yet")
+        yield "ok", "no call yet"
     else:
         size = f"{log.size / 1_000_000:,.1f} MB"
         whole = "" if log.is_checked else "; it is too large to be read whole here: promptctl log verify"
         copied = f", last backup {log.last_backup[:10]}" if log.last_backup else ", no backup yet"
         old = "" if log.is_current else "; its schema is older, the next call brings it up to date"
-        yield Finding("log", "ok", f"{count(log.executions or 0, 'row')}, {size}{copied}{old}{whole}")
+        yield "ok", f"{count(log.executions or 0, 'row')}, {size}{copied}{old}{whole}"
     if log.unsaved:
-        yield Finding(
-            "log",
-            "warning",
-            f"{count(len(log.unsaved), 'file')} of records wait to be added, the first {log.unsaved[0]}",
-            "the next command that can write the log adds them: promptctl log list",
-        )
+        waiting = f"{count(len(log.unsaved), 'file')} of records wait to be added, the first {log.unsaved[0]}"
+        yield "warning", waiting, "the next command that can write the log adds them: promptctl log list"
     if log.rejected:
-        yield Finding(
-            "log",
-            "warning",
-            f"{count(len(log.rejected), 'file')} of records the log did not take, and no total counts them: "
-            f"{log.rejected[0]}",
-            "mend its lines, one JSON object each, and rename it to .jsonl: the next command tries again",
-        )
+        lost = f"{count(len(log.rejected), 'file')} of records the log did not take, and no total counts them"
+        hint = "mend its lines, one JSON object each, and rename it to .jsonl: the next command tries again"
+        yield "warning", f"{lost}: {log.rejected[0]}", hint
     for each in log.damaged:
-        yield Finding("log", "warning", f"{each} is a damaged log that was put aside", f"sqlite3 {each} .recover")
+        yield "warning", f"{each} is a damaged log that was put aside", f"sqlite3 {each} .recover"
 
 
-def _rules(here: _Here) -> Iterator[Finding]:
-    if here.settings is None:
-        yield from _unknown(here, "log rules")
-        return
-    rules = here.settings.log
+def _rules(here: _Here) -> Iterator[Seen]:
+    rules = here.read_settings().log
     kept = ", ".join(f"{rule.prompts}: {rule.kept}" for rule in rules[:5]) + (", …" if len(rules) > 5 else "")
-    yield Finding("log rules", "ok", kept or "none: the numbers of every call are kept, and no contents")
+    yield "ok", kept or "none: the numbers of every call are kept, and no contents"
 
 
-def _unknown(here: _Here, check: str) -> Iterator[Finding]:
-    if here.root is not None:
-        yield Finding(check, "warning", f"not known, since {SETTINGS} cannot be read: every call is refused")
-
-
-def _budgets(here: _Here) -> Iterator[Finding]:
-    if here.settings is None:
-        yield from _unknown(here, "budgets")
-        return
-    budgets = here.settings.budgets
-    if not budgets:
-        return
+def _budgets(here: _Here) -> Iterator[Seen]:
     from promptctl.calls.alerts import webhook_fault
 
-    failure, is_open = here.log.failure, here.settings.budgets_without_log == "open"
-    for rule in budgets:
+    settings, failure = here.read_settings(), here.log.failure
+    is_open = settings.budgets_without_log == "open"
+    for rule in settings.budgets:
         enable = f"promptctl budget enable {quote(rule.name)} --reason TEXT"
         if failure is not None and rule.is_hard:
             what = "is not kept" if is_open else "refuses every call"
-            yield Finding("budgets", "problem", f"{rule.name} {what}: the log cannot be read", failure.hint)
+            yield "problem", f"{rule.name} {what}: the log cannot be read", failure.hint
         elif not is_open and _is_unknown(here, rule):
-            yield Finding(
-                "budgets", "problem", f"{rule.name} refuses calls: what was spent before is not known", enable
-            )
+            yield "problem", f"{rule.name} refuses calls: what was spent before is not known", enable
         elif rule.is_hard and rule.name in here.log.disabled_budgets:
-            yield Finding("budgets", "warning", f"{rule.name} is disabled: its calls are refused", enable)
+            yield "warning", f"{rule.name} is disabled: its calls are refused", enable
         else:
-            yield Finding("budgets", "ok", f"{rule.name}: {rule.terms}, then {rule.then}")
+            yield "ok", f"{rule.name}: {rule.terms}, then {rule.then}"
         fault = webhook_fault(rule.webhook_env, here.environ) if rule.webhook_env else None
         if fault is not None:
             hint = f"set {rule.webhook_env} to the webhook's address"
-            yield Finding("budgets", "warning", f"{rule.name} tells nobody: {fault}", hint)
+            yield "warning", f"{rule.name} tells nobody: {fault}", hint
 
 
 def _is_unknown(here: _Here, rule: BudgetRule) -> bool:
@@ -292,15 +268,13 @@ def _is_unknown(here: _Here, rule: BudgetRule) -> bool:
     return unknown.covers(rule, window_of(utc_now(), rule.per, rule.timezone)[0])
 
 
-def _models(here: _Here) -> Iterator[Finding]:
-    if here.settings is None:
-        yield from _unknown(here, "models")
-        return
+def _models(here: _Here) -> Iterator[Seen]:
     from promptctl.models.model_settings import Models
     from promptctl.prompts.loading import load_prompt, prompt_paths
 
-    tree, models = here.tree, Models(here.settings, here.environ)
-    used = dict.fromkeys([here.settings.model] if here.settings.model else [])
+    tree, settings = here.tree, here.read_settings()
+    models = Models(settings, here.environ)
+    used = dict.fromkeys([settings.model] if settings.model else [])
     for prompt in prompt_paths(tree):
         with suppress(PromptctlError):
             if model := load_prompt(tree, prompt).model:
@@ -309,27 +283,27 @@ def _models(here: _Here) -> Iterator[Finding]:
         try:
             variable = models.settings_of(model).key_variable
         except MissingKey as error:
-            yield Finding("models", "warning", error.message, error.hint)
+            yield "warning", error.message, error.hint
         except ModelConfigurationError as error:
-            yield Finding("models", "problem", error.message, error.hint)
+            yield "problem", error.message, error.hint
         else:
-            yield Finding("models", "ok", f"{model}: {f'{variable} is set' if variable else 'needs no key'}")
+            yield "ok", f"{model}: {f'{variable} is set' if variable else 'needs no key'}"
 
 
-def _labels(here: _Here) -> Iterator[Finding]:
+def _labels(here: _Here) -> Iterator[Seen]:
     remote = here.settings.labels.remote if here.settings is not None else None
     if remote is None or here.git is None:
         return
     names = here.git.run(["remote"]).lines()
     if remote in names:
-        yield Finding("labels", "ok", f"moves are pushed to {remote}")
+        yield "ok", f"moves are pushed to {remote}"
     else:
         hint = (
             f"git remote add {remote} URL, or name one of {', '.join(names)}"
             if names
             else f"git remote add {remote} URL"
         )
-        yield Finding("labels", "problem", f"labels.remote is `{remote}`, which this clone does not have", hint)
+        yield "problem", f"labels.remote is `{remote}`, which this clone does not have", hint
 
 
 def _file_system(folder: Path, mounted: Path = Path("/proc/mounts")) -> str | None:
@@ -347,7 +321,7 @@ def _file_system(folder: Path, mounted: Path = Path("/proc/mounts")) -> str | No
     return kind
 
 
-_CHECKS: Mapping[str, Callable[[_Here], Iterator[Finding]]] = {
+_CHECKS: Mapping[str, Callable[[_Here], Iterator[Seen]]] = {
     "program": lambda _: program(),
     "git": _git,
     "sqlite": lambda here: sqlite(here.log),
@@ -361,3 +335,6 @@ _CHECKS: Mapping[str, Callable[[_Here], Iterator[Finding]]] = {
     "litellm": lambda _: litellm(),
     "labels": _labels,
 }
+# Those that say something only in a workspace, and those that go by its settings.
+_OF_WORKSPACE = frozenset({"state", "log", "log rules", "budgets", "models"})
+_OF_SETTINGS = frozenset({"log rules", "budgets", "models"})

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from promptctl.log.inspection import LogState
 
 Status = Literal["ok", "warning", "problem"]
+Seen = tuple[Status, str] | tuple[Status, str, str | None]
+"""One thing that a check saw: how it is, in words, and what to do about it."""
 
 # https://osv.dev/vulnerability/PYSEC-2026-2: they sent the machine's keys to a stranger.
 _STOLEN_LITELLM = ("1.82.7", "1.82.8")
@@ -37,51 +39,47 @@ class Finding:
         return {"check": self.check, "status": self.status, "message": self.message, "hint": self.hint}
 
 
-def program() -> Iterator[Finding]:
+def program() -> Iterator[Seen]:
     """Say which promptctl and Python this is."""
     from promptctl import __version__
 
     python = f"Python {platform.python_version()}, {platform.system()}"
-    yield Finding("program", "ok", f"promptctl {__version__}, {python}")
+    yield "ok", f"promptctl {__version__}, {python}"
 
 
-def sqlite(log: LogState) -> Iterator[Finding]:
+def sqlite(log: LogState) -> Iterator[Seen]:
     """Look at the SQLite that keeps the log."""
     if log.has_fault:
-        yield Finding(
-            "sqlite",
-            "warning",
-            f"{log.database} has a rare fault that can damage a log while several processes write to it; it "
-            "is mended in 3.51.3, 3.50.7 and 3.44.6",
-            "use a Python with a newer SQLite; until then make copies: promptctl log backup FILE",
-        )
+        fault = "has a rare fault that can damage a log while several processes write to it"
+        hint = "use a Python with a newer SQLite; until then make copies: promptctl log backup FILE"
+        yield "warning", f"{log.database} {fault}; it is mended in 3.51.3, 3.50.7 and 3.44.6", hint
     else:
-        yield Finding("sqlite", "ok", log.database)
+        yield "ok", log.database
     if not log.has_words:
-        yield Finding("sqlite", "warning", "it has no FTS5, so log search reads every kept content")
+        yield "warning", "it has no FTS5, so log search reads every kept content"
 
 
-def litellm() -> Iterator[Finding]:
+def litellm() -> Iterator[Seen]:
     """Look for releases that steal keys, and for code that runs at each start of Python unasked."""
     from importlib.metadata import PackageNotFoundError, distributions, version
 
     try:
         installed = version("litellm")
     except PackageNotFoundError:
-        yield Finding("litellm", "problem", "LiteLLM is not installed", "pip install --force-reinstall promptctl-git")
+        yield "problem", "LiteLLM is not installed", "pip install --force-reinstall promptctl-git"
         return
     rescue = "uninstall it, and replace every key that this machine has held"
     if installed in _STOLEN_LITELLM:
-        yield Finding("litellm", "problem", f"LiteLLM {installed} steals keys", rescue)
+        yield "problem", f"LiteLLM {installed} steals keys", rescue
     else:
-        yield Finding("litellm", "ok", f"LiteLLM {installed}")
+        yield "ok", f"LiteLLM {installed}"
     records = [each.read_text("RECORD") or "" for each in distributions()]
     for file in _startup_files():
         if file.name == _STOLEN_PTH:
-            yield Finding("litellm", "problem", f"{file} runs at each start of Python to steal keys", rescue)
+            yield "problem", f"{file} runs at each start of Python to steal keys", rescue
         elif file.name not in _PTH_OF_ENVIRONMENTS and not any(f"{file.name}," in text for text in records):
             message = f"{file} runs code at each start of Python, and no installed package has it"
-            yield Finding("litellm", "warning", message, "see what it is")
+            yield "warning", message, "see what it is"
 
 
 def _startup_files() -> Iterator[Path]:

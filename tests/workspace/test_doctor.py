@@ -208,7 +208,7 @@ def test_releases_and_files_that_steal_keys_are_told(tmp_path: Path, monkeypatch
     write(tmp_path, "litellm_init.pth", "import base64\n")
     write(tmp_path, "unknown.pth", "import os\n")
     write(tmp_path, "path.pth", "/a/folder\n")
-    status = {each.message.partition(" runs ")[0]: each.status for each in installation.litellm()}
+    status = {message.partition(" runs ")[0]: status for status, message, *_ in installation.litellm()}
     assert status == {
         "LiteLLM 1.82.8 steals keys": "problem",
         f"{tmp_path}/litellm_init.pth": "problem",
@@ -217,8 +217,8 @@ def test_releases_and_files_that_steal_keys_are_told(tmp_path: Path, monkeypatch
 
 
 def test_a_look_that_fails_is_a_finding_of_its_own(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: object) -> Iterator[Finding]:
-        yield Finding("state", "ok", "so far")
+    def broken(_: object) -> Iterator[installation.Seen]:
+        yield "ok", "so far"
         raise RuntimeError("boom")
 
     monkeypatch.setattr(doctor, "_CHECKS", {"state": broken, "labels": doctor._CHECKS["labels"]})
