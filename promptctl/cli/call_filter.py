@@ -47,9 +47,7 @@ class FilterOptions:
     label: Annotated[
         str | None, option("--label", "LABEL", "Only calls that asked for this label.", completes="label")
     ] = None
-    model: Annotated[
-        str | None, option("-m", "--model", "MODEL", "Only this model's; * and ? match any text.", completes="model")
-    ] = None
+    model: Annotated[str | None, options.model_option("Only this model's; * and ? match any text.")] = None
     since: Since = None
     until: Until = None
     user: Annotated[str | None, option("--user", "NAME", "Only calls for this user.")] = None

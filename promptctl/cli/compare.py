@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.commands import argument, option
+from promptctl.cli.commands import argument
 from promptctl.cli.output import conclude
 from promptctl.reports.files import check_report_path
 
@@ -20,8 +20,7 @@ def compare(
     head: Annotated[str, argument("HEAD", "The evaluation that is judged.", completes="evaluation")],
     gate: options.GateOptions,
     reports: Annotated[
-        list[Path] | None,
-        option("-o", "--output", "FILE", "Also write .json .jsonl .csv .md .xml (JUnit) .html. Repeatable."),
+        list[Path] | None, options.output_option("Also write .json .jsonl .csv .md .xml (JUnit) .html. Repeatable.")
     ] = None,
     as_json: options.Json = False,
 ) -> None:

@@ -38,7 +38,7 @@ EXAMPLES = """\
   promptctl cost --by metadata.customer -o costs.csv"""
 
 _BAR = 12
-Output = Annotated[Path | None, option("-o", "--output", "FILE", "Also write the table to a file: .csv")]
+Output = Annotated[Path | None, options.output_option("Also write the table to a file: .csv")]
 
 
 @app.callback(invoke_without_command=True)

@@ -28,7 +28,7 @@ def show_dashboard(
     context: typer.Context,
     filters: FilterOptions,
     output: Annotated[
-        Path | None, option("-o", "--output", "FILE", "Write a page with charts: a .html file, or a folder.")
+        Path | None, options.output_option("Write a page with charts: a .html file, or a folder.")
     ] = None,
     with_content: Annotated[
         bool, option("--with-content", "Show failed calls with what was sent and answered, if that is kept.")

@@ -159,13 +159,8 @@ def drop_duplicates(
     name: options.DatasetName,
     threshold: Annotated[
         float,
-        option(
-            "--threshold",
-            "SHARE",
-            "Long texts are alike from this share of equal characters on; 1: only equal ones.",
-            min=0.5,
-            max=1.0,
-            callback=options.a_number,
+        options.share_option(
+            "--threshold", "Long texts are alike from this share of equal characters on; 1: only equal ones.", least=0.5
         ),
     ] = 0.9,
     *,
@@ -220,14 +215,7 @@ def generate_cases(
         option("--kind", "As in life; the ends of what is allowed; hard to get right; with instructions."),
     ] = "diverse",
     dataset: Annotated[
-        str | None,
-        option(
-            "-d",
-            "--dataset",
-            "FILE",
-            "The dataset that they are for; else the one that tests the prompt.",
-            completes="dataset",
-        ),
+        str | None, options.dataset_option("The dataset that they are for; else the one that tests the prompt.")
     ] = None,
     *,
     wanted: AskingOptions,

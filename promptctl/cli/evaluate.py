@@ -46,9 +46,9 @@ class SubjectOptions:
         str | None,
         option("--changed-since", "REV", "Every prompt that changed, or whose dataset did.", completes="revision"),
     ] = None
-    datasets: Annotated[
-        list[str], option("-d", "--dataset", "FILE", "Only this dataset. Repeatable.", completes="dataset")
-    ] = field(default_factory=list)
+    datasets: Annotated[list[str], options.dataset_option("Only this dataset. Repeatable.")] = field(
+        default_factory=list
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +96,7 @@ class PassOptions:
     at_least: Annotated[
         int | None, option("--at-least", "M", "A case passes with M of its K; all by default.", min=1)
     ] = None
-    min_pass: Annotated[
-        float | None,
-        option("--min-pass", "SHARE", "The share that must pass.", min=0.0, max=1.0, callback=options.a_number),
-    ] = None
+    min_pass: Annotated[float | None, options.share_option("--min-pass", "The share that must pass.")] = None
 
 
 @dataclass(frozen=True, slots=True)

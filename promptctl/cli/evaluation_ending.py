@@ -13,7 +13,6 @@ import typer
 
 from promptctl import errors
 from promptctl.cli import options
-from promptctl.cli.commands import option
 from promptctl.cli.evaluation_output import say_evaluations
 from promptctl.cli.output import conclude, tell, tell_error
 from promptctl.errors import PromptctlError
@@ -29,7 +28,7 @@ class OutputOptions:
 
     heading: ClassVar[str] = "Output"
     reports: Annotated[
-        list[Path], option("-o", "--output", "FILE", "Also write .json .jsonl .csv .md .xml (JUnit) .html. Repeatable.")
+        list[Path], options.output_option("Also write .json .jsonl .csv .md .xml (JUnit) .html. Repeatable.")
     ] = field(default_factory=list)
     as_json: options.Json = False
 

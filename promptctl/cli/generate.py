@@ -60,9 +60,7 @@ class WriterOptions:
     """Options for the model that writes, and what it may cost."""
 
     heading: ClassVar[str] = "The model that writes"
-    model: Annotated[
-        str | None, option("-m", "--model", "MODEL", "Ask this model instead of the workspace's.", completes="model")
-    ] = None
+    model: Annotated[str | None, options.model_option("Ask this model instead of the workspace's.")] = None
     parameters: options.Parameters = field(default_factory=list)
     max_cost: options.MaxCost = None
     record: options.Record = False

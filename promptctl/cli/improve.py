@@ -36,9 +36,7 @@ class SearchOptions:
     """Options for the search."""
 
     heading: ClassVar[str] = "Search"
-    model: Annotated[
-        str | None, option("-m", "--model", "MODEL", "Run the prompt on this model instead.", completes="model")
-    ] = None
+    model: Annotated[str | None, options.model_option("Run the prompt on this model instead.")] = None
     writer: Annotated[
         str | None,
         option("--writer", "MODEL", "The model that writes the edits, instead of the workspace's.", completes="model"),
@@ -55,12 +53,7 @@ class SearchOptions:
 def improve(
     context: typer.Context,
     ref: Annotated[str, argument("ID", "The prompt to improve, as the work tree has it.", completes="ref")],
-    dataset: Annotated[
-        str,
-        option(
-            "-d", "--dataset", "FILE", "The cases to learn from, to choose by, and to prove it on.", completes="dataset"
-        ),
-    ],
+    dataset: Annotated[str, options.dataset_option("The cases to learn from, to choose by, and to prove it on.")],
     search: SearchOptions,
     judging: options.JudgeOptions,
     bounds: options.BoundOptions,

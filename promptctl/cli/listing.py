@@ -34,10 +34,7 @@ def list_prompts(
         Literal["active", "deprecated", "inactive"] | None, option("--status", "Only of this status.")
     ] = None,
     model: Annotated[
-        str | None,
-        option(
-            "-m", "--model", "MODEL", "Only prompts that run on this model; * and ? match any text.", completes="model"
-        ),
+        str | None, options.model_option("Only prompts that run on this model; * and ? match any text.")
     ] = None,
     provider: Annotated[str | None, option("--provider", "NAME", "Only prompts of this provider's models.")] = None,
     uses: Annotated[

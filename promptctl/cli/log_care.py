@@ -41,7 +41,7 @@ Status = Annotated[
 
 def export_calls(
     context: typer.Context,
-    output: Annotated[Path, option("-o", "--output", "FILE", "A .jsonl, .csv or .parquet file; - prints JSON lines.")],
+    output: Annotated[Path, options.output_option("A .jsonl, .csv or .parquet file; - prints JSON lines.")],
     filters: FilterOptions,
     status: Status = None,
     content: Annotated[bool, option("--content", "Also inputs, messages and replies that are kept.")] = False,
@@ -173,7 +173,7 @@ def back_up_log(
 
 def write_metadata(
     context: typer.Context,
-    output: Annotated[Path, option("-o", "--output", "FILE", "A .json file; - prints it.")] = _STDOUT,
+    output: Annotated[Path, options.output_option("A .json file; - prints it.")] = _STDOUT,
     database: Annotated[
         str | None, option("--database", "NAME", "Of a copy of the log: its file's name, without .db.")
     ] = None,

@@ -103,7 +103,7 @@ def set_rules(
 def export_rules(
     context: typer.Context,
     output: Annotated[
-        Path | None, option("-o", "--output", "FILE", "Write it there: .yaml or .csv. Else YAML is printed.")
+        Path | None, options.output_option("Write it there: .yaml or .csv. Else YAML is printed.")
     ] = None,
 ) -> None:
     """Write the table of rules and totals, for a spreadsheet or a script."""

@@ -28,6 +28,26 @@ MAX_BYTES = 16 * 1024 * 1024
 _MOST_TEXT = 256 * 1024
 
 
+def model_option(text: str) -> Any:
+    """Return the option that names models, explained by this text."""
+    return option("-m", "--model", "MODEL", text, completes="model")
+
+
+def dataset_option(text: str) -> Any:
+    """Return the option that names datasets, explained by this text."""
+    return option("-d", "--dataset", "FILE", text, completes="dataset")
+
+
+def output_option(text: str) -> Any:
+    """Return the option that names files to write, explained by this text."""
+    return option("-o", "--output", "FILE", text)
+
+
+def share_option(name: str, text: str, *, least: float = 0.0, most: float | None = 1.0) -> Any:
+    """Return the option of this name that is a share, explained by this text."""
+    return option(name, "SHARE", text, min=least, max=most, callback=a_number)
+
+
 def a_number(given: float | None) -> float | None:
     """Return the number given to an option; refuse `nan` and `inf`, which pass every bound and keep none."""
     if given is not None and not math.isfinite(given):
@@ -132,10 +152,9 @@ class ReplyOptions:
     """Options for the models that answer, and the source of their replies."""
 
     heading: ClassVar[str] = "Models and replies"
-    models: Annotated[
-        list[str],
-        option("-m", "--model", "MODEL", "Ask this model instead. Repeatable: each in turn.", completes="model"),
-    ] = field(default_factory=list)
+    models: Annotated[list[str], model_option("Ask this model instead. Repeatable: each in turn.")] = field(
+        default_factory=list
+    )
     replies: Annotated[
         Literal["ask", "cache", "record", "refresh", "replay"],
         option(
@@ -215,48 +234,26 @@ class GateOptions:
         ),
     ] = None
     margin: Annotated[
-        float | None,
-        option(
-            "--margin",
-            "SHARE",
-            "The largest loss that --gate noninferior lets pass. Default: 0.05.",
-            min=0.0,
-            max=1.0,
-            callback=a_number,
-        ),
+        float | None, share_option("--margin", "The largest loss that --gate noninferior lets pass. Default: 0.05.")
     ] = None
     min_effect: Annotated[
-        float | None,
-        option(
-            "--min-effect",
-            "SHARE",
-            "A smaller difference is neither worse nor better.",
-            min=0.0,
-            max=1.0,
-            callback=a_number,
-        ),
+        float | None, share_option("--min-effect", "A smaller difference is neither worse nor better.")
     ] = None
     metrics: Annotated[
         list[str], option("--metric", "NAME", "Judge this metric, not the passing cases (`passed`) alone. Repeatable.")
     ] = field(default_factory=list)
     max_cost_increase: Annotated[
         float | None,
-        option(
+        share_option(
             "--max-cost-increase",
-            "SHARE",
             "Fail where a reply costs more by this share (0.1 is ten per cent), beyond chance.",
-            min=0.0,
-            callback=a_number,
+            most=None,
         ),
     ] = None
     max_token_increase: Annotated[
         float | None,
-        option(
-            "--max-token-increase",
-            "SHARE",
-            "Fail where a reply takes more tokens by this share, beyond chance.",
-            min=0.0,
-            callback=a_number,
+        share_option(
+            "--max-token-increase", "Fail where a reply takes more tokens by this share, beyond chance.", most=None
         ),
     ] = None
 

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 def reprice(
     context: typer.Context,
     prompt: options.PromptName = None,
-    model: Annotated[
-        str | None, option("-m", "--model", "MODEL", "Only this model's; * and ? match any text.", completes="model")
-    ] = None,
+    model: Annotated[str | None, options.model_option("Only this model's; * and ? match any text.")] = None,
     since: Annotated[
         str | None, option("--since", "WHEN", "Only calls from then on: yesterday, 7d, or 2026-01-31[T12:00].")
     ] = None,

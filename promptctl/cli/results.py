@@ -128,7 +128,7 @@ def show_results(
 def export_results(
     context: typer.Context,
     wanted: Annotated[list[str], argument("ID...", "Evaluations, by id.", completes="evaluation")],
-    outputs: Annotated[list[Path], option("-o", "--output", "FILE", ".json .jsonl .csv .md .xml .html. Repeatable.")],
+    outputs: Annotated[list[Path], options.output_option(".json .jsonl .csv .md .xml .html. Repeatable.")],
 ) -> None:
     """Write evaluations with every result to files."""
     for output in outputs:

@@ -54,7 +54,7 @@ def review(
         option("--allow-code", "Run `python:` assertions of HEAD, else left out. Only if you trust whoever wrote it."),
     ] = False,
     outputs: Annotated[
-        list[Path] | None, option("-o", "--output", "FILE", "Also write .md .json .html .xml (JUnit). Repeatable.")
+        list[Path] | None, options.output_option("Also write .md .json .html .xml (JUnit). Repeatable.")
     ] = None,
     as_json: options.Json = False,
 ) -> None:

@@ -62,9 +62,7 @@ class ModelOptions:
     """Options that say which model answers."""
 
     heading: ClassVar[str] = "Model"
-    model: Annotated[
-        str | None, option("-m", "--model", "MODEL", "Ask this model instead of the prompt's.", completes="model")
-    ] = None
+    model: Annotated[str | None, options.model_option("Ask this model instead of the prompt's.")] = None
     parameters: options.Parameters = field(default_factory=list)
 
 

@@ -13,7 +13,6 @@ from typing import Annotated
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.commands import option
 from promptctl.cli.output import say, tell
 from promptctl.errors import UsageError, printable
 
@@ -34,10 +33,7 @@ def serve(
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, metavar="N", help="Listen on this port; 0 takes a free one.")
     ] = 0,
-    model: Annotated[
-        str | None,
-        option("-m", "--model", "MODEL", "Answer as this model, whatever model a program names.", completes="model"),
-    ] = None,
+    model: Annotated[str | None, options.model_option("Answer as this model, whatever model a program names.")] = None,
     prompt_type: Annotated[
         str,
         typer.Option(

@@ -37,18 +37,14 @@ class ShorteningOptions:
     """Options for what is tried and what it may lose."""
 
     heading: ClassVar[str] = "Search"
-    model: Annotated[
-        str | None, option("-m", "--model", "MODEL", "Run the prompt on this model instead.", completes="model")
-    ] = None
+    model: Annotated[str | None, options.model_option("Run the prompt on this model instead.")] = None
     margin: Annotated[
         float | None,
-        option(
+        options.share_option(
             "--margin",
-            "SHARE",
             "The loss of passing cases that must be ruled out. Default: the gate's, 0.05.",
-            min=0.001,
-            max=0.999,
-            callback=options.a_number,
+            least=0.001,
+            most=0.999,
         ),
     ] = None
     seed: Annotated[int | None, option("--seed", "N", "Draws the split, if the dataset has none.")] = None
@@ -57,9 +53,7 @@ class ShorteningOptions:
 def shorten(
     context: typer.Context,
     ref: Annotated[str, argument("ID", "The prompt to shorten, as the work tree has it.", completes="ref")],
-    dataset: Annotated[
-        str, option("-d", "--dataset", "FILE", "The cases to choose by and to prove it on.", completes="dataset")
-    ],
+    dataset: Annotated[str, options.dataset_option("The cases to choose by and to prove it on.")],
     search: ShorteningOptions,
     judging: options.JudgeOptions,
     bounds: options.BoundOptions,

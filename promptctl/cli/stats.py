@@ -16,9 +16,7 @@ from promptctl.errors import UsageError
 def show_stats(
     context: typer.Context,
     prometheus: Annotated[bool, option("--prometheus", "As text for the textfile collector of node_exporter.")] = False,
-    output: Annotated[
-        Path | None, option("-o", "--output", "FILE", "Write it to a .prom file, whole or not at all.")
-    ] = None,
+    output: Annotated[Path | None, options.output_option("Write it to a .prom file, whole or not at all.")] = None,
 ) -> None:
     """Print calls, tokens, costs and latencies by prompt and source, for a program that collects them."""
     if not prometheus:

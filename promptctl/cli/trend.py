@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.commands import option
 from promptctl.cli.output import is_terminal, say, say_json, styled, tell
 from promptctl.cli.tables import say_table
 from promptctl.reports.wording import format_cost, format_latency
@@ -26,13 +25,9 @@ _HEIGHTS = "▁▂▃▄▅▆▇█"
 def trend(
     context: typer.Context,
     ref: options.Ref,
-    dataset: Annotated[
-        str | None, option("-d", "--dataset", "FILE", "On this dataset; the last one by default.", completes="dataset")
-    ] = None,
-    model: Annotated[
-        str | None, option("-m", "--model", "MODEL", "With this model; the last one by default.", completes="model")
-    ] = None,
-    output: Annotated[Path | None, option("-o", "--output", "FILE", "Also write a page with charts: .html")] = None,
+    dataset: Annotated[str | None, options.dataset_option("On this dataset; the last one by default.")] = None,
+    model: Annotated[str | None, options.model_option("With this model; the last one by default.")] = None,
+    output: Annotated[Path | None, options.output_option("Also write a page with charts: .html")] = None,
     as_json: options.Json = False,
 ) -> None:
     """Follow a prompt from version to version: how good, how dear, how fast. With @ up to that version."""
