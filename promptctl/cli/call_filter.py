@@ -1,20 +1,27 @@
-"""Options that choose among the calls of the log, shared by every command that reads it."""
+"""Options that choose among the calls of the log, and group them, shared by every command that reads it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from promptctl import Filter, parse_moment
 from promptctl.cli import options
 from promptctl.cli.commands import option
-from promptctl.cli.output import tell, tell_hint
+from promptctl.cli.output import format_version, tell, tell_hint
+from promptctl.errors import UsageError, printable
 from promptctl.reports.wording import count, format_spent
 
 if TYPE_CHECKING:
     from promptctl import CallTotals, Workspace
 
+_NAMES = ("prompt", "version", "label", "model", "provider", "user", "session", "source", "status", "experiment", "arm")
+_PERIODS = ("day", "week", "month")
+_METADATA = "metadata."
+_DIMENSIONS: Mapping[str, str] = {**{name: name for name in _NAMES}, **{name: f"local_{name}" for name in _PERIODS}}
+BY_HELP = f"One row for each of: {', '.join(_DIMENSIONS)}, metadata.KEY; joined by commas."
 _KNOWN_WITHOUT_ROW = frozenset({"prompt", "version", "source"})
 
 
@@ -106,3 +113,34 @@ class FilterOptions:
             tell_hint(hint)
         if self.feedback is not None and (hint := workspace.log.hint_for_feedback(self.feedback)):
             tell_hint(hint)
+
+
+def dimensions(by: str | Sequence[str]) -> dict[str, str]:
+    """Return what `--by` names, each with the dimension of the log that it means. Raises `UsageError`.
+
+    Periods are of this machine's time.
+    """
+    texts = [by] if isinstance(by, str) else by
+    names = [name.strip() for text in texts for name in text.split(",")]
+    return {name: _dimension(name) for name in names}
+
+
+def heading(name: str) -> str:
+    """Return the heading of a group's column; a key of metadata stays as it is written."""
+    return name if name.startswith(_METADATA) else name.capitalize()
+
+
+def group_cell(row: CallTotals, name: str) -> Any:
+    """Return what a table shows of a row's group."""
+    return format_version(row.version_display or "-") if name == "version" else row.group[name]
+
+
+def _dimension(name: str) -> str:
+    if name in _DIMENSIONS:
+        return _DIMENSIONS[name]
+    if name.startswith(_METADATA) and name != _METADATA:
+        return name
+    known = [*_DIMENSIONS, "metadata.KEY"]
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else f"the names are {', '.join(known)}"
+    raise UsageError(f"--by cannot be `{printable(name)}`", hint=hint)

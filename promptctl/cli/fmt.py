@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,16 +9,14 @@ import typer
 from promptctl import errors
 from promptctl.cli import options
 from promptctl.cli.checks import check_as_dict
-from promptctl.cli.commands import argument, option
+from promptctl.cli.commands import option
 from promptctl.cli.output import flat, say, say_json, tell, tell_problems
 from promptctl.reports.wording import count
 
 
 def fmt(
     context: typer.Context,
-    paths: Annotated[
-        list[Path] | None, argument("[PATHS]...", "Files or folders; the whole workspace by default.")
-    ] = None,
+    paths: options.Paths = None,
     check: Annotated[bool, option("--check", "Write nothing; exit code 1 if a file would change.")] = False,
     as_json: options.Json = False,
 ) -> None:

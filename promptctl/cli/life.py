@@ -1,4 +1,4 @@
-"""`promptctl rename`, `activate`, `deactivate`, `deprecate` and `delete`: the life of a prompt."""
+"""`promptctl copy`, `rename`, `activate`, `deactivate`, `deprecate` and `delete`: the life of a prompt."""
 
 from __future__ import annotations
 
@@ -17,6 +17,22 @@ if TYPE_CHECKING:
     from promptctl import Retired
 
 Prompt = Annotated[str, argument("ID", "The prompt's id.", completes="ref")]
+
+
+def copy(
+    context: typer.Context,
+    ref: options.Ref,
+    new_id: Annotated[str, argument("ID", "The copy's id: its path below prompts/.")],
+    wanted: WriteOptions,
+) -> None:
+    """Copy a prompt's file, as it was at any version, to a new id. No file is overwritten."""
+    workspace = options.workspace_of(context)
+    copied = workspace.life.copy(ref, new_id)
+    for path in copied.differing:
+        warn(f"{path} is not what it was at {copied.source.version.display}: the copy reads it as it is now")
+    offer(workspace, copied.proposal, wanted, copied.as_dict)
+    for change in () if wanted.as_json else copied.rewritten:
+        tell(f"  {change}")
 
 
 def rename(

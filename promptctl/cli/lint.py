@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -11,7 +10,7 @@ import typer
 from promptctl import LintFinding, LintOptions, LintReport, errors
 from promptctl.cli import options
 from promptctl.cli.checks import check_as_dict, prefix_in_checkout
-from promptctl.cli.commands import argument, option
+from promptctl.cli.commands import option
 from promptctl.cli.output import say, say_command, say_json, tell_problems
 from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.errors import UsageError
@@ -29,9 +28,7 @@ Format = Literal["text", "json", "sarif", "github"]
 
 def lint(
     context: typer.Context,
-    paths: Annotated[
-        list[Path] | None, argument("[PATHS]...", "Files or folders; the whole workspace by default.")
-    ] = None,
+    paths: options.Paths = None,
     select: Annotated[list[str] | None, option("--select", "CODES", "Only these rules: P103,P401. Repeatable.")] = None,
     ignore: Annotated[list[str] | None, option("--ignore", "CODES", "Not these rules. Repeatable.")] = None,
     fix: Annotated[

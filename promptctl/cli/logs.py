@@ -11,9 +11,8 @@ import typer
 
 from promptctl import CallTotals
 from promptctl.cli import log_care, log_evidence, log_rules, options
-from promptctl.cli.call_filter import FilterOptions
+from promptctl.cli.call_filter import BY_HELP, FilterOptions, dimensions, group_cell, heading
 from promptctl.cli.commands import Group, argument, option
-from promptctl.cli.grouping import BY_HELP, dimensions, group_cell, heading
 from promptctl.cli.output import (
     format_id,
     format_moment,

@@ -29,7 +29,7 @@ COMMANDS = (
     Command("list", "listing:list_prompts", "List the prompts of the workspace.", WRITE),
     Command("show", "show:show", "Show everything about one prompt.", WRITE),
     Command("browse", "browse:browse", "Show the workspace as pages in your browser.", WRITE),
-    Command("copy", "copying:copy", "Copy a prompt, at any version, to a new id.", WRITE),
+    Command("copy", "life:copy", "Copy a prompt, at any version, to a new id.", WRITE),
     Command("render", "render:render", "Print the messages exactly as run would send them.", WRITE),
     Command("fmt", "fmt:fmt", "Format prompts, datasets and settings.", WRITE),
     Command("adopt", "adopting:adopt", "Find prompts in code; propose files and the calls that use them.", EXCHANGE),

@@ -69,6 +69,7 @@ AskNothing = Annotated[bool, option("--dry-run", "Say what it would ask and cost
 Yes = Annotated[bool, option("--yes", "Write; without it a terminal is asked.")]
 Json = Annotated[bool, option("--json", "Print one JSON document with stable keys.")]
 
+Paths = Annotated[list[Path] | None, argument("[PATHS]...", "Files or folders; the whole workspace by default.")]
 DatasetName = Annotated[str, argument("DATASET", "Its path, or its name below datasets/.", completes="dataset")]
 PromptName = Annotated[
     str | None, option("--prompt", "ID", "Only this prompt's; * and ? match any text.", completes="ref")

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from promptctl.cli import options
 from promptctl.cli.checks import say_check
-from promptctl.cli.commands import argument
 from promptctl.reports.wording import count
 
 
 def validate(
     context: typer.Context,
-    paths: Annotated[
-        list[Path] | None, argument("[PATHS]...", "Files or folders; the whole workspace by default.")
-    ] = None,
+    paths: options.Paths = None,
     as_json: options.Json = False,
 ) -> None:
     """Check the workspace's files: settings, prompts, schemas, partials and datasets. Exit code 1 on any error."""
