@@ -116,15 +116,18 @@ def _tell_usage(error: Any, arguments: Sequence[str]) -> int:
         return errors.USAGE
     message, meant = _usage_words(error)
     context = getattr(error, "ctx", None)
-    if context and context.command.name in ("run", "render") and (found := _EXTRA.search(error.format_message())):
+    hint: str | None = f"{context.command_path if context else 'promptctl'} --help"
+    if context and (found := _EXTRA.search(error.format_message())):
         extra = max((each for each in arguments if f"{found[1]} ".startswith(f"{each} ")), key=len, default=found[1])
-        name, equals, _ = extra.partition("=")
-        given = ("" if equals and name.isidentifier() else "NAME=") + quote(extra)
-        said = errors.printable(extra)
-        report("error", f"`{said}` is one argument too many", hint=f"inputs are given by name: -i {given}")
-        return errors.USAGE
-    question = f"did you mean {' or '.join(f'`{each}`' for each in meant)}? " if meant else ""
-    hint = context and (_before_command(error, context) or f"{question}{context.command_path} --help")
+        message = f"`{errors.printable(extra)}` is one argument too many"
+        if context.command.name in ("run", "render"):
+            name, equals, _ = extra.partition("=")
+            hint = f"inputs are given by name: -i {'' if equals and name.isidentifier() else 'NAME='}{quote(extra)}"
+    elif context and type(error).__name__ == "MissingParameter" and error.param is not None:
+        hint = f"{error.param.help}\n{hint}"
+    elif context:
+        question = f"did you mean {' or '.join(f'`{each}`' for each in meant)}? " if meant else ""
+        hint = _before_command(error, context) or f"{question}{hint}"
     report("error", message, hint=hint)
     return int(getattr(error, "exit_code", errors.USAGE)) or errors.USAGE
 
@@ -150,7 +153,7 @@ def _usage_words(error: Any) -> tuple[str, list[str]]:
         near = get_close_matches(wrong[1], _QUOTED.findall(wrong[2]), n=1)
     for words, ours in _PLAINER.items():
         message = message.replace(words, ours)
-    return _QUOTED.sub(r"`\1`", message), near
+    return _QUOTED.sub(r"`\1`", message[:1].lower() + message[1:].removesuffix(".")), near
 
 
 def _tell_bug(error: Exception, arguments: Sequence[str] | None) -> int:

@@ -96,7 +96,7 @@ def test_a_prompt_that_was_never_committed_says_so(cli: Cli, inside: Path) -> No
         (["supprt/triage"], 3, "did you mean `support/triage`?"),
         (["support/triage@v1", "@v9"], 3, "its versions are v1 to v3"),
         (["support/triage@v1", "chta"], 3, "did you mean `chat`?"),
-        ([], 2, "Missing argument"),
+        ([], 2, "missing argument"),
     ],
 )
 def test_a_wrong_ref_ends_with_what_to_do(cli: Cli, refs: list[str], code: int, words: str) -> None:

@@ -160,4 +160,4 @@ def test_no_model_and_no_workspace_are_said_at_once(
     assert (ran.exit_code, ran.err.splitlines()[-1]) == (4, "  hint: give --model, or set `model:` in promptctl.yaml")
     empty: Path = tmp_path_factory.mktemp("empty")
     assert "there is no promptctl.yaml" in cli("-C", str(empty), *ORDER).err
-    assert "Missing option" in cli("generate", "a").err
+    assert "missing option" in cli("generate", "a").err

@@ -93,7 +93,7 @@ def test_the_estimate_asks_nothing(desk: Lab, cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ("greet", 2, "Missing option `-d` / `--dataset`"),
+        ("greet", 2, "missing option `-d` / `--dataset`"),
         ("greet -d gret", 3, "did you mean `greet`?"),
         ("greet -d greet --rounds 0", 2, "--rounds"),
         ("greet -d greet --allow-code --leave-out-code", 2, "cannot be given together"),
