@@ -12,6 +12,7 @@ from promptctl.cli.commands import Group, argument, option
 from promptctl.cli.output import (
     format_moment,
     is_terminal,
+    left_to_show,
     local_time,
     say,
     say_json,
@@ -46,11 +47,7 @@ _PROMPTS = 8
 def list_budgets(context: typer.Context, as_json: options.Json = False) -> None:
     """List the budgets. Says what is spent and left of each in the window of now, and its state."""
     found = options.workspace_of(context).budgets.all()
-    if as_json:
-        say_json([each.as_dict() for each in found])
-        return
-    if not found:
-        tell("no budget yet: write one under `budgets` in promptctl.yaml")
+    if not left_to_show(found, "no budget yet: write one under `budgets` in promptctl.yaml", as_json=as_json):
         return
     numbers = ["Limit", "Spent", "Reserved", "Left"]
     ends = time_heading("Ends", (each.window_end for each in found if each.window_end))
@@ -115,11 +112,7 @@ def show_history(
 ) -> None:
     """List what happened, newest first. Warnings, limits reached, changes of rules, what was enabled again and why."""
     found = options.workspace_of(context).budgets.history(name, limit=limit)
-    if as_json:
-        say_json([each.as_dict() for each in found])
-        return
-    if not found:
-        tell("nothing happened yet")
+    if not left_to_show(found, "nothing happened yet", as_json=as_json):
         return
     at = time_heading("Time", (each.at for each in found))
     numbers = ["Spent", "Limit"]

@@ -11,7 +11,7 @@ from promptctl.cli import options
 from promptctl.cli.commands import argument, option
 from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_output import EvaluationProgress
-from promptctl.cli.output import flat, say_json, tell, tell_wrapped, warn
+from promptctl.cli.output import flat, left_to_show, tell, tell_wrapped, warn
 from promptctl.cli.proposing import AskingOptions, offer
 from promptctl.cli.tables import say_table
 from promptctl.reports.wording import format_cost
@@ -78,11 +78,7 @@ def calibrate(
 def list_judges(context: typer.Context, as_json: options.Json = False) -> None:
     """List the judges that datasets ask, and how well each agrees with people, on which rubric."""
     found = options.workspace_of(context).judges.list()
-    if as_json:
-        say_json([each.as_dict() for each in found])
-        return
-    if not found:
-        tell("no dataset asks a judge")
+    if not left_to_show(found, "no dataset asks a judge", as_json=as_json):
         return
     say_table(
         ["Judge", "Model", "Rubric", "Labels", "κ", "95 %", "Measured", "Decides"],

@@ -13,7 +13,7 @@ from promptctl.cli.call_filter import FilterOptions
 from promptctl.cli.checks import say_check
 from promptctl.cli.commands import Group, argument, option
 from promptctl.cli.generate import WriterOptions
-from promptctl.cli.output import format_id, say_json, tell, tell_hint, warn
+from promptctl.cli.output import format_id, left_to_show, say_json, tell, tell_hint, warn
 from promptctl.cli.proposing import AskingOptions, WriteOptions, offer
 from promptctl.cli.run import say_dry_run
 from promptctl.cli.tables import say_table
@@ -31,9 +31,7 @@ app = Group("The cases that prompts are evaluated on.", no_args_is_help=True)
 def list_datasets(context: typer.Context, as_json: options.Json = False) -> None:
     """List the datasets of the workspace, and the prompts they test."""
     found = options.workspace_of(context).datasets.all()
-    if as_json:
-        say_json([each.as_dict() for each in found])
-    elif found:
+    if left_to_show(found, "no datasets yet: write one to datasets/<name>.yaml", as_json=as_json):
         rows = [
             (
                 each.path,
@@ -46,8 +44,6 @@ def list_datasets(context: typer.Context, as_json: options.Json = False) -> None
         say_table(
             ["Dataset", "Cases", "Prompts", "Description"], rows, right=["Cases"], texts=["Prompts", "Description"]
         )
-    else:
-        tell("no datasets yet: write one to datasets/<name>.yaml")
 
 
 @app.command("show")

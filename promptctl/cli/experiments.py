@@ -9,7 +9,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.commands import Group, argument, option
-from promptctl.cli.output import format_moment, say, say_json, styled, tell, time_heading, visible
+from promptctl.cli.output import format_moment, left_to_show, say, say_json, styled, tell, time_heading, visible
 from promptctl.cli.page_layout import say_columns, say_fact
 from promptctl.cli.tables import Styled, say_table
 from promptctl.errors import CheckFailed, quote
@@ -28,6 +28,7 @@ EXAMPLES = """\
 
 ExperimentName = Annotated[str, argument("NAME", "An experiment's name.", completes="experiment")]
 
+_NONE_YET = "no experiment yet: write one under `experiments` in promptctl.yaml"
 _COLOURS = {"broken": "red", "stopped": "yellow", "promoted": "green", "refused": "red"}
 
 
@@ -35,11 +36,7 @@ _COLOURS = {"broken": "red", "stopped": "yellow", "promoted": "green", "refused"
 def list_experiments(context: typer.Context, as_json: options.Json = False) -> None:
     """List the experiments. Says what each does now, and how many keys and calls it had."""
     found = options.workspace_of(context).experiments.all()
-    if as_json:
-        say_json([each.as_dict() for each in found])
-        return
-    if not found:
-        tell("no experiment yet: write one under `experiments` in promptctl.yaml")
+    if not left_to_show(found, _NONE_YET, as_json=as_json):
         return
     since = time_heading("Since", (each.first_at for each in found if each.first_at))
     rows = [
@@ -174,9 +171,7 @@ def step(
 ) -> None:
     """Do what `ends` says of each experiment that is decided. For cron and CI: done again, it does nothing."""
     found = options.workspace_of(context).experiments.step(names or ())
-    if as_json:
-        say_json([each.as_dict() for each in found])
-    elif found:
+    if left_to_show(found, _NONE_YET, as_json=as_json):
         rows = [
             (
                 each.experiment,
@@ -187,8 +182,6 @@ def step(
             for each in found
         ]
         say_table(["Experiment", "Verdict", "Done", "Why"], rows, texts=["Why"])
-    else:
-        tell("no experiment yet: write one under `experiments` in promptctl.yaml")
     for each in found:
         _tell_next(each)
     if errors := [each.error for each in found if each.error is not None]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.output import is_terminal, say_json, tell
+from promptctl.cli.output import is_terminal, left_to_show, tell
 from promptctl.cli.tables import say_table
 from promptctl.reports.wording import without_address
 
@@ -18,15 +18,11 @@ if TYPE_CHECKING:
 def history(context: typer.Context, ref: options.Ref, as_json: options.Json = False) -> None:
     """List a prompt's versions, newest first: who made each, when and why. With a version, those up to it."""
     rows = options.workspace_of(context).history(ref)
-    if as_json:
-        say_json([row.as_dict() for row in rows])
-    elif rows:
+    if left_to_show(rows, "no version yet: the prompt was never committed", as_json=as_json):
         columns = ["Version", "Date", "Author", "Labels", "Subject"]
         say_table(columns, [_row(row) for row in rows], texts=["Author", "Labels", "Subject"])
         if rows[-1].copied_from is not None:
             tell(f"copied from {rows[-1].copied_from}")
-    else:
-        tell("no version yet: the prompt was never committed")
 
 
 def _row(row: VersionEntry) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ from promptctl.cli.commands import Group, argument, option
 from promptctl.cli.output import (
     format_moment,
     is_terminal,
+    left_to_show,
     say,
     say_json,
     styled,
@@ -100,9 +101,7 @@ def list_labels(
     found = options.workspace_of(context).labels.all(prompt)
     states = [state for state in found.states.values() if everything or state.is_live]
     tell_problems(found.problems)
-    if as_json:
-        say_json([state.as_dict() for state in states])
-    elif states:
+    if left_to_show(states, "no label yet: promptctl label set PROMPT@production", as_json=as_json):
         rows = [
             (f"{state.prompt}@{state.label}", state.version if state.is_live else "removed", *_moved(state.event))
             for state in states
@@ -112,8 +111,6 @@ def list_labels(
             rows,
             texts=["By", "Reason"],
         )
-    else:
-        tell("no label yet: promptctl label set PROMPT@production")
 
 
 @app.command("log")

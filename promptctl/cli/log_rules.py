@@ -11,7 +11,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.commands import Group, argument, option
-from promptctl.cli.output import format_moment, say, say_json, styled, tell, time_heading, visible, warn
+from promptctl.cli.output import format_moment, left_to_show, say, say_json, styled, tell, time_heading, visible, warn
 from promptctl.cli.tables import say_table
 from promptctl.errors import UsageError
 from promptctl.reports.wording import count, format_cost, format_count, format_spent
@@ -53,11 +53,8 @@ def list_rules(
     rows = log.rules(kept=kept, rule=rule, search=search, source=None if source == "all" else source)
     if sort != "prompt":
         rows.sort(key=_ORDERS[sort], reverse=True)
-    if as_json:
-        say_json([row.as_dict() for row in rows])
-        return
-    if not rows:
-        tell("no prompt matches" if kept or rule or search else "no prompt yet: promptctl init")
+    nothing = "no prompt matches" if kept or rule or search else "no prompt yet: promptctl init"
+    if not left_to_show(rows, nothing, as_json=as_json):
         return
     numbers = ["Calls", "Cost", "Average"]
     last_call = time_heading("Last call", (row.totals.last_at for row in rows if row.totals.last_at))

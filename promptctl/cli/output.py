@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -134,6 +134,15 @@ def say_json(data: Any) -> None:
     """Print one JSON document on stdout: keys in their documented order, text readable."""
     text = json.dumps(data, ensure_ascii=False, indent=2, default=str)
     say(_UNSAFE_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+
+
+def left_to_show(rows: Collection[Any], nothing: str, *, as_json: bool) -> bool:
+    """Print rows as one JSON document, or that there are none; return True if they are left to be shown as a table."""
+    if as_json:
+        say_json([row.as_dict() for row in rows])
+    elif not rows:
+        tell(nothing)
+    return bool(rows) and not as_json
 
 
 def tell(text: str) -> None:

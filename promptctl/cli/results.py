@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -40,22 +40,7 @@ def list_results(
     results = options.workspace_of(context).results
     rows = results.evaluations(prompt=prompt, status=status, limit=limit)
     if as_json:
-        say_json(
-            [
-                {
-                    "evaluation": row.id,
-                    "prompt": row.prompt,
-                    "version": row.version,
-                    "version_display": row.version_display,
-                    "model": row.model,
-                    "status": row.status,
-                    "started_at": row.started_at,
-                    "dataset": row.spec.dataset,
-                }
-                | row.totals.as_json()
-                for row in rows
-            ]
-        )
+        say_json([_as_dict(row) for row in rows])
         return
     if not rows:
         is_filtered = prompt is not None or status is not None
@@ -64,15 +49,7 @@ def list_results(
     numbers = ["Passed", "Failed", "Errors", "Cost"]
     time = time_heading("Time", (row.started_at for row in rows))
     say_table(
-        [
-            time,
-            "Prompt",
-            "Version",
-            "Model",
-            "Verdict",
-            *numbers,
-            "Id",
-        ],
+        [time, "Prompt", "Version", "Model", "Verdict", *numbers, "Id"],
         [
             (
                 format_moment(row.started_at),
@@ -92,6 +69,12 @@ def list_results(
         texts=["Model"],
         spare=["Cost", "Errors", time],
     )
+
+
+def _as_dict(row: EvaluationRow) -> dict[str, Any]:
+    names = ("prompt", "version", "version_display", "model", "status", "started_at")
+    head = {"evaluation": row.id, **{name: getattr(row, name) for name in names}}
+    return {**head, "dataset": row.spec.dataset, **row.totals.as_json()}
 
 
 def _verdict(row: EvaluationRow, *, is_running: bool) -> str:
