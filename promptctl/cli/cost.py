@@ -13,7 +13,7 @@ from promptctl.cli import options
 from promptctl.cli.call_filter import BY_HELP, FilterOptions, Since, Until, dimensions, group_cell, heading, moments
 from promptctl.cli.commands import Group, argument, grouped, option
 from promptctl.cli.output import format_version, is_terminal, say, say_json, say_wrapped, tell
-from promptctl.cli.tables import Styled, say_table
+from promptctl.cli.tables import Styled, bar, say_table
 from promptctl.reports.wording import (
     count,
     format_cost,
@@ -201,8 +201,6 @@ def _say(table: CostTable) -> None:
 def _cells(table: CostTable, row: CallTotals, highest: int) -> Sequence[Any]:
     share = format_share(table.share(row))
     if is_terminal() and highest:
-        from promptctl.cli.trend import bar
-
         share = f"{bar(row.known_cost_nano_usd / highest, _BAR)} {share:>6}"
     tokens = format_tokens(row.input_tokens, row.output_tokens)
     average = format_cost(row.average_cost_nano_usd)

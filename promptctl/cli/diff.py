@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from promptctl import errors
 from promptctl.cli import options
 from promptctl.cli.commands import argument, option
-from promptctl.cli.diff_output import say_difference
-from promptctl.cli.output import say_json
+from promptctl.cli.output import say, say_json, styled, visible
+from promptctl.cli.page_layout import say_heading
+from promptctl.reports.prompt_diff import DiffLine, diff_parts
+
+if TYPE_CHECKING:
+    from promptctl import Break, Difference, PromptDiff
+
+_COLOURS = {"+": "green", "-": "red", "!": "yellow"}
 
 
 def diff(
@@ -33,3 +41,62 @@ def diff(
         say_difference(difference)
     if exit_code and not difference.diff.is_empty:
         raise typer.Exit(errors.CHECK_FAILED)
+
+
+def say_difference(found: Difference) -> None:
+    """Print a whole difference; of equal versions, that they are equal."""
+    diff = found.diff
+    _say_sides(found)
+    if diff.is_empty:
+        say("no difference")
+        return
+    if diff.is_same_behaviour:
+        say("same behaviour: only description and metadata differ")
+    else:
+        _say_breaks("callers", diff.breaks_callers)
+        _say_breaks("consumers of replies", diff.breaks_consumers)
+    say_parts(diff)
+
+
+def say_parts(diff: PromptDiff) -> None:
+    """Print every part that differs under its heading."""
+    for title, lines in diff_parts(diff):
+        say_heading(title)
+        is_after_hunk = False
+        for line in lines:
+            if line.text.startswith("@@") and not line.sign:
+                if is_after_hunk:
+                    say("    …")
+            else:
+                _say_line(line)
+            is_after_hunk = not line.sign
+
+
+def _say_line(line: DiffLine) -> None:
+    text = f"{line.sign.replace('!', '~')} {line.text}" if line.sign else line.text
+    indent = "    " if line.is_detail or not line.sign else "  "
+    colour = _COLOURS.get(line.sign or line.text[:1])
+    shown = f"{indent}{visible(text)}".rstrip()
+    say(styled(shown, sys.stdout, fg=colour) if colour else shown)
+
+
+def _say_sides(found: Difference) -> None:
+    old, new = found.old, found.new
+    is_one = old.prompt.id == new.prompt.id
+    names = [
+        ("" if is_one else f"{side.prompt.id} ")
+        + side.version.display
+        + (f" @{side.version.label}" if side.version.label else "")
+        for side in (old, new)
+    ]
+    say(styled((f"{old.prompt.id}  " if is_one else "") + " → ".join(names), sys.stdout, bold=True))
+
+
+def _say_breaks(whose: str, breaks: Sequence[Break]) -> None:
+    if not breaks:
+        say(styled(f"no break for {whose}", sys.stdout, fg="green"))
+        return
+    say(styled(f"breaks {whose}:", sys.stdout, fg="red", bold=True))
+    for each in breaks:
+        name = each.name if each.part == each.name else f"{each.part} {each.name}"
+        say(styled(f"  {name}: {visible(each.reason)}", sys.stdout, fg="red"))

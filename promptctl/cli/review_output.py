@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from promptctl.cli.comparison_output import say_comparisons
-from promptctl.cli.diff_output import say_parts
+from promptctl.cli.diff import say_parts
 from promptctl.cli.output import flat, say, say_wrapped, styled, visible
 from promptctl.cli.tables import say_table
 from promptctl.errors import INCOMPLETE

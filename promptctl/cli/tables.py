@@ -18,6 +18,7 @@ _LEAST_TEXT = 12
 # Terminals of fewer columns show a row as a block of lines.
 _LEAST_TABLE = 60
 _ENDLESS = 1_000_000
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 _Layout = Sequence[Sequence[tuple[int, int]]]
 """The columns on each line of a row, with their widths."""
@@ -193,3 +194,14 @@ def _text(value: Any) -> str:
     """Return a cell's text on one line."""
     text = value.text if isinstance(value, Styled) else "-" if value is None else str(value)
     return " ".join(text.replace("\t", " ").splitlines())
+
+
+def bar(share: float, width: int = 20) -> str:
+    """Return a share from 0 to 1 as a bar of so many columns.
+
+    >>> bar(0.5)
+    '██████████          '
+    """
+    eighths = round(min(1.0, max(0.0, share)) * width * 8)
+    whole, rest = divmod(eighths, 8)
+    return ("█" * whole + (_EIGHTHS[rest] if rest else "")).ljust(width)

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from promptctl.cli import trend
+from promptctl.cli import results
 from promptctl.reports import trend_page
 from tests.browser import Browser
 from tests.cli.conftest import Cli, commit, git, write
@@ -105,7 +105,7 @@ def test_a_renamed_prompt_keeps_its_past(greet: Path, cli: Cli) -> None:
 
 
 def test_shares_are_drawn_from_0_to_1(greet: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trend, "is_terminal", lambda: True)
+    monkeypatch.setattr(results, "is_terminal", lambda: True)
     out = cli("results", "trend", "greet").out
     assert "passed   ▅▆█  50.0% → 100.0%" in out
     assert "score    ▅▆█  0.500 → 1.000" in out
