@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from promptctl.catalogue.budgets import budget_status, budget_statuses, check_budget
 from promptctl.errors import UsageError, WorkspaceError
 
 if TYPE_CHECKING:
@@ -20,20 +21,14 @@ class Budgets:
 
     def all(self) -> list[BudgetStatus]:
         """Return every budget of the settings as it stands now, in their order."""
-        from promptctl.catalogue.budgets import budget_statuses
-
         return budget_statuses(self._context.fresh())
 
     def budget(self, name: str) -> BudgetStatus:
         """Return one budget as it stands now. Raises `BudgetNotFound`."""
-        from promptctl.catalogue.budgets import budget_status
-
         return budget_status(self._context.fresh(), name)
 
     def history(self, name: str | None = None, *, limit: int | None = None) -> list[BudgetEvent]:
         """Return what happened to one budget or to all, newest first. Raises `BudgetNotFound`."""
-        from promptctl.catalogue.budgets import check_budget
-
         if name is not None:
             check_budget(self._context, name)
         return [] if self._context.log.is_new else self._context.log.budget_events(name, limit=limit)
@@ -43,8 +38,6 @@ class Budgets:
 
         Raises `UsageError` without a reason, `BudgetNotFound`, and `WorkspaceError` if nothing of it is disabled.
         """
-        from promptctl.catalogue.budgets import check_budget
-
         if not reason.strip():
             raise UsageError("a reason is needed", hint="say why it may spend again: --reason TEXT")
         check_budget(self._context, name)

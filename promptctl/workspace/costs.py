@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from promptctl.log.filter import Filter
 from promptctl.workspace.log import Log
+from promptctl.workspace.names import check_logged_prompt
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
     from promptctl.costs.savings import Suggestions
     from promptctl.costs.table import CostTable
     from promptctl.log.call_totals import Dimension
-    from promptctl.log.filter import Filter
     from promptctl.log.records import Execution
 
 
@@ -32,7 +33,6 @@ class Costs:
         Raises what `Log.totals` raises.
         """
         from promptctl.costs.table import cost_table
-        from promptctl.log.filter import Filter
 
         meant = Log(self._context).meant(wanted or Filter(source="app"))
         return cost_table(self._context.log, meant, by)
@@ -43,7 +43,6 @@ class Costs:
         Raises `UsageError` for refs of different prompts or of one version, and what resolving a ref raises.
         """
         from promptctl.costs.compared import compare_costs
-        from promptctl.log.filter import Filter
 
         wanted = Log(self._context).meant(Filter(source="app", since=since, until=until))
         return compare_costs(self._context.fresh(), base, head, wanted)
@@ -66,8 +65,6 @@ class Costs:
         """
         from promptctl.costs.recent_calls import DAYS, recent_calls
         from promptctl.costs.savings import suggest
-        from promptctl.log.filter import Filter
-        from promptctl.workspace.names import check_logged_prompt
 
         context = self._context.fresh()
         if ref is not None:

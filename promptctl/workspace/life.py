@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from promptctl.catalogue.shared_files import SharedFile
     from promptctl.context import Context
     from promptctl.labels.chains import LabelState
+    from promptctl.prompts.prompt import Status
 
 
 class Life:
@@ -59,24 +60,23 @@ class Life:
 
     def activate(self, prompt: str) -> Retired:
         """Return the change that lets a prompt run again, without a warning. Raises `PromptNotFound`."""
-        from promptctl.catalogue.retiring import set_status
-
-        return set_status(self._context.fresh(), prompt, "active")
+        return self._set_status(prompt, "active")
 
     def deactivate(self, prompt: str) -> Retired:
         """Return the change after which a prompt refuses to run. Raises `PromptNotFound`."""
-        from promptctl.catalogue.retiring import set_status
-
-        return set_status(self._context.fresh(), prompt, "inactive")
+        return self._set_status(prompt, "inactive")
 
     def deprecate(self, prompt: str, use: str | None = None) -> Retired:
         """Return the change after which a prompt runs with a warning, which names the one to `use` in its place.
 
         Raises `PromptNotFound` for either, and `UsageError` for a successor that is not active.
         """
+        return self._set_status(prompt, "deprecated", use)
+
+    def _set_status(self, prompt: str, status: Status, use: str | None = None) -> Retired:
         from promptctl.catalogue.retiring import set_status
 
-        return set_status(self._context.fresh(), prompt, "deprecated", use)
+        return set_status(self._context.fresh(), prompt, status, use)
 
     def delete(self, prompt: str, *, reason: str = "", is_forced: bool = False) -> Deleted:
         """Return the deletion of a prompt, of the datasets that test it alone, and of what else names it.

@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from promptctl.errors import LogError, UsageError, printable
+from promptctl.files.names import LOG_FILE, did_you_mean, did_you_mean_glob
+from promptctl.log.filter import Filter, is_glob
+from promptctl.log.stamps import parse_moment, refuse_to_come
+from promptctl.workspace.names import check_logged_prompt, known
 
 if TYPE_CHECKING:
     from promptctl.catalogue.log_rules import RuleChange, RuledPrompt
     from promptctl.context import Context
     from promptctl.log.call_totals import CallTotals, Dimension
     from promptctl.log.evidence import Erased, Event, Merged, Note, Verification
-    from promptctl.log.filter import ExecutionPage, Filter
+    from promptctl.log.filter import ExecutionPage
     from promptctl.log.records import Execution, Source
     from promptctl.log.retention import Pruned, Retention
     from promptctl.log.search import FoundCall
@@ -41,8 +45,6 @@ class Log:
     @property
     def file(self) -> Path:
         """The SQLite file of the log, which may not be there yet."""
-        from promptctl.files.names import LOG_FILE
-
         return self._context.state_folder / LOG_FILE
 
     def executions(self, wanted: Filter | None = None, *, with_content: bool = False) -> Iterator[Execution]:
@@ -51,8 +53,6 @@ class Log:
         Raises `PromptNotFound` for a prompt that is neither in the files nor in the log, and `RevisionNotFound` for
         such a label or version.
         """
-        from promptctl.log.filter import Filter
-
         wanted = wanted or Filter()
         return self._context.log.executions(
             self.meant(wanted, follows_renames=bool(wanted.prompt or wanted.prompts)), with_content=with_content
@@ -67,7 +67,7 @@ class Log:
         with `is_patient` more are, which may take seconds. `words` are as `search` takes them. Raises what `executions`
         and `search` raise.
         """
-        from promptctl.log.filter import ExecutionPage, Filter
+        from promptctl.log.filter import ExecutionPage
         from promptctl.log.search import find, parse_query
 
         wanted = wanted or Filter()
@@ -93,7 +93,6 @@ class Log:
         `is_scan`. If none can be made, a warning says so, and all contents are read, which finds the same. Raises
         `UsageError` for a text without a word, and what `executions` raises.
         """
-        from promptctl.log.filter import Filter
         from promptctl.log.search import find, parse_query
 
         query = parse_query(text)
@@ -117,9 +116,7 @@ class Log:
         After @ a version or a label may be named: then it is the last one of the rows, with what the rules kept.
         Raises `PromptNotFound` for a prompt that is neither in the files nor in the log, and `UsageError` for a glob.
         """
-        from promptctl.log.filter import Filter, is_glob
         from promptctl.versions.former_ids import former_ids
-        from promptctl.workspace.names import check_logged_prompt
 
         prompt, _, version = ref.partition("@")
         if is_glob(prompt):
@@ -143,8 +140,6 @@ class Log:
         With `costs_only` nothing but calls, attempts, tokens, costs and the last call's time is counted, far faster.
         Raises what `executions` raises, and `UsageError` for an unknown dimension.
         """
-        from promptctl.log.filter import Filter
-
         return self._context.log.totals(self.meant(wanted or Filter()), by, costs_only=costs_only)
 
     def counters(self) -> list[CallTotals]:
@@ -152,23 +147,16 @@ class Log:
 
         A cost is as it was last corrected, so it may.
         """
-        from promptctl.log.filter import Filter
-
         return [] if self.is_new else self._context.log.totals(Filter(), ("prompt", "source"))
 
     def hint_for_model(self, model: str) -> str:
         """Return the question that names the models of calls that are nearest to an id or a glob; empty if none is."""
-        from promptctl.files.names import did_you_mean_glob
-        from promptctl.log.filter import Filter
-
         asked = self._context.log.totals(Filter(source="app"), ("model",), costs_only=True)
         return did_you_mean_glob(model, {row.group["model"] for row in asked} - {model})
 
     def hint_for_feedback(self, condition: str) -> str:
         """Return what helps with a condition on a name of feedback that no call has; empty if one has it."""
-        from promptctl.files.names import did_you_mean
         from promptctl.log.feedback import parse_condition
-        from promptctl.log.filter import Filter
 
         name = parse_condition(condition).name
         known = {each for row in self._context.log.totals(Filter(), ()) for each in row.feedback}
@@ -181,8 +169,6 @@ class Log:
 
         Of such calls only prompt, version and source are known, so they may be of any time, user, label or model.
         """
-        from promptctl.log.filter import Filter
-
         return self._context.log.without_row(self.meant(wanted or Filter()), by)
 
     def rules(
@@ -200,7 +186,6 @@ class Log:
         Raises `UsageError` for a glob that no rule has.
         """
         from promptctl.catalogue.log_rules import ruled_prompts
-        from promptctl.log.filter import Filter
 
         totals = [] if self.is_new else self.totals(Filter(source=source), ("prompt",), costs_only=True)
         return ruled_prompts(self._context.fresh(), totals, kept=kept, rule=rule, search=search)
@@ -225,7 +210,6 @@ class Log:
         record as an event, with the `reason`. Raises what `executions` raises, and `LogFailure` if the log cannot be
         written: then some costs may be corrected, and the next time the others are.
         """
-        from promptctl.log.filter import Filter
         from promptctl.models.repricing import reprice
 
         wanted = wanted or Filter()
@@ -239,8 +223,6 @@ class Log:
         It is on record as an event, with the `reason`. Its moments may be ages such as `180d`. Raises `PromptNotFound`
         for a prompt that neither the files nor the log have.
         """
-        from promptctl.log.filter import Filter
-
         content, rows = retention.content_before, retention.rows_before
         is_of_some = retention.prompt != "*"
         meant = self.meant(Filter(prompt=retention.prompt if is_of_some else None), follows_renames=is_of_some)
@@ -333,8 +315,6 @@ class Log:
         """Return the filter as the store takes it: with the ids that prompts had before, versions and ages resolved."""
         context = self._context.fresh()
         if any((wanted.prompt, wanted.prompts, wanted.label, wanted.version, wanted.experiment, wanted.arm)):
-            from promptctl.workspace.names import known
-
             wanted = known(context, wanted)
         renames = wanted.renames
         if follows_renames and not renames:
@@ -356,8 +336,6 @@ def _live(context: Context, wanted: Filter) -> Filter:
     from datetime import datetime
     from functools import partial
 
-    from promptctl.log.filter import is_glob
-    from promptctl.log.stamps import parse_moment, refuse_to_come
     from promptctl.promotion.labelling import Labelling
     from promptctl.versions.at_time import live_versions
 
@@ -381,6 +359,4 @@ def _listed(names: Iterable[str]) -> str:
 
 def _moment(text: str | None) -> str | None:
     """Return a date, a time or an age as a moment, in the form that the log stores."""
-    from promptctl.log.stamps import parse_moment
-
     return None if text is None else parse_moment(text)
