@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -127,23 +127,17 @@ class InputOptions:
         stdin_used_by: list[str] = []
         document = None if self.document is None else _read_file(self.document, stdin_used_by, "--inputs")
         texts: dict[str, str | bytes] = {}
-        for text in self.pairs:
-            name, value = _split(text, "-i")
-            _claim(name, texts)
-            texts[name] = value
-        for text in self.files:
-            name, path = _split(text, "-I")
-            _claim(name, texts)
-            texts[name] = _read_file(path, stdin_used_by, f"-I {name}")
+        for flag, text in (*(("-i", pair) for pair in self.pairs), *(("-I", file) for file in self.files)):
+            name, value = _split(text, flag)
+            if name in texts:
+                raise UsageError(f"input `{name}` is given twice", hint="give it once, with -i or with -I")
+            texts[name] = value if flag == "-i" else _read_file(value, stdin_used_by, f"-I {name}")
         values = prompt.read_inputs(texts, document, "standard input" if self.document == "-" else self.document or "")
         for name, file in texts.items():
             value = values[name]
-            if (
-                isinstance(file, bytes)
-                and isinstance(value, str)
-                and value.startswith("data:")
-                and file[:5] != b"data:"
-            ):
+            if isinstance(file, str) or not isinstance(value, str) or file[:5] == b"data:":
+                continue
+            if value.startswith("data:"):
                 tell(f"{name} is sent as a data URL: {value[5:].partition(';')[0]}, {len(file):,} bytes")
         return values
 
@@ -315,11 +309,6 @@ def _split(text: str, option: str) -> tuple[str, str]:
         hint = f"{option} {name}=…" + (f", or from a file: -I {name}=FILE" if option == "-i" else "")
         raise UsageError(f"{option} takes name=value, not `{printable(text)}`", hint=hint)
     return name, value
-
-
-def _claim(name: str, given: Mapping[str, str | bytes]) -> None:
-    if name in given:
-        raise UsageError(f"input `{name}` is given twice", hint="give it once, with -i or with -I")
 
 
 def _read_file(path: str, stdin_used_by: list[str], option: str) -> bytes:

@@ -53,10 +53,7 @@ class Log:
         Raises `PromptNotFound` for a prompt that is neither in the files nor in the log, and `RevisionNotFound` for
         such a label or version.
         """
-        wanted = wanted or Filter()
-        return self._context.log.executions(
-            self.meant(wanted, follows_renames=bool(wanted.prompt or wanted.prompts)), with_content=with_content
-        )
+        return self._context.log.executions(self._rows(wanted), with_content=with_content)
 
     def page(
         self, wanted: Filter | None = None, *, words: str | None = None, is_patient: bool = False
@@ -70,9 +67,8 @@ class Log:
         from promptctl.log.filter import ExecutionPage
         from promptctl.log.search import find, parse_query
 
-        wanted = wanted or Filter()
         query = None if words is None else parse_query(words)
-        meant = self.meant(wanted, follows_renames=bool(wanted.prompt))
+        meant = self._rows(wanted)
         if query is None:
             return self._context.log.page(meant, is_patient=is_patient)
         limit = meant.limit or 50
@@ -96,9 +92,7 @@ class Log:
         from promptctl.log.search import find, parse_query
 
         query = parse_query(text)
-        wanted = wanted or Filter()
-        meant = self.meant(wanted, follows_renames=wanted.prompt is not None)
-        searched = self._context.log.search(query, meant, is_scan=is_scan)
+        searched = self._context.log.search(query, self._rows(wanted), is_scan=is_scan)
         if searched.no_index and not is_scan:
             self._context.warn(f"no index could be made, so every kept content was read ({searched.no_index})")
         return [find(each, query) for each in searched.executions]
@@ -212,8 +206,7 @@ class Log:
         """
         from promptctl.models.repricing import reprice
 
-        wanted = wanted or Filter()
-        meant = self.meant(wanted, follows_renames=wanted.prompt is not None)
+        meant = self._rows(wanted)
         note = None if is_dry_run else self._note(reason)
         return reprice(self._context.log, self._context.models.prices, meant, is_dry_run=is_dry_run, note=note)
 
@@ -224,8 +217,7 @@ class Log:
         for a prompt that neither the files nor the log have.
         """
         content, rows = retention.content_before, retention.rows_before
-        is_of_some = retention.prompt != "*"
-        meant = self.meant(Filter(prompt=retention.prompt if is_of_some else None), follows_renames=is_of_some)
+        meant = self._rows(Filter(prompt=None if retention.prompt == "*" else retention.prompt))
         dated = replace(retention, content_before=_moment(content), rows_before=_moment(rows), renames=meant.renames)
         return self._context.log.prune(dated, is_dry_run=is_dry_run, note=self._note(reason))
 
@@ -310,6 +302,11 @@ class Log:
         with closing(git):
             name = git.run(["config", "user.name"], check=False).text.strip()
         return Note(by=name, reason=reason)
+
+    def _rows(self, wanted: Filter | None) -> Filter:
+        """Return the filter of single rows, of which renames matter only if it names prompts."""
+        wanted = wanted or Filter()
+        return self.meant(wanted, follows_renames=bool(wanted.prompt or wanted.prompts))
 
     def meant(self, wanted: Filter, *, follows_renames: bool = True) -> Filter:
         """Return the filter as the store takes it: with the ids that prompts had before, versions and ages resolved."""

@@ -167,3 +167,11 @@ def test_a_search_before_the_first_call_warns_of_nothing(
 ) -> None:
     monkeypatch.chdir(workspace)
     assert "index" not in cli("log", "search", "today").err
+
+
+def test_a_search_of_several_prompts_follows_each_one_s_renames(cli: Cli, log: Path) -> None:
+    write(Path(), "prompts/new.prompt.yaml", Path("prompts/triage.prompt.yaml").read_text() + "formerly: [triage]\n")
+    Path("prompts/triage.prompt.yaml").unlink()
+    one = cli("log", "search", "twice", "--prompt", "new", "--json").json
+    assert one
+    assert cli("log", "search", "twice", "--prompt", "new", "--prompt", "other*", "--json").json == one
