@@ -28,7 +28,7 @@ from promptctl.reports.wording import count, name_some
 if TYPE_CHECKING:
     from promptctl import BudgetStatus
 
-app = Group("What prompts may spend: limits, what is left, what happened.", no_args_is_help=True)
+app = Group("What prompts may spend: limits, what is left, what happened.")
 
 EXAMPLES = """\
   promptctl budget list

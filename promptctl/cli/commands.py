@@ -130,8 +130,8 @@ def resumed(evaluate: Any, args: Sequence[str]) -> list[str]:
 class Group(typer.Typer):
     """A group of commands, whose parameters may be groups of options, too."""
 
-    def __init__(self, about: str, **settings: Any) -> None:
-        super().__init__(help=about, rich_markup_mode=None, **settings)
+    def __init__(self, about: str, *, no_args_is_help: bool = True) -> None:
+        super().__init__(help=about, no_args_is_help=no_args_is_help, rich_markup_mode=None)
 
     def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:
         """Add a command of this name."""

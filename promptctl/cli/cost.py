@@ -27,7 +27,7 @@ from promptctl.reports.wording import (
 if TYPE_CHECKING:
     from promptctl import CallTotals, CostSide, CostTable, RepricedModel, Repricing
 
-app = Group("What calls cost, and what would make them cheaper.")
+app = Group("What calls cost, and what would make them cheaper.", no_args_is_help=False)
 
 EXAMPLES = """\
   promptctl cost --by prompt,version

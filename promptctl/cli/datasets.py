@@ -24,7 +24,7 @@ from promptctl.reports.wording import count, format_cost, name_some, percent
 if TYPE_CHECKING:
     from promptctl import CaseWritingOptions
 
-app = Group("The cases that prompts are evaluated on.", no_args_is_help=True)
+app = Group("The cases that prompts are evaluated on.")
 
 
 @app.command("list")

@@ -18,7 +18,7 @@ from promptctl.reports.wording import count
 if TYPE_CHECKING:
     from promptctl import Ending, Experiment, ExperimentStatus
 
-app = Group("Versions compared on live calls: who gets which, what they found, how it ends.", no_args_is_help=True)
+app = Group("Versions compared on live calls: who gets which, what they found, how it ends.")
 
 EXAMPLES = """\
   promptctl experiment report tone

@@ -14,7 +14,7 @@ from promptctl.cli.output import say, tell
 from promptctl.errors import UsageError, quote
 from promptctl.workspace.given_files import git_textconv, install_git_driver, read_given, remove_git_driver
 
-app = Group("Let Git show prompts readably.", no_args_is_help=True)
+app = Group("Let Git show prompts readably.")
 
 
 @app.command("install")

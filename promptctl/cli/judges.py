@@ -17,9 +17,9 @@ from promptctl.errors import UsageError, quote
 from promptctl.reports.wording import count, format_share
 
 if TYPE_CHECKING:
-    from promptctl import AgreementReport, QuestionAgreement, ReplyLabelling
+    from promptctl import AgreementReport, QuestionAgreement, ReplyLabelling, Workspace
 
-app = Group("Judges, people who label replies in their place, and how far they all agree.", no_args_is_help=True)
+app = Group("Judges, people who label replies in their place, and how far they all agree.")
 
 EXAMPLES = """\
   promptctl judge label support/triage --by ada
@@ -72,7 +72,7 @@ def label(
     if file is not None:
         if by or evaluations or tags or sample or again or page:
             raise UsageError("--import takes in what is in its file: give it with the dataset alone")
-        _import(context, name, file, wanted)
+        _import(workspace, name, file, wanted)
         return
     if wanted.yes or wanted.dry_run:
         raise UsageError("--yes and --dry-run are for --import", hint="answers are written as they are given")
@@ -123,8 +123,7 @@ def show_agreement(context: typer.Context, name: options.DatasetName, as_json: o
     _say_disagreements(found)
 
 
-def _import(context: typer.Context, name: str, file: Path, wanted: WriteOptions) -> None:
-    workspace = options.workspace_of(context)
+def _import(workspace: Workspace, name: str, file: Path, wanted: WriteOptions) -> None:
     found = workspace.judges.import_labels(name, file)
     if not wanted.as_json and found.set_aside:
         warn(found.set_aside, "evaluate and label again: the dataset changed since")

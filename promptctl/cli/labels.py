@@ -33,10 +33,7 @@ from promptctl.reports.wording import count, without_address
 if TYPE_CHECKING:
     from promptctl import LabelEvent, Labelling, MoveResult
 
-app = Group(
-    "Names that move from version to version: production, staging. Each move is a Git tag of its own.",
-    no_args_is_help=True,
-)
+app = Group("Names that move from version to version: production, staging. Each move is a Git tag of its own.")
 
 EXAMPLES = """\
   promptctl label set support/triage@production v7 --reason "Fewer wrong refunds"

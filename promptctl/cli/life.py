@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +15,7 @@ from promptctl.cli.proposing import WriteOptions, offer
 
 if TYPE_CHECKING:
     from promptctl import Retired
+    from promptctl.workspace.life import Life
 
 Prompt = Annotated[str, argument("ID", "The prompt's id.", completes="ref")]
 
@@ -58,7 +59,7 @@ def activate(
     wanted: WriteOptions,
 ) -> None:
     """Let a prompt run again that was deprecated or inactive."""
-    _offer(context, options.workspace_of(context).life.activate(prompt), wanted)
+    _retire(context, lambda life: life.activate(prompt), wanted)
 
 
 def deactivate(
@@ -67,7 +68,7 @@ def deactivate(
     wanted: WriteOptions,
 ) -> None:
     """Let a prompt refuse to run. It can still be shown and rendered, and run at an older version."""
-    _offer(context, options.workspace_of(context).life.deactivate(prompt), wanted)
+    _retire(context, lambda life: life.deactivate(prompt), wanted)
 
 
 def deprecate(
@@ -80,7 +81,7 @@ def deprecate(
     wanted: WriteOptions,
 ) -> None:
     """Let a prompt warn whenever it runs, and name the one to use in its place."""
-    _offer(context, options.workspace_of(context).life.deprecate(prompt, use), wanted)
+    _retire(context, lambda life: life.deprecate(prompt, use), wanted)
 
 
 def delete(
@@ -104,9 +105,11 @@ def delete(
     offer(workspace, deleted.proposal, wanted, deleted.as_dict, partial(workspace.life.write, deleted))
 
 
-def _offer(context: typer.Context, retired: Retired, wanted: WriteOptions) -> None:
+def _retire(context: typer.Context, change: Callable[[Life], Retired], wanted: WriteOptions) -> None:
+    workspace = options.workspace_of(context)
+    retired = change(workspace.life)
     _say_notes(retired.notes)
-    offer(options.workspace_of(context), retired.proposal, wanted, retired.as_dict)
+    offer(workspace, retired.proposal, wanted, retired.as_dict)
 
 
 def _say_notes(notes: Sequence[str]) -> None:

@@ -86,6 +86,7 @@ def redact_log(
         if sys.stdin is None or not sys.stdin.isatty():
             raise UsageError("erasing cannot be undone", hint="see what goes with --dry-run, then give --yes")
         _say_erased(erase(is_dry_run=True), is_dry_run=True)
+        options.end_waiting(context)
         typer.confirm("Erase this for good?", abort=True, err=True)
     erased = erase(reason=reason, is_dry_run=dry_run)
     if as_json:

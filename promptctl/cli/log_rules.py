@@ -19,7 +19,7 @@ from promptctl.reports.wording import count, format_cost, format_count, format_s
 if TYPE_CHECKING:
     from promptctl import RuleChange, RuledPrompt
 
-app = Group("What is kept of each prompt's calls, and by which rule.")
+app = Group("What is kept of each prompt's calls, and by which rule.", no_args_is_help=False)
 
 _Order = Literal["prompt", "calls", "cost", "average", "last"]
 _ORDERS: Mapping[_Order, Callable[[RuledPrompt], Any]] = {

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from promptctl import Execution, Filter, Workspace
 
-app = Group("What ran, what it answered, what it cost.", no_args_is_help=True)
+app = Group("What ran, what it answered, what it cost.")
 app.add_typer(log_rules.app, name="rules")
 
 _REPLY_WIDTH = 80

@@ -31,7 +31,7 @@ from promptctl.reports.wording import format_cost, format_latency, format_spent
 if TYPE_CHECKING:
     from promptctl import EvaluationRow, Trend, TrendRow
 
-app = Group("Evaluations of the past.", no_args_is_help=True)
+app = Group("Evaluations of the past.")
 
 _HEIGHTS = "▁▂▃▄▅▆▇█"
 Id = Annotated[str, argument("ID", "An evaluation's id, its beginning or its end.", completes="evaluation")]

@@ -12,7 +12,7 @@ from promptctl.cli.output import flat, tell
 from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.reports.wording import count
 
-app = Group("Schemas of what prompts take and answer.", no_args_is_help=True)
+app = Group("Schemas of what prompts take and answer.")
 
 
 @app.callback()

@@ -18,7 +18,7 @@ from promptctl.reports.wording import count, name_some, without_address
 if TYPE_CHECKING:
     from promptctl import Snapshot, SnapshotEntry
 
-app = Group("The prompts of labels in one file, for a process without Git.", no_args_is_help=True)
+app = Group("The prompts of labels in one file, for a process without Git.")
 
 EXAMPLES = """\
   promptctl snapshot write dist/ --label production

@@ -249,10 +249,9 @@ class _SnapshotWords(_LogWords):
                 yield f"{each.prompt}@v{each.version}"
 
     def input(self, _start: str) -> Iterator[str]:
-        ids = self.context.prompt_ids()
-        for ref in [ref for ref in self.refs if ref.partition("@")[0] in ids][:1]:
-            at = next(found for found in self.ref(f"{ref}@") if found.startswith(ref))
-            yield from (f"{name}=" for name in self.context.prompt(at).prompt.inputs)
+        meant = (found for ref in self.refs for found in self.ref("@") if ref in (found, found.partition("@")[0]))
+        for ref in islice(meant, 1):
+            yield from (f"{name}=" for name in self.context.prompt(ref).prompt.inputs)
 
     def model(self, _start: str) -> Iterator[str]:
         yield from filter(None, (self.context.settings.model,))

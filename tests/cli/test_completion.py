@@ -159,6 +159,7 @@ def test_a_snapshot_is_completed_as_it_is(desk: Path, cli: Cli) -> None:
     assert offered(place, "input", "p", ["support/triage"]) == ["product="]
     assert offered(place, "model", "", []) == ["echo/echo"]
     assert offered(place, "case", "", []) == []
+    assert offered(place, "input", "", ["support/triage@nope"]) == []
     assert offered({"snapshot": "none.json"}, "ref", "", []) == []
 
 

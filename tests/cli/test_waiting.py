@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import pty
+import select
 import subprocess
 import sys
 import threading
@@ -216,3 +217,25 @@ def test_it_says_so_while_litellm_is_loaded(monkeypatch: pytest.MonkeyPatch) -> 
     assert loading() is None
     monkeypatch.delitem(sys.modules, litellm_library.__name__)
     assert loading() is None
+
+
+def test_nothing_moves_over_a_question_if_stdout_is_a_file(workspace: Path, cli: Cli) -> None:
+    cli("run", "triage", "-i", "ticket=x", "-m", "echo/echo", "--user", "u1")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "promptctl", "log", "redact", "--user", "u1"]
+    with Path("out").open("w") as out:
+        program = subprocess.Popen(
+            command, stdin=theirs, stdout=out, stderr=theirs, env={**os.environ, "TERM": "xterm"}
+        )
+    os.close(theirs)
+    sent = ""
+    while "Erase this for good?" not in sent:
+        sent += os.read(ours, 65536).decode(errors="replace")
+    after = sent.partition("Erase this for good?")[2]
+    while select.select([ours], [], [], 0.5)[0]:
+        after += os.read(ours, 65536).decode(errors="replace")
+        assert "reading the workspace" not in after
+    os.write(ours, b"n\n")
+    program.wait()
+    os.close(ours)
+    assert program.returncode == 130
