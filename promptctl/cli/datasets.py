@@ -12,10 +12,10 @@ from promptctl.cli import options
 from promptctl.cli.call_filter import FilterOptions
 from promptctl.cli.checks import say_check
 from promptctl.cli.commands import Group, argument, option
+from promptctl.cli.estimate_output import say_dry_run
 from promptctl.cli.generate import WriterOptions
 from promptctl.cli.output import format_id, left_to_show, say_json, tell, tell_hint, warn
 from promptctl.cli.proposing import AskingOptions, WriteOptions, offer
-from promptctl.cli.run import say_dry_run
 from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import shortened
 from promptctl.cli.waiting import loading

@@ -1,16 +1,16 @@
-"""Shows what an evaluation would ask and cost."""
+"""Shows what a call or an evaluation would ask and cost."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from promptctl.cli.output import say_json, tell
+from promptctl.cli.output import format_moment, say, say_json, tell, time_heading
 from promptctl.cli.tables import say_table
-from promptctl.reports.wording import format_cost
+from promptctl.reports.wording import count, format_cost
 
 if TYPE_CHECKING:
-    from promptctl import Estimate
+    from promptctl import DryRun, Estimate
 
 
 def say_estimate(rows: Sequence[Estimate], *, as_json: bool) -> None:
@@ -54,6 +54,50 @@ def say_estimate(rows: Sequence[Estimate], *, as_json: bool) -> None:
     _say_judges([row for row in rows if row.judge_calls])
     if any(row.is_priced and row.cost_nano_usd is None for row in rows):
         tell("a cost is unknown if neither earlier calls nor max_tokens say how long replies are")
+
+
+def say_dry_run(found: DryRun, *, as_json: bool) -> None:
+    """Print the worst case of a call, and what each budget would reserve for it."""
+    if as_json:
+        say_json(found.as_dict())
+        return
+    worst = found.worst
+    cost = "unknown" if worst.nano_usd is None else format_cost(worst.nano_usd)
+    say_table(
+        ["Prompt", "Version", "Model", "Tokens in", "Tokens out", "Cost at most"],
+        [(found.prompt, found.version_display, found.model, worst.input_tokens, worst.output_tokens, cost)],
+        right=["Tokens in", "Tokens out", "Cost at most"],
+        texts=["Model"],
+    )
+    if found.calls > 1:
+        most = "unknown" if worst.nano_usd is None else f"{format_cost(worst.nano_usd * found.calls)} at most"
+        tell(f"{found.calls} calls like this: {most}")
+    if found.retries:
+        tell(f"a reply that cannot be used is asked for again, up to {count(found.retries, 'time')}: that comes on top")
+    if found.budgets:
+        say()
+        ends = time_heading("Ends", (each.window_end for each in found.budgets if each.window_end))
+        numbers = ["Would reserve", "Limit", "Spent", "Reserved"]
+        say_table(
+            ["Budget", "Account", *numbers, ends, "Rule"],
+            [
+                (
+                    each.charge.rule.name,
+                    each.account.key,
+                    *each.amounts,
+                    format_moment(each.window_end) if each.window_end else "-",
+                    str(each.charge.rule.place),
+                )
+                for each in found.budgets
+            ],
+            right=numbers,
+            texts=["Account"],
+            spare=["Reserved", ends, "Account", "Limit"],
+        )
+    elif found.refusal is None:
+        tell("no budget would reserve anything for it")
+    if found.refusal is not None:
+        tell(f"it would be refused: {found.refusal}")
 
 
 def _say_judges(rows: Sequence[Estimate]) -> None:

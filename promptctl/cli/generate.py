@@ -11,9 +11,10 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.commands import argument, option
+from promptctl.cli.estimate_output import say_dry_run
 from promptctl.cli.output import tell, tell_problems
 from promptctl.cli.proposing import AskingOptions, WriteOptions, offer
-from promptctl.cli.run import say_dry_run, summarise
+from promptctl.cli.run import summarise
 from promptctl.cli.waiting import loading
 from promptctl.errors import UsageError
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -67,12 +68,17 @@ def review(
     check_suffixes(outputs or ())
     workspace = options.workspace_of(context)
     arguments = _arguments(
-        {**{_option(name): (value, None) for name, value in gate.rule.items()}, "--replies": (asked.replies, "cache")},
-        {"--no-eval": no_eval, "--fail-on-breaking": fail_on_breaking, "--allow-code": allow_code},
+        {
+            **{_option(name): value for name, value in gate.rule.items()},
+            "--replies": asked.replies if asked.replies != "cache" else None,
+            "--no-eval": no_eval,
+            "--fail-on-breaking": fail_on_breaking,
+            "--allow-code": allow_code,
+            "--model": asked.models,
+            "--judge": judging.judge,
+            "--judge-param": judging.judge_parameters,
+        }
     )
-    arguments += [part for model in asked.models for part in ("--model", model)]
-    arguments += ["--judge", judging.judge] if judging.judge else []
-    arguments += [part for pair in judging.judge_parameters for part in ("--judge-param", pair)]
     request = ReviewRequest(
         base=base,
         head=head,
@@ -109,13 +115,13 @@ def _option(field: str) -> str:
     return "--metric" if field == "metrics" else f"--{field.replace('_', '-')}"
 
 
-def _arguments(values: dict[str, tuple[object, object]], flags: dict[str, bool]) -> list[str]:
-    """Return the options that differ from their defaults, as they would be typed."""
-    given = [
-        part
-        for name, (value, usual) in values.items()
-        if value != usual
-        for each in (value if isinstance(value, tuple) else (value,))
-        for part in (name, str(each))
-    ]
-    return given + [name for name, is_set in flags.items() if is_set]
+def _arguments(given: Mapping[str, Any]) -> list[str]:
+    """Return options as they would be typed: a flag that is set, and each value of any other."""
+    found = []
+    for name, value in given.items():
+        if value is True:
+            found.append(name)
+        elif value is not False and value is not None:
+            values = value if isinstance(value, (tuple, list)) else (value,)
+            found += [part for each in values for part in (name, str(each))]
+    return found

@@ -14,10 +14,10 @@ from promptctl.cli.commands import option
 from promptctl.cli.output import is_terminal, say, say_json, say_piece, styled, tell, warn
 from promptctl.cli.waiting import loading
 from promptctl.errors import CheckFailed, InvalidOutput, PromptctlError, UsageError
-from promptctl.reports.wording import count, format_cost, format_latency, format_tokens
+from promptctl.reports.wording import format_cost, format_latency, format_tokens
 
 if TYPE_CHECKING:
-    from promptctl import DryRun, Execution, PromptAtVersion, RunOptions, Workspace
+    from promptctl import Execution, PromptAtVersion, RunOptions, Workspace
 
 EXAMPLES = """\
   promptctl run support/triage -i ticket="I was charged twice"
@@ -113,6 +113,8 @@ def run(
     given = inputs.read(at_version)
     meant = at_version if part.experiment is None else ref
     if dry_run:
+        from promptctl.cli.estimate_output import say_dry_run
+
         say_dry_run(workspace.dry_run(meant, given, **wanted), as_json=as_json)
         return
     if stream is None:  # a reply that has to fit a schema can be asked for again only while nothing of it is printed
@@ -200,53 +202,6 @@ def _say_reply(execution: Execution) -> None:
     for call in execution.tool_calls:
         function = call.get("function", {})
         say(f"{function.get('name')}({function.get('arguments')})")
-
-
-def say_dry_run(found: DryRun, *, as_json: bool) -> None:
-    """Print the worst case of a call, and what each budget would reserve for it."""
-    if as_json:
-        say_json(found.as_dict())
-        return
-    from promptctl.cli.output import format_moment, time_heading
-    from promptctl.cli.tables import say_table
-
-    worst = found.worst
-    cost = "unknown" if worst.nano_usd is None else format_cost(worst.nano_usd)
-    say_table(
-        ["Prompt", "Version", "Model", "Tokens in", "Tokens out", "Cost at most"],
-        [(found.prompt, found.version_display, found.model, worst.input_tokens, worst.output_tokens, cost)],
-        right=["Tokens in", "Tokens out", "Cost at most"],
-        texts=["Model"],
-    )
-    if found.calls > 1:
-        most = "unknown" if worst.nano_usd is None else f"{format_cost(worst.nano_usd * found.calls)} at most"
-        tell(f"{found.calls} calls like this: {most}")
-    if found.retries:
-        tell(f"a reply that cannot be used is asked for again, up to {count(found.retries, 'time')}: that comes on top")
-    if found.budgets:
-        say()
-        ends = time_heading("Ends", (each.window_end for each in found.budgets if each.window_end))
-        numbers = ["Would reserve", "Limit", "Spent", "Reserved"]
-        say_table(
-            ["Budget", "Account", *numbers, ends, "Rule"],
-            [
-                (
-                    each.charge.rule.name,
-                    each.account.key,
-                    *each.amounts,
-                    format_moment(each.window_end) if each.window_end else "-",
-                    str(each.charge.rule.place),
-                )
-                for each in found.budgets
-            ],
-            right=numbers,
-            texts=["Account"],
-            spare=["Reserved", ends, "Account", "Limit"],
-        )
-    elif found.refusal is None:
-        tell("no budget would reserve anything for it")
-    if found.refusal is not None:
-        tell(f"it would be refused: {found.refusal}")
 
 
 def summarise(execution: Execution) -> None:
