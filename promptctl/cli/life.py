@@ -14,8 +14,7 @@ from promptctl.cli.output import tell, warn
 from promptctl.cli.proposing import WriteOptions, offer
 
 if TYPE_CHECKING:
-    from promptctl import Retired
-    from promptctl.workspace.life import Life
+    from promptctl import Retired, Workspace
 
 Prompt = Annotated[str, argument("ID", "The prompt's id.", completes="ref")]
 
@@ -59,7 +58,7 @@ def activate(
     wanted: WriteOptions,
 ) -> None:
     """Let a prompt run again that was deprecated or inactive."""
-    _retire(context, lambda life: life.activate(prompt), wanted)
+    _retire(context, lambda workspace: workspace.life.activate(prompt), wanted)
 
 
 def deactivate(
@@ -68,7 +67,7 @@ def deactivate(
     wanted: WriteOptions,
 ) -> None:
     """Let a prompt refuse to run. It can still be shown and rendered, and run at an older version."""
-    _retire(context, lambda life: life.deactivate(prompt), wanted)
+    _retire(context, lambda workspace: workspace.life.deactivate(prompt), wanted)
 
 
 def deprecate(
@@ -81,7 +80,7 @@ def deprecate(
     wanted: WriteOptions,
 ) -> None:
     """Let a prompt warn whenever it runs, and name the one to use in its place."""
-    _retire(context, lambda life: life.deprecate(prompt, use), wanted)
+    _retire(context, lambda workspace: workspace.life.deprecate(prompt, use), wanted)
 
 
 def delete(
@@ -105,9 +104,9 @@ def delete(
     offer(workspace, deleted.proposal, wanted, deleted.as_dict, partial(workspace.life.write, deleted))
 
 
-def _retire(context: typer.Context, change: Callable[[Life], Retired], wanted: WriteOptions) -> None:
+def _retire(context: typer.Context, change: Callable[[Workspace], Retired], wanted: WriteOptions) -> None:
     workspace = options.workspace_of(context)
-    retired = change(workspace.life)
+    retired = change(workspace)
     _say_notes(retired.notes)
     offer(workspace, retired.proposal, wanted, retired.as_dict)
 
