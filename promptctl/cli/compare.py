@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from promptctl.cli import options
 from promptctl.cli.commands import argument
+from promptctl.cli.evaluation_ending import OutputOptions
 from promptctl.cli.output import conclude
-from promptctl.reports.files import check_report_path
 
 
 def compare(
@@ -19,21 +18,17 @@ def compare(
     base: Annotated[str, argument("BASE", "An evaluation's id, its beginning or its end.", completes="evaluation")],
     head: Annotated[str, argument("HEAD", "The evaluation that is judged.", completes="evaluation")],
     gate: options.GateOptions,
-    reports: Annotated[
-        list[Path] | None, options.output_option("Also write .json .jsonl .csv .md .xml (JUnit) .html. Repeatable.")
-    ] = None,
-    as_json: options.Json = False,
+    output: OutputOptions,
 ) -> None:
     """Compare two evaluations case by case: is the difference real, or noise? Exit code 1 if the gate fails."""
     from promptctl.cli.comparison_output import say_comparisons  # a shell that completes words need not wait for it
 
-    for path in reports or ():
-        check_report_path(path)
+    output.check()
     workspace = options.workspace_of(context)
     found = workspace.compare(base, head, gate.rule)
     conclude(
-        partial(say_comparisons, [found], as_json=as_json),
-        reports or (),
+        partial(say_comparisons, [found], as_json=output.as_json),
+        output.reports,
         partial(workspace.results.export_comparisons, [found]),
         "give the command again with a different -o FILE",
         found.decision.exit_code,
