@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import InvalidFiles, Problem, UsageError, WorkspaceError, printable
+from promptctl.errors import InvalidFiles, Place, Problem, UsageError, WorkspaceError, printable
 from promptctl.exchange.drafts import DatasetDraft, FileDraft, ForeignContents, PromptDraft
 from promptctl.exchange.formats import ForeignFormat
 from promptctl.exchange.history.plan import PlacedPast, imported_numbers
@@ -17,10 +17,13 @@ from promptctl.exchange.imported import ImportedSource, ImportRequest
 from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.source import Source
 from promptctl.exchange.wishes import id_for, with_judges, with_paths, with_references
-from promptctl.files.names import DATASET_SUFFIXES, DATASETS, is_dataset
+from promptctl.files.names import DATASET_SUFFIXES, DATASETS, PARTIAL_SUFFIX, PathRefused, is_dataset, resolve_path
 from promptctl.formats.formatting import file_of
 from promptctl.formats.prompt_file import read_prompt_file
+from promptctl.prompts.closure import message_texts
 from promptctl.prompts.loading import prompt_paths
+from promptctl.templates import BadTemplate
+from promptctl.templates.reading import includes
 
 if TYPE_CHECKING:
     from promptctl.formats.schemas import Kind
@@ -46,6 +49,7 @@ class _PlacedParts:
     paths: dict[str, str] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
     written: list[str] = field(default_factory=list)
+    templates: list[tuple[str, str, Place]] = field(default_factory=list)
 
 
 @dataclass
@@ -100,6 +104,8 @@ class Placing:
                 versions.setdefault(draft.wish, []).append(draft)
         for drafts in versions.values():
             self._place_versions(parts, drafts)
+        for path, text, place in parts.templates:
+            self._check_includes(path, text, place)
         for dataset in contents.datasets:
             self._place_dataset(parts, dataset)
         return ImportedSource(
@@ -116,7 +122,25 @@ class Placing:
         ending = "." + posixpath.basename(name).partition(".")[2]
         path = self._free(f"{base}/{name}", data, lambda _, there: there == data, ending=ending)
         self._put(parts, path, data)
+        if path.endswith(PARTIAL_SUFFIX):
+            parts.templates.append((path, draft.text, draft.place or parts.source.place(1)))
         return path.removeprefix(f"{base}/")
+
+    def _check_includes(self, path: str, text: str, place: Place) -> None:
+        """Raise `InvalidFiles` for a template that includes a file of the workspace: it was never meant to be sent."""
+        try:
+            included = includes(text)
+        except BadTemplate:
+            return
+        for name, _ in included:
+            try:
+                there = resolve_path(name, path, self._places.first)
+            except PathRefused:
+                continue
+            if there not in self.files and os.path.lexists(self._tree.root / there):
+                message = f"`{printable(name)}` is included, and would be a file of this workspace: the import has none"
+                hint = "write its text in its place, or rename it"
+                raise InvalidFiles([Problem(message, place, hint, "not-imported")])
 
     def _place_prompt(self, parts: _PlacedParts, draft: PromptDraft) -> None:
         """Put the file of a prompt among the files; one of the workspace that says the same stays as it is."""
@@ -171,7 +195,11 @@ class Placing:
             data = with_paths(draft.data, parts.paths)
             if "name" not in data and wished != draft.wish and not asked:
                 data = {"name": posixpath.basename(draft.wish) or draft.wish, **data}
-            found.append(_as_ours(parts, draft, self._places.new_path(wished), data, "prompt"))
+            path = self._places.new_path(wished)
+            found.append(_as_ours(parts, draft, path, data, "prompt"))
+            if data.get("template", "jinja2") == "jinja2":
+                place = draft.place or parts.source.place(1)
+                parts.templates += [(path, text, place) for text, _ in message_texts(data["messages"])]
         return found
 
     def _path_for(self, parts: _PlacedParts, draft: PromptDraft, data: bytes, is_mine: IsMine) -> str:

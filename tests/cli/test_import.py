@@ -385,3 +385,20 @@ def test_a_file_that_another_names_is_not_passed_over(cli: Cli, inside: Path) ->
     write(inside, "foo/p.json", json.dumps([{"role": "user", "content": "Hi {{name}}"}]))
     write(inside, "foo/other.json", "{}")
     assert cli("import", "foo", "--json").json["passed_over"] == ["foo/other.json"]
+
+
+def test_an_imported_template_includes_no_file_of_the_workspace(cli: Cli, inside: Path) -> None:
+    write(inside, "prompts/secret/system.j2", "Only for us.\n")
+    template = "Hi.\n{% include 'secret/system.j2' %}"
+    chain = {"_type": "prompt", "template_format": "jinja2", "input_variables": [], "template": template}
+    write(inside, "old/chain.json", json.dumps(chain, indent=1))
+    partials = {"a.j2": "{% include 'secret/system.j2' %}"}
+    prompt = {"messages": [{"role": "user", "content": "{% include 'a.j2' %}"}]}
+    ours = {"format": "promptctl/prompt/1", "id": "ours", "prompt": prompt, "files": partials}
+    write(inside, "old/ours.json", json.dumps(ours, indent=1))
+    ran = cli("import", "old", "--dry-run")
+    assert ran.exit_code == 3
+    words = "`secret/system.j2` is included, and would be a file of this workspace: the import has none"
+    assert f"old/chain.json:1: {words}" in ran.err
+    assert f"old/ours.json:1: {words}" in ran.err
+    assert "prompts/summary.prompt.yaml" in ran.err
