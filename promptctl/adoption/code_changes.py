@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from itertools import count
 
 from promptctl.adoption.expressions import dotted
 from promptctl.adoption.found import FoundPrompt, Replacement, Span
 from promptctl.adoption.source import SourceFile
+from promptctl.files.free_names import first_free
 
 _WIDTH = 100
 _LIBRARY = "promptctl"
@@ -93,8 +93,8 @@ class CodeChanges:
         """Return a name for a rendered prompt that its function does not have yet."""
         statement = self._file.statement_at(line)
         scope = self._file.function(statement) if statement is not None else None
-        names = (_RENDERED if number == 1 else f"{_RENDERED}_{number}" for number in count(1))
-        name = next(each for each in names if each not in self._taken and (scope, each) not in self._rendered_in)
+        rendered = self._rendered_in
+        name = first_free(_RENDERED, lambda each: each in self._taken or (scope, each) in rendered, sign="_")
         self._rendered_in.add((scope, name))
         return name
 
@@ -107,8 +107,7 @@ class CodeChanges:
         return own
 
     def _free(self, name: str) -> str:
-        names = (name if number == 1 else f"{name}_{number}" for number in count(1))
-        return next(each for each in names if each not in self._taken)
+        return first_free(name, self._taken.__contains__, sign="_")
 
     def _is_bound_once(self, name: str) -> bool:
         """Return True if nothing in the file hides a name of its top."""

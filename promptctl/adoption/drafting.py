@@ -9,6 +9,7 @@ from typing import Any
 
 from promptctl.adoption.message_list import CodeMessage, Entry
 from promptctl.adoption.texts import Hole, Text, TextChoice, TextPart, wish
+from promptctl.files.free_names import first_free
 from promptctl.template_languages.jinja import jinja_text
 from promptctl.template_languages.pieces import CodePiece, IfBranch, IfPiece, IfTest, Piece, TextPiece, VariablePiece
 
@@ -98,12 +99,7 @@ class CodeDraft:
         return self._names[key]
 
     def _free(self, name: str) -> str:
-        name = f"{name}_value" if name in _TAKEN else name
-        number, free = 1, name
-        while free in self.inputs:
-            number += 1
-            free = f"{name}_{number}"
-        return free
+        return first_free(f"{name}_value" if name in _TAKEN else name, self.inputs.__contains__, sign="_")
 
     def _finished(self, value: Any) -> Any:
         if isinstance(value, tuple):

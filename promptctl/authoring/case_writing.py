@@ -16,6 +16,7 @@ from promptctl.datasets.adding import CaseFile
 from promptctl.datasets.likeness import Known
 from promptctl.datasets.splitting import GENERATED, TRAIN
 from promptctl.errors import Incomplete, InputError, InvalidOutput, ModelError, RenderError, UsageError, WorkspaceError
+from promptctl.files.free_names import first_free
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import record_data, texts_in
 from promptctl.files.proposal import Proposal
@@ -219,11 +220,7 @@ class _Written:
 
     def _free_id(self, wanted: str) -> str:
         stem = _NOT_IN_ID.sub("-", wanted.casefold())[:_LONGEST_ID].strip("-") or self._kind
-        number, free = 1, stem
-        while free in self._ids:
-            number += 1
-            free = f"{stem}-{number}"
-        return free
+        return first_free(stem, self._ids.__contains__)
 
 
 def _without_sensitive(context: Context, prompt: Prompt, inputs: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.adoption.javascript.syntax import FUNCTIONS, WRAPPERS, bare, source_of, unescaped, walk
 from promptctl.adoption.javascript.syntax import field as part
+from promptctl.files.free_names import first_free
 from promptctl.template_languages.pieces import IfBranch, IfPiece, IfTest, Piece, TextPiece, VariablePiece
 
 if TYPE_CHECKING:
@@ -51,9 +52,7 @@ class Values:
             named = named[: method.start()]
         words = [each for each in _OTHER.split(named) if _NAME.match(each) and each not in ("this", "await", "new")]
         wished = words[-1] if words and len(words[-1]) < 40 else "value"
-        name, number = wished, 2
-        while name in self.values:
-            name, number = f"{wished}_{number}", number + 1
+        name = first_free(wished, self.values.__contains__, sign="_")
         self.values[name] = given
         self.inputs[name] = {"type": kind, **({"default": []} if kind == "array" else {})}
         return name
