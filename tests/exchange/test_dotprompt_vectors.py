@@ -37,7 +37,10 @@ NOTED = {
     ("helpers/media", "basic"): "dropped `contentType=contentType`: a part says its kind in the file",
     ("helpers/media", "content_types"): "dropped `contentType=contentType`: a part says its kind",
     ("partials", "partial_with_license_header"): "dropped `{{!-- Copyright",
-    ("metadata", "raw"): "dropped `config.temperature`: must be at most 2, not 3",
+    (
+        "metadata",
+        "raw",
+    ): "dropped `config.temperature`: has a value that it cannot have: `temperature` must be at most 2, not 3",
 }
 PICOSCHEMA = [pytest.param(suite, id=suite["name"]) for suite in VECTORS["picoschema"]]
 
