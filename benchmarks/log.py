@@ -153,7 +153,7 @@ def measure_kills(folder: Path, report: Report, options: argparse.Namespace) -> 
     log = SqliteStore(path)
     stored = {each.id for each in log.executions()}
     drift = sum(row.calls for row in log.totals()) - len(stored)
-    problems = log.check()
+    problems = log.verify().problems
     report.tell(
         f"{options.rounds} rounds of kill -9 on 4 writers",
         f"{len(acknowledged):,} acknowledged, {len(acknowledged - stored)} lost, totals off by {drift}, "

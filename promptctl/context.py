@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from promptctl.formats.settings_file import Settings
     from promptctl.git.trees import WorkTree
     from promptctl.log.budgets import Settlement
-    from promptctl.log.inspection import LogState
     from promptctl.log.records import LogRecorder
     from promptctl.log.redaction import Redactor
+    from promptctl.log.sqlite.inspection import LogState
     from promptctl.log.store import Store
     from promptctl.models.model_settings import Models
     from promptctl.models.router import Router

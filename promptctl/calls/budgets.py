@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from promptctl.calls.budget_refusals import is_passing, reached, unchecked, unpriced
 from promptctl.calls.call import ASKING, Attempts
@@ -254,24 +254,21 @@ class BudgetGuard:
             self._alerts.send(self._rules)
 
 
-class Held:
+class Held(NamedTuple):
     """The reservation of one request, until it is known what it spent."""
 
-    __slots__ = ("_attempts", "_budgets", "_wanted")
-
-    def __init__(self, budgets: BudgetGuard, wanted: Reservation, attempts: Attempts) -> None:
-        self._budgets = budgets
-        self._wanted = wanted
-        self._attempts = attempts
+    budgets: BudgetGuard
+    wanted: Reservation
+    attempts: Attempts
 
     def settle(self, nano_usd: int | None, tokens: int | None, calls: int, *, has_row: bool) -> None:
         """Count what the request spent; None if nobody can tell, so that all that was reserved counts."""
         spent = {"usd": nano_usd, "tokens": tokens, "calls": calls}
-        for charge in self._wanted.charges:
+        for charge in self.wanted.charges:
             if charge.rule.per == "call":
                 told = spent[charge.rule.unit]
-                self._attempts.spent[charge.rule.name] = charge.already + (charge.amount if told is None else told)
-        self._budgets.keep(Settlement(self._wanted.execution, spent), has_row=has_row)
+                self.attempts.spent[charge.rule.name] = charge.already + (charge.amount if told is None else told)
+        self.budgets.keep(Settlement(self.wanted.execution, spent), has_row=has_row)
 
 
 def _nothing(execution: str) -> Settlement:

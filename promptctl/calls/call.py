@@ -30,7 +30,7 @@ from promptctl.versions.prompt_at_version import Version
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.log.masking import Mask
-    from promptctl.models.model_settings import Models
+    from promptctl.models.model_settings import Models, ModelSettings
     from promptctl.models.reply_format import ReplyFormats
     from promptctl.prompts.rendering import Hide
 
@@ -90,6 +90,11 @@ class Target:
     formats: ReplyFormats | None = None
     drops_reasoning: bool = False
     server: str = ""
+
+    def by(self, settings: ModelSettings, **changes: Any) -> Target:
+        """Return the target as the model's settings say that it is asked, but for the changes."""
+        said = {name: getattr(settings, name) for name in ("provider", "timeout_s", "retry", "drops_reasoning")}
+        return replace(self, **said | changes)
 
     def request(self, rendered: Rendered, *, repeat: int = 0) -> Request:
         """Return the request that sends these messages to the model."""
@@ -173,19 +178,9 @@ def make_target(
     sent = merge_parameters(settings.parameters, prompt, parameters)
     # With many cases at once, being asked to come back later is no failure yet; what the user set stands.
     retry = replace(settings.retry, max_refusals=_MANY_REFUSALS) if settings.retry == RetryPolicy() else settings.retry
-    formats = formats_for(context, prompt, model)
-    return Target(
-        prompt,
-        version,
-        model,
-        provider,
-        sent,
-        settings.timeout_s,
-        retry,
-        formats,
-        settings.drops_reasoning,
-        settings.endpoint.server,
-    )
+    formats, server = formats_for(context, prompt, model), settings.endpoint.server
+    target = Target(prompt, version, model, provider, sent, formats=formats, server=server)
+    return target.by(settings, provider=provider, retry=retry)
 
 
 def check_schemas(prompt: Prompt) -> None:

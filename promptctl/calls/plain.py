@@ -119,12 +119,5 @@ def prepare_sent(context: Context, request: Request, prompt_type: str, options: 
         context.recorder.save_now(error.execution, options.log)
         raise
     context.gateway.preload(request.model)
-    target = replace(
-        target,
-        provider=settings.provider,
-        timeout_s=settings.timeout_s,
-        retry=settings.retry,
-        drops_reasoning=settings.drops_reasoning,
-    )
     sent = replace(request, timeout_s=settings.timeout_s)
-    return Call(target, Rendered(tuple(dict(each) for each in request.messages), {}), sent, options)
+    return Call(target.by(settings), Rendered(tuple(dict(each) for each in request.messages), {}), sent, options)

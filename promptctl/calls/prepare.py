@@ -122,13 +122,10 @@ def prepare(
         if not is_dry_run:
             context.recorder.save_now(error.execution, recorded.log)
         raise
-    target = replace(
-        target,
-        provider=settings.provider,
+    target = target.by(
+        settings,
         parameters=merge_parameters(settings.parameters, prompt, options.get("parameters")),
         timeout_s=options.get("timeout") or settings.timeout_s,
-        retry=settings.retry,
-        drops_reasoning=settings.drops_reasoning,
         formats=formats_for(context, prompt, model),
     )
     return Call(target, rendered, target.request(rendered), recorded)
@@ -205,3 +202,17 @@ def _call_options(options: RunOptions, drawn: Drawn | None) -> CallOptions:
         on_retry=options.get("on_retry"),
         drawn=drawn,
     )
+
+
+def preload(context: Context, refs: Sequence[str]) -> None:
+    """Make ready for calls of these refs, or import LiteLLM if there are none; returns when that is done.
+
+    Raises what resolving a ref raises, and `RenderError` for a template that cannot be compiled.
+    """
+    found = [context.prompt(ref) for ref in refs]
+    for each in found:
+        each.make_ready()
+    for model in {each.model for each in found if each.model is not None} if refs else (None,):
+        context.gateway.load(model)
+    if context.telemetry is not None:
+        context.telemetry.load()

@@ -58,8 +58,7 @@ class SpendingGateway:
     async def complete(self, request: Request) -> Reply:
         """Ask, if it may be paid; raises `CostLimitReached` if not."""
         async with _Paid(self, request) as paid:
-            reply = await self._gateway.complete(request)
-            paid.answer = reply
+            paid.answer = reply = await self._gateway.complete(request)
             return reply
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
@@ -73,8 +72,7 @@ class SpendingGateway:
     async def embed(self, request: Request) -> Embeddings:
         """Embed, if it may be paid; raises `CostLimitReached` if not."""
         async with _Paid(self, request) as paid:
-            found = await self._gateway.embed(request)
-            paid.answer = found
+            paid.answer = found = await self._gateway.embed(request)
             return found
 
     async def close(self) -> None:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 # What the running totals know; these filters are answered at once for any source.
 _KNOWN = frozenset({"prompt", "prompts", "renames", "version", "digest", "since", "until", "source"})
+_NUMBERS = (
+    "calls", "attempts", "input_tokens", "output_tokens", "cached_tokens", "cost_nano_usd", "average_cost_nano_usd",
+    "unpriced",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +75,4 @@ def _sum(rows: Sequence[CallTotals]) -> CallTotals:
 
 
 def _numbers(row: CallTotals) -> dict[str, Any]:
-    return {
-        "calls": row.calls,
-        "attempts": row.attempts,
-        "input_tokens": row.input_tokens,
-        "output_tokens": row.output_tokens,
-        "cached_tokens": row.cached_tokens,
-        "cost_nano_usd": row.cost_nano_usd,
-        "average_cost_nano_usd": row.average_cost_nano_usd,
-        "unpriced": row.unpriced,
-        "last_call_at": row.last_at or None,
-    }
+    return {**{name: getattr(row, name) for name in _NUMBERS}, "last_call_at": row.last_at or None}

@@ -50,16 +50,14 @@ class CellSums:
 
     def add(self, other: CellSums) -> None:
         """Add the sums of another cell."""
-        self.attempts += other.attempts
-        self.input_tokens += other.input_tokens
-        self.output_tokens += other.output_tokens
-        self.cached_tokens += other.cached_tokens
-        self.cost_nano_usd += other.cost_nano_usd
-        self.priced += other.priced
-        self.unpriced += other.unpriced
+        for name in _NUMBERS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
         for mine, others in ((self.latencies, other.latencies), (self.costs, other.costs)):
             for number, attempts in others.items():
                 mine[number] = mine.get(number, 0) + attempts
+
+
+_NUMBERS = CellSums.__slots__[:-2]
 
 
 class ScoredCalls(NamedTuple):

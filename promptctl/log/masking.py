@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from difflib import SequenceMatcher
 from functools import cached_property
 from pathlib import Path
-from secrets import token_hex
+from secrets import token_bytes, token_hex
 from typing import TYPE_CHECKING, Any
 
+from promptctl.files.names import SENSITIVE_KEY
 from promptctl.files.plain import canonical_json
 from promptctl.log.encoding import to_json
-from promptctl.log.sensitive_key import keyed_hash
 from promptctl.log.sensitive_values import SHORT, Leaf, ValueFinder, common_start, folded, leaves_of
 from promptctl.prompts.prompt import HASHED, MISSING, SENSITIVE, SENSITIVE_MARKS, Prompt
 
@@ -34,6 +38,7 @@ _FIXED = frozenset((
 # Those whose numbers a model or a caller may have taken from a value.
 _WITH_NUMBERS = frozenset(("tool_calls", "call_metadata"))
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
+_KEY_BYTES = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,3 +246,35 @@ def _hash(folder: Path, value: Any) -> str:
         text = to_json(value)
     found = keyed_hash(folder, text.encode("utf-8", "surrogatepass"))
     return f"{SENSITIVE}]" if found is None else HASHED + found
+
+
+def keyed_hash(folder: Path, data: bytes) -> str | None:
+    """Return the HMAC-SHA-256 of data with the key in this folder; None if the key cannot be read or made."""
+    key = _key_in(folder)
+    return None if key is None else hmac.new(key, data, hashlib.sha256).hexdigest()
+
+
+def _key_in(folder: Path) -> bytes | None:
+    """Return the key of the hashes, made by whoever needs it first; None if it cannot be read or made."""
+    path = folder / SENSITIVE_KEY
+    with suppress(OSError):
+        if not path.exists():
+            _make_key(path)
+        if len(key := path.read_bytes()) == _KEY_BYTES:
+            return key
+    return None
+
+
+def _make_key(path: Path) -> None:
+    """Make the key, whole or not at all; if another process is quicker, its key holds."""
+    draft = path.with_name(f"{path.name}.{token_hex(8)}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(token_bytes(_KEY_BYTES))
+            opened.flush()
+            os.fsync(opened.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)

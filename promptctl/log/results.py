@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypedDict
 
 ResultStatus = Literal["passed", "failed", "error"]
 Replies = Literal["ask", "cache", "record", "refresh", "replay"]
@@ -266,6 +266,24 @@ class EvaluationRow:
     def is_conclusive(self) -> bool:
         """True if its verdict is that of all its cases: each was run, or it failed whatever those left came to."""
         return self.status == "finished" or (self.totals.stopped == "decided" and self.totals.verdict == "failed")
+
+
+class EvaluationQuery(TypedDict, total=False):
+    """A choice of evaluations; all that is given must hold.
+
+    `prompt` is an id or a glob, `group` the id that the evaluations of one command share. With `has_gaps` only those
+    that are not finished, or of which a case ended in an error; with a `dataset`, its path, those of it; with `before`,
+    an evaluation's id, those that come after it in the list. `limit` keeps the newest.
+    """
+
+    prompt: str | None
+    digest: str | None
+    status: str | None
+    group: str | None
+    has_gaps: bool
+    dataset: str | None
+    before: str | None
+    limit: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 from promptctl.errors import FailureReason
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from promptctl.log.feedback import Feedback
     from promptctl.log.filter import ExecutionPage, Filter
     from promptctl.log.records import CostCorrection, Entry, Execution
-    from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus, Totals
+    from promptctl.log.results import EvaluationQuery, EvaluationRow, ResultRow, ResultStatus, Totals
     from promptctl.log.retention import Pruned, Retention
     from promptctl.log.search import Searched, TextQuery
 
@@ -166,23 +166,8 @@ class Store(Protocol):
     def delete_evaluation(self, evaluation_id: str) -> int:
         """Delete an evaluation with its results; return how many results there were. Its executions stay."""
 
-    def evaluations(
-        self,
-        *,
-        prompt: str | None = None,
-        digest: str | None = None,
-        status: str | None = None,
-        group: str | None = None,
-        has_gaps: bool = False,
-        dataset: str | None = None,
-        before: str | None = None,
-        limit: int | None = None,
-    ) -> list[EvaluationRow]:
-        """Return evaluations, newest first, of one prompt (or a glob of prompts), digest, status or command's group.
-
-        With `has_gaps` only those that are not finished, or of which a case ended in an error; with a `dataset`, its
-        path, those of it; with `before`, an evaluation's id, those that come after it in the list.
-        """
+    def evaluations(self, **wanted: Unpack[EvaluationQuery]) -> list[EvaluationRow]:
+        """Return the evaluations that are meant, newest first."""
 
     def evaluation(self, wanted: str) -> EvaluationRow:
         """Return one evaluation, by its id or a unique beginning or end of at least 4 characters.
@@ -235,9 +220,6 @@ class Store(Protocol):
 
     def vacuum(self) -> int:
         """Give unused space back; return how many bytes. Other writers wait meanwhile."""
-
-    def check(self) -> list[str]:
-        """Return problems of the database, and contents that rows refer to but that are missing."""
 
     def verify(self, head: str | None = None) -> Verification:
         """Check the file, the chain, the contents and the totals; with `head` also that it is a link of the chain."""

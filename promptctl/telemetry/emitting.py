@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from contextvars import ContextVar
 from functools import wraps
@@ -226,16 +226,7 @@ class _WatchedLane:
         self._emitter = emitter
 
     async def complete(self, request: Request) -> Reply:
-        asked = self._emitter.asked(names.CHAT, request)
-        if asked is None:
-            return await self._lane.complete(request)
-        try:
-            with asked.current():
-                reply = await self._lane.complete(request)
-            asked.heed(reply)
-            return reply
-        finally:
-            asked.stop()
+        return await self._told(names.CHAT, request, self._lane.complete)
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         asked = self._emitter.asked(names.CHAT, request, is_streamed=True)
@@ -251,17 +242,22 @@ class _WatchedLane:
                     asked.stop()
 
     async def embed(self, request: Request) -> Embeddings:
-        asked = self._emitter.asked(names.EMBEDDINGS, request)
-        if asked is None:
-            return await self._lane.embed(request)
-        try:
-            with asked.current():
-                return await self._lane.embed(request)
-        finally:
-            asked.stop()
+        return await self._told(names.EMBEDDINGS, request, self._lane.embed)
 
     async def close(self) -> None:
         await self._lane.close()
+
+    async def _told(self, operation: str, request: Request, ask: Callable[[Request], Awaitable[T]]) -> T:
+        asked = self._emitter.asked(operation, request)
+        if asked is None:
+            return await ask(request)
+        try:
+            with asked.current():
+                answer = await ask(request)
+            asked.heed(answer)
+            return answer
+        finally:
+            asked.stop()
 
 
 async def _next(pieces: AsyncGenerator[Delta | Reply, None], asked: Asked | None) -> Delta | Reply | None:

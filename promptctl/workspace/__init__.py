@@ -167,7 +167,7 @@ class Workspace(Evaluating):
 
         Without a ref, import LiteLLM, which takes 2 s. Raises what resolving a ref raises.
         """
-        from promptctl.calls.preloading import preload
+        from promptctl.calls.prepare import preload
 
         preload(self.context.for_call(), refs)
 

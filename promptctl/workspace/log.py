@@ -226,8 +226,11 @@ class Log:
         return self._context.log.vacuum()
 
     def check(self) -> list[str]:
-        """Return what is wrong with the log; nothing for a sound one."""
-        return self._context.log.check()
+        """Return what is wrong with the log, in words; nothing for a sound one. `verify` says more of it."""
+        try:
+            return [each.message for each in self.verify().problems]
+        except LogError as error:
+            return [error.message]
 
     def verify(self, head: str | None = None) -> Verification:
         """Check the file, the chain of its rows, contents and totals; with `head`, that this link is in the chain.

@@ -63,7 +63,7 @@ def test_a_new_store_is_empty_and_stays_so_when_it_is_read(log: Store) -> None:
     assert log.evaluations() == []
     assert list(log.results("e")) == []
     assert log.prune(Retention(rows_before=CUT)) == Pruned(0, 0, 0, 0, 0)
-    assert log.check() == []
+    assert log.verify().problems == []
     assert log.is_new
 
     log.append([Entry(make())])
@@ -90,7 +90,7 @@ def test_values_of_any_type_are_recorded(log: Store) -> None:
     assert (row.user, row.session, row.content_type, row.label) == ("17", "[1]", "b'x'", "(_Evil)")
     assert (row.reply, str(row.inputs)) == ("5", "x")
     assert row.call_metadata == {"big": "(int)", "evil": "(_Evil)", "1": [2], "nan": "nan"}
-    assert (calls_counted(log), log.check()) == (1, [])
+    assert (calls_counted(log), log.verify().problems) == (1, [])
 
 
 def test_a_closed_store_opens_again_on_the_next_use(log: Store) -> None:
@@ -825,7 +825,7 @@ def test_pruning_contents_keeps_rows_totals_and_what_newer_rows_share(aged: Stor
         ("pruned", None, None),
     ]
     assert [row.as_dict() for row in aged.totals()] == before
-    assert aged.check() == []
+    assert aged.verify().problems == []
 
 
 def test_outputs_of_evaluations_outlive_the_contents_of_executions(log: Store) -> None:

@@ -13,7 +13,7 @@ from promptctl.log.evidence import Note
 from promptctl.log.filter import Filter
 from promptctl.log.records import Entry
 from promptctl.log.retention import Retention
-from promptctl.log.sqlite import correcting
+from promptctl.log.sqlite import maintenance
 from promptctl.log.sqlite.store import SqliteStore
 from promptctl.models.model_map import ModelMap
 from promptctl.models.prices import Prices
@@ -172,8 +172,8 @@ def test_pruned_rows_take_their_corrections_along_and_leave_the_totals(log: Sqli
 def test_many_corrections_take_several_transactions_and_one_event(
     log: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(correcting, "_BATCH", 2)
-    monkeypatch.setattr(correcting, "_PAUSE_S", 0)
+    monkeypatch.setattr(maintenance, "_BATCH", 2)
+    monkeypatch.setattr(maintenance, "_PAUSE_S", 0)
     log.append([Entry(attempt()) for _ in range(5)])
     write, seen = log.database.write, []
 

@@ -153,7 +153,7 @@ class Batch:
 
             settle(connection, settlements)
         if last // _FOLD_EVERY > first // _FOLD_EVERY:
-            from promptctl.log.sqlite.rollups import fold
+            from promptctl.log.sqlite.totals import fold
 
             fold(connection)
 

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
 from promptctl.log.encoding import Fields, to_json, well_formed
 from promptctl.log.redaction import Redactor
-from promptctl.log.results import EvaluationRow, EvaluationSpec, ResultDetail, ResultRow, ResultStatus, Totals
+from promptctl.log.results import (
+    EvaluationQuery,
+    EvaluationRow,
+    EvaluationSpec,
+    ResultDetail,
+    ResultRow,
+    ResultStatus,
+    Totals,
+)
 from promptctl.log.sqlite import payloads
-from promptctl.log.sqlite.filters import where
+from promptctl.log.sqlite.filters import matching, where
 from promptctl.log.sqlite.lookup import row_by_id
 from promptctl.log.sqlite.payloads import Payload
 from promptctl.log.stamps import as_stored, utc_now
@@ -74,11 +82,22 @@ def delete(connection: sqlite3.Connection, evaluation_id: str) -> int:
     return deleted
 
 
-def evaluations(
-    connection: sqlite3.Connection, conditions: Mapping[str, Any], limit: int | None
-) -> list[EvaluationRow]:
-    """Return evaluations, newest first."""
-    condition, parameters = where(conditions)
+def evaluations(connection: sqlite3.Connection, wanted: EvaluationQuery) -> list[EvaluationRow]:
+    """Return the evaluations that are meant, newest first."""
+    condition, parameters = where(
+        {
+            **matching("prompt", wanted.get("prompt")),
+            "digest = ?": wanted.get("digest"),
+            "status = ?": wanted.get("status"),
+            "coalesce(json_extract(spec, '$.group'), id) = ?": wanted.get("group"),
+            "(status <> 'finished' OR json_extract(totals, '$.errors') > 0)": [] if wanted.get("has_gaps") else None,
+            "json_extract(spec, '$.dataset') = ?": wanted.get("dataset"),
+            "(started_at, rowid) < (SELECT e.started_at, e.rowid FROM evaluations AS e WHERE e.id = ?)": (
+                wanted.get("before")
+            ),
+        }
+    )
+    limit = wanted.get("limit")
     sql = f"{_SELECT} {condition} ORDER BY started_at DESC, rowid DESC LIMIT ?"
     return [_evaluation(row) for row in connection.execute(sql, (*parameters, -1 if limit is None else limit))]
 

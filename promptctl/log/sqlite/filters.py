@@ -71,8 +71,7 @@ def stats_where(wanted: Filter) -> Condition | None:
     """Return the filter's condition on `prompt_stats`; None if that table cannot answer it."""
     if wanted.given - _OF_STATS:
         return None
-    columns = {f"{column} = ?": getattr(wanted, column) for column in ("version", "digest")}
-    return where({**prompts(wanted), **columns, **_sources(wanted)})
+    return _sums_where(wanted, "version", "digest")
 
 
 def of_stats(wanted: Filter) -> Filter:
@@ -83,16 +82,19 @@ def of_stats(wanted: Filter) -> Filter:
 
 def unlisted_where(wanted: Filter) -> Condition:
     """Return the condition on `prompt_stats` of groups whose calls without a row the filter may mean."""
-    columns = {f"{column} = ?": getattr(wanted, column) for column in ("version", "digest")}
-    span = {"last_at >= ?": wanted.since, "first_at < ?": wanted.until}
-    return where({**prompts(wanted), **columns, **span, **_sources(wanted)})
+    return _sums_where(wanted, "version", "digest", also={"last_at >= ?": wanted.since, "first_at < ?": wanted.until})
 
 
 def rollup_where(wanted: Filter, moment: str | None, first: str | None, last: str | None) -> Condition:
     """Return the filter's condition on a table of rollups, of whole steps of the column `moment` from first to last."""
-    columns = {f"{column} = ?": getattr(wanted, column) for column in ("version", "label", "user")}
-    span = {f"{moment} >= ?": first, f"{moment} < ?": last}
-    return where({**prompts(wanted), **columns, **matching("model", wanted.model), **span, **_sources(wanted)})
+    also = {**matching("model", wanted.model), f"{moment} >= ?": first, f"{moment} < ?": last}
+    return _sums_where(wanted, "version", "label", "user", also=also)
+
+
+def _sums_where(wanted: Filter, *columns: str, also: Mapping[str, Any] | None = None) -> Condition:
+    """Return the filter's condition on a table of sums that has these columns."""
+    equal = {f"{column} = ?": getattr(wanted, column) for column in columns}
+    return where({**prompts(wanted), **equal, **(also or {}), **_sources(wanted)})
 
 
 def add_search(connection: sqlite3.Connection) -> None:

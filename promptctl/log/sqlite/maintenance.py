@@ -1,9 +1,11 @@
-"""Pruning by age, the only way that rows leave the log; giving space back, checking, backing up."""
+"""Care of the log: pruning by age, the only way that rows leave it, giving space back, backing up, correcting costs."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
+import time
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -13,17 +15,20 @@ from promptctl.errors import LogError
 from promptctl.log.encoding import to_json
 from promptctl.log.evidence import Note
 from promptctl.log.filter import Filter
-from promptctl.log.records import CONTENT_FIELDS
+from promptctl.log.records import CONTENT_FIELDS, CostCorrection
 from promptctl.log.retention import Pruned, Retention
 from promptctl.log.sqlite import chain, payloads
+from promptctl.log.sqlite.corrections import write
 from promptctl.log.sqlite.database import Database, reason_of, translated
 from promptctl.log.sqlite.feedback import follow_rows
 from promptctl.log.sqlite.filters import Condition, prompts, where
 from promptctl.log.sqlite.opening import connect, create_file, open_for_writing, sync_file, sync_folder
-from promptctl.log.sqlite.rollups import fold
+from promptctl.log.sqlite.totals import fold
 
 _MERGE = "PRAGMA wal_checkpoint(TRUNCATE)"
-_MOST_PROBLEMS = 20
+_BATCH = 1_000
+# Whoever waits for the lock looks again up to ten times a second, and must find it free now and then.
+_PAUSE_S = 0.02
 
 
 def prune(database: Database, retention: Retention, note: Note, *, is_dry_run: bool) -> Pruned:
@@ -53,23 +58,6 @@ def vacuum(database: Database) -> int:
     with counting("rewriting the log without what was deleted"):
         _run(database, "VACUUM", _MERGE)
     return before - database.path.stat().st_size
-
-
-def check(database: Database) -> list[str]:
-    """Return problems of the file, in SQLite's words, and contents that rows refer to but that are missing."""
-    try:
-        with database.reading() as connection:
-            found = connection.execute(f"PRAGMA integrity_check({_MOST_PROBLEMS})").fetchall()
-            problems = [str(row[0]) for row in found if row[0] != "ok"]
-            for column in payloads.HASH_COLUMNS:
-                missing = connection.execute(
-                    f"SELECT count(*) FROM executions WHERE {column} NOT IN (SELECT hash FROM payloads)"  # noqa: S608
-                ).fetchone()[0]
-                if missing:
-                    problems.append(f"{missing} executions have lost their {column.removesuffix('_hash')}")
-    except LogError as error:
-        return [error.message]
-    return problems
 
 
 def back_up(database: Database, target: Path, note: Note) -> None:
@@ -175,3 +163,28 @@ def _run(database: Database, *statements: str) -> None:
     ):
         for statement in statements:
             connection.execute(statement)
+
+
+def correct(database: Database, corrections: Mapping[str, CostCorrection], note: Note) -> int:
+    """Append corrections of costs, each batch in a transaction, so that no other process waits long; return how many.
+
+    The event is in the transaction of the first batch that corrects anything, so that no correction is without one.
+    """
+    detail = {
+        "costs": len(corrections),
+        "change_nano_usd": sum(each.new_nano_usd - (each.old_nano_usd or 0) for each in corrections.values()),
+    }
+    items, written = list(corrections.items()), 0
+
+    def work(connection: sqlite3.Connection) -> int:
+        added = write(connection, batch)
+        if added and not written:
+            chain.add_event(connection, "reprice", note, detail)
+        return added
+
+    for at in range(0, len(items), _BATCH):
+        batch = dict(items[at : at + _BATCH])
+        if written:
+            time.sleep(_PAUSE_S)
+        written += database.write(work)
+    return written

@@ -1,21 +1,27 @@
-"""Takes in the log of another machine: what is new by its id, once, however often it is merged."""
+"""Takes in the log of another machine: what is new by its id, once, however often it is merged.
+
+A log of elsewhere that holds what no promptctl writes is refused before anything of it is taken in.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from promptctl.counting import counting
-from promptctl.errors import LogError, LogFailure
+from promptctl.errors import LogError, LogFailure, printable
 from promptctl.log.encoding import from_document
 from promptctl.log.evidence import Merged, Note
+from promptctl.log.feedback import Feedback, fault_of
 from promptctl.log.filter import Filter
 from promptctl.log.records import Content, Entry, Execution
 from promptctl.log.redaction import Redactor
@@ -25,12 +31,45 @@ from promptctl.log.sqlite.batch import Batch, last_link
 from promptctl.log.sqlite.database import Database, translated
 from promptctl.log.sqlite.evaluations import begin, evaluations, finish, results
 from promptctl.log.sqlite.feedback import add, new_in, redacted
-from promptctl.log.sqlite.foreign import check_evaluations, check_executions, check_feedback, check_tables, reading
 from promptctl.log.sqlite.opening import connect, create_draft, identity_of
+from promptctl.log.sqlite.payloads import text_of
 from promptctl.log.sqlite.queries import executions
-from promptctl.log.sqlite.schema import migrate, schema_version
+from promptctl.log.sqlite.schema import migrate, schema_sql, schema_version
+from promptctl.log.stamps import is_stored, utc_text
 
+T = TypeVar("T")
 _BATCH = 2_000
+_HINT = "somebody else wrote it: ask where the file comes from"
+_TABLES = ("evaluations", "events", "executions", "feedback", "gone", "latest_calls", "payloads", "results")
+_DDL = f"SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND name IN {_TABLES}"  # noqa: S608 - our own
+_HEX = "[0-9a-f]"
+_ID = f"{_HEX * 8}-{_HEX * 4}-7{_HEX * 3}-[89ab]{_HEX * 3}-{_HEX * 12}"
+_MOST = "BETWEEN -1e15 AND 1e15"  # sums of more would not end in a number
+_IS_NAME = "{0} IS NULL OR {0} GLOB '[a-z]*' AND {0} NOT GLOB '*[^a-z0-9._-]*'"
+_IS_OBJECT = "iif(json_valid({0}), json_type({0}), '') = 'object'"
+_NUMBERS = (
+    *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"),
+    *("cost_nano_usd", "latency_ms", "first_token_ms"),
+)
+_SOUND = {
+    "its id is none of promptctl's": f"id GLOB '{_ID}' AND call_id GLOB '{_ID}'",
+    "it began at no time": "started_at > '0001' AND strftime('%Y-%m-%dT%H:%M:%fZ', started_at, '0 days') = started_at",
+    "its source is none": "source IN ('run', 'api', 'eval')",
+    "its attempt is none": "attempt BETWEEN 1 AND 1e9",
+    "its experiment or arm has no name": " AND ".join(f"({_IS_NAME.format(each)})" for each in ("experiment", "arm")),
+    "a number is none": " AND ".join(f"ifnull({each}, 0) {_MOST}" for each in _NUMBERS),
+    "its parameters or metadata are no JSON object": " AND ".join(
+        f"({_IS_OBJECT.format(each)})" for each in ("parameters", "metadata", "ifnull(usage_details, '{}')")
+    ),
+}
+_WHY = " ".join(
+    f"WHEN ({sound}) IS NOT TRUE THEN '{why.replace(chr(39), chr(39) * 2)}'" for why, sound in _SOUND.items()
+)
+_ROWS = f"SELECT id, CASE {_WHY} END AS why FROM executions WHERE why IS NOT NULL LIMIT 1"  # noqa: S608 - our own names
+_CONTENTS = """
+SELECT id, payloads.content, hash IS inputs_hash, hash IS messages_hash OR hash IS tool_calls_hash
+FROM executions JOIN payloads ON hash IN (inputs_hash, messages_hash, reply_hash, tool_calls_hash)
+"""
 
 
 def merge(database: Database, redactor: Redactor, file: Path, note: Note, *, is_dry_run: bool) -> Merged:
@@ -46,7 +85,7 @@ def merge(database: Database, redactor: Redactor, file: Path, note: Note, *, is_
         new = {id_ for id_ in theirs if id_ not in known and id_ not in gone}
         here, kept = _evaluated(database)
         with reading(file):
-            rows = [row for row in evaluations(source, {}, None) if row.id not in gone]
+            rows = [row for row in evaluations(source, {}) if row.id not in gone]
             graded = [each for row in rows for each in results(source, row.id, ()) if _is_new(each, kept)]
             latest = [each for each in _latest_calls(source) if each.id not in gone and each.id not in known]
         begun = [row for row in rows if row.id not in here]
@@ -73,14 +112,12 @@ def merge(database: Database, redactor: Redactor, file: Path, note: Note, *, is_
         _add(database, redactor, begun, latest)
         entries = map(_entry, executions(source, Filter(), with_content=True))
         with counting(f"merging {file.name}", len(new)) as count:
-            while some := list(islice(entries, _BATCH)):
+            for some in _batches(entries):
                 database.write(Batch(some, (), redactor).write)
                 count.done += len(some)
-        graded_left: Iterator[ResultRow] = iter(graded)
-        while more := list(islice(graded_left, _BATCH)):
+        for more in _batches(graded):
             database.write(Batch((), more, redactor).write)
-        feedback_left = iter(feedback)
-        while said := [redacted(each, redactor) for each in islice(feedback_left, _BATCH)]:
+        for said in _batches(redacted(each, redactor) for each in feedback):
             database.write(partial(add, given=said))
         if finished:  # after their results: a merge that is stopped leaves them running
             database.write(lambda connection: finish(connection, finished))
@@ -126,6 +163,12 @@ def _opened(file: Path, timeout_s: float) -> sqlite3.Connection:
     """Connect to read; in a folder that cannot be written SQLite asks for the promise that nobody changes the file."""
     is_written = Path(f"{file}-wal").exists()
     return connect(file, timeout_s, "mode=ro" if is_written else "mode=ro&immutable=1")
+
+
+def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+    """Return the items in lists, each for a transaction."""
+    left = iter(items)
+    return iter(lambda: list(islice(left, _BATCH)), [])
 
 
 def _ids(database: Database) -> tuple[set[str], set[str]]:
@@ -175,3 +218,65 @@ def _add(database: Database, redactor: Redactor, begun: Sequence[EvaluationRow],
         calls.keep_latest(connection)
 
     database.write(write)
+
+
+def check_tables(copy: sqlite3.Connection, file: Path) -> None:
+    """Raise `LogError` unless the tables are those that promptctl makes: what they hold has then sound types."""
+    with closing(sqlite3.connect(":memory:")) as ours:
+        ours.executescript(schema_sql())
+        if dict(ours.execute(_DDL)) != dict(copy.execute(_DDL)):
+            raise LogError(f"the log {file} has tables that promptctl did not make: nothing was merged", hint=_HINT)
+
+
+@contextmanager
+def reading(file: Path) -> Iterator[None]:
+    """Raise a `LogError` that names the file if what is read of it is not of its shape."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        message = f"the log {file} is not what promptctl writes ({printable(str(error))}): nothing was merged"
+        raise LogError(message, hint=_HINT) from error
+
+
+def check_executions(source: sqlite3.Connection, file: Path) -> None:
+    """Raise `LogError` for the first of the executions that are to be merged that no promptctl wrote."""
+    for id_, why in source.execute(_ROWS):
+        raise _refused(file, f"execution {id_}", why)
+    for id_, content, is_mapping, is_list in source.execute(_CONTENTS):
+        try:
+            text = text_of(content)
+            data = json.loads(text or "") if is_mapping or is_list else None
+        except (TypeError, ValueError, RecursionError, zlib.error):
+            raise _refused(file, f"execution {id_}", "a content cannot be read") from None
+        is_sound = isinstance(text, str) and (not is_mapping or isinstance(data, dict))
+        if not is_sound or (is_list and not _is_of_objects(data)):
+            raise _refused(file, f"execution {id_}", "a content is of another kind")
+
+
+def _is_of_objects(data: object) -> bool:
+    return isinstance(data, list) and all(isinstance(each, dict) for each in data)
+
+
+def check_evaluations(rows: Iterable[EvaluationRow], graded: Iterable[ResultRow], file: Path) -> None:
+    """Raise `LogError` for the first evaluation or result whose times are none."""
+    times = [(each.id, moment) for each in rows for moment in (each.started_at, each.finished_at)]
+    times += [(each.evaluation_id, each.finished_at) for each in graded]
+    for id_, moment in times:
+        if moment is not None and not is_stored(moment):
+            raise _refused(file, f"evaluation {id_}", f"{printable(repr(moment))} is no time")
+
+
+def check_feedback(given: Iterable[Feedback], file: Path) -> None:
+    """Raise `LogError` for the first feedback that no promptctl wrote, or that would be the newest for days to come."""
+    tomorrow = utc_text(datetime.now(UTC) + timedelta(days=1))
+    for each in given:
+        why = fault_of(each)
+        if why is None and each.created_at > tomorrow:
+            why = f"it is of {each.created_at}, which is still to come"
+        if why is not None:
+            raise _refused(file, f"feedback {each.id}", why)
+
+
+def _refused(file: Path, what: str, why: str) -> LogError:
+    message = f"{printable(what)} of the log {file} is not what promptctl writes ({why}): nothing was merged"
+    return LogError(message, hint=_HINT)

@@ -232,7 +232,7 @@ def _build(draft: Path, damaged: Sequence[Path]) -> None:
 
 
 def _note_unknown(connection: sqlite3.Connection, words: str) -> None:
-    from promptctl.log.sqlite.budget_events import note_unknown
+    from promptctl.log.sqlite.budgets import note_unknown
 
     note_unknown(connection, words)
 

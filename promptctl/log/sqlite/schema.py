@@ -13,7 +13,7 @@ Why the tables are as they are:
 - `version` is NULL if the prompt had no number; numbers begin at 1. In `prompt_stats` it is also NULL for
   uncommitted changes, which are not that version.
 - `quarter_stats`, `user_stats` and `day_stats` are counted from the rows in batches, up to `rollup_mark`:
-  see `rollups.py`.
+  see `totals.py`.
 - `prompt_stats` and `latency_histogram` are kept in the same transaction as the row, and also for calls whose row the
   log rules leave out. Pruning never touches them.
 - `budget_accounts` are reserved and settled in one statement each, and a reservation goes with the row of its

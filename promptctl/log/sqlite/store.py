@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from promptctl.errors import LogError, LogFailure
 from promptctl.log.records import Entry, Execution
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from promptctl.log.feedback import Feedback
     from promptctl.log.filter import ExecutionPage, Filter
     from promptctl.log.records import CostCorrection
-    from promptctl.log.results import EvaluationRow, ResultRow, ResultStatus, Totals
+    from promptctl.log.results import EvaluationQuery, EvaluationRow, ResultRow, ResultStatus, Totals
     from promptctl.log.retention import Pruned, Retention
     from promptctl.log.search import Searched, TextQuery
     from promptctl.log.store import LogWarning
@@ -155,7 +155,7 @@ class SqliteStore:
 
     def correct_costs(self, corrections: Mapping[str, CostCorrection], note: Note | None = None) -> int:
         from promptctl.log.evidence import Note
-        from promptctl.log.sqlite.correcting import correct
+        from promptctl.log.sqlite.maintenance import correct
 
         return correct(self.database, corrections, note or Note())
 
@@ -190,32 +190,11 @@ class SqliteStore:
 
         return self.database.write(lambda connection: delete(connection, evaluation_id))
 
-    def evaluations(
-        self,
-        *,
-        prompt: str | None = None,
-        digest: str | None = None,
-        status: str | None = None,
-        group: str | None = None,
-        has_gaps: bool = False,
-        dataset: str | None = None,
-        before: str | None = None,
-        limit: int | None = None,
-    ) -> list[EvaluationRow]:
+    def evaluations(self, **wanted: Unpack[EvaluationQuery]) -> list[EvaluationRow]:
         from promptctl.log.sqlite.evaluations import evaluations
-        from promptctl.log.sqlite.filters import matching
 
-        conditions = {
-            **matching("prompt", prompt),
-            "digest = ?": digest,
-            "status = ?": status,
-            "coalesce(json_extract(spec, '$.group'), id) = ?": group,
-            "(status <> 'finished' OR json_extract(totals, '$.errors') > 0)": [] if has_gaps else None,
-            "json_extract(spec, '$.dataset') = ?": dataset,
-            "(started_at, rowid) < (SELECT e.started_at, e.rowid FROM evaluations AS e WHERE e.id = ?)": before,
-        }
         with self._reading() as connection:
-            return evaluations(connection, conditions, limit)
+            return evaluations(connection, wanted)
 
     def evaluation(self, wanted: str) -> EvaluationRow:
         from promptctl.log.sqlite.evaluations import evaluation
@@ -273,7 +252,7 @@ class SqliteStore:
     def budget_events(
         self, budget: str | None = None, *, limit: int | None = None, webhook: WebhookState | None = None
     ) -> list[BudgetEvent]:
-        from promptctl.log.sqlite.budget_events import events
+        from promptctl.log.sqlite.budgets import events
 
         with self._reading() as connection:
             return events(connection, budget, limit, webhook)
@@ -285,12 +264,12 @@ class SqliteStore:
         return self.database.write(lambda connection: enable(connection, budget, reason, key))
 
     def claim_webhook(self, now: str, until: str) -> BudgetEvent | None:
-        from promptctl.log.sqlite.budget_events import claim_webhook
+        from promptctl.log.sqlite.budgets import claim_webhook
 
         return self.database.write(lambda connection: claim_webhook(connection, now, until))
 
     def mark_webhook(self, event_id: int, state: WebhookState, not_before: str) -> None:
-        from promptctl.log.sqlite.budget_events import mark_webhook
+        from promptctl.log.sqlite.budgets import mark_webhook
 
         self.database.write(lambda connection: mark_webhook(connection, event_id, state, not_before))
 
@@ -312,12 +291,6 @@ class SqliteStore:
         from promptctl.log.sqlite.maintenance import vacuum
 
         return 0 if self.is_new else vacuum(self.database)
-
-    def check(self) -> list[str]:
-        from promptctl.log.sqlite.maintenance import check
-
-        self._take_in_before_reading()
-        return check(self.database)
 
     def verify(self, head: str | None = None) -> Verification:
         from promptctl.log.sqlite.verifying import verify

@@ -1,27 +1,44 @@
-"""Totals over calls: from the running totals if those hold the answer, else from the rows."""
+"""Totals over calls: from the tables of sums if those hold the answer, else from the rows.
+
+Costs by time and by user are counted from the rows a thousand at a time. Counting them with each row would change more
+pages in each transaction, a tenth of an append. So a mark says up to which row they have counted, one append in a
+thousand moves it on, and readers add the rows after it themselves. Like `prompt_stats` they outlive pruned rows.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
-from typing import Any
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from promptctl.errors import UsageError, printable
-from promptctl.log.call_totals import DIMENSIONS, METADATA, SUMS, CallTotals, Dimension, bucket
+from promptctl.log.call_totals import DIMENSIONS, METADATA, PERIODS, SUMS, CallTotals, Dimension, bucket
 from promptctl.log.filter import Filter
-from promptctl.log.sqlite.corrections import rows
-from promptctl.log.sqlite.filters import Condition, add_search, of_stats, stats_where, unlisted_where
-from promptctl.log.sqlite.rollups import selects_all_from_rollup, selects_from_rollups
-from promptctl.log.sqlite.schema import SUM_COLUMNS, TOTALS_COLUMNS, TOTALS_FIELDS, has_table
-from promptctl.log.sqlite.sums import COST_FIELDS, VERSION_OF_SUMS, select_costs, select_from_rows
+from promptctl.log.sqlite.corrections import Rows, rows
+from promptctl.log.sqlite.filters import Condition, add_search, of_stats, rollup_where, stats_where, unlisted_where
+from promptctl.log.sqlite.schema import SUM_COLUMNS, TOTALS_COLUMNS, TOTALS_FIELDS, adding, has_table
+from promptctl.log.sqlite.sums import (
+    COST_FIELDS,
+    COST_SUMS,
+    NUMBER_OF_ROW,
+    VERSION_OF_SUMS,
+    key_expressions,
+    select_costs,
+    select_from_rows,
+    sums_of_rows,
+)
 
-_OF_ROLLUP: Mapping[str, tuple[str, ...]] = {
+_OF_STATS: Mapping[str, tuple[str, ...]] = {
     "prompt": ("prompt",),
     "version": VERSION_OF_SUMS,
     "digest": ("digest",),
     "source": ("source",),
 }
+_STORED = len("2026-05-03T09:30:00.000Z")
 
 
 def totals(
@@ -87,7 +104,7 @@ def without_row(
     connection: sqlite3.Connection, wanted: Filter, by: Sequence[Dimension], *, costs_only: bool = False
 ) -> CallTotals | None:
     """Return the costs of the calls that the totals of the same arguments leave out, as they have no row."""
-    if stats_where(wanted) is not None and all(dimension in _OF_ROLLUP for dimension in by):
+    if stats_where(wanted) is not None and all(dimension in _OF_STATS for dimension in by):
         return None
     if wanted.feedback is not None or not has_table(connection, "unlisted"):  # whatever has feedback has a row
         return None
@@ -114,16 +131,16 @@ def _selects(
     connection: sqlite3.Connection, wanted: Filter, by: Sequence[Dimension], *, costs_only: bool
 ) -> Sequence[Condition]:
     """Return the queries whose rows together are the totals: of the smallest tables that can answer."""
-    condition = stats_where(wanted) if all(dimension in _OF_ROLLUP for dimension in by) else None
+    condition = stats_where(wanted) if all(dimension in _OF_STATS for dimension in by) else None
     if condition is not None:
-        return [_select_from_rollup(condition, by, costs_only=costs_only)]
+        return [_select_from_stats(condition, by, costs_only=costs_only)]
     if costs_only and (found := selects_from_rollups(connection, wanted, by)):
         return found
     return [select_from_rows(wanted, by, rows(connection), costs_only=costs_only)]
 
 
-def _select_from_rollup(condition: Condition, by: Sequence[Dimension], *, costs_only: bool) -> Condition:
-    keys = [key for dimension in by for key in _OF_ROLLUP[dimension]]
+def _select_from_stats(condition: Condition, by: Sequence[Dimension], *, costs_only: bool) -> Condition:
+    keys = [key for dimension in by for key in _OF_STATS[dimension]]
     if costs_only:
         return select_costs("prompt_stats", condition, keys)
     where, parameters = condition
@@ -162,3 +179,184 @@ class _LatencyHistogram:
 
     def finalize(self) -> str:
         return json.dumps(self._counts)
+
+
+class _Rollup(NamedTuple):
+    """A table of sums: its key columns as expressions over the rows, and which calls it counts.
+
+    `moment` is the key that has the time, in steps of so many minutes; what it cannot answer to the minute is added
+    from the rows.
+    """
+
+    table: str
+    keys: Mapping[str, str]
+    moment: str | None = None
+    minutes: int = 0
+    counts_evaluations: bool = False
+
+    def select(self, compared: str, keys: str, columns: Sequence[str], source: Rows) -> str:
+        """Return the SQL that counts the rows whose number compares like that with the mark."""
+        condition = f"executions.rowid {compared} ?" + ("" if self.counts_evaluations else " AND source <> 'eval'")
+        grouping = ", ".join(map(str, range(1, len(self.keys) + 1)))
+        sums = ", ".join(sums_of_rows(columns, source).values())
+        return f"SELECT {keys}, {sums} FROM {source.table} WHERE {condition} GROUP BY {grouping}"  # noqa: S608
+
+
+_ROLLUPS = (
+    # A quarter hour is the largest stretch of time that no time zone's day cuts.
+    _Rollup(
+        "quarter_stats",
+        {
+            "quarter": "substr(started_at, 1, 14) || CASE WHEN substr(started_at, 15, 2) < '15' THEN '00' "
+            "WHEN substr(started_at, 15, 2) < '30' THEN '15' WHEN substr(started_at, 15, 2) < '45' THEN '30' "
+            "ELSE '45' END",
+            "source": "source",
+        },
+        "quarter",
+        15,
+        counts_evaluations=True,
+    ),
+    _Rollup("user_stats", {"user": "user", "source": "source"}),
+    _Rollup(
+        "day_stats",
+        {
+            "day": "substr(started_at, 1, 10)",
+            "prompt": "prompt",
+            "version": NUMBER_OF_ROW,
+            "version_display": "version_display",
+            "label": "label",
+            "model": "model",
+            "source": "source",
+        },
+        "day",
+        24 * 60,
+    ),
+)
+
+
+def fold(connection: sqlite3.Connection) -> None:
+    """Count the rows after the mark and move it on, within the caller's transaction; also before rows are deleted.
+
+    A trigger keeps the mark where it is if its own row is deleted.
+    """
+    mark = _mark(connection)
+    columns = (*COST_SUMS, "last_at")
+    source = rows(connection)
+    for each in _ROLLUPS:
+        counted = each.select(">", ", ".join(each.keys.values()), columns, source)
+        connection.execute(
+            f"INSERT INTO {each.table} ({', '.join([*each.keys, *columns])}) {counted} "
+            f"ON CONFLICT DO UPDATE SET {adding(COST_SUMS)}, last_at = max(last_at, excluded.last_at)",
+            (mark,),
+        )
+    connection.execute("UPDATE rollup_mark SET execution_id = (SELECT id FROM executions ORDER BY rowid DESC LIMIT 1)")
+
+
+def wrong_sums(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    """Yield the table and the key of sums that are not those of the rows; only if no rows were ever deleted."""
+    pruned = "SELECT 1 FROM events WHERE kind = 'prune' AND json_extract(detail, '$.rows') > 0"
+    if connection.execute(pruned).fetchone() is not None:
+        return
+    mark, source = _mark(connection), rows(connection)
+    for each in _ROLLUPS:
+        counted = each.select("<=", _as_unique(each.keys), COST_SUMS, source)
+        kept = f"SELECT {_as_unique({name: name for name in each.keys})}, {', '.join(COST_SUMS)} FROM {each.table}"  # noqa: S608
+        columns = ", ".join(map(str, range(1, len(each.keys) + len(COST_SUMS) + 1)))
+        apart = f"SELECT * FROM ({kept} UNION ALL {counted}) GROUP BY {columns} HAVING count(*) = 1"  # noqa: S608
+        for key in {row[: len(each.keys)] for row in connection.execute(apart, (mark,))}:
+            yield each.table, ", ".join(str(value) for value in key if value)
+
+
+def _as_unique(keys: Mapping[str, str]) -> str:
+    """Return the SQL of key columns in the form in which the table's index tells them apart."""
+    absent = {"version": "0", "version_display": "''"}
+    return ", ".join(f"ifnull({sql}, {absent[name]})" if name in absent else sql for name, sql in keys.items())
+
+
+def selects_from_rollups(connection: sqlite3.Connection, wanted: Filter, by: Sequence[Dimension]) -> list[Condition]:
+    """Return the queries whose rows together are the costs; none if only the rows can answer."""
+    return next((found for _, found in _answers(connection, wanted, by)), [])
+
+
+def selects_all_from_rollup(
+    connection: sqlite3.Connection, wanted: Filter, everything: Filter, by: Sequence[Dimension]
+) -> list[Condition]:
+    """Return the queries of everything, from the table that would answer the filter; none if only the rows can."""
+    mark, source = _mark(connection), rows(connection)
+    return next((_stretches(each, everything, (), mark, source) for each, _ in _answers(connection, wanted, by)), [])
+
+
+def _answers(
+    connection: sqlite3.Connection, wanted: Filter, by: Sequence[Dimension]
+) -> Iterator[tuple[_Rollup, list[Condition]]]:
+    """Yield each table that can answer, with its queries."""
+    if not has_table(connection, "rollup_mark"):
+        return
+    mark, source = _mark(connection), rows(connection)
+    for each in _ROLLUPS:
+        if _can_answer(each, wanted, by) and (found := _stretches(each, wanted, by, mark, source)):
+            yield each, found
+
+
+def _can_answer(rollup: _Rollup, wanted: Filter, by: Sequence[Dimension]) -> bool:
+    given = wanted.given - {"renames", "limit"}
+    asked = {"prompt" if name == "prompts" else name for name in given} | set(by)
+    periods = {name for name in asked if name.removeprefix("local_") in PERIODS}
+    if rollup.moment == "day" and (time.timezone or time.daylight):
+        periods = {name for name in periods if not name.startswith("local_")}  # days there begin in the middle of ours
+    known = {*rollup.keys, *({"since", "until", *periods} if rollup.moment else ())}
+    return asked <= known and (rollup.counts_evaluations or wanted.source not in (None, "eval"))
+
+
+def _stretches(rollup: _Rollup, wanted: Filter, by: Sequence[Dimension], mark: int, source: Rows) -> list[Condition]:
+    """Return the queries of whole steps of time, of the rows at both ends, and of those not yet counted."""
+    moments = (wanted.since, wanted.until)
+    if any(each is not None and len(each) != _STORED for each in moments):
+        return []
+    first, last = (each and _step_at(each, rollup.minutes) for each in moments)
+    if wanted.since and first and wanted.since.removeprefix(first).strip("T0:.Z"):  # it began before
+        first = _step_at(wanted.since, rollup.minutes, steps=1)
+    if first and last and first >= last:
+        return []
+    found = [_from_rollup(rollup, wanted, by, first, last)]
+    for since, until in ((wanted.since, first), (last, wanted.until)):
+        if since and until:
+            edge = replace(wanted, since=since, until=until)
+            sql, parameters = select_from_rows(edge, by, source, costs_only=True, also="executions.rowid <= ?")
+            found.append((sql, [*parameters, mark]))
+    by_number = source._replace(table=source.table.replace("executions", "executions NOT INDEXED", 1))
+    sql, parameters = select_from_rows(wanted, by, by_number, costs_only=True, also="executions.rowid > ?")
+    return [*found, (sql, [*parameters, mark])]
+
+
+def _from_rollup(
+    rollup: _Rollup, wanted: Filter, by: Sequence[Dimension], first: str | None, last: str | None
+) -> Condition:
+    keys: list[str] = []
+    for name in by:
+        if name == "version":
+            keys += VERSION_OF_SUMS
+        else:
+            keys += [name] if name in rollup.keys else key_expressions(name, rollup.moment or "")
+    display = "version_display" if "version_display" in rollup.keys else "NULL"
+    return select_costs(rollup.table, rollup_where(wanted, rollup.moment, first, last), keys, display=display)
+
+
+def _mark(connection: sqlite3.Connection) -> int:
+    """Return the number of the last row that was counted; rows have numbers that grow."""
+    row = connection.execute(
+        "SELECT rowid FROM executions WHERE id = (SELECT execution_id FROM rollup_mark)"
+    ).fetchone()
+    return row[0] if row else 0
+
+
+def _step_at(moment: str, minutes: int, *, steps: int = 0) -> str:
+    """Return the step of time that a moment is in, or one further on: a quarter hour or a day, as the tables name it.
+
+    >>> _step_at("2026-05-03T09:31:00.000Z", 15), _step_at("2026-05-03T09:31:00.000Z", 24 * 60, steps=1)
+    ('2026-05-03T09:30', '2026-05-04')
+    """
+    minute = datetime.fromisoformat(moment[:16])
+    begun = minute - timedelta(minutes=(minute.hour * 60 + minute.minute) % minutes)
+    text = (begun + timedelta(minutes=steps * minutes)).isoformat(timespec="minutes")
+    return text if minutes < 24 * 60 else text[:10]

@@ -12,9 +12,9 @@ from promptctl.log.evidence import ProblemKind
 from promptctl.log.sqlite.corrections import rows
 from promptctl.log.sqlite.database import Database
 from promptctl.log.sqlite.feedback import wrong
-from promptctl.log.sqlite.rollups import wrong_sums
 from promptctl.log.sqlite.schema import SUM_COLUMNS, has_table
 from promptctl.log.sqlite.sums import STATS_KEY_OF_ROW, sums_of_rows
+from promptctl.log.sqlite.totals import wrong_sums
 
 MOST_OF_A_KIND = 20
 _ROW_OF_INDEX = re.compile(r"row (\d+) missing from index (\w+)")

@@ -287,7 +287,7 @@ def test_rows_of_what_was_not_sent_are_no_calls(log: SqliteStore) -> None:
     ],
 )
 def test_the_rows_of_a_window_are_found_by_an_index(log: SqliteStore, rule: BudgetRule, index: str) -> None:
-    from promptctl.log.sqlite.account_openings import spent_before
+    from promptctl.log.sqlite.budget_accounts import spent_before
 
     class Explained:
         def __init__(self, connection: sqlite3.Connection) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from promptctl.errors import LogError
+from promptctl.errors import LogError, LogFailure
 from promptctl.log.evidence import Erasure, Note
 from promptctl.log.records import Entry
 from promptctl.log.results import ResultRow
@@ -95,7 +95,7 @@ def test_vacuum_gives_the_space_back(log: SqliteStore) -> None:
     assert log.vacuum() > 100_000
     assert log.execution(kept.id).reply == kept.reply
     log.append([Entry(make())])
-    assert log.check() == []
+    assert log.verify().problems == []
 
 
 def test_a_backup_is_a_whole_log_for_its_owner_alone(filled: SqliteStore, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_backup_is_a_whole_log_for_its_owner_alone(filled: SqliteStore, tmp_pa
         filled.back_up(target)
 
 
-def test_check_names_damage_and_contents_that_are_gone(filled: SqliteStore, path: Path, tmp_path: Path) -> None:
+def test_verify_names_damage_and_contents_that_are_gone(filled: SqliteStore, path: Path, tmp_path: Path) -> None:
     filled.close()
     gone = Path(shutil.copy(path, tmp_path / "gone.db"))
     raw = sqlite3.connect(gone, isolation_level=None)
@@ -119,8 +119,11 @@ def test_check_names_damage_and_contents_that_are_gone(filled: SqliteStore, path
     data[-4096 * 2 :] = b"\xff" * 4096 * 2
     path.write_bytes(data)
 
-    assert SqliteStore(gone).check() == ["1 executions have lost their reply"]
-    assert filled.check() != []
+    [missing] = SqliteStore(gone).verify().problems
+    assert missing.message.startswith("the reply of execution ")
+    assert missing.message.endswith(" is missing")
+    with pytest.raises(LogFailure, match="is damaged"):
+        filled.verify()
 
 
 def test_a_backup_is_of_one_moment_while_eight_others_write(path: Path, tmp_path: Path) -> None:
@@ -147,7 +150,7 @@ def test_a_backup_is_of_one_moment_while_eight_others_write(path: Path, tmp_path
     for number in range(3):
         copy = SqliteStore(tmp_path / f"{number}.db")
         rows = len(list(copy.executions()))
-        assert (copy.check(), sum(each.calls for each in copy.totals()), rows % 2) == ([], rows, 0)
+        assert (copy.verify().problems, sum(each.calls for each in copy.totals()), rows % 2) == ([], rows, 0)
 
 
 def test_a_backup_that_has_no_room_is_not_left(filled: SqliteStore, tmp_path: Path) -> None:

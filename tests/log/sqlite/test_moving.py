@@ -73,7 +73,7 @@ def test_a_process_that_has_the_log_open_writes_on_in_the_new_place(root: Path) 
         assert count(log) == 4
         assert log.append([Entry(make(), "full")]) is None
         assert count(writing) == 5
-        assert log.check() == []
+        assert log.verify().problems == []
 
 
 def test_a_log_that_is_locked_is_moved_later(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

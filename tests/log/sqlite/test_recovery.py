@@ -181,7 +181,7 @@ def test_a_damaged_log_is_put_aside_and_a_new_one_begun(log: SqliteStore, path: 
     assert str(aside) in str(warning)
     assert aside.read_bytes() == damage
     assert [each.reply for each in log.executions(with_content=True)] == ["paid for"]
-    assert log.check() == []
+    assert log.verify().problems == []
 
 
 def test_damage_in_the_middle_of_the_file_is_put_aside_when_writing_meets_it(log: SqliteStore, path: Path) -> None:
@@ -355,7 +355,8 @@ def test_a_damaged_log_that_is_read_says_what_to_do(log: SqliteStore, path: Path
         list(log.executions())
 
     assert "begins a new log" in str(caught.value.hint)
-    assert log.check() == [caught.value.message]
+    with pytest.raises(LogFailure, match="is damaged"):
+        log.verify()
 
 
 def test_a_path_that_leads_nowhere_is_an_error_and_not_an_endless_wait(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from promptctl.log.filter import Filter
 from promptctl.log.records import CostCorrection, Entry
 from promptctl.log.retention import Retention
-from promptctl.log.sqlite import corrections, rollups
+from promptctl.log.sqlite import corrections, totals
 from promptctl.log.sqlite.schema import migration_sql
 from promptctl.log.sqlite.store import SqliteStore
 from promptctl.log.sqlite.sums import COST_FIELDS, select_from_rows
@@ -50,7 +50,7 @@ def half_folded(tmp_path_factory: pytest.TempPathFactory) -> SqliteStore:
     """Some rows are counted in the rollups, the rest after the mark."""
     log = SqliteStore(tmp_path_factory.mktemp("log") / "log.db")
     fill(log)
-    log.database.write(rollups.fold)
+    log.database.write(totals.fold)
     for each in make_some(50, seed=2):
         log.append([Entry(each)])
     return log
@@ -111,7 +111,7 @@ def test_pruned_rows_stay_counted_and_none_is_counted_twice(log: SqliteStore) ->
 def test_the_mark_stays_if_its_row_is_deleted(log: SqliteStore) -> None:
     entries = [Entry(make()) for _ in range(4)]
     log.append(entries)
-    log.database.write(rollups.fold)
+    log.database.write(totals.fold)
 
     def delete(connection: sqlite3.Connection) -> None:
         connection.execute("UPDATE maintenance SET is_open = 1")
@@ -128,7 +128,7 @@ def test_the_mark_stays_if_its_row_is_deleted(log: SqliteStore) -> None:
 def test_a_corrected_cost_is_counted_before_and_after_the_mark(log: SqliteStore) -> None:
     made = [make(cost_nano_usd=cost, label=label) for cost, label in ((5, "production"), (None, None), (7, None))]
     log.append([Entry(each) for each in made[:2]])
-    log.database.write(rollups.fold)
+    log.database.write(totals.fold)
     log.append([Entry(made[2])])
     found = {each.id: CostCorrection("2026-06-01T00:00:00.000Z", each.cost_nano_usd, 100, "own") for each in made}
     log.database.write(lambda connection: corrections.write(connection, found))
@@ -137,7 +137,7 @@ def test_a_corrected_cost_is_counted_before_and_after_the_mark(log: SqliteStore)
         rows = log.totals(Filter(source="app"), by, costs_only=True)
         assert sum(row.known_cost_nano_usd for row in rows) == 300
         assert sum(row.unpriced for row in rows) == 0
-    log.database.write(rollups.fold)
+    log.database.write(totals.fold)
     assert [row.known_cost_nano_usd for row in log.totals(Filter(source="app"), ("user",), costs_only=True)] == [300]
 
 
@@ -145,7 +145,7 @@ def test_a_corrected_cost_of_a_call_that_no_total_missed_leaves_the_unpriced_alo
     log.append([Entry(make(cost_nano_usd=None))])
     failed = make(status="error", cost_nano_usd=None, output_tokens=None, reply=None)
     log.append([Entry(failed)])
-    log.database.write(rollups.fold)
+    log.database.write(totals.fold)
     found = {failed.id: CostCorrection("2026-06-01T00:00:00.000Z", None, 100, "own")}
     log.database.write(lambda connection: corrections.write(connection, found))
 
@@ -158,7 +158,7 @@ def test_a_corrected_cost_of_a_call_that_no_total_missed_leaves_the_unpriced_alo
 def test_an_old_log_is_counted_when_it_is_brought_up_to_date(path: Path) -> None:
     with SqliteStore(path) as log:
         fill(log, 60)
-        log.database.write(rollups.fold)
+        log.database.write(totals.fold)
     raw = sqlite3.connect(path, isolation_level=None)
     tables = ("quarter_stats", "user_stats", "day_stats", "rollup_mark")
     folded = [sorted(raw.execute(f"SELECT * FROM {table}").fetchall(), key=repr) for table in tables]
@@ -199,7 +199,7 @@ def test_a_span_of_time_reads_whole_quarter_hours_and_few_rows(
 ) -> None:
     wanted = Filter(source="app", since="2026-05-02T09:20:00.000Z")
     with half_folded.database.reading() as connection:
-        selects = rollups.selects_from_rollups(connection, wanted, by) or [select_from_rows(wanted, by)]
+        selects = totals.selects_from_rollups(connection, wanted, by) or [select_from_rows(wanted, by)]
     plans = [plan(half_folded, sql, parameters) for sql, parameters in selects]
 
     assert len(plans) == len(tables)
@@ -252,7 +252,7 @@ def test_what_has_no_row_is_told_apart_from_what_was_pruned(path: Path) -> None:
 def test_verify_names_sums_that_are_not_those_of_the_rows(log: SqliteStore, path: Path, change: str) -> None:
     made = make_some(60)
     log.append([Entry(each) for each in made])
-    log.database.write(rollups.fold)
+    log.database.write(totals.fold)
     log.append([Entry(make())])
     found = {made[0].id: CostCorrection("2026-06-01T00:00:00.000Z", made[0].cost_nano_usd, 100, "own")}
     log.correct_costs(found)
@@ -268,15 +268,15 @@ def test_what_is_appended_while_costs_are_read_is_not_in_them(tmp_path: Path, mo
     """Another process appends, and counts into the rollups, between two queries of one table."""
     log, other = SqliteStore(tmp_path / "log.db"), SqliteStore(tmp_path / "log.db")
     log.append([Entry(make(source="api"))])
-    mark = rollups._mark
+    mark = totals._mark
 
     def append_after(connection: sqlite3.Connection) -> int:
         found = mark(connection)
-        monkeypatch.setattr(rollups, "_mark", mark)
+        monkeypatch.setattr(totals, "_mark", mark)
         other.append([Entry(make(source="api"))])
-        other.database.write(rollups.fold)
+        other.database.write(totals.fold)
         return found
 
-    monkeypatch.setattr(rollups, "_mark", append_after)
+    monkeypatch.setattr(totals, "_mark", append_after)
     counted = [log.totals(Filter(source="app"), ("day",), costs_only=True)[0].calls for _ in range(2)]
     assert counted == [1, 2]

@@ -97,7 +97,7 @@ def test_processes_that_write_open_and_close_at_once_lose_nothing(path: Path) ->
     log = SqliteStore(path)
     assert {each.id for each in log.executions()} == acknowledged
     assert calls_counted(log) == len(acknowledged) == 600
-    assert log.check() == []
+    assert log.verify().problems == []
 
 
 def test_killed_processes_lose_no_acknowledged_record(path: Path, tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_killed_processes_lose_no_acknowledged_record(path: Path, tmp_path: Path
     assert len(acknowledged) >= 8
     assert acknowledged <= stored
     assert calls_counted(log) == len(stored)
-    assert log.check() == []
+    assert log.verify().problems == []
 
 
 def test_a_forked_child_and_its_parent_both_write(log: SqliteStore) -> None:
@@ -146,7 +146,7 @@ def test_a_forked_child_and_its_parent_both_write(log: SqliteStore) -> None:
 
     assert status == 0
     assert len(list(log.executions())) == 62
-    assert log.check() == []
+    assert log.verify().problems == []
 
 
 def test_a_log_that_was_deleted_under_a_running_process_is_begun_again(log: SqliteStore, path: Path) -> None:
