@@ -162,6 +162,10 @@ class BudgetEvent:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
+        amounts, others = (
+            ("limit", "spent", "reserved"),
+            ("window_start", "window_end", "reason", "execution", "webhook"),
+        )
         return {
             "event": self.id,
             "at": self.at,
@@ -169,14 +173,7 @@ class BudgetEvent:
             "budget": self.budget or None,
             "account": self.key,
             "unit": self.unit and unit_name(self.unit),
-            "limit": self.limit,
-            "spent": self.spent,
-            "reserved": self.reserved,
-            "window_start": self.window_start,
-            "window_end": self.window_end,
-            "reason": self.reason,
-            "execution": self.execution,
-            "webhook": self.webhook,
+            **{name: getattr(self, name) for name in (*amounts, *others)},
         }
 
     def amount(self, amount: int | None) -> str | None:

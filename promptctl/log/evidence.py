@@ -41,14 +41,8 @@ class Event:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        return {
-            "event": self.id,
-            "at": self.at,
-            "kind": self.kind,
-            "by": self.by,
-            "reason": self.reason,
-            "detail": dict(self.detail),
-        }
+        same = {name: getattr(self, name) for name in ("at", "kind", "by", "reason")}
+        return {"event": self.id, **same, "detail": dict(self.detail)}
 
 
 ProblemKind = Literal[
@@ -96,15 +90,10 @@ class Verification:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
+        names = ("head", "links", "rows", "contents", "unchained", "expected_head", "expected_link")
         return {
             "sound": self.is_sound,
-            "head": self.head,
-            "links": self.links,
-            "rows": self.rows,
-            "contents": self.contents,
-            "unchained": self.unchained,
-            "expected_head": self.expected_head,
-            "expected_link": self.expected_link,
+            **{name: getattr(self, name) for name in names},
             "problems": [each.as_dict() for each in self.problems],
             "problems_left_out": self.left_out,
             "events": [each.as_dict() for each in self.events],

@@ -41,16 +41,8 @@ class Feedback:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        return {
-            "feedback": self.id,
-            "execution": self.execution_id,
-            "name": self.name,
-            "score": self.score,
-            "comment": self.comment,
-            "expected": self.expected,
-            "by": self.by,
-            "created_at": self.created_at,
-        }
+        same = {name: getattr(self, name) for name in ("name", "score", "comment", "expected", "by", "created_at")}
+        return {"feedback": self.id, "execution": self.execution_id, **same}
 
 
 class ScoreCondition(NamedTuple):

@@ -70,6 +70,7 @@ SELECT 0, e.budget, e.key, e.unit, e.window_start, e.window_end, e.most, NULL, '
   d.since FROM budget_disabled AS d JOIN budget_events AS e ON e.budget = d.budget AND e.key = d.key
   AND e.at = d.since AND e.kind = 'disabled' AND e.window_start = e.window_end
 """
+_SHOWN = ("budget", "unit", "window_start", "window_end", "spent", "kept", "reserved", "unknown")
 _TERMED = _ACCOUNTS.replace("d.since FROM", "d.since, a.scope, a.each, a.per FROM")
 FIND_ACCOUNT = f"{_TERMED} WHERE a.budget = ? AND a.key = ? AND a.window_start = ? AND a.unit = ?"
 
@@ -110,21 +111,9 @@ def new_account(rule: BudgetRule, key: str, window: Window, spent: int) -> Accou
 
 def as_account(row: AccountRow) -> BudgetAccount:
     """Return an account as the rooms above see it."""
-    return BudgetAccount(
-        row.budget,
-        row.key or None,
-        row.unit,
-        row.window_start,
-        row.window_end,
-        row.most,
-        row.spent,
-        row.kept,
-        row.reserved,
-        row.warned_at is not None,
-        row.reached_at is not None,
-        row.since,
-        row.unknown,
-    )
+    same = {name: getattr(row, name) for name in _SHOWN}
+    told: dict[str, Any] = {"is_warned": row.warned_at is not None, "is_reached": row.reached_at is not None}
+    return BudgetAccount(**same, **told, key=row.key or None, limit=row.most, disabled_at=row.since)
 
 
 class Terms(NamedTuple):

@@ -32,11 +32,14 @@ def executions(connection: sqlite3.Connection, wanted: Filter, *, with_content: 
 
 def select_executions(wanted: Filter, source: Rows = UNCORRECTED) -> Condition:
     """Return the SQL of `executions` and its parameters."""
+    return _newest_first(_select(source), wanted)
+
+
+def _newest_first(select: str, wanted: Filter) -> Condition:
+    """Return the SQL that selects the executions that the filter means, newest first, and its parameters."""
     condition, parameters = rows_where(wanted)
-    sql = f"{_select(source)} {condition} ORDER BY started_at DESC, executions.rowid DESC"
-    if wanted.limit is not None:
-        return f"{sql} LIMIT ?", [*parameters, wanted.limit]
-    return sql, parameters
+    sql = f"{select} {condition} ORDER BY started_at DESC, executions.rowid DESC LIMIT ?"
+    return sql, [*parameters, -1 if wanted.limit is None else wanted.limit]
 
 
 def execution(connection: sqlite3.Connection, wanted: str, *, with_feedback: bool) -> Execution:
@@ -55,11 +58,8 @@ def attempts(connection: sqlite3.Connection, wanted: Filter) -> Iterator[Attempt
     size = "(SELECT bytes FROM payloads WHERE hash = inputs_hash)"
     read = {"cost_nano_usd": source.cost, "commit": "commit_id", "inputs_bytes": size}
     columns = ", ".join(read.get(name, name) for name in Attempt._fields)
-    condition, parameters = rows_where(wanted)
-    sql = f"SELECT {columns} FROM {source.table} {condition} "  # noqa: S608 - made of our own names
-    sql += "ORDER BY started_at DESC, executions.rowid DESC LIMIT ?"
-    for row in connection.execute(sql, [*parameters, -1 if wanted.limit is None else wanted.limit]):
-        yield Attempt(*row)
+    select = f"SELECT {columns} FROM {source.table}"  # noqa: S608 - made of our own names
+    yield from map(Attempt._make, connection.execute(*_newest_first(select, wanted)))
 
 
 def messages(connection: sqlite3.Connection, ids: Iterable[str]) -> Iterator[Sequence[Mapping[str, Any]] | None]:
