@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from promptctl.log.budgets import Settlement
     from promptctl.log.records import LogRecorder
     from promptctl.log.redaction import Redactor
-    from promptctl.log.sqlite.inspection import LogState
-    from promptctl.log.store import Store
+    from promptctl.log.store import LogState, Store
     from promptctl.models.model_settings import Models
     from promptctl.models.router import Router
     from promptctl.telemetry.emitting import Emitter

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from promptctl.formats.budget_rules import BudgetRule
     from promptctl.formats.settings_file import Settings
     from promptctl.git.repository import Git
-    from promptctl.log.sqlite.inspection import LogState
+    from promptctl.log.store import LogState
     from promptctl.versions.repository import Repository
 
 _NETWORK = frozenset(

@@ -13,7 +13,7 @@ from promptctl.files.names import LOG_FILE, STATE_VARIABLE
 
 if TYPE_CHECKING:
     from promptctl.context import Context
-    from promptctl.log.sqlite.inspection import LogState
+    from promptctl.log.store import LogState
 
 Status = Literal["ok", "warning", "problem"]
 Seen = tuple[Status, str] | tuple[Status, str, str | None]

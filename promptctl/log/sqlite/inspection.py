@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from promptctl.errors import LogFailure
-from promptctl.log.budgets import Unknown
 from promptctl.log.sqlite.budgets import KNOWN, unknown_before
 from promptctl.log.sqlite.database import translated
 from promptctl.log.sqlite.opening import SIDE_FILES, connect
 from promptctl.log.sqlite.schema import NEWEST, refuse_foreign, schema_version
 from promptctl.log.sqlite.unsaved import Unsaved
+from promptctl.log.store import LogState
 
 _WAIT_S = 1.0
 _BUDGETS_FROM = 3
@@ -86,34 +86,3 @@ def has_fts5() -> bool:
     """Return True if this SQLite can make the index of `log search`."""
     with closing(sqlite3.connect(":memory:")) as connection:
         return connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'").fetchone() is not None
-
-
-@dataclass(frozen=True, slots=True)
-class LogState:
-    """The log's file as it is found: its size with what is not yet merged into it, its schema and number of rows.
-
-    `failure` is the reason if it cannot be read; `is_checked` is False for one that is too large to be read whole for a
-    look. `unsaved` are files of records that wait for it, `rejected` those that it refused, `damaged` earlier logs that
-    were put aside.
-    `disabled_budgets` are names of budgets; with `unknown`, what was spent before the log began is known of those of
-    `known_budgets` alone. `last_backup` is the time of the newest copy that `log backup` made.
-    `has_fault` is True of a `database` that can damage a log when several processes write, `has_words` of one that can
-    make the index of a search.
-    """
-
-    database: str
-    has_fault: bool
-    has_words: bool
-    size: int = 0
-    schema: int | None = None
-    is_current: bool = True
-    executions: int | None = None
-    is_checked: bool = False
-    failure: LogFailure | None = None
-    unsaved: tuple[Path, ...] = ()
-    rejected: tuple[Path, ...] = ()
-    damaged: tuple[Path, ...] = ()
-    disabled_budgets: frozenset[str] = frozenset()
-    unknown: Unknown | None = None
-    known_budgets: frozenset[str] = frozenset()
-    last_backup: str | None = None
