@@ -103,13 +103,11 @@ def _added(
         raise UsageError(
             f"`{name}` is the name of prompts of {before.url}", hint=f"choose a different one: --as {name}-2"
         )
-    ids = {each.id: ours for ours, each in before.prompts.items()} if before else {}
-    if chosen.is_one and request.name is not None:
-        ids |= dict.fromkeys(chosen.prompts, request.name)
+    own_ids = dict.fromkeys(chosen.prompts, request.name) if chosen.is_one and request.name is not None else {}
     all_of_it = {**_known_there(name, before, chosen), **chosen.prompts} if before is not None else chosen.prompts
     has_datasets = request.with_datasets if before is None else before.has_datasets
     gathered = gather(chosen.tree, all_of_it, with_datasets=has_datasets)
-    placed = place(tree, gathered, name, ids, revision, with_datasets=has_datasets)
+    placed = place(tree, gathered, name, before, revision, with_datasets=has_datasets, own_ids=own_ids)
     refuse_taken(tree, placed, name, before.files if before else ())
     new = {
         ours: each.id for ours, each in placed.source.prompts.items() if before is None or ours not in before.prompts

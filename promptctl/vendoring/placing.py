@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from promptctl.catalogue.new_ids import new_prompt_path, refuse_link
 from promptctl.catalogue.shared_files import closures_of
@@ -33,18 +34,23 @@ def place(
     tree: WorkTree,
     gathered: GatheredFiles,
     name: str,
-    ids: Mapping[str, str],
+    before: Vendored | None,
     revision: Revision,
     *,
     with_datasets: bool,
+    own_ids: Mapping[str, str] = MappingProxyType({}),
 ) -> Placed:
-    """Return the files of a source by the paths that they get here. `ids` are ids here by those there.
+    """Return the files of a source by the paths that they get here: those that it has `before`, else below `name`.
 
-    Prompts that have none get one below `name`. Raises `WorkspaceError` if their references cannot be rewritten.
+    `own_ids` are ids here by those there, for prompts that are new. Raises `WorkspaceError` if references cannot be
+    rewritten.
     """
     base = prompts_folder(tree)
+    ids = {**({each.id: ours for ours, each in before.prompts.items()} if before else {}), **own_ids}
     ours = {id_: ids.get(id_, f"{name}/{id_}") for id_ in gathered.prompts}
-    paths = _paths(gathered, name, ours, base)
+    paths = _paths(
+        gathered, name, ours, base, {each.source: path for path, each in before.files.items()} if before else {}
+    )
     moves = Moves(base, paths, ours)
     files = {paths[path]: moved(gathered.tree, path, moves, data) for path, data in gathered.files.items()}
     there = gathered.tree.folder
@@ -83,14 +89,21 @@ def prompts_folder(tree: Tree) -> str:
     return tree.places.first
 
 
-def _paths(gathered: GatheredFiles, name: str, ours: Mapping[str, str], base: str) -> dict[str, str]:
-    """Return the path here of each file, by its path there. Raises `WorkspaceError` if two get the same one."""
+def _paths(
+    gathered: GatheredFiles, name: str, ours: Mapping[str, str], base: str, known: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the path here of each file, by its path there. Raises `WorkspaceError` if two get the same one.
+
+    `known` are those that have one already, by their paths in the repository.
+    """
     found: dict[str, str] = {}
     by_path = {path: id_ for id_, path in gathered.prompts.items()}
     for path in gathered.files:
         if path in by_path:
             suffix = next(each for each in PROMPT_SUFFIXES if path.endswith(each))
             found[path] = f"{base}/{ours[by_path[path]]}{suffix}"
+        elif (here := known.get(gathered.tree.folder + path)) is not None:
+            found[path] = here
         elif path.startswith(f"{DATASETS}/"):
             found[path] = f"{DATASETS}/{name}/{path.removeprefix(f'{DATASETS}/')}"
         else:

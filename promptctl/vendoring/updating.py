@@ -134,8 +134,7 @@ def _updated(
     library = Library(outside, before.url, revision)
     there = tree_of(library, before)
     gathered = gather(there, _prompts(there, before), with_datasets=before.has_datasets)
-    ids = {each.id: ours for ours, each in before.prompts.items()}
-    placed = place(tree, gathered, name, ids, revision, with_datasets=before.has_datasets)
+    placed = place(tree, gathered, name, before, revision, with_datasets=before.has_datasets)
     refuse_taken(tree, placed, name, before.files)
 
     @cache

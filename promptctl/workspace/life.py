@@ -40,15 +40,13 @@ class Life:
         `PromptNotFound`, `UsageError` for an id that is wrong or taken, and `WorkspaceError` for a file that cannot be
         edited in place.
         """
-        if self.is_shared(old):
-            from promptctl.catalogue.moving_files import move_file
-
-            return move_file(self._context.fresh(), old, new)
+        from promptctl.catalogue.moving_files import move_file
         from promptctl.catalogue.renaming import rename
         from promptctl.vendoring.renamed import with_lock
 
         context = self._context.fresh()
-        renamed = with_lock(context.work_tree_for("a rename"), rename(context, old, new))
+        move = move_file if self.is_shared(old) else rename
+        renamed = with_lock(context.work_tree_for("a rename"), move(context, old, new))
         self._warn_of_built_in(new)
         return renamed
 

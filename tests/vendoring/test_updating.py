@@ -358,3 +358,19 @@ def test_it_is_removed_not_deleted(vendored: Workspace, cli: Cli) -> None:
     ran = cli("delete", "acme-kit/support/triage", "--yes")
     assert ran.exit_code == 3
     assert "hint: promptctl remove acme-kit/support/triage" in ran.err
+
+
+def test_a_partial_and_a_schema_that_move_take_the_lock_along(library: Path, vendored: Workspace, cli: Cli) -> None:
+    assert cli("rename", "prompts/acme-kit/support/tone.j2", "desk/tone.j2", "--yes").exit_code == 0
+    assert cli("rename", "acme-kit/support/triage.schema.yaml", "desk/triage.schema.yaml", "--yes").exit_code == 0
+    files = files_of(vendored.root)
+    assert "support/tone.j2:" not in files["promptctl.lock.yaml"]
+    assert "prompts/desk/triage.schema.yaml:" in files["promptctl.lock.yaml"]
+    assert vendored.vendoring.verify().problems == ()
+    assert vendored.vendoring.update(UpdateRequest()).proposal.is_empty
+    move_on(library)
+    files = update(vendored)
+    assert "You sort tickets." in files[HERE]
+    assert "prompts/acme-kit/support/tone.j2" not in files
+    assert "desk/tone.j2" in files[HERE]
+    assert vendored.vendoring.verify(asks_remote=True).problems == ()
