@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,7 @@ def offer(
         return written
     if proposal.is_empty:
         return False
-    for line in proposal.diff().removesuffix("\n").split("\n"):
+    for line in _diff_to_show(proposal).removesuffix("\n").split("\n"):
         is_head = line.startswith(("diff ", "--- ", "+++ ", "rename ", "new file", "deleted file"))
         colour = None if is_head else _COLOURS.get(line[:1])
         _say_line(line, fg=colour, bold=is_head)
@@ -90,6 +90,14 @@ def _say_line(line: str, **style: Any) -> None:
         sys.stdout.buffer.write((line + "\n").encode("utf-8", "surrogateescape"))
         return
     say(styled(visible(line), sys.stdout, **style) if any(style.values()) else visible(line))
+
+
+def _diff_to_show(proposal: Proposal) -> str:
+    """Return the diff; a person at the terminal is not shown the lock beside the files that it is of."""
+    shown = [change for change in proposal.changes if change.path != "promptctl.lock.yaml"]
+    if shown and len(shown) < len(proposal.changes) and sys.stdout.isatty():
+        return f"{replace(proposal, changes=tuple(shown)).diff()}and promptctl.lock.yaml"
+    return proposal.diff()
 
 
 def is_at_terminal() -> bool:

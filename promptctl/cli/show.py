@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,11 +15,11 @@ from promptctl.cli.commands import argument, option
 from promptctl.cli.output import flat, local_time, say, say_json, styled, tell, visible, warn
 from promptctl.cli.page_layout import page_width, say_columns, say_fact, say_heading, say_text, template
 from promptctl.cli.render import role_heading
-from promptctl.errors import UsageError
+from promptctl.errors import InvalidFiles, UsageError
 from promptctl.reports.wording import as_text, format_cost, format_count, format_latency, format_spent, without_address
 
 if TYPE_CHECKING:
-    from promptctl import Execution, Message, Page, SharedFile
+    from promptctl import Execution, Message, Page, SharedFile, Workspace
 
 _STATUS_COLOURS = {"deprecated": "yellow", "inactive": "red"}
 _REPLY_LINES = 8
@@ -58,6 +59,8 @@ def show(
         return
     _say_head(page)
     _say_facts(page)
+    if page.at is None:
+        _say_source(workspace, page.prompt.id)
     prompt = page.prompt
     if prompt.inputs:
         say_heading("Inputs")
@@ -133,6 +136,13 @@ def _say_facts(page: Page) -> None:
         _say_today(page)
     say_fact("file", prompt.path)
     say_fact("digest", version.digest)
+
+
+def _say_source(workspace: Workspace, prompt: str) -> None:
+    """Say which repository a prompt is of, if it is one's of others; what is wrong with the lock, others say."""
+    with suppress(InvalidFiles):
+        if (source := workspace.vendoring.source_of(prompt)) is not None:
+            say_fact("from", f"{source.url} at {source.at}")
 
 
 def _say_today(page: Page) -> None:

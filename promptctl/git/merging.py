@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from promptctl.errors import GitError
 from promptctl.git.commands import Commands
 
 _MARK = 60  # signs in a row, so that no line of a text is taken for one of the merge
+# Lines of a merge, and whose text follows them.
+_MARKS = {b"<" * _MARK + b" ours": "ours", b"=" * _MARK: "theirs", b">" * _MARK + b" theirs": ""}
 _MOST_CONFLICTS = 127
+
+
+@dataclass(slots=True)
+class Conflict:
+    """A stretch that both sides changed: the line of our text, from 1, at which it begins, and the lines of each."""
+
+    line: int
+    ours: list[bytes] = field(default_factory=list)
+    theirs: list[bytes] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """The result of a merge, and the lines of our text, from 1, at which each conflict begins."""
+    """The result of a merge; our text if there are conflicts."""
 
     data: bytes
-    conflicts: tuple[int, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
 
 
 def merge_texts(ours: bytes, base: bytes, theirs: bytes) -> Merge:
@@ -33,23 +44,24 @@ def merge_texts(ours: bytes, base: bytes, theirs: bytes) -> Merge:
         output = Commands(Path(folder)).run(["merge-file", "-p", f"--marker-size={_MARK}", *names], check=False)
     if output.status > _MOST_CONFLICTS:
         if b"\0" in b"".join(sides):
-            return Merge(ours, (1,))
+            return Merge(ours, (Conflict(1),))
         raise GitError(f"Git cannot merge this: {output.stderr.strip()}")
     if output.status:
         return Merge(ours, tuple(_conflicts(output.stdout)))
     return Merge(output.stdout.replace(b"\n", b"\r\n") if has_crlf else output.stdout)
 
 
-def _conflicts(merged: bytes) -> list[int]:
-    """Return the line of our text at which each conflict begins."""
-    found: list[int] = []
-    line, is_theirs = 1, False
+def _conflicts(merged: bytes) -> list[Conflict]:
+    found: list[Conflict] = []
+    line, side = 1, ""
     for each in merged.split(b"\n"):
-        mark = each[:1] if each[:_MARK] == each[:1] * _MARK else b""
-        if mark == b"<":
-            found.append(line)
-        elif mark in (b"=", b">"):
-            is_theirs = mark == b"="
-        elif not is_theirs:
+        if each in _MARKS:
+            side = _MARKS[each]
+            found += [Conflict(line)] if side == "ours" else []
+        elif side == "theirs":
+            found[-1].theirs.append(each)
+        else:
             line += 1
+            if side == "ours":
+                found[-1].ours.append(each)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.files.names import SETTINGS, did_you_mean_glob
 from promptctl.files.tree import read_file
+from promptctl.files.wording import name_some
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.git.repository import shared_git_folder
 from promptctl.git.trees import WorkTree
@@ -21,6 +22,7 @@ from promptctl.vendoring.choosing import choose, is_offered
 from promptctl.vendoring.gathering import bring_closures, datasets_in
 from promptctl.vendoring.library import Library, LibraryTree, asking, find_revision, share_of
 from promptctl.vendoring.licences import LICENCE_NAMES, find_licence, spdx_of
+from promptctl.vendoring.lock import Sources, read_sources
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -94,11 +96,23 @@ def offering(parts: Context) -> Offering:
     tree = parts.work_tree_for("a list of what is offered")
     share = parts.settings.share
     licence = _licence_around(parts.root)
+    found = _offered(tree, prompt_paths(tree), share)
     return replace(
-        _offered(tree, prompt_paths(tree), share),
+        found,
+        problems=(*found.problems, *_of_others(read_sources(tree), [each.id for each in found.prompts])),
         licence=None if licence is None else licence.name,
         spdx=None if licence is None else spdx_of(read_file(licence)),
     )
+
+
+def _of_others(sources: Sources, offered: Sequence[str]) -> Iterator[Problem]:
+    """Yield a warning for each source of which prompts are offered to others: their owners' licence is for them."""
+    for name, source in sources.items():
+        if theirs := [id_ for id_ in offered if id_ in source.prompts]:
+            licence = source.spdx or (f"that in {source.licence}" if source.licence else "unknown")
+            message = f"{name_some(theirs)} of {source.url} would be offered, too: the licence of that is {licence}"
+            hint = f"name your own prompts under `share` in promptctl.yaml, or let others add {name} where it is from"
+            yield Problem(message, source.place, hint, "share-of-others", "warning")
 
 
 def offering_of(parts: Context, address: str) -> Offering:

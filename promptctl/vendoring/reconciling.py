@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from promptctl.errors import Place, Problem
+from promptctl.errors import Place, Problem, printable
 from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.git.merging import merge_texts
 from promptctl.git.trees import WorkTree
@@ -14,6 +14,7 @@ from promptctl.vendoring.lock import Vendored, sha256
 from promptctl.vendoring.placing import Placed, here_now
 
 Side = Literal["ours", "theirs"]
+_MOST_SHOWN = 8
 _HOW = "keep the edits here with --ours, take the library's file with --theirs, or edit the file as it is there first"
 
 
@@ -69,12 +70,21 @@ def reconcile(
             continue
         else:
             merge = merge_texts(ours, base_of().get(path, b""), theirs)
-            for line in merge.conflicts:
-                message = "both sides changed this"
-                found.conflicts.append(Problem(message, Place(path, line), _HOW, "vendored-conflict"))
+            for each in merge.conflicts:
+                hint = "\n".join([_HOW, *_shown("here", each.ours), *_shown("there", each.theirs)])
+                place = Place(path, each.line)
+                found.conflicts.append(Problem("both sides changed this", place, hint, "vendored-conflict"))
             result = merge.data
         if result != ours:
             found.after[path] = result
         if result != theirs:
             found.edits.append(FileEdit(path, theirs, result))
     return found
+
+
+def _shown(where: str, lines: Sequence[bytes]) -> Iterator[str]:
+    """Yield the lines of one side of a conflict, for people."""
+    for each in lines[:_MOST_SHOWN] or [b"(deleted)"]:
+        yield f"{where + ':':6} {printable(each.decode('utf-8', 'replace'))}"
+    if len(lines) > _MOST_SHOWN:
+        yield f"{where + ':':6} … {len(lines) - _MOST_SHOWN} more lines"

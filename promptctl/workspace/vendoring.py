@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.vendoring.adding import AddedPrompts, AddRequest
+    from promptctl.vendoring.lock import Vendored
     from promptctl.vendoring.offering import Offering
     from promptctl.vendoring.outdated import SourceStanding
     from promptctl.vendoring.removing import RemovedPrompts
@@ -58,6 +59,16 @@ class Vendoring:
         from promptctl.vendoring.outdated import outdated
 
         return outdated(self._context.fresh())
+
+    def source_of(self, prompt: str) -> Vendored | None:
+        """Return the source that a prompt is of, as the lock has it; None for one of this workspace.
+
+        Raises `InvalidFiles` for a lock that is wrong.
+        """
+        from promptctl.vendoring.lock import read_sources
+
+        sources = read_sources(self._context.work_tree_for("a look at the lock"))
+        return next((each for each in sources.values() if prompt in each.prompts), None)
 
     def verify(self, *, asks_remote: bool = False) -> LockCheck:
         """Return where files are not what the lock says; if it `asks_remote`, also where the lock is not what was."""

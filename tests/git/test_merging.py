@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptctl.git.merging import Merge, merge_texts
+from promptctl.git.merging import Conflict, Merge, merge_texts
 
 LINES = st.lists(st.sampled_from(["a", "b", "=======", "<<<<<<< x", ""]), max_size=6).map(
     lambda lines: "".join(f"{line}\n" for line in lines).encode()
@@ -25,12 +25,13 @@ def test_conflicts_have_the_lines_of_our_text() -> None:
     merge = merge_texts(ours, base, theirs)
     assert merge.data == ours
     lines = ours.decode().splitlines()
-    assert [lines[line - 1] for line in merge.conflicts] == ["x", "17 ours"]
+    assert [lines[each.line - 1] for each in merge.conflicts] == ["x", "17 ours"]
+    assert [(each.ours, each.theirs) for each in merge.conflicts][1] == ([b"17 ours"], [b"17 theirs", b"more"])
 
 
 def test_line_ends_are_ours_and_binaries_are_one_conflict() -> None:
     assert merge_texts(b"a\r\nb\r\nc\r\nd\r\n", b"a\nb\nc\nd\n", b"A\nb\nc\nd\n").data == b"A\r\nb\r\nc\r\nd\r\n"
-    assert merge_texts(b"\0a", b"\0b", b"\0c") == Merge(b"\0a", (1,))
+    assert merge_texts(b"\0a", b"\0b", b"\0c") == Merge(b"\0a", (Conflict(1),))
 
 
 @settings(max_examples=25)

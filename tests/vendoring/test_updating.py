@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,9 @@ def test_a_conflict_is_told_by_line_and_written_nowhere(library: Path, vendored:
     )
     assert [str(each.place) for each in error.problems] == [f"{HERE}:{line + 1}"]
     assert "--ours" in str(error.hint)
+    assert "here:  " in str(error.hint)
+    assert "You triage OUR tickets." in str(error.hint)
+    assert 'there:       You sort tickets. {% include "acme-kit/support/tone.j2" %}' in str(error.hint)
     ours = update(vendored, side="ours")
     assert "OUR" in ours[HERE]
     assert vendored.vendoring.update(UpdateRequest()).updates[0].is_current
@@ -374,3 +378,14 @@ def test_a_partial_and_a_schema_that_move_take_the_lock_along(library: Path, ven
     assert "prompts/acme-kit/support/tone.j2" not in files
     assert "desk/tone.j2" in files[HERE]
     assert vendored.vendoring.verify(asks_remote=True).problems == ()
+
+
+def test_a_prompt_of_others_is_shown_as_theirs(library: Path, vendored: Workspace, cli: Cli) -> None:
+    shown = cli("show", "acme-kit/support/triage").out
+    assert re.search(r"from +\.\./acme-kit at main \([0-9a-f]{12}\)", shown)
+    assert "acme-kit at" not in cli("show", "mine").out
+    said = cli("library")
+    assert said.exit_code == 0
+    assert "of ../acme-kit would be offered, too: the licence of that is that in LICENSE" in said.err
+    write(vendored.root, "promptctl.yaml", "model: echo/echo\nshare: [mine]\n")
+    assert "would be offered" not in cli("library").err
