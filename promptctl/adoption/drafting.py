@@ -10,18 +10,10 @@ from typing import Any
 from promptctl.adoption.message_list import CodeMessage, Entry
 from promptctl.adoption.texts import Hole, Text, TextChoice, TextPart, wish
 from promptctl.files.free_names import first_free
+from promptctl.template_languages.input_names import input_name
 from promptctl.template_languages.jinja import jinja_text
 from promptctl.template_languages.pieces import CodePiece, IfBranch, IfPiece, IfTest, Piece, TextPiece, VariablePiece
 
-# What a template of ours reads as something else than a variable.
-_TAKEN = frozenset(
-    (
-        *("and", "or", "not", "in", "is", "if", "else", "elif", "for", "true", "false", "none", "True"),
-        *("False", "None", "loop", "self", "range", "dict", "namespace", "lipsum", "cycler", "joiner"),
-        *("caller", "varargs", "kwargs", "import", "include", "extends", "block", "macro", "call", "filter"),
-        *("set", "with", "do", "raw"),
-    )
-)
 _RETURN = re.compile(r"(\r)")
 _MARKUP = re.compile(r"\{[{%#]")
 
@@ -99,7 +91,7 @@ class CodeDraft:
         return self._names[key]
 
     def _free(self, name: str) -> str:
-        return first_free(f"{name}_value" if name in _TAKEN else name, self.inputs.__contains__, sign="_")
+        return first_free(input_name(name), self.inputs.__contains__, sign="_")
 
     def _finished(self, value: Any) -> Any:
         if isinstance(value, tuple):

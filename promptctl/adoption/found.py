@@ -8,6 +8,11 @@ from typing import Any
 
 from promptctl.errors import Place
 
+CLASS_ROLES = {"SystemMessage": "system", "HumanMessage": "user", "AIMessage": "assistant"}
+"""The role of each class of LangChain's messages, in any language."""
+PAIR_ROLES = {"system": "system", "human": "user", "user": "user", "ai": "assistant", "assistant": "assistant"}
+"""The role that the first of a pair names in LangChain's templates."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from promptctl.adoption.expressions import dotted
+from promptctl.adoption.found import CLASS_ROLES
 from promptctl.adoption.message_list import CodeMessage, Entry, KeptMessages, MessageList, holes_in
 from promptctl.adoption.names import Definition, FollowedNames
 from promptctl.adoption.reading import TextReader
@@ -15,7 +16,6 @@ from promptctl.adoption.source import SourceFile
 from promptctl.adoption.texts import Hole, NotCertain, Text, wish
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
-_LANGCHAIN_ROLES = {"SystemMessage": "system", "HumanMessage": "user", "AIMessage": "assistant"}
 _CHANGING = frozenset(
     ("append", "extend", "insert", "pop", "remove", "clear", "reverse", "sort", "update", "setdefault")
 )
@@ -168,7 +168,7 @@ class CodeMessageReader:
         given = [*node.args, *(each.value for each in node.keywords if each.arg == "content")]
         if name is None or len(given) != 1 or len(node.keywords) + len(node.args) != 1:
             raise NotCertain("it is made by a call", node)
-        return CodeMessage(_LANGCHAIN_ROLES[name], self.content(given[0]), given[0], '["content"]')
+        return CodeMessage(CLASS_ROLES[name], self.content(given[0]), given[0], '["content"]')
 
     def _value(self, node: ast.expr) -> Any:
         """Return plain data with texts in it."""
@@ -233,14 +233,8 @@ class CodeMessageReader:
 
 def langchain_class(node: ast.Call) -> str | None:
     """Return the name of the class of LangChain's messages that a call makes one of."""
-    name = (
-        node.func.attr
-        if isinstance(node.func, ast.Attribute)
-        else node.func.id
-        if isinstance(node.func, ast.Name)
-        else ""
-    )
-    return name if name in _LANGCHAIN_ROLES else None
+    name = (dotted(node.func) or "").rpartition(".")[2]
+    return name if name in CLASS_ROLES else None
 
 
 def is_changed(name: str, file: SourceFile) -> bool:

@@ -28,6 +28,7 @@ from promptctl.adoption.texts import (
 
 _MOST_STEPS = 3_000
 _MAX_DEPTH = 60
+_MOST_TIMES = 10_000
 _STRIPS = ("strip", "lstrip", "rstrip")
 _PLAIN_METHODS = (*_STRIPS, "upper", "lower", "title", "capitalize", "removeprefix", "removesuffix", "replace")
 _DEDENTS: dict[str, Callable[[str], str]] = {
@@ -182,22 +183,13 @@ class TextReader:
         return joined(part for each in found for part in each)
 
     def _times(self, node: ast.BinOp) -> Text:
-        text, count = (
-            (
-                plain_text(self._text(node.left))
-                if not isinstance(node.left, ast.Constant) or isinstance(node.left.value, str)
-                else None
-            ),
-            node.right,
-        )
-        if (
-            text is None
-            or not isinstance(count, ast.Constant)
-            or type(count.value) is not int
-            or count.value * len(text) > 10_000
-        ):
+        left, count = node.left, node.right
+        is_number = isinstance(left, ast.Constant) and not isinstance(left.value, str)
+        text = None if is_number else plain_text(self._text(left))
+        times = count.value if isinstance(count, ast.Constant) else None
+        if text is None or type(times) is not int or times * len(text) > _MOST_TIMES:
             return self._bare(node)
-        return joined([text * count.value])
+        return joined([text * times])
 
     def _choice(self, node: ast.IfExp) -> Text:
         then, otherwise = plain_text(self._text(node.body)), plain_text(self._text(node.orelse))
@@ -283,16 +275,13 @@ class TextReader:
 
     def _stripped(self, node: ast.Call, text: Text, name: str) -> Text:
         parts = list(text)
-        ends = ([0] if name != "rstrip" else []) + ([len(parts) - 1] if name != "lstrip" else [])
-        for end in ends:
+        for end, strip, other in ((0, str.lstrip, "rstrip"), (-1, str.rstrip, "lstrip")):
+            if name == other:
+                continue
             part = parts[end]
             if not isinstance(part, str) or not part.strip():
                 raise NotCertain(f"`.{name}()` of a text that begins or ends with a value", node)
-            parts[end] = (
-                (part.lstrip() if end == 0 and name != "rstrip" else part) if len(parts) > 1 else getattr(part, name)()
-            )
-            if len(parts) > 1 and end == len(parts) - 1 and name != "lstrip":
-                parts[end] = str(parts[end]).rstrip()
+            parts[end] = strip(part)
         return joined(parts)
 
     def _template(self, node: ast.Call, owner: ast.expr, name: str) -> Text:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.adoption.code_changes import CodeChanges
 from promptctl.adoption.found import FoundPrompt, Span
-from promptctl.adoption.javascript.writing import call_of
 from promptctl.adoption.source import SourceFile, parse
 from promptctl.errors import UsageError
 
@@ -58,7 +57,7 @@ def rewrite_each(jobs: Sequence[Job]) -> list[CodeOfCall]:
 
 def _rewrite(data: bytes, adopted: Sequence[tuple[FoundPrompt, str]], workspace: str | None) -> CodeOfCall:
     if adopted[0][0].language != "python":
-        return CodeOfCall(None, tuple(call_of(*each) for each in adopted))
+        return CodeOfCall(None, tuple(javascript_call(*each) for each in adopted))
     file = SourceFile("", data)
     changes = CodeChanges(file, workspace)
     calls = tuple(changes.add(*each) for each in adopted)
@@ -185,3 +184,16 @@ def _comments(lines: list[Any], gone: Any) -> list[Any]:
     trailing = gone.trailing_whitespace.comment
     kept = [*lines, cst.EmptyLine(comment=trailing)] if trailing is not None else lines
     return kept if any(each.comment is not None for each in kept) else []
+
+
+def javascript_call(found: FoundPrompt, prompt_id: str) -> str:
+    """Return the import of a prompt and the statement that renders it, a line each.
+
+    A text of instructions that the call takes beside its messages is the first of them.
+    """
+    name = re.sub(r"[^A-Za-z0-9]+(\w?)", lambda each: each[1].upper(), prompt_id.rpartition("/")[2])
+    name = name if name[:1].isalpha() else f"prompt{name}"
+    given = ", ".join(each if each == code else f"{each}: {code}" for each, code in found.values.items())
+    left = "[{ content: system }, ...messages]" if found.has_instructions else "messages"
+    rendered = f"const {left} = {name}.render({f'{{ {given} }}' if given else ''});"
+    return f'import {name} from "./prompts/{prompt_id}.js";\n{rendered}'

@@ -7,6 +7,7 @@ import string
 from collections.abc import Mapping
 
 from promptctl.adoption.expressions import dotted
+from promptctl.adoption.found import CLASS_ROLES, PAIR_ROLES
 from promptctl.adoption.message_list import CodeMessage, Entry, KeptMessages, MessageList
 from promptctl.adoption.messages import langchain_class
 from promptctl.adoption.names import FollowedNames
@@ -14,7 +15,6 @@ from promptctl.adoption.reading import TextReader
 from promptctl.adoption.source import SourceFile
 from promptctl.adoption.texts import Hole, NotCertain, Text, TextPart, joined, plain_text
 
-_ROLES = {"system": "system", "human": "user", "user": "user", "ai": "assistant", "assistant": "assistant"}
 _OF_MESSAGES = {
     "SystemMessagePromptTemplate": "system",
     "HumanMessagePromptTemplate": "user",
@@ -87,8 +87,8 @@ def _message(file: SourceFile, node: ast.expr, reader: TextReader) -> Entry:
         role = reader.constant(node.elts[0])
         if role == "placeholder":
             return KeptMessages(str(reader.constant(node.elts[1])).strip("{}"), node)
-        if role in _ROLES:
-            return CodeMessage(_ROLES[role], _text(file, node.elts[1], reader), node)
+        if role in PAIR_ROLES:
+            return CodeMessage(PAIR_ROLES[role], _text(file, node.elts[1], reader), node)
     if isinstance(node, ast.Call):
         name = (dotted(node.func) or "").removesuffix(".from_template").rpartition(".")[2]
         value = node.args[0] if node.args else next((each.value for each in node.keywords), None)
@@ -99,7 +99,7 @@ def _message(file: SourceFile, node: ast.expr, reader: TextReader) -> Entry:
         if (role := langchain_class(node)) is not None and value is not None:
             plain = plain_text(reader.text(value))
             if plain is not None:
-                return CodeMessage(_ROLES[role.removesuffix("Message").lower()], (plain,), node)
+                return CodeMessage(CLASS_ROLES[role], (plain,), node)
     raise NotCertain("one of its messages is made by code", node)
 
 

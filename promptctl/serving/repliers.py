@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from promptctl.calls.call import CallOptions
 from promptctl.calls.plain import prepare_sent
@@ -37,36 +38,33 @@ class Replied:
     news: str | None = None
 
 
-class Replier(Protocol):
-    """A source of replies."""
+class Replier(ABC):
+    """A source of replies. Unless it asks a model, none of them is paid for, and none waited for."""
 
     @property
     def count(self) -> int | None:
         """The number of replies that are there; None for as many as are asked for."""
+        return None
 
+    @property
+    def under_way(self) -> Collection[asyncio.Task[Replied]]:
+        """The replies that are asked for and paid for, and not recorded yet."""
+        return ()
+
+    @abstractmethod
     async def reply_to(self, asked: ChatRequest) -> Replied:
         """Return the reply to a request. Raises `PromptctlError`."""
 
+    @abstractmethod
     def models(self) -> Sequence[str]:
         """Return the models that can be asked for, by the names that programs give."""
 
-    @property
-    def under_way(self) -> int:
-        """The number of replies that are asked for and paid for."""
 
-    async def finish(self) -> None:
-        """Wait for them."""
-
-
-class EchoReplier:
+class EchoReplier(Replier):
     """Answers with the last user message, or a small value of the schema that is asked for."""
 
     def __init__(self) -> None:
         self._echo = Echo()
-
-    @property
-    def count(self) -> None:
-        """None: each request has its echo."""
 
     async def reply_to(self, asked: ChatRequest) -> Replied:
         """Return the echo, whatever model is asked for."""
@@ -76,16 +74,8 @@ class EchoReplier:
         """Return the one model that says what it is."""
         return ["echo"]
 
-    @property
-    def under_way(self) -> int:
-        """None: nothing is paid for."""
-        return 0
 
-    async def finish(self) -> None:
-        """Nothing is waited for."""
-
-
-class ReplayReplier:
+class ReplayReplier(Replier):
     """Answers from recordings alone. With `model` those of that model, whatever model is asked for.
 
     Raises `InvalidFiles` for files that cannot be read.
@@ -148,16 +138,8 @@ class ReplayReplier:
         self._replies.refresh()
         return sorted(model.removeprefix(OPENAI) for model in self._replies.models)
 
-    @property
-    def under_way(self) -> int:
-        """None: nothing is paid for."""
-        return 0
 
-    async def finish(self) -> None:
-        """Nothing is waited for."""
-
-
-class RecordReplier:
+class RecordReplier(Replier):
     """Answers from recordings, and asks the model for what was not recorded yet; equal requests ask once.
 
     Calls are logged, recorded and ruled as those of the prompt `prompt_type`. With `is_refreshed` each request is asked
@@ -214,14 +196,9 @@ class RecordReplier:
         return self._recorded.models()
 
     @property
-    def under_way(self) -> int:
-        """The number of calls whose replies are waited for."""
-        return len(self._asking)
-
-    async def finish(self) -> None:
-        """Wait until they are recorded."""
-        if self._asking:
-            await asyncio.wait(self._asking.values())
+    def under_way(self) -> Collection[asyncio.Task[Replied]]:
+        """The calls whose replies are waited for."""
+        return list(self._asking.values())
 
 
 def _reply_of(execution: Execution) -> Reply:

@@ -20,7 +20,7 @@ from promptctl.files.wording import count
 from promptctl.serving.chat_request import ChatRequest, read_chat_request
 from promptctl.serving.completion import events, whole
 from promptctl.serving.connections import LoopbackServer
-from promptctl.serving.gate import Door
+from promptctl.serving.loopback import HOST, Headers
 from promptctl.serving.refusal import HEADERS, NotAnswered, refusal_of
 from promptctl.serving.repliers import Replied, Replier
 
@@ -29,6 +29,7 @@ _LARGEST_BODY = 64 * 1024 * 1024
 _END_S = 0.01
 _COMPLETIONS, _MODELS = "/chat/completions", "/models"
 _PLAIN = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Server": "promptctl"}
+_OWN_SITES = frozenset({"none", "same-origin"})
 Tell = Callable[[str], None]
 
 
@@ -90,10 +91,33 @@ async def serving(
         return await ended
     finally:
         accepting.close()
-        if replier.under_way:
-            tell(f"waiting for {count(replier.under_way, 'call')} that must be recorded; a second signal ends at once")
-        await replier.finish()
+        if waiting := replier.under_way:
+            tell(f"waiting for {count(len(waiting), 'call')} that must be recorded; a second signal ends at once")
+            await asyncio.wait(waiting)
         await server.shutdown(_END_S)
+
+
+class Door:
+    """Lets in requests that were sent to this server by its address, and by no page of a different site."""
+
+    def __init__(self, port: int) -> None:
+        self.base_url = f"http://{HOST}:{port}/v1"
+        self._hosts = frozenset({f"{HOST}:{port}", f"localhost:{port}", *((HOST, "localhost") if port == 80 else ())})
+
+    def check(self, headers: Headers) -> None:
+        """Raise `NotAnswered` for a request that a page may have made, or that was sent to a different name."""
+        hosts = headers.getall("Host", ())
+        if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
+            raise NotAnswered(421, f"ask for {self.base_url}, by this name and port", code="wrong_host")
+        if headers.getall("Origin", ()) or set(headers.getall("Sec-Fetch-Site", ())) - _OWN_SITES:
+            words = "a page of a browser asked for this; only programs on this machine are answered"
+            raise NotAnswered(403, words, code="asked_by_a_page")
+
+    def check_content(self, headers: Headers) -> None:
+        """Raise `NotAnswered` for content that is not said to be JSON: a form of any page could send that."""
+        kinds = headers.getall("Content-Type", ())
+        if len(kinds) != 1 or kinds[0].partition(";")[0].strip().lower() != "application/json":
+            raise NotAnswered(415, "send JSON, with `Content-Type: application/json`", code="not_json")
 
 
 class ChatServer(LoopbackServer):

@@ -252,24 +252,9 @@ def plain_places(paths: Iterable[str], wanted: str) -> PromptPlaces:
 
 # What prompts, schemas, partials, cases and licences are written as. Other tools run files by their names alone.
 _TAKEN = (
-    *(
-        ".yaml",
-        ".yml",
-        ".json",
-        ".jsonl",
-        ".csv",
-        ".tsv",
-        ".j2",
-        ".jinja",
-        ".jinja2",
-        ".txt",
-        ".md",
-        ".rst",
-        ".html",
-        ".xml",
-    ),
-    *(".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf", ".wav", ".mp3"),
-)
+    ".yaml", ".yml", ".json", ".jsonl", ".csv", ".tsv", ".j2", ".jinja", ".jinja2", ".txt", ".md", ".rst", ".html",
+    ".xml", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf", ".wav", ".mp3",
+)  # fmt: skip
 
 
 def unwelcome(path: str) -> str | None:

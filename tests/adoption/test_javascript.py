@@ -8,7 +8,7 @@ import pytest
 import promptctl
 from promptctl.adoption.found import FoundPrompt
 from promptctl.adoption.javascript.finding import find
-from promptctl.adoption.javascript.writing import call_of
+from promptctl.adoption.rewriting import javascript_call
 from promptctl.files.tree import MemoryTree
 from promptctl.formats.formatting import file_of
 from promptctl.prompts.loading import load_prompt
@@ -145,10 +145,10 @@ def test_mappings_that_are_posted() -> None:
     assert [each["content"] for each in rendered(posted, q="why")] == ["Be kind.", "Q: why"]
     assert "model" not in posted.data
     assert posted.notes == ('the file names no model, as nothing says whose `"gpt-4o"` is',)
-    assert "const messages = " in call_of(posted, "x")
+    assert "const messages = " in javascript_call(posted, "x")
     named = 'const messages = [{role: "user", content: "P"}];\nconst b = JSON.stringify({system: "S", messages});'
     assert [each["content"] for each in rendered(one(named))] == ["S", "P"]
-    assert "const [{ content: system }, ...messages] = " in call_of(one(named), "x")
+    assert "const [{ content: system }, ...messages] = " in javascript_call(one(named), "x")
     assert (
         find("a.js", "JSON.stringify({role, messages}); JSON.stringify({messages: [1]}); JSON.stringify(x)").left == ()
     )
@@ -161,7 +161,7 @@ def test_lists_of_messages_of_langchain() -> None:
         {"role": "system", "content": "Be kind."},
         {"role": "user", "content": "{{x}}"},
     ]
-    assert call_of(prompt, "x").endswith("const messages = x.render({ history, q });")
+    assert javascript_call(prompt, "x").endswith("const messages = x.render({ history, q });")
 
 
 def test_a_nearer_name_hides_a_constant_and_a_function_may_have_changed_a_value() -> None:

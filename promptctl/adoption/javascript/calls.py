@@ -41,8 +41,6 @@ POSTED = CallKind(None, "messages", "system")
 """A mapping with messages, as it is posted."""
 LISTED = CallKind(None, "messages")
 """A list of LangChain's messages."""
-MESSAGE_ROLES = {"SystemMessage": "system", "HumanMessage": "user", "AIMessage": "assistant"}
-"""The role of each class of LangChain's messages."""
 # Bytes without one of which a file asks no model.
 _SIGNS = (
     b".completions.",

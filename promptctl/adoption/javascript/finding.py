@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from promptctl.adoption.found import FoundPrompt, SourceFinds, Unadoptable
+from promptctl.adoption.found import CLASS_ROLES, PAIR_ROLES, FoundPrompt, SourceFinds, Unadoptable
 from promptctl.adoption.javascript.calls import (
     LISTED,
-    MESSAGE_ROLES,
     PARAMETERS,
     POSTED,
     CallKind,
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from promptctl.adoption.javascript.syntax import Node
 
 _ROLES = ("system", "developer", "user", "assistant")
-_CHAIN_ROLES = {"human": "user", "ai": "assistant", "user": "user", "assistant": "assistant", "system": "system"}
 _WHY = "promptctl changes no JavaScript itself"
 _KEPT = ("tools", "tool_choice", "response_format", "schema", "text")
 
@@ -111,7 +109,7 @@ def _message_class(node: Node) -> str | None:
     """Return the name of the class of LangChain's messages that an expression makes one of."""
     made = field(node, "constructor") if node.type == "new_expression" else None
     name = source_of(made).rpartition(".")[2] if made is not None else ""
-    return name if name in MESSAGE_ROLES else None
+    return name if name in CLASS_ROLES else None
 
 
 def _options(arguments: Node) -> dict[str, Node]:
@@ -228,7 +226,7 @@ def _message(node: Node, values: Values) -> dict[str, Any]:
         given = [bare(each) for each in arguments.named_children] if arguments is not None else []
         if len(given) != 1 or given[0].type in ("object", "array", "spread_element", "comment"):
             raise TooDynamic(f"the message `{_short(node)}` is made of more than a text")
-        return {"role": MESSAGE_ROLES[made], "content": _content(given[0], values)}
+        return {"role": CLASS_ROLES[made], "content": _content(given[0], values)}
     if node.type != "object":
         raise TooDynamic(f"the message `{_short(node)}` is made elsewhere")
     try:
@@ -289,14 +287,14 @@ def _chain(path: str, node: Node, name: str, arguments: Node) -> FoundPrompt | N
             inputs[listed] = {"type": "array", "default": []}
             messages.append({"placeholder": listed})
             continue
-        if pair[0] not in _CHAIN_ROLES:
+        if pair[0] not in PAIR_ROLES:
             raise TooDynamic(f"a message has the role `{pair[0]}`")
         try:
             found = format_pieces(pair[1])
         except BadTemplate as error:
             raise TooDynamic(error.message) from None
         inputs |= {str(each.path[0]): {"type": "string"} for each in found if isinstance(each, VariablePiece)}
-        messages.append({"role": _CHAIN_ROLES[pair[0]], "content": jinja_text(found)})
+        messages.append({"role": PAIR_ROLES[pair[0]], "content": jinja_text(found)})
     data = {**({"inputs": inputs} if inputs else {}), "messages": messages}
     values = {each: each for each in inputs}
     return FoundPrompt(
