@@ -62,8 +62,7 @@ def shape_of(node: ast.Call, imports: Mapping[str, str]) -> CallShape | None:
     name = dotted(node.func)
     if name is None:
         return None
-    head, _, rest = name.partition(".")
-    full = f"{imports.get(head, head)}.{rest}" if rest else imports.get(head, head)
+    full = full_name(name, imports)
     given = {each.arg for each in node.keywords}
     if full.endswith(("chat.completions.create", "chat.completions.parse", "chat.completions.stream")):
         return CallShape(name, _provider(imports, "openai/"))
@@ -97,8 +96,7 @@ def _provider(imports: Mapping[str, str], usual: str) -> str | None:
 def completed_by(node: ast.Call, imports: Mapping[str, str]) -> str | None:
     """Return the name of a call that completes a text of its own, and has no messages; None for any other call."""
     name = dotted(node.func) or ""
-    head, _, rest = name.partition(".")
-    full = f"{imports.get(head, head)}.{rest}"
+    full = full_name(name, imports)
     is_old = full in ("openai.Completion.create", "openai.Completion.acreate")
     is_new = full.endswith(".completions.create") and not full.endswith(".chat.completions.create")
     return name if (is_old or is_new) and any(each.arg == "prompt" for each in node.keywords) else None
@@ -112,6 +110,12 @@ def payload_of(node: ast.Dict) -> tuple[CallShape, ast.Call] | None:
     given = [ast.keyword(key, value) for key, value in zip(keys, node.values, strict=True) if isinstance(key, str)]
     call = ast.Call(ast.Name("dict", ast.Load()), [], given)
     return CallShape("a mapping with messages", None, first="system"), call
+
+
+def full_name(name: str, imports: Mapping[str, str]) -> str:
+    """Return a dotted name with what its first part was imported as."""
+    head, dot, rest = name.partition(".")
+    return f"{imports.get(head, head)}{dot}{rest}"
 
 
 def imports_of(file: SourceFile) -> dict[str, str]:

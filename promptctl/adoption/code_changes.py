@@ -7,7 +7,7 @@ import ast
 from promptctl.adoption.expressions import dotted
 from promptctl.adoption.found import FoundPrompt, Replacement, Span
 from promptctl.adoption.source import SourceFile
-from promptctl.files.free_names import first_free
+from promptctl.files.free_names import FreeNames, first_free
 
 _WIDTH = 100
 _LIBRARY = "promptctl"
@@ -24,7 +24,7 @@ class CodeChanges:
     def __init__(self, file: SourceFile, workspace: str | None) -> None:
         self._file = file
         self._taken = set(file.names)
-        self._rendered_in: set[tuple[ast.AST | None, str]] = set()
+        self._rendered_in: dict[ast.AST | None, FreeNames] = {}
         self.imports: list[str] = []
         self.opening = ""
         self.expressions: dict[Span, str] = {}
@@ -93,21 +93,16 @@ class CodeChanges:
         """Return a name for a rendered prompt that its function does not have yet."""
         statement = self._file.statement_at(line)
         scope = self._file.function(statement) if statement is not None else None
-        rendered = self._rendered_in
-        name = first_free(_RENDERED, lambda each: each in self._taken or (scope, each) in rendered, sign="_")
-        self._rendered_in.add((scope, name))
-        return name
+        names = self._rendered_in.setdefault(scope, FreeNames(self._taken, sign="_"))
+        return names.take(_RENDERED)
 
     def _given(self, workspace: str) -> str:
         module, _, name = workspace.partition(":")
         if any(_imports(each, module, name) for each in self._file.tree.body) and self._is_bound_once(name):
             return name
-        own = name if name not in self._taken else self._free(f"promptctl_{name}")
+        own = name if name not in self._taken else first_free(f"promptctl_{name}", self._taken.__contains__, sign="_")
         self.imports.append(f"from {module} import {name}" + (f" as {own}" if own != name else ""))
         return own
-
-    def _free(self, name: str) -> str:
-        return first_free(name, self._taken.__contains__, sign="_")
 
     def _is_bound_once(self, name: str) -> bool:
         """Return True if nothing in the file hides a name of its top."""
@@ -129,7 +124,9 @@ class CodeChanges:
         if library is None:
             library = _LIBRARY if _LIBRARY not in self._taken else f"_{_LIBRARY}"
             self.imports.append(f"import {_LIBRARY}" + (f" as {library}" if library != _LIBRARY else ""))
-        name = next((each for each in _WORKSPACES if each not in self._taken), None) or self._free(_WORKSPACES[0])
+        name = next((each for each in _WORKSPACES if each not in self._taken), None) or first_free(
+            _WORKSPACES[0], self._taken.__contains__, sign="_"
+        )
         self._taken.add(name)
         self.opening = f"{name} = {library}.open_workspace(__file__)"
         return name

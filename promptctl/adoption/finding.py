@@ -125,11 +125,8 @@ class FileFinder:
         if isinstance(node, ast.Name):
             found = self._names.follow(self._file, node)
             node = found.values[0] if found is not None else None
-        first = (
-            next((each for each in node.elts if isinstance(each, ast.Dict)), None)
-            if isinstance(node, ast.List)
-            else None
-        )
+        items = node.elts if isinstance(node, ast.List) else ()
+        first = next((each for each in items if isinstance(each, ast.Dict)), None)
         return first is not None and any(isinstance(key, ast.Constant) and key.value == "role" for key in first.keys)
 
     def _is_langchain(self, node: ast.Call) -> bool:
@@ -267,11 +264,9 @@ class FileFinder:
             return (
                 f"`{found.name}` stays in line {place.line}; that no class elsewhere overrides it is taken for granted"
             )
-        others = [each for each in self._names.uses(found.name, self._file.tree) if each not in uses]
-        is_free = not others
-        return f"`{found.name}` stays in line {place.line}" + (
-            ", and this file uses it no more: remove it if no other does" if is_free else ""
-        )
+        is_used = any(each not in uses for each in self._names.uses(found.name, self._file.tree))
+        rest = "" if is_used else ", and this file uses it no more: remove it if no other does"
+        return f"`{found.name}` stays in line {place.line}{rest}"
 
 
 def is_ours(node: ast.expr, file: SourceFile, names: FollowedNames) -> bool:

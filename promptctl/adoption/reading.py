@@ -164,12 +164,10 @@ class TextReader:
 
     def _number(self, node: ast.expr) -> int | float | None:
         """Return the number that a name always stands for; None for anything else."""
-        file, _ = self._at[-1]
-        is_name = isinstance(node, ast.Name | ast.Attribute) and node in file.parents
-        found = self._names.follow(file, node) if is_name else None
-        value = found.values[0] if found is not None and found.kind == "constant" and len(found.values) == 1 else None
-        is_number = isinstance(value, ast.Constant) and type(value.value) in (int, float)
-        return value.value if is_number and isinstance(value, ast.Constant) else None  # type: ignore[return-value]
+        found = self._follow(node)
+        made = found.values[0] if found is not None and found.kind == "constant" and len(found.values) == 1 else None
+        value = made.value if isinstance(made, ast.Constant) else None
+        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
     def _sum(self, node: ast.BinOp) -> Text:
         terms: list[ast.expr] = []
@@ -199,8 +197,7 @@ class TextReader:
         return (TextChoice(Hole(f"bool({code_of(node.test, file)})", node.test, statement), then, otherwise),)
 
     def _followed(self, node: ast.Name | ast.Attribute | ast.Subscript) -> Text:
-        file, _ = self._at[-1]
-        found = self._names.follow(file, node) if node in file.parents else None
+        found = self._follow(node)
         if found is None or (found.kind == "local" and found.name in self.left_out):
             return self._bare(node)
         parts: list[TextPart] = []
@@ -286,12 +283,7 @@ class TextReader:
 
     def _template(self, node: ast.Call, owner: ast.expr, name: str) -> Text:
         """Return what `Template(…).substitute(…)` or `.render(…)` makes, also of a template that a name stands for."""
-        file, _ = self._at[-1]
-        found = (
-            self._names.follow(file, owner)
-            if isinstance(owner, ast.Name | ast.Attribute) and owner in file.parents
-            else None
-        )
+        found = self._follow(owner) if isinstance(owner, ast.Name | ast.Attribute) else None
         made = found.values[0] if found is not None and len(found.values) == 1 else owner
         if not isinstance(made, ast.Call) or made.keywords or len(made.args) != 1:
             return self._bare(node)
@@ -300,20 +292,18 @@ class TextReader:
         is_jinja = name == "render" and (kind in _JINJA or kind.endswith(".from_string"))
         if not is_string and not is_jinja:
             return self._bare(node)
-        with self._in(found.file, found.statements[0]) if found is not None else self._in(file, self._at[-1][1]):
+        with self._in(*((found.file, found.statements[0]) if found is not None else self._at[-1])):
             template = plain_text(self._text(made.args[0]))
         if template is None:
             return self._bare(node)
         args, values, whole = self._arguments(node, is_map=False)
         if len(args) > 1 or (args and whole is not None):
             raise NotCertain("the values of the template are given in several mappings", node)
-        if args and isinstance(args[0], ast.Dict):
+        if (args and isinstance(args[0], ast.Dict)) or (is_jinja and (args or whole is not None)):
             raise NotCertain("the values of the template are given as a mapping", node, "give them as name=value")
         if found is not None:
             self.definitions.append((found, owner))
         if is_jinja:
-            if args or whole is not None:
-                raise NotCertain("the values of the template are given as a mapping", node, "give them as name=value")
             return jinja(template, values, self._hole, node)
         return dollars(
             template, values, args[0] if args else whole, self._hole, node, is_safe=name == "safe_substitute"
@@ -338,6 +328,11 @@ class TextReader:
         if node is None or not (isinstance(node, ast.Name) or is_locals):
             raise NotCertain("its values are taken from a mapping that an expression makes", call)
         return node
+
+    def _follow(self, node: ast.expr) -> Definition | None:
+        """Return what a name of the file that is read now stands for; None if that is uncertain, or it is made up."""
+        file, _ = self._at[-1]
+        return self._names.follow(file, node) if node in file.parents else None
 
     def _code(self, node: ast.expr) -> str:
         return code_of(node, self._at[-1][0])

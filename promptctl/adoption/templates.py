@@ -63,9 +63,7 @@ def template_of(file: SourceFile, node: ast.Call, imports: Mapping[str, str], re
     head, _, rest = name.partition(".")
     if not imports.get(head, "").startswith("langchain"):
         return None
-    kind, _, made_by = (
-        f"{imports[head].rpartition('.')[2]}.{rest}" if rest else imports[head].rpartition(".")[2]
-    ).partition(".")
+    kind, _, made_by = f"{imports[head].rpartition('.')[2]}.{rest}".rstrip(".").partition(".")
     given = {each.arg: each.value for each in node.keywords}
     if "template_format" in given or "partial_variables" in given:
         raise NotCertain("its template has a format, or values, of its own", node)

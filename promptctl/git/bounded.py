@@ -49,7 +49,7 @@ def run_bounded(
     held, changed_at = -1, time.monotonic()
     try:
         while process.poll() is None:
-            if any(pipe.is_full for pipe in pipes[:1]):
+            if pipes[0].is_full:
                 raise GitError(f"more than {_MOST_PRINTED >> 20} MiB of names were sent: this is not read")
             now = sum(pipe.size for pipe in pipes) + _size(commands.folder)
             if now > most_bytes:

@@ -32,7 +32,7 @@ _GENERIC = ("prompts", "prompt", "prompt-library", "prompts-library", "library")
 
 @dataclass(frozen=True, slots=True)
 class AddRequest:
-    """Order to take prompts: `URL//PATH@REF`, the name they get, with or without the datasets that test them."""
+    """A request for prompts: `URL//PATH@REF`, the name they get, with or without the datasets that test them."""
 
     address: str
     name: str | None = None

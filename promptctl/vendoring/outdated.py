@@ -85,17 +85,16 @@ def _names(parts: Context, source: Vendored, branches: Sequence[str]) -> Mapping
 
 
 def _standing(name: str, source: Vendored, names: Mapping[str, str]) -> SourceStanding:
-    newer = newer_tags(source.ref, [each.removeprefix(TAG) for each in names if each.startswith(TAG)])
     if source.name is None:
         return SourceStanding(name=name, source=source, standing="pinned", commit=source.commit)
+    is_tag = source.name.startswith(TAG)
     commit = names.get(source.name + PEELED, names.get(source.name))
     standing: Literal["current", "behind", "rewritten", "gone"] = "current"
-    if commit is None:
-        standing = "gone"
-    elif commit != source.commit:
-        standing = "rewritten" if source.name.startswith(TAG) else "behind"
-    is_tag = source.name.startswith(TAG)
-    return SourceStanding(name=name, source=source, standing=standing, commit=commit, newer=newer if is_tag else ())
+    if commit != source.commit:
+        standing = "gone" if commit is None else "rewritten" if is_tag else "behind"
+    tags = [each.removeprefix(TAG) for each in names if each.startswith(TAG)] if is_tag else []
+    newer = newer_tags(source.ref, tags)
+    return SourceStanding(name=name, source=source, standing=standing, commit=commit, newer=newer)
 
 
 def newer_tags(tag: str, tags: Sequence[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from promptctl.catalogue.new_ids import new_prompt_path, refuse_link
 from promptctl.catalogue.shared_files import closures_of
 from promptctl.errors import InvalidFiles, Place, UsageError, WorkspaceError
+from promptctl.files.free_names import first_free
 from promptctl.files.names import DATASETS, PROMPT_SUFFIXES
 from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.tree import Overlay, Tree
@@ -177,12 +178,14 @@ def refuse_taken(tree: WorkTree, placed: Placed, name: str, owned: Iterable[str]
 
 def free_name(tree: WorkTree, name: str) -> str:
     """Return the name with the first number behind it under which nothing is here."""
-    base = prompts_folder(tree)
-    known = {path.casefold() for folder in (base, DATASETS) for path in tree.paths(folder)}
-    number = 2
-    while any(path.startswith(f"{folder}/{name}-{number}".casefold()) for path in known for folder in (base, DATASETS)):
-        number += 1
-    return f"{name}-{number}"
+    folders = (prompts_folder(tree), DATASETS)
+    known = {path.casefold() for folder in folders for path in tree.paths(folder)}
+
+    def is_taken(wished: str) -> bool:
+        starts = tuple(f"{folder}/{wished}".casefold() for folder in folders)
+        return wished == name or any(path.startswith(starts) for path in known)
+
+    return first_free(name, is_taken)
 
 
 def as_proposal(tree: WorkTree, after: Mapping[str, bytes | None], lock: FileEdit) -> Proposal:

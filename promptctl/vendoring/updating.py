@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class UpdateRequest:
-    """Order to update: `names` of sources or prompts, each with `@REF` after it to move to that; all without any.
+    """A request to update: `names` of sources or prompts, each with `@REF` after it to move to that; all without any.
 
     `side` is taken wherever both sides changed a file; `theirs` drops the edits of a source that has not moved.
     """
@@ -59,16 +59,12 @@ class SourceUpdate:
     @property
     def licence_change(self) -> str | None:
         """Words on a licence that is not what it was; None if it is the same text."""
-        old, new = ({each.sha256 for each in side.files.values() if each.source == side.licence} for side in self.sides)
+        sides = (self.before, self.after)
+        old, new = ({each.sha256 for each in side.files.values() if each.source == side.licence} for side in sides)
         if old == new:
             return None
-        was, now = (side.spdx or side.licence or "none" for side in self.sides)
+        was, now = (side.spdx or side.licence or "none" for side in sides)
         return f"its licence changed: it was {was}, and is {now}" if was != now else f"the text of {now} changed"
-
-    @property
-    def sides(self) -> tuple[Vendored, Vendored]:
-        """The source before and after."""
-        return self.before, self.after
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
