@@ -52,23 +52,18 @@ class SourceFile:
 
     def _look_through(self) -> None:
         """Keep the nodes of the kinds that prompts begin at, in a fraction of the time of `ast.walk`."""
+        kept: dict[type, list[Any]] = {
+            ast.Call: self.calls, ast.List: self.lists, ast.Dict: self.dicts, ast.ClassDef: self.classes,
+            ast.Import: self.imports, ast.ImportFrom: self.imports,
+        }  # fmt: skip
         stack: list[Any] = [self.tree]
         while stack:
             node = stack.pop()
             kind = node.__class__
             if kind in _LEAVES:
                 continue
-            if kind is ast.Call:
-                self.calls.append(node)
-            elif kind is ast.List:
-                self.lists.append(node)
-            elif kind is ast.Dict:
-                self.dicts.append(node)
-            elif kind is ast.ClassDef:
-                self.classes.append(node)
-            elif kind is ast.Import or kind is ast.ImportFrom:
-                self.imports.append(node)
-                continue
+            if (found := kept.get(kind)) is not None:
+                found.append(node)
             for value in node.__dict__.values():
                 if value.__class__ is list:
                     stack += value

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, UsageError, printable
@@ -95,11 +95,8 @@ class Vendored:
             "licence_file": self.licence,
             "licence": self.spdx,
             "datasets": self.has_datasets,
-            "prompts": {id_: {"id": each.id, "digest": each.digest} for id_, each in self.prompts.items()},
-            "files": {
-                path: {"source": each.source, "blob": each.blob, "sha256": each.sha256}
-                for path, each in self.files.items()
-            },
+            "prompts": {id_: asdict(each) for id_, each in self.prompts.items()},
+            "files": {path: asdict(each) for path, each in self.files.items()},
         }
 
 
@@ -216,8 +213,8 @@ def _vendored(entry: Mapping[str, Any], place: Place) -> Vendored:
         licence=entry.get("licence_file"),
         spdx=entry.get("licence"),
         has_datasets=entry.get("datasets", True),
-        prompts={id_: LockedPrompt(each["id"], each["digest"]) for id_, each in entry["prompts"].items()},
-        files={path: LockedFile(each["source"], each["blob"], each["sha256"]) for path, each in entry["files"].items()},
+        prompts={id_: LockedPrompt(**each) for id_, each in entry["prompts"].items()},
+        files={path: LockedFile(**each) for path, each in entry["files"].items()},
         place=place,
     )
 
