@@ -16,7 +16,7 @@ _MOST_CONFLICTS = 127
 
 
 @dataclass(slots=True)
-class Conflict:
+class MergeConflict:
     """A stretch that both sides changed: the line of our text, from 1, at which it begins, and the lines of each."""
 
     line: int
@@ -29,7 +29,7 @@ class Merge:
     """The result of a merge; our text if there are conflicts."""
 
     data: bytes
-    conflicts: tuple[Conflict, ...] = ()
+    conflicts: tuple[MergeConflict, ...] = ()
 
 
 def merge_texts(ours: bytes, base: bytes, theirs: bytes) -> Merge:
@@ -44,20 +44,20 @@ def merge_texts(ours: bytes, base: bytes, theirs: bytes) -> Merge:
         output = Commands(Path(folder)).run(["merge-file", "-p", f"--marker-size={_MARK}", *names], check=False)
     if output.status > _MOST_CONFLICTS:
         if b"\0" in b"".join(sides):
-            return Merge(ours, (Conflict(1),))
+            return Merge(ours, (MergeConflict(1),))
         raise GitError(f"Git cannot merge this: {output.stderr.strip()}")
     if output.status:
         return Merge(ours, tuple(_conflicts(output.stdout)))
     return Merge(output.stdout.replace(b"\n", b"\r\n") if has_crlf else output.stdout)
 
 
-def _conflicts(merged: bytes) -> list[Conflict]:
-    found: list[Conflict] = []
+def _conflicts(merged: bytes) -> list[MergeConflict]:
+    found: list[MergeConflict] = []
     line, side = 1, ""
     for each in merged.split(b"\n"):
         if each in _MARKS:
             side = _MARKS[each]
-            found += [Conflict(line)] if side == "ours" else []
+            found += [MergeConflict(line)] if side == "ours" else []
         elif side == "theirs":
             found[-1].theirs.append(each)
         else:

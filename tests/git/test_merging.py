@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptctl.git.merging import Conflict, Merge, merge_texts
+from promptctl.git.merging import Merge, MergeConflict, merge_texts
 
 LINES = st.lists(st.sampled_from(["a", "b", "=======", "<<<<<<< x", ""]), max_size=6).map(
     lambda lines: "".join(f"{line}\n" for line in lines).encode()
@@ -31,7 +31,7 @@ def test_conflicts_have_the_lines_of_our_text() -> None:
 
 def test_line_ends_are_ours_and_binaries_are_one_conflict() -> None:
     assert merge_texts(b"a\r\nb\r\nc\r\nd\r\n", b"a\nb\nc\nd\n", b"A\nb\nc\nd\n").data == b"A\r\nb\r\nc\r\nd\r\n"
-    assert merge_texts(b"\0a", b"\0b", b"\0c") == Merge(b"\0a", (Conflict(1),))
+    assert merge_texts(b"\0a", b"\0b", b"\0c") == Merge(b"\0a", (MergeConflict(1),))
 
 
 @settings(max_examples=25)
