@@ -67,7 +67,7 @@ class FileFinder:
 
     def _look_at_call(self, node: ast.Call) -> None:
         if (fetch := fetch_of(self._file, self._names, node, self._imports)) is not None:
-            self._left.append(Unadoptable(self._file.place(node), *fetch))
+            self._left.append(fetch)
             return
         if (name := completed_by(node, self._imports)) is not None:
             self._leave(node, name, "it completes one text: a prompt file has messages", "ask by chat.completions")

@@ -7,7 +7,7 @@ import string
 from collections.abc import Mapping
 
 from promptctl.adoption.expressions import dotted
-from promptctl.adoption.found import CLASS_ROLES, PAIR_ROLES
+from promptctl.adoption.found import CLASS_ROLES, PAIR_ROLES, Unadoptable
 from promptctl.adoption.message_list import CodeMessage, Entry, KeptMessages, MessageList
 from promptctl.adoption.messages import langchain_class
 from promptctl.adoption.names import FollowedNames
@@ -23,10 +23,8 @@ _OF_MESSAGES = {
 _REGISTRIES = {"langfuse": "Langfuse", "mlflow": "MLflow"}
 
 
-def fetch_of(
-    file: SourceFile, names: FollowedNames, node: ast.Call, imports: Mapping[str, str]
-) -> tuple[str, str, str] | None:
-    """Return the call, why it stays and what to do, for a prompt that a registry keeps; None for any other call."""
+def fetch_of(file: SourceFile, names: FollowedNames, node: ast.Call, imports: Mapping[str, str]) -> Unadoptable | None:
+    """Return why a call stays that fetches a prompt which a registry keeps; None for any other call."""
     name = dotted(node.func)
     if name is None or name.rpartition(".")[2] not in ("get_prompt", "load_prompt"):
         return None
@@ -40,7 +38,8 @@ def fetch_of(
     )
     asked = f" `{key.value}`" if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""
     why = f"{_REGISTRIES[found]} keeps its prompt{asked}"
-    return name, why, f"export it from {_REGISTRIES[found]}, and take it in with: promptctl import FILE"
+    hint = f"export it from {_REGISTRIES[found]}, and take it in with: promptctl import FILE"
+    return Unadoptable(file.place(node), name, why, hint)
 
 
 def _registry(file: SourceFile, names: FollowedNames, called: ast.expr, imports: Mapping[str, str]) -> str | None:
