@@ -219,13 +219,23 @@ class UsageError(PromptctlError):
 
 
 class InputError(UsageError):
-    """Inputs that are missing, not declared, or not of their schema; nothing was rendered or sent."""
+    """Inputs that are missing, not declared, or not of their schema; nothing was rendered or sent.
+
+    `names` are those of all inputs that something is wrong with, `missing` of those that were not given.
+    """
 
     def __init__(
-        self, message: str, *, place: Place | None = None, hint: str | None = None, names: Sequence[str] = ()
+        self,
+        message: str,
+        *,
+        place: Place | None = None,
+        hint: str | None = None,
+        names: Sequence[str] = (),
+        missing: Sequence[str] = (),
     ) -> None:
         super().__init__(message, place=place, hint=hint)
         self.names = tuple(names)
+        self.missing = tuple(missing)
 
 
 class ExperimentKeyMissing(UsageError):

@@ -29,7 +29,7 @@ def init(
         tell(f"kept     {path}")
     for path in made.written:
         say(f"written  {path}")
-    place = "" if target == Path.cwd() else f"cd {folder or context.obj} && "
+    place = "" if target == Path.cwd() else f"cd {quote(str(folder or context.obj))} && "
     tell("\nnext:")
     tell(f"  {place}promptctl validate")
     if "prompts/welcome.prompt.yaml" in made.written:

@@ -19,6 +19,7 @@ from promptctl.errors import (
     OK,
     UNSEEN,
     WORKSPACE,
+    InputError,
     InvalidFiles,
     Place,
     Problem,
@@ -195,7 +196,11 @@ def tell_error(error: PromptctlError) -> None:
     if isinstance(error, InvalidFiles):
         tell_problems(error.problems)
     else:
-        report("error", error.message, error.place, error.hint)
+        hint = error.hint
+        if isinstance(error, InputError) and error.missing:
+            name = error.missing[0]
+            hint = f"give it with -i {name}=…, or -I {name}=FILE; {hint}"
+        report("error", error.message, error.place, hint)
 
 
 def tell_problems(problems: Iterable[Problem]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 
@@ -18,8 +19,13 @@ def main() -> None:
             sys.stdout.write("".join(f"{line.removeprefix(left_out)}\n" for line in found.split("\n")))
             sys.stdout.flush()
             os._exit(0)
+    is_usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_usual:  # until the program is loaded, Ctrl-C ends it as the system does, and not within an import
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from promptctl.cli.main import main as run
 
+    if is_usual:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     run()
 
 

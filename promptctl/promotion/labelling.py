@@ -76,7 +76,7 @@ class Labelling:
         nothing has changed.
         """
         label, mover, moment, known = self._mover(name, reason)
-        ref = Ref(label.prompt) if version is None else parse_ref(f"{label.prompt}@{version.removeprefix('@')}")
+        ref = Ref(label.prompt) if version is None else parse_ref(f"{label.prompt}@{_at(name, version)}")
         found = self._context.repository.resolve(ref, moment=moment)
         if version is None and not found.version.is_dirty and found.version.commit is not None:
             # A label names what is committed, which Git's filters may have changed here.
@@ -92,7 +92,7 @@ class Labelling:
         """Let a label name again what it named before, or the version `to` (`v5`, a commit) that it once named."""
         label, mover, moment, _ = self._mover(name, reason)
         self._check_prompt(label.prompt, moment)
-        event = None if to is None else _event_of(self._labels(moment), label, to.removeprefix("@"))
+        event = None if to is None else _event_of(self._labels(moment), label, _at(name, to))
         return self._warned(mover.rollback(label, reason=reason, to=event))
 
     def remove(self, name: str, *, reason: str = "") -> MoveResult:
@@ -311,6 +311,11 @@ class Labelling:
         """Raise `PromptNotFound` if there is no such prompt and never was; a deleted one still has its labels."""
         if prompt not in prompt_paths(moment.work_tree) and not moment.label_tags.labels_of(prompt):
             self._context.repository.versions_of(prompt, moment)
+
+
+def _at(name: str, version: str) -> str:
+    """Return a version of the prompt of the label `name` without the prompt, which it may be written with."""
+    return version.removeprefix(f"{name.partition('@')[0]}@").removeprefix("@")
 
 
 def check_reason(context: Context, reason: str) -> None:

@@ -87,14 +87,13 @@ class InputCheck:
         shown = "; ".join(problems[:_MAX_SHOWN])
         if len(problems) > _MAX_SHOWN:
             shown += f"; and {len(problems) - _MAX_SHOWN} more"
+        missing = [name for name, message in wrong if message == f"`{name}` is missing"]
         place = prompt.inputs[wrong[0][0]].place if len(wrong) == 1 and not extra else None
-        return InputError(f"inputs of {prompt.id}: {shown}", place=place, hint=self._hint(wrong, extra), names=names)
-
-    def _hint(self, wrong: list[tuple[str, str]], extra: list[Any]) -> str:
-        if wrong:
-            name = wrong[0][0]
-            return f"give it with -i {name}=…, or -I {name}=FILE; {self._declared()}"
-        return f"leave out {', '.join(_cut(name) for name in extra[:_MAX_SHOWN])}; {self._declared()}"
+        hint = self._declared()
+        if not wrong:
+            hint = f"leave out {', '.join(_cut(name) for name in extra[:_MAX_SHOWN])}; {hint}"
+        message = f"inputs of {prompt.id}: {shown}"
+        return InputError(message, place=place, hint=hint, names=names, missing=missing)
 
     def _declared(self) -> str:
         if not self._inputs:

@@ -51,6 +51,10 @@ def test_editors_get_the_schemas(cli: Cli, tmp_path: Path) -> None:
     assert "$schema=../.promptctl/schemas/prompt.schema.json" in (tmp_path / "prompts/welcome.prompt.yaml").read_text()
 
 
+def test_the_next_command_can_be_pasted_whatever_the_folder_is_called(cli: Cli) -> None:
+    assert "  cd 'q dir' && promptctl validate\n" in cli("init", "q dir").err
+
+
 def test_a_folder_in_the_way_is_named(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "promptctl.yaml").mkdir()
     failed = cli("init")

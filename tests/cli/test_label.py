@@ -49,7 +49,13 @@ def test_a_label_is_set_moved_rolled_back_and_removed(cli: Cli) -> None:
 
 @pytest.mark.usefixtures("inside")
 def test_a_version_can_be_named_in_every_way(cli: Cli, inside: Path) -> None:
-    for wanted, version in (("v2", "v2"), ("@v1", "v1"), ("HEAD~1", "v2"), (git(inside, "rev-parse", "HEAD"), "v3")):
+    for wanted, version in (
+        ("v2", "v2"),
+        ("@v1", "v1"),
+        ("support/triage@v2", "v2"),
+        ("HEAD~1", "v2"),
+        (git(inside, "rev-parse", "HEAD"), "v3"),
+    ):
         assert cli("label", "set", NAME, wanted, "--json").json["version_display"] == version
     assert cli("label", "set", "support/triage@staging", "production", "--json").json["version_display"] == "v3"
 

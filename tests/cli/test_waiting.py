@@ -7,6 +7,7 @@ import io
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -20,6 +21,22 @@ from promptctl.cli.waiting import Waiting, loading
 from promptctl.models import litellm_library
 from tests.cli.conftest import TRIAGE, Cli, write
 from tests.openai_server import Answer, Exchange, OpenAIServer, failure, reply
+
+INTERRUPTED_WHILE_LOADING = """
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "promptctl.cli.main":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+from promptctl.cli.program import main
+main()
+"""
+
+
+def test_ctrl_c_while_it_is_loaded_ends_it_without_a_word() -> None:
+    ended = subprocess.run([sys.executable, "-c", INTERRUPTED_WHILE_LOADING], capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, b"", b"")
 
 
 class Terminal:

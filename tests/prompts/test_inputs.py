@@ -40,7 +40,8 @@ class TestFilling:
         ):
             assert words in message
         assert caught.value.names == ("ticket", "tone", "priority", "tickets")
-        assert "-i ticket=" in str(caught.value.hint)
+        assert caught.value.missing == ("ticket",)
+        assert str(caught.value.hint).startswith("its inputs are ticket, ")
 
     def test_one_problem_has_the_place_of_its_input(self, make_prompt: MakePrompt) -> None:
         with pytest.raises(InputError) as caught:
