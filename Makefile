@@ -18,11 +18,9 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: $(VENV)/.ready  ## the main job, with no key and no network
 	@PROMPTCTL=$(BIN)/promptctl sh scripts/demo.sh
 
-# Each process would compile all tests for itself: two compile one half each, and keep what they compiled.
 # Neighbours run in one process, as far as work is even: they share what is imported and made once.
 test: $(VENV)/.ready  ## the whole suite; on two cores, as tests wait for disks and processes
-	@$(BIN)/python -m pytest --collect-only -q -o addopts= tests/[a-l]* >/dev/null 2>&1 & \
-	    $(BIN)/python -m pytest --collect-only -q -o addopts= tests/[m-z]* >/dev/null 2>&1; wait
+	@$(BIN)/python -m tests.compiled
 	@$(BIN)/python -m pytest -n 3 --dist worksteal
 
 coverage: $(VENV)/.ready  ## the whole suite, measured; fails below the floor in pyproject.toml
