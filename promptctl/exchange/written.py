@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptctl.exchange.notes import ExportLoss
 
 if TYPE_CHECKING:
-    from promptctl.files.document import Document
+    from promptctl.files.document import Document, Key
     from promptctl.prompts.prompt import Prompt
     from promptctl.versions.prompt_at_version import PromptAtVersion
+
+# Empty values, which say nothing.
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +47,76 @@ class Written:
 
     files: Mapping[str, bytes]
     losses: tuple[ExportLoss, ...] = ()
+
+
+class PromptWriter:
+    """Writes one prompt in a foreign format; `losses` are the parts of it that the format does not say."""
+
+    def __init__(self, given: PromptToWrite) -> None:
+        self.given = given
+        self.prompt = given.prompt
+        self.losses: list[ExportLoss] = []
+
+    def files(self) -> Mapping[str, bytes]:
+        """Return the prompt's files, path to bytes."""
+        raise NotImplementedError
+
+    def lose(
+        self, why: str, *keys: Key, part: str | None = None, line: int | None = None, of: DatasetToWrite | None = None
+    ) -> None:
+        """Put down that the value at `keys` is not said, or a `line` of its text; `part` is its name if not its keys.
+
+        `of` is the dataset that the keys are of, if they are not the prompt's.
+        """
+        document = (of or self.given).document
+        place = document.key_place(*keys) if line is None else document.line_place(line, *keys)
+        self.losses.append(ExportLoss(part or ".".join(map(str, keys)), why, place))
+
+    def lose_unsaid(self, said: Collection[str], why: str) -> None:
+        """Put down each key of the prompt's file that is not said."""
+        self.losses += _unsaid(self.given.data, self.given.document, said, why)
+
+    def lose_inputs(self, said: Collection[str], why: str) -> None:
+        """Put down each keyword of an input's schema that is not said: `inputs.ticket.type`."""
+        for name, schema in self.given.data.get("inputs", {}).items():
+            if isinstance(schema, Mapping):
+                self.losses += _unsaid(schema, self.given.document, said, why, "inputs", name)
+                if "default" not in said and "default" in schema and schema["default"] in _NOTHING:
+                    self.lose(why, "inputs", name, "default")  # so it may be left out
+
+
+def written_by(writers: Iterable[PromptWriter]) -> Written:
+    """Return the files of all prompts, and what they do not say."""
+    files: dict[str, bytes] = {}
+    losses: list[ExportLoss] = []
+    for writer in writers:
+        files |= writer.files()
+        losses += writer.losses
+    return Written(files, tuple(losses))
+
+
+def _unsaid(
+    data: Mapping[str, Any], document: Document, said: Collection[str], why: str, *at: str | int
+) -> Iterator[ExportLoss]:
+    """Yield a loss for each key of a mapping that is not said. `at` leads to the mapping in its document."""
+    for key, value in data.items():
+        if key not in said and value not in _NOTHING:
+            part = ".".join(map(str, (*at, key)))
+            yield ExportLoss(part, why, document.key_place(*at, key))
+
+
+def lost_dataset_keys(dataset: DatasetToWrite, said: Collection[str], why: str) -> Iterator[ExportLoss]:
+    """Yield a loss for each key of a dataset's header, its defaults and its cases that is not said, each key once."""
+    header = {key: value for key, value in dataset.data.items() if key not in ("cases", "defaults")}
+    yield from _unsaid(header, dataset.document, ("prompts",), why)
+    defaults: Mapping[str, Any] = dataset.data.get("defaults", {})
+    yield from _unsaid(defaults, dataset.document, said, why, "defaults")
+    cases: Sequence[Mapping[str, Any]] = dataset.data.get("cases", ())
+    seen: set[str] = set()
+    for index, case in enumerate(cases):
+        for loss in _unsaid(case, dataset.document, {*said, *seen}, why, "cases", index):
+            key = loss.part.rpartition(".")[2]
+            seen.add(key)
+            more = sum(1 for each in cases if each.get(key) not in _NOTHING) - 1
+            words = f" (and in {more} more case{'s' * (more > 1)})" if more else ""
+            yield ExportLoss(f"cases.{key}", why + words, loss.place)

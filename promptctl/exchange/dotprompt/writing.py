@@ -11,11 +11,11 @@ from promptctl.exchange.dotprompt.litellm import is_litellm
 from promptctl.exchange.dotprompt.picoschema import is_picoschema, picoschema
 from promptctl.exchange.dotprompt.settings import EXTENSION, HISTORY_KEY, KEPT_AS_EXTENSIONS, PROVIDERS
 from promptctl.exchange.notes import ExportLoss
-from promptctl.exchange.written import PromptToWrite, Written
+from promptctl.exchange.written import PromptToWrite, PromptWriter, Written, written_by
 from promptctl.files.free_names import FreeNames
 from promptctl.files.names import resolve_path
 from promptctl.files.yaml_writing import yaml_text
-from promptctl.prompts.prompt import MISSING, Input, Message, Placeholder, Prompt
+from promptctl.prompts.prompt import MISSING, Input, Message, Placeholder
 from promptctl.template_languages.handlebars.layout import END, WrittenBlock, WrittenNode, WrittenTag, template_text
 from promptctl.template_languages.handlebars.scopes import TagValue
 from promptctl.template_languages.handlebars.writing import HandlebarsWriter
@@ -38,17 +38,12 @@ _THEIR_PARAMETERS = {
 _THEIR_PROVIDERS = {ours: theirs for theirs, ours in PROVIDERS.items()}
 
 
-class WrittenSettings:
+class WrittenSettings(PromptWriter):
     """Keys of the front matter, and what they do not say."""
-
-    def __init__(self, of: PromptToWrite) -> None:
-        self._of = of
-        self._prompt: Prompt = of.prompt
-        self.losses: list[ExportLoss] = []
 
     def data(self, histories: Collection[str]) -> dict[str, Any]:
         """Return the front matter; `histories` are the inputs that hold the conversation so far."""
-        prompt = self._prompt
+        prompt = self.prompt
         matter: dict[str, Any] = {}
         if prompt.model:
             provider, _, name = prompt.model.partition("/")
@@ -56,7 +51,7 @@ class WrittenSettings:
         if prompt.description:
             matter["description"] = prompt.description
         matter |= self._extensions()
-        last = self._prompt.messages[-1:]
+        last = self.prompt.messages[-1:]
         if not histories and any(isinstance(each, Message) and each.role != "user" for each in last):
             matter[HISTORY_KEY] = False
         if prompt.parameters:
@@ -69,31 +64,27 @@ class WrittenSettings:
             matter["metadata"] = dict(prompt.metadata)
         return matter or {"metadata": {}}
 
-    def _lose(self, part: str, why: str, *at: str | int) -> None:
-        self.losses.append(ExportLoss(part, why, self._of.document.key_place(*at)))
-
     def _extensions(self) -> dict[str, Any]:
         """Return what only people and promptctl read, as keys of an extension."""
         return {
-            f"{EXTENSION}{key}": self._of.data[key] for key in KEPT_AS_EXTENSIONS if self._of.data.get(key) is not None
+            f"{EXTENSION}{key}": self.given.data[key]
+            for key in KEPT_AS_EXTENSIONS
+            if self.given.data.get(key) is not None
         }
 
     def _input(self, histories: Collection[str]) -> dict[str, Any]:
-        inputs = [each for each in self._prompt.inputs.values() if each.name not in histories]
+        inputs = [each for each in self.prompt.inputs.values() if each.name not in histories]
         for name in histories:
-            given = self._prompt.inputs.get(name)
+            given = self.prompt.inputs.get(name)
             if given is not None and given.default != []:
                 key = () if given.default is MISSING else ("default",)
-                part = ".".join(("inputs", name, *key))
-                self._lose(part, "is lost: a history there begins empty", "inputs", name, *key)
+                self.lose("is lost: a history there begins empty", "inputs", name, *key)
             elif given is not None and given.schema.keys() - {"type"}:
                 told = ", ".join(f"`{each}`" for each in given.schema if each != "type")
-                self._lose(f"inputs.{name}", f"is a history without {told} there", "inputs", name)
-        for each in self._prompt.inputs.values():
+                self.lose(f"is a history without {told} there", "inputs", name)
+        for each in self.prompt.inputs.values():
             if each.is_sensitive:
-                self._lose(
-                    f"inputs.{each.name}.sensitive", "is lost: Dotprompt keeps no value back", "inputs", each.name
-                )
+                self.lose("is lost: Dotprompt keeps no value back", "inputs", each.name, "sensitive")
         if not inputs:
             return {}
         written: dict[str, Any] = {"schema": _schema(inputs)}
@@ -101,41 +92,36 @@ class WrittenSettings:
         return {"input": {**written, **({"default": defaults} if defaults else {})}}
 
     def _output(self) -> dict[str, Any]:
-        output, prompt = self._prompt.output, self._prompt
+        output, prompt = self.prompt.output, self.prompt
         if output.schema is None:
             form = (prompt.response_format or {}).get("type")
             return {"output": {"format": "json" if form == "json_object" else "text"}} if form else {}
         if output.retries:
-            self._lose("output.retries", "is lost: nothing asks again there", "output", "retries")
+            self.lose("is lost: nothing asks again there", "output", "retries")
         if output.is_strict:
-            self._lose("output.strict", "is lost: that is an application's affair there", "output", "strict")
+            self.lose("is lost: that is an application's affair there", "output", "strict")
         if output.name != "output":
-            self._lose("output.name", "is lost: a schema has no name there", "output", "name")
+            self.lose("is lost: a schema has no name there", "output", "name")
         schema = output.schema
         short = picoschema(schema)
         # A schema that says neither `type` nor `properties` would be read as Picoschema.
         if short is None and is_picoschema(schema):
-            self._lose("output.schema", "says no `type`: Dotprompt would take it for Picoschema", "output", "schema")
+            self.lose("says no `type`: Dotprompt would take it for Picoschema", "output", "schema")
             return {"output": {"format": "json"}}
         if "type" not in schema:
-            self._lose("output.schema", "says no `type`: Dotprompt takes it for an object", "output", "schema")
+            self.lose("says no `type`: Dotprompt takes it for an object", "output", "schema")
         return {"output": {"format": "json", "schema": dict(schema) if short is None else short}}
 
     def _tools(self) -> list[dict[str, Any]]:
         tools: list[dict[str, Any]] = []
-        for number, tool in enumerate(self._prompt.tools):
+        for number, tool in enumerate(self.prompt.tools):
             function = tool.get("function")
             if not isinstance(function, Mapping):
-                self._lose(
-                    f"tools.{number}",
-                    "is a tool that the provider runs, which Dotprompt does not have",
-                    "tools",
-                    number,
-                )
+                self.lose("is a tool that the provider runs, which Dotprompt does not have", "tools", number)
                 continue
             for key in (*(key for key in tool if key not in ("type", "function")), *function):
                 if key not in ("name", "description", "parameters"):
-                    self._lose(f"tools.{number}.{key}", "has no word in Dotprompt", "tools", number)
+                    self.lose("has no word in Dotprompt", "tools", number, part=f"tools.{number}.{key}")
             tools.append(
                 {
                     **{key: function[key] for key in ("name", "description") if key in function},
@@ -186,48 +172,40 @@ class PartialNames:
 
 def write(prompts: Sequence[PromptToWrite]) -> Written:
     """Return one file for each prompt, and one for each partial."""
-    files: dict[str, bytes] = {}
-    losses: list[ExportLoss] = []
     names = PartialNames()
-    for prompt in prompts:
-        writer = _PromptWriter(prompt, names)
-        files[f"{prompt.prompt.id}.prompt"] = writer.text().encode()
-        files |= writer.partials
-        losses += writer.losses
-    return Written(files, tuple(dict.fromkeys(losses)))
+    written = written_by(_FileWriter(prompt, names) for prompt in prompts)
+    return Written(written.files, tuple(dict.fromkeys(written.losses)))
 
 
-class _PromptWriter:
-    def __init__(self, prompt: PromptToWrite, names: PartialNames) -> None:
-        self._prompt: Prompt = prompt.prompt
-        self._settings = WrittenSettings(prompt)
+class _FileWriter(PromptWriter):
+    def __init__(self, given: PromptToWrite, names: PartialNames) -> None:
+        super().__init__(given)
         self._names = names
         self._values = {
-            each.name: TagValue((each.name,), each.schema, not each.is_required)
-            for each in self._prompt.inputs.values()
+            each.name: TagValue((each.name,), each.schema, not each.is_required) for each in self.prompt.inputs.values()
         }
-        self.partials: dict[str, bytes] = {}
-        self.losses: list[ExportLoss] = []
+        self._partials: dict[str, bytes] = {}
 
-    def text(self) -> str:
-        """Return the file."""
+    def files(self) -> dict[str, bytes]:
+        """Return the prompt's file and its partials."""
         nodes = list(self._messages())
         body = template_text(nodes)
         if is_litellm(body) or body != body.lstrip():
             body = template_text([_role("user"), *nodes])
         if body != body.rstrip():
             body += END
-        histories = [each.input for each in self._prompt.messages if isinstance(each, Placeholder)]
-        matter = self._settings.data(histories)
-        self.losses = [*self._settings.losses, *self.losses]
-        return f"---\n{yaml_text(matter)}---\n{body}\n"
+        histories = [each.input for each in self.prompt.messages if isinstance(each, Placeholder)]
+        settings = WrittenSettings(self.given)
+        matter = settings.data(histories)
+        self.losses = [*settings.losses, *self.losses]
+        return {f"{self.prompt.id}.prompt": f"---\n{yaml_text(matter)}---\n{body}\n".encode(), **self._partials}
 
     def _lose(self, part: str, why: str, place: Place | None) -> None:
         self.losses.append(ExportLoss(part, why, place))
 
     def _messages(self) -> Iterator[WrittenNode]:
         has_history = False
-        messages = self._prompt.messages
+        messages = self.prompt.messages
         for index, message in enumerate(messages):
             if isinstance(message, Placeholder):
                 if has_history:
@@ -311,7 +289,7 @@ class _PromptWriter:
                 return self._writer(name, lambda _: place).path(paths[0]) if paths else '""'
 
     def _pieces(self, text: str, name: str, place_of: PlaceOf) -> tuple[Piece, ...]:
-        return own_pieces(self._prompt, text, lambda why, line: self._lose(name, why, place_of(line)))
+        return own_pieces(self.prompt, text, lambda why, line: self._lose(name, why, place_of(line)))
 
     def _template(self, text: str, message: Message, name: str) -> Iterator[WrittenNode]:
         pieces = self._pieces(text, name, message.place_of)
@@ -325,21 +303,21 @@ class _PromptWriter:
         def lose(why: str, line: int) -> None:
             self._lose(name, why, place_of(line))
 
-        return HandlebarsWriter(self._values, lose, lambda path: self._partial(path, file or self._prompt.path))
+        return HandlebarsWriter(self._values, lose, lambda path: self._partial(path, file or self.prompt.path))
 
     def _partial(self, reference: str, including: str) -> str:
         """Return the name of a file that a different one includes, once it is written."""
-        base = self._prompt.base
+        base = self.prompt.base
         path = resolve_path(reference, including, base).removeprefix(f"{base}/")
-        text = self._prompt.partials.get(path, "")
+        text = self.prompt.partials.get(path, "")
         name = self._names.name(path, text)
         file = f"_{name}.prompt"
-        if file not in self.partials:
-            self.partials[file] = b""
+        if file not in self._partials:
+            self._partials[file] = b""
             inner = f"{base}/{path}"
             writer = self._writer(path, lambda line: Place(inner, line), inner)
             nodes = writer.nodes(self._pieces(text, path, lambda line: Place(inner, line)))
-            self.partials[file] = template_text(nodes).encode()
+            self._partials[file] = template_text(nodes).encode()
         return name
 
 

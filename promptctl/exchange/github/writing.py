@@ -9,9 +9,14 @@ from typing import Any
 
 from promptctl.datasets.github_rows import github_ids
 from promptctl.datasets.matrix import InvalidMatrix, unfold
-from promptctl.exchange.lost_parts import lost_dataset_keys, lost_inputs, lost_keys
-from promptctl.exchange.notes import ExportLoss
-from promptctl.exchange.written import DatasetToWrite, PromptToWrite, Written
+from promptctl.exchange.written import (
+    DatasetToWrite,
+    PromptToWrite,
+    PromptWriter,
+    Written,
+    lost_dataset_keys,
+    written_by,
+)
 from promptctl.files.names import PLACEHOLDER
 from promptctl.files.yaml_writing import yaml_text
 from promptctl.formats.github_dialect import PARAMETERS
@@ -36,46 +41,38 @@ _RATED["judges/github-relevance"] = "relevance"
 _LOWEST_RATING = 0.25
 
 
-class RowsToWrite:
+class RowsToWrite(PromptWriter):
     """The tests of one prompt in GitHub's words, and what those lack."""
-
-    def __init__(self, prompt: PromptToWrite) -> None:
-        self._prompt = prompt
-        self.losses: list[ExportLoss] = []
 
     def data(self) -> dict[str, Any]:
         """Return `testData` and `evaluators`; neither if there is no dataset."""
         rows: list[dict[str, Any]] = []
         evaluators: list[dict[str, Any]] = []
-        for dataset in self._prompt.datasets:
+        for dataset in self.given.datasets:
             self.losses += lost_dataset_keys(dataset, _SAID_BY_TESTS, _NO_TEST)
             own = list(self._rows(dataset))
             rows += own
             self._tell_ids(dataset, own)
             evaluators += self._evaluators(dataset)
-        if len(self._prompt.datasets) > 1:
-            others = ", ".join(f"`{each.path}`" for each in self._prompt.datasets)
+        if len(self.given.datasets) > 1:
+            others = ", ".join(f"`{each.path}`" for each in self.given.datasets)
             words = f"become one list of tests ({others}): each evaluator grades all of them"
-            self._lose("datasets", words, self._prompt.datasets[0], ())
+            self.lose(words, part="datasets", of=self.given.datasets[0])
         return {**({"testData": rows} if rows else {}), **({"evaluators": evaluators} if evaluators else {})}
 
     def _tell_ids(self, dataset: DatasetToWrite, rows: Sequence[Mapping[str, Any]]) -> None:
         ids = [case.get("id") for case in dataset.data["cases"]]
         if ids != list(github_ids(rows)):
-            self._lose(
-                "cases.id", "is lost: rows have no ids, and are called after what is in them", dataset, ("cases", 0)
-            )
-
-    def _lose(self, part: str, why: str, dataset: DatasetToWrite, at: Sequence[str | int]) -> None:
-        self.losses.append(ExportLoss(part, why, dataset.document.key_place(*at)))
+            words = "is lost: rows have no ids, and are called after what is in them"
+            self.lose(words, "cases", 0, part="cases.id", of=dataset)
 
     def _rows(self, dataset: DatasetToWrite) -> Iterator[dict[str, Any]]:
         defaults: Mapping[str, Any] = dataset.data.get("defaults", {})
-        declared = self._prompt.prompt.inputs
+        declared = self.prompt.inputs
         own = [index for index, case in enumerate(dataset.data["cases"]) if case.get("assert")]
         if own:
             words = f"of {len(own)} case{'s' * (len(own) > 1)} are lost: GitHub's evaluators grade all rows alike"
-            self._lose("cases.assert", words, dataset, ("cases", own[0], "assert"))
+            self.lose(words, "cases", own[0], "assert", part="cases.assert", of=dataset)
         for index, case in enumerate(dataset.data["cases"]):
             given = {**defaults.get("inputs", {}), **case.get("inputs", {})}
             filled = {name: each.default for name, each in declared.items() if _has_default(each) and name not in given}
@@ -84,11 +81,11 @@ class RowsToWrite:
             try:
                 cells = list(unfold(matrix)) if matrix else [("", {})]
             except InvalidMatrix as error:
-                self._lose("cases.matrix", f"cannot be written out: {error}", dataset, ("cases", index))
+                self.lose(f"cannot be written out: {error}", "cases", index, part="cases.matrix", of=dataset)
                 continue
             if matrix:
                 words = f"is written out as {len(cells)} rows: GitHub's tests have no lists of values"
-                self._lose("cases.matrix", words, dataset, ("cases", index))
+                self.lose(words, "cases", index, part="cases.matrix", of=dataset)
             for _, values in cells:
                 metadata = {**defaults.get("metadata", {}), **case.get("metadata", {})}
                 yield {**metadata, **filled, **given, **values, **expected}
@@ -100,10 +97,10 @@ class RowsToWrite:
             part = f"defaults.assert.{index} ({assertion['type']})"
             for key, why in _OTHER_KEYS.items():
                 if key in assertion:
-                    self._lose(f"{part}.{key}", why, dataset, (*at, key))
+                    self.lose(why, *at, key, part=f"{part}.{key}", of=dataset)
             made, why = _evaluator(assertion)
             if why:
-                self._lose(part, why, dataset, at)
+                self.lose(why, *at, part=part, of=dataset)
             if made is not None:
                 yield {"name": assertion.get("metric") or f"{assertion['type']}-{index + 1}", **made}
         reads = any(_EXPECTED in str(each.get("value", _EXPECTED)).replace(" ", "") for each in assertions)
@@ -180,31 +177,24 @@ _NO_SCHEMA = "is lost: GitHub's files do not declare their variables"
 
 def write(prompts: Sequence[PromptToWrite]) -> Written:
     """Return one file for each prompt, its datasets among its tests."""
-    files: dict[str, bytes] = {}
-    losses: list[ExportLoss] = []
-    for prompt in prompts:
-        writer = _Writer(prompt)
-        files[f"{prompt.prompt.id}.prompt.yml"] = yaml_text(writer.data()).encode()
-        losses += writer.losses
-    return Written(files, tuple(losses))
+    return written_by(map(_Writer, prompts))
 
 
-class _Writer:
-    def __init__(self, prompt: PromptToWrite) -> None:
-        self._of = prompt
-        self.losses: list[ExportLoss] = []
+class _Writer(PromptWriter):
+    def files(self) -> dict[str, bytes]:
+        """Return the prompt's one file."""
+        return {f"{self.prompt.id}.prompt.yml": yaml_text(self.data()).encode()}
 
     def data(self) -> dict[str, Any]:
-        given, prompt = self._of.data, self._of.prompt
+        given, prompt = self.given.data, self.prompt
         data: dict[str, Any] = {key: given[key] for key in ("name", "description", "model") if given.get(key)}
         if parameters := dict(self._parameters()):
             data["modelParameters"] = parameters
         data |= self._response()
         data["messages"] = messages = list(self._messages())
-        self.losses += lost_keys(given, self._of.document, _SAID, _NO_KEY)
-        said = ("required",) if prompt.engine == "simple" else ()
-        self.losses += lost_inputs(self._of, said, _NO_SCHEMA)
-        tests = RowsToWrite(self._of)
+        self.lose_unsaid(_SAID, _NO_KEY)
+        self.lose_inputs(("required",) if prompt.engine == "simple" else (), _NO_SCHEMA)
+        tests = RowsToWrite(self.given)
         data |= tests.data()
         self.losses += tests.losses
         is_said = not data.keys() <= {"name", "description", "model", "messages"}
@@ -213,21 +203,18 @@ class _Writer:
             data["responseFormat"] = "text"
         return data
 
-    def _lose(self, part: str, why: str, *at: str | int) -> None:
-        self.losses.append(ExportLoss(part, why, self._of.document.key_place(*at)))
-
     def _parameters(self) -> Iterator[tuple[str, Any]]:
-        for name, value in self._of.prompt.parameters.items():
+        for name, value in self.prompt.parameters.items():
             if name in _CAMEL:
                 yield _CAMEL[name], value
             else:
-                self._lose(f"parameters.{name}", "is no parameter of GitHub's files", "parameters", name)
+                self.lose("is no parameter of GitHub's files", "parameters", name)
 
     def _response(self) -> dict[str, Any]:
-        output, prompt = self._of.prompt.output, self._of.prompt
+        output, prompt = self.prompt.output, self.prompt
         if output.schema is not None:
             if output.retries:
-                self._lose("output.retries", "is lost: nothing asks again there", "output", "retries")
+                self.lose("is lost: nothing asks again there", "output", "retries")
             named = {"name": output.name, "strict": output.is_strict, "schema": output.schema}
             text = json.dumps(named, ensure_ascii=False, indent=2) + "\n"
             return {"responseFormat": "json_schema", "jsonSchema": text}
@@ -235,16 +222,16 @@ class _Writer:
         return {"responseFormat": "json_object"} if is_json else {}
 
     def _messages(self) -> Iterator[dict[str, Any]]:
-        for index, message in enumerate(self._of.prompt.messages):
+        for index, message in enumerate(self.prompt.messages):
             at = ("messages", index)
             if not isinstance(message, Message):
-                self._lose(f"messages.{index}", "is a place for messages: GitHub's files have texts alone", *at)
+                self.lose("is a place for messages: GitHub's files have texts alone", *at)
                 continue
             if message.role not in _ROLES:
-                self._lose(f"messages.{index}", f"has the role `{message.role}`, which GitHub's files lack", *at)
+                self.lose(f"has the role `{message.role}`, which GitHub's files lack", *at)
                 continue
             for key in message.extra:
-                self._lose(f"messages.{index}.{key}", _NO_KEY, *at, key)
+                self.lose(_NO_KEY, *at, key)
             yield {"role": message.role, "content": self._content(message, index)}
 
     def _content(self, message: Message, index: int) -> str:
@@ -252,32 +239,27 @@ class _Writer:
             return self._text(message.content, index)
         texts = [part["text"] for part in message.content if part["type"] == "text"]
         if len(texts) < len(message.content):
-            words = "has parts that are no text: GitHub's files have texts alone"
-            self._lose(f"messages.{index}.content", words, "messages", index, "content")
+            self.lose("has parts that are no text: GitHub's files have texts alone", "messages", index, "content")
         elif len(texts) > 1:
-            words = "has several parts, which become one text"
-            self._lose(f"messages.{index}.content", words, "messages", index, "content")
+            self.lose("has several parts, which become one text", "messages", index, "content")
         for at, part in enumerate(message.content):
             for key in part.keys() - {"type", "text"} if part["type"] == "text" else ():
-                self._lose(f"messages.{index}.content.{at}.{key}", _NO_KEY, "messages", index, "content", at, key)
+                self.lose(_NO_KEY, "messages", index, "content", at, key)
         return "\n\n".join(self._text(text, index) for text in texts)
 
     def _text(self, template: str, index: int) -> str:
         """Return a text with GitHub's placeholders; what they cannot say stays as it is written here, and is told."""
-        prompt = self._of.prompt
-        if prompt.engine == "simple":
+        if self.prompt.engine == "simple":
             return template
-        pieces = own_pieces(
-            prompt, template, lambda why, line: self._tell(why, index, line), "GitHub's files include nothing"
-        )
+
+        def lose(why: str, line: int) -> None:
+            self.lose(why, "messages", index, "content", line=line)
+
+        pieces = own_pieces(self.prompt, template, lose, "GitHub's files include nothing")
         faults = list(_faults(pieces))
         for why, line in faults:
-            self._tell(why, index, line)
+            lose(why, line)
         return template if faults else "".join(map(_said, pieces))
-
-    def _tell(self, why: str, index: int, line: int) -> None:
-        place = self._of.document.line_place(line, "messages", index, "content")
-        self.losses.append(ExportLoss(f"messages.{index}.content", why, place))
 
 
 def _faults(pieces: Sequence[Piece]) -> Iterator[tuple[str, int]]:

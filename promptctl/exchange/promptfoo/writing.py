@@ -7,11 +7,9 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from promptctl.exchange.lost_parts import lost_inputs, lost_keys
-from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.promptfoo.providers import provider_of
 from promptctl.exchange.promptfoo.written_tests import WrittenTests
-from promptctl.exchange.written import PromptToWrite, Written
+from promptctl.exchange.written import PromptToWrite, PromptWriter, Written, written_by
 from promptctl.files.yaml_writing import yaml_text
 from promptctl.prompts.prompt import Message
 from promptctl.schemas.json_schema import types_of
@@ -35,56 +33,50 @@ _SCALARS = frozenset(("string", "number", "integer", "boolean", "null"))
 
 def write(prompts: Sequence[PromptToWrite]) -> Written:
     """Return a folder for each prompt: its config, and its messages in a file beside it."""
-    files: dict[str, bytes] = {}
-    losses: list[ExportLoss] = []
-    for prompt in prompts:
-        writer = _ConfigWriter(prompt)
-        folder = prompt.prompt.id
-        chat = json.dumps(list(writer.messages()), ensure_ascii=False, indent=2) + "\n"
-        config = yaml_text(writer.config())
-        files[posixpath.join(folder, "prompt.json")] = chat.encode()
-        files[posixpath.join(folder, "promptfooconfig.yaml")] = config.encode()
-        losses += writer.losses
-    return Written(files, tuple(losses))
+    return written_by(map(_ConfigWriter, prompts))
 
 
-class _ConfigWriter:
-    def __init__(self, prompt: PromptToWrite) -> None:
-        self._of = prompt
-        self.losses: list[ExportLoss] = []
-        inputs = prompt.prompt.inputs.values()
+class _ConfigWriter(PromptWriter):
+    def __init__(self, given: PromptToWrite) -> None:
+        super().__init__(given)
+        inputs = self.prompt.inputs.values()
         self._lists = {each.name for each in inputs if not set(types_of(each.schema) or ()) <= _SCALARS}
+
+    def files(self) -> dict[str, bytes]:
+        """Return the messages, and the config that names their file."""
+        chat = json.dumps(list(self.messages()), ensure_ascii=False, indent=2) + "\n"
+        return {
+            posixpath.join(self.prompt.id, "prompt.json"): chat.encode(),
+            posixpath.join(self.prompt.id, "promptfooconfig.yaml"): yaml_text(self.config()).encode(),
+        }
 
     def config(self) -> dict[str, Any]:
         """Return the config, once the messages were written."""
-        given, prompt = self._of.data, self._of.prompt
+        given, prompt = self.given.data, self.prompt
         data: dict[str, Any] = {}
         if prompt.description or given.get("name"):
             data["description"] = prompt.description or given["name"]
         if given.get("name"):
             why = "is lost beside" if prompt.description else "is written as"
-            self._lose("name", f"{why} the description: a config has one text for both", "name")
+            self.lose(f"{why} the description: a config has one text for both", "name")
         data["prompts"] = [{"id": "file://prompt.json", "label": prompt.id}]
         data["providers"] = [self._provider()]
-        self.losses += lost_keys(given, self._of.document, _SAID, _NO_KEY)
-        self.losses += lost_inputs(self._of, ("default", "required"), _NO_SCHEMA)
-        tests = WrittenTests(self._of)
+        self.lose_unsaid(_SAID, _NO_KEY)
+        self.lose_inputs(("default", "required"), _NO_SCHEMA)
+        tests = WrittenTests(self.given)
         data |= tests.data()
         self.losses += tests.losses
         return data
 
-    def _lose(self, part: str, why: str, *at: str | int) -> None:
-        self.losses.append(ExportLoss(part, why, self._of.document.key_place(*at)))
-
     def _provider(self) -> Any:
-        prompt = self._of.prompt
-        model = self._of.prompt.model or self._of.at.default_model
+        prompt = self.prompt
+        model = self.prompt.model or self.given.at.default_model
         if model is None:
-            self._lose("model", "is not named, and a config needs a provider: it says `echo`")
+            self.lose("is not named, and a config needs a provider: it says `echo`", part="model")
         provider = "echo" if model is None else provider_of(model)
         if provider is None:
             provider = f"litellm:{model}"
-            self._lose("model", f"is asked through a proxy of LiteLLM there: `{provider}`", "model")
+            self.lose(f"is asked through a proxy of LiteLLM there: `{provider}`", "model")
         config: dict[str, Any] = {}
         extra: dict[str, Any] = dict(prompt.parameters.get("extra_body", {}))
         for name, value in prompt.parameters.items():
@@ -93,7 +85,7 @@ class _ConfigWriter:
             elif name != "extra_body" and provider.startswith(_OPENAI):
                 extra[name] = value
             elif name != "extra_body" or not provider.startswith(_OPENAI):
-                self._lose(f"parameters.{name}", "is no parameter of that provider there", "parameters", name)
+                self.lose("is no parameter of that provider there", "parameters", name)
         config |= {"passthrough": extra} if extra and provider.startswith(_OPENAI) else {}
         config |= self._response(provider)
         if prompt.tools:
@@ -101,24 +93,23 @@ class _ConfigWriter:
         return {"id": provider, "config": config} if config else provider
 
     def _response(self, provider: str) -> dict[str, Any]:
-        output, prompt = self._of.prompt.output, self._of.prompt
+        output, prompt = self.prompt.output, self.prompt
         declared = prompt.declared_response_format
         if declared is None:
             return {}
         if not provider.startswith(_OPENAI):
             key = "output" if output.schema is not None else "response_format"
-            self._lose(key, "is not asked for: only providers of OpenAI's protocol take it there", key)
+            self.lose("is not asked for: only providers of OpenAI's protocol take it there", key)
             return {}
         if output.retries:
-            self._lose("output.retries", "is lost: nothing asks again there", "output", "retries")
+            self.lose("is lost: nothing asks again there", "output", "retries")
         return {"response_format": declared}
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """Yield the messages with Nunjucks in their texts."""
-        for index, message in enumerate(self._of.prompt.messages):
+        for index, message in enumerate(self.prompt.messages):
             if not isinstance(message, Message):
-                words = "is a place for messages: in promptfoo a chat's messages are fixed"
-                self._lose(f"messages.{index}", words, "messages", index)
+                self.lose("is a place for messages: in promptfoo a chat's messages are fixed", "messages", index)
                 continue
             written: dict[str, Any] = {"role": message.role}
             if isinstance(message.content, str) and (message.content or "tool_calls" not in message.extra):
@@ -129,7 +120,8 @@ class _ConfigWriter:
 
     def _part(self, part: Mapping[str, Any], index: int, at: int) -> Any:
         if "when" in part:
-            self._lose(f"messages.{index}.content.{at}.when", "is lost: a part is always sent", "messages", index)
+            part_of = f"messages.{index}.content.{at}.when"
+            self.lose("is lost: a part is always sent", "messages", index, part=part_of)
         return {key: self._nested(value, key, index, at) for key, value in part.items() if key != "when"}
 
     def _nested(self, value: Any, key: str, index: int, at: int) -> Any:
@@ -139,10 +131,10 @@ class _ConfigWriter:
         return self._text(value, index, ("messages", index, "content", at)) if is_template else value
 
     def _text(self, template: str, index: int, at: tuple[str | int, ...]) -> str:
-        prompt, part = self._of.prompt, f"messages.{index}.content"
+        prompt = self.prompt
 
         def lose(why: str, line: int) -> None:
-            self.losses.append(ExportLoss(part, why, self._of.document.line_place(line, *at)))
+            self.lose(why, *at, part=f"messages.{index}.content", line=line)
 
         if prompt.engine != "jinja2":
             named = {name: (name,) for name in prompt.inputs if name.isidentifier()}

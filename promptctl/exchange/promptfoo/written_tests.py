@@ -8,11 +8,9 @@ from typing import Any
 
 from promptctl.assertions.assertion import NOT
 from promptctl.datasets.matrix import InvalidMatrix, unfold
-from promptctl.exchange.lost_parts import lost_dataset_keys
-from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.promptfoo.providers import provider_of
 from promptctl.exchange.promptfoo.scripts import PARSED
-from promptctl.exchange.written import DatasetToWrite, PromptToWrite
+from promptctl.exchange.written import DatasetToWrite, PromptToWrite, PromptWriter, lost_dataset_keys
 from promptctl.files.plain import texts_in
 from promptctl.prompts.prompt import MISSING
 from promptctl.template_languages.nunjucks_writing import nunjucks_of_jinja
@@ -33,24 +31,23 @@ _TEXT = (
 )  # fmt: skip
 
 
-class WrittenTests:
+class WrittenTests(PromptWriter):
     """The tests of one prompt in promptfoo's words, and what those lack."""
 
-    def __init__(self, prompt: PromptToWrite) -> None:
-        self._prompt = prompt
-        self.losses: list[ExportLoss] = []
+    def __init__(self, given: PromptToWrite) -> None:
+        super().__init__(given)
         self._filled_in: set[str] = set()
 
     def data(self) -> dict[str, Any]:
         """Return `defaultTest` and `tests`; neither if there is no dataset."""
-        inputs = self._prompt.prompt.inputs
+        inputs = self.prompt.inputs
         declared = {name: each.default for name, each in inputs.items() if each.default is not MISSING}
         tests: list[dict[str, Any]] = []
         default: dict[str, Any] = {}
-        is_one = len(self._prompt.datasets) == 1
-        for dataset in self._prompt.datasets:
+        is_one = len(self.given.datasets) == 1
+        for dataset in self.given.datasets:
             losses = lost_dataset_keys(dataset, _SAID, _NO_KEY)
-            is_told = dataset.data.get("description") == self._prompt.prompt.description
+            is_told = dataset.data.get("description") == self.prompt.description
             self.losses += (loss for loss in losses if not (is_told and loss.part == "description"))
             given = dict(self._defaults(dataset))
             common = {"vars": {**declared, **given.pop("vars", {})}, **given}
@@ -63,14 +60,11 @@ class WrittenTests:
             default["options"] = dict(_AS_IT_IS)
         return {**({"defaultTest": default} if default else {}), **({"tests": tests} if tests else {})}
 
-    def _lose(self, part: str, why: str, dataset: DatasetToWrite, *at: str | int) -> None:
-        self.losses.append(ExportLoss(part, why, dataset.document.key_place(*at)))
-
     def _defaults(self, dataset: DatasetToWrite) -> Iterator[tuple[str, Any]]:
         defaults: Mapping[str, Any] = dataset.data.get("defaults", {})
         if (acting := _acting(defaults)) is not None:
             why = f"say `{acting}`, which promptfoo would load or run: they are left out"
-            self._lose("defaults", why, dataset, "defaults")
+            self.lose(why, "defaults", of=dataset)
             defaults = {}
         yield "vars", dict(defaults.get("inputs", {}))
         self._tell_filled_in(dataset, defaults.get("inputs", {}), "defaults", "inputs")
@@ -94,7 +88,7 @@ class WrittenTests:
             if (acting := _acting([values, own, case.get("matrix", {}), case.get("metadata", {})])) is not None:
                 # Not even `--lossy` writes it: a value of a case would become code, or a file of the machine.
                 why = f"says `{acting}`, which promptfoo would load or run: the case is left out"
-                self._lose(f"cases.{case.get('id', index + 1)}", why, dataset, "cases", index)
+                self.lose(why, "cases", index, part=f"cases.{case.get('id', index + 1)}", of=dataset)
                 continue
             self._tell_filled_in(dataset, {**case.get("matrix", {}), **values}, "cases", index)
             if assertions := self._assertions(dataset, own, ("cases", index, "assert")):
@@ -121,7 +115,7 @@ class WrittenTests:
             if name not in self._filled_in and any("{{" in text or "{%" in text for text in texts_in(value)):
                 self._filled_in.add(name)
                 words = "has braces in a value, which is text here: promptfoo fills them in"
-                self._lose(f"cases.inputs.{name}", words, dataset, *at)
+                self.lose(words, *at, part=f"cases.inputs.{name}", of=dataset)
 
     def _cells(
         self, dataset: DatasetToWrite, matrix: Mapping[str, Any], values: Mapping[str, Any], index: int
@@ -135,10 +129,10 @@ class WrittenTests:
         try:
             cells = list(unfold(matrix))
         except InvalidMatrix as error:
-            self._lose("cases.matrix", f"cannot be written out: {error}", dataset, "cases", index)
+            self.lose(f"cannot be written out: {error}", "cases", index, part="cases.matrix", of=dataset)
             return []
         words = f"is written out as {len(cells)} tests: promptfoo makes tests of lists of texts alone"
-        self._lose("cases.matrix", words, dataset, "cases", index)
+        self.lose(words, "cases", index, part="cases.matrix", of=dataset)
         return cells
 
     def _assertions(self, dataset: DatasetToWrite, given: Any, at: tuple[str | int, ...]) -> list[dict[str, Any]]:
@@ -152,16 +146,18 @@ class WrittenTests:
         plain = type_.removeprefix(NOT)
         part = f"assert ({type_})"
         if plain == "python" or plain in _NOT_THERE:
-            self._lose(part, "is lost: promptfoo has no assertion like it", dataset, *at)
+            self.lose("is lost: promptfoo has no assertion like it", *at, part=part, of=dataset)
             return None
         made: dict[str, Any] = {"type": type_}
         for key in _LOST_OPTIONS:
             if key in assertion:
-                self._lose(f"{part}.{key}", "is lost: promptfoo's assertion has no such option", dataset, *at, key)
+                self.lose(
+                    "is lost: promptfoo's assertion has no such option", *at, key, part=f"{part}.{key}", of=dataset
+                )
         if plain == "assert-set":
             inner = self._assertions(dataset, assertion["assert"], (*at, "assert"))
             if type_.startswith(NOT) or not inner:
-                self._lose(part, "is lost: promptfoo negates no set, and has none that is empty", dataset, *at)
+                self.lose("is lost: promptfoo negates no set, and has none that is empty", *at, part=part, of=dataset)
                 return None
             made["assert"] = inner
         value = assertion.get("value", _EXPECTED if plain in _TEXT or plain == "levenshtein" else None)
@@ -180,7 +176,7 @@ class WrittenTests:
         if isinstance(value, str):
             written, findings = nunjucks_of_jinja(value)
             for finding in findings:
-                self._lose(f"{part}.value", finding.message, dataset, *at)
+                self.lose(finding.message, *at, part=f"{part}.value", of=dataset)
             return written
         if isinstance(value, list):
             return [self._value(dataset, each, part, at) for each in value]
@@ -191,7 +187,7 @@ class WrittenTests:
             return f"openai:embedding:{model.removeprefix('openai/')}"
         provider = provider_of(model)
         if provider is None:
-            self._lose(f"{part}.model", "is asked through a proxy of LiteLLM there", dataset, *at)
+            self.lose("is asked through a proxy of LiteLLM there", *at, part=f"{part}.model", of=dataset)
         return provider or f"litellm:{model}"
 
     def _path(
@@ -199,7 +195,7 @@ class WrittenTests:
     ) -> None:
         steps = path.removeprefix("$")
         if any(sign in steps for sign in ("*", "..", "?", ":", "-")):
-            self._lose(f"{part}.path", "is lost: only plain steps are an expression of JavaScript", dataset, *at)
+            self.lose("is lost: only plain steps are an expression of JavaScript", *at, part=f"{part}.path", of=dataset)
             return
         made["transform"] = PARSED + steps
 

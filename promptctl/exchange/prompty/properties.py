@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from promptctl.exchange.prompty.header import PromptyHeader
+from promptctl.exchange.written import PromptWriter
 from promptctl.files.document import Key
 
 # Prompty's own kinds; those of version 1 have more names for some.
@@ -21,8 +22,6 @@ RICH = ("thread", "image", "file", "audio")
 _KEYS = ("name", "kind", "type", "description", "required", "nullable", "default", "example", "sample", "enumValues",
          "enum", "items", "properties", "oneOf", "anyOf", "strict")  # fmt: skip
 OTHER_KIND = "has a value of another kind than is written"
-# Called with the way to a value and what becomes of it, as a clause.
-Tell = Callable[[tuple[Key, ...], str], None]
 
 
 def named_properties(
@@ -137,10 +136,10 @@ def nullable(schema: dict[str, Any]) -> dict[str, Any]:
     return {**schema, "type": [kinds, "null"], **with_null}
 
 
-def property_of(schema: Any, keys: tuple[Key, ...], tell: Tell, *, is_closed: bool = False) -> dict[str, Any]:
-    """Return a JSON Schema as a property without its name; `tell` hears of every keyword that it does not say."""
+def property_of(schema: Any, keys: tuple[Key, ...], writer: PromptWriter, *, is_closed: bool = False) -> dict[str, Any]:
+    """Return a JSON Schema as a property without its name; `writer` puts down every keyword that it does not say."""
     if not isinstance(schema, dict):
-        tell(keys, "is no schema that a property can say: it is written as a text")
+        writer.lose("is no schema that a property can say: it is written as a text", *keys)
         return {"kind": "string"}
     prop: dict[str, Any] = {"kind": "string"}
     said = {"type", "description", "enum", "examples", "default"}
@@ -151,14 +150,15 @@ def property_of(schema: Any, keys: tuple[Key, ...], tell: Tell, *, is_closed: bo
         is_nullable = len(branches) < len(schema[union])
         each = enumerate(branches)
         prop = {"kind": "union"}
-        prop[union] = [property_of(one, (*keys, union, number), tell, is_closed=is_closed) for number, one in each]
+        prop[union] = [property_of(one, (*keys, union, number), writer, is_closed=is_closed) for number, one in each]
         said.add(union)
     elif kind in _PROPERTY_KINDS:
         prop = {"kind": _PROPERTY_KINDS[kind]}
     else:
         prop = {"kind": _kind_of_all(_values(schema))}
         kind = KINDS[prop["kind"]]
-        tell((*keys, "type") if "type" in schema else keys, f"says no one type: it is written as {prop['kind']}")
+        at = (*keys, "type") if "type" in schema else keys
+        writer.lose(f"says no one type: it is written as {prop['kind']}", *at)
     if isinstance(schema.get("description"), str):
         prop["description"] = schema["description"]
     if is_nullable:
@@ -170,43 +170,43 @@ def property_of(schema: Any, keys: tuple[Key, ...], tell: Tell, *, is_closed: bo
         prop["items"] = {"kind": _kind_of_all(items)}
         if prop["items"]["kind"] == "array":
             prop["items"]["items"] = {"kind": _kind_of_all([one for each in items for one in each])}
-        tell(keys, f"says nothing of its items, as Prompty asks: they are written as {prop['items']['kind']}")
+        writer.lose(f"says nothing of its items, as Prompty asks: they are written as {prop['items']['kind']}", *keys)
     elif kind == "array":
-        prop["items"] = property_of(schema["items"], (*keys, "items"), tell, is_closed=is_closed)
+        prop["items"] = property_of(schema["items"], (*keys, "items"), writer, is_closed=is_closed)
         said.add("items")
     if kind == "object" and isinstance(schema.get("properties"), dict):
-        prop["properties"] = properties_of(schema, keys, tell, is_closed=is_closed)
+        prop["properties"] = properties_of(schema, keys, writer, is_closed=is_closed)
         said |= {"properties", "required", *({"additionalProperties"} if is_closed else ())}
-    _add_example(prop, schema, keys, tell)
+    _add_example(prop, schema, keys, writer)
     for key in [each for each in schema if each not in said]:
-        tell((*keys, key), "is a keyword that Prompty's properties do not have")
+        writer.lose("is a keyword that Prompty's properties do not have", *keys, key)
     return prop
 
 
 def properties_of(
-    schema: Mapping[str, Any], keys: tuple[Key, ...], tell: Tell, *, is_closed: bool = False
+    schema: Mapping[str, Any], keys: tuple[Key, ...], writer: PromptWriter, *, is_closed: bool = False
 ) -> list[dict[str, Any]]:
     """Return the properties of an object's schema; with `is_closed` as Prompty asks for outputs."""
     required = schema.get("required", [])
     found = []
     for name, each in schema.get("properties", {}).items():
         below = (*keys, "properties", name)
-        prop = {"name": name, **property_of(each, below, tell, is_closed=is_closed)}
+        prop = {"name": name, **property_of(each, below, writer, is_closed=is_closed)}
         if isinstance(each, dict) and "default" in each:
             if each["default"] is None or is_closed:
-                tell((*below, "default"), "is not said by a property of Prompty's")
+                writer.lose("is not said by a property of Prompty's", *below, "default")
             if each["default"] is None or fits(each["default"], prop):
                 prop["default"] = each["default"]
             else:
-                tell((*below, "default"), OTHER_KIND)
+                writer.lose(OTHER_KIND, *below, "default")
         if name in required:
             prop["required"] = True
         elif is_closed:
             prop["required"] = True
-            tell(below, "is not required here; Prompty asks providers for every key")
+            writer.lose("is not required here; Prompty asks providers for every key", *below)
         found.append(prop)
     if is_closed and schema.get("additionalProperties") is not False:
-        tell((*keys, "additionalProperties"), "is not false here; Prompty asks providers for no other keys")
+        writer.lose("is not false here; Prompty asks providers for no other keys", *keys, "additionalProperties")
     return found
 
 
@@ -252,10 +252,10 @@ def _kind_of_all(values: Sequence[Any]) -> str:
     return kinds.pop() if len(kinds) == 1 else "float" if kinds == {"integer", "float"} else "string"
 
 
-def _add_example(prop: dict[str, Any], schema: Mapping[str, Any], keys: tuple[Key, ...], tell: Tell) -> None:
+def _add_example(prop: dict[str, Any], schema: Mapping[str, Any], keys: tuple[Key, ...], writer: PromptWriter) -> None:
     examples = schema.get("examples")
     if not isinstance(examples, list) or not examples:
         return
     prop["example"] = examples[0]
     if len(examples) > 1 or examples[0] is None:
-        tell((*keys, "examples"), "has one value in Prompty, which is not null")
+        writer.lose("has one value in Prompty, which is not null", *keys, "examples")

@@ -7,12 +7,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.prompty.inputs import needs_value
 from promptctl.exchange.prompty.models import PROVIDERS
 from promptctl.exchange.prompty.properties import OTHER_KIND, fits, properties_of, property_of
 from promptctl.exchange.prompty.written_body import BodyWriter
-from promptctl.exchange.written import PromptToWrite, Written
+from promptctl.exchange.written import PromptToWrite, PromptWriter, Written, written_by
 from promptctl.files.document import Key
 from promptctl.files.yaml_writing import yaml_text
 from promptctl.prompts.prompt import MISSING, Input, Message
@@ -46,26 +45,21 @@ _NOT_SAID = {
 
 def write(prompts: Sequence[PromptToWrite]) -> Written:
     """Return each prompt as `<id>.prompty`."""
-    files: dict[str, bytes] = {}
-    losses: list[ExportLoss] = []
-    for each in prompts:
-        writer = PromptyWriter(each)
-        files[f"{each.prompt.id}.prompty"] = writer.write().encode()
-        losses += sorted(writer.losses, key=lambda loss: (loss.place and loss.place.line) or 0)
-    return Written(files, tuple(losses))
+    return written_by(map(PromptyWriter, prompts))
 
 
-class PromptyWriter:
-    """Writes one prompt; `losses` are all that the file does not say."""
+class PromptyWriter(PromptWriter):
+    """Writes one prompt as a file of Prompty."""
 
-    def __init__(self, prompt: PromptToWrite) -> None:
-        self._given = prompt
-        self._prompt = prompt.prompt
-        self.losses: list[ExportLoss] = []
+    def files(self) -> dict[str, bytes]:
+        """Return the prompt's one file."""
+        text = self.text()
+        self.losses.sort(key=lambda loss: (loss.place and loss.place.line) or 0)
+        return {f"{self.prompt.id}.prompty": text.encode()}
 
-    def write(self) -> str:
+    def text(self) -> str:
         """Return the file's text."""
-        body = BodyWriter(self._given, self.losses.append)
+        body = BodyWriter(self.given, self.losses.append)
         text = body.write()
         header: dict[str, Any] = {
             **self._about(),
@@ -79,22 +73,18 @@ class PromptyWriter:
         self._lose_references(header, ())
         return f"---\n{_header_text(header)}---\n{text}"
 
-    def _lose(self, keys: tuple[Key, ...], message: str) -> None:
-        place = self._given.document.key_place(*keys)
-        self.losses.append(ExportLoss(".".join(map(str, keys)), message, place))
-
     def _about(self) -> dict[str, Any]:
-        data = self._given.data
+        data = self.given.data
         for key, message in _NOT_SAID.items():
             if data.get(key) not in (None, [], "active"):
-                self._lose((key,), message)
-        metadata = dict(self._prompt.metadata)
+                self.lose(message, key)
+        metadata = dict(self.prompt.metadata)
         if "tags" in metadata:
-            self._lose(("metadata", "tags"), "is where Prompty has the tags of the prompt itself")
-        if self._prompt.tags:
-            metadata["tags"] = list(self._prompt.tags)
+            self.lose("is where Prompty has the tags of the prompt itself", "metadata", "tags")
+        if self.prompt.tags:
+            metadata["tags"] = list(self.prompt.tags)
         return {
-            "name": self._prompt.id,
+            "name": self.prompt.id,
             **({"displayName": data["name"]} if "name" in data else {}),
             **({"description": data["description"]} if data.get("description") else {}),
             **({"metadata": metadata} if metadata else {}),
@@ -102,38 +92,38 @@ class PromptyWriter:
 
     def _model(self) -> dict[str, Any]:
         model: dict[str, Any] = {}
-        if self._prompt.model is not None:
-            provider, separator, id_ = self._prompt.model.partition("/")
+        if self.prompt.model is not None:
+            provider, separator, id_ = self.prompt.model.partition("/")
             model["id"] = id_ if separator else provider
             if separator:
                 model["provider"] = _PROVIDERS.get(provider, provider)
                 if provider in PROVIDERS and provider not in _PROVIDERS:
-                    self._lose(("model",), f"begins with {provider}/, which comes back as {PROVIDERS[provider]}/")
+                    self.lose(f"begins with {provider}/, which comes back as {PROVIDERS[provider]}/", "model")
             model["apiType"] = "chat"
         options: dict[str, Any] = {}
         others: dict[str, Any] = {}
-        for name, value in self._prompt.parameters.items():
+        for name, value in self.prompt.parameters.items():
             is_said = name in _NAMES and not (name == "stop" and isinstance(value, str))
             (options if is_said else others)[_NAMES[name] if is_said else name] = value
-        if self._prompt.response_format is not None:
-            others["response_format"] = dict(self._prompt.response_format)
+        if self.prompt.response_format is not None:
+            others["response_format"] = dict(self.prompt.response_format)
         if others:
             options["additionalProperties"] = others
         return model | ({"options": options} if options else {})
 
     def _inputs(self, rich: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-        for name, each in self._prompt.inputs.items():
+        for name, each in self.prompt.inputs.items():
             keys: tuple[Key, ...] = ("inputs", name)
             if each.is_sensitive:
-                self._lose((*keys, "sensitive"), "has no place in Prompty")
+                self.lose("has no place in Prompty", *keys, "sensitive")
             if name in rich:
                 yield self._rich(each, rich[name], keys)
             elif each.schema or not each.is_required or not self._is_bare(name):
                 default = {} if each.default is MISSING else {"default": each.default}
-                prop = property_of({**each.schema, **default}, keys, self._lose)
+                prop = property_of({**each.schema, **default}, keys, self)
                 presence = self._presence(each, keys)
                 if "default" in presence and not fits(each.default, prop):
-                    self._lose((*keys, "default"), OTHER_KIND)
+                    self.lose(OTHER_KIND, *keys, "default")
                     presence = {"required": False}
                 yield {"name": name, **prop, **presence}
 
@@ -142,14 +132,14 @@ class PromptyWriter:
             {"type"} if each.schema.get("type") == ("array" if kind == "thread" else "string") else set()
         )
         for key in [each for each in each.schema if each not in said]:
-            self._lose((*keys, key), f"is not said by an input of the kind {kind}")
+            self.lose(f"is not said by an input of the kind {kind}", *keys, key)
         description = {"description": each.description} if each.description else {}
         presence = {} if kind == "thread" and each.default == [] else self._presence(each, keys)
         return {"name": each.name, "kind": kind, **description, **presence}
 
     def _presence(self, each: Input, keys: tuple[Key, ...]) -> dict[str, Any]:
         if each.default is None:
-            self._lose((*keys, "default"), "is null, which is no default in Prompty")
+            self.lose("is null, which is no default in Prompty", *keys, "default")
             return {"required": False}
         if each.default is not MISSING:
             return {"default": each.default}
@@ -157,9 +147,9 @@ class PromptyWriter:
 
     def _is_bare(self, name: str) -> bool:
         """Return True if Prompty is told enough of an input of any type by the messages, which print it."""
-        contents = [each.content for each in self._prompt.messages if isinstance(each, Message)]
+        contents = [each.content for each in self.prompt.messages if isinstance(each, Message)]
         texts = [each for each in contents if isinstance(each, str)]
-        if self._prompt.engine != "jinja2":
+        if self.prompt.engine != "jinja2":
             return any(f"{{{{{name}}}}}" in each for each in texts)
         try:
             found = [event for each in texts for event in uses(each) if isinstance(event, Use)]
@@ -168,34 +158,34 @@ class PromptyWriter:
         return needs_value([event for event in found if event.path[0] == name], None)
 
     def _outputs(self) -> list[dict[str, Any]]:
-        output = self._prompt.output
+        output = self.prompt.output
         if output.schema is None:
             return []
         keys: tuple[Key, ...] = ("output", "schema")
         if output.retries:
-            self._lose(("output", "retries"), "has no place in Prompty")
+            self.lose("has no place in Prompty", "output", "retries")
         if output.name != "output":
-            self._lose(("output", "name"), "has no place in Prompty")
+            self.lose("has no place in Prompty", "output", "name")
         if not output.is_strict:
-            self._lose(("output", "strict"), "is not true here; Prompty always asks providers to hold to the schema")
+            self.lose("is not true here; Prompty always asks providers to hold to the schema", "output", "strict")
         if output.schema.get("type") != "object" or not isinstance(output.schema.get("properties"), dict):
-            self._lose(keys, "is no object with properties, which is all that Prompty asks for")
+            self.lose("is no object with properties, which is all that Prompty asks for", *keys)
             return []
         for key in [
             each for each in output.schema if each not in {"type", "properties", "required", "additionalProperties"}
         ]:
-            self._lose((*keys, key), "is a keyword that Prompty's outputs do not have")
-        return properties_of(output.schema, keys, self._lose, is_closed=True)
+            self.lose("is a keyword that Prompty's outputs do not have", *keys, key)
+        return properties_of(output.schema, keys, self, is_closed=True)
 
     def _tools(self) -> Iterator[dict[str, Any]]:
-        for number, tool in enumerate(self._prompt.tools):
+        for number, tool in enumerate(self.prompt.tools):
             keys: tuple[Key, ...] = ("tools", number)
             function = tool.get("function")
             if tool.get("type") != "function" or not isinstance(function, Mapping):
-                self._lose(keys, "is no function, and its connection to a server is not part of a prompt")
+                self.lose("is no function, and its connection to a server is not part of a prompt", *keys)
                 continue
             if "cache_control" in tool:
-                self._lose((*keys, "cache_control"), "has no place in Prompty")
+                self.lose("has no place in Prompty", *keys, "cache_control")
             parameters = function.get("parameters")
             below: tuple[Key, ...] = (*keys, "function", "parameters")
             is_strict = function.get("strict") is True
@@ -205,12 +195,10 @@ class PromptyWriter:
             if isinstance(parameters, Mapping):
                 said = {"type", "properties", "required", *(("additionalProperties",) if is_strict else ())}
                 for key in [each for each in parameters if each not in said]:
-                    self._lose((*below, key), "is a keyword that Prompty's functions do not have")
+                    self.lose("is a keyword that Prompty's functions do not have", *below, key)
                 if is_strict and parameters.get("additionalProperties") is not False:
-                    self._lose(
-                        (*below, "additionalProperties"), "is not false here, as Prompty has it for what is strict"
-                    )
-                written["parameters"] = properties_of(parameters, below, self._lose)
+                    self.lose("is not false here, as Prompty has it for what is strict", *below, "additionalProperties")
+                written["parameters"] = properties_of(parameters, below, self)
             yield {**written, "strict": is_strict}
 
     def _lose_references(self, value: Any, keys: tuple[Key, ...]) -> None:
@@ -222,13 +210,7 @@ class PromptyWriter:
             for number, each in enumerate(value):
                 self._lose_references(each, (*keys, number))
         elif isinstance(value, str) and _REFERENCE.fullmatch(value.strip()):
-            self.losses.append(
-                ExportLoss(
-                    ".".join(map(str, keys)),
-                    "is a text that Prompty takes for a reference",
-                    self._given.document.place(),
-                )
-            )
+            self.lose("is a text that Prompty takes for a reference", part=".".join(map(str, keys)))
 
 
 def _header_text(header: Mapping[str, Any]) -> str:
