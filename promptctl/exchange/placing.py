@@ -15,7 +15,7 @@ from promptctl.exchange.formats import ForeignFormat
 from promptctl.exchange.history.plan import PlacedPast, imported_numbers
 from promptctl.exchange.imported import ImportedSource, ImportRequest
 from promptctl.exchange.notes import ImportNote
-from promptctl.exchange.source import Source
+from promptctl.exchange.source import MAX_BYTES, Source
 from promptctl.exchange.wishes import id_for, with_judges, with_paths, with_references
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS, PARTIAL_SUFFIX, PathRefused, is_dataset, resolve_path
 from promptctl.formats.formatting import file_of
@@ -105,7 +105,7 @@ class Placing:
         for drafts in versions.values():
             self._place_versions(parts, drafts)
         for path, text, place in parts.templates:
-            self._check_includes(path, text, place)
+            self._check_includes(source, path, text, place)
         for dataset in contents.datasets:
             self._place_dataset(parts, dataset)
         return ImportedSource(
@@ -126,7 +126,7 @@ class Placing:
             parts.templates.append((path, draft.text, draft.place or parts.source.place(1)))
         return path.removeprefix(f"{base}/")
 
-    def _check_includes(self, path: str, text: str, place: Place) -> None:
+    def _check_includes(self, source: Source, path: str, text: str, place: Place) -> None:
         """Raise `InvalidFiles` for a template that includes a file of the workspace: it was never meant to be sent."""
         try:
             included = includes(text)
@@ -140,7 +140,7 @@ class Placing:
             if there not in self.files and os.path.lexists(self._tree.root / there):
                 message = f"`{printable(name)}` is included, and would be a file of this workspace: the import has none"
                 hint = "write its text in its place, or rename it"
-                raise InvalidFiles([Problem(message, place, hint, "not-imported")])
+                raise InvalidFiles([Problem(message, _place_of_tag(source, name) or place, hint, "not-imported")])
 
     def _place_prompt(self, parts: _PlacedParts, draft: PromptDraft) -> None:
         """Put the file of a prompt among the files; one of the workspace that says the same stays as it is."""
@@ -313,6 +313,16 @@ def half_a_character(source: Source) -> InvalidFiles:
     return InvalidFiles(
         [Problem("a text has half a character, as \\ud83d alone is", source.place(1), hint, "not-text")]
     )
+
+
+def _place_of_tag(source: Source, name: str) -> Place | None:
+    """Return the first line of a file, read again, that includes a file by this name; None if none says it so."""
+    try:
+        text = source.tree.read(source.path, max_bytes=MAX_BYTES).decode("utf-8", "replace")
+    except (OSError, WorkspaceError):
+        return None
+    lines = enumerate(text.split("\n"), 1)
+    return next((source.place(number) for number, line in lines if name in line and "{%" in line), None)
 
 
 def _refusal(source: Source, error: Exception) -> InvalidFiles:

@@ -399,6 +399,6 @@ def test_an_imported_template_includes_no_file_of_the_workspace(cli: Cli, inside
     ran = cli("import", "old", "--dry-run")
     assert ran.exit_code == 3
     words = "`secret/system.j2` is included, and would be a file of this workspace: the import has none"
-    assert f"old/chain.json:1: {words}" in ran.err
-    assert f"old/ours.json:1: {words}" in ran.err
+    assert f"old/chain.json:5: {words}" in ran.err
+    assert f"old/ours.json:13: {words}" in ran.err
     assert "prompts/summary.prompt.yaml" in ran.err
