@@ -6,14 +6,13 @@ import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 from promptctl.adoption.expressions import dotted
 from promptctl.adoption.reading import TextReader
 from promptctl.adoption.source import SourceFile
 from promptctl.adoption.texts import NotCertain
-from promptctl.formats.schemas import load_schema
+from promptctl.exchange.model_settings import ForeignSettings, parameter_of
 
 MARKERS = re.compile(
     rb"\bmessages[\"']?\s*[=:](?!=)|\bcompletions?\b|\.responses\.|\.messages\.|ChatCompletion|SystemMessage|HumanMessage"
@@ -28,7 +27,7 @@ _CLIENTS = {
     "together": "together_ai/",
     "anthropic": "anthropic/",
 }
-_RENAMED = {"stop_sequences": "stop", "max_output_tokens": "max_tokens"}
+_NO_PARAMETER = "is no parameter of a prompt file"
 _OF_THE_CALL = frozenset(
     (
         *("model", "messages", "system", "input", "instructions", "tools", "response_format", "stream"),
@@ -144,31 +143,23 @@ def settings_of(shape: CallShape, node: ast.Call, reader: TextReader, *, has_add
     if shape.provider == "" and "model" not in given and node.args:
         given["model"] = node.args[0]
     _add_model(found, shape, given.get("model"), reader, has_address=has_address)
-    parameters: dict[str, Any] = {}
+    settings = ForeignSettings()
     for name, value in given.items():
         if name in _OF_THE_CALL:
             continue
-        key = _RENAMED.get(name, name)
         try:
             constant = reader.constant(value)
         except NotCertain:
-            if key in _known_parameters():
+            if parameter_of(name):
                 found.notes.append(f"`{name}` is a value: the call alone has it")
             continue
-        if key in _known_parameters() and constant is not None:
-            parameters[key] = constant
-        elif constant is not None and shape.provider is not None:
-            found.notes.append(f"`{name}` is no parameter of a prompt file: the call alone has it")
-    if parameters:
-        found.data["parameters"] = parameters
+        written, why = settings.take(name, constant) if parameter_of(name) else (None, _NO_PARAMETER)
+        if written is None and constant is not None and (parameter_of(name) or shape.provider is not None):
+            found.notes.append(f"`{name}` {why}: the call alone has it")
+    found.data |= settings.data
     _add_format(found, given.get("response_format"), reader)
     _add_tools(found, given.get("tools"), reader)
     return found
-
-
-@cache
-def _known_parameters() -> frozenset[str]:
-    return frozenset(load_schema("prompt")["$defs"]["parameters"]["properties"])
 
 
 def _add_model(

@@ -21,17 +21,13 @@ from promptctl.adoption.processes import shared_out
 from promptctl.adoption.source import SourceFile
 from promptctl.counting import without_collector
 from promptctl.errors import UsageError, printable
+from promptctl.files.names import MADE_ELSEWHERE
 from promptctl.files.tree import MAX_BYTES, read_file
 
 if TYPE_CHECKING:
     from promptctl.git.repository import Git
 
-LEFT_OUT = frozenset(
-    (
-        *(".git", ".hg", ".venv", "venv", "env", ".env", "node_modules", "build", "dist", "site-packages"),
-        *("__pycache__", ".tox", ".nox", ".eggs", "vendor", "_vendor", "vendored", "third_party", ".promptctl"),
-    )
-)
+LEFT_OUT = MADE_ELSEWHERE | {"vendor", "_vendor", "vendored", "third_party"}
 """Folders of code that others wrote, or that a machine did."""
 _SUFFIXES = (".py", *ENDINGS)
 _NOT_WRITTEN = (".d.ts", ".d.mts", ".d.cts", ".min.js")

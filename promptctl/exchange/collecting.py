@@ -10,14 +10,11 @@ from pathlib import Path
 
 from promptctl.errors import Place, UsageError, WorkspaceError, printable
 from promptctl.exchange.source import MAX_BYTES, Source, Together
-from promptctl.files.names import STATE_FOLDER
+from promptctl.files.names import MADE_ELSEWHERE
 from promptctl.git.trees import WorkTree
 
 # Below a folder, only files whose names end so are looked at; a file that is named by itself may have any name.
 _ENDINGS = (".yaml", ".yml", ".json", ".jsonl", ".prompt", ".prompty", ".md")
-LEFT_OUT = frozenset(
-    (".git", ".hg", ".svn", ".tox", ".venv", "venv", "node_modules", "__pycache__", "build", "dist", STATE_FOLDER)
-)
 _MOST_FILES = 20_000
 
 
@@ -82,7 +79,7 @@ def _below(folder: Path, shown: str, together: Together) -> Iterator[FoundFile]:
 
 def _paths(folder: Path) -> Iterator[str]:
     for inside, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name not in LEFT_OUT]
+        folders[:] = [name for name in folders if name not in MADE_ELSEWHERE]
         below = os.path.relpath(inside, folder)
         start = "" if below == "." else below.replace(os.sep, "/") + "/"
         yield from (start + name for name in files if name.endswith(_ENDINGS))

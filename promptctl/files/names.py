@@ -24,6 +24,13 @@ TELEMETRY_VARIABLE = "PROMPTCTL_TELEMETRY"
 LOG_FILE = "log.db"
 SENSITIVE_KEY = "sensitive.key"
 DRAFTS = "drafts"
+# Folders of what no one wrote in this project by hand.
+MADE_ELSEWHERE = frozenset(
+    (
+        *(".git", ".hg", ".svn", ".tox", ".nox", ".venv", "venv", ".env", "env", "node_modules", "site-packages"),
+        *("__pycache__", ".eggs", "build", "dist", STATE_FOLDER),
+    )
+)
 # What of a state folder is read again: the log, what could not be written to it, three caches, and the key of hashes.
 STATE_NAMES = frozenset({LOG_FILE, "unsaved", "cache.db", "search.db", "index", SENSITIVE_KEY})
 # What a commit may have there: nothing of it is read as state.

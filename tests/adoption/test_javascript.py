@@ -294,3 +294,12 @@ def test_texts_that_double_again_and_again_are_left(tmp_path: Path, ending: str)
         found = workspace.adopt([tmp_path])
     assert found.prompts == ()
     assert "in too many steps" in found.left[0].why
+
+
+def test_settings_go_by_every_name_that_imports_know_and_hold_what_a_prompt_may_have() -> None:
+    options = 'messages: [{role: "user", content: "Hi"}], topK: 3, stopSequences: ["END"], temperature: "warm"'
+    prompt = one(called(f"model: 'gpt-5', {options}"))
+    assert prompt.data["parameters"] == {"top_k": 3, "stop": ["END"]}
+    [note] = prompt.notes
+    assert note.startswith("`temperature` has a value that it cannot have: ")
+    assert note.endswith(", and stays in the call")

@@ -6,16 +6,6 @@ import re
 from dataclasses import dataclass
 
 _SDK = ("generateText", "streamText", "generateObject", "streamObject")
-_SAME = (
-    "temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "stop", "presence_penalty",
-    "frequency_penalty", "reasoning_effort",
-)  # fmt: skip
-PARAMETERS = {
-    **{name: name for name in _SAME},
-    "topP": "top_p", "maxTokens": "max_tokens", "maxOutputTokens": "max_tokens", "max_output_tokens": "max_tokens",
-    "stop_sequences": "stop", "stopSequences": "stop", "presencePenalty": "presence_penalty",
-    "frequencyPenalty": "frequency_penalty",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

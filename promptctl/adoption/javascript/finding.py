@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from promptctl.adoption.found import CLASS_ROLES, PAIR_ROLES, FoundPrompt, SourceFinds, Unadoptable
 from promptctl.adoption.javascript.calls import (
     LISTED,
-    PARAMETERS,
     POSTED,
     CallKind,
     kind_of,
@@ -30,6 +29,7 @@ from promptctl.adoption.javascript.syntax import (
     walk,
 )
 from promptctl.adoption.javascript.texts import TooDynamic, Values, check_unchanged, constant_of, pieces
+from promptctl.exchange.model_settings import ForeignSettings, parameter_of
 from promptctl.template_languages.braces import format_pieces
 from promptctl.template_languages.jinja import jinja_text
 from promptctl.template_languages.pieces import VariablePiece
@@ -138,18 +138,17 @@ def _prompt(path: str, node: Node, name: str, keys: dict[str, Node], kind: CallK
         data["model"] = model
     elif "model" in keys and kind.provider is None:
         notes.append(f"the file names no model, as nothing says whose `{_short(keys['model'])}` is")
-    parameters = {}
+    settings = ForeignSettings()
     for key, value in keys.items():
-        if key in PARAMETERS:
+        if key in _KEPT:
+            notes.append(f"`{key}` stays in the call")
+        elif parameter_of(key):
             try:
-                parameters[PARAMETERS[key]] = literal(value)
+                written, why = settings.take(key, literal(value))
+                notes += [] if written else [f"`{key}` {why}, and stays in the call"]
             except NotLiteral:
                 notes.append(f"`{key}` is no literal, and stays in the call")
-        elif key in _KEPT:
-            notes.append(f"`{key}` stays in the call")
-    if parameters:
-        data["parameters"] = parameters
-    data = {**data, **({"inputs": values.inputs} if values.inputs else {}), "messages": messages}
+    data = {**data, **settings.data, **({"inputs": values.inputs} if values.inputs else {}), "messages": messages}
     return FoundPrompt(
         place=place_of(path, node), what=name, names=wishes(path, node), data=data, values=values.values, why=_WHY,
         notes=tuple(notes), has_instructions=kind.system in keys,
