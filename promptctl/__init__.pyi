@@ -136,14 +136,14 @@ from promptctl.evaluations.request import Limits as Limits
 from promptctl.evaluations.request import ResumeRequest as ResumeRequest
 from promptctl.evaluations.trend import Trend as Trend
 from promptctl.evaluations.trend import TrendRow as TrendRow
+from promptctl.exchange.drafts import ImportNote as ImportNote
 from promptctl.exchange.exporting import Export as Export
 from promptctl.exchange.exporting import ExportRequest as ExportRequest
 from promptctl.exchange.history.writing import WrittenHistory as WrittenHistory
 from promptctl.exchange.imported import ImportedSource as ImportedSource
 from promptctl.exchange.imported import ImportReport as ImportReport
 from promptctl.exchange.imported import ImportRequest as ImportRequest
-from promptctl.exchange.notes import ExportLoss as ExportLoss
-from promptctl.exchange.notes import ImportNote as ImportNote
+from promptctl.exchange.written import ExportLoss as ExportLoss
 from promptctl.experiments.drawing import Assignment as Assignment
 from promptctl.experiments.ending import Ending as Ending
 from promptctl.experiments.report import ArmReport as ArmReport

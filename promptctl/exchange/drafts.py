@@ -1,18 +1,101 @@
-"""Prompts, datasets and files beside them as an import finds them, before they have their paths in a workspace."""
+"""Prompts, datasets and files beside them as an import finds them, before they have their paths in a workspace.
+
+With them go notes on what became of the parts of the foreign file.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from promptctl.errors import Place
-from promptctl.exchange.notes import ImportNote
+from promptctl.errors import InvalidFiles, Place
+
+if TYPE_CHECKING:
+    from promptctl.exchange.source import Source
+    from promptctl.files.document import Key
+    from promptctl.templates import BadTemplate
 
 # Passes any reply that says something: what a case has for which nothing is known that decides it.
 NOT_BLANK: Mapping[str, Any] = {"type": "regex", "value": r"\S"}
 LONGEST_CASE_ID = 190
+
+
+Fate = Literal["kept", "changed", "dropped"]
+FATES: tuple[Fate, ...] = ("kept", "changed", "dropped")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportNote:
+    """The fate of one part of a foreign file.
+
+    `part` names it as the file does (`modelParameters.topP`); `message` says what became of it, as a clause without
+    the part's name (`is written as parameters.top_p`); `hint` says what to do about something dropped.
+    """
+
+    fate: Fate
+    part: str
+    message: str
+    place: Place | None = None
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.fate} `{self.part}`: {self.message}"
+
+    def as_dict(self) -> dict[str, str | int | None]:
+        """Return a JSON object with stable keys."""
+        place = self.place or Place("")
+        return {
+            "fate": self.fate,
+            "part": self.part,
+            "message": self.message,
+            "path": place.path or None,
+            "line": place.line,
+            "column": place.column,
+            "hint": self.hint,
+        }
+
+
+def counted(notes: Iterable[ImportNote]) -> dict[Fate, int]:
+    """Return how many notes there are of each fate."""
+    fates = [note.fate for note in notes]
+    return {fate: fates.count(fate) for fate in FATES}
+
+
+def collapsed(notes: Sequence[ImportNote]) -> tuple[ImportNote, ...]:
+    """Return each note once, at its first place, with the number of parts that it holds for."""
+    counts = Counter((note.fate, note.part, note.message) for note in notes)
+    found: dict[tuple[Fate, str, str], ImportNote] = {}
+    for note in notes:
+        found.setdefault((note.fate, note.part, note.message), note)
+    return tuple(
+        replace(note, message=f"{note.message} ({counts[key]:,} times)") if counts[key] > 1 else note
+        for key, note in found.items()
+    )
+
+
+class NotesOn:
+    """Reads a foreign file whose document is YAML or JSON; `notes` say what became of the parts, each at its place."""
+
+    def __init__(self, source: Source) -> None:
+        self.source, self.document = source, source.document
+        self.notes: list[ImportNote] = []
+
+    def note(self, fate: Fate, message: str, *keys: Key, part: str | None = None, hint: str | None = None) -> None:
+        """Add a note on the value at the keys, which are its name without a `part`."""
+        name = ".".join(map(str, keys)) if part is None else part
+        self.notes.append(ImportNote(fate, name, message, self.document.key_place(*keys), hint))
+
+    def refusal(self, message: str, *keys: Key, hint: str | None, code: str = "unsupported-template") -> InvalidFiles:
+        """Return the error of what stands at the keys, to be raised."""
+        return self.source.refuse(message, self.document.key_place(*keys).line, hint, code)
+
+    def refused_template(self, error: BadTemplate, *keys: Key) -> InvalidFiles:
+        """Return the error of a line of the template at the keys, to be raised."""
+        line = self.document.line_place(error.line, *keys).line
+        return self.source.refuse(error.message, line, error.hint, "unsupported-template")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,7 @@ from promptctl.datasets.row_files import open_rows
 from promptctl.datasets.rows import Row
 from promptctl.errors import CHECK_FAILED, OK, InvalidFiles, UsageError, printable
 from promptctl.exchange.formats import named
-from promptctl.exchange.notes import ExportLoss
-from promptctl.exchange.written import DatasetToWrite, PromptToWrite
+from promptctl.exchange.written import DatasetToWrite, ExportLoss, PromptToWrite
 from promptctl.files.names import MADE_ELSEWHERE
 from promptctl.files.tree import read_file
 from promptctl.files.writing import replace_output

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptctl.errors import OK, WORKSPACE, Problem
+from promptctl.exchange.drafts import ImportNote, counted
 from promptctl.exchange.history.plan import RegistryHistory
-from promptctl.exchange.notes import ImportNote, counted
 from promptctl.files.proposal import Proposal
 
 

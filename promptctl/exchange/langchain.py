@@ -6,11 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from promptctl.errors import InvalidFiles
-from promptctl.exchange.drafts import ForeignContents, PromptDraft
-from promptctl.exchange.notes import Fate, ImportNote
+from promptctl.exchange.drafts import ForeignContents, NotesOn, PromptDraft
 from promptctl.exchange.source import Source
-from promptctl.files.document import Document
 from promptctl.template_languages.braces import format_pieces
 from promptctl.template_languages.jinja import jinja_text, pieces_of
 from promptctl.template_languages.pieces import TextPiece
@@ -32,6 +29,7 @@ _KNOWN = frozenset(
      "name", "prefix", "suffix", "prefix_path", "suffix_path", "examples", "example_prompt", "example_prompt_path",
      "example_separator", "optional_variables", "input_types")
 )  # fmt: skip
+_BY_HAND = "write it by hand"
 _SIGN = re.compile(rb"[\"']?(?:_type|lc)[\"']?\s*:")
 
 
@@ -55,25 +53,23 @@ def _class(data: Any) -> str:
 
 def read(source: Source) -> ForeignContents:
     """Return the prompt. Raises `InvalidFiles` for a template that Jinja cannot say, or an object of another class."""
-    document = source.document
-    if not isinstance(document.data, dict):
+    if not isinstance(source.document.data, dict):
         raise source.refuse("a prompt of LangChain is a mapping", 1)
-    reader = _ChainPrompt(source, document)
+    reader = _ChainPrompt(source)
     native = reader.native()
     return ForeignContents((PromptDraft(source.stem, native, source.place(1)),), notes=tuple(reader.notes))
 
 
-class _ChainPrompt:
-    def __init__(self, source: Source, document: Document) -> None:
-        self._source, self._document = source, document
-        self.notes: list[ImportNote] = []
+class _ChainPrompt(NotesOn):
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
         self._names: dict[str, None] = {}
         self._optional: set[str] = set()
         self._lists: list[str] = []
 
     def native(self) -> dict[str, Any]:
         """Return the keys of a native prompt."""
-        data = self._document.data
+        data = self.document.data
         keys: tuple[str | int, ...] = ()
         if data.get("lc") == 1:
             messages, data = list(self._object(data, ())), data.get("kwargs") or {}
@@ -87,43 +83,39 @@ class _ChainPrompt:
         declared = [each for each in data.get("input_variables") or [] if isinstance(each, str)]
         inputs |= {name: {} for name in dict.fromkeys([*declared, *self._names]) if name not in inputs}
         for name in declared:
-            self._note("kept", f"input_variables.{name}", "is an input", *keys, "input_variables")
+            self.note("kept", "is an input", *keys, "input_variables", part=f"input_variables.{name}")
         partial = data.get("partial_variables")
         for name, value in (partial if isinstance(partial, dict) else {}).items():
-            if isinstance(value, dict) and "lc" in value:
-                self._note("dropped", f"partial_variables.{name}", "is code", *keys, "partial_variables", name)
+            is_code, at = isinstance(value, dict) and "lc" in value, (*keys, "partial_variables", name)
+            part = f"partial_variables.{name}"
+            if is_code:
+                self.note("dropped", "is code", *at, part=part)
                 continue
             inputs[name] = {"default": value}
-            self._note(
-                "changed", f"partial_variables.{name}", "is the default of an input", *keys, "partial_variables", name
-            )
+            self.note("changed", "is the default of an input", *at, part=part)
         for key in data:
             if key not in _KNOWN and data[key] not in (None, [], {}):
                 hint = "a JSON Schema under `output:` holds the reply to a form" if key == "output_parser" else None
-                place = self._document.key_place(*keys, key)
-                self.notes.append(ImportNote("dropped", key, "has no counterpart here", place, hint))
+                self.note("dropped", "has no counterpart here", *keys, key, part=key, hint=hint)
         return {**native, "inputs": inputs, "messages": messages}
-
-    def _note(self, fate: Fate, part: str, message: str, *keys: str | int) -> None:
-        self.notes.append(ImportNote(fate, part, message, self._document.key_place(*(keys or (part,)))))
 
     def _loaded(self, data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the messages of what `load_prompt` reads."""
         language = str(data.get("template_format") or "f-string")
         if data.get("_type") == "few_shot":
             yield self._message("user", self._few_shot(data, language), "jinja2", ("suffix",))
-            self._note("changed", "examples", "are written out in the message")
+            self.note("changed", "are written out in the message", "examples")
         elif data.get("_type") == "chat" or isinstance(data.get("template"), list):
             for at, each in enumerate(data.get("template") or data.get("messages") or []):
                 role = _ROLES.get(str(each.get("role", "")).lower()) if isinstance(each, dict) else None
                 if role is None or not isinstance(each.get("content"), str):
-                    raise self._refusal("a message without a known role and a text", ("template", at))
+                    raise self.refusal("a message without a known role and a text", "template", at, hint=_BY_HAND)
                 yield self._message(role, each["content"], language, ("template", at, "content"))
         else:
             yield self._message("user", self._text(data, "template"), language, ("template",))
 
     def _message(self, role: str, text: str, language: str, keys: tuple[str | int, ...]) -> dict[str, Any]:
-        self._note("changed", ".".join(map(str, keys)), f"is a message of the role {role}", *keys)
+        self.note("changed", f"is a message of the role {role}", *keys)
         content = self._jinja(text, language, keys)
         self._names |= dict.fromkeys(sorted(variables(content)))
         return {"role": role, "content": content}
@@ -134,22 +126,21 @@ class _ChainPrompt:
                 pieces_of(text)
                 return text
             if language != "f-string":
-                raise self._refusal(f"the template is of the format `{language}`", keys)
+                raise self.refusal(f"the template is of the format `{language}`", *keys, hint=_BY_HAND)
             return jinja_text(format_pieces(text))
         except BadTemplate as error:
-            place = self._document.line_place(error.line, *keys)
-            raise self._source.refuse(error.message, place.line, error.hint, "unsupported-template") from None
+            raise self.refused_template(error, *keys) from None
 
     def _text(self, data: Mapping[str, Any], key: str) -> str:
         """Return a text that stands under a key, or in the file that is named under `<key>_path`."""
         named = data.get(f"{key}_path")
         if isinstance(named, str):
-            text = self._source.beside(named, self._document.place(f"{key}_path").line).text
-            self._note("changed", f"{key}_path", "its file's text is part of the prompt", f"{key}_path")
+            text = self.source.beside(named, self.document.place(f"{key}_path").line).text
+            self.note("changed", "its file's text is part of the prompt", f"{key}_path")
             return text
         text = data.get(key) or ""
         if not isinstance(text, str):
-            raise self._refusal(f"`{key}` is no text", (key,))
+            raise self.refusal(f"`{key}` is no text", key, hint=_BY_HAND)
         return text
 
     def _few_shot(self, data: Mapping[str, Any], language: str) -> str:
@@ -157,10 +148,10 @@ class _ChainPrompt:
         separator = str(data.get("example_separator", "\n\n"))
         example = data.get("example_prompt")
         if isinstance(data.get("example_prompt_path"), str):
-            beside = self._source.beside(data["example_prompt_path"], self._document.place("example_prompt_path").line)
+            beside = self.source.beside(data["example_prompt_path"], self.document.place("example_prompt_path").line)
             example = beside.document.data
         if not isinstance(example, dict) or not isinstance(example.get("template"), str):
-            raise self._refusal("the examples have no prompt with a template", ("example_prompt",))
+            raise self.refusal("the examples have no prompt with a template", "example_prompt", hint=_BY_HAND)
         written = [self._example(example, each) for each in self._examples(data)]
         around = [self._jinja(self._text(data, key), language, (key,)) for key in ("prefix", "suffix")]
         parts = [around[0], *(jinja_text([TextPiece(text)]) for text in written), around[1]]
@@ -169,9 +160,9 @@ class _ChainPrompt:
     def _examples(self, data: Mapping[str, Any]) -> Sequence[Any]:
         examples = data.get("examples")
         if isinstance(examples, str):
-            examples = self._source.beside(examples, self._document.place("examples").line).document.data
+            examples = self.source.beside(examples, self.document.place("examples").line).document.data
         if not isinstance(examples, list) or not all(isinstance(each, dict) for each in examples):
-            raise self._refusal("`examples` is no list of mappings", ("examples",))
+            raise self.refusal("`examples` is no list of mappings", "examples", hint=_BY_HAND)
         return examples
 
     def _example(self, example: Mapping[str, Any], values: Mapping[str, Any]) -> str:
@@ -183,7 +174,7 @@ class _ChainPrompt:
                 for each in pieces
             )
         except (BadTemplate, KeyError) as error:
-            raise self._refusal(f"an example cannot be filled in: {error}", ("examples",)) from None
+            raise self.refusal(f"an example cannot be filled in: {error}", "examples", hint=_BY_HAND) from None
 
     def _object(self, data: Any, keys: tuple[str | int, ...]) -> Iterator[dict[str, Any]]:
         """Yield the messages of a serialised object."""
@@ -197,7 +188,7 @@ class _ChainPrompt:
             self._lists.append(listed)
             if given.get("optional"):
                 self._optional.add(listed)
-            self._note("changed", f"MessagesPlaceholder.{listed}", "is a placeholder", *keys)
+            self.note("changed", "is a placeholder", *keys, part=f"MessagesPlaceholder.{listed}")
             yield {"placeholder": listed}
         elif name in ("PromptTemplate", "FewShotPromptTemplate") and isinstance(given.get("template"), str):
             language = str(given.get("template_format") or "f-string")
@@ -208,16 +199,12 @@ class _ChainPrompt:
             prompt = given.get("prompt")
             inner = prompt.get("kwargs") or {} if isinstance(prompt, dict) else {}
             if not isinstance(inner.get("template"), str):
-                raise self._refusal("a message of several parts", keys)
+                raise self.refusal("a message of several parts", *keys, hint=_BY_HAND)
             language = str(inner.get("template_format") or "f-string")
             yield self._message(role, inner["template"], language, (*below, "prompt", "kwargs", "template"))
         elif (role := _CLASSES.get(name.removesuffix("Message"))) is not None and isinstance(given.get("content"), str):
             content = jinja_text([TextPiece(given["content"])])
-            self._note("kept", f"{name}.content", f"is a message of the role {role}", *below, "content")
+            self.note("kept", f"is a message of the role {role}", *below, "content", part=f"{name}.content")
             yield {"role": role, "content": content}
         else:
-            raise self._refusal(f"an object of the class `{name or '?'}`", keys)
-
-    def _refusal(self, message: str, keys: tuple[str | int, ...]) -> InvalidFiles:
-        place = self._document.key_place(*keys)
-        return self._source.refuse(message, place.line, "write it by hand", "unsupported-template")
+            raise self.refusal(f"an object of the class `{name or '?'}`", *keys, hint=_BY_HAND)

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.counting import counted
 from promptctl.errors import InvalidFiles, Problem
-from promptctl.exchange.drafts import ForeignContents, PromptDraft, RegistryVersion
-from promptctl.exchange.notes import ImportNote, collapsed
+from promptctl.exchange.drafts import ForeignContents, ImportNote, PromptDraft, RegistryVersion, collapsed
 from promptctl.exchange.registries.items import (
     ModelConfig,
     RegistryItem,

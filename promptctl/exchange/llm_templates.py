@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Problem
-from promptctl.exchange.drafts import FileDraft, ForeignContents, PromptDraft
+from promptctl.exchange.drafts import FileDraft, ForeignContents, NotesOn, PromptDraft
 from promptctl.exchange.model_settings import ForeignSettings, parameter_of
-from promptctl.exchange.notes import Fate, ImportNote
 from promptctl.exchange.source import Source
 from promptctl.files.document import Key
 from promptctl.files.free_names import first_free
@@ -74,11 +73,10 @@ def read(source: Source) -> ForeignContents:
     return _TemplateReader(source, data).contents()
 
 
-class _TemplateReader:
+class _TemplateReader(NotesOn):
     def __init__(self, source: Source, data: Mapping[str, Any]) -> None:
-        self._source = source
+        super().__init__(source)
         self._data = {key: value for key, value in data.items() if value is not None}
-        self._notes: list[ImportNote] = []
         self._refused: list[Problem] = []
         self._files: dict[str, str] = {}
         self._names: dict[str, None] = {}
@@ -93,18 +91,14 @@ class _TemplateReader:
         if inputs := self._inputs():
             native["inputs"] = inputs
         for key in [each for each in self._data if each not in _KEYS]:
-            self._note("dropped", (key,), "is no key of llm")
-        files = tuple(FileDraft(path, text, self._source.place(1)) for path, text in self._files.items())
-        notes = sorted(self._notes, key=lambda note: (note.place.line or 0) if note.place else 0)
-        draft = PromptDraft(self._source.stem, native, self._source.place(1))
+            self.note("dropped", "is no key of llm", key)
+        files = tuple(FileDraft(path, text, self.source.place(1)) for path, text in self._files.items())
+        notes = sorted(self.notes, key=lambda note: (note.place.line or 0) if note.place else 0)
+        draft = PromptDraft(self.source.stem, native, self.source.place(1))
         return ForeignContents((draft,), (), files, tuple(notes))
 
-    def _note(self, fate: Fate, keys: tuple[Key, ...], message: str, hint: str | None = None) -> None:
-        place = self._source.document.key_place(*keys)
-        self._notes.append(ImportNote(fate, ".".join(map(str, keys)), message, place, hint))
-
     def _refuse(self, keys: tuple[Key, ...], message: str, hint: str) -> None:
-        place = self._source.document.key_place(*keys)
+        place = self.document.key_place(*keys)
         self._refused.append(Problem(f"`{'.'.join(map(str, keys))}` {message}", place, hint, "not-imported"))
 
     def _refuse_code(self) -> None:
@@ -113,24 +107,24 @@ class _TemplateReader:
             self._refuse(("functions",), "is Python code, which no prompt of promptctl runs", hint)
         for number, name in enumerate(self._data.get("tools") or ()):
             message = f"`{str(name)[:40]}` is a tool of a plugin of llm, which no prompt file describes"
-            self._note("dropped", ("tools", number), message, "describe the function under `tools:` yourself")
+            self.note("dropped", message, "tools", number, hint="describe the function under `tools:` yourself")
 
     def _about(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
         name, model = self._data.get("name"), self._data.get("model")
         if isinstance(name, str) and name:
-            if name != self._source.stem:
+            if name != self.source.stem:
                 found["name"] = name
-            self._note("kept", ("name",), "is the title; llm itself goes by the name of the file")
+            self.note("kept", "is the title; llm itself goes by the name of the file", "name")
         if isinstance(model, str) and model:
             full = _ALIASES.get(model, model)
             full = f"openai/{full}" if _OPENAI.fullmatch(full) else full
             found["model"] = full
             hint = None if "/" in full else "write the id that LiteLLM has for it"
-            self._note("kept" if full == model else "changed", ("model",), f"is written as `{full}`", hint)
+            self.note("kept" if full == model else "changed", f"is written as `{full}`", "model", hint=hint)
         for key, message in _NOT_HERE.items():
             if key in self._data:
-                self._note("dropped", (key,), message)
+                self.note("dropped", message, key)
         return found
 
     def _options(self) -> dict[str, Any]:
@@ -142,17 +136,17 @@ class _TemplateReader:
             if is_json or parameter_of(name):
                 place, why = settings.take("response_format", name) if is_json else settings.take(name, value)
                 words = why if place is None else f"is written as `{place}`"
-                self._note("dropped" if place is None else "changed" if is_json else "kept", keys, words)
+                self.note("dropped" if place is None else "changed" if is_json else "kept", words, *keys)
             else:
                 hint = "if the model takes it under this name, write it under `parameters: {extra_body: …}`"
-                self._note("dropped", keys, "is an option of a plugin of llm", hint)
+                self.note("dropped", "is an option of a plugin of llm", *keys, hint=hint)
         return settings.data
 
     def _output(self) -> dict[str, Any]:
         schema = self._data.get("schema_object")
         if not isinstance(schema, dict):
             return {}
-        self._note("kept", ("schema_object",), "is written as `output.schema`")
+        self.note("kept", "is written as `output.schema`", "schema_object")
         return {"output": {"schema": schema}}
 
     def _messages(self) -> Iterator[dict[str, Any]]:
@@ -162,14 +156,13 @@ class _TemplateReader:
         content: list[Piece] = [*self._fragments("fragments"), *prompt]
         if not prompt:
             content.append(self._variable(_INPUT))
-            where = ("system",) if "system" in self._data else ("fragments",)
-            self._note("changed", where, "has no prompt beside it: the input is the message of the user")
+            where = "system" if "system" in self._data else "fragments"
+            self.note("changed", "has no prompt beside it: the input is the message of the user", where)
         elif is_open:
             optional = (TextPiece("\n"), self._variable(_INPUT))
             content.append(IfPiece((IfBranch((IfTest((_INPUT,), "is", "defined"),), optional),)))
-            self._note(
-                "changed", ("prompt",), "does not name $input: what is given as `input` is put below it, as llm does"
-            )
+            words = "does not name $input: what is given as `input` is put below it, as llm does"
+            self.note("changed", words, "prompt")
         if system:
             yield {"role": "system", "content": jinja_text(system)}
         text = jinja_text(content)
@@ -186,9 +179,9 @@ class _TemplateReader:
         if not isinstance(text, str) or not text:
             return
         text = text.strip() if key == "system" else text
-        self._note("kept", (key,), f"is the message of the {'system' if key == 'system' else 'user'}")
+        self.note("kept", f"is the message of the {'system' if key == 'system' else 'user'}", key)
         if has_stray_dollar(text):
-            self._note("changed", (key,), "has a `$` that begins no name, at which llm fails: it is text here")
+            self.note("changed", "has a `$` that begins no name, at which llm fails: it is text here", key)
         for piece in dollar_pieces(text):
             if isinstance(piece, VariablePiece):
                 self._names[str(piece.path[0])] = None
@@ -203,7 +196,7 @@ class _TemplateReader:
                 continue
             text = found.text.strip() if is_trimmed else found.text
             path = self._partial(posixpath.normpath(str(each)).replace("../", ""), jinja_text((TextPiece(text),)))
-            self._note("changed", (key, number), f"is the partial {path}")
+            self.note("changed", f"is the partial {path}", key, number)
             yield IncludePiece(path)
             yield TextPiece("\n\n" if is_trimmed else "\n")
 
@@ -223,7 +216,7 @@ class _TemplateReader:
             why = "that is in no file"
         else:
             try:
-                return self._source.beside(reference, self._source.document.place(*keys).line)
+                return self.source.beside(reference, self.document.place(*keys).line)
             except InvalidFiles as error:
                 self._refused += error.problems
                 return None
@@ -240,7 +233,7 @@ class _TemplateReader:
         for keys, value, kind in listed:
             url = self._image(str(value), kind, keys)
             if url is not None:
-                self._note("kept", keys, "is a part of the message of the user")
+                self.note("kept", "is a part of the message of the user", *keys)
                 yield {"type": "image_url", "image_url": {"url": url}}
 
     def _image(self, value: str, kind: str, keys: tuple[Key, ...]) -> str | None:
@@ -248,7 +241,7 @@ class _TemplateReader:
         if value.startswith(("http://", "https://")):
             if kind.startswith("image/") or value.partition("?")[0].lower().endswith(_IMAGES):
                 return value
-            self._note("dropped", keys, "is no image, as far as its address says")
+            self.note("dropped", "is no image, as far as its address says", *keys)
             return None
         found = self._file(value, keys, "attachment")
         if found is None:
@@ -256,7 +249,7 @@ class _TemplateReader:
         try:
             return image_in_prompt(found.data)
         except NotReadable as error:
-            self._note("dropped", keys, str(error))
+            self.note("dropped", str(error), *keys)
             return None
 
     def _inputs(self) -> dict[str, Any]:
@@ -270,13 +263,13 @@ class _TemplateReader:
                 inputs[name]["default"] = value if isinstance(value, str) else str(value)
                 is_text = isinstance(value, str)
                 message = "is the default of the input" + ("" if is_text else ", as the text that llm prints")
-                self._note("kept" if is_text else "changed", ("defaults", name), message)
+                self.note("kept" if is_text else "changed", message, "defaults", name)
         if _INPUT in inputs and _INPUT not in self._named():
             inputs[_INPUT]["required"] = False
         for name in defaults:
             if name not in inputs or name == _INPUT:
                 message = "llm always gives $input itself" if name == _INPUT else "no text uses it"
-                self._note("dropped", ("defaults", name), message)
+                self.note("dropped", message, "defaults", name)
         return inputs
 
     def _named(self) -> set[str]:

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.counting import counted
 from promptctl.errors import InvalidFiles, Problem
-from promptctl.exchange.drafts import ForeignContents, PromptDraft, RegistryVersion
+from promptctl.exchange.drafts import ForeignContents, ImportNote, PromptDraft, RegistryVersion, collapsed
 from promptctl.exchange.model_settings import is_schema, output_of
-from promptctl.exchange.notes import ImportNote, collapsed
 from promptctl.exchange.registries.items import (
     ModelConfig,
     RegistryItem,

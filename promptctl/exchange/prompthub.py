@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from promptctl.exchange.drafts import ForeignContents, PromptDraft
-from promptctl.exchange.notes import ImportNote
+from promptctl.exchange.drafts import ForeignContents, ImportNote, NotesOn, PromptDraft
 from promptctl.exchange.source import Source
 from promptctl.template_languages.braces import format_pieces, roots
 from promptctl.template_languages.jinja import jinja_text
@@ -32,19 +31,19 @@ def read(source: Source) -> ForeignContents:
     data = document.data
     if not isinstance(data, dict) or not isinstance(data.get("text"), str):
         raise source.refuse("a prompt of the hub has its text under `text`", 1, "add `text:`")
-    text, notes = data["text"], []
-    if _ESCAPE.search(text):
-        place = document.line_place(text.count("\n", 0, _ESCAPE.search(text).start()) + 1, "text")  # type: ignore[union-attr]
-        notes.append(ImportNote("changed", "text", r"escapes such as `\n` are written as what they stand for", place))
+    text, on = data["text"], NotesOn(source)
+    if escape := _ESCAPE.search(text):
+        place = document.line_place(text.count("\n", 0, escape.start()) + 1, "text")
+        words = r"escapes such as `\n` are written as what they stand for"
+        on.notes.append(ImportNote("changed", "text", words, place))
         text = _ESCAPE.sub(lambda found: _ESCAPES[found[0]], text)
     try:
         pieces = format_pieces(text)
     except BadTemplate as error:
-        place = document.line_place(error.line, "text")
-        raise source.refuse(error.message, place.line, error.hint, "unsupported-template") from None
+        raise on.refused_template(error, "text") from None
     names = roots(pieces)
     message = "is a user's message, of variables in Jinja" if names else "is a user's message"
-    notes.append(ImportNote("changed" if names else "kept", "text", message, document.key_place("text")))
+    on.note("changed" if names else "kept", message, "text")
     native: dict[str, Any] = {
         "name": str(data["name"]),
         **{key: data[key] for key in ("description", "tags") if data.get(key)},
@@ -52,13 +51,13 @@ def read(source: Source) -> ForeignContents:
         "messages": [{"role": "user", "content": jinja_text(pieces)}],
         "metadata": {key: data[key] for key in ("meta", "version") if data.get(key)},
     }
-    kept = ("name", "description", "tags")
-    notes += [ImportNote("kept", key, "as it is", document.key_place(key)) for key in kept if data.get(key)]
-    notes += [
-        ImportNote("changed", key, f"is under metadata.{key}", document.key_place(key)) for key in native["metadata"]
-    ]
+    for key in ("name", "description", "tags"):
+        if data.get(key):
+            on.note("kept", "as it is", key)
+    for key in native["metadata"]:
+        on.note("changed", f"is under metadata.{key}", key)
     native = {key: value for key, value in native.items() if value or key == "inputs"}
-    return ForeignContents((PromptDraft(source.stem, native, source.place(1)),), notes=tuple(notes))
+    return ForeignContents((PromptDraft(source.stem, native, source.place(1)),), notes=tuple(on.notes))
 
 
 def _schema(name: str, pieces: tuple[Any, ...]) -> dict[str, Any]:

@@ -6,15 +6,12 @@ import html
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from promptctl.errors import InvalidFiles
-from promptctl.exchange.drafts import ForeignContents, PromptDraft
+from promptctl.exchange.drafts import Fate, ForeignContents, ImportNote, NotesOn, PromptDraft
 from promptctl.exchange.model_settings import ForeignSettings
-from promptctl.exchange.notes import Fate, ImportNote
 from promptctl.exchange.source import Source
-from promptctl.files.document import Document
 from promptctl.template_languages.jinja import jinja_text, pieces_of
 from promptctl.template_languages.liquid import liquid_to_jinja
 from promptctl.template_languages.pieces import Piece, TextPiece, VariablePiece
@@ -64,26 +61,23 @@ def read(source: Source) -> ForeignContents:
     elif "template" not in document.data:
         text_source = source.beside(_TEXT_FILE)
         text = text_source.text
-    reader = _KernelPrompt(source, document, text, text_source)
+    reader = _KernelPrompt(source, text, text_source)
     native = reader.native()
     wish = source.stem if text_source is source else posixpath.basename(posixpath.dirname(source.path)) or "prompt"
     return ForeignContents((PromptDraft(wish, native, source.place(1)),), notes=tuple(reader.notes))
 
 
-@dataclass
-class _KernelPrompt:
-    source: Source
-    document: Document
-    text: str
-    text_source: Source
-    notes: list[ImportNote] = field(default_factory=list)
+class _KernelPrompt(NotesOn):
+    def __init__(self, source: Source, text: str, text_source: Source) -> None:
+        super().__init__(source)
+        self.text, self.text_source = text, text_source
 
     def native(self) -> dict[str, Any]:
         """Return the keys of a native prompt."""
         data = self.document.data
         native: dict[str, Any] = {key: str(data[key]) for key in ("name", "description") if data.get(key)}
         for key in native:
-            self._note("kept", key, "as it is")
+            self.note("kept", "as it is", key)
         settings = self._settings(data.get("execution_settings") or data.get("completion") or {})
         messages, names = self._messages(str(data.get("template_format") or "semantic-kernel"))
         inputs = self._inputs(data.get("input_variables") or (data.get("input") or {}).get("parameters") or [], names)
@@ -93,13 +87,10 @@ class _KernelPrompt:
         for key in data:
             known = ("name", "description", "template", "template_format", "input_variables", "input")
             if key not in (*known, "execution_settings", "completion", "output_variable", "schema", "type"):
-                self._note("dropped", key, "has no counterpart here")
+                self.note("dropped", "has no counterpart here", key)
         if "output_variable" in data:
             native |= self._output(data["output_variable"])
         return {**native, **settings, "inputs": inputs, "messages": messages}
-
-    def _note(self, fate: Fate, part: str, message: str, *keys: str | int) -> None:
-        self.notes.append(ImportNote(fate, part, message, self.document.key_place(*(keys or (part,)))))
 
     def _settings(self, given: Any) -> dict[str, Any]:
         services = given if isinstance(given, dict) else {}
@@ -108,43 +99,37 @@ class _KernelPrompt:
         chosen = "default" if "default" in services else next(iter(services), None)
         for name in services:
             if name != chosen:
-                self._note(
-                    "dropped",
-                    f"execution_settings.{name}",
-                    f"only those of {chosen} are kept",
-                    "execution_settings",
-                    name,
-                )
+                self.note("dropped", f"only those of {chosen} are kept", "execution_settings", name)
         found = ForeignSettings()
         settings = services.get(chosen) if chosen is not None else None
         for key, value in (settings if isinstance(settings, dict) else {}).items():
             place = ("execution_settings", str(chosen), key)
             written, why = found.take("model" if key in ("model_id", "ai_model_id") else key, value)
             if written == "model":
-                self._note("changed", key, "is the model: put its provider before it, as in openai/gpt-4o", *place)
+                self.note("changed", "is the model: put its provider before it, as in openai/gpt-4o", *place, part=key)
             elif written is not None:
-                is_same = written == key
-                self._note("kept" if is_same else "changed", key, "as it is" if is_same else f"is {written}", *place)
+                fate: Fate
+                fate, words = ("kept", "as it is") if written == key else ("changed", f"is {written}")
+                self.note(fate, words, *place, part=key)
             elif value is not None:
-                self._note("dropped", key, why, *place)
+                self.note("dropped", why, *place, part=key)
         return found.data
 
     def _output(self, given: Any) -> dict[str, Any]:
         schema = given.get("json_schema") if isinstance(given, dict) else None
         if isinstance(schema, dict):
-            self._note("changed", "output_variable", "its schema is output.schema")
+            self.note("changed", "its schema is output.schema", "output_variable")
             return {"output": {"schema": schema}}
-        self._note("dropped", "output_variable", "only a JSON Schema of it is read")
+        self.note("dropped", "only a JSON Schema of it is read", "output_variable")
         return {}
 
     def _messages(self, language: str) -> tuple[list[dict[str, Any]], set[str]]:
         """Return the messages, and the variables that their texts read."""
         if language not in _LANGUAGES:
-            raise self._refusal(f"the template is of the format `{language}`", 0)
+            raise self._refused(f"the template is of the format `{language}`", 0)
         parts = list(self._parts())
-        self._note(
-            "changed", "template", f"is {len(parts)} messages in Jinja" if len(parts) > 1 else "is a message in Jinja"
-        )
+        words = f"is {len(parts)} messages in Jinja" if len(parts) > 1 else "is a message in Jinja"
+        self.note("changed", words, "template")
         messages: list[dict[str, Any]] = []
         names: set[str] = set()
         for role, text, start in parts:
@@ -155,9 +140,7 @@ class _KernelPrompt:
                 content = self._jinja(text, language)
                 names |= variables(content)
             except BadTemplate as error:
-                raise self._refusal(
-                    error.message, self.text.count("\n", 0, start) + error.line - 1, error.hint
-                ) from None
+                raise self._refused(error.message, self._line(start) + error.line - 1, error.hint) from None
             messages.append({"role": role, "content": content})
         return messages, names
 
@@ -165,9 +148,8 @@ class _KernelPrompt:
         if language == "liquid":
             jinja = liquid_to_jinja(text)
             if "{% if " in jinja or "{% elif " in jinja:
-                self._note(
-                    "changed", "template", "a text or list that is empty, and 0, count as true in Liquid, not here"
-                )
+                words = "a text or list that is empty, and 0, count as true in Liquid, not here"
+                self.note("changed", words, "template")
             return jinja
         if language == "jinja2":
             pieces_of(text)
@@ -185,9 +167,9 @@ class _KernelPrompt:
                 continue
             role, content = found["role"][1:-1].strip().lower(), found["text"]
             if role not in ("system", "user", "assistant", "developer", "tool"):
-                raise self._refusal(f"the role `{role}` is not written out", self._line(found.start()))
+                raise self._refused(f"the role `{role}` is not written out", self._line(found.start()))
             if re.search(r"<(?:image|audio|binary)\b", content, re.IGNORECASE):
-                raise self._refusal("an image, a sound or a file in a message", self._line(found.start()))
+                raise self._refused("an image, a sound or a file in a message", self._line(found.start()))
             begins = found.start("text") + len(content) - len(content.lstrip())
             yield role, html.unescape(content.strip()), begins
         if end:
@@ -198,7 +180,7 @@ class _KernelPrompt:
     def _outside(self, text: str, offset: int) -> None:
         if "{%" in text or "{{" in text:
             start = min(at for at in (text.find("{%"), text.find("{{")) if at >= 0)
-            raise self._refusal("a tag stands outside of the messages", self._line(offset + start))
+            raise self._refused("a tag stands outside of the messages", self._line(offset + start))
         if text.strip():
             place = self._place(self._line(offset + len(text) - len(text.lstrip())))
             message = "text outside of the messages was never sent"
@@ -212,7 +194,7 @@ class _KernelPrompt:
             return self.document.line_place(line + 1, "template")
         return self.text_source.place(line + 1)
 
-    def _refusal(self, message: str, line: int, hint: str | None = None) -> InvalidFiles:
+    def _refused(self, message: str, line: int, hint: str | None = None) -> InvalidFiles:
         source, place = self.text_source, self._place(line)
         return source.refuse(message, place.line, hint or "write it by hand as Jinja", "unsupported-template")
 
@@ -223,17 +205,17 @@ class _KernelPrompt:
             if not isinstance(name, str):
                 continue
             inputs[name] = _schema(each)
-            self._note("kept", f"input_variables.{name}", "is an input", "input_variables", at)
+            self.note("kept", "is an input", "input_variables", at, part=f"input_variables.{name}")
             if each.get("is_required") is False and "default" not in inputs[name]:
                 inputs[name]["default"] = ""
                 message = "is empty if it is not given, as it printed nothing then"
-                self._note("changed", f"input_variables.{name}", message, "input_variables", at)
+                self.note("changed", message, "input_variables", at, part=f"input_variables.{name}")
             if each.get("allow_dangerously_set_content"):
                 message = "allow_dangerously_set_content: a value is never parsed for messages here"
-                self._note("dropped", f"input_variables.{name}", message, "input_variables", at)
+                self.note("dropped", message, "input_variables", at, part=f"input_variables.{name}")
         for name in sorted(names - inputs.keys()):
             inputs[name] = {"default": ""}
-            self._note("changed", name, "is an input that is empty by default: the template names it", "template")
+            self.note("changed", "is an input that is empty by default: the template names it", "template", part=name)
         return inputs
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promptctl.exchange.notes import ExportLoss
+from promptctl.errors import Place
 
 if TYPE_CHECKING:
     from promptctl.files.document import Document, Key
@@ -15,6 +15,24 @@ if TYPE_CHECKING:
 
 # Empty values, which say nothing.
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
+
+
+@dataclass(frozen=True, slots=True)
+class ExportLoss:
+    """A part of a prompt or a dataset that a foreign format cannot say: its name, why, and its place in our file."""
+
+    part: str
+    message: str
+    place: Place | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.place}: " if self.place else ""
+        return f"{where}`{self.part}` {self.message}"
+
+    def as_dict(self) -> dict[str, str | int | None]:
+        """Return a JSON object with stable keys."""
+        place = self.place or Place("")
+        return {"part": self.part, "message": self.message, "path": place.path or None, "line": place.line}
 
 
 @dataclass(frozen=True, slots=True)

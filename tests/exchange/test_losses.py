@@ -11,9 +11,8 @@ import pytest
 from promptctl.errors import InvalidFiles
 from promptctl.exchange.drafts import PromptDraft
 from promptctl.exchange.formats import FORMATS, named
-from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.source import Source, Together
-from promptctl.exchange.written import PromptToWrite
+from promptctl.exchange.written import ExportLoss, PromptToWrite
 from promptctl.files.names import PLACEHOLDER
 from promptctl.files.tree import MemoryTree
 from promptctl.files.yaml_reader import read_yaml

@@ -7,8 +7,8 @@ from typing import Any
 
 from promptctl.exchange.dotprompt.picoschema import is_picoschema, name_of
 from promptctl.exchange.dotprompt.settings import Keys, ReadSettings
+from promptctl.exchange.drafts import Fate
 from promptctl.exchange.front_matter import PromptText
-from promptctl.exchange.notes import Fate
 from promptctl.template_languages.handlebars.scopes import Inputs
 
 # Keywords of the schema of all inputs that say nothing more than our `inputs` do.

@@ -8,9 +8,8 @@ from typing import Any
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.dotprompt.inputs import inputs_of, written_inputs
 from promptctl.exchange.dotprompt.settings import litellm_settings
-from promptctl.exchange.drafts import ForeignContents, PromptDraft
+from promptctl.exchange.drafts import ForeignContents, ImportNote, PromptDraft
 from promptctl.exchange.front_matter import PromptText
-from promptctl.exchange.notes import ImportNote
 from promptctl.template_languages.handlebars.scopes import Inputs, TagValue
 from promptctl.templates import BadTemplate
 

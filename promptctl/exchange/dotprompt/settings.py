@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promptctl.exchange.dotprompt.picoschema import BadSchema, is_picoschema, json_schema
+from promptctl.exchange.drafts import Fate, ImportNote
 from promptctl.exchange.model_settings import ForeignSettings, parameter_of
-from promptctl.exchange.notes import Fate, ImportNote
 
 if TYPE_CHECKING:
     from promptctl.exchange.front_matter import PromptText

@@ -10,8 +10,7 @@ from promptctl.errors import Place
 from promptctl.exchange.dotprompt.litellm import is_litellm
 from promptctl.exchange.dotprompt.picoschema import is_picoschema, picoschema
 from promptctl.exchange.dotprompt.settings import EXTENSION, HISTORY_KEY, KEPT_AS_EXTENSIONS, PROVIDERS
-from promptctl.exchange.notes import ExportLoss
-from promptctl.exchange.written import PromptToWrite, PromptWriter, Written, written_by
+from promptctl.exchange.written import ExportLoss, PromptToWrite, PromptWriter, Written, written_by
 from promptctl.files.free_names import FreeNames
 from promptctl.files.names import resolve_path
 from promptctl.files.yaml_writing import yaml_text

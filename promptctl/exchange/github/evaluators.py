@@ -9,8 +9,7 @@ from typing import Any
 
 from promptctl.assertions.github import fill
 from promptctl.datasets.github_rows import github_ids
-from promptctl.exchange.drafts import PromptDraft
-from promptctl.exchange.notes import ImportNote
+from promptctl.exchange.drafts import ImportNote, PromptDraft
 from promptctl.files.document import Document
 from promptctl.files.free_names import first_free, slug
 from promptctl.files.names import PLACEHOLDER

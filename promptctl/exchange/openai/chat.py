@@ -7,10 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from promptctl.errors import Place
-from promptctl.exchange.drafts import LONGEST_CASE_ID, NOT_BLANK, DatasetDraft, ForeignContents, PromptDraft
+from promptctl.exchange.drafts import (
+    LONGEST_CASE_ID,
+    NOT_BLANK,
+    DatasetDraft,
+    Fate,
+    ForeignContents,
+    ImportNote,
+    PromptDraft,
+)
 from promptctl.exchange.json_source import strict_json
 from promptctl.exchange.model_settings import ForeignSettings
-from promptctl.exchange.notes import Fate, ImportNote
 from promptctl.exchange.openai.conversations import (
     Conversation,
     alike,

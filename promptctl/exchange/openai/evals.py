@@ -9,9 +9,8 @@ from functools import partial
 from typing import Any
 
 from promptctl.errors import InvalidFiles
-from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft, with_texts
+from promptctl.exchange.drafts import DatasetDraft, ForeignContents, ImportNote, NotesOn, PromptDraft, with_texts
 from promptctl.exchange.json_source import strict_json
-from promptctl.exchange.notes import ImportNote
 from promptctl.exchange.openai.conversations import (
     Conversation,
     alike,
@@ -60,9 +59,9 @@ def read(source: Source) -> ForeignContents:
         reader.add(name, entry)
     for name, entry in data.items():
         if isinstance(entry, dict) and "id" in entry and "class" not in entry:
-            reader.note("kept", name, f"names the eval `{entry['id']}`", name)
+            reader.note("kept", f"names the eval `{entry['id']}`", name)
         elif not isinstance(entry, dict) or "class" not in entry:
-            reader.note("dropped", name, "is no eval", name)
+            reader.note("dropped", "is no eval", name)
     if not reader.prompts:
         why = next((note for note in reader.notes if note.fate == "dropped"), None)
         words = f": `{why.part}` {why.message}" if why else ""
@@ -70,9 +69,9 @@ def read(source: Source) -> ForeignContents:
     return ForeignContents(tuple(reader.prompts), tuple(reader.datasets), notes=tuple(reader.notes))
 
 
-class _Registry:
+class _Registry(NotesOn):
     def __init__(self, source: Source) -> None:
-        self._source = source
+        super().__init__(source)
         self._described = {
             entry["id"]: entry
             for entry in source.document.data.values()
@@ -81,11 +80,6 @@ class _Registry:
         self._names = FreeNames()
         self.prompts: list[PromptDraft] = []
         self.datasets: list[DatasetDraft] = []
-        self.notes: list[ImportNote] = []
-
-    def note(self, fate: Any, part: str, message: str, *keys: str, hint: str | None = None) -> None:
-        """Add a note on the value at the keys."""
-        self.notes.append(ImportNote(fate, part, message, self._source.document.key_place(*keys), hint))
 
     def add(self, name: str, entry: Mapping[str, Any]) -> None:
         """Read one eval; one whose class is code of its own is dropped by name."""
@@ -99,7 +93,7 @@ class _Registry:
             if found and found[2] == "ModelBasedClassify":
                 kind = f"the model-graded spec `{args.get('modelgraded_spec')}`"
             words = f"is {kind}, which has no counterpart here"
-            self.note("dropped", part, words, name, "class", hint=_BY_HAND)
+            self.note("dropped", words, name, "class", part=part, hint=_BY_HAND)
             return
         words_of_class, make = grading
         samples, needs_none = self._samples(name, args), found[2] == _NEEDS_NO_IDEAL
@@ -108,7 +102,7 @@ class _Registry:
             return
         entry_of = self._described.get(name, {})
         description = {"description": entry_of["description"]} if isinstance(entry_of.get("description"), str) else {}
-        place = self._source.document.key_place(name)
+        place = self.document.key_place(name)
         conversations = [Conversation(conversation_of(row), line) for line, row in rows]
         for group in alike(conversations):
             shared = shared_prompt([conversations[index] for index in group])
@@ -124,36 +118,36 @@ class _Registry:
             self.prompts.append(PromptDraft(wish, {**description, **shared.data}, place))
             self.datasets.append(DatasetDraft(wish, {"prompts": [wish], **description, "cases": cases}, place))
             words = f"{count(len(cases), 'case')}; the prompt {shared.words}"
-            self.note("changed", f"{name}: samples", words, name, "args")
-        self.note("changed", part, words_of_class, name, "class")
+            self.note("changed", words, name, "args", part=f"{name}: samples")
+        self.note("changed", words_of_class, name, "class", part=part)
         self._tell_rest(name, args, entry_of)
 
     def _tell_rest(self, name: str, args: Mapping[str, Any], described: Mapping[str, Any]) -> None:
         for key in args:
             if key not in _READ_ARGS:
-                self.note("dropped", f"{name}: {key}", "has no counterpart here", name, "args", key)
+                self.note("dropped", "has no counterpart here", name, "args", key, part=f"{name}: {key}")
         for key, value in described.items():
             if key == "description":
-                self.note("kept", f"{name}: description", "stays", name)
+                self.note("kept", "stays", name, part=f"{name}: description")
             elif key not in ("id", "metrics") and value:
-                self.note("dropped", f"{name}: {key}", "has no counterpart here", name)
+                self.note("dropped", "has no counterpart here", name, part=f"{name}: {key}")
 
     def _samples(self, name: str, args: Mapping[str, Any]) -> Source:
         """Return the file of samples: in `data` beside the folder of evals, as in the registry, or beside this file."""
         path = args.get("samples_jsonl")
-        line = self._source.document.place(name, "args").line
+        line = self.document.place(name, "args").line
         if not isinstance(path, str):
-            raise self._source.refuse(f"the eval `{name}` names no `samples_jsonl`", line, _BY_HAND)
+            raise self.source.refuse(f"the eval `{name}` names no `samples_jsonl`", line, _BY_HAND)
         if path.startswith(("http:", "https:", "gs:", "s3:", "az:")):
-            raise self._source.refuse(f"the samples of `{name}` are at an address; nothing is ever fetched", line)
+            raise self.source.refuse(f"the samples of `{name}` are at an address; nothing is ever fetched", line)
         for folder in _PLACES:
             try:
-                return self._source.beside(posixpath.join(folder, path), line)
+                return self.source.beside(posixpath.join(folder, path), line)
             except InvalidFiles:
                 continue
         message = f"there is no file `{path}`, neither in `../data` nor beside this one"
         hint = "import the folder `registry`, which holds `evals` and `data`"
-        raise self._source.refuse(message, line, hint, "no-file")
+        raise self.source.refuse(message, line, hint, "no-file")
 
     def _has_ideal(self, samples: Source, line: int, row: Mapping[str, Any]) -> bool:
         """Return True for a sample with something to compare replies with; any other is dropped by its line."""

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from promptctl.exchange.drafts import Fate
 from promptctl.exchange.model_settings import ForeignSettings, parameter_of, tools_of
-from promptctl.exchange.notes import Fate
 from promptctl.exchange.promptfoo.named_files import is_code
 from promptctl.exchange.promptfoo.spots import Notes, Spot
 

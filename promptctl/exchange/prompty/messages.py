@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from promptctl.errors import InvalidFiles
-from promptctl.exchange.notes import Fate, ImportNote
+from promptctl.exchange.drafts import Fate, ImportNote
 from promptctl.exchange.prompty.body import (
     BodySpot,
     Marker,

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from promptctl.exchange.drafts import Fate
 from promptctl.exchange.model_settings import ForeignSettings, parameter_of
-from promptctl.exchange.notes import Fate
 from promptctl.exchange.prompty.header import SECRETS, PromptyHeader
 from promptctl.files.document import Key
 

@@ -10,9 +10,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from promptctl.errors import Place
-from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.prompty.body import ROLES, is_role_line
-from promptctl.exchange.written import PromptToWrite
+from promptctl.exchange.written import ExportLoss, PromptToWrite
 from promptctl.prompts.prompt import MISSING, Message, Placeholder
 from promptctl.template_languages.jinja import jinja_path, pieces_of
 from promptctl.template_languages.ours import Lose, own_pieces, with_partials

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles
+from promptctl.exchange.drafts import Fate, ImportNote
 from promptctl.exchange.json_source import strict_json, value_at
 from promptctl.exchange.model_settings import ForeignSettings
-from promptctl.exchange.notes import Fate, ImportNote
 
 if TYPE_CHECKING:
     from promptctl.errors import Place

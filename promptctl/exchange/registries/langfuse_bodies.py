@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import Place
-from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.registries.langfuse_references import CLOSE, OPEN, PARTIAL_TAG
 from promptctl.exchange.registries.versions import LATEST
 from promptctl.exchange.registries.writing import (
@@ -16,7 +15,7 @@ from promptctl.exchange.registries.writing import (
     metadata_without,
     model_config_of,
 )
-from promptctl.exchange.written import Written
+from promptctl.exchange.written import ExportLoss, Written
 from promptctl.files.names import PARTIAL_SUFFIX, resolve_path
 from promptctl.template_languages.double_braces import Clause, InputNames, double_brace_pieces
 

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptctl.exchange.drafts import FileDraft
-from promptctl.exchange.notes import ImportNote
+from promptctl.exchange.drafts import FileDraft, ImportNote
 from promptctl.exchange.registries.items import RegistryItem
 from promptctl.exchange.registries.versions import LATEST, label_for
 from promptctl.files.free_names import FreeNames

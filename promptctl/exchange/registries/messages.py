@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptctl.exchange.notes import ImportNote
+from promptctl.exchange.drafts import ImportNote
 from promptctl.exchange.registries.items import RegistryItem
 from promptctl.files.yaml_reader import MAX_BYTES
 from promptctl.template_languages.double_braces import InputNames, double_brace_pieces

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from promptctl.exchange.notes import ExportLoss
 from promptctl.exchange.registries.messages import jinja_inputs
 from promptctl.exchange.registries.mlflow_objects import ID_TAG, TAGS_TAG
 from promptctl.exchange.registries.writing import (
@@ -17,7 +16,7 @@ from promptctl.exchange.registries.writing import (
     metadata_without,
     model_config_of,
 )
-from promptctl.exchange.written import Written
+from promptctl.exchange.written import ExportLoss, Written
 from promptctl.template_languages.double_braces import Clause
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from promptctl.errors import UsageError
-from promptctl.exchange.drafts import RegistryVersion
-from promptctl.exchange.notes import Fate, ImportNote
+from promptctl.exchange.drafts import Fate, ImportNote, RegistryVersion
 from promptctl.exchange.registries.items import RegistryItem
 from promptctl.promotion.rules import check_name
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from promptctl.exchange.notes import ExportLoss
+from promptctl.exchange.written import ExportLoss
 from promptctl.files.free_names import first_free
 from promptctl.template_languages.double_braces import Clause, double_brace_text
 from promptctl.template_languages.jinja import jinja_text
