@@ -94,7 +94,9 @@ def test_files_that_are_not_the_programs_own_are_never_touched(desk: Path, cli: 
     before = {
         path: (desk / path).read_bytes() for path in [*left_out, "app/made.py", "app/huge.py", "outside/target.py"]
     }
-    ran = cli("adopt", "app", *left_out, "--yes")
+    assert [cli("adopt", "app", path, "--yes").exit_code for path in left_out] == [2] * len(left_out)
+    assert {path: (desk / path).read_bytes() for path in before} == before
+    ran = cli("adopt", "app", "--yes")
     assert ran.exit_code == 0, ran.err
     assert "written  app/desk.py\n" in ran.err
     assert {path: (desk / path).read_bytes() for path in before} == before
