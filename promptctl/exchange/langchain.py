@@ -9,7 +9,7 @@ from typing import Any
 from promptctl.exchange.drafts import ForeignContents, NotesOn, PromptDraft
 from promptctl.exchange.source import Source
 from promptctl.template_languages.braces import format_pieces
-from promptctl.template_languages.jinja import jinja_text, pieces_of
+from promptctl.template_languages.jinja import constant_text, jinja_text, pieces_of
 from promptctl.template_languages.pieces import TextPiece
 from promptctl.templates import BadTemplate
 from promptctl.templates.uses import variables
@@ -154,7 +154,7 @@ class _ChainPrompt(NotesOn):
             raise self.refusal("the examples have no prompt with a template", "example_prompt", hint=_BY_HAND)
         written = [self._example(example, each) for each in self._examples(data)]
         around = [self._jinja(self._text(data, key), language, (key,)) for key in ("prefix", "suffix")]
-        parts = [around[0], *(jinja_text([TextPiece(text)]) for text in written), around[1]]
+        parts = [around[0], *map(constant_text, written), around[1]]
         return separator.join(part for part in parts if part)
 
     def _examples(self, data: Mapping[str, Any]) -> Sequence[Any]:
@@ -203,7 +203,7 @@ class _ChainPrompt(NotesOn):
             language = str(inner.get("template_format") or "f-string")
             yield self._message(role, inner["template"], language, (*below, "prompt", "kwargs", "template"))
         elif (role := _CLASSES.get(name.removesuffix("Message"))) is not None and isinstance(given.get("content"), str):
-            content = jinja_text([TextPiece(given["content"])])
+            content = constant_text(given["content"])
             self.note("kept", f"is a message of the role {role}", *below, "content", part=f"{name}.content")
             yield {"role": role, "content": content}
         else:

@@ -18,7 +18,7 @@ from promptctl.files.document import Key
 from promptctl.files.free_names import first_free
 from promptctl.files.media import NotReadable, image_in_prompt
 from promptctl.template_languages.dollar import dollar_pieces, has_stray_dollar
-from promptctl.template_languages.jinja import jinja_text
+from promptctl.template_languages.jinja import constant_text, jinja_text
 from promptctl.template_languages.pieces import (
     IfBranch,
     IfPiece,
@@ -195,7 +195,7 @@ class _TemplateReader(NotesOn):
             if found is None:
                 continue
             text = found.text.strip() if is_trimmed else found.text
-            path = self._partial(posixpath.normpath(str(each)).replace("../", ""), jinja_text((TextPiece(text),)))
+            path = self._partial(posixpath.normpath(str(each)).replace("../", ""), constant_text(text))
             self.note("changed", f"is the partial {path}", key, number)
             yield IncludePiece(path)
             yield TextPiece("\n\n" if is_trimmed else "\n")

@@ -88,6 +88,15 @@ def jinja_text(pieces: Iterable[Piece]) -> str:
     return "".join(_written(_joined(pieces)))
 
 
+def constant_text(text: str) -> str:
+    """Return a text as a Jinja template that prints it as it is.
+
+    >>> constant_text("Write {{x}}")
+    '{% raw %}Write {{x}}{% endraw %}'
+    """
+    return jinja_text((TextPiece(text),))
+
+
 def jinja_path(path: Path) -> str:
     """Return a variable with its keys as an expression.
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from promptctl.template_languages.jinja import jinja_text
-from promptctl.template_languages.pieces import TextPiece
+from promptctl.template_languages.jinja import constant_text
 from promptctl.templates import BadTemplate
 
 # A tag ends before the next one begins, so that a file of openings alone is read once.
@@ -57,7 +56,7 @@ def _written(text: str) -> Iterator[str]:
             continue
         if cases and not cases[-1][1] and between.strip():
             raise BadTemplate("text stands between `case` and its first `when`", line)
-        yield "" if cases and not cases[-1][1] else jinja_text([TextPiece(between)])
+        yield "" if cases and not cases[-1][1] else constant_text(between)
         opening = "-" if found[0][2] == "-" else ""
         closing = "-" if found[0][-3] == "-" else ""
         if found[1] is not None:
@@ -73,7 +72,7 @@ def _written(text: str) -> Iterator[str]:
         line += found[0].count("\n")
     if skipped:
         raise BadTemplate(f"`{{% {skipped} %}}` is never closed", line, hint=f"add `{{% end{skipped} %}}`")
-    yield jinja_text([TextPiece(text[at:])])
+    yield constant_text(text[at:])
 
 
 def _tag(tag: str, line: int, cases: list[tuple[str, bool]]) -> str:

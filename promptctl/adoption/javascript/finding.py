@@ -152,8 +152,12 @@ def _prompt(path: str, node: Node, name: str, keys: dict[str, Node], kind: CallK
     return FoundPrompt(
         place=place_of(path, node), what=name, names=wishes(path, node), data=data, values=values.values, why=_WHY,
         notes=tuple(notes), has_instructions=kind.system in keys,
-        language="typescript" if path.endswith((".ts", ".tsx", ".mts", ".cts")) else "javascript",
+        language=_language(path),
     )  # fmt: skip
+
+
+def _language(path: str) -> str:
+    return "typescript" if path.endswith((".ts", ".tsx", ".mts", ".cts")) else "javascript"
 
 
 def _has_words(content: str | list[dict[str, Any]]) -> bool:
@@ -298,7 +302,7 @@ def _chain(path: str, node: Node, name: str, arguments: Node) -> FoundPrompt | N
     values = {each: each for each in inputs}
     return FoundPrompt(
         place=place_of(path, node), what=name, names=wishes(path, node), data=data, values=values, why=_WHY,
-        language="typescript" if path.endswith((".ts", ".tsx", ".mts", ".cts")) else "javascript",
+        language=_language(path),
     )  # fmt: skip
 
 

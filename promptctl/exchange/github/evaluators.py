@@ -15,15 +15,15 @@ from promptctl.files.free_names import first_free, slug
 from promptctl.files.names import PLACEHOLDER
 from promptctl.files.wording import as_text, count
 from promptctl.formats.github_dialect import STRING_TESTS, GitHubPrompt, model_id, placeholders
-from promptctl.template_languages.jinja import jinja_text
+from promptctl.template_languages.jinja import constant_text, jinja_text
 from promptctl.template_languages.ours import simple_pieces
-from promptctl.template_languages.pieces import Path, TextPiece
+from promptctl.template_languages.pieces import Path
 
 _NO_VALUE = (None, "")
 # The placeholder that stands for the reply in the prompt of an `llm` evaluator.
 _REPLY = "completion"
 # A rating of 2 of 5 is the first that GitHub's evaluators take; on the scale from 0 to 1 it is this.
-_LOWEST_RATING = 0.25
+LOWEST_RATING = 0.25
 # Judges that ship: what they are given is what `answer-relevance` offers.
 _RATED = ("coherence", "fluency", "relevance")
 _RUBRICS = {
@@ -225,7 +225,7 @@ class _Made:
     def _built_in(self, name: str) -> None:
         if name in _RATED:
             self.words = f"is `answer-relevance` by the judge `judges/github-{name}`, from a rating of 2 of 5 on"
-            shape = {"type": "answer-relevance", "threshold": _LOWEST_RATING}
+            shape = {"type": "answer-relevance", "threshold": LOWEST_RATING}
             shape |= {} if name == "relevance" else {"prompt": f"judges/github-{name}"}
             asks = name != "fluency" and any("input" in row for row in self._rows)
             self._set(shape, "{{input}}" if asks else None, lambda filled: filled)
@@ -242,13 +242,13 @@ class _Made:
         names = placeholders(text)
         known = set().union(*self._rows) if self._rows else set()
         if not any(name in known for name in names):
-            self.common = [{**shape, "value": _constant(value_of(text)), **self._metric}]
+            self.common = [{**shape, "value": constant_text(value_of(text)), **self._metric}]
         elif not is_pattern and all(self._is_given(name) for name in names):
             self.common = [{**shape, "value": _template(text), **self._metric}]
         else:
             filled = [fill(text, row) for row in self._rows]
             self.own = [
-                {**shape, "value": _constant(value_of(each)), **self._metric}
+                {**shape, "value": constant_text(value_of(each)), **self._metric}
                 if each or shape["type"] == "equals"
                 else None
                 for each in filled
@@ -261,10 +261,6 @@ class _Made:
         """Return True for a field that is text in every row, and that a case of ours has as well."""
         is_one = name.isidentifier() and (name == "expected" or name in self._inputs)
         return is_one and all(isinstance(row.get(name), str) for row in self._rows)
-
-
-def _constant(text: str) -> str:
-    return jinja_text((TextPiece(text),))
 
 
 def _template(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from promptctl.datasets.github_rows import github_ids
 from promptctl.datasets.matrix import InvalidMatrix, unfold
+from promptctl.exchange.github.evaluators import LOWEST_RATING
 from promptctl.exchange.written import (
     DatasetToWrite,
     PromptToWrite,
@@ -38,7 +39,6 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _NOT_PLAIN = re.compile(r"\\[A-Za-z0-9]|(?<!\\)(?:\\\\)*[][.^$*+?{}()|]")
 _RATED = {None: "relevance", "judges/github-coherence": "coherence", "judges/github-fluency": "fluency"}
 _RATED["judges/github-relevance"] = "relevance"
-_LOWEST_RATING = 0.25
 
 
 class RowsToWrite(PromptWriter):
@@ -120,7 +120,7 @@ def _evaluator(assertion: Mapping[str, Any]) -> tuple[dict[str, Any] | None, str
     """Return the evaluator of an assertion, if there is one that is like it, and what is lost."""
     type_, value = assertion["type"], assertion.get("value", _EXPECTED)
     if type_ == "answer-relevance" and assertion.get("prompt") in _RATED:
-        is_same = assertion.get("threshold", 0.75) == _LOWEST_RATING
+        is_same = assertion.get("threshold", 0.75) == LOWEST_RATING
         why = "" if is_same else "passes from a rating of 2 of 5 on there, whatever the `threshold`"
         return {"uses": f"github/{_RATED[assertion.get('prompt')]}"}, why
     if not isinstance(value, str):

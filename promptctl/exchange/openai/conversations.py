@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.drafts import with_texts
 from promptctl.exchange.json_source import json_lines
-from promptctl.template_languages.jinja import jinja_text
-from promptctl.template_languages.pieces import TextPiece
+from promptctl.template_languages.jinja import constant_text
 
 if TYPE_CHECKING:
     from promptctl.exchange.source import Source
@@ -183,7 +182,4 @@ def _escaped(message: Mapping[str, Any]) -> dict[str, Any]:
     """Return a message whose texts stay as they are when they are read as templates."""
     if message.get("content") is None:
         return dict(message)
-    return {
-        **message,
-        "content": with_texts(message["content"], lambda text: jinja_text((TextPiece(text),)), ("type",)),
-    }
+    return {**message, "content": with_texts(message["content"], constant_text, ("type",))}

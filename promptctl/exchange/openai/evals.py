@@ -22,8 +22,7 @@ from promptctl.exchange.openai.conversations import (
 from promptctl.exchange.source import Source
 from promptctl.files.free_names import FreeNames
 from promptctl.files.wording import count
-from promptctl.template_languages.jinja import jinja_text
-from promptctl.template_languages.pieces import TextPiece
+from promptctl.template_languages.jinja import constant_text
 
 _CLASS = re.compile(r"evals\.elsuite\.([\w.]+):(\w+)\Z")
 _VERSION = re.compile(r"\.[A-Za-z][\w-]*\.[\w-]+\Z")
@@ -240,4 +239,4 @@ def _parsed(value: Any) -> Any:
 
 def _constant(value: Any) -> Any:
     """Return a value whose texts stay as they are when they are read as templates."""
-    return with_texts(value, lambda text: jinja_text((TextPiece(text),)))
+    return with_texts(value, constant_text)

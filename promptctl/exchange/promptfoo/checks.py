@@ -17,9 +17,8 @@ from promptctl.exchange.promptfoo.scripts import checked, transformed_path
 from promptctl.exchange.promptfoo.spots import Notes, Spot
 from promptctl.files.foreign_yaml import read_foreign_yaml
 from promptctl.files.plain import texts_in
-from promptctl.template_languages.jinja import jinja_text
+from promptctl.template_languages.jinja import constant_text
 from promptctl.template_languages.nunjucks import jinja_of_nunjucks
-from promptctl.template_languages.pieces import TextPiece
 from promptctl.templates import BadTemplate
 from promptctl.templates.uses import variables
 
@@ -155,7 +154,7 @@ class Checks:
             self.notes.add("dropped", part, "is code of that project, which is not run here", spot.place, _BY_CODE)
             return None
         value = made["value"]
-        made["value"] = jinja_text((TextPiece(value),)) if isinstance(value, str) else value
+        made["value"] = constant_text(value) if isinstance(value, str) else value
         made = {**made, "type": negation + made["type"], **self._options(spot, "equals", part)}
         self.notes.add("changed", part, f"is `{made['type']}`", spot.place)
         return made

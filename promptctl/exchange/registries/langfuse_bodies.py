@@ -59,7 +59,7 @@ class _Body:
         is_text = [each.get("role") for each in messages] == ["user"] and own.get("type") != "chat"
         prompt.lose_what_no_registry_keeps()
         for key in metadata_without(given.data, "langfuse"):
-            prompt.lose(f"metadata.{key}", "has no place there", "metadata", key)
+            prompt.lose("has no place there", "metadata", key)
         label = given.at.version.label
         body: dict[str, Any] = {"name": given.prompt.id, "type": "text" if is_text else "chat"}
         body["prompt"] = messages[0]["content"] if is_text else messages

@@ -45,7 +45,7 @@ def _arguments(prompt: PromptForRegistry) -> dict[str, Any]:
     asked = jinja_inputs(texts) if _is_jinja(texts) else {}
     for at, each in enumerate(messages):
         if "placeholder" in each:
-            prompt.lose(f"messages[{at}]", "is a placeholder for messages: MLflow has none", "messages", at)
+            prompt.lose("is a placeholder for messages: MLflow has none", "messages", at, part=f"messages[{at}]")
     messages = [each for each in messages if "placeholder" not in each]
     is_text = [each["role"] for each in messages] == ["user"]
     prompt.lose_what_no_registry_keeps([name for name, each in asked.items() if each])
@@ -56,7 +56,7 @@ def _arguments(prompt: PromptForRegistry) -> dict[str, Any]:
     if given.prompt.output.schema is not None:
         arguments["response_format"] = given.prompt.output.schema
         for key in {"strict", "name"} & data["output"].keys():
-            prompt.lose(f"output.{key}", "has no place there: MLflow keeps the schema alone", "output", key)
+            prompt.lose("has no place there: MLflow keeps the schema alone", "output", key)
     elif "response_format" in data:
         arguments["response_format"] = dict(data["response_format"])
     config = _config(prompt)
@@ -101,7 +101,7 @@ def _tags(prompt: PromptForRegistry) -> dict[str, str]:
         if isinstance(value, str):
             tags[key] = value
         else:
-            prompt.lose(f"metadata.{key}", "is no text, and MLflow's tags are", "metadata", key)
+            prompt.lose("is no text, and MLflow's tags are", "metadata", key)
     return tags
 
 

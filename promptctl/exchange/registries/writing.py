@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from promptctl.exchange.written import ExportLoss
+from promptctl.exchange.written import PromptToWrite, PromptWriter
 from promptctl.files.free_names import first_free
 from promptctl.template_languages.double_braces import Clause, double_brace_text
 from promptctl.template_languages.jinja import jinja_text
 from promptctl.template_languages.ours import own_pieces, with_partials
 from promptctl.template_languages.pieces import IncludePiece, Piece, TextPiece
-
-if TYPE_CHECKING:
-    from promptctl.errors import Place
-    from promptctl.exchange.written import PromptToWrite
 
 _NOWHERE = {
     "name": "is a title, and a registry has only a name",
@@ -30,23 +25,15 @@ Include = Callable[[str], str]
 Write = Callable[[str, list[Clause]], str]
 
 
-@dataclass(slots=True)
-class PromptForRegistry:
+class PromptForRegistry(PromptWriter):
     """One prompt on its way.
 
     `include` returns what stands in a text in place of an include, by its path; without it, partials are written out.
     """
 
-    given: PromptToWrite
-    include: Include | None = None
-    losses: list[ExportLoss] = field(default_factory=list)
-
-    def lose(self, part: str, message: str, *keys: str | int) -> None:
-        """Put down a part that is not said."""
-        place: Place | None = self.given.document.place(*keys) if keys else None
-        loss = ExportLoss(part, message, place)
-        if loss not in self.losses:
-            self.losses.append(loss)
+    def __init__(self, given: PromptToWrite, include: Include | None = None) -> None:
+        super().__init__(given)
+        self.include = include
 
     def lose_what_no_registry_keeps(self, optional: Collection[str] = ()) -> None:
         """Put down everything beside messages, model, output and tools.
@@ -56,7 +43,7 @@ class PromptForRegistry:
         data = self.given.data
         for key, message in _NOWHERE.items():
             if key in data and not (key == "status" and data[key] == "active"):
-                self.lose(key, message, key)
+                self.lose(message, key)
         for name, schema in data.get("inputs", {}).items():
             plain = [("required", name not in optional), *([("type", "array")] if self._is_placeholder(name) else [])]
             keys = [key for key, value in schema.items() if (key, value) not in plain]
@@ -64,10 +51,10 @@ class PromptForRegistry:
                 keys.append("required")
             told = ", ".join(f"`{key}`" for key in keys)
             if told:
-                self.lose(f"inputs.{name}", f"is a variable without {told} there", "inputs", name)
+                self.lose(f"is a variable without {told} there", "inputs", name)
         output = data.get("output", {})
         if "retries" in output:
-            self.lose("output.retries", "has no place there", "output", "retries")
+            self.lose("has no place there", "output", "retries")
 
     def _is_placeholder(self, name: str) -> bool:
         return any(each.get("placeholder") == name for each in self.given.data["messages"])
@@ -79,42 +66,40 @@ class PromptForRegistry:
                 yield {"placeholder": message["placeholder"]}
                 continue
             for key in message.keys() - {"role", "content"}:
-                self.lose(f"messages[{at}].{key}", "has no place there", "messages", at, key)
+                self.lose("has no place there", "messages", at, key, part=f"messages[{at}].{key}")
             yield {"role": message["role"], "content": self._text(message.get("content"), at, write)}
 
     def _text(self, content: Any, at: int, write: Write) -> str:
-        keys = ("messages", at, "content")
+        keys, part = ("messages", at, "content"), f"messages[{at}].content"
         is_whole = not isinstance(content, list)
         if isinstance(content, list):
             texts = [part["text"] for part in content if part["type"] == "text"]
             others = ", ".join(dict.fromkeys(part["type"] for part in content if part["type"] != "text"))
             what = f"is text alone there, without {others}" if others else "is one text there"
-            self.lose(f"messages[{at}].content", what, *keys)
+            self.lose(what, *keys, part=part)
             content = "\n\n".join(texts)
         said: list[Clause] = []
         text = write(self.whole(content or "", said), said)
-        document = self.given.document
         for clause, line in dict.fromkeys(said):
-            place = document.line_place(line, *keys) if is_whole else document.place(*keys)
-            self.losses.append(ExportLoss(f"messages[{at}].content", clause, place))
+            self.lose(clause, *keys, part=part, line=line if is_whole else None)
         return text
 
     def double_braces(self, text: str, said: list[Clause]) -> str:
         """Return a text of the prompt with `{{name}}` alone, and put down in `said` what is left out."""
-        pieces = own_pieces(self.given.prompt, text, lambda why, line: said.append((why, line)))
+        pieces = own_pieces(self.prompt, text, lambda why, line: said.append((why, line)))
         return double_brace_text(map(self._included, pieces), said)
 
     def jinja(self, text: str) -> str:
         """Return a text of the prompt as Jinja: as it is written, if it is that."""
-        prompt = self.given.prompt
+        prompt = self.prompt
         return text if prompt.engine == "jinja2" else jinja_text(own_pieces(prompt, text, lambda *_: None))
 
     def whole(self, text: str, said: list[Clause]) -> str:
         """Return a text of the prompt with its partials written out, if nothing stands for includes."""
-        if self.include is not None or self.given.prompt.engine != "jinja2":
+        if self.include is not None or self.prompt.engine != "jinja2":
             return text
         why = "nothing is included there"
-        return with_partials(self.given.prompt, text, lambda clause, line: said.append((clause, line)), why)
+        return with_partials(self.prompt, text, lambda clause, line: said.append((clause, line)), why)
 
     def _included(self, piece: Piece) -> Piece:
         if isinstance(piece, IncludePiece) and self.include is not None:
