@@ -48,15 +48,11 @@ def is_one(source: Source) -> bool:
     """Return True for a YAML mapping with no key that llm does not have, and a text of its own."""
     if not source.path.endswith((".yaml", ".yml")) or not _SIGNS.search(source.data):
         return False
-    try:
-        data = source.document.data
-    except InvalidFiles:
-        return False
+    data = source.mapping
     texts = ("prompt", "system", "functions")
     lists = ("fragments", "system_fragments")
     return (
-        isinstance(data, dict)
-        and data.keys() <= _KEYS
+        data.keys() <= _KEYS
         and all(data.get(key) is None or isinstance(data[key], str) for key in texts)
         and all(data.get(key) is None or isinstance(data[key], list) for key in lists)
         and any(data.get(key) for key in (*texts, *lists))

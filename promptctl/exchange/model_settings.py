@@ -11,16 +11,22 @@ from typing import Any
 from promptctl.errors import Place
 from promptctl.formats.schemas import load_schema, structure_of
 
-# Names that tools have besides those for which the schema of our files names ours.
-_OTHER_NAMES = {
-    "maxOutputTokens": "max_tokens",
-    "stopSequences": "stop",
-    "reasoningEffort": "reasoning_effort",
-    "allowMultipleToolCalls": "parallel_tool_calls",
-    "safetySettings": "safety_settings",
-    "logitBias": "logit_bias",
-    "topLogProbs": "top_logprobs",
-    "minP": "min_p",
+# Our parameters by the names that Dotprompt and Prompty have for them.
+THEIR_NAMES = {
+    "max_tokens": "maxOutputTokens",
+    "top_p": "topP",
+    "top_k": "topK",
+    "stop": "stopSequences",
+    "frequency_penalty": "frequencyPenalty",
+    "presence_penalty": "presencePenalty",
+    "reasoning_effort": "reasoningEffort",
+    "safety_settings": "safetySettings",
+    "logit_bias": "logitBias",
+    "top_logprobs": "topLogProbs",
+    "min_p": "minP",
+}
+_OTHER_NAMES = {theirs: ours for ours, theirs in THEIR_NAMES.items()} | {
+    "allowMultipleToolCalls": "parallel_tool_calls"
 }
 _FORM_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _FORM_KEYS = {"name", "schema", "strict", "description"}

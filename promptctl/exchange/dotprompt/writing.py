@@ -10,6 +10,7 @@ from promptctl.errors import Place
 from promptctl.exchange.dotprompt.litellm import is_litellm
 from promptctl.exchange.dotprompt.picoschema import is_picoschema, picoschema
 from promptctl.exchange.dotprompt.settings import EXTENSION, HISTORY_KEY, KEPT_AS_EXTENSIONS, PROVIDERS
+from promptctl.exchange.model_settings import THEIR_NAMES
 from promptctl.exchange.written import ExportLoss, PromptToWrite, PromptWriter, Written, written_by
 from promptctl.files.free_names import FreeNames
 from promptctl.files.names import resolve_path
@@ -21,19 +22,6 @@ from promptctl.template_languages.handlebars.writing import HandlebarsWriter
 from promptctl.template_languages.ours import own_pieces
 from promptctl.template_languages.pieces import Piece, TextPiece, VariablePiece
 
-_THEIR_PARAMETERS = {
-    "max_tokens": "maxOutputTokens",
-    "top_p": "topP",
-    "top_k": "topK",
-    "stop": "stopSequences",
-    "frequency_penalty": "frequencyPenalty",
-    "presence_penalty": "presencePenalty",
-    "reasoning_effort": "reasoningEffort",
-    "safety_settings": "safetySettings",
-    "logit_bias": "logitBias",
-    "top_logprobs": "topLogProbs",
-    "min_p": "minP",
-}
 _THEIR_PROVIDERS = {ours: theirs for theirs, ours in PROVIDERS.items()}
 
 
@@ -54,7 +42,7 @@ class WrittenSettings(PromptWriter):
         if not histories and any(isinstance(each, Message) and each.role != "user" for each in last):
             matter[HISTORY_KEY] = False
         if prompt.parameters:
-            matter["config"] = {_THEIR_PARAMETERS.get(key, key): value for key, value in prompt.parameters.items()}
+            matter["config"] = {THEIR_NAMES.get(key, key): value for key, value in prompt.parameters.items()}
         matter |= self._input(histories)
         matter |= self._output()
         if tools := self._tools():

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from promptctl.exchange.model_settings import THEIR_NAMES
 from promptctl.exchange.prompty.inputs import needs_value
 from promptctl.exchange.prompty.models import PROVIDERS
 from promptctl.exchange.prompty.properties import OTHER_KIND, fits, properties_of, property_of
@@ -19,28 +20,14 @@ from promptctl.templates import BadTemplate
 from promptctl.templates.events import Use
 from promptctl.templates.uses import uses
 
-_NAMES = {
-    "temperature": "temperature",
-    "max_tokens": "maxOutputTokens",
-    "top_p": "topP",
-    "top_k": "topK",
-    "frequency_penalty": "frequencyPenalty",
-    "presence_penalty": "presencePenalty",
-    "seed": "seed",
-    "reasoning_effort": "reasoningEffort",
-    "stop": "stopSequences",
-    "parallel_tool_calls": "allowMultipleToolCalls",
-}
+_OPTIONS = ("temperature", "max_tokens", "top_p", "top_k", "frequency_penalty", "presence_penalty", "seed",
+            "reasoning_effort", "stop")  # fmt: skip
+_NAMES = {name: THEIR_NAMES.get(name, name) for name in _OPTIONS} | {"parallel_tool_calls": "allowMultipleToolCalls"}
 _PROVIDERS = {"azure": "foundry"}
 _REFERENCE = re.compile(r"\$\{\w+:.*\}", re.DOTALL | re.ASCII)
 # What ends the header in Prompty's loader, wherever it stands.
 _MARKS = re.compile(r"---|\+\+\+")
-_NOT_SAID = {
-    "status": "has no place in Prompty",
-    "successor": "has no place in Prompty",
-    "formerly": "has no place in Prompty",
-    "copied_from": "has no place in Prompty",
-}
+_NOT_SAID = ("status", "successor", "formerly", "copied_from")
 
 
 def write(prompts: Sequence[PromptToWrite]) -> Written:
@@ -75,9 +62,9 @@ class PromptyWriter(PromptWriter):
 
     def _about(self) -> dict[str, Any]:
         data = self.given.data
-        for key, message in _NOT_SAID.items():
+        for key in _NOT_SAID:
             if data.get(key) not in (None, [], "active"):
-                self.lose(message, key)
+                self.lose("has no place in Prompty", key)
         metadata = dict(self.prompt.metadata)
         if "tags" in metadata:
             self.lose("is where Prompty has the tags of the prompt itself", "metadata", "tags")
