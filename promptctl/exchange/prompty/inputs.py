@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from promptctl.exchange.json_source import strict_json
 from promptctl.exchange.prompty.header import PromptyHeader
 from promptctl.exchange.prompty.properties import KINDS, RICH, declared_kind, kind_of, named_properties, schema_of
 from promptctl.files.document import Key
@@ -109,9 +109,10 @@ class InputsReader:
         if isinstance(sample, str):
             found = self._header.source.beside(sample, self._header.place("sample").line)
             try:
-                sample = json.loads(found.text)
-            except (ValueError, RecursionError):
-                raise found.refuse("the sample is no JSON", 1, "write a mapping of inputs") from None
+                sample = strict_json(found.text)
+            except ValueError as error:
+                line = getattr(error, "lineno", 1)
+                raise found.refuse(f"the sample is no JSON: {error}", line, "write a mapping of inputs") from None
         if sample is None:
             return
         if not isinstance(sample, dict):
