@@ -1,6 +1,6 @@
 """`python -m tests.compiled`: compile what the suite imports, as pytest does, one half in each of two processes.
 
-Else each process of the suite would compile all of it for itself.
+Else each process of the suite would compile all of it for itself, and tabulate Unicode for Hypothesis.
 """
 
 from __future__ import annotations
@@ -34,7 +34,16 @@ def _compile(files: Sequence[Path]) -> None:
             rewrite._write_pyc(config.stash[rewrite.assertstate_key], code, digest, kept)
 
 
+def _tabulate() -> None:
+    if not (ROOT / ".hypothesis/unicode_data").exists():
+        from hypothesis.internal import charmap
+
+        charmap.charmap()
+        charmap.intervals_from_codec("utf-8")
+
+
 if __name__ == "__main__":
     files = [file for folder in ("promptctl", "tests") for file in sorted((ROOT / folder).rglob("*.py"))]
     with ProcessPoolExecutor(2) as pool:
+        pool.submit(_tabulate)
         list(pool.map(_compile, [files[::2], files[1::2]]))

@@ -27,9 +27,11 @@ def search_path() -> str:
     return os.pathsep.join([str(typescript().parent / ".bin"), os.environ["PATH"]])
 
 
-def test_the_sessions_that_need_node_show_what_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sessions_that_need_node_show_what_comes(
+    tmp_path: Path, warm_command: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", search_path())
-    found = differences(of_typescript(PAGE.read_text(encoding="utf-8")), tmp_path)
+    found = differences(of_typescript(PAGE.read_text(encoding="utf-8")), tmp_path, warm_command)
     assert not found, "\n\n".join(found)
 
 

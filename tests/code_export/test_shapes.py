@@ -1,6 +1,7 @@
 # ruff: noqa: E501 (a schema stands on one line with its types)
 from __future__ import annotations
 
+from functools import cache
 from time import process_time
 from typing import Any
 
@@ -96,6 +97,11 @@ schemas: st.SearchStrategy[Any] = st.recursive(
 )  # fmt: skip
 
 
+@cache
+def _of_type(name: str) -> Validator:
+    return Validator({"type": name})
+
+
 def takes(shapes: Shapes, shape: Shape, value: Any) -> bool:
     """Whether a value is of a shape."""
     match shape:
@@ -104,7 +110,7 @@ def takes(shapes: Shapes, shape: Shape, value: Any) -> bool:
         case Plain("never"):
             return False
         case Plain(name):
-            return Validator({"type": name}).problems(value) == []
+            return _of_type(name).problems(value) == []
         case Choice(chosen):
             return any(value == each and isinstance(value, bool) == isinstance(each, bool) for each in chosen)
         case ListOf(item):
@@ -132,7 +138,8 @@ def test_a_type_takes_whatever_its_schema_takes(schema: Any, given: list[Any]) -
     shapes = Shapes()
     shape = shapes.of(schema)
     try:
-        fitting = [value for value in given if not list(Validator(schema).problems(value))]
+        validator = Validator(schema)
+        fitting = [value for value in given if not validator.problems(value)]
     except RecursionError:
         fitting = []
     assume(fitting)
