@@ -162,9 +162,7 @@ class Store(Protocol):
         for a dimension that there is not.
         """
 
-    def without_row(
-        self, wanted: Filter | None = None, by: Sequence[Dimension] = (), *, costs_only: bool = False
-    ) -> CallTotals | None:
+    def without_row(self, wanted: Filter, by: Sequence[Dimension], *, costs_only: bool = False) -> CallTotals | None:
         """Return what the totals of the same arguments leave out, as it has no row: calls and costs; None if nothing.
 
         Of such calls only prompt, version and source are known, so they may be of any time, user, label or model.
@@ -237,10 +235,8 @@ class Store(Protocol):
         With `window_start` those of that window alone, and what was disabled in other ones.
         """
 
-    def budget_events(
-        self, budget: str | None = None, *, limit: int | None = None, webhook: WebhookState | None = None
-    ) -> list[BudgetEvent]:
-        """Return what happened to one budget or to all, newest first; with `webhook`, those of that state alone."""
+    def budget_events(self, budget: str | None = None, *, limit: int | None = None) -> list[BudgetEvent]:
+        """Return what happened to one budget or to all, newest first."""
 
     def enable_budget(self, budget: str, reason: str, key: str | None = None) -> list[BudgetEvent]:
         """Enable what is disabled of a budget, or of one of its keys, with its whole limit; none if nothing was."""

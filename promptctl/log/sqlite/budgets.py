@@ -260,13 +260,11 @@ def _notice(connection: sqlite3.Connection, account: AccountRow, execution: str)
     return [add_event(connection, kind, at, account, execution=execution) for kind in new]
 
 
-def events(
-    connection: sqlite3.Connection, budget: str | None, limit: int | None, webhook: WebhookState | None
-) -> list[BudgetEvent]:
+def events(connection: sqlite3.Connection, budget: str | None, limit: int | None) -> list[BudgetEvent]:
     """Return what happened, newest first."""
     if not has_table(connection, "budget_events"):
         return []
-    condition, parameters = where({"budget = ?": budget, "webhook = ?": webhook})
+    condition, parameters = where({"budget = ?": budget})
     sql = f"SELECT {_EVENT} FROM budget_events {condition} ORDER BY id DESC LIMIT ?"  # noqa: S608 - our own names
     return [_event(row) for row in connection.execute(sql, (*parameters, -1 if limit is None else limit))]
 

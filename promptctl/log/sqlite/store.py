@@ -138,14 +138,11 @@ class SqliteStore:
         with self._reading() as connection:
             return totals(connection, wanted or Filter(), by, costs_only=costs_only)
 
-    def without_row(
-        self, wanted: Filter | None = None, by: Sequence[Dimension] = (), *, costs_only: bool = False
-    ) -> CallTotals | None:
-        from promptctl.log.filter import Filter
+    def without_row(self, wanted: Filter, by: Sequence[Dimension], *, costs_only: bool = False) -> CallTotals | None:
         from promptctl.log.sqlite.totals import without_row
 
         with self._reading() as connection:
-            return without_row(connection, wanted or Filter(), by, costs_only=costs_only)
+            return without_row(connection, wanted, by, costs_only=costs_only)
 
     def call_cells(self, wanted: Filter, choose_step: ChooseStep) -> CallCells:
         from promptctl.log.sqlite.call_cells import call_cells
@@ -249,13 +246,11 @@ class SqliteStore:
         with self._reading() as connection:
             return accounts(connection, budget, window_start)
 
-    def budget_events(
-        self, budget: str | None = None, *, limit: int | None = None, webhook: WebhookState | None = None
-    ) -> list[BudgetEvent]:
+    def budget_events(self, budget: str | None = None, *, limit: int | None = None) -> list[BudgetEvent]:
         from promptctl.log.sqlite.budgets import events
 
         with self._reading() as connection:
-            return events(connection, budget, limit, webhook)
+            return events(connection, budget, limit)
 
     def enable_budget(self, budget: str, reason: str, key: str | None = None) -> list[BudgetEvent]:
         from promptctl.log.sqlite.budgets import enable
