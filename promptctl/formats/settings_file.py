@@ -222,8 +222,7 @@ def read_settings(data: bytes, path: str = SETTINGS) -> Settings:
     price_places: Mapping[str, Sequence[Place]] = {}
     problems = structure_of("promptctl").check(document)
     if not problems:
-        problems = [*_label_problems(document), *_judge_problems(document), *_leave_out_problems(document)]
-        problems += [*_header_problems(document), *_gate_problems(document)]
+        problems = [*_label_problems(document), *_model_problems(document), *_gate_problems(document)]
         problems += _place_problems(document) if "prompt_paths" in given else ()
         if "prices" in given:
             from promptctl.formats.price_rules import read_price_places
@@ -293,12 +292,6 @@ def _log_rule(given: Mapping[str, Any], place: Place) -> LogRule:
     return LogRule(given["prompts"], given.get("content", "metadata"), given.get("active", True), place)
 
 
-def _judge_problems(document: Document) -> Iterator[Problem]:
-    for pattern, rule in document.data.get("models", {}).items():
-        if given := (rule or {}).get("judge_parameters"):
-            yield from judge_parameter_problems(given, document.place("models", pattern, "judge_parameters"))
-
-
 def _gate_problems(document: Document) -> Iterator[Problem]:
     """Yield `judge: calibrate` and its like, which would be a model's name, and ask for nothing."""
     judge = document.data.get("gate", {}).get("judge")
@@ -307,24 +300,22 @@ def _gate_problems(document: Document) -> Iterator[Problem]:
         yield Problem(message, document.place("gate", "judge"), meant, "bad-value")
 
 
-def _header_problems(document: Document) -> Iterator[Problem]:
-    """Yield the headers with a key in their value, which is not shown."""
-    for pattern, rule in document.data.get("models", {}).items():
-        for name, value in (rule or {}).get("headers", {}).items():
-            if re.search(_KEY, value):
-                place = document.place("models", pattern, "headers", name)
-                message = f"the header `{printable(name)}` holds a key"
-                yield Problem(message, place, "name the variable that holds the key in `api_key_env`", "key-in-file")
-
-
-def _leave_out_problems(document: Document) -> Iterator[Problem]:
-    for pattern, rule in document.data.get("models", {}).items():
-        for index, name in enumerate((rule or {}).get("leave_out", ())):
+def _model_problems(document: Document) -> Iterator[Problem]:
+    """Yield what is wrong with parameters for judges, keys to leave out, and headers with a key, which is not shown."""
+    for pattern, given in document.data.get("models", {}).items():
+        rule, keys = given or {}, ("models", pattern)
+        if parameters := rule.get("judge_parameters"):
+            yield from judge_parameter_problems(parameters, document.place(*keys, "judge_parameters"))
+        for index, name in enumerate(rule.get("leave_out", ())):
             known = {*load_schema("prompt")["$defs"]["parameters"]["properties"], *_REQUEST_KEYS}
             if name not in known:
-                place = document.place("models", pattern, "leave_out", index)
+                place = document.place(*keys, "leave_out", index)
                 hint = did_you_mean(name, known) or "name a parameter, or one of " + ", ".join(_REQUEST_KEYS)
                 yield Problem(f"`{printable(name)}` is no key that could be left out", place, hint, "unknown-key")
+        for name, value in rule.get("headers", {}).items():
+            if re.search(_KEY, value):
+                message, place = f"the header `{printable(name)}` holds a key", document.place(*keys, "headers", name)
+                yield Problem(message, place, "name the variable that holds the key in `api_key_env`", "key-in-file")
 
 
 def judge_parameter_problems(given: Mapping[str, Any], place: Place) -> list[Problem]:
