@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from promptctl.errors import Place
@@ -108,6 +108,10 @@ class Document:
         if lines:
             return Place(self.path, lines[min(line, len(lines)) - 1])
         return start if line == 1 or start.line is None else Place(self.path, start.line + line - 1)
+
+    def line_placer(self, *keys: Key) -> Callable[[int], Place]:
+        """Return the function that places a line of the scalar's text; see `line_place`."""
+        return lambda line: self.line_place(line, *keys)
 
     def value_lines(self, *keys: Key) -> range:
         """Return the file's lines that the value at `keys` is written on; none if it is not there."""

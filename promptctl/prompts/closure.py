@@ -56,7 +56,7 @@ class Declared:
     def templates(self) -> Iterator[tuple[str, str, Callable[[int], Place]]]:
         """Yield each text of messages and each partial, with the path of its file, and what places a line of it."""
         for text, keys in message_texts(self.file.data["messages"]):
-            yield text, self.file.path, partial(_line_place, self.file.document, keys)
+            yield text, self.file.path, self.file.document.line_placer(*keys)
         for name, text in self.partials.items():
             yield text, f"{self.base}/{name}", partial(Place, f"{self.base}/{name}")
 
@@ -86,6 +86,17 @@ def message_texts(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, 
         for number, part in enumerate(content if isinstance(content, list) else ()):
             for text, keys in part_texts(part):
                 yield text, ("messages", index, "content", number, *keys)
+
+
+def named_outside_templates(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, tuple[Key, ...]]]:
+    """Yield each input that the messages name as a `placeholder` or in a part's `when`, with the keys it is under."""
+    for index, message in enumerate(messages):
+        content = message.get("content")
+        if message.get("placeholder"):
+            yield message["placeholder"], ("messages", index, "placeholder")
+        for number, part in enumerate(content if isinstance(content, list) else ()):
+            if part.get("when"):
+                yield part["when"], ("messages", index, "content", number, "when")
 
 
 def part_texts(part: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -124,8 +135,7 @@ class _Resolver:
         partials = Partials(self._sources, self._base)
         if is_jinja:
             for text, keys in message_texts(self._data["messages"]):
-                place_of = partial(_line_place, self._document, keys)
-                partials.include_all(text, self._file.path, place_of)
+                partials.include_all(text, self._file.path, self._document.line_placer(*keys))
         texts = dict(sorted(partials.texts.items()))
         return Declared(self._source, self._file, inputs, self._output(), self._tools(), texts, partials.base)
 
@@ -155,18 +165,11 @@ class _Resolver:
                 self._tell(f"`{name}` cannot be the name of a Jinja variable", declared.place, hint, "wrong-name")
 
     def _check_uses(self, inputs: Mapping[str, Input]) -> None:
-        """Names of inputs outside the templates: placeholders, and parts that depend on one."""
-        for index, message in enumerate(self._data["messages"]):
-            if message.get("placeholder", "") not in ("", *inputs):
-                self._tell_undeclared(message["placeholder"], ("messages", index, "placeholder"), "array")
-            content = message.get("content")
-            for number, part in enumerate(content if isinstance(content, list) else ()):
-                if part.get("when", "") not in ("", *inputs):
-                    self._tell_undeclared(part["when"], ("messages", index, "content", number, "when"), "string")
-
-    def _tell_undeclared(self, name: str, keys: tuple[Key, ...], of_type: str) -> None:
-        hint = f"declare it: `inputs: {{{name}: {{type: {of_type}}}}}`"
-        self._tell(f"`{name}` is not declared under `inputs`", self._document.place(*keys), hint, "undeclared")
+        """Report inputs that are named outside the templates and not declared."""
+        for name, keys in named_outside_templates(self._data["messages"]):
+            if name not in inputs:
+                hint = f"declare it: `inputs: {{{name}: {{type: {'string' if keys[-1] == 'when' else 'array'}}}}}`"
+                self._tell(f"`{name}` is not declared under `inputs`", self._document.place(*keys), hint, "undeclared")
 
     def _output(self) -> Output:
         given = self._data.get("output")
@@ -223,10 +226,6 @@ class _Resolver:
 
     def _tell(self, message: str, place: Place | None, hint: str, code: str) -> None:
         self._sources.problems.append(Problem(message, place, hint, code))
-
-
-def _line_place(document: Document, keys: tuple[Key, ...], line: int) -> Place:
-    return document.line_place(line, *keys)
 
 
 class Partials:

@@ -9,10 +9,9 @@ from promptctl.errors import Place, Problem, one_of_each_kind
 from promptctl.files.merges import indented_merge
 from promptctl.files.names import MAX_SUGGESTIONS, did_you_mean
 from promptctl.formats.github_dialect import placeholders
-from promptctl.prompts.closure import Declared, message_texts
+from promptctl.prompts.closure import Declared, message_texts, named_outside_templates
 from promptctl.prompts.prompt import MISSING
-from promptctl.prompts.unfilled import unfilled_variables
-from promptctl.prompts.variable_use import used_variables
+from promptctl.prompts.variable_use import unfilled_variables, used_variables
 from promptctl.schemas.checks import schema_problems
 from promptctl.schemas.json_schema import Validator, types_of
 from promptctl.schemas.references import SchemaSource
@@ -88,17 +87,10 @@ def _problems_of_variables(resolved: Declared) -> Iterator[Problem]:
             yield Problem(f"`{name}` is not declared under `inputs`", used[name], hint, "undeclared")
     not_filled = dict(unfilled_variables(resolved, inputs))
     yield from not_filled.values()
-    for name in inputs.keys() - used.keys() - _named_outside_templates(data) - not_filled.keys():
+    outside = {name for name, _ in named_outside_templates(data["messages"])}
+    for name in inputs.keys() - used.keys() - outside - not_filled.keys():
         hint = "remove it, or use it in a message"
         yield Problem(f"the input `{name}` is used nowhere", inputs[name].place, hint, "unused", "warning")
-
-
-def _named_outside_templates(data: Mapping[str, Any]) -> set[str]:
-    names = {message["placeholder"] for message in data["messages"] if "placeholder" in message}
-    for message in data["messages"]:
-        content = message.get("content")
-        names.update(part["when"] for part in (content if isinstance(content, list) else ()) if "when" in part)
-    return names
 
 
 def _problems_of_schemas(resolved: Declared) -> Iterator[Problem]:

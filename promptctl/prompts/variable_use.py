@@ -1,25 +1,45 @@
-"""Uses of variables in a prompt: in its messages and the partials they include, each with its place."""
+"""Uses of variables in a prompt, in its messages and the partials they include, each with its place.
+
+Also those in a spelling that the prompt's template engine does not fill in, so that they are sent as they stand.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
-from promptctl.errors import Place
+from promptctl.errors import Place, Problem
 from promptctl.files.document import Key
-from promptctl.files.names import PathRefused, resolve_path
+from promptctl.files.names import PLACEHOLDER, PathRefused, resolve_path
 from promptctl.prompts.closure import Declared, part_texts
 from promptctl.templates import BadTemplate
 from promptctl.templates.events import Condition, Event, Include, Text, Use
+from promptctl.templates.reading import split_markup
 from promptctl.templates.uses import bound, simple_uses, uses
 
 PlaceOf = Callable[[int], Place]
 _Placed = Iterator[tuple[Event, Place]]
+_Found = Iterator[tuple[int, str, str, str]]
 
 # Partials are read no further that are included again and again: nothing new is in them.
 _MOST_EVENTS = 50_000
+
+# As f-strings, `str.format`, shells, `%` and other tools write a variable.
+_OTHERS = re.compile(
+    r"(?<![{\w])\$?\{([A-Za-z_]\w*)\}(?!\})|%\(([A-Za-z_]\w*)\)s|(?<![\w$])\$([A-Za-z_]\w*)|\[\[ ?(\w+) ?\]\]"
+)
+_SPACED = re.compile(r"\{\{[-+]?\s*([A-Za-z_]\w*)(?:[^\w{}][^{}]*)?\}\}")
+_LOGIC = re.compile(
+    r"\{%[-+]?\s*(?:if|for|set|include|import|macro|raw|endif|endfor)\b[^%]*%\}|\{\{[#/^>]\s*\w+(?:[^\w{}][^{}]*)?\}\}"
+)
+
+_TO_JINJA = {
+    "native": "remove `template: {}`: without it messages are Jinja templates",
+    "github": "GitHub's files have no logic: write the prompt in promptctl's own format, which has Jinja",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +111,7 @@ class _MessageWalk:
 
     def text(self, text: str, keys: tuple[Key, ...]) -> _Placed:
         """Yield what one text of the messages does."""
-        place_of = partial(_line_place, self._document.line_place, keys)
+        place_of = self._document.line_placer(*keys)
         if self._engine == "jinja2":
             with suppress(BadTemplate):
                 yield from self._jinja(uses(text), self._path, place_of)
@@ -118,5 +138,47 @@ class _MessageWalk:
         yield from self._jinja(events, path, partial(Place, path), (*chain, path))
 
 
-def _line_place(line_place: Callable[..., Place], keys: tuple[Key, ...], line: int) -> Place:
-    return line_place(line, *keys)
+def unfilled_variables(resolved: Declared, names: Collection[str]) -> Iterator[tuple[str, Problem]]:
+    """Yield the problem of each variable of these names that is sent as it stands, with its name; logic has none.
+
+    Each is reported once, at its first place. Without any names `{name}` is taken for a variable in a prompt that has
+    no other.
+    """
+    engine = resolved.file.data.get("template", "jinja2")
+    told: set[str] = set()
+    for text, _, place_of in resolved.templates():
+        found = _in_jinja(text, names) if engine == "jinja2" else _in_plain(text, names, engine, resolved.file.dialect)
+        for at, name, written, hint in found:
+            if name not in told:
+                told.add(name)
+                place = place_of(text.count("\n", 0, at) + 1)
+                shown = written if len(written) <= 60 else written[:59] + "…"
+                yield name, Problem(f"`{shown}` is sent as it stands", place, hint, "not-filled-in", "warning")
+
+
+def _in_jinja(text: str, names: Collection[str]) -> _Found:
+    parts = split_markup(text)
+    parts[1::2] = [re.sub(r"[^\n]", " ", each) for each in parts[1::2]]
+    rest = "".join(parts)
+    for match in _OTHERS.finditer(rest):
+        name = next(filter(None, match.groups()))
+        if name in names or (not names and match[1] and rest == text):
+            hint = f"write `{{{{ {name} }}}}`" + (
+                "" if names else f", and declare it: `inputs: {{{name}: {{type: string}}}}`"
+            )
+            yield match.start(), name, match[0], hint
+
+
+def _in_plain(text: str, names: Collection[str], engine: str, dialect: str) -> _Found:
+    to_jinja = _TO_JINJA[dialect].format(engine)
+    for match in _LOGIC.finditer(text):
+        yield match.start(), "", match[0], to_jinja
+    for match in _SPACED.finditer(text):
+        is_filled = engine == "simple" and PLACEHOLDER.fullmatch(match[0])
+        if not is_filled and (match[1] in names or engine == "simple"):
+            hint = f"write `{{{{{match[1]}}}}}`: no blanks and no filters between the braces"
+            yield match.start(), match[1], match[0], hint if engine == "simple" else to_jinja
+    for match in _OTHERS.finditer(text):
+        name = next(filter(None, match.groups()))
+        if name in names:
+            yield match.start(), name, match[0], f"write `{{{{{name}}}}}`" if engine == "simple" else to_jinja
