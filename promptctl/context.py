@@ -370,7 +370,7 @@ class Context:
         moment = self.now()
         found = self.repository.resolve(ref, is_numbered=self.is_numbered, moment=moment)
         if found.ref.at is not None:
-            from promptctl.versions.marks import with_todays_marks
+            from promptctl.versions.former_ids import with_todays_marks
 
             found = with_todays_marks(found, moment)
         return replace(found, default_model=self.settings.model)

@@ -26,8 +26,7 @@ from typing import TYPE_CHECKING, Literal
 
 from promptctl.datasets.selection import drawn_rank
 from promptctl.evaluations.outcomes import can_gain, can_lose
-from promptctl.statistics.discordant import discordant_e_value
-from promptctl.statistics.paired import PairedTest, mcnemar
+from promptctl.statistics.paired import PairedTest, discordant_e_value, mcnemar
 
 if TYPE_CHECKING:
     from promptctl.evaluations.outcomes import CasePair, CaseStatus

@@ -1,4 +1,9 @@
-"""The file of signers: whose signature on a tag counts, and what is wrong with the file itself."""
+"""Signatures of labels' tags: which count by the file of signers, what is wrong with that file, and how to sign.
+
+`git mktag` signs nothing, and `git tag` makes the reference at once, before a remote has accepted the event. So
+`git tag`, which signs by the user's own settings, runs with a hook that stops it when the object is written and the
+reference is not.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import json
+import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -14,11 +20,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptctl.errors import Place, Problem, WorkspaceError
+from promptctl.errors import GitError, LabelRefused, Place, Problem, WorkspaceError
 from promptctl.files.names import SETTINGS
-from promptctl.labels.tags import SIGNATURE
+from promptctl.git.commands import refusal
+from promptctl.git.objects import is_object_id
+from promptctl.labels.tags import SIGNATURE, TAGS
 
 if TYPE_CHECKING:
+    from promptctl.git.objects import GitObject
     from promptctl.git.repository import Git
     from promptctl.labels.trust import LabelTrust
 
@@ -31,6 +40,11 @@ _SPECIAL = frozenset(' \t",*?!#')
 _KEY_TYPE = re.compile(r"(sk-)?(ssh|ecdsa)-[\w@.-]+\Z")
 # Beside Git's own files, where no checkout writes: the tags whose signature was accepted, and by which signers.
 _VERIFIED = "promptctl/labels-signed.json"
+HOW_TO_SIGN = (
+    "sign with an SSH key: git config gpg.format ssh && git config user.signingKey KEY.pub; "
+    f"for `signed: required`, {SIGNERS} of the default branch must name your address and that key"
+)
+_HOOK = '#!/bin/sh\n[ -e "$0.refs" ] || cat >"$0.refs"\nexit 1\n'
 
 
 def unsigned(git: Git, trust: LabelTrust, tags: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -165,3 +179,40 @@ def _names(line: str, address: str) -> bool:
     patterns = first[0].strip('"').casefold().split(",") if first and not line.lstrip().startswith("#") else []
     is_named = any(fnmatchcase(address.casefold(), each) for each in patterns if not each.startswith("!"))
     return is_named and not any(fnmatchcase(address.casefold(), each[1:]) for each in patterns if each[:1] == "!")
+
+
+def is_signing(git: Git) -> bool:
+    """Return True if `git tag -a` would sign by the user's settings."""
+    ask = ["config", "--type=bool", "--get-regexp", r"^tag\.(gpgsign|forcesignannotated)$"]
+    last = dict(line.split(" ", 1) for line in git.run(ask, check=False).lines())
+    return "true" in last.values()
+
+
+def has_signature(tag: GitObject | None) -> bool:
+    """Return True if a tag object has a signature, of any format and by anybody."""
+    return tag is not None and f"\n{SIGNATURE}".encode() in (tag.data or b"")
+
+
+def signed_tag(git: Git, ref: str, commit: str, data: bytes) -> str:
+    """Return the id of a new tag object with the message of `data`, signed; no reference is made.
+
+    Raises `LabelRefused` with Git's words if it cannot be signed.
+    """
+    message = data.partition(b"\n\n")[2]
+    with tempfile.TemporaryDirectory(prefix="promptctl-sign-", dir=git.shared_folder) as folder:
+        hook = Path(folder, "reference-transaction")
+        hook.write_text(_HOOK)
+        hook.chmod(0o700)
+        if not os.access(hook, os.X_OK):  # Git would leave it out, and make the tag
+            raise GitError(f"a label cannot be signed here: no program can be started in {folder}")
+        command = ["tag", "--annotate", "--sign", "--force", "--cleanup=verbatim", "--file=-"]
+        options = ["-c", f"core.hooksPath={folder}"]
+        output = git.run([*options, *command, ref.removeprefix(TAGS), commit], input=message, check=False)
+        found = Path(f"{hook}.refs")
+        fields = found.read_text().split() if found.exists() else []
+    made = git.objects.read(fields[1]) if len(fields) > 1 and is_object_id(fields[1]) else None
+    # Git 2.39 makes an unsigned tag if it finds no key.
+    if made is None or not has_signature(made):
+        words = refusal(output).message
+        raise LabelRefused(f"no label was moved: the move could not be signed: {words}", hint=HOW_TO_SIGN)
+    return made.id

@@ -1,4 +1,4 @@
-"""The event of a label in force at a given time, found from clocks that may be wrong.
+"""The moves of labels within a stretch of time, and the one in force at a given time, by clocks that may be wrong.
 
 The numbers order the events; each date is what one machine's clock said. A date that contradicts the order is not
 believed: the largest set of events whose dates agree with their numbers is, and the others lie somewhere between
@@ -11,12 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.differences.ordering import longest_in_order
+from promptctl.git.commits import read_commits
+from promptctl.git.repository import GitRef
+from promptctl.labels.chains import LabelTags, read_events
+from promptctl.labels.tags import LabelEvent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from promptctl.labels.tags import LabelEvent
+    from promptctl.git.repository import Git
+    from promptctl.labels.trust import LabelTrust
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +46,38 @@ def live_at(events: Sequence[LabelEvent], moment: datetime) -> LiveAt:
     last = max((index for index in believed if events[index].date <= moment), default=-1)
     following = next((index for index in believed if index > last), len(events))
     return LiveAt(events[last] if last >= 0 else None, tuple(events[last + 1 : following]))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMove:
+    """One move, with what the label named before it: a version as it was called then, None if it named nothing."""
+
+    event: LabelEvent
+    from_version: str | None = None
+
+
+def moves_between(git: Git, trust: LabelTrust, base: str, head: str | None) -> list[LabelMove]:
+    """Return every move recorded after the commit `base` was made, up to when `head` was; with None, up to now.
+
+    As far as this clone has the labels. Ordered by prompt, label and number: clocks may differ.
+    """
+    since, until = _made_at(git, base), None if head is None else _made_at(git, head)
+    places = trust.places()
+    listed = git.run(["for-each-ref", "--format=%(taggerdate:unix) %(objectname) %(refname)", *places])
+    fields = [line.split(" ", 2) for line in listed.lines()]
+    made = {id_: int(moment) for moment, id_, _ in fields if moment.isdecimal()}
+    wanted = {id_ for id_, moment in made.items() if moment > since and (until is None or moment <= until)}
+    moves = []
+    for chain in LabelTags((GitRef(ref, id_) for _, id_, ref in fields), trust).chains.values():
+        for n in [n for n, tag in chain.items() if tag.object in wanted]:
+            event, *before = read_events(git, [chain[each] for each in (n, n - 1) if each in chain], trust)
+            if isinstance(event, LabelEvent):
+                live = [each.version for each in before if isinstance(each, LabelEvent) and each.is_live]
+                moves.append(LabelMove(event, *live))
+    return sorted(moves, key=lambda move: (move.event.prompt, move.event.label, move.event.n))
+
+
+def _made_at(git: Git, commit: str) -> int:
+    """Return the time when a commit was made, in seconds since 1970; 0 if it does not say."""
+    found = read_commits(git.objects, [commit])
+    return found[commit].committed_at if commit in found else 0

@@ -12,7 +12,7 @@ from promptctl.git.commands import refusal
 from promptctl.git.repository import GitRef
 from promptctl.labels.chains import read_events
 from promptctl.labels.remote import RemoteUnreachable, short, show_tags, words_of
-from promptctl.labels.signing import HOW_TO_SIGN, is_signing, signed_tag
+from promptctl.labels.signers import HOW_TO_SIGN, is_signing, signed_tag
 from promptctl.labels.tags import Action, LabelEvent, LabelName, tag_bytes, tagger_actor
 from promptctl.labels.trust import known, marker
 

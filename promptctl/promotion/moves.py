@@ -16,8 +16,7 @@ from promptctl.files.names import PROMPTS
 from promptctl.labels.chains import LabelState, LabelTags, history, last_state, living_workspace, recorded_otherwise
 from promptctl.labels.reading import Labels
 from promptctl.labels.remote import Remote, RemoteUnreachable, short
-from promptctl.labels.signers import unsigned
-from promptctl.labels.signing import has_signature, is_signing
+from promptctl.labels.signers import has_signature, is_signing, unsigned
 from promptctl.labels.tags import MAX_REF_BYTES, PREFIX, Candidate, EventName, LabelEvent, LabelName, one_line
 from promptctl.labels.trust import marker
 from promptctl.labels.writing import Draft, append

@@ -13,7 +13,7 @@ from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.comparison import PASSED, UsageChange
 from promptctl.errors import INCOMPLETE, Problem, quote
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.labels.stretch import LabelMove
+from promptctl.labels.times import LabelMove
 from promptctl.reports.comparison import difference
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.verdict import headline

@@ -10,8 +10,8 @@ from promptctl.comparisons.compared import Compared
 from promptctl.differences.breaks import Break
 from promptctl.errors import Problem
 from promptctl.files.plain import bare_keys, utc
-from promptctl.labels.stretch import LabelMove
 from promptctl.labels.tags import version_number
+from promptctl.labels.times import LabelMove
 from promptctl.reports.comparison import comparison_as_dict
 from promptctl.reports.review import OF_TIME, is_timed_pair, readable, reproduce, stable_head, warnings
 from promptctl.reviews.review import DatasetReview, Measurement, PromptReview, Review, ReviewSide

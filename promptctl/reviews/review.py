@@ -16,7 +16,7 @@ from promptctl.differences.diff import PromptDiff
 from promptctl.errors import Problem
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.formats.settings_file import CalibrationRule
-from promptctl.labels.stretch import LabelMove
+from promptctl.labels.times import LabelMove
 from promptctl.prompts.prompt import Prompt
 
 ChangeKind = Literal["added", "removed", "renamed", "changed"]

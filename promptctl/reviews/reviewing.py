@@ -18,7 +18,7 @@ from promptctl.files.wording import name_some
 from promptctl.formats.settings_file import Settings
 from promptctl.git.tree_changes import blobs_of, is_changed
 from promptctl.git.trees import CommitTree, WorkTree
-from promptctl.labels.stretch import moves_between
+from promptctl.labels.times import moves_between
 from promptctl.reviews.changes import Changes, find_changes
 from promptctl.reviews.judges import DecidingJudges, judges_of_head, undone_by_merging
 from promptctl.reviews.measuring import Task, below_base, tasks_of

@@ -10,6 +10,8 @@ from promptctl.files.names import did_you_mean
 from promptctl.labels.chains import LabelTags, history, other_workspace
 from promptctl.labels.tags import PREFIX, LabelName
 from promptctl.labels.times import LiveAt, live_at
+from promptctl.versions.former_ids import all_former_ids, former_ids, id_of_today, renames
+from promptctl.versions.line import unshallow_hint
 from promptctl.versions.refs import Ref
 
 if TYPE_CHECKING:
@@ -42,8 +44,6 @@ def commit_at(moment: Moment, time: datetime) -> str:
         return found
     when = f"{time:%Y-%m-%d %H:%M} UTC"
     if moment.is_shallow:
-        from promptctl.versions.line import unshallow_hint
-
         raise HistoryIncomplete(f"this clone is shallow: {line.name} does not reach back to {when}",
                                 hint=unshallow_hint(line))  # fmt: skip
     raise RevisionNotFound(f"{line.name} had no commit by {when}", hint=f"git log --first-parent --reverse {line.name}")
@@ -61,8 +61,6 @@ def ref_at(moment: Moment, ref: Ref, time: datetime, unasked: Unasked | None = N
             f"`{ref}` has no past that is on record: it is no label",
             hint=f"write {ref.prompt}@production, or {ref.prompt} for the default branch",
         )
-    from promptctl.versions.former_ids import former_ids, id_of_today
-
     today = id_of_today(moment, ref.prompt)
     pasts = {past.label: past for past in label_pasts(moment, (today, *former_ids(moment, today)), time, unasked)}
     past, when = pasts.get(ref.label), f"{time:%Y-%m-%d %H:%M} UTC"
@@ -89,11 +87,8 @@ def live_versions(
     """
     if error := moment.unknown_labels():
         raise error
-    from promptctl.versions.former_ids import all_former_ids
-    from promptctl.versions.former_ids import renames as todays
-
     former = all_former_ids(moment)
-    today = todays(former)
+    today = renames(former)
     labelled = {chain.removeprefix(PREFIX).rpartition("@")[0] for chain in moment.label_tags.chains}
     ids = {today.get(id_, id_) for id_ in labelled} if prompt is None else {today.get(prompt, prompt)}
     found = set()

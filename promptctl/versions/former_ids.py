@@ -1,4 +1,4 @@
-"""The ids that prompts had before, so that labels and totals follow a rename."""
+"""The ids that prompts had before, so that labels, totals and marks of sensitive inputs follow a rename."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound
+from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound, WorkspaceError
 from promptctl.files.names import DEFAULT_PLACES, did_you_mean
 from promptctl.labels.chains import listing, other_workspace
-from promptctl.prompts.loading import declared_ids, prompt_paths
+from promptctl.prompts.loading import declared_ids, path_in, prompt_paths, with_marks_of
 from promptctl.versions.prompt_at_version import note
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from promptctl.log.store import Store
     from promptctl.versions.index_store import VersionRow
     from promptctl.versions.moment import Moment
+    from promptctl.versions.prompt_at_version import PromptAtVersion
 
 Former = Mapping[str, Sequence[str]]
 """Earlier ids by the id of today, latest first. None of them is a prompt of the work tree: those count for themselves.
@@ -70,6 +71,18 @@ def renames(former: Former) -> dict[str, str]:
 def id_of_today(moment: Moment, prompt: str) -> str:
     """Return the id that a prompt has in the work tree, by one that it had before; the same if no prompt had it."""
     return renames(all_former_ids(moment)).get(prompt, prompt)
+
+
+def with_todays_marks(found: PromptAtVersion, moment: Moment) -> PromptAtVersion:
+    """Return the version with the inputs also sensitive that the prompt's file marks now, whatever its id is today."""
+    id_ = found.ref.prompt
+    if path_in(moment.work_tree, id_) is None:
+        id_ = id_of_today(moment, id_)
+    committed = [moment.tree_at(moment.head)] if moment.head is not None else []
+    for tree in (moment.work_tree, *committed):  # a sparse checkout may leave the file out
+        with suppress(WorkspaceError):
+            return replace(found, prompt=with_marks_of(tree, id_, found.prompt))
+    return found
 
 
 def logged_renames(log: Store, moment: Moment) -> dict[str, str]:

@@ -126,5 +126,4 @@ def cut_at(git: Git, commits: Sequence[ParentedCommit]) -> str | None:
 
 def unshallow_hint(line: Line) -> str:
     """Return the command that brings the missing history of a shallow clone."""
-    remote = line.ref.split("/")[2] if line.ref.startswith("refs/remotes/") else "origin"
-    return f"git fetch --unshallow {quote(remote)}"
+    return f"git fetch --unshallow {quote(line.remote or 'origin')}"

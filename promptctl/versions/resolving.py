@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from promptctl.errors import (
     RevisionNotFound,
     WorkspaceError,
 )
-from promptctl.files.names import did_you_mean
+from promptctl.files.names import LOCK, did_you_mean
 from promptctl.git.trees import IN_SUBMODULE, blob_of
 from promptctl.prompts.loading import load_prompt, no_such_prompt, path_in, prompt_paths
 from promptctl.versions.line import unshallow_hint
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from promptctl.git.trees import CommitTree
+    from promptctl.labels.lock import LockedLabel, LockHere
     from promptctl.labels.tags import LabelName
     from promptctl.prompts.prompt import Prompt
     from promptctl.versions.index_store import IndexStore, VersionRow
@@ -124,10 +126,8 @@ class Resolver:
         if state is None:
             lock = self._moment.lock
             if lock is not None and (locked := lock.labels.get(str(ref))) is not None:
-                from promptctl.versions.locked import commit_by_lock
-
                 self._moment.taken_from_lock.add(str(ref))
-                return self._at_commit(ref, commit_by_lock(self._moment, ref, lock, locked), label=label)
+                return self._at_commit(ref, _commit_by_lock(self._moment, ref, lock, locked), label=label)
             self._refuse_unknown(LabelName(ref.prompt, label, former))
             return None
         found = self._at_commit(ref, state.commit, label=label, folder=state.event.workspace)
@@ -258,6 +258,28 @@ class Resolver:
 def in_submodule(folder: str) -> str:
     """Return the reason why a prompt in a submodule has no number here."""
     return f"{folder} is a submodule: {IN_SUBMODULE}"
+
+
+def _commit_by_lock(moment: Moment, ref: Ref, lock: LockHere, label: LockedLabel) -> str:
+    """Return a commit here that holds the content which the lock says a label names: its own, or a newer one.
+
+    Raises `HistoryIncomplete` if there is none or the lock is not believed, and `LabelRefused` if the commit holds
+    different content.
+    """
+    if lock.doubt:
+        words = f"what {label.name} names is not known in this clone, which has no tags of labels: {lock.doubt}"
+        raise HistoryIncomplete(words, hint="promptctl label fetch")
+    has_commit = moment.git.objects.read(label.commit, max_bytes=0) is not None
+    for commit in (label.commit,) if has_commit else (lock.commit, moment.head or lock.commit):
+        with suppress(PromptNotFound, InvalidFiles):
+            if load_prompt(moment.tree_at(commit), ref.prompt).digest == label.digest:
+                return commit
+    if has_commit:
+        words = f"{LOCK} says that {label.name} has digest {label.digest[:14]}…, and commit {label.commit[:7]} has not"
+        raise LabelRefused(words, hint="see what its tag says: promptctl label fetch && promptctl label verify")
+    remote = moment.git.usual_remote() or "origin"
+    words = f"{label.name} is {label.shown} by {LOCK}, and this clone does not have that commit"
+    raise HistoryIncomplete(words, hint=f"git fetch --depth 1 {remote} {label.commit}")
 
 
 def _version(store: IndexStore, ids: Iterable[str], number: int) -> tuple[VersionRow, str] | None:

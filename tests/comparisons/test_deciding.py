@@ -23,8 +23,8 @@ from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.log.results import UntilKind
 from promptctl.reports.comparison import comparison_as_dict, counts_line, number_rows
 from promptctl.reports.verdict import headline
-from promptctl.statistics.discordant import discordant_e_value
 from promptctl.statistics.metric import Procedure
+from promptctl.statistics.paired import discordant_e_value
 from tests.cli.conftest import commit, git
 from tests.evaluation_lab import PROMPT, Lab, lab, running_model_server
 from tests.openai_server import Answer, Exchange, reply

@@ -12,8 +12,7 @@ from promptctl.errors import GitError, LabelRefused
 from promptctl.formats.settings_file import LabelSettings
 from promptctl.git.repository import Git
 from promptctl.labels.chains import LabelTags, current
-from promptctl.labels.signers import unsigned
-from promptctl.labels.signing import is_signing
+from promptctl.labels.signers import is_signing, unsigned
 from promptctl.labels.tags import LabelName
 from promptctl.labels.trust import LabelTrust
 from promptctl.promotion.moves import Mover, MoveResult

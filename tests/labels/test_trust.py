@@ -8,7 +8,7 @@ import pytest
 
 from promptctl.errors import GitError
 from promptctl.labels.chains import recorded_otherwise
-from promptctl.labels.stretch import moves_between
+from promptctl.labels.times import moves_between
 from promptctl.labels.trust import known
 from tests.desks import PROMPT, Desk, hand_tag
 from tests.labels.test_labels import NAME, TAG, message

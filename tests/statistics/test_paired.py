@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from promptctl.statistics.discordant import discordant_e_value
+from promptctl.statistics.paired import discordant_e_value
 
 
 def test_published_numbers() -> None:
