@@ -1,4 +1,4 @@
-"""Assertions on a reply's words: equals, contains and its kin, starts-with, ends-with, regex."""
+"""Assertions on a reply's words, from equals and contains to regex, levenshtein, word-count and is-refusal."""
 
 from __future__ import annotations
 

@@ -134,12 +134,11 @@ class Sides:
         if self.flipped.is_unfinished and verdict.kind != "worse":
             told = "Flipped cases were not asked again to the end; give the command again."
             decisions.append(Decision.of(INCOMPLETE, told))
-        undecided = filter(None, (self.base.summary.undecided, self.head.summary.undecided))
-        if comparison.judged_apart:
-            undecided = filter(None, ())
-            if verdict.kind == "incomplete":
-                decisions.append(Decision.of(INCOMPLETE, f"Evaluate both sides anew: {self._evaluating}."))
-        note = "; ".join(dict.fromkeys([*notes, *undecided])) or None
+        undecided = (self.base.summary.undecided, self.head.summary.undecided)
+        if comparison.judged_apart and verdict.kind == "incomplete":
+            decisions.append(Decision.of(INCOMPLETE, f"Evaluate both sides anew: {self._evaluating}."))
+        doubts = () if comparison.judged_apart else filter(None, undecided)
+        note = "; ".join(dict.fromkeys([*notes, *doubts])) or None
         reruns = self.flipped.reruns
         return Compared(self.base, self.head, comparison, verdict, strictest(decisions), rule, note, reruns)
 

@@ -121,7 +121,7 @@ def _read_header(cells: Sequence[str], place: Place) -> list[_Column]:
     """Return the columns that the header names. Raises `InvalidFiles` with everything wrong with it."""
     columns: list[_Column] = []
     problems: list[Problem] = []
-    names, inputs = set[str](), set[str]()
+    names, keys = set[str](), set[tuple[str, str]]()
     for index, name in enumerate(map(str.strip, cells)):
         column, again = _column(name), "remove or rename one"
         if not name:
@@ -132,11 +132,12 @@ def _read_header(cells: Sequence[str], place: Place) -> list[_Column]:
             problems.append(Problem(f"`{name}` is no column that promptctl knows", place, hint, "unknown-column"))
         elif name in names:
             problems.append(Problem(f"the column `{name}` is given twice", place, again, "bad-header"))
-        elif column.group == "inputs" and column.key in inputs:
-            problems.append(Problem(f"the input `{column.key}` is given twice", place, again, "bad-header"))
+        elif column[:2] in keys:
+            what = "input" if column.group == "inputs" else f"{column.group} key"
+            problems.append(Problem(f"the {what} `{column.key}` is given twice", place, again, "bad-header"))
         else:
             columns.append(column)
-            inputs |= {column.key} if column.group == "inputs" else set()
+            keys.add(column[:2])
         names.add(name)
     if problems:
         raise InvalidFiles(problems)

@@ -1,4 +1,4 @@
-"""One case as its file has it: plain data with the keys of a case, and its place."""
+"""One case as its file has it: plain data with its place; and the assertions that a dataset's data hold."""
 
 from __future__ import annotations
 

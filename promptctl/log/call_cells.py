@@ -57,7 +57,7 @@ class CellSums:
                 mine[number] = mine.get(number, 0) + attempts
 
 
-_NUMBERS = CellSums.__slots__[:-2]
+_NUMBERS = [name for name in CellSums.__slots__ if name not in ("latencies", "costs")]
 
 
 class ScoredCalls(NamedTuple):

@@ -1,4 +1,4 @@
-"""`replay/<model>`: answers from replies that were recorded, offline and for free."""
+"""`replay/<model>`: answers from recorded replies, offline and for free; and what differs in the nearest, in words."""
 
 from __future__ import annotations
 

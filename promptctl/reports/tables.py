@@ -57,7 +57,7 @@ def write_rules(rows: Sequence[RuledPrompt], path: Path) -> None:
     check_suffix(path, RULES)
     cells = [row.as_dict() for row in rows]
     lines = [csv_line(list(each)) for each in cells[:1]] + [csv_line(list(each.values())) for each in cells]
-    replace_output(path, ["".join(lines).encode() if path.suffix == ".csv" else rules_as_yaml(rows).encode()])
+    replace_output(path, ["".join(lines).encode() if path.suffix.lower() == ".csv" else rules_as_yaml(rows).encode()])
 
 
 def csv_line(values: Sequence[Any]) -> str:

@@ -18,6 +18,7 @@ _TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 # Of Linux: netlink(7), sock_diag(7).
 _NETLINK_SOCK_DIAG, _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST = 4, 20, 1
 _HEAD, _UID_AT = 16, 80
+_NOBODY = -1
 _ANY_DEVICE_AND_COOKIE = struct.pack("=I8s", 0, b"\xff" * 8)
 # The tables change while they are read, so that a line may be left out once.
 _READINGS = 3
@@ -51,7 +52,8 @@ def listen(port: int) -> socket.socket:
 def is_of_other_user(peer: tuple[str, int], port: int) -> bool:
     """Return True if the other end of a connection to our port belongs to a different user, as far as the system says.
 
-    Linux does. The superuser may connect, who could read everything anyway.
+    Linux does. The superuser may connect, who could read everything anyway. Whoever has closed his end is refused: it
+    belongs to nobody any more, and the system names the superuser.
     """
     ask = _asked_for if _is_asked() else _listed
     return ask(peer, (HOST, port)) not in (None, 0, os.getuid())
@@ -67,9 +69,10 @@ def _is_asked() -> bool:
 
 
 def _asked_for(end: tuple[str, int], peer: tuple[str, int]) -> int | None:
-    """Return the user of the socket that has these two ends, as the kernel answers it (`inet_diag`); None if unknown.
+    """Return the user of the socket that has these two ends, as the kernel answers it (`inet_diag`).
 
-    In time that does not grow with the number of sockets.
+    `_NOBODY` if it was closed, None if the kernel does not answer. In time that does not grow with the number of
+    sockets.
     """
     addresses = (socket.inet_aton(address).ljust(16, b"\0") for address, _ in (end, peer))
     ends = struct.pack("!HH16s16s", end[1], peer[1], *addresses) + _ANY_DEVICE_AND_COOKIE
@@ -83,11 +86,15 @@ def _asked_for(end: tuple[str, int], peer: tuple[str, int]) -> int | None:
     except (OSError, AttributeError):  # no such socket can be made on this system
         return None
     (kind,) = struct.unpack_from("=H", answer, 4)
-    return int(struct.unpack_from("=I", answer, _UID_AT)[0]) if kind == _SOCK_DIAG_BY_FAMILY else None
+    user, inode = struct.unpack_from("=II", answer, _UID_AT) if kind == _SOCK_DIAG_BY_FAMILY else (0, 0)
+    return int(user) if inode else _NOBODY
 
 
 def _listed(end: tuple[str, int], peer: tuple[str, int], tables: Sequence[str] = _TABLES) -> int | None:
-    """Return the user of the socket that has these two ends, as the tables of all sockets have it; None if unknown."""
+    """Return the user of the socket that has these two ends, as the tables of all sockets have it.
+
+    `_NOBODY` if it was closed, None if no table has it.
+    """
     # Both ends are compared: an ended connection of that port to somewhere else is listed too, as the superuser's.
     wanted = (f"{socket.inet_aton(address)[::-1].hex().upper()}:{port:04X}" for address, port in (end, peer))
     first, second = ({written, f"0000000000000000FFFF0000{written}"} for written in wanted)
@@ -97,5 +104,5 @@ def _listed(end: tuple[str, int], peer: tuple[str, int], tables: Sequence[str] =
                 for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
                     fields = line.split()
                     if fields[1] in first and fields[2] in second:
-                        return int(fields[7])
+                        return int(fields[7]) if fields[9] != "0" else _NOBODY
     return None

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -189,6 +190,25 @@ def test_a_connection_of_a_different_user_is_known(tmp_path: Path) -> None:
     tables["tcp"], tables["tcp6"] = head + ended + row.format("0100007F", other), head
     assert is_other(), "the first line is of a connection to somewhere else"
     assert loopback._listed(peer, ("127.0.0.1", 0x1F90), [str(tmp_path / "nothing")]) is None
+
+
+@pytest.mark.parametrize("asks_kernel", [True, False])
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="the system does not say whose a socket is")
+def test_what_was_closed_before_it_was_let_in_is_of_nobody(asks_kernel: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if asks_kernel and not loopback._is_asked():
+        pytest.skip("this kernel does not say whose one socket is")
+    monkeypatch.setattr(loopback, "_is_asked", lambda: asks_kernel)
+    with loopback.listen(0) as listening:
+        port = listening.getsockname()[1]
+        client = socket.create_connection(("127.0.0.1", port))
+        peer = client.getsockname()
+        assert not loopback.is_of_other_user(peer, port)
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        client.close()
+        while not loopback.is_of_other_user(peer, port):
+            time.sleep(0.01)
+        time.sleep(0.1)
+        assert loopback.is_of_other_user(peer, port)
 
 
 @pytest.mark.parametrize("asks_kernel", [True, False])

@@ -110,8 +110,8 @@ def test_a_rule_that_is_none_is_refused(cli: Cli, words: list[str], what: str) -
 def test_the_table_is_written_as_yaml_and_csv(cli: Cli, desk: Path) -> None:
     rows = cli("log", "rules", "--json").json
     assert yaml.safe_load(cli("log", "rules", "export").out) == rows
-    assert cli("log", "rules", "export", "-o", "rules.csv").exit_code == 0
-    with (desk / "rules.csv").open() as opened:
+    assert cli("log", "rules", "export", "-o", "rules.CSV").exit_code == 0
+    with (desk / "rules.CSV").open() as opened:
         assert [row["prompt"] for row in csv.DictReader(opened)] == [row["prompt"] for row in rows]
     assert cli("log", "rules", "export", "-o", "rules.txt").exit_code == 2
 

@@ -136,11 +136,13 @@ class Database:
                 self.write(_nothing)  # raises why the log cannot be brought up to date
             connection.execute("PRAGMA query_only = OFF")
             connection.execute("BEGIN")
-            made = "SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND name GLOB ?"
+            # Ours are strict. SQLite's own (after ANALYZE) and those that other programs made cannot all be copied.
+            strict = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict"
+            made = f"SELECT name, sql FROM main.sqlite_schema WHERE name GLOB ? AND name IN ({strict})"  # noqa: S608
             for name, sql in connection.execute(made, (tables,)).fetchall():
                 connection.execute(sql.replace("TABLE", "TEMP TABLE", 1))
                 columns = "hash, bytes, ''" if name == "payloads" else "*"
-                connection.execute(f"INSERT INTO temp.{name} SELECT {columns} FROM main.{name}")  # noqa: S608 - our own
+                connection.execute(f'INSERT INTO temp."{name}" SELECT {columns} FROM main."{name}"')  # noqa: S608
             return work(connection)
 
     @contextmanager

@@ -195,6 +195,16 @@ def test_a_log_that_is_locked_is_copied_without_an_event(filled: SqliteStore, pa
     assert filled.events() == []
 
 
+def test_a_dry_run_leaves_the_tables_of_others_alone(filled: SqliteStore, path: Path) -> None:
+    retention = Retention(rows_before=CUT)
+    wanted = filled.prune(retention, is_dry_run=True)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("ANALYZE")
+        other.execute('CREATE TABLE "of others" (x INTEGER) STRICT')
+        other.execute("CREATE VIRTUAL TABLE words USING fts5(x)")
+    assert filled.prune(retention, is_dry_run=True) == wanted
+
+
 def test_a_dry_run_keeps_nobody_from_writing(filled: SqliteStore, path: Path) -> None:
     before = [each.as_dict() for each in filled.executions(with_content=True)]
     retention = Retention(rows_before=CUT, content_before=NEW)
