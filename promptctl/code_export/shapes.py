@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from itertools import islice
 from typing import Any, Literal
 
 from promptctl.files.free_names import FreeNames
@@ -95,8 +96,9 @@ class Shapes:
 
     def of(self, schema: Mapping[str, Any]) -> Shape:
         """Return the shape of a bundled schema; of one that takes nothing, that of anything."""
+        before = len(self.named)
         shape = _Reading(self, schema).shape(schema)
-        for name in self.named:
+        for name in [*islice(self.named, before, None)]:  # nothing that was named before leads to these
             self.named[name] = _or_any(self._grounded(name))
         return _or_any(shape)
 
@@ -234,7 +236,7 @@ class _Reading:
         if not isinstance(first, Keys) or not isinstance(second, Keys):
             return second if isinstance(second, Choice) else first
         self.merges += 1
-        if (left, right) in self.within or self.merges > MAX_MERGES:
+        if (left, right) in self.within or self.merges > MAX_MERGES or len(self.within) >= MAX_DEPTH:
             return left
         self.within.append((left, right))
         merged = self._merged(first, second)

@@ -157,6 +157,19 @@ def _written(schema: Any) -> str:
     return "\n".join([*types, python.text(shape, "Output"), *python.definitions])
 
 
+def _chains(count: int) -> Any:
+    """Two long chains of types, each named from its end, and both of their beginnings."""
+    types = {
+        f"{kind}{at}": {"type": "object", "properties": {"next": {"$ref": f"#/$defs/{kind}{at + 1}"}}}
+        for kind in "ab"
+        for at in range(count)
+    }
+    ends = {f"{kind}{count}": {"type": "string"} for kind in "ab"}
+    named = {name: {"$ref": f"#/$defs/{name}"} for name in [*reversed(types)]}
+    both = {"allOf": [{"$ref": "#/$defs/a0"}, {"$ref": "#/$defs/b0"}]}
+    return {"type": "object", "properties": {**named, "both": both}, "$defs": {**types, **ends}}
+
+
 def _in_a_circle(count: int) -> Any:
     names = range(count)
     other = {each: [{"$ref": f"#/$defs/d{one}"} for one in names if one != each] for each in names}
@@ -185,6 +198,7 @@ HOSTILE: dict[str, Any] = {
         "properties": {"a": {"$ref": "#/$defs/a0"}, "b": {"$ref": "#/$defs/b0"}, "c": {"allOf": [{"$ref": "#/$defs/a0"}, {"$ref": "#/$defs/b0"}]}},
         "$defs": {**_two("a", 30), **_two("b", 30)},
     },
+    "both of two long chains": _chains(170),
 }  # fmt: skip
 
 
@@ -195,6 +209,17 @@ def test_a_hostile_schema_costs_little(schema: Any) -> None:
     text = _written(schema)
     assert process_time() - began < 4
     assert len(text) < 8 << 20
+
+
+@pytest.mark.untraced
+def test_each_of_many_inputs_costs_the_same() -> None:
+    kinds = [{"type": "object", "properties": {f"k{at}": {}}} for at in range(4_000)]
+    schemas = [{"$ref": "#/$defs/a", "$defs": {"a": kind}} for kind in kinds]
+    shapes, began = Shapes(), process_time()
+    for schema in schemas:
+        shapes.of(schema)
+    assert len(shapes.named) == 4_000
+    assert process_time() - began < 3
 
 
 def test_types_that_name_one_another_are_all_that_any_of_them_takes() -> None:
