@@ -7,7 +7,7 @@ that differ from the index.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -329,7 +329,7 @@ def _label_steps(context: Context, found: Standing, log: Store | None, datasets:
         if earlier is not None and earlier.version <= each.version:
             continue  # the other label comes first
         to, digest = (each.newest, each.digest) if earlier is None else (earlier.version, earlier.digest_live)
-        deciding = _deciding(log, digest, datasets) if log is not None else {}
+        deciding = _deciding(context, f"{each.prompt}@v{to}", digest, datasets) if log is not None else {}
         verdicts = {row.totals.verdict for row in deciding.values()}
         if "failed" in verdicts:
             row = next(row for row in deciding.values() if row.totals.verdict == "failed")
@@ -349,11 +349,26 @@ def _label_steps(context: Context, found: Standing, log: Store | None, datasets:
         yield failed
 
 
-def _deciding(log: Store, digest: str, datasets: Collection[str]) -> dict[str, EvaluationRow]:
-    """Return, by dataset, the newest evaluation of a version over all of its cases."""
+def _deciding(context: Context, ref: str, digest: str, datasets: Collection[str]) -> dict[str, EvaluationRow]:
+    """Return, by dataset, the newest evaluation of a version that counts for a label."""
+    from promptctl.datasets.index import DatasetIndex
+    from promptctl.evaluations.evidence import lack_of, open_sound
+
     found: dict[str, EvaluationRow] = {}
-    for row in log.evaluations(digest=digest, limit=_MOST_READ):
-        spec = row.spec
-        if spec.dataset in datasets and spec.is_whole and not spec.is_part_of_comparison and row.is_conclusive:
-            found.setdefault(spec.dataset, row)
+    rows = [
+        row
+        for row in context.log.evaluations(digest=digest, limit=_MOST_READ)
+        if row.spec.dataset in datasets and not row.spec.is_part_of_comparison
+    ]
+    if not rows:
+        return found
+    here, settings = context.repository.work_tree, context.settings
+    with suppress(WorkspaceError), closing(context.at(here, settings, here, needs_keys=False)) as of:
+        prompt = context.prompt(ref).prompt
+        index = DatasetIndex(here, limits=settings.limits)
+        opened = {path: open_sound(index, path, prompt) for path in {row.spec.dataset for row in rows}}
+        for row in rows:
+            dataset = opened[row.spec.dataset]
+            if dataset and lack_of(of, row, dataset, prompt, prompt.model or settings.model) is None:
+                found.setdefault(row.spec.dataset, row)
     return found

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptctl.calls.call import make_target
 from promptctl.datasets.dataset import Dataset
 from promptctl.datasets.index import DatasetIndex
-from promptctl.errors import ModelError, WorkspaceError, quote
+from promptctl.errors import WorkspaceError, quote
+from promptctl.evaluations.evidence import lack_of, open_sound
 from promptctl.evaluations.outcomes import case_results
-from promptctl.evaluations.request import EvaluationRequest
-from promptctl.evaluations.rules import answering
 from promptctl.files.names import DATASETS, SETTINGS, resolve_path
 from promptctl.files.tree import Tree
 from promptctl.files.wording import name_some
 from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
-from promptctl.log.results import EvaluationRow, EvaluationSpec
+from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Store
 from promptctl.promotion.rules import Proof
 from promptctl.prompts.prompt import Prompt
-from promptctl.versions.prompt_at_version import Version
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -66,17 +62,20 @@ def find_proof(context: Context, trees: DatasetTrees, version: VersionToProve, d
     lines = []
     for path in wanted:
         on = "" if dataset else f" on {path}"
-        opened, here = _open(committed, path, version.prompt), _open(here_now, path, version.prompt)
+        opened, here = open_sound(committed, path, version.prompt), open_sound(here_now, path, version.prompt)
         if opened is None and here is None:
             return Proof(missing=f"{path} is missing or wrong: promptctl validate")
-        counting = list(_counting(context, rows, opened, version)) if opened is not None else []
+        asked = _lacks(context, rows, opened, version) if opened is not None else []
+        counting = [row for row, lack in asked if lack is None]
         row = counting[0] if counting else None
         if row is None and opened is not None and here is None:
             return _unusable_here(trees.here, path)
         if row is None and _asks(opened) != _asks(here):
             return _uncommitted([path], f"{path} is not here as it is committed")
         if row is None:
-            return Proof(missing=f"none is known here{on}")
+            told = ((each, lack) for each, lack in asked if not each.spec.is_part_of_comparison)
+            last, lack = next(told, (None, None))
+            return Proof(missing=f"the last one{on} ({last.id[-8:]}) {lack}" if last else f"none is known here{on}")
         if row.totals.verdict != "passed":
             return Proof(missing=f"in the last one{on} ({row.id[-8:]}) {row.totals.reason}")
         if (decided := _decided_before(log, row)) is not None:
@@ -121,66 +120,27 @@ def _testing(index: DatasetIndex, prompt: Prompt) -> list[str]:
     return index.tested_prompts([prompt.id]).get(prompt.id, [])
 
 
-def _open(index: DatasetIndex, path: str, prompt: Prompt) -> Dataset | None:
-    """Return the dataset, counted; None if it is wrong or missing: then nothing can have passed on it."""
-    try:
-        dataset = index.open(path, prompt)
-    except (FileNotFoundError, WorkspaceError):
-        return None
-    if any(problem.severity == "error" for problem in dataset.check(prompt)):
-        return None
-    return dataset
-
-
-def _counting(
+def _lacks(
     context: Context, rows: list[EvaluationRow], dataset: Dataset, version: VersionToProve
-) -> Iterator[EvaluationRow]:
-    """Yield the whole evaluations on a dataset, the newest first."""
-    asked = _must_pass(dataset)
-    return (row for row in rows if _counts(context, row, dataset, version) and _asked_all(context.log, row, asked))
+) -> list[tuple[EvaluationRow, str | None]]:
+    """Return the evaluations on a dataset, the newest first, each with what it lacks to count."""
+    asked, log = _must_pass(dataset), context.log
+    return [
+        (row, lack_of(context, row, dataset, version.prompt, version.model) or _must_pass_lack(log, row, asked))
+        for row in rows
+        if row.spec.dataset == dataset.header.path
+    ]
 
 
-def _asked_all(log: Store, row: EvaluationRow, case_ids: frozenset[str]) -> bool:
-    """Return True if the evaluation asked of all these cases that they must pass; no digest covers that.
+def _must_pass_lack(log: Store, row: EvaluationRow, case_ids: frozenset[str]) -> str | None:
+    """Return what is missing if the evaluation did not ask of all these cases that they must pass.
 
-    One that failed, and ended there, counts whatever it left out.
+    No digest covers that. One that failed, and ended there, counts whatever it left out.
     """
-    if row.status != "finished" and row.totals.verdict == "failed":
-        return True
-    asked = (
-        {case.outcome.case_id for case in case_results(log.results(row.id)) if case.must_pass} if case_ids else set()
-    )
-    return case_ids <= asked
-
-
-def _counts(context: Context, row: EvaluationRow, dataset: Dataset, version: VersionToProve) -> bool:
-    spec = row.spec
-    return (
-        row.is_conclusive
-        and row.model == version.model
-        and spec.dataset == dataset.header.path
-        and spec.dataset_digest == dataset.digest
-        and spec.is_whole
-        and spec.judge is None
-        and not spec.judge_parameters
-        and spec.passes_needed >= spec.repeats
-        and spec.min_pass >= dataset.header.min_pass
-        and _asks_as_set(context, spec, dataset, version)
-    )
-
-
-def _asks_as_set(context: Context, spec: EvaluationSpec, dataset: Dataset, version: VersionToProve) -> bool:
-    """Return True if an evaluation asked what the settings say; of an earlier program's only the parameters tell."""
-    request, prompt = EvaluationRequest(refs=None, replies=spec.replies), version.prompt
-    try:
-        target = make_target(context, prompt, Version(prompt.digest), version.model, needs_key=request.needs_keys)
-        now = answering(context, request, dataset, target)
-    except (WorkspaceError, ModelError):
-        return False
-    if dict(spec.parameters) != dict(target.parameters):
-        return False
-    then = {"server": spec.server, "judge_model": spec.judge_model, "rules": dict(spec.rules)}
-    return spec.is_without_server or all(now[name] == value for name, value in then.items())
+    if not case_ids or (row.status != "finished" and row.totals.verdict == "failed"):
+        return None
+    asked = {case.outcome.case_id for case in case_results(log.results(row.id)) if case.must_pass}
+    return None if case_ids <= asked else "did not ask `must_pass` of every case that has it now"
 
 
 def _decided_before(log: Store, row: EvaluationRow) -> str | None:

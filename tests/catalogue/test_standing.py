@@ -62,6 +62,8 @@ def test_each_state_has_its_next_step(workspace: Workspace) -> None:
         ("production", 1, 2),
     ]
     assert steps(behind)[0] == "eval greet@v2 --against @staging"
+    workspace.evaluate(EvaluationRequest(refs=["greet"], parameters={"temperature": 1.0}))
+    assert steps(workspace.standing())[0] == "eval greet@v2 --against @staging", "that moves no label"
     workspace.evaluate(EvaluationRequest(refs=["greet"]))
     assert steps(workspace.standing())[0] == "label set greet@staging v2"
     workspace.labels.set("greet@staging")

@@ -161,9 +161,9 @@ def test_an_evaluation_must_have_passed_with_all_cases_and_the_own_model(cli: Cl
 
     assert "promptctl eval chat@" in refusal()
     assert cli("eval", "chat", "--first", "1").exit_code == 0
-    assert "none is known here" in refusal()
+    assert "was not of the whole dataset: 1 case (--first 1)" in refusal()
     assert cli("eval", "chat", "-p", "temperature=1").exit_code == 0
-    assert "none is known here" in refusal()
+    assert "asked with other parameters (temperature)" in refusal()
     assert cli("eval", "chat").exit_code == 0
     moved = cli("label", "set", "chat@production", "HEAD", "--json").json
     assert moved["evaluation"].endswith("passed 2 of 2 on datasets/chat.yaml")
@@ -171,13 +171,13 @@ def test_an_evaluation_must_have_passed_with_all_cases_and_the_own_model(cli: Cl
     cli("label", "remove", "chat@production")
     write(inside, "promptctl.yaml", settings.replace("echo/echo", "openai/other"))
     commit(inside, "Ask a different model")
-    assert "none is known here" in refusal()
+    assert "asked echo/echo, where openai/other would run" in refusal()
     write(inside, "promptctl.yaml", settings)
     write(inside, "datasets/chat.yaml", cases + "  - {id: c, assert: [{type: contains, value: Bye}]}\n")
     commit(inside, "Ask for more")
-    assert "none is known here" in refusal()
+    assert "was of other cases: the dataset has changed since" in refusal()
     assert cli("eval", "chat", "--min-pass", "0.1").exit_code == 0
-    assert "none is known here" in refusal()
+    assert "asked less of the cases than the dataset does: 10.0%, not 100.0%" in refusal()
 
 
 WRONG: tuple[tuple[list[str], int, str], ...] = (

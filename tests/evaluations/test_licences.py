@@ -285,7 +285,7 @@ def test_no_label_moves_on_the_word_of_an_uncalibrated_judge(desk: Lab) -> None:
                 return refused.message
         return "moved"
 
-    assert "none is known here" in promote()  # what passed by the judge alone counts no longer
+    assert "was graded by other rules or judges" in promote()  # what passed by the judge alone counts no longer
     assert desk.one().verdict == "incomplete"
     assert "decided nothing: judges/llm-rubric" in promote()
     calibrate(desk)
