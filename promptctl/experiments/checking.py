@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from promptctl.catalogue.listing import warned_of_sparse_checkout
 from promptctl.datasets.validation import ValidationReport, validate_workspace
 from promptctl.errors import HistoryIncomplete, InvalidFiles, Place, Problem, WorkspaceError, in_reading_order
 from promptctl.experiments.drawing import of_today
 from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.files.yaml_reader import read_yaml
+from promptctl.git.trees import WorkTree
 from promptctl.versions.former_ids import check_label
 from promptctl.versions.refs import is_label
 
@@ -22,12 +23,16 @@ if TYPE_CHECKING:
 
 def validate(context: Context, paths: Sequence[str] = ()) -> ValidationReport:
     """Return what `validate_workspace` finds, and what is wrong with the experiments if the settings are checked."""
-    tree = context.repository.work_tree
-    report = validate_workspace(tree, paths)
     experiments: Sequence[Experiment] = ()
-    if not paths or not {"", SETTINGS}.isdisjoint(paths):
-        with suppress(InvalidFiles):  # the report has it
+    try:
+        tree = warned_of_sparse_checkout(context).repository.work_tree
+        if not paths or not {"", SETTINGS}.isdisjoint(paths):
             experiments = context.settings.experiments
+    except InvalidFiles:  # the report has what is wrong with the settings, as with any other file
+        if context.is_bare:
+            raise
+        tree = WorkTree(context.root)
+    report = validate_workspace(tree, paths)
     if not experiments:
         return report
     document = read_yaml(tree.read(SETTINGS), SETTINGS)

@@ -308,10 +308,9 @@ class Workspace(Evaluating):
 
         Raises `UsageError` for a path that names no file of the workspace.
         """
-        from promptctl.catalogue.listing import warned_of_sparse_checkout
         from promptctl.experiments.checking import validate
 
-        return validate(warned_of_sparse_checkout(self.context), [self.context.inside(path) for path in paths])
+        return validate(self.context.fresh(), [self.context.inside(path) for path in paths])
 
     def lint(self, paths: Sequence[str | os.PathLike[str]] = (), **options: Unpack[LintOptions]) -> LintReport:
         """Return what is risky or poor style in every prompt, or in the files at or below `paths`.

@@ -91,3 +91,13 @@ def test_pipes_and_giants_are_reported_and_the_others_formatted(cli: Cli, root: 
         giant.truncate(1 << 40)
     ran = cli("fmt")
     assert "promptctl.yaml: the file has 1,099,511,627,776 bytes" in ran.err
+
+
+def test_a_mistake_in_the_settings_is_one_among_all_that_validate_finds(cli: Cli, root: Path) -> None:
+    (root / "promptctl.yaml").write_text("modl: x\n")
+    (root / "prompts/wrong.prompt.yaml").write_text("nam: x\nmessages: [{role: user, content: Hi}]\n")
+    ran = cli("validate", "--json")
+    assert ran.exit_code == 1
+    found = {(each["path"], each["line"], each["column"], each["message"]) for each in ran.json["problems"]}
+    assert ("promptctl.yaml", 1, 1, "unknown key `modl`") in found
+    assert ("prompts/wrong.prompt.yaml", 1, 1, "unknown key `nam`") in found
