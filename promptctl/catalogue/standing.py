@@ -19,7 +19,7 @@ from promptctl.files.names import DATASETS, is_dataset
 from promptctl.git.tree_changes import is_changed
 from promptctl.log.filter import Filter
 from promptctl.log.stamps import parse_moment
-from promptctl.prompts.loading import load_prompt, prompt_paths
+from promptctl.prompts.loading import load_prompt, prompt_paths, wrongly_named
 from promptctl.versions.former_ids import labels_here
 
 if TYPE_CHECKING:
@@ -191,7 +191,11 @@ def _files(
     unknown = sum(id_ not in numbers or numbers[id_].is_sound is None for id_ in wrong)
     if max(unknown, len(datasets)) > _MOST_READ:
         return changed, None
-    problems = [*_prompt_problems(moment, wrong), *_dataset_problems(moment, datasets)]
+    problems = [
+        *_prompt_problems(moment, wrong),
+        *wrongly_named(moment.work_tree),
+        *_dataset_problems(moment, datasets),
+    ]
     return changed, tuple(problems[:_MOST_PROBLEMS])
 
 

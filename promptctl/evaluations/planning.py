@@ -36,6 +36,7 @@ from promptctl.log.results import EvaluationSpec
 from promptctl.log.stamps import new_id
 from promptctl.models.gateway import Usage, recorded_model
 from promptctl.models.recordings import RecordedReplies
+from promptctl.prompts.loading import warn_of_wrongly_named
 
 if TYPE_CHECKING:
     from promptctl.assertions.assertion import AskedJudge
@@ -202,6 +203,8 @@ def _subjects(
     """
     index = dataset_index(context, request.code)
     goes_on = request.is_of_own and request.on_broken is not None
+    if request.refs is None:
+        warn_of_wrongly_named(index.tree, context.warn)
     refs = list(index.tested_prompts(skips_broken=goes_on)) if request.refs is None else request.refs
     broken += index.broken.values()
     if not refs and not broken:

@@ -21,7 +21,7 @@ from promptctl.files.writing import replace_output
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.github_dialect import GitHubPrompt
 from promptctl.formats.prompt_file import PromptFile, read_prompt_file
-from promptctl.prompts.loading import prompt_paths
+from promptctl.prompts.loading import prompt_paths, warn_of_wrongly_named
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -111,7 +111,10 @@ def _bytes_of(file: Path, size: int) -> bytes | None:
 def export(context: Context, request: ExportRequest) -> Export:
     """Return prompts in a foreign format. Raises `UsageError` for a format that is not written, and as a ref does."""
     format_ = named(request.format, is_written=True)
-    refs = list(dict.fromkeys(request.refs)) or list(prompt_paths(context.tree))
+    refs = list(dict.fromkeys(request.refs))
+    if not refs:
+        warn_of_wrongly_named(context.tree, context.warn)
+        refs = list(prompt_paths(context.tree))
     if not refs:
         raise UsageError("there is no prompt to export", hint="promptctl new writes one")
     if not format_.has_versions:

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TypeVar
 
-from promptctl.errors import InvalidFiles, Place, Problem, UsageError, WorkspaceError, printable, quote
+from promptctl.errors import InvalidFiles, Place, Problem, UsageError, WorkspaceError, quote
 from promptctl.files import names
 from promptctl.files.document import Document
 from promptctl.files.merges import unresolved_merge
@@ -20,7 +20,7 @@ from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.foreign import foreign_file, foreign_shape
 from promptctl.formats.settings_file import Settings, read_settings
 from promptctl.prompts.closure import Partials, decode_partial, resolve
-from promptctl.prompts.loading import prompt_of, prompts_not_checked_out, two_files
+from promptctl.prompts.loading import bad_id, prompt_of, prompts_not_checked_out, two_files
 from promptctl.prompts.prompt import Prompt
 from promptctl.prompts.prompt_checks import problems_of_partial, problems_of_prompt
 from promptctl.schemas.checks import check_schema_file
@@ -274,8 +274,7 @@ def _read_prompt(tree: Tree, path: str, partials: Cache) -> _ReadPrompt:
     problems: list[Problem] = []
     unfit = id_problem(stem)
     if unfit is not None:
-        message = f"`{printable(stem)}` cannot be a prompt's id: {unfit}"
-        problems.append(Problem(message, Place(path), "rename the file", "bad-id"))
+        problems.append(bad_id(path, stem, unfit))
     sources = Sources(tree, partials=partials)
     resolved = resolve(path, sources)
     prompt = prompt_of(path, resolved, sources)

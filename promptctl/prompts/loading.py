@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from promptctl.errors import InvalidFiles, Place, Problem, PromptNotFound, WorkspaceError
+from promptctl.errors import InvalidFiles, Place, Problem, PromptNotFound, WorkspaceError, printable
 from promptctl.files.document import Document
 from promptctl.files.names import (
     DEFAULT_PLACES,
@@ -59,6 +59,34 @@ def prompt_paths(tree: Tree) -> dict[str, str]:
         if id_ is not None:
             found.setdefault(id_, path)
     return dict(sorted(found.items()))
+
+
+def wrongly_named(tree: Tree) -> Iterator[Problem]:
+    """Yield the problem of each prompt file of the tree whose name can be no id, so that nothing lists it."""
+    for path in prompt_files(tree):
+        stem = tree.places.stem(path)
+        if stem is not None and (why := id_problem(stem)) is not None:
+            yield bad_id(path, stem, why)
+
+
+def bad_id(path: str, stem: str, why: str) -> Problem:
+    """Return the problem of a prompt's file whose name can be no id, with one that can be."""
+    from promptctl.files.free_names import plain_letters
+
+    plain = re.sub(r"[^A-Za-z0-9_./-]+", "-", plain_letters(stem))
+    renamed = path.replace(f"{stem}.prompt.", f"{plain}.prompt.")
+    hint = f"rename the file, as to {renamed}" if id_problem(plain) is None else "rename the file"
+    return Problem(f"`{printable(stem)}` cannot be a prompt's id: {why}", Place(path), hint, "bad-id")
+
+
+def warn_of_wrongly_named(tree: Tree, warn: Callable[[str], None]) -> None:
+    """Say which prompt files are passed over by what looks at all prompts, as their names can be no ids."""
+    found = [printable(each.place.path) for each in wrongly_named(tree) if each.place is not None]
+    if found:
+        from promptctl.files.wording import count, name_some
+
+        told = f"{count(len(found), 'file')} cannot be {'a prompt' if len(found) == 1 else 'prompts'} by the name"
+        warn(f"{told}: {name_some(found)} (promptctl validate says what to do)")
 
 
 def prompts_not_checked_out(tree: Tree) -> tuple[str, ...]:

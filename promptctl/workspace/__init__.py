@@ -214,8 +214,11 @@ class Workspace(Evaluating):
         One whose file is wrong is there with its problem.
         """
         from promptctl.catalogue.listing import list_prompts, warned_of_sparse_checkout
+        from promptctl.prompts.loading import warn_of_wrongly_named
 
-        return list_prompts(warned_of_sparse_checkout(self.context), wanted)
+        parts = warned_of_sparse_checkout(self.context)
+        warn_of_wrongly_named(parts.repository.work_tree, parts.warn)
+        return list_prompts(parts, wanted)
 
     def suggest(self, wanted: PromptFilter) -> list[tuple[str, str]]:
         """Return fields of a filter that means no prompt, each with the value that may have been meant."""

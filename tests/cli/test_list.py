@@ -133,3 +133,17 @@ def test_a_full_disk_under_the_output_is_no_bug(arguments: list[str], warm_comma
         done = subprocess.run([str(warm_command), *arguments], stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 3
     assert done.stderr.decode() == "error: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    "command", [["list"], ["status"], ["eval", "--all", "--dry-run"], ["export", "--to", "json", "-o", "out"]]
+)
+def test_a_file_whose_name_can_be_no_id_is_told_by_what_looks_at_all(
+    cli: Cli, workspace: Path, command: list[str]
+) -> None:
+    write(workspace, "prompts/grüße/hallo.prompt.yaml", "messages: [{role: user, content: Hi}]\n")
+    ran = cli(*command)
+    assert "prompts/grüße/hallo.prompt.yaml" in (ran.out if command == ["status"] else ran.err)
+    told = cli("validate").err
+    assert "an id is made of the letters A to Z and a to z" in told
+    assert "hint: rename the file, as to prompts/grue/hallo.prompt.yaml" in told

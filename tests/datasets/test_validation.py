@@ -158,7 +158,7 @@ class TestWorkspaces:
     def test_names_that_can_be_no_id_are_told(self) -> None:
         ((at, code, message),) = told(check(MemoryTree({"prompts/my prompt.prompt.yaml": HI})))
         assert (at, code) == ("my prompt.prompt.yaml", "bad-id")
-        assert "letters, digits" in message
+        assert "the letters A to Z and a to z, digits" in message
 
     def test_an_earlier_id_belongs_to_one_prompt(self) -> None:
         tree = MemoryTree({
