@@ -1,4 +1,4 @@
-"""What an evaluation in the log lacks to be evidence for a version as it would run now."""
+"""The lack of an evaluation in the log that keeps it from being evidence for a version as it would run now."""
 
 from __future__ import annotations
 
