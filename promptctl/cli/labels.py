@@ -141,7 +141,8 @@ def show_at(
     """Say what a label named at a time. If clocks contradict the order of the moves, that is said."""
     meant = parse_moment(moment, zone=None)
     when = datetime.fromisoformat(meant)
-    found = options.workspace_of(context).labels.at(label, when)
+    labels = options.workspace_of(context).labels
+    found = labels.at(label, when)
     for event in found.doubtful:
         warn(f"event {event.n} ({event.action} {event.version}) may have come before: its clock contradicts the order")
     if as_json:
@@ -153,7 +154,7 @@ def show_at(
     elif not found.is_live:
         say(f"{label} was removed ({_about(found.event)})")
     else:
-        say(f"{label} was {found.event.version} ({found.event.commit[:7]}): {_about(found.event)}")
+        say(f"{label} was {labels.shown(found.event)}: {_about(found.event)}")
 
 
 @app.command("fetch")
@@ -251,7 +252,7 @@ def _say_move(labels: Labelling, result: MoveResult, *, as_json: bool) -> None:
         say(f"{name} is {event.version} already" if event.is_live else f"{name} was removed already")
         return
     old = before.version if before and before.is_live else "nothing"
-    new = f"{event.version} ({event.commit[:7]})" if event.is_live else "nothing"
+    new = labels.shown(event) if event.is_live else "nothing"
     say(f"{styled(name, sys.stdout, bold=True)}  {old} → {styled(new, sys.stdout, fg='green')}")
     if not result.is_pushed and labels.has_remote:
         tell("only this clone knows: publish it with promptctl label push")

@@ -139,11 +139,15 @@ class DatasetDraft:
 
 @dataclass(frozen=True, slots=True)
 class FileDraft:
-    """A partial, a schema or a tool to be written below `prompts/`, at `path` if nothing else has it."""
+    """A partial, a schema or a tool to be written below `prompts/`, at `path` if nothing else has it.
+
+    With `is_name`, a path with folders is that of a name, and as a prompt's name not below the folder of its file.
+    """
 
     path: str
     text: str
     place: Place | None = None
+    is_name: bool = False
 
 
 @dataclass(frozen=True, slots=True)

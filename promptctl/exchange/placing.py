@@ -113,7 +113,8 @@ class Placing:
 
     def _place_file(self, parts: _PlacedParts, draft: FileDraft) -> str:
         """Return the path of a partial or schema from the folder of prompts on, once it is among the files."""
-        name = posixpath.normpath(posixpath.join("/", parts.folder, draft.path)).lstrip("/")
+        folder = self._request.into.strip("/") if draft.is_name and "/" in draft.path else parts.folder
+        name = posixpath.normpath(posixpath.join("/", folder, draft.path)).lstrip("/")
         if any(part.startswith(".") for part in name.split("/")):
             problem = Problem(f"`{printable(draft.path)}` cannot be the path of a file here", draft.place, "rename it")
             raise InvalidFiles([problem])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from promptctl.errors import HistoryIncomplete, InvalidFiles, LabelRefused, Place, Problem, UsageError
+from promptctl.errors import HistoryIncomplete, InvalidFiles, LabelRefused, Place, Problem, UsageError, WorkspaceError
 from promptctl.files.names import LOCK, SETTINGS
 from promptctl.labels.reading import Labels
 from promptctl.labels.remote import remote_meant, remote_names
@@ -195,6 +195,14 @@ class Labelling:
     def here(self) -> Listing:
         """Return the state of every label as far as this clone knows; nothing is asked of a remote."""
         return labels_here(self._now())
+
+    def shown(self, event: LabelEvent) -> str:
+        """Return the version of a move as it is shown everywhere, and the label's commit where that is another one."""
+        shown = event.version
+        with suppress(WorkspaceError):  # of a prompt that has another id by now, say
+            found = self._context.repository.resolve(Ref(event.prompt, event.commit)).version
+            shown = found.display if found.display.split(" ")[0] == event.version else shown
+        return shown if event.commit[:7] in shown else f"{shown} at {event.commit[:7]}"
 
     @property
     def has_remote(self) -> bool:

@@ -37,6 +37,7 @@ _REGULAR = ("100644", "100755", "100664")
 _KINDS = {"120000": "a symbolic link", "160000": "a submodule"}
 # `.git` as file systems also know it: with blanks and dots behind it, by its short name, with characters left out.
 _GIT_LIKE = re.compile(r"(?i)\.?git(?:~[0-9]+|[ .]*|::.*)")
+_LABELS = "refs/tags/prompt/"
 TAG, _BRANCH, PEELED = "refs/tags/", "refs/heads/", "^{}"
 
 
@@ -95,8 +96,12 @@ def find_revision(outside: OutsideRepository, ref: str | None) -> Revision:
     if found:
         return Revision(ref, found[0], names.get(found[0] + PEELED, names[found[0]]))
     names = outside.refs(f"{TAG}*", f"{_BRANCH}*")
-    known = [name.removeprefix(TAG).removeprefix(_BRANCH) for name in names]
+    labels = {name.rpartition("/")[0].rpartition("@")[2] for name in names if name.startswith(_LABELS)}
+    known = [name.removeprefix(TAG).removeprefix(_BRANCH) for name in names if not name.startswith(_LABELS)]
     hint = did_you_mean(ref, [name for name in known if not name.endswith(PEELED)])
+    if ref in labels or re.fullmatch("v[0-9]+", ref):
+        told = "labels and versions of another repository cannot be named: take a tag, a branch or a commit"
+        hint = f"{told}; {hint}" if hint else told
     if not hint and re.fullmatch(r"[0-9a-f]{4,63}", ref):
         hint = "write the id of a commit in full: a part of one cannot be asked for"
     raise RevisionNotFound(

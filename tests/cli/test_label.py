@@ -29,6 +29,16 @@ def live(cli: Cli, name: str = NAME) -> str:
     return str(cli("show", name, "--json").json["version_display"]).partition(" ")[0]
 
 
+def test_a_version_is_shown_as_everywhere_and_the_commit_beside_it(cli: Cli, inside: Path) -> None:
+    shown = cli("show", "support/triage@v3", "--json").json["version_display"]
+    write(inside, "notes.txt", "Nothing of a prompt.\n")
+    commit(inside, "Note")
+    head = git(inside, "rev-parse", "--short=7", "HEAD").strip()
+    assert shown.startswith("v3 (")
+    assert cli("label", "set", NAME).out.rstrip() == f"{NAME}  nothing → {shown} at {head}"
+    assert f" was {shown} at {head}: " in cli("label", "at", NAME, "0m").out
+
+
 @pytest.mark.usefixtures("inside")
 def test_a_label_is_set_moved_rolled_back_and_removed(cli: Cli) -> None:
     moved = cli("label", "set", NAME, "v1")

@@ -305,11 +305,12 @@ def test_anything_is_read_or_refused(value: dict[str, Any]) -> None:
     reads_or_refuses("langfuse", value)
 
 
-def test_a_folder_of_exported_files_is_imported_together(tmp_path: Path) -> None:
+@pytest.mark.parametrize("id_", ["it", "parts/it"])
+def test_a_folder_of_exported_files_is_imported_together(id_: str, tmp_path: Path) -> None:
     files = {
         "prompts/parts/tone.j2": 'Be kind, {{ who }}. {% include "parts/rules.j2" %}',
         "prompts/parts/rules.j2": "Be brief about {{ what }}.",
-        "prompts/it.prompt.yaml": yaml_text(
+        f"prompts/{id_}.prompt.yaml": yaml_text(
             {
                 "inputs": {"who": {}, "what": {}},
                 "messages": [{"role": "system", "content": 'Hi. {% include "parts/tone.j2" %}'}],
@@ -324,7 +325,7 @@ def test_a_folder_of_exported_files_is_imported_together(tmp_path: Path) -> None
     for folder in ("given", "empty"):
         (tmp_path / folder / "promptctl.yaml").write_text("model: echo/echo\n")
     with open_workspace(tmp_path / "given") as workspace:
-        workspace.exchange.export(ExportRequest(refs=["it"], format="langfuse")).write(tmp_path / "empty/out")
+        workspace.exchange.export(ExportRequest(refs=[id_], format="langfuse")).write(tmp_path / "empty/out")
     with open_workspace(tmp_path / "empty") as workspace:
         report = workspace.exchange.import_files(ImportRequest(paths=[tmp_path / "empty/out"], latest=True))
         assert report.refused == ()

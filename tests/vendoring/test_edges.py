@@ -144,3 +144,11 @@ def test_a_prompt_that_the_lock_cannot_load(library: Path, workspace: Workspace,
     workspace.write(workspace.vendoring.add(AddRequest("../acme-kit//unrelated")).proposal)
     write(here, "prompts/acme-kit/unrelated.prompt.yml", HELLO)
     assert [each.code for each in workspace.vendoring.verify().problems] == ["vendored-broken"]
+
+
+def test_labels_and_versions_of_a_library_are_no_refs_here(library: Path, workspace: Workspace) -> None:
+    git(library, "tag", "prompt/other@production/1")
+    for ref in ("production", "v1"):
+        error = refused(workspace, f"../acme-kit//unrelated@{ref}")
+        assert (error.hint or "").startswith("labels and versions of another repository cannot be named: take a tag")
+        assert "prompt/" not in (error.hint or "")

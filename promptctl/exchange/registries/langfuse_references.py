@@ -142,7 +142,7 @@ class LangfuseReferences:
         for old, new in names.changed.items():
             self.notes.append(there.note("changed", "prompt", f"the variable `{old}` is the input `{new}`"))
         self._inputs[path] = [*names.inputs, *below]
-        self._partials[path] = FileDraft(path, jinja_text(pieces), there.place())
+        self._partials[path] = FileDraft(path, jinja_text(pieces), there.place(), is_name=True)
         return path
 
     def _path(self, target: _Target) -> str:
