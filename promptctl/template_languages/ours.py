@@ -44,6 +44,23 @@ def inlined(template: str, prompt: Prompt) -> str:
     return _inlined(template, prompt.path, prompt.base, prompt.partials, 0)
 
 
+def template_line(template: str, prompt: Prompt, line: int) -> int:
+    """Return the line of a template that a line of it `inlined` is from: for those of a partial, the include's."""
+    end = own = at = 0  # the lines before `end`, and those of them with the partials
+    for found in _find(template):
+        before = template.count("\n", end, found.start())
+        try:
+            inner = inlined(found[0], prompt).count("\n")
+        except PartialsTooLarge:
+            return line  # then nothing was written out
+        if line <= at + before + 1:
+            break
+        if line <= at + before + inner + 1:
+            return own + before + 1
+        end, own, at = found.end(), own + before + found[0].count("\n"), at + before + inner
+    return own + line - at
+
+
 def _find(template: str) -> list[re.Match[str]]:
     return list(_INCLUDE.finditer(template)) if "include" in template else []
 
@@ -89,14 +106,18 @@ def own_pieces(prompt: Prompt, text: str, lose: Lose, no_includes: str = "") -> 
         return (TextPiece(text),)
     if prompt.engine == "simple":
         return simple_pieces(text, {name: (name,) for name in prompt.inputs})
+
+    def line_of(line: int) -> int:
+        return template_line(text, prompt, line) if no_includes else line
+
     try:
         whole = with_partials(prompt, text, lose, no_includes) if no_includes else text
         pieces, comment = pieces_of(whole), first_comment(whole)
     except BadTemplate as error:
-        lose(f"cannot be read: {error}", error.line or 1)
+        lose(f"cannot be read: {error}", line_of(error.line or 1))
         return (TextPiece(text),)
     if comment is not None:
-        lose("has comments, which are left out", comment)
+        lose("has comments, which are left out", line_of(comment))
     return pieces
 
 

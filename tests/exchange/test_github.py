@@ -265,6 +265,22 @@ def test_a_file_is_told_from_its_content(path: str, text: str, is_one: bool) -> 
     assert is_github(source(path, text)) is is_one
 
 
+def test_a_loss_in_a_partial_is_placed_at_its_include() -> None:
+    native = """\
+inputs: {x: {type: string}}
+messages:
+  - role: user
+    content: |
+      One
+      {% include 'c.j2' %}
+      {% for a in x %}{% endfor %}
+"""
+    files = {"prompts/c.prompt.yaml": native, "prompts/c.j2": "a\nb\nc\n{% if x %}d{% endif %}\ne"}
+    losses = [str(each) for each in write_github([to_write("c", files)]).losses]
+    assert [each.split(" ")[0] for each in losses if "condition" in each] == ["prompts/c.prompt.yaml:6:"]
+    assert [each.split(" ")[0] for each in losses if "loop" in each] == ["prompts/c.prompt.yaml:7:"]
+
+
 class TestExport:
     NATIVE = """\
 name: Spam

@@ -23,7 +23,7 @@ from promptctl.files.yaml_writing import yaml_text
 from promptctl.formats.github_dialect import PARAMETERS
 from promptctl.prompts.prompt import Message
 from promptctl.template_languages.jinja import pieces_of
-from promptctl.template_languages.ours import own_pieces
+from promptctl.template_languages.ours import own_pieces, template_line
 from promptctl.template_languages.pieces import Piece, TextPiece, VariablePiece, kind_of
 from promptctl.templates import BadTemplate
 from promptctl.templates.reading import has_markup
@@ -258,7 +258,7 @@ class _Writer(PromptWriter):
         pieces = own_pieces(self.prompt, template, lose, "GitHub's files include nothing")
         faults = list(_faults(pieces))
         for why, line in faults:
-            lose(why, line)
+            lose(why, template_line(template, self.prompt, line))
         return template if faults else "".join(map(_said, pieces))
 
 

@@ -15,7 +15,7 @@ from promptctl.prompts.prompt import Message
 from promptctl.schemas.json_schema import types_of
 from promptctl.template_languages.jinja import jinja_text
 from promptctl.template_languages.nunjucks_writing import nunjucks_of_jinja
-from promptctl.template_languages.ours import simple_pieces, with_partials
+from promptctl.template_languages.ours import simple_pieces, template_line, with_partials
 from promptctl.template_languages.pieces import TextPiece, VariablePiece
 
 _SAID = ("name", "description", "model", "parameters", "messages", "inputs", "template", "output", "response_format",
@@ -147,5 +147,5 @@ class _ConfigWriter(PromptWriter):
         whole = with_partials(prompt, template, lose, "promptfoo includes nothing")
         written, findings = nunjucks_of_jinja(whole, self._lists)
         for finding in findings:
-            lose(finding.message, finding.line)
+            lose(finding.message, template_line(template, prompt, finding.line))
         return written

@@ -14,7 +14,7 @@ from promptctl.exchange.prompty.body import ROLES, is_role_line
 from promptctl.exchange.written import ExportLoss, PromptToWrite
 from promptctl.prompts.prompt import MISSING, Message, Placeholder
 from promptctl.template_languages.jinja import jinja_path, pieces_of
-from promptctl.template_languages.ours import Lose, own_pieces, with_partials
+from promptctl.template_languages.ours import Lose, own_pieces, template_line, with_partials
 from promptctl.template_languages.pieces import (
     CodePiece,
     IfBranch,
@@ -168,14 +168,14 @@ class BodyWriter:
         return written.strip("\n")
 
     def _jinja(self, text: str, lose: Lose) -> str:
-        prompt = self._prompt
+        prompt, given = self._prompt, text
         if prompt.engine == "jinja2":
             text = with_partials(prompt, text, lose, "Prompty includes nothing")
         else:
             text = "".join(_literal(each, lose) for each in own_pieces(prompt, text, lose))
         try:
             for line, said in outside(text, self._kinds, self.rich):
-                lose(said, line)
+                lose(said, template_line(given, prompt, line) if prompt.engine == "jinja2" else line)
         except BadTemplate as error:
             lose(str(error), 1)
         return text

@@ -10,7 +10,7 @@ from promptctl.exchange.written import PromptToWrite, PromptWriter
 from promptctl.files.free_names import first_free
 from promptctl.template_languages.double_braces import Clause, double_brace_text
 from promptctl.template_languages.jinja import jinja_text
-from promptctl.template_languages.ours import own_pieces, with_partials
+from promptctl.template_languages.ours import own_pieces, template_line, with_partials
 from promptctl.template_languages.pieces import IncludePiece, Piece, TextPiece
 
 _NOWHERE = {
@@ -79,7 +79,10 @@ class PromptForRegistry(PromptWriter):
             self.lose(what, *keys, part=part)
             content = "\n\n".join(texts)
         said: list[Clause] = []
-        text = write(self.whole(content or "", said), said)
+        whole, more = self.whole(content or "", said), list[Clause]()
+        text = write(whole, more)
+        is_own = whole == content
+        said += more if is_own else [(why, template_line(content or "", self.prompt, line)) for why, line in more]
         for clause, line in dict.fromkeys(said):
             self.lose(clause, *keys, part=part, line=line if is_whole else None)
         return text
