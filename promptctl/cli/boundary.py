@@ -146,7 +146,7 @@ def _before_command(error: Any, context: Any) -> str | None:
 def _usage_words(error: Any) -> tuple[str, list[str]]:
     """Return the library's message with names in backticks, and the nearest of the words it would have taken."""
     message, _, meant = _POSSIBLE.sub("", error.format_message()).partition(" Did you mean ")
-    near = [*(getattr(error, "possibilities", None) or ()), *_QUOTED.findall(meant)]
+    near = _options_with_a_word(error) or [*(getattr(error, "possibilities", None) or ()), *_QUOTED.findall(meant)]
     if wrong := _NO_CHOICE.search(message):
         from difflib import get_close_matches
 
@@ -154,6 +154,22 @@ def _usage_words(error: Any) -> tuple[str, list[str]]:
     for words, ours in _PLAINER.items():
         message = message.replace(words, ours)
     return _QUOTED.sub(r"`\1`", message[:1].lower() + message[1:].removesuffix(".")), near
+
+
+def _options_with_a_word(error: Any) -> list[str]:
+    """Return the options that share a long word with one that is missing, and is like none: in their names, else in their help."""
+    context, wrong = getattr(error, "ctx", None), getattr(error, "option_name", None)
+    if context is None or wrong is None:
+        return []
+    from difflib import get_close_matches
+
+    if get_close_matches(wrong, [name for each in context.command.params for name in each.opts], cutoff=0.75):
+        return []  # a slip of the finger
+    words = {word for word in wrong.strip("-").split("-") if len(word) >= 5}
+    options = [each for each in context.command.params if getattr(each, "help", None) and not each.hidden]
+    named = [each for each in options if words & {word for name in each.opts for word in name.strip("-").split("-")}]
+    found = named or [each for each in options if words & set(re.findall("[a-z]+", each.help.lower()))]
+    return [max(each.opts, key=len) for each in found[:3]]
 
 
 def _tell_bug(error: Exception, arguments: Sequence[str] | None) -> int:

@@ -41,7 +41,9 @@ Status = Annotated[
 
 def export_calls(
     context: typer.Context,
-    output: Annotated[Path, options.output_option("A .jsonl, .csv or .parquet file; - prints JSON lines.")],
+    output: Annotated[
+        Path, options.output_option("A .jsonl, .csv or .parquet file, in the format of its name; - prints JSON lines.")
+    ],
     filters: FilterOptions,
     status: Status = None,
     content: Annotated[bool, option("--content", "Also inputs, messages and replies that are kept.")] = False,

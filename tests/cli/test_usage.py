@@ -23,6 +23,8 @@ __all__ = ["inside_support", "support_workspace"]
     [
         ("run chat --log ful", 2, "`ful` is not one of `full`", "did you mean `full`? "),
         ("list --jsn", 2, "no such option: --jsn", "did you mean `--json`? "),
+        ("log export --format csv", 2, "no such option: --format", "did you mean `--output`? "),
+        ("log prune --older-than 1d", 2, "--older-than", "did you mean `--content-older` or `--rows-older`? "),
         (
             "list --snapshot x",
             2,
