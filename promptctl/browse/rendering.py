@@ -37,6 +37,7 @@ from promptctl.reports.wording import (
     format_tokens,
     percent,
     short_cost,
+    untold_note,
     without_address,
     without_commit,
 )
@@ -111,6 +112,7 @@ class Rendering:
             links.LINKS,
             command=partial(links.command, program=program),
             spent=partial(format_spent, form=short_cost),
+            untold_note=untold_note,
             navigation=navigation,
             workspace_name=workspace_name,
         )

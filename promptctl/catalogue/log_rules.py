@@ -46,6 +46,7 @@ class RuledPrompt:
             "cost_nano_usd": totals.cost_nano_usd,
             "average_cost_nano_usd": totals.average_cost_nano_usd,
             "unpriced": totals.unpriced,
+            "untold": totals.untold,
             "last_call_at": totals.last_at or None,
         }
 

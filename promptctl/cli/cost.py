@@ -22,6 +22,7 @@ from promptctl.reports.wording import (
     format_share,
     format_spent,
     format_tokens,
+    untold_note,
 )
 
 if TYPE_CHECKING:
@@ -196,6 +197,8 @@ def _say(table: CostTable) -> None:
         tell(
             f"{count(total.unpriced, 'call')} unpriced: no price is known for the model at that time; `prices:` can say it"
         )
+    if total.untold:
+        tell(untold_note(total.untold))
 
 
 def _cells(table: CostTable, row: CallTotals, highest: int) -> Sequence[Any]:

@@ -35,6 +35,7 @@ from promptctl.reports.wording import (
     format_latency,
     format_spent,
     format_tokens,
+    untold_note,
 )
 
 if TYPE_CHECKING:
@@ -161,6 +162,8 @@ def show_stats(
     if not is_terminal() and len(rows) > 1:  # beside the rows, which may be added up
         tokens, cost = format_tokens(total.input_tokens, total.output_tokens), _spent(total)
         tell(f"total: {count(total.calls, 'call')}, {format_count(total.failed)} failed, {tokens} tokens, {cost}")
+    if total.untold:
+        tell(untold_note(total.untold))
     if filters.source == "app":
         _tell_evaluations(workspace, filters.filter)
     filters.tell_without_row(without_row, groups)

@@ -182,11 +182,10 @@ def _side(log: Store, ref: str, version: Version, wanted: Filter) -> CostSide:
 
 
 def _cost(call: Sequence[Attempt]) -> int | None:
-    """Return what a call cost; None if an attempt that brought something has no price."""
+    """Return what a call cost; None if no attempt told a cost, or one that brought something has no price."""
     brought = (each for each in call if each.status in WITH_REPLY or each.output_tokens is not None)
-    if any(each.cost_nano_usd is None for each in brought):
-        return None
-    return sum(each.cost_nano_usd or 0 for each in call)
+    told = [each.cost_nano_usd for each in call if each.cost_nano_usd is not None]
+    return None if not told or any(each.cost_nano_usd is None for each in brought) else sum(told)
 
 
 def _mean_interval(costs: Sequence[float]) -> Interval | None:
@@ -274,7 +273,7 @@ def _notes(names: tuple[str, str], base: CostSide, head: CostSide) -> list[str]:
     if base.last_call_at and head.first_call_at and base.last_call_at < head.first_call_at:
         notes.append(f"every call of {names[0]} is older than those of {names[1]}: other changes since then count too")
     if unpriced := base.unpriced_calls + head.unpriced_calls:
-        notes.append(f"{count(unpriced, 'call')} unpriced, and not in the costs")
+        notes.append(f"{count(unpriced, 'call')} of unknown cost, and not in the costs")
     if base.is_cut or head.is_cut:
         notes.append(f"of each version the newest {MOST_ATTEMPTS:,} attempts are counted")
     return notes

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _KNOWN = frozenset({"prompt", "prompts", "renames", "version", "digest", "since", "until", "source"})
 _NUMBERS = (
     "calls", "attempts", "input_tokens", "output_tokens", "cached_tokens", "cost_nano_usd", "average_cost_nano_usd",
-    "unpriced",
+    "unpriced", "untold",
 )  # fmt: skip
 
 

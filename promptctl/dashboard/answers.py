@@ -209,14 +209,17 @@ def what_does_it_cost(evidence: Gathered) -> DashboardAnswer:
     spent, calls = late["cost_nano_usd"], late.asked
     if not calls:
         return DashboardAnswer("unknown", f"Nothing was called {when}.", ())
-    if not late["priced"] and late["unpriced"]:
-        return DashboardAnswer("unknown", f"No price is known of {count_of(calls, 'call')} {when}.", ())
+    if not late["priced"]:
+        what = "price" if late["unpriced"] else "cost"
+        return DashboardAnswer("unknown", f"No {what} is known of {count_of(calls, 'call')} {when}.", ())
     sentence = f"{money(spent)} {when} for {count_of(calls, 'call')}"
     if early["calls"] and evidence.windows.is_even:
         sentence += f"; {money(early['cost_nano_usd'])} for {count_of(early.asked, 'call')} in the 7 days before"
     sentence += "."
     if late["unpriced"]:
         sentence += f" {count_of(late['unpriced'], 'reply')} more have no known price."
+    if untold := late["attempts"] - late["blocked"] - late["priced"] - late["unpriced"]:
+        sentence += f" {count_of(untold, 'request')} never told the cost."
     dearest = sorted(sums, key=lambda name: -sums[name]["cost_nano_usd"])[:_DEAREST]
     items = []
     for prompt in dearest:

@@ -136,18 +136,24 @@ class CallTotals:
 
     @property
     def cost_nano_usd(self) -> int | None:
-        """Cost of all attempts together, as far as prices are known; None if not one is."""
-        return None if self.unpriced and not self.priced else self.known_cost_nano_usd
+        """Cost of all attempts together, as far as it is known; None if that of not one is."""
+        return None if (self.unpriced or self.untold) and not self.priced else self.known_cost_nano_usd
+
+    @property
+    def untold(self) -> int:
+        """Attempts at calls that were sent, which failed or were cancelled and never told their cost."""
+        return max(0, self.attempts - self.blocked - self.priced - self.unpriced)
 
     @property
     def average_cost_nano_usd(self) -> int | None:
-        """Cost per call that was asked and whose price is known; None if there is none.
+        """Cost per call that was asked and whose cost is known; None if there is none.
 
-        Neither a failed call nor a reused reply makes those free whose price is unknown.
+        Neither a failed call nor a reused reply makes those free whose price is unknown. One that failed or was
+        cancelled is not free either: no more calls are counted than there are attempts that told a cost.
         """
         if not self.priced or (self.unpriced and not self.known_cost_nano_usd):
             return None
-        priced_calls = self.calls - self.blocked - self.unpriced
+        priced_calls = min(self.priced, self.calls - self.blocked - self.unpriced)
         return round(self.known_cost_nano_usd / priced_calls) if priced_calls > 0 else None
 
     @property
@@ -169,7 +175,7 @@ class CallTotals:
         """Return a JSON object with stable keys: the group's, then the numbers."""
         attempts = ("attempts", "ok", "errors", "invalid_outputs", "blocked", "cancelled", "reused")
         tokens = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
-        costs = ("cost_nano_usd", "average_cost_nano_usd", "unpriced")
+        costs = ("cost_nano_usd", "average_cost_nano_usd", "unpriced", "untold")
         latencies = ("average_latency_ms", "p50_latency_ms", "p95_latency_ms")
         return {
             **self.group,

@@ -101,6 +101,12 @@ def format_spent(cost_nano_usd: int | None, unpriced: int, form: Callable[[float
     return f"{form(cost_nano_usd)} + {unpriced} unpriced" if cost_nano_usd else "unpriced"
 
 
+def untold_note(untold: int) -> str:
+    """Return words on requests that failed or were cancelled and told no cost."""
+    whose = "its" if untold == 1 else "their"
+    return f"{count(untold, 'request')} never told {whose} cost: not in it, and in no average"
+
+
 def format_latency(latency_ms: float | None) -> str:
     """Return milliseconds, or seconds from one on; `-` if unknown."""
     if latency_ms is None:

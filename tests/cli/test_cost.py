@@ -56,6 +56,23 @@ def test_the_dearest_prompt_comes_first_with_its_share(cli: Cli) -> None:
     )
 
 
+def test_calls_that_never_told_their_cost_are_said_and_in_no_average(cli: Cli, inside: Path) -> None:
+    log = Context(inside, {}, lambda _: None).log
+    cancelled = {"status": "cancelled", "cost_nano_usd": None, "input_tokens": None, "output_tokens": None}
+    log.append([Entry(make(**each)) for each in ({"cost_nano_usd": 2_000_000_000}, *[cancelled] * 3)])
+    log.close()
+
+    words = "3 requests never told their cost: not in it, and in no average\n"
+    for command in (["cost"], ["log", "stats"]):
+        ran = cli(*command)
+        assert words in ran.err
+        assert ran.out.splitlines()[1].split("\t").count("$2.00") == 2
+    by_status = [line.split("\t") for line in cli("cost", "--by", "status").out.splitlines()[1:]]
+    assert [(line[0], line[3], line[4]) for line in by_status] == [("ok", "$2.00", "$2.00"), ("cancelled", "-", "-")]
+    assert cli("cost", "--json").json["total"]["untold"] == 3
+    assert words in cli("cost", "--by", "user").err
+
+
 @pytest.mark.usefixtures("desk")
 @pytest.mark.parametrize(
     ("by", "rows"),

@@ -107,9 +107,9 @@ def test_averages_are_those_of_cost_whatever_failed_or_was_refused(desk: Workspa
     found = desk.costs.compare("triage@v1", "@v2")
     [row] = desk.costs.table(by=("version",)).rows
 
-    assert (found.base.calls, found.base.unpriced_calls, found.base.mean_cost_nano_usd) == (3, 0, 30)
-    assert row.average_cost_nano_usd == 30
-    assert found.notes == ()
+    assert (found.base.calls, found.base.unpriced_calls, found.base.mean_cost_nano_usd) == (3, 1, 45)
+    assert row.average_cost_nano_usd == 45
+    assert found.notes == ("1 call of unknown cost, and not in the costs",)
 
 
 def test_what_else_differs_is_said(desk: Workspace) -> None:

@@ -135,7 +135,8 @@ const asked = (sums, at) => sums.calls[at] - sums.blocked[at];
 const part = (numerator, denominator) => denominator ? numerator / denominator : null;
 // As the averages of `promptctl cost`: where replies have no price and nothing else cost anything, no cost is known.
 const isPriced = (sums, at) => sums.priced[at] > 0 && (sums.cost_nano_usd[at] > 0 || !sums.unpriced[at]);
-const known = (sums, at) => isPriced(sums, at) ? Math.max(0, asked(sums, at) - sums.unpriced[at]) : 0;
+const known = (sums, at) => isPriced(sums, at) ? Math.max(0, Math.min(sums.priced[at], asked(sums, at) - sums.unpriced[at])) : 0;
+const untold = (sums, at) => Math.max(0, sums.attempts[at] - sums.blocked[at] - sums.priced[at] - sums.unpriced[at]);
 // What the page measures. `of` is the number behind a value: fewer than 20 of them are thin.
 const MEASURES = {
   success: { name: "Success", format: percent, unit: "share", of: asked, value: (sums, at) => part(sums.ok[at], asked(sums, at)), interval: (sums, at) => wilson(sums.ok[at], asked(sums, at)) },

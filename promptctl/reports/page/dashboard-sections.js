@@ -73,7 +73,7 @@ function answers(view) {
 
 function costs(sums, at) {
   const value = MEASURES.cost.value(sums, at);
-  return [isKnown(value) ? money(value) : null, sums.unpriced[at] ? `${plural(sums.unpriced[at], "call")} without a price` : null].filter(Boolean).join(" and ") || "No known cost";
+  return [isKnown(value) ? money(value) : null, sums.unpriced[at] ? `${plural(sums.unpriced[at], "call")} without a price` : null, untold(sums, at) ? `${plural(untold(sums, at), "request")} that never told the cost` : null].filter(Boolean).join(" and ") || "No known cost";
 }
 
 function spending(view) {
