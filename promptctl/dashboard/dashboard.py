@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.budgets import budget_statuses
 from promptctl.counting import without_collector
-from promptctl.dashboard.answers import Gathered, is_anything_wrong, rules, what_changed, what_does_it_cost
+from promptctl.dashboard.answers import Gathered, is_anything_wrong, money, rules, what_changed, what_does_it_cost
 from promptctl.dashboard.facts import LIMITS, USER_LIMITS, FactTable, Names, columns, fact_tables
 from promptctl.dashboard.marks import marks
 from promptctl.dashboard.shifts import shifts, steps_by_prompt, windows_over
@@ -41,6 +41,7 @@ _FILTERS = (
     "until",
 )  # fmt: skip
 _COST_DAYS = 15  # more than any window holds
+_ONLY_OF_ROWS = ("status",)  # of what cells are grouped by, the sums that go on after pruning do not know it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +229,7 @@ def _not_counted(context: Context, wanted: Filter) -> dict[str, Any]:
     if wanted.source == "app" and not (wanted.label or wanted.user):
         totals = context.log.totals(replace(wanted, source="eval"), (), costs_only=True)
         evaluations = totals[0] if totals else None
-    without = context.log.without_row(wanted, ("local_day",), costs_only=True)
+    without = context.log.without_row(wanted, _ONLY_OF_ROWS)
     return {"evaluations": _spent(evaluations), "without_row": _spent(without)}
 
 
@@ -348,7 +349,14 @@ def _next(context: Context, wanted: Filter) -> dict[str, Any]:
     """Return what to do where there is no call to show."""
     ids = context.prompt_ids()
     if not context.log.is_new and context.log.totals(Filter(), (), costs_only=True):
-        if wanted.source == "app" and context.log.totals(replace(wanted, source=None), (), costs_only=True):
+        if without := context.log.without_row(wanted, _ONLY_OF_ROWS):
+            cost = money(without.cost_nano_usd) if without.cost_nano_usd is not None else "of unknown cost"
+            said = f"{count(without.calls, 'call')}, {cost}, kept no row"
+            return {
+                "sentence": f"{said}: a log rule says so, or they were pruned.",
+                "commands": ["promptctl cost", "promptctl log rules"],
+            }
+        if wanted.source == "app" and context.log.totals(replace(wanted, source="eval"), (), costs_only=True):
             given = {"prompt": wanted.prompt, **{name: getattr(wanted, name) for name in _FILTERS}, "source": "all"}
             options = [(name, value) for name, value in given.items() if value is not None]
             options += [("prompt", each) for each in wanted.prompts]

@@ -118,3 +118,28 @@ def test_a_prompt_that_is_nowhere_is_told_with_the_one_meant(cli: Cli) -> None:
 
     assert ran.exit_code == 3
     assert "support/triage" in ran.err
+
+
+def test_calls_whose_rows_were_pruned_are_said_as_cost_counts_them(cli: Cli, desk: Path) -> None:
+    assert cli("log", "prune", "--rows-older", "now").exit_code == 0
+    gone = cli("dashboard", "--json").json
+    assert gone["next"] == {
+        "sentence": "3 calls, $6.00, kept no row: a log rule says so, or they were pruned.",
+        "commands": ["promptctl cost", "promptctl log rules"],
+    }
+    log = Context(desk, {}, lambda _: None).log
+    log.append([Entry(make(cost_nano_usd=1_000_000_000, started_at=utc_now()), "full")])
+    log.close()
+    assert cli("cost", "--json").json["total"]["calls"] == 4
+    left_out = {"calls": 3, "cost_nano_usd": 6_000_000_000, "unpriced": 0}
+    assert cli("dashboard", "--json").json["not_counted"]["without_row"] == left_out
+    assert "not counted: 3 calls that kept no row, $6.00; promptctl cost counts them\n" in cli("dashboard").err
+
+
+def test_calls_that_a_rule_keeps_no_row_of_are_not_said_to_be_of_evaluations(cli: Cli, inside: Path) -> None:
+    log = Context(inside, {}, lambda _: None).log
+    log.append([Entry(make(cost_nano_usd=2_000_000_000, started_at=utc_now()), "off") for _ in range(3)])
+    log.close()
+    sentence = "3 calls, $6.00, kept no row: a log rule says so, or they were pruned."
+    assert cli("dashboard", "--json").json["next"]["sentence"] == sentence
+    assert sentence in cli("dashboard").err
