@@ -16,6 +16,7 @@ from promptctl.catalogue.blamed import evaluation_in_short
 from promptctl.catalogue.budgets import BudgetStatus, budget_statuses
 from promptctl.errors import InvalidFiles, LogError, Problem, UsageError, WorkspaceError, quote
 from promptctl.files.names import DATASETS, is_dataset
+from promptctl.files.wording import count
 from promptctl.git.tree_changes import is_changed
 from promptctl.log.filter import Filter
 from promptctl.log.stamps import parse_moment
@@ -72,7 +73,8 @@ class Standing:
     `branch` is that of HEAD, None outside Git and for a detached HEAD. `changed` are the ids of prompts with changes
     that are not committed, `labels` counts live labels. `problems` are the first ones of files that cannot be used;
     None if there are too many files to look at. `evaluations` are those of the last command. Costs are of this
-    machine's day; `unpriced` counts replies whose price is unknown. `calls_today` is None if the log cannot be read.
+    machine's day; `unpriced` counts replies whose price is unknown. `calls_today` is None if the log cannot be read;
+    those of evaluations are among them, and counted by themselves too.
     `budgets` are those that are near their end or past it. `notes` say what is not known here.
     """
 
@@ -85,6 +87,7 @@ class Standing:
     behind: tuple[LabelBehind, ...] = ()
     evaluations: tuple[EvaluationRow, ...] = ()
     calls_today: int | None = 0
+    evaluation_calls_today: int = 0
     cost_today_nano_usd: int | None = 0
     unpriced_today: int = 0
     budgets: tuple[BudgetStatus, ...] = ()
@@ -106,6 +109,7 @@ class Standing:
                 for row in self.evaluations
             ],
             "calls_today": self.calls_today,
+            "evaluation_calls_today": self.evaluation_calls_today,
             "cost_today_nano_usd": self.cost_today_nano_usd,
             "unpriced_today": self.unpriced_today,
             "budgets": [
@@ -126,9 +130,13 @@ def standing(context: Context) -> Standing:
     live, behind = _labels(context, moment, notes)
     evaluations: tuple[EvaluationRow, ...] = ()
     budgets: tuple[BudgetStatus, ...] = ()
-    log, spent, is_read = context.log, None, False
+    log, spent, of_evaluations, is_read = context.log, None, 0, False
     try:
-        evaluations, spent = _logged(log)
+        evaluations, spent, of_evaluations = _logged(log)
+        off = any(not rule.is_active for rule in context.settings.log)
+        if off and not log.is_new and (left := log.without_row(Filter(since=parse_moment("today", zone=None)))):
+            calls = count(left.calls, "call")
+            notes.append(f"{calls} kept no row, so it is not known which are today's: promptctl cost counts them")
         budgets = tuple(each for each in budget_statuses(context, with_prompts=False) if each.state != "ok")
         is_read = True
     except LogError as error:
@@ -143,6 +151,7 @@ def standing(context: Context) -> Standing:
         behind=behind,
         evaluations=evaluations,
         calls_today=(spent.calls if spent else 0) if is_read else None,
+        evaluation_calls_today=of_evaluations,
         cost_today_nano_usd=spent.cost_nano_usd if spent else 0,
         unpriced_today=spent.unpriced if spent else 0,
         budgets=budgets,
@@ -153,17 +162,19 @@ def standing(context: Context) -> Standing:
     return replace(found, next=tuple(unlike)[::-1][:_MOST_STEPS])
 
 
-def _logged(log: Store) -> tuple[tuple[EvaluationRow, ...], CallTotals | None]:
-    """Return the evaluations of the last command, and what was called today."""
+def _logged(log: Store) -> tuple[tuple[EvaluationRow, ...], CallTotals | None, int]:
+    """Return the evaluations of the last command, what was called today, and how many calls evaluations made."""
     if log.is_new:
-        return (), None
+        return (), None, 0
     from promptctl.evaluations.earlier import last_command
 
     evaluations: tuple[EvaluationRow, ...] = ()
     with suppress(UsageError):
         evaluations = tuple(last_command(log))
     today = Filter(since=parse_moment("today", zone=None))
-    return evaluations, next(iter(log.totals(today, (), costs_only=True)), None)
+    spent = next(iter(log.totals(today, (), costs_only=True)), None)
+    of_evaluations = log.totals(replace(today, source="eval"), (), costs_only=True) if spent else []
+    return evaluations, spent, sum(each.calls for each in of_evaluations)
 
 
 def _branch(moment: Moment) -> str | None:
@@ -303,7 +314,8 @@ def _steps(
     if log is None and (first := next(usable, None)) is not None:
         yield NextStep(f"promptctl show {quote(first)}", "see what a prompt takes, then run it")
     elif found.calls_today:
-        yield NextStep("promptctl log list --since today", "see today's calls")
+        source = "" if found.calls_today > found.evaluation_calls_today else " --source all"
+        yield NextStep(f"promptctl log list --since today{source}", "see today's calls")
     yield NextStep("promptctl list", "see every prompt, with its version and labels")
 
 

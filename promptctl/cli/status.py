@@ -67,7 +67,9 @@ def _say(found: Standing) -> None:
         for number, line in enumerate(_evaluations(found)):
             _line("" if number else "evaluated", line)
         spent = format_spent(found.cost_today_nano_usd, found.unpriced_today)
-        _line("today", f"{count(found.calls_today, 'call')}, {spent}" if found.calls_today else "no calls")
+        calls = count(found.calls_today - found.evaluation_calls_today, "call")
+        calls += f" and {found.evaluation_calls_today:,} of evaluations" if found.evaluation_calls_today else ""
+        _line("today", f"{calls}, {spent}" if found.calls_today else "no calls")
     for number, budget in enumerate(found.budgets):
         _line("" if number else "budgets", f"{budget.rule.name} is {budget.state}: {budget.reason}", fg="yellow")
     say()

@@ -84,7 +84,7 @@ def test_the_newest_whole_evaluation_says_if_a_label_moves(workspace: Workspace)
     assert compare in steps(workspace.standing()), "one case that passed says nothing of the others"
     [failed] = workspace.evaluate(EvaluationRequest(refs=["greet@v2"]))
     show = f"results show {failed.row.id[-8:]}"
-    assert steps(workspace.standing()) == [show, "log list --since today", "list"]
+    assert steps(workspace.standing()) == [show, "log list --since today --source all", "list"]
     [other] = workspace.evaluate(EvaluationRequest(refs=["greet@v1"], selection=Selection(ids=frozenset({"a"}))))
     assert other.row.totals.verdict == "passed"
     assert show in steps(workspace.standing()), "what failed before the last command is not forgotten"

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from promptctl.context import Context
+from promptctl.log.records import Entry
+from promptctl.log.stamps import utc_now
 from tests.cli.conftest import Cli, write
+from tests.log.conftest import make
 
 
 def test_alone_it_is_the_status(cli: Cli, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,3 +56,22 @@ def test_on_a_terminal_no_line_is_too_wide(
     words = [line for line in shown.splitlines() if "long/" not in line]
     assert words
     assert max(map(len, words)) <= columns
+
+
+def test_calls_of_evaluations_are_told_apart_and_those_without_row_are_noted(
+    cli: Cli, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workspace)
+    log = Context(workspace, {}, lambda _: None).log
+    log.append([Entry(make(cost_nano_usd=1_000_000_000, started_at=utc_now(), source="eval")) for _ in range(2)])
+    found = cli("status", "--json").json
+    assert (found["calls_today"], found["evaluation_calls_today"]) == (2, 2)
+    assert "today       0 calls and 2 of evaluations, $2.00\n" in cli("status").out
+    assert "promptctl log list --since today --source all  see today's calls\n" in cli("status").out
+    log.append([Entry(make(cost_nano_usd=1_000_000_000, started_at=utc_now())), Entry(make(), "off")])
+    assert "today       1 call and 2 of evaluations, $3.00\n" in cli("status").out
+    assert cli("status", "--json").json["notes"] == []
+    (workspace / "promptctl.yaml").write_text('log: [{prompts: "*", active: false}]\n')
+    [note] = cli("status", "--json").json["notes"]
+    assert note == "1 call kept no row, so it is not known which are today's: promptctl cost counts them"
+    log.close()
