@@ -58,8 +58,14 @@ def test_the_dearest_prompt_comes_first_with_its_share(cli: Cli) -> None:
 
 def test_calls_that_never_told_their_cost_are_said_and_in_no_average(cli: Cli, inside: Path) -> None:
     log = Context(inside, {}, lambda _: None).log
-    cancelled = {"status": "cancelled", "cost_nano_usd": None, "input_tokens": None, "output_tokens": None}
-    log.append([Entry(make(**each)) for each in ({"cost_nano_usd": 2_000_000_000}, *[cancelled] * 3)])
+    told: dict[str, Any] = {"cost_nano_usd": 2_000_000_000}
+    cancelled: dict[str, Any] = {
+        "status": "cancelled",
+        "cost_nano_usd": None,
+        "input_tokens": None,
+        "output_tokens": None,
+    }
+    log.append([Entry(make(**each)) for each in (told, *[cancelled] * 3)])
     log.close()
 
     words = "3 requests never told their cost: not in it, and in no average\n"

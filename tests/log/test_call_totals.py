@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from promptctl.log.call_totals import CallTotals, bucket, percentile
@@ -15,8 +17,8 @@ def test_one_latency_is_its_own_percentile_up_to_five_percent(latency: float) ->
 
 def test_no_call_is_free_that_never_told_its_cost() -> None:
     totals = CallTotals()
-    told, cancelled = {"cost_nano_usd": 44, "status": "ok"}, {"cost_nano_usd": None, "output_tokens": None}
-    cancelled["status"] = "cancelled"
+    told: dict[str, Any] = {"cost_nano_usd": 44, "status": "ok"}
+    cancelled: dict[str, Any] = {"cost_nano_usd": None, "output_tokens": None, "status": "cancelled"}
     for given in (told, *[cancelled] * 3, {**cancelled, "status": "blocked"}):
         totals.count(make(**given), "2026-05-04T10:00:00.000Z")
     assert (totals.untold, totals.cost_nano_usd, totals.average_cost_nano_usd) == (3, 44, 44)
