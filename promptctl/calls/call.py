@@ -205,6 +205,9 @@ def masking(context: Context, prompt: Prompt, inputs: Mapping[str, Any], options
     return replace(options, mask=Mask.of(context.state_folder, prompt, inputs, options.mask))
 
 
+_SUMMED = ("cost_nano_usd", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+
+
 class Attempts:
     """The attempts of one call: one `call_id`, counted from 1, with what they cost together.
 
@@ -233,7 +236,7 @@ class Attempts:
         self.execution_id = ""
         self._started_at = ""
         self._clock = 0.0
-        self._cost: int | None = None
+        self._sums: dict[str, int] = {}
         self._opened: dict[str, Any] | None = None
 
     def begin(self) -> None:
@@ -251,7 +254,6 @@ class Attempts:
 
     def replied(self, reply: Reply, status: Status = "ok", **fields: Any) -> Execution:
         """Return the record of an attempt that brought a whole reply."""
-        self._add(reply.cost_nano_usd)
         return self._complete(self._record(status, _reply_fields(reply) | fields))
 
     def failed(
@@ -277,7 +279,6 @@ class Attempts:
         fields: dict[str, Any] = {}
         if isinstance(partial, Reply):
             fields = _reply_fields(partial)
-            self._add(partial.cost_nano_usd)
         fields |= _error_fields(error)
         begun = (error.asked_at if isinstance(error, ModelError) else None) or self._clock
         fields["latency_ms"] = _to_microseconds((time.perf_counter() - begun) * 1000)
@@ -288,16 +289,17 @@ class Attempts:
         return self._record("blocked", {"error_type": type(error).__name__, "error_message": str(error)})
 
     def summed(self, last: Execution) -> Execution:
-        """Return the last attempt as the whole call's answer: with the cost of every attempt of the call."""
-        is_known = last.cost_nano_usd is not None or last.reply is None
-        return replace(last, cost_nano_usd=self._cost) if is_known and self.number > 1 else last
-
-    def _add(self, cost_nano_usd: int | None) -> None:
-        if cost_nano_usd is not None:
-            self._cost = (self._cost or 0) + cost_nano_usd
+        """Return the last attempt as the whole call's answer: with the tokens and cost of every attempt of the call."""
+        if self.number == 1:
+            return last
+        known: dict[str, Any] = {name: n for name, n in self._sums.items() if _is_known(last, name)}
+        return replace(last, **known)
 
     def _complete(self, record: Execution) -> Execution:
-        """Complete the metadata that a stream handed out, before anything else may be cancelled."""
+        """Add up what the call took; complete the metadata that a stream handed out, before more may be cancelled."""
+        for name in _SUMMED:
+            if (number := getattr(record, name)) is not None:
+                self._sums[name] = self._sums.get(name, 0) + number
         if self._opened is not None:
             self._opened.update(self.summed(record).metadata)
         return record
@@ -380,6 +382,11 @@ def _bare(error: BaseException) -> str | None:
     if isinstance(error, InputError):
         return f"wrong inputs: {', '.join(error.names)}" if error.names else "wrong inputs"
     return "a template failed" if isinstance(error, RenderError) else None
+
+
+def _is_known(last: Execution, name: str) -> bool:
+    """Return True if a sum over attempts is not short of what the reply took."""
+    return getattr(last, name) is not None or last.reply is None
 
 
 def _reply_fields(reply: Reply) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Runner:
         self._validators: dict[str, Validator] = {}
 
     async def run(self, call: Call) -> Execution:
-        """Make the call and return its last attempt, with the cost of all attempts.
+        """Make the call and return its last attempt, with the tokens and cost of all attempts.
 
         Raises `ModelError` when the provider failed for good and `InvalidOutput` when the reply never fitted the
         output schema; the error's `execution` is the last attempt either way. Without a schema a reply that was cut or

@@ -67,6 +67,8 @@ def test_an_invalid_reply_is_asked_for_again_with_its_problems(make_runner: Any,
     assert asked_again[-2] == {"role": "assistant", "content": '{"label": "other"}'}
     assert "label" in asked_again[-1]["content"]
     assert execution.cost_nano_usd == 200, "the call's cost is that of both attempts"
+    assert (execution.metadata["input_tokens"], execution.metadata["output_tokens"]) == (20, 10), "beside it its tokens"
+    assert (records.executions[-1].input_tokens, records.executions[-1].output_tokens) == (10, 5)
     assert records.executions[-1].cost_nano_usd == 100, "the row's cost is its own"
 
 
