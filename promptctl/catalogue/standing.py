@@ -134,7 +134,7 @@ def standing(context: Context) -> Standing:
     try:
         evaluations, spent, of_evaluations = _logged(log)
         off = any(not rule.is_active for rule in context.settings.log)
-        if off and not log.is_new and (left := log.without_row(Filter(since=parse_moment("today", zone=None)))):
+        if off and not log.is_new and (left := log.without_row(Filter(since=parse_moment("today", zone=None)), ())):
             calls = count(left.calls, "call")
             notes.append(f"{calls} kept no row, so it is not known which are today's: promptctl cost counts them")
         budgets = tuple(each for each in budget_statuses(context, with_prompts=False) if each.state != "ok")
