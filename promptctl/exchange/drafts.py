@@ -152,12 +152,16 @@ class FileDraft:
 
 @dataclass(frozen=True, slots=True)
 class ForeignContents:
-    """Everything that one foreign file holds, and what became of each of its parts."""
+    """Everything that one foreign file holds, and what became of each of its parts.
+
+    `are_files_given` says that it lists its `files` itself; otherwise its reader found them, as prompts include them.
+    """
 
     prompts: tuple[PromptDraft, ...] = ()
     datasets: tuple[DatasetDraft, ...] = ()
     files: tuple[FileDraft, ...] = ()
     notes: tuple[ImportNote, ...] = ()
+    are_files_given: bool = False
 
 
 def with_texts(value: Any, change: Callable[[str], str], skipped: Collection[str] = ()) -> Any:

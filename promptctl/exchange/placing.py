@@ -16,11 +16,21 @@ from promptctl.exchange.history.plan import PlacedPast, imported_numbers
 from promptctl.exchange.imported import ImportedSource, ImportRequest
 from promptctl.exchange.source import MAX_BYTES, Source
 from promptctl.exchange.wishes import id_for, with_judges, with_paths, with_references
-from promptctl.files.names import DATASET_SUFFIXES, DATASETS, PARTIAL_SUFFIX, PathRefused, is_dataset, resolve_path
+from promptctl.files.names import (
+    DATASET_SUFFIXES,
+    DATASETS,
+    PARTIAL_SUFFIX,
+    SETTINGS,
+    PathRefused,
+    is_dataset,
+    resolve_path,
+)
+from promptctl.files.strangers import unsafe, unwelcome
+from promptctl.files.tree import Overlay
 from promptctl.formats.formatting import file_of
 from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.prompts.closure import message_texts
-from promptctl.prompts.loading import prompt_paths
+from promptctl.prompts.loading import closure_of, prompt_paths
 from promptctl.templates import BadTemplate
 from promptctl.templates.reading import includes
 
@@ -105,6 +115,8 @@ class Placing:
             self._place_versions(parts, drafts)
         for path, text, place in parts.templates:
             self._check_includes(source, path, text, place)
+        if contents.are_files_given:
+            self._check_uses(parts, contents)
         for dataset in contents.datasets:
             self._place_dataset(parts, dataset)
         return ImportedSource(
@@ -115,16 +127,25 @@ class Placing:
         """Return the path of a partial or schema from the folder of prompts on, once it is among the files."""
         folder = self._request.into.strip("/") if draft.is_name and "/" in draft.path else parts.folder
         name = posixpath.normpath(posixpath.join("/", folder, draft.path)).lstrip("/")
-        if any(part.startswith(".") for part in name.split("/")):
-            problem = Problem(f"`{printable(draft.path)}` cannot be the path of a file here", draft.place, "rename it")
-            raise InvalidFiles([problem])
         data, base = draft.text.encode(), self._places.first
+        if (why := unsafe(name) or unwelcome(name)) is not None:
+            problem = Problem(f"`{printable(draft.path)}` cannot be a file here: it {why}", draft.place, "rename it")
+            raise InvalidFiles([problem])
         ending = "." + posixpath.basename(name).partition(".")[2]
         path = self._free(f"{base}/{name}", data, lambda _, there: there == data, ending=ending)
         self._put(parts, path, data)
         if path.endswith(PARTIAL_SUFFIX):
             parts.templates.append((path, draft.text, draft.place or parts.source.place(1)))
         return path.removeprefix(f"{base}/")
+
+    def _check_uses(self, parts: _PlacedParts, contents: ForeignContents) -> None:
+        """Raise `InvalidFiles` for a file that no prompt beside it includes or names: nobody would look for it."""
+        here = Overlay(self._tree, self.files)
+        used = {path for id_ in parts.ids.values() for path in closure_of(here, self._path_of(id_)).paths}
+        for draft in contents.files:
+            if f"{self._places.first}/{parts.paths[draft.path]}" not in used:
+                message = f"`{printable(draft.path)}` is a file that the prompt neither includes nor names"
+                raise InvalidFiles([Problem(message, draft.place, "take it out of the document", "not-used")])
 
     def _check_includes(self, source: Source, path: str, text: str, place: Place) -> None:
         """Raise `InvalidFiles` for a template that includes a file of the workspace: it was never meant to be sent."""
@@ -235,6 +256,8 @@ class Placing:
         data["prompts"] = [parts.ids.get(wish, wish) for wish in data.get("prompts") or parts.ids]
         cases, ending = data.get("cases"), DATASET_SUFFIXES[0]
         stem = f"{DATASETS}/{id_for(self._wished(parts, draft.wish), posixpath.join(parts.folder, 'cases'))}"
+        if posixpath.basename(f"{stem}{ending}").casefold() == SETTINGS:
+            stem += "-cases"
         if not is_dataset(f"{stem}{ending}"):  # below a folder of `datasets/` with files of another kind
             stem = f"{DATASETS}/imported/{stem.removeprefix(f'{DATASETS}/')}"
         rows = b""

@@ -38,7 +38,8 @@ def read(source: Source) -> ForeignContents:
     notes += [ImportNote("dropped", key, gone, place) for key in ("version", "commit", "digest") if data.get(key)]
     notes += [ImportNote("dropped", key, "is no key of this format", place) for key in data if key not in _KEYS]
     drafts = tuple(FileDraft(path, text, place) for path, text in files.items())
-    return ForeignContents((PromptDraft(data["id"], prompt, place),), files=drafts, notes=tuple(notes))
+    draft = PromptDraft(data["id"], prompt, place)
+    return ForeignContents((draft,), files=drafts, notes=tuple(notes), are_files_given=True)
 
 
 def write(prompts: Sequence[PromptToWrite]) -> Written:

@@ -13,12 +13,13 @@ from promptctl.datasets.affected import may_name, naming_pattern
 from promptctl.datasets.rows import written_assertions
 from promptctl.errors import InvalidFiles, Place, WorkspaceError
 from promptctl.files.names import DATASETS, PathRefused, is_dataset, is_recording, resolve_path
+from promptctl.files.strangers import unwelcome
 from promptctl.files.tree import MAX_BYTES, Tree
 from promptctl.files.wording import name_some
 from promptctl.formats.dataset_file import DatasetFile, read_dataset_file
 from promptctl.prompts.loading import load_prompt_file, prompt_paths
 from promptctl.vendoring.choosing import is_offered
-from promptctl.vendoring.library import MAX_ROWS_BYTES, LibraryTree, share_of, unwelcome
+from promptctl.vendoring.library import MAX_ROWS_BYTES, LibraryTree, share_of
 from promptctl.vendoring.licences import LibraryLicence, find_licence
 from promptctl.vendoring.moving import file_references, judge_references, row_files
 
@@ -166,7 +167,7 @@ def _not_taken(tree: LibraryTree, dataset: DatasetFile) -> str | None:
         return f"there is no {dataset.cases_path}"
     except (ValueError, RecursionError):
         return f"the rows of {dataset.cases_path} cannot be read"
-    unwanted = (f"{path} {words}" for path in named if (words := unwelcome(path)) is not None)
+    unwanted = (f"{path} {words}" for path in (dataset.path, *named) if (words := unwelcome(path)) is not None)
     if (why := why or next(unwanted, None)) is not None:
         return why
     missing = [path for path in named if path not in tree.blobs]

@@ -11,17 +11,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from promptctl.errors import GitError, InvalidFiles, Place, RevisionNotFound, UsageError, WorkspaceError, printable
 from promptctl.files.names import (
-    DATASETS,
     DEFAULT_PLACES,
-    LOCK,
     PROMPT_SUFFIXES,
     SETTINGS,
     PromptPlaces,
     did_you_mean,
-    is_calibration,
-    is_human_labels,
-    is_recording,
 )
+from promptctl.files.strangers import unsafe
 from promptctl.files.tree import LFS_POINTER, MAX_BYTES, is_lfs_pointer, places_in
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.git.objects import is_object_id
@@ -35,8 +31,6 @@ MAX_ROWS_BYTES = 64 << 20
 _MOST_GLOBS = 1_000
 _REGULAR = ("100644", "100755", "100664")
 _KINDS = {"120000": "a symbolic link", "160000": "a submodule"}
-# `.git` as file systems also know it: with blanks and dots behind it, by its short name, with characters left out.
-_GIT_LIKE = re.compile(r"(?i)\.?git(?:~[0-9]+|[ .]*|::.*)")
 _LABELS = "refs/tags/prompt/"
 TAG, _BRANCH, PEELED = "refs/tags/", "refs/heads/", "^{}"
 
@@ -253,44 +247,3 @@ def plain_places(paths: Iterable[str], wanted: str) -> PromptPlaces:
         return DEFAULT_PLACES
     folder = named if is_folder else named.rpartition("/")[0]
     return PromptPlaces((folder,)) if is_there and folder else PromptPlaces((), PROMPT_SUFFIXES)
-
-
-# What prompts, schemas, partials, cases and licences are written as. Other tools run files by their names alone.
-_TAKEN = (
-    ".yaml", ".yml", ".json", ".jsonl", ".csv", ".tsv", ".j2", ".jinja", ".jinja2", ".txt", ".md", ".rst", ".html",
-    ".xml", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf", ".wav", ".mp3",
-)  # fmt: skip
-
-
-def unwelcome(path: str) -> str | None:
-    """Return why a file of a stranger is not taken by this path, as the end of a sentence; None if it may be.
-
-    Whatever a library names as the input of a case comes along: not a `conftest.py` that pytest would run, not settings
-    of Git or of promptctl, and no recorded replies.
-    """
-    *folders, name = path.split("/")
-    if any(each.startswith(".") for each in (*folders, name)):
-        return "is hidden"
-    if name in (SETTINGS, LOCK) or "node_modules" in folders or name == "package.json":
-        return "would set up a tool"
-    if not name.lower().endswith(_TAKEN) and ("." in name or name.upper() != name):
-        return "is of a kind that is not taken"
-    if path.startswith(f"{DATASETS}/") and (is_recording(path) or is_human_labels(path) or is_calibration(path)):
-        return "would be read as recordings or labels"
-    return None
-
-
-def unsafe(path: str) -> str | None:
-    """Return why a path of a stranger's tree is not to be written here, as the end of a sentence; None if it may be."""
-    if printable(path) != path:
-        return "has a name with characters that nobody sees"
-    if "\\" in path or ":" in path:
-        return "has a name that other systems take for a path"
-    segments = path.split("/")
-    if any(segment in ("", ".", "..") for segment in segments):
-        return "has a name that leads out of its folder"
-    if any(_GIT_LIKE.fullmatch(segment) and segment.casefold() != "git" for segment in segments):
-        return "has a name that Git keeps for itself"
-    if any(segment != segment.rstrip(". ") for segment in segments):
-        return "has a name that other systems read differently"
-    return None

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.errors import WorkspaceError
+from promptctl.files.strangers import LICENCE_NAMES
 
 if TYPE_CHECKING:
     from promptctl.vendoring.library import LibraryTree
 
-LICENCE_NAMES = re.compile(r"(?i)(?:un)?licen[cs]e(?:[.-][a-z0-9.-]+)?|copying(?:\.[a-z0-9]+)?")
 _ID = re.compile(
     rb"SPDX-License-Identifier:[ \t]*([A-Za-z0-9.+-]+(?: (?:OR|AND|WITH) [A-Za-z0-9.+-]+)*)[ \t]*\r?$", re.M
 )

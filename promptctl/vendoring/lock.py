@@ -14,13 +14,13 @@ from promptctl.files.document import Document
 from promptctl.files.merges import unresolved_merge
 from promptctl.files.names import DATASETS, LOCK, PromptPlaces, did_you_mean, id_problem
 from promptctl.files.proposal import FileEdit, change_of
+from promptctl.files.strangers import unsafe
 from promptctl.files.tree import Tree
 from promptctl.files.wording import name_some
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.files.yaml_writing import scalar
 from promptctl.labels.lock import MAX_LOCK, vendored_part, with_vendored
 from promptctl.vendoring.address import check_ref
-from promptctl.vendoring.library import unsafe
 
 AGAIN = "git restore promptctl.lock.yaml, or take the entry out and add it again"
 _SCHEME = "scheme: 1\n"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.files.names import SETTINGS, did_you_mean_glob
+from promptctl.files.strangers import LICENCE_NAMES
 from promptctl.files.tree import read_file
 from promptctl.files.wording import name_some
 from promptctl.files.yaml_reader import read_yaml
@@ -21,7 +22,7 @@ from promptctl.vendoring.address import read_named
 from promptctl.vendoring.choosing import choose, is_offered
 from promptctl.vendoring.gathering import bring_closures, datasets_in
 from promptctl.vendoring.library import Library, LibraryTree, asking, find_revision, share_of
-from promptctl.vendoring.licences import LICENCE_NAMES, find_licence, spdx_of
+from promptctl.vendoring.licences import find_licence, spdx_of
 from promptctl.vendoring.lock import Sources, read_sources
 
 if TYPE_CHECKING:

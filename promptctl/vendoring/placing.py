@@ -12,11 +12,12 @@ from promptctl.errors import InvalidFiles, Place, UsageError, WorkspaceError
 from promptctl.files.free_names import first_free
 from promptctl.files.names import DATASETS, PROMPT_SUFFIXES
 from promptctl.files.proposal import FileEdit, Proposal
+from promptctl.files.strangers import unsafe, unwelcome
 from promptctl.files.tree import Overlay, Tree
 from promptctl.git.trees import WorkTree
 from promptctl.prompts.loading import load_prompt_file, prompt_paths
 from promptctl.vendoring.gathering import GatheredFiles
-from promptctl.vendoring.library import Revision, unsafe, unwelcome
+from promptctl.vendoring.library import Revision
 from promptctl.vendoring.lock import LockedFile, LockedPrompt, Vendored, sha256
 from promptctl.vendoring.moving import Moves, moved
 
@@ -61,8 +62,10 @@ def place(
         own = f"{base}/{name}/{gathered.licence.path.rpartition('/')[2]}"
         files[own], sources[own] = gathered.licence.data, gathered.licence.path
     for path in files:
-        if (why := unsafe(path) or unwelcome(path)) is not None:
+        if (why := unsafe(path)) is not None:
             raise WorkspaceError(f"`{path}` {why}", hint="choose a different id: --as ID")
+        if (why := unwelcome(path)) is not None:
+            raise WorkspaceError(f"`{path}` {why}", hint="its owners can rename it there")
     digests = _digests(tree, gathered, paths, files)
     source = Vendored(
         url=library.url,

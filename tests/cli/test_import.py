@@ -373,6 +373,60 @@ def test_two_versions_of_a_prompt_are_not_written_to_one_file(cli: Cli, inside: 
     assert not (inside / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("conftest.py", "it is of a kind that is not taken"),
+        ("test_x.txt", "it would be run as a test"),
+        ("sub/test_y.py", "it is of a kind that is not taken"),
+        ("promptctl.yaml", "it would set up a tool"),
+        ("sub/PROMPTCTL.yaml", "it would set up a tool"),
+        (".env", "it is hidden"),
+        ("CLAUDE.md", "it would be read as orders to coding agents"),
+        ("a:b.j2", "it has a name that other systems take for a path"),
+    ],
+)
+def test_a_document_brings_no_file_that_another_tool_would_run_or_read(
+    cli: Cli, inside: Path, name: str, words: str
+) -> None:
+    prompt = {"messages": [{"role": "user", "content": f"{{% include '{name}' %}} Hi"}]}
+    write(
+        inside,
+        "p.json",
+        json.dumps({"format": "promptctl/prompt/1", "id": "p", "prompt": prompt, "files": {name: "x"}}),
+    )
+    ran = cli("import", "p.json", "--yes")
+    assert ran.exit_code == 3
+    assert f"error: p.json:1: `{name}` cannot be a file here: {words}" in ran.err
+    assert not (inside / f"prompts/{name}").exists()
+    assert not (inside / "prompts/p.prompt.yaml").exists()
+
+
+def test_a_document_brings_no_file_that_its_prompt_does_not_use(cli: Cli, inside: Path) -> None:
+    prompt = {
+        "inputs": {"x": {"$ref": "a.schema.json"}},
+        "messages": [{"role": "user", "content": "{% include 'a.j2' %}{{ x }}"}],
+    }
+    files = {"a.j2": "{% include 'deep/b.j2' %}", "deep/b.j2": "b", "a.schema.json": '{"type": "string"}'}
+    ours = {"format": "promptctl/prompt/1", "id": "p", "prompt": prompt, "files": files}
+    write(inside, "good.json", json.dumps(ours))
+    files = files | {"prompts/q.prompt.yaml": "messages:\n- {role: user, content: hi}\n"}
+    write(inside, "bad.json", json.dumps(ours | {"id": "bad", "files": files}))
+    ran = cli("import", "good.json", "bad.json", "--yes")
+    assert ran.exit_code == 3
+    message = "`prompts/q.prompt.yaml` is a file that the prompt neither includes nor names"
+    assert f"error: bad.json:1: {message}" in ran.err
+    assert (inside / "prompts/deep/b.j2").is_file()
+    assert not (inside / "prompts/prompts").exists()
+
+
+def test_a_dataset_is_never_named_as_the_settings_are(cli: Cli, inside: Path) -> None:
+    write(inside, "old/promptctl.yaml", "prompts: [hi]\nproviders: [echo]\ntests: [{vars: {a: b}}]\n")
+    cli("import", "old/promptctl.yaml", "--from", "promptfoo", "--yes")
+    assert (inside / "datasets/promptctl-cases.yaml").is_file()
+    assert not (inside / "datasets/promptctl.yaml").exists()
+
+
 def test_documents_have_the_shapes_that_are_promised(cli: Cli, inside: Path) -> None:
     write(inside, "old/bad.md", "---\nmodel: x\n---\n")
     fits("import", cli("import", "old", "--json", "--yes").json)

@@ -19,10 +19,10 @@ import pytest
 
 from promptctl import AddRequest
 from promptctl.errors import GitError, PromptctlError, UsageError, WorkspaceError
+from promptctl.files.strangers import unsafe
 from promptctl.git import bounded, outside
 from promptctl.git.outside import OutsideRepository
 from promptctl.vendoring.address import check_ref, read_address, read_named
-from promptctl.vendoring.library import unsafe
 from promptctl.workspace import Workspace, open_workspace
 from tests.cli.conftest import Cli, commit, git, write
 from tests.repositories import head_of
@@ -423,6 +423,17 @@ def test_a_process_that_is_killed_while_it_fetches_changes_nothing(library: Path
         ("promptctl.yaml", "would set up a tool"),
         ("package.json", "would set up a tool"),
         ("recordings/r.jsonl", "would be read as recordings or labels"),
+        ("test_ticket.txt", "would be run as a test"),
+        ("TestTicket.TXT", "would be run as a test"),
+        ("deep/PromptCtl.yaml", "would set up a tool"),
+        ("Package.json", "would set up a tool"),
+        ("requirements.txt", "would set up a tool"),
+        ("CMakeLists.txt", "would set up a tool"),
+        ("pnpm-workspace.yaml", "would set up a tool"),
+        ("MAKEFILE", "is of a kind that is not taken"),
+        ("CLAUDE.md", "would be read as orders to coding agents"),
+        ("agents.md", "would be read as orders to coding agents"),
+        ("SKILL.md", "would be read as orders to coding agents"),
     ],
 )
 def test_a_file_that_another_tool_would_run_or_read_is_not_taken(
@@ -435,6 +446,33 @@ def test_a_file_that_another_tool_would_run_or_read_is_not_taken(
     added = workspace.vendoring.add(AddRequest("../acme-kit//unrelated"))
     assert any(f"datasets/bad.yaml is left out: datasets/{name} {why}" in note for note in added.notes)
     assert not any(change.path.endswith(name) for change in added.proposal.changes)
+
+
+@pytest.mark.parametrize("name", ["test_part.txt", "claude.md", "promptctl.yaml"])
+def test_a_partial_that_another_tool_would_run_or_read_is_not_taken(
+    library: Path, workspace: Workspace, name: str
+) -> None:
+    write(library, f"prompts/{name}", '>>> open("ran", "w")\n')
+    write(library, "prompts/bad.prompt.yaml", f"messages: [{{role: user, content: \"{{% include '{name}' %}}\"}}]\n")
+    commit(library, "Bad")
+    error = refused(workspace, "../acme-kit//bad")
+    assert error.message.startswith(f"`prompts/acme-kit/{name}` would ")
+    assert error.hint == "its owners can rename it there"
+
+
+def test_what_is_named_after_a_test_is_taken_where_nothing_would_run_it(library: Path, workspace: Workspace) -> None:
+    names = ("tests.j2", "test_tone.yaml", "my_test.json")
+    for name in names:
+        write(library, f"prompts/{name}", "{type: string}\n")
+    inputs = ", ".join(f"i{at}: {{$ref: {name}}}" for at, name in enumerate(names[1:]))
+    messages = "messages: [{role: user, content: \"{% include 'tests.j2' %}{{ i0 }}{{ i1 }}\"}]\n"
+    write(library, "prompts/test-reply.prompt.yaml", f"inputs: {{{inputs}}}\n{messages}")
+    write(library, "datasets/test_reply.yaml", "prompts: [test-reply]\ncases: [{id: c, inputs: {i0: a, i1: b}}]\n")
+    commit(library, "Good")
+    added = workspace.vendoring.add(AddRequest("../acme-kit//test-reply"))
+    paths = {change.path for change in added.proposal.changes}
+    assert {f"prompts/acme-kit/{name}" for name in (*names, "test-reply.prompt.yaml")} <= paths
+    assert "datasets/acme-kit/test_reply.yaml" in paths
 
 
 @pytest.mark.parametrize(
