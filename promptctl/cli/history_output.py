@@ -29,7 +29,7 @@ def offer_history(workspace: Workspace, report: ImportReport, wanted: WriteOptio
     if history.is_empty:
         offer(workspace, proposal, wanted)
         if proposal.is_empty:
-            is_all = len({source.format for source in report.sources}) == 1
+            is_all = bool(report.refused) or len({source.format for source in report.sources}) == 1
             there = f"{count(history.there, 'version')} {'is' if history.there == 1 else 'are'} here already"
             tell(f"nothing to write: {there}" + ("" if is_all else ", and so are the other files"))
         return

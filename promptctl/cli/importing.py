@@ -88,7 +88,8 @@ def import_files(
         raise typer.Exit(report.exit_code)
     offer(workspace, report.proposal, wanted, report.as_dict)
     if report.proposal.is_empty and not wanted.as_json:
-        tell("nothing to write: everything is there already" if report.sources else "nothing to write")
+        is_there = report.sources and not report.refused
+        tell("nothing to write: everything is there already" if is_there else "nothing to write")
     raise typer.Exit(report.exit_code)
 
 

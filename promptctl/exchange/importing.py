@@ -57,9 +57,9 @@ def import_files(context: Context, request: ImportRequest) -> ImportReport:
             "an id can be given to one prompt alone", hint="import one file with one prompt, or use --into"
         )
     placed = _placed(context, tree, request, read)
-    pasts = placed.placing.pasts
-    secret, sound = _without_secrets(context, pasts, placed.placing.past_files)
-    in_commits = {past.path for past in pasts} | placed.placing.past_files.keys()
+    pasts, files = placed.placing.pasts, placed.placing.past_files
+    secret, sound = _without_secrets(context, pasts, files)
+    in_commits = {past.path for past in pasts} | files.keys()
     return ImportReport(
         tuple(placed.sources),
         (*collected.refused(), *placed.refused, *secret),
@@ -67,7 +67,7 @@ def import_files(context: Context, request: ImportRequest) -> ImportReport:
         collected.passed_over,
         collected.ours,
         Proposal(tuple(each for each in placed.proposal.changes if each.path not in in_commits)),
-        _history(context, sound, placed.placing.past_files),
+        _history(context, sound, {path: files[path] for past in sound for path in past.partials}),
     )
 
 
@@ -124,17 +124,19 @@ def _without_secrets(
 ) -> tuple[list[Problem], list[PlacedPast]]:
     """Return why prompts become no commits that hold a secret in any version, and the others: Git forgets nothing.
 
-    With a secret in one of the files that all share there are no commits at all.
+    A secret in a partial holds back all prompts of the foreign files that it is of.
     """
     problems: list[Problem] = []
     sound: list[PlacedPast] = []
+    secret: set[str] = set()
     for path, data in files.items():
         if context.redactor.holds_secret(data.decode("utf-8", "replace")):
             message = f"{path}, which prompts of it include, holds a secret, and Git would keep it for good"
             problems.append(Problem(message, None, "take it out of the file that is imported", "holds-secret"))
-    if problems:
-        return problems, []
+            secret.add(path)
     for past in pasts:
+        if not secret.isdisjoint(past.partials):
+            continue
         texts = (
             (registry, f"{registry.message}\n{registry.author}\n{data.decode()}") for registry, data in past.versions
         )

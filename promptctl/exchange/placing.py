@@ -58,6 +58,7 @@ class _PlacedParts:
     paths: dict[str, str] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
     written: list[str] = field(default_factory=list)
+    partials: tuple[str, ...] = ()
     templates: list[tuple[str, str, Place]] = field(default_factory=list)
 
 
@@ -89,13 +90,14 @@ class Placing:
 
     def place(self, source: Source, format_: ForeignFormat, contents: ForeignContents) -> ImportedSource:
         """Give paths to everything in a foreign file. Raises `InvalidFiles` for what cannot be written as ours."""
-        before, pasts = dict(self.files), len(self.pasts)
+        before, pasts, past_files = dict(self.files), len(self.pasts), dict(self.past_files)
         try:
             return self._place(source, format_, contents)
         except (InvalidFiles, ValueError, RecursionError) as error:
             self.files, self._folded = before, {path.casefold() for path in before}
             self._numbers, self._placed = {}, {}
             del self.pasts[pasts:]
+            self.past_files = past_files
             raise _refusal(source, error) from None
 
     def _place(self, source: Source, format_: ForeignFormat, contents: ForeignContents) -> ImportedSource:
@@ -104,7 +106,8 @@ class Placing:
         for file in contents.files:
             parts.paths[file.path] = self._place_file(parts, file)
         if not self._request.latest and any(draft.registry is not None for draft in contents.prompts):
-            self.past_files |= {path: self.files[path] for path in parts.written}
+            parts.partials = tuple(parts.written)
+            self.past_files |= {path: self.files[path] for path in parts.partials}
         versions: dict[str, list[PromptDraft]] = {}
         for draft in contents.prompts:
             if draft.registry is None:
@@ -206,7 +209,8 @@ class Placing:
             parts.notes.append(ImportNote("changed", name, message, place))
         self._put(parts, path, past[-1][1] if past else self._there(path) or b"")
         if past and not self._request.latest:
-            self.pasts.append(PlacedPast(parts.format.title, name, parts.ids[name], path, past, newest.place))
+            id_, title = parts.ids[name], parts.format.title
+            self.pasts.append(PlacedPast(title, name, id_, path, past, newest.place, parts.partials))
 
     def _as_files(self, parts: _PlacedParts, drafts: Sequence[PromptDraft]) -> list[bytes]:
         """Return drafts of one prompt as files; the number behind an id changes nothing in them."""

@@ -420,6 +420,15 @@ def test_a_document_brings_no_file_that_its_prompt_does_not_use(cli: Cli, inside
     assert not (inside / "prompts/prompts").exists()
 
 
+def test_what_is_held_back_for_a_secret_is_not_said_to_be_there(cli: Cli, inside: Path) -> None:
+    text = "The key is sk-proj-abcdefghijklmnopqrstuvwxyz0123456789ABCD"
+    keys = {"type": "text", "config": {}, "labels": [], "tags": []}
+    write(inside, "a.json", json.dumps([{"name": "a", "prompt": text, "version": 1, **keys}]))
+    ran = cli("import", "a.json", "--yes")
+    assert ran.exit_code == 3
+    assert ran.err.splitlines()[-1] == "nothing to write"
+
+
 def test_a_dataset_is_never_named_as_the_settings_are(cli: Cli, inside: Path) -> None:
     write(inside, "old/promptctl.yaml", "prompts: [hi]\nproviders: [echo]\ntests: [{vars: {a: b}}]\n")
     cli("import", "old/promptctl.yaml", "--from", "promptfoo", "--yes")

@@ -195,6 +195,35 @@ def test_a_secret_in_any_version_becomes_no_commit(repo: Repo) -> None:
     assert planned(repo, versions, latest=True).refused == ()
 
 
+def with_partial(text: str, *others: dict[str, Any]) -> str:
+    part = version(1, text, name="tone", labels=["production"], tags=["partial"])
+    user = version(1, "@@@langfusePrompt:name=tone|label=production@@@ Hi", name="main")
+    return json.dumps([part, user, *others])
+
+
+def test_a_file_that_is_refused_leaves_no_partial_in_the_commits_of_others(repo: Repo) -> None:
+    bad, good = repo.path.parent / "a.json", repo.path.parent / "b.json"
+    bad.write_text(with_partial("Be kind.", version(1, "hey \0 x", name="bad")))
+    good.write_text(json.dumps([version(1, "Hello")]))
+    with open_workspace(repo.path) as workspace:
+        report = workspace.exchange.import_files(ImportRequest(paths=[bad, good]))
+    assert [problem.place.path for problem in report.refused if problem.place] == [str(bad)]
+    assert report.history.newest.keys() == {GREET}
+    assert report.proposal.is_empty
+
+
+def test_a_secret_in_a_partial_holds_back_the_prompts_of_its_file_alone(repo: Repo) -> None:
+    secret, good = repo.path.parent / "a.json", repo.path.parent / "b.json"
+    secret.write_text(with_partial("sk-proj-abcdefghijklmnopqrstuvwxyz0123456789ABCD"))
+    good.write_text(json.dumps([version(1, "Hello")]))
+    with open_workspace(repo.path) as workspace:
+        report = workspace.exchange.import_files(ImportRequest(paths=[secret, good]))
+    [problem] = report.refused
+    assert "holds a secret, and Git would keep it for good" in problem.message
+    assert report.history.newest.keys() == {GREET}
+    assert report.proposal.is_empty
+
+
 def test_partials_come_with_the_first_commit(repo: Repo) -> None:
     part = version(1, "Be kind.", name="tone", labels=["production"], tags=["partial"])
     imported(repo, [part, version(2, "@@@langfusePrompt:name=tone|label=production@@@ Hi {{name}}")])

@@ -31,7 +31,7 @@ _MOST_SUBJECT = 100
 class PlacedPast:
     """Every version of one prompt that a registry kept, with the id and the path that it has here.
 
-    `registry` is the registry's name, `wish` the prompt's name there.
+    `registry` is the registry's name, `wish` the prompt's name there; `partials` are paths of its foreign file's.
     """
 
     registry: str
@@ -40,6 +40,7 @@ class PlacedPast:
     path: str
     versions: Sequence[tuple[RegistryVersion, bytes]]
     place: Place | None = None
+    partials: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
