@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS_BYTES = 64 << 20
 _MOST_GLOBS = 1_000
+_LONGEST_GLOB = 200  # no id is as long
 _REGULAR = ("100644", "100755", "100664")
 _KINDS = {"120000": "a symbolic link", "160000": "a submodule"}
 _LABELS = "refs/tags/prompt/"
@@ -229,7 +230,13 @@ def share_of(tree: LibraryTree) -> tuple[str, ...] | None:
         if len(share) > _MOST_GLOBS:
             message = f"its `share` has {len(share):,} globs; at most {_MOST_GLOBS:,} are read"
             raise WorkspaceError(message, place=tree.place(SETTINGS), hint="its owners can name folders: support/*")
-        return tuple(each for each in share if isinstance(each, str))
+        globs = tuple(each for each in share if isinstance(each, str))
+        if (longest := max(map(len, globs), default=0)) > _LONGEST_GLOB:
+            message = f"its `share` has a glob of {longest:,} characters; at most {_LONGEST_GLOB} are read"
+            raise WorkspaceError(
+                message, place=tree.place(SETTINGS), hint="no id is as long: its owners can shorten it"
+            )
+        return globs
     return None
 
 

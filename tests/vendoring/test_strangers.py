@@ -497,3 +497,7 @@ def test_globs_without_end_are_not_matched(library: Path, workspace: Workspace) 
     error = refused(workspace, "../acme-kit//support/triage")
     assert (error.message, error.exit_code) == ("its `share` has 1,001 globs; at most 1,000 are read", 3)
     assert str(error.place) == "promptctl.yaml"
+    write(library, "promptctl.yaml", f"model: echo/echo\nshare: [support/*, {'z*a' * 67}]\n")
+    commit(library, "Share")
+    error = refused(workspace, "../acme-kit//support/triage")
+    assert (error.message, error.exit_code) == ("its `share` has a glob of 201 characters; at most 200 are read", 3)
