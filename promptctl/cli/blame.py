@@ -86,7 +86,7 @@ def _say_head(found: Blame) -> None:
     for row in found.evaluations[:5]:
         totals = row.totals
         result = f"{totals.passed} of {count(totals.cases, 'case')} passed" if totals.cases else row.status
-        say_fact("evaluated", f"{row.spec.dataset}: {result}, {row.started_at[:10]} ({format_id(row.id)})")
+        say_fact("evaluated", f"{row.spec.dataset}: {result}, {row.model}, {row.started_at[:10]} ({format_id(row.id)})")
     if len(found.evaluations) > 5:
         say_fact("", f"and {len(found.evaluations) - 5} earlier: promptctl results list --prompt {found.prompt}")
     for note in found.notes:

@@ -154,7 +154,7 @@ def _say_today(page: Page) -> None:
         failed = f", {format_count(row.failed)} failed" if row.failed else ""
         cost = "cost unknown" if row.cost_nano_usd is None else format_spent(row.cost_nano_usd, row.unpriced)
         times = f"p50 {format_latency(row.p50_latency_ms)}, p95 {format_latency(row.p95_latency_ms)}"
-        say_fact("calls", f"{format_count(row.calls)}{failed}, {cost}, {times}")
+        say_fact("calls", f"{format_count(row.calls)}{failed}, {cost}, {times}; all versions, evaluations too")
 
 
 def _past(page: Page) -> str:
