@@ -490,6 +490,7 @@ def test_a_call_is_counted_once_and_every_attempt_is_paid_for(log: Store) -> Non
         "cost_nano_usd": 11,
         "average_cost_nano_usd": 11.0,
         "unpriced": 0,
+        "untold": 1,
         "average_latency_ms": 80.0,
         "p50_latency_ms": row.p50_latency_ms,
         "p95_latency_ms": row.p95_latency_ms,
@@ -515,7 +516,7 @@ def test_an_unknown_price_is_said_and_never_counted_as_nothing(log: Store) -> No
 
     assert rows == {
         "all unknown": (None, None, 1),
-        "failed": (0, None, 0),
+        "failed": (None, None, 0),
         "failed and unknown": (None, None, 1),
         "reused and unknown": (0, None, 1),
         "one unknown": (30, 15.0, 1),
@@ -524,7 +525,7 @@ def test_an_unknown_price_is_said_and_never_counted_as_nothing(log: Store) -> No
     }
 
 
-def test_calls_of_which_nothing_was_sent_do_not_lower_the_average(log: Store) -> None:
+def test_calls_that_cost_nothing_or_never_told_it_do_not_lower_the_average(log: Store) -> None:
     log.append([Entry(make(cost_nano_usd=cost)) for cost in (10, 20)])
     log.append([Entry(make(cost_nano_usd=None, status="blocked", output_tokens=None)) for _ in range(3)])
     failed = make(status="error", cost_nano_usd=None, output_tokens=None)
@@ -534,7 +535,7 @@ def test_calls_of_which_nothing_was_sent_do_not_lower_the_average(log: Store) ->
     for by in (("prompt",), ("day",), ("user",), ("session",)):
         for costs_only in (False, True):
             [row] = log.totals(Filter(source="run"), by, costs_only=costs_only)
-            assert (row.calls, row.blocked, row.attempts, row.average_cost_nano_usd) == (6, 3, 7, 10)
+            assert (row.calls, row.blocked, row.attempts, row.average_cost_nano_usd) == (6, 3, 7, 15)
 
 
 def test_reused_replies_are_counted_and_leave_the_latency_alone(log: Store) -> None:
