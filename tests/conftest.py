@@ -68,9 +68,7 @@ def _isolated_session(tmp_path_factory: pytest.TempPathFactory, git_template: Pa
     )
     patch = pytest.MonkeyPatch()
     for name in list(os.environ):
-        is_setting = (
-            name.startswith(("GIT_", "XDG_", "LITELLM", "OTEL_", "PROMPTCTL_", "TRACE")) and name != "PROMPTCTL_WILD"
-        )
+        is_setting = name.startswith(SETTINGS) and name != "PROMPTCTL_WILD"
         if is_setting or name.endswith(SECRET_NAMES) or name in RUNNERS:
             patch.delenv(name)
     patch.setenv("HOME", str(home))

@@ -131,7 +131,7 @@ class Database:
         The copies take the place of the tables on a connection that nobody else sees, so that others write meanwhile.
         Of contents only hash and size are copied. Raises `LogFailure`.
         """
-        with self.reading() as connection:
+        with self.reading() as connection, _copies_of(self.path):
             if connection.execute("SELECT 1 FROM temp.sqlite_schema").fetchone():
                 self.write(_nothing)  # raises why the log cannot be brought up to date
             connection.execute("PRAGMA query_only = OFF")
@@ -266,6 +266,21 @@ def _failure(path: Path, error: sqlite3.Error | OSError) -> LogFailure:
         reason=reason,
         hint=hint.format(path=path, folder=path.parent) if hint else None,
     )
+
+
+@contextmanager
+def _copies_of(path: Path) -> Iterator[None]:
+    """Say of a full disk that it is that of the copies: the log itself is only read."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if reason_of(error) != "full":
+            raise
+        raise LogFailure(
+            f"the temporary folder has no room for the copies of {path} that a dry run counts on",
+            reason="full",
+            hint="free some space there, or name a different folder: SQLITE_TMPDIR=FOLDER",
+        ) from error
 
 
 @contextmanager

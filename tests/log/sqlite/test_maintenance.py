@@ -195,6 +195,17 @@ def test_a_log_that_is_locked_is_copied_without_an_event(filled: SqliteStore, pa
     assert filled.events() == []
 
 
+def test_a_dry_run_without_room_for_its_copies_does_not_blame_the_log(filled: SqliteStore, path: Path) -> None:
+    def need_room(connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA temp.max_page_count = 1")
+        connection.execute("CREATE TEMP TABLE more AS SELECT zeroblob(1 << 20)")
+
+    with pytest.raises(LogFailure, match="the temporary folder has no room for the copies of ") as caught:
+        filled.database.dry_run(need_room)
+    assert caught.value.reason == "full"
+    assert "SQLITE_TMPDIR" in str(caught.value.hint)
+
+
 def test_a_dry_run_leaves_the_tables_of_others_alone(filled: SqliteStore, path: Path) -> None:
     retention = Retention(rows_before=CUT)
     wanted = filled.prune(retention, is_dry_run=True)
