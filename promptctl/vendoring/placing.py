@@ -64,7 +64,8 @@ def place(
     for path in files:
         if (why := unsafe(path)) is not None:
             raise WorkspaceError(f"`{path}` {why}", hint="choose a different id: --as ID")
-        if (why := unwelcome(path)) is not None:
+        # The folder of prompts is the user's own, as `.github/prompts`.
+        if (why := unwelcome(path.removeprefix(f"{tree.places.base(path)}/"))) is not None:
             raise WorkspaceError(f"`{path}` {why}", hint="its owners can rename it there")
     digests = _digests(tree, gathered, paths, files)
     source = Vendored(

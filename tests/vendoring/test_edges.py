@@ -83,6 +83,21 @@ def test_prompts_of_several_folders_come_into_one(library: Path, workspace: Work
     assert "would both be prompts/all/shared/end.j2" in error.message
 
 
+def test_the_folder_of_prompts_is_the_users_choice_and_only_what_is_below_it_is_judged(
+    library: Path, here: Path
+) -> None:
+    write(library, "prompts/.odd/hidden.j2", "x\n")
+    hidden = "messages: [{role: user, content: \"{% include '.odd/hidden.j2' %}\"}]\n"
+    write(library, "prompts/odd.prompt.yaml", hidden)
+    commit(library, "Hide a partial")
+    write(here, "promptctl.yaml", "prompt_paths: [.github/prompts]\n")
+    with open_workspace(here) as workspace:
+        workspace.write(workspace.vendoring.add(AddRequest("../acme-kit//support/reply")).proposal)
+        assert (here / ".github/prompts/acme-kit/support/tone.j2").is_file()
+        message = refused(workspace, "../acme-kit//odd", "odd").message
+    assert message == "`.github/prompts/odd/.odd/hidden.j2` is hidden"
+
+
 def test_a_file_whose_name_is_no_id(library: Path, workspace: Workspace) -> None:
     write(library, "prompts/My prompt.prompt.yaml", HELLO)
     commit(library, "Add")
