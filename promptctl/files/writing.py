@@ -1,4 +1,4 @@
-"""Writes a file whole or not at all: what was there stays until the new text is complete."""
+"""Writes a file whole or not at all: what was there stays until the new text is complete. And locks of files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from promptctl.errors import WorkspaceError
-from promptctl.files.names import DATASETS, DRAFTS, LOCK, SETTINGS, STATE_FOLDER, STATE_IGNORE
+from promptctl.files.names import DRAFTS, STATE_FOLDER, STATE_IGNORE
 
 _NEW_FILE_MODE = 0o644
 _SUFFIX = ".promptctl-draft"
@@ -61,30 +61,19 @@ def replace_output(
 
 def check_output(file: Path) -> None:
     """Raise `WorkspaceError` for a file of Git's, or one that a workspace is made of: no output takes its place."""
+    from promptctl.files.roots import is_part_of, root_around
+
     real = file.parent.resolve() / file.name
     hint = "name a different file"
     if any(each.name.casefold() == ".git" or _is_git_folder(each) for each in (real, *real.parents)):
         raise WorkspaceError(f"cannot write {file}: it is in a folder of Git's own", hint=hint)
-    root = _root_around(real)
-    if root is not None and os.path.lexists(real) and _is_part_of(root, real.relative_to(root).as_posix()):
+    root = root_around(real)
+    if root is not None and os.path.lexists(real) and is_part_of(root, real.relative_to(root).as_posix()):
         raise WorkspaceError(f"cannot write {file}: it is a file of the workspace itself", hint=hint)
-
-
-def _root_around(file: Path) -> Path | None:
-    return next((folder for folder in file.parents if (folder / SETTINGS).is_file()), None)
 
 
 def _is_git_folder(folder: Path) -> bool:
     return (folder / "HEAD").is_file() and (folder / "objects").is_dir()
-
-
-def _is_part_of(root: Path, path: str) -> bool:
-    """Return True for a path of settings, state, prompts or datasets of the workspace at `root`."""
-    from promptctl.files.tree import places_in
-
-    places = places_in((root / SETTINGS).read_bytes())
-    is_top = path in (SETTINGS, LOCK) or path.startswith((f"{STATE_FOLDER}/", f"{DATASETS}/"))
-    return is_top or places.folder_of(path) is not None
 
 
 def make_state_folder(folder: Path) -> None:
@@ -108,7 +97,9 @@ def make_state_folder(folder: Path) -> None:
 @contextmanager
 def _draft(file: Path) -> Iterator[tuple[BinaryIO, Path]]:
     """Open a draft of a file, on the same file system: in the state folder of its workspace, or else beside it."""
-    root = _root_around(file.absolute())
+    from promptctl.files.roots import root_around
+
+    root = root_around(file.absolute())
     drafts = file.parent
     if root is not None:
         state = root / STATE_FOLDER
@@ -132,8 +123,7 @@ def _open_draft(folder: Path, name: str) -> Iterator[tuple[BinaryIO, Path]]:
             descriptor, path = tempfile.mkstemp(dir=folder, prefix=f".{name}.", suffix=_SUFFIX)
             draft = Path(path)
             opened = os.fdopen(descriptor, "wb")
-            with suppress(OSError):  # a file system without locks
-                fcntl.flock(opened, fcntl.LOCK_EX)
+            wait_for_lock(opened)
             if draft.exists():  # else it was taken for one that a killed process left, before it was locked
                 break
             opened.close()
@@ -147,5 +137,22 @@ def _remove_left(drafts: Path, name: str) -> None:
     """Remove the drafts of files with such a name that no process is writing; whatever else is there is not ours."""
     for draft in drafts.glob(f".{name}.????????{_SUFFIX}"):
         with suppress(OSError), draft.open("rb") as opened:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            draft.unlink()
+            if try_lock(opened):
+                draft.unlink()
+
+
+def wait_for_lock(opened: BinaryIO | int) -> None:
+    """Lock an open file as soon as no process holds it; a file system without locks goes without."""
+    with suppress(OSError):
+        fcntl.flock(opened, fcntl.LOCK_EX)
+
+
+def try_lock(opened: BinaryIO | int) -> bool | None:
+    """Lock an open file; False if a process holds it, None if nobody can know, as on a file system without locks."""
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True

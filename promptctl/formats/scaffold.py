@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptctl.errors import WorkspaceError
-from promptctl.files.names import DEFAULT_PLACES, SETTINGS, STATE_FOLDER, STATE_IGNORE, PromptPlaces, is_prompt_file
+from promptctl.files.names import SETTINGS, STATE_FOLDER, STATE_IGNORE, is_prompt_file
 from promptctl.files.prompt_places import line_for
-from promptctl.files.tree import places_in, read_file
+from promptctl.files.roots import places_at, refuse_inside
 from promptctl.files.writing import replace_file
 from promptctl.formats.schemas import KINDS, schema_text
 
@@ -38,8 +38,9 @@ def scaffold(folder: Path) -> Scaffold:
     An example prompt and its dataset are written only if the folder has no prompts yet. Prompts where GitHub's tools
     have them stay there: a new `promptctl.yaml` names their places.
     """
+    refuse_inside(folder)
     elsewhere = _elsewhere(folder)
-    line = line_for(elsewhere, _places_of(folder)) if elsewhere else None
+    line = line_for(elsewhere, places_at(folder)) if elsewhere else None
     settings = _first("promptctl.yaml")
     if line is not None:
         settings = settings.replace("\n\n", f"\n\n{_PLACES}\n{line}\n\n", 1)
@@ -57,20 +58,12 @@ def scaffold(folder: Path) -> Scaffold:
     return Scaffold(folder, tuple(written), tuple(kept), elsewhere, line)
 
 
-def _places_of(folder: Path) -> PromptPlaces:
-    """Return the places of prompts that the settings name already."""
-    try:
-        return places_in(read_file(folder / SETTINGS))
-    except OSError:
-        return DEFAULT_PLACES
-
-
 def _elsewhere(folder: Path) -> tuple[str, ...]:
     """List the prompts where GitHub's tools have them and no settings name; those of a workspace of their own are not.
 
     The folder may be large: it is not searched further.
     """
-    places = _places_of(folder)
+    places = places_at(folder)
     found = [*folder.glob("*.prompt.y*ml"), *folder.glob(".github/**/*.prompt.y*ml")]
     others = [path.parent for path in folder.glob(".github/**/promptctl.yaml")]
     own = [path.relative_to(folder).as_posix() for path in found if not any(map(path.is_relative_to, others))]

@@ -238,10 +238,17 @@ def sparse_state(folder: Path) -> int | None:
 
 
 def find_root(start: Path) -> Path:
-    """Return the nearest folder, from `start` upwards, that holds a `promptctl.yaml`, or that is a bare repository."""
+    """Return the nearest folder, from `start` upwards, that holds a `promptctl.yaml`, or that is a bare repository.
+
+    Raises `WorkspaceError` if that folder is among the files of a workspace, and `WorkspaceNotFound` if there is none.
+    """
     folder = start.absolute()
     for candidate in (folder, *folder.parents):
         if (candidate / SETTINGS).is_file():
+            if any((around / SETTINGS).is_file() for around in candidate.resolve().parents):
+                from promptctl.files.roots import refuse_inside
+
+                refuse_inside(candidate)
             return candidate
     if (bare := bare_repository_around(folder)) is not None:
         return bare

@@ -19,6 +19,7 @@ from promptctl.files.wording import count, name_some
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.foreign import foreign_file, foreign_shape
 from promptctl.formats.settings_file import Settings, read_settings
+from promptctl.git.trees import WorkTree
 from promptctl.prompts.closure import Partials, decode_partial, resolve
 from promptctl.prompts.loading import bad_id, prompt_of, prompts_not_checked_out, two_files
 from promptctl.prompts.prompt import Prompt
@@ -227,7 +228,11 @@ class WorkspaceCheck:
         are_known = all(self.prompt(id_) is not None for id_ in self.prompts)
         named = {path for id_ in self.prompts for path in self._prompt_file(self.prompts[id_]).closure}
         for path in self._paths:
-            if path.endswith((*names.DATASET_SUFFIXES, ".json")) and not _is_ours(path) and path not in named:
+            if path.endswith(f"/{names.SETTINGS}") and not self._is_of_another_repository(path):
+                message = "a workspace cannot lie among the prompts of another one"
+                hint = "remove it, or move it to a folder of its own: every command in this folder is refused"
+                yield Problem(message, Place(path), hint, "nested-workspace")
+            elif path.endswith((*names.DATASET_SUFFIXES, ".json")) and not _is_ours(path) and path not in named:
                 foreign = _foreign_content(self._tree, path)
                 if foreign is not None:
                     yield foreign
@@ -235,6 +240,9 @@ class WorkspaceCheck:
                     hint = "a prompt's file ends in .prompt.yaml, a schema's in .schema.yaml"
                     message = "the file is not read: no prompt names it"
                     yield Problem(message, Place(path), hint, "stray-file", "warning")
+
+    def _is_of_another_repository(self, path: str) -> bool:
+        return isinstance(self._tree, WorkTree) and self._tree.repository_inside(path) is not None
 
     def _elsewhere(self) -> Iterator[Problem]:
         """Yield the warning of prompt files where GitHub's tools had them, or if none is in place, anywhere."""

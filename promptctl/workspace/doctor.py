@@ -11,7 +11,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptctl.errors import InvalidFiles, MissingKey, ModelConfigurationError, PromptctlError, WorkspaceError, quote
+from promptctl.errors import (
+    InvalidFiles,
+    MissingKey,
+    ModelConfigurationError,
+    PromptctlError,
+    WorkspaceError,
+    WorkspaceNotFound,
+    quote,
+)
 from promptctl.files.names import SETTINGS
 from promptctl.files.wording import count
 from promptctl.workspace import find_root, starting_point
@@ -154,8 +162,10 @@ def _git(here: _Here) -> Iterator[Seen]:
 
 def _workspace(here: _Here) -> Iterator[Seen]:
     if here.root is None:
-        message = f"there is no {SETTINGS} in {here.folder} or any folder above it"
-        yield "warning", message, "make a workspace here with: promptctl init"
+        try:
+            find_root(here.folder)
+        except WorkspaceNotFound as error:
+            yield "warning", str(error), error.hint
         return
     try:
         here.read_settings()

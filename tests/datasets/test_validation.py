@@ -20,7 +20,7 @@ from tests.prompts.workspaces import TRIAGE_SCHEMA, tree_with
 HI = "messages: [{role: user, content: Hi}]\n"
 
 
-def check(tree: MemoryTree, *paths: str) -> list[Problem]:
+def check(tree: MemoryTree | WorkTree, *paths: str) -> list[Problem]:
     return list(validate_workspace(tree, paths).problems)
 
 
@@ -180,6 +180,18 @@ class TestWorkspaces:
         })  # fmt: skip
         (problem,) = check(tree)
         assert (str(problem.place), problem.code, problem.severity) == ("prompts/a.yaml", "stray-file", "warning")
+
+    def test_a_workspace_among_the_prompts_of_another_is_an_error_unless_its_repository_is_its_own(
+        self, tmp_path: Path
+    ) -> None:
+        for place in ("evil", "shared"):
+            (tmp_path / "prompts" / place).mkdir(parents=True)
+            (tmp_path / "prompts" / place / "promptctl.yaml").write_text("model: echo/echo\n")
+        (tmp_path / "prompts/shared/.git").write_text("gitdir: ../../.git/modules/shared\n")
+        assert [(str(each.place), each.code, each.severity) for each in check(WorkTree(tmp_path))] == [
+            ("prompts/evil/promptctl.yaml", "nested-workspace", "error"),
+            ("prompts/shared/promptctl.yaml", "stray-file", "warning"),
+        ]
 
     def test_a_label_asks_for_datasets_that_are_there(self) -> None:
         tree = MemoryTree({
