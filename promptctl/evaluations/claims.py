@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from promptctl.errors import UsageError
+from promptctl.files.writing import try_lock
 from promptctl.log.results import EvaluationRow
 
 _FOLDER = "running"
@@ -33,14 +33,9 @@ def is_claimed(state_folder: Path, group: str) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
+        return try_lock(descriptor) is False
     finally:
         os.close(descriptor)
-    return False
 
 
 def refuse_claimed(state_folder: Path, rows: Iterable[EvaluationRow]) -> None:
@@ -70,15 +65,11 @@ def _locked(file: Path) -> int:
     """Return a descriptor of the file, which is made and locked. Raises `UsageError` if another process holds it."""
     while True:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if try_lock(descriptor) is False:
             os.close(descriptor)
             raise UsageError(
                 "another process is running this evaluation", hint="wait for its end, or stop it; then resume"
-            ) from None
-        except OSError:
-            return descriptor  # a file system without locks
+            )
         # The holder before unlinks the file while it holds it: what was opened here may be a file without a name.
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), file.stat()):

@@ -6,7 +6,6 @@ back files that came too early. The order makes each stop harmless: first files,
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from promptctl.errors import GitError, Place, WorkspaceError
-from promptctl.files.writing import replace_file
+from promptctl.files.writing import replace_file, try_lock
 from promptctl.git.commands import refusal
 from promptctl.git.trees import CommitTree, blob_id
 
@@ -197,12 +196,8 @@ def _journal_file(git: Git) -> Path:
 
 
 def _lock(opened: BinaryIO) -> None:
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise GitError("a different process is writing history here", hint="wait for it, and ask again") from None
-    except OSError:  # a file system without locks
-        pass
+    if try_lock(opened) is False:
+        raise GitError("a different process is writing history here", hint="wait for it, and ask again")
 
 
 def _put_in_index(git: Git, blobs: Mapping[str, str | None]) -> None:

@@ -21,6 +21,7 @@ from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.merges import is_marker, merge_problem
 from promptctl.files.names import DATASETS, RECORDINGS
 from promptctl.files.tree import LFS_POINTER, LFS_POINTER_BYTES, is_lfs_pointer, open_file, read_file
+from promptctl.files.writing import wait_for_lock
 from promptctl.models.gateway import Reply, Request
 from promptctl.models.recorded_reply import (
     Entry,
@@ -170,8 +171,8 @@ class RecordedReplies:
 class Recording:
     """Adds the replies of one prompt to a JSONL file, from which `replay/<model>` answers.
 
-    Several processes may add to one file at once: each line is whole, none is doubled. Raises `InvalidFiles` if the
-    file's folder is a link.
+    Several processes may add to one file at once: each line is whole, and none is doubled if the file system has locks.
+    Raises `InvalidFiles` if the file's folder is a link.
     """
 
     def __init__(
@@ -211,9 +212,7 @@ class Recording:
             ) from error
 
     def _add_locked(self, descriptor: int, entry: Entry) -> bool:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        wait_for_lock(descriptor)
         ends_in_newline = self._catch_up(descriptor)
         key, what = _key(entry["request"]), _fingerprint(entry)
         if self._said.get(key) == what:

@@ -1,14 +1,31 @@
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from promptctl.errors import WorkspaceError
-from promptctl.files.writing import _open_draft, make_state_folder, replace_file, replace_output
+from promptctl.evaluations.claims import claimed, is_claimed
+from promptctl.files.writing import (
+    _open_draft,
+    make_state_folder,
+    replace_file,
+    replace_output,
+    try_lock,
+    wait_for_lock,
+)
+from promptctl.git.growth import settle
+from promptctl.git.repository import Git, init_repository
+from promptctl.log.sqlite.store import SqliteStore
+from promptctl.models.recordings import Recording
+from tests.models.test_replay import REPLY, REQUEST
 
 
 def test_a_file_is_replaced_and_keeps_its_mode(tmp_path: Path) -> None:
@@ -159,3 +176,46 @@ def test_an_output_replaces_an_older_one(tmp_path: Path) -> None:
         replace_output(tmp_path / path, [b"one"])
     replace_output(tmp_path / "reports/new.json", [b"two"])
     assert (tmp_path / "reports/new.json").read_bytes() == b"two"
+
+
+def test_a_lock_is_one_holders_until_the_file_is_closed(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    with file.open("wb") as first, file.open("wb") as second:
+        wait_for_lock(first)
+        assert try_lock(second) is False
+        first.close()
+        assert try_lock(second) is True
+
+
+@pytest.fixture(params=[errno.ENOLCK, errno.ENOTSUP])
+def without_locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that has no locks."""
+
+    def refuse(*_: object) -> NoReturn:
+        raise OSError(request.param, os.strerror(request.param))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_without_locks_everything_is_written_and_no_draft_is_taken_for_a_dead_one(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("wb") as opened:
+        wait_for_lock(opened)
+        assert try_lock(opened) is None
+    assert Recording(tmp_path / "r.jsonl").add(REQUEST, REPLY)
+    make_state_folder(tmp_path / ".promptctl")
+    draft = tmp_path / ".promptctl/drafts/.a.yaml.12345678.promptctl-draft"
+    draft.touch()
+    make_state_folder(tmp_path / ".promptctl")
+    replace_file(tmp_path / "a.yaml", [b"new"])
+    assert (tmp_path / "a.yaml").read_bytes() == b"new"
+    assert draft.exists()
+    with claimed(tmp_path, ["group"]), claimed(tmp_path, ["group"]):
+        assert not is_claimed(tmp_path, "group")
+    SqliteStore(tmp_path / "log.db").close()
+    init_repository(tmp_path)
+    git = Git.open(tmp_path)
+    assert git is not None
+    (tmp_path / ".git/promptctl-growth").touch()
+    assert not settle(git)
+    git.close()

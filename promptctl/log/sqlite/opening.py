@@ -7,7 +7,6 @@ own switch to WAL can fail with "locked" then, whatever the busy timeout.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import time
@@ -99,20 +98,15 @@ def folder_lock(folder: Path, timeout_s: float) -> Iterator[None]:
     Raises `LogFailure` if it is not free in time. A file system without locks goes without: creation is still atomic
     there.
     """
+    from promptctl.files.writing import try_lock
+
     descriptor = os.open(folder / "log.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
     deadline = time.monotonic() + timeout_s
     try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise LogFailure(f"another process holds {folder / 'log.lock'}", reason="locked") from None
-                time.sleep(_POLL_S)
-                continue
-            except OSError:
-                pass
-            break
+        while try_lock(descriptor) is False:
+            if time.monotonic() > deadline:
+                raise LogFailure(f"another process holds {folder / 'log.lock'}", reason="locked")
+            time.sleep(_POLL_S)
         yield
     finally:
         os.close(descriptor)
