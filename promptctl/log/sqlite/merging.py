@@ -34,7 +34,7 @@ from promptctl.log.sqlite.feedback import add, new_in, redacted
 from promptctl.log.sqlite.opening import connect, create_draft, identity_of
 from promptctl.log.sqlite.payloads import text_of
 from promptctl.log.sqlite.queries import executions
-from promptctl.log.sqlite.schema import migrate, schema_sql, schema_version
+from promptctl.log.sqlite.schema import empty_log, migrate, schema_version
 from promptctl.log.stamps import is_stored, utc_text
 
 T = TypeVar("T")
@@ -223,7 +223,7 @@ def _add(database: Database, redactor: Redactor, begun: Sequence[EvaluationRow],
 def check_tables(copy: sqlite3.Connection, file: Path) -> None:
     """Raise `LogError` unless the tables are those that promptctl makes: what they hold has then sound types."""
     with closing(sqlite3.connect(":memory:")) as ours:
-        ours.executescript(schema_sql())
+        ours.deserialize(empty_log())
         if dict(ours.execute(_DDL)) != dict(copy.execute(_DDL)):
             raise LogError(f"the log {file} has tables that promptctl did not make: nothing was merged", hint=_HINT)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from promptctl.errors import LogFailure
-from promptctl.log.sqlite.schema import BRIDGES, NEWEST, OLDEST_SQLITE, READABLE, migrate, schema_version
+from promptctl.log.sqlite.schema import BRIDGES, NEWEST, OLDEST_SQLITE, READABLE, empty_log, migrate, schema_version
 from promptctl.log.stamps import new_id
 
 FILE_MODE = 0o600
@@ -87,7 +87,7 @@ def open_for_reading(path: Path, timeout_s: float) -> sqlite3.Connection:
         with _replaced_meanwhile(path, before):
             return _connect_to_read(path, timeout_s)
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    migrate(connection, path)
+    connection.deserialize(empty_log())
     return connection
 
 
@@ -213,10 +213,10 @@ def _create(path: Path, timeout_s: float, *, is_again: bool) -> None:
 
 
 def _build(draft: Path, damaged: Sequence[Path]) -> None:
+    draft.write_bytes(empty_log())
     connection = sqlite3.connect(draft, isolation_level=None)
     try:
         connection.execute("PRAGMA synchronous = OFF")  # synced once, whole, before anybody can see it
-        migrate(connection, draft)
         for aside in damaged:
             _note_unknown(connection, f"the log was damaged and is now {aside}")
         connection.execute("PRAGMA journal_mode = WAL")
