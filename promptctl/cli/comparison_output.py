@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from promptctl.cli.evaluation_output import evaluation_name
 from promptctl.cli.output import flat, say, say_json, say_wrapped, styled, tell
 from promptctl.cli.tables import say_table
 from promptctl.reports.comparison import (
@@ -45,13 +46,22 @@ def say_comparisons(found: Sequence[Compared], *, as_json: bool) -> None:
         tell(f"{len(found)} comparisons share an error rate of 5%")
 
 
-def say_against(found: Against, *, as_json: bool) -> None:
-    """Print comparisons on stdout, then the evaluations that had nothing to be compared with."""
+def say_against(found: Against, *, as_json: bool, is_brief: bool = False) -> None:
+    """Print comparisons on stdout, then the evaluations that had nothing to be compared with.
+
+    If it `is_brief`, of each comparison the verdict, with the command that shows the whole.
+    """
     if as_json:
         alone = [alone_as_dict(each, found.rule) for each in found.alone]
         say_json([*map(comparison_as_dict, found.compared), *alone])
         return
-    say_comparisons(found.compared, as_json=False)
+    if is_brief:
+        for own in found.compared:
+            _say_verdict(own, whose=f"{evaluation_name(own.head, found.heads)}: ")
+            ids = f"{own.base.row.id[-8:]} {own.head.row.id[-8:]}"
+            say_wrapped(f"{', '.join(side_names(own))}: promptctl compare {ids}", indent="  ")
+    else:
+        say_comparisons(found.compared, as_json=False)
     for number, each in enumerate(found.alone):
         if number or found.compared:
             say()
@@ -63,12 +73,7 @@ def say_against(found: Against, *, as_json: bool) -> None:
 
 def _say(found: Compared) -> None:
     head, verdict, comparison = found.head.row, found.verdict, found.comparison
-    say_wrapped(f"{MARKS[verdict.kind]} {headline(found)}", fg=_COLOURS[verdict.kind], bold=True)
-    for note in (certainty(found), beside_the_verdict(found), found.note, verdict.worst_case):
-        if note:
-            say_wrapped(note, indent="  ")
-    if found.warning:
-        say_wrapped(f"warning: {found.warning}", indent="  ", fg="yellow")
+    _say_verdict(found)
     say()
     say_wrapped(f"{head.prompt} · {head.spec.dataset} · {head.model}")
     names = [*(f"{name[:1].upper()}{name[1:]}" for name in side_names(found)), "Difference"]
@@ -79,6 +84,16 @@ def _say(found: Compared) -> None:
     _say_flips("improved", "green", comparison.improved, found)
     say()
     say_wrapped(f"Statistics: {verdict.reason}")
+
+
+def _say_verdict(found: Compared, whose: str = "") -> None:
+    verdict = found.verdict
+    say_wrapped(f"{MARKS[verdict.kind]} {whose}{headline(found)}", fg=_COLOURS[verdict.kind], bold=True)
+    for note in (certainty(found), beside_the_verdict(found), found.note, verdict.worst_case):
+        if note:
+            say_wrapped(note, indent="  ")
+    if found.warning:
+        say_wrapped(f"warning: {found.warning}", indent="  ", fg="yellow")
 
 
 def _say_flips(title: str, colour: str, pairs: Sequence[CasePair], found: Compared) -> None:

@@ -149,7 +149,6 @@ def evaluate(
         raise UsageError("--dry-run evaluates nothing that -o could report")
     output.check()
     alone = {
-        "--against": against,
         "--changed-since": subjects.changed_since,
         "--failed": choice.failed,
         "--dry-run": dry_run,
@@ -193,7 +192,7 @@ def evaluate(
         if watch:
             from promptctl.cli.watching import watch as watch_files
 
-            watch_files(context, request, output)
+            watch_files(context, request, output, against, gate.rule)
         if against is not None:
             _evaluate_against(context, workspace, request, against, gate.rule, output, broken)
         with EvaluationProgress(context) as progress:

@@ -43,6 +43,12 @@ class OutputOptions:
             workspace.results.export(found, path)
             tell(f"written  {path}")
 
+    def write_comparisons(self, workspace: Workspace, found: Against) -> None:
+        """Write the reports of comparisons, and go on."""
+        for path in self.reports:
+            workspace.results.export_comparisons(found.compared, path, found.alone)
+            tell(f"written  {path}")
+
     def conclude(
         self, workspace: Workspace, found: Sequence[Evaluation], say: Callable[[], None], code: int
     ) -> NoReturn:

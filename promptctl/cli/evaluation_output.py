@@ -130,7 +130,7 @@ def say_evaluations(
         passed += has_passed
         is_one_of_many = len(found) > 1 and has_passed
         if len(found) > 1 and (not is_one_of_many or _wrong(each)):
-            _write(f"\n{styled(f'── {_name(each, found)}', stream, bold=True)}", stream)
+            _write(f"\n{styled(f'── {evaluation_name(each, found)}', stream, bold=True)}", stream)
         if is_terminal() and not is_one_of_many:
             _say_groups(each)
         _say_repeats(each)
@@ -153,7 +153,7 @@ def _write(text: str, stream: TextIO) -> None:
         words(part)
 
 
-def _name(found: Evaluation, among: Sequence[Evaluation]) -> str:
+def evaluation_name(found: Evaluation, among: Sequence[Evaluation]) -> str:
     """Return the name of what is evaluated, with what differs from others of the same prompt."""
     alike = [each for each in among if each.row.prompt == found.row.prompt]
     parts = (lambda each: each.row.version_display or "unversioned", lambda each: each.row.model, _dataset)

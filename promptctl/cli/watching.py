@@ -1,14 +1,15 @@
-"""`promptctl eval --watch`: what a saved file touches is evaluated again, until Ctrl-C."""
+"""`promptctl eval --watch`: what a saved file touches is evaluated, or compared, again, until Ctrl-C."""
 
 from __future__ import annotations
 
 import sys
 from datetime import datetime
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from promptctl import EvaluationWatch, open_workspace
+from promptctl import Against, EvaluationWatch, open_workspace
+from promptctl.cli.comparison_output import say_against
 from promptctl.cli.evaluation_ending import BrokenFiles, OutputOptions, exit_code_of
 from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
 from promptctl.cli.options import end_waiting
@@ -20,12 +21,21 @@ if TYPE_CHECKING:
     from promptctl import Evaluation, EvaluationRequest, Workspace
 
 
-def watch(context: typer.Context, request: EvaluationRequest, output: OutputOptions) -> NoReturn:
-    """Evaluate, and again what was changed; end with the exit code of the last evaluation."""
+def watch(
+    context: typer.Context,
+    request: EvaluationRequest,
+    output: OutputOptions,
+    base: str | None,
+    rule: dict[str, Any],
+) -> NoReturn:
+    """Evaluate, and again what was changed; end with the exit code of the last round.
+
+    With a `base`, empty for the usual one, compare with it by this rule.
+    """
     if context.find_root().params.get("snapshot") is not None:
         raise UsageError("--watch looks at files, and a snapshot does not change")
     end_waiting(context)
-    rounds = _Rounds(context, request, output)
+    rounds = _Rounds(context, request, output, base, rule)
     try:
         while rounds.evaluate():
             sys.stdout.flush()
@@ -40,9 +50,17 @@ def watch(context: typer.Context, request: EvaluationRequest, output: OutputOpti
 class _Rounds:
     """The rounds of one command; `code` is the exit code that it would have now."""
 
-    def __init__(self, context: typer.Context, request: EvaluationRequest, output: OutputOptions) -> None:
+    def __init__(
+        self,
+        context: typer.Context,
+        request: EvaluationRequest,
+        output: OutputOptions,
+        base: str | None,
+        rule: dict[str, Any],
+    ) -> None:
         self._context = context
         self._output = output
+        self._base, self._rule = base, rule
         self._told: set[str] = set()
         self._number = 0
         self.watch = EvaluationWatch(self._open, request)
@@ -54,7 +72,7 @@ class _Rounds:
         broken = BrokenFiles()
         try:
             with EvaluationProgress(self._context) as progress:
-                found = self.watch.evaluate(progress, on_broken=broken.tell)
+                found = self._evaluate(progress, broken)
         except PromptctlError as error:
             if error not in broken:
                 tell_error(error)
@@ -65,14 +83,24 @@ class _Rounds:
         self._show(found, broken)
         if self.watch.is_spent:
             tell("stopped watching: --max-cost lets this command spend no more")
-        return not self.watch.is_spent and all(each.stopped != "interrupted" for each in found)
+        return self.watch.stopped not in ("max-cost", "interrupted")
 
-    def _show(self, found: list[Evaluation], broken: BrokenFiles) -> None:
-        latest = list(self.watch.latest.values())
-        if found:
+    def _evaluate(self, progress: EvaluationProgress, broken: BrokenFiles) -> list[Evaluation] | Against:
+        if self._base is None:
+            return self.watch.evaluate(progress, on_broken=broken.tell)
+        return self.watch.evaluate_against(self._base or None, self._rule, progress, on_broken=broken.tell)
+
+    def _show(self, found: list[Evaluation] | Against, broken: BrokenFiles) -> None:
+        if found.heads if isinstance(found, Against) else found:
             with self._open() as workspace:
-                say_evaluations(workspace, found, as_json=self._output.as_json)
-                self._output.write(workspace, latest)
+                if isinstance(found, Against):
+                    if not self._base and found.base and self._number == 1:
+                        tell(f"compared with @{found.base.partition('@')[2]}")
+                    say_against(found, as_json=self._output.as_json, is_brief=True)
+                    self._output.write_comparisons(workspace, self.watch.latest_against)
+                else:
+                    say_evaluations(workspace, found, as_json=self._output.as_json)
+                    self._output.write(workspace, [*self.watch.latest.values()])
                 for notice in set(workspace.notices) - self._told:
                     self._told.add(notice)
                     warn(notice)
@@ -80,7 +108,9 @@ class _Rounds:
             say_json([])
         elif not broken:
             tell("nothing that is evaluated was changed")
-        self.code = broken.worst_with(exit_code_of(latest))
+        latest = [*self.watch.latest.values()]
+        code = exit_code_of(latest) if self._base is None else self.watch.latest_against.decision.exit_code
+        self.code = broken.worst_with(code)
 
     def _open(self) -> Workspace:
         return open_workspace(self._context.obj, on_warning=warn, refresh_s=0)

@@ -120,7 +120,11 @@ def _base_plan(context: Context, request: EvaluationRequest, head: Plan, base: s
 
 async def evaluate_against(log: Store, session: Session, pairs: Sequence[Pair], rule: GateRule) -> Against:
     """Do the plans of `plan_against`, and compare."""
-    found = await compare_pairs(log, session, pairs, rule)
+    return against_of(pairs, await compare_pairs(log, session, pairs, rule), rule)
+
+
+def against_of(pairs: Sequence[Pair], found: Sequence[Compared | Evaluation], rule: GateRule) -> Against:
+    """Return what became of these pairs as one."""
     return Against(
         tuple(each for each in found if isinstance(each, Compared)),
         tuple(each for each in found if isinstance(each, Evaluation)),
@@ -130,20 +134,22 @@ async def evaluate_against(log: Store, session: Session, pairs: Sequence[Pair], 
 
 
 async def compare_pairs(
-    log: Store, session: Session, pairs: Sequence[Pair], rule: GateRule
+    log: Store, session: Session, pairs: Sequence[Pair], rule: GateRule, comparisons: int | None = None
 ) -> list[Compared | Evaluation]:
     """Do the plans of all pairs; return for each its comparison, or the evaluation of a head without a base.
 
-    Flipped cases are asked for again on both sides, as `flips` says; all comparisons share one level.
+    Flipped cases are asked for again on both sides, as `flips` says. All share one level, as one of so many
+    `comparisons`: these pairs unless a number is given.
     """
+    comparisons = comparisons or len(pairs)
     if any(each.head.spec.until for each in pairs) and PASSED not in rule.judged:
         raise UsageError(
             "what is decided early is the cases that pass, and they are not judged here",
             hint="judge them too, with --metric passed, or ask every case",
         )
-    made = await _first_answers(log, session, pairs, rule)
+    made = await _first_answers(log, session, pairs, rule, comparisons)
     both = zip(pairs, made, strict=True)
-    sides = [Sides(log, rule, base, head, each, len(pairs)) if base else None for each, (base, head) in both]
+    sides = [Sides(log, rule, base, head, each, comparisons) if base else None for each, (base, head) in both]
     for time in range(MOST_TIMES):
         asked = [(side.flipped, again) for side in sides if side for again in side.flipped.wanted(time)]
         if asked and session.stopped is None:
@@ -154,7 +160,7 @@ async def compare_pairs(
 
 
 async def _first_answers(
-    log: Store, session: Session, pairs: Sequence[Pair], rule: GateRule
+    log: Store, session: Session, pairs: Sequence[Pair], rule: GateRule, comparisons: int
 ) -> list[tuple[Evaluation | None, Evaluation]]:
     """Evaluate both sides of all pairs; a base whose evaluation the log has is not asked, nor what is decided."""
     missing = {at: each.base for at, each in enumerate(pairs) if each.base}
@@ -164,7 +170,7 @@ async def _first_answers(
     if any(each.head.spec.until == "decided" for each in pairs):
         bases |= zip(missing, await session.run([*missing.values()]), strict=True)
         missing = {}
-    untils = [until_of(log, each, bases.get(at), rule, len(pairs)) for at, each in enumerate(pairs)]
+    untils = [until_of(log, each, bases.get(at), rule, comparisons) for at, each in enumerate(pairs)]
     made = await _run(session, [Pair(each.head, missing.get(at)) for at, each in enumerate(pairs)], untils)
     return [(first[0] if first else bases.get(at), head) for at, (*first, head) in enumerate(made)]
 

@@ -114,7 +114,7 @@ class Evaluating:
 
         context = self.context.fresh()
         pairs = plan_against(context, request, base)
-        judged_by = replace(_rule(context, rule), min_pass=request.min_pass)
+        judged_by = rule_for(context, request, rule)
         return in_session(
             context,
             self._loop,
@@ -162,6 +162,11 @@ def _rule(context: Context, given: GateRule | Mapping[str, Any]) -> GateRule:
     from promptctl.comparisons.rule import rule_of
 
     return rule_of(context.settings.gate.rule, given)
+
+
+def rule_for(context: Context, request: EvaluationRequest, given: GateRule | Mapping[str, Any]) -> GateRule:
+    """Return the rule that the comparisons of a request are judged by."""
+    return replace(_rule(context, given), min_pass=request.min_pass)
 
 
 def plan_alone(context: Context, request: EvaluationRequest) -> list[Plan]:

@@ -7,21 +7,30 @@ nothing tells of changes, and takes 9 ms for a thousand files.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from promptctl.comparisons.against import against_of, compare_pairs, plan_against
+from promptctl.comparisons.compared import Against, Compared
+from promptctl.comparisons.rule import GateRule
+from promptctl.errors import INCOMPLETE
+from promptctl.evaluations.evaluation import Evaluation
+from promptctl.evaluations.plan import Pair
 from promptctl.files.names import DATASETS, SETTINGS
 from promptctl.files.tree import FileStamp, file_stamp, prompt_files
+from promptctl.workspace.evaluating import in_session, plan_alone, rule_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from promptctl.evaluations.evaluation import Evaluation
+    from promptctl.context import Context
     from promptctl.evaluations.plan import Plan
     from promptctl.evaluations.request import EvaluationRequest
     from promptctl.evaluations.session import OnProgress, Session
+    from promptctl.log.results import StopReason
     from promptctl.workspace import Workspace
 
 _LOOK_S = 0.3
@@ -30,42 +39,62 @@ _SHARE = 25
 # Editors write in several steps, and people save several files in a row.
 _STILL_S = 0.3
 _PATIENCE_S = 3.0
+_AS_SETTINGS_SAY: Mapping[str, Any] = MappingProxyType({})
+_Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class _WatchedWork:
-    """Everything that decides the results of one evaluation."""
+    """Everything that decides the results of one evaluation, or of one comparison by a rule."""
 
-    digest: str
-    plan: Plan
+    pair: Pair
+    rule: GateRule
 
     def is_same(self, other: _WatchedWork) -> bool:
-        ours, theirs = self.plan.spec, other.plan.spec
-        return (self.digest, ours.min_pass) == (other.digest, theirs.min_pass) and ours.is_same_work(theirs)
+        ours, theirs = self.pair.sides, other.pair.sides
+        return self.rule == other.rule and len(ours) == len(theirs) and all(map(_is_same, ours, theirs))
 
 
 class EvaluationWatch:
     """Evaluates a request, round after round, each time only what differs from what was evaluated before.
 
     `opens` opens the workspace, anew for each round, since its settings may have changed. All rounds together spend no
-    more than the request's bound: once that has stopped one, it `is_spent`. `latest` has the newest evaluation of each
-    prompt, dataset and model.
+    more than the request's bound: once that has stopped one, it `is_spent`. `stopped` is what ended the last round
+    early; None if nothing did.
     """
 
     def __init__(self, opens: Callable[[], Workspace], request: EvaluationRequest) -> None:
         self._opens = opens
         self._request = request
         self._left_nano_usd = request.limits.max_cost_nano_usd
-        self._done: dict[tuple[str, str, str], _WatchedWork] = {}
+        self._done: dict[_Key, _WatchedWork] = {}
+        self._latest: dict[_Key, Compared | Evaluation] = {}
+        self._rule = GateRule()
         self._root: Path | None = None
         self._stamps: dict[str, FileStamp | None] = {}
-        self.latest: dict[tuple[str, str, str], Evaluation] = {}
-        self.is_spent = False
+        self.stopped: StopReason | None = None
 
     @property
     def files(self) -> int:
         """The number of files that are watched."""
         return len(self._stamps)
+
+    @property
+    def is_spent(self) -> bool:
+        """True if the bound on the cost has stopped the last round."""
+        return self.stopped == "max-cost"
+
+    @property
+    def latest(self) -> dict[_Key, Evaluation]:
+        """The newest evaluation of each prompt, dataset and model, in the order of the request."""
+        return {key: each if isinstance(each, Evaluation) else each.head for key, each in self._latest.items()}
+
+    @property
+    def latest_against(self) -> Against:
+        """The newest comparison of each prompt, dataset and model, and evaluations that have no base."""
+        found = self._latest.values()
+        alone = tuple(each for each in found if isinstance(each, Evaluation))
+        return Against(tuple(each for each in found if isinstance(each, Compared)), alone, self._rule)
 
     def evaluate(self, on_progress: OnProgress | None = None, **changes: Any) -> list[Evaluation]:
         """Evaluate what is not as it was in an earlier round; `changes` are of the request, for this round alone.
@@ -73,43 +102,69 @@ class EvaluationWatch:
         What was not finished, or had errors, is asked again. Raises what `Workspace.evaluate` raises; a file that is
         repaired later ends the wait.
         """
-        from promptctl.workspace.evaluating import in_session, plan_alone
 
+        def planned(context: Context, request: EvaluationRequest) -> tuple[list[Pair], GateRule]:
+            return [*map(Pair, plan_alone(context, request))], GateRule()
+
+        return [each for each in self._round(planned, on_progress, changes)[1] if isinstance(each, Evaluation)]
+
+    def evaluate_against(
+        self,
+        base: str | None = None,
+        rule: GateRule | Mapping[str, Any] = _AS_SETTINGS_SAY,
+        on_progress: OnProgress | None = None,
+        **changes: Any,
+    ) -> Against:
+        """Evaluate and compare what is not as it was in an earlier round, on either side.
+
+        The log keeps the evaluation of a base, which is asked once. The level of each comparison is that of one among
+        all of the request. See `evaluate`, and `Workspace.evaluate_against` for `base` and `rule`.
+        """
+
+        def planned(context: Context, request: EvaluationRequest) -> tuple[list[Pair], GateRule]:
+            return plan_against(context, request, base), rule_for(context, request, rule)
+
+        return against_of(*self._round(planned, on_progress, changes), self._rule)
+
+    def _round(
+        self,
+        planned: Callable[[Context, EvaluationRequest], tuple[list[Pair], GateRule]],
+        on_progress: OnProgress | None,
+        changes: Mapping[str, Any],
+    ) -> tuple[list[Pair], list[Compared | Evaluation]]:
+        self.stopped = None
         with self._opens() as workspace:
             self._root = workspace.root
             self._stamps = self._look()
             limits = replace(self._request.limits, max_cost_nano_usd=self._left_nano_usd)
             context = workspace.context.fresh()
-            plans = plan_alone(context, replace(self._request, limits=limits, **changes))
-            works = {_key(plan): _WatchedWork(plan.target.version.digest, plan) for plan in plans}
-            self.latest = {key: self.latest[key] for key in works if key in self.latest}
+            planned_pairs, self._rule = planned(context, replace(self._request, limits=limits, **changes))
+            works = {_key(pair.head): _WatchedWork(pair, self._rule) for pair in planned_pairs}
+            self._latest = {key: self._latest[key] for key in works if key in self._latest}
             new = {
                 key: work for key, work in works.items() if key not in self._done or not work.is_same(self._done[key])
             }
             if not new:
-                return []
-            spent: list[int] = []
+                return [], []
+            pairs = [each.pair for each in new.values()]
 
-            async def work(session: Session) -> list[Evaluation]:
+            async def work(session: Session) -> list[Compared | Evaluation]:
                 try:
-                    return await session.run([each.plan for each in new.values()])
+                    return await compare_pairs(context.log, session, pairs, self._rule, comparisons=len(works))
                 finally:
-                    spent.append(session.spent_nano_usd)
+                    self.stopped = session.stopped
+                    if self._left_nano_usd is not None:
+                        self._left_nano_usd -= session.spent_nano_usd
 
-            try:
-                loop = workspace._waiting("EvaluationWatch from a thread of its own")
-                found = in_session(context, loop, limits, on_progress, work)
-            finally:
-                if self._left_nano_usd is not None:
-                    self._left_nano_usd -= sum(spent)
-        for (key, each), evaluation in zip(new.items(), found, strict=True):
+            loop = workspace._waiting("EvaluationWatch from a thread of its own")
+            found = in_session(context, loop, limits, on_progress, work)
+        for (key, each), made in zip(new.items(), found, strict=True):
             self._done.pop(key, None)
-            self.is_spent |= evaluation.stopped == "max-cost"
-            if not evaluation.summary.is_unfinished and not evaluation.summary.counts.errors:
+            if _is_done(made):
                 self._done[key] = each
-            self.latest[key] = evaluation
-        self.latest = {key: self.latest[key] for key in works if key in self.latest}  # in the order of the request
-        return found
+            self._latest[key] = made
+        self._latest = {key: self._latest[key] for key in works if key in self._latest}  # in the order of the request
+        return pairs, found
 
     def wait(self) -> list[str]:
         """Wait until files were changed since the last round began, and then are left alone; return their paths."""
@@ -140,5 +195,19 @@ class EvaluationWatch:
         return self._stamps
 
 
-def _key(plan: Plan) -> tuple[str, str, str]:
+def _key(plan: Plan) -> _Key:
     return plan.spec.ref, plan.spec.dataset, plan.target.model
+
+
+def _is_same(ours: Plan, theirs: Plan) -> bool:
+    content = [(each.target.version.digest, each.target.model, each.spec.min_pass) for each in (ours, theirs)]
+    return content[0] == content[1] and ours.spec.is_same_work(theirs.spec)
+
+
+def _is_done(made: Compared | Evaluation) -> bool:
+    """Return True if nothing would come of doing it again: it is whole, without an error."""
+    sides = [made] if isinstance(made, Evaluation) else [made.base, made.head]
+    is_open = any(
+        (each.summary.is_unfinished and each.stopped != "decided") or each.summary.counts.errors for each in sides
+    )
+    return not is_open and (isinstance(made, Evaluation) or made.decision.exit_code != INCOMPLETE)

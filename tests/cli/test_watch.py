@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from promptctl import EvaluationWatch
-from tests.cli.conftest import TRIAGE, Cli, write
+from tests.cli.conftest import TRIAGE, Cli, commit, git, write
 
 CASES = "prompts: [triage]\ncases: [{id: a, inputs: {ticket: x}, assert: [{type: contains, value: x}]}]\n"
 
@@ -95,8 +95,58 @@ def test_reports_hold_the_newest_of_all(cli: Cli, saves: Callable[..., None], wo
     )
 
 
+@pytest.fixture
+def base(workspace: Path, saves: Callable[..., None]) -> None:
+    """Commit a prompt with eight cases that pass."""
+    cases = [f"{{id: {n}, inputs: {{ticket: x{n}}}, assert: [{{type: contains, value: x{n}}}]}}" for n in "abcdefgh"]
+    write(workspace, "datasets/triage.yaml", f"prompts: [triage]\ncases: [{', '.join(cases)}]\n")
+    write(workspace, "prompts/triage.prompt.yaml", TRIAGE)
+    git(workspace, "init", "--quiet", "--initial-branch", "main")
+    commit(workspace, "Begin")
+
+
+BROKEN = TRIAGE.replace("{{ ticket }}", "y")
+
+
+@pytest.mark.usefixtures("base")
+def test_each_round_compares_with_the_base(cli: Cli, saves: Callable[..., None], workspace: Path) -> None:
+    saves(BROKEN, TRIAGE + "tags: [x\n", BROKEN, TRIAGE)
+    ran = cli("eval", "triage", "--watch", "--against", "-o", "r.json")
+    assert ran.exit_code == 0, ran.err
+    rounds = [line for line in ran.out.splitlines() if ": promptctl compare " in line]
+    assert len(rounds) == 3
+    assert ran.err.count("compared with @main\n") == 1
+    assert ran.out.count("➖ triage: Inconclusive: 8 of 8 cases pass, as before.") == 2
+    assert ran.out.count("❌ triage: Worse: 0 of 8 cases pass, 8 did.") == 1
+    assert ran.err.count("nothing that is evaluated was changed") == 1, "after the file was mended"
+    [newest] = json.loads((workspace / "r.json").read_text())["comparisons"]
+    shown = cli("compare", *rounds[-1].split()[-2:], "--json").json[0]
+    assert (newest["head"]["evaluation"], newest["verdict"]) == (shown["head"]["evaluation"], "inconclusive")
+
+
+@pytest.mark.usefixtures("base")
+def test_each_round_of_comparisons_is_a_document(cli: Cli, saves: Callable[..., None]) -> None:
+    saves(BROKEN)
+    ran = cli("eval", "triage", "--watch", "--against", "@main", "--json")
+    first, end = json.JSONDecoder().raw_decode(ran.out)
+    [second] = json.loads(ran.out[end:])
+    assert (ran.exit_code, first[0]["verdict"], second["verdict"]) == (1, "inconclusive", "worse")
+
+
+def test_a_base_that_is_not_there_ends_it(cli: Cli, saves: Callable[..., None], workspace: Path) -> None:
+    git(workspace, "init", "--quiet", "--initial-branch", "main")
+    commit(workspace, "Begin")
+    saves()
+    for asked, code, words in (
+        (["--against", "@nope"], 3, "`nope` is no label"),
+        (["--against", "--fail-fast"], 2, "--fail-fast would leave too little to compare"),
+    ):
+        ran = cli("eval", "triage", "--watch", *asked)
+        assert (ran.exit_code, words in ran.err, "watching" in ran.err) == (code, True, False), ran.err
+
+
 def test_it_does_not_go_with_what_names_changes_itself(cli: Cli, tmp_path: Path) -> None:
-    for option in (["--against", "@v1"], ["--changed-since", "HEAD"], ["--failed"], ["--dry-run"]):
+    for option in (["--changed-since", "HEAD"], ["--failed"], ["--dry-run"]):
         ran = cli("eval", "triage", "--watch", *option)
         assert (ran.exit_code, f"--watch and {option[0]} cannot be given together" in ran.err) == (2, True)
     assert cli("eval", "triage", "--watch").exit_code == 3, "there is no workspace"

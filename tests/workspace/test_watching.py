@@ -9,7 +9,7 @@ import pytest
 
 from promptctl import EvaluationRequest, EvaluationWatch, InvalidFiles, Limits, open_workspace
 from promptctl.workspace import watching
-from tests.cli.conftest import write
+from tests.cli.conftest import commit, git, write
 from tests.evaluation_lab import PROMPT as LAB_PROMPT
 from tests.evaluation_lab import REPLY_COST, Lab, lab, running_model_server
 
@@ -103,3 +103,47 @@ def test_all_rounds_share_one_bound(lab: Lab) -> None:
     lab.write("prompts/triage.prompt.yaml", LAB_PROMPT.replace("{{ ticket }}", "Dear {{ ticket }}"))
     [second] = watch.evaluate()
     assert (second.stopped, watch.is_spent, len(lab.asked)) == ("max-cost", True, 4)
+
+
+def test_the_base_of_comparisons_is_asked_once(lab: Lab) -> None:
+    lab.many(3)
+    git(lab.root, "init", "--quiet", "--initial-branch", "main")
+    commit(lab.root, "Begin")
+    watch = EvaluationWatch(lab.open, EvaluationRequest(refs=["triage"], replies="cache"))
+    for greeting, new in (("Dear", 6), ("Hello", 3), ("Hello", 0), ("Dear", 0)):
+        lab.server.requests.clear()
+        lab.write("prompts/triage.prompt.yaml", LAB_PROMPT.replace("{{ ticket }}", f"{greeting} {{{{ ticket }}}}"))
+        found = watch.evaluate_against("@main", {"reruns": 0})
+        assert (len(lab.asked), found.base) == (new, "triage@main" if found.heads else None), greeting
+        assert sum(each.startswith(greeting) for each in lab.asked) == min(new, 3)
+    assert [each.head for each in watch.latest_against.compared] == list(watch.latest.values())
+
+
+def test_a_rule_or_a_base_that_moved_is_compared_anew(lab: Lab) -> None:
+    lab.many(3)
+    git(lab.root, "init", "--quiet", "--initial-branch", "main")
+    commit(lab.root, "Begin")
+    watch = EvaluationWatch(lab.open, EvaluationRequest(refs=["triage"]))
+    assert [len(watch.evaluate_against("@main").compared) for _ in range(2)] == [1, 0]
+    settings = (lab.root / "promptctl.yaml").read_text()
+    lab.write("promptctl.yaml", settings + "gate: {rule: strict}\n")
+    assert [len(watch.evaluate_against("@main").compared) for _ in range(2)] == [1, 0]
+    lab.write("prompts/triage.prompt.yaml", LAB_PROMPT.replace("{{ ticket }}", "Dear {{ ticket }}"))
+    [first] = watch.evaluate_against("@main").compared
+    commit(lab.root, "Greet")
+    [second] = watch.evaluate_against("@main").compared
+    assert first.base.row.digest != second.base.row.digest == second.head.row.digest
+
+
+def test_each_comparison_is_one_of_all_that_are_watched(lab: Lab) -> None:
+    lab.many(3)
+    write(lab.root, "prompts/other.prompt.yaml", LAB_PROMPT)
+    lab.cases({"id": "a", "inputs": {"ticket": "a"}, "expected": "a"}, name="other", prompts=["other"])
+    git(lab.root, "init", "--quiet", "--initial-branch", "main")
+    commit(lab.root, "Begin")
+    watch = EvaluationWatch(lab.open, EvaluationRequest(refs=None))
+    assert len(watch.evaluate_against("@main").compared) == 2
+    lab.write("prompts/triage.prompt.yaml", LAB_PROMPT.replace("{{ ticket }}", "Dear {{ ticket }}"))
+    [alone] = watch.evaluate_against("@main").compared
+    assert alone.comparison.procedure.comparisons == 2
+    assert [each.head.row.prompt for each in watch.latest_against.compared] == ["other", "triage"]
