@@ -10,7 +10,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.commands import argument
-from promptctl.cli.output import flat, format_id, is_terminal, local_time, say, say_json, styled, visible
+from promptctl.cli.output import flat, format_id, is_terminal, say, say_json, styled, told_moment, visible
 from promptctl.cli.page_layout import page_width, say_columns, say_fact, say_heading, template
 from promptctl.cli.tables import cells, cut
 from promptctl.reports.wording import as_text, count, format_cost, format_latency, without_address
@@ -76,7 +76,7 @@ def _say_head(found: Blame) -> None:
     call = found.execution
     if call is not None:
         cost = format_cost(call.cost_nano_usd) if call.cost_nano_usd is not None else "cost unknown"
-        when = f"{local_time(call.started_at):%Y-%m-%d %H:%M %Z}"
+        when = told_moment(call.started_at)
         told = (format_id(call.id), when, call.model, call.status, format_latency(call.latency_ms), cost)
         say_fact("call", " · ".join(told))
     for move in found.moves:
@@ -96,9 +96,9 @@ def _say_head(found: Blame) -> None:
 def _move(move: LiveMove) -> str:
     event = move.event
     who = without_address(event.actor)
-    words = f"{event.label} since {event.date.astimezone():%Y-%m-%d %H:%M %Z} by {who} ({event.action} {event.version})"
+    words = f"{event.label} since {told_moment(event.utc_date)} by {who} ({event.action} {event.version})"
     if move.until is not None:
-        words += f", until {move.until.date.astimezone():%Y-%m-%d %H:%M}"
+        words += f", until {told_moment(move.until.utc_date)}"
     words += f": {event.reason}" if event.reason else ""
     return words + (f"; on evaluation {event.evaluation}" if event.evaluation else "")
 

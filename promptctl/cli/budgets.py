@@ -13,12 +13,12 @@ from promptctl.cli.output import (
     format_moment,
     is_terminal,
     left_to_show,
-    local_time,
     say,
     say_json,
     styled,
     tell,
     time_heading,
+    told_moment,
     visible,
 )
 from promptctl.cli.page_layout import say_columns, say_fact, say_heading
@@ -81,7 +81,7 @@ def show_budget(context: typer.Context, name: BudgetName, as_json: options.Json 
         say_fact("warns at", f"{rule.warn_at:.0%}")
     if rule.per not in ("call", "total"):
         end = found.window_end or ""
-        say_fact("window", f"{_local(found.window_start)} to {_local(end)}")
+        say_fact("window", f"{told_moment(found.window_start)} to {told_moment(end)}")
     if rule.each is None and rule.per != "call":
         for label, amount in zip(("spent", "reserved", "left"), _amounts(found, 0), strict=True):
             say_fact(label, amount)
@@ -209,9 +209,5 @@ def _way_out(found: BudgetStatus) -> str:
         keys = [each.key for each in found.accounts if each.disabled_at]
         return f"; {found.rule.enabling(keys[0])}"
     if found.state == "blocked" and found.window_end:
-        return f"; until {_local(found.window_end)}"
+        return f"; until {told_moment(found.window_end)}"
     return ""
-
-
-def _local(moment: str) -> str:
-    return f"{local_time(moment):%Y-%m-%d %H:%M %Z}"

@@ -31,5 +31,5 @@ def _row(row: VersionEntry) -> tuple[Any, ...]:
     if made is None:
         return row.display, None, None, labels or None, "not committed" if row.is_dirty else None
     if not is_terminal():
-        return row.display, made.date, made.author, labels or None, made.subject
+        return row.display, made.utc_date, made.author, labels or None, made.subject
     return row.display, made.date[:10], without_address(made.author), labels, made.subject

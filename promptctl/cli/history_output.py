@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from promptctl.cli.output import say, say_json, tell, tell_wrapped
+from promptctl.cli.output import format_moment, say, say_json, tell, tell_wrapped, time_heading
 from promptctl.cli.proposing import WriteOptions, is_at_terminal, offer
 from promptctl.cli.tables import say_table
 from promptctl.reports.wording import count
@@ -62,7 +62,7 @@ def _say(report: ImportReport) -> None:
     history = report.history
     rows = [
         (
-            f"{each.date:%Y-%m-%d %H:%M}",
+            format_moment(each.utc_date),
             each.past.prompt,
             each.registry.number,
             each.author.name,
@@ -71,7 +71,8 @@ def _say(report: ImportReport) -> None:
         )
         for each in history.versions
     ]
-    say_table(["Date", "Prompt", "Version", "By", "Labels", "Commit"], rows, right=["Version"], texts=["By", "Commit"])
+    date = time_heading("Date", (each.utc_date for each in history.versions))
+    say_table([date, "Prompt", "Version", "By", "Labels", "Commit"], rows, right=["Version"], texts=["By", "Commit"])
     for path in history.files:
         say(f"with the first commit: {path}")
 

@@ -23,6 +23,7 @@ from promptctl.cli.output import (
     tell,
     tell_problems,
     time_heading,
+    told_moment,
     visible,
     warn,
 )
@@ -261,14 +262,14 @@ def _say_move(labels: Labelling, result: MoveResult, *, as_json: bool) -> None:
 def _moved(event: LabelEvent) -> tuple[Any, ...]:
     """Return commit, date, actor and reason of a move, as a table shows them."""
     if not is_terminal():
-        return event.commit, event.date.isoformat(), event.actor, event.reason or None
-    return event.commit[:7], format_moment(event.date.isoformat()), without_address(event.actor), event.reason or "-"
+        return event.commit, event.utc_date, event.actor, event.reason or None
+    return event.commit[:7], format_moment(event.utc_date), without_address(event.actor), event.reason or "-"
 
 
 def _dates(events: Iterable[LabelEvent]) -> str:
-    return time_heading("Date", (event.date.isoformat() for event in events))
+    return time_heading("Date", (event.utc_date for event in events))
 
 
 def _about(event: LabelEvent) -> str:
     why = f": {event.reason}" if event.reason else ""
-    return visible(f"{event.actor.partition(' <')[0]}, {event.date:%Y-%m-%d %H:%M %z}{why}")
+    return visible(f"{event.actor.partition(' <')[0]}, {told_moment(event.utc_date)}{why}")

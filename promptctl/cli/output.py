@@ -242,6 +242,11 @@ def format_moment(moment: str) -> str:
     return f"{local_time(moment):%Y-%m-%d %H:%M}" if is_terminal() else moment
 
 
+def told_moment(moment: str) -> str:
+    """Return a time in UTC as a sentence says it: whole in a pipe, on a terminal to the minute, with its zone."""
+    return f"{local_time(moment):%Y-%m-%d %H:%M %Z}" if is_terminal() else moment
+
+
 def time_heading(name: str, moments: Iterable[str]) -> str:
     """Return the heading of such times, if there are any on a terminal with the zone that they are in."""
     zones = dict.fromkeys(local_time(moment).tzname() or "" for moment in moments)  # summer time is one of its own

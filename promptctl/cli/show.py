@@ -12,7 +12,7 @@ import typer
 from promptctl import Placeholder, parse_moment
 from promptctl.cli import options
 from promptctl.cli.commands import argument, option
-from promptctl.cli.output import flat, local_time, say, say_json, styled, tell, visible, warn
+from promptctl.cli.output import flat, say, say_json, styled, tell, told_moment, visible, warn
 from promptctl.cli.page_layout import page_width, say_columns, say_fact, say_heading, say_text, template
 from promptctl.cli.render import role_heading
 from promptctl.errors import InvalidFiles, UsageError
@@ -114,7 +114,7 @@ def _say_facts(page: Page) -> None:
     if made is not None:
         since = "since" if version.is_dirty else "made"
         who = without_address(made.author)
-        say_fact(since, f"{made.commit[:7]} by {who}, {local_time(made.date):%Y-%m-%d %H:%M %Z}: {made.subject}")
+        say_fact(since, f"{made.commit[:7]} by {who}, {told_moment(made.utc_date)}: {made.subject}")
     if page.at is None:
         say_fact("labels", ", ".join(f"{state.label} {state.version}" for state in page.labels), fg="green")
     if prompt.status != "active":
@@ -158,11 +158,11 @@ def _say_today(page: Page) -> None:
 
 
 def _past(page: Page) -> str:
-    when = f"{local_time(page.at or ''):%Y-%m-%d %H:%M %Z}"
+    when = told_moment(page.at or "")
     if page.move is None:
         return f"{when}, on the default branch"
     event = page.move
-    who, since = without_address(event.actor), f"{event.date.astimezone():%Y-%m-%d %H:%M}"
+    who, since = without_address(event.actor), told_moment(event.utc_date)
     return f"{when}: {event.label} since {since} by {who}" + (f": {event.reason}" if event.reason else "")
 
 
@@ -203,7 +203,7 @@ def _part(part: Mapping[str, Any]) -> str:
 def _say_latest(latest: Execution) -> None:
     asked = f" @{latest.label}" if latest.label else ""
     about: Sequence[str] = (
-        f"{local_time(latest.started_at):%Y-%m-%d %H:%M %Z}",
+        told_moment(latest.started_at),
         (latest.version_display or "unversioned") + asked,
         latest.model,
         latest.status,

@@ -120,7 +120,7 @@ def _label_moves(context: Context, prompts: Collection[str], wanted: Filter) -> 
 def _mark(prompt: str, event: LabelEvent) -> Mark:
     text = f"{event.label} removed" if event.action == "remove" else f"{event.label} → {event.version}"
     return Mark(
-        at=event.date.isoformat(),
+        at=event.utc_date,
         kind="label",
         text=f"{text} ({event.action})" if event.action == "rollback" else text,
         prompt=prompt,

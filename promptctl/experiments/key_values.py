@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from promptctl.log.records import WITH_REPLY
+from promptctl.log.stamps import utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -111,5 +112,4 @@ def _valued(calls: Iterable[ArmCall], kind: OutcomeKind, of: str) -> Iterator[tu
 
 
 def _after(moment: str, seconds: float) -> str:
-    later = datetime.fromisoformat(moment) + timedelta(seconds=seconds)
-    return later.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return utc_text(datetime.fromisoformat(moment) + timedelta(seconds=seconds))

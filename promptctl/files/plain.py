@@ -162,8 +162,12 @@ def _data(value: Any) -> Any:
 
 
 def utc(moment: datetime) -> str:
-    """Return a moment as JSON has it: ISO 8601, UTC, whole seconds."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds")
+    """Return a moment as JSON has it: ISO 8601, UTC, whole seconds.
+
+    >>> utc(datetime.fromisoformat("2026-05-03T09:30:00+02:00"))
+    '2026-05-03T07:30:00Z'
+    """
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def texts_in(value: Any, *, with_keys: bool = False) -> Iterator[str]:

@@ -135,6 +135,11 @@ class LabelEvent:
         return EventName(self.prompt, self.label, self.n)
 
     @property
+    def utc_date(self) -> str:
+        """The date in UTC, whatever the zone of who made it."""
+        return utc(self.date)
+
+    @property
     def address(self) -> str:
         """The mail address of who made it."""
         return self.tagger.rpartition("<")[2].removesuffix(">")
@@ -170,7 +175,7 @@ class LabelEvent:
             "digest": self.digest,
             "path": self.path,
             "actor": self.actor,
-            "date": utc(self.date),
+            "date": self.utc_date,
             "reason": self.reason or None,
             "evaluation": self.evaluation or None,
         }

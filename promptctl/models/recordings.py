@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.merges import is_marker, merge_problem
 from promptctl.files.names import DATASETS, RECORDINGS
+from promptctl.files.plain import utc
 from promptctl.files.tree import LFS_POINTER, LFS_POINTER_BYTES, is_lfs_pointer, open_file, read_file
 from promptctl.files.writing import wait_for_lock
 from promptctl.models.gateway import Reply, Request
@@ -193,7 +194,7 @@ class Recording:
         """
         if reply.source == "replay":
             return False
-        moment = self._now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        moment = utc(self._now())
         entry = entry_of(request, reply, moment, self._prompt, note, self._redact)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)

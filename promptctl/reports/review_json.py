@@ -9,7 +9,7 @@ from typing import Any
 from promptctl.comparisons.compared import Compared
 from promptctl.differences.breaks import Break
 from promptctl.errors import Problem
-from promptctl.files.plain import bare_keys, utc
+from promptctl.files.plain import bare_keys
 from promptctl.labels.tags import version_number
 from promptctl.labels.times import LabelMove
 from promptctl.reports.comparison import comparison_as_dict
@@ -118,7 +118,7 @@ def _move(move: LabelMove) -> dict[str, Any]:
         "version_display": event.version if event.is_live else None,
         "commit": event.commit,
         "actor": event.actor,
-        "date": utc(event.date),
+        "date": event.utc_date,
         "reason": event.reason or None,
         "evaluation": event.evaluation or None,
     }

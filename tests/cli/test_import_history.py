@@ -36,8 +36,8 @@ def test_a_dry_run_lists_commits_and_labels(cli: Cli, repo: Repo) -> None:
     assert ran.exit_code == 0
     assert ran.out.splitlines() == [
         "date\tprompt\tversion\tby\tlabels\tcommit",
-        "2025-02-19 21:20\tgreet\t1\tada\t\tFirst",
-        "2025-03-03 11:06\tgreet\t2\tunknown\tprod\tShorter",
+        "2025-02-19T21:20:00Z\tgreet\t1\tada\t\tFirst",
+        "2025-03-03T11:06:40Z\tgreet\t2\tunknown\tprod\tShorter",
     ]
     assert ran.err.splitlines()[-1] == "nothing was written"
     assert (repo.head, repo.git("status", "--porcelain")) == (head, "")

@@ -67,6 +67,11 @@ class HistoryVersion:
         return lines if len(lines) <= _MOST_SUBJECT else f"{lines[:_MOST_SUBJECT]}…"
 
     @property
+    def utc_date(self) -> str:
+        """The date in UTC, whatever the registry's zone."""
+        return utc(self.date)
+
+    @property
     def message(self) -> str:
         """The commit's message: the version's own, and where it comes from."""
         own, number = self._message, self.registry.number
@@ -84,7 +89,7 @@ class HistoryVersion:
         return {
             "prompt": self.past.prompt,
             "version": self.registry.number,
-            "date": utc(self.date),
+            "date": self.utc_date,
             "author": str(self.author),
             "subject": self.subject,
             "path": self.past.path,
