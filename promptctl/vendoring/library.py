@@ -19,9 +19,11 @@ from promptctl.files.names import (
 )
 from promptctl.files.strangers import unsafe
 from promptctl.files.tree import LFS_POINTER, MAX_BYTES, is_lfs_pointer, places_in
+from promptctl.files.wording import name_some
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.git.objects import is_object_id
 from promptctl.git.outside import OutsideRepository
+from promptctl.labels.tags import PREFIX, parse_name
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -32,7 +34,6 @@ _MOST_GLOBS = 1_000
 _LONGEST_GLOB = 200  # no id is as long
 _REGULAR = ("100644", "100755", "100664")
 _KINDS = {"120000": "a symbolic link", "160000": "a submodule"}
-_LABELS = "refs/tags/prompt/"
 TAG, _BRANCH, PEELED = "refs/tags/", "refs/heads/", "^{}"
 
 
@@ -91,12 +92,14 @@ def find_revision(outside: OutsideRepository, ref: str | None) -> Revision:
     if found:
         return Revision(ref, found[0], names.get(found[0] + PEELED, names[found[0]]))
     names = outside.refs(f"{TAG}*", f"{_BRANCH}*")
-    labels = {name.rpartition("/")[0].rpartition("@")[2] for name in names if name.startswith(_LABELS)}
-    known = [name.removeprefix(TAG).removeprefix(_BRANCH) for name in names if not name.startswith(_LABELS)]
+    moves = sorted((move.prompt, move.n, name) for name in names if (move := parse_name(name)) and move.label == ref)
+    last = {prompt: names.get(name + PEELED, names[name]) for prompt, _, name in moves}
+    known = [name.removeprefix(TAG).removeprefix(_BRANCH) for name in names if not name.startswith(PREFIX)]
     hint = did_you_mean(ref, [name for name in known if not name.endswith(PEELED)])
-    if ref in labels or re.fullmatch("v[0-9]+", ref):
-        told = "labels and versions of another repository cannot be named: take a tag, a branch or a commit"
-        hint = f"{told}; {hint}" if hint else told
+    if last or re.fullmatch("v[0-9]+", ref):
+        told = ["labels and versions of another repository cannot be named: take a tag, a branch or a commit"]
+        told += [f"`{ref}` of {name_some([f'{id_} is {commit}' for id_, commit in last.items()])}"] if last else []
+        hint = "; ".join((*told, hint) if hint else told)
     if not hint and re.fullmatch(r"[0-9a-f]{4,63}", ref):
         hint = "write the id of a commit in full: a part of one cannot be asked for"
     raise RevisionNotFound(

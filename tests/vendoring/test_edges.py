@@ -163,7 +163,11 @@ def test_a_prompt_that_the_lock_cannot_load(library: Path, workspace: Workspace,
 
 def test_labels_and_versions_of_a_library_are_no_refs_here(library: Path, workspace: Workspace) -> None:
     git(library, "tag", "prompt/other@production/1")
+    git(library, "commit", "--quiet", "--allow-empty", "--message", "Nothing")
+    git(library, "tag", "--annotate", "--message", "Move", "prompt/other@production/2", "HEAD")
     for ref in ("production", "v1"):
         error = refused(workspace, f"../acme-kit//unrelated@{ref}")
         assert (error.hint or "").startswith("labels and versions of another repository cannot be named: take a tag")
         assert "prompt/" not in (error.hint or "")
+    at = git(library, "rev-parse", "HEAD")
+    assert f"; `production` of other is {at}" in (refused(workspace, "../acme-kit//unrelated@production").hint or "")
