@@ -61,7 +61,20 @@ def completing(kind: Word) -> Callable[[typer.Context, str], list[str]]:
     return complete
 
 
-class HelpfulCommand(TyperCommand):
+class _InPlace:
+    """A command or group whose every wrong argument is said to be its own: the library does not of a missing value."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments."""
+        try:
+            found: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
+        except typer.BadParameter.__mro__[1] as error:  # type: ignore[misc]
+            error.ctx = error.ctx or ctx
+            raise
+        return found
+
+
+class HelpfulCommand(_InPlace, TyperCommand):
     """A command whose help lists options that belong together under a heading of their own."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -127,11 +140,15 @@ def resumed(evaluate: Any, args: Sequence[str]) -> list[str]:
     return ["resume", *(text for at, text in enumerate(args) if not (at in given and text == "--resume"))]
 
 
+class _Group(_InPlace, TyperGroup):
+    """A group of commands, as the library reads it."""
+
+
 class Group(typer.Typer):
     """A group of commands, whose parameters may be groups of options, too."""
 
     def __init__(self, about: str, *, no_args_is_help: bool = True) -> None:
-        super().__init__(help=about, no_args_is_help=no_args_is_help, rich_markup_mode=None)
+        super().__init__(help=about, cls=_Group, no_args_is_help=no_args_is_help, rich_markup_mode=None)
 
     def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:
         """Add a command of this name."""
