@@ -11,7 +11,8 @@ import yaml
 
 FOLDER = Path(__file__).parent.parent / "promptctl/reports/json"
 MAYBE = "maybe "
-_NO_COMMANDS = {"budget alert", "message metadata"}  # a webhook is sent the one, an application stores the other
+# A webhook is sent the first, an application stores the second, and any command may print the third.
+_NO_COMMANDS = {"budget alert", "message metadata", "failure"}
 PLAIN = {
     "string": {"type": "string"},
     "integer": {"type": "integer"},

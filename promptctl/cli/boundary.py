@@ -8,12 +8,14 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
+from itertools import takewhile
 from typing import Any, NoReturn
 
 import typer
 
 from promptctl import __version__, errors
-from promptctl.cli.output import report, streams_for_runner, tell, tell_error
+from promptctl.cli.output import hint_of, noting_output, report, say_json, streams_for_runner, tell, tell_error
 from promptctl.errors import quote
 
 # What a full or broken disk under our output says; an error of a file of ours names the file.
@@ -27,12 +29,18 @@ _PLAINER = {"a valid int range": "a whole number", "a valid int": "a whole numbe
 
 
 def run_guarded(command: Callable[..., Any], arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and give its exit code."""
-    with streams_for_runner():
-        return _run(command, arguments)
+    """Run the command line and give its exit code. With --json a failure is a document, too, unless one was printed."""
+    is_json = "--json" in takewhile("--".__ne__, sys.argv if arguments is None else arguments)
+    with noting_output() if is_json else nullcontext() as printed, streams_for_runner():
+        status, error = _run(command, arguments)
+        if is_json and error is not None and not printed:
+            with suppress(OSError):  # the exit code has to do
+                say_json(_failure(error))
+        return status
 
 
-def _run(command: Callable[..., Any], arguments: Sequence[str] | None) -> int:
+def _run(command: Callable[..., Any], arguments: Sequence[str] | None) -> tuple[int, errors.PromptctlError | None]:
+    """Return how a command ended, and the error that it was, which has been told."""
     try:
         try:
             result = command(args=list(arguments) if arguments is not None else None, standalone_mode=False)
@@ -41,31 +49,42 @@ def _run(command: Callable[..., Any], arguments: Sequence[str] | None) -> int:
         sys.stdout.flush()
     except errors.PromptctlError as error:
         tell_error(error)
-        return error.exit_code
+        return error.exit_code, error
     except (KeyboardInterrupt, typer.Abort):
         result = errors.INTERRUPTED
     except BrokenPipeError:
         _drop_output()
-        return errors.BROKEN_PIPE
+        return errors.BROKEN_PIPE, None
     except SystemExit as ended:
         # So Typer ends a command whose output nobody reads any more.
         if not isinstance(ended.__context__, BrokenPipeError):
             raise
         _drop_output()
-        return errors.BROKEN_PIPE
+        return errors.BROKEN_PIPE, None
     except OSError as error:
         if error.errno not in _OUTPUT_FAILURES or error.filename is not None:
             return _tell_bug(error, arguments)
         _drop_output()
         tell_error(errors.WorkspaceError(f"the output cannot be written: {error.strerror}"))
-        return errors.WORKSPACE
+        return errors.WORKSPACE, None
     except _CommandLineError as error:  # type: ignore[misc]
         return _tell_usage(error, sys.argv if arguments is None else arguments)
     except Exception as error:
         return _tell_bug(error, arguments)
     if result == errors.INTERRUPTED:  # Typer makes it of Ctrl-C, without a word
         tell("interrupted")
-    return result if isinstance(result, int) else errors.OK
+    return result if isinstance(result, int) else errors.OK, None
+
+
+def _failure(error: errors.PromptctlError) -> dict[str, Any]:
+    """Return an error as a JSON object with the keys of any check."""
+    from promptctl.cli.checks import check_as_dict  # here, since most commands do not fail
+
+    if isinstance(error, errors.InvalidFiles):
+        return check_as_dict(error.problems)
+    is_bug = type(error) is errors.PromptctlError
+    code = "bug" if is_bug else re.sub("(?<=[a-z])(?=[A-Z])", "-", type(error).__name__).lower()
+    return check_as_dict([errors.Problem(error.message, error.place, hint_of(error), code)])
 
 
 def run_program(command: Callable[..., Any]) -> int:
@@ -109,11 +128,11 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _tell_usage(error: Any, arguments: Sequence[str]) -> int:
+def _tell_usage(error: Any, arguments: Sequence[str]) -> tuple[int, errors.UsageError | None]:
     if type(error).__name__ == "NoArgsIsHelpError":
         for line in error.format_message().splitlines():
             tell(line)
-        return errors.USAGE
+        return errors.USAGE, None
     message, meant = _usage_words(error)
     context = getattr(error, "ctx", None)
     hint: str | None = f"{context.command_path if context else 'promptctl'} --help"
@@ -128,8 +147,9 @@ def _tell_usage(error: Any, arguments: Sequence[str]) -> int:
     elif context:
         question = f"did you mean {' or '.join(f'`{each}`' for each in meant)}? " if meant else ""
         hint = _before_command(error, context) or f"{question}{hint}"
-    report("error", message, hint=hint)
-    return int(getattr(error, "exit_code", errors.USAGE)) or errors.USAGE
+    told = errors.UsageError(message, hint=hint)
+    tell_error(told)
+    return int(getattr(error, "exit_code", errors.USAGE)) or errors.USAGE, told
 
 
 def _before_command(error: Any, context: Any) -> str | None:
@@ -172,7 +192,7 @@ def _options_with_a_word(error: Any) -> list[str]:
     return [max(each.opts, key=len) for each in found[:3]]
 
 
-def _tell_bug(error: Exception, arguments: Sequence[str] | None) -> int:
+def _tell_bug(error: Exception, arguments: Sequence[str] | None) -> tuple[int, errors.PromptctlError]:
     from promptctl.reports.bug import save_traceback
 
     given = sys.argv if arguments is None else arguments  # one of them may name the workspace
@@ -181,5 +201,6 @@ def _tell_bug(error: Exception, arguments: Sequence[str] | None) -> int:
         hint = f"please report it with the traceback saved in {save_traceback(error, os.environ, folders)}"
     except OSError as failure:
         hint = f"its traceback could not be saved ({failure.strerror}); make room and run the command again"
-    report("bug", f"{type(error).__name__} in promptctl {__version__}", hint=hint)
-    return errors.BUG
+    bug = errors.PromptctlError(f"{type(error).__name__} in promptctl {__version__}", hint=hint)
+    report("bug", bug.message, hint=hint)
+    return errors.BUG, bug

@@ -196,11 +196,15 @@ def tell_error(error: PromptctlError) -> None:
     if isinstance(error, InvalidFiles):
         tell_problems(error.problems)
     else:
-        hint = error.hint
-        if isinstance(error, InputError) and error.missing:
-            name = error.missing[0]
-            hint = f"give it with -i {name}=…, or -I {name}=FILE; {hint}"
-        report("error", error.message, error.place, hint)
+        report("error", error.message, error.place, hint_of(error))
+
+
+def hint_of(error: PromptctlError) -> str | None:
+    """Return what to do next after an error, in the words of the command line."""
+    if isinstance(error, InputError) and error.missing:
+        name = error.missing[0]
+        return f"give it with -i {name}=…, or -I {name}=FILE; {error.hint}"
+    return error.hint
 
 
 def tell_problems(problems: Iterable[Problem]) -> None:
@@ -315,6 +319,19 @@ def hiding(hide: Callable[[str], str]) -> Iterator[None]:
         yield
     finally:
         sys.stdout = before
+
+
+@contextmanager
+def noting_output() -> Iterator[list[str]]:
+    """Give a list that is empty as long as nothing is printed on stdout."""
+    printed: list[str] = []
+
+    def note(text: str) -> str:
+        printed[:] = [text]
+        return text
+
+    with hiding(note):
+        yield printed
 
 
 class _Hiding:
