@@ -62,7 +62,8 @@ class PromptSummary:
     """One prompt of the work tree, or the problem of its file.
 
     `version` is None outside Git. `labels` are the live ones, by name. `model` is what would run: the prompt's own or
-    the workspace's default.
+    the workspace's default. `vendored_from` is the name and the ref of the repository that it was taken from, as the
+    lock has them; None for one of this workspace's own.
     """
 
     id: str
@@ -72,6 +73,7 @@ class PromptSummary:
     model: str | None = None
     version: PromptNumber | None = None
     labels: tuple[LabelState, ...] = ()
+    vendored_from: str | None = None
 
     @property
     def provider(self) -> str | None:
@@ -98,6 +100,7 @@ class PromptSummary:
                 state.label: {"version": version_number(state.version), "version_display": state.version}
                 for state in self.labels
             },
+            "vendored_from": self.vendored_from,
             "error_message": str(self.error) if self.error else None,
         }
 

@@ -70,7 +70,8 @@ class NextStep:
 class Standing:
     """The state of a workspace.
 
-    `branch` is that of HEAD, None outside Git and for a detached HEAD. `changed` are the ids of prompts with changes
+    `branch` is that of HEAD, None outside Git and for a detached HEAD. `vendored` of the prompts are of other
+    repositories. `changed` are the ids of prompts with changes
     that are not committed, `labels` counts live labels. `problems` are the first ones of files that cannot be used;
     None if there are too many files to look at. `evaluations` are those of the last command. Costs are of this
     machine's day; `unpriced` counts replies whose price is unknown. `calls_today` is None if the log cannot be read;
@@ -81,6 +82,7 @@ class Standing:
     root: str
     branch: str | None = None
     prompts: int = 0
+    vendored: int = 0
     changed: tuple[str, ...] = ()
     problems: tuple[Problem, ...] | None = ()
     labels: int = 0
@@ -100,6 +102,7 @@ class Standing:
             "workspace": self.root,
             "branch": self.branch,
             "prompts": self.prompts,
+            "vendored": self.vendored,
             "changed": list(self.changed),
             "problems": None if self.problems is None else [str(each) for each in self.problems],
             "labels": self.labels,

@@ -75,11 +75,13 @@ def list_prompts(
 
 def _say(found: Sequence[PromptSummary]) -> None:
     if not is_terminal():
-        columns = ["Prompt", "Version", "Labels", "Model", "Status", "Name"]
+        columns = ["Prompt", "Version", "Labels", "Model", "Status", "Name", "From"]
         say_table(columns, [_row(each) for each in found])
         return
     columns = ["Prompt", "Version", "Labels", "Model", "Name"]
-    say_table(columns, [_terminal_row(each) for each in found], texts=["Labels", "Model", "Name"])
+    columns += ["From"] if any(each.vendored_from for each in found) else []
+    rows = [(*_terminal_row(each), each.vendored_from or "")[: len(columns)] for each in found]
+    say_table(columns, rows, texts=["Labels", "Model", "Name", "From"])
 
 
 def _row(found: PromptSummary) -> tuple[Any, ...]:
@@ -90,6 +92,7 @@ def _row(found: PromptSummary) -> tuple[Any, ...]:
         found.model,
         _status(found.prompt) if found.prompt else "invalid",
         found.prompt.name if found.prompt else None,
+        found.vendored_from,
     )
 
 

@@ -59,8 +59,9 @@ def _say(found: Standing) -> None:
     _line("workspace", styled(flat(found.root), sys.stdout, bold=True) + branch)
     for note in found.notes:
         _line("", note, fg="yellow")
+    others = f", {found.vendored:,} of other repositories" if found.vendored else ""
     changed = f", {len(found.changed)} changed: {name_some(found.changed)}" if found.changed else ""
-    _line("prompts", f"{format_count(found.prompts)}{changed}")
+    _line("prompts", f"{format_count(found.prompts)}{others}{changed}")
     _say_problems(found)
     _say_labels(found)
     if found.calls_today is not None:

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
+from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -205,8 +206,10 @@ class Workspace(Evaluating):
     def standing(self) -> Standing:
         """Return where the workspace stands: what was changed, is behind, failed, was spent; and the next commands."""
         from promptctl.catalogue.standing import standing
+        from promptctl.workspace.vendoring import vendored_from
 
-        return standing(self.context.fresh())
+        parts = self.context.fresh()
+        return replace(standing(parts), vendored=len(vendored_from(parts.repository.work_tree)))
 
     def prompts(self, wanted: PromptFilter | None = None) -> list[PromptSummary]:
         """Return the work tree's prompts, sorted by id, with their versions and labels; all, or those of the filter.
@@ -215,10 +218,13 @@ class Workspace(Evaluating):
         """
         from promptctl.catalogue.listing import list_prompts, warned_of_sparse_checkout
         from promptctl.prompts.loading import warn_of_wrongly_named
+        from promptctl.workspace.vendoring import vendored_from
 
         parts = warned_of_sparse_checkout(self.context)
-        warn_of_wrongly_named(parts.repository.work_tree, parts.warn)
-        return list_prompts(parts, wanted)
+        tree = parts.repository.work_tree
+        warn_of_wrongly_named(tree, parts.warn)
+        found, origins = list_prompts(parts, wanted), vendored_from(tree)
+        return [replace(each, vendored_from=origins[each.id]) if each.id in origins else each for each in found]
 
     def suggest(self, wanted: PromptFilter) -> list[tuple[str, str]]:
         """Return fields of a filter that means no prompt, each with the value that may have been meant."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from promptctl.errors import WorkspaceError
+from promptctl.files.names import LOCK
 
 if TYPE_CHECKING:
     from promptctl.context import Context
+    from promptctl.files.tree import Tree
     from promptctl.vendoring.adding import AddedPrompts, AddRequest
     from promptctl.vendoring.lock import Vendored
     from promptctl.vendoring.offering import Offering
@@ -14,6 +19,20 @@ if TYPE_CHECKING:
     from promptctl.vendoring.removing import RemovedPrompts
     from promptctl.vendoring.updating import Updated, UpdateRequest
     from promptctl.vendoring.verifying import LockCheck
+
+
+def vendored_from(tree: Tree) -> dict[str, str]:
+    """Return for each prompt of another repository the name and the ref of that; nothing if the lock is wrong."""
+    with suppress(FileNotFoundError, WorkspaceError):  # others say what is wrong
+        if b"vendored:" in tree.read(LOCK):
+            from promptctl.vendoring.lock import read_sources  # here, since most workspaces have none
+
+            return {
+                id_: f"{name}@{source.ref if source.name else source.at}"
+                for name, source in read_sources(tree).items()
+                for id_ in source.prompts
+            }
+    return {}
 
 
 class Vendoring:

@@ -17,10 +17,13 @@ def ids(cli: Cli, *options: str) -> list[str]:
 def test_a_pipe_gets_one_line_for_each_prompt_with_tabs(cli: Cli) -> None:
     cli("label", "set", "support/triage@production", "v2")
     lines = cli("list").out.splitlines()
-    assert lines[0].split("\t") == ["prompt", "version", "labels", "model", "status", "name"]
+    assert lines[0].split("\t") == ["prompt", "version", "labels", "model", "status", "name", "from"]
     chat, triage = (line.split("\t") for line in lines[1:])
-    assert (chat[0], chat[2:]) == ("chat", ["-", "openai/gpt-4o-mini", "deprecated", "Chat"])
-    assert (triage[0], triage[2:]) == ("support/triage", ["production=v2", "echo/echo", "active", "Support triage"])
+    assert (chat[0], chat[2:]) == ("chat", ["-", "openai/gpt-4o-mini", "deprecated", "Chat", "-"])
+    assert (triage[0], triage[2:]) == (
+        "support/triage",
+        ["production=v2", "echo/echo", "active", "Support triage", "-"],
+    )
     assert triage[1].startswith("v3 (")
 
 

@@ -318,6 +318,26 @@ def test_the_command_shows_the_diff_and_writes_with_yes(library: Path, here: Pat
     assert cli("add", "../acme-kit@v1.0").exit_code == 2
 
 
+def test_list_and_status_say_which_prompts_are_of_others(library: Path, here: Path, cli: Cli) -> None:
+    assert cli("add", ONE, "--yes").exit_code == 0
+    listed = cli("list", "--json").json
+    assert {each["prompt"]: each["vendored_from"] for each in listed} == {
+        "acme-kit/judges/own": "acme-kit@v1.0",
+        "acme-kit/support/triage": "acme-kit@v1.0",
+        "mine": None,
+    }
+    assert [line.rpartition("\t")[2] for line in cli("list").out.splitlines()] == [
+        "from",
+        "acme-kit@v1.0",
+        "acme-kit@v1.0",
+        "-",
+    ]
+    assert cli("status", "--json").json["vendored"] == 2
+    assert "3, 2 of other repositories, 2 changed" in cli("status").out
+    (here / "promptctl.lock.yaml").write_text("vendored: 1\n")
+    assert cli("list").exit_code == 0
+
+
 def test_labels_and_prompts_of_others_share_the_lock(library: Path, here: Path, cli: Cli) -> None:
     assert cli("add", ONE, "--yes").exit_code == 0
     assert cli("label", "lock", "--check").exit_code != 0
