@@ -33,7 +33,7 @@ def _below(command: Any, path: list[str]) -> Iterator[list[str]]:
 
 
 def failures(cli: Cli) -> dict[str, set[str]]:
-    """Run each command; return the codes of the problems of those that failed before they had a document of their own."""
+    """Run each command; return the codes of problems of each that failed before it had a document of its own."""
     codes = {}
     for arguments in commands():
         ran = cli(*arguments, "--json")

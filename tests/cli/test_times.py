@@ -39,7 +39,8 @@ def test_times_have_one_form(lab: Lab, cli: Cli, monkeypatch: pytest.MonkeyPatch
     for command in (
         "label list", "label log triage@production", "label at triage@production 0m", "history triage", "show triage",
         "show triage@production --at 0m", "blame triage", "log list", "log stats", "log latest triage", "results list",
-        "budget list", "budget show all", "dashboard", "status", "doctor", "snapshot write a.json", "snapshot show a.json",
+        "budget list", "budget show all", "dashboard", "status", "doctor", "snapshot write a.json",
+        "snapshot show a.json",
     ):  # fmt: skip
         for arguments in (command.split(), [*command.split(), "--json"]):
             ran = cli(*arguments)
