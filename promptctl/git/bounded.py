@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 _MOST_PRINTED = 32 << 20
 _MOST_WORDS = 64 << 10
 _PAUSE_S = 0.05
+# A few bytes may unpack to gigabytes. Git itself bounds an object that it holds, on any system; Linux a whole process.
+_MOST_OBJECT = 256 << 20
 _MOST_MEMORY = 1 << 30
-_NO_MEMORY = "out of memory"
 
 
 def run_bounded(
@@ -36,8 +37,8 @@ def run_bounded(
 ) -> GitOutput:
     """Run `git ARGS` in the folder of `commands`, and end it once the folder holds more than `most_bytes`.
 
-    So it is if it stores and prints nothing for `silent_s` seconds. A few bytes may unpack to gigabytes: on Linux, Git
-    and what it starts get no more than `_MOST_MEMORY` each. Raises `GitError` then.
+    So it is if it stores and prints nothing for `silent_s` seconds, or if it needs too much memory. Raises `GitError`
+    then.
     """
     process: Any = commands.start(args, has_input=True)
     if sys.platform == "linux":
@@ -63,14 +64,20 @@ def run_bounded(
             raise _too_much(most_bytes)
         stdout, words = pipes[0].taken(), pipes[1].taken().decode("utf-8", "replace")
         status = process.proc.wait()
-        if status != 0 and _NO_MEMORY in words.casefold():
-            raise GitError(f"what was sent unpacks to more than {_MOST_MEMORY >> 20} MiB: the fetch was ended")
+        most = {"out of memory": _MOST_MEMORY, "over limit": _MOST_OBJECT}
+        if status != 0 and (said := next((each for each in most if each in words.casefold()), None)):
+            raise GitError(f"what was sent unpacks to more than {most[said] >> 20} MiB: the fetch was ended")
         return GitOutput(stdout, words, status)
     finally:
         process.proc.kill()  # nothing, once it has ended
         process.proc.wait()
         for pipe in pipes:
             pipe.close()
+
+
+def memory_limit() -> dict[str, str]:
+    """Return the environment in which Git refuses to hold an object that is too large: all but streamed blobs."""
+    return {"GIT_ALLOC_LIMIT": str(_MOST_OBJECT)}
 
 
 def _too_much(most_bytes: int) -> GitError:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from promptctl.counting import counting
 from promptctl.errors import GitError, printable
-from promptctl.git.bounded import run_bounded
+from promptctl.git.bounded import memory_limit, run_bounded
 from promptctl.git.commands import Commands, refusal
 from promptctl.git.objects import Objects, is_object_id
 
@@ -256,7 +256,7 @@ def _environment(environ: Mapping[str, str], *, is_interactive: bool) -> dict[st
     """Return what commands see in addition: the protocols, and no program that would ask for a password."""
     allowed = environ.get("GIT_ALLOW_PROTOCOL")
     protocols = [each for each in PROTOCOLS if allowed is None or each in allowed.split(":")]
-    added = {"GIT_ALLOW_PROTOCOL": ":".join(protocols), "GIT_LFS_SKIP_SMUDGE": "1"}
+    added = {"GIT_ALLOW_PROTOCOL": ":".join(protocols), "GIT_LFS_SKIP_SMUDGE": "1", **memory_limit()}
     if is_interactive:
         return added
     return added | {"GIT_ASKPASS": "", "SSH_ASKPASS": "", "SSH_ASKPASS_REQUIRE": "never", "GCM_INTERACTIVE": "0"}

@@ -270,9 +270,12 @@ def _bomb(base: bytes, times: int) -> bytes:
     return pack + hashlib.sha1(pack).digest()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds the memory of a process that runs")
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds the memory of a process that runs")
+
+
+@pytest.mark.parametrize("bound", ["_MOST_OBJECT", pytest.param("_MOST_MEMORY", marks=ON_LINUX)])
 def test_a_few_bytes_that_unpack_to_much_are_not_unpacked(
-    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, bound: str
 ) -> None:
     stranger = tmp_path / "bomb"
     stranger.mkdir()
@@ -285,7 +288,7 @@ def test_a_few_bytes_that_unpack_to_much_are_not_unpacked(
     ).stdout.decode()
     (tip,) = (line.split()[0] for line in lines.splitlines() if " commit " in line)
     git(stranger, "update-ref", "refs/heads/main", tip)
-    monkeypatch.setattr(bounded, "_MOST_MEMORY", 128 << 20)
+    monkeypatch.setattr(bounded, bound, 128 << 20)
     assert "unpacks to more than 128 MiB" in refused(workspace, "../bomb//big").message
 
 
