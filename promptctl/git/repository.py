@@ -108,6 +108,15 @@ class Git(Commands):
         output = self.run(["for-each-ref", "--format=%(objectname) %(refname)", *prefixes])
         return [GitRef(name, id_) for id_, name in (line.split(" ", 1) for line in output.lines())]
 
+    def may_have(self, folder: str) -> bool:
+        """Return False if there is surely no reference below a folder such as `refs/remotes`; no process is started."""
+        shared = self.shared_folder
+        try:
+            packed = (shared / "packed-refs").read_bytes()
+        except OSError:
+            packed = b""
+        return f" {folder}/".encode() in packed or (shared / folder).exists() or (shared / "reftable").exists()
+
     def commit_of(self, revision: str) -> str:
         """Return the full id of the commit that `revision` (anything `git rev-parse` takes) names.
 

@@ -60,8 +60,8 @@ def find_line(git: Git, branch: str | None = None, remote: str | None = None) ->
     line = _first(found, [f"refs/remotes/{chosen}/{name}" for name in ("HEAD", *names)])
     if line is not None:
         return line
-    fetched = git.run(["for-each-ref", "--count=1", "--format=%(refname)", f"refs/remotes/{remote or ''}"]).lines()
-    if fetched:
+    one = ["for-each-ref", "--count=1", "--format=%(refname)", f"refs/remotes/{remote or ''}"]
+    if git.may_have("refs/remotes") and (fetched := git.run(one).lines()):
         where = chosen if remote or remotes else fetched[0].split("/")[2]
         configured = git.run(["remote"]).lines()
         if configured and where not in configured:  # `refs/remotes/pull/7/merge` is of no remote

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from promptctl.errors import HistoryIncomplete
 from promptctl.git.commands import Commands
+from promptctl.git.repository import Git
+from promptctl.versions.line import find_line
 from promptctl.versions.repository import Repository
 from tests.repositories import Repo, prompt_text
 
@@ -123,3 +126,17 @@ def test_an_index_that_others_have_grown_meanwhile_is_not_built_again(many: Repo
     walked = processes(lambda: repository.resolve("p2", moment=moment))
     assert "rev-list" not in walked
     assert "diff-tree" not in walked
+
+
+def test_the_line_of_a_repository_without_remotes_takes_one_process(many: Repo, processes: Counted) -> None:
+    git = Git.open(many.path)
+    assert git is not None
+    assert processes(lambda: find_line(git)) == ["for-each-ref"]
+    many.git("update-ref", "refs/remotes/origin/other", "HEAD")
+    for pack in (False, True):
+        if pack:
+            many.git("pack-refs", "--all")
+            shutil.rmtree(many.path / ".git/refs/remotes", ignore_errors=True)
+        with pytest.raises(HistoryIncomplete, match="does not have the branch main of origin"):
+            find_line(git)
+    git.close()
