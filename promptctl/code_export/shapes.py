@@ -92,7 +92,6 @@ class Shapes:
 
     named: dict[str, Shape] = field(default_factory=dict)
     taken: FreeNames = field(default_factory=lambda: FreeNames(sign=""))
-    _names: dict[tuple[int, str], str] = field(default_factory=dict)
 
     def of(self, schema: Mapping[str, Any]) -> Shape:
         """Return the shape of a bundled schema; of one that takes nothing, that of anything."""
@@ -119,14 +118,6 @@ class Shapes:
                     waiting.append(target)
         return one_of(leaves) if is_circle else self.named[name]
 
-    def name_of(self, root: Mapping[str, Any], pointer: str, wanted: str) -> tuple[str, bool]:
-        """Return the name of the part of a schema at a pointer, and whether it is new."""
-        key = (id(root), pointer)
-        is_new = key not in self._names
-        if is_new:
-            self._names[key] = self.free_name(wanted)
-        return self._names[key], is_new
-
     def free_name(self, wanted: str) -> str:
         """Return a name of a type made of any text, put among those taken.
 
@@ -144,10 +135,14 @@ def _or_any(shape: Shape) -> Shape:
 
 @dataclass
 class _Reading:
-    """One schema; `within` are the pairs that are being merged, which shapes that hold themselves lead to again."""
+    """One schema, with the names of its parts by their pointers.
+
+    `within` are the pairs that are being merged, which shapes that hold themselves lead to again.
+    """
 
     shapes: Shapes
     root: Mapping[str, Any]
+    names: dict[str, str] = field(default_factory=dict)
     within: list[tuple[Shape, Shape]] = field(default_factory=list)
     merges: int = 0
 
@@ -216,10 +211,10 @@ class _Reading:
                 target = target[int(key)] if isinstance(target, list) else target[key]
         except (LookupError, TypeError, ValueError):
             return ANY
-        name, is_new = self.shapes.name_of(self.root, pointer, pointer.rpartition("/")[2] or "Root")
-        if is_new:
+        if pointer not in self.names:
+            name = self.names[pointer] = self.shapes.free_name(pointer.rpartition("/")[2] or "Root")
             self.shapes.named[name] = self.shape(target, depth + 1)
-        return NamedShape(name)
+        return NamedShape(self.names[pointer])
 
     def _both(self, left: Shape, right: Shape) -> Shape:
         """Return a shape that takes at least what both take."""

@@ -230,3 +230,11 @@ def test_types_that_name_one_another_are_all_that_any_of_them_takes() -> None:
     assert all(
         not isinstance(each, OneOf) or NamedShape(name) not in each.options for name, each in shapes.named.items()
     )
+
+
+def test_a_schema_that_takes_the_place_of_another_in_memory_has_shapes_of_its_own() -> None:
+    shapes = Shapes()
+    for number in range(50):
+        shape = shapes.of({"$ref": "#/$defs/part", "$defs": {"part": {"const": number}}})
+        assert isinstance(shape, NamedShape)
+        assert shapes.named[shape.name] == Choice((number,))
