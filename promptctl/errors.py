@@ -370,6 +370,7 @@ class ModelError(PromptctlError):
 
     exit_code = MODEL
     is_retryable: ClassVar[bool] = False
+    was_sent = True
 
     def __init__(
         self,
@@ -386,7 +387,6 @@ class ModelError(PromptctlError):
         self.partial: Any = None
         self.detail: str | None = None
         self.asked_at: float | None = None
-        self.was_sent = True
 
     def hide(self, hidden: Callable[[str], str]) -> None:
         """The same, also of the provider's words."""
@@ -400,9 +400,21 @@ class ModelError(PromptctlError):
             self.status == 404 and isinstance(self, RequestRejected)
         )
 
+    @property
+    def is_unbilled(self) -> bool:
+        """True if the request certainly cost nothing: it was not sent, or the provider refused it.
+
+        A server that failed, or gave up waiting for itself (408), may have done the work. Some bill what their filter
+        read.
+        """
+        is_refused = isinstance(self, AuthenticationFailed | RateLimited | RequestRejected) or self.status in {409, 425}
+        return not self.was_sent or (is_refused and not isinstance(self, ContentFiltered))
+
 
 class ModelConfigurationError(ModelError):
     """Unknown model, missing key or endpoint: no request was sent."""
+
+    was_sent = False
 
 
 class MissingKey(ModelConfigurationError):

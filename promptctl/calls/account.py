@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promptctl.errors import ModelTimeout, PromptctlError, ProviderUnreachable
+from promptctl.errors import ModelTimeout, PromptctlError
 
 if TYPE_CHECKING:
     import asyncio
@@ -68,10 +68,7 @@ class Account:
 
 
 def spent(execution: Execution | None, error: PromptctlError | None) -> int | None:
-    """Return the cost of a call in nano-USD: 0 for one that was refused, None if it broke off and nobody can say."""
-    if execution is not None and execution.cost_nano_usd is not None:
+    """Return the cost of a call in nano-USD: 0 if nothing was sent, None if nobody can say."""
+    if execution is not None and execution.status != "blocked":
         return execution.cost_nano_usd
-    if isinstance(error, ModelTimeout | ProviderUnreachable):
-        return None
-    has_reply = execution is not None and execution.reply is not None
-    return None if has_reply else 0
+    return None if isinstance(error, ModelTimeout) else 0

@@ -279,14 +279,22 @@ class Attempts:
         fields: dict[str, Any] = {}
         if isinstance(partial, Reply):
             fields = _reply_fields(partial)
+        elif isinstance(error, ModelError) and error.is_unbilled:
+            fields["cost_nano_usd"] = 0
         fields |= _error_fields(error)
         begun = (error.asked_at if isinstance(error, ModelError) else None) or self._clock
         fields["latency_ms"] = _to_microseconds((time.perf_counter() - begun) * 1000)
         return self._complete(self._record(status, fields))
 
     def blocked(self, error: PromptctlError) -> Execution:
-        """Return the record of an attempt that was not sent."""
-        return self._record("blocked", {"error_type": type(error).__name__, "error_message": str(error)})
+        """Return the record of an attempt that was not sent.
+
+        After others it is one more of a call that was, and cost nothing.
+        """
+        fields: dict[str, Any] = {"error_type": type(error).__name__, "error_message": str(error)}
+        if self.number > 1:
+            fields["cost_nano_usd"] = 0
+        return self._record("blocked", fields)
 
     def summed(self, last: Execution) -> Execution:
         """Return the last attempt as the whole call's answer: with the tokens and cost of every attempt of the call."""
@@ -298,7 +306,7 @@ class Attempts:
     def _complete(self, record: Execution) -> Execution:
         """Add up what the call took; complete the metadata that a stream handed out, before more may be cancelled."""
         for name in _SUMMED:
-            if (number := getattr(record, name)) is not None:
+            if number := getattr(record, name):  # that a refusal cost nothing tells nothing of other attempts
                 self._sums[name] = self._sums.get(name, 0) + number
         if self._opened is not None:
             self._opened.update(self.summed(record).metadata)

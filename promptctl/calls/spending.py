@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from typing import TYPE_CHECKING
 
-from promptctl.errors import ContentFiltered, CostLimitReached, ModelConfigurationError, ModelError, printable
+from promptctl.errors import CostLimitReached, ModelError, printable
 from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request
 from promptctl.models.worst_case import WorstCase
 
@@ -144,28 +144,14 @@ class _Paid:
         answer = self.answer
         if failed is not None:
             answer = failed.partial if isinstance(failed.partial, Reply) else None
-        is_free = failed is not None and answer is None and _is_free(failed)
+        is_free = failed is not None and answer is None and failed.is_unbilled
         cost = 0 if is_free else None if answer is None else answer.cost_nano_usd
         if self._of._account is not None:
             self._of._account.settle(self._reserved, cost)
         if self._held is not None:
             tokens = 0 if is_free else None if answer is None else _tokens(answer)
             has_row = error is None or isinstance(error, ModelError | asyncio.CancelledError | GeneratorExit)
-            self._held.settle(cost, tokens, int(failed is None or _was_sent(failed)), has_row=has_row)
-
-
-def _was_sent(error: ModelError) -> bool:
-    return error.was_sent and not isinstance(error, ModelConfigurationError)
-
-
-def _is_free(error: ModelError) -> bool:
-    """Return True if a request that failed cost nothing: the provider refused it, or it was not sent.
-
-    A server that failed, or gave up waiting for itself (408), may have done the work. Some bill what their filter read.
-    """
-    is_refused = error.status is not None and 400 <= error.status < 500 and error.status != 408
-    is_refused = is_refused and not isinstance(error, ContentFiltered)
-    return is_refused or not _was_sent(error)
+            self._held.settle(cost, tokens, int(failed is None or failed.was_sent), has_row=has_row)
 
 
 def _tokens(answer: Reply | Embeddings) -> int | None:

@@ -149,11 +149,16 @@ class CallTotals:
         """Cost per call that was asked and whose cost is known; None if there is none.
 
         Neither a failed call nor a reused reply makes those free whose price is unknown. One that failed or was
-        cancelled is not free either: no more calls are counted than there are attempts that told a cost.
+        cancelled is not free either: no more calls are counted than there are attempts that told a cost. Those may be
+        several of one call, while others told nothing: then only as many are counted as surely had a reply.
         """
         if not self.priced or (self.unpriced and not self.known_cost_nano_usd):
             return None
-        priced_calls = min(self.priced, self.calls - self.blocked - self.unpriced)
+        asked = self.calls - self.blocked - self.unpriced
+        priced_calls = min(self.priced, asked)
+        if self.untold and (self.ok or self.invalid_outputs):
+            invalid_at_last = max(0, self.invalid_outputs - (self.attempts - self.calls))
+            priced_calls = min(priced_calls, max(1, asked - self.untold, self.ok + invalid_at_last - self.unpriced))
         return round(self.known_cost_nano_usd / priced_calls) if priced_calls > 0 else None
 
     @property

@@ -7,7 +7,20 @@ from typing import Any
 
 import pytest
 
-from promptctl.errors import InvalidOutput, ProviderFailed, RateLimited, ReplyWithheld, RequestRejected
+from promptctl.errors import (
+    AuthenticationFailed,
+    ContentFiltered,
+    InvalidOutput,
+    MissingKey,
+    ModelError,
+    ModelTimeout,
+    ProviderFailed,
+    ProviderUnreachable,
+    RateLimited,
+    ReplyNotRecorded,
+    ReplyWithheld,
+    RequestRejected,
+)
 from promptctl.log.records import Execution
 from promptctl.models.gateway import Reply, Usage
 from tests.calls.conftest import SCHEMA, KeptRecords, QueuedGateway, make_call
@@ -39,6 +52,39 @@ def test_a_retry_is_a_second_row_of_the_same_call(make_runner: Any, records: Kep
     assert first.id != second.id
     assert execution.id == second.id
     assert naps[0] >= 2.0
+
+
+@pytest.mark.parametrize(
+    ("error", "cost"),
+    [
+        (RateLimited("slow down", status=429), 0),
+        (AuthenticationFailed("no", status=401), 0),
+        (RequestRejected("no such model", status=404), 0),
+        (ProviderFailed("too early", status=425), 0),
+        (ReplyNotRecorded("nothing of the kind"), 0),
+        (MissingKey("KEY is not set"), 0),
+        (ProviderUnreachable("closed"), None),
+        (ProviderFailed("down", status=503), None),
+        (ProviderFailed("gave up", status=408), None),
+        (ModelTimeout("late"), None),
+        (ContentFiltered("read, and refused", status=400), None),
+    ],
+    ids=str,
+)
+def test_a_request_that_was_refused_cost_nothing_and_one_that_broke_off_nobody_knows_what(
+    make_runner: Any, records: KeptRecords, error: ModelError, cost: int | None
+) -> None:
+    with pytest.raises(type(error)):
+        asyncio.run(make_runner(QueuedGateway(*[error] * 9)).run(make_call()))
+    assert {each.cost_nano_usd for each in records.executions} == {cost}
+
+
+def test_a_refusal_does_not_say_that_a_call_was_free(make_runner: Any, records: KeptRecords) -> None:
+    failures = RateLimited("slow down", status=429), *[ProviderFailed("down", status=503)] * 2
+    with pytest.raises(ProviderFailed) as caught:
+        asyncio.run(make_runner(QueuedGateway(*failures)).run(make_call()))
+    assert [each.cost_nano_usd for each in records.executions] == [0, None, None]
+    assert caught.value.execution.cost_nano_usd is None
 
 
 def test_retries_are_bounded(make_runner: Any, records: KeptRecords) -> None:

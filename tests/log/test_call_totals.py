@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import random
+from collections.abc import Sequence
+
 import pytest
 
 from promptctl.log.call_totals import CallTotals, bucket, percentile
@@ -28,3 +31,63 @@ def test_no_call_is_free_that_never_told_its_cost() -> None:
     assert (retried.cost_nano_usd, retried.average_cost_nano_usd) == (None, None)
     retried.count(make(**told, attempt=2), "2026-05-04T10:00:00.000Z")
     assert (retried.calls, retried.untold, retried.average_cost_nano_usd) == (1, 1, 44)
+
+
+# How an attempt ends: its status and its cost, None where it never told one.
+PAID, INVALID, REFUSED = ("ok", 44), ("invalid_output", 44), ("error", 0)
+BROKEN, CANCELLED, BLOCKED = ("error", None), ("cancelled", None), ("blocked", 0)
+Call = Sequence[tuple[str, int | None]]
+
+
+def totals_of(calls: Sequence[Call]) -> CallTotals:
+    totals = CallTotals()
+    for call in calls:
+        for attempt, (status, cost) in enumerate(call, 1):
+            has_reply = status in ("ok", "invalid_output")
+            tokens = 7 if has_reply else None
+            execution = make(status=status, cost_nano_usd=cost, attempt=attempt, output_tokens=tokens)
+            totals.count(execution, "2026-05-04T10:00:00.000Z")
+    return totals
+
+
+def naive_average(calls: Sequence[Call]) -> float:
+    """The mean of calls that had a reply, and of those of which every attempt told its cost."""
+    known = [call for call in calls if {PAID, INVALID} & set(call) or all(cost is not None for _, cost in call)]
+    return sum(cost or 0 for call in known for _, cost in call) / max(1, len(known))
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [[INVALID, PAID], [BROKEN]],
+        [[INVALID, PAID], [CANCELLED], [CANCELLED]],
+        [[INVALID, INVALID, PAID]] * 3 + [[BROKEN] * 3] * 5,
+        [[REFUSED, PAID]] * 3 + [[BROKEN]] * 3,
+        [[BROKEN, PAID], [PAID]],
+        [[BROKEN, PAID]] * 10,
+        [[BROKEN, BLOCKED], [PAID], [INVALID, BLOCKED]],
+        [[REFUSED], [PAID], [CANCELLED]],
+        [[INVALID], [INVALID], [CANCELLED]],
+        [[INVALID, BROKEN]],
+    ],
+    ids=str,
+)
+def test_a_call_counts_once_in_the_average_beside_those_that_never_told_their_cost(calls: Sequence[Call]) -> None:
+    assert totals_of(calls).average_cost_nano_usd == round(naive_average(calls))
+
+
+def test_an_average_is_never_too_low() -> None:
+    chance = random.Random(5)
+    for _ in range(500):
+        calls = []
+        for _ in range(chance.randrange(1, 12)):
+            retried = chance.choices([INVALID, REFUSED, BROKEN], [1, 1, 1], k=chance.choice([0, 0, 0, 1, 2]))
+            last = chance.choice([PAID, PAID, PAID, INVALID, REFUSED, BROKEN, CANCELLED, *[BLOCKED] * bool(retried)])
+            calls.append([*retried, last])
+        totals = totals_of(calls)
+        assert totals.untold == sum(cost is None for call in calls for _, cost in call)
+        if totals.priced:
+            average, naive = totals.average_cost_nano_usd, naive_average(calls)
+            assert average is not None
+            assert average >= round(naive)
+            assert average == round(naive) or totals.untold

@@ -538,6 +538,19 @@ def test_calls_that_cost_nothing_or_never_told_it_do_not_lower_the_average(log: 
             assert (row.calls, row.blocked, row.attempts, row.average_cost_nano_usd) == (6, 3, 7, 15)
 
 
+def test_a_repaired_call_counts_once_in_the_average_beside_one_that_never_told_its_cost(log: Store) -> None:
+    first = make(cost_nano_usd=10, status="invalid_output")
+    log.append([Entry(first), Entry(make(call_id=first.call_id, attempt=2, cost_nano_usd=20))])
+    refused = make(cost_nano_usd=0, status="error", output_tokens=None)
+    log.append([Entry(refused), Entry(make(call_id=refused.call_id, attempt=2, cost_nano_usd=30))])
+    log.append([Entry(make(cost_nano_usd=None, status="cancelled", output_tokens=None)) for _ in range(2)])
+
+    for by in ((), ("prompt",), ("prompt", "version", "source"), ("session",)):
+        for costs_only in (False, True):
+            [row] = log.totals(Filter(source="run"), by, costs_only=costs_only)
+            assert (row.calls, row.attempts, row.untold, row.average_cost_nano_usd) == (4, 6, 2, 30)
+
+
 def test_reused_replies_are_counted_and_leave_the_latency_alone(log: Store) -> None:
     log.append([Entry(make(latency_ms=500.0)), Entry(make(reply_source="cache", latency_ms=0.1, cost_nano_usd=0))])
 

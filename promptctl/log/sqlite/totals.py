@@ -22,8 +22,10 @@ from promptctl.log.sqlite.corrections import Rows, rows
 from promptctl.log.sqlite.filters import Condition, add_search, of_stats, rollup_where, stats_where, unlisted_where
 from promptctl.log.sqlite.schema import SUM_COLUMNS, TOTALS_COLUMNS, TOTALS_FIELDS, adding, has_table
 from promptctl.log.sqlite.sums import (
+    COST_COLUMNS,
     COST_FIELDS,
     COST_SUMS,
+    ENDINGS,
     NUMBER_OF_ROW,
     VERSION_OF_SUMS,
     key_expressions,
@@ -54,9 +56,9 @@ def totals(
         connection.create_aggregate("latency_histogram", 1, _LatencyHistogram)  # type: ignore[arg-type]
     add_search(connection)
     names = [name for dimension in by for name in _names(dimension)]
-    fields = COST_FIELDS if costs_only else TOTALS_FIELDS
+    fields, selects = _selects(connection, wanted, by, costs_only=costs_only)
     groups: dict[tuple[Any, ...], CallTotals] = {}
-    for sql, parameters in _selects(connection, wanted, by, costs_only=costs_only):
+    for sql, parameters in selects:
         for *values, histogram in connection.execute(sql, parameters):
             sums = dict(zip(fields, values[len(names) :], strict=True))
             if not sums["attempts"]:  # without groups there is a row even if nothing matches
@@ -129,20 +131,22 @@ def _costs(connection: sqlite3.Connection, select: Condition) -> CallTotals:
 
 def _selects(
     connection: sqlite3.Connection, wanted: Filter, by: Sequence[Dimension], *, costs_only: bool
-) -> Sequence[Condition]:
-    """Return the queries whose rows together are the totals: of the smallest tables that can answer."""
+) -> tuple[Sequence[str], Sequence[Condition]]:
+    """Return the fields and the queries whose rows together are the totals: of the smallest tables that can answer."""
+    fields = (*ENDINGS, *COST_FIELDS) if costs_only else TOTALS_FIELDS
     condition = stats_where(wanted) if all(dimension in _OF_STATS for dimension in by) else None
     if condition is not None:
-        return [_select_from_stats(condition, by, costs_only=costs_only)]
+        return fields, [_select_from_stats(condition, by, costs_only=costs_only)]
     if costs_only and (found := selects_from_rollups(connection, wanted, by)):
-        return found
-    return [select_from_rows(wanted, by, rows(connection), costs_only=costs_only)]
+        return COST_FIELDS, found
+    columns = (*ENDINGS, *COST_COLUMNS) if costs_only else TOTALS_COLUMNS
+    return fields, [select_from_rows(wanted, by, rows(connection), columns)]
 
 
 def _select_from_stats(condition: Condition, by: Sequence[Dimension], *, costs_only: bool) -> Condition:
     keys = [key for dimension in by for key in _OF_STATS[dimension]]
     if costs_only:
-        return select_costs("prompt_stats", condition, keys)
+        return select_costs("prompt_stats", condition, keys, (*ENDINGS, *COST_SUMS))
     where, parameters = condition
     columns = ", ".join([*keys, *TOTALS_COLUMNS])
     buckets = "SELECT json_group_object(bucket, attempts) FROM latency_histogram WHERE stats_id = prompt_stats.id"
@@ -322,10 +326,10 @@ def _stretches(rollup: _Rollup, wanted: Filter, by: Sequence[Dimension], mark: i
     for since, until in ((wanted.since, first), (last, wanted.until)):
         if since and until:
             edge = replace(wanted, since=since, until=until)
-            sql, parameters = select_from_rows(edge, by, source, costs_only=True, also="executions.rowid <= ?")
+            sql, parameters = select_from_rows(edge, by, source, COST_COLUMNS, also="executions.rowid <= ?")
             found.append((sql, [*parameters, mark]))
     by_number = source._replace(table=source.table.replace("executions", "executions NOT INDEXED", 1))
-    sql, parameters = select_from_rows(wanted, by, by_number, costs_only=True, also="executions.rowid > ?")
+    sql, parameters = select_from_rows(wanted, by, by_number, COST_COLUMNS, also="executions.rowid > ?")
     return [*found, (sql, [*parameters, mark])]
 
 
@@ -339,7 +343,7 @@ def _from_rollup(
         else:
             keys += [name] if name in rollup.keys else key_expressions(name, rollup.moment or "")
     display = "version_display" if "version_display" in rollup.keys else "NULL"
-    return select_costs(rollup.table, rollup_where(wanted, rollup.moment, first, last), keys, display=display)
+    return select_costs(rollup.table, rollup_where(wanted, rollup.moment, first, last), keys, COST_SUMS, display=display)
 
 
 def _mark(connection: sqlite3.Connection) -> int:

@@ -11,7 +11,7 @@ from promptctl.log.records import Entry
 from promptctl.log.sqlite import pages
 from promptctl.log.sqlite.queries import select_executions
 from promptctl.log.sqlite.store import SqliteStore
-from promptctl.log.sqlite.sums import select_from_rows
+from promptctl.log.sqlite.sums import COST_COLUMNS, select_from_rows
 from tests.log.conftest import make, make_some
 
 DAY = "2026-05-03"
@@ -64,7 +64,7 @@ def test_each_usual_filter_walks_an_index_and_sorts_nothing(filled: SqliteStore,
 
 def test_calls_of_any_experiment_are_looked_up(filled: SqliteStore) -> None:
     with filled.database.reading() as connection:
-        sql, parameters = select_from_rows(Filter(experiment="*"), ("experiment", "arm"), costs_only=True)
+        sql, parameters = select_from_rows(Filter(experiment="*"), ("experiment", "arm"), columns=COST_COLUMNS)
         steps = " / ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters))
     assert "USING INDEX executions_by_experiment" in steps
 

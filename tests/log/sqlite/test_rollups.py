@@ -17,7 +17,7 @@ from promptctl.log.retention import Retention
 from promptctl.log.sqlite import corrections, totals
 from promptctl.log.sqlite.schema import migration_sql
 from promptctl.log.sqlite.store import SqliteStore
-from promptctl.log.sqlite.sums import COST_FIELDS, select_from_rows
+from promptctl.log.sqlite.sums import COST_COLUMNS, COST_FIELDS, select_from_rows
 from tests.log.conftest import make, make_some
 
 HOURS = ("00:00:00.000", "09:14:59.999", "09:15:00.000", "09:31:07.500", "23:59:59.999")
@@ -184,7 +184,7 @@ def test_an_old_log_is_counted_when_it_is_brought_up_to_date(path: Path) -> None
 def test_what_rollups_do_not_know_is_read_by_an_index(
     half_folded: SqliteStore, wanted: Filter, by: tuple[str, ...], index: str
 ) -> None:
-    assert index in plan(half_folded, *select_from_rows(wanted, by, costs_only=True))
+    assert index in plan(half_folded, *select_from_rows(wanted, by, columns=COST_COLUMNS))
 
 
 @pytest.mark.parametrize(
