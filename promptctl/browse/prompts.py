@@ -39,7 +39,7 @@ def prompt(request: PageRequest) -> View:
     versions, no_history = tried(lambda: workspace.history(found.id), no_versions)
     most = len(versions) if request.one("versions") == "all" else _VERSIONS
     results, _ = tried(lambda: _last_results(workspace, found.id), dict[str, list[EvaluationRow]]())
-    totals = _totals(workspace, found.id)
+    totals = _totals(workspace, page)
     no_budgets: list[BudgetStatus] = []
     budgets, _ = tried(workspace.budgets.all, no_budgets)
     values = {
@@ -90,14 +90,17 @@ def _standing(page: Page, versions: Sequence[VersionEntry], totals: CallTotals |
         yield "Its files are not committed as they are."
     if totals is not None:
         failed = f"{totals.failed:,} of them failed" if totals.failed else "none failed"
-        yield f"{count_of(totals.calls, 'call')}, {failed}."
+        of = " of this version" if page.asked else ""
+        yield f"{count_of(totals.calls, 'call')}{of}, {failed}."
 
 
-def _totals(workspace: Workspace, prompt_id: str) -> CallTotals | None:
-    """Return the totals of a prompt's calls but those of evaluations, under every id that it had."""
+def _totals(workspace: Workspace, page: Page) -> CallTotals | None:
+    """Return the totals of the same calls as the page's but those of evaluations, under every id that the prompt had."""
     if workspace.log.is_new:
         return None
-    return next(iter(workspace.log.totals(Filter(prompt=prompt_id, source="app"), ("prompt",))), None)
+    digest = page.at_version.version.digest if page.asked else None
+    wanted = Filter(prompt=page.prompt.id, digest=digest, source="app")
+    return next(iter(workspace.log.totals(wanted, ("prompt",))), None)
 
 
 def _refs(page: Page, versions: Sequence[VersionEntry]) -> list[tuple[str, str]]:

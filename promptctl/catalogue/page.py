@@ -43,9 +43,10 @@ class Page:
     `made` is the commit that made the version, or that uncommitted changes are based on. `labels` are the prompt's
     live ones, whatever version they name. `datasets` are paths of the work tree; `named_by` are the other places there
     that name the prompt, and `copies` the prompts that were copied from it. `totals` and `latest` are those of
-    every version, under every id that the prompt had; None if it was never called. `log_rule` says how much is kept of
-    its calls. `at` is the time that the version is of, None for now, and `move` that of the label which named it then;
-    all that is of no version, such as labels, datasets and calls, is of now at any `at`.
+    the version that was `asked` for after the @ of a ref, or of every version, under every id that the prompt had; None
+    if it was never called. `log_rule` says how much is kept of its calls. `at` is the time that the version is of, None
+    for now, and `move` that of the label which named it then; labels, datasets and calls are of now at any `at`, and
+    calls of every version.
     """
 
     at_version: PromptAtVersion
@@ -54,6 +55,7 @@ class Page:
     datasets: Sequence[str] = ()
     totals: CallTotals | None = None
     latest: Execution | None = None
+    asked: str | None = None
     named_by: Sequence[Reference] = ()
     copies: Sequence[str] = ()
     at: str | None = None
@@ -155,7 +157,8 @@ def page(
     made = None
     with suppress(WorkspaceError):
         made = made_by(parts, at_version, moment)
-    totals, latest = _calls(parts, prompt.id, former)
+    asked = None if at is not None else parse_ref(ref).at
+    totals, latest = _calls(parts, prompt.id, former, asked and at_version.version.digest)
     tree = parts.repository.work_tree
     named = [
         each
@@ -169,6 +172,7 @@ def page(
         datasets=_datasets(parts, prompt),
         totals=totals,
         latest=latest,
+        asked=asked,
         named_by=[each for each in named if each.kind != "copy"],
         copies=sorted(each.name for each in named if each.kind == "copy"),
         at=at,
@@ -186,14 +190,22 @@ def _datasets(parts: Context, prompt: Prompt) -> tuple[str, ...]:
     return (*inline, *testing.get(prompt.id, ()))
 
 
-def _calls(parts: Context, prompt: str, former: Sequence[str]) -> tuple[CallTotals | None, Execution | None]:
+def _calls(
+    parts: Context, prompt: str, former: Sequence[str], digest: str | None
+) -> tuple[CallTotals | None, Execution | None]:
+    """Return the totals and the latest call of a version, or of all without a digest."""
     if parts.log.is_new:
         return None, None
+    from promptctl.log.call_totals import REUSED_SOURCES
     from promptctl.log.filter import Filter
 
-    wanted = Filter(prompt=prompt, renames=dict.fromkeys(former, prompt))
+    wanted = Filter(prompt=prompt, digest=digest, renames=dict.fromkeys(former, prompt))
     rows = parts.log.totals(wanted, by=("prompt",))
-    return (rows[0] if rows else None), parts.log.latest_call(prompt, tuple(former))
+    latest = parts.log.latest_call(prompt, tuple(former))
+    if digest and latest is not None and latest.digest != digest:
+        found = parts.log.page(replace(wanted, source="app")).executions
+        latest = next((each for each in found if each.reply_source not in REUSED_SOURCES), None)
+    return (rows[0] if rows else None), latest
 
 
 def _input_as_dict(declared: Input) -> dict[str, Any]:

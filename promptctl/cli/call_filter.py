@@ -97,7 +97,7 @@ class FilterOptions:
         way = "--by prompt" if set(by) - _KNOWN_WITHOUT_ROW else "the table"
         way += f" without {given}" if given else ""
         words = f"{count(left.calls, 'call')} that kept no row{' and may match' if given else ''}"
-        spent = format_spent(left.cost_nano_usd, left.unpriced)
+        spent = format_spent(left)
         tell(f"not counted: {words}, {spent}; {way} counts them")
 
     def tell_nothing(self, workspace: Workspace, what: str) -> None:

@@ -18,6 +18,7 @@ from promptctl.reports.wording import (
     count,
     format_cost,
     format_count,
+    format_known,
     format_latency,
     format_share,
     format_spent,
@@ -68,7 +69,7 @@ def show_costs(
     else:
         _say(table)
     if left := table.evaluations:
-        tell(f"not counted: {count(left.calls, 'call')} of evaluations, {_spent(left)}; --source all counts them")
+        tell(f"not counted: {count(left.calls, 'call')} of evaluations, {format_spent(left)}; --source all counts them")
     filters.tell_without_row(table.without_row, table.by)
 
 
@@ -192,7 +193,7 @@ def _say(table: CostTable) -> None:
     columns = [*map(heading, table.by), *numbers, "Share"]
     say_table(columns, rows, right=numbers, spare=["Tokens", "Average", "Share"])
     if not is_terminal() and len(rows) > 1:  # beside the rows, which may be added up
-        tell(f"total: {count(total.calls, 'call')}, {_spent(total)}")
+        tell(f"total: {count(total.calls, 'call')}, {format_spent(total)}")
     if total.unpriced:
         tell(
             f"{count(total.unpriced, 'call')} unpriced: no price is known for the model at that time; `prices:` can say it"
@@ -207,11 +208,7 @@ def _cells(table: CostTable, row: CallTotals, highest: int) -> Sequence[Any]:
         share = f"{bar(row.known_cost_nano_usd / highest, _BAR)} {share:>6}"
     tokens = format_tokens(row.input_tokens, row.output_tokens)
     average = format_cost(row.average_cost_nano_usd)
-    return format_count(row.calls), tokens, _spent(row), average, share
-
-
-def _spent(row: CallTotals) -> str:
-    return format_spent(row.cost_nano_usd, row.unpriced)
+    return format_count(row.calls), tokens, format_spent(row), average, share
 
 
 @app.command("reprice")
@@ -260,8 +257,8 @@ def _repriced(row: RepricedModel, name: Any) -> tuple[Any, ...]:
         name,
         format_count(row.attempts),
         format_count(row.corrected),
-        format_spent(row.before_nano_usd, row.before_unpriced),
-        format_spent(row.after_nano_usd, row.after_unpriced),
+        format_known(row.before_nano_usd, row.before_unpriced),
+        format_known(row.after_nano_usd, row.after_unpriced),
     )
 
 

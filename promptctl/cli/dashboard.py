@@ -11,7 +11,7 @@ from promptctl.cli import options
 from promptctl.cli.call_filter import FilterOptions
 from promptctl.cli.commands import option
 from promptctl.cli.output import say, say_json, say_wrapped, tell, tell_hint
-from promptctl.reports.wording import count, format_spent
+from promptctl.reports.wording import count, format_known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ def show_dashboard(
     else:
         _say(document)
         if (left := document["not_counted"]["without_row"]) and document["next"] is None:
-            spent = format_spent(left["cost_nano_usd"], left["unpriced"])
+            spent = format_known(left["cost_nano_usd"], left["unpriced"])
             tell(f"not counted: {count(left['calls'], 'call')} that kept no row, {spent}; promptctl cost counts them")
 
 

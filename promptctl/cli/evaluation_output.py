@@ -92,7 +92,7 @@ class EvaluationProgress:
         ]
         if progress.errors:
             parts.append(Part(count(progress.errors, "error"), 1, "yellow"))
-        spent = format_spent(progress.cost_nano_usd, progress.unpriced)
+        spent = format_spent(progress)
         if progress.account is not None:
             spent = f"{format_cost(progress.account.spent_nano_usd)} of {format_cost(progress.account.max_nano_usd)}"
         seconds = time.monotonic() - self._began
@@ -206,7 +206,7 @@ def _totals(found: Evaluation) -> dict[str, Any]:
         counts.errors,
         percent(counts.rate, 1) if is_graded and counts.rate is not None else "-",
         "-" if data["low"] is None or not is_graded else f"{data['low']:.0%}–{data['high']:.0%}",
-        format_spent(summary.cost_nano_usd, summary.unpriced) + (f" ({reused} reused)" if reused else ""),
+        format_spent(summary) + (f" ({reused} reused)" if reused else ""),
         format_latency(found.totals.p50_latency_ms),
         format_id(row.id),
     )

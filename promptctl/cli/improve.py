@@ -109,7 +109,7 @@ def _tell(found: Improvement) -> None:
         tell_wrapped(f"case by case: promptctl compare {before} {after}", "  ")
     refused = f", {count(found.refused, 'edit')} refused" if found.refused else ""
     rounds = f"{found.rounds} of {count(found.rounds_asked, 'round')}{refused}"
-    tell_wrapped(f"{rounds} · {count(found.calls, 'call')} · {format_spent(found.cost_nano_usd, found.unpriced)}", "  ")
+    tell_wrapped(f"{rounds} · {count(found.calls, 'call')} · {format_spent(found)}", "  ")
     if found.stopped is not None or found.verdict == "unknown":
         why = f"{STOPPED[found.stopped]}; " if found.stopped else ""
         more = " with more money" if found.stopped in ("max-cost", "budget") else ""

@@ -126,7 +126,7 @@ def _cells(row: RuledPrompt) -> Sequence[Any]:
         rule.prompts if rule.place else "built in",
         rule.place.line if rule.place else "-",
         format_count(totals.calls),
-        format_spent(totals.cost_nano_usd, totals.unpriced) if called else "-",
+        format_spent(totals) if called else "-",
         format_cost(average) if called else "-",
         format_moment(totals.last_at) if called else "-",
     )

@@ -160,7 +160,7 @@ def show_stats(
         spare=["p95", "Average", last_call, "p50", "Failed"],
     )
     if not is_terminal() and len(rows) > 1:  # beside the rows, which may be added up
-        tokens, cost = format_tokens(total.input_tokens, total.output_tokens), _spent(total)
+        tokens, cost = format_tokens(total.input_tokens, total.output_tokens), format_spent(total)
         tell(f"total: {count(total.calls, 'call')}, {format_count(total.failed)} failed, {tokens} tokens, {cost}")
     if total.untold:
         tell(untold_note(total.untold))
@@ -173,11 +173,9 @@ def _tell_evaluations(workspace: Workspace, wanted: Filter) -> None:
     """Print what evaluations took, which the table does not count."""
     for row in workspace.log.totals(replace(wanted, source="eval"), ()):
         if row.calls:
-            tell(f"not counted: {count(row.calls, 'call')} of evaluations, {_spent(row)}; --source all counts them")
-
-
-def _spent(row: CallTotals) -> str:
-    return format_spent(row.cost_nano_usd, row.unpriced)
+            tell(
+                f"not counted: {count(row.calls, 'call')} of evaluations, {format_spent(row)}; --source all counts them"
+            )
 
 
 def _row(found: Execution) -> tuple[Any, ...]:
@@ -201,7 +199,7 @@ def _sums(row: CallTotals, scores: Sequence[str]) -> tuple[Any, ...]:
         format_count(row.calls),
         format_count(row.failed),
         format_tokens(row.input_tokens, row.output_tokens),
-        _spent(row),
+        format_spent(row),
         format_cost(round(average) if average is not None else None),
         format_latency(row.p50_latency_ms),
         format_latency(row.p95_latency_ms),

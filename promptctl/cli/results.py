@@ -72,7 +72,7 @@ def list_results(
                 row.totals.passed,
                 row.totals.failed,
                 row.totals.errors,
-                format_spent(row.totals.cost_nano_usd, row.totals.unpriced),
+                format_spent(row.totals),
                 format_id(row.id),
             )
             for row in rows

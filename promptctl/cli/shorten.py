@@ -103,7 +103,7 @@ def _tell(found: Shortened) -> None:
         before, after = map(format_id, found.loss.evaluations)
         tell_wrapped(f"{found.loss.words}; {found.margin * 100:g} points or more are ruled out")
         tell_wrapped(f"case by case: promptctl compare {before} {after}", "  ")
-    tell_wrapped(f"{count(found.calls, 'call')} · {format_spent(found.cost_nano_usd, found.unpriced)}", "  ")
+    tell_wrapped(f"{count(found.calls, 'call')} · {format_spent(found)}", "  ")
     if found.is_unfinished:
         why = f"{STOPPED[found.stopped]}; " if found.stopped else ""
         untried = f"{count(found.untried, 'part')} not tried; " if found.untried else ""

@@ -146,15 +146,16 @@ def _say_source(workspace: Workspace, prompt: str) -> None:
 
 
 def _say_today(page: Page) -> None:
-    """Say what is of now, whatever version is shown, and so is left out below a time that is past."""
+    """Say what is of now, and so is left out below a time that is past."""
     say_fact("datasets", ", ".join(page.datasets) or "none")
     say_fact("named by", ", ".join(f"{each.words} ({each.place})" for each in page.named_by))
     if page.totals is not None:
         row = page.totals
         failed = f", {format_count(row.failed)} failed" if row.failed else ""
-        cost = "cost unknown" if row.cost_nano_usd is None else format_spent(row.cost_nano_usd, row.unpriced)
+        cost = "cost unknown" if row.cost_nano_usd is None else format_spent(row)
         times = f"p50 {format_latency(row.p50_latency_ms)}, p95 {format_latency(row.p95_latency_ms)}"
-        say_fact("calls", f"{format_count(row.calls)}{failed}, {cost}, {times}; all versions, evaluations too")
+        of = "this version" if page.asked else "all versions"
+        say_fact("calls", f"{format_count(row.calls)}{failed}, {cost}, {times}; {of}, evaluations too")
 
 
 def _past(page: Page) -> str:

@@ -11,7 +11,7 @@ import typer
 from promptctl.cli import options
 from promptctl.cli.output import columns, flat, format_moment, format_version, say, say_json, styled, tell, wrapped
 from promptctl.errors import USAGE, WorkspaceNotFound
-from promptctl.reports.wording import count, format_count, format_spent, name_some
+from promptctl.reports.wording import count, format_count, format_known, name_some
 
 if TYPE_CHECKING:
     from promptctl import EvaluationRow, Standing
@@ -67,7 +67,7 @@ def _say(found: Standing) -> None:
     if found.calls_today is not None:
         for number, line in enumerate(_evaluations(found)):
             _line("" if number else "evaluated", line)
-        spent = format_spent(found.cost_today_nano_usd, found.unpriced_today)
+        spent = format_known(found.cost_today_nano_usd, found.unpriced_today)
         calls = count(found.calls_today - found.evaluation_calls_today, "call")
         calls += f" and {found.evaluation_calls_today:,} of evaluations" if found.evaluation_calls_today else ""
         _line("today", f"{calls}, {spent}" if found.calls_today else "no calls")

@@ -41,7 +41,7 @@ def markdown(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
         cells = [
             _MARKS[each.verdict], code(row.prompt), inline(row.version_display or "unversioned"), code(row.model),
             inline(row.spec.dataset), counts["passed"], counts["failed"], counts["errors"],
-            rate + interval, format_spent(each.summary.cost_nano_usd, each.summary.unpriced),
+            rate + interval, format_spent(each.summary),
         ]  # fmt: skip
         yield f"| {' | '.join(str(cell) for cell in cells)} |\n"
     for each in evaluations:

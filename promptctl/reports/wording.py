@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from promptctl.files import wording
 from promptctl.files.wording import alike_until as alike_until
@@ -72,13 +72,13 @@ def format_cost(cost_nano_usd: float | None) -> str:
     """Return nano-USD as dollars with the digits that matter; `-` if unknown, which is not the same as nothing."""
     if cost_nano_usd is None:
         return "-"
-    dollars = cost_nano_usd / NANO
     if cost_nano_usd == 0:
         return "$0"
+    dollars, sign = abs(cost_nano_usd) / NANO, "-" * (cost_nano_usd < 0)
     if dollars >= 1:
-        return f"${dollars:,.2f}"
+        return f"{sign}${dollars:,.2f}"
     whole, _, digits = f"{dollars:.{6 if dollars >= 0.0001 else 9}f}".partition(".")
-    return f"${whole}.{digits.rstrip('0'):0<2}"
+    return f"{sign}${whole}.{digits.rstrip('0'):0<2}"
 
 
 def short_cost(cost_nano_usd: float | None) -> str:
@@ -94,8 +94,25 @@ def short_cost(cost_nano_usd: float | None) -> str:
     return f"{'-' * (cost_nano_usd < 0)}${dollars:,.{digits}f}"
 
 
-def format_spent(cost_nano_usd: int | None, unpriced: int, form: Callable[[float | None], str] = format_cost) -> str:
-    """Return a cost in a form; replies without a price are said to be unpriced, not free."""
+class Spending(Protocol):
+    """A record of what something cost."""
+
+    @property
+    def cost_nano_usd(self) -> int | None:
+        """The known cost; None if nothing is known of it."""
+
+    @property
+    def unpriced(self) -> int:
+        """The number of replies without a price."""
+
+
+def format_spent(spent: Spending, form: Callable[[float | None], str] = format_cost) -> str:
+    """Return what a record cost in a form; replies without a price are said to be unpriced, not free."""
+    return format_known(spent.cost_nano_usd, spent.unpriced, form)
+
+
+def format_known(cost_nano_usd: int | None, unpriced: int, form: Callable[[float | None], str] = format_cost) -> str:
+    """Return the same of a cost and the number of replies without a price."""
     if not unpriced:
         return form(cost_nano_usd)
     return f"{form(cost_nano_usd)} + {unpriced} unpriced" if cost_nano_usd else "unpriced"

@@ -45,6 +45,8 @@ def obeyed(text: str) -> list[str]:
         (2_000_000, "$0.002"),
         (200_000_000, "$0.20"),
         (1_234_567_890_000, "$1,234.57"),
+        (-2_000_000_000, "-$2.00"),
+        (-15_000, "-$0.000015"),
     ],
 )
 def test_a_cost_is_shown_with_the_digits_that_matter(cost_nano_usd: int | None, shown: str) -> None:

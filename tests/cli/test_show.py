@@ -91,6 +91,26 @@ def test_totals_and_labels_follow_a_rename(cli: Cli, inside: Path) -> None:
 
 
 @pytest.mark.usefixtures("inside")
+def test_a_version_that_is_named_has_its_own_calls(cli: Cli) -> None:
+    cli("label", "set", "support/triage@production", "v1")
+    for at in ("v1", "production", "v2"):
+        cli("run", f"support/triage@{at}", "-i", "ticket=x", "--model", "echo/echo")
+
+    counted = {at: cli("show", f"support/triage{at}", "--json").json for at in ("", "@v1", "@production", "@v2", "@v3")}
+    assert {at: page["totals"] and page["totals"]["calls"] for at, page in counted.items()} == {
+        "": 3, "@v1": 2, "@production": 2, "@v2": 1, "@v3": None
+    }  # fmt: skip
+    latest = {at: page["latest_call"] and page["latest_call"]["version"] for at, page in counted.items()}
+    assert latest == {"": 2, "@v1": 1, "@production": 1, "@v2": 2, "@v3": None}
+    assert "; all versions, evaluations too" in cli("show", "support/triage").out
+    page = cli("show", "support/triage@v1").out
+    assert "; this version, evaluations too" in page
+    assert " · v1 " in page.partition("Latest call")[2]
+    now = cli("show", "support/triage@production", "--at", "1s", "--json")
+    assert now.json["totals"]["calls"] == 3
+
+
+@pytest.mark.usefixtures("inside")
 def test_a_call_records_label_and_number_and_is_found_by_the_label(cli: Cli) -> None:
     cli("label", "set", "support/triage@production", "v2")
     ran = cli("run", "support/triage@production", "-i", "ticket=x", "--model", "echo/echo", "--json").json

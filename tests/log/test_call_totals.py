@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-from typing import Any
-
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 

@@ -190,6 +190,11 @@ class TestPage:
         assert texts(opened, "#cost dd") == ["unknown", "unknown"]
         assert texts(opened, "#multiples .big") == ["–\n3,000 calls, 3,000 without a price"]
 
+    def test_a_repaired_call_counts_once_beside_one_that_never_told_its_cost(self, opened: Opened) -> None:
+        numbers = {"calls": 2, "attempts": 3, "ok": 1, "invalid_outputs": 1, "blocked": 0, "priced": 2, "unpriced": 0}
+        sums = {name: [number] for name, number in {**numbers, "cost_nano_usd": 88}.items()}
+        assert opened.page.evaluate("(sums) => MEASURES.per_call.value(sums, 0)", sums) == 88
+
     def test_filters_hold_together_and_stand_in_the_address(self, opened: Opened) -> None:
         page = opened.page
         page.fill("#prompt", "support/*")

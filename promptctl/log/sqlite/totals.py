@@ -343,7 +343,9 @@ def _from_rollup(
         else:
             keys += [name] if name in rollup.keys else key_expressions(name, rollup.moment or "")
     display = "version_display" if "version_display" in rollup.keys else "NULL"
-    return select_costs(rollup.table, rollup_where(wanted, rollup.moment, first, last), keys, COST_SUMS, display=display)
+    return select_costs(
+        rollup.table, rollup_where(wanted, rollup.moment, first, last), keys, COST_SUMS, display=display
+    )
 
 
 def _mark(connection: sqlite3.Connection) -> int:

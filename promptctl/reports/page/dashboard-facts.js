@@ -135,7 +135,13 @@ const asked = (sums, at) => sums.calls[at] - sums.blocked[at];
 const part = (numerator, denominator) => denominator ? numerator / denominator : null;
 // As the averages of `promptctl cost`: where replies have no price and nothing else cost anything, no cost is known.
 const isPriced = (sums, at) => sums.priced[at] > 0 && (sums.cost_nano_usd[at] > 0 || !sums.unpriced[at]);
-const known = (sums, at) => isPriced(sums, at) ? Math.max(0, Math.min(sums.priced[at], asked(sums, at) - sums.unpriced[at])) : 0;
+const known = (sums, at) => {
+  if (!isPriced(sums, at)) return 0;
+  const open = asked(sums, at) - sums.unpriced[at], most = Math.max(0, Math.min(sums.priced[at], open));
+  if (!untold(sums, at) || !(sums.ok[at] || sums.invalid_outputs[at])) return most;
+  const invalidAtLast = Math.max(0, sums.invalid_outputs[at] - (sums.attempts[at] - sums.calls[at]));
+  return Math.min(most, Math.max(1, open - untold(sums, at), sums.ok[at] + invalidAtLast - sums.unpriced[at]));
+};
 const untold = (sums, at) => Math.max(0, sums.attempts[at] - sums.blocked[at] - sums.priced[at] - sums.unpriced[at]);
 // What the page measures. `of` is the number behind a value: fewer than 20 of them are thin.
 const MEASURES = {
