@@ -95,7 +95,7 @@ def _standing(page: Page, versions: Sequence[VersionEntry], totals: CallTotals |
 
 
 def _totals(workspace: Workspace, page: Page) -> CallTotals | None:
-    """Return the totals of the same calls as the page's but those of evaluations, under every id that the prompt had."""
+    """Return the totals of the page's calls but those of evaluations, under every id that the prompt had."""
     if workspace.log.is_new:
         return None
     digest = page.at_version.version.digest if page.asked else None

@@ -115,25 +115,28 @@ def warned_of_sparse_checkout(parts: Context) -> Context:
     return parts.fresh()
 
 
-def list_prompts(parts: Context, wanted: PromptFilter | None = None) -> list[PromptSummary]:
+def list_prompts(
+    parts: Context, wanted: PromptFilter | None = None, files: Sequence[str] | None = None
+) -> list[PromptSummary]:
     """Return the work tree's prompts that the filter means, sorted by id.
 
-    Raises `RevisionNotFound` for a label that no prompt ever had, and `UsageError` if `uses` names nothing that is
-    there or that any prompt looks for.
+    `files` are all in the tree's places of prompts, if they are known. Raises `RevisionNotFound` for a label that no
+    prompt ever had, and `UsageError` if `uses` names nothing that is there or that any prompt looks for.
     """
     wanted = wanted or PromptFilter()
     tree = parts.repository.work_tree
-    paths = prompt_paths(tree)
+    files = prompt_files(tree) if files is None else files
+    paths = prompt_paths(tree, files)
     if wanted.uses is not None:
         users = _users(parts, wanted.uses, paths.values())
         paths = {id_: path for id_, path in paths.items() if path in users}
     moment = parts.now()
     numbers = parts.repository.numbers(moment) if paths else {}
     live = live_labels(moment, parts.warn) if paths else {}
-    files, places, loaded = set(prompt_files(tree)), tree.places, parts.kept(LoadedPrompts)
+    names, places, loaded = set(files), tree.places, parts.kept(LoadedPrompts)
     summaries = []
     for id_, path in paths.items():
-        prompt, error = _load(loaded, tree, id_, path, files.intersection(places.paths_of(id_)))
+        prompt, error = _load(loaded, tree, id_, path, names.intersection(places.paths_of(id_)))
         summary = PromptSummary(
             id=id_,
             path=path,

@@ -113,8 +113,7 @@ def export(context: Context, request: ExportRequest) -> Export:
     format_ = named(request.format, is_written=True)
     refs = list(dict.fromkeys(request.refs))
     if not refs:
-        warn_of_wrongly_named(context.tree, context.warn)
-        refs = list(prompt_paths(context.tree))
+        refs = list(prompt_paths(context.tree, warn_of_wrongly_named(context.tree, context.warn)))
     if not refs:
         raise UsageError("there is no prompt to export", hint="promptctl new writes one")
     if not format_.has_versions:

@@ -47,23 +47,24 @@ class Closure:
     problems: tuple[Problem, ...] = ()
 
 
-def prompt_paths(tree: Tree) -> dict[str, str]:
+def prompt_paths(tree: Tree, files: Iterable[str] | None = None) -> dict[str, str]:
     """Prompt id to path, for each prompt file of the tree whose name can be an id, sorted by id.
 
-    If two files have one id, the first by their paths is the one listed; loading it tells of the other.
+    If two files have one id, the first by their paths is the one listed; loading it tells of the other. `files` are
+    those of `prompt_files`, if they are known.
     """
     found: dict[str, str] = {}
     id_of = tree.places.id
-    for path in prompt_files(tree):
+    for path in prompt_files(tree) if files is None else files:
         id_ = id_of(path)
         if id_ is not None:
             found.setdefault(id_, path)
     return dict(sorted(found.items()))
 
 
-def wrongly_named(tree: Tree) -> Iterator[Problem]:
+def wrongly_named(tree: Tree, files: Iterable[str]) -> Iterator[Problem]:
     """Yield the problem of each prompt file of the tree whose name can be no id, so that nothing lists it."""
-    for path in prompt_files(tree):
+    for path in files:
         stem = tree.places.stem(path)
         if stem is not None and (why := id_problem(stem)) is not None:
             yield bad_id(path, stem, why)
@@ -79,14 +80,19 @@ def bad_id(path: str, stem: str, why: str) -> Problem:
     return Problem(f"`{printable(stem)}` cannot be a prompt's id: {why}", Place(path), hint, "bad-id")
 
 
-def warn_of_wrongly_named(tree: Tree, warn: Callable[[str], None]) -> None:
-    """Say which prompt files are passed over by what looks at all prompts, as their names can be no ids."""
-    found = [printable(each.place.path) for each in wrongly_named(tree) if each.place is not None]
+def warn_of_wrongly_named(tree: Tree, warn: Callable[[str], None]) -> list[str]:
+    """Say which prompt files are passed over by what looks at all prompts, as their names can be no ids.
+
+    Returns all that are in the tree's places of prompts.
+    """
+    files = prompt_files(tree)
+    found = [printable(each.place.path) for each in wrongly_named(tree, files) if each.place is not None]
     if found:
         from promptctl.files.wording import count, name_some
 
         told = f"{count(len(found), 'file')} cannot be {'a prompt' if len(found) == 1 else 'prompts'} by the name"
         warn(f"{told}: {name_some(found)} (promptctl validate says what to do)")
+    return files
 
 
 def prompts_not_checked_out(tree: Tree) -> tuple[str, ...]:

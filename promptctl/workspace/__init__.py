@@ -205,11 +205,11 @@ class Workspace(Evaluating):
 
     def standing(self) -> Standing:
         """Return where the workspace stands: what was changed, is behind, failed, was spent; and the next commands."""
-        from promptctl.catalogue.standing import standing
+        from promptctl.catalogue.survey import survey
         from promptctl.workspace.vendoring import vendored_from
 
         parts = self.context.fresh()
-        return replace(standing(parts), vendored=len(vendored_from(parts.repository.work_tree)))
+        return replace(survey(parts), vendored=len(vendored_from(parts.repository.work_tree)))
 
     def prompts(self, wanted: PromptFilter | None = None) -> list[PromptSummary]:
         """Return the work tree's prompts, sorted by id, with their versions and labels; all, or those of the filter.
@@ -222,8 +222,8 @@ class Workspace(Evaluating):
 
         parts = warned_of_sparse_checkout(self.context)
         tree = parts.repository.work_tree
-        warn_of_wrongly_named(tree, parts.warn)
-        found, origins = list_prompts(parts, wanted), vendored_from(tree)
+        found = list_prompts(parts, wanted, warn_of_wrongly_named(tree, parts.warn))
+        origins = vendored_from(tree)
         return [replace(each, vendored_from=origins[each.id]) if each.id in origins else each for each in found]
 
     def suggest(self, wanted: PromptFilter) -> list[tuple[str, str]]:

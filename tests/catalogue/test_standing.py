@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from promptctl import EvaluationRequest, Selection, Standing, Workspace, open_workspace
-from promptctl.catalogue import standing
+from promptctl.catalogue import survey
 from tests.cli.conftest import commit, git, write
 
 SETTINGS = """\
@@ -163,5 +163,5 @@ def test_outside_git_files_are_read_unless_they_are_many(tmp_path: Path, monkeyp
         assert (found.branch, len(found.problems or ()), steps(found)[0]) == (None, 1, "validate")
         assert steps(found)[1] == "git init && git add . && git commit -m 'Add prompts'"
         write(tmp_path, "prompts/two.prompt.yaml", GREET)
-        monkeypatch.setattr(standing, "_MOST_READ", 1)
+        monkeypatch.setattr(survey, "_MOST_READ", 1)
         assert workspace.standing().problems is None
