@@ -106,7 +106,7 @@ def test_a_version_that_is_named_has_its_own_calls(cli: Cli) -> None:
     page = cli("show", "support/triage@v1").out
     assert "; this version, evaluations too" in page
     assert " · v1 " in page.partition("Latest call")[2]
-    now = cli("show", "support/triage@production", "--at", "1s", "--json")
+    now = cli("show", "support/triage@production", "--at", "0s", "--json")
     assert now.json["totals"]["calls"] == 3
 
 
