@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import argument, option
 from promptctl.cli.output import tell, tell_wrapped
 from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.reports.wording import count
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 class AdoptionOptions(WriteOptions):
     """Options of the command: what is proposed is code, too, so it may be said plainly that it is written."""
 
-    yes: Annotated[bool, typer.Option("--yes", "--write", help="Write; without it a terminal is asked.")] = False
+    yes: Annotated[bool, option("--yes", "--write", "Write; without it a terminal is asked.")] = False
 
 
 EXAMPLES = """\
@@ -32,15 +33,13 @@ EXAMPLES = """\
 
 def adopt(
     context: typer.Context,
-    paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Files or folders of Python, TypeScript or JavaScript.")
-    ],
+    paths: Annotated[list[str], argument("PATH...", "Files or folders of Python, TypeScript or JavaScript.")],
     workspace_name: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--import",
-            metavar="MODULE:NAME",
-            help="The workspace that your program has open. Without it each changed file opens its own.",
+            "MODULE:NAME",
+            "The workspace that your program has open. Without it each changed file opens its own.",
         ),
     ] = None,
     *,

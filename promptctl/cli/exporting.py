@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.commands import argument
+from promptctl.cli.commands import argument, option
 from promptctl.cli.output import say, say_json, tell, tell_wrapped, warn
 from promptctl.errors import CHECK_FAILED, UsageError, printable
 from promptctl.reports.wording import count
@@ -31,20 +31,20 @@ def export(
     ] = None,
     format_: Annotated[
         str,
-        typer.Option(
+        option(
             "--to",
-            metavar="FORMAT",
-            help="The format to write: json, langfuse, mlflow, promptfoo, openai, prompty, dotprompt, github, ts, py.",
+            "FORMAT",
+            "The format to write: json, langfuse, mlflow, promptfoo, openai, prompty, dotprompt, github, ts, py.",
         ),
     ] = ...,  # type: ignore[assignment]
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FOLDER", help="Write the files here; one alone is printed."),
+        option("-o", "--output", "FOLDER", "Write the files here; one alone is printed."),
     ] = None,
-    lossy: Annotated[bool, typer.Option("--lossy", help="Leave out what the format cannot say.")] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="Overwrite files that say something else.")] = False,
+    lossy: Annotated[bool, option("--lossy", "Leave out what the format cannot say.")] = False,
+    replace: Annotated[bool, option("--replace", "Overwrite files that say something else.")] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit code 1 if a file in FOLDER is missing or differs.")
+        bool, option("--check", "Write nothing; exit code 1 if a file in FOLDER is missing or differs.")
     ] = False,
     as_json: options.Json = False,
 ) -> None:

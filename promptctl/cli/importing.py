@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import argument, option
 from promptctl.cli.output import tell, tell_problems, tell_wrapped
 from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.errors import printable
@@ -31,34 +32,32 @@ class PlacingOptions:
     """Options for where it is written."""
 
     heading: ClassVar[str] = "Where it goes"
-    into: Annotated[str, typer.Option("--into", metavar="FOLDER", help="Begin every id with this folder.")] = ""
-    id_: Annotated[str | None, typer.Option("--as", metavar="ID", help="The id of the only prompt.")] = None
-    replaces: Annotated[
-        bool, typer.Option("--replace", help="Overwrite files of the same id; without it a number is added.")
-    ] = False
+    into: Annotated[str, option("--into", "FOLDER", "Begin every id with this folder.")] = ""
+    id_: Annotated[str | None, option("--as", "ID", "The id of the only prompt.")] = None
+    replaces: Annotated[bool, option("--replace", "Overwrite files of the same id; without it a number is added.")] = (
+        False
+    )
     latest: Annotated[
         bool,
-        typer.Option(
-            "--latest", help="Of a registry's prompts, write the newest version alone, and not each as a commit."
-        ),
+        option("--latest", "Of a registry's prompts, write the newest version alone, and not each as a commit."),
     ] = False
 
 
 def import_files(
     context: typer.Context,
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files of other tools, or folders of them.")],
+    paths: Annotated[list[str], argument("PATH...", "Files of other tools, or folders of them.")],
     format_: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--from",
-            metavar="FORMAT",
-            help="Their format; by default told from each file's content: json, langfuse, mlflow, semantic-kernel, langchain, promptfoo, openai-evals, openai-chat, prompty, dotprompt, llm, github, prompthub, markdown.",
+            "FORMAT",
+            "Their format; by default told from each file's content: json, langfuse, mlflow, semantic-kernel, langchain, promptfoo, openai-evals, openai-chat, prompty, dotprompt, llm, github, prompthub, markdown.",
         ),
     ] = None,
     placing: PlacingOptions = PlacingOptions(),
     all_notes: Annotated[
         bool,
-        typer.Option("--all-notes", help="Also list what was kept as it is, not only what was changed or dropped."),
+        option("--all-notes", "Also list what was kept as it is, not only what was changed or dropped."),
     ] = False,
     *,
     wanted: WriteOptions,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import argument
 from promptctl.cli.output import say, say_json, say_wrapped, styled, tell, tell_problems
 from promptctl.cli.tables import say_table
 from promptctl.reports.wording import count, name_some
@@ -58,9 +59,7 @@ def _row(found: SourceStanding) -> list[str]:
 
 def library(
     context: typer.Context,
-    address: Annotated[
-        str | None, typer.Argument(metavar="[URL@REF]", help="A different repository; by default this workspace.")
-    ] = None,
+    address: Annotated[str | None, argument("[URL@REF]", "A different repository; by default this workspace.")] = None,
     as_json: options.Json = False,
 ) -> None:
     """List what this workspace offers to others: the prompts that `share` of promptctl.yaml names, all without it."""

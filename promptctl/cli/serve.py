@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from promptctl.cli import options
+from promptctl.cli.commands import argument, option
 from promptctl.cli.output import say, tell
 from promptctl.errors import UsageError, printable
 
@@ -25,28 +26,22 @@ EXAMPLES = """\
 
 def serve(
     context: typer.Context,
-    is_replay: Annotated[bool, typer.Option("--replay", help="Answer from datasets/recordings/ alone.")] = False,
+    is_replay: Annotated[bool, option("--replay", "Answer from datasets/recordings/ alone.")] = False,
     is_record: Annotated[
-        bool, typer.Option("--record", help="Ask the model for what is not recorded yet, and record its reply.")
+        bool, option("--record", "Ask the model for what is not recorded yet, and record its reply.")
     ] = False,
-    is_echo: Annotated[bool, typer.Option("--echo", help="Answer with the last user message.")] = False,
-    port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, metavar="N", help="Listen on this port; 0 takes a free one.")
-    ] = 0,
+    is_echo: Annotated[bool, option("--echo", "Answer with the last user message.")] = False,
+    port: Annotated[int, option("--port", "N", "Listen on this port; 0 takes a free one.", min=0, max=65535)] = 0,
     model: Annotated[str | None, options.model_option("Answer as this model, whatever model a program names.")] = None,
     prompt_type: Annotated[
         str,
-        typer.Option(
-            "--as", metavar="ID", help="Record to datasets/recordings/ID.jsonl; calls are logged and ruled as of ID."
-        ),
+        option("--as", "ID", "Record to datasets/recordings/ID.jsonl; calls are logged and ruled as of ID."),
     ] = "served",
-    is_refreshed: Annotated[
-        bool, typer.Option("--refresh", help="With --record: ask once more for what is recorded.")
-    ] = False,
+    is_refreshed: Annotated[bool, option("--refresh", "With --record: ask once more for what is recorded.")] = False,
     as_json: options.Json = False,
     command: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[-- COMMAND...]", show_default=False, help="Run this, and end when it has ended."),
+        argument("[-- COMMAND...]", "Run this, and end when it has ended.", show_default=False),
     ] = None,
 ) -> None:
     """Answer the chat-completions protocol on this machine, so that a program's tests run offline and free.

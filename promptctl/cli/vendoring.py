@@ -10,7 +10,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.checks import say_check
-from promptctl.cli.commands import argument
+from promptctl.cli.commands import argument, option
 from promptctl.cli.output import styled, tell, warn
 from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.errors import UsageError
@@ -37,24 +37,18 @@ def add(
     context: typer.Context,
     address: Annotated[
         str | None,
-        typer.Argument(
-            metavar="URL//PATH@REF",
-            help="A Git repository; a prompt, folder or glob in it; a tag, branch or commit, by default its branch.",
+        argument(
+            "URL//PATH@REF",
+            "A Git repository; a prompt, folder or glob in it; a tag, branch or commit, by default its branch.",
         ),
     ] = None,
-    name: Annotated[
-        str | None, typer.Option("--as", metavar="ID", help="Its id here; of several prompts, the folder they get.")
-    ] = None,
-    without_datasets: Annotated[
-        bool, typer.Option("--without-datasets", help="Leave out the datasets that test them.")
-    ] = False,
+    name: Annotated[str | None, option("--as", "ID", "Its id here; of several prompts, the folder they get.")] = None,
+    without_datasets: Annotated[bool, option("--without-datasets", "Leave out the datasets that test them.")] = False,
     verify: Annotated[
         bool,
-        typer.Option("--verify", help="Add nothing; compare files with the lock, offline. Exit code 1 if any differs."),
+        option("--verify", "Add nothing; compare files with the lock, offline. Exit code 1 if any differs."),
     ] = False,
-    remote: Annotated[
-        bool, typer.Option("--remote", help="With --verify: compare the lock with its repositories, too.")
-    ] = False,
+    remote: Annotated[bool, option("--remote", "With --verify: compare the lock with its repositories, too.")] = False,
     *,
     wanted: WriteOptions,
 ) -> None:
@@ -89,11 +83,9 @@ def update(
         list[str] | None,
         argument("[ID[@REF]]...", "What to update, all by default; with @REF, to that tag or commit.", completes="ref"),
     ] = None,
-    ours: Annotated[
-        bool, typer.Option("--ours", help="Keep a file as it was edited here, where both sides changed it.")
-    ] = False,
+    ours: Annotated[bool, option("--ours", "Keep a file as it was edited here, where both sides changed it.")] = False,
     theirs: Annotated[
-        bool, typer.Option("--theirs", help="Take a file as its repository has it, where both sides changed it.")
+        bool, option("--theirs", "Take a file as its repository has it, where both sides changed it.")
     ] = False,
     *,
     wanted: WriteOptions,
