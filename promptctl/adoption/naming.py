@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from promptctl.adoption.source import SourceFile
+from promptctl.files.free_names import plain_letters
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _OTHER = re.compile(r"[^a-z0-9]+")
@@ -38,8 +39,12 @@ def ids(folders: Sequence[str], last: str) -> tuple[str, ...]:
 
 
 def slug(name: str) -> str:
-    """Return a name of Python as a segment of an id: `TicketTriage` is `ticket-triage`."""
-    return _OTHER.sub("-", _CAMEL.sub("-", name).lower()).strip("-")
+    """Return a name of Python as a segment of an id.
+
+    >>> slug("TicketTriage"), slug("größe_prüfen")
+    ('ticket-triage', 'grosse-prufen')
+    """
+    return _OTHER.sub("-", _CAMEL.sub("-", plain_letters(name)).lower()).strip("-")
 
 
 def _function_of(file: SourceFile, node: ast.expr) -> str:

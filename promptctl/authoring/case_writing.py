@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from promptctl.datasets.adding import CaseFile
 from promptctl.datasets.likeness import Known
 from promptctl.datasets.splitting import GENERATED, TRAIN
 from promptctl.errors import Incomplete, InputError, InvalidOutput, ModelError, RenderError, UsageError, WorkspaceError
-from promptctl.files.free_names import first_free
+from promptctl.files.free_names import first_free, slug
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import record_data, texts_in
 from promptctl.files.proposal import Proposal
@@ -36,8 +35,6 @@ _MOST_AT_ONCE = 10
 _MOST_IDLE = 2
 # Cases that are shown to the model, and characters of each.
 _MOST_SHOWN, _LONGEST_SHOWN = 30, 1000
-_NOT_IN_ID = re.compile(r"[^a-z0-9]+")
-_LONGEST_ID = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,8 +216,7 @@ class _Written:
         return None
 
     def _free_id(self, wanted: str) -> str:
-        stem = _NOT_IN_ID.sub("-", wanted.casefold())[:_LONGEST_ID].strip("-") or self._kind
-        return first_free(stem, self._ids.__contains__)
+        return first_free(slug(wanted, self._kind), self._ids.__contains__)
 
 
 def _without_sensitive(context: Context, prompt: Prompt, inputs: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from promptctl.workspace import open_workspace
 
 def browse(
     context: typer.Context,
-    port: Annotated[int, option("--port", "N", "Listen on this port; 0 takes a free one.", min=0, max=65535)] = 0,
+    port: options.Port = 0,
     is_opened: Annotated[
         bool, option("--open/--no-open", "Open the browser, if a terminal is there to see it.")
     ] = True,

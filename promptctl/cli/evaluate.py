@@ -63,7 +63,7 @@ class CaseOptions:
         field(default_factory=list)
     )
     sample: Annotated[int | None, option("--sample", "N", "Only N cases, drawn by --seed.", min=1)] = None
-    seed: Annotated[int, option("--seed", "N", "Draws the same sample each time.")] = 0
+    seed: options.Seed = 0
     first: Annotated[int | None, option("--first", "N", "Only the first N cases.", min=1)] = None
     split: Annotated[str | None, option("--split", "PART", "Only the cases of a part: train, choose or held_out.")] = (
         None
@@ -120,7 +120,7 @@ def evaluate(
     fail_fast: options.FailFast = False,
     until_decided: options.UntilDecided = False,
     sequential: options.Sequential = False,
-    dry_run: Annotated[bool, option("--dry-run", "Say what it would ask and cost; ask nothing.")] = False,
+    dry_run: options.AskNothing = False,
     code: options.CodeOptions,
     watch: Annotated[bool, option("--watch", "Evaluate again what a saved file touches, until Ctrl-C.")] = False,
     against: Annotated[

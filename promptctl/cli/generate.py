@@ -30,6 +30,7 @@ EXAMPLES = """\
 _LIKE_A_PATH = re.compile(r"\S*(/\S+|\.[A-Za-z0-9]{1,5})")
 
 NewId = Annotated[str, argument("ID", "The new prompt's id: its path below prompts/.")]
+Describe = Annotated[str, option("--describe", "TEXT", "What the prompt is to do.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class WriterOptions:
 def generate(
     context: typer.Context,
     new_id: NewId,
-    describe: Annotated[str, option("--describe", "TEXT", "What the prompt is to do.")],
+    describe: Describe,
     form: FormOptions,
     brief: BriefOptions,
     writer: WriterOptions,

@@ -55,7 +55,7 @@ def label(
     sample: Annotated[
         int | None, option("-n", "--sample", "N", "Only N cases, the same for everybody by --seed.", min=1)
     ] = None,
-    seed: Annotated[int, option("--seed", "N", "Draws the same sample each time.")] = 0,
+    seed: options.Seed = 0,
     again: Annotated[bool, option("--again", "Ask again what the person has labelled.")] = False,
     page: Annotated[Path | None, option("-o", "--output", "FILE.html", "Write a page to label in, offline.")] = None,
     file: Annotated[Path | None, option("--import", "FILE.jsonl", "Take in the labels that a page saved.")] = None,

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.commands import option
-from promptctl.cli.generate import FormOptions, NewId, named, offer_new
+from promptctl.cli.generate import Describe, FormOptions, NewId, named, offer_new
 from promptctl.cli.proposing import WriteOptions
 
 EXAMPLES = """\
@@ -21,7 +18,7 @@ def new(
     context: typer.Context,
     new_id: NewId,
     form: FormOptions,
-    describe: Annotated[str, option("--describe", "TEXT", "What the prompt is to do.")] = "",
+    describe: Describe = "",
     *,
     wanted: WriteOptions,
 ) -> None:

@@ -81,6 +81,8 @@ CallSource = Annotated[
     Literal["app", "api", "run", "eval", "all"],
     option("--source", "Only calls made from there; app is every call but those of evaluations."),
 ]
+Port = Annotated[int, option("--port", "N", "Listen on this port; 0 takes a free one.", min=0, max=65535)]
+Seed = Annotated[int, option("--seed", "N", "Draws the same sample each time.")]
 Limit = Annotated[int, option("-n", "--limit", "N", "At most so many, the newest.", min=1)]
 Parameters = Annotated[
     list[str], option("-p", "--param", "NAME=VALUE", "A parameter of the model, as JSON or text. Repeatable.")

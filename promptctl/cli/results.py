@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 app = Group("Evaluations of the past.")
 
 _HEIGHTS = "▁▂▃▄▅▆▇█"
+Evaluations = Annotated[list[str], argument("ID...", "Evaluations, by id.", completes="evaluation")]
 Id = Annotated[str, argument("ID", "An evaluation's id, its beginning or its end.", completes="evaluation")]
 
 
@@ -122,7 +123,7 @@ def show_results(
 @app.command("export")
 def export_results(
     context: typer.Context,
-    wanted: Annotated[list[str], argument("ID...", "Evaluations, by id.", completes="evaluation")],
+    wanted: Evaluations,
     outputs: Annotated[list[Path], options.output_option(".json .jsonl .csv .md .xml .html. Repeatable.")],
 ) -> None:
     """Write evaluations with every result to files."""
@@ -138,7 +139,7 @@ def export_results(
 @app.command("delete")
 def delete_results(
     context: typer.Context,
-    wanted: Annotated[list[str], argument("ID...", "Evaluations, by id.", completes="evaluation")],
+    wanted: Evaluations,
 ) -> None:
     """Delete evaluations with their results; the executions they made stay in the log."""
     for row, number in options.workspace_of(context).results.delete(wanted):

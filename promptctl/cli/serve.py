@@ -31,7 +31,7 @@ def serve(
         bool, option("--record", "Ask the model for what is not recorded yet, and record its reply.")
     ] = False,
     is_echo: Annotated[bool, option("--echo", "Answer with the last user message.")] = False,
-    port: Annotated[int, option("--port", "N", "Listen on this port; 0 takes a free one.", min=0, max=65535)] = 0,
+    port: options.Port = 0,
     model: Annotated[str | None, options.model_option("Answer as this model, whatever model a program names.")] = None,
     prompt_type: Annotated[
         str,

@@ -9,15 +9,20 @@ from itertools import count
 
 _NOT_IN_SLUGS = re.compile(r"[^a-z0-9]+")
 _LONGEST = 60
+# Letters that Unicode takes apart no further, as they are written without them.
+_SPELLED = str.maketrans(
+    {"ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L",
+     "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ħ": "h", "Ħ": "H", "ŧ": "t", "Ŧ": "T", "ı": "i"}
+)  # fmt: skip
 
 
 def plain_letters(text: str) -> str:
-    """Return a text without what is not ASCII; letters lose their marks.
+    """Return a text without what is not ASCII; letters lose their marks, and `ß` is `ss`.
 
-    >>> plain_letters("Über 質問")
-    'Uber '
+    >>> plain_letters("Über 質問"), plain_letters("Großkunde Łódź")
+    ('Uber ', 'Grosskunde Lodz')
     """
-    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return unicodedata.normalize("NFKD", text.translate(_SPELLED)).encode("ascii", "ignore").decode()
 
 
 def slug(text: str, otherwise: str) -> str:

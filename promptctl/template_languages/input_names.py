@@ -16,7 +16,7 @@ def input_name(text: str) -> str:
     """Return a name that an input may have, of ASCII letters, digits and `_`, and no word of Jinja.
 
     >>> input_name("user-name"), input_name("größe"), input_name("2nd"), input_name("self"), input_name("質問")
-    ('user_name', 'groe', 'input_2nd', 'self_', 'input')
+    ('user_name', 'grosse', 'input_2nd', 'self_', 'input')
     """
     name = text
     if not (name.isascii() and name.isidentifier()):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles, UsageError, printable
+from promptctl.files.free_names import plain_letters
 from promptctl.files.names import id_problem
 from promptctl.files.proposal import Proposal
 from promptctl.files.wording import count, name_some
@@ -168,7 +169,7 @@ def _as_locked(name: str, source: Vendored, revision: Revision) -> Revision:
 
 def _default_name(address: LibraryAddress) -> str:
     """Return the name of the repository, or of its owner if that says nothing, as the segment of an id."""
-    words = [re.sub(r"[^A-Za-z0-9_-]+", "-", each).strip("-_") for each in address.words]
+    words = [re.sub(r"[^A-Za-z0-9_-]+", "-", plain_letters(each)).strip("-_") for each in address.words]
     words = [each for each in words if each] or ["library"]
     return next((each for each in words[:2] if each.casefold() not in _GENERIC), words[0])
 

@@ -11,6 +11,7 @@ from typing import Any
 from promptctl.errors import UsageError
 from promptctl.exchange.drafts import Fate, ImportNote, RegistryVersion
 from promptctl.exchange.registries.items import RegistryItem
+from promptctl.files.free_names import plain_letters
 from promptctl.promotion.rules import check_name
 
 _NOT_IN_LABELS = re.compile(r"[^a-z0-9]+")
@@ -25,7 +26,7 @@ def label_for(wish: str) -> str:
     """
     if _is_allowed(wish):
         return wish
-    plain = _NOT_IN_LABELS.sub("-", wish.lower()).strip("-")
+    plain = _NOT_IN_LABELS.sub("-", plain_letters(wish).lower()).strip("-")
     return plain if _is_allowed(plain) else f"label-{plain}".strip("-")
 
 
