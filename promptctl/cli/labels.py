@@ -147,9 +147,7 @@ def show_at(
     for event in found.doubtful:
         warn(f"event {event.n} ({event.action} {event.version}) may have come before: its clock contradicts the order")
     if as_json:
-        then = found.event.as_dict() if found.event else None
-        doubtful = [each.as_dict() for each in found.doubtful]
-        say_json({"time": meant, "live": found.is_live, "event": then, "doubtful": doubtful})
+        say_json({"time": meant, **found.as_dict()})
     elif found.event is None:
         say(f"{label} did not exist yet")
     elif not found.is_live:
@@ -162,14 +160,12 @@ def show_at(
 def fetch(context: typer.Context, remote: RemoteName = None, as_json: options.Json = False) -> None:
     """Bring every label of the remote. Git's own fetch does not bring them all."""
     found = options.workspace_of(context, asks=True).labels.fetch(remote)
-    names = [ref.removeprefix("refs/tags/prompt/") for ref in found.added]
     if as_json:
-        conflicts = [{"tag": each.ref, "here": each.here, "there": each.there} for each in found.conflicts]
-        say_json({"remote": found.remote, "added": names, "conflicts": conflicts})
+        say_json(found.as_dict())
     else:
-        for name in names:
+        for name in found.names:
             say(name)
-        tell(f"{count(len(names), 'new move')} from {found.remote}")
+        tell(f"{count(len(found.names), 'new move')} from {found.remote}")
     if found.conflicts:
         tags = ", ".join(each.ref.removeprefix("refs/tags/") for each in found.conflicts)
         raise GitError(
@@ -183,17 +179,7 @@ def push(context: typer.Context, remote: RemoteName = None, as_json: options.Jso
     """Publish the moves that no remote has yet. One that came too late is undone here, and what won is said."""
     done = options.workspace_of(context, asks=True).labels.push(remote)
     if as_json:
-        say_json(
-            {
-                "remote": done.remote,
-                "pushed": [event.as_dict() for event in done.events],
-                "undone": [
-                    {"event": each.event.as_dict(), "won": each.won.as_dict() if each.won else None}
-                    for each in done.undone
-                ],
-                "refused": [problem.as_dict() for problem in done.refused],
-            }
-        )
+        say_json(done.as_dict())
     else:
         for event in done.events:
             say(f"pushed  {event.name}  {event.action} {event.version}")
@@ -230,7 +216,7 @@ def lock(
         return
     done = labels.lock()
     if as_json:
-        say_json({"file": done.file.name, "written": done.is_new, "labels": [each.as_dict() for each in done.labels]})
+        say_json(done.as_dict())
         return
     say(done.file.name)
     tell(f"{count(len(done.labels), 'label')}{'' if done.is_new else '; it said the same already'}")
@@ -239,14 +225,7 @@ def lock(
 def _say_move(labels: Labelling, result: MoveResult, *, as_json: bool) -> None:
     event, before = result.event, result.before
     if as_json:
-        say_json(
-            {
-                **event.as_dict(),
-                "moved": result.is_moved,
-                "pushed": result.is_pushed,
-                "before": before.as_dict() if before and result.is_moved else None,
-            }
-        )
+        say_json(result.as_dict())
         return
     name = f"{event.prompt}@{event.label}"
     if not result.is_moved:

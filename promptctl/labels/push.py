@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import Problem
+from promptctl.files.plain import record_data
 from promptctl.git.repository import GitRef
 from promptctl.labels.chains import LabelTags, history, read_events
 from promptctl.labels.remote import Remote, words_of
@@ -35,6 +36,10 @@ class Pushed:
     events: list[LabelEvent] = field(default_factory=list)
     undone: list[Undone] = field(default_factory=list)
     refused: list[Problem] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the outcome JSON-able, with stable keys."""
+        return {"pushed" if name == "events" else name: value for name, value in record_data(self).items()}
 
 
 def push_labels(git: Git, name: str) -> Pushed:

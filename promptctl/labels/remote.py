@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import GitError, HistoryIncomplete, Problem, WorkspaceError
 from promptctl.files.names import did_you_mean
@@ -62,6 +62,16 @@ class Fetched:
     added: tuple[str, ...]
     conflicts: tuple[Conflict, ...]
     refused: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """The moves that were added, as people name them: `support/triage@production/8`."""
+        return [ref.removeprefix(PREFIX) for ref in self.added]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result JSON-able, with stable keys."""
+        conflicts = [{"tag": each.ref, "here": each.here, "there": each.there} for each in self.conflicts]
+        return {"remote": self.remote, "added": self.names, "conflicts": conflicts}
 
 
 def remote_names(git: Git) -> list[str]:
@@ -145,7 +155,7 @@ class Remote:
 
     def tags(self, pattern: str = f"{PREFIX}*") -> dict[str, str]:
         """Return the references below `prompt/` that the remote holds now, with the ids of their objects."""
-        listed = self._ask("--refs", "--end-of-options", self.name, pattern)
+        listed = _listed(self._git, self.name, "--refs", pattern)
         return {ref: oid for ref, oid in listed if ref.startswith(PREFIX)}
 
     def off_branches(self, commits: Iterable[str]) -> list[str]:
@@ -153,7 +163,7 @@ class Remote:
 
         Raises `HistoryIncomplete` if this clone is too shallow to know.
         """
-        heads = {oid: ref for ref, oid in self._ask("--heads", "--end-of-options", self.name)}
+        heads = {oid: ref for ref, oid in _listed(self._git, self.name, "--heads")}
         off = [commit for commit in dict.fromkeys(commits) if not self._is_reached(commit, heads)]
         if not off:
             return []
@@ -189,12 +199,26 @@ class Remote:
         output = self._git.run(["rev-list", "--max-count=1", "--ignore-missing", "--stdin"], input=asked, check=False)
         return output.status == 0 and not output.stdout
 
-    def _ask(self, *args: str) -> list[tuple[str, str]]:
-        output = self._git.run(["ls-remote", "--quiet", *args], check=False)
-        if output.status != 0:
-            error = refusal(output)
-            raise RemoteUnreachable(f"{self.name} cannot be asked: {error.message}", hint=error.hint)
-        return [(ref, oid) for oid, _, ref in (line.partition("\t") for line in output.lines())]
+
+def tip_of(git: Git, remote: str, branch: str) -> str | None:
+    """Return the commit that a branch has at a remote now, fetched here; None if it cannot be known."""
+    ref = f"refs/heads/{branch}"
+    with suppress(RemoteUnreachable):
+        tip = dict(_listed(git, remote, "--refs", ref)).get(ref)  # of those that end like it
+        if tip is not None and git.objects.read(tip, max_bytes=0) is None:
+            git.run([*_FETCH, remote, ref], check=False)
+        if tip is not None and git.objects.read(tip, max_bytes=0) is not None:
+            return tip
+    return None
+
+
+def _listed(git: Git, remote: str, kind: str, *patterns: str) -> list[tuple[str, str]]:
+    """Return the references of a kind that a remote has, with their objects. Raises `RemoteUnreachable`."""
+    output = git.run(["ls-remote", "--quiet", kind, "--end-of-options", remote, *patterns], check=False)
+    if output.status != 0:
+        error = refusal(output)
+        raise RemoteUnreachable(f"{remote} cannot be asked: {error.message}", hint=error.hint)
+    return [(ref, oid) for oid, _, ref in (line.partition("\t") for line in output.lines())]
 
 
 def show_tags(git: Git, tags: Mapping[str, str]) -> None:

@@ -8,9 +8,10 @@ their neighbours in that set.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptctl.differences.ordering import longest_in_order
+from promptctl.files.plain import record_data
 from promptctl.git.commits import read_commits
 from promptctl.git.repository import GitRef
 from promptctl.labels.chains import LabelTags, read_events
@@ -38,6 +39,10 @@ class LiveAt:
     def is_live(self) -> bool:
         """True if the label named a version then."""
         return self.event is not None and self.event.is_live
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {"live": self.is_live, **record_data(self)}
 
 
 def live_at(events: Sequence[LabelEvent], moment: datetime) -> LiveAt:

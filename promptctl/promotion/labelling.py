@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import HistoryIncomplete, InvalidFiles, LabelRefused, Place, Problem, UsageError, WorkspaceError
 from promptctl.files.names import LOCK, SETTINGS
@@ -48,6 +48,10 @@ class Locked:
     labels: tuple[LockedLabel, ...]
     is_new: bool
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {"file": self.file.name, "written": self.is_new, "labels": [each.as_dict() for each in self.labels]}
+
 
 class Labelling:
     """Moves and reads labels. A label is named as `support/triage@production`.
@@ -58,6 +62,7 @@ class Labelling:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._seen: Moment | None = None
 
     def set(
         self,
@@ -197,10 +202,13 @@ class Labelling:
         return labels_here(self._now())
 
     def shown(self, event: LabelEvent) -> str:
-        """Return the version of a move as it is shown everywhere, and the label's commit where that is another one."""
-        shown = event.version
+        """Return the version of a move as it is shown everywhere, and the label's commit where that is another one.
+
+        It is called as it was when labels were last looked at.
+        """
+        shown, moment = event.version, self._seen or self._now()
         with suppress(WorkspaceError):  # of a prompt that has another id by now, say
-            found = self._context.repository.resolve(Ref(event.prompt, event.commit)).version
+            found = self._context.repository.resolve(Ref(event.prompt, event.commit), moment=moment).version
             shown = found.display if found.display.split(" ")[0] == event.version else shown
         return shown if event.commit[:7] in shown else f"{shown} at {event.commit[:7]}"
 
@@ -219,7 +227,7 @@ class Labelling:
 
     def _now(self) -> Moment:
         """Return this moment. Raises `GitError` outside Git."""
-        moment = self._context.fresh().now()
+        self._seen = moment = self._context.fresh().now()
         check_has_labels(moment)
         moment.is_for_labels = True
         return moment
@@ -229,7 +237,7 @@ class Labelling:
         from promptctl.git.repository import Git
 
         root, is_interactive = self._context.root, self._context.is_interactive
-        return (Git.open(root, is_interactive=True) if is_interactive else None) or self._now().git
+        return (Git.open(root, is_interactive=True) if is_interactive else None) or (self._seen or self._now()).git
 
     def _labels(self, moment: Moment) -> Labels:
         return Labels(self._git, moment.label_trust, _unasked(moment))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import GitError, LabelRefused, PromptctlError, RevisionNotFound, UsageError
 from promptctl.files.names import PROMPTS
@@ -48,6 +48,11 @@ class MoveResult:
     is_moved: bool
     is_pushed: bool
     note: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the label's last event JSON-able, with what the move was; `before` only if it was one."""
+        before = self.before.as_dict() if self.before and self.is_moved else None
+        return {**self.event.as_dict(), "moved": self.is_moved, "pushed": self.is_pushed, "before": before}
 
 
 def candidate_of(prompt: Prompt, version: Version, prefix: str = "") -> Candidate:

@@ -9,7 +9,6 @@ from promptctl.errors import GitError, InvalidFiles, Place, quote
 from promptctl.files.names import SETTINGS
 from promptctl.files.wording import name_some
 from promptctl.formats.settings_file import Settings, read_settings
-from promptctl.git.objects import is_object_id
 from promptctl.git.repository import ADD_WORK_TREE
 from promptctl.git.trees import CommitTree
 from promptctl.labels.signers import SIGNERS
@@ -131,16 +130,8 @@ def _read(data: bytes, line: Line) -> Settings:
 
 
 def _tip_at_remote(git: Git, line: Line) -> str | None:
-    """Return the commit that the line's branch has at its remote, fetched here; None if it cannot be known."""
-    if not line.ref.startswith("refs/remotes/"):
-        return None
-    remote, branch = line.ref.removeprefix("refs/remotes/").split("/", 1)
-    ref = f"refs/heads/{branch}"
-    listed = git.run(["ls-remote", "--quiet", "--refs", "--end-of-options", remote, ref], check=False)
-    tips = [fields[0] for fields in (text.split("\t") for text in listed.lines()) if fields[-1] == ref]
-    if listed.status != 0 or not tips or not is_object_id(tips[0]):
-        return None
-    if git.objects.read(tips[0], max_bytes=0) is None:
-        fetch = ["fetch", "--quiet", "--no-tags", "--no-prune", "--no-write-fetch-head", "--recurse-submodules=no"]
-        git.run([*fetch, "--end-of-options", remote, ref], check=False)
-    return tips[0] if git.objects.read(tips[0], max_bytes=0) is not None else None
+    """Return the commit that the line's branch has at its remote now, fetched here; None if it cannot be known."""
+    from promptctl.labels.remote import tip_of  # here, since few commands ask a remote
+
+    remote, _, branch = line.ref.removeprefix("refs/remotes/").partition("/")
+    return tip_of(git, remote, branch) if line.ref.startswith("refs/remotes/") else None

@@ -79,3 +79,14 @@ def test_a_call_resolves_its_prompt_once(
         started.clear()
         assert cli(*command).exit_code == 0
         assert started.count("rev-parse") == 1, started
+
+
+def test_a_label_is_moved_and_shown_by_one_look(
+    tmp_path: Path, cli: Cli, started: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_workspace(tmp_path, 1)
+    monkeypatch.chdir(tmp_path)
+    for command in (("set", "p0@production", "v1"), ("set", "p0@production"), ("at", "p0@production", "0m")):
+        started.clear()
+        assert cli("label", *command).exit_code == 0
+        assert started.count("rev-parse") == 1, started
