@@ -46,7 +46,11 @@ class Embedder:
         execution = await Runner(lane, self.recorder, watch=self.watch).run(call)
         assert lane.found is not None, "the runner returns once the lane has answered"
         if self.on_reply is not None:
-            kept = request if options.mask is None else replace(request, messages=options.mask.data(request.messages))
+            kept = (
+                request
+                if options.mask is None
+                else replace(request, messages=options.mask.conversation(request.messages))
+            )
             self.on_reply(kept, embedding_reply(lane.found))
         return JudgeEmbeddings(lane.found.vectors, execution.cost_nano_usd, execution.id)
 

@@ -56,7 +56,7 @@ class RunnerJudge:
         mark = f"-{token_hex(8)}"
         given = inputs_for(judge.prompt, {**inputs, "mark": mark})
         options = masking(self.context, judge.prompt, given, self.options)
-        rendered = judge.render(given, hide=options.hide).rendered
+        rendered = judge.render(given, hide=options.mask).rendered
         repeat = (options.repeat or 1) - 1 if self.is_repeated else 0
         call = Call(target, rendered, replace(target.request(rendered, repeat=repeat), mark=mark), options)
         execution = await self.runner.run(call)

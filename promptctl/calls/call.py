@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from promptctl.log.masking import Mask
     from promptctl.models.model_settings import Models, ModelSettings
     from promptctl.models.reply_format import ReplyFormats
-    from promptctl.prompts.rendering import Hide
 
 Piece = dict[str, Any] | str | Execution
 """An item of a streamed call: its metadata, a piece of text, or the record that ends it."""
@@ -64,11 +63,6 @@ class CallOptions:
     mask: Mask | None = field(default=None, repr=False)
     drawn: Drawn | None = None
     check: Callable[[Any], Sequence[str]] | None = None
-
-    @property
-    def hide(self) -> Hide | None:
-        """Return what makes the inputs that the stored messages are rendered of; None if nothing is sensitive."""
-        return None if self.mask is None else self.mask.for_rendering
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +310,7 @@ class Attempts:
         messages, mask = self.request.messages, self.call.options.mask
         if mask is not None and self._stored is not None:
             added = messages[len(self.call.request.messages) :]  # those that ask for a correction
-            mask = mask.storing([*self._stored, *mask.data(added)])
+            mask = mask.storing([*self._stored, *mask.conversation(added)])
         return Execution(
             **self._fixed,
             **fields,

@@ -114,7 +114,7 @@ def prepare(
         settings = context.gateway.settings_of(model)
         if preloads:
             context.gateway.preload(model)
-        rendered = at_version.render(inputs, hide=recorded.hide).rendered
+        rendered = at_version.render(inputs, hide=recorded.mask).rendered
     except (InputError, RenderError, PromptInactive, ModelConfigurationError, InvalidFiles) as error:
         if recorded.mask is not None:
             error.hide(recorded.mask.text)

@@ -389,7 +389,7 @@ def _corrected(call: Call, request: Request, reply: Reply, fault: InvalidOutput)
     if declared is not None:
         declared = [*declared[0], *added], declared[1]
     if mask is not None and mask.messages is not None:
-        mask = mask.storing([*mask.messages, *mask.data(added)])
+        mask = mask.storing([*mask.messages, *mask.conversation(added)])
     return replace(request, messages=[*request.messages, *added], declared=declared, mask=mask)
 
 

@@ -84,7 +84,7 @@ def coverage(context: Context, plans: Sequence[Plan]) -> Coverage:
                 cases += 1
                 with suppress(InputError, RenderError):
                     options = masking(context, plan.target.prompt, asker.inputs_of(case), CallOptions())
-                    rendered, request = asker.ask(case, hide=options.hide)
+                    rendered, request = asker.ask(case, hide=options.mask)
                     request = Attempts(Call(plan.target, rendered, request, options)).request
                     recorded += replies.find_for(request) is not None
     return Coverage(cases, recorded)

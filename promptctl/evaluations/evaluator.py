@@ -130,7 +130,7 @@ class Evaluator:
     async def _asked(self, case: Case, options: CallOptions) -> tuple[Execution, PromptctlError | None]:
         """Return the call's record, and the error of a reply that can be graded all the same."""
         try:
-            rendered, request = self._asker.ask(case, options.repeat or 1, hide=options.hide)
+            rendered, request = self._asker.ask(case, options.repeat or 1, hide=options.mask)
             return await self._runner.run(Call(self._target, rendered, request, options)), None
         except (InvalidOutput, ContentFiltered) as gradable:
             return gradable.execution, gradable

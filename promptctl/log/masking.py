@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
@@ -20,7 +20,7 @@ from promptctl.files.names import SENSITIVE_KEY
 from promptctl.files.plain import canonical_json
 from promptctl.log.encoding import to_json
 from promptctl.log.sensitive_values import SHORT, Leaf, ValueFinder, common_start, folded, leaves_of
-from promptctl.prompts.prompt import HASHED, MISSING, SENSITIVE, SENSITIVE_MARKS, Prompt
+from promptctl.prompts.prompt import HASHED, MISSING, SENSITIVE, SENSITIVE_MARKS, Placeholder, Prompt
 
 if TYPE_CHECKING:
     from promptctl.log.feedback import Feedback
@@ -35,8 +35,14 @@ _FIXED = frozenset((
     "provider", "model", "price_source", "reply_source", "status", "error_type", "evaluation_id", "case_id",
     "tool_version", "experiment", "arm", "arm_key", "kept_content", "corrections", "user", "session", "output", "mask",
 ))  # fmt: skip
-# Those whose numbers a model or a caller may have taken from a value.
-_WITH_NUMBERS = frozenset(("tool_calls", "call_metadata"))
+# What an outcome of an assertion says beside what it quotes.
+_OF_ASSERTIONS = frozenset(("type", "metric", "judge", "judge_prompt", "calibration", "execution_ids"))
+# Words of the chat-completions protocol: keys, and below `role` and `type` what a message or a part is.
+_PROTOCOL = frozenset((
+    "role", "content", "name", "tool_calls", "tool_call_id", "type", "id", "index", "function", "arguments", "text",
+    "image_url", "url", "detail", "input_audio", "data", "format", "file", "file_id", "file_data", "filename",
+    "refusal", "system", "developer", "user", "assistant", "tool", "embed",
+))  # fmt: skip
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 _KEY_BYTES = 32
 
@@ -46,38 +52,41 @@ class Mask:
     """Hides the values of one call's sensitive inputs, by name in `values`, in all that is stored of the call.
 
     `stand_ins` take their place where messages are rendered once more to be stored. `folder` holds the key.
-    `declared` are the inputs' schemas as JSON: a key that stands in them is no part of a value. `messages` are those of
-    one attempt as they are stored, None for the attempt's own.
+    `declared` are the inputs' schemas as JSON: a key that stands in them is no part of a value. `placed` are the names
+    of inputs that are lists of messages. `messages` are those of one attempt as they are stored, None for the attempt's
+    own.
     """
 
     folder: Path
     values: Mapping[str, Any]
     stand_ins: Mapping[str, Any]
     declared: str = ""
+    placed: frozenset[str] = frozenset()
     messages: Sequence[Mapping[str, Any]] | None = None
     _made: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, folder: Path, prompt: Prompt, inputs: Mapping[str, Any], outer: Mask | None = None) -> Mask:
         """Return the mask of these inputs and of an outer one: a judge is shown what another prompt was given."""
-        values, stand_ins = (dict(outer.values), dict(outer.stand_ins)) if outer is not None else ({}, {})
+        outer = outer or cls(folder, {}, {})
+        values, stand_ins = dict(outer.values), dict(outer.stand_ins)
+        placed = frozenset(each.input for each in prompt.messages if isinstance(each, Placeholder))
         # An input that the prompt does not declare may be a sensitive one whose name was mistyped.
         values |= {str(name): value for name, value in inputs.items() if name not in prompt.inputs}
         for name in prompt.sensitive:
             value = inputs.get(name, prompt.inputs[name].default)
             stand_ins[name] = _stand_in(prompt.inputs[name].schema, _mark(name))
             if value is not MISSING:
-                values[name] = value
-        schemas = to_json([prompt.inputs[name].schema for name in prompt.sensitive])
-        if outer is None:
-            return cls(folder, values, stand_ins, schemas)
-        return cls(folder, values, stand_ins, outer.declared + schemas, _made=dict(outer._made))
+                values[name] = _said(value) if name in placed else value
+        schemas = [prompt.inputs[name].schema for name in prompt.sensitive]
+        declared = outer.declared + to_json([*schemas, *(_PROTOCOL if placed else ())])
+        return cls(folder, values, stand_ins, declared, placed | outer.placed, _made=dict(outer._made))
 
     def inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return inputs as they are stored: equal values of one workspace have equal hashes."""
         return {
             name if str(name).isidentifier() else self.text(str(name)): (
-                self._hash(value) if name in self.values else self.data(value, numbers=True)
+                self._hash(value) if name in self.values else self._input(name, value)
             )
             for name, value in given.items()
         }
@@ -85,9 +94,15 @@ class Mask:
     def for_rendering(self, filled: Mapping[str, Any]) -> dict[str, Any]:
         """Return the inputs of which the messages to store are rendered."""
         return {
-            name: self.stand_ins[name] if name in self.stand_ins else self.data(value, numbers=True)
+            name: self.stand_ins[name] if name in self.stand_ins else self._input(name, value)
             for name, value in filled.items()
         }
+
+    def as_placed(self, name: str, sent: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Return the messages of an input as they are stored: as many, each with its role."""
+        if name in self.stand_ins:
+            return [{"role": message["role"], "content": _mark(name)} for message in sent]
+        return [self.conversation(message, numbers=True) for message in sent]
 
     def learn(self, sent: Sequence[Mapping[str, Any]], stored: Sequence[Mapping[str, Any]]) -> None:
         """Look from now on also for what the templates made of the values: it is sent, and not stored."""
@@ -106,30 +121,42 @@ class Mask:
         """Return a name by which calls are joined: its hash if a value is in it."""
         return name if name is None or self.text(name) == name else self._hash(name)
 
-    def data(self, data: Any, *, numbers: bool = False) -> Any:
-        """Return JSON-like data without the values, in keys and texts, and with `numbers` in numbers too."""
+    def conversation(self, messages: Any, *, numbers: bool = False) -> Any:
+        """Return messages or tool calls without the values; words of the protocol stay, so that they are still such."""
+        return self.data(messages, numbers=numbers, words=_PROTOCOL)
+
+    def data(self, data: Any, *, numbers: bool = False, words: Collection[str] = ()) -> Any:
+        """Return JSON-like data without the values, in keys and texts, and with `numbers` in numbers too.
+
+        `words` stay as they are where they are keys, roles or types.
+        """
         if isinstance(data, str):
             return self.text(data)
         if isinstance(data, Mapping):
             return {
-                self.text(str(name)): (
-                    _mark(name) if numbers and name in self.values else self.data(each, numbers=numbers)
+                name if name in words else self.text(str(name)): (
+                    each
+                    if _is_kind(name, each, words)
+                    else _mark(name)
+                    if numbers and name in self.values and name not in words
+                    else self.data(each, numbers=numbers, words=words)
                 )
                 for name, each in data.items()
             }
         if isinstance(data, list | tuple):
-            return [self.data(each, numbers=numbers) for each in data]
+            return [self.data(each, numbers=numbers, words=words) for each in data]
         is_number = numbers and isinstance(data, int | float) and not isinstance(data, bool)
         return self._numbers.get(data, data) if is_number else data
 
     def execution(self, execution: Execution) -> Execution:
         """Return an attempt as it is stored."""
         free = {each.name: getattr(execution, each.name) for each in fields(execution) if each.name not in _FIXED}
-        masked = {name: self.data(value, numbers=name in _WITH_NUMBERS) for name, value in free.items()}
+        masked = {name: self.data(value, numbers=name == "call_metadata") for name, value in free.items()}
+        masked["tool_calls"] = self.conversation(execution.tool_calls, numbers=True)
         if execution.inputs is not None:
             masked["inputs"] = self.inputs(execution.inputs)
-        if self.messages is not None:
-            masked["messages"] = self.messages
+        if execution.messages is not None:
+            masked["messages"] = self.conversation(execution.messages) if self.messages is None else self.messages
         user, session = self.name(execution.user), self.name(execution.session)
         return replace(execution, **masked, user=user, session=session, mask=None)
 
@@ -143,7 +170,7 @@ class Mask:
             detail=replace(
                 detail,
                 reason=self.text(detail.reason),
-                assertions=self.data(detail.assertions),
+                assertions=[self._graded(each) for each in detail.assertions],
                 inputs=self.inputs(detail.inputs),
                 expected=self.data(detail.expected, numbers=True),
             ),
@@ -161,6 +188,15 @@ class Mask:
         That of equal digests is equal, so that what is kept under it is found again.
         """
         return keyed_hash(self.folder, digest.encode()) or token_hex(32)
+
+    def _input(self, name: str, value: Any) -> Any:
+        return self.conversation(value, numbers=True) if name in self.placed else self.data(value, numbers=True)
+
+    def _graded(self, graded: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an assertion's outcome: what it quotes without the values."""
+        quoted = {name: self.data(each) for name, each in graded.items() if name not in _OF_ASSERTIONS}
+        parts = {"parts": [self._graded(each) for each in graded["parts"]]} if "parts" in graded else {}
+        return {**graded, **quoted, **parts}
 
     def _text_or_none(self, text: str | None) -> str | None:
         return None if text is None else self.text(text)
@@ -183,6 +219,20 @@ class Mask:
 
 def _mark(name: str) -> str:
     return f"{SENSITIVE}: {name}]"
+
+
+def _is_kind(name: str, value: Any, words: Collection[str]) -> bool:
+    """Return True if a key and its value say what a message or a part of one is."""
+    return name in ("role", "type") and isinstance(value, str) and value in words
+
+
+def _said(messages: Any) -> Any:
+    """Return what messages say: not that they are such."""
+    if isinstance(messages, list | tuple):
+        return [_said(each) for each in messages]
+    if not isinstance(messages, Mapping):
+        return messages
+    return {name: _said(each) for name, each in messages.items() if not _is_kind(name, each, _PROTOCOL)}
 
 
 def _stand_in(schema: Any, mark: str) -> Any:

@@ -87,7 +87,7 @@ class Request:
         if mask is None:
             return reply
         kept = {name: mask.data(getattr(reply, name)) for name in _WRITTEN}
-        kept["tool_calls"] = tuple(mask.data(list(reply.tool_calls), numbers=True))
+        kept["tool_calls"] = tuple(mask.conversation(list(reply.tool_calls), numbers=True))
         return reply if all(getattr(reply, name) == value for name, value in kept.items()) else replace(reply, **kept)
 
     def digest(self) -> str:

@@ -61,7 +61,7 @@ def _as_kept(request: Request) -> Request:
     messages, response_format = request.declared or (request.messages, request.response_format)
     parameters, mask = request.parameters, request.mask
     if mask is not None:
-        messages = mask.data(messages) if mask.messages is None else mask.messages
+        messages = mask.conversation(messages) if mask.messages is None else mask.messages
         parameters = mask.data(parameters, numbers=True)
     model = recorded_model(request.model)
     return replace(request, model=model, messages=messages, response_format=response_format, parameters=parameters)

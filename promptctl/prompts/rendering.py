@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from promptctl.errors import InputError, Place, RenderError, RenderLimitExceeded
 from promptctl.files.names import PLACEHOLDER
@@ -38,8 +38,16 @@ FillText = Callable[[Scope], str]
 PlaceOf = Callable[[int], Place | None]
 # A message, its content, or any value in it, ready to be filled in.
 Fill = Callable[[Scope], Any]
-# Makes the inputs that the messages to store are rendered with.
-Hide = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+class Hide(Protocol):
+    """Makes what the messages to store are rendered of."""
+
+    def for_rendering(self, filled: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the inputs to fill in."""
+
+    def as_placed(self, name: str, sent: Sequence[Mapping[str, Any]]) -> Sequence[dict[str, Any]]:
+        """Return the messages of an input, as many as were sent."""
 
 
 class Engine:
@@ -174,7 +182,7 @@ class Renderer:
         """Return the messages for these inputs, with declared defaults filled in.
 
         With `hide` they are rendered once more, of what it makes of the inputs, so that what is stored cannot hold what
-        it leaves out. A message that these do not fit is stored as `[sensitive]`.
+        it leaves out: as many messages, with the same roles. One that these do not fit is stored as `[sensitive]`.
 
         Raises `InputError` if inputs are missing, not declared or not of their schema, `RenderError` if a template
         fails, and `RenderLimitExceeded` if it takes too long or grows too large.
@@ -184,21 +192,20 @@ class Renderer:
         budget = Budget(limits, input_chars=measure.chars, is_ascii=self._is_ascii and measure.is_ascii)
         scope = Scope(filled.values, budget)
         messages = tuple(message for fill in self._messages for message in fill(scope))
-        stored = (
-            None
-            if hide is None
-            else self._stored(Scope(hide(filled.values), Budget(limits, input_chars=measure.chars)))
-        )
+        stored = None if hide is None else self._stored(scope, hide, Budget(limits, input_chars=measure.chars))
         return Rendered(messages=messages, inputs=filled.values, stored=stored)
 
-    def _stored(self, scope: Scope) -> tuple[dict[str, Any], ...]:
+    def _stored(self, sent: Scope, hide: Hide, budget: Budget) -> tuple[dict[str, Any], ...]:
+        scope = Scope(hide.for_rendering(sent.inputs), budget)
         messages: list[dict[str, Any]] = []
         for declared, fill in zip(self._declared, self._messages, strict=True):
+            if isinstance(declared, Placeholder):
+                messages += hide.as_placed(declared.input, fill(sent))
+                continue
             try:
                 messages += fill(scope)
             except Exception:  # a template that counts with a number, say, finds a mark in its place
-                role = "user" if isinstance(declared, Placeholder) else declared.role
-                messages.append({"role": role, "content": f"{SENSITIVE}]"})
+                messages.append({"role": declared.role, "content": f"{SENSITIVE}]"})
         return tuple(messages)
 
 

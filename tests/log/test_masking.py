@@ -14,7 +14,8 @@ import pytest
 
 from promptctl.log.masking import Mask
 from promptctl.log.records import Execution
-from promptctl.prompts.prompt import Input, Prompt
+from promptctl.log.results import ResultDetail, ResultRow
+from promptctl.prompts.prompt import Input, Placeholder, Prompt
 
 NAME = 'Maria "Q" Ochoa-Ñ'
 
@@ -177,3 +178,28 @@ def test_without_a_sound_key_there_is_no_hash(tmp_path: Path, key: bytes) -> Non
     (tmp_path / "sensitive.key").write_bytes(key)
     assert mask(tmp_path, a="x").inputs({"a": "x"}) == {"a": "[sensitive]"}
     assert mask(tmp_path / "missing", a="x").inputs({"a": "x"}) == {"a": "[sensitive]"}
+
+
+def test_words_of_the_protocol_and_of_outcomes_are_no_values(tmp_path: Path) -> None:
+    hides = mask(tmp_path, a="function", b="user", c="passed", d="contains")
+    calls = [{"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"to": "user"}'}}]
+    turns = [{"role": "user", "content": None, "tool_calls": calls}]
+    row = Execution(id="", call_id="", started_at="", source="api", prompt="", prompt_name="", digest="", model="",
+                    status="ok", messages=turns, tool_calls=calls)  # fmt: skip
+    stored = hides.execution(row)
+    kept = [{"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"to": "[sensitive: b]"}'}}]
+    assert stored.messages == [{"role": "user", "content": None, "tool_calls": kept}]
+    assert stored.tool_calls == kept
+    graded = {"type": "contains", "passed": False, "reason": "it contains user", "parts": [{"type": "contains"}]}
+    result = ResultRow(evaluation_id="", case_id="", status="failed", detail=ResultDetail(assertions=[graded]))
+    said = {**graded, "reason": "it [sensitive: d] [sensitive: b]"}
+    assert hides.result(result).detail.assertions == [said]
+
+
+def test_a_sensitive_chat_hides_what_was_said_and_not_that_it_was(tmp_path: Path) -> None:
+    history = [{"role": "assistant", "content": "Maria Ochoa"}]
+    inputs = {"history": Input("history", {"type": "array"}, is_sensitive=True)}
+    hides = Mask.of(tmp_path, Prompt("p", "", "", "p", (Placeholder("history"),), inputs=inputs), {"history": history})
+    assert hides.text("the content of an assistant, Maria Ochoa") == (
+        "the content of an assistant, [sensitive: history]"
+    )

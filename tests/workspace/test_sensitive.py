@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from promptctl import Workspace, open_workspace
 from promptctl.errors import InputError, PromptctlError
@@ -371,3 +374,65 @@ def test_a_misspelt_mark_stops_the_call_before_anything_is_sent(
         opened().run("intake", INPUTS)
     assert running.requests == []
     assert leaks(tmp_path) == []
+
+
+WORDS = st.sampled_from(["user", "assistant", "tool", "content", "role", "type", "text", "Ada", "canary", "x y", "1"])
+MESSAGES = st.lists(
+    st.one_of(
+        st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant"]), "content": WORDS}),
+        st.builds(lambda text: {"role": "user", "content": [{"type": "text", "text": text}]}, WORDS),
+        st.builds(lambda id_, text: {"role": "tool", "tool_call_id": id_, "content": text}, WORDS, WORDS),
+        st.builds(lambda text: {"role": "assistant", "content": None, "tool_calls": [called(text)]}, WORDS),
+    ),
+    max_size=4,
+)
+
+
+def called(text: str) -> dict[str, Any]:
+    return {"id": "c1", "type": "function", "function": {"name": "send", "arguments": json.dumps({"to": text})}}
+
+
+def said(data: Any, name: str = "") -> Iterator[str]:
+    """Yield what messages or inputs say beside the words of the protocol, without marks."""
+    if isinstance(data, Mapping):
+        yield from (text for key, each in data.items() if key not in ("role", "type") for text in said(each))
+    elif isinstance(data, list):
+        yield from (text for each in data for text in said(each))
+    elif data is not None:
+        yield re.sub(r"\[sensitive[^]]*\]|hmac-sha256:\w+", "", str(data))
+
+
+@pytest.fixture(scope="module")
+def chats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    root = tmp_path_factory.mktemp("chats")
+    (root / "promptctl.yaml").write_text("model: echo/echo\nlog: [{prompts: '*', content: full}]\n")
+    (root / "prompts").mkdir()
+    for prompt, marked in (("name", "name"), ("history", "history")):
+        marks = {each: ", sensitive: true" * (each == marked) for each in ("name", "history")}
+        (root / f"prompts/{prompt}.prompt.yaml").write_text(
+            f"inputs:\n  history: {{type: array, default: []{marks['history']}}}\n"
+            f"  name: {{type: string{marks['name']}}}\nmessages:\n  - {{role: system, content: Be kind.}}\n"
+            "  - placeholder: history\n  - {role: user, content: '{{ name }}? {{ history | length > 1 }}'}\n"
+        )
+    with open_workspace(root, {}) as workspace:
+        yield workspace
+
+
+@settings(max_examples=60, deadline=None)
+@given(prompt=st.sampled_from(["name", "history"]), history=MESSAGES, name=WORDS)
+def test_of_any_chat_as_many_messages_are_stored_as_sent_with_their_roles_and_without_the_values(
+    chats: Workspace, prompt: str, history: list[dict[str, Any]], name: str
+) -> None:
+    ran = chats.run(prompt, {"history": history, "name": name})
+    row = chats.log.execution(ran.id)
+    assert ran.messages is not None
+    assert row.messages is not None
+    assert row.inputs is not None
+    assert [each["role"] for each in row.messages] == [each["role"] for each in ran.messages]
+    values = [name] if prompt == "name" else [*said(history)]
+    texts = [*said(row.messages), *said(row.inputs), *said(row.reply)]
+    found = [(each, text) for each in values for text in texts if re.search(rf"\b{each}\b", text, re.IGNORECASE)]
+    assert found == []
+    if prompt == "name":
+        assert [[*each] for each in row.messages] == [[*each] for each in ran.messages], "keys are the protocol's"
+        assert [[*each] for each in row.inputs["history"]] == [[*each] for each in history]
