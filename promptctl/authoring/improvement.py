@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count as count_from
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from promptctl.authoring.trials import TrialRequest
+from promptctl.authoring.trials import TrialRequest, held_out_data
 from promptctl.errors import INCOMPLETE, OK, UsageError
 from promptctl.files.plain import record_data
 from promptctl.files.proposal import Proposal
@@ -138,14 +138,7 @@ class Evidence:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        return record_data(
-            self,
-            without=("before", "after", "low", "high", "confidence", "clusters"),
-            passed_before=self.before,
-            passed_after=self.after,
-            interval={"low": self.low, "high": self.high, "confidence": self.confidence},
-            evaluations=dict(zip(("before", "after"), self.evaluations, strict=True)),
-        )
+        return held_out_data(self)
 
 
 def _fewest(level: float) -> int:

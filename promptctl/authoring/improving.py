@@ -28,7 +28,7 @@ from promptctl.statistics.multiplicity import spent
 
 if TYPE_CHECKING:
     from promptctl.authoring.candidates import EditedPrompt
-    from promptctl.authoring.trying import OnStep
+    from promptctl.authoring.trials import OnStep
     from promptctl.context import Context
     from promptctl.datasets.cases import Case
     from promptctl.evaluations.plan import Plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from promptctl.authoring.trials import TrialRequest
+from promptctl.authoring.trials import TrialRequest, held_out_data
 from promptctl.errors import INCOMPLETE, OK, UsageError
 from promptctl.files.plain import record_data
 from promptctl.files.proposal import Proposal
@@ -107,14 +107,7 @@ class Loss:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        return record_data(
-            self,
-            without=("before", "after", "low", "high", "confidence"),
-            passed_before=self.before,
-            passed_after=self.after,
-            interval={"low": self.low, "high": self.high, "confidence": self.confidence},
-            evaluations=dict(zip(("before", "after"), self.evaluations, strict=True)),
-        )
+        return held_out_data(self)
 
 
 def after_others(looks: int) -> str:

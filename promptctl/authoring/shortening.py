@@ -9,7 +9,7 @@ however many parts were tried.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,7 @@ from promptctl.statistics.planning import smallest
 from promptctl.versions.former_ids import logged_renames
 
 if TYPE_CHECKING:
+    from promptctl.authoring.trials import OnStep
     from promptctl.comparisons.compared import Compared
     from promptctl.context import Context
     from promptctl.datasets.cases import Case
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from promptctl.evaluations.session import Session
     from promptctl.prompts.prompt import Prompt
 
-OnStep = Callable[[str], object]
 _MOST_CASES = 10_000
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from promptctl.evaluations.evaluation import load
 from promptctl.evaluations.plan import Pair
 from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.files.names import DATASET_SUFFIXES
+from promptctl.files.plain import record_data
 from promptctl.files.tree import Overlay
 from promptctl.files.wording import count, name_some
 from promptctl.log.results import Totals
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from promptctl.log.records import Execution
     from promptctl.log.store import Store
     from promptctl.prompts.prompt import Prompt
+
+OnStep = Callable[[str], object]
+"""Is told each step of a search that begins."""
 
 _FIRST = GateRule(reruns=0)
 """First answers alone: what is claimed is about inputs like these, so that a case asked again says nothing new."""
@@ -75,6 +79,18 @@ class TrialRequest:
             leaves_out_code=self.leaves_out_code,
             is_estimate=is_estimate,
         )
+
+
+def held_out_data(found: Any) -> dict[str, Any]:
+    """Return `Evidence` or `Loss`, what held-out cases say of a change, as a JSON object with stable keys."""
+    return record_data(
+        found,
+        without=("before", "after", "low", "high", "confidence", "clusters"),
+        passed_before=found.before,
+        passed_after=found.after,
+        interval={"low": found.low, "high": found.high, "confidence": found.confidence},
+        evaluations=dict(zip(("before", "after"), found.evaluations, strict=True)),
+    )
 
 
 def open_tested(context: Context, asked: EvaluationRequest, name: str, prompt_id: str) -> Dataset:

@@ -18,14 +18,13 @@ from promptctl.errors import InvalidOutput
 if TYPE_CHECKING:
     from promptctl.authoring.author import Author
     from promptctl.authoring.candidates import Candidates, Component, Texts
-    from promptctl.authoring.trials import TrialRun
+    from promptctl.authoring.trials import OnStep, TrialRun
     from promptctl.context import Context
     from promptctl.evaluations.session import Session
     from promptctl.log.records import Execution
     from promptctl.log.results import ResultRow, StopReason
 
 T = TypeVar("T")
-OnStep = Callable[[str], object]
 WRITER = "authoring/improve"
 _MOST_SHOWN = 4_000
 # Of a failed case that its assertions find partly right.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.errors import InvalidFiles, UsageError, printable
 from promptctl.files.free_names import plain_letters
 from promptctl.files.names import id_problem
+from promptctl.files.plain import record_data
 from promptctl.files.proposal import Proposal
 from promptctl.files.wording import count, name_some
 from promptctl.git.outside import Received
@@ -56,13 +57,8 @@ class AddedPrompts:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        return {
-            "name": self.name,
-            "prompts": [{"prompt": ours, "id": theirs} for ours, theirs in self.prompts.items()],
-            "source": self.source.as_dict(),
-            "received": self.received.as_dict(),
-            "notes": list(self.notes),
-        }
+        prompts = [{"prompt": ours, "id": theirs} for ours, theirs in self.prompts.items()]
+        return record_data(self, without=("proposal",), prompts=prompts)
 
 
 def add(parts: Context, request: AddRequest) -> AddedPrompts:
@@ -158,7 +154,7 @@ def _as_locked(name: str, source: Vendored, revision: Revision) -> Revision:
     Raises `UsageError` for a ref that names a different one, and `GitError` for a tag that does by now.
     """
     if revision.asked == source.ref and revision.is_tag and revision.commit != source.commit:
-        raise rewritten(name, source.url, Revision(source.ref, source.name, source.commit), revision.commit)
+        raise rewritten(name, source, revision.commit)
     if revision.asked != source.ref and revision.commit != source.commit:
         raise UsageError(
             f"`{name}` is at {source.at}, not at {revision}: what comes from one repository has one commit",

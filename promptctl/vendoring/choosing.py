@@ -45,19 +45,19 @@ def choose(library: Library, wanted: str) -> ChosenPrompts:
     if not found:
         raise _not_there(library, tree, known, inside)
     share = share_of(tree)
-    kept_back = [] if share is None else [id_ for id_ in found if not is_offered(id_, share)]
+    kept_back = [id_ for id_ in found if not is_offered(id_, share)]
     if len(kept_back) == len(found):
         message = f"{library.outside.shown} does not offer {name_some(kept_back)} to others"
-        offered = [id_ for id_ in known if is_offered(id_, share or ())]
+        offered = [id_ for id_ in known if is_offered(id_, share)]
         hint = f"it offers {name_some(offered)}" if offered else "its `share` in promptctl.yaml is empty"
         raise WorkspaceError(message, hint=hint)
     chosen = {id_: path for id_, path in found.items() if id_ not in kept_back}
     return ChosenPrompts(tree, chosen, tuple(kept_back), is_one)
 
 
-def is_offered(id_: str, share: tuple[str, ...]) -> bool:
-    """Return True if one of the globs is for the prompt."""
-    return _any_of(share).match(id_) is not None
+def is_offered(id_: str, share: tuple[str, ...] | None) -> bool:
+    """Return True if one of the globs is for the prompt; None offers everything."""
+    return share is None or _any_of(share).match(id_) is not None
 
 
 @lru_cache(maxsize=8)
@@ -110,6 +110,6 @@ def _not_there(library: Library, tree: LibraryTree, known: Mapping[str, str], wa
         hint = f"it has some in {name_some(list(dict.fromkeys(others)))}: name that folder" if others else hint
         return PromptNotFound(f"there is no prompt in {at}", hint=hint)
     share = share_of(tree)
-    offered = [id_ for id_ in known if share is None or is_offered(id_, share)]
+    offered = [id_ for id_ in known if is_offered(id_, share)]
     hint = did_you_mean(wanted, offered) or f"it offers {count(len(offered), 'prompt')}: {name_some(offered)}"
     return PromptNotFound(f"there is no prompt `{printable(wanted)}` in {at}", hint=hint)

@@ -49,7 +49,7 @@ def gather(tree: LibraryTree, prompts: Mapping[str, str], *, with_datasets: bool
     notes: list[str] = []
     taken = dict(prompts)
     share = share_of(tree)
-    known = {id_: path for id_, path in prompt_paths(tree).items() if share is None or is_offered(id_, share)}
+    known = {id_: path for id_, path in prompt_paths(tree).items() if is_offered(id_, share)}
     tested = []
     for dataset in _datasets(tree, prompts, notes) if with_datasets else ():
         judges = [judge for judge in _judges(dataset) if judge not in taken]

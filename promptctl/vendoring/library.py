@@ -28,6 +28,7 @@ from promptctl.labels.tags import PREFIX, parse_name
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.vendoring.address import LibraryAddress
+    from promptctl.vendoring.lock import Vendored
 
 MAX_ROWS_BYTES = 64 << 20
 _MOST_GLOBS = 1_000
@@ -64,10 +65,10 @@ def asking(parts: Context, address: LibraryAddress) -> Iterator[OutsideRepositor
         yield outside
 
 
-def rewritten(name: str, url: str, locked: Revision, commit: str) -> GitError:
+def rewritten(name: str, locked: Vendored, commit: str) -> GitError:
     """Return the error for a tag that was moved after it was locked, with both commits."""
     return GitError(
-        f"the tag {locked.asked} of {url} was rewritten: it named {locked.commit}, and names {commit} now",
+        f"the tag {locked.ref} of {locked.url} was rewritten: it named {locked.commit}, and names {commit} now",
         hint=f"ask its owners; to take the new one all the same: promptctl update {name}@{commit}",
     )
 

@@ -6,13 +6,14 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, UsageError, printable
 from promptctl.files.document import Document
 from promptctl.files.merges import unresolved_merge
 from promptctl.files.names import DATASETS, LOCK, PromptPlaces, did_you_mean, id_problem
+from promptctl.files.plain import record_data
 from promptctl.files.proposal import FileEdit, change_of
 from promptctl.files.strangers import unsafe
 from promptctl.files.tree import Tree
@@ -86,18 +87,8 @@ class Vendored:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        return {
-            "url": self.url,
-            "ref": self.ref,
-            "ref_name": self.name,
-            "commit": self.commit,
-            "folder": self.folder,
-            "licence_file": self.licence,
-            "licence": self.spdx,
-            "datasets": self.has_datasets,
-            "prompts": {id_: asdict(each) for id_, each in self.prompts.items()},
-            "files": {path: asdict(each) for path, each in self.files.items()},
-        }
+        names = {"ref_name": self.name, "licence_file": self.licence, "licence": self.spdx}
+        return record_data(self, without=("name", "spdx", "place"), **names)
 
 
 Sources = dict[str, Vendored]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.files.names import SETTINGS, did_you_mean_glob
+from promptctl.files.plain import record_data
 from promptctl.files.strangers import LICENCE_NAMES
 from promptctl.files.tree import read_file
 from promptctl.files.wording import name_some
@@ -50,16 +51,7 @@ class OfferedPrompt:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        return {
-            "prompt": self.id,
-            "name": self.name,
-            "description": self.description,
-            "path": self.path,
-            "inputs": list(self.inputs),
-            "tags": list(self.tags),
-            "files": list(self.files),
-            "datasets": list(self.datasets),
-        }
+        return {"prompt": self.id, **record_data(self, without=("id",))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,27 +61,18 @@ class Offering:
     `title` and `about` are of its README. `problems` keep others from taking something.
     """
 
-    prompts: tuple[OfferedPrompt, ...]
-    share: tuple[str, ...] | None
     title: str = ""
     about: str = ""
     readme: str | None = None
     licence: str | None = None
     spdx: str | None = None
+    share: tuple[str, ...] | None
+    prompts: tuple[OfferedPrompt, ...]
     problems: tuple[Problem, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        return {
-            "title": self.title,
-            "about": self.about,
-            "readme": self.readme,
-            "licence_file": self.licence,
-            "licence": self.spdx,
-            "share": None if self.share is None else list(self.share),
-            "prompts": [each.as_dict() for each in self.prompts],
-            "problems": [each.as_dict() for each in self.problems],
-        }
+        return record_data(self, without=("spdx",), licence=self.spdx, licence_file=self.licence)
 
 
 def offering(parts: Context) -> Offering:
@@ -137,7 +120,7 @@ def offering_of(parts: Context, address: str) -> Offering:
 
 
 def _offered(tree: WorkTree | LibraryTree, ids: Mapping[str, str], share: tuple[str, ...] | None) -> Offering:
-    offered = {id_: path for id_, path in ids.items() if share is None or is_offered(id_, share)}
+    offered = {id_: path for id_, path in ids.items() if is_offered(id_, share)}
     tested = DatasetIndex(tree).testing(offered, skips_broken=True)
     prompts: list[OfferedPrompt] = []
     problems: list[Problem] = []

@@ -160,7 +160,7 @@ def _revision(outside: OutsideRepository, name: str, before: Vendored, ref: str 
         message = f"`{before.ref}` of {before.url} was {before.name}, and is {found.name} now"
         raise GitError(message, hint=f"choose what is meant: promptctl update {name}@{found.name}")
     if found.is_tag and found.commit != before.commit:
-        raise rewritten(name, before.url, Revision(before.ref, before.name, before.commit), found.commit)
+        raise rewritten(name, before, found.commit)
     return found
 
 
@@ -173,7 +173,7 @@ def _prompts(there: LibraryTree, before: Vendored) -> dict[str, str]:
             shown = f"{before.url} at {there.library.revision}"
             hint = f"promptctl remove {ours}, or stay where it is"
             raise PromptNotFound(f"`{each.id}`, which is `{ours}` here, is not in {shown} any more", hint=hint)
-        if share is not None and not is_offered(each.id, share):
+        if not is_offered(each.id, share):
             raise WorkspaceError(f"{before.url} does not offer `{each.id}` any more", hint=f"it is `{ours}` here")
         found[each.id] = known[each.id]
     return found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, PromptNotFound
 from promptctl.files.names import LOCK
+from promptctl.files.plain import record_data
 from promptctl.prompts.loading import load_prompt
 from promptctl.vendoring.library import TAG, Library, Revision, find_revision, rewritten
 from promptctl.vendoring.lock import Sources, Vendored, read_sources, sha256
@@ -30,11 +31,7 @@ class LockCheck:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        return {
-            "sources": self.sources,
-            "files": self.files,
-            "problems": [each.as_dict() for each in self.problems],
-        }
+        return record_data(self)
 
 
 def verify(parts: Context, *, asks_remote: bool = False) -> LockCheck:
@@ -86,7 +83,7 @@ def _remote(parts: Context, tree: WorkTree, sources: Sources) -> Iterator[Proble
             if source.name is not None and source.name.startswith(TAG):
                 now = find_revision(outside, source.ref)
                 if now.is_tag and now.commit != source.commit:
-                    error = rewritten(name, source.url, Revision(source.ref, source.name, source.commit), now.commit)
+                    error = rewritten(name, source, now.commit)
                     yield Problem(error.message, place, error.hint, "tag-rewritten")
             for path, locked in source.files.items():
                 if library.blob(locked.source) != locked.blob:
