@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from promptctl.errors import InvalidFiles, Problem, in_reading_order
+from promptctl.errors import Problem
 from promptctl.files.document import Document
 from promptctl.files.yaml_reader import DocumentBuilder, StopReading, decoded
 
@@ -25,12 +25,7 @@ def read_foreign_yaml(data: bytes, path: str) -> Document:
 
     Its data is a tree of shared parts: nothing may be changed in place.
     """
-    text = decoded(data, path, MAX_BYTES)
-    builder = _ExpandingBuilder(text, path)
-    found, root = builder.document()
-    if builder.problems:
-        raise InvalidFiles(in_reading_order(builder.problems))
-    return Document(found, path, root, text)
+    return _ExpandingBuilder(decoded(data, path, MAX_BYTES), path).document()
 
 
 class _ExpandingBuilder(DocumentBuilder):

@@ -31,12 +31,7 @@ def read_yaml(data: bytes, path: str) -> Document:
 
     Raises `InvalidFiles` with every problem that could be told before the file stopped making sense.
     """
-    text = decoded(data, path)
-    builder = DocumentBuilder(text, path)
-    found, root = builder.document()
-    if builder.problems:
-        raise InvalidFiles(in_reading_order(builder.problems))
-    return Document(found, path, root, text)
+    return DocumentBuilder(decoded(data, path), path).document()
 
 
 def decoded(data: bytes, path: str, max_bytes: int = MAX_BYTES) -> str:
@@ -107,20 +102,23 @@ class DocumentBuilder:
         self._collections = 0
         self._has_escapes = "\\" in text
 
-    def document(self) -> tuple[Any, Any]:
-        """Return the document's data and tree; what is wrong is added to `problems`."""
+    def document(self) -> Document:
+        """Return the document. Raises `InvalidFiles` with all that could be told before it stopped making sense."""
         parser_class, events, errors = _parser()
+        data, root = None, None
         self._events = events
         text, self._restore = _hide_breaks(self.text)
         try:
             parser = parser_class(text)
             self._next = parser.get_event
-            return self._only_document()
+            data, root = self._only_document()
         except errors as error:
             self._add_syntax_problem(error)
         except StopReading:
             pass
-        return None, None
+        if self.problems:
+            raise InvalidFiles(in_reading_order(self.problems))
+        return Document(data, self.path, root, self.text)
 
     def _report(self, problem: Problem) -> None:
         self.problems.append(problem)

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 _REGULAR = ("100644", "100755", "100664")
 _FOLDER = "40000"
-_LINK = "120000"
 _SUBMODULE = "160000"
+_KINDS = {"120000": "a symbolic link", _SUBMODULE: "a submodule"}
 CHECK_OUT = "this is a sparse checkout; git sparse-checkout add FOLDER brings more"
 IN_SUBMODULE = "versions and labels of its prompts are counted in its own repository"
 _READ_BYTES = 1 << 20
@@ -211,7 +211,7 @@ class CommitTree:
         below = "/".join(_segments(prefix.rstrip("/"))) if prefix.strip("/") else ""
         entry = self._entry(below)
         if entry is not None and entry.mode not in (*_REGULAR, _FOLDER):
-            raise _refused(below, f"is {_kind(entry.mode)} in commit {self.commit[:7]}")
+            raise _refused(below, f"is {kind_of(entry.mode)} in commit {self.commit[:7]}")
         return sorted(path for path, _ in self._below(below))
 
     def from_root(self, path: str) -> str:
@@ -269,7 +269,7 @@ class CommitTree:
                     return entry.id
                 break
             if entry.mode != _FOLDER:
-                kind = f"{_kind(entry.mode)} in commit {self.commit[:7]}"
+                kind = f"{kind_of(entry.mode)} in commit {self.commit[:7]}"
                 hint = IN_SUBMODULE if entry.mode == _SUBMODULE else None
                 raise _refused(path, f"is {kind}" if parent == path else f"lies in {parent}, {kind}", hint)
         raise FileNotFoundError(path)
@@ -378,8 +378,9 @@ def _checked(path: str, opened: io.BufferedReader) -> BinaryIO:
     return opened
 
 
-def _kind(mode: str) -> str:
-    return {_LINK: "a symbolic link", _SUBMODULE: "a submodule"}.get(mode, "not a regular file")
+def kind_of(mode: str) -> str | None:
+    """Return what stands under a mode of a tree, in words; None for a regular file."""
+    return None if mode in _REGULAR else _KINDS.get(mode, "not a regular file")
 
 
 def _text(name: bytes) -> str:

@@ -23,6 +23,7 @@ from promptctl.files.wording import name_some
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.git.objects import is_object_id
 from promptctl.git.outside import OutsideRepository
+from promptctl.git.trees import kind_of
 from promptctl.labels.tags import PREFIX, parse_name
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 MAX_ROWS_BYTES = 64 << 20
 _MOST_GLOBS = 1_000
 _LONGEST_GLOB = 200  # no id is as long
-_REGULAR = ("100644", "100755", "100664")
-_KINDS = {"120000": "a symbolic link", "160000": "a submodule"}
 TAG, _BRANCH, PEELED = "refs/tags/", "refs/heads/", "^{}"
 
 
@@ -181,11 +180,12 @@ class Library:
         self._refused: dict[str, str] = {}
         for entry in outside.entries(revision.commit):
             name = entry.path.decode("utf-8", "surrogateescape")
-            why = f"is {_KINDS[entry.mode]}" if entry.mode in _KINDS else unsafe(name)
-            if why is None and entry.mode in _REGULAR:
+            kind = kind_of(entry.mode)
+            why = f"is {kind}" if kind is not None else unsafe(name)
+            if why is None:
                 self._blobs[name] = entry.id
             else:
-                self._refused[name] = why or "is not a regular file"
+                self._refused[name] = why
 
     @property
     def workspaces(self) -> list[str]:
