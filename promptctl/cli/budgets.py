@@ -50,7 +50,7 @@ def list_budgets(context: typer.Context, as_json: options.Json = False) -> None:
     if not left_to_show(found, "no budget yet: write one under `budgets` in promptctl.yaml", as_json=as_json):
         return
     numbers = ["Limit", "Spent", "Reserved", "Left"]
-    ends = time_heading("Ends", (each.window_end for each in found if each.window_end))
+    ends = time_heading("Ends", (each.window_end for each in found))
     columns = ["Budget", "Highest account", "State", *numbers, ends, "Rule"]
     rows = [_row(each) for each in found]
     if not any(each.rule.each for each in found) and is_terminal():
@@ -174,7 +174,7 @@ def _row(found: BudgetStatus) -> tuple[Any, ...]:
         Styled(found.state, {"fg": _COLOURS.get(found.state)}),
         rule.amount(rule.limit),
         *(_amounts(found, 0) if rule.per != "call" else ("-",) * 3),
-        format_moment(found.window_end) if found.window_end else "-",
+        format_moment(found.window_end),
         str(rule.place),
     )
 

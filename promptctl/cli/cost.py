@@ -14,6 +14,7 @@ from promptctl.cli.call_filter import BY_HELP, FilterOptions, Since, Until, dime
 from promptctl.cli.commands import Group, argument, grouped, option
 from promptctl.cli.output import format_version, is_terminal, say, say_json, say_wrapped, tell
 from promptctl.cli.tables import Styled, bar, say_table
+from promptctl.reports.tables import COSTS, check_suffix, write_costs, write_sides, write_suggestions
 from promptctl.reports.wording import (
     count,
     format_cost,
@@ -57,8 +58,6 @@ def show_costs(
     workspace = options.workspace_of(context)
     table = workspace.costs.table(filters.filter, list(groups.values()))
     if output is not None:
-        from promptctl.reports.tables import write_costs
-
         write_costs(table, output)
         tell(f"written  {output}")
     if as_json:
@@ -88,8 +87,6 @@ def compare_costs(
     since, until = moments(since, until)
     found = options.workspace_of(context).costs.compare(base, head, since=since, until=until)
     if output is not None:
-        from promptctl.reports.tables import write_sides
-
         write_sides(found, output)
         tell(f"written  {output}")
     if as_json:
@@ -123,8 +120,6 @@ def suggest_savings(
     workspace = options.workspace_of(context)
     found = workspace.costs.suggest(ref)
     if output is not None:
-        from promptctl.reports.tables import write_suggestions
-
         write_suggestions(found, output)
         tell(f"written  {output}")
     if as_json:
@@ -150,8 +145,6 @@ def suggest_savings(
 
 def _check(output: Path | None) -> None:
     if output is not None:
-        from promptctl.reports.tables import COSTS, check_suffix
-
         check_suffix(output, COSTS)
 
 

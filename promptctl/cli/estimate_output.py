@@ -76,7 +76,7 @@ def say_dry_run(found: DryRun, *, as_json: bool) -> None:
         tell(f"a reply that cannot be used is asked for again, up to {count(found.retries, 'time')}: that comes on top")
     if found.budgets:
         say()
-        ends = time_heading("Ends", (each.window_end for each in found.budgets if each.window_end))
+        ends = time_heading("Ends", (each.window_end for each in found.budgets))
         numbers = ["Would reserve", "Limit", "Spent", "Reserved"]
         say_table(
             ["Budget", "Account", *numbers, ends, "Rule"],
@@ -85,7 +85,7 @@ def say_dry_run(found: DryRun, *, as_json: bool) -> None:
                     each.charge.rule.name,
                     each.account.key,
                     *each.amounts,
-                    format_moment(each.window_end) if each.window_end else "-",
+                    format_moment(each.window_end),
                     str(each.charge.rule.place),
                 )
                 for each in found.budgets

@@ -9,7 +9,17 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.commands import Group, argument, option
-from promptctl.cli.output import format_moment, left_to_show, say, say_json, styled, tell, time_heading, visible
+from promptctl.cli.output import (
+    format_moment,
+    left_to_show,
+    say,
+    say_json,
+    styled,
+    tell,
+    time_heading,
+    told_moment,
+    visible,
+)
 from promptctl.cli.page_layout import say_columns, say_fact
 from promptctl.cli.tables import Styled, say_table
 from promptctl.errors import CheckFailed, quote
@@ -38,7 +48,7 @@ def list_experiments(context: typer.Context, as_json: options.Json = False) -> N
     found = options.workspace_of(context).experiments.all()
     if not left_to_show(found, _NONE_YET, as_json=as_json):
         return
-    since = time_heading("Since", (each.first_at for each in found if each.first_at))
+    since = time_heading("Since", (each.first_at for each in found))
     rows = [
         (
             each.experiment.name,
@@ -48,7 +58,7 @@ def list_experiments(context: typer.Context, as_json: options.Json = False) -> N
             _primary(each.experiment),
             each.keys,
             each.calls,
-            format_moment(each.first_at) if each.first_at else "-",
+            format_moment(each.first_at),
         )
         for each in found
     ]
@@ -229,5 +239,5 @@ def _calls(found: ExperimentStatus) -> str:
     if found.first_at is None or found.last_at is None:
         return "none yet"
     fell = f"; {count(found.fell_back, 'more call')} fell back to control, not compared" if found.fell_back else ""
-    span = f"from {format_moment(found.first_at)} to {format_moment(found.last_at)}"
+    span = f"from {told_moment(found.first_at)} to {told_moment(found.last_at)}"
     return f"{count(found.calls, 'call')} of {count(found.keys, 'key')}, {span}{fell}"

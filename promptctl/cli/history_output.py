@@ -5,10 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from promptctl.cli.output import format_moment, say, say_json, tell, tell_wrapped, time_heading
-from promptctl.cli.proposing import WriteOptions, is_at_terminal, offer
+from promptctl.cli.proposing import WriteOptions, is_decided, offer
 from promptctl.cli.tables import say_table
 from promptctl.reports.wording import count
 
@@ -43,11 +41,8 @@ def offer_history(workspace: Workspace, report: ImportReport, wanted: WriteOptio
 
         offer(workspace, proposal, wanted, write=write)
         return
-    is_asked = not is_wanted and not wanted.dry_run and is_at_terminal()
-    if is_wanted or (is_asked and typer.confirm("Make these commits?", err=True)):
+    if is_decided(wanted, "Make these commits?", "--yes makes these commits"):
         _tell_made(workspace.exchange.write_history(history))
-    else:
-        tell("nothing was written" + ("" if is_asked or wanted.dry_run else ": --yes makes these commits"))
 
 
 def _document(report: ImportReport, made: WrittenHistory | None, *, is_written: bool) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from promptctl.cli import options
 from promptctl.cli.commands import argument, option
 from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_output import STOPPED, EvaluationProgress
-from promptctl.cli.output import styled, tell_wrapped
+from promptctl.cli.output import format_id, styled, tell_wrapped
 from promptctl.cli.proposing import AskingOptions, offer
 from promptctl.reports.wording import count, format_spent
 
@@ -105,7 +105,7 @@ def _tell(found: Improvement) -> None:
     word, colour = _VERDICTS[found.verdict]
     tell_wrapped(f"{styled(word, sys.stderr, fg=colour, bold=True)}: {found.reason}")
     if found.evidence is not None:
-        before, after = (each[-8:] for each in found.evidence.evaluations)
+        before, after = map(format_id, found.evidence.evaluations)
         tell_wrapped(f"case by case: promptctl compare {before} {after}", "  ")
     refused = f", {count(found.refused, 'edit')} refused" if found.refused else ""
     rounds = f"{found.rounds} of {count(found.rounds_asked, 'round')}{refused}"

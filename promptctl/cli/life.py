@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,7 @@ import typer
 from promptctl.cli import options
 from promptctl.cli.commands import argument, option
 from promptctl.cli.output import tell, warn
-from promptctl.cli.proposing import WriteOptions, offer
+from promptctl.cli.proposing import WriteOptions, offer, tell_notes
 
 if TYPE_CHECKING:
     from promptctl import Retired, Workspace
@@ -48,7 +48,7 @@ def rename(
     """
     workspace = options.workspace_of(context)
     renamed = workspace.life.rename(old, new)
-    _say_notes(renamed.notes)
+    tell_notes(renamed.notes)
     offer(workspace, renamed.proposal, wanted, renamed.as_dict)
 
 
@@ -100,17 +100,12 @@ def delete(
         warn(f"{dataset} tests it alone, and goes with it")
     for label in deleted.labels:
         warn(f"{label} is removed first, for everybody: callers of it get an error at once")
-    _say_notes(deleted.notes)
+    tell_notes(deleted.notes)
     offer(workspace, deleted.proposal, wanted, deleted.as_dict, partial(workspace.life.write, deleted))
 
 
 def _retire(context: typer.Context, change: Callable[[Workspace], Retired], wanted: WriteOptions) -> None:
     workspace = options.workspace_of(context)
     retired = change(workspace)
-    _say_notes(retired.notes)
+    tell_notes(retired.notes)
     offer(workspace, retired.proposal, wanted, retired.as_dict)
-
-
-def _say_notes(notes: Sequence[str]) -> None:
-    for note in notes:
-        tell(f"note: {note}")

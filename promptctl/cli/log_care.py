@@ -22,6 +22,7 @@ from promptctl.cli.output import (
     tell,
     tell_hint,
     time_heading,
+    told_moment,
     warn,
 )
 from promptctl.cli.tables import say_table
@@ -144,10 +145,10 @@ def prune_log(
         return
     done = "would be deleted" if dry_run else "deleted"
     if rows_before:
-        say(f"{count(pruned.rows, 'row')} of calls before {format_moment(rows_before)} {done}; totals stay")
+        say(f"{count(pruned.rows, 'row')} of calls before {told_moment(rows_before)} {done}; totals stay")
     if content_before:
         calls, latest = count(pruned.contents, "call"), count(pruned.latest_calls, "latest call")
-        say(f"contents of {calls} and of {latest} before {format_moment(content_before)} {done}")
+        say(f"contents of {calls} and of {latest} before {told_moment(content_before)} {done}")
     say(f"{count(pruned.payloads, 'stored text')} {done} with them: {format_bytes(pruned.payload_bytes)}")
     if pruned.feedback:
         say(f"{count(pruned.feedback, 'piece')} of feedback {done} with them")

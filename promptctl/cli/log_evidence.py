@@ -15,7 +15,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.commands import argument, option
-from promptctl.cli.output import flat, format_moment, say, say_json, tell, warn
+from promptctl.cli.output import flat, say, say_json, tell, told_moment, warn
 from promptctl.errors import UsageError, printable
 from promptctl.reports.wording import count
 
@@ -83,7 +83,7 @@ def redact_log(
     log = options.workspace_of(context).log
     erase = partial(log.redact, text=text, user=user, session=session, execution=execution)
     if not (dry_run or yes):
-        if sys.stdin is None or not sys.stdin.isatty():
+        if as_json or sys.stdin is None or not sys.stdin.isatty():
             raise UsageError("erasing cannot be undone", hint="see what goes with --dry-run, then give --yes")
         _say_erased(erase(is_dry_run=True), is_dry_run=True)
         options.end_waiting(context)
@@ -127,7 +127,7 @@ def _tell_events(events: Sequence[Event]) -> None:
         tell(f"events: {numbers}; the newest are")
     for each in newest:
         reason = f": {flat(each.reason)}" if each.reason else ""
-        tell(f"  {each.kind} at {format_moment(each.at)} by {flat(each.by)}{reason}")
+        tell(f"  {each.kind} at {told_moment(each.at)} by {flat(each.by)}{reason}")
 
 
 def _say_erased(erased: Erased, *, is_dry_run: bool) -> None:

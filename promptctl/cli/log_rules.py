@@ -57,7 +57,7 @@ def list_rules(
     if not left_to_show(rows, nothing, as_json=as_json):
         return
     numbers = ["Calls", "Cost", "Average"]
-    last_call = time_heading("Last call", (row.totals.last_at for row in rows if row.totals.last_at))
+    last_call = time_heading("Last call", (row.totals.last_at for row in rows))
     columns = ["Prompt", "Keeps", "Rule", "Line", *numbers, last_call]
     say_table(columns, map(_cells, rows), right=numbers, texts=["Prompt", "Rule"], spare=["Average", last_call, "Line"])
     if without := sum(not row.has_file for row in rows):

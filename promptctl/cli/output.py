@@ -241,8 +241,10 @@ def format_version(display: str | None) -> str:
     return without_commit(shown) if is_terminal() else shown
 
 
-def format_moment(moment: str) -> str:
+def format_moment(moment: str | None) -> str:
     """Return a time in UTC as a table shows it: whole in a pipe, on a terminal to the minute, in this machine's time."""
+    if moment is None:
+        return "-"
     return f"{local_time(moment):%Y-%m-%d %H:%M}" if is_terminal() else moment
 
 
@@ -251,9 +253,9 @@ def told_moment(moment: str) -> str:
     return f"{local_time(moment):%Y-%m-%d %H:%M %Z}" if is_terminal() else moment
 
 
-def time_heading(name: str, moments: Iterable[str]) -> str:
+def time_heading(name: str, moments: Iterable[str | None]) -> str:
     """Return the heading of such times, if there are any on a terminal with the zone that they are in."""
-    zones = dict.fromkeys(local_time(moment).tzname() or "" for moment in moments)  # summer time is one of its own
+    zones = dict.fromkeys(local_time(moment).tzname() or "" for moment in moments if moment)  # summer time too
     return f"{name} ({'/'.join(zones)})" if zones and is_terminal() else name
 
 

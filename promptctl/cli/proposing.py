@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -66,21 +66,35 @@ def offer(
         colour = None if is_head else _COLOURS.get(line[:1])
         _say_line(line, fg=colour, bold=is_head)
     sys.stdout.flush()
-    is_asked = not is_wanted and not wanted.dry_run and is_at_terminal()
-    if is_asked:
-        is_wanted = typer.confirm("Write this?", err=True)
-    if is_wanted:
-        write()
-        for change in proposal.changes:
-            source = f" from {change.moved_from}" if change.moved_from else ""
-            tell(f"{'written' if change.action != 'deleted' else 'deleted'}  {change.path}{source}")
-    elif is_asked or wanted.dry_run:
-        tell("nothing was written")
-    elif asks_again:
-        tell("nothing was written: git apply takes what is printed; --yes asks the model again, for something new")
-    else:
-        tell("nothing was written: --yes writes it, and git apply takes what is printed")
-    return is_wanted
+    again = "git apply takes what is printed; --yes asks the model again, for something new"
+    usual = "--yes writes it, and git apply takes what is printed"
+    if not is_decided(wanted, "Write this?", again if asks_again else usual):
+        return False
+    write()
+    for change in proposal.changes:
+        source = f" from {change.moved_from}" if change.moved_from else ""
+        tell(f"{'written' if change.action != 'deleted' else 'deleted'}  {change.path}{source}")
+    return True
+
+
+def is_decided(wanted: WriteOptions, question: str, way: str) -> bool:
+    """Return True if `wanted` says that what is shown is made, or a person who is asked; else say that nothing was.
+
+    Where nobody can be asked, the `way` to it is said.
+    """
+    if wanted.yes and not wanted.dry_run:
+        return True
+    is_asked = not wanted.dry_run and is_at_terminal()
+    if is_asked and typer.confirm(question, err=True):
+        return True
+    tell("nothing was written" + ("" if is_asked or wanted.dry_run else f": {way}"))
+    return False
+
+
+def tell_notes(notes: Iterable[str]) -> None:
+    """Print notes on what is proposed, a line each."""
+    for note in notes:
+        tell(f"note: {note}")
 
 
 def _say_line(line: str, **style: Any) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.output import columns, flat, format_moment, format_version, say, say_json, styled, tell, wrapped
+from promptctl.cli.output import columns, flat, format_version, say, say_json, styled, tell, told_moment, wrapped
 from promptctl.errors import USAGE, WorkspaceNotFound
 from promptctl.reports.wording import count, format_count, format_known, name_some
 
@@ -123,7 +123,7 @@ def _evaluations(found: Standing) -> Iterator[str]:
     if not rows:
         yield "nothing yet"
         return
-    when = format_moment(rows[-1].started_at)
+    when = told_moment(rows[-1].started_at)
     if len(rows) > 1:
         passed = sum(row.totals.verdict == "passed" for row in rows)
         yield f"{passed} of {count(len(rows), 'evaluation')} passed, {when}"

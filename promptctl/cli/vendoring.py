@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -12,7 +11,7 @@ from promptctl.cli import options
 from promptctl.cli.checks import say_check
 from promptctl.cli.commands import argument, option
 from promptctl.cli.output import styled, tell, warn
-from promptctl.cli.proposing import WriteOptions, offer
+from promptctl.cli.proposing import WriteOptions, offer, tell_notes
 from promptctl.errors import UsageError
 from promptctl.reports.wording import count, name_some
 
@@ -71,7 +70,7 @@ def add(
         hint = "promptctl add --verify --remote" if remote else "promptctl add URL//PATH@REF"
         raise UsageError("--remote goes with --verify" if remote else "no repository is named", hint=hint)
     added = workspace.vendoring.add(AddRequest(address, name, with_datasets=not without_datasets))
-    _say_notes(added.notes)
+    tell_notes(added.notes)
     offer(workspace, added.proposal, wanted, added.as_dict)
     if added.proposal.is_empty and not wanted.as_json:
         tell("nothing to write: all of it is here already")
@@ -114,7 +113,7 @@ def remove(context: typer.Context, names: Names, *, wanted: WriteOptions) -> Non
     """Take out prompts of other repositories, with the files that nothing else needs. Refuses if something needs them."""
     workspace = options.workspace_of(context)
     removed = workspace.vendoring.remove(*names)
-    _say_notes(removed.notes)
+    tell_notes(removed.notes)
     for path in removed.edited:
         warn(f"{path} was edited here: the edits go with it")
     offer(workspace, removed.proposal, wanted, removed.as_dict)
@@ -134,8 +133,3 @@ def _say_update(found: SourceUpdate) -> None:
         for line in found.edits.splitlines():
             colour = {"+": "green", "-": "red"}.get(line[:1])
             tell("  " + (styled(line, sys.stderr, fg=colour) if colour else line))
-
-
-def _say_notes(notes: Sequence[str]) -> None:
-    for note in notes:
-        tell(f"note: {note}")

@@ -66,8 +66,7 @@ def test_commits_and_other_files_are_shown_together_and_asked_for_once(
         asked.append(text)
         return len(asked) > 1
 
-    for module in ("promptctl.cli.proposing", "promptctl.cli.history_output"):
-        monkeypatch.setattr(f"{module}.is_at_terminal", lambda: True)
+    monkeypatch.setattr("promptctl.cli.proposing.is_at_terminal", lambda: True)
     monkeypatch.setattr("typer.confirm", confirm)
     ran = cli("import", "export.jsonl", "sum.md")
     assert ran.out.index("First") < ran.out.index("+++ b/prompts/sum.prompt.yaml")

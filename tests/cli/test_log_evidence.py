@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sqlite3
 from contextlib import closing
@@ -93,6 +94,17 @@ def test_what_a_person_said_is_erased_for_good(cli: Cli, log: Path) -> None:
     assert event["by"] != ""
     assert cli("log", "redact", "--text", "ada canary", "--yes").out == "the log holds nothing of the kind\n"
     assert len(cli("log", "list", "--json").json) == 3
+
+
+@pytest.mark.usefixtures("log")
+def test_json_asks_nothing_at_a_terminal_either(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    class AtTerminal(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("io.TextIOWrapper", AtTerminal)
+    ran = cli("log", "redact", "--text", "Ada Canary", "--json", stdin="y\n")
+    assert (ran.exit_code, ran.json["problems"][0]["code"]) == (2, "usage-error")
 
 
 @pytest.mark.parametrize(
