@@ -17,12 +17,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _GRACE_S = 10.0
+# Libraries that put greenlets in the place of threads, and where each keeps what it has patched.
+_PATCHERS = {"gevent": ("gevent.monkey", "saved"), "eventlet": ("eventlet.patcher", "already_patched")}
 
 
 class LoopThread:
-    """Runs coroutines on an event loop of its own thread; started on first use, and anew in a forked child."""
+    """Runs coroutines on an event loop of its own thread; started on first use, and anew in a forked child.
+
+    Raises `UsageError` if greenlets have taken the place of threads.
+    """
 
     def __init__(self) -> None:
+        _refuse_greenlets()
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -128,6 +134,20 @@ class LoopThread:
         if self._loop is not None and self._process_id != os.getpid():
             self._inherited.append(self._loop)
             self._loop = self._thread = None
+
+
+def _refuse_greenlets() -> None:
+    """Raise `UsageError` if gevent or eventlet has patched the process.
+
+    A greenlet's loop counts as running in all others of its thread, and in a real thread what is patched hangs.
+    """
+    for name, (module, patched) in _PATCHERS.items():
+        if getattr(sys.modules.get(module), patched, None):
+            raise UsageError(
+                f"calls wait for an event loop in a thread, and {name} has patched this process so that none can run",
+                hint=f"serve the application with threads instead of {name} (gunicorn -k gthread --threads 32), or by "
+                "an ASGI server with the awaited methods, such as `arun`",
+            )
 
 
 async def _cancel_all() -> None:

@@ -2,14 +2,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from promptctl.calls.loop import LoopThread
-from promptctl.errors import Cancelled
+from promptctl.errors import Cancelled, UsageError
+from tests.cli.conftest import write
 
 
 @pytest.fixture
@@ -92,3 +97,36 @@ def test_what_runs_while_another_thread_closes_is_cancelled_and_says_so(loop: Lo
     loop.close()
     thread.join(10)
     assert ends == ["recorded", "the workspace was closed before the call had ended"]
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "patched"),
+    [("gevent", "gevent.monkey", "saved"), ("eventlet", "eventlet.patcher", "already_patched")],
+)
+def test_greenlets_in_the_place_of_threads_are_refused_at_the_first_call(
+    name: str, module: str, patched: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A greenlet's loop counts as running in all others: the first call answered, and every later one failed."""
+    monkeypatch.setitem(sys.modules, module, SimpleNamespace(**{patched: {}}))
+    LoopThread()
+    monkeypatch.setitem(sys.modules, module, SimpleNamespace(**{patched: {"threading": {}}}))
+    with pytest.raises(UsageError, match=f"{name} has patched this process") as caught:
+        LoopThread()
+    assert "gunicorn -k gthread" in str(caught.value.hint)
+
+
+def test_patched_by_gevent_itself_a_workspace_refuses_and_django_goes_on(tmp_path: Path) -> None:
+    pytest.importorskip("gevent")
+    write(tmp_path, "promptctl.yaml", "model: echo/echo\n")
+    code = """
+from gevent import monkey; monkey.patch_all()
+import asyncio, promptctl
+opened = promptctl.open_workspace()
+for _ in range(2):
+    try: opened.call([{"role": "user", "content": "Hi"}])
+    except promptctl.UsageError as error: print(error.message)
+print(asyncio._get_running_loop())
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    *refused, running = done.stdout.splitlines()
+    assert (len(refused), running) == (2, "None"), done
