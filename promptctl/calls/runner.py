@@ -32,13 +32,16 @@ _WHOLE = frozenset({None, "stop", "tool_calls"})
 
 
 class Recorder(Protocol):
-    """The place that the record of each attempt goes to. Neither method raises for a log that cannot be written."""
+    """The place that the record of each attempt goes to. No method raises for a log that cannot be written."""
 
     async def save(self, execution: Execution, content: Content | None) -> None:
         """Record one attempt; returns once it is durable, or handed to a batch that will be."""
 
     def save_now(self, execution: Execution, content: Content | None) -> None:
-        """Record one attempt without waiting for anything else: for a call that is being cancelled."""
+        """Record one attempt without waiting for anything: for a call that is being cancelled, or was refused."""
+
+    async def written(self) -> None:
+        """Return once what `save_now` got is durable, or handed to a batch that will be."""
 
 
 class Runner:
@@ -122,6 +125,7 @@ class Runner:
                 raise
             except (asyncio.CancelledError, GeneratorExit) as error:
                 self._cancelled(attempts, error, "".join(received))
+                await self._recorder.written()
                 raise
         reply = _shown(call, reply)
         yield await self._finished(attempts, reply, *self._read(call, reply))
@@ -145,6 +149,8 @@ class Runner:
                     raise
                 except (asyncio.CancelledError, GeneratorExit) as error:  # the latter if its loop was closed
                     self._cancelled(attempts, error)
+                    if isinstance(error, asyncio.CancelledError):
+                        await self._recorder.written()
                     raise
                 else:
                     self._tell_reply(attempts, reply)
@@ -272,25 +278,30 @@ class Runners:
 
         Of the options of a run, `record` counts here.
         """
-        calls, runner = self._prepared(options, prepare)
+        calls, runner = await self._prepared(options, prepare)
         if len(calls) == 1:
             return await runner.run(calls[0])
         from promptctl.calls.fallbacks import run_first
 
         return await run_first(runner.run, calls)
 
-    def stream(self, options: Mapping[str, object], prepare: Prepare) -> AsyncGenerator[Piece, None]:
-        """Yield what `run` would return as it arrives."""
-        calls, runner = self._prepared(options, prepare)
+    async def stream(self, options: Mapping[str, object], prepare: Prepare) -> AsyncGenerator[Piece, None]:
+        """Return a generator of what `run` would return, as it arrives."""
+        calls, runner = await self._prepared(options, prepare)
         if len(calls) == 1:
             return runner.stream(calls[0])
         from promptctl.calls.fallbacks import stream_first
 
         return stream_first(runner.stream, calls)
 
-    def _prepared(self, options: Mapping[str, object], prepare: Prepare) -> tuple[list[Call], Runner]:
+    async def _prepared(self, options: Mapping[str, object], prepare: Prepare) -> tuple[list[Call], Runner]:
         context, on_reply = self._context.for_call(), None
-        calls = prepare(context)
+        try:
+            calls = prepare(context)
+        except PromptctlError as error:
+            if error.execution is not None:
+                await context.recorder.written()
+            raise
         if options.get("record"):
             from promptctl.calls.recording import reply_recording
 

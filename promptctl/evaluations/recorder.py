@@ -62,6 +62,9 @@ class BatchRecorder:
         settlement = self._settlements.pop(execution.id, None)
         self._entries.append(Entry(execution, content or self._content, settlement))
 
+    async def written(self) -> None:
+        """Return at once: what was handed over is in the batch."""
+
     async def finish(self, result: ResultRow) -> None:
         """Record a case's result, and return once it is on disk with every attempt handed over before.
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from promptctl.formats.settings_file import Settings
@@ -131,7 +133,7 @@ class Execution:
     def metadata(self) -> dict[str, Any]:
         """Return a JSON object for a chat message that names the prompt that made it, with exactly these keys.
 
-        `prompt_id` is the digest (it names the version exactly); `prompt_version` is the number or None;
+        `prompt_id` is the digest: with `prompt` it names the version exactly. `prompt_version` is the number or None;
         `model` is the model's name without its provider, which is in `provider`. Time, tokens and cost are those of
         this record, None if unknown. A call of an experiment also has `experiment` and `arm`. Its JSON Schema is
         `promptctl/reports/json/message-metadata.schema.json`.
@@ -241,15 +243,41 @@ class LogRecorder:
         self._settlements = {} if settlements is None else settlements
         self._settings = settings
         self._on_warning = on_warning
+        self._handed_over: set[asyncio.Future[None]] = set()
 
     async def save(self, execution: Execution, content: Content | None) -> None:
-        """Record one attempt, durably, without holding up the event loop."""
+        """Record one attempt, durably, without holding up the event loop; even if that is cancelled meanwhile."""
         import asyncio
 
-        await asyncio.to_thread(self.save_now, execution, content)
+        if (writing := self._hand_over(execution, content)) is not None:
+            await asyncio.shield(writing)
 
     def save_now(self, execution: Execution, content: Content | None) -> None:
-        """Record one attempt, durably, before returning."""
+        """Record one attempt, durably, before returning; in an event loop a thread does it, and `written` waits."""
+        if (writing := self._hand_over(execution, content)) is not None:
+            self._handed_over.add(writing)
+            writing.add_done_callback(self._handed_over.discard)
+
+    async def written(self) -> None:
+        """Wait for what `save_now` handed over in this event loop; it is written even if that is cancelled."""
+        import asyncio
+
+        loop = asyncio._get_running_loop()
+        if ours := [each for each in list(self._handed_over) if each.get_loop() is loop]:
+            await asyncio.wait(ours)
+
+    def _hand_over(self, execution: Execution, content: Content | None) -> asyncio.Future[None] | None:
+        """Write on a thread of the event loop that runs here, and return what to wait for; without one, write."""
+        import asyncio
+        from contextvars import copy_context
+
+        if (loop := asyncio._get_running_loop()) is not None:
+            with suppress(RuntimeError):  # while the interpreter ends no thread is started any more
+                return loop.run_in_executor(None, copy_context().run, self._write, execution, content)
+        self._write(execution, content)
+        return None
+
+    def _write(self, execution: Execution, content: Content | None) -> None:
         settlement = self._settlements.pop(execution.id, None)
         entry = Entry(execution, content or self.content_for(execution.prompt), settlement)
         warning = self._append([entry])

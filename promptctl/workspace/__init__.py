@@ -408,7 +408,7 @@ class Workspace(Evaluating):
         return self._stream(options, lambda context: prepare_plain(context, messages, options))
 
     async def _stream(self, options: RunOptions, prepare: Prepare) -> AsyncGenerator[Piece, None]:
-        async with aclosing(self._runners.stream(options, prepare)) as pieces:  # which is not dropped meanwhile
+        async with aclosing(await self._runners.stream(options, prepare)) as pieces:  # which is not dropped meanwhile
             async for piece in pieces:
                 yield piece
 

@@ -61,6 +61,9 @@ class KeptRecords:
     def save_now(self, execution: Execution, content: Content | None) -> None:
         self.executions.append(execution)
 
+    async def written(self) -> None:
+        pass
+
 
 def _reply(answer: Any) -> Reply:
     if isinstance(answer, Exception):

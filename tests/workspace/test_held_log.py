@@ -1,0 +1,122 @@
+"""Calls in an event loop while a different process holds the log: the loop's other tasks go on meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from promptctl import InputError, Workspace, open_workspace
+from tests.cli.conftest import write
+from tests.openai_server import OpenAIServer, hang, reply
+
+HELD_S = 1.0
+MOST_S = 0.5
+PROMPT = """\
+model: near/a
+inputs: {name: {type: string}}
+messages: [{role: user, content: "Hello {{ name }}"}]
+"""
+
+
+@pytest.fixture
+def workspace(running: OpenAIServer, tmp_path: Path) -> Iterator[Workspace]:
+    running.reset()
+    write(tmp_path, "promptctl.yaml", f'models: {{"near/*": {{api_base: "{running.url}"}}}}\n')
+    write(tmp_path, "prompts/greet.prompt.yaml", PROMPT)
+    with open_workspace(tmp_path, {}) as opened:
+        opened.run("greet", {"name": "Ada"})  # which makes the log
+        running.default = hang(5)
+        yield opened
+
+
+async def left_stream(workspace: Workspace) -> None:
+    stream = workspace.astream("greet", {"name": "Ada"})
+    while not isinstance(await anext(stream), str):
+        pass
+    await stream.aclose()
+
+
+async def cancelled(workspace: Workspace) -> None:
+    asked = asyncio.create_task(workspace.arun("greet", {"name": "Ada"}))
+    await asyncio.sleep(0.2)
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+
+
+async def refused(workspace: Workspace) -> None:
+    with pytest.raises(InputError) as caught:
+        await workspace.arun("greet", {})
+    assert caught.value.execution is not None
+
+
+async def refused_stream(workspace: Workspace) -> None:
+    with pytest.raises(InputError):
+        await anext(workspace.astream("greet", {}))
+
+
+@pytest.mark.parametrize("call", [left_stream, cancelled, refused, refused_stream])
+def test_the_event_loop_goes_on(
+    workspace: Workspace, running: OpenAIServer, call: Callable[[Workspace], Awaitable[None]]
+) -> None:
+    if call is left_stream:
+        running.default = reply("1", pieces=["1234", "5678"], pause_s=5)
+
+    async def longest_pause_s() -> float:
+        pauses = [0.0]
+
+        async def tick() -> None:
+            while True:
+                begun = time.perf_counter()
+                await asyncio.sleep(0.01)
+                pauses.append(time.perf_counter() - begun)
+
+        with closing(sqlite3.connect(workspace.context.log.path, isolation_level=None)) as other:  # type: ignore[attr-defined]
+            other.execute("BEGIN IMMEDIATE")
+            asyncio.get_running_loop().call_later(HELD_S, other.execute, "ROLLBACK")
+            ticking, begun = asyncio.create_task(tick()), time.perf_counter()
+            await call(workspace)
+            assert time.perf_counter() - begun > HELD_S / 2  # whoever is told of it finds it in the log
+            ticking.cancel()
+        await workspace.context.gateway.close()
+        return max(pauses)
+
+    assert asyncio.run(longest_pause_s()) < MOST_S
+    assert len(list(workspace.log.executions())) == 2
+
+
+def test_a_call_that_is_cancelled_again_while_its_record_waits_is_recorded(workspace: Workspace) -> None:
+    async def cancelled_twice() -> None:
+        with closing(sqlite3.connect(workspace.context.log.path, isolation_level=None)) as other:  # type: ignore[attr-defined]
+            asked = asyncio.create_task(workspace.arun("greet", {"name": "Ada"}))
+            await asyncio.sleep(0.2)
+            other.execute("BEGIN IMMEDIATE")
+            for _ in range(2):
+                asked.cancel()
+                await asyncio.sleep(0.1)
+            assert asked.cancelled()
+            other.execute("ROLLBACK")
+        await workspace.context.gateway.close()
+
+    asyncio.run(cancelled_twice())
+    assert [row.status for row in workspace.log.executions()] == ["cancelled", "ok"]
+
+
+def test_a_call_that_is_under_way_as_the_program_ends_is_recorded(workspace: Workspace) -> None:
+    code = """
+import atexit, threading, time, promptctl
+opened = promptctl.open_workspace(".", {})
+atexit.register(opened.close)
+threading.Thread(target=opened.run, args=("greet", {"name": "Ada"}), daemon=True).start()
+time.sleep(1)
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=workspace.root, capture_output=True, check=True, timeout=60)
+    assert [row.status for row in workspace.log.executions()] == ["error", "ok"]  # its connection was closed first
