@@ -246,8 +246,18 @@ def test_the_queries_of_the_document_find_their_rows(chat: Chat) -> None:
     for number, wanted in enumerate(ours, 1):
         average = sum(len(message["content"]) for message in wanted) / len(wanted)
         assert lengths["Quiz Tutor", str(number)] == (len(wanted), pytest.approx(average))
-        rows = chat.query("debugging", prompt_id=digests[number - 1])
+        rows = chat.query("debugging", prompt="tutor/quiz", prompt_id=digests[number - 1])
         assert [(row["session_id"], row["content"]) for row in rows] == [(session, m["content"]) for m in wanted]
+        assert chat.query("debugging", prompt="tutor/copy", prompt_id=digests[number - 1]) == []
+
+
+def test_the_debugging_query_finds_messages_from_before_the_move_by_the_id_of_a_row(chat: Chat) -> None:
+    """Their `prompt_id` is a number, which SQLite never finds equal to a text."""
+    session = chat.begin()
+    old = "INSERT INTO chat_messages (session_id, role, content, meta) VALUES (:session, 'assistant', 'Old', :meta)"
+    chat.execute(old, session=session, meta='{"prompt_id": 5, "prompt_version": 3, "prompt_name": "Old Tutor"}')
+    rows = chat.query("debugging", prompt="tutor/quiz", prompt_id="5")
+    assert [(row["session_id"], row["content"]) for row in rows] == [(session, "Old")]
 
 
 def test_the_check_of_the_document_prints_the_metadata(chat: Chat) -> None:

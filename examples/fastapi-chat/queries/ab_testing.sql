@@ -7,5 +7,5 @@ SELECT
 FROM chat_messages
 WHERE role = 'assistant'
   AND meta->>'prompt_id' IS NOT NULL
-GROUP BY meta->>'prompt_id', meta->>'prompt_name', meta->>'prompt_version'
+GROUP BY meta->>'prompt', meta->>'prompt_id', meta->>'prompt_name', meta->>'prompt_version'
 ORDER BY prompt_name, version;
