@@ -155,6 +155,47 @@ def test_a_push_outside_a_pull_request_reviews_and_comments_nothing(job: Job, mo
     assert "belongs to no pull request" in runner.words
 
 
+@pytest.mark.parametrize("before", ["origin/main", None])
+def test_a_push_to_the_default_branch_is_compared_with_what_it_was(
+    job: Job, monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    was = job.pull.git("rev-parse", before) if before else "0" * 40
+    job.pull.git("push", "--quiet", "origin", "feature:main")
+    repository = {"full_name": "team/bot", "default_branch": "main"}
+    monkeypatch.setattr(
+        job, "event", lambda: {"repository": repository, "ref": "refs/heads/main", "before": was, "after": "f" * 40}
+    )
+    job.event_name = "push"
+    code, runner = job.run("refs/heads/main")
+    assert runner.outputs["base"]["base"] == (was if before else ""), runner.words
+    if before:
+        assert code == CHECK_FAILED, runner.words
+        assert "triage: Worse" in runner.summary
+
+
+def test_a_group_of_a_merge_queue_is_compared_with_what_it_is_merged_onto(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onto = job.pull.git("rev-parse", "origin/main")
+    group = {"base_sha": onto, "base_ref": "refs/heads/main", "head_sha": job.pull.git("rev-parse", "feature")}
+    repository = {"full_name": "team/bot", "default_branch": "main"}
+    monkeypatch.setattr(job, "event", lambda: {"repository": repository, "merge_group": group})
+    job.event_name = "merge_group"
+    code, runner = job.run()
+    assert (code, job.github.comments) == (CHECK_FAILED, []), runner.words
+    assert "triage: Worse" in runner.summary
+
+
+def test_neither_a_comment_nor_a_page_that_cannot_be_kept_decides(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Runner, "keeps_files", False)
+    job.github.statuses = [404] * 5
+    code, runner = job.run(model="echo/echo")
+    assert (code, job.github.comments) == (OK, []), runner.words
+    assert runner.ran["Keep the page"] != 0
+    assert "::warning::the comment with the prompt review was not written" in runner.words
+    assert (runner.ran["Gate"], runner.outputs["review"]["exit-code"]) == (0, "0")
+
+
 def test_options_reach_the_command(job: Job) -> None:
     code, runner = job.run(gate="strict", margin="0.1", model="echo/echo", max_cost="2", comment="false", artifact="")
     assert code == OK, runner.words
