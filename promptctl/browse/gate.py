@@ -11,7 +11,7 @@ from hmac import compare_digest
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
-from promptctl.serving.loopback import HOST, Headers
+from promptctl.loopback.sockets import HOST, Headers
 
 LONGEST_ADDRESS = 4096
 _METHODS = ("GET", "HEAD")

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from promptctl.browse.gate import LONGEST_ADDRESS, Gate, Moved, Unwelcome
 from promptctl.browse.site import PageReply, Site
-from promptctl.serving.connections import LoopbackServer
+from promptctl.loopback.connections import LoopbackServer
 
 T = TypeVar("T")
 _MOST_CONNECTIONS = 64

@@ -34,7 +34,7 @@ def browse(
     open_workspace(place).close()  # raises if there is none, before anything is imported for it
 
     from promptctl.browse.gate import Gate
-    from promptctl.serving.loopback import listen
+    from promptctl.loopback.sockets import listen
 
     listening = listen(port)
     gate = Gate(listening.getsockname()[1])

@@ -57,7 +57,7 @@ def promptctl_server(pytestconfig: pytest.Config) -> Iterator[str]:
     `OPENAI_BASE_URL` is that meanwhile. With `--promptctl-replies=record` what is not recorded is asked for, and with
     `refresh` everything once more; `--promptctl-model` answers in the place of any model.
     """
-    from promptctl.serving.loopback import listen
+    from promptctl.loopback.sockets import listen
     from promptctl.serving.repliers import RecordReplier, ReplayReplier, Replier
     from promptctl.serving.server import serving_beside
 

@@ -57,7 +57,7 @@ def serve(
     root = workspace.context
     options.begin_waiting(context, "starting")
 
-    from promptctl.serving.loopback import HOST, listen
+    from promptctl.loopback.sockets import HOST, listen
     from promptctl.serving.repliers import EchoReplier, RecordReplier, ReplayReplier, Replier
     from promptctl.serving.server import serve as serve_on
     from promptctl.serving.server import serving_beside

@@ -17,10 +17,10 @@ from aiohttp import web
 
 from promptctl.errors import PromptctlError
 from promptctl.files.wording import count
+from promptctl.loopback.connections import LoopbackServer
+from promptctl.loopback.sockets import HOST, Headers
 from promptctl.serving.chat_request import ChatRequest, read_chat_request
 from promptctl.serving.completion import events, whole
-from promptctl.serving.connections import LoopbackServer
-from promptctl.serving.loopback import HOST, Headers
 from promptctl.serving.refusal import HEADERS, NotAnswered, refusal_of
 from promptctl.serving.repliers import Replied, Replier
 

@@ -18,7 +18,7 @@ import pytest
 from promptctl.browse.gate import Gate
 from promptctl.browse.server import serving
 from promptctl.browse.site import Site
-from promptctl.serving.loopback import listen
+from promptctl.loopback.sockets import listen
 from promptctl.workspace import open_workspace
 
 _INLINE = "a|b|bdi|code|del|ins|small|span|time"

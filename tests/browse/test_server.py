@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -14,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from promptctl.errors import UsageError
-from promptctl.serving import connections, loopback
-from promptctl.serving.loopback import listen
+from promptctl.loopback import connections, sockets
+from promptctl.loopback.sockets import listen
 from tests.browse.conftest import Pages, Served, serve_pages
 from tests.cli.conftest import TRIAGE, write
 
@@ -168,57 +167,14 @@ def test_a_different_user_takes_nobodys_place(served: Served, monkeypatch: pytes
         each.close()
 
 
-def test_a_connection_of_a_different_user_is_known(tmp_path: Path) -> None:
-    head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
-    row = "   0: {}:D431 0100007F:1F90 01 00000000:00000000 00:00000000 00000000 {:>5}        0 4711 1\n"
-    tables = {"tcp": head, "tcp6": head}
-    peer = ("127.0.0.1", 0xD431)
-
-    def is_other() -> bool:
-        paths = [str(write(tmp_path, name, text)) for name, text in tables.items()]
-        return loopback._listed(peer, ("127.0.0.1", 0x1F90), paths) not in (None, os.getuid())
-
-    assert not is_other()
-    other = os.getuid() + 1
-    tables["tcp"] = head + row.format("0100007F", other)
-    assert is_other()
-    tables["tcp"] = head + row.format("0100007F", os.getuid())
-    assert not is_other()
-    tables["tcp"], tables["tcp6"] = head, head + row.format("0000000000000000FFFF00000100007F", other)
-    assert is_other()
-    ended = row.format("0100007F", 0).replace("1F90 01", "1F91 06")
-    tables["tcp"], tables["tcp6"] = head + ended + row.format("0100007F", other), head
-    assert is_other(), "the first line is of a connection to somewhere else"
-    assert loopback._listed(peer, ("127.0.0.1", 0x1F90), [str(tmp_path / "nothing")]) is None
-
-
-@pytest.mark.parametrize("asks_kernel", [True, False])
-@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="the system does not say whose a socket is")
-def test_what_was_closed_before_it_was_let_in_is_of_nobody(asks_kernel: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    if asks_kernel and not loopback._is_asked():
-        pytest.skip("this kernel does not say whose one socket is")
-    monkeypatch.setattr(loopback, "_is_asked", lambda: asks_kernel)
-    with loopback.listen(0) as listening:
-        port = listening.getsockname()[1]
-        client = socket.create_connection(("127.0.0.1", port))
-        peer = client.getsockname()
-        assert not loopback.is_of_other_user(peer, port)
-        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        client.close()
-        while not loopback.is_of_other_user(peer, port):
-            time.sleep(0.01)
-        time.sleep(0.1)
-        assert loopback.is_of_other_user(peer, port)
-
-
 @pytest.mark.parametrize("asks_kernel", [True, False])
 @pytest.mark.skipif(os.getuid() != 0 or not Path("/proc/net/tcp").exists(), reason="only the superuser can be others")
 def test_a_different_user_is_refused_whatever_they_know(
     served: Served, asks_kernel: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if asks_kernel and not loopback._is_asked():
+    if asks_kernel and not sockets._is_asked():
         pytest.skip("this kernel does not say whose one socket is")
-    monkeypatch.setattr(loopback, "_is_asked", lambda: asks_kernel)
+    monkeypatch.setattr(sockets, "_is_asked", lambda: asks_kernel)
     code = (
         "import os, sys, socket; os.setuid(65534); s = socket.socket();"
         "s.connect(('127.0.0.1', int(sys.argv[1])));"

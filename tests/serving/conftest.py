@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from promptctl.context import Context
-from promptctl.serving.loopback import listen
+from promptctl.loopback.sockets import listen
 from promptctl.serving.repliers import Replier
 from promptctl.serving.server import serving_beside
 from promptctl.workspace import open_workspace

@@ -10,13 +10,13 @@ from typing import Any
 
 from aiohttp import web
 
-from promptctl.serving.loopback import is_of_other_user
+from promptctl.loopback.sockets import is_of_other_user
 
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 _FIRST_REQUEST_S = 10.0
 _IDLE_S = 60.0
 # What anybody on this machine sends is no news on the user's terminal; what fails in an answer is said there.
-_SILENT = Logger("promptctl.serving", CRITICAL)
+_SILENT = Logger("promptctl.loopback", CRITICAL)
 
 
 class LoopbackServer(web.Server):

@@ -1,0 +1,1 @@
+"""Servers on this machine: their sockets, who is at the other end, and their connections."""
