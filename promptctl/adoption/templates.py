@@ -15,11 +15,7 @@ from promptctl.adoption.reading import TextReader
 from promptctl.adoption.source import SourceFile
 from promptctl.adoption.texts import Hole, NotCertain, Text, TextPart, joined, plain_text
 
-_OF_MESSAGES = {
-    "SystemMessagePromptTemplate": "system",
-    "HumanMessagePromptTemplate": "user",
-    "AIMessagePromptTemplate": "assistant",
-}
+_OF_MESSAGES = {f"{name}PromptTemplate": role for name, role in CLASS_ROLES.items()}
 _REGISTRIES = {"langfuse": "Langfuse", "mlflow": "MLflow"}
 
 
