@@ -9,6 +9,7 @@ import pytest
 
 from promptctl.errors import (
     AuthenticationFailed,
+    BudgetReached,
     ContentFiltered,
     InvalidOutput,
     MissingKey,
@@ -85,6 +86,17 @@ def test_a_refusal_does_not_say_that_a_call_was_free(make_runner: Any, records: 
         asyncio.run(make_runner(QueuedGateway(*failures)).run(make_call()))
     assert [each.cost_nano_usd for each in records.executions] == [0, None, None]
     assert caught.value.execution.cost_nano_usd is None
+
+
+def test_an_attempt_that_a_budget_refuses_after_others_cost_nothing(make_runner: Any, records: KeptRecords) -> None:
+    gateway = QueuedGateway("no JSON", BudgetReached("nothing is left"))
+    with pytest.raises(BudgetReached) as caught:
+        asyncio.run(make_runner(gateway).run(make_call(schema=SCHEMA, retries=1)))
+    assert [(each.status, each.cost_nano_usd) for each in records.executions] == [
+        ("invalid_output", 100),
+        ("blocked", 0),
+    ]
+    assert caught.value.execution.cost_nano_usd == 100
 
 
 def test_retries_are_bounded(make_runner: Any, records: KeptRecords) -> None:
