@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promptctl.errors import ModelTimeout, PromptctlError
+from promptctl.errors import ModelError, PromptctlError
 
 if TYPE_CHECKING:
     import asyncio
@@ -71,4 +71,4 @@ def spent(execution: Execution | None, error: PromptctlError | None) -> int | No
     """Return the cost of a call in nano-USD: 0 if nothing was sent, None if nobody can say."""
     if execution is not None and execution.status != "blocked":
         return execution.cost_nano_usd
-    return None if isinstance(error, ModelTimeout) else 0
+    return None if isinstance(error, ModelError) and not error.is_unbilled else 0

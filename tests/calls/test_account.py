@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
-from promptctl.calls.account import Account
+import pytest
+
+from promptctl.calls.account import Account, spent
+from promptctl.errors import (
+    CostLimitReached,
+    ModelTimeout,
+    PromptctlError,
+    ProviderFailed,
+    ProviderUnreachable,
+    RateLimited,
+    RenderError,
+)
+from tests.log.conftest import make
 
 
 def test_what_is_not_needed_is_given_back() -> None:
@@ -82,3 +95,24 @@ def test_what_is_free_needs_nothing() -> None:
         assert await account.reserve(1) is None
 
     asyncio.run(spend())
+
+
+@pytest.mark.parametrize(
+    ("execution", "error", "cost"),
+    [
+        ({"cost_nano_usd": 7}, None, 7),
+        ({"cost_nano_usd": None}, None, None),
+        ({"cost_nano_usd": 0, "status": "error"}, RateLimited("slow down", status=429), 0),
+        ({"cost_nano_usd": None, "status": "error"}, ProviderFailed("down", status=503), None),
+        ({"cost_nano_usd": None, "status": "blocked"}, CostLimitReached("too little is left"), 0),
+        (None, ModelTimeout("the case took too long"), None),
+        (None, ProviderUnreachable("closed"), None),
+        (None, RateLimited("slow down", status=429), 0),
+        (None, RenderError("no such input"), 0),
+    ],
+    ids=str,
+)
+def test_a_call_that_nobody_can_bill_was_free_and_of_one_that_broke_off_the_cost_is_unknown(
+    execution: dict[str, Any] | None, error: PromptctlError | None, cost: int | None
+) -> None:
+    assert spent(None if execution is None else make(**execution), error) == cost
