@@ -545,7 +545,7 @@ def test_a_repaired_call_counts_once_in_the_average_beside_one_that_never_told_i
     log.append([Entry(refused), Entry(make(call_id=refused.call_id, attempt=2, cost_nano_usd=30))])
     log.append([Entry(make(cost_nano_usd=None, status="cancelled", output_tokens=None)) for _ in range(2)])
 
-    for by in ((), ("prompt",), ("prompt", "version", "source"), ("session",)):
+    for by in ((), ("prompt",), ("prompt", "version", "source"), ("session",), ("day",), ("user", "model")):
         for costs_only in (False, True):
             [row] = log.totals(Filter(source="run"), by, costs_only=costs_only)
             assert (row.calls, row.attempts, row.untold, row.average_cost_nano_usd) == (4, 6, 2, 30)

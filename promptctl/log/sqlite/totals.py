@@ -293,8 +293,8 @@ def selects_all_from_rollup(
 def _answers(
     connection: sqlite3.Connection, wanted: Filter, by: Sequence[Dimension]
 ) -> Iterator[tuple[_Rollup, list[Condition]]]:
-    """Yield each table that can answer, with its queries."""
-    if not has_table(connection, "rollup_mark"):
+    """Yield each table that can answer, with its queries; none as long as all is in rows, which tell more."""
+    if not has_table(connection, "rollup_mark") or not connection.execute("SELECT 1 FROM quarter_stats").fetchone():
         return
     mark, source = _mark(connection), rows(connection)
     for each in _ROLLUPS:

@@ -268,6 +268,7 @@ def test_what_is_appended_while_costs_are_read_is_not_in_them(tmp_path: Path, mo
     """Another process appends, and counts into the rollups, between two queries of one table."""
     log, other = SqliteStore(tmp_path / "log.db"), SqliteStore(tmp_path / "log.db")
     log.append([Entry(make(source="api"))])
+    log.database.write(totals.fold)
     mark = totals._mark
 
     def append_after(connection: sqlite3.Connection) -> int:
