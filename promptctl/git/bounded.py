@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 _MOST_PRINTED = 32 << 20
 _MOST_WORDS = 64 << 10
 _PAUSE_S = 0.05
-# A few bytes may unpack to gigabytes. Git itself bounds an object that it holds, on any system; Linux a whole process.
-_MOST_OBJECT = 256 << 20
+# A few bytes may unpack to gigabytes. Git itself bounds an object that it holds, on any system: by as much as it
+# streams files from on, so that no library is refused for a large one. Linux bounds a whole process.
+_MOST_OBJECT = 512 << 20
 _MOST_MEMORY = 1 << 30
 
 
