@@ -94,15 +94,15 @@ class Labels:
         """
         tags = LabelTags.read(self._git, self._trust)
         known = list(dict.fromkeys(name for id_ in (label.prompt, *label.formerly) for name in tags.labels_of(id_)))
+        near = did_you_mean(label.label, known, f"{label.prompt}@{{}}")
         remotes = [self._remote] if self._remote else remote_names(self._git)
         if remotes and not any(last_fetch(self._git, remote) for remote in remotes):
+            fetch = "promptctl label fetch" + (f" --remote {remotes[0]}" if len(remotes) > 1 else "")
             return HistoryIncomplete(
                 f"this clone knows no label `{label.label}` of `{label.prompt}`, and has never fetched labels from "
                 f"{remotes[0]}",
-                hint="promptctl label fetch" if len(remotes) == 1 else f"promptctl label fetch --remote {remotes[0]}",
+                hint=f"{near}\n{fetch}" if near else fetch,
             )
         names = f"its labels are {', '.join(known)}" if known else "it has none"
-        return RevisionNotFound(
-            f"`{label.prompt}` has no label `{label.label}`; {names}",
-            hint=did_you_mean(label.label, known, f"{label.prompt}@{{}}") or f"promptctl label set {label} VERSION",
-        )
+        words = f"`{label.prompt}` has no label `{label.label}`; {names}"
+        return RevisionNotFound(words, hint=near or f"promptctl label set {label} VERSION")
