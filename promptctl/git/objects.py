@@ -24,6 +24,8 @@ _REQUESTS_AT_ONCE = 128
 _REQUEST_BYTES = 120
 # Of an object that is read with no bound of its own, such as a folder's or a tag's.
 _MOST_BYTES = 128 << 20
+# So much is read, and dropped if it is more than is wanted, sooner than a new process begins.
+_SOON_READ = 1 << 20
 # Larger blobs Git hands over in pieces, instead of holding them.
 _STREAMED = "core.bigFileThreshold=1m"
 
@@ -121,7 +123,7 @@ class Objects:
                 for name in batch:
                     answer = self._answer(name, max_bytes)
                     yield answer
-                    if answer is not None and answer.data is None:
+                    if answer is not None and answer.data is None and answer.size > _SOON_READ:
                         return  # its bytes are not read, be they a gigabyte: what follows is asked of a new process
             is_whole = True
         finally:
@@ -144,12 +146,12 @@ class Objects:
         if len(fields) != 3 or fields[-1] in (b"missing", b"ambiguous") or not fields[-1].isdigit():
             return None
         size = int(fields[2])
-        if size > (_MOST_BYTES if max_bytes is None else max_bytes):
-            return GitObject(name, fields[0].decode(), fields[1].decode(), size, None)
-        data = stdout.read(size)
-        if not stdout.read(1) or len(data) < size:
-            raise _Stopped(name, self._process.stderr.read().decode("utf-8", "replace").strip())
-        return GitObject(name, fields[0].decode(), fields[1].decode(), size, data)
+        data, is_wanted = None, size <= (_MOST_BYTES if max_bytes is None else max_bytes)
+        if is_wanted or size <= _SOON_READ:
+            data = stdout.read(size)
+            if not stdout.read(1) or len(data) < size:
+                raise _Stopped(name, self._process.stderr.read().decode("utf-8", "replace").strip())
+        return GitObject(name, fields[0].decode(), fields[1].decode(), size, data if is_wanted else None)
 
     def _fetch(self, names: Sequence[str], ahead: Ahead, stop: _Stopped) -> None:
         """Fetch objects that a partial clone left out; a whole clone has stopped for a different reason."""

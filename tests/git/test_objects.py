@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from promptctl.errors import GitError, HistoryIncomplete
+from promptctl.git.commands import Commands
 from promptctl.git.repository import Git
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from promptctl.git.objects import Objects
     from tests.repositories import Repo
@@ -42,6 +43,22 @@ def test_an_object_larger_than_wanted_comes_without_its_bytes(repo: Repo) -> Non
     assert (large.size, large.data) == (3_000_000, None)
     assert small is not None
     assert small.data == b"small\n"
+
+
+def test_objects_that_are_only_looked_for_are_so_by_one_process(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo.commit("Some", {f"some/{n}.txt": f"{n}\n" * n for n in range(300)})
+    objects, started = objects_of(repo), []
+    start = Commands.start
+
+    def counted(self: Commands, args: Sequence[str], **options: Any) -> Any:
+        started.append(args)
+        return start(self, args, **options)
+
+    monkeypatch.setattr(Commands, "start", counted)
+    found = objects.read_all([f"HEAD:some/{n}.txt" for n in range(301)], max_bytes=0)
+    assert [item and (item.size, item.data) for item in found[:2]] == [(0, b""), (2, None)]
+    assert [item is None for item in found] == [False] * 300 + [True]
+    assert len(started) == 1
 
 
 def test_a_name_with_a_line_break_is_refused(repo: Repo) -> None:
