@@ -65,6 +65,8 @@ UNSEEN = re.compile(
     "[\u200c\u200d]"
     "|(?<![#*0-9\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001faff])[\ufe0e\ufe0f]"
 )
+# What acts on a terminal or in a page, and what nobody sees; browsers read it, too.
+HIDDEN = re.compile(rf"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]|{UNSEEN.pattern}")
 _BARE_WORD = re.compile(r"[\w@:,./+-][\w@%+=:,./-]*", re.ASCII)
 OK = 0
 CHECK_FAILED = 1
@@ -87,6 +89,11 @@ def printable(name: str) -> str:
         return name
     name = UNSEEN.sub(lambda found: escaped(found[0]), name)
     return "".join(c if c.isprintable() else escaped(c) for c in name)
+
+
+def code_point(character: str) -> str:
+    """Return the code of a character, as Unicode writes it: `U+202E`."""
+    return f"U+{ord(character):04X}"
 
 
 def escaped(character: str) -> str:

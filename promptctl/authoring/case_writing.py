@@ -8,13 +8,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl.authoring.author import Author, AuthorOptions
-from promptctl.authoring.drafting import ACTING
 from promptctl.calls.call import CallOptions, masking
 from promptctl.calls.dry_run import DryRun, dry_run
 from promptctl.datasets.adding import CaseFile
 from promptctl.datasets.likeness import Known
 from promptctl.datasets.splitting import GENERATED, TRAIN
-from promptctl.errors import Incomplete, InputError, InvalidOutput, ModelError, RenderError, UsageError, WorkspaceError
+from promptctl.errors import (
+    HIDDEN,
+    Incomplete,
+    InputError,
+    InvalidOutput,
+    ModelError,
+    RenderError,
+    UsageError,
+    WorkspaceError,
+)
 from promptctl.files.free_names import first_free, slug
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import record_data, texts_in
@@ -185,7 +193,7 @@ class _Written:
 
     def _take(self, given: Mapping[str, Any]) -> str | None:
         """Take a case unless it is like one that is there. Return what is wrong with it, if anything is."""
-        if found := ACTING.search("".join(texts_in(given, with_keys=True))):
+        if found := HIDDEN.search("".join(texts_in(given, with_keys=True))):
             return f"it holds the control character U+{ord(found[0]):04X}: leave it out"
         entry: dict[str, Any] = {
             "id": self._free_id(given["id"]),

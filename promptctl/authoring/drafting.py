@@ -14,7 +14,7 @@ from promptctl.catalogue.new_ids import new_prompt_path, refuse_link
 from promptctl.datasets.dataset import Dataset
 from promptctl.datasets.splitting import GENERATED
 from promptctl.datasets.validation import validate_workspace
-from promptctl.errors import UNSEEN, InputError, InvalidFiles, Problem, RenderError, UsageError
+from promptctl.errors import HIDDEN, InputError, InvalidFiles, Problem, RenderError, UsageError
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS, did_you_mean, is_dataset
 from promptctl.files.plain import record_data, texts_in
 from promptctl.files.proposal import FileEdit, Proposal
@@ -44,8 +44,6 @@ _OTHER_TYPES = {
     "dict": "object",
 }
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# What acts on a terminal, and what nobody sees.
-ACTING = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]|{UNSEEN.pattern}")
 _TAG = re.compile(r"<([A-Za-z][\w.-]*)>")
 # A text with one of these keywords in its schema is no free one.
 _BOUNDED = frozenset(("enum", "const", "format", "pattern"))
@@ -164,7 +162,7 @@ class Drafts:
 
     def _faults(self, value: Mapping[str, Any]) -> Iterator[str]:
         """Yield what is wrong with the data itself."""
-        if found := ACTING.search("".join(texts_in(value, with_keys=True))):
+        if found := HIDDEN.search("".join(texts_in(value, with_keys=True))):
             yield f"it holds the control character U+{ord(found[0]):04X}: leave it out"
         yield from (f"`{role}` is empty" for role in ("system", "user") if not value[role].strip())
         names = [each["name"] for each in value["inputs"]]

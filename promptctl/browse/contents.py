@@ -10,11 +10,10 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from promptctl.errors import UNSEEN
+from promptctl.errors import HIDDEN, code_point
 from promptctl.reports.hidden_parts import ABOUT, pieces
 from promptctl.reports.wording import as_text, count_of
 
-_UNSEEN = re.compile(f"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|{UNSEEN.pattern}")
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 _SNIPPET = 120
 _MARKS = {
@@ -32,7 +31,7 @@ def visible(value: Any) -> Any:
     """Return a text with a code in the place of each character that nobody sees: `⟨U+202E⟩`; what is markup stays."""
     if not isinstance(value, str) or isinstance(value, Markup) or (value.isascii() and value.isprintable()):
         return value
-    return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", value)
+    return HIDDEN.sub(lambda found: f"⟨{code_point(found[0])}⟩", value)
 
 
 @dataclass(slots=True)

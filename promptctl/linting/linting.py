@@ -47,6 +47,7 @@ _CHECKS: tuple[Callable[[LintedPrompt], Findings], ...] = (
     replies.contradicting,
     texts.emails,
     texts.repeated,
+    texts.hidden,
 )
 
 

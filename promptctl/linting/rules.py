@@ -47,6 +47,7 @@ RULES = {
         Rule("P401", "secret", "A key, token or password.", "error"),
         Rule("P402", "personal-email", "The e-mail address of a person."),
         Rule("P403", "repeated-instruction", "An instruction that a message gives twice."),
+        Rule("P404", "hidden-character", "Characters that nobody sees, and the model reads."),
     )
 }
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from promptctl.errors import Place
+from promptctl.errors import HIDDEN, Place, code_point
+from promptctl.files.wording import count, name_some
 from promptctl.linting.prompt import LintedPrompt
 from promptctl.linting.reading import MessageText
 from promptctl.linting.rules import Findings, LintFinding, finding
@@ -116,6 +117,18 @@ def repeated(prompt: LintedPrompt) -> Findings:
     """Find P403: in one message. What the last message says once more is said so on purpose."""
     for text in prompt.instructions:
         yield from _repeated_in(text)
+
+
+def hidden(prompt: LintedPrompt) -> Findings:
+    """Find P404, once for each stretch of constant text."""
+    for text in prompt.texts:
+        for piece in text.pieces:
+            if piece.is_value or not (found := [*HIDDEN.finditer(piece.text)]):
+                continue
+            codes = name_some([*dict.fromkeys(code_point(each[0]) for each in found)])
+            message = f"{count(len(found), 'character')} that nobody sees, and the model reads: {codes}"
+            hint = "take them out; what they say is in no diff that people read"
+            yield finding("P404", message, text.place_in(piece, found[0].start()), hint)
 
 
 def _repeated_in(text: MessageText) -> Iterator[LintFinding]:

@@ -8,9 +8,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from promptctl.errors import UsageError
+from promptctl.errors import HIDDEN, UsageError
 from promptctl.files.writing import check_output, replace_output
 
+# ASCII, since no escape of JSON is needed in it then; JavaScript reads this pattern as Python does.
+_HIDDEN = f"const HIDDEN = new RegExp({json.dumps(HIDDEN.pattern)}, 'gu');\n"
 _SCRIPTS = ("dom.js", "filters.js", "charts.js", "review.js", "cases.js", "matrix.js", "page.js")
 
 
@@ -30,7 +32,7 @@ def offline_page(
     middle, rest = rest.split("/*DATA*/")
     between, end = rest.split("/*SCRIPT*/")
     styles = ("look.css", *styles)
-    yield from (head, *map(asset, styles), middle, _embedded(data), between, *map(asset, scripts), end)
+    yield from (head, *map(asset, styles), middle, _embedded(data), between, _HIDDEN, *map(asset, scripts), end)
 
 
 def check_page(path: Path, what: str, hint: str) -> None:

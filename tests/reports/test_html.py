@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from promptctl.browse.contents import visible
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.request import Limits
 from promptctl.reports import html
@@ -319,6 +320,18 @@ def test_a_json_reply_is_indented_as_it_was_written(pages: Pages, browser: Brows
         ):
             kept = page.evaluate("(text) => indented(text).replace(/\\s/g, '')", text)
             assert kept == re.sub(r"\s", "", text)
+
+
+def test_a_page_writes_out_what_nobody_sees_and_a_model_reads(pages: Pages, browser: Browser) -> None:
+    with browser.open(pages["json"]) as opened:
+        for text in (
+            "a",
+            "é \U0001f469‍\U0001f4bb می‌خواهم\r\n\t",
+            *"\r\x1b\x9f\u00ad\u200b\u200d\u202e\u2028\ufe0f\U000e0069",
+            "x\ud800",
+        ):
+            drawn = opened.page.evaluate("(text) => el('p', {}, text, [text]).textContent", text)
+            assert drawn == visible(text) * 2
 
 
 def test_models_stand_side_by_side(pages: Pages, browser: Browser) -> None:

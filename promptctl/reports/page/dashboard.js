@@ -177,7 +177,7 @@ function showFilters(view) {
   byId("to").value = wanted.to ? new Date(Date.parse(wanted.to) - 1).toISOString().slice(0, 10) : "";
   byId("clear").hidden = !isFiltered();
   byId("count").textContent = !isFiltered() ? "" : `${count(view.total.calls[0])} of ${count(data.calls.calls.reduce((sum, each) => sum + each, 0))} calls`;
-  byId("filtered").textContent = isFiltered() ? `Only ${["prompt", "label", "model", "source"].filter((key) => wanted[key]).map((key) => `${key} ${wanted[key]}`).concat(wanted.time === "custom" ? [byId("steps").textContent] : wanted.time ? [TIMES[wanted.time].toLowerCase()] : []).join(", ")}` : "";
+  byId("filtered").textContent = isFiltered() ? visible(`Only ${["prompt", "label", "model", "source"].filter((key) => wanted[key]).map((key) => `${key} ${wanted[key]}`).concat(wanted.time === "custom" ? [byId("steps").textContent] : wanted.time ? [TIMES[wanted.time].toLowerCase()] : []).join(", ")}`) : "";
   for (const button of byId("by").children) button.setAttribute("aria-pressed", String(button.value === wanted.by));
   for (const button of byId("marks").children) button.setAttribute("aria-pressed", String(wanted.marks.split(",").includes(button.value)));
 }
@@ -199,7 +199,7 @@ function begin() {
   leadTo(byId("skip"), byId("time-title"));
   document.body.append(svg("svg", { id: "hatches", "aria-hidden": "true" }, ["c1", "c2", "c3", "c4", "c5", "c6"].map((colour) => svg("pattern", { id: `hatch-${colour}`, width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }, svg("rect", { class: colour, width: 2, height: 5 })))));
   document.title = `${data.workspace}: dashboard`;
-  byId("title").textContent = data.workspace;
+  byId("title").textContent = visible(data.workspace);
   const all = data.calls.calls.reduce((sum, each) => sum + each, 0), of = Object.entries(data.filter || {}).filter(([key, value]) => isKnown(value) && value.length && !["since", "until"].includes(key) && value !== "app").map(([key, value]) => `${key.replace("prompts", "prompt")} ${[value].flat().join(", ")}`);
   byId("about").append(...[starts.length ? [...new Set([whole(starts[0]), whole(end - 1)])].join(" – ") : null, all ? plural(all, "call") : null, of.length ? `only ${of.join(", ")}` : null, `made ${whole(Date.parse(data.made_at))} ${clock(Date.parse(data.made_at))}`]
     .filter(Boolean).map((text) => el("span", {}, text)));

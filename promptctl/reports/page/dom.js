@@ -3,11 +3,15 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 
+// A model reads what nobody sees, and a mark of direction turns what follows: such a character is written out.
+const visible = (text) => typeof text !== "string" ? text
+  : text.replace(HIDDEN, (found) => `⟨U+${found.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+
 function put(node, attributes, children) {
   for (const [key, value] of Object.entries(attributes)) {
     if (value !== null && value !== undefined) node.setAttribute(key, value);
   }
-  node.append(...children.flat(9).filter((child) => child !== null && child !== undefined));
+  node.append(...children.flat(9).filter((child) => child !== null && child !== undefined).map(visible));
   return node;
 }
 

@@ -22,7 +22,7 @@ function show(isFirst) {
   const item = items[at], done = labelled().length;
   byId("progress").max = items.length || 1;
   byId("progress").value = done;
-  byId("about").textContent = `${data.dataset} · ${done} of ${items.length} labelled by ${data.by}`;
+  byId("about").textContent = visible(`${data.dataset} · ${done} of ${items.length} labelled by ${data.by}`);
   byId("item").hidden = !item;
   byId("end").hidden = Boolean(item);
   byId("back").disabled = at === 0;
@@ -37,11 +37,11 @@ function show(isFirst) {
   const given = kept[nameOf(item)] || {};
   byId("number").textContent = `${at + 1} of ${items.length}`;
   byId("inputs").replaceChildren(...item.inputs.flatMap(([name, text]) => [el("h3", {}, name), el("pre", {}, text)]));
-  byId("reply").textContent = item.label.reply;
-  byId("heading").textContent = item.heading;
+  byId("reply").textContent = visible(item.label.reply);
+  byId("heading").textContent = visible(item.heading);
   byId("heading").hidden = byId("text").hidden = !item.label.question;
-  byId("text").textContent = item.label.question;
-  byId("asked").textContent = item.asked;
+  byId("text").textContent = visible(item.label.question);
+  byId("asked").textContent = visible(item.asked);
   byId("comment").value = given.comment || "";
   byId("answers").replaceChildren(...item.answers.map(([key, name, meaning]) => {
     const button = el("button", { type: "button", "aria-pressed": String(given.answer === name) },

@@ -183,9 +183,9 @@ function start() {
   document.title = data.title;
   byId("subject").append(...[data.state ? el("span", { class: `mark ${data.state.replaceAll(" ", "-")}` }, data.state) : null, ...[data.title, ...common].map((part) => el("span", {}, part))].filter(Boolean));
   byId("title").replaceChildren(...unbroken(data.sentence));
-  byId("more-said").textContent = (data.more || []).join(" ");
+  byId("more-said").textContent = visible((data.more || []).join(" "));
   byId("more-said").hidden = !data.more?.length;
-  byId("about").textContent = data.about;
+  byId("about").textContent = visible(data.about);
   document.body.classList.toggle("broad", data.columns.length > 3);
   if (data.review) byId("verdicts").before(...reviewNodes(data.review));
   // Both sides of a comparison stand in its row already; of a trend the newest version comes first, below its chart.
