@@ -20,6 +20,7 @@ from promptctl.log.processes import is_alive, this_process
 from promptctl.log.stamps import utc_now, utc_text
 from promptctl.log.windows import window_of
 from promptctl.models.gateway import REPLAY
+from promptctl.prompts.prompt import HASHED
 
 if TYPE_CHECKING:
     from promptctl.calls.alerts import AlertSender
@@ -168,12 +169,25 @@ class BudgetGuard:
                 continue
             window = window_of(now, rule.per, rule.timezone)
             key = keys[rule.each] if rule.each else None
-            charges.append(Charge(rule, key, window, amount or 0, attempts.spent.get(rule.name, 0)))
+            other = self._other_name(getattr(options, rule.each), key) if rule.each in ("user", "session") else None
+            charges.append(Charge(rule, key, window, amount or 0, attempts.spent.get(rule.name, 0), other))
         return charges, BudgetedCall(now, prompts, options.source, models, keys, amounts)
 
     def _account_name(self, name: str) -> str:
         """Return a name as the rows of calls have it: it may hold a secret, or what no text can hold."""
         return self._context.redactor.redact(name).encode("utf-8", "replace").decode()
+
+    def _other_name(self, name: str | None, key: str | None) -> str | None:
+        """Return the other name that the log may have for a user or a session, the plain one or its hash."""
+        if not name or not key:
+            return None
+        if key.startswith(HASHED):
+            other = self._account_name(name)
+        else:
+            from promptctl.log.keyed_hashes import hashes_of
+
+            other = hashes_of(self._context.state_folder, (name,)).get(name, key)
+        return None if other == key else other
 
     async def _asked(self, wanted: Reservation) -> Admission:
         log = self._context.log

@@ -51,6 +51,8 @@ class BudgetedCall:
 class Charge:
     """One rule's part of a reservation: so much of its unit, on the account of `key` in a window.
 
+    `other` is the other name under which the log may have the same user or session: of a plain name the hash that
+    stands for it in calls whose sensitive inputs hold it, of a hash the plain name, which is never written.
     `already` is what earlier attempts of the same call have spent, for a limit of one call.
     """
 
@@ -59,6 +61,12 @@ class Charge:
     window: Window
     amount: int
     already: int = 0
+    other: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The key of the account and its other name."""
+        return (self.key or "", *([self.other] if self.other else []))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ class Filter:
 
     `prompt`, `model` and `experiment` may be globs (`support/*`; `*` also matches `/`), `prompts` are several, of which
     one must match. `renames` maps earlier prompt ids to the
-    current ones: rows of an earlier id count as the current prompt's. `version` is a number and never matches
+    current ones: rows of an earlier id count as the current prompt's. `hashes` maps the user and the session to what
+    stands for them in rows of calls whose sensitive inputs hold these names. `version` is a number and never matches
     uncommitted changes. `since` and `until` are UTC, ISO 8601 (see `promptctl.parse_moment`), `until`
     excluded. The source `app` is every call but those of evaluations. `search` finds a text, in any case, in contents
     that are kept and in messages of errors. `feedback` is a condition on a call's scores: `<0.5` on those of any name,
@@ -34,6 +35,7 @@ class Filter:
     prompt: str | None = None
     prompts: tuple[str, ...] = ()
     renames: Mapping[str, str] = field(default_factory=dict)
+    hashes: Mapping[str, str] = field(default_factory=dict)
     version: int | str | None = None
     digest: str | None = None
     label: str | None = None

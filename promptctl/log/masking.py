@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from difflib import SequenceMatcher
 from functools import cached_property
 from pathlib import Path
-from secrets import token_bytes, token_hex
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from promptctl.files.names import SENSITIVE_KEY
-from promptctl.files.plain import canonical_json
 from promptctl.log.encoding import to_json
+from promptctl.log.keyed_hashes import hash_of, keyed_hash
 from promptctl.log.sensitive_values import SHORT, Leaf, ValueFinder, common_start, folded, leaves_of
 from promptctl.prompts.prompt import HASHED, MISSING, SENSITIVE, SENSITIVE_MARKS, Placeholder, Prompt
 
@@ -44,7 +39,6 @@ _PROTOCOL = frozenset((
     "refusal", "system", "developer", "user", "assistant", "tool", "embed",
 ))  # fmt: skip
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
-_KEY_BYTES = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +80,7 @@ class Mask:
         """Return inputs as they are stored: equal values of one workspace have equal hashes."""
         return {
             name if str(name).isidentifier() else self.text(str(name)): (
-                self._hash(value) if name in self.values else self._input(name, value)
+                hash_of(self.folder, value) if name in self.values else self._input(name, value)
             )
             for name, value in given.items()
         }
@@ -119,7 +113,7 @@ class Mask:
 
     def name(self, name: str | None) -> str | None:
         """Return a name by which calls are joined: its hash if a value is in it."""
-        return name if name is None or self.text(name) == name else self._hash(name)
+        return name if name is None or self.text(name) == name else hash_of(self.folder, name)
 
     def conversation(self, messages: Any, *, numbers: bool = False) -> Any:
         """Return messages or tool calls without the values; words of the protocol stay, so that they are still such."""
@@ -201,9 +195,6 @@ class Mask:
     def _text_or_none(self, text: str | None) -> str | None:
         return None if text is None else self.text(text)
 
-    def _hash(self, value: Any) -> str:
-        return _hash(self.folder, value)
-
     @cached_property
     def _leaves(self) -> list[tuple[Leaf, str]]:
         return [(leaf, _mark(name)) for name, value in self.values.items() for leaf in leaves_of(value, self.declared)]
@@ -277,7 +268,7 @@ def allowed(given: Feedback, found: Execution, folder: Path) -> tuple[Feedback, 
     written = to_json([found.inputs, found.messages])
     is_sensitive = any(mark in written for mark in SENSITIVE_MARKS)
     if given.by is not None and (is_sensitive or (found.user or "").startswith(HASHED)):
-        hashed = _hash(folder, given.by)
+        hashed = hash_of(folder, given.by)
         given = replace(given, by=hashed if is_sensitive or hashed == found.user else given.by)
     if (given.comment is None and given.expected is None) or (found.kept_content == "full" and not is_sensitive):
         return given, None
@@ -287,44 +278,3 @@ def allowed(given: Feedback, found: Execution, folder: Path) -> tuple[Feedback, 
     elif found.kept_content == "pruned":
         why = "the contents of the call were pruned or erased"
     return replace(given, comment=None, expected=None), why
-
-
-def _hash(folder: Path, value: Any) -> str:
-    try:
-        text = canonical_json(value)
-    except (TypeError, ValueError, RecursionError):
-        text = to_json(value)
-    found = keyed_hash(folder, text.encode("utf-8", "surrogatepass"))
-    return f"{SENSITIVE}]" if found is None else HASHED + found
-
-
-def keyed_hash(folder: Path, data: bytes) -> str | None:
-    """Return the HMAC-SHA-256 of data with the key in this folder; None if the key cannot be read or made."""
-    key = _key_in(folder)
-    return None if key is None else hmac.new(key, data, hashlib.sha256).hexdigest()
-
-
-def _key_in(folder: Path) -> bytes | None:
-    """Return the key of the hashes, made by whoever needs it first; None if it cannot be read or made."""
-    path = folder / SENSITIVE_KEY
-    with suppress(OSError):
-        if not path.exists():
-            _make_key(path)
-        if len(key := path.read_bytes()) == _KEY_BYTES:
-            return key
-    return None
-
-
-def _make_key(path: Path) -> None:
-    """Make the key, whole or not at all; if another process is quicker, its key holds."""
-    draft = path.with_name(f"{path.name}.{token_hex(8)}")
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(token_bytes(_KEY_BYTES))
-            opened.flush()
-            os.fsync(opened.fileno())
-        with suppress(FileExistsError):
-            os.link(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -328,7 +328,12 @@ class Log:
             raise UsageError(
                 f"the time from {printable(since)} is not before {printable(until)}", hint="`until` is excluded"
             )
-        return replace(wanted, renames=renames, since=since, until=until)
+        hashes: Mapping[str, str] = {}
+        if wanted.user or wanted.session:
+            from promptctl.log.keyed_hashes import hashes_of
+
+            hashes = hashes_of(context.state_folder, (wanted.user, wanted.session))
+        return replace(wanted, renames=renames, hashes=hashes, since=since, until=until)
 
 
 def _live(context: Context, wanted: Filter) -> Filter:

@@ -18,6 +18,7 @@ from promptctl.log.budgets import BudgetAccount, BudgetedCall, Charge, Unknown, 
 from promptctl.log.sqlite.corrections import rows
 from promptctl.log.sqlite.filters import where
 from promptctl.log.sqlite.schema import has_table
+from promptctl.prompts.prompt import HASHED
 
 _SPENT = {
     "usd": "coalesce(sum({cost}), 0)",
@@ -136,7 +137,7 @@ def spent_before(connection: sqlite3.Connection, charge: Charge, prompts: tuple[
     `prompts` are the ids that the prompt of the call has and had.
     """
     rule, key = charge.rule, charge.key
-    keys = prompts if rule.each == "prompt" and key in prompts else (key,)
+    keys = prompts if rule.each == "prompt" and key in prompts else charge.names
     condition, parameters = where(
         {
             "started_at >= ?": charge.window[0],
@@ -155,12 +156,17 @@ def spent_before(connection: sqlite3.Connection, charge: Charge, prompts: tuple[
     grouping = f"GROUP BY {', '.join(f'+{name}' for name in looked_at)}" if looked_at else ""
     holding = rows(connection)
     total = _SPENT[rule.unit].format(cost=holding.cost)
+    plain = next((name for name in charge.names if not name.startswith(HASHED)), key)  # what globs of users look at
     sql = f"SELECT {columns}, {total} FROM {holding.table} {condition} {grouping}"  # noqa: S608 - our own names
     return sum(
         spent
         for prompt, source, label, user, model, provider, spent in connection.execute(sql, parameters)
         if rule.matches(
-            prompts if prompt in prompts else (prompt,), source, label, user, (model, f"{provider}/{model}")
+            prompts if prompt in prompts else (prompt,),
+            source,
+            label,
+            plain if rule.each == "user" and user in keys else user,
+            (model, f"{provider}/{model}"),
         )
     )
 
@@ -171,7 +177,7 @@ def known_before(connection: sqlite3.Connection, charge: Charge, prompts: tuple[
     Those of windows within, and of one that ends in it: the same days by a different clock.
     """
     rule, (start, _) = charge.rule, charge.window
-    terms, keys = Terms.of(rule), (charge.key or "", *prompts)
+    terms, keys = Terms.of(rule), (*charge.names, *prompts)
     condition, parameters = where(
         {
             "unit = ?": rule.unit,
@@ -192,7 +198,7 @@ def take_over(connection: sqlite3.Connection, account_id: int, charge: Charge) -
     for execution, text, process, deadline in connection.execute(_OPEN_CALLS, (account_id,)).fetchall():
         call = BudgetedCall.from_dict(json.loads(text))
         names = call.prompts if rule.each == "prompt" else (call.keys.get(rule.each or "") or "",)
-        is_of_key = rule.each is None or (charge.key or "") in names
+        is_of_key = rule.each is None or not {*charge.names}.isdisjoint(names)
         if not is_of_key or call.at < charge.window[0] or not call.is_for(rule):
             continue
         amount = call.amounts.get(rule.unit) or 0

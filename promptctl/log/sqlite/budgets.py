@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -38,10 +39,16 @@ from promptctl.log.sqlite.budget_accounts import (
     terms_of,
 )
 from promptctl.log.sqlite.filters import where
+from promptctl.log.sqlite.persons import folder_of, join_accounts
 from promptctl.log.sqlite.schema import has_table
 from promptctl.log.stamps import utc_now, utc_text
+from promptctl.prompts.prompt import HASHED
 
 _RENAME_DISABLED = "UPDATE OR REPLACE budget_disabled SET key = ? WHERE budget = ? AND key = ?"
+_IS_THERE = """
+SELECT 1 FROM budget_accounts WHERE budget = ? AND key = ?
+UNION ALL SELECT 1 FROM budget_disabled WHERE budget = ? AND key = ? LIMIT 1
+"""
 _OPEN = f"""
 INSERT INTO budget_accounts ({", ".join(AccountRow._fields[1:13])}, scope, each, per) VALUES ({", ".join("?" * 15)})
 RETURNING id
@@ -96,9 +103,10 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Admission:
         events += _expire(connection, wanted.is_alive, wanted.at)
     prompts = () if wanted.call is None else wanted.call.prompts
     unknown = None if wanted.is_open else unknown_before(connection)
-    accounts = [_account(connection, charge, unknown, prompts) for charge in wanted.charges]
+    charges = [each if each.other is None else _as_one(connection, each) for each in wanted.charges]
+    accounts = [_account(connection, charge, unknown, prompts) for charge in charges]
     call = as_text(wanted.call)
-    pairs = list(zip(wanted.charges, accounts, strict=True))
+    pairs = list(zip(charges, accounts, strict=True))
     refused = [(charge, account) for charge, account in pairs if not _admits(charge, account)]
     for charge, account in refused:
         events += _refuse(connection, wanted, charge, account)
@@ -127,10 +135,14 @@ def settle(connection: sqlite3.Connection, settlements: Iterable[Settlement]) ->
 
 def enable(connection: sqlite3.Connection, budget: str, reason: str, key: str | None) -> list[BudgetEvent]:
     """Enable what is disabled, and give it its whole limit again: what was spent before is in the event alone."""
-    condition, parameters = where({"budget = ?": budget, "key = ?": key})
+    from promptctl.log.keyed_hashes import hashes_of
+
+    names = () if key is None else (key, *hashes_of(folder_of(connection), (key,)).values())
+    of_names = {f"key IN ({', '.join('?' * len(names))})": [*names]} if names else {}
+    condition, parameters = where({"budget = ?": budget, **of_names})
     found = connection.execute(f"DELETE FROM budget_disabled {condition} RETURNING key", parameters).fetchall()  # noqa: S608
     events, at = [], utc_now()
-    if not (found or {None, key} & known(connection, budget)) and unknown_before(connection) is not None:
+    if not (found or {None, *names} & known(connection, budget)) and unknown_before(connection) is not None:
         return [add_event(connection, "enabled", at, budget, key or "", reason=reason)]
     for (disabled,) in found:
         newest = account_rows(connection, {"a.budget = ?": budget, "a.key = ?": disabled})[-1:]
@@ -158,6 +170,15 @@ def _expire(connection: sqlite3.Connection, is_alive: Callable[[str, str], bool]
     return events
 
 
+def _as_one(connection: sqlite3.Connection, charge: Charge) -> Charge:
+    """Return the charge on the one account of whoever has two names: that of the hash, once a call has come with it."""
+    plain, hashed = sorted(charge.names, key=lambda name: name.startswith(HASHED))
+    if charge.key != hashed and not connection.execute(_IS_THERE, (charge.rule.name, hashed) * 2).fetchone():
+        return charge
+    join_accounts(connection, plain, hashed, charge.rule.name)
+    return replace(charge, key=hashed, other=plain)
+
+
 def _account(
     connection: sqlite3.Connection, charge: Charge, unknown: Unknown | None, prompts: tuple[str, ...]
 ) -> AccountRow:
@@ -166,7 +187,7 @@ def _account(
     Nor is it opened as long as nobody can tell what it has spent: rows may be merged until then.
     """
     rule, key, (start, _) = charge.rule, charge.key or "", charge.window
-    if unknown is not None and unknown.covers(rule, start) and not known(connection, rule.name) & {None, charge.key}:
+    if unknown is not None and unknown.covers(rule, start) and not known(connection, rule.name) & {None, *charge.names}:
         return new_account(rule, key, charge.window, charge.already)._replace(unknown=unknown)
     if rule.per == "call":
         since = connection.execute(

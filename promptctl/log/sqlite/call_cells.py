@@ -24,6 +24,7 @@ from promptctl.log.records import WITH_REPLY
 from promptctl.log.sqlite.corrections import rows
 from promptctl.log.sqlite.filters import add_search, rows_where, where
 from promptctl.log.sqlite.opening import open_for_reading
+from promptctl.log.sqlite.persons import plain_names
 
 if TYPE_CHECKING:
     import subprocess
@@ -46,7 +47,7 @@ def call_cells(connection: sqlite3.Connection, wanted: Filter, choose_step: Choo
     if first_at is None or last_at is None:
         return CallCells()
     step, costs_from = choose_step(first_at, last_at)
-    named, users = _users(connection, wanted)
+    named, users, people = _users(connection, wanted)
     walk = _Stretch(wanted, LETTERS[step], costs_from[: LETTERS[step]].encode(), named)
     first, last = connection.execute("SELECT min(rowid), max(rowid) FROM executions").fetchone()
     middle = (first + last) // 2
@@ -58,7 +59,7 @@ def call_cells(connection: sqlite3.Connection, wanted: Filter, choose_step: Choo
             rest = walk._replace(after=middle).of(connection)
     for name, cells in rest.items():
         found[name].add(cells)
-    texts: dict[bytes | None, str | None] = {None: None}
+    texts: dict[bytes | None, str | None] = {None: None, **{each.encode(): name for each, name in people.items()}}
     return CallCells(
         step=step,
         first_at=first_at,
@@ -243,8 +244,8 @@ def _is_of_time_alone(wanted: Filter) -> bool:
     return wanted.given <= {"since", "until", "source", "renames"}
 
 
-def _users(connection: sqlite3.Connection, wanted: Filter) -> tuple[frozenset[bytes], int]:
-    """Return the users with most rows, and how many users there are.
+def _users(connection: sqlite3.Connection, wanted: Filter) -> tuple[frozenset[bytes], int, Mapping[str, str]]:
+    """Return the users with most rows, how many users there are, and the plain names of those with two.
 
     If only the time is asked for, an index answers that, of evaluations too, which hardly ever name one.
     """
@@ -254,8 +255,14 @@ def _users(connection: sqlite3.Connection, wanted: Filter) -> tuple[frozenset[by
         condition, parameters = rows_where(wanted)
     condition = f"{condition} AND user IS NOT NULL" if condition else "WHERE user IS NOT NULL"
     counted = f"SELECT user, count(*) AS n FROM executions {condition} GROUP BY user ORDER BY n DESC, user"  # noqa: S608
-    names = [name for name, _ in connection.execute(counted, parameters)]
-    return frozenset(name.encode("utf-8", "replace") for name in names[:_MOST_USERS]), len(names)
+    counts = dict(connection.execute(counted, parameters))
+    people = plain_names(connection, counts)
+    for hashed, name in people.items():
+        counts[name] += counts.pop(hashed)
+    names = sorted(counts, key=lambda name: (-counts[name], name)) if people else [*counts]
+    most = names[:_MOST_USERS]
+    most += [hashed for hashed, name in people.items() if name in most]
+    return frozenset(name.encode("utf-8", "replace") for name in most), len(names), people
 
 
 def _scores(connection: sqlite3.Connection, wanted: Filter) -> Iterator[ScoredCalls]:

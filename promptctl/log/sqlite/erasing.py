@@ -18,6 +18,7 @@ from promptctl.log.records import CONTENT_FIELDS
 from promptctl.log.sqlite import chain, payloads
 from promptctl.log.sqlite.database import Database
 from promptctl.log.sqlite.lookup import row_by_id
+from promptctl.log.sqlite.persons import folder_of, join_accounts, join_sums
 
 _MARKER = "erased-"
 # Texts of a row that come from outside; the others are names by which rows are found and joined.
@@ -57,7 +58,8 @@ class _Erasing:
 
     def __init__(self, connection: sqlite3.Connection, meant: Erasure) -> None:
         self._connection = connection
-        self._meant = meant
+        self._plain = self._plain_names(meant)
+        self._meant = meant = replace(meant, user=self._own(meant.user), session=self._own(meant.session))
         self._needle = Needle(meant.text) if meant.text is not None else None
         self._markers: dict[str, str] = {}
         self._id: str | None = None
@@ -104,27 +106,45 @@ class _Erasing:
 
         Calls of others keep a session that they share: it is theirs too.
         """
-        mine = "SELECT DISTINCT session FROM executions WHERE user = ?1 AND session IS NOT NULL"
-        theirs = (
-            f"SELECT session FROM executions WHERE user IS NOT ?1 AND session IN ({mine}) "  # noqa: S608
-            "UNION SELECT user FROM executions WHERE user IS NOT ?1"
-        )
-        others = {name for (name,) in self._connection.execute(theirs, (user,))}
-        shared = {}
-        for (name,) in self._connection.execute(mine, (user,)).fetchall():
+        if user is None:
+            return {}
+        mine, others, shared = set(), set(), {}
+        for pair in self._connection.execute("SELECT DISTINCT user, session FROM executions"):
+            who, session = map(self._own, pair)
+            if who != user:
+                others |= {who, session}
+            elif session is not None:
+                mine.add(session)
+        for name in mine:
             if name not in others:
                 self._mark(name)
             elif name not in self._markers:
                 shared[name] = _new_marker()
         return shared
 
+    def _plain_names(self, meant: Erasure) -> Mapping[str | None, str]:
+        """Return the plain names of the hashes that stand for those erased, and for those in the log."""
+        columns = {"executions": "session", "feedback": "by", **_NAMED}
+        every = "SELECT user FROM executions"
+        every += "".join(f" UNION SELECT {column} FROM {table}" for table, column in columns.items())  # noqa: S608
+        names = {name for (name,) in self._connection.execute(every)}
+        from promptctl.log.keyed_hashes import hashes_of
+
+        hashes = hashes_of(folder_of(self._connection), names | {meant.user, meant.session, meant.text})
+        return {hashed: name for name, hashed in hashes.items()}
+
+    def _own(self, name: str | None) -> str | None:
+        """Return the name of a user or a session that is here by its hash; any other as it is."""
+        return self._plain.get(name, name)
+
     def _names_of(self, row: Mapping[str, Any]) -> Row:
         """Return the names of a call as they are from now on."""
         after = {name: self._renamed(row[name]) for name in _NAMES if name in row}
         if "arm_key" in row:  # whoever knows the name could compute it
             after["arm_key"] = self._arm_keys.get(row["arm_key"], row["arm_key"])
-        if self._shared and row.get("user") == self._meant.user and row.get("session") in self._shared:
-            after["session"] = self._shared[row["session"]]
+        session = self._own(row.get("session"))
+        if session is not None and session in self._shared and self._own(row.get("user")) == self._meant.user:
+            after["session"] = self._shared[session]
         return after
 
     def _contents_holding(self) -> set[bytes]:
@@ -150,7 +170,8 @@ class _Erasing:
         if self._id is not None:
             return bool(row["id"] == self._id)
         return row.get("arm_key") in self._own_keys or any(
-            getattr(self._meant, name) is not None and row[name] == getattr(self._meant, name) for name in _NAMES
+            getattr(self._meant, name) is not None and self._own(row[name]) == getattr(self._meant, name)
+            for name in _NAMES
         )
 
     def _erased(self, row: Row, *, is_whole: bool) -> Row:
@@ -171,9 +192,10 @@ class _Erasing:
         return self._markers.setdefault(name, _new_marker())
 
     def _renamed(self, name: str | None) -> str | None:
-        if self._needle is not None and self._needle.is_in(name):
-            return self._mark(str(name))
-        return None if name is None else self._markers.get(name, name)
+        own = self._own(name)
+        if self._needle is not None and self._needle.is_in(own):
+            return self._mark(str(own))
+        return None if own is None else self._markers.get(own, name)
 
     def _update(self, rows: Iterable[Row]) -> None:
         rows = list(rows)
@@ -224,6 +246,10 @@ class _Erasing:
         return erased
 
     def _erase_elsewhere(self) -> int:
+        for hashed, name in self._plain.items():
+            if hashed is not None and name in self._markers:
+                join_accounts(self._connection, hashed, name)
+                join_sums(self._connection, hashed, name)
         erased = sum(self._change(table, column, self._renamed) for table, column in _NAMED.items())
         if self._needle is not None:
             erased += self._change("budget_events", "reason", self._needle.erased_from)
@@ -236,7 +262,7 @@ class _Erasing:
         kept = "(SELECT content FROM executions WHERE id = execution_id) IS 'full'"
         found = self._connection.execute(f"SELECT id, by, comment, expected, {kept} FROM feedback")  # noqa: S608
         for id_, *before, is_kept in found.fetchall():
-            is_meant = not is_kept or (self._meant.user is not None and before[0] == self._meant.user)
+            is_meant = not is_kept or (self._meant.user is not None and self._own(before[0]) == self._meant.user)
             words = [None if is_meant or self._is_held(text) else text for text in before[1:]]
             after = [self._renamed(before[0]), *words]
             if after != before:

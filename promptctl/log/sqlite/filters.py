@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ Condition = tuple[str, list[Any]]
 """SQL that begins with WHERE, or is empty, and its parameters."""
 
 _COLUMNS = ("digest", "label", "user", "session", "evaluation_id", "call_id", "arm")
-_OF_STATS = frozenset({"prompt", "prompts", "renames", "version", "digest", "source", "live_at", "limit"})
+_OF_STATS = frozenset({"prompt", "prompts", "renames", "hashes", "version", "digest", "source", "live_at", "limit"})
 _LIVE = "(prompt, digest) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"
 _SEARCH = (
     "(has_text(error_message, ?) OR EXISTS (SELECT 1 FROM payloads "
@@ -62,7 +62,7 @@ def rows_where(wanted: Filter) -> Condition:
             **_feedback(wanted.feedback),
             _LIVE: None if wanted.live is None else json.dumps(wanted.live),
             _SEARCH: None if wanted.search is None else [wanted.search] * 2,
-            **{f"{column} = ?": getattr(wanted, column) for column in _COLUMNS},
+            **_equal(wanted, _COLUMNS),
         }
     )
 
@@ -93,8 +93,17 @@ def rollup_where(wanted: Filter, moment: str | None, first: str | None, last: st
 
 def _sums_where(wanted: Filter, *columns: str, also: Mapping[str, Any] | None = None) -> Condition:
     """Return the filter's condition on a table of sums that has these columns."""
-    equal = {f"{column} = ?": getattr(wanted, column) for column in columns}
-    return where({**prompts(wanted), **equal, **(also or {}), **_sources(wanted)})
+    return where({**prompts(wanted), **_equal(wanted, columns), **(also or {}), **_sources(wanted)})
+
+
+def _equal(wanted: Filter, columns: Iterable[str]) -> dict[str, Any]:
+    """Return the conditions on columns; a user and a session may be there by their hashes too."""
+    found: dict[str, Any] = {}
+    for column in columns:
+        value = getattr(wanted, column)
+        hashed = wanted.hashes.get(value) if column in ("user", "session") else None
+        found |= {f"{column} = ?": value} if hashed is None else {f"{column} IN (?, ?)": [value, hashed]}
+    return found
 
 
 def add_search(connection: sqlite3.Connection) -> None:

@@ -20,6 +20,7 @@ from promptctl.log.call_totals import DIMENSIONS, METADATA, PERIODS, SUMS, CallT
 from promptctl.log.filter import Filter
 from promptctl.log.sqlite.corrections import Rows, rows
 from promptctl.log.sqlite.filters import Condition, add_search, of_stats, rollup_where, stats_where, unlisted_where
+from promptctl.log.sqlite.persons import plain_names
 from promptctl.log.sqlite.schema import SUM_COLUMNS, TOTALS_COLUMNS, TOTALS_FIELDS, adding, has_table
 from promptctl.log.sqlite.sums import (
     COST_COLUMNS,
@@ -74,8 +75,9 @@ def totals(
                 groups[key].add(found)
             else:
                 groups[key] = found
+    groups, people = _joined(connection, groups)
     if not costs_only and connection.execute("SELECT 1 FROM feedback LIMIT 1").fetchone():
-        _add_feedback(connection, wanted, by, groups)
+        _add_feedback(connection, wanted, by, groups, people)
     for found in groups.values():
         if "version" in found.group:
             found.version_display = found.group["version_display"] = (
@@ -84,11 +86,31 @@ def totals(
     return sorted(groups.values(), key=lambda found: [_sort_key(value) for value in found.group.values()])
 
 
+def _joined(
+    connection: sqlite3.Connection, groups: dict[tuple[Any, ...], CallTotals]
+) -> tuple[dict[tuple[Any, ...], CallTotals], Mapping[Any, str]]:
+    """Return the groups with those of a person's two names as one, and the plain names of such people."""
+    named = (found.group.get(name) for found in groups.values() for name in ("user", "session"))
+    people = plain_names(connection, set(named))
+    if not people:
+        return groups, {}
+    joined: dict[tuple[Any, ...], CallTotals] = {}
+    for found in groups.values():
+        found.group.update({name: people[value] for name, value in found.group.items() if value in people})
+        key = tuple(found.group.values())
+        if key in joined:
+            joined[key].add(found)
+        else:
+            joined[key] = found
+    return joined, people
+
+
 def _add_feedback(
     connection: sqlite3.Connection,
     wanted: Filter,
     by: Sequence[Dimension],
     groups: Mapping[tuple[Any, ...], CallTotals],
+    people: Mapping[Any, str],
 ) -> None:
     from promptctl.log.feedback import Scores
     from promptctl.log.sqlite.feedback import select_scores
@@ -97,7 +119,7 @@ def _add_feedback(
     for *group, name, calls, total in connection.execute(*select_scores(wanted, by)):
         if place is not None:
             group[place] = wanted.current_id(group[place])
-        if (found := groups.get(tuple(group))) is not None:
+        if (found := groups.get(tuple(people.get(each, each) for each in group))) is not None:
             scores = Scores(calls, total)
             found.feedback[name] = found.feedback[name].plus(scores) if name in found.feedback else scores
 
@@ -303,7 +325,7 @@ def _answers(
 
 
 def _can_answer(rollup: _Rollup, wanted: Filter, by: Sequence[Dimension]) -> bool:
-    given = wanted.given - {"renames", "limit"}
+    given = wanted.given - {"renames", "hashes", "limit"}
     asked = {"prompt" if name == "prompts" else name for name in given} | set(by)
     periods = {name for name in asked if name.removeprefix("local_") in PERIODS}
     if rollup.moment == "day" and (time.timezone or time.daylight):

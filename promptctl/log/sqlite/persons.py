@@ -1,0 +1,64 @@
+"""Names of one person or session: the plain one, and the keyed hash in rows of calls whose sensitive inputs hold it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from promptctl.log.sqlite.schema import adding
+from promptctl.log.sqlite.sums import COST_SUMS
+from promptctl.prompts.prompt import HASHED
+
+_SUMS = ", ".join((*COST_SUMS, "last_at"))
+_ADD_SUMS = f"""
+INSERT INTO user_stats (user, source, {_SUMS}) SELECT ?, source, {_SUMS} FROM user_stats WHERE user = ?
+ON CONFLICT DO UPDATE SET {adding(COST_SUMS)}, last_at = max(last_at, excluded.last_at)
+"""  # noqa: S608 - our own names
+_TWINS = """
+SELECT a.id, b.id FROM budget_accounts AS a LEFT JOIN budget_accounts AS b
+  ON b.budget = a.budget AND b.key = ?1 AND b.window_start = a.window_start AND b.unit = a.unit
+WHERE a.key = ?2 AND (?3 IS NULL OR a.budget = ?3)
+"""
+_ADD_ACCOUNT = """
+UPDATE budget_accounts SET (spent, kept) = (SELECT sum(spent), sum(kept) FROM budget_accounts WHERE id IN (?1, ?2)),
+  reserved = (SELECT coalesce(sum(amount), 0) FROM budget_reservations WHERE account = ?1)
+WHERE id = ?1
+"""
+
+
+def folder_of(connection: sqlite3.Connection) -> Path:
+    """Return the folder of the log, where the key of its hashes is."""
+    return Path(connection.execute("PRAGMA database_list").fetchone()[2]).parent
+
+
+def plain_names(connection: sqlite3.Connection, names: Collection[Any]) -> dict[Any, str]:
+    """Return the plain name of each hash, if both are among the names."""
+    hashed = {name for name in names if isinstance(name, str) and name.startswith(HASHED)}
+    if not hashed:
+        return {}
+    from promptctl.log.keyed_hashes import hashes_of
+
+    hashes = hashes_of(folder_of(connection), (name for name in names if isinstance(name, str)))
+    return {each: name for name, each in hashes.items() if each in hashed}
+
+
+def join_accounts(connection: sqlite3.Connection, other: str, name: str, budget: str | None = None) -> None:
+    """Make the accounts of a name, and what of them is disabled, those of another: of one budget, or of all."""
+    for id_, twin in connection.execute(_TWINS, (name, other, budget)).fetchall():
+        if twin is None:
+            connection.execute("UPDATE budget_accounts SET key = ? WHERE id = ?", (name, id_))
+            continue
+        connection.execute("UPDATE OR IGNORE budget_reservations SET account = ? WHERE account = ?", (twin, id_))
+        connection.execute(_ADD_ACCOUNT, (twin, id_))
+        connection.execute("DELETE FROM budget_reservations WHERE account = ?", (id_,))
+        connection.execute("DELETE FROM budget_accounts WHERE id = ?", (id_,))
+    sql = "UPDATE OR REPLACE budget_disabled SET key = ?1 WHERE key = ?2 AND (?3 IS NULL OR budget = ?3)"
+    connection.execute(sql, (name, other, budget))
+
+
+def join_sums(connection: sqlite3.Connection, other: str, name: str) -> None:
+    """Add the costs of a user's name to those of another."""
+    connection.execute(_ADD_SUMS, (name, other))
+    connection.execute("DELETE FROM user_stats WHERE user = ?", (other,))
