@@ -19,8 +19,9 @@ from promptctl.evaluations.earlier import same_evaluation
 from promptctl.evaluations.evaluation import Evaluation, load
 from promptctl.evaluations.plan import Pair
 from promptctl.evaluations.planning import plan, target_of
-from promptctl.evaluations.rules import OF_JUDGES, reply_rules, server_digest
+from promptctl.evaluations.rules import reply_rules, server_digest
 from promptctl.files.wording import count
+from promptctl.log.results import OF_JUDGES
 from promptctl.versions.former_ids import live_labels
 
 if TYPE_CHECKING:

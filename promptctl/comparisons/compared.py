@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from promptctl.comparisons.comparison import Comparison, compare_outcomes
 from promptctl.comparisons.confirmation import FlippedCases, Rerun
@@ -14,13 +14,13 @@ from promptctl.comparisons.verdicts import Verdict, judge
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
 from promptctl.evaluations.evaluation import Evaluation, cases_of, load
 from promptctl.evaluations.outcomes import CaseResults
-from promptctl.evaluations.plan import comparison_key
+from promptctl.evaluations.plan import comparison_keys
 from promptctl.files.wording import count, name_some
 from promptctl.statistics.metric import Procedure
 
 if TYPE_CHECKING:
     from promptctl.evaluations.plan import Pair
-    from promptctl.log.results import EvaluationRow, EvaluationSpec
+    from promptctl.log.results import EvaluationRow
     from promptctl.log.store import Store
 
 
@@ -167,35 +167,43 @@ def _comparison(
         planned |= missing
         left.append(max(0, made.summary.never_run - len(missing)))
     # Head ended early only as its comparison with this base was decided.
-    is_decided = head.stopped == "decided" and head.row.spec.comparison == comparison_key(head.row, base.row)
+    is_decided = head.stopped == "decided" and head.row.spec.comparison in comparison_keys(head.row, base.row)
     return compare_outcomes(*outcomes, procedure=procedure, planned=planned, never_run=min(left), is_decided=is_decided)
-
-
-def _judges(base: EvaluationSpec, head: EvaluationSpec) -> tuple[str, str]:
-    """Return the models that judge on both sides; where one was not recorded, those that the commands named."""
-    if base.judge_model and head.judge_model:
-        return base.judge_model, head.judge_model
-    return base.judge or "the default", head.judge or "the default"
 
 
 def _difference_of(base: EvaluationRow, head: EvaluationRow) -> str | None:
     """Return the differences between two evaluations beside the prompt, in a sentence; None without any."""
-    names = {
-        "dataset": (base.spec.dataset, head.spec.dataset),
-        "model": (base.model, head.model),
-        "repeats": (base.spec.repeats, head.spec.repeats),
-        "passes asked of the repeats": (base.spec.at_least or "all", head.spec.at_least or "all"),
-        "judge": _judges(base.spec, head.spec),
-        "judge parameters": (dict(base.spec.judge_parameters), dict(head.spec.judge_parameters)),
-        "parameters": (base.spec.parameters, head.spec.parameters),
-        "models' rules": (_beside_judges(base), _beside_judges(head)),
+    old, new = base.spec, head.spec
+    unlike = old.unlike(new)
+    # Where the model that judges was not recorded, the one that the command named is said.
+    unlike.discard("judge" if old.judge_model and new.judge_model else "judge_model")
+    if old.at_least == new.at_least:
+        unlike.discard("passes_needed")
+    if new.sample is None:
+        unlike.discard("seed")
+    if base.model != head.model:
+        unlike.add("model")
+    if not unlike.isdisjoint(("model", "recordings")):
+        unlike.discard("server")
+    words = {
+        "dataset_digest": f"dataset ({old.dataset} and {new.dataset})",
+        **dict.fromkeys(("ids", "tags", "sample", "seed", "first", "split", "shard"), "the selection of cases"),
+        "left_out": "the cases left out",
+        "code_left_out": "the assertions left out",
+        "model": f"model ({base.model} and {head.model})",
+        "server": "the server that answers",
+        "recordings": f"replies ({old.replies} and {new.replies})",
+        "repeats": f"repeats ({old.repeats} and {new.repeats})",
+        "passes_needed": f"passes asked of the repeats ({old.at_least or 'all'} and {new.at_least or 'all'})",
+        "judge_model": f"judge ({old.judge_model} and {new.judge_model})",
+        "judge": f"judge ({old.judge or 'the default'} and {new.judge or 'the default'})",
+        "judge_parameters": f"judge parameters ({dict(old.judge_parameters)} and {dict(new.judge_parameters)})",
+        "judges": "the judges' rules",
+        "uncalibrated": "the judges that may decide",
+        "parameters": f"parameters ({dict(old.parameters)} and {dict(new.parameters)})",
+        "rules": f"models' rules ({old.work['rules']} and {new.work['rules']})",
     }
-    differing = [f"{name} ({old} and {new})" for name, (old, new) in names.items() if old != new]
-    if base.spec.rules.get("uncalibrated") != head.spec.rules.get("uncalibrated"):
-        differing.append("the judges that may decide")
+    if old.dataset == new.dataset:
+        words["dataset_digest"] = "the dataset's cases"
+    differing = dict.fromkeys(words[name] for name in words if name in unlike)
     return f"they differ in more than the prompt: {', '.join(differing)}" if differing else None
-
-
-def _beside_judges(row: EvaluationRow) -> dict[str, Any]:
-    """Return the rules of models in an evaluation, without which judges may decide."""
-    return {name: rule for name, rule in row.spec.rules.items() if name != "uncalibrated"}

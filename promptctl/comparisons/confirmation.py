@@ -12,7 +12,7 @@ from promptctl.comparisons.flips import MOST_TIMES, CaseSequence, Findings, Flip
 from promptctl.comparisons.verdicts import flips_of, steps_of
 from promptctl.evaluations.evaluation import cases_of
 from promptctl.evaluations.outcomes import CaseOutcome, CasePair, CaseStatus, outcome_of, reduce_repeats
-from promptctl.evaluations.plan import can_differ, comparison_key
+from promptctl.evaluations.plan import ADDED_TO_KEY, can_differ, comparison_keys
 
 if TYPE_CHECKING:
     from promptctl.comparisons.rule import GateRule
@@ -51,11 +51,17 @@ class Earlier:
 
 def find_earlier(log: Store, base: EvaluationRow, head: EvaluationRow) -> Earlier:
     """Return what the log has of earlier comparisons of the same content as that of base and head."""
-    key = head.spec.comparison
-    if head.spec.side != "head" or key != comparison_key(head, base):
+    keys = comparison_keys(head, base)
+    if head.spec.side != "head" or head.spec.comparison not in keys:
         return Earlier()
     digests = dict.fromkeys((base.digest, head.digest))
-    found = {row.id: row for digest in digests for row in log.evaluations(digest=digest) if row.spec.comparison == key}
+    found = {
+        row.id: row
+        for digest in digests
+        for row in log.evaluations(digest=digest)
+        if row.spec.comparison in keys
+        and row.spec.unlike((base if row.spec.drops_unknown_inputs else head).spec).isdisjoint(ADDED_TO_KEY)
+    }
     rows = [found[id_] for id_ in sorted(found)]
     heads = [row for row in rows if row.spec.side == "head" and row.id <= head.id]
     since = max((row.id for row in heads if row.spec.afresh), default="")

@@ -14,6 +14,8 @@ from promptctl.comparisons.compared import compare
 from promptctl.comparisons.rule import GateRule
 from promptctl.costs.recent_calls import DAYS, RecentCalls
 from promptctl.files.wording import count, percent
+from promptctl.log.results import EvaluationRow
+from promptctl.models.gateway import recorded_model
 from promptctl.prompts.prompt import Message
 from promptctl.templates.reading import split_markup
 
@@ -149,7 +151,7 @@ def _model(seen: RecentCalls) -> Iterator[Suggestion]:
         then = seen.price(*seen.usage, model=other.model)
         if other.model in {seen.model, *tried} or now is None or then is None or then >= now:
             continue
-        base = next((each for each in made if each.model == seen.model and each.spec.is_same_work(other.spec)), None)
+        base = next((each for each in made if each.model == seen.model and _is_same_work(seen, each, other)), None)
         if base is None:
             continue
         tried.add(other.model)
@@ -165,6 +167,19 @@ def _model(seen: RecentCalls) -> Iterator[Suggestion]:
                 "a finished evaluation of this version with a cheaper model rules out a loss of 5 points of the pass "
                 "rate against one of the same cases with the model in use; saved: these calls' tokens at both prices",
             )
+
+
+def _is_same_work(seen: RecentCalls, *rows: EvaluationRow) -> bool:
+    """Return True if two evaluations differ in nothing but what is their models' own: the server and the rules."""
+    rules = [seen.context.settings.model_rule(recorded_model(row.model)).parameters for row in rows]
+    ruled = {name for rule in rules for name in rule}
+    base, head = (
+        row.spec.work
+        | {"server": None, "rules": None}
+        | {"parameters": {name: value for name, value in row.spec.parameters.items() if name not in ruled}}
+        for row in rows
+    )
+    return base == head
 
 
 def _max_tokens(seen: RecentCalls) -> Iterator[Suggestion]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptctl.calls.call import make_target
@@ -84,10 +85,11 @@ def _unlike(context: Context, spec: EvaluationSpec, dataset: Dataset, prompt: Pr
     names = [name for name in {**then, **set_} if name not in then or name not in set_ or then[name] != set_[name]]
     if names:
         return f"asked with other parameters ({', '.join(map(printable, names))})"
-    if spec.is_without_server:
+    unlike = spec.unlike(replace(spec, **now))
+    if not unlike:
         return None
-    if spec.server != now["server"]:
+    if "server" in unlike:
         return "asked another server"
-    if spec.judge_model != now["judge_model"]:
+    if "judge_model" in unlike:
         return "was judged by another model"
-    return None if dict(spec.rules) == now["rules"] else "was graded by other rules or judges than those of now"
+    return "was graded by other rules or judges than those of now"

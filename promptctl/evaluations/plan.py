@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptctl import __version__
 from promptctl.calls.call import Target
@@ -89,7 +89,7 @@ class Pair:
     def of(cls, head: Plan, base: Plan) -> Pair:
         """Return two plans as the sides of one comparison; where nothing is chance, no test looks at them in turn."""
         rows = head.row(), base.row()
-        key, until = comparison_key(*rows), head.spec.until
+        key, until = comparison_keys(*rows)[0], head.spec.until
         if until == "sequential" and not any(map(can_differ, rows)):
             until = "decided"
         own = replace(head.spec, side="head", comparison=key, until=until)
@@ -118,10 +118,14 @@ def can_differ(row: EvaluationRow) -> bool:
     return row.spec.replies != "replay" and not all(each.startswith(("echo/", "replay/")) for each in models)
 
 
-def comparison_key(head: EvaluationRow, base: EvaluationRow) -> str:
-    """Return a digest that is equal for comparisons of the same versions, models, cases and ways of grading.
+ADDED_TO_KEY = ("judge", "shard", "left_out", "code_left_out", "server")
 
-    In what order the cases are asked does not matter, so the seed counts only where it draws a sample.
+
+def comparison_keys(head: EvaluationRow, base: EvaluationRow) -> tuple[str, str]:
+    """Return a digest that is equal for comparisons of the same versions, models and work.
+
+    In what order the cases are asked does not matter, so the seed counts only where it draws a sample. The second is
+    the digest of earlier versions of the program, in which the work of `ADDED_TO_KEY` did not count.
     """
     spec = head.spec
     asked: list[object] = [
@@ -135,4 +139,9 @@ def comparison_key(head: EvaluationRow, base: EvaluationRow) -> str:
         asked.append(dict(spec.split))
     if base.spec.rules or spec.rules:
         asked.append([dict(each.spec.rules) for each in (base, head)])
-    return sha256(canonical_json(asked).encode()).hexdigest()[:32]
+    both = [[each.spec.work[name] for name in ADDED_TO_KEY] for each in (base, head)]
+    return _digest([*asked, both] if any(map(any, both)) else asked), _digest(asked)
+
+
+def _digest(value: Any) -> str:
+    return sha256(canonical_json(value).encode()).hexdigest()[:32]

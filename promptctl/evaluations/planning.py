@@ -29,7 +29,7 @@ from promptctl.evaluations.earlier import FailedCases
 from promptctl.evaluations.estimate import cost_of_call
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.request import EvaluationRequest
-from promptctl.evaluations.rules import OF_JUDGES, answering, calibration_rule_of
+from promptctl.evaluations.rules import answering, calibration_rule_of
 from promptctl.files.names import RECORDINGS, SETTINGS
 from promptctl.formats.settings_file import judge_parameter_problems
 from promptctl.log.results import EvaluationSpec
@@ -167,21 +167,20 @@ def replan(context: Context, row: EvaluationRow, resumed: ResumeRequest) -> Plan
 
 def _check_same(row: EvaluationRow, now: Mapping[str, Any]) -> None:
     """Raise `WorkspaceError` if what answers or judges is not what it was when the evaluation began."""
-    spec, rules = row.spec, now["rules"]
-    then = {name: rule for name, rule in spec.rules.items() if name not in OF_JUDGES}
-    changed = {
-        f"the server of {row.model}": spec.server != now["server"],
-        f"the model that judges (now {now['judge_model']})": spec.judge_model != now["judge_model"],
-        "the server, the rule or the parameters of a judge": spec.rules.get("judges") != rules.get("judges"),
-        "which judges are calibrated": spec.rules.get("uncalibrated") != rules.get("uncalibrated")
-        or spec.calibrations.keys() != now["calibrations"].keys(),
-        f"the rule of {row.model} in {SETTINGS}": then
-        != {name: rules[name] for name in rules if name not in OF_JUDGES},
+    changed = row.spec.unlike(replace(row.spec, **now))
+    if row.spec.calibrations.keys() != now["calibrations"].keys():
+        changed.add("uncalibrated")
+    words = {
+        "server": f"the server of {row.model}",
+        "judge_model": f"the model that judges (now {now['judge_model']})",
+        "judges": "the server, the rule or the parameters of a judge",
+        "uncalibrated": "which judges are calibrated",
+        "rules": f"the rule of {row.model} in {SETTINGS}",
     }
-    if differing := [what for what, is_changed in changed.items() if is_changed]:
+    if differing := [words[name] for name in words if name in changed]:
         raise WorkspaceError(
             f"evaluation {row.id[-8:]} cannot be taken up again: since it began, {', '.join(differing)} changed",
-            hint=f"change it back, or evaluate anew: promptctl eval {spec.ref}",
+            hint=f"change it back, or evaluate anew: promptctl eval {row.spec.ref}",
         )
 
 

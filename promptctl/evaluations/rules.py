@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from promptctl.files.tree import Tree
     from promptctl.log.results import EvaluationSpec
 
-OF_JUDGES = ("judges", "uncalibrated")
-"""The names of rules that are of judges; the others are of the model that answers."""
-
 
 def server_digest(server: str) -> str | None:
     """Return the digest that tells a server apart, None for the provider's own."""

@@ -11,6 +11,13 @@ Replies = Literal["ask", "cache", "record", "refresh", "replay"]
 """Source of replies: the model; the cache first; the same, and recorded; the model, and recorded; recordings alone."""
 Side = Literal["alone", "base", "head", "rerun", "trial", "calibration"]
 _PARTIAL = ("rerun", "trial", "calibration")
+_WORK = (
+    "dataset_digest", "ids", "tags", "sample", "seed", "first", "split", "shard", "left_out", "code_left_out",
+    "repeats", "passes_needed", "parameters", "judge", "judge_model", "judge_parameters", "server",
+)  # fmt: skip
+OF_JUDGES = ("judges", "uncalibrated")
+"""The names of rules that are of judges; the others are of the model that answers."""
+_UNKNOWN = ("server", "judge_model", "rules", *OF_JUDGES)  # of a spec that `is_without_server`
 StopReason = Literal["interrupted", "fail-fast", "max-cost", "budget", "refused", "log", "decided"]
 """What ended an evaluation early; `decided` is what was asked for with `until`."""
 UntilKind = Literal["decided", "sequential"]
@@ -94,22 +101,29 @@ class EvaluationSpec:
         """The number of a case's repeats that must pass for the case to pass."""
         return self.at_least or self.repeats
 
+    @property
+    def work(self) -> dict[str, Any]:
+        """The work by name: all that is asked of a prompt, and how it is graded; not its version, nor the model.
+
+        The source of replies counts only if it is recordings. `rules` are those of the model that answers.
+        """
+        work = {name: getattr(self, name) for name in _WORK}
+        of_model = {name: rule for name, rule in self.rules.items() if name not in OF_JUDGES}
+        of_judges = {name: self.rules.get(name) for name in OF_JUDGES}
+        return work | of_judges | {"rules": of_model, "recordings": self.replies == "replay"}
+
     def is_same_work(self, other: EvaluationSpec) -> bool:
         """Return True if both ask the same of a prompt, so that the results of one stand for the other.
 
-        Prompt version and model are not part of a spec. The source of replies counts only if it is recordings. A
-        rerun is the same as nothing: it was asked for to be fresh.
+        A rerun is the same as nothing: it was asked for to be fresh.
         """
-        return {self.side, other.side}.isdisjoint(("rerun", "calibration")) and self._work == other._work
+        return {self.side, other.side}.isdisjoint(("rerun", "calibration")) and self.work == other.work
 
-    @property
-    def _work(self) -> tuple[object, ...]:
-        return (
-            *(self.dataset_digest, self.ids, self.tags, self.sample, self.seed, self.first, self.split, self.shard),
-            *(self.repeats, self.passes_needed, dict(self.parameters), self.judge, self.judge_model),
-            dict(self.judge_parameters),
-            *(self.replies == "replay", len(self.left_out), self.server, dict(self.rules), self.code_left_out),
-        )
+    def unlike(self, other: EvaluationSpec) -> set[str]:
+        """Return the names of the work in which they are known to differ."""
+        own, others = self.work, other.work
+        unknown = _UNKNOWN if self.is_without_server or other.is_without_server else ()
+        return {name for name in own if own[name] != others[name] and name not in unknown}
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON object that the log keeps."""

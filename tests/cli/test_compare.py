@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from promptctl.comparisons.rule import GateRule
+from promptctl.evaluations import plan
 from promptctl.reports.comparison import comparison_markdown
 from tests.browser import Browser
 from tests.cli.conftest import Cli, commit, git
@@ -115,6 +116,41 @@ def test_a_failing_gate_cannot_be_asked_until_it_passes(lab: Lab, change: Change
     lab.server.default = answering_rightly
     found = against(cli, "--replies", "ask", code=1)
     assert (found["regressed"], found["verdict"], found["confirmed_regressions"]) == ([], "worse", ["c1"])
+
+
+def test_a_comparison_at_a_different_server_is_a_different_one(lab: Lab, change: Change, cli: Cli) -> None:
+    change("c1 once:c2")
+    against(cli, code=1)
+    settings = (lab.root / "promptctl.yaml").read_text()
+    with OpenAIServer() as other:
+        other.default = answering_rightly
+        lab.write("promptctl.yaml", settings.replace(lab.server.url, other.url))
+        found = against(cli)
+        assert (found["regressed"], found["verdict"], found["note"]) == ([], "inconclusive", None)
+        assert len(other.requests) == 20
+    lab.write("promptctl.yaml", settings)
+    assert against(cli, code=1)["note"] == "the same was compared 2 times, and all answers to flipped cases count"
+
+
+def test_a_comparison_that_an_earlier_program_began_goes_on_at_its_own_server(
+    lab: Lab, change: Change, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its key does not say the server; its evaluations do."""
+    change("c1 once:c2")
+    with monkeypatch.context() as earlier:
+        earlier.setattr(plan, "ADDED_TO_KEY", ())
+        found = against(cli, code=1)
+    assert found["reruns"]
+    sides = [found[name]["evaluation"] for name in ("base", "head")]
+    assert cli("compare", *sides, "--json").json[0]["reruns"] == found["reruns"]
+    again = against(cli, code=1)
+    assert again["note"] == "the same was compared 2 times, and all answers to flipped cases count"
+    assert again["reruns"] == found["reruns"]
+    with OpenAIServer() as other:
+        other.default = answering_rightly
+        settings = (lab.root / "promptctl.yaml").read_text()
+        lab.write("promptctl.yaml", settings.replace(lab.server.url, other.url))
+        assert against(cli)["note"] is None
 
 
 def test_a_flip_that_did_not_hold_says_how_it_fared(change: Change, cli: Cli) -> None:
@@ -466,6 +502,35 @@ class TestSides:
             "they differ in more than the prompt: repeats (1 and 3), passes asked of the repeats (all and 2), "
             "judge (the default and local/other)"
         )
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (["--case", "c1", "--case", "c2"], "the selection of cases"),
+            (["--sample", "5", "--seed", "1"], "the selection of cases"),
+            (["--replies", "replay"], "replies (record and replay)"),
+            (["--seed", "1"], None),
+            (["-p", "max_tokens=4"], "parameters ({'max_tokens': 3} and {'max_tokens': 4})"),
+            (["-m", "local/other"], "model (local/gpt-4o-mini and local/other)"),
+        ],
+    )
+    def test_each_difference_beside_the_prompt_is_said(
+        self, change: Change, cli: Cli, options: list[str], said: str | None
+    ) -> None:
+        base = cli("eval", "triage", "--replies", "record", "--json").json[0]["evaluation"]
+        head = cli("eval", "triage", "--json", *options).json[0]["evaluation"]
+        note = cli("compare", base, head, "--json").json[0]["note"]
+        assert note == (said and f"they differ in more than the prompt: {said}")
+
+    def test_different_cases_and_a_different_server_are_said(self, lab: Lab, change: Change, cli: Cli) -> None:
+        base = cli("eval", "triage", "--json").json[0]["evaluation"]
+        lab.many(9)
+        lab.write(
+            "promptctl.yaml", (lab.root / "promptctl.yaml").read_text().replace(lab.server.url, "http://127.0.0.1:1/v1")
+        )
+        head = cli("eval", "triage", "--json").json[0]["evaluation"]
+        note = cli("compare", base, head, "--json").json[0]["note"]
+        assert note == "they differ in more than the prompt: the dataset's cases, the server that answers"
 
     def test_what_a_reply_costs_is_compared_where_repeats_differ(self, change: Change, cli: Cli) -> None:
         cli("eval", "triage")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tests.log.conftest import make
 
 SETTINGS = """\
 model: openai/gpt-4o-mini
+models: {cheap: {parameters: {seed: 5}}}
 prices:
   dear: {input: 1.0, output: 2.0, cached_input: 0.5}
   cheap: {input: 0.5, output: 1.0}
@@ -99,19 +101,36 @@ def test_a_prompt_whose_constant_text_is_short_has_no_prefix_to_cache(desk: Work
     assert desk.costs.suggest("triage").found == ()
 
 
-def test_a_cheaper_model_that_an_evaluation_shows_to_be_no_worse(desk: Workspace) -> None:
+@pytest.mark.parametrize(
+    ("cheap", "is_found"),
+    [
+        ({}, True),
+        ({"server": "s", "rules": {"supports_schema": False}}, True),
+        ({"parameters": {"seed": 5}}, True),
+        ({"parameters": {"max_tokens": 40}}, False),
+        ({"rules": {"judges": "j"}}, False),
+        ({"repeats": 3}, False),
+    ],
+)
+def test_a_cheaper_model_that_an_evaluation_shows_to_be_no_worse(
+    desk: Workspace, cheap: dict[str, Any], is_found: bool
+) -> None:
     call(desk, *range(20))
     log, digest = desk.context.log, desk.prompt("triage").version.digest
     spec = EvaluationSpec(dataset="datasets/t.yaml", dataset_digest="d")
     begun = "2026-05-04T00:00:00.000Z"
-    for model in ("dear", "cheap"):
-        row = EvaluationRow(id=f"e-{model}", started_at=begun, prompt="triage", digest=digest, model=model, spec=spec)
+    for model, of_model in (("dear", spec), ("cheap", replace(spec, **cheap))):
+        row = EvaluationRow(
+            id=f"e-{model}", started_at=begun, prompt="triage", digest=digest, model=model, spec=of_model
+        )
         log.begin_evaluation(row)
         passed: dict[str, Any] = {"evaluation_id": row.id, "status": "passed", "score": 1.0}
         log.append((), (ResultRow(**passed, case_id=f"c{at}", position=at, case_digest=f"x{at}") for at in range(200)))
         log.update_evaluation(row.id, status="finished", totals=row.totals)
+    assert ("model" in kinds(desk)) == is_found
+    if not is_found:
+        return
     found = kinds(desk)["model"]
-
     assert found.what == "use cheap instead of dear"
     assert "evaluations e-dear and e-cheap over 200 cases" in found.evidence
     assert found.saving_nano_usd == 1_010_000 * 20 * 30

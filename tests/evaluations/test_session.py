@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,15 +13,46 @@ from promptctl.calls.call import Call
 from promptctl.calls.prepare import prepare_all
 from promptctl.comparisons.rule import GateRule
 from promptctl.errors import InvalidFiles, UsageError
-from promptctl.evaluations.plan import Pair, Plan
+from promptctl.evaluations.plan import Pair, Plan, comparison_keys
 from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.evaluations.session import Session
-from promptctl.log.results import EvaluationSpec, ResultDetail, Totals
+from promptctl.log.results import EvaluationRow, EvaluationSpec, ResultDetail, Totals
 from promptctl.models.router import Router
 from promptctl.reviews.request import ReviewRequest
 from tests.cli.conftest import commit, git
 from tests.evaluation_lab import PROMPT, Lab, answering, slowly
 from tests.openai_server import Exchange, failure
+
+WORK: dict[str, dict[str, Any]] = {
+    "dataset_digest": {"dataset_digest": "e"},
+    "ids": {"ids": ("a",)},
+    "tags": {"tags": ("smoke",)},
+    "sample": {"sample": 5},
+    "seed": {"seed": 1},
+    "first": {"first": 5},
+    "split": {"split": {"part": "train"}},
+    "shard": {"shard": (1, 2)},
+    "repeats": {"repeats": 4, "at_least": 3},
+    "passes_needed": {"at_least": 2},
+    "parameters": {"parameters": {"temperature": 1}},
+    "judge": {"judge": "openai/j"},
+    "judge_model": {"judge_model": "openai/j"},
+    "judge_parameters": {"judge_parameters": {"seed": 1}},
+    "recordings": {"replies": "replay"},
+    "left_out": {"left_out": ("a",)},
+    "code_left_out": {"code_left_out": "1 assertion is left out"},
+    "server": {"server": "s"},
+    "judges": {"rules": {"judges": "j"}},
+    "uncalibrated": {"rules": {"uncalibrated": "u"}},
+    "rules": {"rules": {"reasoning_block": "drop"}},
+}
+"""A change of each field of a spec's work."""
+
+
+def side(spec: EvaluationSpec) -> EvaluationRow:
+    """A row of one side of a comparison."""
+    digest = "1:b" if spec.side == "head" else "1:a"
+    return EvaluationRow(id="e", started_at="", prompt="triage", digest=digest, model="openai/m", spec=spec)
 
 
 class Made:
@@ -265,6 +297,33 @@ class TestSpec:
             {"rules": {"a": 1}},
         ):
             assert not spec.is_same_work(EvaluationSpec(**{**alike.as_json(), **change}))
+
+    @pytest.mark.parametrize(("name", "change"), WORK.items())
+    def test_each_field_of_the_work_makes_it_different_work_and_a_different_comparison(
+        self, name: str, change: dict[str, Any]
+    ) -> None:
+        assert {*WORK} == {*EvaluationSpec().work}
+        head = EvaluationSpec(side="head", repeats=3, sample=5 if name == "seed" else None)
+        changed = replace(head, **change)
+        assert head.unlike(changed) == {name}
+        assert not head.is_same_work(changed)
+        keys = {comparison_keys(side(each), side(replace(each, side="base")))[0] for each in (head, changed)}
+        assert len(keys) == 2
+
+    def test_the_keys_of_earlier_comparisons_stay(self) -> None:
+        kept: dict[str, Any] = {"dataset_digest": "d", "repeats": 3, "at_least": 2, "parameters": {"temperature": 0}}
+        more: dict[str, Any] = {"tags": ("smoke",), "sample": 5, "seed": 7, "judge_parameters": {"seed": 1}}
+        more |= {"split": {"part": "train"}, "rules": {"reasoning_block": "drop"}}
+        for given, key in (({}, "6338d648d9c00856b73bd546e66683bf"), (more, "fe6980e937e940a2ddd95d0a2e8937d0")):
+            head = EvaluationSpec(side="head", judge_model="openai/j", **kept, **given)
+            assert comparison_keys(side(head), side(replace(head, side="base"))) == (key, key)
+            head = replace(head, server="s")
+            assert comparison_keys(side(head), side(replace(head, side="base")))[1] == key
+
+    def test_what_an_earlier_program_did_not_record_is_not_known_to_differ(self) -> None:
+        earlier = EvaluationSpec.from_json({"repeats": 2})
+        now = EvaluationSpec(server="s", rules={"judges": "j"}, judge_model="m")
+        assert (earlier.unlike(now), now.unlike(earlier)) == ({"repeats", "passes_needed"},) * 2
 
     def test_totals_and_details_are_read_as_they_were_written(self) -> None:
         totals = Totals(cases=2, passed=1, failed=1, failing=("a",), verdict="failed", reason="no")
