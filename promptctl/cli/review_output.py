@@ -10,7 +10,6 @@ from promptctl.cli.comparison_output import say_comparisons
 from promptctl.cli.diff import say_parts
 from promptctl.cli.output import flat, say, say_wrapped, styled, visible
 from promptctl.cli.tables import say_table
-from promptctl.errors import INCOMPLETE
 from promptctl.reports.review import (
     ReviewRow,
     about_moves,
@@ -57,9 +56,8 @@ def say_review(review: Review) -> None:
     say()
     for warning in warnings(review):
         say_wrapped(f"{styled('warning', sys.stdout, fg='yellow', bold=True)}: {_line(warning)}")
-    colour = "green" if review.decision.is_passed else "yellow" if review.decision.exit_code == INCOMPLETE else "red"
-    word = "passed" if review.decision.is_passed else "incomplete" if colour == "yellow" else "failed"
-    say_wrapped(f"{styled(word, sys.stdout, fg=colour, bold=True)}: {_line(' '.join(told_reasons(review)))}")
+    colour = {"failed": "red", "incomplete": "yellow", "not evaluated": "yellow"}.get(review.state, "green")
+    say_wrapped(f"{styled(review.state, sys.stdout, fg=colour, bold=True)}: {_line(' '.join(told_reasons(review)))}")
 
 
 def _line(text: str) -> str:

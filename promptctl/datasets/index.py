@@ -12,7 +12,7 @@ from promptctl.datasets.affected import may_name, naming_pattern
 from promptctl.errors import DatasetNotFound, InvalidFiles, Problem, PromptNotFound, UsageError, WorkspaceError
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS, ROW_SUFFIXES, did_you_mean, is_dataset, is_prompt_file
 from promptctl.files.tree import Tree
-from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
+from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits, Settings
 from promptctl.prompts.loading import load_prompt, load_prompt_file, prompt_paths, prompts_not_checked_out
 from promptctl.prompts.prompt import Prompt
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _SUFFIXES = (*DATASET_SUFFIXES, *ROW_SUFFIXES)
 # Searching the text of each file for more names than these takes longer than parsing it.
 _MOST_SEARCHED_FOR = 20
+_NONE = (Settings(), Settings())
 
 
 class DatasetIndex:
@@ -167,13 +168,18 @@ class DatasetIndex:
         tested = self.tested_prompts(skips_broken=True)
         return [prompt for prompt in prompts if paths.intersection(tested.get(prompt, ()))]
 
-    def changed_since(self, earlier: Tree, *, skips_broken: bool = False) -> list[str]:
-        """Return the tested prompts whose digest, or one of whose datasets, is not what it was in an earlier tree."""
+    def changed_since(
+        self, earlier: Tree, *, skips_broken: bool = False, settings: tuple[Settings, Settings] = _NONE
+    ) -> list[str]:
+        """Return the tested prompts that are not what they were in an earlier tree, or one of whose datasets is not.
+
+        A prompt is its digest, and what answers for it by the `settings` then and now.
+        """
         before = DatasetIndex(earlier, limits=self._limits)
         return [
             id_
             for id_, paths in self.tested_prompts(skips_broken=skips_broken).items()
-            if before._prompt_and_tests(id_, paths) != self._prompt_and_tests(id_, paths)
+            if before._prompt_and_tests(id_, paths, settings[0]) != self._prompt_and_tests(id_, paths, settings[1])
         ]
 
     def _candidates(self, prompts: Collection[str] | None) -> list[str]:
@@ -190,12 +196,13 @@ class DatasetIndex:
         except (WorkspaceError, OSError):  # whoever opens it reports why it cannot be read
             return True
 
-    def _prompt_and_tests(self, prompt_id: str, paths: Iterable[str]) -> object:
+    def _prompt_and_tests(self, prompt_id: str, paths: Iterable[str], settings: Settings) -> object:
         """Return a key that is equal for an equal prompt with equal tests; one that is wrong or missing equals none."""
         prompt = None
         with suppress(PromptNotFound, InvalidFiles):
             prompt = load_prompt(self.tree, prompt_id)
-        return prompt and prompt.digest, [self._tests(path, prompt) for path in paths]
+        known = prompt and (prompt.digest, settings.answers(prompt.model))
+        return known, [self._tests(path, prompt) for path in paths]
 
     def _tests(self, path: str, prompt: Prompt | None) -> object:
         key = self._asked.get(path)

@@ -236,7 +236,8 @@ def _subjects(
 
 def _prompt(context: Context, request: EvaluationRequest, index: DatasetIndex, ref: str) -> PromptAtVersion:
     try:
-        return context.prompt(ref)
+        found = context.prompt(ref)
+        return found if request.default_model is None else replace(found, default_model=request.default_model)
     except PromptNotFound as error:
         if request.is_of_own and (problems := index.missing_prompt(ref)):  # nobody but a dataset names it
             raise InvalidFiles(problems) from error

@@ -34,7 +34,8 @@ class EvaluationRequest:
     """A request to evaluate prompts over their datasets.
 
     Every prompt of `refs` is asked of every one of `models` (the prompt's own if there are none) over each of its
-    datasets, or over those that `datasets` names by path; a prompt's own path names the tests in its file. With several
+    datasets, or over those that `datasets` names by path; a prompt's own path names the tests in its file. A prompt
+    without a model has `default_model`, or if that is None the one of the settings. With several
     prompts a dataset that names prompts is used for those alone. `refs` None means every prompt that a dataset tests.
     `at_least` of `repeats` must pass for a case to pass. `only_failed` leaves what did not pass the last time, or in
     the evaluation of id `failed_of`. `parameters` are the prompt's alone; judges get `judge_parameters`. `replies` is
@@ -48,6 +49,7 @@ class EvaluationRequest:
     refs: Sequence[str] | None
     datasets: Sequence[str] = ()
     models: Sequence[str] = ()
+    default_model: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     judge: str | None = None
     judge_parameters: Mapping[str, Any] = field(default_factory=dict)

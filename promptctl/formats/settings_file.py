@@ -42,6 +42,12 @@ class ModelRule:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     judge_parameters: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def of_replies(self) -> dict[str, Any]:
+        """The settings that a model's replies depend on, those alone that are set."""
+        found = {name: getattr(self, name) for name in _OF_REPLIES}
+        return {name: value for name, value in found.items() if value not in (None, {})}
+
 
 @dataclass(frozen=True, slots=True)
 class LabelRule:
@@ -193,6 +199,11 @@ class Settings:
             merged["parameters"] = {**merged["parameters"], **dict.fromkeys(left_out)}
         return ModelRule(model, **merged)
 
+    def answers(self, model: str | None) -> tuple[str | None, Mapping[str, Any]]:
+        """Return what answers for a prompt that names this model, or None: the model, and its rules for replies."""
+        asked = model or self.model
+        return asked, {} if asked is None else self.model_rule(asked).of_replies
+
     def log_rule(self, *prompt_ids: str) -> LogRule:
         """Return the last rule whose glob matches an id that a prompt has or had; the built-in default if none does."""
         rules = (rule for rule in reversed(self.log) if any(fnmatchcase(each, rule.prompts) for each in prompt_ids))
@@ -205,6 +216,7 @@ _KEY = (  # compiled where there are headers: few files have any
     r"hf_[a-z0-9]{16}|gsk_|xai-[a-z0-9]{16}|AIza[a-z0-9_-]{30}|eyJ[a-z0-9_-]{8})"
 )
 _REQUEST_KEYS = ("stream_options", "response_format", "encoding_format")
+_OF_REPLIES = ("api_base", "headers", "lane", "supports_schema", "reasoning_block", "parameters")
 _MERGED = (
     *("api_base", "api_key_env", "timeout_s", "max_attempts", "lane"),
     *("supports_schema", "leave_out", "reasoning_block", "priced_as"),

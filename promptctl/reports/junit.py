@@ -31,15 +31,23 @@ def document(suites: Iterable[str]) -> Iterator[str]:
     yield "</testsuites>\n"
 
 
-def gate_suite(name: str, gates: Sequence[tuple[str, int, str]], warnings: Sequence[str] = ()) -> Iterator[str]:
-    """Yield a suite with a test for each decision, given as name, exit code and reason; warnings are its output."""
-    failed = sum(code not in (OK, INCOMPLETE) for _, code, _ in gates)
+def gate_suite(name: str, gates: Sequence[tuple[str, int | None, str]], warnings: Sequence[str] = ()) -> Iterator[str]:
+    """Yield a suite with a test for each decision, given as name, exit code and reason; warnings are its output.
+
+    Without an exit code nothing was evaluated.
+    """
+    failed = sum(code not in (OK, INCOMPLETE, None) for _, code, _ in gates)
     errors = sum(code == INCOMPLETE for _, code, _ in gates)
-    yield f"  <testsuite{_attributes(name=name, tests=len(gates), failures=failed, errors=errors, skipped=0)}>\n"
+    skipped = sum(code is None for _, code, _ in gates)
+    numbers = _attributes(name=name, tests=len(gates), failures=failed, errors=errors, skipped=skipped)
+    yield f"  <testsuite{numbers}>\n"
     for test, code, reason in gates:
         start = f"    <testcase{_attributes(classname=name, name=test)}"
         if code == OK:
             yield start + "/>\n"
+            continue
+        if code is None:
+            yield f"{start}><skipped{_attributes(message=f'not evaluated: {reason}')}/></testcase>\n"
             continue
         element = "error" if code == INCOMPLETE else "failure"
         yield f"{start}><{element}{_attributes(message=reason, type='gate')}/></testcase>\n"

@@ -55,6 +55,12 @@ def diff_lines(diff: PromptDiff, *, leaves_out: Iterable[str] = ()) -> Iterator[
         yield from (f"{line.sign} {line.noun}{line.text}" if line.sign else line.text for line in lines)
 
 
+def value_lines(changes: Iterable[ValueChange]) -> Iterator[str]:
+    """Yield each value that differs as a line: `model: local/small → local/large`."""
+    for change, line in zip(changes, _values(changes), strict=True):
+        yield line.text if change.kind == "changed" else f"{line.text} ({change.kind})"
+
+
 def hunk_lines(hunks: Iterable[Hunk]) -> Iterator[str]:
     """Yield the lines of hunks, as in a unified diff."""
     for hunk in hunks:

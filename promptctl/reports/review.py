@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.comparison import PASSED, UsageChange
 from promptctl.errors import INCOMPLETE, Problem, quote
 from promptctl.evaluations.evaluation import Evaluation
+from promptctl.files.names import SETTINGS
 from promptctl.labels.times import LabelMove
 from promptctl.reports.comparison import difference
+from promptctl.reports.prompt_diff import value_lines
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.verdict import headline
 from promptctl.reports.wording import count, format_cost, format_latency, format_share
@@ -27,21 +29,8 @@ _UNSTABLE = frozenset(
     ("evaluation", "started_at", "cost_nano_usd", "unpriced", "reply_sources", "stopped", "tool_version")
 )
 _LONGEST_VALUE = 300
+_MOST_SETTINGS = 20
 OF_TIME = frozenset(("latency_ms", "p50_latency_ms", "p95_latency_ms"))
-
-
-State = Literal["passed", "failed", "incomplete", "not evaluated", "no prompt changed", "nothing to evaluate"]
-
-
-def state_of(review: Review) -> State:
-    """Return what a review comes to, in the words of its title."""
-    if not review.decision.is_passed:
-        return "incomplete" if review.decision.exit_code == INCOMPLETE else "failed"
-    if review.is_empty:
-        return "no prompt changed"
-    if any(found.compared or found.evaluations for found in review.measurements):
-        return "passed"
-    return "not evaluated" if review.measurements else "nothing to evaluate"
 
 
 def to_evaluate(review: Review) -> str:
@@ -186,6 +175,10 @@ def counts(review: Review) -> str:
 def told_notes(review: Review) -> list[str]:
     """Return the notes on how the review was made."""
     notes = list(review.notes)
+    values = list(value_lines(review.settings))
+    notes += [f"{SETTINGS}, {line}" for line in values[:_MOST_SETTINGS]]
+    if len(values) > _MOST_SETTINGS:
+        notes.append(f"{SETTINGS}: {len(values) - _MOST_SETTINGS} more values differ")
     if (comparisons := sum(len(found.compared) for found in review.measurements)) > 1:
         notes.append(f"{comparisons} comparisons share an error rate of 5%")
     if review.recordings:
@@ -211,12 +204,14 @@ class Pieces:
 
 
 def warning_pieces(review: Review) -> list[Pieces]:
-    """Return the warnings: regressions that the gate let pass."""
+    """Return the warnings: regressions that the gate let pass, and what no result shows."""
     compared = [each for found in review.measurements for each in found.compared]
     found = [Pieces(f"{each.head.row.prompt}:", (each.warning,)) for each in compared if each.warning]
     if review.taken_away and review.rule.gate != "strict":
         fails = ("--gate strict would fail",) if review.decision.is_passed else ()
         found.insert(0, Pieces("HEAD takes away what tests its prompts:", (*review.taken_away, *fails)))
+    if review.doubts and review.rule.gate != "strict":
+        found.insert(0, Pieces("Not evaluated:", review.doubts))
     return list(dict.fromkeys(found))
 
 

@@ -58,8 +58,13 @@ def review_junit(log: Store, review: Review) -> Iterator[str]:
     """Yield a suite of the gates, and one for each evaluation of HEAD."""
     from promptctl.reports.junit import document, gate_suite, suite
 
-    gates = [(found.prompt, found.decision.exit_code, found.decision.reason) for found in review.measurements]
-    gates.append(("review", review.decision.exit_code, review.decision.reason))
+    gates: list[tuple[str, int | None, str]] = []
+    for found in review.measurements:
+        is_skipped = found.decision.is_passed and not found.is_made
+        code, reason = (None, found.why_not or "") if is_skipped else (found.decision.exit_code, found.decision.reason)
+        gates.append((found.prompt, code, reason))
+    is_skipped = review.state == "not evaluated"
+    gates.append(("review", None if is_skipped else review.decision.exit_code, review.decision.reason))
 
     def suites() -> Iterator[str]:
         yield from gate_suite("promptctl review", gates, words.warnings(review))
@@ -119,7 +124,7 @@ def _page_part(review: Review) -> dict[str, Any]:
         ],
         "moves": [words.about_moves(move) for move in review.moves],
         "reproduce": words.reproduce(review),
-        "evaluate": words.to_evaluate(review) if words.state_of(review) == "not evaluated" else "",
+        "evaluate": words.to_evaluate(review) if review.state == "not evaluated" else "",
     }
 
 

@@ -23,11 +23,13 @@ def review_as_dict(review: Review) -> dict[str, Any]:
         "base": _side(review.base) | {"tip": review.tip.commit, "tip_name": review.tip.name},
         "head": _side(review.head) | {"name": review.head.name, "work_tree": review.head.commit is None},
         "passed": review.decision.is_passed,
+        "state": review.state,
         "exit_code": review.decision.exit_code,
         "decision": review.decision.reason,
         "gate": review.rule.gate,
         "margin": review.rule.margin,
         "settings_changed": review.settings_differ,
+        "settings": {each.name: {"before": each.before, "after": each.after} for each in review.settings},
         "recorded": review.uses_recordings,
         "notes": list(review.notes),
         "taken_away": list(review.taken_away),
@@ -84,7 +86,7 @@ def _dataset(dataset: DatasetReview) -> dict[str, Any]:
 def _measurement(found: Measurement) -> dict[str, Any]:
     return {
         "prompt": found.prompt,
-        "evaluated": bool(found.compared or found.evaluations),
+        "evaluated": found.is_made,
         "why_not": found.why_not,
         "exit_code": found.decision.exit_code,
         "decision": found.decision.reason or None,

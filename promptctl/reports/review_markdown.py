@@ -70,9 +70,8 @@ def _inline(text: words.Pieces) -> str:
 
 
 def _title(review: Review) -> str:
-    state = words.state_of(review)
-    mark = {"incomplete": "⚠️", "failed": "❌", "not evaluated": "➖"}.get(state, "✅")
-    return f"{mark} Prompt review: {state}"
+    mark = {"incomplete": "⚠️", "failed": "❌", "not evaluated": "➖"}.get(review.state, "✅")
+    return f"{mark} Prompt review: {review.state}"
 
 
 def _table(rows: Sequence[words.ReviewRow], detail: _Detail) -> Iterator[str]:

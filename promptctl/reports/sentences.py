@@ -14,7 +14,6 @@ from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.trend import Trend, TrendRow
 from promptctl.log.results import EvaluationRow
 from promptctl.reports.columns import short_version
-from promptctl.reports.review import state_of
 from promptctl.reports.verdict import passes
 from promptctl.reports.wording import count, name_some
 
@@ -262,12 +261,13 @@ def _new(alone: Sequence[Evaluation]) -> Iterator[str]:
 
 def of_review(review: Review) -> Opening:
     """Return the opening of a review: who breaks, and what became of the results."""
-    came = state_of(review)
+    came = review.state
     state: State = came if came in ("failed", "incomplete", "not evaluated") else "passed"
     if review.is_empty:
         return Opening(state, "Nothing changed that a prompt is made of.")
     if state == "not evaluated":
-        return Opening(state, f"{_unmeasured(review.measurements)} {' '.join(_breaks(review))}", tuple(_less(review)))
+        told = [_unmeasured(review.measurements), *_breaks(review)]
+        return Opening(state, " ".join(filter(None, told)), tuple(_less(review)))
     told = [*_breaks(review)]
     compared = [each for found in review.measurements for each in found.compared]
     alone = [each for found in review.measurements for each in found.evaluations]
@@ -276,7 +276,7 @@ def of_review(review: Review) -> Opening:
     elif compared:
         told += _results(compared)
     told += _new(alone) if compared else [of_evaluations(alone).sentence] if alone else []
-    unmeasured = [found.prompt for found in review.measurements if not found.compared and not found.evaluations]
+    unmeasured = [found.prompt for found in review.measurements if not found.is_made]
     if unmeasured:
         told.append(f"Not evaluated: {joined(unmeasured)}.")
     told += _less(review)
@@ -285,12 +285,16 @@ def of_review(review: Review) -> Opening:
 
 
 def _less(review: Review) -> Iterator[str]:
+    if review.doubts:
+        yield "Changed settings were not evaluated."
     if review.taken_away:
         yield "Some tests ask for less."
 
 
 def _unmeasured(measurements: Sequence[Measurement]) -> str:
-    """Return that nothing of these prompts was evaluated, and why if one reason holds for all."""
+    """Return that nothing of these prompts was evaluated, and why if one reason holds for all; empty without any."""
+    if not measurements:
+        return ""
     names, reasons = [each.prompt for each in measurements], {each.why_not for each in measurements}
     why = f": {reason}" if len(reasons) == 1 and (reason := reasons.pop()) else ""
     return f"{joined(names)} {'was' if len(names) == 1 else 'were'} not evaluated{why}."
@@ -304,7 +308,8 @@ def _breaks(review: Review) -> Iterator[str]:
     if consumers:
         yield f"Code that reads replies of {joined(consumers)} breaks."
     if not callers and not consumers:
-        yield "Nobody who calls these prompts breaks." if review.prompts else "No prompt changed."
+        unchanged = "No prompt changed, and promptctl.yaml did." if review.settings_differ else "No prompt changed."
+        yield "Nobody who calls these prompts breaks." if review.prompts else unchanged
 
 
 def of_trend(trend: Trend) -> Opening:

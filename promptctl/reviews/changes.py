@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from promptctl.datasets.affected import datasets_reached, prompts_reached
 from promptctl.datasets.index import DatasetIndex
-from promptctl.differences.diff import diff_prompts
+from promptctl.differences.diff import PromptDiff, diff_prompts
 from promptctl.differences.renames import Named, renames_between, sources_of
+from promptctl.differences.value_changes import compare_value
 from promptctl.errors import Problem, PromptNotFound, WorkspaceError
 from promptctl.files.names import (
     DATASETS,
@@ -25,7 +26,7 @@ from promptctl.git.repository import Git
 from promptctl.git.tree_changes import changed_files, new_links
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.git.walk import FileChange
-from promptctl.prompts.loading import load_prompt
+from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.prompts.prompt import Prompt
 from promptctl.reviews.change_notes import change_notes
 from promptctl.reviews.dataset_changes import JudgingOf, compare_sides, inline_side, problems_of, side_of
@@ -40,6 +41,7 @@ class Changes:
     for each prompt to evaluate the datasets to do it over: all of its own where its behaviour is another, else those
     that changed. `stale` names by the former id of each prompt that has none in HEAD the datasets that test it and did
     not change. `notes` are of files that none of these shows. With `is_about_judges` HEAD changed calibrations.
+    `default_model` is what HEAD's prompts without a model have once it is merged.
     """
 
     prompts: tuple[PromptReview, ...] = ()
@@ -50,6 +52,7 @@ class Changes:
     stale: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     is_about_judges: bool = False
+    default_model: str | None = None
 
     def why_untested(self, ids: Container[str | None]) -> str:
         """Return the reason why no dataset tests a prompt, by all its ids: HEAD may have taken its tests away."""
@@ -76,13 +79,16 @@ def find_changes(
     trusted: CommitTree,
     limits: DatasetLimits = DEFAULT_LIMITS,
     judging: JudgingOf | None = None,
+    default_models: tuple[str | None, str | None] = (None, None),
 ) -> Changes:
     """Find the changes from `base` to `head`. Only files that the changed ones can reach are loaded.
+
+    If the `default_models` of both differ, each prompt without a model of its own has changed.
 
     Judges are read from `trusted` on both sides: that HEAD has a different one changes no case. `judging` says who
     decides of a case's judges.
     """
-    return _Finder(git, base, head, trusted, limits, judging).changes()
+    return _Finder(git, base, head, trusted, limits, judging, default_models).changes()
 
 
 def changed_datasets(
@@ -100,6 +106,7 @@ class _Finder:
     trusted: CommitTree
     limits: DatasetLimits
     judging: JudgingOf | None = None
+    default_models: tuple[str | None, str | None] = (None, None)
     _changed: list[FileChange] = field(init=False)
     _loaded: dict[tuple[bool, str], _Loaded] = field(default_factory=dict)
     _shared: dict[str, list[str]] = field(default_factory=dict)
@@ -119,6 +126,7 @@ class _Finder:
             stale=self._stale(prompts),
             notes=tuple(change_notes(self._changed, self.head.places, new_links(self.base, self.head), prompts)),
             is_about_judges=any(is_calibration(change.path) for change in self._changed),
+            default_model=self.default_models[1],
         )
 
     # --- prompts ---------------------------------------------------------------------------------------------------
@@ -133,7 +141,7 @@ class _Finder:
         return [*self._datasets(), *self._inline(own)]
 
     def _prompts(self) -> list[PromptReview]:
-        own = self._own_ids()
+        own = self._own_ids() | self._given_another_model()
         shared = [change.path for change in self._changed if _is_shared(change.path)]
         self._shared = {path: [] for path in shared}
         id_of = self.head.places.id
@@ -170,8 +178,23 @@ class _Finder:
             base_problems=before.problems,
             head_problems=after.problems,
             through=through,
-            diff=diff_prompts(before.prompt, after.prompt) if before.prompt and after.prompt else None,
+            diff=self._diff(before.prompt, after.prompt) if before.prompt and after.prompt else None,
         )
+
+    def _diff(self, before: Prompt, after: Prompt) -> PromptDiff:
+        """Return what differs, the model that a prompt without one has by default included."""
+        diff = diff_prompts(before, after)
+        sides = before.model or self.default_models[0], after.model or self.default_models[1]
+        if self.default_models[0] == self.default_models[1] or sides[0] == sides[1]:
+            return diff
+        return replace(diff, model=compare_value("model", *sides, absent=None), is_same_behaviour=False)
+
+    def _given_another_model(self) -> set[str]:
+        """Return the ids of HEAD's prompts without a model of their own, if their default is not what it was."""
+        if self.default_models[0] == self.default_models[1]:
+            return set()
+        loaded = {id_: self._load(id_, is_head=True).prompt for id_ in prompt_paths(self.head)}
+        return {id_ for id_, prompt in loaded.items() if prompt is not None and prompt.model is None}
 
     def _renames(self, new: Iterable[str], gone: set[str]) -> dict[str, str]:
         """New id to the id that the prompt had: by its `formerly`, its bytes, its digest, or the commits between."""

@@ -98,37 +98,44 @@ def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, cha
         ref = id_ if moments.head is None else f"{id_}@{moments.head}"
         if prompt is not None and prompt.head_problems:
             yield _unusable(id_, prompt.head_problems)
-        elif why_not := _why_not(request, changes, id_, prompt):
+        elif why_not := _why_not(request, prompt):
             yield Task(prompt=id_, why_not=why_not)
-        elif why_not := _why_unasked(context, request, ref, prompt):
-            yield Task(prompt=id_, why_not=why_not, doubt=f"it was not evaluated: {why_not}")
+        elif not changes.tests.get(id_):
+            yield _unasked(id_, changes.why_untested((id_, prompt.former_id if prompt is not None else None)))
+        elif why_not := _why_unasked(context, request, ref, prompt, changes.default_model):
+            yield _unasked(id_, why_not)
         else:
             # None if the prompt is as it was, is new, or was unsound.
             old = prompt.base if prompt is not None and prompt.is_other_behaviour else None
             base = f"{old.id}@{moments.base}" if old is not None else None
             for dataset in changes.tests[id_]:
-                wanted = request.evaluation(ref, dataset)
+                wanted = replace(request.evaluation(ref, dataset), default_model=changes.default_model)
                 usual = (prompt.base.model if prompt is not None and prompt.base else None) or context.settings.model
                 yield _task(context, wanted, id_, base, usual)
 
 
-def _why_not(request: ReviewRequest, changes: Changes, id_: str, prompt: PromptReview | None) -> str | None:
+def _unasked(id_: str, why: str) -> Task:
+    """Return the task of a prompt that is not evaluated, which leaves what HEAD made of it in doubt."""
+    return Task(prompt=id_, why_not=why, doubt=f"it was not evaluated: {why}")
+
+
+def _why_not(request: ReviewRequest, prompt: PromptReview | None) -> str | None:
     """Return the reason not to evaluate a sound prompt, whatever HEAD made of it; None to evaluate it."""
     if not request.is_evaluated:
         return "--no-eval was given"
-    if not changes.tests.get(id_):
-        return changes.why_untested((id_, prompt.former_id if prompt is not None else None))
     sides = () if prompt is None else (prompt.base, prompt.head)
     return "it is inactive" if sides and all(each and each.status == "inactive" for each in sides) else None
 
 
-def _why_unasked(context: Context, request: ReviewRequest, ref: str, prompt: PromptReview | None) -> str | None:
+def _why_unasked(
+    context: Context, request: ReviewRequest, ref: str, prompt: PromptReview | None, default_model: str | None
+) -> str | None:
     """Return the reason of HEAD's making not to evaluate a sound prompt; None to evaluate it."""
     head = prompt.head if prompt is not None else None
     if head is not None and head.status == "inactive":
         return "it is inactive"
-    if not request.models and context.settings.model is None and (head or context.prompt(ref).prompt).model is None:
-        return f"it names no model, and BASE's {SETTINGS} has no default"
+    if not request.models and default_model is None and (head or context.prompt(ref).prompt).model is None:
+        return f"it names no model, and {SETTINGS} has no default"
     return None
 
 
@@ -163,7 +170,7 @@ def _planned(context: Context, request: EvaluationRequest, id_: str, base: str |
         why = f"none of the replies to it are recorded in {RECORDINGS}/"
         if missing is not None:
             why = f"{missing.message}; and of its {held.cases} cases {held.recorded or 'none'} has a recorded reply"
-        return Task(prompt=id_, why_not=why, doubt=f"it was not evaluated: {why}")
+        return _unasked(id_, why)
     told = [] if missing is None else [f"recorded replies were used: {missing.message}"]
     if unlike := [each.target.model for each in heads if not request.models and _is_less(each.target.model, usual)]:
         told.append(f"{unlike[0]} answered for HEAD, and BASE asks {usual or 'no model'}")

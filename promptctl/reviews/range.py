@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from promptctl.errors import GitError, HistoryIncomplete, Place, RevisionNotFound, WorkspaceError, quote
 from promptctl.files.names import DATASETS, SETTINGS, STATE_COMMITTED, STATE_FOLDER, did_you_mean
 from promptctl.files.wording import name_some
-from promptctl.formats.settings_file import read_settings
 from promptctl.git.commits import read_commits
 from promptctl.git.tree_changes import changed_files
 from promptctl.git.trees import CommitTree, WorkTree
@@ -22,7 +21,6 @@ from promptctl.versions.committed_settings import settings_files, trusted_line
 from promptctl.versions.line import find_line, unshallow_hint
 
 if TYPE_CHECKING:
-    from promptctl.formats.settings_file import Settings
     from promptctl.git.repository import Git
     from promptctl.versions.line import Line
 
@@ -88,15 +86,6 @@ def default_base(git: Git) -> Line:
         message = f"{usual.name} may be HEAD's own: this clone has no default branch of {name_some(remotes)}"
         raise HistoryIncomplete(message, hint=_NAME_BASE)
     return trusted_line(git, usual)
-
-
-def settings_of(tree: CommitTree | WorkTree) -> Settings | None:
-    """Read `promptctl.yaml` of a tree; None if it has none. Raises `InvalidFiles`, and `WorkspaceError` for no file."""
-    name = SETTINGS if tree.commit is None else f"{tree.commit[:7]}:{SETTINGS}"
-    try:
-        return read_settings(tree.read(SETTINGS), name)
-    except FileNotFoundError:
-        return None
 
 
 def _refuse_state(tree: CommitTree) -> None:

@@ -13,13 +13,15 @@ from promptctl.comparisons.gates import Decision
 from promptctl.comparisons.rule import GateRule
 from promptctl.differences.breaks import Break
 from promptctl.differences.diff import PromptDiff
-from promptctl.errors import Problem
+from promptctl.differences.value_changes import ValueChange
+from promptctl.errors import INCOMPLETE, Problem
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.formats.settings_file import CalibrationRule
 from promptctl.labels.times import LabelMove
 from promptctl.prompts.prompt import Prompt
 
 ChangeKind = Literal["added", "removed", "renamed", "changed"]
+State = Literal["passed", "failed", "incomplete", "not evaluated", "no prompt changed", "nothing to evaluate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +167,11 @@ class Measurement:
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def is_made(self) -> bool:
+        """True if anything was evaluated."""
+        return bool(self.compared or self.evaluations)
+
 
 @dataclass(frozen=True, slots=True)
 class ReviewSide:
@@ -189,7 +196,9 @@ class Review:
 
     `tip` is where BASE stands, and what settings were read from; `base` is the commit where HEAD left it. `files` are
     shared files that differ, with the ids of the prompts that pull them in. `recordings` are files of recorded replies
-    that differ. `taken_away` says what tested head's prompts and does no more. `arguments` make the same review again.
+    that differ. `settings` are the values of `promptctl.yaml` that HEAD changed; `doubts` say what of it no result
+    here can show. `taken_away` says what tested head's prompts and does no more. `arguments` make the same review
+    again.
     `hide` returns text, or JSON-able data, without secrets: what is said of a review goes through it.
     """
 
@@ -203,6 +212,8 @@ class Review:
     moves: tuple[LabelMove, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     settings_differ: bool = False
+    settings: tuple[ValueChange, ...] = ()
+    doubts: tuple[str, ...] = ()
     uses_recordings: bool = False
     notes: tuple[str, ...] = ()
     taken_away: tuple[str, ...] = ()
@@ -214,6 +225,17 @@ class Review:
     def measurement(self, prompt: str) -> Measurement | None:
         """Return the results of a prompt; None if it was not to be evaluated."""
         return next((found for found in self.measurements if found.prompt == prompt), None)
+
+    @property
+    def state(self) -> State:
+        """The whole of it in the words of its title, the same in every report."""
+        if not self.decision.is_passed:
+            return "incomplete" if self.decision.exit_code == INCOMPLETE else "failed"
+        if self.is_empty:
+            return "no prompt changed"
+        if any(found.is_made for found in self.measurements):
+            return "passed"
+        return "not evaluated" if self.measurements or self.doubts else "nothing to evaluate"
 
     @property
     def breaking(self) -> tuple[PromptReview, ...]:

@@ -22,10 +22,12 @@ from promptctl.labels.times import moves_between
 from promptctl.reviews.changes import Changes, find_changes
 from promptctl.reviews.judges import DecidingJudges, judges_of_head, undone_by_merging
 from promptctl.reviews.measuring import Task, below_base, tasks_of
-from promptctl.reviews.range import ReviewRange, check_place, default_base, find_range, settings_of
+from promptctl.reviews.range import ReviewRange, check_place, default_base, find_range
 from promptctl.reviews.request import ReviewRequest
 from promptctl.reviews.review import Measurement, Review, ReviewSide
+from promptctl.reviews.settings_changes import SettingsReview, settings_review
 from promptctl.reviews.taken_away import taken_away, tests_behind, undecided_now
+from promptctl.versions.committed_settings import settings_of
 
 if TYPE_CHECKING:
     from promptctl.git.repository import Git
@@ -60,13 +62,15 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
         recordings = _recordings(context, head, Path(folder)) if needs_recordings else None
         with closing(context.at(head, settings or Settings(), tip, recordings)) as other:
             deciding = DecidingJudges(other, request.judge, request.judge_parameters)
-            changes = find_changes(git, base, head, tip, other.settings.limits, deciding.of)
+            own_settings, wrong = _settings_of_head(head)
+            own = settings_review(other.settings, base, head, own_settings)
+            default_models = (other.settings.model, other.settings.model if request.models else own.default_model)
+            changes = find_changes(git, base, head, tip, other.settings.limits, deciding.of, default_models)
             tasks = tuple(tasks_of(other, request, found, changes))
             differs = is_changed(tip, head, SETTINGS)
             named = filter(None, (other.settings.model, other.settings.gate.judge, request.judge))
             own_judges = list(judges_of_head(base, head, tip, changes, [*named], other.settings.limits))
             undecided = list(undecided_now(changes.datasets, changes.prompts))
-            own_settings, wrong = _settings_of_head(head)
             if own_settings and (own_judges or differs or changes.is_about_judges):
                 undecided += undone_by_merging(other, own_settings, head, deciding, request)
             about = Review(
@@ -79,14 +83,17 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
                 recordings=changes.recordings,
                 moves=tuple(moves_between(git, other.now().label_trust, found.base, found.head)),
                 settings_differ=differs,
+                settings=own.values,
+                doubts=(*own.unmeasured(head), *_other_judges(own, tasks, request)) if request.is_evaluated else (),
                 uses_recordings=any(not pair.head.is_asked for task in tasks for pair in task.pairs),
-                notes=(*_notes(git, found, settings, differs=differs), *changes.notes),
+                notes=(*_notes(git, found, settings, own if differs else None), *changes.notes),
                 taken_away=(
                     *taken_away(changes.datasets, changes.prompts, changes.stale),
                     *tests_behind(git, base, tip, changes, other.settings.limits),
                     *own_judges,
                     *undecided,
                     *_recorded_judges(changes, tasks),
+                    *own.weaker_gate(),
                 ),
                 rule=rule_of(other.settings.gate.rule, request.rule),
                 arguments=(found.tip, *((found.head,) if found.head else ()), *request.arguments),
@@ -121,11 +128,23 @@ def _concluded(
             reason = f"The strict gate lets HEAD take away nothing that tests a prompt: {gone}."
             decisions.append(Decision.of(CHECK_FAILED, reason))
         doubts = dict.fromkeys(f"{task.prompt}: {task.doubt}." for task in tasks if task.doubt is not None)
+        doubts |= dict.fromkeys(f"{doubt}." for doubt in review.doubts)
         decisions += [Decision.of(INCOMPLETE, doubt) for doubt in doubts]
     decision = strictest(decisions)
     if decision.is_passed:
-        decision = Decision.of(OK, "No check failed.")
+        is_measured = any(found.is_made for found in measurements)
+        reasons = () if is_measured else _why_nothing(measurements, review.doubts)
+        decision = Decision(OK, tuple(reasons) or ("No check failed.",))
     return replace(review, measurements=tuple(measurements), decision=decision)
+
+
+def _why_nothing(measurements: Sequence[Measurement], doubts: Sequence[str]) -> Iterator[str]:
+    """Yield why nothing was evaluated, each reason once with the prompts."""
+    prompts: dict[str | None, list[str]] = {}
+    for found in measurements:
+        prompts.setdefault(found.why_not, []).append(found.prompt)
+    yield from (f"{name_some(ids)}: {why}." for why, ids in prompts.items())
+    yield from (f"{doubt}." for doubt in doubts)
 
 
 def _settings_of_head(head: CommitTree | WorkTree) -> tuple[Settings | None, list[Decision]]:
@@ -162,12 +181,21 @@ def _recorded_judges(changes: Changes, tasks: Sequence[Task]) -> Iterator[str]:
         yield f"recordings that HEAD changed answered for the judges of {name_some(graded)}"
 
 
-def _notes(git: Git, found: ReviewRange, settings: Settings | None, *, differs: bool) -> Iterator[str]:
+def _other_judges(own: SettingsReview, tasks: Sequence[Task], request: ReviewRequest) -> Iterator[str]:
+    """Yield whose results another judge decides once HEAD is merged, as its settings say."""
+    now, then = own.judging_model
+    judged = {task.prompt for task in tasks for pair in task.pairs if pair.head.spec.judge_model is not None}
+    if judged and now != then and request.judge is None:
+        yield f"HEAD has {then or 'no model'} judge {name_some(sorted(judged))}, and {now or 'none'} judged here"
+
+
+def _notes(git: Git, found: ReviewRange, settings: Settings | None, own: SettingsReview | None) -> Iterator[str]:
     if found.note:
         yield found.note
     if settings is None:
         yield f"BASE has no {SETTINGS}: the built-in settings were used"
-    elif differs:
-        yield f"{SETTINGS} differs: the settings of BASE were used, not those of HEAD"
+    elif own is not None:
+        but = "" if own.default_model == own.tip.model else ", but for HEAD's default model"
+        yield f"{SETTINGS} differs: the settings of BASE were used, not those of HEAD{but}"
     if git.is_shallow:
         yield "this clone is shallow: it may lack labels and version numbers"

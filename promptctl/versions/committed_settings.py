@@ -10,7 +10,7 @@ from promptctl.files.names import SETTINGS
 from promptctl.files.wording import name_some
 from promptctl.formats.settings_file import Settings, read_settings
 from promptctl.git.repository import ADD_WORK_TREE
-from promptctl.git.trees import CommitTree
+from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.labels.signers import SIGNERS
 from promptctl.labels.trust import LabelTrust
 from promptctl.versions.line import find_line
@@ -98,6 +98,15 @@ def settings_at(git: Git, line: Line) -> Committed | None:
         settings = replace(settings, labels=replace(settings.labels, remote=None))
     signers = (_signers(tree) or "") if settings.labels.is_signed else None
     return Committed(settings, line.tip, LabelTrust(settings.labels.remote, signers, line.name))
+
+
+def settings_of(tree: CommitTree | WorkTree) -> Settings | None:
+    """Read `promptctl.yaml` of a tree; None if it has none. Raises `InvalidFiles`, and `WorkspaceError` for no file."""
+    name = SETTINGS if tree.commit is None else f"{tree.commit[:7]}:{SETTINGS}"
+    try:
+        return read_settings(tree.read(SETTINGS), name)
+    except FileNotFoundError:
+        return None
 
 
 def trust_without_line(git: Git, line: Line | None = None) -> LabelTrust:

@@ -18,7 +18,8 @@ from promptctl.errors import (
     WorkspaceError,
     printable,
 )
-from promptctl.files.names import DATASET_SUFFIXES, DATASETS, did_you_mean, id_problem, is_dataset
+from promptctl.files.names import DATASET_SUFFIXES, DATASETS, SETTINGS, did_you_mean, id_problem, is_dataset
+from promptctl.formats.settings_file import Settings
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from promptctl.datasets.duplicates import Duplicates
     from promptctl.datasets.from_log import CaseSample, CasesFromLog
     from promptctl.datasets.index import DatasetIndex
+    from promptctl.git.trees import CommitTree
     from promptctl.log.filter import Filter
     from promptctl.prompts.prompt import Prompt
 
@@ -275,19 +277,34 @@ class Datasets:
     ) -> list[str]:
         """Return the tested prompts that are not what they were at a revision, or one of whose datasets is not.
 
-        With `datasets` only those that one of these tests. `on_broken` is given the error of a dataset that cannot be
-        read, which is raised without it. Raises `GitError` outside Git.
+        So is a prompt that the settings have answered by a different model, or asked in a different way. With
+        `datasets` only those that one of these tests. `on_broken` is given the error of a dataset that cannot be read,
+        which is raised without it. Raises `GitError` outside Git.
         """
         repository = self._context.repository
         if repository.git is None:
             raise GitError("the workspace is not in a Git repository, so nothing can be compared", hint="git init")
         index = self._index()
         earlier = repository.tree_at(self._commit_of(revision))
-        changed = index.changed_since(earlier, skips_broken=on_broken is not None)
+        settings = self._settings_at(earlier), self._context.settings
+        changed = index.changed_since(earlier, skips_broken=on_broken is not None, settings=settings)
+        old, new = (each.model or "none" for each in settings)
+        if old != new:
+            told = f"{SETTINGS} has changed since {revision}: model: {old} → {new}"
+            self._context.warn(f"{told}; a comparison asks {new} for both versions of a prompt without a model")
         if on_broken is not None:
             for error in index.broken.values():
                 on_broken(error)
         return index.tested_by(changed, datasets, self._context.inside) if datasets else changed
+
+    def _settings_at(self, tree: CommitTree) -> Settings:
+        """Return the settings of a tree; those of now if they cannot be read."""
+        from promptctl.versions.committed_settings import settings_of
+
+        try:
+            return settings_of(tree) or Settings()
+        except InvalidFiles:
+            return self._context.settings
 
     def _commit_of(self, revision: str) -> str:
         moment = self._context.fresh().now()
