@@ -43,6 +43,9 @@ def review(
             completes="revision",
         ),
     ] = None,
+    base_as_is: Annotated[
+        bool, option("--base-as-is", "Compare with BASE itself, not with the commit at which HEAD left it.")
+    ] = False,
     no_eval: Annotated[bool, option("--no-eval", "Ask no model: say what changed and who breaks.")] = False,
     *,
     asked: options.ReplyOptions,
@@ -71,6 +74,7 @@ def review(
         {
             **{_option(name): value for name, value in gate.rule.items()},
             "--replies": asked.replies if asked.replies != "cache" else None,
+            "--base-as-is": base_as_is,
             "--no-eval": no_eval,
             "--fail-on-breaking": fail_on_breaking,
             "--allow-code": allow_code,
@@ -82,6 +86,7 @@ def review(
     request = ReviewRequest(
         base=base,
         head=head,
+        is_base_as_it_is=base_as_is,
         models=asked.models,
         rule=gate.rule,
         limits=bounds.limits(),

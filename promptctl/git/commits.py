@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from promptctl.git.objects import Objects
+    from promptctl.git.repository import Git
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,15 @@ def read_commits(objects: Objects, ids: Sequence[str]) -> Mapping[str, CommitInf
     """Read commits, by id; those that are not in the repository are left out."""
     found = objects.read_all(ids)
     return {item.id: parse_commit(item.id, item.data) for item in found if item is not None and item.data is not None}
+
+
+def fork_point(git: Git, tip: str, end: str) -> str | None:
+    """Return the commit at which `end` left the history of `tip`, both full ids; None if this clone holds none."""
+    found = git.run(["merge-base", tip, end], check=False)
+    if found.status == 0:
+        return found.text.split("\n")[0]
+    # The commit itself names its parents, also where a shallow clone does not have them.
+    return tip if any(tip in info.parents for info in read_commits(git.objects, [end]).values()) else None
 
 
 def parse_commit(commit: str, data: bytes) -> CommitInfo:

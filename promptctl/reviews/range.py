@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from promptctl.errors import GitError, HistoryIncomplete, Place, RevisionNotFound, WorkspaceError, quote
 from promptctl.files.names import DATASETS, SETTINGS, STATE_COMMITTED, STATE_FOLDER, did_you_mean
 from promptctl.files.wording import name_some
-from promptctl.git.commits import read_commits
+from promptctl.git.commits import fork_point
 from promptctl.git.tree_changes import changed_files
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.versions.committed_settings import settings_files, trusted_line
@@ -22,6 +22,7 @@ from promptctl.versions.line import find_line, unshallow_hint
 
 if TYPE_CHECKING:
     from promptctl.git.repository import Git
+    from promptctl.reviews.request import ReviewRequest
     from promptctl.versions.line import Line
 
 _HEX = re.compile(r"[0-9a-f]{7,64}\Z")
@@ -39,34 +40,36 @@ class ReviewRange:
     note: str | None = None
 
 
-def find_range(git: Git, work_tree: WorkTree, base: str | None, head: str | None, line: Line | None) -> ReviewRange:
+def find_range(git: Git, work_tree: WorkTree, request: ReviewRequest, line: Line | None) -> ReviewRange:
     """The ends of a review.
 
-    BASE is what `base` names, or else the tip of `line`; what HEAD changed is counted from where it left that. HEAD is
-    what `head` names, or else the work tree where it differs from HEAD's commit, and that commit where it does not.
+    BASE is what the request names, or else the tip of `line`; what HEAD changed is counted from where it left that,
+    unless BASE is to be taken as it is. HEAD is what the request names, or else the work tree where it differs from
+    HEAD's commit, and that commit where it does not.
 
     Raises `RevisionNotFound`, `WorkspaceError` if HEAD brings a log or a cache along, and `HistoryIncomplete` if this
     clone cannot tell; the hint is the command that can.
     """
     if git.head is None:
         raise GitError("the repository has no commit yet", hint="git add . && git commit")
+    base, head = request.base, request.head
     end = _commit(git, head, "HEAD") if head is not None else git.head
     tip = _commit(git, base, "BASE") if base is not None or line is None else line.tip
     _refuse_state(CommitTree(git, end))
     is_dirty = head is None and bool(changed_files(CommitTree(git, end), work_tree))
     shown = None if is_dirty else end
-    found = git.run(["merge-base", tip, end], check=False)
-    if found.status == 0:
-        return ReviewRange(tip, found.text.split("\n")[0], shown)
+    if request.is_base_as_it_is:
+        return ReviewRange(tip, tip, shown)
+    if (left := fork_point(git, tip, end)) is not None:
+        return ReviewRange(tip, left, shown)
     if not git.is_shallow:
         return ReviewRange(tip, tip, shown, "BASE and HEAD share no history, so BASE is compared as it is")
-    if any(tip in info.parents for info in read_commits(git.objects, [end]).values()):
-        return ReviewRange(tip, tip, shown)
-    if base is None and line is not None:
-        raise HistoryIncomplete(
-            f"this clone is shallow, and does not reach to where HEAD left {line.name}", hint=unshallow_hint(line)
-        )
-    return ReviewRange(tip, tip, shown, "this clone is shallow, so BASE is compared as it is, wherever HEAD left it")
+    hint = unshallow_hint(line.remote if line is not None else git.usual_remote())
+    name = line.name if line is not None else base
+    raise HistoryIncomplete(
+        f"this clone is shallow, and does not reach to where HEAD left {name}",
+        hint=hint if base is None else f"{hint}   (or compare with BASE as it is: --base-as-is)",
+    )
 
 
 def default_base(git: Git) -> Line:

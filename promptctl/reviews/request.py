@@ -16,13 +16,15 @@ class ReviewRequest:
     """A request to review what HEAD changed.
 
     `base` and `head` are revisions; see `promptctl.reviews.range.find_range` for what None means. With
-    `is_evaluated` False nothing is asked of a model. `replies` is the source of replies. `allows_code` runs
-    the code that HEAD's datasets name, which is left out otherwise. `rule` is a rule, or those of its fields that are
-    not as BASE's settings say. `arguments` are the options that make the same review again.
+    `is_base_as_it_is` HEAD is compared with BASE itself, not with where it left that. With `is_evaluated` False nothing
+    is asked of a model. `replies` is the source of replies. `allows_code` runs the code that HEAD's datasets name,
+    which is left out otherwise. `rule` is a rule, or those of its fields that are not as BASE's settings say.
+    `arguments` are the options that make the same review again.
     """
 
     base: str | None = None
     head: str | None = None
+    is_base_as_it_is: bool = False
     models: Sequence[str] = ()
     judge: str | None = None
     judge_parameters: Mapping[str, Any] = field(default_factory=dict)

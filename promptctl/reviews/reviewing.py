@@ -52,7 +52,7 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
         raise GitError("a review compares commits, and the workspace is not in a Git repository", hint="git init")
     with closing(git), tempfile.TemporaryDirectory(prefix="promptctl-review-") as folder:
         line = default_base(git) if request.base is None else None
-        found = find_range(git, here, request.base, request.head, line)
+        found = find_range(git, here, request, line)
         base = CommitTree(git, found.base)
         head = CommitTree(git, found.head) if found.head is not None else here
         tip = CommitTree(git, found.tip)

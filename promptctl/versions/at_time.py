@@ -45,7 +45,7 @@ def commit_at(moment: Moment, time: datetime) -> str:
     when = f"{time:%Y-%m-%d %H:%M} UTC"
     if moment.is_shallow:
         raise HistoryIncomplete(f"this clone is shallow: {line.name} does not reach back to {when}",
-                                hint=unshallow_hint(line))  # fmt: skip
+                                hint=unshallow_hint(line.remote))  # fmt: skip
     raise RevisionNotFound(f"{line.name} had no commit by {when}", hint=f"git log --first-parent --reverse {line.name}")
 
 

@@ -166,7 +166,7 @@ class Index:
         if cut is not None:
             raise HistoryIncomplete(
                 f"this clone is shallow: its history of {line.name} begins at {cut[:7]}, so versions cannot be counted",
-                hint=unshallow_hint(line),
+                hint=unshallow_hint(line.remote),
             )
         before = store.all_versions() if self._is_ours(meta) else []
         fork = store.highest_of([commit for commit, _ in commits]) if before else None

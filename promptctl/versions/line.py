@@ -124,6 +124,6 @@ def cut_at(git: Git, commits: Sequence[ParentedCommit]) -> str | None:
     return oldest if is_cut else None
 
 
-def unshallow_hint(line: Line) -> str:
+def unshallow_hint(remote: str | None) -> str:
     """Return the command that brings the missing history of a shallow clone."""
-    return f"git fetch --unshallow {quote(line.remote or 'origin')}"
+    return f"git fetch --unshallow {quote(remote or 'origin')}"

@@ -241,7 +241,7 @@ class Resolver:
         except RevisionNotFound:
             return
         try:
-            hint = unshallow_hint(self._moment.line)
+            hint = unshallow_hint(self._moment.line.remote)
         except GitError:
             hint = "git fetch --unshallow"
         message = f"this clone is shallow: its history of `{start[1]}` does not reach back to `{revision}`"

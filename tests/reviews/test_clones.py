@@ -79,13 +79,20 @@ def test_a_base_that_is_not_here_is_named_with_the_command_that_brings_it(pushed
     assert error.value.hint == f"bring it here: git fetch --depth=1 origin {base}"
 
 
-def test_a_shallow_clone_with_the_base_compares_it_as_it_is_and_says_so(pushed: Pull) -> None:
+def test_a_shallow_clone_with_the_base_says_the_same_unless_it_is_asked_for_as_it_is(pushed: Pull, cli: Cli) -> None:
     base = git(pushed.bare, "rev-parse", "main")
-    clone = cloned(pushed, "--depth=1", "--branch=feature")
-    git(clone.root, "fetch", "--quiet", "--depth=1", "origin", base)
-    data = clone.data(base=base, is_evaluated=False)
-    assert [each["prompt"] for each in data["prompts"]] == ["greet", "other"]
-    assert any("shallow, so BASE is compared as it is" in note for note in data["notes"])
+    clone = cloned(pushed, "--depth=1", "--branch=feature", "--no-single-branch")
+    for name in (base, "origin/main"):
+        ran = cli("-C", str(clone.root), "review", name, "HEAD", "--no-eval")
+        assert ran.exit_code == WORKSPACE
+        assert f"does not reach to where HEAD left {name}" in ran.err
+        assert "git fetch --unshallow origin   (or" in ran.err
+    as_it_is = clone.data(base=base, is_evaluated=False, is_base_as_it_is=True)
+    assert [each["prompt"] for each in as_it_is["prompts"]] == ["greet", "other"]
+    ran = cli("-C", str(clone.root), "review", "origin/main", "HEAD", "--no-eval", "--base-as-is", "--json")
+    assert (ran.exit_code, "--base-as-is" in ran.json["reproduce"]) == (0, True)
+    git(clone.root, "fetch", "--quiet", "--unshallow", "origin")
+    assert changed(clone, base="origin/main") == ["other"]
 
 
 def test_a_shallow_clone_with_its_own_parent_has_nothing_to_say(pushed: Pull) -> None:
