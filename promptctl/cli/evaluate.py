@@ -44,7 +44,12 @@ class SubjectOptions:
     everything: Annotated[bool, option("--all", "Every prompt that a dataset tests.")] = False
     changed_since: Annotated[
         str | None,
-        option("--changed-since", "REV", "Every prompt that changed, or whose dataset did.", completes="revision"),
+        option(
+            "--changed-since",
+            "REV",
+            "Every prompt that changed, or whose dataset did, since HEAD left REV.",
+            completes="revision",
+        ),
     ] = None
     datasets: Annotated[list[str], options.dataset_option("Only this dataset. Repeatable.")] = field(
         default_factory=list
@@ -172,6 +177,7 @@ def evaluate(
         parameters=options.read_pairs(instead.parameters, "--param"),
         selection=choice.selection,
         only_own_datasets=subjects.changed_since is not None,
+        left=_left(workspace, subjects.changed_since),
         only_failed=choice.failed,
         failed_of=failed_of,
         repeats=passing.repeats,
@@ -198,6 +204,10 @@ def evaluate(
         with EvaluationProgress(context) as progress:
             found = workspace.evaluate(request, progress)
         output.conclude_evaluations(workspace, found, broken)
+
+
+def _left(workspace: Workspace, revision: str | None) -> tuple[str, str] | None:
+    return None if revision is None else (revision, workspace.datasets.left_at(revision))
 
 
 def split_names(workspace: Workspace, names: Sequence[str]) -> tuple[list[str], str | None]:

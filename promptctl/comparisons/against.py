@@ -53,7 +53,18 @@ def plan_against(context: Context, request: EvaluationRequest, base: str | None)
     if base in ("", "@"):
         raise UsageError("--against names a version: @production, @v7, @origin/main, or another prompt's whole ref")
     heads = plan(context, request)
-    return pair(context, request, heads, base or _usual_base(context, heads))
+    return pair(context, request, heads, _where_left(context, request, base or _usual_base(context, heads)))
+
+
+def _where_left(context: Context, request: EvaluationRequest, base: str) -> str:
+    """Return the base, or the commit at which HEAD left it if the request's changes are those since then."""
+    revision, commit = request.left or ("", "")
+    if base != f"@{revision}" or context.now().commit_of(revision) == commit:
+        return base
+    is_label = any(
+        each.label == revision for found in live_labels(context.now(), context.warn).values() for each in found
+    )
+    return base if is_label else f"@{commit}"
 
 
 def pair(context: Context, request: EvaluationRequest, heads: Sequence[Plan], base: str) -> list[Pair]:

@@ -35,15 +35,16 @@ class EvaluationRequest:
 
     Every prompt of `refs` is asked of every one of `models` (the prompt's own if there are none) over each of its
     datasets, or over those that `datasets` names by path; a prompt's own path names the tests in its file. A prompt
-    without a model has `default_model`, or if that is None the one of the settings. With several
-    prompts a dataset that names prompts is used for those alone. `refs` None means every prompt that a dataset tests.
-    `at_least` of `repeats` must pass for a case to pass. `only_failed` leaves what did not pass the last time, or in
-    the evaluation of id `failed_of`. `parameters` are the prompt's alone; judges get `judge_parameters`. `replies` is
-    the source of replies. `only_own_datasets` leaves out for each prompt what does not test it. `is_estimate` asks
-    nothing, so that no key is needed. A comparison begun `afresh` sets the answers of earlier ones of the same content
-    aside. With `until` it ends once it is decided, see `promptctl.evaluations.until`. Assertions that run code are an
-    error, unless it `allows_code` or `leaves_out_code`. `on_broken` is given what keeps a prompt that nobody named, or
-    one of its datasets, from being evaluated; the others go on. Without it the first such error is raised.
+    without a model has `default_model`, or if that is None the one of the settings. With several prompts a dataset that
+    names prompts is used for those alone. `refs` None means every prompt that a dataset tests. `at_least` of `repeats`
+    must pass for a case to pass. `only_failed` leaves what did not pass the last time, or in the evaluation of id
+    `failed_of`. `parameters` are the prompt's alone; judges get `judge_parameters`. `replies` is the source of replies.
+    `only_own_datasets` leaves out for each prompt what does not test it. `left` is a revision and the commit at which
+    HEAD left it, which a comparison with that revision is with. `is_estimate` asks nothing, so that no key is needed. A
+    comparison begun `afresh` sets the answers of earlier ones of the same content aside. With `until` it ends once it
+    is decided, see `promptctl.evaluations.until`. Assertions that run code are an error, unless it `allows_code` or
+    `leaves_out_code`. `on_broken` is given what keeps a prompt that nobody named, or one of its datasets, from being
+    evaluated; the others go on. Without it the first such error is raised.
     """
 
     refs: Sequence[str] | None
@@ -55,6 +56,7 @@ class EvaluationRequest:
     judge_parameters: Mapping[str, Any] = field(default_factory=dict)
     selection: Selection = field(default_factory=Selection)
     only_own_datasets: bool = False
+    left: tuple[str, str] | None = None
     only_failed: bool = False
     failed_of: str | None = None
     repeats: int = 1

@@ -275,17 +275,24 @@ class Datasets:
     def changed_since(
         self, revision: str, datasets: Sequence[str] = (), on_broken: Callable[[PromptctlError], None] | None = None
     ) -> list[str]:
-        """Return the tested prompts that are not what they were at a revision, or one of whose datasets is not.
+        """Return the tested prompts that changed since HEAD left a revision, or one of whose datasets did.
 
-        So is a prompt that the settings have answered by a different model, or asked in a different way. With
+        So did a prompt that the settings have answered by a different model, or asked in a different way. With
         `datasets` only those that one of these tests. `on_broken` is given the error of a dataset that cannot be read,
         which is raised without it. Raises `GitError` outside Git.
         """
+        from promptctl.versions.line import unshallow_hint
+
         repository = self._context.repository
         if repository.git is None:
             raise GitError("the workspace is not in a Git repository, so nothing can be compared", hint="git init")
         index = self._index()
-        earlier = repository.tree_at(self._commit_of(revision))
+        tip, left = self._fork_of(revision)
+        if left is None and repository.git.is_shallow:
+            fetch = unshallow_hint(repository.git.usual_remote())
+            told = f"this clone does not reach to where HEAD left {revision}, so what changed is since its tip"
+            self._context.warn(f"{told}; to bring the history: {fetch}")
+        earlier = repository.tree_at(left or tip)
         settings = self._settings_at(earlier), self._context.settings
         changed = index.changed_since(earlier, skips_broken=on_broken is not None, settings=settings)
         old, new = (each.model or "none" for each in settings)
@@ -296,6 +303,21 @@ class Datasets:
             for error in index.broken.values():
                 on_broken(error)
         return index.tested_by(changed, datasets, self._context.inside) if datasets else changed
+
+    def left_at(self, revision: str) -> str:
+        """Return the full id of the commit at which HEAD left a revision, or that of the revision if none is known.
+
+        Raises `RevisionNotFound`, and `GitError` outside Git.
+        """
+        tip, left = self._fork_of(revision)
+        return left or tip
+
+    def _fork_of(self, revision: str) -> tuple[str, str | None]:
+        """Return a revision's commit, and the one at which HEAD left it, None if this clone holds none."""
+        from promptctl.git.commits import fork_point
+
+        moment, tip = self._context.fresh().now(), self._commit_of(revision)
+        return tip, None if moment.head is None else fork_point(moment.git, tip, moment.head)
 
     def _settings_at(self, tree: CommitTree) -> Settings:
         """Return the settings of a tree; those of now if they cannot be read."""

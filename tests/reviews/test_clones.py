@@ -169,3 +169,31 @@ def test_outside_git_there_is_nothing_to_compare(tmp_path: Path) -> None:
     (folder / "promptctl.yaml").write_text("{}\n")
     with open_workspace(folder, {}) as workspace, pytest.raises(GitError, match="not in a Git repository"):
         workspace.review(ReviewRequest())
+
+
+def test_what_changed_is_counted_and_compared_from_where_head_left_the_branch(
+    pull: Pull, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_KEY", "sk-local-0123456789")
+    for name in ("other", "greet"):
+        pull.write(f"datasets/{name}.yaml", f"prompts: [{name}]\ncases: [{{id: a, inputs: {{}}, expected: Hello}}]\n")
+    pull.commit("Test them")
+    pull.git("branch", "--quiet", "--force", "main")
+    left = pull.git("rev-parse", "HEAD").strip()
+    pull.edit(PATH, "Something else", "Something rather different")
+    pull.git("checkout", "--quiet", "main")
+    pull.edit("prompts/greet.prompt.yaml", "Hello", "Hello you")
+    pull.edit(PATH, "Something else", "Something that main made of it")
+    pull.git("checkout", "--quiet", "feature")
+    ran = cli("eval", "--changed-since", "main", "--against", "@main", "--json")
+    (found,) = ran.json
+    assert (found["head"]["prompt"], found["base"]["commit"]) == ("other", left)
+    (found,) = cli("eval", "other", "--against", "@main", "--json").json
+    assert found["base"]["commit"] == pull.git("rev-parse", "main").strip()
+
+
+def test_a_clone_that_does_not_know_where_head_left_the_branch_warns_and_takes_its_tip(pushed: Pull, cli: Cli) -> None:
+    clone = cloned(pushed, "--depth=1", "--branch=feature", "--no-single-branch")
+    ran = cli("-C", str(clone.root), "eval", "--changed-since", "origin/main", "--dry-run")
+    assert ran.err.count("does not reach to where HEAD left origin/main") == 1
+    assert "git fetch --unshallow origin" in ran.err
