@@ -25,8 +25,12 @@ def next_steps(
     context: Context, moment: Moment, found: Standing, ids: Sequence[str], log: Store | None
 ) -> tuple[NextStep, ...]:
     """Return the first useful commands, the most pressing first; without a log nothing was called yet."""
-    unlike = {step.command: step for step in reversed([*_steps(context, moment, found, ids, log)])}.values()
-    return tuple(unlike)[::-1][:_MOST_STEPS]
+    unlike: dict[str, NextStep] = {}
+    for step in _steps(context, moment, found, ids, log):
+        unlike.setdefault(step.command, step)
+        if len(unlike) == _MOST_STEPS:
+            break
+    return tuple(unlike.values())
 
 
 def _steps(
