@@ -348,6 +348,12 @@ def test_a_prompt_has_its_calls_without_those_of_evaluations(reader: Reader) -> 
     assert "without those of evaluations" in page.words
 
 
+def test_a_version_has_its_own_calls(reader: Reader) -> None:
+    page = reader.read("prompt", ref="support/triage@v1")
+    assert "2 calls of this version, 1 of them failed." in page.words
+    assert "All calls of this version" in page.words
+
+
 def test_the_result_of_a_prompts_own_model_is_first_and_none_hides_another() -> None:
     rows: Any = [SimpleNamespace(model=f"openai/{name}") for name in "abcdefg"]
     assert [each and each.model[-1] for each in _own_first(rows, "openai/c")] == list("cabde")
