@@ -150,9 +150,9 @@ def _check(output: Path | None) -> None:
 
 _MEASURES: Sequence[tuple[str, Callable[[CostSide], Any]]] = (
     ("calls", lambda side: format_count(side.calls)),
-    ("cost", lambda side: _money(side.mean_cost_nano_usd)),
-    ("95 %", lambda side: side.interval and f"{_money(side.interval.low)}–{_money(side.interval.high)}"),
-    ("tokens", lambda side: format_tokens(_whole(side.input_tokens), _whole(side.output_tokens))),
+    ("cost", lambda side: format_cost(side.mean_cost_nano_usd)),
+    ("95 %", lambda side: side.interval and f"{format_cost(side.interval.low)}–{format_cost(side.interval.high)}"),
+    ("tokens", lambda side: format_tokens(side.input_tokens, side.output_tokens)),
     ("cached tokens", lambda side: format_count(side.cached_tokens)),
     ("cache hit rate", lambda side: format_share(side.cache_hit_rate)),
     ("retries", lambda side: _rate(side.retries)),
@@ -161,14 +161,6 @@ _MEASURES: Sequence[tuple[str, Callable[[CostSide], Any]]] = (
     ("p50", lambda side: format_latency(side.p50_latency_ms)),
     ("p95", lambda side: format_latency(side.p95_latency_ms)),
 )
-
-
-def _money(nano_usd: float | None) -> str:
-    return format_cost(_whole(nano_usd))
-
-
-def _whole(number: float | None) -> int | None:
-    return None if number is None else round(number)
 
 
 def _rate(number: float | None) -> str:

@@ -194,13 +194,12 @@ def _row(found: Execution) -> tuple[Any, ...]:
 
 
 def _sums(row: CallTotals, scores: Sequence[str]) -> tuple[Any, ...]:
-    average = row.average_cost_nano_usd
     return (
         format_count(row.calls),
         format_count(row.failed),
         format_tokens(row.input_tokens, row.output_tokens),
         format_spent(row),
-        format_cost(round(average) if average is not None else None),
+        format_cost(row.average_cost_nano_usd),
         format_latency(row.p50_latency_ms),
         format_latency(row.p95_latency_ms),
         format_moment(row.last_at),

@@ -149,7 +149,7 @@ def format_bytes(size: int) -> str:
     return f"{shown:.0f} {units[0]}" if units[0] == "B" or shown >= 100 else f"{shown:.1f} {units[0]}"
 
 
-def format_tokens(sent: int | None, received: int | None) -> str:
+def format_tokens(sent: float | None, received: float | None) -> str:
     """Return the tokens of the request and of the reply; `-` if neither is known."""
     return "-" if sent is None and received is None else f"{format_count(sent)}+{format_count(received)}"
 
