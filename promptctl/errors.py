@@ -414,7 +414,7 @@ class ModelError(PromptctlError):
         A server that failed, or gave up waiting for itself (408), may have done the work. Some bill what their filter
         read.
         """
-        is_refused = isinstance(self, AuthenticationFailed | RateLimited | RequestRejected) or self.status in {409, 425}
+        is_refused = self.status is not None and 300 <= self.status < 500 and self.status != 408
         return not self.was_sent or (is_refused and not isinstance(self, ContentFiltered))
 
 
@@ -442,6 +442,8 @@ class ContentFiltered(RequestRejected):
 
 class ReplyNotRecorded(RequestRejected):
     """`replay/…` holds no reply for this request; `hint` is the command that records one."""
+
+    was_sent = False
 
 
 class RateLimited(ModelError):

@@ -92,10 +92,10 @@ def _answer(request: Request) -> str:
         try:
             return json.dumps(minimal_instance(schema), ensure_ascii=False)
         except CannotFill as error:
-            raise RequestRejected(
-                f"{MODEL} cannot fill the output schema at {error}",
-                hint="let another model reply once with --record, and use that reply with --model replay/MODEL",
-            ) from None
+            hint = "let another model reply once with --record, and use that reply with --model replay/MODEL"
+            rejected = RequestRejected(f"{MODEL} cannot fill the output schema at {error}", hint=hint)
+            rejected.was_sent = False
+            raise rejected from None
     spoken = [message for message in request.messages if message.get("role") == "user"] or request.messages
     return text_of(spoken[-1].get("content")) if spoken else ""
 

@@ -56,7 +56,7 @@ def _unsent(request: Request, error: BaseException) -> RequestRejected:
     named = [name for name in (*request.parameters, "tools", "response_format") if re.search(rf"\b{name}\b", text)]
     if not named:
         hint = "images must be given as data: URLs for this provider; nothing is fetched from here"
-        return RequestRejected(f"{request.model}: {_words(error, request)}", hint=hint)
+        return _rejected(f"{request.model}: {_words(error, request)}", hint)
     if "not support parameters" in text:
         return not_taken(request, named)
     return _not_taken(request, named[0], _ADVICE.sub("", words_of(text)))
@@ -70,7 +70,13 @@ def not_taken(request: Request, named: Sequence[str]) -> RequestRejected:
 
 def _not_taken(request: Request, name: str, what: str) -> RequestRejected:
     hint = f"take `{name}` out of the prompt, or leave it out for this model: `leave_out: [{name}]` in its rule "
-    return RequestRejected(f"{request.model}: {redact(what, request)}", hint=f"{hint}under `models:` in promptctl.yaml")
+    return _rejected(f"{request.model}: {redact(what, request)}", f"{hint}under `models:` in promptctl.yaml")
+
+
+def _rejected(message: str, hint: str) -> RequestRejected:
+    error = RequestRejected(message, hint=hint)
+    error.was_sent = False
+    return error
 
 
 def _http_answer(error: BaseException) -> tuple[int, str, Mapping[str, str]] | None:

@@ -98,6 +98,8 @@ def test_nothing_is_sent_where_too_little_is_left_and_why_is_said() -> None:
     [
         (RequestRejected("x", status=400), 0),
         (RequestRejected("x", status=422), 0),
+        (RequestRejected("x", status=307), 0),
+        (RequestRejected("refused by nobody knows whom"), WORST),
         (ProviderFailed("x", status=503), WORST),
         (ProviderFailed("x", status=504), WORST),
         (ProviderFailed("x", status=408), WORST),

@@ -63,6 +63,7 @@ def test_a_schema_that_cannot_be_filled_is_refused_with_a_way_out() -> None:
     assert str(caught.value) == "echo/echo cannot fill the output schema at $.code: must match the pattern ^[A-Z]$"
     assert "--record" in (caught.value.hint or "")
     assert "--model replay/" in (caught.value.hint or "")
+    assert caught.value.is_unbilled
 
 
 def test_any_json_object_is_an_empty_one() -> None:

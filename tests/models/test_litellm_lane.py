@@ -289,6 +289,7 @@ def test_a_user_is_sent_or_it_is_said_that_it_is_not(server: OpenAIServer, ask: 
         complete(ask(parameters=given, model=f"gemini/{gemini.MODEL}"))
     assert "leave_out: [user]" in str(caught.value.hint)
     assert len(server.requests) == 3
+    assert caught.value.is_unbilled
 
 
 def test_tools_reach_another_provider(server: OpenAIServer, ask_claude: Ask) -> None:
