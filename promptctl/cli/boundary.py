@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Any, NoReturn
 
 import typer
@@ -30,7 +30,8 @@ _PLAINER = {"a valid int range": "a whole number", "a valid int": "a whole numbe
 
 def run_guarded(command: Callable[..., Any], arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code. With --json a failure is a document, too, unless one was printed."""
-    is_json = "--json" in takewhile("--".__ne__, sys.argv if arguments is None else arguments)
+    given = list(takewhile("--".__ne__, sys.argv if arguments is None else arguments))
+    is_json = not {"--json", "--format=json"}.isdisjoint(given) or ("--format", "json") in pairwise(given)
     with noting_output() if is_json else nullcontext() as printed, streams_for_runner():
         status, error = _run(command, arguments)
         if is_json and error is not None and not printed:

@@ -50,7 +50,9 @@ def test_with_wrong_settings(cli: Cli, workspace: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(workspace)
     found = failures(cli)
     assert found["lint"] == found["list"] == found["run nosuch"] == {"unknown-key"}
-    assert cli("lint", "--json").json["problems"] == cli("validate", "--json").json["problems"]
+    problems = cli("validate", "--json").json["problems"]
+    for arguments in (["--json"], ["--format", "json"], ["--format=json"]):
+        assert cli("lint", *arguments).json["problems"] == problems
 
 
 def test_outside_a_workspace(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
