@@ -14,6 +14,7 @@ from promptctl.assertions.judges import find_judge, inputs_for
 from promptctl.calls.call import Call, CallOptions, Target, make_target, masking
 from promptctl.calls.runner import Runner
 from promptctl.errors import ModelConfigurationError
+from promptctl.formats.settings_file import sent_parameters
 from promptctl.models.gateway import recorded_model
 
 if TYPE_CHECKING:
@@ -82,10 +83,10 @@ def judge_target(
         return make_target(context, EMBEDDER, EMBEDDER_VERSION, model, needs_key=needs_key)
     judge = find_judge(context, asked.prompt_id)
     target = make_target(context, judge.prompt, judge.version, model, needs_key=needs_key)
-    ruled = context.settings.model_rule(recorded_model(model)).judge_parameters
-    merged = {**target.parameters, **ruled, **given}
-    left_out = {name for name in (*ruled, *given) if merged[name] is None}
-    return replace(target, parameters={name: merged[name] for name in merged if name not in left_out})
+    rule = context.settings.model_rule(recorded_model(model))
+    merged = sent_parameters(rule.parameters, target.parameters, rule.judge_parameters, given)
+    left_out = {name for name in (*rule.judge_parameters, *given) if merged.get(name) is None}
+    return replace(target, parameters={name: value for name, value in merged.items() if name not in left_out})
 
 
 def judge_model(context: Context, asked: AskedJudge, default: str | None) -> str:

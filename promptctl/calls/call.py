@@ -20,6 +20,7 @@ from promptctl.errors import (
 )
 from promptctl.files.names import SETTINGS
 from promptctl.files.plain import Measure, NotPlain, plain
+from promptctl.formats.settings_file import sent_parameters
 from promptctl.log.records import Content, Drawn, Execution, Source, Status
 from promptctl.log.stamps import new_id, utc_now
 from promptctl.models.gateway import Reply, Request
@@ -122,16 +123,11 @@ class Call:
 def merge_parameters(model: Mapping[str, Any], prompt: Prompt, call: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the parameters to send: the model's from the settings, the prompt's over them, the call's over both.
 
-    Those that the model's rule leaves out (None there) are not among them. Raises `UsageError` for one of the call that
-    no file could have; with None a call leaves one out.
+    Raises `UsageError` for one of the call that no file could have; with None a call leaves one out.
     """
     if call:
         _check_parameters({name: value for name, value in call.items() if value is not None})
-    merged = {**model, **prompt.parameters, **(call or {})}
-    left_out = [name for name, value in model.items() if value is None]
-    for name in left_out:
-        del merged[name]
-    return merged
+    return sent_parameters(model, prompt.parameters, call or {})
 
 
 def _check_parameters(given: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from promptctl.catalogue.blamed_files import BlamedFiles
 from promptctl.catalogue.executed_version import ExecutedVersion
 from promptctl.errors import GitError, WorkspaceError
 from promptctl.files.names import SETTINGS
+from promptctl.formats.settings_file import sent_parameters
 from promptctl.prompts.loading import path_in
 from promptctl.prompts.prompt import MISSING
 from promptctl.prompts.seen_parts import SeenPart, seen_parts
@@ -110,7 +111,7 @@ class _SentParts:
         first = [self._model(own.get(("model", "model")), model)] if model else []
         parameters = dict(sent.parameters if sent is not None else prompt.parameters)
         if sent is None and model is not None:
-            parameters = {**self.context.settings.model_rule(model).parameters, **parameters}
+            parameters = sent_parameters(self.context.settings.model_rule(model).parameters, parameters)
         for name, value in parameters.items():
             said = own.get(("parameter", name)) if prompt.parameters.get(name) == value else None
             first.append(replace(said, value=value) if said is not None else self._parameter(name, value, model))

@@ -49,6 +49,17 @@ class ModelRule:
         return {name: value for name, value in found.items() if value not in (None, {})}
 
 
+def sent_parameters(model: Mapping[str, Any], *given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters to send: the model's from the settings, over them those `given`, the last over all.
+
+    Those that the model's rule leaves out (None there) are not among them, whoever sets them.
+    """
+    merged = dict(model)
+    for each in given:
+        merged.update(each)
+    return {name: value for name, value in merged.items() if name not in model or model[name] is not None}
+
+
 @dataclass(frozen=True, slots=True)
 class LabelRule:
     """Conditions that a version must meet before a label may move to it."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from promptctl.errors import Place
 from promptctl.files.document import Document, Key
-from promptctl.formats.settings_file import Settings
+from promptctl.formats.settings_file import Settings, sent_parameters
 from promptctl.linting.models import ModelFacts, ModelList
 from promptctl.linting.reading import MessageText, read_messages
 from promptctl.prompts.closure import Declared
@@ -73,7 +73,7 @@ class LintedPrompt:
     @cached_property
     def parameters(self) -> Mapping[str, Any]:
         """The parameters that are sent: those of `models:`, and over them the prompt's."""
-        merged = {**self.facts.rule.parameters, **self.data.get("parameters", {})}
+        merged = sent_parameters(self.facts.rule.parameters, self.data.get("parameters", {}))
         return {name: value for name, value in merged.items() if value is not None}
 
     def own(self, *names: str) -> list[str]:

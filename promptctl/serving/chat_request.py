@@ -9,6 +9,7 @@ from typing import Any
 
 from promptctl.files.plain import Measure, NotPlain, plain, whole_numbers
 from promptctl.files.wording import shown
+from promptctl.formats.settings_file import sent_parameters
 from promptctl.models.gateway import Request
 from promptctl.prompts.rendering import message_problem
 from promptctl.serving.refusal import NotAnswered
@@ -45,9 +46,8 @@ class ChatRequest:
         That is without keys that are null, with whole numbers without a fraction. `parameters` are those that the
         settings have for the model: the request's own win over them, and one that is None there is left out.
         """
-        left_out = {name for name, value in parameters.items() if value is None}
-        sent = {**parameters, **self.parameters}
-        kept = {name: value for name, value in sent.items() if value is not None and name not in left_out}
+        sent = sent_parameters(parameters, self.parameters)
+        kept = {name: value for name, value in sent.items() if value is not None}
         return Request(
             model,
             [{key: value for key, value in each.items() if value is not None or key == "content"}

@@ -337,6 +337,12 @@ class TestParameters:
         assert self.sent(lab, judge_parameters=given) == {"temperature": 0.2, "max_tokens": None, "seed": 7}
         assert "judge_parameters" not in json.dumps(lab.server.requests[0].body)
 
+    def test_what_the_rule_leaves_out_is_not_sent_whoever_sets_it(self, lab: Lab) -> None:
+        settings = (lab.root / "promptctl.yaml").read_text()
+        rule = '  "local/judge": {leave_out: [temperature, seed], judge_parameters: {temperature: 0, max_tokens: 9}}\n'
+        lab.write("promptctl.yaml", settings.replace("log:\n", rule + "log:\n"))
+        assert self.sent(lab, judge_parameters={"seed": 9}) == {"temperature": None, "max_tokens": 9, "seed": None}
+
     def test_an_evaluation_goes_on_with_the_parameters_it_began_with(self, lab: Lab) -> None:
         with_judge(lab, failure(400))
         first = lab.one(judge="local/judge", judge_parameters={"seed": 7})

@@ -146,6 +146,13 @@ def test_what_the_call_chose_is_said_to_be_its_own(desk: Workspace) -> None:
     assert (parts["seed"].value, parts["top_p"].path) == (1, "promptctl.yaml")
 
 
+def test_what_the_rule_of_the_model_leaves_out_was_not_sent(desk: Workspace, repo: Repo) -> None:
+    repo.write("promptctl.yaml", SETTINGS.replace("log:", '  "echo/echo": {leave_out: [temperature, seed]}\nlog:'))
+    with open_workspace(repo.path, {}) as workspace:
+        parts = workspace.blame("support/triage").parts
+    assert [part.key for part in parts if part.kind == "parameter"] == ["top_p"]
+
+
 def test_a_model_that_no_settings_name_was_chosen_by_the_call(desk: Workspace, repo: Repo) -> None:
     call = run(desk)
     [model, *_] = desk.blame(call).parts

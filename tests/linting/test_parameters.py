@@ -58,6 +58,8 @@ def test_those_of_the_settings_count_too_but_are_not_the_prompts_fault() -> None
     settings = "models: {'*': {parameters: {temperature: 0}}}"
     assert codes(parameters("{top_p: 0.5}", "model: echo/echo"), settings) == ["P201"]
     assert codes(user("Hi", "model: echo/echo"), "models: {'*': {parameters: {temperature: 0, top_p: 0.5}}}") == []
+    settings = "models: {'*': {leave_out: [temperature]}}"
+    assert codes(parameters("{temperature: 0}", "model: openai/o3-mini"), settings) == []
 
 
 def test_a_reply_that_cannot_be_long_enough() -> None:
