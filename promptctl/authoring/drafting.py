@@ -200,7 +200,7 @@ class Drafts:
             if path not in allowed:
                 yield Problem(f"the prompt takes in the file {path}: write its text out instead", code="names-a-file")
         renderer = Renderer(prompt)
-        for case in Dataset.open(tree, self.dataset).cases(prompt):
+        for case in Dataset.open(tree, self.dataset, limits=self._settings.limits).cases(prompt):
             try:
                 renderer.render(case.inputs)
             except (InputError, RenderError) as error:

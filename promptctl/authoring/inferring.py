@@ -215,7 +215,7 @@ def observe(context: Context, tree: Tree, prompt_id: str, hidden: Collection[str
             if execution.source != "eval" and execution.inputs is not None:
                 seen.calls += 1
                 _add(seen.by_calls, execution.inputs, hidden)
-    _add_cases(seen, tree, prompt_id, hidden)
+    _add_cases(seen, DatasetIndex(tree, limits=context.settings.limits), prompt_id, hidden)
     with suppress(WorkspaceError):
         ids = {prompt_id, *declared_ids(tree, prompt_id)}
         for reply in islice(RecordedReplies(context.recordings_folder).replies_to(ids), _MOST_CALLS):
@@ -223,8 +223,7 @@ def observe(context: Context, tree: Tree, prompt_id: str, hidden: Collection[str
     return seen
 
 
-def _add_cases(seen: Observed, tree: Tree, prompt_id: str, hidden: Collection[str]) -> None:
-    index = DatasetIndex(tree)
+def _add_cases(seen: Observed, index: DatasetIndex, prompt_id: str, hidden: Collection[str]) -> None:
     for path in index.testing([prompt_id], skips_broken=True).get(prompt_id, ()):
         # What a broken dataset says until its fault is taken; `validate` reports the fault.
         with suppress(WorkspaceError):

@@ -141,7 +141,7 @@ def _to_write(context: Context, ref: str, with_datasets: bool) -> PromptToWrite:
     at = context.prompt(ref)
     file = read_prompt_file(at.prompt.text.encode() or at.tree.read(at.prompt.path), at.prompt.path)
     datasets = tuple(_datasets(at, file)) if with_datasets else ()
-    return PromptToWrite(at, file.data, file.document, datasets)
+    return PromptToWrite(at, file.data, file.document, datasets, context.settings.limits)
 
 
 def _datasets(at: PromptAtVersion, file: PromptFile) -> Iterator[DatasetToWrite]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import Place
+from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 
 if TYPE_CHECKING:
     from promptctl.files.document import Document, Key
@@ -52,6 +53,7 @@ class PromptToWrite:
     data: Mapping[str, Any]
     document: Document
     datasets: tuple[DatasetToWrite, ...] = ()
+    limits: DatasetLimits = DEFAULT_LIMITS
 
     @property
     def prompt(self) -> Prompt:

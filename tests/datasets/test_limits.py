@@ -1,10 +1,13 @@
 """How much a dataset may hold: refused where it is read, with the place and the setting that raises it."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from promptctl import ExportRequest, open_workspace
+from promptctl.authoring.inferring import observe
 from promptctl.datasets.dataset import Dataset
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import InvalidFiles, Problem
@@ -109,3 +112,20 @@ def test_limits_are_settings() -> None:
     assert read_settings(b"limits: {cases: 5, grading_s: 0.5}").limits == DatasetLimits(5, 200, 0.5)
     with pytest.raises(InvalidFiles, match="at least 1"):
         read_settings(b"limits: {assertions: 0}")
+
+
+def test_everything_that_reads_cases_goes_by_the_settings(tmp_path: Path) -> None:
+    case = {"id": "a", "inputs": {"text": "aa"}, "assert": [PLAIN] * 250}
+    written = {
+        "promptctl.yaml": "limits: {assertions: 300}\n",
+        "prompts/p.prompt.yaml": "inputs: {text: {type: string}}\nmessages: [{role: user, content: '{{ text }}'}]\n",
+        "datasets/d.yaml": json.dumps({"prompts": ["p"], "cases": [case]}),
+    }
+    for path, text in written.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    with open_workspace(tmp_path, {}) as workspace:
+        assert not workspace.validate().problems
+        assert observe(workspace.context, workspace.context.tree, "p", ()).cases == 1
+        found = workspace.exchange.export(ExportRequest(refs=["p"], format="openai", allows_losses=True))
+    assert b'"custom_id": "a"' in b"".join(found.files.values())

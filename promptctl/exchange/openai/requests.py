@@ -79,10 +79,10 @@ class _Requests(PromptWriter):
     def _cases(self, dataset: DatasetToWrite) -> Iterator[Any]:
         tree, prompt = self.given.at.tree, self.prompt
         if dataset.path == prompt.path:  # a file of GitHub's with tests of its own
-            own = Dataset.of_prompt(prompt, tree)
+            own = Dataset.of_prompt(prompt, tree, limits=self.given.limits)
             yield from own.cases(prompt) if own is not None else ()
             return
-        yield from Dataset.open(tree, dataset.path).cases(prompt)
+        yield from Dataset.open(tree, dataset.path, limits=self.given.limits).cases(prompt)
 
     def _templates(self) -> Iterator[dict[str, Any]]:
         for index, message in enumerate(self.prompt.messages):
