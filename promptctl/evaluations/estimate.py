@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.embedding import EMBEDDER
 from promptctl.assertions.judging import judge_model
+from promptctl.datasets.cases import Case
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.plan import Plan
 from promptctl.files.plain import bare_keys
@@ -96,16 +96,17 @@ def estimate(context: Context, plan: Plan) -> Estimate:
     taken off: they make it cheaper.
     """
     target, log = plan.target, context.log
-    calls = 0
+    calls, first = 0, list[Case]()
     judges: Counter[AskedJudge] = Counter()
     for case in plan.cases(context):
         calls += case.output is None
         judges.update(case.judges)
+        if len(first) < _COUNTED_CASES:
+            first.append(case)
     repeats = plan.spec.repeats
     calls *= repeats
     judge_input, judge_output, judge_cost = _of_judges(context, plan, judges)
     asker = Asker(plan)
-    first = list(islice(plan.cases(context), _COUNTED_CASES))
     asked = [asker.ask(case) for case in first]
     each = _from_log(log, target.prompt.id, target.model) or _from_cases(context, plan, asked)
     output = each.output_tokens

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from promptctl.errors import FailureReason, LogFailure
-from promptctl.log.sqlite.opening import Opened, identity_of, open_for_reading, open_for_writing
+from promptctl.log.sqlite.opening import ONCE, Opened, identity_of, open_for_reading, open_for_writing, open_reader
 
 T = TypeVar("T")
 _MOST_REOPENINGS = 5
@@ -69,6 +69,8 @@ class Database:
         self._on_opened = on_opened
         self._lock = threading.RLock()
         self._opened: Opened | None = None
+        self._readers: list[Opened] = []  # that nobody uses now
+        self._readers_lock = threading.Lock()  # a writer holds the other one for long
         self._is_fresh = self._was_opened = False
         _close_before_forks(self)
 
@@ -158,6 +160,40 @@ class Database:
             finally:
                 connection.close()
 
+    @contextmanager
+    def reading_again(self) -> Iterator[sqlite3.Connection]:
+        """Do as `reading`, and keep the connection to the next time.
+
+        A new one reads the schema of all tables and views first, which takes longer than a short query.
+        """
+        with translated(self.path):
+            reader = self._kept_reader()
+            try:
+                yield reader.connection
+                if reader.connection.in_transaction:
+                    reader.connection.execute("ROLLBACK")
+            except BaseException:
+                reader.connection.close()
+                raise
+            self._keep_reader(reader)
+
+    def _kept_reader(self) -> Opened:
+        """Return the connection that was kept, if it is of the file at the path; else a new one."""
+        with suppress(IndexError):
+            reader = self._readers.pop()
+            if reader.identity == identity_of(self.path):
+                return reader
+            reader.connection.close()
+        return open_reader(self.path, self.busy_timeout_s)
+
+    def _keep_reader(self, reader: Opened) -> None:
+        """Keep a connection for the next use, if none is; else close it."""
+        with self._readers_lock:
+            if reader.identity != ONCE and not self._readers:
+                self._readers.append(reader)
+                return
+        reader.connection.close()
+
     def close(self) -> None:
         """Close the connection; the next use opens it again.
 
@@ -165,6 +201,9 @@ class Database:
         """
         with self._lock:
             opened, self._opened = self._opened, None
+            with self._readers_lock:
+                while self._readers:
+                    self._readers.pop().connection.close()
             if opened is not None:
                 opened.connection.close()
 
@@ -232,9 +271,11 @@ def _close_before_forks(database: Database) -> None:
         if (database := this()) is not None:
             database._lock.acquire()
             database.close()
+            database._readers_lock.acquire()
 
     def after() -> None:
         if (database := this()) is not None:
+            database._readers_lock.release()
             database._lock.release()
 
     os.register_at_fork(before=before, after_in_parent=after, after_in_child=after)

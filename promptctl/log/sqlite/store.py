@@ -342,7 +342,7 @@ class SqliteStore:
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """Read everything as of one moment, however many queries that takes."""
         self._take_in_before_reading()
-        with self.database.reading() as connection:
+        with self.database.reading_again() as connection:
             connection.execute("BEGIN")
             yield connection
 

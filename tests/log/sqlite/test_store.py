@@ -13,6 +13,8 @@ import pytest
 
 from promptctl.log.records import Content, Entry
 from promptctl.log.redaction import Redactor
+from promptctl.log.sqlite import database
+from promptctl.log.sqlite.opening import Opened, open_reader
 from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
 
@@ -147,6 +149,39 @@ def test_a_forked_child_and_its_parent_both_write(log: SqliteStore) -> None:
     assert status == 0
     assert len(list(log.executions())) == 62
     assert log.verify().problems == []
+
+
+def test_a_process_reads_again_on_one_connection(log: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    def counted(path: Path, timeout_s: float) -> Opened:
+        opened.append(open_reader(path, timeout_s))
+        return opened[-1]
+
+    monkeypatch.setattr(database, "open_reader", counted)
+    for number in range(1, 4):
+        log.append([Entry(make(), "full")])
+        assert (calls_counted(log), len(list(log.executions()))) == (number, number)
+    assert len(opened) == 1
+    rows = log.executions()
+    next(rows)
+    assert calls_counted(log) == 3, "beside a reading that is not done"
+    rows.close()  # type: ignore[attr-defined]
+    assert len(opened) == 2
+    child = os.fork()
+    if child == 0:
+        is_right = len(list(log.executions())) == 3 and len(opened) == 3
+        os._exit(0 if is_right else 1)
+    assert os.waitpid(child, 0)[1] == 0, "a child reads on a connection of its own"
+    log.append([Entry(make())])
+    assert calls_counted(log) == 4
+    for each in list(path.parent.iterdir()):
+        each.unlink()
+    assert log.totals() == [], "the file that was read before is gone"
+    log.append([Entry(make())])
+    log.close()
+    assert calls_counted(log) == calls_counted(log) == 1
+    assert len(opened) == 5
 
 
 def test_a_log_that_was_deleted_under_a_running_process_is_begun_again(log: SqliteStore, path: Path) -> None:
