@@ -135,12 +135,9 @@ class Context:
         if self.settings.budgets or self.settings_stamp is None:
             return bool(self.settings.budgets)
         path = self.root / SETTINGS
-        if file_stamp(path) == self.settings_stamp:
-            return False
-        try:
-            return b"budgets" in path.read_bytes()
-        except OSError:
-            return False
+        with suppress(OSError):
+            return file_stamp(path) != self.settings_stamp and b"budgets" in path.read_bytes()
+        return False
 
     @cached_property
     def state_folder(self) -> Path:
@@ -410,36 +407,31 @@ def _state_names(folder: Path, own: Path | None = None) -> set[str]:
     names = set()
     try:
         if folder.is_symlink():
-            raise _refused_state(folder, "is a symbolic link")
+            raise _refused(folder, "is a symbolic link")
         with os.scandir(folder) as entries:
             for entry in entries:
                 if own is not None and entry.name == LOG_FILE and entry.is_symlink():
                     target = Path(os.path.realpath(entry.path))
                     if target == own / LOG_FILE:
                         continue
-                    if target.exists() and not _is_state_of_ours(target, own):
-                        raise _refused_state(Path(entry.path), "is a link")
-                    names.add(entry.name)
+                    if target.exists():
+                        from promptctl.log.sqlite.moving import refuse_link
+
+                        refuse_link(Path(entry.path), target, own)
                 elif entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
-                    raise _refused_state(Path(entry.path), "is a link or a device")
-                else:
-                    names.add(entry.name)
+                    raise _refused(Path(entry.path), "is a link or a device")
+                names.add(entry.name)
     except NotADirectoryError:
-        raise _refused_state(folder, "is no folder") from None
+        raise _refused(folder, "is no folder") from None
     except OSError:  # one that is missing is made, and one that cannot be read is told when it is written
         return names
     return names
 
 
-def _is_state_of_ours(log: Path, own: Path) -> bool:
-    """Return True for the log of a workspace in the same Git folder."""
-    shared = own.parent.parent if own.parent.name == "at" else own
-    return log.parent == shared or log.parent.parent == shared / "at"
+def _refused(path: Path, why: str) -> WorkspaceError:
+    from promptctl.log.sqlite.moving import refused
 
-
-def _refused_state(path: Path, why: str) -> WorkspaceError:
-    hint = f"remove it (git rm --cached too, if Git tracks it), or keep the log elsewhere: {STATE_VARIABLE}=FOLDER"
-    return WorkspaceError(f"{path} {why}, and so no place for the log and the caches", hint=hint)
+    return refused(path, why)
 
 
 def _with_ignore(folder: Path) -> Path:

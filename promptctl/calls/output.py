@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from promptctl.models.gateway import Reply
+from promptctl.models.gateway import Reply, Request
 from promptctl.models.reading import read_data
 from promptctl.schemas.json_schema import Validator
+
+if TYPE_CHECKING:
+    from promptctl.calls.call import Call
 
 _SHOWN_PROBLEMS = 5
 
@@ -54,3 +58,14 @@ def correction(reply: Reply, problems: tuple[str, ...], *, is_checked: bool = Fa
     # A call of a tool can only be answered with its result, and some providers refuse an empty message.
     said = reply.text or (json.dumps(list(reply.tool_calls), ensure_ascii=False) if reply.tool_calls else "(nothing)")
     return [{"role": "assistant", "content": said}, {"role": "user", "content": asked}]
+
+
+def corrected(call: Call, request: Request, reply: Reply, problems: tuple[str, ...]) -> Request:
+    """Return the request again, with the reply and the message that asks the model to correct it."""
+    added = correction(reply, problems, is_checked=call.options.check is not None)
+    declared, mask = request.declared, request.mask
+    if declared is not None:
+        declared = [*declared[0], *added], declared[1]
+    if mask is not None and mask.messages is not None:
+        mask = mask.storing([*mask.messages, *mask.conversation(added)])
+    return replace(request, messages=[*request.messages, *added], declared=declared, mask=mask)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
@@ -11,10 +10,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from promptctl.calls.call import Attempts, Call, Piece
-from promptctl.errors import BudgetReached, InvalidOutput, ModelError, PromptctlError, RateLimited
+from promptctl.errors import BudgetReached, InvalidOutput, ModelError, PromptctlError
 from promptctl.log.records import Content, Execution
 from promptctl.models.gateway import Delta, Gateway, Reply, Request
-from promptctl.models.model_settings import RetryPolicy
 from promptctl.schemas.json_schema import Validator
 
 if TYPE_CHECKING:
@@ -87,7 +85,9 @@ class Runner:
             repairs_left -= 1
             why = "did not fit the schema" if call.options.check is None else "cannot be used"
             _tell_retry(attempts, f"attempt {attempts.number + 1}: the reply {why}: {fault.problems[0]}")
-            attempts.request = _corrected(call, attempts.request, reply, fault)
+            from promptctl.calls.output import corrected
+
+            attempts.request = corrected(call, attempts.request, reply, fault.problems)
 
     async def stream(self, call: Call) -> AsyncGenerator[Piece, None]:
         """Yield the call as it arrives: first the chat message's metadata, then pieces of text, last the `Execution`.
@@ -205,6 +205,8 @@ class Runner:
 
     async def _wait_after(self, attempts: Attempts, error: ModelError, *, is_final: bool = False) -> None:
         """Record the failed attempt and wait until the next; raise the error if there is none."""
+        from promptctl.calls.retries import decide
+
         _hide(attempts, error)
         delay_s, reason = decide(error, attempts.number, attempts.call.target.retry, waited_s=attempts.waited_s)
         record = attempts.failed(error, models=self._models)
@@ -347,38 +349,6 @@ def _shower(call: Call) -> AfterReasoning | None:
     return AfterReasoning()
 
 
-def decide(
-    error: ModelError,
-    attempt: int,
-    policy: RetryPolicy,
-    *,
-    waited_s: float = 0.0,
-    jitter: Callable[[], float] = random.random,
-) -> tuple[float | None, str]:
-    """Return the seconds to wait before asking again, or None to give up; and the reason.
-
-    `attempt` is the number of the failed attempt, counted from 1. `waited_s` is what the call has waited between its
-    attempts so far; `jitter` returns a number from 0 up to 1.
-    """
-    if not error.is_retryable:
-        return None, "asking again would not help"
-    most = policy.max_attempts
-    if isinstance(error, RateLimited):
-        most = max(most, policy.max_refusals)
-    if attempt >= most:
-        return None, f"{attempt} of {most} attempts were made"
-    asked_s = error.retry_after_s
-    if asked_s is not None and asked_s > policy.retry_after_cap_s:
-        most_s = policy.retry_after_cap_s
-        return None, f"the provider asks to wait {asked_s:.0f} s, which is more than {most_s:.0f} s"
-    doublings = min(attempt - 1, 30)
-    delay_s = min(policy.cap_s, policy.base_s * 2**doublings) * (1 - jitter() / 2)
-    delay_s = max(delay_s, asked_s or 0.0)
-    if waited_s + delay_s > policy.budget_s:
-        return None, f"waiting again would pass {policy.budget_s:.0f} s in all"
-    return delay_s, f"attempt {attempt + 1} of {most} in {delay_s:.1f} s"
-
-
 def _tell_retry(attempts: Attempts, words: str) -> None:
     mask, tell = attempts.call.options.mask, attempts.call.options.on_retry
     if tell is not None:
@@ -390,18 +360,6 @@ def _hide(attempts: Attempts, error: PromptctlError) -> None:
     mask = attempts.call.options.mask
     if mask is not None:
         error.hide(mask.text)
-
-
-def _corrected(call: Call, request: Request, reply: Reply, fault: InvalidOutput) -> Request:
-    from promptctl.calls.output import correction
-
-    added = correction(reply, fault.problems, is_checked=call.options.check is not None)
-    declared, mask = request.declared, request.mask
-    if declared is not None:
-        declared = [*declared[0], *added], declared[1]
-    if mask is not None and mask.messages is not None:
-        mask = mask.storing([*mask.messages, *mask.conversation(added)])
-    return replace(request, messages=[*request.messages, *added], declared=declared, mask=mask)
 
 
 def _in_words(call: Call) -> str:

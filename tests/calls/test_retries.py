@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptctl.calls.runner import decide
+from promptctl.calls.retries import decide
 from promptctl.errors import ModelError, OutOfQuota, ProviderFailed, ProviderUnreachable, RateLimited, RequestRejected
 from promptctl.models.model_settings import RetryPolicy
 

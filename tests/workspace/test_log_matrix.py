@@ -17,7 +17,7 @@ from typing import Any, Literal
 import pytest
 
 from promptctl import Execution, Filter, Workspace, open_workspace
-from promptctl.calls import runner
+from promptctl.calls import retries
 from promptctl.errors import PromptctlError
 from promptctl.evaluations.request import EvaluationRequest
 from promptctl.log.call_totals import CallTotals
@@ -180,11 +180,11 @@ def check(cell: Cell, totals: CallTotals, latest: Execution | None, rows: list[E
 def test_each_cell_counts_and_keeps_what_its_rule_says(
     running: OpenAIServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def at_once(*words: Any, decide: Callable[..., Any] = runner.decide, **more: Any) -> tuple[float | None, str]:
+    def at_once(*words: Any, decide: Callable[..., Any] = retries.decide, **more: Any) -> tuple[float | None, str]:
         delay_s, reason = decide(*words, **more)
         return None if delay_s is None else 0.0, reason
 
-    monkeypatch.setattr(runner, "decide", at_once)
+    monkeypatch.setattr(retries, "decide", at_once)
     rules = [
         f'{{prompts: "{content}-{is_active}/*", content: {content}, active: {is_active}}}'
         for content, is_active in RULES

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from promptctl.errors import FailureReason, LogFailure
-from promptctl.log.sqlite.opening import ONCE, Opened, identity_of, open_for_reading, open_for_writing, open_reader
+from promptctl.log.sqlite.opening import Opened, identity_of, open_for_reading, open_for_writing
 
 T = TypeVar("T")
 _MOST_REOPENINGS = 5
 _IMPATIENT_S = 1.0
 _POLL_S = 0.01
+_UNKNOWN = (0, 0)
 
 _REASONS: dict[int, FailureReason] = {
     sqlite3.SQLITE_BUSY: "locked",
@@ -162,9 +163,10 @@ class Database:
 
     @contextmanager
     def reading_again(self) -> Iterator[sqlite3.Connection]:
-        """Do as `reading`, and keep the connection to the next time.
+        """Do as `reading`, and keep the connection to the next time while the log is open for writing.
 
-        A new one reads the schema of all tables and views first, which takes longer than a short query.
+        A new one reads the schema of all tables and views first, which takes longer than a short query. A process that
+        only reads keeps none, and so leaves no side files.
         """
         with translated(self.path):
             reader = self._kept_reader()
@@ -179,17 +181,20 @@ class Database:
 
     def _kept_reader(self) -> Opened:
         """Return the connection that was kept, if it is of the file at the path; else a new one."""
+        found = identity_of(self.path)
         with suppress(IndexError):
             reader = self._readers.pop()
-            if reader.identity == identity_of(self.path):
+            if reader.identity == found:
                 return reader
             reader.connection.close()
-        return open_reader(self.path, self.busy_timeout_s)
+        connection = open_for_reading(self.path, self.busy_timeout_s)
+        return Opened(connection, found if found is not None and found == identity_of(self.path) else _UNKNOWN)
 
     def _keep_reader(self, reader: Opened) -> None:
-        """Keep a connection for the next use, if none is; else close it."""
+        """Keep a connection for the next use, if none is and the log is open for writing; else close it."""
         with self._readers_lock:
-            if reader.identity != ONCE and not self._readers:
+            opened = self._opened
+            if opened is not None and opened.identity == reader.identity and not self._readers:
                 self._readers.append(reader)
                 return
         reader.connection.close()

@@ -30,6 +30,19 @@ _WAIT_FOR_LOG_S = 5.0
 _DATABASES = (LOG_FILE, "cache.db")
 
 
+def refused(path: Path, why: str) -> WorkspaceError:
+    """Return the error of what is in the place of state."""
+    hint = f"remove it (git rm --cached too, if Git tracks it), or keep the log elsewhere: {STATE_VARIABLE}=FOLDER"
+    return WorkspaceError(f"{path} {why}, and so no place for the log and the caches", hint=hint)
+
+
+def refuse_link(link: Path, log: Path, own: Path) -> None:
+    """Raise `WorkspaceError` for a link to a log that is not of a workspace in the same Git folder as `own`."""
+    shared = own.parent.parent if own.parent.name == "at" else own
+    if log.parent != shared and log.parent.parent != shared / "at":
+        raise refused(link, "is a link")
+
+
 def refuse_tracked(root: Path, folder: Path) -> None:
     """Raise `WorkspaceError` if a commit brings state in a folder of the workspace: its log and caches are not ours.
 

@@ -30,12 +30,10 @@ _POLL_S = 0.01
 _MOST_TRIES = 5
 
 Identity = tuple[int, int]
-ONCE: Identity = (0, 0)
-"""The identity of no file: such a connection is not kept."""
 
 
 class Opened(NamedTuple):
-    """A connection, and the identity of its file: the path may lead to a different one later."""
+    """A connection for writing, and the identity of its file: the path may lead to a different one later."""
 
     connection: sqlite3.Connection
     identity: Identity
@@ -77,27 +75,20 @@ def open_for_writing(path: Path, timeout_s: float, *, is_again: bool = False) ->
 
 
 def open_for_reading(path: Path, timeout_s: float) -> sqlite3.Connection:
-    """Return a connection that can only read; see `open_reader`."""
-    return open_reader(path, timeout_s).connection
-
-
-def open_reader(path: Path, timeout_s: float) -> Opened:
-    """Return a connection that can only read, to an empty log if there is no file yet; and the identity of its file.
+    """Return a connection that can only read; to an empty log if there is no file yet.
 
     An older schema is brought up to date first. In a folder that cannot be written, a log can still be read if it has
-    the tables of this program. That connection, and one whose file was replaced meanwhile, is good for one moment
-    alone: its identity is `ONCE`.
+    the tables of this program.
     """
     for _ in range(_MOST_TRIES):
         before = identity_of(path)
         if before is None:
             break
         with _replaced_meanwhile(path, before):
-            connection, is_lasting = _connect_to_read(path, timeout_s)
-            return Opened(connection, before if is_lasting and identity_of(path) == before else ONCE)
+            return _connect_to_read(path, timeout_s)
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.deserialize(empty_log())
-    return Opened(connection, ONCE)
+    return connection
 
 
 @contextmanager
@@ -166,9 +157,8 @@ def _replaced_meanwhile(path: Path, before: Identity) -> Iterator[None]:
             raise
 
 
-def _connect_to_read(path: Path, timeout_s: float) -> tuple[sqlite3.Connection, bool]:
-    """Return a connection, and True if it sees what is written later."""
-    connection, version, is_lasting = _connect_anyhow(path, timeout_s)
+def _connect_to_read(path: Path, timeout_s: float) -> sqlite3.Connection:
+    connection, version = _connect_anyhow(path, timeout_s)
     try:
         if version < NEWEST:
             connection.close()
@@ -177,7 +167,7 @@ def _connect_to_read(path: Path, timeout_s: float) -> tuple[sqlite3.Connection, 
             except (sqlite3.Error, OSError):
                 if version < READABLE:
                     raise
-            connection, version, is_lasting = _connect_anyhow(path, timeout_s)
+            connection, version = _connect_anyhow(path, timeout_s)
             for number, bridge in BRIDGES.items():
                 if version < number:
                     connection.executescript(bridge)
@@ -185,17 +175,14 @@ def _connect_to_read(path: Path, timeout_s: float) -> tuple[sqlite3.Connection, 
     except BaseException:
         connection.close()
         raise
-    return connection, is_lasting and version == NEWEST
+    return connection
 
 
-def _connect_anyhow(path: Path, timeout_s: float) -> tuple[sqlite3.Connection, int, bool]:
-    """Return a connection, the number of the schema, and False for one that sees nothing that is written later.
-
-    If the folder cannot be written, it cannot write.
-    """
+def _connect_anyhow(path: Path, timeout_s: float) -> tuple[sqlite3.Connection, int]:
+    """Return a connection and the number of the schema; one that cannot write if the folder cannot be written."""
     connection = connect(path, timeout_s)
     try:
-        return connection, schema_version(connection), True
+        return connection, schema_version(connection)
     except sqlite3.OperationalError as error:
         connection.close()
         if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
@@ -204,7 +191,7 @@ def _connect_anyhow(path: Path, timeout_s: float) -> tuple[sqlite3.Connection, i
         connection.close()
         raise
     connection = _connect_unchanging(path)
-    return connection, schema_version(connection), False
+    return connection, schema_version(connection)
 
 
 def _create(path: Path, timeout_s: float, *, is_again: bool) -> None:

@@ -14,7 +14,7 @@ import pytest
 from promptctl.log.records import Content, Entry
 from promptctl.log.redaction import Redactor
 from promptctl.log.sqlite import database
-from promptctl.log.sqlite.opening import Opened, open_reader
+from promptctl.log.sqlite.opening import open_for_reading
 from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
 
@@ -151,14 +151,16 @@ def test_a_forked_child_and_its_parent_both_write(log: SqliteStore) -> None:
     assert log.verify().problems == []
 
 
-def test_a_process_reads_again_on_one_connection(log: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_writes_reads_again_on_one_connection(
+    log: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened = []
 
-    def counted(path: Path, timeout_s: float) -> Opened:
-        opened.append(open_reader(path, timeout_s))
+    def counted(path: Path, timeout_s: float) -> sqlite3.Connection:
+        opened.append(open_for_reading(path, timeout_s))
         return opened[-1]
 
-    monkeypatch.setattr(database, "open_reader", counted)
+    monkeypatch.setattr(database, "open_for_reading", counted)
     for number in range(1, 4):
         log.append([Entry(make(), "full")])
         assert (calls_counted(log), len(list(log.executions()))) == (number, number)
@@ -181,7 +183,7 @@ def test_a_process_reads_again_on_one_connection(log: SqliteStore, path: Path, m
     log.append([Entry(make())])
     log.close()
     assert calls_counted(log) == calls_counted(log) == 1
-    assert len(opened) == 5
+    assert len(opened) == 6, "without a writer each reading opens its own"
 
 
 def test_a_log_that_was_deleted_under_a_running_process_is_begun_again(log: SqliteStore, path: Path) -> None:
