@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from promptctl.files.wording import count
-from promptctl.linting.prompt import LintedPrompt, is_free_text
+from promptctl.linting.prompt import LintedPrompt, is_always_given, is_free_text
 from promptctl.linting.reading import VALUE
 from promptctl.linting.rules import Findings, finding
 from promptctl.prompts.prompt import MISSING
 from promptctl.prompts.prompt_checks import unused_inputs
+from promptctl.templates.events import Condition, Use
 
 # Names of inputs that hold a text which somebody else wrote, whole or as a part between `_`.
 _WRITTEN_BY_OTHERS = frozenset(
@@ -62,6 +63,9 @@ _SHORT_INSTRUCTION = re.compile(
 _MOST_OF_A_LINE = 400
 _WORD = re.compile(r"[^\W\d_]+")
 
+# What a template may do with a value that is not there, as far as the act alone says it.
+_TAKES_NOTHING = frozenset(("defined", "default", "is", "null", "value", "messages", "when"))
+
 # Without another number in the list of models, a provider caches from so many tokens on; a token is taken for five
 # characters, so that no text is taken for longer than it is.
 _CACHED_FROM = 1024
@@ -72,6 +76,34 @@ def unused(prompt: LintedPrompt) -> Findings:
     """Find P101."""
     for problem in unused_inputs(prompt.declared):
         yield finding("P101", problem.message, problem.place, problem.hint or "")
+
+
+def needed(prompt: LintedPrompt) -> Findings:
+    """Find P106: one finding for each input, at the first use that fails without it."""
+    inputs = prompt.declared.inputs if prompt.declared.is_jinja else {}
+    optional = {name for name, each in inputs.items() if not is_always_given(each)}
+    for each in prompt.events:
+        event = each.event
+        if not isinstance(event, Use) or (name := event.path[0]) not in optional:
+            continue
+        if (len(event.path) > 1 or event.act not in _TAKES_NOTHING) and all(_holds_without(name, event.holds)):
+            optional.remove(name)
+            message = f"`{name}` is optional, and a call without it fails here"
+            hint = f'give it a `default`, or write `{{% if {name} is defined %}}` or `{{{{ {name} | default("…") }}}}`'
+            yield finding("P106", message, each.place, hint, also=prompt.declared_at(name))
+
+
+def _holds_without(name: str, conditions: Iterable[Condition]) -> Iterator[bool]:
+    """Yield of each condition True if it surely holds where the input is not given."""
+    for each in conditions:
+        if each.kind == "not":
+            asked = each.parts[0]
+            is_none = asked.kind == "equal" and asked.values == (None,)
+            yield asked.path == (name,) and (asked.kind == "defined" or is_none)
+        elif each.kind in ("and", "or"):
+            yield (all if each.kind == "and" else any)(_holds_without(name, each.parts))
+        else:
+            yield each.kind == "constant" and bool(each.values[0])
 
 
 def undelimited(prompt: LintedPrompt) -> Findings:

@@ -34,6 +34,7 @@ from promptctl.templates.uses import uses
 
 _CHECKS: tuple[Callable[[LintedPrompt], Findings], ...] = (
     inputs.unused,
+    inputs.needed,
     branches.unreachable,
     inputs.undelimited,
     inputs.uncached,

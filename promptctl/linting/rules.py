@@ -35,6 +35,7 @@ RULES = {
         Rule("P103", "undelimited-input", "A text of somebody else's among instructions, with nothing around it."),
         Rule("P104", "uncached-prefix", "A value before a long constant text, which providers then never cache."),
         Rule("P105", "single-use-partial", "A short partial that one place includes, or none."),
+        Rule("P106", "needed-optional-input", "An optional input without which a call fails."),
         Rule("P201", "contradictory-parameters", "Parameters that cancel each other out."),
         Rule("P202", "reply-too-short", "A `max_tokens` that no reply of the output schema fits into."),
         Rule("P203", "refused-parameter", "A parameter, tool or image that the model does not take."),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from promptctl.errors import Problem
 from tests.linting.linted import codes, found, system
 
 INPUTS = """{tone: {enum: [kind, brisk]}, name: {type: string, minLength: 1}, extra: {type: string, default: ""},
@@ -10,6 +11,11 @@ INPUTS = """{tone: {enum: [kind, brisk]}, name: {type: string, minLength: 1}, ex
 LOOPS = """{% for tag in tags %}{% if tag == 'a' %}{% for x in tags %}{% if x != 'a' %}B{% endif %}{% endfor %}
   {% endif %}{% endfor %}"""
 USED = "{{ tone }}{{ name }}{{ extra }}{{ tags }}{{ nick }}{{ mood }}{{ size }}{{ user }}"
+
+
+def unreachable(text: str, **files: str) -> list[Problem]:
+    """What P102 finds; `USED` itself needs its optional inputs."""
+    return [each for each in found(text, **files) if each.code == "P102"]
 
 
 @pytest.mark.parametrize(
@@ -40,8 +46,7 @@ USED = "{{ tone }}{{ name }}{{ extra }}{{ tags }}{{ nick }}{{ mood }}{{ size }}{
     ],
 )
 def test_branches_that_nothing_reaches(content: str, words: str) -> None:
-    (only,) = found(system(f"{USED}\n{content}", inputs=INPUTS))
-    assert only.code == "P102"
+    (only,) = unreachable(system(f"{USED}\n{content}", inputs=INPUTS))
     assert words in only.message
     assert only.place is not None
     assert only.place.line == 8
@@ -79,11 +84,11 @@ def test_branches_that_some_value_reaches(content: str) -> None:
 
 def test_what_lies_within_is_not_told_again() -> None:
     content = "{% if tone == 'angry' %}{% if extra %}A{% else %}B{% endif %}{% endif %}"
-    assert codes(system(f"{USED}\n{content}", inputs=INPUTS)) == ["P102"]
+    assert len(unreachable(system(f"{USED}\n{content}", inputs=INPUTS))) == 1
 
 
 def test_in_a_partial() -> None:
-    (only,) = found(
+    (only,) = unreachable(
         system(f'{USED}\n{{% include "./a.j2" %}}', inputs=INPUTS), a_j2="x\n{% if tone == 'no' %}A{% endif %}"
     )
     assert str(only.place) == "prompts/a.j2:2"

@@ -44,6 +44,53 @@ class TestUnused:
         assert codes(text) == ["P101"]
 
 
+class TestNeeded:
+    OPTIONAL = "{note: {type: [string, array], required: false}, other: {type: string, default: ''}}"
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            "{{ note }}",
+            "{% if note %}From {{ note }}{% endif %}",
+            "{{ note or 'nobody' }}",
+            "{{ note | upper | default('nobody') }}",
+            "{% for each in note %}x{% endfor %}",
+            "{% if note == 'a' %}x{% endif %}",
+            "{{ note.name | default('') }}",
+            "{% if note is not none %}{{ note }}{% endif %}",
+            "{% if note is not defined or other %}{{ note }}{% endif %}",
+            '{% include "./a.j2" %}',
+        ],
+    )
+    def test_an_optional_input_that_every_call_needs(self, content: str) -> None:
+        problems = found(user(content, inputs=self.OPTIONAL), a_j2="{{ note }} {{ note }}")
+        (only,) = (each for each in problems if each.code == "P106")
+        assert only.severity == "warning"
+        assert only.message.startswith("`note` is optional")
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            "{% if note is defined %}{{ note }}{% endif %}",
+            "{% if note is defined and note %}{{ note }}{% endif %}",
+            "{% if note is not defined %}x{% else %}{{ note }}{% endif %}",
+            "{{ note | default('nobody') | upper }}",
+            "{% if note | default('') %}{{ note }}{% endif %}",
+            "{% set text = note | default('') %}{{ text }}",
+            "{% for each in note | default([]) %}{{ each.name }}{% endfor %}",
+            "{% if other and note is defined %}{{ note }}{% endif %}",
+            "{% if other == 'long' %}{{ note }}{% endif %}",
+            "{% if note is string %}{{ note }}{% endif %}",
+        ],
+    )
+    def test_one_that_a_call_may_leave_out(self, content: str) -> None:
+        assert "P106" not in codes(user(content, inputs=self.OPTIONAL))
+
+    def test_with_a_default_or_without_logic_nothing_fails(self) -> None:
+        assert "P106" not in codes(user("{{ note }}", inputs="{note: {type: string, default: ''}}"))
+        assert "P106" not in codes(user("{{note}}", inputs=self.OPTIONAL) + "template: simple\n")
+
+
 class TestUndelimited:
     @pytest.mark.parametrize(
         "content",
