@@ -141,6 +141,20 @@ def _remove_left(drafts: Path, name: str) -> None:
                 draft.unlink()
 
 
+@contextmanager
+def temporary_folder(name: str) -> Iterator[Path]:
+    """Make a folder of this user's alone, gone afterwards. Raises `WorkspaceError` if there is no place for one."""
+    import tempfile
+
+    try:
+        made = tempfile.TemporaryDirectory(prefix=f"promptctl-{name}-")
+    except OSError as error:
+        message = f"no temporary folder can be written: {error.strerror}"
+        raise WorkspaceError(message, hint="name one that can: TMPDIR=FOLDER") from error
+    with made as folder:
+        yield Path(folder)
+
+
 def wait_for_lock(opened: BinaryIO | int) -> None:
     """Lock an open file as soon as no process holds it; a file system without locks goes without."""
     with suppress(OSError):

@@ -6,7 +6,6 @@ Git's blame finds it, over a history that is walked once for all the files: each
 from __future__ import annotations
 
 import ast
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, printable
+from promptctl.files.writing import temporary_folder
 from promptctl.git.commands import GitOutput, refusal
 from promptctl.git.commits import CommitInfo, parse_commit, time_of
 from promptctl.git.walk import list_commits, walk
@@ -126,10 +126,10 @@ def _over_one_walk(git: Git, commit: str, paths: Sequence[str]) -> list[list[_Ow
     if not listed.stdout:
         raise GitError(f"commit {commit[:7]} has no {paths[0]}")
     head = listed.text[: len(commit)]
-    with tempfile.NamedTemporaryFile(prefix="promptctl-") as history:
-        history.write(listed.stdout)
-        history.flush()
-        return _blame(git, [(head, path) for path in paths], "--no-follow", "-S", history.name)
+    with temporary_folder("blame") as folder:
+        history = folder / "history"
+        history.write_bytes(listed.stdout)
+        return _blame(git, [(head, path) for path in paths], "--no-follow", "-S", str(history))
 
 
 def _blame(git: Git, files: Sequence[tuple[str, str]], *options: str) -> list[list[_OwnLine]]:

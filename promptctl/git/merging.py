@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from promptctl.errors import GitError
+from promptctl.files.writing import temporary_folder
 from promptctl.git.commands import Commands
 
 _MARK = 60  # signs in a row, so that no line of a text is taken for one of the merge
@@ -36,12 +35,12 @@ def merge_texts(ours: bytes, base: bytes, theirs: bytes) -> Merge:
     """Merge what two sides made of a text. Line ends are ours; a file that is no text is one conflict."""
     has_crlf = b"\r\n" in ours
     sides = [side.replace(b"\r\n", b"\n") for side in (ours, base, theirs)]
-    with tempfile.TemporaryDirectory(prefix="promptctl-merge-") as folder:
-        files = [Path(folder, name) for name in ("ours", "base", "theirs")]
+    with temporary_folder("merge") as folder:
+        files = [folder / name for name in ("ours", "base", "theirs")]
         for file, side in zip(files, sides, strict=True):
             file.write_bytes(side)
         names = [file.name for file in files]
-        output = Commands(Path(folder)).run(["merge-file", "-p", f"--marker-size={_MARK}", *names], check=False)
+        output = Commands(folder).run(["merge-file", "-p", f"--marker-size={_MARK}", *names], check=False)
     if output.status > _MOST_CONFLICTS:
         if b"\0" in b"".join(sides):
             return Merge(ours, (MergeConflict(1),))

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, LabelRefused, Place, Problem, WorkspaceError
 from promptctl.files.names import SETTINGS
+from promptctl.files.writing import temporary_folder
 from promptctl.git.commands import refusal
 from promptctl.git.objects import is_object_id
 from promptctl.labels.tags import SIGNATURE, TAGS
@@ -165,8 +166,8 @@ def _is_key(kind: str, data: str = "") -> bool:
 @contextmanager
 def _signers(lines: Sequence[str]) -> Iterator[list[str]]:
     """Yield Git's options for verifying with these signers alone, whatever the user's configuration names."""
-    with tempfile.TemporaryDirectory(prefix="promptctl-signers-") as folder:
-        file = Path(folder, "signers")
+    with temporary_folder("signers") as folder:
+        file = folder / "signers"
         file.write_text("\n".join([*lines, ""]), encoding="utf-8")
         yield [*_VERIFY, "-c", f"gpg.ssh.allowedSignersFile={file}"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -15,6 +14,7 @@ from promptctl.context import Context
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK, WORKSPACE, GitError, WorkspaceError
 from promptctl.files.names import RECORDINGS, SETTINGS
 from promptctl.files.wording import name_some
+from promptctl.files.writing import temporary_folder
 from promptctl.formats.settings_file import Settings
 from promptctl.git.tree_changes import blobs_of, is_changed
 from promptctl.git.trees import CommitTree, WorkTree
@@ -50,7 +50,7 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
     git = Git.open(context.root)
     if git is None:
         raise GitError("a review compares commits, and the workspace is not in a Git repository", hint="git init")
-    with closing(git), tempfile.TemporaryDirectory(prefix="promptctl-review-") as folder:
+    with closing(git), temporary_folder("review") as folder:
         line = default_base(git) if request.base is None else None
         found = find_range(git, here, request, line)
         base = CommitTree(git, found.base)
@@ -59,7 +59,7 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
         check_place(git, context.start, tip, base, head)
         settings = settings_of(tip)
         needs_recordings = request.is_evaluated and request.replies not in ("record", "refresh")  # to the work tree
-        recordings = _recordings(context, head, Path(folder)) if needs_recordings else None
+        recordings = _recordings(context, head, folder) if needs_recordings else None
         with closing(context.at(head, settings or Settings(), tip, recordings)) as other:
             deciding = DecidingJudges(other, request.judge, request.judge_parameters)
             own_settings, wrong = _settings_of_head(head)

@@ -92,8 +92,15 @@ class SqliteStore:
     def execution(self, wanted: str, *, with_feedback: bool = True) -> Execution:
         from promptctl.log.sqlite.queries import execution
 
-        with self._reading() as connection:
-            return execution(connection, wanted, with_feedback=with_feedback)
+        try:
+            with self._reading() as connection:
+                return execution(connection, wanted, with_feedback=with_feedback)
+        except LogError as error:
+            if (error.hint or "").startswith("see the ids") and (waiting := self.unsaved.files()):
+                error.hint = (
+                    f"its record may be one of those that wait in {waiting[0].parent} for the log to be writable"
+                )
+            raise
 
     def attempts(self, wanted: Filter) -> list[Attempt]:
         from promptctl.log.sqlite.queries import attempts

@@ -70,7 +70,11 @@ class Unsaved:
         import tempfile
 
         log_paths = dict.fromkeys(path.absolute() for path in (*self._other_paths, self._log_path))
-        return _spares_in(tempfile.gettempdir(), tuple(log_paths))
+        try:
+            temporary = tempfile.gettempdir()
+        except FileNotFoundError:  # none can be written; what was kept earlier may be there to read
+            temporary = _TEMPORARY[0]
+        return _spares_in(temporary, tuple(log_paths))
 
 
 @lru_cache(maxsize=16)  # asked for before everything that is read

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from promptctl.errors import LogFailure
+from promptctl.errors import LogError, LogFailure
 from promptctl.log.records import Entry
 from promptctl.log.redaction import Redactor
 from promptctl.log.results import ResultDetail, ResultRow
@@ -429,6 +429,32 @@ def test_a_place_that_only_one_variable_leads_to_is_said(tmp_path: Path, monkeyp
     assert f"by a command with TMPDIR={tmp_path / 'own'}" in str(warning)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "unsaved"))
     assert "it is lost" in str(SqliteStore(path).append([Entry(make())]))
+
+
+def test_without_any_temporary_folder_the_log_is_read_and_refuses_in_its_own_words(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container whose whole file system is read-only."""
+
+    def none_is_usable() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", none_is_usable)
+    with SqliteStore(path) as log:
+        assert log.is_new
+        assert list(log.executions()) == []
+        with pytest.raises(LogError, match="no execution"):
+            log.execution("01234567")
+
+
+def test_a_call_whose_record_waits_says_where_it_waits(impatient: SqliteStore, holder: sqlite3.Connection) -> None:
+    execution = make()
+    warning = impatient.append([Entry(execution)])
+    assert warning is not None
+    assert warning.kept_in is not None
+    with pytest.raises(LogError) as caught:
+        impatient.execution(execution.id)
+    assert str(caught.value.hint).endswith(f"wait in {warning.kept_in.parent} for the log to be writable")
 
 
 def test_a_disk_that_fails_is_told_with_what_to_look_at(log: SqliteStore, path: Path) -> None:
