@@ -159,7 +159,8 @@ def timed_out(request: Request) -> ModelTimeout:
     """Return the error of a reply that was not whole in time."""
     return ModelTimeout(
         f"{request.model} gave no whole reply within {request.timeout_s:g} s",
-        hint="raise `timeout_s` under `models:` in promptctl.yaml, or ask for a shorter reply",
+        hint="raise `timeout_s` under `models:` in promptctl.yaml, or the `timeout` that the call gave; or ask for a "
+        "shorter reply",
     )
 
 

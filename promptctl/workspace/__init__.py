@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 
 from promptctl.context import Context
 from promptctl.errors import UsageError, WorkspaceNotFound, printable
@@ -444,6 +444,13 @@ class Workspace(Evaluating):
         if self.context.telemetry is not None:
             await self.context.telemetry.aclose()
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: connections, locks and threads are of this process."""
+        raise UsageError(
+            "a workspace cannot be sent to a different process",
+            hint="open one in each process: promptctl.open_workspace(…); what its methods return can be sent",
+        )
 
     def __enter__(self) -> Workspace:
         return self

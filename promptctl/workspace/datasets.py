@@ -144,7 +144,11 @@ class Datasets:
 
         context = self._context
         context.work_tree_for("a new case")
-        path = self._index().named(name, context.inside)
+        try:
+            path = self._index().named(name, context.inside)
+        except DatasetNotFound as error:
+            error.hint = f"{error.hint}; to begin one: promptctl dataset from-log {name} --prompt ID"
+            raise
         added = add_case(
             context.root,
             path,

@@ -130,6 +130,12 @@ def test_a_dataset_that_is_not_there_begins_for_the_prompt_that_is_named(lab: La
     assert take(lab, "lines.jsonl", prompt="triage", is_dry_run=True).added
 
 
+def test_adding_one_call_to_a_dataset_that_is_not_there_says_how_to_begin_it(lab: Lab) -> None:
+    with lab.open() as workspace, pytest.raises(DatasetNotFound) as missing:
+        workspace.datasets.add("worst", "01234567")
+    assert "promptctl dataset from-log worst --prompt ID" in str(missing.value.hint)
+
+
 @pytest.mark.parametrize("name", ["../x", "/tmp/x", "recordings/x.jsonl", "a b", ""])
 def test_a_name_that_no_dataset_can_have_is_refused(lab: Lab, name: str) -> None:
     score(lab, "bad", 0, expected="good")

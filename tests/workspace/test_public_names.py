@@ -15,6 +15,7 @@ import pytest
 
 import promptctl
 from promptctl import errors
+from tests.cli.conftest import write
 
 
 def test_type_checkers_know_the_same_names() -> None:
@@ -87,3 +88,13 @@ def test_importing_the_package_loads_nothing_else_of_it() -> None:
     program = "import sys, promptctl; print(sorted(name for name in sys.modules if name.startswith('promptctl')))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "['promptctl']\n"
+
+
+def test_a_workspace_says_that_it_cannot_be_sent_to_a_different_process(tmp_path: Path) -> None:
+    write(tmp_path, "promptctl.yaml", "model: echo/echo\n")
+    with promptctl.open_workspace(tmp_path) as opened:
+        with pytest.raises(errors.UsageError, match="cannot be sent to a different process") as caught:
+            pickle.dumps(opened)
+        assert "open one in each process" in str(caught.value.hint)
+        execution = opened.call([{"role": "user", "content": "Hi"}])
+    assert pickle.loads(pickle.dumps(execution)) == execution
