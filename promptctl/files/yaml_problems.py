@@ -278,11 +278,21 @@ def _told_by_words(site: _Site) -> Problem | None:
 def _open_bracket(site: _Site) -> Problem | None:
     if "flow" not in site.context:
         return None
-    mark = site.context_mark
-    opening = _line(site.text, mark.line)[mark.column : mark.column + 1] or "{"
-    closing = "]" if opening == "[" else "}"
+    mark, here = site.context_mark, _line(site.text, site.context_mark.line)
+    at = (mark.line, mark.column, here[mark.column : mark.column + 1])
+    if at[2] not in ("[", "{"):  # then the parser is past it
+        open_ = [(mark.line, mark.column, "{")]
+        for number, line in enumerate([*site.text.split("\n")[: mark.line], here[: mark.column]]):
+            for found in re.finditer(r"[\[{\]}]", line):
+                if found[0] in "[{":
+                    open_.append((number, found.start(), found[0]))
+                elif len(open_) > 1:
+                    open_.pop()
+        at = open_[-1]
+    closing = "]" if at[2] == "[" else "}"
     hint = f"close it with `{closing}`, part its values with `,`, or quote it where it is text"
-    return site.problem(f"this `{opening}` is not closed as it should be", hint, is_of_context=True)
+    problem = site.problem(f"this `{at[2]}` is not closed as it should be", hint)
+    return replace(problem, place=Place(site.path, at[0] + 1, at[1] + 1))
 
 
 def _indentation(site: _Site) -> Problem | None:

@@ -68,6 +68,8 @@ def _either_parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
         ('a: "\\0"\n', "1:4", "makes a NUL character", "remove the escape"),
         ("a: [1, 2\n", "1:4", "this `[` is not closed", "close it with `]`"),
         ("a: {b: 1\n", "1:4", "this `{` is not closed", "close it with `}`"),
+        ("a: [\n", "1:4", "this `[` is not closed", "close it with `]`"),
+        ("a: {b: [}\n", "1:8", "this `[` is not closed", "close it with `]`"),
         ("a: {b: 1]\n", "1:4", "this `{` is not closed", "close it with `}`"),
         ("a: | text\n  more\n", "1:6", "nothing may follow `|`", "on the next line"),
         ("a: 1\nfoo\nb: 2\n", "2:1", "no `key: value`", "indent it under that text's `|`"),
