@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from promptctl.formats.settings_file import Settings
     from promptctl.git.trees import WorkTree
     from promptctl.log.budgets import Settlement
-    from promptctl.log.records import LogRecorder
+    from promptctl.log.records import Content, LogRecorder
     from promptctl.log.redaction import Redactor
     from promptctl.log.store import LogState, Store
     from promptctl.models.model_settings import Models
@@ -123,21 +123,27 @@ class Context:
         return read_settings(WorkTree(self.root).read(SETTINGS), SETTINGS)
 
     @property
-    def settings_stamp(self) -> FileStamp | None:
-        """The stamp of the file `promptctl.yaml` when the settings were read; None if they are not of that file."""
-        _ = self.settings
-        stamp: FileStamp | None = self._parts.get("settings_stamp")
-        return stamp
+    def settings_now(self) -> Settings:
+        """The settings as the file has them now: a running process sees changed budgets, experiments and log rules.
 
-    @property
-    def has_budgets(self) -> bool:
-        """True if the settings have budgets, or the file `promptctl.yaml` was written since and may have some now."""
-        if self.settings.budgets or self.settings_stamp is None:
-            return bool(self.settings.budgets)
-        path = self.root / SETTINGS
-        with suppress(OSError):
-            return file_stamp(path) != self.settings_stamp and b"budgets" in path.read_bytes()
-        return False
+        A file that is wrong by then changes nothing, and a warning says so.
+        """
+        settings = self.settings
+        begun: FileStamp | None = self._parts.get("settings_stamp")
+        stamp = begun and file_stamp(f"{self.root}/{SETTINGS}")
+        kept: tuple[FileStamp | None, Settings] = self._parts.get("settings_now", (begun, settings))
+        seen, now = kept
+        if stamp in (None, seen):
+            return now
+        from promptctl.errors import InvalidFiles
+        from promptctl.formats.settings_file import read_settings
+
+        try:
+            now = read_settings((self.root / SETTINGS).read_bytes(), SETTINGS)
+        except (InvalidFiles, OSError) as error:
+            self.warn(f"budgets, experiments and log rules hold as they were before {SETTINGS} was changed: {error}")
+        self._parts["settings_now"] = stamp, now
+        return now
 
     @cached_property
     def state_folder(self) -> Path:
@@ -320,7 +326,11 @@ class Context:
         """Writes each attempt to the log by the workspace's rules."""
         from promptctl.log.records import LogRecorder
 
-        return LogRecorder(self.log.append, self.settings, self.warn, self.settlements)
+        return LogRecorder(self.log.append, self._content_for, self.warn, self.settlements)
+
+    def _content_for(self, prompt_id: str) -> Content:
+        """Return how much the log rules keep of a prompt's calls, as they are now."""
+        return self.settings_now.log_rule(prompt_id).kept
 
     @part
     def errands(self) -> list[Thread]:

@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from promptctl.calls.budget_refusals import is_passing, reached, unchecked, unpriced
 from promptctl.calls.call import ASKING, Attempts
-from promptctl.errors import InvalidFiles, LogFailure
-from promptctl.files.names import SETTINGS
-from promptctl.files.tree import file_stamp
-from promptctl.formats.settings_file import read_settings
+from promptctl.errors import LogFailure
 from promptctl.log.budgets import Admission, BudgetedCall, BudgetEvent, Charge, Reservation, Settlement
 from promptctl.log.processes import is_alive, this_process
 from promptctl.log.stamps import utc_now, utc_text
@@ -42,11 +39,8 @@ class BudgetGuard:
     """
 
     def __init__(self, context: Context) -> None:
-        settings = context.settings
         self._context = context
-        self._rules = settings.budgets
-        self._is_open = settings.budgets_without_log == "open"
-        self._stamp = context.settings_stamp
+        self._settings = context.settings_now
         self._are_noted = False
         self._looked_at: float | None = None
         self._under_way: set[str] = set()
@@ -99,7 +93,8 @@ class BudgetGuard:
 
         Raises `BudgetReached` if a price is needed and not known.
         """
-        self._reread()
+        if (settings := self._context.settings_now) is not self._settings:
+            self._settings, self._are_noted = settings, False
         now = utc_now()
         if request.model.startswith(REPLAY):
             charges, asked = list[Charge](), None
@@ -113,7 +108,7 @@ class BudgetGuard:
             this_process(),
             utc_text(until),
             tuple(charges),
-            () if self._are_noted else self._rules,
+            () if self._are_noted else self._settings.budgets,
             self._is_open,
             is_alive if is_due else None,
             asked if charges else None,
@@ -159,7 +154,7 @@ class BudgetGuard:
             "tokens": None if worst.unbounded is not None else worst.input_tokens + worst.output_tokens,
         }
         charges = []
-        for rule in self._rules:
+        for rule in self._settings.budgets:
             if not rule.matches(prompts, options.source, label, options.user, models):
                 continue
             amount = amounts[rule.unit]
@@ -219,22 +214,9 @@ class BudgetGuard:
             self._told.add(failure.reason)
             self._context.warn(f"calls are not counted by budgets: {failure.message}")
 
-    def _reread(self) -> None:
-        """Take over the rules of a settings file that was written since. If it is wrong, those of before hold."""
-        if self._stamp is None:
-            return
-        path = self._context.root / SETTINGS
-        stamp = file_stamp(path)
-        if stamp is None or stamp == self._stamp:
-            return
-        self._stamp = stamp
-        try:
-            settings = read_settings(path.read_bytes(), SETTINGS)
-        except (InvalidFiles, OSError) as error:
-            self._context.warn(f"the budgets hold as they were before {SETTINGS} was changed: {error}")
-            return
-        self._rules, self._are_noted = settings.budgets, False
-        self._is_open = settings.budgets_without_log == "open"
+    @property
+    def _is_open(self) -> bool:
+        return self._settings.budgets_without_log == "open"
 
     def _written(self, settlement: Settlement) -> None:
         """Tell what a settlement brought about, and wake those who wait for it; also on the thread that writes."""
@@ -265,7 +247,7 @@ class BudgetGuard:
                 from promptctl.calls.alerts import AlertSender
 
                 self._alerts = AlertSender(self._context)
-            self._alerts.send(self._rules)
+            self._alerts.send(self._settings.budgets)
 
 
 class Held(NamedTuple):

@@ -102,7 +102,7 @@ def prepare(
     target = Target(prompt, at_version.version, model, model.partition("/")[0], prompt.parameters)
     recorded = masking(context, prompt, inputs, _call_options(options, drawn))
     if prompt.formerly and recorded.log is None:
-        recorded = replace(recorded, log=context.settings.log_rule(prompt.id, *prompt.formerly).kept)
+        recorded = replace(recorded, log=context.settings_now.log_rule(prompt.id, *prompt.formerly).kept)
     try:
         if not model:
             raise ModelConfigurationError(

@@ -315,7 +315,7 @@ class Runners:
     def _runner(self, on_reply: OnReply | None) -> Runner:
         """Return the runner of the next call, with `on_reply` a new one."""
         context = self._context
-        is_guarded = "_guarded" in self.__dict__ or context.has_budgets
+        is_guarded = "_guarded" in self.__dict__ or bool(context.settings_now.budgets)
         if on_reply is None and is_guarded in self._kept:
             return self._kept[is_guarded]
         gateway = self._guarded if is_guarded else context.gateway

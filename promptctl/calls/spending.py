@@ -25,7 +25,7 @@ def budgets_of(context: Context) -> Callable[[], BudgetGuard | None]:
     made: list[BudgetGuard] = []
 
     def guard() -> BudgetGuard | None:
-        if not made and context.has_budgets:
+        if not made and context.settings_now.budgets:
             from promptctl.calls.budgets import BudgetGuard
 
             made.append(BudgetGuard(context))

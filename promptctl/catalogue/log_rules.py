@@ -92,7 +92,7 @@ def ruled_prompts(
 
     Raises `UsageError` for a glob that no rule has.
     """
-    globs = [each.prompts for each in parts.settings.log]
+    globs = [each.prompts for each in parts.settings_now.log]
     if rule is not None and rule not in globs:
         hint = did_you_mean(rule, globs) or f"its globs are {', '.join(dict.fromkeys(globs)) or 'none'}"
         raise UsageError(f"{SETTINGS} has no log rule of `{printable(rule)}`", hint=hint)
@@ -102,7 +102,7 @@ def ruled_prompts(
         RuledPrompt(
             prompt=prompt,
             has_file=prompt in files,
-            rule=parts.settings.log_rule(*_ids(parts, prompt)),
+            rule=parts.settings_now.log_rule(*_ids(parts, prompt)),
             totals=called.get(prompt) or CallTotals(),
         )
         for prompt in sorted(files | called.keys())

@@ -177,7 +177,7 @@ def page(
         copies=sorted(each.name for each in named if each.kind == "copy"),
         at=at,
         move=move,
-        log_rule=parts.settings.log_rule(prompt.id, *declared_ids(tree, prompt.id)),
+        log_rule=parts.settings_now.log_rule(prompt.id, *declared_ids(tree, prompt.id)),
     )
 
 

@@ -53,7 +53,7 @@ def survey(context: Context) -> Standing:
     log, spent, of_evaluations, is_read = context.log, None, 0, False
     try:
         evaluations, spent, of_evaluations = _logged(log)
-        off = any(not rule.is_active for rule in context.settings.log)
+        off = any(not rule.is_active for rule in context.settings_now.log)
         if off and not log.is_new and (left := log.without_row(Filter(since=parse_moment("today", zone=None)), ())):
             calls = count(left.calls, "call")
             notes.append(f"{calls} kept no row, so it is not known which are today's: promptctl cost counts them")

@@ -72,7 +72,7 @@ def _problems(context: Context, document: Document, experiment: Experiment) -> I
     if experiment.ends is not None and experiment.ends.then == "promote" and not is_label(experiment.control.ref[1:]):
         message = f"`{experiment.control.ref}` is no label that could be moved"
         yield Problem(message, place("ends", "then"), "write `control`, or let control name a label", "contradiction")
-    rule = context.settings.log_rule(experiment.prompt, written)
+    rule = context.settings_now.log_rule(experiment.prompt, written)
     if not rule.is_active and experiment.stopped is None:
         message = f"the log rule at {rule.place} keeps no row of {experiment.prompt}: the experiment learns nothing"
         yield Problem(

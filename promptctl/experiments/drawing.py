@@ -11,14 +11,12 @@ from promptctl.calls.prepare import Asked, RunOptions, check_options, prepare_al
 from promptctl.errors import (
     ExperimentKeyMissing,
     ExperimentNotFound,
-    InvalidFiles,
     UsageError,
     WorkspaceError,
     printable,
 )
 from promptctl.experiments.buckets import arm_of
 from promptctl.files.names import SETTINGS, did_you_mean
-from promptctl.files.tree import FileStamp, file_stamp
 from promptctl.formats.experiment_rules import Experiment, text_of
 from promptctl.log.arm_calls import arm_key
 from promptctl.log.records import Drawn
@@ -46,12 +44,11 @@ class Assignment:
 
 @dataclass(slots=True)
 class _Seen:
-    """Kept of a workspace from call to call: the experiments as they were read again, and the warnings given.
+    """Kept of a workspace from call to call: the warnings given.
 
     `renamed` are pairs of the id that an experiment names, and of the prompt's id today.
     """
 
-    read: tuple[FileStamp | None, Sequence[Experiment]] | None = None
     said: set[str] = field(default_factory=set)
     renamed: set[tuple[str, str]] = field(default_factory=set)
 
@@ -136,25 +133,8 @@ def _named(experiments: Sequence[Experiment], name: str) -> Experiment:
 
 
 def experiments_read(context: Context) -> Sequence[Experiment]:
-    """Return the experiments as `promptctl.yaml` has them now: a running process sees that one was stopped.
-
-    A file that was written since and is wrong changes nothing, and a warning says so.
-    """
-    begun = context.settings_stamp
-    stamp = begun and file_stamp(context.root / SETTINGS)
-    if stamp == begun:
-        return context.settings.experiments
-    kept = context.kept(_Seen)
-    if kept.read is None or kept.read[0] != stamp:
-        from promptctl.formats.settings_file import read_settings
-
-        now = kept.read[1] if kept.read is not None else context.settings.experiments
-        try:
-            now = read_settings((context.root / SETTINGS).read_bytes()).experiments
-        except (InvalidFiles, OSError) as error:
-            context.warn(f"the experiments stay as they were, since {SETTINGS} cannot be read: {error}")
-        kept.read = stamp, now
-    return kept.read[1]
+    """Return the experiments as `promptctl.yaml` has them now: a running process sees that one was stopped."""
+    return context.settings_now.experiments
 
 
 def _check_prompt(context: Context, experiment: Experiment, asked: Ref) -> None:
@@ -195,7 +175,7 @@ def _key(experiment: Experiment, options: RunOptions) -> str | None:
 
 
 def _kept(context: Context, found: PromptAtVersion, options: RunOptions) -> str:
-    rule = context.settings.log_rule(found.prompt.id, *found.prompt.formerly)
+    rule = context.settings_now.log_rule(found.prompt.id, *found.prompt.formerly)
     return options.get("log") or rule.kept
 
 

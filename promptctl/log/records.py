@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from promptctl.formats.settings_file import Settings
     from promptctl.log.budgets import Settlement
     from promptctl.log.feedback import Feedback
 
@@ -227,7 +226,8 @@ class Entry:
 class LogRecorder:
     """Writes by a log's `append`, which returns a warning or None.
 
-    What a call asks for wins over the workspace's rules; `off` still keeps the totals. If the log cannot be written,
+    `content_for` says how much the workspace's rules keep of a prompt's calls; what a call asks for wins over them, and
+    `off` still keeps the totals. If the log cannot be written,
     `on_warning` is called, and the record is kept in a file that the next open takes in. `settlements` are what
     executions spent of budgets, by their ids, until their records are written.
     """
@@ -235,13 +235,13 @@ class LogRecorder:
     def __init__(
         self,
         append: Callable[[list[Entry]], object],
-        settings: Settings,
+        content_for: Callable[[str], Content],
         on_warning: Callable[[str], None],
         settlements: dict[str, Settlement] | None = None,
     ) -> None:
         self._append = append
         self._settlements = {} if settlements is None else settlements
-        self._settings = settings
+        self.content_for = content_for
         self._on_warning = on_warning
         self._handed_over: set[asyncio.Future[None]] = set()
 
@@ -285,7 +285,3 @@ class LogRecorder:
             self._on_warning(str(warning))
         if settlement is not None:
             settlement.written()
-
-    def content_for(self, prompt_id: str) -> Content:
-        """Return how much of this prompt's calls the workspace's rules keep."""
-        return self._settings.log_rule(prompt_id).kept

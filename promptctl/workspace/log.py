@@ -187,7 +187,7 @@ class Log:
     def set_rules(self, globs: Sequence[str], given: Mapping[str, str], *, is_dry_run: bool = False) -> RuleChange:
         """Set `content` or `active` in the log rule of each glob, in the text of `promptctl.yaml`.
 
-        Calls of this workspace object go by the rules that it was opened with. Raises `UsageError` for a key or value
+        Calls go by them from then on, in running processes too. Raises `UsageError` for a key or value
         that no rule has, and `WorkspaceError` if the file cannot be edited in place.
         """
         from promptctl.catalogue.log_rules import set_rules

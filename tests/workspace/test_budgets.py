@@ -232,7 +232,7 @@ def test_alerts_are_told_once_and_a_changed_limit_holds_at_the_next_call(desk: D
         "budget `calls` has spent 1 of 2 calls",
         "budget `calls` has spent 3 of 3 calls",
     ]
-    assert "the budgets hold as they were" in desk.warnings[2]
+    assert "budgets, experiments and log rules hold as they were" in desk.warnings[2]
 
 
 def test_a_budget_that_the_file_gets_holds_in_a_running_process(desk: Desk) -> None:
