@@ -24,6 +24,7 @@ import jsonschema
 import pytest
 
 from promptctl import open_workspace
+from tests.cli.conftest import commit, git, write
 from tests.docs_session import blocks
 from tests.openai_server import Exchange, OpenAIServer, cut_stream, error_in_stream, failure, reply, usage
 
@@ -258,6 +259,26 @@ def test_the_debugging_query_finds_messages_from_before_the_move_by_the_id_of_a_
     chat.execute(old, session=session, meta='{"prompt_id": 5, "prompt_version": 3, "prompt_name": "Old Tutor"}')
     rows = chat.query("debugging", prompt="tutor/quiz", prompt_id="5")
     assert [(row["session_id"], row["content"]) for row in rows] == [(session, "Old")]
+
+
+def test_the_stream_of_the_document_brings_the_metadata_of_an_answer_without_text(tmp_path: Path) -> None:
+    """As a reply of tool calls alone is; else it would be stored like one from before prompts were tracked."""
+    page = (EXAMPLE.parents[1] / "docs/from-chat-metadata.md").read_text()
+    names: dict[str, Any] = {}
+    exec(next(block.text for block in blocks(page) if "async def stream_response" in block.text), names)
+    write(tmp_path, "promptctl.yaml", "model: echo/echo\n")
+    prompt = "inputs: {question: {type: string}}\nmessages: [{role: user, content: '{{ question }}'}]\n"
+    write(tmp_path, "prompts/tutor/video.prompt.yaml", prompt)
+    git(tmp_path, "init", "-q", "-b", "main")
+    commit(tmp_path, "Ask")
+
+    async def pieces(question: str) -> list[tuple[str, Any]]:
+        async with open_workspace(tmp_path) as workspace:
+            workspace.labels.set("tutor/video@production", "v1")
+            return [each async for each in names["stream_response"](workspace, "video", {"question": question})]
+
+    [(text, meta)] = asyncio.run(pieces(""))
+    assert (text, meta["prompt_version"], meta["latency_ms"] is None) == ("", 1, False)
 
 
 def test_the_check_of_the_document_prints_the_metadata(chat: Chat) -> None:
