@@ -17,7 +17,7 @@ from promptctl.dashboard.marks import marks
 from promptctl.dashboard.shifts import shifts, steps_by_prompt, windows_over
 from promptctl.dashboard.time_axis import SECONDS, TimeAxis, moment_text, seconds_of, step_for
 from promptctl.errors import PromptctlError, quote
-from promptctl.evaluations.trend import Trend, newest_of_versions, trend_row
+from promptctl.evaluations.trend import Trend, trend_rows
 from promptctl.experiments.drawing import experiments_now
 from promptctl.experiments.ending import report_of
 from promptctl.experiments.growth import growth
@@ -94,7 +94,7 @@ def _gathered(context: Context, request: DashboardRequest) -> Dashboard:
     by_user = by_user.merged(by_version.rests).narrowed(USER_LIMITS)
     axis = by_version.axis
     evaluated = list(_evaluated(context, wanted))
-    series = list(_series(evaluated, wanted))
+    series = list(_series(context, evaluated, wanted))
     prompts |= {each["prompt"] for each in series}
     notes: list[str] = []
     found = marks(context, prompts, wanted, moment_text(axis.first), moment_text(axis.end))
@@ -254,16 +254,14 @@ def _is_meant(prompt: str, wanted: Filter) -> bool:
     return not globs or any(fnmatchcase(prompt, glob) for glob in globs)
 
 
-def _series(rows: Sequence[EvaluationRow], wanted: Filter) -> Iterator[dict[str, Any]]:
-    """Yield the evaluations of each prompt on each dataset with each model, a version's newest, oldest first."""
+def _series(context: Context, rows: Sequence[EvaluationRow], wanted: Filter) -> Iterator[dict[str, Any]]:
+    """Yield the evaluations of each prompt on each dataset with each model, as its trend."""
     groups: dict[tuple[str, str, str], list[EvaluationRow]] = defaultdict(list)
     for row in rows:
         if wanted.model is None or fnmatchcase(row.model, wanted.model):
             groups[row.prompt, row.spec.dataset, row.model].append(row)
     for (prompt, dataset, model), of_group in list(groups.items())[:_MOST_SERIES]:
-        cases = of_group[0].spec.dataset_digest
-        newest = newest_of_versions(of_group)[:_MOST_VERSIONS]
-        shown = (trend_row(row, row.version, row.spec.dataset_digest == cases) for row in reversed(newest))
+        shown = trend_rows(context, prompt, of_group, most=_MOST_VERSIONS)
         yield Trend(prompt, dataset, model, tuple(shown)).as_dict()
 
 

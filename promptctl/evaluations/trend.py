@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.datasets.index import dataset_index
-from promptctl.errors import HistoryIncomplete, PromptNotFound, UsageError
+from promptctl.errors import HistoryIncomplete, UsageError
 from promptctl.evaluations.outcomes import CaseOutcome, CasePair, case_results
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import bare_keys
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from promptctl.context import Context
 
 _SIGNIFICANT = 0.05
+_MOST_BEFORE, _MOST_VERSIONS = 200, 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +30,9 @@ class TrendRow:
     """One version of a prompt, by its newest whole evaluation.
 
     `version` is None for what is not on the default branch. `change` from the version before, on the same cases, is
-    `better`, `worse` or `noise`, which chance explains; None if there is nothing to compare with. `cost_nano_usd` is
-    what its replies cost when they were paid for. With `has_same_cases` False the dataset had different cases then: the
-    row is no measure for the others.
+    `better`, `worse` or `noise`, which chance explains; None if there is nothing to compare with, and where no results
+    are read. `cost_nano_usd` is what its replies cost when they were paid for. With `has_same_cases` False the dataset
+    had different cases then: the row is no measure for the others.
     """
 
     version: int | None
@@ -80,18 +82,12 @@ def trend(context: Context, ref: str, dataset: str | None = None, model: str | N
     parsed = parse_ref(ref)
     prompt, log = parsed.prompt, context.log
     until = context.prompt(ref).version.digest if parsed.at is not None else None
-    numbers: dict[str, int] = {}
-    try:
-        entries = context.repository.versions_of(prompt, context.now())
-        numbers = {entry.digest: entry.number for entry in entries if entry.number is not None}
-    except HistoryIncomplete as error:
-        context.warn(f"version numbers are not known: {error.message}")
-    except PromptNotFound:
-        if not log.evaluations(prompt=prompt, limit=1):
-            raise
     path = None if dataset is None else dataset_index(context).named(dataset, context.inside)
-    whole = _whole_evaluations(log, (prompt, *former_ids(context.now(), prompt)))
+    whole = _whole_evaluations(context, prompt)
     if not whole:
+        with suppress(HistoryIncomplete):
+            if not log.evaluations(prompt=prompt, limit=1):
+                context.repository.versions_of(prompt, context.now())
         raise UsageError(f"`{prompt}` has no finished evaluation", hint=f"promptctl eval {prompt}")
     path = path or whole[0].spec.dataset
     on_it = [row for row in whole if row.spec.dataset == path]
@@ -106,12 +102,49 @@ def trend(context: Context, ref: str, dataset: str | None = None, model: str | N
             f"`{prompt}` was never evaluated with `{model}` on `{path}`",
             hint=did_you_mean(model, others) or f"it was with {', '.join(others)}",
         )
-    cases = by_it[0].spec.dataset_digest
-    rows = [
-        trend_row(row, numbers.get(row.digest), row.spec.dataset_digest == cases) for row in newest_of_versions(by_it)
-    ]
-    rows.sort(key=lambda row: (row.version is None, row.version or 0, row.started_at))
+    rows = trend_rows(context, prompt, by_it, on_unknown=context.warn)
     return Trend(prompt, path, model, tuple(_with_changes(log, _until(rows, until), by_it)))
+
+
+def trend_of(context: Context, row: EvaluationRow) -> list[TrendRow]:
+    """Return the trend at the time of an evaluation, on the same cases and with the same model, without changes."""
+    prompt = context.repository.id_of_today(row.prompt)
+    before = [
+        each
+        for each in _whole_evaluations(context, prompt, limit=_MOST_BEFORE)
+        if each.started_at <= row.started_at
+        and each.model == row.model
+        and each.spec.dataset_digest == row.spec.dataset_digest
+    ]
+    return trend_rows(context, prompt, before, most=_MOST_VERSIONS)
+
+
+def trend_rows(
+    context: Context,
+    prompt: str,
+    rows: Iterable[EvaluationRow],
+    *,
+    most: int | None = None,
+    on_unknown: Callable[[str], None] | None = None,
+) -> list[TrendRow]:
+    """Return the newest evaluation of each version: by number, and what has none last, by time.
+
+    `rows` are finished evaluations of all cases of a dataset, newest first; of so many versions at `most` is a row.
+    `on_unknown` gets the reason why numbers cannot be known.
+    """
+    newest: dict[str, EvaluationRow] = {}
+    for row in rows:
+        newest.setdefault(row.digest, row)
+    shown = list(newest.values())[:most]
+    numbers: dict[str, int] = {}
+    try:
+        numbers = context.repository.numbers_by_digest(prompt, context.now())
+    except HistoryIncomplete as error:
+        if on_unknown is not None:
+            on_unknown(f"version numbers are not known: {error.message}")
+    cases = shown[0].spec.dataset_digest if shown else None
+    found = [_trend_row(row, numbers.get(row.digest), row.spec.dataset_digest == cases) for row in shown]
+    return sorted(found, key=lambda row: (row.version is None, row.version or 0, row.started_at))
 
 
 def _with_changes(log: Store, rows: Sequence[TrendRow], of: Iterable[EvaluationRow]) -> Iterator[TrendRow]:
@@ -138,19 +171,11 @@ def _with_changes(log: Store, rows: Sequence[TrendRow], of: Iterable[EvaluationR
         before = after
 
 
-def _whole_evaluations(log: Store, prompts: Sequence[str]) -> list[EvaluationRow]:
-    """Finished evaluations of all cases of their dataset, newest first."""
-    found = [row for prompt in prompts for row in log.evaluations(prompt=prompt, status="finished")]
+def _whole_evaluations(context: Context, prompt: str, limit: int | None = None) -> list[EvaluationRow]:
+    """Finished evaluations of all cases of their dataset, newest first, under each id that the prompt had."""
+    ids = (prompt, *former_ids(context.now(), prompt))
+    found = [row for id_ in ids for row in context.log.evaluations(prompt=id_, status="finished", limit=limit)]
     return sorted((row for row in found if row.spec.is_whole), key=lambda row: (row.started_at, row.id), reverse=True)
-
-
-def newest_of_versions(rows: Iterable[EvaluationRow]) -> list[EvaluationRow]:
-    """Return the newest finished, whole evaluation of each version. `rows` come newest first, as what is returned."""
-    newest: dict[str, EvaluationRow] = {}
-    for row in rows:
-        if row.status == "finished" and row.spec.is_whole:
-            newest.setdefault(row.digest, row)
-    return list(newest.values())
 
 
 def _until(rows: list[TrendRow], digest: str | None) -> list[TrendRow]:
@@ -163,7 +188,7 @@ def _until(rows: list[TrendRow], digest: str | None) -> list[TrendRow]:
     raise UsageError("that version has no finished evaluation like the others", hint="leave out what stands after @")
 
 
-def trend_row(row: EvaluationRow, number: int | None, has_same_cases: bool) -> TrendRow:
+def _trend_row(row: EvaluationRow, number: int | None, has_same_cases: bool) -> TrendRow:
     """Return one evaluation as a row of a trend."""
     totals = row.totals
     return TrendRow(

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptctl.errors import UsageError
+from promptctl.errors import GitError, UsageError
 
 if TYPE_CHECKING:
+    from promptctl.context import Context
     from promptctl.evaluations.evaluation import Evaluation
-    from promptctl.log.store import Store
 
-    Writer = Callable[[Store, Sequence[Evaluation]], Iterator[str]]
+    Writer = Callable[..., Iterator[str]]
+    """Takes the log and the evaluations."""
 
 
 # The module of each format, imported when a file of it is written, and its function there.
@@ -29,7 +31,7 @@ _WRITERS: Mapping[str, str] = {
 }
 
 
-def write_report(path: Path, log: Store, evaluations: Sequence[Evaluation]) -> None:
+def write_report(path: Path, context: Context, evaluations: Sequence[Evaluation]) -> None:
     """Write the evaluations with every result. The suffix chooses: .json .jsonl .csv .md .xml .html.
 
     Results are read from the log as they are written, so that any number of them fits. Raises `UsageError` for
@@ -37,7 +39,14 @@ def write_report(path: Path, log: Store, evaluations: Sequence[Evaluation]) -> N
     """
     from promptctl.files.writing import replace_output
 
-    writer = writer_for(path)
+    writer, log = writer_for(path), context.log
+    if path.suffix.lower() == ".html" and len({each.row.id for each in evaluations}) == 1:
+        from promptctl.evaluations.trend import trend_of
+
+        try:
+            writer = partial(writer, trend=trend_of(context, evaluations[0].row))
+        except GitError as error:
+            context.warn(f"the page has no trend: {error.message}")
     replace_output(path, (part.encode("utf-8", "replace") for part in writer(log, evaluations)))
 
 

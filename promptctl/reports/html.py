@@ -8,30 +8,30 @@ from typing import Any
 
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import case_results
-from promptctl.evaluations.trend import newest_of_versions
+from promptctl.evaluations.trend import TrendRow
 from promptctl.log.results import ResultRow
 from promptctl.log.store import Store
 from promptctl.reports.asked import AskedMessages, about_request, message_texts
-from promptctl.reports.columns import beside_best, names_of, short_version
+from promptctl.reports.columns import beside_best, names_of
 from promptctl.reports.offline_page import offline_page
 from promptctl.reports.review import is_timed
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.sentences import joined, of_evaluations
-from promptctl.reports.wording import as_text
+from promptctl.reports.wording import as_text, without_commit
 
 MOST_RESULTS = 5_000
 _LONGEST_OUTPUT = 20_000
 # Beyond so many characters of replies, only the beginning of each further one is shown.
 _MOST_OUTPUT = 20_000_000
 _SHORT_OUTPUT = 500
-_MOST_VERSIONS = 20
 _UNTIMED = {"p50_latency_ms": None, "p95_latency_ms": None}
 
 
-def html_page(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
+def html_page(log: Store, evaluations: Sequence[Evaluation], trend: Sequence[TrendRow] = ()) -> Iterator[str]:
     """Yield the page. Replies are put into it as text only, never as HTML; it may load and send nothing.
 
     With more than 5,000 results it holds those that did not pass before the others, and says how many it leaves out.
+    `trend` is that of the only evaluation.
     """
     evaluations = list({each.row.id: each for each in evaluations}.values())
     prompts = list(dict.fromkeys(each.row.prompt for each in evaluations))
@@ -61,7 +61,7 @@ def html_page(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
             "evaluations": heads,
             "columns": columns_of(names),
             "cases": list(cases.values()),
-            "trend": _trend(log, evaluations),
+            "trend": [trend_point(row, without_commit(row.version_display)) for row in trend],
         }
     )
 
@@ -191,17 +191,8 @@ def _readable(value: Any) -> Any:
     return as_text(value) if isinstance(value, str) else value
 
 
-def _trend(log: Store, evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
-    """Return the last whole evaluation of each version on the same cases and model, oldest first, up to this one."""
-    if len(evaluations) != 1:
-        return []
-    this = evaluations[0].row
-    before = (row for row in log.evaluations(prompt=this.prompt, limit=200) if row.started_at <= this.started_at)
-    rows = [row for row in before if row.model == this.model and row.spec.dataset_digest == this.spec.dataset_digest]
-    kept = ("pass_rate", "passed", "cases", "low", "high", "full_cost_nano_usd", "p50_latency_ms")
-    return [
-        {"version": short_version(row)}
-        | {key: getattr(row.totals, key) for key in kept}
-        | ({} if row.totals.passed + row.totals.failed else dict.fromkeys(("pass_rate", "low", "high")))
-        for row in reversed(newest_of_versions(rows)[:_MOST_VERSIONS])
-    ]
+def trend_point(row: TrendRow, name: str) -> dict[str, Any]:
+    """Return one version of a trend as a point of its chart."""
+    rates = ("pass_rate", "low", "high") if row.passed + row.failed else ()  # there is none where nothing was graded
+    about = {key: getattr(row, key) for key in ("passed", "cases", "change", *rates)}
+    return {"version": name, **dict.fromkeys(("pass_rate", "low", "high")), **about}

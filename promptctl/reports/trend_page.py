@@ -11,7 +11,7 @@ from promptctl.evaluations.evaluation import Evaluation, load
 from promptctl.evaluations.trend import Trend, TrendRow
 from promptctl.labels.tags import LabelEvent, version_number
 from promptctl.log.store import Store
-from promptctl.reports.html import cases_of, columns_of
+from promptctl.reports.html import cases_of, columns_of, trend_point
 from promptctl.reports.offline_page import check_page, offline_page, write_page
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.sentences import of_trend
@@ -68,16 +68,7 @@ def trend_page(
     if beside := [names[row.evaluation] for row in trend.rows if row not in trend.line]:
         about += f" · not on the default branch: {', '.join(beside)}"
     points = [
-        {
-            "version": names[row.evaluation],
-            "evaluation_index": number,
-            "pass_rate": row.pass_rate if (is_graded := row.passed + row.failed > 0) else None,
-            "passed": row.passed,
-            "cases": row.cases,
-            "low": row.low if is_graded else None,
-            "high": row.high if is_graded else None,
-            "change": row.change,
-        }
+        {"evaluation_index": number, **trend_point(row, names[row.evaluation])}
         for number, row in enumerate(trend.rows)
         if row in trend.line
     ]

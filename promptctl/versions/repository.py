@@ -124,6 +124,16 @@ class Repository:
                 raise no_such_prompt(prompt, {*here, *ids}, self.work_tree.places)
         return versions
 
+    def numbers_by_digest(self, prompt: str, moment: Moment) -> dict[str, int]:
+        """Return the number of each version of a prompt by its digest; empty outside Git.
+
+        Raises `HistoryIncomplete` if this clone does not hold the whole line.
+        """
+        if not moment.is_versioned:
+            return {}
+        rows = moment.ask(lambda store: store.versions(moment.id_on_line(store, prompt)))
+        return {row.digest: row.number for row in rows}
+
     def numbers(self, moment: Moment | None = None) -> dict[str, PromptNumber]:
         """Return the number of each prompt of the work tree by id, sorted; empty outside Git."""
         moment = moment or self.now()

@@ -112,7 +112,7 @@ class Results:
         """Write evaluations with every result: .json .jsonl .csv .md .xml .html, by the file's suffix."""
         from promptctl.reports.files import write_report
 
-        write_report(Path(file), self._context.log, evaluations)
+        write_report(Path(file), self._context.fresh(), evaluations)
 
     def export_comparisons(
         self, compared: Sequence[Compared], file: str | os.PathLike[str], alone: Sequence[Evaluation] = ()

@@ -171,3 +171,21 @@ def test_a_prompt_that_was_never_evaluated_is_told_how(greet: Path, cli: Cli) ->
     commit(greet, "Other")
     ran = cli("results", "trend", "other")
     assert (ran.exit_code, "promptctl eval other" in ran.err) == (2, True)
+
+
+def test_a_page_of_an_evaluation_and_the_dashboard_show_the_same_trend(greet: Path, cli: Cli) -> None:
+    """Versions by number under each id that the prompt had, whenever they were evaluated, and by whatever command."""
+    cli("eval", "greet@v2", "--replies", "ask")
+    cli("review", "HEAD~1")
+    git(greet, "mv", "prompts/greet.prompt.yaml", "prompts/hello.prompt.yaml")
+    write(greet, "datasets/greet.yaml", CASES.replace("[greet]", "[hello]"))
+    commit(greet, "Rename")
+    cli("eval", "hello", "-o", "page.html")
+    (series,) = cli("dashboard", "--json").json["evaluations"]
+    page = re.search(r'<script id="data" type="application/json">(.*?)</script>', Path("page.html").read_text(), re.S)
+    assert page is not None
+    points = [(point["version"], point["pass_rate"]) for point in json.loads(page[1])["trend"]]
+    assert points == rates(cli, "hello") == [("v1", 0.5), ("v2", 0.75), ("v3", 1.0)]
+    assert [(row["version"], row["version_display"], row["pass_rate"]) for row in series["rows"]] == [
+        (number, *point) for number, point in enumerate(points, start=1)
+    ]

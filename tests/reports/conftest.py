@@ -50,7 +50,7 @@ def write(lab: Lab) -> Write:
 
     def written(evaluations: Sequence[Evaluation], name: str) -> Path:
         with lab.open() as workspace:
-            write_report(lab.root / name, workspace.context.log, evaluations)
+            write_report(lab.root / name, workspace.context, evaluations)
         return lab.root / name
 
     return written

@@ -141,7 +141,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory, running_model_server: OpenAI
     def write(name: str, found: Sequence[Evaluation]) -> None:
         made[name] = lab.root / f"{name}.html"
         with lab.open() as workspace:
-            write_report(made[name], workspace.context.log, found)
+            write_report(made[name], workspace.context, found)
 
     write("mixed", evaluate_mixed(lab))
     lab.cases({"id": "json", "inputs": {"ticket": "x"}, "expected": {"big": 1}, "xfail": "not yet", "tags": ["a"]})
