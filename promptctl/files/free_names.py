@@ -7,6 +7,9 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from itertools import count
 
+from promptctl.files.names import id_problem
+
+_NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_./-]+")
 _NOT_IN_SLUGS = re.compile(r"[^a-z0-9]+")
 _LONGEST = 60
 # Letters that Unicode takes apart no further, as they are written without them.
@@ -23,6 +26,16 @@ def plain_letters(text: str) -> str:
     ('Uber ', 'Grosskunde Lodz')
     """
     return unicodedata.normalize("NFKD", text.translate(_SPELLED)).encode("ascii", "ignore").decode()
+
+
+def plain_id(text: str) -> str | None:
+    """Return a text that cannot be an id as one of plain letters; None if that cannot be one either.
+
+    >>> plain_id("support/größe prüfen"), plain_id("../x")
+    ('support/grosse-prufen', None)
+    """
+    plain = _NOT_IN_IDS.sub("-", plain_letters(text))
+    return plain if id_problem(plain) is None else None
 
 
 def slug(text: str, otherwise: str) -> str:

@@ -72,11 +72,11 @@ def wrongly_named(tree: Tree, files: Iterable[str]) -> Iterator[Problem]:
 
 def bad_id(path: str, stem: str, why: str) -> Problem:
     """Return the problem of a prompt's file whose name can be no id, with one that can be."""
-    from promptctl.files.free_names import plain_letters
+    from promptctl.files.free_names import plain_id
 
-    plain = re.sub(r"[^A-Za-z0-9_./-]+", "-", plain_letters(stem))
-    renamed = path.replace(f"{stem}.prompt.", f"{plain}.prompt.")
-    hint = f"rename the file, as to {renamed}" if id_problem(plain) is None else "rename the file"
+    plain = plain_id(stem)
+    as_to = f", as to {path.replace(f'{stem}.prompt.', f'{plain}.prompt.')}" if plain else ""
+    hint = f"rename the file{as_to}"
     return Problem(f"`{printable(stem)}` cannot be a prompt's id: {why}", Place(path), hint, "bad-id")
 
 

@@ -82,5 +82,8 @@ def check_id(prompt: str, rest: str = "") -> None:
         hint = f"its id is {stem}{rest}" if stem else "promptctl list --json shows each prompt's id and path"
         raise UsageError(f"`{printable(prompt)}` is a file; a prompt is named by its id", hint=hint)
     if problem is not None:
-        hint = f"a prompt's id is its path below {PROMPTS}/"
+        from promptctl.files.free_names import plain_id
+
+        near = plain_id(prompt)
+        hint = f"a prompt's id is its path below {PROMPTS}/" + (f", such as {near}" if near else "")
         raise UsageError(f"`{printable(prompt)}` cannot be a prompt: {problem}", hint=hint)

@@ -51,6 +51,12 @@ def test_a_ref_that_can_name_nothing_is_a_wrong_argument(text: str, words: str) 
     assert error.value.hint
 
 
+def test_an_id_of_other_letters_is_answered_with_one_of_plain_ones() -> None:
+    with pytest.raises(UsageError) as error:
+        parse_ref("support/größe prüfen@v7")
+    assert error.value.hint == "a prompt's id is its path below prompts/, such as support/grosse-prufen"
+
+
 def test_the_path_of_a_prompt_is_answered_with_its_id() -> None:
     with pytest.raises(UsageError) as error:
         parse_ref("prompts/support/triage.prompt.yaml@production")
