@@ -149,4 +149,4 @@ def test_a_file_whose_name_can_be_no_id_is_told_by_what_looks_at_all(
     assert "prompts/grüße/hallo.prompt.yaml" in (ran.out if command == ["status"] else ran.err)
     told = cli("validate").err
     assert "an id is made of the letters A to Z and a to z" in told
-    assert "hint: rename the file, as to prompts/grue/hallo.prompt.yaml" in told
+    assert "hint: rename the file, as to prompts/grusse/hallo.prompt.yaml" in told
