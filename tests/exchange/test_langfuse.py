@@ -95,7 +95,7 @@ def test_every_part_of_the_object_has_a_fate() -> None:
 @pytest.mark.parametrize(
     ("text", "content", "inputs"),
     [
-        ("{{größe}} {{a-b}}", "{{ groe }} {{ a_b }}", ["groe", "a_b"]),
+        ("{{größe}} {{a-b}}", "{{ grosse }} {{ a_b }}", ["grosse", "a_b"]),
         ("{{user.name}}", "{{ user.name }}", ["user"]),
         ("{{{name}}}", "{{ name }}", ["name"]),
         ("{{loop}}", "{{ loop_ }}", ["loop_"]),
