@@ -8,7 +8,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from promptctl.calls.prepare import RunOptions, prepare
-from promptctl.calls.runner import Runner
+from promptctl.calls.runner import Runner, prepared
 from promptctl.calls.shipped import shipped_prompt
 from promptctl.calls.spending import SpendingGateway, budgets_of
 from promptctl.errors import ModelConfigurationError
@@ -78,7 +78,7 @@ class Author:
         Raises what `call` and `Runner.run` raise: `InvalidOutput` if no reply could be used, `BudgetReached` and
         `CostLimitReached` for one that was not asked for.
         """
-        call = self.call(prompt_id, inputs, check)
+        call = await prepared(self._context, lambda _: self.call(prompt_id, inputs, check))
         if prompt_id not in self._runners:
             self._runners[prompt_id] = self._runner(prompt_id)
         return await self._runners[prompt_id].run(call)

@@ -63,7 +63,7 @@ class _Plain(PromptAtVersion):
 
 
 def prepare_plain(context: Context, messages: Sequence[Mapping[str, Any]], options: PlainOptions) -> list[Call]:
-    """Return the call and its fallbacks, ready to be made. A refusal is in the log before it is raised.
+    """Return the call and its fallbacks, ready to be made. A refusal is handed to the log before it is raised.
 
     Raises `UsageError` for options that no prompt file could have, and what a run raises.
     """

@@ -91,7 +91,7 @@ def prepare(
     preloads: bool = False,
     is_dry_run: bool = False,
 ) -> Call:
-    """Return the call, ready to be made. A refusal is in the log before it is raised, but for that of a dry run.
+    """Return the call, ready to be made. A refusal is handed to the log before it is raised, unless it is a dry run.
 
     Raises `InputError`, `RenderError`, `PromptInactive`, `ModelConfigurationError`, and `InvalidFiles` if a schema is
     none, each with its `execution`.

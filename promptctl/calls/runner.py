@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from promptctl.calls.call import Attempts, Call, Piece
 from promptctl.errors import BudgetReached, InvalidOutput, ModelError, PromptctlError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from promptctl.models.reading import AfterReasoning
     from promptctl.telemetry.emitting import Emitter
 
+T = TypeVar("T")
 Sleep = Callable[[float], Any]
 OnReply = Callable[[Request, Reply], object]
 Prepare = Callable[["Context"], "list[Call]"]
@@ -264,6 +265,16 @@ class Runner:
         return None, InvalidOutput(misfit + "; ".join(problems[:3]), problems=problems)
 
 
+async def prepared(context: Context, prepare: Callable[[Context], T]) -> T:
+    """Return what is prepared. A refusal is in the log before it is raised."""
+    try:
+        return prepare(context)
+    except PromptctlError as error:
+        if error.execution is not None:
+            await context.recorder.written()
+        raise
+
+
 class Runners:
     """The runners of an open workspace, guarded by budgets from the first call on at which the settings have any.
 
@@ -298,12 +309,7 @@ class Runners:
 
     async def _prepared(self, options: Mapping[str, object], prepare: Prepare) -> tuple[list[Call], Runner]:
         context, on_reply = self._context.for_call(), None
-        try:
-            calls = prepare(context)
-        except PromptctlError as error:
-            if error.execution is not None:
-                await context.recorder.written()
-            raise
+        calls = await prepared(context, prepare)
         if options.get("record"):
             from promptctl.calls.recording import reply_recording
 

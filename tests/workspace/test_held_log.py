@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from promptctl import InputError, Workspace, open_workspace
+from promptctl import InputError, MissingKey, Workspace, open_workspace
 from tests.cli.conftest import write
 from tests.openai_server import OpenAIServer, hang, reply
 
@@ -63,7 +63,12 @@ async def refused_stream(workspace: Workspace) -> None:
         await anext(workspace.astream("greet", {}))
 
 
-@pytest.mark.parametrize("call", [left_stream, cancelled, refused, refused_stream])
+async def refused_draft(workspace: Workspace) -> None:
+    with pytest.raises(MissingKey):
+        await workspace.agenerate("support/sort", "Sort tickets", model="openai/gpt-4o-mini")
+
+
+@pytest.mark.parametrize("call", [left_stream, cancelled, refused, refused_stream, refused_draft])
 def test_the_event_loop_goes_on(
     workspace: Workspace, running: OpenAIServer, call: Callable[[Workspace], Awaitable[None]]
 ) -> None:
