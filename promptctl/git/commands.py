@@ -76,7 +76,9 @@ _ALL_BRANCHES = (
 
 _NOTHING_ADDED: Mapping[str, str] = MappingProxyType({})
 _NO_GIT = "Git is not installed, or not on the PATH"
-_INSTALL_GIT = "install Git (https://git-scm.com), or use the workspace outside Git"
+_INSTALL_GIT = (
+    "install Git (https://git-scm.com), or use the workspace outside Git: without its .git folder, or as a snapshot"
+)
 
 
 @dataclass(frozen=True, slots=True)
