@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from promptctl.evaluations.claims import is_claimed
 from promptctl.evaluations.earlier import same_evaluation
 from promptctl.evaluations.evaluation import load
 from promptctl.evaluations.plan import Pair
-from promptctl.evaluations.request import EvaluationRequest, Limits
+from promptctl.evaluations.request import EvaluationRequest, EvaluationTerms
 from promptctl.files.names import DATASET_SUFFIXES
 from promptctl.files.plain import record_data
 from promptctl.files.tree import Overlay
@@ -49,7 +49,7 @@ _FIRST = GateRule(reruns=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialRequest:
+class TrialRequest(EvaluationTerms):
     """A request to change a prompt of the work tree by what a dataset that tests it says of the change.
 
     `model` runs the prompt instead of its own or the workspace's. `seed` draws the split, if the dataset has none. The
@@ -60,10 +60,6 @@ class TrialRequest:
     dataset: str
     model: str | None = None
     seed: int | None = None
-    judge: str | None = None
-    judge_parameters: Mapping[str, Any] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
-    allows_code: bool = False
     leaves_out_code: bool = False
 
     def evaluation(self, *, is_estimate: bool = False) -> EvaluationRequest:
@@ -72,12 +68,9 @@ class TrialRequest:
             refs=(self.ref,),
             datasets=(self.dataset,),
             models=() if self.model is None else (self.model,),
-            judge=self.judge,
-            judge_parameters=self.judge_parameters,
-            limits=self.limits,
-            allows_code=self.allows_code,
             leaves_out_code=self.leaves_out_code,
             is_estimate=is_estimate,
+            **self.terms,
         )
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from promptctl.comparisons.compared import Against, Compared, Sides
 from promptctl.comparisons.comparison import PASSED
-from promptctl.comparisons.deciding import decided_note, until_of
-from promptctl.comparisons.flips import MOST_ASKED, MOST_TIMES
+from promptctl.comparisons.deciding import until_of
+from promptctl.comparisons.flips import MOST_TIMES
+from promptctl.comparisons.notes import notes_on
 from promptctl.comparisons.rule import GateRule
 from promptctl.errors import InvalidFiles, PromptctlError, PromptNotFound, RevisionNotFound, UsageError
 from promptctl.evaluations.asking import Asker
@@ -20,7 +21,6 @@ from promptctl.evaluations.evaluation import Evaluation, load
 from promptctl.evaluations.plan import Pair
 from promptctl.evaluations.planning import plan, target_of
 from promptctl.evaluations.rules import reply_rules, server_digest
-from promptctl.files.wording import count
 from promptctl.log.results import OF_JUDGES
 from promptctl.versions.former_ids import live_labels
 
@@ -168,7 +168,10 @@ async def compare_pairs(
             answers = await _run(session, [again for _, again in asked])
             for (flipped, _), (base, head) in zip(asked, answers, strict=True):
                 flipped.take(base.row, head.row)
-    return [side.compared(_notes(side)) if side else head for side, (_, head) in zip(sides, made, strict=True)]
+    return [
+        side.compared(notes_on(side.comparison, side.base, side.head, side.flipped)) if side else head
+        for side, (_, head) in zip(sides, made, strict=True)
+    ]
 
 
 async def _first_answers(
@@ -194,30 +197,3 @@ async def _run(
     todo = [(side, until) for each, until in zip_longest(pairs, untils) for side in each.sides]
     made = iter(await session.run([side for side, _ in todo], [until for _, until in todo]))
     return [tuple(islice(made, len(each.sides))) for each in pairs]
-
-
-def _notes(sides: Sides) -> list[str]:
-    notes, flipped = [], sides.flipped
-    if sides.comparison.is_decided:
-        notes.append(decided_note(sides.comparison, sides.base, sides.head))
-    both = (("before", sides.base), ("after", sides.head))
-    if stopped := [side for side, made in both if made.stopped not in (None, "decided")]:
-        named = " and ".join(stopped)
-        notes.append(f"{named} stopped early; the same command goes on, and asks for nothing that was answered")
-    if left_out := sides.base.row.spec.left_out:
-        notes.append(
-            f"the version before cannot take the inputs of {len(left_out)} of the cases, which are not compared"
-        )
-    if code_left_out := sides.head.row.spec.code_left_out:
-        notes.append(code_left_out)
-    findings, earlier = flipped.findings, flipped.earlier
-    if findings.asked and findings.flips.count > MOST_ASKED:
-        notes.append(f"of {findings.flips.count} flipped cases a random sample of {findings.asked} was asked for again")
-    if earlier.comparisons and findings.flips.count and flipped.steps.rounds:
-        times = len(earlier.comparisons) + 1
-        notes.append(f"the same was compared {times} times, and all answers to flipped cases count")
-    if earlier.comparisons and findings.flips.sequence and findings.flips.sequence.direction:
-        notes.append("what the first comparison of the same decided case by case stays decided")
-    if earlier.set_aside:
-        notes.append(f"begun afresh: {count(earlier.set_aside, 'earlier comparison')} of the same set aside")
-    return notes

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from promptctl.comparisons.comparison import Comparison, compare_outcomes
 from promptctl.comparisons.confirmation import FlippedCases, Rerun
 from promptctl.comparisons.gates import Decision, check_passes, decide, strictest
+from promptctl.comparisons.notes import differences
 from promptctl.comparisons.rule import GateRule
 from promptctl.comparisons.verdicts import Verdict, judge
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
@@ -20,7 +21,6 @@ from promptctl.statistics.metric import Procedure
 
 if TYPE_CHECKING:
     from promptctl.evaluations.plan import Pair
-    from promptctl.log.results import EvaluationRow
     from promptctl.log.store import Store
 
 
@@ -84,8 +84,7 @@ def decision_of(found: Evaluation) -> Decision:
 def compare(log: Store, base_id: str, head_id: str, rule: GateRule) -> Compared:
     """Compare two evaluations of the log, as they are. Raises `LogError` for an id that it does not have."""
     base, head = (load(log, log.evaluation(id_)) for id_ in (base_id, head_id))
-    difference = _difference_of(base.row, head.row)
-    return Sides(log, rule, base, head).compared([difference] if difference else [])
+    return Sides(log, rule, base, head).compared(differences(base.row, head.row))
 
 
 class Sides:
@@ -169,41 +168,3 @@ def _comparison(
     # Head ended early only as its comparison with this base was decided.
     is_decided = head.stopped == "decided" and head.row.spec.comparison in comparison_keys(head.row, base.row)
     return compare_outcomes(*outcomes, procedure=procedure, planned=planned, never_run=min(left), is_decided=is_decided)
-
-
-def _difference_of(base: EvaluationRow, head: EvaluationRow) -> str | None:
-    """Return the differences between two evaluations beside the prompt, in a sentence; None without any."""
-    old, new = base.spec, head.spec
-    unlike = old.unlike(new)
-    # Where the model that judges was not recorded, the one that the command named is said.
-    unlike.discard("judge" if old.judge_model and new.judge_model else "judge_model")
-    if old.at_least == new.at_least:
-        unlike.discard("passes_needed")
-    if new.sample is None:
-        unlike.discard("seed")
-    if base.model != head.model:
-        unlike.add("model")
-    if not unlike.isdisjoint(("model", "recordings")):
-        unlike.discard("server")
-    words = {
-        "dataset_digest": f"dataset ({old.dataset} and {new.dataset})",
-        **dict.fromkeys(("ids", "tags", "sample", "seed", "first", "split", "shard"), "the selection of cases"),
-        "left_out": "the cases left out",
-        "code_left_out": "the assertions left out",
-        "model": f"model ({base.model} and {head.model})",
-        "server": "the server that answers",
-        "recordings": f"replies ({old.replies} and {new.replies})",
-        "repeats": f"repeats ({old.repeats} and {new.repeats})",
-        "passes_needed": f"passes asked of the repeats ({old.at_least or 'all'} and {new.at_least or 'all'})",
-        "judge_model": f"judge ({old.judge_model} and {new.judge_model})",
-        "judge": f"judge ({old.judge or 'the default'} and {new.judge or 'the default'})",
-        "judge_parameters": f"judge parameters ({dict(old.judge_parameters)} and {dict(new.judge_parameters)})",
-        "judges": "the judges' rules",
-        "uncalibrated": "the judges that may decide",
-        "parameters": f"parameters ({dict(old.parameters)} and {dict(new.parameters)})",
-        "rules": f"models' rules ({old.work['rules']} and {new.work['rules']})",
-    }
-    if old.dataset == new.dataset:
-        words["dataset_digest"] = "the dataset's cases"
-    differing = dict.fromkeys(words[name] for name in words if name in unlike)
-    return f"they differ in more than the prompt: {', '.join(differing)}" if differing else None

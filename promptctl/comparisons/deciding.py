@@ -25,7 +25,6 @@ from promptctl.evaluations.evaluation import cases_of
 from promptctl.evaluations.outcomes import can_gain
 from promptctl.evaluations.plan import can_differ
 from promptctl.evaluations.until import in_random_order, is_hard
-from promptctl.files.wording import count
 from promptctl.statistics.metric import Procedure
 
 if TYPE_CHECKING:
@@ -63,17 +62,6 @@ def until_of(log: Store, pair: Pair, base: Evaluation | None, rule: GateRule, co
         left_out=frozenset(before.spec.left_out),
         can_end_better=rule.is_met_by_better,
     )
-
-
-def decided_note(comparison: Comparison, base: Evaluation, head: Evaluation) -> str:
-    """Say when a comparison was decided, what that saved, and what its numbers are of."""
-    made = [each.summary for each in (base, head) if each.row.group == head.row.group]
-    saved, planned = sum(each.requests_saved for each in made), sum(each.expected_cases * each.repeats for each in made)
-    cases = f"{comparison.comparable - comparison.left_out} of {count(comparison.comparable, 'case')}"
-    note = f"decided after {cases}: {saved} of {count(planned, 'request')} saved"
-    if head.row.spec.until == "decided":
-        note += "; cases that failed before were asked first, so that shares are of these cases alone"
-    return note
 
 
 class UntilCompared:

@@ -1,4 +1,4 @@
-"""Earlier evaluations in the log: cases that did not pass, what is left unfinished, what need not be done again."""
+"""Earlier evaluations in the log: cases that did not pass, the last command, what need not be done again."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import UsageError, WorkspaceError
+from promptctl.errors import UsageError
 
 if TYPE_CHECKING:
     from promptctl.evaluations.plan import Plan
-    from promptctl.evaluations.request import ResumeRequest
     from promptctl.log.results import EvaluationRow
     from promptctl.log.store import Store
 
@@ -56,37 +55,6 @@ def last_command(log: Store) -> list[EvaluationRow]:
     if newest is None:
         raise UsageError("nothing has been evaluated yet", hint="promptctl eval PROMPT")
     return [row for row in reversed(log.evaluations(group=newest.group)) if not row.spec.is_part_of_comparison]
-
-
-def unfinished(log: Store, request: ResumeRequest, is_running: Callable[[str], bool]) -> list[EvaluationRow]:
-    """Return the evaluations to take up again: all of one command, the oldest first.
-
-    Those of a command that `is_running`, by its group, are passed over. Raises `UsageError` if there are none, and
-    `WorkspaceError` for one side of a comparison.
-    """
-    if request.evaluation is not None:
-        named = log.evaluation(request.evaluation)
-        if named.spec.needs_its_comparison:
-            raise WorkspaceError(
-                f"evaluation {named.id[-8:]} is one side of a comparison",
-                hint="give the command again, with --against: what was answered comes from the cache",
-            )
-        return [named]
-    gaps = log.evaluations(has_gaps=True)
-    recent = [row for row in gaps if not row.spec.needs_its_comparison and row.totals.stopped != "decided"]
-    if request.prompts:
-        recent = [row for row in recent if row.prompt in request.prompts]
-    with_errors = [row for row in recent if row.totals.errors]
-    waiting = [row for row in recent if row.status != "finished" or (request.retries_errors and row in with_errors)]
-    free = [row for row in waiting if not is_running(row.group)]
-    if free:
-        return [row for row in reversed(free) if row.group == free[0].group]
-    if waiting:
-        raise UsageError("what is unfinished is being run by another process", hint="wait for its end, or stop it")
-    hint = "see them with: promptctl results list"
-    if with_errors and not request.retries_errors:
-        hint = f"to ask again for what ended in an error: promptctl eval resume {with_errors[0].id[-8:]} --retry-errors"
-    raise UsageError("no evaluation is left unfinished", hint=hint)
 
 
 def same_evaluation(log: Store, plan: Plan) -> EvaluationRow | None:

@@ -1,19 +1,18 @@
-"""From a request, or an evaluation of the log, to plans: reads files and settings, checks everything, asks nothing."""
+"""From a request to plans: reads files and settings, checks everything, asks nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from promptctl.assertions.judging import judge_model
 from promptctl.calls.call import make_target
 from promptctl.counting import counted
 from promptctl.datasets.choosing import DatasetChoice
 from promptctl.datasets.index import dataset_index
-from promptctl.datasets.selection import Choosing, Selection, choose, part_of
+from promptctl.datasets.selection import Choosing, part_of
 from promptctl.errors import (
     InvalidFiles,
     ModelConfigurationError,
@@ -21,7 +20,6 @@ from promptctl.errors import (
     PromptctlError,
     PromptInactive,
     PromptNotFound,
-    RevisionNotFound,
     UsageError,
     WorkspaceError,
 )
@@ -30,7 +28,7 @@ from promptctl.evaluations.estimate import cost_of_call
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.request import EvaluationRequest
 from promptctl.evaluations.rules import answering, calibration_rule_of
-from promptctl.files.names import RECORDINGS, SETTINGS
+from promptctl.files.names import RECORDINGS
 from promptctl.formats.settings_file import judge_parameter_problems
 from promptctl.log.results import EvaluationSpec
 from promptctl.log.stamps import new_id
@@ -44,8 +42,6 @@ if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.datasets.dataset import Dataset
     from promptctl.datasets.index import DatasetIndex
-    from promptctl.evaluations.request import ResumeRequest
-    from promptctl.log.results import EvaluationRow
     from promptctl.prompts.prompt import Prompt
     from promptctl.versions.prompt_at_version import PromptAtVersion
 
@@ -120,77 +116,6 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
     for told in dict.fromkeys(f"{each.spec.dataset}: {words}" for each in plans if (words := each.spec.code_left_out)):
         context.warn(told)
     return plans
-
-
-def replan(context: Context, row: EvaluationRow, resumed: ResumeRequest) -> Plan:
-    """Return the plan that takes up an evaluation of the log again, with what it was begun with.
-
-    Raises `WorkspaceError` if prompt, dataset, server, judge or the rules of `promptctl.yaml` are not what they were:
-    its results would not belong together. Raises what `plan` does for a model that cannot be asked.
-    """
-    context.work_tree_for("an evaluation")
-    spec, at_version = row.spec, _version_of(context, row)
-    prompt, began, anew = at_version.prompt, f"evaluation {row.id[-8:]} began", f"promptctl eval {spec.ref}"
-    request = EvaluationRequest(
-        refs=(spec.ref,),
-        judge=spec.judge,
-        judge_parameters=spec.judge_parameters,
-        replies=spec.replies,
-        limits=resumed.limits,
-        allows_code=resumed.allows_code and not spec.code_left_out,
-        leaves_out_code=bool(spec.code_left_out),
-    )
-    dataset = dataset_index(context, request.code).checked(spec.dataset, prompt)
-    if at_version.version.digest != row.digest or dataset.digest != spec.dataset_digest:
-        changed = spec.dataset if at_version.version.digest == row.digest else row.prompt
-        raise WorkspaceError(f"{changed} has changed since {began}", hint=f"evaluate it anew: {anew}")
-    target = target_of(context, request, at_version, row.model)
-    check_models(context, request, {target.model}, set(dataset.judges))
-    if not spec.is_without_server:
-        _check_same(row, answering(context, request, dataset, target))
-    part = None if spec.split is None else spec.split["part"]
-    if spec.split != part_of(dataset, part):
-        hint = f"evaluate it anew: {anew} --split {part}"
-        raise WorkspaceError(f"the split of {spec.dataset} has changed since {began}", hint=hint)
-    ids = None if spec.ids is None else frozenset(spec.ids)
-    selection = Selection(ids=ids, tags=spec.tags, sample=spec.sample, seed=spec.seed, first=spec.first, part=part)
-    return Plan(
-        target=replace(target, parameters=spec.parameters),
-        spec=spec,
-        chosen=choose(partial(dataset.cases, prompt), selection, dataset),
-        tests=prompt,
-        code=request.code,
-        calibrated=calibration_rule_of(context, dataset),
-        resumes=row,
-    )
-
-
-def _check_same(row: EvaluationRow, now: Mapping[str, Any]) -> None:
-    """Raise `WorkspaceError` if what answers or judges is not what it was when the evaluation began."""
-    changed = row.spec.unlike(replace(row.spec, **now))
-    if row.spec.calibrations.keys() != now["calibrations"].keys():
-        changed.add("uncalibrated")
-    words = {
-        "server": f"the server of {row.model}",
-        "judge_model": f"the model that judges (now {now['judge_model']})",
-        "judges": "the server, the rule or the parameters of a judge",
-        "uncalibrated": "which judges are calibrated",
-        "rules": f"the rule of {row.model} in {SETTINGS}",
-    }
-    if differing := [words[name] for name in words if name in changed]:
-        raise WorkspaceError(
-            f"evaluation {row.id[-8:]} cannot be taken up again: since it began, {', '.join(differing)} changed",
-            hint=f"change it back, or evaluate anew: promptctl eval {row.spec.ref}",
-        )
-
-
-def _version_of(context: Context, row: EvaluationRow) -> PromptAtVersion:
-    """The prompt that an evaluation was of; a label may have moved since, its commit stays."""
-    found = context.prompt(row.spec.ref)
-    if found.version.digest != row.digest and row.commit and not row.is_dirty:
-        with suppress(PromptNotFound, RevisionNotFound):
-            return context.prompt(f"{row.prompt}@{row.commit}")
-    return found
 
 
 def _subjects(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from promptctl.datasets.selection import Selection
@@ -30,7 +30,25 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationRequest:
+class EvaluationTerms:
+    """The terms of whatever evaluates: who judges, within which bounds, and if code of a dataset may run.
+
+    `judge` is the model that judges without one of its own, with `judge_parameters`.
+    """
+
+    judge: str | None = None
+    judge_parameters: Mapping[str, Any] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    allows_code: bool = False
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """Return the terms by name, for a request on the same ones."""
+        return {each.name: getattr(self, each.name) for each in fields(EvaluationTerms)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationRequest(EvaluationTerms):
     """A request to evaluate prompts over their datasets.
 
     Every prompt of `refs` is asked of every one of `models` (the prompt's own if there are none) over each of its
@@ -38,7 +56,7 @@ class EvaluationRequest:
     without a model has `default_model`, or if that is None the one of the settings. With several prompts a dataset that
     names prompts is used for those alone. `refs` None means every prompt that a dataset tests. `at_least` of `repeats`
     must pass for a case to pass. `only_failed` leaves what did not pass the last time, or in the evaluation of id
-    `failed_of`. `parameters` are the prompt's alone; judges get `judge_parameters`. `replies` is the source of replies.
+    `failed_of`. `parameters` are the prompt's alone. `replies` is the source of replies.
     `only_own_datasets` leaves out for each prompt what does not test it. `left` is a revision and the commit at which
     HEAD left it, which a comparison with that revision is with. `is_estimate` asks nothing, so that no key is needed. A
     comparison begun `afresh` sets the answers of earlier ones of the same content aside. With `until` it ends once it
@@ -52,8 +70,6 @@ class EvaluationRequest:
     models: Sequence[str] = ()
     default_model: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    judge: str | None = None
-    judge_parameters: Mapping[str, Any] = field(default_factory=dict)
     selection: Selection = field(default_factory=Selection)
     only_own_datasets: bool = False
     left: tuple[str, str] | None = None
@@ -62,12 +78,10 @@ class EvaluationRequest:
     repeats: int = 1
     at_least: int | None = None
     min_pass: float | None = None
-    limits: Limits = field(default_factory=Limits)
     replies: Replies = "cache"
     is_estimate: bool = False
     afresh: bool = False
     until: UntilKind | None = None
-    allows_code: bool = False
     leaves_out_code: bool = False
     on_broken: Callable[[PromptctlError], None] | None = field(default=None, repr=False, compare=False)
 

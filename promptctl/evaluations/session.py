@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING
 
-from promptctl.calls.account import Account
 from promptctl.calls.runner import Runner
-from promptctl.calls.spending import SpendingGateway, budgets_of
 from promptctl.errors import BudgetReached, CostLimitReached, Incomplete, ModelError
-from promptctl.evaluations.cache import CachedGateway, ReplyCache
 from promptctl.evaluations.claims import claimed
 from promptctl.evaluations.evaluation import Evaluation, finish
 from promptctl.evaluations.evaluator import Evaluator
-from promptctl.evaluations.limiter import LimitedGateway, time_stands_still
-from promptctl.evaluations.progress import Load, Progress
+from promptctl.evaluations.gateways import Gateways
+from promptctl.evaluations.progress import Progress
 from promptctl.evaluations.recorder import BatchRecorder
 from promptctl.evaluations.request import Limits
 from promptctl.evaluations.until import Gathering, until_of
 from promptctl.models.recordings import check_folder
-from promptctl.models.replay import Replay
 
 if TYPE_CHECKING:
     from promptctl.calls.call import Call
@@ -32,9 +28,8 @@ if TYPE_CHECKING:
     from promptctl.evaluations.plan import Plan
     from promptctl.evaluations.until import Until
     from promptctl.log.records import Execution
-    from promptctl.log.results import EvaluationRow, Replies, ResultRow, StopReason
+    from promptctl.log.results import EvaluationRow, ResultRow, StopReason
     from promptctl.log.store import LogWarning
-    from promptctl.models.gateway import Gateway
 
 OnProgress = Callable[["Plan", Progress], None]
 
@@ -60,8 +55,6 @@ class _Run:
         return model in (self.plan.target.model, self.plan.spec.judge_model)
 
 
-_PROBE_S = 1.0
-_PROBE_WITHOUT_KEY_S = 0.025
 # The evaluation that a request is for.
 _RUN: ContextVar[_Run | None] = ContextVar("run", default=None)
 _Work = Iterator[tuple[_Run, Callable[[], Awaitable["ResultRow"]]]]
@@ -70,9 +63,9 @@ _Work = Iterator[tuple[_Run, Callable[[], Awaitable["ResultRow"]]]]
 class Session:
     """Does plans: takes the cases of all of them through one pool, so that small evaluations use all connections too.
 
-    It owns the router, the cache, the limiters, the recorder, the claims and the account of money, and is the one that
-    can be stopped. Use it as an asynchronous context manager; `run` may be called again, and what it spends counts
-    together. Every result is in the log before the case's place is taken by the next.
+    It owns the gateways with the account of money, the recorder and the claims, and is the one that can be stopped. Use
+    it as an asynchronous context manager; `run` may be called again, and what it spends counts together. Every result
+    is in the log before the case's place is taken by the next.
     """
 
     def __init__(self, context: Context, limits: Limits | None = None, on_progress: OnProgress | None = None) -> None:
@@ -80,23 +73,7 @@ class Session:
         self._context = context
         self._limits = limits or Limits()
         self._on_progress = on_progress or (lambda _plan, _progress: None)
-        self._router = context.router(self._limits.concurrency)
-        most = self._limits.max_cost_nano_usd
-        self._account = None if most is None else Account(most)
-        self._load = Load()
-        paying = SpendingGateway(self._router, self._account, context.models, time_stands_still, budgets_of(context))
-        limited = LimitedGateway(paying, self._limits.concurrency, self._give_up, self._probe_s, self._load)
-        self._cache = ReplyCache(context.state_folder / "cache.db", context.warn, context.redactor)
-        self._cached = CachedGateway(limited, self._cache, self._server_of)
-        # A judge that is measured anew: whoever measures it after that reads the new verdicts.
-        self._renewed = CachedGateway(limited, self._cache, self._server_of, is_read=False)
-        self._gateways: Mapping[Replies, Gateway] = {
-            "ask": limited,
-            "cache": self._cached,
-            "record": self._cached,
-            "refresh": limited,
-            "replay": Replay(context.recordings_folder),
-        }
+        self._gateways = Gateways(context, self._limits, self._give_up)
         self._runs: list[_Run] = []
         self._is_asking = False
         self._told: set[str] = set()
@@ -106,12 +83,12 @@ class Session:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._cached.close()
+        await self._gateways.close()
 
     @property
     def spent_nano_usd(self) -> int:
         """Money that was spent of the bound; 0 without one."""
-        return 0 if self._account is None else self._account.spent_nano_usd
+        return 0 if self._gateways.account is None else self._gateways.account.spent_nano_usd
 
     def stop(self, reason: StopReason = "interrupted") -> None:
         """Finish and save what is under way, and begin nothing more. Safe to call from another thread."""
@@ -129,8 +106,7 @@ class Session:
         """
         if any(plan.spec.replies in ("record", "replay") for plan in plans):
             check_folder(self._context.recordings_folder)
-        for model in {plan.target.model for plan in plans if plan.is_asked}:
-            self._router.preload(model)
+        self._gateways.preload({plan.target.model for plan in plans if plan.is_asked})
         with claimed(self._context.state_folder, [plan.spec.group or "" for plan in plans]):
             self._runs = self._begin(plans, untils)
             try:
@@ -143,7 +119,7 @@ class Session:
                     self._say_how_to_go_on()
                 raise
             finally:
-                self._cache.flush()
+                self._gateways.flush()
                 evaluations, self._runs = [self._finish(run) for run in self._runs], []
         return evaluations
 
@@ -153,7 +129,7 @@ class Session:
         Raises what `Runner.run` raises. A reply is kept at once, so that a killed process need not ask for it again.
         """
         context = self._context
-        runner = Runner(self._cached, context.recorder, models=context.models, watch=context.telemetry)
+        runner = Runner(self._gateways.cached, context.recorder, models=context.models, watch=context.telemetry)
         self._is_asking = True
         try:
             return await runner.run(call)
@@ -163,7 +139,7 @@ class Session:
             return None
         finally:
             self._is_asking = False
-            self._cache.flush()
+            self._gateways.flush()
 
     def _begin(self, plans: Sequence[Plan], untils: Iterable[Until | None]) -> list[_Run]:
         rows = [plan.resumes or plan.row() for plan in plans]
@@ -188,7 +164,9 @@ class Session:
 
     async def _work_through(self) -> None:
         carried, left = sum(len(run.done) for run in self._runs), sum(run.left for run in self._runs)
-        progress = Progress(carried + left, carried, len(self._runs), load=self._load, account=self._account)
+        progress = Progress(
+            carried + left, carried, len(self._runs), load=self._gateways.load, account=self._gateways.account
+        )
         work = self._work()
         try:
             async with asyncio.TaskGroup() as group:
@@ -208,9 +186,7 @@ class Session:
 
     def _work_of(self, run: _Run) -> _Work:
         plan, timeout_s = run.plan, self._limits.case_timeout_s
-        is_renewed = plan.spec.side == "calibration" and plan.spec.replies in ("ask", "refresh")
-        gateway = self._renewed if is_renewed else self._gateways[plan.spec.replies]
-        evaluator = Evaluator(self._context, plan, gateway, self._recorder, run.row.id, timeout_s)
+        evaluator = Evaluator(self._context, plan, self._gateways.of(plan), self._recorder, run.row.id, timeout_s)
         cases = plan.cases(self._context)
         ordered = enumerate(cases) if run.until is None else run.until.order(plan, cases)
         for position, case in ordered:
@@ -290,26 +266,6 @@ class Session:
             run.ended = run.ended or reason
         if all(run.ended for run in self._runs if run.found is None):
             self.stop(reason)
-
-    def _probe_s(self, model: str) -> float | None:
-        """Return for how long others wait for the first reply: an unknown key is worth more than a server without.
-
-        With a bound on the cost they wait as long as it takes: the first tells whether the model keeps its limits.
-        """
-        if self._limits.max_cost_nano_usd is not None:
-            return None
-        try:
-            has_key = self._router.settings_of(model).endpoint.api_key is not None
-        except ModelError:
-            return 0.0
-        return _PROBE_S if has_key else _PROBE_WITHOUT_KEY_S
-
-    def _server_of(self, model: str) -> str:
-        """Return what tells a model's server from one that answers to the same model's id."""
-        try:
-            return self._router.settings_of(model).endpoint.server
-        except ModelError:
-            return ""
 
     def _heed(self, warning: LogWarning) -> None:
         """Report once what the log did not simply take; unless it is merely locked, spend no more."""

@@ -1,19 +1,17 @@
-"""Evaluates the prompts of a review, against base if there is one to compare with; and by the bars that base set."""
+"""Evaluates the prompts of a review, against base if there is one to compare with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from promptctl.assertions.judging import judge_model
 from promptctl.comparisons.against import compare_pairs, pair
 from promptctl.comparisons.compared import Compared, decision_of
-from promptctl.comparisons.gates import Decision, check_passes, strictest
+from promptctl.comparisons.gates import Decision, strictest
 from promptctl.errors import (
-    CHECK_FAILED,
     INCOMPLETE,
     MODEL,
     OK,
@@ -26,26 +24,23 @@ from promptctl.errors import (
     WorkspaceError,
 )
 from promptctl.evaluations.asking import coverage, takes_any
-from promptctl.evaluations.evaluation import Evaluation, cases_of
+from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.plan import Pair
 from promptctl.evaluations.planning import plan
 from promptctl.evaluations.request import EvaluationRequest
 from promptctl.files.names import RECORDINGS, SETTINGS
 from promptctl.models.gateway import REPLAY
 from promptctl.reviews.review import Measurement, PromptReview
-from promptctl.reviews.taken_away import successors
 
 if TYPE_CHECKING:
     from promptctl.comparisons.rule import GateRule
     from promptctl.context import Context
-    from promptctl.evaluations.outcomes import CaseOutcome
     from promptctl.evaluations.plan import Plan
     from promptctl.evaluations.session import Session
     from promptctl.log.store import Store
     from promptctl.reviews.changes import Changes
     from promptctl.reviews.range import ReviewRange
     from promptctl.reviews.request import ReviewRequest
-    from promptctl.reviews.review import DatasetReview, Review
 
 _PASSED = Decision(OK)
 
@@ -229,42 +224,3 @@ def _unusable(id_: str, problems: Sequence[Problem]) -> Task:
     wrong = tuple(problem for problem in problems if problem.severity == "error")
     decision = Decision.of(WORKSPACE, f"{id_} cannot be used: {wrong[0] if wrong else 'its files are wrong'}.")
     return Task(prompt=id_, decision=decision, why_not="its files, or its datasets, are wrong", problems=wrong)
-
-
-def below_base(log: Store, review: Review, measurements: list[Measurement]) -> Iterator[Decision]:
-    """Yield a failure for each dataset of BASE whose cases pass in HEAD less often than BASE asks.
-
-    It is asked of BASE's own cases: no cases that HEAD adds make up for them. Only evaluations on HEAD alone are looked
-    at: what is compared with BASE is compared case by case.
-    """
-    former = {each.id: {each.former_id or each.id} for each in review.prompts}
-    for old, new in successors(review.datasets, review.prompts).items():
-        former.setdefault(new, {new}).add(old)
-    for measurement in measurements:
-        ids = former.get(measurement.prompt, {measurement.prompt})
-        datasets = [each for each in review.datasets if each.before and ids & {*each.tested}]
-        runs = sorted(measurement.evaluations, key=lambda run: run.row.model) if datasets else []
-        for _, same in groupby(runs, key=attrgetter("row.model")):
-            outcomes: dict[str, CaseOutcome] = {}
-            for run in same:
-                for case in cases_of(log, run.row):
-                    outcome = case.outcome
-                    outcomes[f"{run.row.spec.dataset}\0{outcome.case_id}"] = outcome
-                    known = outcomes.setdefault(outcome.content_hash, outcome)
-                    if known.status == "passed":
-                        outcomes[outcome.content_hash] = outcome
-            for dataset in datasets:
-                yield from _below(measurement.prompt, dataset, outcomes)
-
-
-def _below(prompt: str, dataset: DatasetReview, outcomes: Mapping[str, CaseOutcome]) -> Iterator[Decision]:
-    found = [
-        replace(outcome, case_id=id_)
-        for id_, case in dataset.before.items()
-        if (outcome := outcomes.get(f"{dataset.path}\0{id_}") or outcomes.get(case.content)) is not None
-        if not outcome.is_xfail
-    ]
-    decision = check_passes(found, min_pass=dataset.min_pass[0])
-    if found and decision.exit_code == CHECK_FAILED:
-        path = dataset.former_path or dataset.path
-        yield decision.about(f"{prompt}, by the cases that {path} has in BASE alone")

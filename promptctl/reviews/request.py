@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptctl.comparisons.rule import GateRule
-from promptctl.evaluations.request import EvaluationRequest, Limits
+from promptctl.evaluations.request import EvaluationRequest, EvaluationTerms
 from promptctl.log.results import Replies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewRequest:
+class ReviewRequest(EvaluationTerms):
     """A request to review what HEAD changed.
 
     `base` and `head` are revisions; see `promptctl.reviews.range.find_range` for what None means. With
@@ -26,13 +26,9 @@ class ReviewRequest:
     head: str | None = None
     is_base_as_it_is: bool = False
     models: Sequence[str] = ()
-    judge: str | None = None
-    judge_parameters: Mapping[str, Any] = field(default_factory=dict)
     rule: GateRule | Mapping[str, Any] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
     is_evaluated: bool = True
     replies: Replies = "cache"
-    allows_code: bool = False
     fails_on_breaking: bool = False
     arguments: Sequence[str] = ()
 
@@ -42,10 +38,7 @@ class ReviewRequest:
             refs=[ref],
             datasets=[dataset],
             models=self.models,
-            judge=self.judge,
-            judge_parameters=self.judge_parameters,
-            limits=self.limits,
             replies=self.replies,
-            allows_code=self.allows_code,
             leaves_out_code=True,
+            **self.terms,
         )

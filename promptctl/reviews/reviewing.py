@@ -19,9 +19,10 @@ from promptctl.formats.settings_file import Settings
 from promptctl.git.tree_changes import blobs_of, is_changed
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.labels.times import moves_between
+from promptctl.reviews.bars import below_base
 from promptctl.reviews.changes import Changes, find_changes
 from promptctl.reviews.judges import DecidingJudges, judges_of_head, undone_by_merging
-from promptctl.reviews.measuring import Task, below_base, tasks_of
+from promptctl.reviews.measuring import Task, tasks_of
 from promptctl.reviews.range import ReviewRange, check_place, default_base, find_range
 from promptctl.reviews.request import ReviewRequest
 from promptctl.reviews.review import Measurement, Review, ReviewSide

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from promptctl.evaluations.estimate import Estimate
     from promptctl.evaluations.evaluation import Evaluation
     from promptctl.evaluations.plan import Plan
-    from promptctl.evaluations.request import EvaluationRequest, Limits, ResumeRequest
+    from promptctl.evaluations.request import EvaluationRequest, EvaluationTerms, Limits, ResumeRequest
     from promptctl.evaluations.session import OnProgress, Session
     from promptctl.reviews.measuring import Task
     from promptctl.reviews.request import ReviewRequest
@@ -55,7 +55,7 @@ class Evaluating:
         """
         context = self.context.fresh()
         plans = plan_alone(context, request)
-        return in_session(context, self._loop, request.limits, on_progress, lambda session: session.run(plans))
+        return self._in_session(context, request, on_progress, lambda session: session.run(plans))
 
     def plan(self, request: EvaluationRequest) -> list[Plan]:
         """Return what `evaluate` would do, as data; everything is read and checked, nothing is asked."""
@@ -85,9 +85,8 @@ class Evaluating:
         and `PromptNotFound` for a prompt that neither the files nor the log know.
         """
         from promptctl.evaluations.claims import is_claimed
-        from promptctl.evaluations.earlier import unfinished
-        from promptctl.evaluations.planning import replan
         from promptctl.evaluations.request import ResumeRequest
+        from promptctl.evaluations.resuming import replan, unfinished
         from promptctl.workspace.names import check_logged_prompt
 
         context, request = self.context.fresh(), request or ResumeRequest()
@@ -95,7 +94,7 @@ class Evaluating:
             check_logged_prompt(context, prompt)
         rows = unfinished(context.log, request, partial(is_claimed, context.state_folder))
         plans = [replan(context, row, request) for row in rows]
-        return in_session(context, self._loop, request.limits, on_progress, lambda session: session.run(plans))
+        return self._in_session(context, request, on_progress, lambda session: session.run(plans))
 
     def evaluate_against(
         self,
@@ -115,12 +114,8 @@ class Evaluating:
         context = self.context.fresh()
         pairs = plan_against(context, request, base)
         judged_by = rule_for(context, request, rule)
-        return in_session(
-            context,
-            self._loop,
-            request.limits,
-            on_progress,
-            lambda session: evaluate_against(context.log, session, pairs, judged_by),
+        return self._in_session(
+            context, request, on_progress, lambda session: evaluate_against(context.log, session, pairs, judged_by)
         )
 
     def compare(self, base_id: str, head_id: str, rule: GateRule | Mapping[str, Any] = _AS_SETTINGS_SAY) -> Compared:
@@ -136,12 +131,9 @@ class Evaluating:
         from promptctl.reviews.reviewing import review
 
         def measured(context: Context, tasks: Sequence[Task]) -> list[Measurement]:
-            return in_session(
-                context,
-                self._loop,
-                request.limits,
-                on_progress,
-                lambda session: measure(context.log, session, tasks, _rule(context, request.rule)),
+            rule = _rule(context, request.rule)
+            return self._in_session(
+                context, request, on_progress, lambda session: measure(context.log, session, tasks, rule)
             )
 
         return review(self.context.fresh(), request, measured)
@@ -156,6 +148,15 @@ class Evaluating:
         tree = WorkTree(self.context.root)
         with closing(self.context.at(tree, Settings(), tree)) as reviewed:
             write_review(Path(file), reviewed.log, review, reviewed.redactor)
+
+    def _in_session(
+        self,
+        context: Context,
+        request: EvaluationTerms | ResumeRequest,
+        on_progress: OnProgress | None,
+        work: Callable[[Session], Coroutine[Any, Any, T]],
+    ) -> T:
+        return in_session(context, self._loop, request.limits, on_progress, work)
 
 
 def _rule(context: Context, given: GateRule | Mapping[str, Any]) -> GateRule:

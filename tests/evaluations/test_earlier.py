@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from promptctl.evaluations.earlier import FailedCases, last_command, unfinished
+from promptctl.evaluations.earlier import FailedCases, last_command
 from promptctl.evaluations.request import ResumeRequest
+from promptctl.evaluations.resuming import unfinished
 from promptctl.log.results import EvaluationRow, EvaluationSpec, Totals
 from promptctl.log.sqlite.store import SqliteStore
 
