@@ -122,7 +122,7 @@ def _base_plan(context: Context, request: EvaluationRequest, head: Plan, base: s
     found = replace(head, target=target, spec=spec)
     if at_version.prompt.inputs == own.inputs:
         return found
-    asker = Asker(found)
+    asker = Asker(context, found)
     taken = {case.id: asker.takes(case) for case in found.cases(context)}
     left_out = tuple(id_ for id_, is_taken in taken.items() if not is_taken)
     if len(left_out) in (0, len(taken)):

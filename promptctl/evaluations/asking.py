@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptctl.calls.call import Attempts, Call, CallOptions, masking
 from promptctl.datasets.cases import Case
-from promptctl.errors import InputError, RenderError
+from promptctl.errors import InputError, RenderError, RenderLimitExceeded
 from promptctl.evaluations.plan import Plan
 from promptctl.models.gateway import Request
 from promptctl.models.recordings import RecordedReplies
@@ -20,10 +21,40 @@ if TYPE_CHECKING:
     from promptctl.context import Context
 
 
-class Asker:
-    """Renders the cases of one plan; its templates are compiled once."""
+_TOGETHER_S, _EACH_S = 120.0, 0.01
 
-    def __init__(self, plan: Plan) -> None:
+
+class RenderingTime:
+    """The time of the processor that the cases of one command have to be rendered in: they come from strangers, too."""
+
+    def __init__(self) -> None:
+        self._left_s = _TOGETHER_S
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Count what is done within as the rendering of one case. Raises `RenderLimitExceeded` if no time is left."""
+        self._left_s += _EACH_S
+        if self._left_s <= 0:
+            together = f"{_TOGETHER_S:g} s of the processor and {_EACH_S * 1000:g} ms for each"
+            raise RenderLimitExceeded(
+                f"rendering the cases takes longer than {together}", hint="make the templates or their inputs smaller"
+            )
+        begun = time.thread_time()
+        try:
+            yield
+        finally:
+            self._left_s -= time.thread_time() - begun
+
+
+def _rendering_time(_: Context) -> RenderingTime:
+    return RenderingTime()
+
+
+class Asker:
+    """Renders the cases of one plan; its templates are compiled once, and all cases of a command share its time."""
+
+    def __init__(self, context: Context, plan: Plan) -> None:
+        self._time = context.shared(_rendering_time)
         self._target = plan.target
         self._renderer = Renderer(plan.target.prompt)
         self._known_inputs = frozenset(plan.target.prompt.inputs) if plan.spec.drops_unknown_inputs else None
@@ -35,7 +66,8 @@ class Asker:
 
         Raises `InputError` and `RenderError`.
         """
-        rendered = self._renderer.render(self.inputs_of(case), hide=hide)
+        with self._time.taken():
+            rendered = self._renderer.render(self.inputs_of(case), hide=hide)
         return rendered, self._target.request(rendered, repeat=repeat - 1)
 
     def inputs_of(self, case: Case) -> Mapping[str, Any]:
@@ -67,7 +99,7 @@ class Coverage:
 
 def takes_any(context: Context, plan: Plan) -> bool:
     """Return True if the prompt can take the inputs of at least one of the plan's cases."""
-    return any(map(Asker(plan).takes, plan.cases(context)))
+    return any(map(Asker(context, plan).takes, plan.cases(context)))
 
 
 def coverage(context: Context, plans: Sequence[Plan]) -> Coverage:
@@ -78,7 +110,7 @@ def coverage(context: Context, plans: Sequence[Plan]) -> Coverage:
     replies = RecordedReplies(context.recordings_folder)
     cases = recorded = 0
     for plan in plans:
-        asker = Asker(plan)
+        asker = Asker(context, plan)
         for case in plan.cases(context):
             if case.output is None:
                 cases += 1

@@ -106,7 +106,7 @@ def estimate(context: Context, plan: Plan) -> Estimate:
     repeats = plan.spec.repeats
     calls *= repeats
     judge_input, judge_output, judge_cost = _of_judges(context, plan, judges)
-    asker = Asker(plan)
+    asker = Asker(context, plan)
     asked = [asker.ask(case) for case in first]
     each = _from_log(log, target.prompt.id, target.model) or _from_cases(context, plan, asked)
     output = each.output_tokens

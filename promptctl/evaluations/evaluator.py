@@ -68,7 +68,7 @@ class Evaluator:
         on_reply = reply_recording(context, prompt) if replies in ("record", "refresh") else None
         self._context = context
         self._target = plan.target
-        self._asker = Asker(plan)
+        self._asker = Asker(context, plan)
         self._runner = Runner(gateway, recorder, on_reply=on_reply, watch=context.telemetry)
         self._judge = RunnerJudge(
             context,

@@ -120,7 +120,8 @@ def _filling(
         try:
             return scope.budget.emit(pieces(*scope))
         except Exception as error:
-            raise _failed(error, template, place_of, base) from None
+            failed = _failed(error, template, place_of, base)
+        raise failed  # outside, so that what the template had made goes with its own error
 
     return fill
 

@@ -126,6 +126,25 @@ class TestOneBadCase:
         assert lab.row(found, "a").reply_source == "dataset"
 
 
+class TestRendering:
+    def test_all_cases_of_a_command_share_its_time(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("promptctl.evaluations.asking._TOGETHER_S", 0.05)
+        monkeypatch.setattr("promptctl.evaluations.asking._EACH_S", 0.0)
+        numbers = "{% for a in range(99999) %}{{ a }}{% endfor %}"
+        lab.write(
+            "prompts/triage.prompt.yaml",
+            f"{{inputs: {{ticket: {{}}}}, messages: [{{role: user, content: '{numbers}'}}]}}",
+        )
+        lab.many(20)
+        found = lab.one()
+        messages = [row.error_message or "" for row in lab.rows(found)]
+        assert len(messages) == 20
+        assert (
+            0 < sum("rendering the cases takes longer than 0.05 s of the processor" in each for each in messages) < 20
+        )
+        assert lab.one().stopped is None, "each command has a time of its own"
+
+
 class TestBeforeAnythingIsSent:
     def test_a_mistake_in_the_last_case_costs_nothing(self, lab: Lab) -> None:
         good = [{"id": f"c{n}", "inputs": {"ticket": "x"}, "expected": "x"} for n in range(30)]

@@ -284,6 +284,7 @@ class TestOtherEngines:
         with pytest.raises(RenderLimitExceeded, match="larger") as caught:
             render(prompt, {"a": "x" * 100_000})
         assert caught.value.place == Place(PATH, 10)
+        assert caught.value.__context__ is None, "it would keep what the template had made"
 
 
 class TestManyRenders:

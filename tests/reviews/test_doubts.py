@@ -50,7 +50,7 @@ def record(pull: Pull) -> None:
         (plan,) = workspace.plan(EvaluationRequest(refs=["triage"], replies="replay"))
         recording = Recording(recording_file(workspace.context, "triage"), "triage")
         for each in plan.cases(workspace.context):
-            recording.add(Asker(plan).ask(each)[1], Reply("billing", "local/small", "replay"))
+            recording.add(Asker(workspace.context, plan).ask(each)[1], Reply("billing", "local/small", "replay"))
     pull.commit("Recordings")
 
 
