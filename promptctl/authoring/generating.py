@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.authoring.author import Author, AuthorOptions
 from promptctl.authoring.drafting import GENERATE, Brief, Drafts, NewPrompt
+from promptctl.calls.call import reply_kept
 from promptctl.calls.dry_run import DryRun, dry_run
 from promptctl.calls.shipped import ShippedFiles
 from promptctl.errors import CostLimitReached, InvalidOutput, ReplyCut, UsageError, WorkspaceError
@@ -146,8 +147,8 @@ def _without_a_prompt(error: InvalidOutput) -> InvalidOutput:
     advice = (
         "raise its limit: -p max_tokens=16000" if isinstance(error, ReplyCut) else "describe the task in more detail"
     )
-    kept = f"; the raw reply is kept: promptctl log show {error.execution.id}" if error.execution else ""
-    error.hint = f"{advice}, or ask a different model{kept}"
+    kept = reply_kept(error.execution) if error.execution else ""
+    error.hint = "; ".join(filter(None, (f"{advice}, or ask a different model", kept)))
     return error
 
 

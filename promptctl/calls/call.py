@@ -21,6 +21,7 @@ from promptctl.errors import (
 from promptctl.files.names import SETTINGS
 from promptctl.files.plain import Measure, NotPlain, plain
 from promptctl.formats.settings_file import sent_parameters
+from promptctl.log.call_totals import may_be_latest
 from promptctl.log.records import Content, Drawn, Execution, Source, Status
 from promptctl.log.stamps import new_id, utc_now
 from promptctl.models.gateway import Reply, Request
@@ -45,10 +46,10 @@ _MANY_REFUSALS = 8
 class CallOptions:
     """Details that a caller adds to a call; the model sees none of them.
 
-    `log` overrides the workspace's log rules for this call: `full`, `metadata` or `off`. `on_retry` is told each time
-    that the model is asked again: which attempt that is, and why. `mask` hides values of sensitive inputs in what is
-    stored. `drawn` is the arm of an experiment that the call got. `check` returns what is wrong with a reply that fits
-    the output schema; the model is then asked again as for one that does not.
+    `log` is how much the log keeps of this call: `full`, `metadata` or `off`; with None its rules say so. `on_retry` is
+    told each time that the model is asked again: which attempt that is, and why. `mask` hides values of sensitive
+    inputs in what is stored. `drawn` is the arm of an experiment that the call got. `check` returns what is wrong with
+    a reply that fits the output schema; the model is then asked again as for one that does not.
     """
 
     source: Source = "api"
@@ -323,6 +324,15 @@ def _sent(target: Target, stored: tuple[dict[str, Any], ...]) -> Sequence[Mappin
     return target.request(Rendered(stored, {})).messages
 
 
+def reply_kept(execution: Execution) -> str:
+    """Return where the reply of a call is kept whole, as a clause; empty if nowhere."""
+    if execution.keeps == "full":
+        return f"the raw reply is kept: promptctl log show {execution.id}"
+    if may_be_latest(execution):
+        return f"the raw reply is kept until the next call: promptctl log latest {execution.prompt}"
+    return ""
+
+
 ASKING: ContextVar[Attempts] = ContextVar("asking")
 """The call whose attempt a request is, for what stands before a gateway."""
 
@@ -364,6 +374,7 @@ def _fixed_fields(target: Target, options: CallOptions) -> dict[str, Any]:
         "case_id": options.case_id,
         "repeat": options.repeat,
         "tool_version": __version__,
+        "keeps": options.log,
         **(options.drawn._asdict() if options.drawn is not None else {}),
     }
 

@@ -26,6 +26,9 @@ from promptctl.prompts.inputs import as_inputs
 from promptctl.prompts.prompt import Prompt
 from promptctl.versions.prompt_at_version import PromptAtVersion
 
+# Of a user or a session, whose columns have indexes.
+_MOST_OF_A_NAME = 1_000
+
 Asked = str | PromptAtVersion
 """A ref, or the prompt that was resolved of one."""
 
@@ -101,7 +104,7 @@ def prepare(
     model = options.get("model") or at_version.model or ""
     target = Target(prompt, at_version.version, model, model.partition("/")[0], prompt.parameters)
     recorded = masking(context, prompt, inputs, _call_options(options, drawn))
-    if prompt.formerly and recorded.log is None:
+    if recorded.log is None:
         recorded = replace(recorded, log=context.settings_now.log_rule(prompt.id, *prompt.formerly).kept)
     try:
         if not model:
@@ -181,9 +184,16 @@ def check_options(options: RunOptions) -> None:
             raise UsageError(f"`{name}` is {called}, not {shown(value)}")
     if options.get("key") is not None and options.get("experiment") is None:
         raise UsageError("a `key` is drawn by in an experiment, and the call names none", hint="give `experiment` too")
-    timeout, fallbacks = options.get("timeout"), options.get("fallbacks") or ()
+    for name, value in (("user", options.get("user")), ("session", options.get("session"))):
+        if value is not None and len(value) > _MOST_OF_A_NAME:
+            raise UsageError(f"`{name}` is a name of at most {_MOST_OF_A_NAME:,} characters, by which calls are found")
+    timeout = options.get("timeout")
     if timeout is not None and not 0 < timeout < math.inf:
         raise UsageError(f"`timeout` is a number of seconds above 0, not {timeout!r}")
+    _check_fallbacks(options.get("fallbacks") or ())
+
+
+def _check_fallbacks(fallbacks: Sequence[str]) -> None:
     if isinstance(fallbacks, str):
         raise UsageError("`fallbacks` is a list of models", hint=f"write [{fallbacks!r}]")
     for each in fallbacks:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from promptctl.calls.call import Attempts, Call, Piece
+from promptctl.calls.call import Attempts, Call, Piece, reply_kept
 from promptctl.errors import BudgetReached, InvalidOutput, ModelError, PromptctlError
 from promptctl.log.records import Content, Execution
 from promptctl.models.gateway import Delta, Gateway, Reply, Request
@@ -164,9 +164,7 @@ class Runner:
     async def _finished(self, attempts: Attempts, reply: Reply, value: Any, fault: InvalidOutput | None) -> Execution:
         record = attempts.summed(await self._save(attempts, reply, fault, value))
         if fault is not None and attempts.call.target.prompt.output.schema is not None:
-            fault.hint = (
-                fault.hint or f"the raw reply is kept: promptctl log show {record.id}{_in_words(attempts.call)}"
-            )
+            fault.hint = fault.hint or "; ".join(filter(None, (reply_kept(record), _in_words(attempts.call)))) or None
             fault.execution = record
             _hide(attempts, fault)
             raise fault
@@ -373,6 +371,6 @@ def _in_words(call: Call) -> str:
     if formats is None or formats.has_schema:
         return ""
     return (
-        "; the schema was asked for in words: if the model takes schemas, set `supports_schema: true` under "
+        "the schema was asked for in words: if the model takes schemas, set `supports_schema: true` under "
         "`models:` in promptctl.yaml"
     )

@@ -218,7 +218,9 @@ def _means(row: CallTotals) -> str:
 
 def _show_content(found: Execution) -> None:
     if found.messages is None:
-        why = "its contents were pruned" if found.kept_content == "pruned" else "`log:` in promptctl.yaml says so"
+        why = (
+            "its contents were pruned" if found.kept_content == "pruned" else "its log rule or the call itself said so"
+        )
         tell(f"\nonly the numbers of this call are kept; {why}")
         return
     for message in found.messages:

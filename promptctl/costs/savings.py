@@ -32,6 +32,7 @@ _LEAST_TOKENS = 50
 _MOST_PARAGRAPHS = 3
 _NAME = re.compile(r"\{\{-?\s*([\w.]+)")
 _INCLUDE = re.compile(r"\{%-?\s*include\s+[\"']([^\"']+)[\"']")
+_NOT_WHOLE = ("ReplyCut", "ReplyWithheld")  # replies of which no schema is the cause
 _SHOWN = 60
 
 
@@ -271,7 +272,8 @@ def _paid_again(seen: RecentCalls) -> Iterator[Suggestion]:
         ("retries", "error", "failed", "see why attempts fail: promptctl log list --status error"),
         ("invalid", "invalid_output", "did not fit the schema", "make the schema or its instructions easier to meet"),
     ):
-        paid = [each for each in seen.attempts if each.status == status and each.cost_nano_usd]
+        attempts = (each for each in seen.attempts if each.status == status and each.error_type not in _NOT_WHOLE)
+        paid = [each for each in attempts if each.cost_nano_usd]
         if paid:
             yield Suggestion(
                 seen.prompt_id,

@@ -21,6 +21,7 @@ class Attempt(NamedTuple):
     version_display: str | None
     model: str
     status: str
+    error_type: str | None
     finish_reason: str | None
     reply_source: str
     input_tokens: int | None

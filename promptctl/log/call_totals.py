@@ -40,6 +40,11 @@ FIELD_OF_STATUS = {
 REUSED_SOURCES = frozenset({"cache", "recorded"})
 
 
+def may_be_latest(execution: Execution) -> bool:
+    """Return True if this may become the latest call of its prompt: evaluations and reused replies never do."""
+    return execution.source != "eval" and execution.reply_source not in REUSED_SOURCES
+
+
 @dataclass(slots=True)
 class CallTotals:
     """The totals of one group of executions.

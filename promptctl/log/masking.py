@@ -29,6 +29,7 @@ _FIXED = frozenset((
     "id", "call_id", "started_at", "source", "prompt", "prompt_name", "version_display", "digest", "commit", "label",
     "provider", "model", "price_source", "reply_source", "status", "error_type", "evaluation_id", "case_id",
     "tool_version", "experiment", "arm", "arm_key", "kept_content", "corrections", "user", "session", "output", "mask",
+    "keeps",
 ))  # fmt: skip
 # What an outcome of an assertion says beside what it quotes.
 _OF_ASSERTIONS = frozenset(("type", "metric", "judge", "judge_prompt", "calibration", "execution_ids"))

@@ -70,7 +70,8 @@ class Execution:
     `experiment` and `arm` name the arm that the call got. `arm_key` is the hash of what it was drawn by, the same on
     every machine. A call that fell back to the control arm has no `arm`: it is not compared.
     `bare_error` is the error message without what it quotes of the call, None if it quotes nothing: that of a row which
-    keeps no content. `mask` hides values of sensitive inputs when the record is stored.
+    keeps no content. `mask` hides values of sensitive inputs when the record is stored. `keeps` is how much of it the
+    log keeps, as far as it is known: with `off` it has no row.
     """
 
     id: str
@@ -127,13 +128,15 @@ class Execution:
     feedback: Sequence[Feedback] = ()
     bare_error: str | None = None
     mask: Hides | None = field(default=None, repr=False, compare=False)
+    keeps: Content | None = field(default=None, repr=False, compare=False)
 
     @property
     def metadata(self) -> dict[str, Any]:
         """Return a JSON object for a chat message that names the prompt that made it, with exactly these keys.
 
         `prompt_id` is the digest: with `prompt` it names the version exactly. `prompt_version` is the number or None;
-        `model` is the model's name without its provider, which is in `provider`. Time, tokens and cost are those of
+        `model` is the model's name without its provider, which is in `provider`. `execution_id` is None if the log
+        keeps no row. Time, tokens and cost are those of
         this record, None if unknown. A call of an experiment also has `experiment` and `arm`. Its JSON Schema is
         `promptctl/reports/json/message-metadata.schema.json`.
         """
@@ -149,7 +152,7 @@ class Execution:
             "prompt": self.prompt,
             "commit": self.commit,
             "parameters": dict(self.parameters),
-            "execution_id": self.id,
+            "execution_id": None if self.keeps == "off" else self.id,
             "latency_ms": self.latency_ms,
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,

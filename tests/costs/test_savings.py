@@ -155,6 +155,12 @@ def test_what_was_paid_for_in_vain(desk: Workspace, fields: dict[str, Any], kind
     assert found.rule
 
 
+@pytest.mark.parametrize("error_type", ["ReplyCut", "ReplyWithheld"])
+def test_no_schema_is_to_blame_for_a_reply_that_was_never_whole(desk: Workspace, error_type: str) -> None:
+    call(desk, *range(20), status="invalid_output", error_type=error_type, finish_reason="length")
+    assert "invalid" not in kinds(desk)
+
+
 def test_an_input_that_never_changed_a_reply(desk: Workspace) -> None:
     for number in range(40):
         ticket = f"t{number // 2}"

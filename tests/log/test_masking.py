@@ -126,7 +126,18 @@ def test_a_text_of_one_letter_costs_no_more_than_any_other(tmp_path: Path) -> No
 NAMES = (
     *("id", "call_id", "started_at", "source", "prompt", "prompt_name", "version_display", "digest", "commit"),
     *("label", "provider", "model", "price_source", "reply_source", "status", "error_type", "evaluation_id"),
-    *("case_id", "tool_version", "experiment", "arm", "arm_key", "kept_content", "corrections", "output", "mask"),
+    *(
+        "case_id",
+        "tool_version",
+        "experiment",
+        "arm",
+        "arm_key",
+        "kept_content",
+        "corrections",
+        "output",
+        "mask",
+        "keeps",
+    ),
 )
 
 

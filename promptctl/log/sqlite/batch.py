@@ -11,7 +11,7 @@ from hashlib import sha256
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from promptctl.log.call_totals import REUSED_SOURCES, CallTotals
+from promptctl.log.call_totals import CallTotals, may_be_latest
 from promptctl.log.encoding import (
     Fields,
     document,
@@ -22,7 +22,7 @@ from promptctl.log.encoding import (
     texts_of,
     well_formed,
 )
-from promptctl.log.records import CONTENT_FIELDS, JSON_FIELDS, PLAIN_FIELDS, Entry, Execution, Source
+from promptctl.log.records import CONTENT_FIELDS, JSON_FIELDS, PLAIN_FIELDS, Entry, Source
 from promptctl.log.redaction import Redactor
 from promptctl.log.sqlite import payloads
 from promptctl.log.sqlite.payloads import Payload
@@ -199,13 +199,8 @@ def _settlement(execution: str, spent: dict[str, int | None]) -> Settlement:
     return Settlement(execution, spent)
 
 
-def _is_latest_call(execution: Execution) -> bool:
-    """True if this may become the latest call of its prompt: evaluations and reused replies never do."""
-    return execution.source != "eval" and execution.reply_source not in REUSED_SOURCES
-
-
 def _is_kept_whole(entry: Entry) -> bool:
-    return entry.content == "full" or _is_latest_call(entry.execution)
+    return entry.content == "full" or may_be_latest(entry.execution)
 
 
 def _make_row(entry: Entry, fields: Fields, redactor: Redactor, salt: bytes) -> _Row:
@@ -285,7 +280,7 @@ def _add_to_stats(connection: sqlite3.Connection, rows: Iterable[_Row]) -> None:
 
 
 def _keep_latest(connection: sqlite3.Connection, rows: Iterable[_Row]) -> None:
-    calls = [row for row in rows if _is_latest_call(row.entry.execution)]
+    calls = [row for row in rows if may_be_latest(row.entry.execution)]
     calls.sort(key=lambda row: (row.fields["started_at"], row.fields["id"]))
     for row in {row.fields["prompt"]: row for row in calls}.values():
         fields = row.fields

@@ -81,6 +81,8 @@ def latest_call(connection: sqlite3.Connection, ids: Sequence[str]) -> Execution
     if row is None:
         return None
     found = feedback_reader(connection)(from_document(json.loads(row[0])))
+    if connection.execute("SELECT 1 FROM executions WHERE id = ?", (found.id,)).fetchone() is None:
+        found = replace(found, keeps="off")
     corrected = corrections(connection, found.id)
     if not corrected:
         return found
