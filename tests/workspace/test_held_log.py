@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
@@ -37,6 +38,15 @@ def workspace(running: OpenAIServer, tmp_path: Path) -> Iterator[Workspace]:
         yield opened
 
 
+def held(workspace: Workspace, *, is_begun: bool = True) -> closing[sqlite3.Connection]:
+    """A connection to the log that any thread may use, and that holds its lock."""
+    path = workspace.context.state_folder / "log.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    if is_begun:
+        other.execute("BEGIN IMMEDIATE")
+    return closing(other)
+
+
 async def left_stream(workspace: Workspace) -> None:
     stream = workspace.astream("greet", {"name": "Ada"})
     while not isinstance(await anext(stream), str):
@@ -63,12 +73,7 @@ async def refused_stream(workspace: Workspace) -> None:
         await anext(workspace.astream("greet", {}))
 
 
-async def refused_draft(workspace: Workspace) -> None:
-    with pytest.raises(MissingKey):
-        await workspace.agenerate("support/sort", "Sort tickets", model="openai/gpt-4o-mini")
-
-
-@pytest.mark.parametrize("call", [left_stream, cancelled, refused, refused_stream, refused_draft])
+@pytest.mark.parametrize("call", [left_stream, cancelled, refused, refused_stream])
 def test_the_event_loop_goes_on(
     workspace: Workspace, running: OpenAIServer, call: Callable[[Workspace], Awaitable[None]]
 ) -> None:
@@ -84,13 +89,16 @@ def test_the_event_loop_goes_on(
                 await asyncio.sleep(0.01)
                 pauses.append(time.perf_counter() - begun)
 
-        with closing(sqlite3.connect(workspace.context.log.path, isolation_level=None)) as other:  # type: ignore[attr-defined]
-            other.execute("BEGIN IMMEDIATE")
-            asyncio.get_running_loop().call_later(HELD_S, other.execute, "ROLLBACK")
+        with held(workspace) as other:
+            release = threading.Timer(HELD_S, other.execute, ["ROLLBACK"])
+            release.start()
             ticking, begun = asyncio.create_task(tick()), time.perf_counter()
+            await asyncio.sleep(0.05)
             await call(workspace)
             assert time.perf_counter() - begun > HELD_S / 2  # whoever is told of it finds it in the log
+            await asyncio.sleep(0.05)  # so that a pause at once or at the end is counted, too
             ticking.cancel()
+            release.join()
         await workspace.context.gateway.close()
         return max(pauses)
 
@@ -98,9 +106,22 @@ def test_the_event_loop_goes_on(
     assert len(list(workspace.log.executions())) == 2
 
 
+def test_a_refused_draft_is_in_the_log_before_it_is_raised(workspace: Workspace) -> None:
+    async def refused_draft() -> None:
+        with held(workspace) as other:
+            release = threading.Timer(HELD_S, other.execute, ["ROLLBACK"])
+            release.start()
+            with pytest.raises(MissingKey):
+                await workspace.agenerate("support/sort", "Sort tickets", model="openai/gpt-4o-mini")
+            assert len(list(workspace.log.executions())) == 2
+            release.join()
+
+    asyncio.run(refused_draft())
+
+
 def test_a_call_that_is_cancelled_again_while_its_record_waits_is_recorded(workspace: Workspace) -> None:
     async def cancelled_twice() -> None:
-        with closing(sqlite3.connect(workspace.context.log.path, isolation_level=None)) as other:  # type: ignore[attr-defined]
+        with held(workspace, is_begun=False) as other:
             asked = asyncio.create_task(workspace.arun("greet", {"name": "Ada"}))
             await asyncio.sleep(0.2)
             other.execute("BEGIN IMMEDIATE")
