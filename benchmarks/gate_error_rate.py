@@ -8,7 +8,8 @@ Prints one table; exits 1 where a target is missed:
     unchanged prompts are called worse in at most 2.5 % of comparisons (5 % where flaky cases are coins), and fail at
     most 5 % of commands that compare 20 of them; one broken case is found in 98 % of comparisons, 4 lost and 1 gained
     and 6 lost and 1 gained of 20 in 99 %; 50 lost and 200 gained of 400 are better, with the fifty named; a loss of
-    the margin is ruled out for at most 7 % of prompts that lost just that, 0.05 of a score, however skewed
+    the margin is ruled out for at most 7 % of prompts that lost just that, 0.05 of a score, however skewed; a case that
+    must pass, and is as flaky as before, fails at most 1 % of comparisons, and one that broke 99 %
 
     python benchmarks/gate_error_rate.py [--trials 1000]
 """
@@ -25,9 +26,10 @@ from dataclasses import dataclass
 from promptctl.comparisons.comparison import Comparison, compare_outcomes
 from promptctl.comparisons.flips import to_ask, weigh
 from promptctl.comparisons.gates import decide
+from promptctl.comparisons.must_pass import check_must_pass
 from promptctl.comparisons.rule import GateRule
 from promptctl.comparisons.verdicts import Verdict, flips_of, judge, steps_of
-from promptctl.evaluations.outcomes import CaseOutcome
+from promptctl.evaluations.outcomes import CaseOutcome, CaseResults
 from promptctl.statistics.metric import Procedure
 
 Target = Callable[["Row"], bool]
@@ -38,8 +40,9 @@ GATES = {gate: GateRule(gate=gate) for gate in ("worse", "noninferior", "strict"
 class Scenario:
     """`n` cases, a share `flaky` of them; `lost` fail on head and `gained` on base, always; `tries` comparisons.
 
-    With `fall`, every case passes with that chance on base and on head. With `loss`, all cases pass, and a metric falls
-    by what it draws. `tries` comparisons are made in one command, or, with `until`, one after another until one passes.
+    With `fall`, every case passes with that chance on base and on head; with `hard`, one more, which must pass. With
+    `loss`, all cases pass, and a metric falls by what it draws. `tries` comparisons are made in one command, or, with
+    `until_passed`, one after another until one passes.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Scenario:
     lost: int = 0
     gained: int = 0
     fall: tuple[float, float] | None = None
+    hard: tuple[float, float] | None = None
     loss: Callable[[random.Random], float] | None = None
     tries: int = 1
     until_passed: bool = False
@@ -119,6 +123,16 @@ def _commands() -> Iterator[Scenario]:
             yield Scenario(f"n={n:<5}-0.05, {name}", n, loss=loss, target=ruled_out)
 
 
+def _hard() -> Iterator[Scenario]:
+    seldom: Target = lambda row: row.failed["worse"] <= 0.01  # noqa: E731
+    always: Target = lambda row: row.failed["worse"] >= 0.99  # noqa: E731
+    for n in (11, 199):
+        for before, after in ((0.95, 0.95), (0.8, 0.8), (0.5, 0.5), (1.0, 0.5), (1.0, 0.2), (1.0, 0.0)):
+            target = seldom if before == after else None if after else always
+            name = f"n={n + 1:<5}must pass, from {before:.0%} to {after:.0%}"
+            yield Scenario(name, n, hard=(before, after), target=target)
+
+
 _SKEWED: dict[str, Callable[[random.Random], float]] = {
     "a little each": lambda rng: rng.expovariate(20),
     "1 of 5": lambda rng: rng.expovariate(4) if rng.random() < 0.2 else 0.0,
@@ -135,7 +149,7 @@ def main() -> int:
     columns = ("worse", "better", *(f"fails {gate}" for gate in GATES), "named", "requests")
     print(f"{f'shares of {trials} trials':52}" + "".join(f"{name:>18}" for name in columns))
     missed = []
-    for scenario in (*_unchanged(), *_broken(), *_commands()):
+    for scenario in (*_unchanged(), *_broken(), *_commands(), *_hard()):
         row = run(scenario, trials)
         shares = [row.worse, row.better, *row.failed.values(), row.named]
         line = "".join(f"{share:18.3f}" for share in shares) + f"{row.requests:18.0f}"
@@ -157,8 +171,8 @@ def run(scenario: Scenario, trials: int) -> Row:
         fails = dict.fromkeys(GATES, False)
         for at in range(scenario.tries):
             lost = 0 if at and not scenario.until_passed else scenario.lost
-            verdict, asked = compare(scenario, lost, rng, seed=f"{trial}:{at}")
-            now = {gate: not decide(verdict, rule).is_passed for gate, rule in GATES.items()}
+            verdict, asked, hard = compare(scenario, lost, rng, seed=f"{trial}:{at}")
+            now = {gate: not (decide(verdict, rule).is_passed and hard(rule)) for gate, rule in GATES.items()}
             combine = all if scenario.until_passed else any
             fails = {gate: combine((now[gate], fails[gate])) if at else now[gate] for gate in GATES}
             worse += verdict.kind == "worse"
@@ -179,12 +193,18 @@ def run(scenario: Scenario, trials: int) -> Row:
     )
 
 
-def compare(scenario: Scenario, lost: int, rng: random.Random, seed: str) -> tuple[Verdict, int]:
-    """Make one comparison; return its verdict, and how many requests it took to ask flipped cases again."""
+def compare(
+    scenario: Scenario, lost: int, rng: random.Random, seed: str
+) -> tuple[Verdict, int, Callable[[GateRule], bool]]:
+    """Make one comparison; return its verdict, the requests that asking again took, and if what must pass does."""
     # A thousand resamples are enough for a rate over thousands of trials.
     procedure = Procedure(resamples=1_000, seed=seed, comparisons=1 if scenario.until_passed else scenario.tries)
     if scenario.loss is not None:
-        return judge(_scored(scenario.n, scenario.loss, rng, procedure), GateRule(metrics=("tone",))), 0
+        return (
+            judge(_scored(scenario.n, scenario.loss, rng, procedure), GateRule(metrics=("tone",))),
+            0,
+            lambda _rule: True,
+        )
     flaky = round(scenario.flaky * scenario.n)
     chances = [0.5 if scenario.is_coin else rng.random() for _ in range(flaky)]
     steady = scenario.n - flaky - lost - scenario.gained
@@ -192,8 +212,11 @@ def compare(scenario: Scenario, lost: int, rng: random.Random, seed: str) -> tup
     head = [*chances, *[0.0] * lost, *[1.0] * scenario.gained, *[1.0] * steady]
     if scenario.fall:
         base, head = ([chance] * scenario.n for chance in scenario.fall)
+    if scenario.hard:
+        base, head = [*base, scenario.hard[0]], [*head, scenario.hard[1]]
     rule = GateRule(reruns=scenario.reruns)
-    comparison = compare_outcomes(_outcomes(base, rng), _outcomes(head, rng), procedure=procedure)
+    answers = _outcomes(base, rng), _outcomes(head, rng)
+    comparison = compare_outcomes(*answers, procedure=procedure)
     flips, steps = flips_of(comparison), steps_of(comparison, rule)
     pairs: dict[str, list[int]] = {}
     requests = 0
@@ -203,7 +226,10 @@ def compare(scenario: Scenario, lost: int, rng: random.Random, seed: str) -> tup
             fresh = [(rng.random() < after) - (rng.random() < before) for _ in range(times)]
             pairs[id_] = [*pairs.get(id_, ()), *fresh]
             requests += 2 * times
-    return judge(comparison, rule, weigh(flips, pairs, steps)), requests
+    unconfirmed = [id_ for id_, seen in pairs.items() if any(way >= 0 for way in seen)]
+    heads = [CaseResults(each, (), must_pass=scenario.hard is not None) for each in answers[1][-1:]]
+    verdict = judge(comparison, rule, weigh(flips, pairs, steps))
+    return verdict, requests, lambda rule: check_must_pass(heads, comparison, unconfirmed, rule).decision.is_passed
 
 
 def _scored(n: int, loss: Callable[[random.Random], float], rng: random.Random, procedure: Procedure) -> Comparison:

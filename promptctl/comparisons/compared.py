@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from promptctl.comparisons.comparison import Comparison, compare_outcomes
 from promptctl.comparisons.confirmation import FlippedCases, Rerun
 from promptctl.comparisons.gates import Decision, check_passes, decide, strictest
+from promptctl.comparisons.must_pass import check_must_pass
 from promptctl.comparisons.notes import differences
 from promptctl.comparisons.rule import GateRule
 from promptctl.comparisons.verdicts import Verdict, judge
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 class Compared:
     """Two evaluations side by side, what the difference means, and whether it is good enough.
 
-    `note` says what a reader must know of how it was made: replies that could not be asked for again, say.
+    `note` says what a reader must know of how it was made: replies that could not be asked for again, say. `let_pass`
+    is what does not fail head, in sentences: cases that must pass and do not, by no fault of its own.
     """
 
     base: Evaluation
@@ -39,14 +41,15 @@ class Compared:
     rule: GateRule
     note: str | None = None
     reruns: tuple[Rerun, ...] = ()
+    let_pass: tuple[str, ...] = ()
 
     @property
     def warning(self) -> str | None:
-        """Regressions that held on fresh replies and that the gate let pass, as a warning; None without any."""
-        held = self.verdict.confirmed.regressions
-        if not held or not self.decision.is_passed or self.rule.gate == "strict":
-            return None
-        return f"{count(len(held), 'confirmed regression')}; --gate strict would fail"
+        """A warning about what the gate let pass, also regressions that held on fresh replies; None without any."""
+        told, held = [*self.let_pass], self.verdict.confirmed.regressions
+        if held and self.decision.is_passed and self.rule.gate != "strict":
+            told.insert(0, f"{count(len(held), 'confirmed regression')}; --gate strict would fail")
+        return "; ".join(told) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +117,8 @@ class Sides:
         verdict = judge(comparison, rule, self.flipped.findings)
         counted = [case for case in self._heads if not case.outcome.is_xfail]
         outcomes = [case.outcome for case in counted]
-        must_pass = [case.outcome.case_id for case in counted if case.must_pass]
-        decisions = [decide(verdict, rule, comparison.usage)]
-        if must_pass:
-            decisions.append(check_passes(outcomes, must_pass=must_pass))
+        hard = check_must_pass(counted, comparison, self.flipped.unconfirmed, rule)
+        decisions = [decide(verdict, rule, comparison.usage), hard.decision]
         if rule.min_pass is not None and not self.head.summary.is_unfinished:
             decisions.append(check_passes(outcomes, min_pass=rule.min_pass))
         # Cases that base cannot take are in no comparison, and a few may lack a result in one: the verdict alone does
@@ -138,8 +139,9 @@ class Sides:
             decisions.append(Decision.of(INCOMPLETE, f"Evaluate both sides anew: {self._evaluating}."))
         doubts = () if comparison.judged_apart else filter(None, undecided)
         note = "; ".join(dict.fromkeys([*notes, *doubts])) or None
-        reruns = self.flipped.reruns
-        return Compared(self.base, self.head, comparison, verdict, strictest(decisions), rule, note, reruns)
+        let_pass = hard.let_pass
+        decision, reruns = strictest(decisions), self.flipped.reruns
+        return Compared(self.base, self.head, comparison, verdict, decision, rule, note, reruns, let_pass)
 
     @property
     def _evaluating(self) -> str:

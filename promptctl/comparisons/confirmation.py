@@ -133,6 +133,13 @@ class FlippedCases:
         """The answer of the three steps."""
         return weigh(self.flips, self._pairs, self.steps)
 
+    @property
+    def unconfirmed(self) -> frozenset[str]:
+        """The lost cases that fresh pairs speak against, or are still to be asked for."""
+        if self.is_unfinished:
+            return frozenset(self.flips.lost).difference(self.findings.confirmed.regressions)
+        return frozenset(run.case_id for run in self.reruns if any(way >= 0 for way in run.pairs))
+
     def wanted(self, time: int) -> list[Pair]:
         """Return the pairs of plans that ask for what is wanted at this time of asking; none if nothing is."""
         targets = self.steps.targets(self.flips.n)

@@ -9,10 +9,14 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Literal
 
+from promptctl.errors import ContentFiltered, InputError, RenderError, RenderLimitExceeded, RequestRejected
 from promptctl.log.results import ResultRow
 from promptctl.statistics.repeats import is_passed
 
 CaseStatus = Literal["passed", "failed", "error"]
+
+# Not errors of the account, of recordings or of judges: these may pass, and leave many cases without a result.
+_LASTING = {each.__name__ for each in (RequestRejected, ContentFiltered, InputError, RenderError, RenderLimitExceeded)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,13 @@ class CasePair:
     def is_graded(self) -> bool:
         """True if both sides passed or failed, so that the pair counts in the tests."""
         return "error" not in (self.base.status, self.head.status)
+
+    @property
+    def is_alike(self) -> bool:
+        """True if neither side has a result, for the same reason, and neither would have one if it were asked again."""
+        both = [side.row for side in (self.base, self.head)]
+        errors = {row.error_type if row and row.status == "error" else None for row in both}
+        return len(errors) == 1 and errors <= _LASTING
 
     @property
     def why_apart(self) -> str | None:

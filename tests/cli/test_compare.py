@@ -208,6 +208,52 @@ def test_long_ids_hide_no_number_of_a_report(lab: Lab, change: Change, cli: Cli)
     assert line.endswith(", 1 added \\(new\\).")
 
 
+class TestMustPass:
+    @pytest.fixture
+    def hard(self, lab: Lab, change: Change) -> Change:
+        """Ten cases that must pass, of which c3 fails on `main`."""
+        lab.many(10, must_pass=True)
+        change("c3 base")
+        commit(lab.root, "Every case must pass")
+        return change
+
+    def test_a_flip_that_fresh_pairs_do_not_confirm_is_told_and_fails_nothing(self, hard: Change, cli: Cli) -> None:
+        hard("c3 once:c2")
+        found = against(cli)
+        assert [pair["case"] for pair in found["regressed"]] == ["c2"]
+        assert "1 case that must pass failed once, which fresh pairs did not confirm: c2" in found["warning"]
+        assert against(cli, "--gate", "strict", code=1)["decision"] == "1 case that must pass failed: c3."
+
+    def test_a_case_that_broke_fails_though_others_improve(self, hard: Change, cli: Cli) -> None:
+        hard("c1 head")
+        found = against(cli, code=1)
+        assert (found["verdict"], found["confirmed_improvements"]) == ("inconclusive", ["c3"])
+        assert found["decision"] == "1 case that must pass failed: c1."
+
+    def test_a_case_that_failed_before_fails_the_strict_gate_alone(self, hard: Change, cli: Cli) -> None:
+        hard("c3 head")
+        assert against(cli)["warning"] == "1 case that must pass did not pass before either: c3"
+        assert against(cli, "--gate", "strict", code=1)["decision"] == "1 case that must pass failed: c3."
+
+    def test_without_fresh_pairs_the_first_answer_counts(self, hard: Change, cli: Cli) -> None:
+        hard("c3 once:c2")
+        assert against(cli, "--reruns", "0", code=1)["decision"] == "1 case that must pass failed: c2."
+
+    def test_a_new_case_is_judged_by_itself(self, lab: Lab, hard: Change, cli: Cli) -> None:
+        hard("c3 base")
+        cli("eval", "triage")
+        lab.many(11, must_pass=True)
+        hard("c3 c10 head")
+        cli("eval", "triage")
+        ran = cli("compare", *reversed(newest(cli)), "--json")
+        assert (ran.exit_code, ran.json[0]["added"]) == (1, ["c10"])
+        assert ran.json[0]["decision"] == "1 case that must pass failed: c10."
+
+    def test_an_error_of_head_alone_is_incomplete(self, hard: Change, cli: Cli) -> None:
+        hard("c3 broken:c1")
+        assert "1 case that must pass got no result: c1" in against(cli, code=5)["decision"]
+
+
 class TestIncomplete:
     def test_what_a_side_never_came_to_is_missing_and_not_removed(self, change: Change, cli: Cli) -> None:
         cli("eval", "triage")
