@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,10 +13,11 @@ from promptctl.cli import options
 from promptctl.cli.commands import argument, option
 from promptctl.cli.output import say, say_json, styled, visible
 from promptctl.cli.page_layout import say_heading
-from promptctl.reports.prompt_diff import DiffLine, diff_parts
+from promptctl.reports.prompt_diff import DiffLine, diff_parts, hunk_lines
 
 if TYPE_CHECKING:
     from promptctl import Break, Difference, PromptDiff
+    from promptctl.differences.text_diff import Hunk
 
 _COLOURS = {"+": "green", "-": "red", "!": "yellow"}
 
@@ -62,14 +63,23 @@ def say_parts(diff: PromptDiff) -> None:
     """Print every part that differs under its heading."""
     for title, lines in diff_parts(diff):
         say_heading(title)
-        is_after_hunk = False
-        for line in lines:
-            if line.text.startswith("@@") and not line.sign:
-                if is_after_hunk:
-                    say("    …")
-            else:
-                _say_line(line)
-            is_after_hunk = not line.sign
+        _say_lines(lines)
+
+
+def say_hunks(hunks: Iterable[Hunk]) -> None:
+    """Print the hunks of one text."""
+    _say_lines(map(DiffLine, hunk_lines(hunks)))
+
+
+def _say_lines(lines: Iterable[DiffLine]) -> None:
+    is_after_hunk = False
+    for line in lines:
+        if line.text.startswith("@@") and not line.sign:
+            if is_after_hunk:
+                say("    …")
+        else:
+            _say_line(line)
+        is_after_hunk = not line.sign
 
 
 def _say_line(line: DiffLine) -> None:

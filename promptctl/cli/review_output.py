@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from promptctl.cli.comparison_output import say_comparisons
-from promptctl.cli.diff import say_parts
+from promptctl.cli.diff import say_hunks, say_parts
 from promptctl.cli.output import flat, say, say_wrapped, styled, visible
 from promptctl.cli.tables import say_table
 from promptctl.reports.review import (
@@ -15,6 +15,7 @@ from promptctl.reports.review import (
     about_moves,
     counts,
     dataset_parts,
+    edit_title,
     numbers,
     outcomes,
     readable,
@@ -38,6 +39,12 @@ def say_review(review: Review) -> None:
         say_wrapped(_line(note), indent="  ")
     _say_diffs(review)
     _say_list("Datasets", [_about_dataset(each) for each in review.datasets])
+    for dataset in review.datasets:
+        for edit in dataset.edits[:MOST_IDS]:
+            say(f"\n{styled(_line(edit_title(dataset, edit)), sys.stdout, bold=True)}")
+            say_hunks(edit.hunks)
+        if len(dataset.edits) > MOST_IDS:
+            say(f"\n… and {len(dataset.edits) - MOST_IDS} more edited cases of {_line(dataset.path)}")
     _say_list("Labels moved meanwhile", [about_moves(move) for move in review.moves])
     _say_breaks(review)
     for found in review.measurements:

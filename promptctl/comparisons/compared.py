@@ -31,6 +31,7 @@ class Compared:
 
     `note` says what a reader must know of how it was made: replies that could not be asked for again, say. `let_pass`
     is what does not fail head, in sentences: cases that must pass and do not, by no fault of its own.
+    `edited` are the cases that were edited together with head.
     """
 
     base: Evaluation
@@ -42,6 +43,7 @@ class Compared:
     note: str | None = None
     reruns: tuple[Rerun, ...] = ()
     let_pass: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
 
     @property
     def warning(self) -> str | None:

@@ -14,13 +14,14 @@ from promptctl.comparisons.comparison import PASSED, UsageChange
 from promptctl.errors import INCOMPLETE, Problem, quote
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.files.names import SETTINGS
+from promptctl.files.wording import name_some
 from promptctl.labels.times import LabelMove
 from promptctl.reports.comparison import difference
 from promptctl.reports.prompt_diff import value_lines
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.verdict import headline
 from promptctl.reports.wording import count, format_cost, format_latency, format_share
-from promptctl.reviews.review import DatasetReview, Measurement, PromptReview, Review
+from promptctl.reviews.review import CaseEdit, DatasetReview, Measurement, PromptReview, Review
 
 if TYPE_CHECKING:
     from promptctl.prompts.prompt import Prompt
@@ -299,6 +300,11 @@ def dataset_parts(dataset: DatasetReview, most_ids: int) -> list[str]:
         parts.append("it cannot be used")
     parts += [f"{name} {_plain(old)} → {_plain(new)}" for name, (old, new) in dataset.header.items()]
     return parts
+
+
+def edit_title(dataset: DatasetReview, edit: CaseEdit) -> str:
+    """Return the title of the diff of a row that HEAD edited."""
+    return f"{dataset.path}: {name_some(edit.cases)}"
 
 
 def _plain(value: object) -> str:

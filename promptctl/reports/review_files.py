@@ -13,7 +13,7 @@ from promptctl.files.writing import check_output, replace_output
 from promptctl.log.redaction import Redactor
 from promptctl.log.store import Store
 from promptctl.reports import review as words
-from promptctl.reports.prompt_diff import diff_lines
+from promptctl.reports.prompt_diff import diff_lines, hunk_lines
 from promptctl.reviews.review import Review
 
 SUFFIXES = (".md", ".markdown", ".json", ".html", ".xml")
@@ -135,6 +135,9 @@ def _diffs(review: Review) -> Iterator[dict[str, Any]]:
             yield {"title": prompt.id + was, "lines": list(diff_lines(prompt.diff))}
         elif prompt.kind == "added" and prompt.head is not None:
             yield {"title": f"{prompt.id} (new)", "lines": words.new_lines(prompt.head)}
+    for dataset in review.datasets:
+        for edit in dataset.edits:
+            yield {"title": words.edit_title(dataset, edit), "lines": list(hunk_lines(edit.hunks))}
 
 
 def _heads(review: Review) -> Iterator[Evaluation]:

@@ -13,6 +13,7 @@ from promptctl.files.plain import bare_keys
 from promptctl.labels.tags import version_number
 from promptctl.labels.times import LabelMove
 from promptctl.reports.comparison import comparison_as_dict
+from promptctl.reports.prompt_diff import hunk_lines
 from promptctl.reports.review import OF_TIME, is_timed_pair, readable, reproduce, stable_head, warnings
 from promptctl.reviews.review import DatasetReview, Measurement, PromptReview, Review, ReviewSide
 
@@ -78,6 +79,7 @@ def _dataset(dataset: DatasetReview) -> dict[str, Any]:
         "removed": list(dataset.removed),
         "changed": list(dataset.changed),
         "unchanged": dataset.unchanged,
+        "edits": [{"cases": list(each.cases), "diff": list(hunk_lines(each.hunks))} for each in dataset.edits],
         "header": {name: {"before": old, "after": new} for name, (old, new) in dataset.header.items()},
         "problems": [_problem(each) for each in dataset.problems],
     }
@@ -99,7 +101,7 @@ def _measurement(found: Measurement) -> dict[str, Any]:
 
 def _compared(found: Compared) -> dict[str, Any]:
     data = comparison_as_dict(readable(found))
-    data |= {"base": stable_head(found.base), "head": stable_head(found.head)}
+    data |= {"base": stable_head(found.base), "head": stable_head(found.head), "edited": list(found.edited)}
     if not is_timed_pair(found):
         for pair in (*data["regressed"], *data["improved"]):
             for side in ("base", "head"):

@@ -187,6 +187,10 @@ def _datasets(review: Review, detail: _Detail) -> Iterator[str]:
             told = f", {count(len(dataset.added), 'case')}"
         yield f"- {code(dataset.path)} {dataset.kind}{was}{told}\n"
     yield from _rest(review.datasets, detail.rows)
+    edits = [(dataset, edit) for dataset in review.datasets for edit in dataset.edits] if detail.lines else []
+    for dataset, edit in edits[: detail.ids]:
+        yield from folded(words.edit_title(dataset, edit), list(hunk_lines(edit.hunks)), detail.lines)
+    yield from _rest(edits, detail.ids, "\n", " edited cases.")
 
 
 def _moves(review: Review, detail: _Detail) -> Iterator[str]:

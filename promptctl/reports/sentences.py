@@ -14,7 +14,7 @@ from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.trend import Trend, TrendRow
 from promptctl.log.results import EvaluationRow
 from promptctl.reports.columns import short_version
-from promptctl.reports.verdict import passes
+from promptctl.reports.verdict import edited_cases, passes
 from promptctl.reports.wording import count, name_some
 
 if TYPE_CHECKING:
@@ -279,6 +279,8 @@ def of_review(review: Review) -> Opening:
     unmeasured = [found.prompt for found in review.measurements if not found.is_made]
     if unmeasured:
         told.append(f"Not evaluated: {joined(unmeasured)}.")
+    if edited := sum(len(each.edited) for each in compared):
+        told.append(f"{edited_cases(edited, sum(each.comparison.n for each in compared))}.")
     told += _less(review)
     # Who breaks, and what became of the results: no one answer without the other.
     return Opening(state, " ".join(told[:2]), tuple(told[2:]))

@@ -37,11 +37,17 @@ def headline(found: Compared) -> str:
 
 def certainty(found: Compared, cost: Callable[[float | None], str] = format_cost) -> str:
     """Return how sure the verdict is, and what became of cost and latency, in one line; `cost` formats amounts."""
-    told = [_chance(found)]
+    edited = edited_cases(len(found.edited), found.comparison.n) if found.edited else ""
+    told = [edited, _chance(found)]
     usage: dict[str, UsageChange] = {each.name: each for each in found.comparison.usage}
     changes = [_change(usage[name], cost) for name in _NAMES if name in usage]
     told.append(", ".join(change for change in changes if change))
     return "; ".join(part for part in told if part)
+
+
+def edited_cases(edited: int, compared: int) -> str:
+    """Return how many of the compared cases head edited: `3 of 12 compared cases were edited by this branch`."""
+    return f"{edited} of {count(compared, 'compared case')} {'was' if edited == 1 else 'were'} edited by this branch"
 
 
 def passes(passed: MetricComparison) -> str:

@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from promptctl.assertions.assertion import AskedJudge
-from promptctl.datasets.cases import Case
+from promptctl.datasets.cases import Case, content_hash
 from promptctl.datasets.dataset import Dataset, Header
+from promptctl.differences.text_diff import compare_lines, lines_of
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.tree import Tree
 from promptctl.files.wording import as_text
+from promptctl.files.yaml_writing import yaml_text
 from promptctl.formats.settings_file import DatasetLimits
 from promptctl.prompts.prompt import Prompt
-from promptctl.reviews.review import ChangeKind, DatasetReview, Judging, ReviewedCase
+from promptctl.reviews.review import CaseEdit, ChangeKind, DatasetReview, Judging, ReviewedCase
 
 T = TypeVar("T")
 JudgingOf = Callable[[Dataset, Case], Judging]
 _HEADER = ("name", "description", "prompts", "tags", "min_pass")
+_MOST_EDITS = 100
+_MOST_LINES = 400
+
+
+def _no_rows(_: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetSide:
-    """A dataset at one moment: its header and its cases by id; or what is wrong with it."""
+    """A dataset at one moment: its header and its cases by id; or what is wrong with it.
+
+    `rows` returns the rows that the file has for some cases, by their ids.
+    """
 
     header: Header | None = None
     cases: Mapping[str, ReviewedCase] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     defaults: str = ""
     judges: frozenset[AskedJudge] = frozenset()
+    rows: Callable[[Collection[str]], Mapping[str, Mapping[str, Any]]] = _no_rows
 
 
 def side_of(
@@ -81,6 +93,7 @@ def compare_sides(
         header["judge"] = both(lambda own: own.calibrated and own.calibrated.words)
         header = {name: values for name, values in header.items() if values[0] != values[1]}
     is_whole = not problems
+    changed = tuple(id_ for id_, own in after.cases.items() if before.cases.get(id_, own) != own) if is_whole else ()
     found = DatasetReview(
         path=path,
         kind="renamed" if former_path and kind == "changed" else kind,
@@ -89,8 +102,9 @@ def compare_sides(
         tested=before.header.prompts if before.header is not None else (),
         added=tuple(id_ for id_ in after.cases if id_ not in before.cases) if is_whole else (),
         removed=tuple(id_ for id_ in before.cases if id_ not in after.cases) if is_whole else (),
-        changed=tuple(id_ for id_, own in after.cases.items() if before.cases.get(id_, own) != own) if is_whole else (),
+        changed=changed,
         unchanged=sum(before.cases.get(id_) == own for id_, own in after.cases.items()),
+        edits=tuple(_edits(before, after, changed[:_MOST_EDITS])),
         header=header,
         before=before.cases if is_whole else {},
         after=after.cases if is_whole else {},
@@ -100,6 +114,19 @@ def compare_sides(
         problems=problems,
     )
     return found if found.kind != "changed" or found.is_other_test or header else None
+
+
+def _edits(before: DatasetSide, after: DatasetSide, changed: Sequence[str]) -> Iterator[CaseEdit]:
+    """Yield each row of these cases that differs, once for all cases that a matrix makes of it."""
+    old, new = (side.rows(frozenset(changed)) if changed else {} for side in (before, after))
+    texts: dict[tuple[str, str], list[str]] = {}
+    for id_ in changed:
+        if id_ in old and id_ in new:
+            texts.setdefault((yaml_text(old[id_]), yaml_text(new[id_])), []).append(id_)
+    for sides, ids in texts.items():
+        cut = [lines_of(text)[:_MOST_LINES] for text in sides]
+        if hunks := compare_lines(*cut):
+            yield CaseEdit(tuple(ids), hunks)
 
 
 def problems_of(error: WorkspaceError, path: str) -> tuple[Problem, ...]:
@@ -116,6 +143,7 @@ def _side(dataset: Dataset, prompt: Prompt | None, judging: JudgingOf | None) ->
         cases[case.id] = ReviewedCase(
             case.content_hash,
             case.must_pass,
+            content_hash(case.inputs, case.expected, ()) if case.must_pass else "",
             case.xfail is not None,
             case.output,
             case.cluster,
@@ -124,4 +152,4 @@ def _side(dataset: Dataset, prompt: Prompt | None, judging: JudgingOf | None) ->
             judging=judging(dataset, case) if judging is not None and case.judges else Judging(),
         )
         judges.update(case.judges)
-    return DatasetSide(dataset.header, cases, defaults=dataset.defaults, judges=frozenset(judges))
+    return DatasetSide(dataset.header, cases, defaults=dataset.defaults, judges=frozenset(judges), rows=dataset.written)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from promptctl.assertions.judging import judge_model
 from promptctl.comparisons.against import compare_pairs, pair
 from promptctl.comparisons.compared import Compared, decision_of
+from promptctl.comparisons.edited import beside_edited
 from promptctl.comparisons.gates import Decision, strictest
 from promptctl.errors import (
     INCOMPLETE,
@@ -50,7 +51,8 @@ class Task:
     """The evaluations of one prompt over one dataset, or why there are none and what that comes to.
 
     `doubt` is why they prove nothing of what HEAD's model says, or are compared with nothing, which the strict gate
-    takes for incomplete. With `is_judged_by_recordings` judges did not grade it themselves.
+    takes for incomplete. With `is_judged_by_recordings` judges did not grade it themselves. `edited` are the cases that
+    HEAD edited.
     """
 
     prompt: str
@@ -61,6 +63,7 @@ class Task:
     problems: tuple[Problem, ...] = ()
     doubt: str | None = None
     is_judged_by_recordings: bool = False
+    edited: frozenset[str] = frozenset()
 
 
 async def measure(log: Store, session: Session, tasks: Sequence[Task], rule: GateRule) -> list[Measurement]:
@@ -71,7 +74,8 @@ async def measure(log: Store, session: Session, tasks: Sequence[Task], rule: Gat
 
 def _measurement(id_: str, tasks: Sequence[Task], found: Iterator[Compared | Evaluation]) -> Measurement:
     """Return the results of one prompt's tasks as one; `found` begins with them."""
-    own = [*islice(found, sum(len(task.pairs) for task in tasks))]
+    both = [(task.edited, next(found)) for task in tasks for _ in task.pairs]
+    own = [beside_edited(made, edited) if isinstance(made, Compared) else made for edited, made in both]
     decisions = [decision_of(each) if isinstance(each, Evaluation) else each.decision.about(id_) for each in own]
     return Measurement(
         prompt=id_,
@@ -88,6 +92,7 @@ def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, cha
     """Yield what is to be evaluated of each changed or tested prompt, by prompt; whatever is wrong is in the task."""
     reviews = {each.id: each for each in changes.prompts}
     changed = {each.id for each in changes.prompts if each.is_to_be_measured}
+    edited = {each.path: each.edited for each in changes.datasets if each.edited}
     for id_ in sorted(changed | changes.tests.keys()):
         prompt = reviews.get(id_)
         ref = id_ if moments.head is None else f"{id_}@{moments.head}"
@@ -106,7 +111,8 @@ def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, cha
             for dataset in changes.tests[id_]:
                 wanted = replace(request.evaluation(ref, dataset), default_model=changes.default_model)
                 usual = (prompt.base.model if prompt is not None and prompt.base else None) or context.settings.model
-                yield _task(context, wanted, id_, base, usual)
+                task = _task(context, wanted, id_, base, usual)
+                yield replace(task, edited=edited[dataset]) if dataset in edited else task
 
 
 def _unasked(id_: str, why: str) -> Task:

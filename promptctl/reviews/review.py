@@ -13,6 +13,7 @@ from promptctl.comparisons.gates import Decision
 from promptctl.comparisons.rule import GateRule
 from promptctl.differences.breaks import Break
 from promptctl.differences.diff import PromptDiff
+from promptctl.differences.text_diff import Hunk
 from promptctl.differences.value_changes import ValueChange
 from promptctl.errors import INCOMPLETE, Problem
 from promptctl.evaluations.evaluation import Evaluation
@@ -101,15 +102,25 @@ class Judging:
 
 
 @dataclass(frozen=True, slots=True)
+class CaseEdit:
+    """A row of a dataset that HEAD edited, as YAML: the ids of its cases, several with a matrix, and what differs."""
+
+    cases: tuple[str, ...]
+    hunks: tuple[Hunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewedCase:
     """A case at one moment: the hash of its content, and what of it decides results.
 
-    `assertions` are the digests of those that weigh anything, `judging` is of those that ask judges. `threshold` is
-    infinite if all of them must hold.
+    `asked` is the hash of its inputs and of what is expected, known of cases that must pass. `assertions` are the
+    digests of those that weigh anything, `judging` is of those that ask judges. `threshold` is infinite if all of them
+    must hold.
     """
 
     content: str
     must_pass: bool = False
+    asked: str = ""
     is_xfail: bool = False
     output: str | None = None
     cluster: str | None = None
@@ -122,7 +133,8 @@ class ReviewedCase:
 class DatasetReview:
     """One dataset that differs: ids of cases, by what became of them, and the values of its header that differ.
 
-    `prompts` are the ids it tests, head's if it is there; `tested` those that base's tested. `before` and `after`
+    `edits` show the cases that HEAD edited, the first of many. `prompts` are the ids it tests, head's if it is there;
+    `tested` those that base's tested. `before` and `after`
     are all its cases by id, `min_pass`, `judges` and `calibrated`, what is asked of judges, of both sides. `problems`
     are of either side, and leave out its cases.
     """
@@ -136,6 +148,7 @@ class DatasetReview:
     removed: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     unchanged: int = 0
+    edits: tuple[CaseEdit, ...] = ()
     header: Mapping[str, tuple[object, object]] = field(default_factory=dict)
     before: Mapping[str, ReviewedCase] = field(default_factory=dict)
     after: Mapping[str, ReviewedCase] = field(default_factory=dict)
@@ -143,6 +156,12 @@ class DatasetReview:
     calibrated: tuple[CalibrationRule | None, CalibrationRule | None] = (None, None)
     judges: tuple[frozenset[AskedJudge], frozenset[AskedJudge]] = (frozenset(), frozenset())
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def edited(self) -> frozenset[str]:
+        """The cases of which HEAD changed what decides their results, under the same id."""
+        sides = ((id_, self.before[id_], self.after[id_]) for id_ in self.changed)
+        return frozenset(id_ for id_, old, new in sides if old.content != new.content)
 
     @property
     def is_other_test(self) -> bool:

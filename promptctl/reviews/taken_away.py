@@ -29,7 +29,17 @@ _WEAKER: dict[str, _Test] = {
         or (after.assertions == before.assertions and after.threshold < before.threshold)
     ),
 }
-# Not among those: where a judge decides no longer, no comparison of results says anything of what it was asked.
+# Not among those: of a case that BASE edits as well, either is an edit.
+_EDITED: dict[str, _Test] = {
+    "edited that must pass": lambda before, after: (
+        before.must_pass
+        and before.content != after.content
+        and not (
+            before.asked == after.asked and before.threshold == after.threshold and before.assertions < after.assertions
+        )
+    )
+}
+# Nor: where a judge decides no longer, no comparison of results says anything of what it was asked.
 _JUDGED: dict[str, _Test] = {"decided by fewer judges": lambda before, after: before.judging.is_undone(after.judging)}
 
 
@@ -41,7 +51,8 @@ def taken_away(
     One that HEAD may have renamed is not removed: a new prompt stands for it; see `successors`. `stale` are datasets,
     by a prompt of base that they test, which did not change. A case that only moved, to another id or another dataset
     of the prompt, is not gone. One whose content is another under the same id is told among the dataset's changes:
-    whether it asks for less is for people to see, unless it has the same assertions but some.
+    whether it asks for less is for people to see, unless it has the same assertions but some, or must pass: such a case
+    may gain assertions only.
     """
     names = _names_of(datasets, prompts)
     told = [line for dataset in datasets if dataset.before for line in _TakenAway(dataset, datasets, names).lines()]
@@ -172,7 +183,7 @@ class _TakenAway:
         if lost:
             yield f"{path} lost {count(len(lost), 'case')} ({name_some(list(lost))})"
         for prompt in self._prompts:
-            yield from self._weaker(prompt, path, _WEAKER)
+            yield from self._weaker(prompt, path, _WEAKER | _EDITED)
             yield from self._lower_bars(prompt, path)
             yield from self._freed_judges(prompt, path)
 

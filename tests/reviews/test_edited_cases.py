@@ -1,0 +1,123 @@
+"""Cases that HEAD edits together with the prompt they test: shown, counted, and no evidence of a gain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from promptctl.comparisons.rule import GateRule
+from promptctl.errors import CHECK_FAILED, OK
+from promptctl.reports.review_files import _page_part
+from tests.reviews.conftest import Cli, Pull, case, evaluation_of
+
+STRICT = GateRule(gate="strict")
+PATH = "prompts/triage.prompt.yaml"
+
+
+def worsen(pull: Pull) -> None:
+    pull.write(PATH, pull.read(PATH).replace("Say one word.", "Say one word. WORSE"))
+
+
+def compared(data: dict[str, Any]) -> dict[str, Any]:
+    (found,) = evaluation_of(data, "triage")["comparisons"]
+    return dict(found)
+
+
+class TestVerdict:
+    def test_it_is_not_better_for_what_edited_cases_gained(self, pull: Pull) -> None:
+        worsen(pull)
+        pull.dataset(*(case(n) | {"expected": "wrong"} for n in range(8)))
+        pull.commit("Expect what comes")
+        data = pull.data()
+        found = compared(data)
+        assert found["edited"] == [f"case-{n}" for n in range(8)]
+        assert (found["verdict"], data["exit_code"]) == ("inconclusive", OK)
+        assert found["reason"] == "Inconclusive: HEAD edited 8 of 8 compared cases."
+        markdown = pull.markdown()
+        assert "8 of 8 compared cases were edited by this branch" in markdown
+        assert "Better" not in markdown
+
+    def test_others_that_gained_make_it_better(self, pull: Pull) -> None:
+        worsen(pull)
+        base = pull.commit("Worse")
+        pull.write(PATH, pull.read(PATH).replace(" WORSE", ""))
+        pull.dataset(*(case(n) for n in range(7)), case(7) | {"inputs": {"ticket": "billing again"}})
+        pull.commit("Mend it")
+        found = compared(pull.data(base=base))
+        assert (found["verdict"], found["edited"]) == ("better", ["case-7"])
+        assert "1 of 8 compared cases was edited by this branch" in pull.markdown(base=base)
+
+    def test_gains_of_edited_cases_hide_no_loss_of_the_others(self, pull: Pull) -> None:
+        worsen(pull)
+        cases = [case(n) | {"expected": "wrong"} for n in range(7)]
+        pull.dataset(*cases, case(7))
+        pull.commit("Expect what comes")
+        data = pull.data()
+        found = compared(data)
+        assert (found["verdict"], data["exit_code"]) == ("worse", CHECK_FAILED)
+        told = "Worse: of 1 case that HEAD did not edit 1 regressed every time: case-7."
+        assert (found["reason"], data["decision"]) == (told, f"triage: {told}")
+
+    def test_a_loss_of_an_edited_case_is_one(self, pull: Pull) -> None:
+        worsen(pull)
+        pull.dataset(*(case(n, "refund") for n in range(8)))
+        pull.commit("Edit them")
+        assert compared(pull.data())["verdict"] == "worse"
+
+
+class TestShown:
+    def test_every_report_shows_what_became_of_a_case(self, pull: Pull, cli: Cli) -> None:
+        pull.dataset(case(0) | {"expected": "refund"}, *(case(n) for n in range(1, 8)))
+        pull.commit("Edit")
+        review = pull.review()
+        lines = ["-expected: billing", "+expected: refund"]
+        (edit,) = pull.data()["datasets"][0]["edits"]
+        assert edit["cases"] == ["case-0"]
+        assert [line for line in edit["diff"] if line[0] in "+-"] == lines
+        (page,) = _page_part(review)["diffs"]
+        assert (page["title"], page["lines"]) == ("datasets/triage.yaml: case-0", edit["diff"])
+        out = cli("review").out
+        assert "datasets/triage.yaml: case-0" in out
+        assert all(line in pull.markdown() and line in out for line in lines)
+
+    def test_a_matrix_is_one_row(self, pull: Pull) -> None:
+        matrix = {"id": "m", "matrix": {"ticket": ["billing a", "billing b"]}, "expected": "billing"}
+        pull.dataset(matrix)
+        base = pull.commit("Matrix")
+        pull.dataset(matrix | {"expected": "refund"})
+        pull.commit("Edit")
+        (edit,) = pull.data(base=base)["datasets"][0]["edits"]
+        assert len(edit["cases"]) == 2
+
+    def test_rows_of_another_file_are_shown_as_yaml(self, pull: Pull) -> None:
+        row = '{"id": "a", "inputs": {"ticket": "billing"}, "expected": "%s"}\n'
+        pull.write("datasets/triage.yaml", "prompts: [triage]\ncases: rows.jsonl\n")
+        pull.write("datasets/rows.jsonl", row % "billing")
+        base = pull.commit("Rows")
+        pull.write("datasets/rows.jsonl", row % "refund")
+        pull.commit("Edit")
+        (edit,) = pull.data(base=base)["datasets"][0]["edits"]
+        assert "+expected: refund" in edit["diff"]
+
+
+class TestMustPass:
+    @pytest.mark.parametrize(
+        ("new", "is_taken"),
+        [
+            ({"expected": "wrong"}, True),
+            ({"inputs": {"ticket": "billing easier"}}, True),
+            ({"assert": [{"type": "equals"}, {"type": "not-contains", "value": "x"}]}, False),
+            ({"tags": ["other"]}, False),
+        ],
+    )
+    def test_one_that_is_edited_is_taken_away_unless_it_asks_for_more(
+        self, pull: Pull, new: dict[str, Any], is_taken: bool
+    ) -> None:
+        before = case(0) | {"must_pass": True, "assert": [{"type": "equals"}]}
+        pull.dataset(before)
+        base = pull.commit("Must pass")
+        pull.dataset(before | new)
+        pull.commit("Edit")
+        told = ["datasets/triage.yaml: 1 case edited that must pass (case-0)"]
+        assert pull.data(base=base, rule=STRICT)["taken_away"] == (told if is_taken else [])
