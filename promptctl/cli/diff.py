@@ -13,11 +13,10 @@ from promptctl.cli import options
 from promptctl.cli.commands import argument, option
 from promptctl.cli.output import say, say_json, styled, visible
 from promptctl.cli.page_layout import say_heading
-from promptctl.reports.prompt_diff import DiffLine, diff_parts, hunk_lines
+from promptctl.reports.prompt_diff import DiffLine, diff_parts
 
 if TYPE_CHECKING:
     from promptctl import Break, Difference, PromptDiff
-    from promptctl.differences.text_diff import Hunk
 
 _COLOURS = {"+": "green", "-": "red", "!": "yellow"}
 
@@ -66,9 +65,9 @@ def say_parts(diff: PromptDiff) -> None:
         _say_lines(lines)
 
 
-def say_hunks(hunks: Iterable[Hunk]) -> None:
-    """Print the hunks of one text."""
-    _say_lines(map(DiffLine, hunk_lines(hunks)))
+def say_changed_text(lines: Iterable[str]) -> None:
+    """Print the lines of the hunks in which a text differs."""
+    _say_lines(map(DiffLine, lines))
 
 
 def _say_lines(lines: Iterable[DiffLine]) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from promptctl.cli.comparison_output import say_comparisons
-from promptctl.cli.diff import say_hunks, say_parts
+from promptctl.cli.diff import say_changed_text, say_parts
 from promptctl.cli.output import flat, say, say_wrapped, styled, visible
 from promptctl.cli.tables import say_table
+from promptctl.reports.prompt_diff import hunk_lines
 from promptctl.reports.review import (
     ReviewRow,
     about_moves,
@@ -42,7 +43,7 @@ def say_review(review: Review) -> None:
     for dataset in review.datasets:
         for edit in dataset.edits[:MOST_IDS]:
             say(f"\n{styled(_line(edit_title(dataset, edit)), sys.stdout, bold=True)}")
-            say_hunks(edit.hunks)
+            say_changed_text(hunk_lines(edit.hunks))
         if len(dataset.edits) > MOST_IDS:
             say(f"\n… and {len(dataset.edits) - MOST_IDS} more edited cases of {_line(dataset.path)}")
     _say_list("Labels moved meanwhile", [about_moves(move) for move in review.moves])
