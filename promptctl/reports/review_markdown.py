@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from promptctl.reports import review as words
 from promptctl.reports.comparison import comparison_markdown
@@ -12,6 +13,7 @@ from promptctl.reports.prompt_diff import diff_lines, hunk_lines
 from promptctl.reports.wording import count
 from promptctl.reviews.review import Review
 
+T = TypeVar("T")
 MARKER = "<!-- promptctl-review -->"
 LONGEST = 65_000
 
@@ -32,34 +34,59 @@ _DETAILS = (
     _Detail(5, 50, 10, 150),
     _Detail(2, 20, 5, 100),
     _Detail(1, 8, 3, 60),
+    _Detail(0, 0, 0, 200),
     _Detail(0, 0, 0, 40),
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Space:
+    """Room for details: of prompts that stand against the review, which come first, and of the rest."""
+
+    failing: frozenset[str]
+    of_failing: _Detail
+    of_rest: _Detail
+
+    def of(self, prompt: str) -> _Detail:
+        return self.of_failing if prompt in self.failing else self.of_rest
+
+    def sorted(self, found: Iterable[T], id_of: Callable[[T], str]) -> list[T]:
+        """Return what is of prompts with those that fail first."""
+        return sorted(found, key=lambda each: id_of(each) not in self.failing)
+
+
 def review_markdown(review: Review) -> str:
-    """Return the comment, at most 65,000 characters: as much in detail as there is room for."""
+    """Return the comment, at most 65,000 characters: as much in detail as there is space for, of what fails first."""
+    rows = list(words.outcomes(review))
+    failing = frozenset(row.prompt for row in rows if row.mark in ("❌", "⚠️"))
     text = ""
-    for detail in _DETAILS:
-        text = "".join(_parts(review, detail))
-        if len(text) <= LONGEST:
-            return text
+    for of_failing in _DETAILS:
+        text = "".join(_parts(review, rows, _Space(failing, of_failing, _DETAILS[-1])))
+        if len(text) > LONGEST:
+            continue
+        for of_rest in _DETAILS[_DETAILS.index(of_failing) : -1]:
+            fuller = "".join(_parts(review, rows, _Space(failing, of_failing, of_rest)))
+            if len(fuller) <= LONGEST:
+                return fuller
+        return text
     end = f"\n\n… the rest is left out here; see it with {code(words.reproduce(review))}\n"
     kept = text[: LONGEST - len(end)]
     return kept[: kept.rfind("\n")] + end
 
 
-def _parts(review: Review, detail: _Detail) -> Iterator[str]:
+def _parts(review: Review, rows: Iterable[words.ReviewRow], space: _Space) -> Iterator[str]:
+    detail = space.of_rest
     yield f"{MARKER}\n### {_title(review)}\n\n"
     yield f"{' → '.join(map(inline, words.sides(review)))}: {words.counts(review)}.\n"
     if not review.decision.is_passed:
         yield f"\n**{' '.join(map(_inline, words.decision_pieces(review)))}**\n"
     yield from (f"\n**⚠️ {_inline(warning)}**\n" for warning in words.warning_pieces(review))
-    yield from _table(list(words.outcomes(review)), detail)
+    yield from _table(space.sorted(rows, lambda row: row.prompt), detail)
     yield from _notes(review)
     yield from _breaks(review, detail)
     yield from _problems(review, detail)
-    yield from _results(review, detail)
-    yield from _diffs(review, detail)
+    yield from _results(review, space)
+    yield from _diffs(review, space)
     yield from _datasets(review, detail)
     yield from _moves(review, detail)
     yield f"\n<sub>{code(words.reproduce(review))}</sub>\n"
@@ -124,10 +151,11 @@ def _problems(review: Review, detail: _Detail) -> Iterator[str]:
     yield from _rest(found, detail.rows)
 
 
-def _results(review: Review, detail: _Detail) -> Iterator[str]:
-    if not detail.lines:
-        return
-    for found in review.measurements:
+def _results(review: Review, space: _Space) -> Iterator[str]:
+    for found in space.sorted(review.measurements, lambda found: found.prompt):
+        detail = space.of(found.prompt)
+        if not detail.lines:
+            continue
         for compared in found.compared:
             told = "".join(comparison_markdown(words.readable(compared), most_cases=detail.cases))
             if compared.decision.is_passed:
@@ -145,14 +173,17 @@ def _results(review: Review, detail: _Detail) -> Iterator[str]:
                 yield f"\nNot passed: {inline(', '.join(failing[: detail.cases]))}{more}.\n"
 
 
-def _diffs(review: Review, detail: _Detail) -> Iterator[str]:
-    changed = [prompt for prompt in review.prompts if prompt.diff is not None and not prompt.diff.is_empty]
-    new = [prompt.head for prompt in review.prompts if prompt.kind == "added" and prompt.head is not None]
-    if not detail.lines or not (changed or new or review.files):
+def _diffs(review: Review, space: _Space) -> Iterator[str]:
+    detail = space.of_rest
+    shown = [prompt for prompt in space.sorted(review.prompts, lambda prompt: prompt.id) if space.of(prompt.id).lines]
+    changed = [prompt for prompt in shown if prompt.diff is not None and not prompt.diff.is_empty]
+    new = [prompt.head for prompt in shown if prompt.kind == "added" and prompt.head is not None]
+    files = list(review.files.items()) if detail.lines else []
+    if not (changed or new or files):
         return
     yield "\n#### What changed\n"
     several = {path for path, ids in review.files.items() if len(ids) > 1}
-    for path, ids in list(review.files.items())[: detail.rows]:
+    for path, ids in files[: detail.rows]:
         yield from folded(
             words.about_file(path, ids), _file_lines(review, path) if path in several else [], detail.lines
         )
@@ -160,9 +191,9 @@ def _diffs(review: Review, detail: _Detail) -> Iterator[str]:
     elsewhere = {path.removeprefix(f"{base}/") for path in several for base in bases}
     for prompt in changed[: detail.rows]:
         assert prompt.diff is not None
-        yield from folded(prompt.id, list(diff_lines(prompt.diff, leaves_out=elsewhere)), detail.lines)
+        yield from folded(prompt.id, list(diff_lines(prompt.diff, leaves_out=elsewhere)), space.of(prompt.id).lines)
     for head in new[: detail.rows]:
-        yield from folded(f"{head.id} (new)", words.new_lines(head), detail.lines)
+        yield from folded(f"{head.id} (new)", words.new_lines(head), space.of(head.id).lines)
 
 
 def _file_lines(review: Review, path: str) -> list[str]:

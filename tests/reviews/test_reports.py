@@ -144,6 +144,22 @@ def test_many_long_changes_fit_into_one_comment(pull: Pull) -> None:
     outside_code(text)
 
 
+def test_what_fails_comes_first_and_has_more_room_than_what_passes(pull: Pull) -> None:
+    ids = [f"many/p{number:03}" for number in range(60)]
+    for words in ("line", "Line"):
+        for id_ in ids:
+            pull.write(f"prompts/{id_}.prompt.yaml", prompt_of("\n".join(f"{words} {n}" for n in range(80))))
+        base = pull.commit(words)
+    pull.edit("prompts/triage.prompt.yaml", "Say one word.", "Say one word. WORSE")
+    text = pull.markdown(base=f"{base}~1")
+    assert len(text) <= LONGEST
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ") and "`" in line]
+    assert [row[1] for row in rows] == [f"`{id_}`" for id_ in ("triage", *ids)]
+    assert rows[0][0] == "| ❌"
+    assert re.search(r"^\+.*Say one word\. WORSE", text, re.M)
+    assert text.index("<summary>triage</summary>") < text.index(f"<summary>{ids[0]}</summary>")
+
+
 def test_many_flipped_cases_with_long_replies_fit_too(pull: Pull) -> None:
     words = "word-" + "x" * 3000
     pull.dataset(*(case(n, words) for n in range(60)))
