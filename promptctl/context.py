@@ -12,9 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from promptctl.errors import WorkspaceError
+from promptctl.errors import InvalidFiles, WorkspaceError
 from promptctl.files.names import DRAFTS, LOG_FILE, RECORDINGS, SETTINGS, STATE_FOLDER, STATE_NAMES, STATE_VARIABLE
-from promptctl.files.tree import FileStamp, file_stamp, path_inside
+from promptctl.files.tree import file_stamp, path_inside
 
 if TYPE_CHECKING:
     from threading import Thread
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from promptctl.formats.settings_file import Settings
     from promptctl.git.trees import WorkTree
     from promptctl.log.budgets import Settlement
-    from promptctl.log.records import Content, LogRecorder
+    from promptctl.log.records import LogRecorder
     from promptctl.log.redaction import Redactor
     from promptctl.log.store import LogState, Store
     from promptctl.models.model_settings import Models
@@ -128,21 +128,18 @@ class Context:
 
         A file that is wrong by then changes nothing, and a warning says so.
         """
-        settings = self.settings
-        begun: FileStamp | None = self._parts.get("settings_stamp")
-        stamp = begun and file_stamp(f"{self.root}/{SETTINGS}")
-        kept: tuple[FileStamp | None, Settings] = self._parts.get("settings_now", (begun, settings))
-        seen, now = kept
+        settings, seen = self.settings, self._parts.get("settings_stamp")
+        stamp = seen and file_stamp(f"{self.root}/{SETTINGS}")
+        now: Settings = self._parts.get("settings_now", settings)
         if stamp in (None, seen):
             return now
-        from promptctl.errors import InvalidFiles
         from promptctl.formats.settings_file import read_settings
 
         try:
             now = read_settings((self.root / SETTINGS).read_bytes(), SETTINGS)
         except (InvalidFiles, OSError) as error:
             self.warn(f"budgets, experiments and log rules hold as they were before {SETTINGS} was changed: {error}")
-        self._parts["settings_now"] = stamp, now
+        self._parts["settings_now"], self._parts["settings_stamp"] = now, stamp
         return now
 
     @cached_property
@@ -326,11 +323,7 @@ class Context:
         """Writes each attempt to the log by the workspace's rules."""
         from promptctl.log.records import LogRecorder
 
-        return LogRecorder(self.log.append, self._content_for, self.warn, self.settlements)
-
-    def _content_for(self, prompt_id: str) -> Content:
-        """Return how much the log rules keep of a prompt's calls, as they are now."""
-        return self.settings_now.log_rule(prompt_id).kept
+        return LogRecorder(self.log.append, lambda it: self.settings_now.log_rule(it).kept, self.warn, self.settlements)
 
     @part
     def errands(self) -> list[Thread]:

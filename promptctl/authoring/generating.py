@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.authoring.author import Author, AuthorOptions
 from promptctl.authoring.drafting import GENERATE, Brief, Drafts, NewPrompt
-from promptctl.calls.call import reply_kept
 from promptctl.calls.dry_run import DryRun, dry_run
 from promptctl.calls.shipped import ShippedFiles
 from promptctl.errors import CostLimitReached, InvalidOutput, ReplyCut, UsageError, WorkspaceError
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS
 from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.tree import is_there
+from promptctl.log.call_totals import reply_kept
 from promptctl.prompts.loading import load_prompt_file, path_in, prompt_paths
 
 if TYPE_CHECKING:

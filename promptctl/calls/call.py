@@ -21,7 +21,6 @@ from promptctl.errors import (
 from promptctl.files.names import SETTINGS
 from promptctl.files.plain import Measure, NotPlain, plain
 from promptctl.formats.settings_file import sent_parameters
-from promptctl.log.call_totals import may_be_latest
 from promptctl.log.records import Content, Drawn, Execution, Source, Status
 from promptctl.log.stamps import new_id, utc_now
 from promptctl.models.gateway import Reply, Request
@@ -322,15 +321,6 @@ class Attempts:
 
 def _sent(target: Target, stored: tuple[dict[str, Any], ...]) -> Sequence[Mapping[str, Any]]:
     return target.request(Rendered(stored, {})).messages
-
-
-def reply_kept(execution: Execution) -> str:
-    """Return where the reply of a call is kept whole, as a clause; empty if nowhere."""
-    if execution.keeps == "full":
-        return f"the raw reply is kept: promptctl log show {execution.id}"
-    if may_be_latest(execution):
-        return f"the raw reply is kept until the next call: promptctl log latest {execution.prompt}"
-    return ""
 
 
 ASKING: ContextVar[Attempts] = ContextVar("asking")

@@ -9,8 +9,9 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from promptctl.calls.call import Attempts, Call, Piece, reply_kept
+from promptctl.calls.call import Attempts, Call, Piece
 from promptctl.errors import BudgetReached, InvalidOutput, ModelError, PromptctlError
+from promptctl.log.call_totals import reply_kept
 from promptctl.log.records import Content, Execution
 from promptctl.models.gateway import Delta, Gateway, Reply, Request
 from promptctl.schemas.json_schema import Validator

@@ -45,6 +45,15 @@ def may_be_latest(execution: Execution) -> bool:
     return execution.source != "eval" and execution.reply_source not in REUSED_SOURCES
 
 
+def reply_kept(execution: Execution) -> str:
+    """Return where the reply of a call is kept whole, as a clause; empty if nowhere."""
+    if execution.keeps == "full":
+        return f"the raw reply is kept: promptctl log show {execution.id}"
+    if may_be_latest(execution):
+        return f"the raw reply is kept until the next call: promptctl log latest {execution.prompt}"
+    return ""
+
+
 @dataclass(slots=True)
 class CallTotals:
     """The totals of one group of executions.
