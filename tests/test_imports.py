@@ -21,6 +21,7 @@ from typing import TypeVar
 import pytest
 
 import promptctl
+from promptctl.comparisons.flips import ROUNDS
 from tests.cli.conftest import TRIAGE, commit, git, write
 from tests.openai_server import OpenAIServer
 
@@ -152,6 +153,13 @@ def test_a_library_is_known_in_one_place(library: str) -> None:
     names += [(module, node.module or "") for module, node in definitions(ast.ImportFrom) if node.level == 0]
     users = {module for module, name in names if name.split(".")[0] == library}
     assert {user for user in users if not any(f"{user}.".startswith(f"{owner}.") for owner in OWNERS[library])} == set()
+
+
+def test_the_page_on_architecture_counts_what_is_there() -> None:
+    page = " ".join((PACKAGE.parent / "docs/architecture.md").read_text(encoding="utf-8").split())
+    words = {2: "two", 3: "three", 4: "four", 5: "five"}
+    assert f"aiohttp has {words[len(OWNERS['aiohttp'])]}" in page
+    assert f"`replies: ask` and {words[ROUNDS]} repeats on each side" in page
 
 
 def test_only_the_command_line_prints() -> None:

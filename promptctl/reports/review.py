@@ -157,7 +157,7 @@ def change_of(prompt: PromptReview | None) -> str:
     if prompt.kind == "changed" and prompt.diff is not None and prompt.diff.is_same_behaviour:
         if prompt.breaks_callers:  # behaviour is the same, and callers break: it was switched off
             return "switched off"
-        return "written otherwise" if prompt.diff.is_empty else "words for people"
+        return "formatting only" if prompt.diff.is_empty else "description only"
     return prompt.kind
 
 

@@ -117,7 +117,7 @@ def _of_lists(tree: nodes.Template, lists: Collection[str]) -> Iterator[Template
     for output in tree.find_all(nodes.Output):
         for node in output.nodes:
             if isinstance(node, nodes.Name) and node.name in lists:
-                words = f"prints `{node.name}`, which may be a list or a mapping: Nunjucks prints those otherwise"
+                words = f"prints `{node.name}`, which may be a list or a mapping: Nunjucks prints those differently"
                 yield TemplateFinding(words, node.lineno)
     lists = {*lists, *(each.iter.name for each in tree.find_all(nodes.For) if isinstance(each.iter, nodes.Name))}
     conditions: list[nodes.If | nodes.CondExpr] = [*tree.find_all(nodes.If), *tree.find_all(nodes.CondExpr)]

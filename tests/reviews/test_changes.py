@@ -174,7 +174,7 @@ def test_words_for_people_are_no_other_behaviour(pull: Pull) -> None:
     data = pull.data()
     assert not prompt_of(data, "triage")["behaviour_changed"]
     assert data["evaluations"] == []
-    assert "words for people" in pull.markdown()
+    assert "description only" in pull.markdown()
 
 
 def test_a_prompt_that_is_switched_off_breaks_its_callers(pull: Pull) -> None:
@@ -208,7 +208,7 @@ def test_a_dataset_that_is_new_took_no_test_away(pull: Pull) -> None:
 def test_a_comment_is_no_difference_in_meaning(pull: Pull) -> None:
     pull.write("prompts/triage.prompt.yaml", "# Why: see the handbook.\n" + TRIAGE)
     pull.commit()
-    assert "written otherwise" in pull.markdown()
+    assert "formatting only" in pull.markdown()
 
 
 def test_a_workspace_below_the_root_of_the_repository_sees_its_own_files_alone(pull: Pull) -> None:
