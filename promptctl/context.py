@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _ERRAND_S = 3.0
+_MOST_BEYOND = 50
 # What forked children have of their parents: it is never closed there.
 _INHERITED: list[Any] = []
 
@@ -76,6 +77,7 @@ class Context:
         self._on_warning = on_warning
         self.is_interactive = is_interactive
         self.is_numbered = True
+        self.most_beyond: int | None = None
         self.trusted_judges: Tree | None = None
         self.start, self.refresh_s, self._is_for_call = root, 0.0, False
         self.telemetry: Emitter | None = None
@@ -209,16 +211,18 @@ class Context:
         recordings: Path | None = None,
         *,
         needs_keys: bool = True,
+        is_numbered: bool = False,
     ) -> Self:
         """These parts with the datasets of another tree and with other settings; to be closed on its own.
 
         Judges are settings too: those that `trusted` has, or that ship, stand before those of `tree`. Nothing of
-        `promptctl.yaml` as it stands on disk is read. Calls go to the same log. Versions are called by their commit:
-        their numbers would take the whole history, which a clone for one review seldom has at hand. Without
-        `needs_keys` nothing can be asked, and no key need be set.
+        `promptctl.yaml` as it stands on disk is read. Calls go to the same log. Versions are called by their commit,
+        and with `is_numbered` by their number on the line of these settings; many commits beyond it, which may be a
+        stranger's, are not walked for one. Without `needs_keys` nothing can be asked, and no key need be set.
         """
         other = type(self)(self.root, self.environ, self._on_warning)
-        other.is_numbered, other.telemetry = False, self.telemetry
+        other.is_numbered, other.telemetry = is_numbered, self.telemetry
+        other.most_beyond = _MOST_BEYOND
         other._parts["settings"], other.tree, other.trusted_judges = settings, tree, trusted
         if not needs_keys:
             from promptctl.models.model_settings import Models
@@ -368,7 +372,7 @@ class Context:
     def resolve(self, ref: str) -> PromptAtVersion:
         """Return the prompt that a ref names as of this context's moment, and keep nothing."""
         moment = self.now()
-        found = self.repository.resolve(ref, is_numbered=self.is_numbered, moment=moment)
+        found = self.repository.resolve(ref, is_numbered=self.is_numbered, most_beyond=self.most_beyond, moment=moment)
         if found.ref.at is not None:
             from promptctl.versions.former_ids import with_todays_marks
 

@@ -61,7 +61,9 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
         settings = settings_of(tip)
         needs_recordings = request.is_evaluated and request.replies not in ("record", "refresh")  # to the work tree
         recordings = _recordings(context, head, folder) if needs_recordings else None
-        with closing(context.at(head, settings or Settings(), tip, recordings)) as other:
+        with closing(
+            context.at(head, settings or Settings(), tip, recordings, is_numbered=settings is not None)
+        ) as other:
             deciding = DecidingJudges(other, request.judge, request.judge_parameters)
             own_settings, wrong = _settings_of_head(head)
             own = settings_review(other.settings, base, head, own_settings)

@@ -76,8 +76,8 @@ class Numbering:
 
         return Closures(self._git.objects)
 
-    def name(self, store: IndexStore, content: Content) -> Numbered:
-        """Return the number and name of a content."""
+    def name(self, store: IndexStore, content: Content, most_beyond: int | None = None) -> Numbered:
+        """Return the number and name of a content; unknown where it takes a walk over more commits than that."""
         commit, digest = content.commit, content.digest
         if commit is None:
             return Numbered(None, "v0+dirty")
@@ -89,6 +89,8 @@ class Numbering:
         is_numbered = row is not None and row.digest == digest
         base = f"v{row.number if row else 0}"
         if place.beyond and not is_numbered and not (content.is_dirty and digest is None):
+            if most_beyond is not None and len(place.beyond) > most_beyond:
+                return Numbered(None, UNKNOWN + ("+dirty" if content.is_dirty else ""))
             base += f"+{max(self._changes_beyond(content.ids, commit, place), 1)}"
         if content.is_dirty:
             return Numbered(None, f"{base}+dirty")

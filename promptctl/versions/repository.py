@@ -85,15 +85,23 @@ class Repository:
             self._is_fresh = False
             return Moment(self._disk, self._index, self._branch, self._remote)
 
-    def resolve(self, ref: Ref | str, *, is_numbered: bool = True, moment: Moment | None = None) -> PromptAtVersion:
+    def resolve(
+        self,
+        ref: Ref | str,
+        *,
+        is_numbered: bool = True,
+        most_beyond: int | None = None,
+        moment: Moment | None = None,
+    ) -> PromptAtVersion:
         """Return the prompt that a ref names, with its version, as of `moment`, by default now.
 
-        With `is_numbered` False the index is not opened, and versions are called by their commit. Raises
+        With `is_numbered` False the index is not opened, and versions are called by their commit. The number of changed
+        versions beyond the line is counted over `most_beyond` commits at most: no number is known after more. Raises
         `PromptNotFound`, `InvalidFiles`, `RevisionNotFound`, and `HistoryIncomplete` if this clone cannot know a
         `@v7`. A number that cannot be known of anything else is no error: `Version.note` says why.
         """
         parsed = ref if isinstance(ref, Ref) else parse_ref(ref)
-        return Resolver(moment or self.now(), is_numbered=is_numbered).resolve(parsed)
+        return Resolver(moment or self.now(), is_numbered=is_numbered, most_beyond=most_beyond).resolve(parsed)
 
     def id_of_today(self, prompt: str) -> str:
         """Return the id that a prompt has today, by one that it had before. Git is asked only if it was renamed."""

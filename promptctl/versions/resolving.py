@@ -39,11 +39,15 @@ _COUNTED_BACK = re.compile(r"(.+?)(?:[~^][0-9]*)+\Z")
 
 
 class Resolver:
-    """Resolves refs at one moment. With `is_numbered` False the index is left alone: commits stand for numbers."""
+    """Resolves refs at one moment. With `is_numbered` False the index is left alone: commits stand for numbers.
 
-    def __init__(self, moment: Moment, *, is_numbered: bool = True) -> None:
+    Of a commit that is more than `most_beyond` beyond the line no number is known.
+    """
+
+    def __init__(self, moment: Moment, *, is_numbered: bool = True, most_beyond: int | None = None) -> None:
         self._moment = moment
         self._is_numbered = is_numbered
+        self._most_beyond = most_beyond
 
     def resolve(self, ref: Ref) -> PromptAtVersion:
         """Return the prompt and version that `ref` names; see `Repository.resolve`."""
@@ -213,7 +217,7 @@ class Resolver:
             on_line = self._moment.id_on_line(store, prompt.id, prompt.formerly)
             ids = dict.fromkeys((prompt.id, *prompt.formerly[::-1], on_line))
             content = Content(tuple(ids), on_line, version.commit, committed, version.is_dirty)
-            return self._moment.numbering.name(store, content)
+            return self._moment.numbering.name(store, content, self._most_beyond)
 
         try:
             named = self._moment.ask(name)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from promptctl import context
 from promptctl.errors import WORKSPACE, GitError, HistoryIncomplete, RevisionNotFound
 from promptctl.reviews.request import ReviewRequest
 from promptctl.workspace import open_workspace
@@ -197,3 +199,33 @@ def test_a_clone_that_does_not_know_where_head_left_the_branch_warns_and_takes_i
     ran = cli("-C", str(clone.root), "eval", "--changed-since", "origin/main", "--dry-run")
     assert ran.err.count("does not reach to where HEAD left origin/main") == 1
     assert "git fetch --unshallow origin" in ran.err
+
+
+@pytest.fixture
+def edited(pushed: Pull) -> Pull:
+    """The branch changed the prompt that a dataset tests, too, and is pushed."""
+    pushed.edit("prompts/triage.prompt.yaml", "{{ ticket }}", "Ticket: {{ ticket }}")
+    pushed.git("push", "--quiet", "origin", "feature")
+    return pushed
+
+
+def versions(pull: Pull, **request: Any) -> list[tuple[int | None, str]]:
+    """The versions that a review compares."""
+    ((compared,),) = (
+        each.compared for each in pull.review("origin/main", "HEAD", **request).measurements if each.compared
+    )
+    return [(side.row.version, side.row.version_display or "") for side in (compared.base, compared.head)]
+
+
+def test_a_version_has_one_name_in_a_review_and_in_an_evaluation(edited: Pull) -> None:
+    with open_workspace(edited.root, edited.environ) as workspace:
+        named = [workspace.prompt(ref).version for ref in ("triage@origin/main", "triage@HEAD")]
+    assert versions(edited) == [(each.number, each.display) for each in named]
+    assert [each.display.partition(" ")[0] for each in named] == ["v1", "v1+1"]
+    clone = cloned(edited, "--depth=1", "--branch=feature", "--no-single-branch")
+    assert versions(clone, is_base_as_it_is=True) == [(None, "v?"), (None, "v?")]
+
+
+def test_no_long_branch_of_a_stranger_is_walked_for_a_number(edited: Pull, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(context, "_MOST_BEYOND", 0)
+    assert [display.partition(" ")[0] for _, display in versions(edited)] == ["v1", "v?"]
