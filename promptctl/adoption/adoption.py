@@ -21,7 +21,7 @@ class AdoptedPrompt:
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
         found = self.prompt.as_dict()
-        return {"id": self.id, "file": self.path, **found, "write": self.call}
+        return {"prompt": self.id, "file": self.path, **found, "write": self.call}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,7 +82,7 @@ class FoundPrompt:
             "call": self.what,
             "language": self.language,
             "inputs": dict(self.values),
-            "is_rewritten": self.rewrite is not None,
+            "rewritten": self.rewrite is not None,
             "why": self.why or None,
             "notes": list(self.notes),
         }

@@ -91,7 +91,7 @@ class NewPrompt:
             model=execution and execution.model,
             attempts=execution and execution.attempt,
             cost_nano_usd=execution and execution.cost_nano_usd,
-            execution_id=execution and execution.id,
+            execution=execution and execution.id,
         )
 
 

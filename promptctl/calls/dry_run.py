@@ -11,6 +11,7 @@ from promptctl.calls.budgets import BudgetGuard
 from promptctl.calls.call import Attempts, Call
 from promptctl.context import Context
 from promptctl.errors import BudgetReached
+from promptctl.files.wording import version_keys
 from promptctl.log.budgets import BudgetAccount, Charge, unit_name
 from promptctl.models.worst_case import WorstCase
 
@@ -76,7 +77,7 @@ class DryRun:
         """Return a JSON object with stable keys."""
         return {
             "prompt": self.prompt,
-            "version_display": self.version_display,
+            **version_keys(self.version_display),
             "experiment": self.experiment,
             "arm": self.arm,
             "model": self.model,

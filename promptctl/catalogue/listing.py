@@ -11,7 +11,7 @@ from promptctl.catalogue.shared_files import closures_of, find_shared, known_fil
 from promptctl.errors import InvalidFiles, UsageError
 from promptctl.files.names import did_you_mean, nearest
 from promptctl.files.tree import prompt_files
-from promptctl.labels.tags import version_number
+from promptctl.files.wording import version_keys
 from promptctl.prompts.loading import LoadedPrompts, prompt_paths, two_files
 from promptctl.versions.former_ids import check_label, live_labels
 
@@ -96,10 +96,7 @@ class PromptSummary:
             "version": version.number if version else None,
             "version_display": version.display if version else "unversioned",
             "dirty": version.is_dirty if version else None,
-            "labels": {
-                state.label: {"version": version_number(state.version), "version_display": state.version}
-                for state in self.labels
-            },
+            "labels": {state.label: version_keys(state.version) for state in self.labels},
             "vendored_from": self.vendored_from,
             "error_message": str(self.error) if self.error else None,
         }

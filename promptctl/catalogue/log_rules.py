@@ -38,7 +38,7 @@ class RuledPrompt:
         totals = self.totals
         return {
             "prompt": self.prompt,
-            "has_file": self.has_file,
+            "in_workspace": self.has_file,
             "kept": self.rule.kept,
             "rule": self.rule.prompts if self.rule.place else None,
             "rule_place": str(self.rule.place) if self.rule.place else None,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.blamed import evaluation_in_short
+from promptctl.files.wording import version_keys
 
 if TYPE_CHECKING:
     from promptctl.catalogue.budgets import BudgetStatus
@@ -82,7 +83,7 @@ class Standing:
             "labels": self.labels,
             "behind": [each.as_dict() for each in self.behind],
             "evaluations": [
-                {"prompt": row.prompt, "version_display": row.version_display, **evaluation_in_short(row)}
+                {"prompt": row.prompt, **version_keys(row.version_display), **evaluation_in_short(row)}
                 for row in self.evaluations
             ],
             "calls_today": self.calls_today,

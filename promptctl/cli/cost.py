@@ -138,7 +138,7 @@ def suggest_savings(
         tell("nothing to suggest")
     for seen in found.looked_at:
         cost = format_cost(seen["cost_nano_usd"])
-        tell(f"{seen['prompt']} {seen['version']}: {count(seen['calls'], 'call')} looked at, {cost} a month")
+        tell(f"{seen['prompt']} {seen['version_display']}: {count(seen['calls'], 'call')} looked at, {cost} a month")
     for text in found.unchecked:
         tell(text)
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.errors import PromptctlError, PromptNotFound, UsageError, printable
+from promptctl.files.plain import record_data
 from promptctl.files.wording import count, percent, without_commit
 from promptctl.log.attempts import Attempt, calls_of
 from promptctl.log.records import WITH_REPLY
@@ -64,9 +65,8 @@ class CostSide:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        left_out = ("costs", "interval")
-        fields = {name: getattr(self, name) for name in self.__slots__ if name not in left_out}
-        return {**fields, "models": dict(self.models), "interval": self.interval and asdict(self.interval)}
+        mean = self.mean_cost_nano_usd
+        return record_data(self, without=("costs",), mean_cost_nano_usd=None if mean is None else round(mean))
 
 
 @dataclass(frozen=True, slots=True)

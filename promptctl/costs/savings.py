@@ -13,7 +13,7 @@ from typing import Any
 from promptctl.comparisons.compared import compare
 from promptctl.comparisons.rule import GateRule
 from promptctl.costs.recent_calls import DAYS, RecentCalls
-from promptctl.files.wording import count, percent
+from promptctl.files.wording import count, percent, version_keys
 from promptctl.log.results import EvaluationRow
 from promptctl.models.gateway import recorded_model
 from promptctl.prompts.prompt import Message
@@ -85,7 +85,7 @@ def suggest(recent: Sequence[RecentCalls]) -> Suggestions:
     looked_at = [
         {
             "prompt": seen.prompt_id,
-            "version": seen.version,
+            **version_keys(seen.version),
             "model": seen.model,
             "calls": len(seen.calls),
             "cost_nano_usd": seen.a_month(sum(each.cost_nano_usd or 0 for each in seen.attempts)),

@@ -21,7 +21,7 @@ from promptctl.evaluations.trend import Trend, trend_rows
 from promptctl.experiments.drawing import experiments_now
 from promptctl.experiments.ending import report_of
 from promptctl.experiments.growth import growth
-from promptctl.files.wording import count, without_commit
+from promptctl.files.wording import count, version_keys, without_commit
 from promptctl.log.call_totals import GROWTH
 from promptctl.log.filter import Filter
 from promptctl.log.stamps import utc_now
@@ -122,7 +122,7 @@ def _gathered(context: Context, request: DashboardRequest) -> Dashboard:
             "made_at": made_at,
             "workspace": context.root.name,
             "filter": _as_given(wanted),
-            "has_content": request.with_content,
+            "with_content": request.with_content,
             "next": None if cells.first_at else _next(context, wanted),
             "answers": _answers(evidence),
             "time": _time(axis, cells),
@@ -319,7 +319,7 @@ def _examples(context: Context, wanted: Filter) -> Iterator[dict[str, Any]]:
                 "execution": each.id,
                 "at": each.started_at,
                 "prompt": wanted.current_id(each.prompt),
-                "version": without_commit(each.version_display or "") or None,
+                **version_keys(without_commit(each.version_display or "") or None),
                 "model": each.model,
                 "status": status,
                 "error": each.error_type,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.dashboard.time_axis import moment_text, seconds_of
 from promptctl.errors import GitError, HistoryIncomplete, PromptNotFound
+from promptctl.files.plain import record_data
 from promptctl.files.wording import without_address
 from promptctl.labels.chains import other_workspace, read_events
 from promptctl.labels.tags import LabelEvent
@@ -33,13 +34,13 @@ class Mark:
     text: str
     prompt: str | None = None
     label: str | None = None
-    version: str | None = None
+    version_display: str | None = None
     by: str | None = None
     reason: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return record_data(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def _versions(context: Context, prompts: Collection[str], notes: list[str]) -> I
                         kind="version",
                         text=f"{version}: {entry.made.subject}",
                         prompt=prompt,
-                        version=version,
+                        version_display=version,
                         by=without_address(entry.made.author),
                         reason=entry.made.subject,
                     )
@@ -125,7 +126,7 @@ def _mark(prompt: str, event: LabelEvent) -> Mark:
         text=f"{text} ({event.action})" if event.action == "rollback" else text,
         prompt=prompt,
         label=event.label,
-        version=event.version,
+        version_display=event.version,
         by=without_address(event.actor),
         reason=event.reason or None,
     )

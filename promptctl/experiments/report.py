@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.experiments.judging import Measured, compare, keys_needed, measure
 from promptctl.experiments.key_values import KeyedCalls, by_key, values_of
+from promptctl.files.plain import bare_keys
 from promptctl.files.wording import count, percent
 from promptctl.formats.experiment_rules import Arm, Experiment, Guard
 from promptctl.log.arm_calls import ArmCall
@@ -58,6 +59,7 @@ class ArmReport:
     ref: str
     share: float
     version: int | None
+    version_display: str | None
     digest: str | None
     calls: int
     keys: int
@@ -148,7 +150,7 @@ class ExperimentReport:
                 "outcome": outcome_name(experiment.primary.kind, experiment.primary.of),
                 "direction": experiment.primary.direction,
                 "minimum": experiment.primary.minimum,
-                "is_relative": experiment.primary.is_relative,
+                "relative": experiment.primary.is_relative,
             },
             "stopped": experiment.stopped,
             "first_at": self.first_at,
@@ -160,7 +162,7 @@ class ExperimentReport:
             "voided": list(self.voided),
             "notes": list(self.notes),
             "confidence": 1 - ALPHA / len(self.arms[1:]),
-            "arms": [asdict(arm) for arm in self.arms],
+            "arms": [asdict(arm, dict_factory=bare_keys) for arm in self.arms],
             "promotion": self.promotion and self.promotion.as_dict(),
         }
 
@@ -234,6 +236,7 @@ def _arm_report(experiment: Experiment, arm: Arm, keyed: KeyedCalls, values: Val
         ref=arm.ref,
         share=arm.share,
         version=last.version if last else None,
+        version_display=last.version_display if last else None,
         digest=last.digest if last else None,
         calls=sum(1 for _call in keyed.of(arm.name)),
         keys=keyed.count(arm.name),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.errors import WorkspaceError
 from promptctl.experiments.drawing import experiments_now, find_experiment
+from promptctl.files.wording import version_keys
 from promptctl.formats.experiment_rules import BUCKETS, Arm, Experiment
 from promptctl.labels.chains import history
 from promptctl.labels.tags import LabelName
@@ -41,7 +42,7 @@ class ArmStatus:
             "ref": arm.ref,
             "share": arm.share,
             "range": [arm.start / BUCKETS, arm.end / BUCKETS],
-            "version_display": self.version_display,
+            **version_keys(self.version_display),
             "problem": self.problem,
             "calls": self.calls,
             "keys": self.keys,
@@ -124,7 +125,7 @@ class ExperimentStatus:
             "first_at": self.first_at,
             "last_at": self.last_at,
             "promotion": self.promotion and self.promotion.as_dict(),
-            "is_rolled_back": self.is_rolled_back,
+            "rolled_back": self.is_rolled_back,
             "stopped": experiment.stopped,
         }
 

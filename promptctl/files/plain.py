@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from promptctl.files.wording import version_keys
+
 MAX_DEPTH = 100
 
 # What an item takes in memory beside its text, in characters of one byte.
@@ -136,12 +138,19 @@ def whole_numbers(value: Any) -> Any:
 
 
 def bare_keys(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the fields of a record as JSON names them: claims without their verb. A `dict_factory` for `asdict`.
+    """Return the fields of a record as JSON names them: claims without their verb, and a version with its number.
 
-    >>> bare_keys([("is_dirty", True), ("has_tests", False), ("name", "x")])
-    {'dirty': True, 'tests': False, 'name': 'x'}
+    A `dict_factory` for `asdict`.
+
+    >>> bare_keys([("is_dirty", True), ("has_tests", False), ("version_display", "v7 (3f2a9c1)")])
+    {'dirty': True, 'tests': False, 'version': 7, 'version_display': 'v7 (3f2a9c1)'}
     """
-    return {re.sub(r"^(is|has)_", "", name): value for name, value in items}
+    found: dict[str, Any] = {}
+    for name, value in items:
+        if name == "version_display" and "version" not in found:
+            found |= version_keys(value)
+        found[re.sub(r"^(is|has)_", "", name)] = value
+    return found
 
 
 def record_data(record: Any, *, without: Collection[str] = (), **others: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,6 +44,21 @@ def without_commit(version: str) -> str:
     ('v7', 'v7+dirty')
     """
     return version.partition(" (")[0]
+
+
+def version_number(display: str) -> int | None:
+    """Return the number of a version that has one, from its text.
+
+    >>> version_number("v7 (3f2a9c1)"), version_number("v7+2 (1b2c3d4)")
+    (7, None)
+    """
+    found = re.fullmatch(r"v([1-9][0-9]{0,8})(?: \(.*\))?", display)
+    return int(found[1]) if found else None
+
+
+def version_keys(display: str | None) -> dict[str, int | str | None]:
+    """Return the keys that a version has in JSON: its number, or None, and its text."""
+    return {"version": version_number(display or ""), "version_display": display}
 
 
 def without_address(person: str) -> str:

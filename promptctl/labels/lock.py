@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.files.names import LABEL, LOCK, id_problem
+from promptctl.files.wording import version_keys
 from promptctl.files.yaml_reader import read_yaml
 
 if TYPE_CHECKING:
@@ -51,7 +52,11 @@ class LockedLabel:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the label JSON-able, with stable keys."""
-        return {name: getattr(self, name) for name in ("name", "version", "commit", "digest", "event")}
+        return {
+            "name": self.name,
+            **version_keys(self.version),
+            **{name: getattr(self, name) for name in ("commit", "digest", "event")},
+        }
 
 
 @dataclass(frozen=True, slots=True)

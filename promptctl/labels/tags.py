@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from promptctl.errors import printable
 from promptctl.files.names import LABEL, PROMPT_SUFFIXES, PROMPTS, id_problem
 from promptctl.files.plain import utc
+from promptctl.files.wording import version_keys
 from promptctl.git.commits import time_of
 from promptctl.git.objects import is_object_id
 
@@ -169,8 +170,7 @@ class LabelEvent:
             "label": self.label,
             "event": self.n,
             "action": self.action,
-            "version": version_number(self.version),
-            "version_display": self.version,
+            **version_keys(self.version),
             "commit": self.commit,
             "digest": self.digest,
             "path": self.path,
@@ -188,11 +188,6 @@ class MalformedTag(Exception):
         super().__init__(words)
         self.code = code
         self.words = words
-
-
-def version_number(display: str) -> int | None:
-    """Return the number of a version that has one: 7 of `v7`; None for `v7+2 (3f2a9c1)`."""
-    return int(display[1:]) if re.fullmatch(r"v[0-9]+", display) else None
 
 
 def parse_name(ref: str) -> EventName | None:

@@ -30,6 +30,11 @@ class ArmCall:
     scores: Mapping[str, float] = field(default_factory=dict)
     scored_at: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def version_display(self) -> str:
+        """The version as people read it; the beginning of its digest without a number."""
+        return self.digest[:9] if self.version is None else f"v{self.version}"
+
 
 def arm_key(experiment: str, key: str) -> str:
     """Return what stands for a key in the log: the same on every machine, and different in each experiment."""

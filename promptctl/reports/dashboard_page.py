@@ -18,8 +18,8 @@ def write_dashboard(path: Path, document: Mapping[str, Any]) -> Path:
     """
     file = check_dashboard_path(path)
     # A page with messages and replies is for the eyes that the log is for, whoever could read an earlier one.
-    mode = 0o600 if document["has_content"] else 0o644
-    write_page(file, dashboard_page(document), new_mode=mode, keeps_mode=not document["has_content"])
+    mode = 0o600 if document["with_content"] else 0o644
+    write_page(file, dashboard_page(document), new_mode=mode, keeps_mode=not document["with_content"])
     return file
 
 

@@ -10,7 +10,7 @@ from promptctl.comparisons.compared import Compared
 from promptctl.differences.breaks import Break
 from promptctl.errors import Problem
 from promptctl.files.plain import bare_keys
-from promptctl.labels.tags import version_number
+from promptctl.files.wording import version_keys, version_number
 from promptctl.labels.times import LabelMove
 from promptctl.reports.comparison import comparison_as_dict
 from promptctl.reports.prompt_diff import hunk_lines
@@ -55,7 +55,7 @@ def _prompt(prompt: PromptReview) -> dict[str, Any]:
     return {
         "prompt": prompt.id,
         "kind": prompt.kind,
-        "former_id": prompt.former_id,
+        "formerly": prompt.former_id,
         "path": prompt.path,
         "through": list(prompt.through),
         "behaviour_changed": prompt.is_other_behaviour,
@@ -118,8 +118,7 @@ def _move(move: LabelMove) -> dict[str, Any]:
         "action": event.action,
         "from_version": version_number(move.from_version or ""),
         "from_version_display": move.from_version,
-        "version": version_number(event.version) if event.is_live else None,
-        "version_display": event.version if event.is_live else None,
+        **version_keys(event.version if event.is_live else None),
         "commit": event.commit,
         "actor": event.actor,
         "date": event.utc_date,

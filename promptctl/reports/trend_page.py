@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from promptctl.errors import HistoryIncomplete
 from promptctl.evaluations.evaluation import Evaluation, load
 from promptctl.evaluations.trend import Trend, TrendRow
-from promptctl.labels.tags import LabelEvent, version_number
+from promptctl.files.wording import version_number
+from promptctl.labels.tags import LabelEvent
 from promptctl.log.store import Store
 from promptctl.reports.html import cases_of, columns_of, trend_point
 from promptctl.reports.offline_page import check_page, offline_page, write_page

@@ -57,7 +57,7 @@ class AddedPrompts:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        prompts = [{"prompt": ours, "id": theirs} for ours, theirs in self.prompts.items()]
+        prompts = [{"prompt": ours, "source": theirs} for ours, theirs in self.prompts.items()]
         return record_data(self, without=("proposal",), prompts=prompts)
 
 

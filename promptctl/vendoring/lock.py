@@ -58,6 +58,10 @@ class LockedPrompt:
     id: str
     digest: str
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-able, with stable keys."""
+        return {"source": self.id, "digest": self.digest}
+
 
 @dataclass(frozen=True, slots=True)
 class Vendored:

@@ -20,10 +20,10 @@ from promptctl.datasets.human_labels import labels_path
 from promptctl.errors import Incomplete, PromptNotFound, WorkspaceError
 from promptctl.formats.calibration_file import calibration_path
 from promptctl.formats.settings_file import CalibrationRule
-from tests.cli.test_json_contract import fits
 from tests.evaluation_lab import Lab
 from tests.evaluation_lab import lab as lab
 from tests.evaluation_lab import running_model_server as running_model_server
+from tests.json_schemas import fits
 from tests.openai_server import Exchange, failure, reply
 
 RUBRIC = {"type": "llm-rubric", "value": "Says sorry."}

@@ -7,12 +7,10 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from importlib import resources
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 from threading import Event, Thread
 
-import jsonschema
 import pytest
 
 from promptctl.calls import alerts
@@ -23,6 +21,7 @@ from promptctl.log.budgets import Charge, Reservation
 from promptctl.log.sqlite.store import SqliteStore
 from promptctl.log.stamps import new_id, utc_now, utc_text
 from promptctl.log.windows import window_of
+from tests.json_schemas import fits
 from tests.webhook import SECRET, Hook
 
 RULE = BudgetRule(
@@ -70,8 +69,7 @@ def test_an_alert_says_what_happened_and_is_sent_once(log: SqliteStore, hook: Ho
         "spent": 0, "execution": execution,
     }  # fmt: skip
     assert (body["rule_place"], body["then"], body["per"]) == ("promptctl.yaml:3:5", "block", "day")
-    schema = (resources.files("promptctl.reports") / "json/budget-alert.schema.json").read_text(encoding="utf-8")
-    jsonschema.validate(body, json.loads(schema))
+    fits("budget alert", body)
     assert not any(word in json.dumps([headers, body]) for word in (SECRET, "sk-secret", "HOOK"))
 
 

@@ -18,6 +18,7 @@ import typer
 from promptctl.cli.boundary import run_guarded
 from promptctl.cli.main import app
 from tests.evaluation_lab import lab, running_model_server
+from tests.json_schemas import command_of, fits
 from tests.repositories import copied, head_of
 
 __all__ = ["lab", "running_model_server"]
@@ -46,12 +47,20 @@ class Ran:
     exit_code: int
     out: str
     err: str
+    arguments: tuple[str, ...] = ()
 
     @property
     def json(self) -> Any:
-        return json.loads(self.out)
+        """The document that was printed. One of a command is as its schema says, or as that of failures."""
+        found = json.loads(self.out)
+        if "--json" in self.arguments and (command := command_of(self.arguments)):
+            has_failed = self.exit_code > 1 and isinstance(found, dict) and found.keys() == FAILURE
+            is_file = command == "show" and "used_by" in found
+            fits("failure" if has_failed else "show file" if is_file else command, found)
+        return found
 
 
+FAILURE = {"errors", "warnings", "problems"}
 Cli = Callable[..., Ran]
 
 
@@ -64,7 +73,7 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         capsys.readouterr()
         exit_code = run_guarded(_command(), arguments)
         written = capsys.readouterr()
-        return Ran(exit_code, written.out, written.err)
+        return Ran(exit_code, written.out, written.err, arguments)
 
     return run
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli, git, write
-from tests.cli.test_json_contract import fits
+from tests.json_schemas import fits
 
 CODE = '''\
 """Desk."""

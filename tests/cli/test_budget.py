@@ -12,7 +12,7 @@ from promptctl.log.budgets import Charge, Reservation, Settlement
 from promptctl.log.stamps import new_id, utc_now
 from promptctl.log.windows import window_of
 from tests.cli.conftest import Cli, commit, git, write
-from tests.cli.test_json_contract import fits
+from tests.json_schemas import fits
 from tests.webhook import SECRET, Hook
 
 SETTINGS = """\

@@ -11,7 +11,7 @@ import pytest
 from promptctl.context import Context
 from promptctl.log.records import Entry
 from tests.cli.conftest import TRIAGE, Cli, commit, write
-from tests.cli.test_json_contract import fits
+from tests.json_schemas import fits
 from tests.log.conftest import make
 
 CALLS: list[dict[str, Any]] = [

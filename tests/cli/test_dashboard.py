@@ -13,7 +13,7 @@ from promptctl.context import Context
 from promptctl.log.records import Entry
 from promptctl.log.stamps import utc_now
 from tests.cli.conftest import Cli
-from tests.cli.test_json_contract import fits
+from tests.json_schemas import fits
 from tests.log.conftest import make
 
 

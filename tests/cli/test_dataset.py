@@ -7,8 +7,8 @@ import json
 import pytest
 
 from tests.cli.conftest import Cli
-from tests.cli.test_json_contract import fits
 from tests.evaluation_lab import Lab
+from tests.json_schemas import fits
 from tests.openai_server import reply
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli, write
-from tests.cli.test_json_contract import fits
 from tests.experiments.conftest import EXPERIMENT, HEAD, root
 from tests.experiments.test_ending import ENDS, better
+from tests.json_schemas import fits
 
 __all__ = ["better", "root"]
 

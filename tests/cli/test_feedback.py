@@ -9,7 +9,7 @@ import pytest
 from promptctl.log.records import Entry
 from promptctl.log.sqlite.store import SqliteStore
 from tests.cli.conftest import Cli
-from tests.cli.test_json_contract import fits
+from tests.json_schemas import fits
 from tests.log.conftest import make
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from tests.authoring.drafts import DRAFT, text
 from tests.cli.conftest import Cli
-from tests.cli.test_json_contract import fits
 from tests.evaluation_lab import Lab
+from tests.json_schemas import fits
 from tests.openai_server import reply
 
 ORDER = ("generate", "support/sort", "--describe", "Sort tickets")

@@ -10,7 +10,7 @@ import pytest
 from promptctl.exchange.formats import FORMATS, format_of
 from promptctl.exchange.source import Source
 from tests.cli.conftest import Cli, git, write
-from tests.cli.test_json_contract import fits
+from tests.json_schemas import fits
 
 HUB = """\
 name: deepset/summary

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli
-from tests.cli.test_json_contract import fits
+from tests.json_schemas import fits
 from tests.repositories import Repo
 
 VERSIONS = [

@@ -13,8 +13,8 @@ from promptctl import ImprovementRequest
 from promptctl.authoring.improving import Improving
 from tests.authoring.test_improving import REQUESTS, answering, desk, edit, files, is_kind
 from tests.cli.conftest import Cli
-from tests.cli.test_json_contract import fits
 from tests.evaluation_lab import Lab, environ_of
+from tests.json_schemas import fits
 from tests.openai_server import Exchange, failure
 
 __all__ = ["desk"]

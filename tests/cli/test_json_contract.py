@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import ast
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
+import typer
 
+from promptctl.cli.main import app
 from tests.cli.conftest import Cli, commit, git, write
 from tests.evaluation_lab import PROMPT, Lab, answering
-from tests.json_schemas import texts
+from tests.json_schemas import DOCUMENTS, NO_COMMANDS, check_keys, command_of, fits, texts
 from tests.openai_server import OpenAIServer, failure
 from tests.repositories import copied
 
@@ -27,21 +29,60 @@ cases:
 """
 
 
-def fits(command: str, document: Any) -> None:
-    _validator(command.replace(" --", "-").replace(" ", "-")).validate(document)
-
-
-@cache
-def _validator(name: str) -> jsonschema.Draft202012Validator:
-    schema = json.loads((FOLDER / f"{name}.schema.json").read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator.check_schema(schema)
-    return jsonschema.Draft202012Validator(schema)
-
-
 def test_the_schemas_are_made_from_the_shapes() -> None:
     assert {file.name for file in FOLDER.iterdir() if file.name.endswith(".json")} == texts().keys()
     for name, text in texts().items():
         assert (FOLDER / name).read_text(encoding="utf-8") == text, "run make docs"
+
+
+def test_every_command_has_a_document_and_every_document_a_test() -> None:
+    root: Any = typer.main.get_command(app)
+    commands = {name.split(" --")[0] for name in DOCUMENTS - NO_COMMANDS - {"show file"}}
+    assert commands == {*_with_json(root, "promptctl", None)}
+    tests = Path(__file__).parent.parent
+    printed = {name for file in tests.rglob("*.py") for name in _printed(file, is_of_all=file == Path(__file__))}
+    assert DOCUMENTS - printed == set()
+
+
+def _with_json(command: Any, name: str, parent: Any) -> Iterator[str]:
+    """Yield the commands that have `--json`."""
+    context = command.make_context(name, ["--help"], parent=parent, resilient_parsing=True)
+    if any("--json" in each.opts for each in command.params):
+        yield context.command_path.partition(" ")[2]
+    for below in command.list_commands(context) if hasattr(command, "list_commands") else ():
+        yield from _with_json(command.get_command(context, below), below, context)
+
+
+def _printed(file: Path, *, is_of_all: bool) -> Iterator[str | None]:
+    """Yield the documents that a file of tests holds to their schemas: by `fits`, or as `Ran.json` does."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if is_of_all and isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield command_of(node.value.split())
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("cli", "fits"):
+            texts = [str(each.value) for each in node.args if isinstance(each, ast.Constant)]
+            if node.func.id == "fits":
+                yield from texts[:1]
+            elif "--json" in texts:
+                yield command_of(texts)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        {"is_cut": {"type": "boolean"}},
+        {"has_file": {"type": ["boolean", "null"]}},
+        {"version": {"type": "string"}},
+        {"version": {}},
+        {"version_display": {"type": "string"}},
+        {"mean_cost_nano_usd": {"type": ["number", "null"]}},
+        {"cost_nano_usd": {"type": "array", "items": {"type": "number"}}},
+        {"id": {"type": "string"}},
+        {"execution_id": {"type": ["string", "null"]}},
+    ],
+)
+def test_a_key_says_the_same_in_every_document(key: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(key))):
+        check_keys(key)
 
 
 @pytest.fixture
@@ -162,14 +203,17 @@ def test_the_documents_of_labels_fit(desk: Lab, cli: Cli) -> None:
     fits("label lock --check", cli("label", "lock", "--check", "--json").json)
     fits("label push", cli("label", "push", "--remote", "origin", "--json").json)
     fits("label fetch", cli("label", "fetch", "--remote", "origin", "--json").json)
-    for command in ("write a.json", "show a.json", "verify a.json", "diff a.json"):
-        fits(f"snapshot {command.split()[0]}", cli("snapshot", *command.split(), "--json").json)
+    fits("snapshot write", cli("snapshot", "write", "a.json", "--json").json)
+    fits("snapshot show", cli("snapshot", "show", "a.json", "--json").json)
+    fits("snapshot verify", cli("snapshot", "verify", "a.json", "--json").json)
+    fits("snapshot diff", cli("snapshot", "diff", "a.json", "--json").json)
     fits("label rollback", cli("label", "rollback", "triage@production", "--json").json)
     fits("label remove", cli("label", "remove", "triage@production", "--json").json)
 
 
 def test_the_documents_of_results_fit(desk: Lab, cli: Cli) -> None:
     ids = [cli("eval", "triage", "--json").json[0]["evaluation"] for _ in range(2)]
+    assert [each["evaluation"] for each in cli("eval", "resume", ids[0], "--json").json] == ids[:1]
     fits("results show", cli("results", "show", ids[0], "--json").json)
     fits("results show --case", cli("results", "show", ids[0], "--case", "b", "--json").json)
     fits("compare", cli("compare", *ids, "--json").json)

@@ -11,7 +11,7 @@ import typer
 
 from promptctl.cli.main import app
 from tests.cli.conftest import Cli, write
-from tests.cli.test_json_contract import fits
+from tests.json_schemas import fits
 
 GIVEN = {"TIME": ["0m"], "GLOB... KEY=VALUE...": ["nosuch", "active=false"], "PROMPT@LABEL": ["nosuch@production"]}
 OPTIONS = {"--describe": "words", "--to": "github", "--dataset": "nosuch", "--reason": "words"}

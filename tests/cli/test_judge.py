@@ -14,7 +14,7 @@ import pytest
 
 from tests.calibrations.conftest import evaluated, root
 from tests.cli.conftest import Cli
-from tests.cli.test_json_contract import fits
+from tests.json_schemas import fits
 
 __all__ = ["evaluated", "root"]
 ADA = "datasets/human-labels/greet/ada.jsonl"

@@ -13,7 +13,7 @@ from promptctl import LabelRefused, WorkspaceError
 from promptctl.git.trees import WorkTree
 from promptctl.prompts.loading import load_prompt
 from tests.cli.conftest import Cli, commit, git, write
-from tests.cli.test_json_contract import fits
+from tests.json_schemas import fits
 from tests.repositories import copied
 
 OLD, NEW = "prompts/support/triage.prompt.yaml", "prompts/team/sort.prompt.yaml"

@@ -34,7 +34,8 @@ def desk(workspace: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.usefixtures("desk")
 def test_every_prompt_is_listed_with_its_rule_and_totals(cli: Cli) -> None:
     rows = {row["prompt"]: row for row in cli("log", "rules", "--json").json}
-    assert {name: (row["kept"], row["rule_place"], row["calls"], row["has_file"]) for name, row in rows.items()} == {
+    keys = ("kept", "rule_place", "calls", "in_workspace")
+    assert {name: tuple(row[key] for key in keys) for name, row in rows.items()} == {
         "gone": ("full", "promptctl.yaml:3:5", 1, False),
         "hr/new": ("off", "promptctl.yaml:4:5", 0, True),
         "hr/pay": ("off", "promptctl.yaml:4:5", 1, True),

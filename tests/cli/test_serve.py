@@ -18,6 +18,7 @@ import pytest
 
 from tests.cli.conftest import Cli
 from tests.evaluation_lab import slowly
+from tests.json_schemas import fits
 from tests.openai_server import OpenAIServer, reply
 
 BODY = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}
@@ -98,6 +99,7 @@ def test_a_script_reads_the_port(workspace: Path) -> None:
     assert process.stdout is not None
     try:
         found = json.loads(process.stdout.readline())
+        fits("serve", found)
         assert found == {"base_url": f"http://127.0.0.1:{found['port']}/v1", "host": "127.0.0.1", "port": found["port"]}
         assert ask(found["base_url"]) == "Hello"
     finally:

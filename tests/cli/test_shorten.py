@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli, write
-from tests.cli.test_json_contract import fits
+from tests.json_schemas import fits
 
 PROMPT = """\
 inputs: {name: {type: string}}

@@ -18,7 +18,7 @@ from promptctl.errors import BudgetReached
 from promptctl.log.records import Entry
 from promptctl.log.stamps import utc_text
 from tests.cli.conftest import commit, git, write
-from tests.cli.test_json_contract import fits
+from tests.json_schemas import fits
 from tests.log.conftest import make
 
 NOW = datetime.now(UTC)
@@ -124,7 +124,7 @@ def test_what_is_left_out_is_said(document: dict[str, Any]) -> None:
 
 
 def test_moves_of_labels_and_new_versions_are_marks(document: dict[str, Any]) -> None:
-    marks = [(mark["kind"], mark["version"], mark["label"], mark["reason"]) for mark in document["marks"]]
+    marks = [(mark["kind"], mark["version_display"], mark["label"], mark["reason"]) for mark in document["marks"]]
     assert sorted(marks, key=str) == [
         ("label", "v1", "production", None),
         ("label", "v2", "production", HOSTILE),

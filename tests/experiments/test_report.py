@@ -213,7 +213,7 @@ def test_rows_have_all_columns_and_the_document_is_json() -> None:
     for each in (found, judged([]), judged(calls({"control": 0.5, "kind": 0.9}, 400))):
         jsonschema.validate(json.loads(json.dumps(each.as_dict())), schema)
     assert document["arms"][0]["difference"] is None
-    assert document["primary"] == {"outcome": "resolved", "direction": "higher", "minimum": 0.1, "is_relative": False}
+    assert document["primary"] == {"outcome": "resolved", "direction": "higher", "minimum": 0.1, "relative": False}
 
 
 def test_experiments_without_a_difference_seldom_alarm() -> None:

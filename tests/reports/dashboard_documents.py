@@ -46,11 +46,11 @@ def filled(days: int = 30, prompts: Sequence[str] = ("support/triage", "support/
     ]  # fmt: skip
     document = _document(rows, prompts, days)
     marks: list[dict[str, Any]] = [
-        {"at": iso(5.5), "kind": "version", "prompt": prompts[0], "label": None, "version": "v2",
+        {"at": iso(5.5), "kind": "version", "prompt": prompts[0], "label": None, "version": 2, "version_display": "v2",
          "text": f"v2 by Ana: {HOSTILE}", "by": "Ana", "reason": HOSTILE},
-        {"at": iso(4.5), "kind": "label", "prompt": prompts[0], "label": "production", "version": "v2",
-         "text": f"{prompts[0]}-production → v2 by Ana", "by": "Ana", "reason": None},
-        {"at": iso(2), "kind": "budget", "prompt": None, "label": None, "version": None,
+        {"at": iso(4.5), "kind": "label", "prompt": prompts[0], "label": "production", "version": 2,
+         "version_display": "v2", "text": f"{prompts[0]}-production → v2 by Ana", "by": "Ana", "reason": None},
+        {"at": iso(2), "kind": "budget", "prompt": None, "label": None, "version": None, "version_display": None,
          "text": "the budget team blocked 14 calls", "by": None, "reason": None},
     ]  # fmt: skip
     alarm = {
@@ -69,8 +69,9 @@ def filled(days: int = 30, prompts: Sequence[str] = ("support/triage", "support/
         "budgets": [_budget("team", None), _budget(HOSTILE, "user")],
         "feedback": {"rows": 2, "time": [0, 1], "prompt": [0, 0], "version": [0, 0], "name": [0, 0], "calls": [30, 4],
                      "total": [15, 4]},
-        "examples": [{"execution": "0192", "at": iso(1), "prompt": prompts[0], "version": "v2", "model": "m",
-                      "status": "error", "error": "timeout", "message": HOSTILE, "input": HOSTILE, "reply": HOSTILE}],
+        "examples": [{"execution": "0192", "at": iso(1), "prompt": prompts[0], "version": 2, "version_display": "v2",
+                      "model": "m", "status": "error", "error": "timeout", "message": HOSTILE, "input": HOSTILE,
+                      "reply": HOSTILE}],
     }  # fmt: skip
 
 
@@ -86,7 +87,7 @@ def _document(rows: Sequence[dict[str, Any]], prompts: Sequence[str], days: int)
         "until",
     )  # fmt: skip
     return {
-        "scheme": 1, "made_at": iso(0), "workspace": HOSTILE, "has_content": False, "next": None,
+        "scheme": 1, "made_at": iso(0), "workspace": HOSTILE, "with_content": False, "next": None,
         "filter": {"prompts": [], **dict.fromkeys(unset)},
         "answers": {"recent": {"since": iso(7), "until": iso(0)}, "earlier": {"since": iso(14), "until": iso(7)},
                     "changed": answer, "cost": answer, "wrong": dict(answer), "rules": ["A rule."]},
@@ -144,12 +145,13 @@ def _experiment(prompt: str) -> dict[str, Any]:
     ]
     measured: dict[str, Any] = {"value": 0.5, "low": 0.4, "high": 0.6}
     control: dict[str, Any] = {
-        "arm": "control", "ref": prompt, "share": 0.5, "version": 1, "digest": "1:1", "calls": 700, "keys": 700,
-        "values": 700, "primary": measured, "difference": None, "verdict": None, "is_minimum_excluded": False,
+        "arm": "control", "ref": prompt, "share": 0.5, "version": 1, "version_display": "v1",
+        "digest": "1:1", "calls": 700, "keys": 700, "values": 700,
+        "primary": measured, "difference": None, "verdict": None, "minimum_excluded": False,
         "more_keys": None, "guards": [],
     }  # fmt: skip
     kind = {"arm": "kind", "difference": measured, "verdict": "undecided", "more_keys": 900}
-    primary = {"outcome": "resolved", "direction": "higher", "minimum": 0.03, "is_relative": False}
+    primary = {"outcome": "resolved", "direction": "higher", "minimum": 0.03, "relative": False}
     return {
         "experiment": HOSTILE, "hypothesis": HOSTILE, "prompt": prompt, "key": "user", "primary": primary,
         "stopped": None, "first_at": iso(8), "last_at": iso(1), "calls": 1_400, "keys": 1_400, "verdict": "undecided",

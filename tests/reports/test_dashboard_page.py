@@ -89,7 +89,7 @@ class TestFile:
     def test_a_page_with_content_is_for_its_owner_alone(self, tmp_path: Path) -> None:
         page = tmp_path / "a.html"
         for _ in range(2):
-            assert write_dashboard(page, empty() | {"has_content": True}).stat().st_mode & 0o777 == 0o600
+            assert write_dashboard(page, empty() | {"with_content": True}).stat().st_mode & 0o777 == 0o600
             page.chmod(0o644)  # as one without content has it
 
     def test_no_text_ends_the_data_and_nothing_can_be_loaded(self, written: Path) -> None:

@@ -101,7 +101,7 @@ def test_a_renamed_prompt_is_one_prompt(pull: Pull) -> None:
     pull.git("mv", "prompts/other.prompt.yaml", "prompts/another.prompt.yaml")
     pull.commit()
     (found,) = pull.data(is_evaluated=False)["prompts"]
-    assert (found["prompt"], found["kind"], found["former_id"]) == ("another", "renamed", "other")
+    assert (found["prompt"], found["kind"], found["formerly"]) == ("another", "renamed", "other")
     assert not found["behaviour_changed"]
 
 
@@ -110,7 +110,7 @@ def test_a_rename_and_an_edit_in_two_commits_are_followed(pull: Pull) -> None:
     pull.commit()
     pull.edit("prompts/another.prompt.yaml", "Something else", "Something rather different")
     (found,) = pull.data(is_evaluated=False)["prompts"]
-    assert (found["prompt"], found["former_id"], found["behaviour_changed"]) == ("another", "other", True)
+    assert (found["prompt"], found["formerly"], found["behaviour_changed"]) == ("another", "other", True)
 
 
 def test_a_rename_and_an_edit_in_one_commit_are_followed_by_formerly(pull: Pull) -> None:
@@ -119,7 +119,7 @@ def test_a_rename_and_an_edit_in_one_commit_are_followed_by_formerly(pull: Pull)
     pull.write("prompts/another.prompt.yaml", "formerly: [other]\n" + text)
     pull.commit()
     (found,) = pull.data(is_evaluated=False)["prompts"]
-    assert (found["kind"], found["former_id"]) == ("renamed", "other")
+    assert (found["kind"], found["formerly"]) == ("renamed", "other")
 
 
 def test_a_rename_with_an_edit_that_nothing_follows_is_hinted_at(pull: Pull) -> None:
@@ -134,7 +134,7 @@ def test_a_rename_with_an_edit_that_nothing_follows_is_hinted_at(pull: Pull) -> 
     )
     pull.edit("prompts/sort.prompt.yaml", "name: Triage", "name: Triage\nformerly: [triage]")
     data = pull.data(is_evaluated=False)
-    assert (prompt_of(data, "sort")["former_id"], data["notes"]) == ("triage", [])
+    assert (prompt_of(data, "sort")["formerly"], data["notes"]) == ("triage", [])
 
 
 @pytest.mark.parametrize("is_committed", [True, False])

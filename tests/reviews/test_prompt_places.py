@@ -45,7 +45,7 @@ def test_a_prompt_that_moves_between_places_is_compared_with_itself(placed: Pull
     placed.git("mv", ".github/prompts/sum.prompt.yml", "prompts/total.prompt.yml")
     placed.edit("promptctl.yaml", PLACES, "")
     data = placed.data(is_evaluated=False)
-    found = {each["prompt"]: (each["kind"], each["former_id"]) for each in data["prompts"]}
+    found = {each["prompt"]: (each["kind"], each["formerly"]) for each in data["prompts"]}
     assert found["total"] == ("renamed", "sum")
     assert "sum" not in found
 

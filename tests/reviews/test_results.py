@@ -79,7 +79,7 @@ class TestAgainstBase:
         pull.commit()
         pull.edit("prompts/sort.prompt.yaml", "Say one word.", "Say one word. WORSE")
         data = pull.data()
-        assert prompt_of(data, "sort")["former_id"] == "triage"
+        assert prompt_of(data, "sort")["formerly"] == "triage"
         (found,) = evaluation_of(data, "sort")["comparisons"]
         assert (found["base"]["prompt"], found["verdict"]) == ("triage", "worse")
 

@@ -11,7 +11,7 @@ from promptctl import AddRequest, UpdateRequest
 from promptctl.errors import GitError, InvalidFiles, PromptctlError, PromptNotFound, UsageError
 from promptctl.workspace import Workspace
 from tests.cli.conftest import Cli, commit, git, write
-from tests.cli.test_json_contract import fits
+from tests.json_schemas import fits
 from tests.repositories import head_of
 from tests.vendoring.conftest import REPLY, TRIAGE, files_of
 

@@ -6,18 +6,16 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from promptctl import Execution, Workspace, open_workspace
 from promptctl.errors import InputError, InvalidOutput, ModelError
+from tests.json_schemas import fits
 from tests.openai_server import OpenAIServer, chunks, cut_stream, failure, reply, usage
 
-SCHEMA = json.loads((resources.files("promptctl.reports") / "json/message-metadata.schema.json").read_text("utf-8"))
 BEFORE = ["prompt_id", "prompt_version", "prompt_name", "prompt_label", "content_type", "model", "provider"]
 AT_THE_END = ["latency_ms", "input_tokens", "output_tokens", "cost_nano_usd"]
 KEYS = [*BEFORE, "prompt", "commit", "parameters", "execution_id", *AT_THE_END]
@@ -51,7 +49,7 @@ def workspace(running: OpenAIServer, tmp_path: Path) -> Iterator[Workspace]:
 def checked(metadata: dict[str, Any]) -> dict[str, Any]:
     """Return what a database would give back, once it fits the schema."""
     stored: dict[str, Any] = json.loads(json.dumps(metadata, allow_nan=False))
-    jsonschema.validate(stored, SCHEMA)
+    fits("message metadata", stored)
     assert list(stored) == KEYS
     return stored
 

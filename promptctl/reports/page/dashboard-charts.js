@@ -85,8 +85,8 @@ const glyphIcon = (kind) => svg("svg", { viewBox: "-6 -6 12 12", width: 12, heig
 // What a mark may be called, the longest first; of which prompt it is, where there are several.
 function namesOf(marks, hasSeveral) {
   if (marks.length > 1) return [[...new Set(marks.map((mark) => namesOf([mark], hasSeveral)[0]))].join(", "), `${marks.length} changes`, String(marks.length)];
-  const [mark] = marks, prompt = hasSeveral && mark.prompt ? `${mark.prompt} ` : "", to = mark.version ? `→ ${mark.version}` : "";
-  const [brief, briefer] = mark.kind === "budget" ? ["budget"] : mark.kind === "label" ? [`${mark.label} ${to}`.trim(), to] : [mark.version || "version"];
+  const [mark] = marks, prompt = hasSeveral && mark.prompt ? `${mark.prompt} ` : "", to = mark.version_display ? `→ ${mark.version_display}` : "";
+  const [brief, briefer] = mark.kind === "budget" ? ["budget"] : mark.kind === "label" ? [`${mark.label} ${to}`.trim(), to] : [mark.version_display || "version"];
   return [prompt + brief, briefer ? prompt + briefer : "", brief, briefer].filter(Boolean);
 }
 

@@ -22,7 +22,7 @@ function budgetNode(budget) {
 
 // The difference of one arm to control, with its interval, as it grew.
 function experimentNodes(experiment) {
-  const { primary } = experiment, by = primary.is_relative ? "%" : " points", voided = experiment.voided || [];
+  const { primary } = experiment, by = primary.relative ? "%" : " points", voided = experiment.voided || [];
   return experiment.arms.slice(1).map((arm) => {
     const grown = experiment.growth.filter((point) => point.arm === arm.arm && isKnown(point.value)), last = grown[grown.length - 1], title = `${experiment.experiment}: ${arm.arm}`;
     const moments = grown.map((point) => ({ start: Date.parse(point.at), end: Date.parse(point.at) })), from = moments.length ? moments[0].start : 0, to = moments.length ? moments[moments.length - 1].end : 0;
@@ -90,7 +90,7 @@ function changesNode(marks) {
 
 function exampleNode(example) {
   const texts = [["Error", example.message], ["Sent", example.input], ["Answered", example.reply]].filter(([, text]) => isKnown(text) && text !== example.error);
-  return el("details", { class: "example" }, el("summary", {}, el("span", { class: "mark failed" }, String(example.error || example.status).replaceAll("_", " ")), " ", el("b", {}, `${example.prompt} ${example.version ?? ""}`), " ", el("small", {}, `${day(Date.parse(example.at))}, ${clock(Date.parse(example.at))} · ${example.model}`)),
+  return el("details", { class: "example" }, el("summary", {}, el("span", { class: "mark failed" }, String(example.error || example.status).replaceAll("_", " ")), " ", el("b", {}, `${example.prompt} ${example.version_display ?? ""}`), " ", el("small", {}, `${day(Date.parse(example.at))}, ${clock(Date.parse(example.at))} · ${example.model}`)),
     texts.map(([name, text]) => [el("h3", {}, name), el("pre", {}, plain(text))]), isKnown(example.input) || isKnown(example.reply) ? null : el("p", { class: "meta" }, "What was sent and answered is not kept: the prompt's log rule says `content: metadata`."), copyButton(`promptctl log show ${example.execution}`, "Copy command", `Copy command: log show ${example.execution}`));
 }
 
