@@ -169,9 +169,9 @@ def _usage_words(error: Any) -> tuple[str, list[str]]:
     message, _, meant = _POSSIBLE.sub("", error.format_message()).partition(" Did you mean ")
     near = _options_with_a_word(error) or [*(getattr(error, "possibilities", None) or ()), *_QUOTED.findall(meant)]
     if wrong := _NO_CHOICE.search(message):
-        from difflib import get_close_matches
+        from promptctl.reports.wording import nearest
 
-        near = get_close_matches(wrong[1], _QUOTED.findall(wrong[2]), n=1)
+        near = nearest(wrong[1], _QUOTED.findall(wrong[2]))
     for words, ours in _PLAINER.items():
         message = message.replace(words, ours)
     return _QUOTED.sub(r"`\1`", message[:1].lower() + message[1:].removesuffix(".")), near
@@ -182,9 +182,9 @@ def _options_with_a_word(error: Any) -> list[str]:
     context, wrong = getattr(error, "ctx", None), getattr(error, "option_name", None)
     if context is None or wrong is None:
         return []
-    from difflib import get_close_matches
+    from promptctl.reports.wording import nearest
 
-    if get_close_matches(wrong, [name for each in context.command.params for name in each.opts], cutoff=0.75):
+    if nearest(wrong, [name for each in context.command.params for name in each.opts], mistakes=2):
         return []  # a slip of the finger
     words = {word for word in wrong.strip("-").split("-") if len(word) >= 5}
     options = [each for each in context.command.params if getattr(each, "help", None) and not each.hidden]

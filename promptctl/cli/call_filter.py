@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from promptctl import Filter, parse_moment
@@ -12,7 +11,7 @@ from promptctl.cli import options
 from promptctl.cli.commands import option
 from promptctl.cli.output import format_version, tell, tell_hint
 from promptctl.errors import UsageError, printable
-from promptctl.reports.wording import count, format_spent
+from promptctl.reports.wording import count, did_you_mean, format_spent
 
 if TYPE_CHECKING:
     from promptctl import CallTotals, Workspace
@@ -141,6 +140,5 @@ def _dimension(name: str) -> str:
     if name.startswith(_METADATA) and name != _METADATA:
         return name
     known = [*_DIMENSIONS, "metadata.KEY"]
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean `{near[0]}`?" if near else f"the names are {', '.join(known)}"
+    hint = did_you_mean(name, known) or f"the names are {', '.join(known)}"
     raise UsageError(f"--by cannot be `{printable(name)}`", hint=hint)

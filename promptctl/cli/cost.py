@@ -214,7 +214,7 @@ def reprice(
     No row is changed. Totals and lists then count the corrected costs. Evaluations keep what they cost when they ran.
     """
     since, until = moments(since, until)
-    wanted = Filter(prompt=prompt, model=model, since=since, until=until)
+    wanted = Filter(prompt=options.one_prompt(prompt), model=model, since=since, until=until)
     log = options.workspace_of(context).log
     done = log.reprice(wanted, is_dry_run=dry_run, reason=reason)
     if as_json:

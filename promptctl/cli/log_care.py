@@ -127,8 +127,9 @@ def prune_log(
             "nothing to prune: give --content-older, --rows-older or both",
             hint="promptctl log prune --content-older 7d --rows-older 180d --dry-run",
         )
+    only = options.one_prompt(prompt)
     content_before, rows_before = (age and parse_moment(age, zone=None) for age in (content_older, rows_older))
-    retention = Retention(content_before=content_before, rows_before=rows_before, prompt=prompt or "*")
+    retention = Retention(content_before=content_before, rows_before=rows_before, prompt=only or "*")
     log = options.workspace_of(context).log
     pruned = log.prune(retention, is_dry_run=dry_run, reason=reason)
     freed = None
@@ -141,7 +142,7 @@ def prune_log(
         numbers = {name: getattr(pruned, name) for name in ("rows", "contents", "latest_calls", "feedback")}
         texts = {"texts": pruned.payloads, "text_bytes": pruned.payload_bytes, "freed_bytes": freed}
         moments = {"content_before": content_before, "rows_before": rows_before}
-        say_json({"dry_run": dry_run, "prompt": prompt, **moments, **numbers, **texts})
+        say_json({"dry_run": dry_run, "prompt": only, **moments, **numbers, **texts})
         return
     done = "would be deleted" if dry_run else "deleted"
     if rows_before:

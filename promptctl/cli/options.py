@@ -72,7 +72,7 @@ Json = Annotated[bool, option("--json", "Print one JSON document with stable key
 Paths = Annotated[list[Path] | None, argument("[PATHS]...", "Files or folders; the whole workspace by default.")]
 DatasetName = Annotated[str, argument("DATASET", "Its path, or its name below datasets/.", completes="dataset")]
 PromptName = Annotated[
-    str | None, option("--prompt", "ID", "Only this prompt's; * and ? match any text.", completes="ref")
+    list[str] | None, option("--prompt", "ID", "Only this prompt's; * and ? match any text. Once.", completes="ref")
 ]
 PromptNames = Annotated[
     list[str], option("--prompt", "ID", "Only this prompt's; * and ? match any text. Repeatable.", completes="ref")
@@ -99,6 +99,16 @@ Sequential = Annotated[
     bool, option("--sequential", "Compare case by case as answers come, and stop when that decides; sooner.")
 ]
 AllowCode = Annotated[bool, option("--allow-code", "Run `python:` assertions. Only if you trust whoever wrote them.")]
+
+
+def one_prompt(given: Sequence[str] | None) -> str | None:
+    """Return the prompt that a command is limited to; None without one. Raises `UsageError` for two."""
+    if given and len(given) > 1:
+        names = " and ".join(f"`{printable(each)}`" for each in given[:2])
+        raise UsageError(
+            f"--prompt is given twice, with {names}", hint="give it once; a glob names several: 'support/*'"
+        )
+    return given[0] if given else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def list_results(
 ) -> None:
     """List evaluations, newest first."""
     results = options.workspace_of(context).results
-    rows = results.evaluations(prompt=prompt, status=status, limit=limit)
+    rows = results.evaluations(prompt=options.one_prompt(prompt), status=status, limit=limit)
     if as_json:
         say_json([_as_dict(row) for row in rows])
         return

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from promptctl.files import wording
+from promptctl.files.names import did_you_mean as did_you_mean
+from promptctl.files.names import nearest as nearest
 from promptctl.files.wording import alike_until as alike_until
 from promptctl.files.wording import count as count
 from promptctl.files.wording import count_of as count_of

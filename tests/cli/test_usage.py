@@ -23,6 +23,12 @@ __all__ = ["inside_support", "support_workspace"]
     [
         ("run chat --log ful", 2, "`ful` is not one of `full`", "did you mean `full`? "),
         ("list --jsn", 2, "no such option: --jsn", "did you mean `--json`? "),
+        ("log list --status ERROR", 2, "`ERROR` is not one of `ok`", "did you mean `error`? "),
+        ("eval chat --replies ASK", 2, "`ASK` is not one of `ask`", "did you mean `ask`? "),
+        ("cost --by MODEL", 2, "--by cannot be `MODEL`", "did you mean `model`?"),
+        ("results list --prompt a --prompt b", 2, "--prompt is given twice, with `a` and `b`", "give it once; a glob "),
+        ("log prune --prompt a --prompt b --rows-older 1d", 2, "--prompt is given twice", "give it once; a glob "),
+        ("cost reprice --prompt a --prompt b", 2, "--prompt is given twice", "give it once; a glob "),
         ("log export --format csv", 2, "no such option: --format", "did you mean `--output`? "),
         ("log prune --older-than 1d", 2, "--older-than", "did you mean `--content-older` or `--rows-older`? "),
         (
