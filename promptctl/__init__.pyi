@@ -121,6 +121,7 @@ from promptctl.errors import ReplyNotRecorded as ReplyNotRecorded
 from promptctl.errors import ReplyWithheld as ReplyWithheld
 from promptctl.errors import RequestRejected as RequestRejected
 from promptctl.errors import RevisionNotFound as RevisionNotFound
+from promptctl.errors import SourceNotFound as SourceNotFound
 from promptctl.errors import UsageError as UsageError
 from promptctl.errors import WorkspaceError as WorkspaceError
 from promptctl.errors import WorkspaceNotFound as WorkspaceNotFound

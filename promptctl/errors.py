@@ -16,6 +16,7 @@
     │   ├── CaseNotFound                 3  no case of that id, or none with that tag
     │   ├── BudgetNotFound               3  no budget of that name
     │   ├── ExperimentNotFound           3  no experiment of that name
+    │   ├── SourceNotFound               3  nothing of that name is from another repository
     │   ├── PromptInactive               3  `status: inactive` refuses to run
     │   ├── RenderError                  3  a template failed
     │   │   └── RenderLimitExceeded      3  a template took too long or grew too large
@@ -320,6 +321,10 @@ class BudgetNotFound(WorkspaceError):
 
 class ExperimentNotFound(WorkspaceError):
     """No experiment of that name in the settings; `hint` names the nearest."""
+
+
+class SourceNotFound(WorkspaceError):
+    """No prompt of that id, nor all of that name, is from another repository; `hint` names the nearest."""
 
 
 class PromptInactive(WorkspaceError):

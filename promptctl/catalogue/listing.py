@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.shared_files import closures_of, find_shared, known_files
-from promptctl.errors import InvalidFiles, UsageError
+from promptctl.errors import InvalidFiles, PromptNotFound
 from promptctl.files.names import did_you_mean, nearest
 from promptctl.files.tree import prompt_files
 from promptctl.files.wording import version_keys
@@ -118,7 +118,7 @@ def list_prompts(
     """Return the work tree's prompts that the filter means, sorted by id.
 
     `files` are all in the tree's places of prompts, if they are known. Raises `RevisionNotFound` for a label that no
-    prompt ever had, and `UsageError` if `uses` names nothing that is there or that any prompt looks for.
+    prompt ever had, and `PromptNotFound` if `uses` names nothing that is there or that any prompt looks for.
     """
     wanted = wanted or PromptFilter()
     tree = parts.repository.work_tree
@@ -191,7 +191,7 @@ def _users(parts: Context, uses: str, paths: Collection[str]) -> set[str]:
     if file is None:
         folders = [f"{folder}/" for folder in tree.places.folders]
         below = sorted(_below(path, folders) for path in known_files(tree, closures))
-        raise UsageError(
+        raise PromptNotFound(
             f"--uses {uses}: there is no such file in {tree.places.words}, and no prompt looks for one",
             hint=did_you_mean(_below(uses, folders), below) or "name a partial, a schema or a file of tools",
         )

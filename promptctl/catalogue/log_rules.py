@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
-from promptctl.errors import UsageError, printable
+from promptctl.errors import UsageError, WorkspaceError, printable
 from promptctl.files.names import SETTINGS, did_you_mean, did_you_mean_glob
 from promptctl.files.writing import replace_file
 from promptctl.formats.rule_editing import with_log_rules
@@ -90,12 +90,12 @@ def ruled_prompts(
 ) -> list[RuledPrompt]:
     """Return the prompts of the files and of the totals, sorted by id; those that a text, a rule or its word means.
 
-    Raises `UsageError` for a glob that no rule has.
+    Raises `WorkspaceError` for a glob that no rule has.
     """
     globs = [each.prompts for each in parts.settings_now.log]
     if rule is not None and rule not in globs:
         hint = did_you_mean(rule, globs) or f"its globs are {', '.join(dict.fromkeys(globs)) or 'none'}"
-        raise UsageError(f"{SETTINGS} has no log rule of `{printable(rule)}`", hint=hint)
+        raise WorkspaceError(f"{SETTINGS} has no log rule of `{printable(rule)}`", hint=hint)
     files = set(parts.prompt_ids())
     called = {row.group["prompt"]: row for row in totals}
     rows = [

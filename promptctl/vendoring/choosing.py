@@ -111,5 +111,6 @@ def _not_there(library: Library, tree: LibraryTree, known: Mapping[str, str], wa
         return PromptNotFound(f"there is no prompt in {at}", hint=hint)
     share = share_of(tree)
     offered = [id_ for id_ in known if is_offered(id_, share)]
-    hint = did_you_mean(wanted, offered) or f"it offers {count(len(offered), 'prompt')}: {name_some(offered)}"
+    hint = did_you_mean(wanted, [*offered, *(known[id_] for id_ in offered)])
+    hint = hint or f"it offers {count(len(offered), 'prompt')}: {name_some(offered)}"
     return PromptNotFound(f"there is no prompt `{printable(wanted)}` in {at}", hint=hint)

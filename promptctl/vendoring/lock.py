@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptctl.errors import InvalidFiles, Place, Problem, UsageError, printable
+from promptctl.errors import InvalidFiles, Place, Problem, SourceNotFound, UsageError, printable
 from promptctl.files.document import Document
 from promptctl.files.merges import unresolved_merge
 from promptctl.files.names import DATASETS, LOCK, PromptPlaces, did_you_mean, id_problem
@@ -141,7 +141,7 @@ def read_sources(tree: Tree) -> Sources:
 def wanted_sources(sources: Sources, names: Sequence[str]) -> dict[str, str | None]:
     """Return the refs that sources are to move to, by their names; None for what they follow. Without names, all.
 
-    Raises `UsageError` for what is neither a source nor a prompt of one.
+    Raises `SourceNotFound` for what is neither a source nor a prompt of one.
     """
     found: dict[str, str | None] = {}
     for named in names:
@@ -154,7 +154,7 @@ def wanted_sources(sources: Sources, names: Sequence[str]) -> dict[str, str | No
             hint = did_you_mean(name, known) or (
                 f"those that the lock names: {name_some(list(sources))}" if sources else "the lock names none"
             )
-            raise UsageError(f"`{printable(name)}` is not from another repository", hint=hint)
+            raise SourceNotFound(f"`{printable(name)}` is not from another repository", hint=hint)
         if found.get(owner, ref) != (ref or None) and owner in found:
             raise UsageError(f"`{owner}` cannot be at two commits", hint="name one ref")
         found[owner] = ref or None

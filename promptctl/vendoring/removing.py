@@ -45,8 +45,8 @@ class RemovedPrompts:
 def remove(parts: Context, names: Sequence[str]) -> RemovedPrompts:
     """Return the removal of prompts, or of all that sources of these names gave. Nothing is written.
 
-    Raises `UsageError` for a name that is none, `LabelRefused` if a label names a version of one, and `WorkspaceError`
-    if something that stays needs one.
+    Raises `SourceNotFound` for a name that is none, `UsageError` for a prompt of this repository, `LabelRefused` if a
+    label names a version of one, and `WorkspaceError` if something that stays needs one.
     """
     tree = parts.work_tree_for("prompts of another repository")
     sources = read_sources(tree)

@@ -97,8 +97,8 @@ class Updated:
 def update(parts: Context, request: UpdateRequest) -> Updated:
     """Return what sources are once they are what their refs name now. Nothing is written.
 
-    Raises `UsageError` for a name that is none, `GitError` for a tag that was rewritten, and `InvalidFiles` with every
-    place that both sides changed.
+    Raises `SourceNotFound` for a name that is none, `GitError` for a tag that was rewritten, and `InvalidFiles` with
+    every place that both sides changed.
     """
     tree = parts.work_tree_for("prompts of another repository")
     sources = read_sources(tree)

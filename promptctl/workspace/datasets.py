@@ -242,7 +242,8 @@ class Datasets:
         except DatasetNotFound as error:
             tree = self._context.repository.work_tree
             if prompt is None or path_in(tree, prompt) is None:
-                error.hint = f"{error.hint}; with --prompt ID a new one begins for that prompt"
+                joint = "" if str(error.hint).endswith("?") else ";"
+                error.hint = f"{error.hint}{joint} with --prompt ID a new one begins for that prompt"
                 raise
             stem = name.removeprefix(f"{DATASETS}/")
             path = f"{DATASETS}/{stem if stem.endswith(DATASET_SUFFIXES) else f'{stem}.yaml'}"

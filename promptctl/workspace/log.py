@@ -177,7 +177,7 @@ class Log:
 
         `kept` chooses those of which so much is kept, `rule` those for which the rule of that glob holds, `search`
         those with this in id, name, description or tags. The totals are those of calls from `source`; of all with None.
-        Raises `UsageError` for a glob that no rule has.
+        Raises `WorkspaceError` for a glob that no rule has.
         """
         from promptctl.catalogue.log_rules import ruled_prompts
 

@@ -66,9 +66,9 @@ def test_a_partial_that_is_gone_is_still_found_by_who_needs_it(cli: Cli, inside:
 
 
 @pytest.mark.usefixtures("inside")
-def test_a_file_that_nothing_could_use_is_a_wrong_argument(cli: Cli) -> None:
+def test_a_file_that_nothing_could_use_is_not_there(cli: Cli) -> None:
     ran = cli("list", "--uses", "support/tome.j2")
-    assert (ran.exit_code, ran.out) == (2, "")
+    assert (ran.exit_code, ran.out) == (3, "")
     assert "did you mean `support/tone.j2`?" in ran.err
 
 

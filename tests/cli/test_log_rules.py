@@ -53,7 +53,7 @@ def test_every_prompt_is_listed_with_its_rule_and_totals(cli: Cli) -> None:
     assert listed("--search", "Support") == ["triage"], "in its name"
     assert listed("--rule", "hr/*") == ["hr/new", "hr/pay"]
     unknown = cli("log", "rules", "--rule", "hr*")
-    assert (unknown.exit_code, unknown.err.splitlines()[-1]) == (2, "  hint: did you mean `hr/*`?")
+    assert (unknown.exit_code, unknown.err.splitlines()[-1]) == (3, "  hint: did you mean `hr/*`?")
     assert listed("--sort", "calls")[0] == "triage"
     assert listed("--sort", "last")[0] == "gone"
     assert cli("log", "rules").out.splitlines()[1].split("\t")[:4] == ["gone *", "full", "*", "3"]

@@ -226,6 +226,8 @@ def test_what_is_not_there_is_said_with_what_is(library: Path, workspace: Worksp
     error = refused(workspace, "../acme-kit//support/triag@v1.0")
     assert isinstance(error, PromptNotFound)
     assert error.hint == "did you mean `support/triage`?"
+    path = "prompts/support/triag.prompt.yaml"
+    assert refused(workspace, f"../acme-kit//{path}@v1.0").hint == "did you mean `prompts/support/triage.prompt.yaml`?"
     error = refused(workspace, "../acme-kit//support/triage@v1.1")
     assert isinstance(error, RevisionNotFound)
     assert error.hint == "did you mean `v1.0`?"

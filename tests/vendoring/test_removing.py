@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from promptctl import AddRequest, UpdateRequest
-from promptctl.errors import InvalidFiles, LabelRefused, PromptctlError, UsageError
+from promptctl.errors import InvalidFiles, LabelRefused, PromptctlError, SourceNotFound, UsageError
 from promptctl.workspace import Workspace
 from tests.cli.conftest import Cli, commit, git, write
 from tests.vendoring.conftest import files_of
@@ -116,6 +116,7 @@ def test_names_that_are_none(vendored: Workspace) -> None:
     assert isinstance(error, UsageError)
     assert error.message == "`mine` is not from another repository"
     assert error.hint == "promptctl delete mine"
+    assert isinstance(refused(vendored, "acme-kitt"), SourceNotFound)
     assert refused(vendored, "nothing-like-it").hint == "those that the lock names: acme-kit"
     assert refused(vendored, "acme-kit@v1.0").hint == "promptctl remove ID, without a ref"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from promptctl import AddRequest, UpdateRequest
-from promptctl.errors import GitError, InvalidFiles, PromptctlError, PromptNotFound, UsageError
+from promptctl.errors import GitError, InvalidFiles, PromptctlError, PromptNotFound, SourceNotFound, UsageError
 from promptctl.workspace import Workspace
 from tests.cli.conftest import Cli, commit, git, write
 from tests.json_schemas import fits
@@ -264,9 +264,9 @@ def test_a_file_that_own_prompts_pull_in_is_not_taken_away(library: Path, vendor
 
 
 def test_names_that_are_none(vendored: Workspace) -> None:
-    assert isinstance(refused(vendored, "acme-kitt"), UsageError)
+    assert isinstance(refused(vendored, "acme-kitt"), SourceNotFound)
     assert refused(vendored, "acme-kitt").hint == "did you mean `acme-kit`?"
-    assert isinstance(refused(vendored, "mine"), UsageError)
+    assert isinstance(refused(vendored, "mine"), SourceNotFound)
     assert isinstance(refused(vendored, "acme-kit@a", "acme-kit@b"), UsageError)
 
 
