@@ -314,7 +314,7 @@ def test_the_command_shows_the_diff_and_writes_with_yes(library: Path, here: Pat
     ran = cli("add", ONE, "--json", "--yes")
     assert ran.json["written"] is True
     assert ran.json["name"] == "acme-kit"
-    assert ran.json["prompts"][0] == {"prompt": "acme-kit/support/triage", "id": "support/triage"}
+    assert ran.json["prompts"][0] == {"prompt": "acme-kit/support/triage", "source": "support/triage"}
     assert cli("list").out.count("acme-kit/support/triage") == 1
     assert cli("add").exit_code == 2
     assert cli("add", "../acme-kit@v1.0").exit_code == 2
