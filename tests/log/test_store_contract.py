@@ -884,6 +884,20 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(aged: Store) -> None:
     assert aged.prune(retention) == would
 
 
+def test_what_was_pruned_is_on_record_and_its_space_is_given_back(aged: Store) -> None:
+    pruned = aged.prune(Retention(rows_before=CUT), note=Note(by="me", reason="old"))
+    (event,) = aged.events()
+    assert (event.kind, event.by, event.reason, event.detail["rows"]) == ("prune", "me", "old", pruned.rows)
+    assert aged.vacuum() >= 0
+    assert (len(list(aged.executions())), aged.verify().problems) == (1, [])
+
+
+def test_the_contract_has_every_verb() -> None:
+    texts = [Path(__file__).with_name(f"test_store_{each}.py").read_text("utf-8") for each in ("contract", "budgets")]
+    verbs = {name for name in vars(Store) if not name.startswith("_")}
+    assert {each for each in verbs if not any(f".{each}" in text for text in texts)} == set()
+
+
 def a_score(execution: Execution, score: float | None = None, **fields: Any) -> Feedback:
     return Feedback(id=new_id(), execution_id=execution.id, call_id="", score=score, created_at=utc_now(), **fields)
 
