@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,6 @@ class Author:
     def __init__(self, context: Context, options: AuthorOptions) -> None:
         self._context = context
         self._options = options
-        self._paying = SpendingGateway(context.gateway, options.account, context.models, budgets=budgets_of(context))
         self._runners: dict[str, Runner] = {}
 
     def prompt(self, prompt_id: str) -> PromptAtVersion:
@@ -106,6 +106,12 @@ class Author:
         call = prepare(self._context, found, given, wanted, is_dry_run=is_dry_run)
         request, with_check = replace(call.request, mark=mark), replace(call.options, check=check)
         return replace(call, request=request, options=with_check)
+
+    @cached_property
+    def _paying(self) -> SpendingGateway:
+        """Made when something is asked: who only estimates, or asks by a session, needs no router."""
+        context, account = self._context, self._options.account
+        return SpendingGateway(context.gateway, account, context.models, budgets=budgets_of(context))
 
     def _runner(self, prompt_id: str) -> Runner:
         context, on_reply = self._context, None

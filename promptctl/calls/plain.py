@@ -113,7 +113,7 @@ def prepare_sent(context: Context, request: Request, prompt_type: str, options: 
     version = Version(prompt.digest, display=NO_FILE)
     target = Target(prompt, version, request.model, request.model.partition("/")[0], request.parameters)
     try:
-        settings = context.gateway.settings_of(request.model)
+        settings = context.models.settings_of(request.model)
     except ModelConfigurationError as error:
         error.execution = refused(target, {}, error, options)
         context.recorder.save_now(error.execution, options.log)

@@ -114,7 +114,7 @@ def prepare(
             )
         _check_status(prompt, context)
         check_schemas(prompt)
-        settings = context.gateway.settings_of(model)
+        settings = context.models.settings_of(model)
         if preloads:
             context.gateway.preload(model)
         rendered = at_version.render(inputs, hide=recorded.mask).rendered

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from promptctl import ImprovementRequest, ShorteningRequest
 from promptctl.calls.call import Call
 from promptctl.calls.prepare import prepare_all
 from promptctl.comparisons.rule import GateRule
@@ -19,6 +20,8 @@ from promptctl.evaluations.session import Session
 from promptctl.log.results import EvaluationRow, EvaluationSpec, ResultDetail, Totals
 from promptctl.models.router import Router
 from promptctl.reviews.request import ReviewRequest
+from tests.authoring import test_improving, test_shortening
+from tests.calibrations import test_calibrating
 from tests.cli.conftest import commit, git
 from tests.evaluation_lab import PROMPT, Lab, answering, slowly
 from tests.openai_server import Exchange, failure
@@ -80,6 +83,16 @@ class Made:
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> Made:
     return Made(monkeypatch)
+
+
+improvable, shortening, calibrating = test_improving.desk, test_shortening.desk, test_calibrating.desk
+
+
+@pytest.fixture
+def improving(improvable: Lab) -> Lab:
+    better = test_improving.edit("You greet people. Above all, be kind.\n")
+    improvable.server.default = test_improving.answering(test_improving.is_kind, better)
+    return improvable
 
 
 @pytest.fixture
@@ -147,6 +160,26 @@ class TestOneForEachCommand:
             found = workspace.review(ReviewRequest(base="main"))
         assert [each.prompt for each in found.measurements] == ["a", "b", "c"]
         assert made.numbers == (1, 1)
+
+    def test_of_an_improvement(self, improving: Lab, made: Made) -> None:
+        assert test_improving.improve(improving, rounds=1).verdict == "better"
+        assert made.numbers == (1, 1)
+
+    def test_of_shortening(self, shortening: Lab, made: Made) -> None:
+        request = ShorteningRequest(ref="triage", dataset="triage", margin=0.25)
+        with shortening.open() as workspace:
+            assert workspace.authoring.shorten(request).calls
+        assert made.numbers == (1, 1)
+
+    def test_of_a_calibration(self, calibrating: Lab, made: Made) -> None:
+        test_calibrating.label(calibrating)
+        assert test_calibrating.calibrate(calibrating).calibrations
+        assert made.numbers == (1, 1)
+
+    def test_an_estimate_of_what_a_model_writes_makes_none(self, improving: Lab, made: Made) -> None:
+        with improving.open() as workspace:
+            workspace.authoring.estimate_improvement(ImprovementRequest(ref="greet", dataset="greet", rounds=1))
+        assert made.numbers == (0, 0)
 
     def test_what_only_reads_makes_none(self, three: Lab, made: Made) -> None:
         (base,), (head,) = three.evaluate("a"), three.evaluate("a")
