@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ class Compared:
     """Two evaluations side by side, what the difference means, and whether it is good enough.
 
     `note` says what a reader must know of how it was made: replies that could not be asked for again, say. `let_pass`
-    is what does not fail head, in sentences: cases that must pass and do not, by no fault of its own.
+    is what does not fail head, in sentences: cases that must pass and do not by no fault of its own, or have no result.
     `edited` are the cases that were edited together with head.
     """
 
@@ -141,8 +141,8 @@ class Sides:
             decisions.append(Decision.of(INCOMPLETE, f"Evaluate both sides anew: {self._evaluating}."))
         doubts = () if comparison.judged_apart else filter(None, undecided)
         note = "; ".join(dict.fromkeys([*notes, *doubts])) or None
-        let_pass = hard.let_pass
         decision, reruns = strictest(decisions), self.flipped.reruns
+        let_pass = (*hard.let_pass, *_without_result(comparison, verdict))
         return Compared(self.base, self.head, comparison, verdict, decision, rule, note, reruns, let_pass)
 
     @property
@@ -151,6 +151,16 @@ class Sides:
         rows = (self.base.row, self.head.row)
         refs = (f"{row.prompt}@{row.commit[:9]}" if row.commit and not row.is_dirty else row.spec.ref for row in rows)
         return ", ".join(dict.fromkeys(f"promptctl eval {ref}" for ref in refs))
+
+
+def _without_result(comparison: Comparison, verdict: Verdict) -> Iterator[str]:
+    """Yield what is said of the cases without a result where the others were judged without them."""
+    if verdict.kind == "incomplete" or comparison.is_decided:
+        return
+    alike = [pair.case_id for pair in comparison.errors if pair.is_alike]
+    for ids, where in ((alike, "on both sides alike"), ([pair.case_id for pair in comparison.open], "on one side")):
+        if ids:
+            yield f"{count(len(ids), 'case')} without a result {where}, and not compared: {name_some(ids)}"
 
 
 def _comparison(

@@ -112,6 +112,11 @@ class Comparison:
         """Number of cases that are the same on both sides and lack a grade on one or both."""
         return len(self.errors) + len(self.not_asked) + self.never_run
 
+    @property
+    def open(self) -> tuple[CasePair, ...]:
+        """The pairs with an error that asking again might have spared them: either side could still pass or fail."""
+        return tuple(pair for pair in self.errors if not pair.is_alike)
+
     def metric(self, name: str) -> MetricComparison | None:
         """The metric of that name, if any case has it on both sides."""
         return next((metric for metric in self.metrics if metric.name == name), None)

@@ -167,7 +167,7 @@ def all_expected(number: int) -> str:
 
 
 def incomplete(comparison: Comparison) -> str:
-    """Too many cases are missing, or there is nothing to compare."""
+    """Cases without a result could change the decision, or there is nothing to compare."""
     if not comparison.comparable:
         apart = len(comparison.changed), len(comparison.added), len(comparison.removed)
         if not any(apart):

@@ -20,8 +20,9 @@ class GateRule:
 
     `gate`: `worse` fails only on a verdict `worse`; `noninferior` also unless a loss of `margin` is ruled out;
     `strict` also on any confirmed regression. `margin` and `min_effect` are in the metric's own unit (0.05 is five
-    points of the pass rate); a difference smaller than `min_effect` is neither worse nor better. `max_errors` is the
-    share of comparable cases that may lack a grade. `metrics` are those judged; empty means the cases that pass, alone.
+    points of the pass rate); a difference smaller than `min_effect` is neither worse nor better. Up to the share
+    `max_errors` of comparable cases may lack a grade, whatever it would have been. `metrics` are those judged; empty
+    means the cases that pass, alone.
     `reruns` is the number of fresh pairs that each flipped case is asked for; 0 means first answers alone.
     Of head's cases the share `min_pass` must pass besides; None asks for no share.
     `max_cost_increase` and `max_token_increase` are shares (0.1 is ten per cent) that a reply may cost or hold more.

@@ -1,6 +1,7 @@
 """The verdict on a comparison, with its reason.
 
-    incomplete     too many cases lack a grade on one side, a metric that decides is missing, or nothing can be compared
+    incomplete     cases without a grade could change the decision, a metric that decides is missing, or nothing can be
+                   compared
     worse          of the cases, by the three steps of `flips`; or of a metric that the rule names, by its own test
     better         the same the other way
     not-worse      a loss as large as the margin is ruled out
@@ -31,7 +32,7 @@ from promptctl.comparisons.flips import (
     weigh,
 )
 from promptctl.comparisons.rule import GateRule
-from promptctl.evaluations.outcomes import can_gain, can_lose
+from promptctl.evaluations.outcomes import CasePair, can_gain, can_lose
 from promptctl.statistics.intervals import Interval
 from promptctl.statistics.metric import MetricComparison
 from promptctl.statistics.multiplicity import holm
@@ -60,7 +61,8 @@ class Verdict:
     `detectable` is the smallest loss this comparison would have seen with the rule's power (None: none at all) and
     `cases_needed` about how many cases would settle it (None: too many to tell).
     `is_noninferior` says that every judged metric rules out a loss of the margin. `worst_case` says what would be so
-    if every error were held against head, if there are errors. `findings` is what the flipped cases say.
+    if every error that might have been spared were held against head, if there are any. `findings` is what the
+    flipped cases say.
     """
 
     kind: VerdictKind
@@ -187,7 +189,7 @@ def _p(metric: MetricComparison, findings: Findings, way: int) -> float:
 
 def bounds_of(comparison: Comparison) -> Bounds:
     """Return how many cases are lost and gained, at least and at most."""
-    open_ = [(pair.base.status, pair.head.status) for pair in (*comparison.errors, *comparison.not_asked)]
+    open_ = [(pair.base.status, pair.head.status) for pair in (*comparison.open, *comparison.not_asked)]
     lost, gained = len(comparison.regressed), len(comparison.improved)
     most_lost = lost + sum(can_lose(*each) for each in open_) + comparison.never_run
     most_gained = gained + sum(can_gain(*each) for each in open_) + comparison.never_run
@@ -211,9 +213,10 @@ def _foregone(evidence: _Evidence) -> Verdict | None:
 
 
 def _too_incomplete(evidence: _Evidence) -> Verdict | None:
-    """Return the verdict if there is nothing to compare, or more cases without a grade than the rule allows."""
+    """Return the verdict if there is nothing to compare, or if cases without a grade could change the decision."""
     comparison = evidence.comparison
-    if comparison.n and comparison.ungraded <= evidence.rule.max_errors * comparison.comparable:
+    is_within = comparison.ungraded <= evidence.rule.max_errors * comparison.comparable
+    if comparison.n and (is_within or _errors_change_nothing(evidence)):
         return None
     if comparison.expected_failures and not comparison.comparable:
         reason = reasons.all_expected(len(comparison.expected_failures))
@@ -222,6 +225,26 @@ def _too_incomplete(evidence: _Evidence) -> Verdict | None:
     if certain is not None:
         return certain
     return evidence.incomplete(reasons.incomplete(comparison))
+
+
+def _errors_change_nothing(evidence: _Evidence) -> bool:
+    """Return True if the gate decides the same whatever the cases without a grade would have come to.
+
+    A lost case may always do, as it alone can be worse. A gained one may where the gate fails without it.
+    """
+    comparison, rule = evidence.comparison, evidence.rule
+    if len(comparison.errors) < comparison.ungraded or any(_is_never_run(pair) for pair in comparison.errors):
+        return False
+    if not comparison.open:
+        return True
+    if rule.judged != (PASSED,) or any(can_lose(pair.base.status, pair.head.status) for pair in comparison.open):
+        return False
+    fails = evidence.findings.direction < 0 or (rule.gate == "noninferior" and not evidence.tests[0].is_noninferior)
+    return not fails
+
+
+def _is_never_run(pair: CasePair) -> bool:
+    return not (pair.base.replies and pair.head.replies)
 
 
 def _lacks_metric(evidence: _Evidence) -> Verdict | None:
@@ -322,7 +345,7 @@ def _looked_at(evidence: _Evidence, sequence: CaseSequence) -> Verdict | None:
 
 def _worst_case(comparison: Comparison) -> str | None:
     """Say what the result would be if every error counted against head; None without errors."""
-    if not comparison.ungraded:
+    if not comparison.open and len(comparison.errors) == comparison.ungraded:
         return None
     bounds = bounds_of(comparison)
     improved, regressed = bounds.gained[0], bounds.lost[1]

@@ -336,6 +336,32 @@ class TestIncomplete:
         assert found["reason"] == "Incomplete: 10 of 10 cases have no result on one side or both (10 after)."
         assert (found["n"], found["p"], found["difference"]) == (0, None, None)
 
+    def test_a_lasting_error_of_both_sides_leaves_the_verdict_with_a_warning(
+        self, lab: Lab, change: Change, cli: Cli
+    ) -> None:
+        lab.many(10, must_pass=True)
+        change("broken:c4 base")
+        commit(lab.root, "One that the server refuses")
+        change("broken:c4 head")
+        found = against(cli)
+        assert (found["verdict"], found["errored"], found["worst_case"]) == ("inconclusive", ["c4"], None)
+        assert found["warning"] == (
+            "1 case that must pass did not pass before either: c4; "
+            "1 case without a result on both sides alike, and not compared: c4"
+        )
+        change("broken:c4 c1")
+        assert against(cli, code=1)["confirmed_regressions"] == ["c1"]
+        change("broken:c4 broken:c1")
+        assert against(cli, code=5)["verdict"] == "incomplete"
+
+    def test_an_error_of_base_alone_leaves_the_verdict_if_head_passes(self, lab: Lab, change: Change, cli: Cli) -> None:
+        change("broken:c4 base")
+        commit(lab.root, "One that the server refuses")
+        change("head")
+        found = against(cli)
+        assert found["warning"] == "1 case without a result on one side, and not compared: c4"
+        assert against(cli, "--gate", "noninferior", code=5)["verdict"] == "incomplete"
+
     def test_a_comparison_is_not_resumed_but_given_again(self, change: Change, cli: Cli) -> None:
         ran = cli("eval", "resume", "triage", "--against", "@main")
         assert (ran.exit_code, "--against cannot be given" in ran.err, "give its command again" in ran.err) == (

@@ -13,7 +13,8 @@ from promptctl.comparisons.flips import Findings, weigh
 from promptctl.comparisons.rule import GateRule
 from promptctl.comparisons.verdicts import Verdict, flips_of, judge, steps_of
 from promptctl.errors import UsageError
-from promptctl.evaluations.outcomes import CaseOutcome, CaseStatus
+from promptctl.evaluations.outcomes import CaseOutcome, CasePair, CaseStatus
+from promptctl.log.results import ResultRow
 from promptctl.statistics.metric import Procedure
 
 
@@ -247,6 +248,43 @@ def test_worse_stands_where_no_error_could_undo_it() -> None:
     assert verdict.kind == "worse"
     assert "even if all without a result (3 cases) went the better way" in verdict.reason
     assert judge(compared(40, regressed=6, base_errors=4)).kind == "incomplete"
+
+
+def test_an_error_that_cannot_change_the_decision_leaves_the_verdict() -> None:
+    assert judge(compared(40, base_errors=4)).kind == "inconclusive"
+    assert judge(compared(40, base_errors=4), GateRule(gate="noninferior")).kind == "incomplete"
+    assert judge(compared(100, base_errors=4), GateRule(gate="noninferior")).kind == "not-worse"
+    assert judge(compared(40, base_errors=4), GateRule(metrics=("passed", "tone"))).kind == "incomplete"
+    assert judge(compared(40, head_errors=1)).kind == "incomplete", "head alone has no result of a case that passed"
+    assert judge(compared(5, improved=40, head_errors=1)).kind == "incomplete"
+
+
+def both_errors(*kinds: str | None) -> CasePair:
+    rows = [
+        ResultRow(evaluation_id="e", case_id="c", status="error" if kind else "failed", error_type=kind)
+        for kind in kinds
+    ]
+    return CasePair(*(CaseOutcome(case_id="c", content_hash="h", status="error", row=row) for row in rows))
+
+
+@pytest.mark.parametrize("kind", ["RequestRejected", "ContentFiltered", "RenderLimitExceeded"])
+def test_a_lasting_error_of_both_sides_is_no_difference(kind: str) -> None:
+    assert both_errors(kind, kind).is_alike
+    assert not both_errors(kind, "InputError").is_alike
+    assert not both_errors(kind, None).is_alike
+    base, head = runs(12, regressed=1)
+    pair = both_errors(kind, kind)
+    assert judge(compare_outcomes([*base, pair.base], [*head, pair.head])).kind == "inconclusive"
+    lost = compare_outcomes([*base, pair.base], [*head, pair.head])
+    assert judge(lost, None, held(lost, "regressed-12")).kind == "worse"
+    assert judge(compare_outcomes([pair.base], [pair.head])).kind == "incomplete", "there is nothing else"
+
+
+@pytest.mark.parametrize("kind", ["RateLimited", "OutOfQuota", "AuthenticationFailed", "ReplyNotRecorded", "Ungraded"])
+def test_what_asking_again_may_mend_is_incomplete_also_on_both_sides(kind: str) -> None:
+    base, head = runs(12)
+    pair = both_errors(kind, kind)
+    assert judge(compare_outcomes([*base, pair.base], [*head, pair.head])).kind == "incomplete"
 
 
 def test_a_metric_graded_on_one_side_only_is_incomplete() -> None:
