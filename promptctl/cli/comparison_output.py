@@ -100,7 +100,7 @@ def _say_flips(title: str, colour: str, pairs: Sequence[CasePair], found: Compar
     for kind, group in grouped(found, pairs):
         say(f"\n{styled(f'{title}, {kind}: {len(group)}', sys.stdout, fg=colour, bold=True)}")
         for pair in group[:MOST_SHOWN]:
-            again = f": {of_fresh_replies(found, pair.case_id)}" if kind == "noise" else ""
+            again = f": {of_fresh_replies(found, pair.case_id)}" if kind in ("partly", "noise") else ""
             say(f"  {styled(flat(pair.case_id), sys.stdout, bold=True)}{again}")
             for flipped in flipped_assertions(pair) if kind != "noise" else ():
                 _say_flipped(flipped)

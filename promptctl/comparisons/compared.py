@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from promptctl.comparisons.comparison import Comparison, compare_outcomes
@@ -21,7 +21,9 @@ from promptctl.files.wording import count, name_some
 from promptctl.statistics.metric import Procedure
 
 if TYPE_CHECKING:
+    from promptctl.comparisons.confirmation import Earlier
     from promptctl.evaluations.plan import Pair
+    from promptctl.log.results import EvaluationRow
     from promptctl.log.store import Store
 
 
@@ -110,8 +112,10 @@ class Sides:
         self.base, self.head = base, head
         self._rule, self._heads = rule, cases_of(log, head.row)
         procedure = Procedure(comparisons=comparisons)
-        self.comparison = _comparison(base, head, cases_of(log, base.row), self._heads, procedure)
-        self.flipped = FlippedCases(log, self.comparison, base.row, head.row, rule, pair)
+        compared = _comparison(base, head, cases_of(log, base.row), self._heads, procedure)
+        self.flipped = FlippedCases(log, compared, base.row, head.row, rule, pair)
+        is_timed_together = _is_timed_together(base.row, head.row, self.flipped.earlier)
+        self.comparison = replace(compared, is_timed_together=is_timed_together)
 
     def compared(self, notes: Iterable[str]) -> Compared:
         """Return the comparison judged, with the cases that must pass and what was not run."""
@@ -182,3 +186,14 @@ def _comparison(
     # Head ended early only as its comparison with this base was decided.
     is_decided = head.stopped == "decided" and head.row.spec.comparison in comparison_keys(head.row, base.row)
     return compare_outcomes(*outcomes, procedure=procedure, planned=planned, never_run=min(left), is_decided=is_decided)
+
+
+def _is_timed_together(base: EvaluationRow, head: EvaluationRow, earlier: Earlier) -> bool:
+    """Return True if one command asked both sides at the same time, and took no reply from the cache.
+
+    Where nothing of head was asked, it is the first comparison of the same that its replies and latencies are of.
+    """
+    if earlier.comparisons and {*head.totals.reply_sources} == {"cache"}:
+        base, head = earlier.comparisons[0]
+    sources = {*base.totals.reply_sources, *head.totals.reply_sources}
+    return base.group == head.group and head.spec.until != "decided" and "cache" not in sources

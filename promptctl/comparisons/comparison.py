@@ -69,7 +69,8 @@ class Comparison:
     content), `added` and `removed` cases are not comparable and count nowhere else; nor do `expected_failures`, cases
     that have an `xfail` in head. `never_run` cases were planned on
     both sides and came to nothing on either; which ones is not known. If it `is_decided`, these and `not_asked`, which
-    one side answered, were left out as they could change nothing. `judged_apart` says of each case that a judge decided
+    one side answered, were left out as they could change nothing. Latencies of sides that were not `is_timed_together`
+    are of different times, and differ as the server's load did. `judged_apart` says of each case that a judge decided
     on one side alone why it did; it is among the errors. `lost_metrics` are those that cases have, and none on both
     sides.
     """
@@ -88,6 +89,7 @@ class Comparison:
     judged_apart: Mapping[str, str] = field(default_factory=dict)
     never_run: int = 0
     is_decided: bool = False
+    is_timed_together: bool = True
     metrics: tuple[MetricComparison, ...] = ()
     lost_metrics: tuple[str, ...] = ()
     usage: tuple[UsageChange, ...] = ()

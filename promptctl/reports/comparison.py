@@ -250,7 +250,8 @@ def number_rows(comparison: Comparison) -> Iterator[tuple[str, str, str, str]]:
     for usage in comparison.usage:
         before, after = usage.sides
         form = _FORMS[usage.name]
-        yield usage_name(usage), form(before), form(after), usage_change(usage)
+        apart = ", not asked together" if usage.name == "latency_ms" and not comparison.is_timed_together else ""
+        yield f"{usage_name(usage)}{apart}", form(before), form(after), usage_change(usage)
         if usage.name == "latency_ms" and usage.known:
             yield "p95 latency", form(usage.base_p95), form(usage.head_p95), "-"
 
@@ -286,7 +287,7 @@ def _flips(title: str, pairs: Sequence[CasePair], found: Compared, most: int) ->
     for kind, group in grouped(found, pairs):
         yield f"\n<details><summary>{title}, {kind}: {len(group)}</summary>\n\n"
         for pair in group[:most]:
-            again = f": {of_fresh_replies(found, pair.case_id)}" if kind == "noise" else ""
+            again = f": {of_fresh_replies(found, pair.case_id)}" if kind in ("partly", "noise") else ""
             yield f"**{inline(pair.case_id)}**{again}\n\n"
             for flipped in flipped_assertions(pair):
                 yield f"- {code(flipped.name)}: {inline(flipped.reason)}\n"

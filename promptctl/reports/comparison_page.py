@@ -130,21 +130,10 @@ def row_of(found: Compared) -> dict[str, Any]:
 
 
 def page_rows(comparison: Comparison) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of numbers with amounts as pages give them, and changes also where nothing says how sure they are.
-
-    Elsewhere only a change that has an interval is given.
-    """
-    pairs = {usage_name(each): each.sides for each in comparison.usage}
-    for each in comparison.usage:
-        if each.name == "latency_ms":
-            pairs["p95 latency"] = each.base_p95, each.head_p95
-    costs = {usage_name(each) for each in comparison.usage if each.name == "cost_nano_usd"}
-    for name, base, head, change in number_rows(comparison):
-        before, after = pairs.get(name, (None, None))
-        sides = (short_cost(before), short_cost(after)) if name in costs else (base, head)
-        if change == "-" and before and after is not None:
-            change = f"{after / before - 1:+.1%}"
-        yield name, *sides, change
+    """Yield the rows of numbers with amounts as pages give them."""
+    costs = {usage_name(each): each.sides for each in comparison.usage if each.name == "cost_nano_usd"}
+    for name, *sides, change in number_rows(comparison):
+        yield name, *(map(short_cost, costs[name]) if name in costs else sides), change
 
 
 def _flips(found: Compared) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -12,8 +12,8 @@ from promptctl.evaluations.outcomes import CaseOutcome, CasePair
 from promptctl.reports.wording import alike_until, as_text, assertion_name
 
 _LONGEST_DIFF, _CONTEXT = 4000, 2
-Certainty = Literal["confirmed", "likely", "noise"]
-"""Held in every fresh pair; not asked again, or not to the end; asked again, and did not hold."""
+Certainty = Literal["confirmed", "likely", "partly", "noise"]
+"""Held in every fresh pair; not asked again, or not to the end; held in most fresh pairs; did not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,10 @@ def certainty_of(found: Compared, case_id: str) -> Certainty:
     if case_id in held.regressions or case_id in held.improvements:
         return "confirmed"
     pairs = next((run.pairs for run in found.reruns if run.case_id == case_id), [])
-    return "likely" if len(set(pairs)) <= 1 and 0 not in pairs else "noise"
+    way = -1 if any(pair.case_id == case_id for pair in found.comparison.regressed) else 1
+    if all(each == way for each in pairs):
+        return "likely"
+    return "partly" if 2 * way * sum(pairs) > len(pairs) else "noise"
 
 
 def of_fresh_replies(found: Compared, case_id: str) -> str:
@@ -51,7 +54,7 @@ def of_fresh_replies(found: Compared, case_id: str) -> str:
 
 def grouped(found: Compared, pairs: Sequence[CasePair]) -> Iterator[tuple[Certainty, list[CasePair]]]:
     """Yield the flipped cases in groups, the surest first, without empty ones."""
-    kinds: tuple[Certainty, ...] = ("confirmed", "likely", "noise")
+    kinds: tuple[Certainty, ...] = ("confirmed", "likely", "partly", "noise")
     for kind in kinds:
         group = [pair for pair in pairs if certainty_of(found, pair.case_id) == kind]
         if group:

@@ -40,6 +40,8 @@ def certainty(found: Compared, cost: Callable[[float | None], str] = format_cost
     edited = edited_cases(len(found.edited), found.comparison.n) if found.edited else ""
     told = [edited, _chance(found)]
     usage: dict[str, UsageChange] = {each.name: each for each in found.comparison.usage}
+    if not found.comparison.is_timed_together:
+        usage.pop("latency_ms", None)
     changes = [_change(usage[name], cost) for name in _NAMES if name in usage]
     told.append(", ".join(change for change in changes if change))
     return "; ".join(part for part in told if part)
@@ -89,7 +91,13 @@ def _chance(found: Compared) -> str:
         return reasons.ruled_out(metric, found.rule.margin) if metric else ""
     if not found.comparison.regressed and not found.comparison.improved:
         return f"no case flipped, but {count(verdict.n, 'case')} cannot rule out a loss"
-    return f"it may be chance (p {_p(verdict.p)})"
+    procedure = found.comparison.procedure
+    if verdict.p >= _SIGNIFICANT:
+        return f"it may be chance (p {_p(verdict.p)})"
+    if verdict.p >= procedure.level:
+        needed = f"{procedure.comparisons} comparisons together ask for less than {procedure.level:.2g} of each"
+        return f"not proven: p = {verdict.p:.2g}, and {needed}"
+    return f"too small a difference to count (p {_p(verdict.p)})"
 
 
 def chance(p: float) -> str:
@@ -113,6 +121,6 @@ def _change(usage: UsageChange, cost: Callable[[float | None], str]) -> str:
         form = cost if usage.name == "cost_nano_usd" else format_latency
         return f"{name} unchanged" if before == after else f"{name} {form(before)} → {form(after)}"
     is_noise = usage.interval.low <= 0 <= usage.interval.high
-    if not round(usage.change, 2) or (is_noise and usage.name == "latency_ms"):
+    if not round(usage.change, 2):
         return f"{name} unchanged"
     return f"{name} {usage.change:+.0%}{', within noise' if is_noise else ''}"

@@ -208,6 +208,15 @@ def test_long_ids_hide_no_number_of_a_report(lab: Lab, change: Change, cli: Cli)
     assert line.endswith(", 1 added \\(new\\).")
 
 
+def test_the_latency_of_a_base_out_of_the_log_is_in_no_headline(change: Change, cli: Cli) -> None:
+    change("head")
+    assert "\nmedian latency\t" in cli("eval", "triage", "--against", "@main").out
+    change("anew")
+    ran = cli("eval", "triage", "--against", "@main")
+    assert "\nmedian latency, not asked together\t" in ran.out
+    assert "latency" not in ran.out.splitlines()[1]
+
+
 class TestMustPass:
     @pytest.fixture
     def hard(self, lab: Lab, change: Change) -> Change:

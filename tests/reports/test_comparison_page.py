@@ -5,27 +5,27 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
-from promptctl.comparisons.comparison import UsageChange
+from promptctl.comparisons.comparison import Comparison, UsageChange
 from promptctl.comparisons.gates import Decision
 from promptctl.reports.comparison import number_rows
 from promptctl.reports.comparison_page import page_rows
 from promptctl.reports.sentences import of_comparisons
+from promptctl.statistics.metric import Procedure
 
 
-def test_a_page_says_how_much_changed_where_nothing_says_how_sure_it_is() -> None:
+def test_a_page_gives_no_percentage_that_nothing_says_how_sure_it_is_of() -> None:
     usage = (
         UsageChange("cost_nano_usd", 6, 0, base_total=3_280_000, head_total=3_010_000),
         UsageChange("latency_ms", 6, 0, base_p50=43, head_p50=19, base_p95=62, head_p95=20),
         UsageChange("tokens", 0, 6),
     )
-    found = cast(Any, SimpleNamespace(metrics=(), usage=usage))
+    found = Comparison(Procedure(), usage=usage)
     assert [*page_rows(found)] == [
-        ("cost", "$0.0033", "$0.0030", "-8.2%"),
-        ("median latency", "43 ms", "19 ms", "-55.8%"),
-        ("p95 latency", "62 ms", "20 ms", "-67.7%"),
+        ("cost", "$0.0033", "$0.0030", "-"),
+        ("median latency", "43 ms", "19 ms", "-"),
+        ("p95 latency", "62 ms", "20 ms", "-"),
         ("tokens", "-", "-", "-"),
     ]
-    assert [row[3] for row in number_rows(found)] == ["-"] * 4, "elsewhere only what is known to be more than chance"
     assert next(iter(number_rows(found)))[:3] == ("cost", "$0.00328", "$0.00301")
 
 
