@@ -74,8 +74,10 @@ def _steps(
 def _evaluation_steps(found: Standing) -> Iterator[NextStep]:
     unfinished = next((row for row in found.evaluations if row.totals.verdict == "incomplete"), None)
     failed = next((row for row in found.evaluations if row.totals.verdict == "failed"), None)
-    if unfinished is not None and unfinished.totals.never_run:
-        yield NextStep(f"promptctl eval resume {unfinished.id[-8:]}", "go on with the last evaluation")
+    goes_on = unfinished is not None and unfinished.totals.never_run and not unfinished.spec.needs_its_comparison
+    if unfinished is not None and goes_on:
+        bound = " --max-cost USD" if unfinished.totals.stopped == "max-cost" else ""
+        yield NextStep(f"promptctl eval resume {unfinished.id[-8:]}{bound}", "go on with the last evaluation")
     elif unfinished is not None:
         yield NextStep(f"promptctl results show {unfinished.id[-8:]}", "see which cases could not be graded")
     if failed is not None:

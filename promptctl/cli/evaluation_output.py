@@ -16,6 +16,7 @@ from promptctl.cli.output import flat, format_id, format_version, is_terminal, s
 from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import difference_lines, shortened
 from promptctl.cli.waiting import MovingLine, Part, loading, time_left
+from promptctl.errors import quote
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.wording import (
     as_text,
@@ -125,6 +126,7 @@ def say_evaluations(
     _say_totals(found)
     stream = sys.stdout if is_data else sys.stderr
     passed = 0
+    left = [each for each in found if _can_go_on(each)]
     for each in found:
         has_passed = each.verdict == "passed" and each.stopped in (None, "decided")
         passed += has_passed
@@ -136,7 +138,7 @@ def say_evaluations(
         _say_repeats(each)
         _tell_failures(workspace, each, most_failures, stream)
         if not is_one_of_many:
-            _tell_verdict(each, stream)
+            _tell_verdict(each, _resuming([each] if is_data else left), stream)
     if len(found) > 1 and passed:
         word = styled("passed", stream, fg=_COLOURS["passed"], bold=True)
         _write(f"\n{word}: {passed} of {len(found)} evaluations", stream)
@@ -290,7 +292,33 @@ def _saved(found: Evaluation) -> str:
     return f"decided after {asked}: {count(summary.requests_saved, 'request')} saved"
 
 
-def _tell_verdict(found: Evaluation, stream: TextIO) -> None:
+def _resuming(left: Sequence[Evaluation]) -> str:
+    """Return the command that goes on with all that a command left: it takes one id, and without any each of them."""
+    if any(each.row.spec.needs_its_comparison for each in left):
+        return "the same command, with --against"
+    parts = ["promptctl eval resume", *(each.row.id[-8:] for each in left if len(left) == 1)]
+    if not all(each.summary.is_unfinished for each in left):
+        parts.append("--retry-errors")
+    if any(each.stopped == "max-cost" for each in left):
+        parts.append("--max-cost USD")
+    return " ".join(parts)
+
+
+def _can_go_on(found: Evaluation) -> bool:
+    """Return True if `eval resume` takes it up without its id."""
+    is_left = found.summary.is_unfinished or (found.summary.counts.errors > 0 and not _instead(found))
+    return is_left and found.stopped != "decided"
+
+
+def _instead(found: Evaluation) -> tuple[str, str] | None:
+    """Return what to do, and with which command, where the same replies would end in the same errors again."""
+    kinds, anew = found.summary.error_types.keys(), f"promptctl eval {quote(found.row.spec.ref)}"
+    if "ReplyNotRecorded" in kinds:
+        return "record what is missing with", f"{anew} --replies record"
+    return ("calibrate, then", anew) if kinds == {"Uncalibrated"} else None  # once it is calibrated, others decide
+
+
+def _tell_verdict(found: Evaluation, resuming: str, stream: TextIO) -> None:
     tell = partial(_write, stream=stream)
     word = styled(found.verdict, stream, fg=_COLOURS[found.verdict], bold=True)
     tell(f"\n{found.row.prompt}: {word}: {found.reason}")
@@ -309,15 +337,13 @@ def _tell_verdict(found: Evaluation, stream: TextIO) -> None:
         rest = f"; to ask the rest: promptctl eval resume {found.row.id[-8:]}" if is_alone else ""
         tell(f"  {_saved(found)}{rest}")
     elif found.stopped:
-        tell(f"  {STOPPED[found.stopped]}; go on with: promptctl eval resume {found.row.id[-8:]}")
+        tell(f"  {STOPPED[found.stopped]}; go on with: {resuming}")
     elif found.summary.is_unfinished:
-        tell(f"  go on with: promptctl eval resume {found.row.id[-8:]}")
+        tell(f"  go on with: {resuming}")
     elif found.summary.counts.errors:
         kinds = ", ".join(f"{number} {name}" for name, number in sorted(found.summary.error_types.items()))
         # A reply that could not be graded once cannot be graded again as long as nothing else is changed.
         is_asked = found.summary.error_types.keys() - {"Ungraded", "Uncalibrated"}
         again = "ask again with" if is_asked else "mend what each says, then"
-        resume = f"promptctl eval resume {found.row.id[-8:]} --retry-errors"
-        if found.summary.error_types.keys() == {"Uncalibrated"}:  # once it is calibrated, others decide
-            again, resume = "calibrate, then", f"promptctl eval {found.row.spec.ref}"
-        tell(f"  {kinds}; {again}: {resume}")
+        again, command = _instead(found) or (again, resuming)
+        tell(f"  {kinds}; {again}: {command}")

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.datasets.index import dataset_index
 from promptctl.datasets.selection import Selection, choose, part_of
-from promptctl.errors import PromptNotFound, RevisionNotFound, UsageError, WorkspaceError
+from promptctl.errors import PromptNotFound, RevisionNotFound, UsageError, WorkspaceError, quote
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.planning import check_models, target_of
 from promptctl.evaluations.request import EvaluationRequest
 from promptctl.evaluations.rules import answering, calibration_rule_of
 from promptctl.files.names import SETTINGS
+
+_SIDES = ("base", "head")
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -28,32 +30,58 @@ if TYPE_CHECKING:
 def unfinished(log: Store, request: ResumeRequest, is_running: Callable[[str], bool]) -> list[EvaluationRow]:
     """Return the evaluations to take up again: all of one command, the oldest first.
 
-    Those of a command that `is_running`, by its group, are passed over. Raises `UsageError` if there are none, and
-    `WorkspaceError` for one side of a comparison.
+    Those of a command that `is_running`, by its group, are passed over. Raises `UsageError` if there are none, or if
+    a bound on the cost stopped one and the request has none; and `WorkspaceError` for one side of a comparison.
     """
     if request.evaluation is not None:
         named = log.evaluation(request.evaluation)
         if named.spec.needs_its_comparison:
             raise WorkspaceError(
-                f"evaluation {named.id[-8:]} is one side of a comparison",
-                hint="give the command again, with --against: what was answered comes from the cache",
+                f"evaluation {named.id[-8:]} is one side of a comparison", hint=_compare_again(log, named)
             )
-        return [named]
+        return _bounded([named], request)
     gaps = log.evaluations(has_gaps=True)
-    recent = [row for row in gaps if not row.spec.needs_its_comparison and row.totals.stopped != "decided"]
     if request.prompts:
-        recent = [row for row in recent if row.prompt in request.prompts]
+        gaps = [row for row in gaps if row.prompt in request.prompts]
+    recent = [row for row in gaps if not row.spec.needs_its_comparison and row.totals.stopped != "decided"]
     with_errors = [row for row in recent if row.totals.errors]
     waiting = [row for row in recent if row.status != "finished" or (request.retries_errors and row in with_errors)]
     free = [row for row in waiting if not is_running(row.group)]
     if free:
-        return [row for row in reversed(free) if row.group == free[0].group]
+        return _bounded([row for row in reversed(free) if row.group == free[0].group], request)
     if waiting:
         raise UsageError("what is unfinished is being run by another process", hint="wait for its end, or stop it")
     hint = "see them with: promptctl results list"
     if with_errors and not request.retries_errors:
-        hint = f"to ask again for what ended in an error: promptctl eval resume {with_errors[0].id[-8:]} --retry-errors"
+        again = " ".join(["promptctl eval resume", *map(quote, request.prompts), "--retry-errors"])
+        hint = f"to ask again for what ended in an error: {again}"
+    elif side := next((row for row in gaps if row.spec.side in _SIDES), None):
+        hint = f"evaluation {side.id[-8:]} is one side of a comparison: {_compare_again(log, side)}"
     raise UsageError("no evaluation is left unfinished", hint=hint)
+
+
+def _bounded(rows: list[EvaluationRow], request: ResumeRequest) -> list[EvaluationRow]:
+    """Return evaluations to take up again. Raises `UsageError` if a bound stopped them that the request has not."""
+    stopped = next((row for row in rows if row.totals.stopped == "max-cost"), None)
+    if stopped is None or request.limits.max_cost_nano_usd is not None:
+        return rows
+    named = stopped.id[-8:] if request.evaluation else " ".join(map(quote, request.prompts))
+    again = ["promptctl eval resume", *filter(None, [named]), *(["--retry-errors"] if request.retries_errors else [])]
+    raise UsageError(
+        f"evaluation {stopped.id[-8:]} was stopped by --max-cost, and nothing bounds what the rest of it may cost",
+        hint=f"say what it may cost: {' '.join(again)} --max-cost USD",
+    )
+
+
+def _compare_again(log: Store, side: EvaluationRow) -> str:
+    """Return how to go on with a comparison, given one of its sides."""
+    both = {
+        row.spec.side: quote(row.spec.ref)
+        for row in log.evaluations(group=side.group)
+        if row.spec.side in _SIDES and row.spec.comparison == side.spec.comparison
+    }
+    command = f": promptctl eval {both['head']} --against {both['base']}" if len(both) == len(_SIDES) else ""
+    return f"give its command again, with the same options{command}; what was answered comes from the cache"
 
 
 def replan(context: Context, row: EvaluationRow, resumed: ResumeRequest) -> Plan:

@@ -281,7 +281,10 @@ class Session:
 
     def _say_how_to_go_on(self) -> None:
         found = [each for each in map(self._finish, self._runs) if each.summary.is_unfinished]
-        left = [each.row.id for each in found if each.row.spec.side != "trial"]
-        if left:
-            only = f" {left[0][-8:]}" if len(left) == 1 else ""
-            self._context.warn(f"stopped at once; go on with: promptctl eval resume{only}")
+        left = [each.row for each in found if each.row.spec.side != "trial"]
+        if any(row.spec.needs_its_comparison for row in left):
+            self._context.warn("stopped at once; the same command goes on, and asks for nothing that was answered")
+        elif left:
+            only = f" {left[0].id[-8:]}" if len(left) == 1 else ""
+            bound = "" if self._limits.max_cost_nano_usd is None else " --max-cost USD"
+            self._context.warn(f"stopped at once; go on with: promptctl eval resume{only}{bound}")

@@ -93,8 +93,8 @@ class EvaluationSpec:
 
     @property
     def needs_its_comparison(self) -> bool:
-        """True if it can go on only beside the other side."""
-        return self.is_part_of_comparison or (self.side == "head" and self.until is not None)
+        """True if it can go on only beside the other side: by itself no gate judges it."""
+        return self.is_part_of_comparison or self.side == "head"
 
     @property
     def passes_needed(self) -> int:

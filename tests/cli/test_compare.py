@@ -379,6 +379,19 @@ class TestIncomplete:
             True,
         )
 
+    def test_one_side_does_not_go_on_without_the_other(self, lab: Lab, change: Change, cli: Cli) -> None:
+        change("broken:c1")
+        against(cli, code=5)
+        change("broken:c1 c2")  # another version, of which no side is left
+        head = newest(cli)[0]
+        for names in ([], [head[-8:], "--retry-errors"]):
+            ran = cli("eval", "resume", *names)
+            assert ran.exit_code in (2, 3)
+            assert "is one side of a comparison" in ran.err
+            assert "promptctl eval triage --against triage@main" in " ".join(ran.err.split())
+        shown = " ".join(cli("results", "show", head).out.split())
+        assert "ask again with: the same command, with --against" in shown
+
 
 class TestGates:
     def test_a_share_asked_for_holds_beside_the_gate_and_that_of_the_dataset_does_not(

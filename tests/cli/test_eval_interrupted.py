@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.evaluation_lab import Lab, answering, environ_of, slowly
+from tests.evaluation_lab import PROMPT, Lab, answering, environ_of, slowly
 from tests.openai_server import failure, hang, reply
 
 CASES, AT_ONCE = 60, 6
@@ -159,6 +159,37 @@ class TestInterrupted:
 
 
 class TestErrors:
+    def test_the_command_that_is_named_takes_up_all_that_is_left(self, lab: Lab, run: Run) -> None:
+        for name in ("one", "two"):
+            lab.write(f"prompts/{name}.prompt.yaml", PROMPT)
+            cases = [{"id": f"c{n}", "inputs": {"ticket": f"c{n}"}, "expected": f"c{n}"} for n in range(3)]
+            lab.cases(*cases, name=name, prompts=[name])
+        lab.server.default = answering({"c1": failure(400)})
+        code, _, err = run("one", "two")
+        assert (code, err.count("ask again with: promptctl eval resume --retry-errors\n")) == (5, 2), err
+        lab.server.default = answering({})
+        code, out, _ = run("resume", "--retry-errors", "--json")
+        assert (code, [each["prompt"] for each in json.loads(out)]) == (0, ["one", "two"])
+
+    def test_what_a_bound_stopped_goes_on_under_another(self, lab: Lab, run: Run) -> None:
+        lab.many(3)
+        code, _, err = run("triage", "--max-cost", "0")
+        again = re.search("go on with: promptctl (eval resume [0-9a-f]{8} --max-cost USD)\n", err)
+        assert (code, again is not None) == (5, True), err
+        code, _, err = run("resume")
+        assert (code, lab.asked) == (2, [])
+        assert "hint: say what it may cost: promptctl eval resume --max-cost USD" in err
+        code, _, err = run("resume", "--max-cost", "0")
+        assert (code, lab.asked) == (5, [])
+
+    def test_a_stale_recording_is_recorded_again(self, lab: Lab, run: Run) -> None:
+        lab.many(1)
+        code, _, err = run("triage", "--replies", "replay")
+        named = "1 ReplyNotRecorded; record what is missing with: promptctl eval triage --replies record"
+        assert (code, named in err, "eval resume" in err) == (5, True, False), err
+        assert run("triage", "--replies", "record")[0] == 0
+        assert run("triage", "--replies", "replay")[0] == 0
+
     def test_they_are_asked_again_by_id_or_of_the_last_command(self, lab: Lab, start: Eval, run: Run) -> None:
         lab.many(6)
         lab.server.default = answering({"c1": failure(400), "c4": failure(400)})
@@ -166,7 +197,7 @@ class TestErrors:
         (found,) = json.loads(out)
         assert (code, found["errors"]) == (5, 2)
         code, _, err = run("resume")
-        assert (code, f"promptctl eval resume {found['evaluation'][-8:]} --retry-errors" in err) == (2, True)
+        assert (code, "promptctl eval resume --retry-errors" in err) == (2, True)
         lab.server.requests.clear()
         lab.server.default = answering({"c4": failure(400)})
         assert run("resume", found["evaluation"][-8:], "--retry-errors")[0] == 5

@@ -243,7 +243,9 @@ class TestMoney:
         found = lab.one(limits=Limits(concurrency=16, max_cost_nano_usd=cap), parameters=self.short)
         assert cap - self.worst < found.summary.cost_nano_usd <= cap
         assert (found.verdict, found.stopped) == ("incomplete", "max-cost")
-        whole = lab.resume(found)
+        with pytest.raises(UsageError, match="stopped by --max-cost, and nothing bounds"):
+            lab.resume(found)
+        whole = lab.resume(found, limits=Limits(max_cost_nano_usd=60 * self.worst))
         assert (whole.verdict, whole.stopped) == ("passed", None)
         assert len(lab.asked) == 60
 
@@ -261,7 +263,7 @@ class TestMoney:
         first, second = lab.evaluate("triage", "triage", limits=limits, replies="ask", parameters=self.short)
         assert (first.stopped, second.stopped) == ("max-cost", "max-cost")
         assert (second.summary.counts.cases, second.verdict) == (0, "incomplete")
-        assert lab.resume(second).verdict == "passed"
+        assert lab.resume(second, limits=Limits(max_cost_nano_usd=10 * self.worst)).verdict == "passed"
 
     def test_replies_without_numbers_of_tokens_count_with_their_worst_case(self, lab: Lab) -> None:
         lab.many(20)

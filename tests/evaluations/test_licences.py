@@ -383,4 +383,4 @@ def test_an_evaluation_is_not_taken_up_again_once_its_judge_is_calibrated(desk: 
     assert stopped.stopped == "max-cost"
     calibrate(desk)
     with pytest.raises(WorkspaceError, match="which judges are calibrated changed"):
-        desk.resume(stopped)
+        desk.resume(stopped, limits=Limits(max_cost_nano_usd=1))

@@ -55,7 +55,8 @@ function showButton(evaluation) {
 
 // What to do where nothing was graded: what went wrong, if it is one thing, and the command that asks again.
 function askAgain(evaluation) {
-  const command = evaluation.evaluation && evaluation.errors ? `promptctl eval resume ${ending(evaluation.evaluation)} --retry-errors` : null;
+  const again = evaluation.error_types?.ReplyNotRecorded ? `promptctl eval ${evaluation.prompt} --replies record` : `promptctl eval resume ${ending(evaluation.evaluation)} --retry-errors`;
+  const command = evaluation.evaluation && evaluation.errors ? again : null;
   return [sharedWhy ? el("pre", { class: "problem" }, sharedWhy) : null,
     command ? el("p", { class: "command" }, el("code", {}, command), copyButton(command, "Copy", `Copy the command ${command}`)) : null];
 }
