@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,10 +11,11 @@ from promptctl.assertions.assertion import AskedJudge, Assertion
 from promptctl.assertions.preparing import CodeUse, Preparer, too_many
 from promptctl.datasets.case_checks import CaseChecks
 from promptctl.datasets.cases import Case, CaseMaker, CodeLeftOut
+from promptctl.datasets.checking import DatasetChecking
 from promptctl.datasets.github_rows import github_assertions, github_rows
 from promptctl.datasets.row_files import RowFile, open_rows
 from promptctl.datasets.rows import Row
-from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, in_reading_order, with_count
+from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.names import did_you_mean
 from promptctl.files.tree import Tree
 from promptctl.files.wording import as_text
@@ -25,13 +25,6 @@ from promptctl.prompts.prompt import Input, Prompt
 
 if TYPE_CHECKING:
     from promptctl.datasets.splitting import Split
-
-MAX_PROBLEMS = 100
-# Values of a case in a message: problems that differ in them alone are of one kind.
-# Anything else in backticks is a name, which the group keeps.
-_VALUE = re.compile(r"(?<=not )(?:the text )?`[^`]*`|(?<=is )`[^`]*`|(?<=case id )\S+|(`[^`]*`)|\d+")
-_MOST_KEPT = 10_000
-_MOST_KEPT_CHARACTERS = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +209,7 @@ class Dataset:
         """
         inputs = None if prompt is None else prompt.inputs
         self._kept = [each for each in self._kept if each[0] != inputs]
-        run = _DatasetCheck()
+        run = DatasetChecking()
         place = Place(self.header.path)
         try:
             file, maker = self._begin(prompt)
@@ -302,75 +295,6 @@ class Dataset:
                     first[case.id] = case.place
 
 
-class _DatasetCheck:
-    """One check under way: the problems so far, what was counted, and the cases while they are few and small."""
-
-    def __init__(self) -> None:
-        self._kinds: dict[object, tuple[Problem, int, Problem]] = {}
-        self.count = 0
-        self.judges: set[AskedJudge] = set()
-        self._looked_at: object = None
-        self.kept: list[Case] | None = []
-        self.characters = 0
-        self._ids: set[str] = set()
-        self._duplicates: set[str] = set()
-        self._sum = 0
-
-    @property
-    def is_full(self) -> bool:
-        return len(self._kinds) + len(self._duplicates) >= MAX_PROBLEMS
-
-    @property
-    def digest(self) -> str:
-        return f"{self._sum:032x}"
-
-    def add(self, problems: Iterable[Problem], case_id: object = None) -> None:
-        """Add problems; those of a kind in a file count as one: they differ in the case and its values alone."""
-        for problem in problems:
-            words = _VALUE.sub(r"\1", problem.message.replace(f"`{case_id}`", ""))
-            kind = (problem.code, problem.severity, problem.place and problem.place.path, words)
-            first, more, _ = self._kinds.get(kind, (problem, -1, problem))
-            self._kinds[kind] = first, more + 1, problem
-
-    def see(self, row: Row | Problem, maker: CaseMaker, checks: CaseChecks) -> None:
-        if isinstance(row, Problem):
-            self.add([row])
-            return
-        found: list[Problem] = []
-        for case in maker.make(row, found):
-            self.count += 1
-            self.characters += row.size
-            if self.count > _MOST_KEPT or self.characters > _MOST_KEPT_CHARACTERS:
-                self.kept = None
-            if self.kept is not None:
-                self.kept.append(case)
-            self.add(checks.problems_of(case, row), row.data.get("id") or case.id)
-            if case.assertions is not self._looked_at:
-                self._looked_at = case.assertions
-                self.judges.update(case.judges)
-            if case.id in self._ids:
-                self._duplicates.add(case.id)
-            self._ids.add(case.id)
-            self._sum = (self._sum + _number(case)) % (1 << 128)
-        self.add(found, row.data.get("id"))
-
-    def finished(self, twice: Callable[[set[str]], Iterable[Problem]], place: Place) -> list[Problem]:
-        """Return all problems, with the ids that came twice, or that there was no case at all."""
-        if self._duplicates:
-            self.add(twice(self._duplicates))
-        problems = [with_count(first, more, last.place) for first, more, last in self._kinds.values()]
-        if self._duplicates:
-            problems = in_reading_order(problems)
-        if not self.count and not problems:
-            hint = "give it at least one case: an evaluation of nothing proves nothing"
-            problems.append(Problem("the dataset holds no case", place, hint, "no-cases"))
-        if self.is_full:
-            del problems[MAX_PROBLEMS:]
-            message = f"checking stopped after {MAX_PROBLEMS} problems; there may be more"
-            problems.append(Problem(message, place, "mend these and check again", "too-many-problems"))
-        return problems
-
-
 def _header(path: str, data: Mapping[str, Any]) -> Header:
     return Header(
         path=path,
@@ -401,13 +325,3 @@ def _duplicate(case: Case, row: Row, first: Place) -> Problem:
         message, hint = "the case is given twice", "remove one, or give each an id of its own"
     where = f"on line {first.line}" if first.path == case.place.path else f"at {first}"
     return Problem(f"{message}; the first is {where}", row.locate("id"), hint, "duplicate-id")
-
-
-def _number(case: Case) -> int:
-    """Return a number for one case's id and content; their sum is the same whatever the order."""
-    import hashlib
-
-    # A case that is expected to fail asks for less: a verdict on it stands for no other.
-    asked = case.content_hash if case.xfail is None else f"{case.content_hash}\0xfail"
-    text = f"{case.id}\0{asked}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "big")

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from promptctl.datasets.dataset import MAX_PROBLEMS, Dataset
+from promptctl.datasets.checking import MAX_PROBLEMS
+from promptctl.datasets.dataset import Dataset
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.files.tree import MemoryTree
 from promptctl.prompts.loading import load_prompt
