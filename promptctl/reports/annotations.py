@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from shlex import split
 from typing import Any
 
 from promptctl.errors import Problem
+from promptctl.files.wording import name_some
 
+_OWN = ("messages", "inputs", "model", "engine", "parameters", "metadata")
 _MOST = 10  # GitHub shows no more of each kind for a step
 
 
@@ -40,7 +43,8 @@ def _of_problem(problem: Problem) -> _Finding:
 
 def _findings(review: Mapping[str, Any]) -> Iterator[_Finding]:
     """Yield the kind, the place and the words of each finding."""
-    paths = {prompt["prompt"]: prompt["path"] for prompt in review["prompts"]}
+    paths = {prompt["prompt"]: _changed_file(prompt) for prompt in review["prompts"]}
+    changed = {each["dataset"] for each in review["datasets"]}
     problems = [
         *(problem for prompt in review["prompts"] for problem in prompt["head_problems"]),
         *(problem for part in ("datasets", "evaluations") for each in review[part] for problem in each["problems"]),
@@ -51,12 +55,33 @@ def _findings(review: Mapping[str, Any]) -> Iterator[_Finding]:
     for each in review["evaluations"]:
         if each["exit_code"] and each["decision"]:
             kind = "error" if each["exit_code"] == 1 else "warning"
-            yield kind, paths.get(each["prompt"]), None, each["decision"]
+            tested = (found["head"]["dataset"] for found in each["comparisons"])
+            path = paths.get(each["prompt"]) or next((path for path in tested if path in changed), None)
+            yield kind, path, None, _decision(each)
+    kind = "error" if "--fail-on-breaking" in split(review["reproduce"]) else "warning"
     for prompt in review["prompts"]:
         for whose in ("callers", "consumers"):
             for broken in prompt[f"breaks_{whose}"]:
                 words = " ".join(filter(None, (broken["part"], broken["name"], broken["reason"])))
-                yield "warning", prompt["path"], None, f"breaks {whose}: {words}"
+                yield kind, prompt["path"], None, f"breaks {whose}: {words}"
+
+
+def _changed_file(prompt: Mapping[str, Any]) -> str:
+    """Return the path of the file that changed: the prompt's own, or what it pulls in if that alone differs."""
+    path: str = prompt["path"]
+    is_own = prompt["diff"] is None or any(prompt["diff"][part] for part in _OWN)
+    return path if is_own or not prompt["through"] else str(prompt["through"][0])
+
+
+def _decision(evaluated: Mapping[str, Any]) -> str:
+    """Return the decision on a prompt, each verdict in it as the sentence that names the cases that fail now."""
+    decision: str = evaluated["decision"]
+    for found in evaluated["comparisons"]:
+        failing = [pair["case"] for pair in found["regressed"] if pair["certainty"] != "noise"]
+        is_named = not failing or any(case in found["headline"] for case in failing)
+        more = "" if is_named else f" Failing now: {name_some(failing)}."
+        decision = decision.replace(found["reason"], found["headline"] + more)
+    return decision
 
 
 def _escaped(text: str, *, is_property: bool = False) -> str:
