@@ -64,7 +64,8 @@ def say_review(review: Review) -> None:
     say()
     for warning in warnings(review):
         say_wrapped(f"{styled('warning', sys.stdout, fg='yellow', bold=True)}: {_line(warning)}")
-    colour = {"failed": "red", "incomplete": "yellow", "not evaluated": "yellow"}.get(review.state, "green")
+    yellow = ("incomplete", "undecided", "not evaluated")
+    colour = "red" if review.state == "failed" else "yellow" if review.state in yellow else "green"
     say_wrapped(f"{styled(review.state, sys.stdout, fg=colour, bold=True)}: {_line(' '.join(told_reasons(review)))}")
 
 

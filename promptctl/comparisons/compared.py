@@ -48,6 +48,11 @@ class Compared:
     edited: tuple[str, ...] = ()
 
     @property
+    def is_told(self) -> bool:
+        """True if there is a verdict that says something of head: neither inconclusive nor powerless."""
+        return self.verdict.kind not in ("inconclusive", "powerless")
+
+    @property
     def warning(self) -> str | None:
         """A warning about what the gate let pass, also regressions that held on fresh replies; None without any."""
         told, held = [*self.let_pass], self.verdict.confirmed.regressions

@@ -16,7 +16,7 @@ from promptctl.evaluations.evaluation import Evaluation
 from promptctl.files.names import SETTINGS
 from promptctl.files.wording import name_some
 from promptctl.labels.times import LabelMove
-from promptctl.reports.comparison import difference
+from promptctl.reports.comparison import MARKS, difference
 from promptctl.reports.prompt_diff import value_lines
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.verdict import headline
@@ -322,6 +322,8 @@ def _count(found: Sequence[PromptReview] | Sequence[DatasetReview], noun: str) -
 
 def _mark(found: Measurement, compared: Compared | None = None) -> str:
     decision = compared.decision if compared is not None else found.decision
+    if decision.is_passed and compared is not None:
+        return MARKS[compared.verdict.kind]
     if decision.is_passed:
-        return "➖" if compared is None and not found.evaluations else "✅"
+        return "✅" if found.evaluations else "➖"
     return "⚠️" if decision.exit_code == INCOMPLETE else "❌"

@@ -97,7 +97,7 @@ def _inline(text: words.Pieces) -> str:
 
 
 def _title(review: Review) -> str:
-    mark = {"incomplete": "⚠️", "failed": "❌", "not evaluated": "➖"}.get(review.state, "✅")
+    mark = {"incomplete": "⚠️", "failed": "❌", "undecided": "➖", "not evaluated": "➖"}.get(review.state, "✅")
     return f"{mark} Prompt review: {review.state}"
 
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 State = Literal["passed", "failed", "incomplete", "undecided", "not evaluated", "better", "worse", ""]
 _MOST_NAMED = 3
-_UNTOLD = ("inconclusive", "powerless")
 
 
 class Opening(NamedTuple):
@@ -219,7 +218,7 @@ def _flipped(found: Compared) -> str:
 def of_comparisons(compared: Sequence[Compared], alone: Sequence[Evaluation], decision: Decision) -> Opening:
     """Return the opening of comparisons, and of evaluations without a base."""
     state = _state(decision.exit_code)
-    if state == "passed" and compared and not alone and all(each.verdict.kind in _UNTOLD for each in compared):
+    if state == "passed" and compared and not alone and not any(each.is_told for each in compared):
         state = "undecided"
     if len(compared) == 1 and not alone:
         return Opening(state, of_comparison(compared[0]))
@@ -245,7 +244,7 @@ def _results(compared: Sequence[Compared]) -> Iterator[str]:
         yield f"{joined(prompts)} {'is' if len(prompts) == 1 else 'are'} worse."
     else:
         yield "No result is worse." if set(kinds) <= {"better", "not-worse"} else "No result is shown to be worse."
-    untold = len([name for kind in _UNTOLD for name in kinds.get(kind, ())])
+    untold = sum(not each.is_told for each in compared)
     if untold:
         yield f"{untold} of {count(len(compared), 'comparison')} cannot be told from chance."
     if missing := kinds.get("incomplete"):
@@ -262,7 +261,7 @@ def _new(alone: Sequence[Evaluation]) -> Iterator[str]:
 def of_review(review: Review) -> Opening:
     """Return the opening of a review: who breaks, and what became of the results."""
     came = review.state
-    state: State = came if came in ("failed", "incomplete", "not evaluated") else "passed"
+    state: State = came if came in ("failed", "incomplete", "undecided", "not evaluated") else "passed"
     if review.is_empty:
         return Opening(state, "Nothing changed that a prompt is made of.")
     if state == "not evaluated":

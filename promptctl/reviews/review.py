@@ -22,7 +22,9 @@ from promptctl.labels.times import LabelMove
 from promptctl.prompts.prompt import Prompt
 
 ChangeKind = Literal["added", "removed", "renamed", "changed"]
-State = Literal["passed", "failed", "incomplete", "not evaluated", "no prompt changed", "nothing to evaluate"]
+State = Literal[
+    "passed", "failed", "incomplete", "undecided", "not evaluated", "no prompt changed", "nothing to evaluate"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +255,9 @@ class Review:
         if self.is_empty:
             return "no prompt changed"
         if any(found.is_made for found in self.measurements):
-            return "passed"
+            alone = any(found.evaluations for found in self.measurements)
+            is_told = alone or any(each.is_told for found in self.measurements for each in found.compared)
+            return "passed" if is_told else "undecided"
         return "not evaluated" if self.measurements or self.doubts else "nothing to evaluate"
 
     @property

@@ -45,4 +45,5 @@ def _compared(kind: str) -> SimpleNamespace:
     comparison = SimpleNamespace(metric=lambda name: None)
     verdict = SimpleNamespace(kind=kind)
     side = SimpleNamespace(row=row)
-    return SimpleNamespace(base=side, head=side, comparison=comparison, verdict=verdict)
+    is_told = kind not in ("inconclusive", "powerless")
+    return SimpleNamespace(base=side, head=side, comparison=comparison, verdict=verdict, is_told=is_told)

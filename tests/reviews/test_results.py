@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from promptctl.reports.markdown import inline
 from promptctl.reports.review_files import write_review
 from promptctl.workspace import open_workspace
 from tests.openai_server import Exchange, OpenAIServer, reply
+from tests.reports.test_html import data_of
 from tests.reviews.conftest import SETTINGS, Cli, Pull, case, evaluation_of, obedient, prompt_of
 
 PATH = "prompts/triage.prompt.yaml"
@@ -351,6 +353,21 @@ class TestRecordings:
             assert ran.exit_code == CHECK_FAILED
             written.append([ran.out, *((folder / name).read_bytes() for name in names)])
         assert written[0] == written[1]
+
+
+def test_what_no_comparison_can_tell_is_undecided_in_every_output(
+    pull: Pull, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_KEY", "sk-local-0123456789")
+    pull.edit(PATH, "Say one word.", "Say one word only.")
+    ran = cli("review", "-o", "../r.md", "-o", "../r.json", "-o", "../r.html")
+    files = {file.suffix: file.read_text() for file in pull.root.parent.glob("r.*")}
+    assert (ran.exit_code, ran.out.splitlines()[-1]) == (OK, "undecided: No check failed.")
+    assert "### ➖ Prompt review: undecided\n" in files[".md"]
+    assert "\n| ➖ | `triage` | changed | inconclusive |" in files[".md"]
+    assert json.loads(files[".json"])["state"] == "undecided"
+    page = data_of(files[".html"])
+    assert (page["state"], page["review"]["rows"][0]["mark"]) == ("undecided", "➖")
 
 
 def test_a_second_review_says_the_same_for_nothing(pull: Pull, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
