@@ -107,4 +107,6 @@ def test_the_worst_become_cases(cli: Cli, ids: list[str]) -> None:
     assert "add   from-" in ran.err
     assert "nothing was written" in ran.err
     assert cli("dataset", "from-log", "sample", "--prompt", "triage", "--expect-reply", "--yes").exit_code == 0
+    near = cli("dataset", "from-log", "sampl", "--feedback", "<0.5")
+    assert "hint: did you mean `sample`? with --prompt ID a new one begins for that prompt" in near.err
     assert cli("dataset", "validate", "sample").exit_code == 0
