@@ -127,7 +127,8 @@ class Runner:
                 raise
             except (asyncio.CancelledError, GeneratorExit) as error:
                 self._cancelled(attempts, error, "".join(received))
-                await self._recorder.written()
+                if isinstance(error, asyncio.CancelledError):  # whoever closes a generator may be closed at once, too
+                    await self._recorder.written()
                 raise
         reply = _shown(call, reply)
         yield await self._finished(attempts, reply, *self._read(call, reply))
