@@ -19,7 +19,8 @@
     │   ├── SourceNotFound               3  nothing of that name is from another repository
     │   ├── PromptInactive               3  `status: inactive` refuses to run
     │   ├── RenderError                  3  a template failed
-    │   │   └── RenderLimitExceeded      3  a template took too long or grew too large
+    │   │   ├── RenderLimitExceeded      3  a template took too long or grew too large
+    │   │   └── RenderingTimeSpent       3  the cases of a command together took too long to render
     │   ├── GitError                     3  Git refused or is missing
     │   │   ├── RevisionNotFound         3  no such revision, version or label
     │   │   ├── HistoryIncomplete        3  this clone cannot know; `.hint` is the command that finds out
@@ -337,6 +338,10 @@ class RenderError(WorkspaceError):
 
 class RenderLimitExceeded(RenderError):
     """A template took longer, looped more, or grew larger than allowed."""
+
+
+class RenderingTimeSpent(RenderError):
+    """The cases of one command took longer to render than all of them may; by itself this one might not have."""
 
 
 class GitError(WorkspaceError):

@@ -120,7 +120,8 @@ class Sides:
         compared = _comparison(base, head, cases_of(log, base.row), self._heads, procedure)
         self.flipped = FlippedCases(log, compared, base.row, head.row, rule, pair)
         is_timed_together = _is_timed_together(base.row, head.row, self.flipped.earlier)
-        self.comparison = replace(compared, is_timed_together=is_timed_together)
+        edited = pair.edited if pair else frozenset[str]()
+        self.comparison = replace(compared, is_timed_together=is_timed_together, edited=edited)
 
     def compared(self, notes: Iterable[str]) -> Compared:
         """Return the comparison judged, with the cases that must pass and what was not run."""
@@ -167,7 +168,8 @@ def _without_result(comparison: Comparison, verdict: Verdict) -> Iterator[str]:
     if verdict.kind == "incomplete" or comparison.is_decided:
         return
     alike = [pair.case_id for pair in comparison.errors if pair.is_alike]
-    for ids, where in ((alike, "on both sides alike"), ([pair.case_id for pair in comparison.open], "on one side")):
+    others = [pair.case_id for pair in comparison.errors if not pair.is_alike]
+    for ids, where in ((alike, "on both sides alike"), (others, "on one side")):
         if ids:
             yield f"{count(len(ids), 'case')} without a result {where}, and not compared: {name_some(ids)}"
 

@@ -23,6 +23,8 @@ SCORE = "score"
 UsageName = Literal["cost_nano_usd", "tokens", "latency_ms"]
 # Below this a latency is the program's own, not a model's.
 _SHORTEST_MS = 1.0
+# A larger share of cases without a result on both sides could hide what head makes worse.
+_MOST_ALIKE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Comparison:
     one side answered, were left out as they could change nothing. Latencies of sides that were not `is_timed_together`
     are of different times, and differ as the server's load did. `judged_apart` says of each case that a judge decided
     on one side alone why it did; it is among the errors. `lost_metrics` are those that cases have, and none on both
-    sides.
+    sides. `edited` names cases that were edited together with head, and maybe others.
     """
 
     procedure: Procedure
@@ -93,6 +95,7 @@ class Comparison:
     metrics: tuple[MetricComparison, ...] = ()
     lost_metrics: tuple[str, ...] = ()
     usage: tuple[UsageChange, ...] = ()
+    edited: frozenset[str] = frozenset()
 
     @property
     def n(self) -> int:
@@ -115,9 +118,16 @@ class Comparison:
         return len(self.errors) + len(self.not_asked) + self.never_run
 
     @property
+    def alike(self) -> tuple[CasePair, ...]:
+        """The pairs that lack a result on both sides whatever head is; none if they are edited or too many."""
+        found = tuple(pair for pair in self.errors if pair.is_alike and pair.case_id not in self.edited)
+        return found if len(found) <= _MOST_ALIKE * self.comparable else ()
+
+    @property
     def open(self) -> tuple[CasePair, ...]:
-        """The pairs with an error that asking again might have spared them: either side could still pass or fail."""
-        return tuple(pair for pair in self.errors if not pair.is_alike)
+        """The pairs with an error that might have been spared them: either side could still pass or fail."""
+        alike = {pair.case_id for pair in self.alike}
+        return tuple(pair for pair in self.errors if pair.case_id not in alike)
 
     def metric(self, name: str) -> MetricComparison | None:
         """The metric of that name, if any case has it on both sides."""

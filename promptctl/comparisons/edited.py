@@ -21,7 +21,7 @@ def beside_edited(found: Compared, edited: Collection[str]) -> Compared:
     """
     comparison, verdict = found.comparison, found.verdict
     pairs = [*comparison.regressed, *comparison.improved, *comparison.unchanged]
-    own = tuple(pair.case_id for pair in pairs if pair.case_id in edited)
+    own = tuple(pair.case_id for pair in (*pairs, *comparison.errors) if pair.case_id in edited)
     if not own:
         return found
     found = replace(found, edited=own)
@@ -40,7 +40,7 @@ def beside_edited(found: Compared, edited: Collection[str]) -> Compared:
     )
     if rest and judge(others, found.rule).kind == "better":
         return found
-    told = f"Inconclusive: HEAD edited {len(own)} of {count(len(pairs), 'compared case')}"
+    told = f"Inconclusive: HEAD edited {len(own)} of {count(len(pairs) + len(comparison.errors), 'compared case')}"
     beside = ", and the others show nothing better" if rest else ""
     return _judged(found, replace(verdict, kind="inconclusive", reason=f"{told}{beside}.", p=None))
 

@@ -38,8 +38,8 @@ def check_must_pass(
     missed = [outcome.case_id for outcome in hard if outcome.status != "passed"]
     flipped = {pair.case_id for pair in comparison.regressed}
     flaky = [id_ for id_ in missed if id_ in flipped and id_ in unconfirmed]
-    pairs = (*comparison.unchanged, *comparison.errors)
-    as_before = {pair.case_id for pair in pairs if pair.is_alike or pair.base.status == "failed"}
+    failed = [pair for pair in (*comparison.unchanged, *comparison.errors) if pair.base.status == "failed"]
+    as_before = {pair.case_id for pair in (*failed, *comparison.alike)}
     old = [id_ for id_ in missed if id_ in as_before]
     excused = {*flaky} if rule.gate == "strict" else {*flaky, *old}
     told = {

@@ -230,10 +230,13 @@ def _too_incomplete(evidence: _Evidence) -> Verdict | None:
 def _errors_change_nothing(evidence: _Evidence) -> bool:
     """Return True if the gate decides the same whatever the cases without a grade would have come to.
 
-    A lost case may always do, as it alone can be worse. A gained one may where the gate fails without it.
+    A lost case may always do, as it alone can be worse. A gained one may where the gate fails without it. The strict
+    gate takes no case for decided that has no result.
     """
     comparison, rule = evidence.comparison, evidence.rule
-    if len(comparison.errors) < comparison.ungraded or any(_is_never_run(pair) for pair in comparison.errors):
+    if rule.gate == "strict" or len(comparison.errors) < comparison.ungraded:
+        return False
+    if any(_is_never_run(pair) for pair in comparison.errors):
         return False
     if not comparison.open:
         return True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.calls.call import Attempts, Call, CallOptions, masking
 from promptctl.datasets.cases import Case
-from promptctl.errors import InputError, RenderError, RenderLimitExceeded
+from promptctl.errors import InputError, RenderError, RenderingTimeSpent
 from promptctl.evaluations.plan import Plan
 from promptctl.models.gateway import Request
 from promptctl.models.recordings import RecordedReplies
@@ -32,11 +32,11 @@ class RenderingTime:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Count what is done within as the rendering of one case. Raises `RenderLimitExceeded` if no time is left."""
+        """Count what is done within as the rendering of one case. Raises `RenderingTimeSpent` if none is left."""
         self._left_s += _EACH_S
         if self._left_s <= 0:
             together = f"{_TOGETHER_S:g} s of the processor and {_EACH_S * 1000:g} ms for each"
-            raise RenderLimitExceeded(
+            raise RenderingTimeSpent(
                 f"rendering the cases takes longer than {together}", hint="make the templates or their inputs smaller"
             )
         begun = time.thread_time()

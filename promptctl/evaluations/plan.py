@@ -80,10 +80,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The head of a comparison, and its base over the same cases; None if it is evaluated by itself."""
+    """The head of a comparison, and its base over the same cases; None if it is evaluated by itself.
+
+    `edited` are the cases that were edited together with head.
+    """
 
     head: Plan
     base: Plan | None = None
+    edited: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, head: Plan, base: Plan) -> Pair:

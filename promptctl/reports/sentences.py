@@ -278,8 +278,8 @@ def of_review(review: Review) -> Opening:
     unmeasured = [found.prompt for found in review.measurements if not found.is_made]
     if unmeasured:
         told.append(f"Not evaluated: {joined(unmeasured)}.")
-    if edited := sum(len(each.edited) for each in compared):
-        told.append(f"{edited_cases(edited, sum(each.comparison.n for each in compared))}.")
+    if any(each.edited for each in compared):
+        told.append(f"{edited_cases(compared)}.")
     told += _less(review)
     # Who breaks, and what became of the results: no one answer without the other.
     return Opening(state, " ".join(told[:2]), tuple(told[2:]))

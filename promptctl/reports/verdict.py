@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from promptctl.comparisons import reasons
 from promptctl.comparisons.compared import Compared
@@ -37,7 +37,7 @@ def headline(found: Compared) -> str:
 
 def certainty(found: Compared, cost: Callable[[float | None], str] = format_cost) -> str:
     """Return how sure the verdict is, and what became of cost and latency, in one line; `cost` formats amounts."""
-    edited = edited_cases(len(found.edited), found.comparison.n) if found.edited else ""
+    edited = edited_cases([found]) if found.edited else ""
     told = [edited, _chance(found)]
     usage: dict[str, UsageChange] = {each.name: each for each in found.comparison.usage}
     if not found.comparison.is_timed_together:
@@ -47,9 +47,11 @@ def certainty(found: Compared, cost: Callable[[float | None], str] = format_cost
     return "; ".join(part for part in told if part)
 
 
-def edited_cases(edited: int, compared: int) -> str:
+def edited_cases(found: Sequence[Compared]) -> str:
     """Return how many of the compared cases head edited: `3 of 12 compared cases were edited by this branch`."""
-    return f"{edited} of {count(compared, 'compared case')} {'was' if edited == 1 else 'were'} edited by this branch"
+    edited = sum(len(each.edited) for each in found)
+    compared = count(sum(each.comparison.n + len(each.comparison.errors) for each in found), "compared case")
+    return f"{edited} of {compared} {'was' if edited == 1 else 'were'} edited by this branch"
 
 
 def passes(passed: MetricComparison) -> str:

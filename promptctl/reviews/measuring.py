@@ -112,7 +112,8 @@ def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, cha
                 wanted = replace(request.evaluation(ref, dataset), default_model=changes.default_model)
                 usual = (prompt.base.model if prompt is not None and prompt.base else None) or context.settings.model
                 task = _task(context, wanted, id_, base, usual)
-                yield replace(task, edited=edited[dataset]) if dataset in edited else task
+                own = edited.get(dataset, frozenset())
+                yield replace(task, edited=own, pairs=tuple(replace(each, edited=own) for each in task.pairs))
 
 
 def _unasked(id_: str, why: str) -> Task:

@@ -280,7 +280,27 @@ def test_a_lasting_error_of_both_sides_is_no_difference(kind: str) -> None:
     assert judge(compare_outcomes([pair.base], [pair.head])).kind == "incomplete", "there is nothing else"
 
 
-@pytest.mark.parametrize("kind", ["RateLimited", "OutOfQuota", "AuthenticationFailed", "ReplyNotRecorded", "Ungraded"])
+def refused(number: int) -> list[CasePair]:
+    pair = both_errors("RequestRejected", "RequestRejected")
+    return [
+        CasePair(*(replace(side, case_id=f"refused-{n}") for side in (pair.base, pair.head))) for n in range(number)
+    ]
+
+
+def test_lasting_errors_of_many_cases_are_incomplete_and_all_under_the_strict_gate() -> None:
+    base, head = runs(18)
+    few, many = refused(2), refused(3)
+    found = compare_outcomes([*base, *(pair.base for pair in few)], [*head, *(pair.head for pair in few)])
+    assert judge(found).kind == "inconclusive"
+    assert judge(found, GateRule(gate="strict")).kind == "incomplete"
+    assert judge(replace(found, edited=frozenset({"refused-1"}))).kind == "incomplete", "the edit made it one"
+    found = compare_outcomes([*base, *(pair.base for pair in many)], [*head, *(pair.head for pair in many)])
+    assert judge(found).kind == "incomplete"
+
+
+@pytest.mark.parametrize(
+    "kind", ["RenderingTimeSpent", "RateLimited", "OutOfQuota", "AuthenticationFailed", "ReplyNotRecorded", "Ungraded"]
+)
 def test_what_asking_again_may_mend_is_incomplete_also_on_both_sides(kind: str) -> None:
     base, head = runs(12)
     pair = both_errors(kind, kind)

@@ -139,6 +139,7 @@ class TestRendering:
         found = lab.one()
         messages = [row.error_message or "" for row in lab.rows(found)]
         assert len(messages) == 20
+        assert "RenderingTimeSpent" in {row.error_type for row in lab.rows(found)}
         assert (
             0 < sum("rendering the cases takes longer than 0.05 s of the processor" in each for each in messages) < 20
         )

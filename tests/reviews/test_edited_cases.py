@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from promptctl.comparisons.rule import GateRule
-from promptctl.errors import CHECK_FAILED, OK
+from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
 from promptctl.reports.review_files import _page_part
-from tests.reviews.conftest import Cli, Pull, case, evaluation_of
+from tests.openai_server import Exchange, failure
+from tests.reviews.conftest import Cli, Pull, case, evaluation_of, obedient
 
 STRICT = GateRule(gate="strict")
 PATH = "prompts/triage.prompt.yaml"
@@ -64,6 +65,25 @@ class TestVerdict:
         pull.dataset(*(case(n, "refund") for n in range(8)))
         pull.commit("Edit them")
         assert compared(pull.data())["verdict"] == "worse"
+
+    @pytest.mark.parametrize("must_pass", [False, True])
+    def test_one_that_an_edit_makes_an_error_hides_no_loss(self, pull: Pull, must_pass: bool) -> None:
+        async def refusing(exchange: Exchange) -> None:
+            too_long = "refused" in str(exchange.request.body["messages"][-1]["content"])
+            await (failure(400) if too_long else obedient)(exchange)
+
+        pull.server.default = refusing
+        rows = [case(n, must_pass=must_pass) for n in range(10)]
+        pull.dataset(*rows)
+        base = pull.commit("Ten cases")
+        worsen(pull)
+        rows[0] |= {"inputs": {"ticket": "refused"}}
+        pull.dataset(rows[0], *(case(n, output="billing") for n in range(1, 10)))
+        pull.commit("Edit")
+        data = pull.data(base=base)
+        found = compared(data)
+        assert (found["verdict"], data["exit_code"]) == ("incomplete", INCOMPLETE)
+        assert found["edited"] == ["case-0"]
 
 
 class TestShown:
