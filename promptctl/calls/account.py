@@ -69,6 +69,6 @@ class Account:
 
 def spent(execution: Execution | None, error: PromptctlError | None) -> int | None:
     """Return the cost of a call in nano-USD: 0 if nothing was sent, None if nobody can say."""
-    if execution is not None and execution.status != "blocked":
+    if execution is not None and (execution.status != "blocked" or execution.attempt > 1):
         return execution.cost_nano_usd
     return None if isinstance(error, ModelError) and not error.is_unbilled else 0

@@ -227,6 +227,7 @@ class Attempts:
         self._started_at = ""
         self._clock = 0.0
         self._sums: dict[str, int] = {}
+        self._has_untold = False
         self._opened: dict[str, Any] | None = None
 
     def begin(self) -> None:
@@ -291,13 +292,17 @@ class Attempts:
         if self.number == 1:
             return last
         known: dict[str, Any] = {name: n for name, n in self._sums.items() if _is_known(last, name)}
+        if self._has_untold:  # that a refusal cost nothing tells nothing of other attempts
+            known.setdefault("cost_nano_usd", None)
         return replace(last, **known)
 
     def _complete(self, record: Execution) -> Execution:
         """Add up what the call took; complete the metadata that a stream handed out, before more may be cancelled."""
         for name in _SUMMED:
-            if number := getattr(record, name):  # that a refusal cost nothing tells nothing of other attempts
+            number = getattr(record, name)
+            if number or (number is not None and record.reply is not None):
                 self._sums[name] = self._sums.get(name, 0) + number
+        self._has_untold |= record.cost_nano_usd is None
         if self._opened is not None:
             self._opened.update(self.summed(record).metadata)
         return record

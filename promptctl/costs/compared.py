@@ -182,10 +182,12 @@ def _side(log: Store, ref: str, version: Version, wanted: Filter) -> CostSide:
 
 
 def _cost(call: Sequence[Attempt]) -> int | None:
-    """Return what a call cost; None if no attempt told a cost, or one that brought something has no price."""
-    brought = (each for each in call if each.status in WITH_REPLY or each.output_tokens is not None)
-    told = [each.cost_nano_usd for each in call if each.cost_nano_usd is not None]
-    return None if not told or any(each.cost_nano_usd is None for each in brought) else sum(told)
+    """Return what a call cost; None if one attempt that brought something has no price, or none but refusals told."""
+    unknown = [each for each in call if each.cost_nano_usd is None]
+    if any(each.status in WITH_REPLY or each.output_tokens is not None for each in unknown):
+        return None
+    cost = sum(each.cost_nano_usd or 0 for each in call)
+    return cost if cost or not unknown or any(each.status in WITH_REPLY for each in call) else None
 
 
 def _mean_interval(costs: Sequence[float]) -> Interval | None:

@@ -209,7 +209,7 @@ def what_does_it_cost(evidence: Gathered) -> DashboardAnswer:
     spent, calls = late["cost_nano_usd"], late.asked
     if not calls:
         return DashboardAnswer("unknown", f"Nothing was called {when}.", ())
-    if not late["priced"]:
+    if not late.is_cost_known:
         what = "price" if late["unpriced"] else "cost"
         return DashboardAnswer("unknown", f"No {what} is known of {count_of(calls, 'call')} {when}.", ())
     sentence = f"{money(spent)} {when} for {count_of(calls, 'call')}"
@@ -218,8 +218,8 @@ def what_does_it_cost(evidence: Gathered) -> DashboardAnswer:
     sentence += "."
     if late["unpriced"]:
         sentence += f" {count_of(late['unpriced'], 'reply')} more have no known price."
-    if untold := late["attempts"] - late["blocked"] - late["priced"] - late["unpriced"]:
-        sentence += f" {count_of(untold, 'request')} never told the cost."
+    if late.untold:
+        sentence += f" {count_of(late.untold, 'request')} never told the cost."
     dearest = sorted(sums, key=lambda name: -sums[name]["cost_nano_usd"])[:_DEAREST]
     items = []
     for prompt in dearest:

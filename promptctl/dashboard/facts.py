@@ -82,6 +82,18 @@ class Fact:
         """The number of these that did not come out well."""
         return max(0, self.asked - self["ok"])
 
+    @property
+    def untold(self) -> int:
+        """The number of attempts that were sent and never told their cost."""
+        return max(0, self["attempts"] - self["blocked"] - self["priced"] - self["unpriced"])
+
+    @property
+    def is_cost_known(self) -> bool:
+        """True if an attempt told its cost: not only refused ones, beside others that never did."""
+        is_open = self.untold or self["unpriced"]
+        has_free = not is_open or self["ok"] + self["invalid_outputs"] > self["unpriced"]
+        return bool(self["priced"] and (self["cost_nano_usd"] or has_free))
+
     def count(self, key: CellKey, sums: CellSums) -> None:
         """Add the attempts of a cell."""
         numbers, attempts = self.numbers, sums.attempts

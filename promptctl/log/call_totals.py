@@ -150,8 +150,14 @@ class CallTotals:
 
     @property
     def cost_nano_usd(self) -> int | None:
-        """Cost of all attempts together, as far as it is known; None if that of not one is."""
-        return None if (self.unpriced or self.untold) and not self.priced else self.known_cost_nano_usd
+        """Cost of all attempts together, as far as it is known; None if that of not one is.
+
+        That a refused or a blocked request cost nothing tells nothing of the others; only a reply that was free does.
+        """
+        is_told = self.known_cost_nano_usd or self.ok + self.invalid_outputs > self.unpriced
+        # Sums without endings: only replies have tokens, and those without a price leave it open.
+        is_told = is_told or (self.priced and self.output_tokens and not self.unpriced)
+        return None if (self.unpriced or self.untold) and not is_told else self.known_cost_nano_usd
 
     @property
     def untold(self) -> int:
@@ -166,7 +172,7 @@ class CallTotals:
         cancelled is not free either: no more calls are counted than there are attempts that told a cost. Those may be
         several of one call, while others told nothing: then only as many are counted as surely had a reply.
         """
-        if not self.priced or (self.unpriced and not self.known_cost_nano_usd):
+        if not self.priced or self.cost_nano_usd is None or (self.unpriced and not self.known_cost_nano_usd):
             return None
         asked = self.calls - self.blocked - self.unpriced
         priced_calls = min(self.priced, asked)

@@ -105,6 +105,8 @@ def test_what_is_free_needs_nothing() -> None:
         ({"cost_nano_usd": 0, "status": "error"}, RateLimited("slow down", status=429), 0),
         ({"cost_nano_usd": None, "status": "error"}, ProviderFailed("down", status=503), None),
         ({"cost_nano_usd": None, "status": "blocked"}, CostLimitReached("too little is left"), 0),
+        ({"cost_nano_usd": None, "status": "blocked", "attempt": 2}, CostLimitReached("too little is left"), None),
+        ({"cost_nano_usd": 5, "status": "blocked", "attempt": 2}, CostLimitReached("too little is left"), 5),
         (None, ModelTimeout("the case took too long"), None),
         (None, ProviderUnreachable("closed"), None),
         (None, RateLimited("slow down", status=429), 0),

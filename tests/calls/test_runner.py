@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from promptctl.calls.account import spent
 from promptctl.errors import (
     AuthenticationFailed,
     BudgetReached,
@@ -15,6 +16,7 @@ from promptctl.errors import (
     MissingKey,
     ModelError,
     ModelTimeout,
+    PromptctlError,
     ProviderFailed,
     ProviderUnreachable,
     RateLimited,
@@ -86,6 +88,33 @@ def test_a_refusal_does_not_say_that_a_call_was_free(make_runner: Any, records: 
         asyncio.run(make_runner(QueuedGateway(*failures)).run(make_call()))
     assert [each.cost_nano_usd for each in records.executions] == [0, None, None]
     assert caught.value.execution.cost_nano_usd is None
+
+
+@pytest.mark.parametrize(
+    "failures",
+    [
+        (ModelTimeout("late"), RequestRejected("no", status=400)),
+        (ModelTimeout("late"), BudgetReached("nothing is left")),
+        (ProviderFailed("down", status=500), RequestRejected("no", status=400)),
+        (RateLimited("slow down", status=429), ModelTimeout("late"), RateLimited("slow down", status=429)),
+    ],
+    ids=str,
+)
+def test_a_refusal_at_last_does_not_say_that_a_call_was_free(
+    make_runner: Any, records: KeptRecords, failures: tuple[PromptctlError, ...]
+) -> None:
+    with pytest.raises(type(failures[-1])) as caught:
+        asyncio.run(make_runner(QueuedGateway(*failures)).run(make_call()))
+    assert records.executions[-1].cost_nano_usd == 0
+    assert caught.value.execution is not None
+    assert caught.value.execution.cost_nano_usd is None
+    assert spent(caught.value.execution, caught.value) is None
+
+
+def test_a_free_reply_says_that_a_call_was_free(make_runner: Any) -> None:
+    free = Reply("Hello", "m", "local", usage=Usage(10, 5), cost_nano_usd=0)
+    execution = asyncio.run(make_runner(QueuedGateway(ModelTimeout("late"), free)).run(make_call()))
+    assert execution.cost_nano_usd == 0
 
 
 def test_an_attempt_that_a_budget_refuses_after_others_cost_nothing(make_runner: Any, records: KeptRecords) -> None:

@@ -79,6 +79,22 @@ def test_calls_that_never_told_their_cost_are_said_and_in_no_average(cli: Cli, i
     assert words in cli("cost", "--by", "user").err
 
 
+def test_a_refusal_does_not_make_those_free_that_never_told_their_cost(cli: Cli, inside: Path) -> None:
+    nothing: dict[str, Any] = {"input_tokens": None, "output_tokens": None}
+    late = make(**nothing, status="error", cost_nano_usd=None)
+    refused = make(**nothing, status="error", cost_nano_usd=0, call_id=late.call_id, attempt=2)
+    log = Context(inside, {}, lambda _: None).log
+    log.append([Entry(late), Entry(refused)])
+    log.close()
+
+    for command in (["cost"], ["cost", "--by", "user"], ["log", "stats"]):
+        ran = cli(*command)
+        assert "1 request never told its cost" in ran.err
+        assert "$" not in ran.out
+    total = cli("cost", "--json").json["total"]
+    assert (total["cost_nano_usd"], total["average_cost_nano_usd"], total["untold"]) == (None, None, 1)
+
+
 @pytest.mark.usefixtures("desk")
 @pytest.mark.parametrize(
     ("by", "rows"),

@@ -200,6 +200,16 @@ class TestOutput:
         assert re.findall("── (.*)", ran.err) == ["triage · local/a", "triage · local/b"]
 
 
+def test_a_refusal_at_last_does_not_say_that_a_case_was_free(lab: Lab, cli: Cli) -> None:
+    lab.many(1)
+    lab.server.script(failure(500), failure(400))
+    (found,) = cli("eval", "triage", "--json").json
+
+    assert (found["unpriced"], found["error_types"]) == (1, {"RequestRejected": 1})
+    [total] = cli("log", "stats", "--source", "all", "--json").json
+    assert (total["untold"], total["cost_nano_usd"], total["average_cost_nano_usd"]) == (1, None, None)
+
+
 class TestDryRun:
     def test_no_key_is_needed(self, lab: Lab, cli: Cli) -> None:
         lab.many(2)

@@ -112,6 +112,20 @@ def test_averages_are_those_of_cost_whatever_failed_or_was_refused(desk: Workspa
     assert found.notes == ("1 call of unknown cost, and not in the costs",)
 
 
+def test_a_refusal_does_not_say_that_a_call_was_free(desk: Workspace) -> None:
+    usual: dict[str, Any] = {"prompt": "triage", "digest": desk.prompt("triage@v1").version.digest, "source": "run"}
+    made = []
+    for last in ("error", "blocked", "ok"):
+        failed = make(**usual, status="error", cost_nano_usd=None, output_tokens=None)
+        tokens = 5 if last == "ok" else None
+        again = make(**usual, call_id=failed.call_id, attempt=2, status=last, cost_nano_usd=0, output_tokens=tokens)
+        made += [failed, again]
+    desk.context.log.append(Entry(each) for each in made)
+    side = desk.costs.compare("triage@v1", "@v2").base
+
+    assert (side.calls, side.unpriced_calls, side.costs) == (3, 2, (0,))
+
+
 def test_what_else_differs_is_said(desk: Workspace) -> None:
     fill(desk, 1, 20, 1_000_000, started_at="2026-05-01T00:00:00.000Z")
     fill(desk, 2, 20, 100_000, model="openai/gpt-4o-nano", started_at="2026-06-01T00:00:00.000Z")

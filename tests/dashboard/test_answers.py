@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import pytest
 
-from promptctl.dashboard.answers import AnswerItem, Gathered, is_anything_wrong
-from promptctl.dashboard.shifts import Move, Shift, Shifts
+from promptctl.dashboard.answers import AnswerItem, Gathered, is_anything_wrong, what_does_it_cost
+from promptctl.dashboard.facts import NUMBERS, Fact
+from promptctl.dashboard.shifts import Move, PromptSteps, Shift, Shifts
 from tests.dashboard.test_shifts import WINDOWS
 
 AT = WINDOWS.recent + 86_400
 V3 = Move("production", "v3", "v2", AT, is_live=True)
 
 
-def said(shift: Shift) -> AnswerItem:
-    evidence = Gathered(
+def gathered(*shifts: Shift, after: dict[str, PromptSteps] | None = None) -> Gathered:
+    return Gathered(
         windows=WINDOWS,
         before={},
-        after={},
-        shifts=Shifts((shift,), (), 1, ()),
+        after=after or {},
+        shifts=Shifts(shifts, (), 1, ()),
         marks=(),
         budgets=(),
         experiments=(),
         evaluations=(),
         unpriced={},
     )
-    [item] = is_anything_wrong(evidence).items
+
+
+def said(shift: Shift) -> AnswerItem:
+    [item] = is_anything_wrong(gathered(shift)).items
     return item
 
 
@@ -64,3 +68,12 @@ def test_what_no_label_explains_leads_to_the_calls() -> None:
 
     assert item.text == "chat: 30.0% of 140 calls failed in the last 7 days, 5.0% of 140 before."
     assert item.command == "promptctl log list --prompt chat --status error"
+
+
+def test_a_refusal_does_not_make_those_free_that_never_told_their_cost() -> None:
+    numbers = {"calls": 1, "attempts": 2, "errors": 2, "priced": 1}
+    late = PromptSteps(Fact([numbers.get(name, 0) for name in NUMBERS]))
+
+    answer = what_does_it_cost(gathered(after={"chat": late}))
+
+    assert (answer.state, answer.sentence) == ("unknown", "No cost is known of 1 call in the last 7 days.")

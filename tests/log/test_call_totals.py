@@ -35,6 +35,7 @@ def test_no_call_is_free_that_never_told_its_cost() -> None:
 # How an attempt ends: its status and its cost, None where it never told one.
 PAID, INVALID, REFUSED = ("ok", 44), ("invalid_output", 44), ("error", 0)
 BROKEN, CANCELLED, BLOCKED = ("error", None), ("cancelled", None), ("blocked", 0)
+FREE, UNPRICED = ("ok", 0), ("ok", None)
 Call = Sequence[tuple[str, int | None]]
 
 
@@ -75,6 +76,26 @@ def test_a_call_counts_once_in_the_average_beside_those_that_never_told_their_co
     assert totals_of(calls).average_cost_nano_usd == round(naive_average(calls))
 
 
+@pytest.mark.parametrize(
+    ("calls", "cost", "average"),
+    [
+        ([[BROKEN, REFUSED]], None, None),
+        ([[BROKEN, BLOCKED]], None, None),
+        ([[REFUSED], [BROKEN]], None, None),
+        ([[UNPRICED], [REFUSED]], None, None),
+        ([[REFUSED], [REFUSED, BLOCKED]], 0, 0),
+        ([[BROKEN, FREE]], 0, 0),
+        ([[UNPRICED], [FREE]], 0, None),
+    ],
+    ids=str,
+)
+def test_only_a_free_reply_says_that_calls_beside_those_of_unknown_cost_were_free(
+    calls: Sequence[Call], cost: int | None, average: int | None
+) -> None:
+    totals = totals_of(calls)
+    assert (totals.cost_nano_usd, totals.average_cost_nano_usd) == (cost, average)
+
+
 def test_an_average_is_never_too_low() -> None:
     chance = random.Random(5)
     for _ in range(500):
@@ -85,7 +106,10 @@ def test_an_average_is_never_too_low() -> None:
             calls.append([*retried, last])
         totals = totals_of(calls)
         assert totals.untold == sum(cost is None for call in calls for _, cost in call)
-        if totals.priced:
+        has_reply = any({PAID, INVALID} & set(call) for call in calls)
+        if totals.untold and not has_reply:
+            assert (totals.cost_nano_usd, totals.average_cost_nano_usd) == (None, None)
+        elif totals.priced:
             average, naive = totals.average_cost_nano_usd, naive_average(calls)
             assert average is not None
             assert average >= round(naive)

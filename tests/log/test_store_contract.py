@@ -551,6 +551,22 @@ def test_a_repaired_call_counts_once_in_the_average_beside_one_that_never_told_i
             assert (row.calls, row.attempts, row.untold, row.average_cost_nano_usd) == (4, 6, 2, 30)
 
 
+@pytest.mark.parametrize(("last", "cost"), [("error", None), ("blocked", None), ("ok", 0)])
+def test_a_refusal_does_not_make_those_free_that_never_told_their_cost(log: Store, last: str, cost: int | None) -> None:
+    nothing: dict[str, Any] = {"output_tokens": None, "input_tokens": None}
+    for _ in range(2):
+        broken = make(cost_nano_usd=None, status="error", **nothing)
+        tokens = {} if last == "ok" else nothing
+        log.append(
+            [Entry(broken), Entry(make(call_id=broken.call_id, attempt=2, status=last, cost_nano_usd=0, **tokens))]
+        )
+
+    for by in ((), ("prompt",), ("prompt", "version", "source"), ("session",), ("day",), ("user", "model")):
+        for costs_only in (False, True):
+            [row] = log.totals(Filter(source="run"), by, costs_only=costs_only)
+            assert (row.calls, row.untold, row.cost_nano_usd, row.average_cost_nano_usd) == (2, 2, cost, cost), by
+
+
 def test_reused_replies_are_counted_and_leave_the_latency_alone(log: Store) -> None:
     log.append([Entry(make(latency_ms=500.0)), Entry(make(reply_source="cache", latency_ms=0.1, cost_nano_usd=0))])
 

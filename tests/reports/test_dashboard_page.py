@@ -195,6 +195,12 @@ class TestPage:
         sums = {name: [number] for name, number in {**numbers, "cost_nano_usd": 88}.items()}
         assert opened.page.evaluate("(sums) => MEASURES.per_call.value(sums, 0)", sums) == 88
 
+    def test_a_refusal_does_not_make_those_free_that_never_told_their_cost(self, opened: Opened) -> None:
+        numbers = {"calls": 1, "attempts": 2, "ok": 0, "invalid_outputs": 0, "blocked": 0, "priced": 1, "unpriced": 0}
+        sums = {name: [number] for name, number in {**numbers, "cost_nano_usd": 0}.items()}
+        values = "(sums) => [MEASURES.cost.value(sums, 0), MEASURES.per_call.value(sums, 0)]"
+        assert opened.page.evaluate(values, sums) == [None, None]
+
     def test_filters_hold_together_and_stand_in_the_address(self, opened: Opened) -> None:
         page = opened.page
         page.fill("#prompt", "support/*")

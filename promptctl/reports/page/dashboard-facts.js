@@ -134,7 +134,8 @@ function wilson(passed, of) {
 const asked = (sums, at) => sums.calls[at] - sums.blocked[at];
 const part = (numerator, denominator) => denominator ? numerator / denominator : null;
 // As the averages of `promptctl cost`: where replies have no price and nothing else cost anything, no cost is known.
-const isPriced = (sums, at) => sums.priced[at] > 0 && (sums.cost_nano_usd[at] > 0 || !sums.unpriced[at]);
+// Nor where nothing but refused requests told theirs beside others that never did.
+const isPriced = (sums, at) => sums.priced[at] > 0 && (sums.cost_nano_usd[at] > 0 || !sums.unpriced[at] && (!untold(sums, at) || sums.ok[at] + sums.invalid_outputs[at] > 0));
 const known = (sums, at) => {
   if (!isPriced(sums, at)) return 0;
   const open = asked(sums, at) - sums.unpriced[at], most = Math.max(0, Math.min(sums.priced[at], open));
