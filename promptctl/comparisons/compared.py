@@ -116,6 +116,7 @@ class Sides:
     ) -> None:
         self.base, self.head = base, head
         self._rule, self._heads = rule, cases_of(log, head.row)
+        self._added = pair.added if pair else frozenset[str]()
         procedure = Procedure(comparisons=comparisons)
         compared = _comparison(base, head, cases_of(log, base.row), self._heads, procedure)
         self.flipped = FlippedCases(log, compared, base.row, head.row, rule, pair)
@@ -129,7 +130,7 @@ class Sides:
         verdict = judge(comparison, rule, self.flipped.findings)
         counted = [case for case in self._heads if not case.outcome.is_xfail]
         outcomes = [case.outcome for case in counted]
-        hard = check_must_pass(counted, comparison, self.flipped.unconfirmed, rule)
+        hard = check_must_pass(counted, comparison, self.flipped.unconfirmed, rule, self._added)
         decisions = [decide(verdict, rule, comparison.usage), hard.decision]
         if rule.min_pass is not None and not self.head.summary.is_unfinished:
             decisions.append(check_passes(outcomes, min_pass=rule.min_pass))

@@ -24,13 +24,18 @@ class MustPass(NamedTuple):
 
 
 def check_must_pass(
-    heads: Sequence[CaseResults], comparison: Comparison, unconfirmed: Collection[str], rule: GateRule
+    heads: Sequence[CaseResults],
+    comparison: Comparison,
+    unconfirmed: Collection[str],
+    rule: GateRule,
+    added: Collection[str] = (),
 ) -> MustPass:
     """Return the decision on those of head's cases that must pass.
 
     A case that flipped does not fail if it is among the `unconfirmed`, since it may be flaky; nor, but under the strict
     gate, one that failed before as well, or that lasting errors leave without a result on both sides. All others are
-    judged by themselves: those that are new or were changed too.
+    judged by themselves: those that are new or were changed too, even if base, asked them as well, fails them. `added`
+    came together with head.
     """
     hard = [case.outcome for case in heads if case.must_pass]
     if not hard:
@@ -40,7 +45,7 @@ def check_must_pass(
     flaky = [id_ for id_ in missed if id_ in flipped and id_ in unconfirmed]
     failed = [pair for pair in (*comparison.unchanged, *comparison.errors) if pair.base.status == "failed"]
     as_before = {pair.case_id for pair in (*failed, *comparison.alike)}
-    old = [id_ for id_ in missed if id_ in as_before]
+    old = [id_ for id_ in missed if id_ in as_before and id_ not in comparison.edited and id_ not in added]
     excused = {*flaky} if rule.gate == "strict" else {*flaky, *old}
     told = {
         "failed once, which fresh pairs did not confirm": flaky,

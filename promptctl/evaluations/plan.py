@@ -82,12 +82,13 @@ class Plan:
 class Pair:
     """The head of a comparison, and its base over the same cases; None if it is evaluated by itself.
 
-    `edited` are the cases that were edited together with head.
+    `edited` are the cases that were edited together with head, `added` those that came with it.
     """
 
     head: Plan
     base: Plan | None = None
     edited: frozenset[str] = frozenset()
+    added: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, head: Plan, base: Plan) -> Pair:

@@ -92,7 +92,7 @@ def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, cha
     """Yield what is to be evaluated of each changed or tested prompt, by prompt; whatever is wrong is in the task."""
     reviews = {each.id: each for each in changes.prompts}
     changed = {each.id for each in changes.prompts if each.is_to_be_measured}
-    edited = {each.path: each.edited for each in changes.datasets if each.edited}
+    datasets = {each.path: each for each in changes.datasets}
     for id_ in sorted(changed | changes.tests.keys()):
         prompt = reviews.get(id_)
         ref = id_ if moments.head is None else f"{id_}@{moments.head}"
@@ -112,8 +112,11 @@ def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, cha
                 wanted = replace(request.evaluation(ref, dataset), default_model=changes.default_model)
                 usual = (prompt.base.model if prompt is not None and prompt.base else None) or context.settings.model
                 task = _task(context, wanted, id_, base, usual)
-                own = edited.get(dataset, frozenset())
-                yield replace(task, edited=own, pairs=tuple(replace(each, edited=own) for each in task.pairs))
+                if own := datasets.get(dataset):
+                    edited, added = own.edited, frozenset(own.added)
+                    pairs = tuple(replace(each, edited=edited, added=added) for each in task.pairs)
+                    task = replace(task, edited=edited, pairs=pairs)
+                yield task
 
 
 def _unasked(id_: str, why: str) -> Task:

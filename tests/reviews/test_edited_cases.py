@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from promptctl.comparisons.rule import GateRule
+from promptctl.comparisons.rule import GateKind, GateRule
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
 from promptctl.reports.review_files import _page_part
 from tests.openai_server import Exchange, failure
@@ -85,6 +85,21 @@ class TestVerdict:
         assert (found["verdict"], data["exit_code"]) == ("incomplete", INCOMPLETE)
         assert found["edited"] == ["case-0"]
 
+    @pytest.mark.parametrize(
+        ("edited", "gate", "exit_code"),
+        [(70, "noninferior", CHECK_FAILED), (70, "strict", INCOMPLETE), (1, "noninferior", OK), (20, "worse", OK)],
+    )
+    def test_edited_cases_alone_rule_out_no_loss(self, pull: Pull, edited: int, gate: GateKind, exit_code: int) -> None:
+        rows = [case(n, output="billing") for n in range(70)]
+        pull.dataset(*rows)
+        base = pull.commit("Many cases")
+        pull.write(PATH, pull.read(PATH).replace("Say one word.", "Say one word only."))
+        pull.dataset(*(each | {"inputs": {"ticket": "billing again"}} for each in rows[:edited]), *rows[edited:])
+        pull.commit("Edit")
+        data = pull.data(base=base, rule=GateRule(gate=gate))
+        found = compared(data)
+        assert (found["verdict"], data["exit_code"]) == ("not-worse" if edited == 1 else "inconclusive", exit_code)
+
 
 class TestShown:
     def test_every_report_shows_what_became_of_a_case(self, pull: Pull, cli: Cli) -> None:
@@ -141,3 +156,15 @@ class TestMustPass:
         pull.commit("Edit")
         told = ["datasets/triage.yaml: 1 case edited that must pass (case-0)"]
         assert pull.data(base=base, rule=STRICT)["taken_away"] == (told if is_taken else [])
+
+    @pytest.mark.parametrize("is_new", [True, False])
+    def test_one_that_is_new_or_edited_fails_though_base_fails_it_too(self, pull: Pull, is_new: bool) -> None:
+        before = case(0) | {"must_pass": True}
+        pull.dataset(*([] if is_new else [before]), case(1))
+        base = pull.commit("Must pass")
+        worsen(pull)
+        pull.dataset(before | {"expected": "nobody says this"}, case(1, output="billing"))
+        pull.commit("Edit")
+        data = pull.data(base=base)
+        assert data["exit_code"] == CHECK_FAILED
+        assert "1 case that must pass failed: case-0" in data["decision"]
