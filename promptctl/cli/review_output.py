@@ -10,12 +10,12 @@ from promptctl.cli.comparison_output import say_comparisons
 from promptctl.cli.diff import say_changed_text, say_parts
 from promptctl.cli.output import flat, say, say_wrapped, styled, visible
 from promptctl.cli.tables import say_table
-from promptctl.reports.prompt_diff import hunk_lines
 from promptctl.reports.review import (
     ReviewRow,
     about_moves,
     counts,
     dataset_parts,
+    edit_lines,
     edit_title,
     numbers,
     outcomes,
@@ -26,6 +26,7 @@ from promptctl.reports.review import (
     told_reasons,
     warnings,
 )
+from promptctl.reports.wording import count
 
 if TYPE_CHECKING:
     from promptctl import DatasetReview, Review
@@ -43,9 +44,9 @@ def say_review(review: Review) -> None:
     for dataset in review.datasets:
         for edit in dataset.edits[:MOST_IDS]:
             say(f"\n{styled(_line(edit_title(dataset, edit)), sys.stdout, bold=True)}")
-            say_changed_text(hunk_lines(edit.hunks))
-        if len(dataset.edits) > MOST_IDS:
-            say(f"\n… and {len(dataset.edits) - MOST_IDS} more edited cases of {_line(dataset.path)}")
+            say_changed_text(edit_lines(edit))
+        if (more := len(dataset.edits) - MOST_IDS) > 0:
+            say(f"\n… and {count(more, 'more edited case')} of {_line(dataset.path)}")
     _say_list("Labels moved meanwhile", [about_moves(move) for move in review.moves])
     _say_breaks(review)
     for found in review.measurements:

@@ -17,7 +17,7 @@ from promptctl.files.names import SETTINGS
 from promptctl.files.wording import name_some
 from promptctl.labels.times import LabelMove
 from promptctl.reports.comparison import MARKS, difference
-from promptctl.reports.prompt_diff import value_lines
+from promptctl.reports.prompt_diff import hunk_lines, value_lines
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.verdict import headline
 from promptctl.reports.wording import count, format_cost, format_latency, format_share
@@ -31,6 +31,7 @@ _UNSTABLE = frozenset(
 )
 _LONGEST_VALUE = 300
 _MOST_SETTINGS = 20
+_MOST_LINES = 400
 OF_TIME = frozenset(("latency_ms", "p50_latency_ms", "p95_latency_ms"))
 
 
@@ -304,7 +305,22 @@ def dataset_parts(dataset: DatasetReview, most_ids: int) -> list[str]:
 
 def edit_title(dataset: DatasetReview, edit: CaseEdit) -> str:
     """Return the title of the diff of a row that HEAD edited."""
-    return f"{dataset.path}: {name_some(edit.cases)}"
+    return f"{dataset.path}: {name_some(edit.cases)}{'' if edit.hunks else ' (edited, and too much to show)'}"
+
+
+def edit_lines(edit: CaseEdit) -> list[str]:
+    """Return the lines of the diff of a row that HEAD edited, and how many more there are; none if it has no diff."""
+    return cut_lines(list(hunk_lines(edit.hunks)))
+
+
+def cut_lines(lines: list[str]) -> list[str]:
+    """Return the first 400 of some lines, and how many more there are.
+
+    >>> cut_lines(["same"] * 402)[399:]
+    ['same', '… 2 more lines']
+    """
+    more = len(lines) - _MOST_LINES
+    return [*lines[:_MOST_LINES], f"… {count(more, 'more line')}"] if more > 0 else lines
 
 
 def _plain(value: object) -> str:

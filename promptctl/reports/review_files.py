@@ -13,7 +13,8 @@ from promptctl.files.writing import check_output, replace_output
 from promptctl.log.redaction import Redactor
 from promptctl.log.store import Store
 from promptctl.reports import review as words
-from promptctl.reports.prompt_diff import diff_lines, hunk_lines
+from promptctl.reports.prompt_diff import diff_lines
+from promptctl.reports.wording import count
 from promptctl.reviews.review import Review
 
 SUFFIXES = (".md", ".markdown", ".json", ".html", ".xml")
@@ -137,7 +138,11 @@ def _diffs(review: Review) -> Iterator[dict[str, Any]]:
             yield {"title": f"{prompt.id} (new)", "lines": words.new_lines(prompt.head)}
     for dataset in review.datasets:
         for edit in dataset.edits:
-            yield {"title": words.edit_title(dataset, edit), "lines": list(hunk_lines(edit.hunks))}
+            if edit.hunks:
+                yield {"title": words.edit_title(dataset, edit), "lines": words.edit_lines(edit)}
+        if hidden := [edit for edit in dataset.edits if not edit.hunks]:
+            title = f"{dataset.path}: {count(len(hidden), 'more edited case')}, too much to show"
+            yield {"title": title, "lines": words.cut_lines([", ".join(edit.cases) for edit in hidden])}
 
 
 def _heads(review: Review) -> Iterator[Evaluation]:

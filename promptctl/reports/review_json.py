@@ -13,8 +13,7 @@ from promptctl.files.plain import bare_keys
 from promptctl.files.wording import version_keys, version_number
 from promptctl.labels.times import LabelMove
 from promptctl.reports.comparison import comparison_as_dict
-from promptctl.reports.prompt_diff import hunk_lines
-from promptctl.reports.review import OF_TIME, is_timed_pair, readable, reproduce, stable_head, warnings
+from promptctl.reports.review import OF_TIME, edit_lines, is_timed_pair, readable, reproduce, stable_head, warnings
 from promptctl.reviews.review import DatasetReview, Measurement, PromptReview, Review, ReviewSide
 
 
@@ -79,7 +78,7 @@ def _dataset(dataset: DatasetReview) -> dict[str, Any]:
         "removed": list(dataset.removed),
         "changed": list(dataset.changed),
         "unchanged": dataset.unchanged,
-        "edits": [{"cases": list(each.cases), "diff": list(hunk_lines(each.hunks))} for each in dataset.edits],
+        "edits": [{"cases": list(each.cases), "diff": edit_lines(each)} for each in dataset.edits],
         "header": {name: {"before": old, "after": new} for name, (old, new) in dataset.header.items()},
         "problems": [_problem(each) for each in dataset.problems],
     }

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any, TypeVar
 
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.datasets.cases import Case, content_hash
 from promptctl.datasets.dataset import Dataset, Header
-from promptctl.differences.text_diff import compare_lines, lines_of
+from promptctl.differences.text_diff import Hunk, compare_lines, lines_of
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.tree import Tree
 from promptctl.files.wording import as_text
@@ -24,7 +24,8 @@ T = TypeVar("T")
 JudgingOf = Callable[[Dataset, Case], Judging]
 _HEADER = ("name", "description", "prompts", "tags", "min_pass")
 _MOST_EDITS = 100
-_MOST_LINES = 400
+_MOST_COMPARED_LINES = 50_000  # of a dataset's rows, but for what they begin and end with alike: some seconds at most
+_CONTEXT_LINES = 3
 
 
 def _no_rows(_: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
@@ -104,7 +105,7 @@ def compare_sides(
         removed=tuple(id_ for id_ in before.cases if id_ not in after.cases) if is_whole else (),
         changed=changed,
         unchanged=sum(before.cases.get(id_) == own for id_, own in after.cases.items()),
-        edits=tuple(_edits(before, after, changed[:_MOST_EDITS])),
+        edits=tuple(_edits(before, after, changed)),
         header=header,
         before=before.cases if is_whole else {},
         after=after.cases if is_whole else {},
@@ -117,16 +118,49 @@ def compare_sides(
 
 
 def _edits(before: DatasetSide, after: DatasetSide, changed: Sequence[str]) -> Iterator[CaseEdit]:
-    """Yield each row of these cases that differs, once for all cases that a matrix makes of it."""
+    """Yield each row of these cases that differs, once for all cases that a matrix makes of it.
+
+    Those beyond the first 100, and those that are too long to compare, have no hunks.
+    """
     old, new = (side.rows(frozenset(changed)) if changed else {} for side in (before, after))
-    texts: dict[tuple[str, str], list[str]] = {}
+    cases: dict[tuple[int, int], list[str]] = {}
     for id_ in changed:
-        if id_ in old and id_ in new:
-            texts.setdefault((yaml_text(old[id_]), yaml_text(new[id_])), []).append(id_)
-    for sides, ids in texts.items():
-        cut = [lines_of(text)[:_MOST_LINES] for text in sides]
-        if hunks := compare_lines(*cut):
-            yield CaseEdit(tuple(ids), hunks)
+        rows = old.get(id_), new.get(id_)
+        if None in rows or rows[0] != rows[1] or repr(rows[0]) != repr(rows[1]):  # 1 and true are equal
+            cases.setdefault((id(rows[0]), id(rows[1])), []).append(id_)
+    shown, left = 0, _MOST_COMPARED_LINES
+    for ids in cases.values():
+        sides = old.get(ids[0]), new.get(ids[0])
+        hunks: tuple[Hunk, ...] = ()
+        if sides[0] is not None and sides[1] is not None and shown < _MOST_EDITS:
+            before_lines, after_lines = (lines_of(yaml_text(side)) for side in sides if side is not None)
+            if before_lines == after_lines:
+                continue
+            start, ends = _differing(before_lines, after_lines)
+            compared = sum(end - start for end in ends)
+            if compared <= left:
+                left -= compared
+                hunks = _hunks(before_lines, after_lines, start, ends)
+            shown += 1
+        yield CaseEdit(tuple(ids), hunks)
+
+
+def _differing(before: Sequence[str], after: Sequence[str]) -> tuple[int, tuple[int, int]]:
+    """Return the first line in which two different texts differ, and in each of them the end of the last."""
+    shorter = min(len(before), len(after))
+    start = next((at for at in range(shorter) if before[at] != after[at]), shorter)
+    same = next((at for at in range(shorter - start) if before[-1 - at] != after[-1 - at]), shorter - start)
+    return start, (len(before) - same, len(after) - same)
+
+
+def _hunks(before: Sequence[str], after: Sequence[str], start: int, ends: tuple[int, int]) -> tuple[Hunk, ...]:
+    """Return the hunks of two texts that are alike up to one line, and from one on."""
+    start = max(0, start - _CONTEXT_LINES)
+    parts = (text[start : end + _CONTEXT_LINES] for text, end in zip((before, after), ends, strict=True))
+    return tuple(
+        replace(each, before_start=each.before_start + start, after_start=each.after_start + start)
+        for each in compare_lines(*parts)
+    )
 
 
 def problems_of(error: WorkspaceError, path: str) -> tuple[Problem, ...]:

@@ -105,7 +105,10 @@ class Judging:
 
 @dataclass(frozen=True, slots=True)
 class CaseEdit:
-    """A row of a dataset that HEAD edited, as YAML: the ids of its cases, several with a matrix, and what differs."""
+    """A row of a dataset that HEAD edited, as YAML: the ids of its cases, several with a matrix, and what differs.
+
+    Without hunks there is too much to show.
+    """
 
     cases: tuple[str, ...]
     hunks: tuple[Hunk, ...]
@@ -135,7 +138,7 @@ class ReviewedCase:
 class DatasetReview:
     """One dataset that differs: ids of cases, by what became of them, and the values of its header that differ.
 
-    `edits` show the cases that HEAD edited, the first of many. `prompts` are the ids it tests, head's if it is there;
+    `edits` are all rows that HEAD edited. `prompts` are the ids it tests, head's if it is there;
     `tested` those that base's tested. `before` and `after`
     are all its cases by id, `min_pass`, `judges` and `calibrated`, what is asked of judges, of both sides. `problems`
     are of either side, and leave out its cases.

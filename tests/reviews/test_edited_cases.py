@@ -136,6 +136,60 @@ class TestShown:
         assert "+expected: refund" in edit["diff"]
 
 
+class TestTooMuchToShow:
+    def test_an_edit_below_hundreds_of_lines_is_shown(self, pull: Pull) -> None:
+        long = case(0) | {"inputs": {"ticket": "billing\n" + "padding\n" * 450}}
+        pull.dataset(long | {"expected": "billing"})
+        base = pull.commit("Long")
+        pull.dataset(long | {"expected": "refund"})
+        pull.commit("Edit")
+        (edit,) = pull.data(base=base)["datasets"][0]["edits"]
+        assert edit["diff"][0] == "@@ line 452 @@"
+        assert [line for line in edit["diff"] if line[0] in "+-"] == ["-expected: billing", "+expected: refund"]
+
+    def test_what_is_cut_is_said(self, pull: Pull, cli: Cli) -> None:
+        long = case(0) | {"inputs": {"ticket": "".join(f"billing {n}\n" for n in range(300))}}
+        pull.dataset(long)
+        base = pull.commit("Long")
+        pull.dataset(case(0) | {"inputs": {"ticket": "".join(f"refund {n}\n" for n in range(300))}})
+        pull.commit("Edit")
+        (edit,) = pull.data(base=base)["datasets"][0]["edits"]
+        assert (len(edit["diff"]), edit["diff"][-1][0], edit["diff"][-1][-11:]) == (401, "…", " more lines")
+        assert edit["diff"][-1] in cli("review", base).out
+        assert _page_part(pull.review(base=base))["diffs"][0]["lines"] == edit["diff"]
+
+    def test_every_edited_row_counts_and_is_named(self, pull: Pull, cli: Cli) -> None:
+        pull.dataset(*(case(n) for n in range(130)))
+        base = pull.commit("Many")
+        pull.dataset(*(case(n, "refund") for n in range(130)))
+        pull.commit("Edit")
+        request: dict[str, Any] = {"base": base, "is_evaluated": False}
+        edits = pull.data(**request)["datasets"][0]["edits"]
+        assert [each["cases"] for each in edits] == [[f"case-{n}"] for n in range(130)]
+        assert [bool(each["diff"]) for each in edits] == [True] * 100 + [False] * 30
+        assert "… and 100 more edited cases." in pull.markdown(**request)
+        assert "… and 120 more edited cases of datasets/triage.yaml" in cli("review", base, "--no-eval").out
+        page = _page_part(pull.review(**request))["diffs"]
+        assert (len(page), page[-1]["title"]) == (101, "datasets/triage.yaml: 30 more edited cases, too much to show")
+        assert page[-1]["lines"] == [f"case-{n}" for n in range(100, 130)]
+
+    def test_a_row_that_is_too_long_to_compare_is_named(self, pull: Pull, cli: Cli) -> None:
+        def long(word: str) -> dict[str, Any]:
+            return case(0) | {"inputs": {"ticket": f"{word}\n" * 26_000}}
+
+        pull.dataset(long("billing"), case(1))
+        base = pull.commit("Long")
+        pull.dataset(long("refund"), case(1, "refund"))
+        pull.commit("Edit")
+        request: dict[str, Any] = {"base": base, "is_evaluated": False}
+        first, second = pull.data(**request)["datasets"][0]["edits"]
+        assert (first, second["cases"]) == ({"cases": ["case-0"], "diff": []}, ["case-1"])
+        assert "+expected: refund" in second["diff"]
+        told = "datasets/triage.yaml: case-0 (edited, and too much to show)"
+        assert told in pull.markdown(**request)
+        assert told in cli("review", base, "--no-eval").out
+
+
 class TestMustPass:
     @pytest.mark.parametrize(
         ("new", "is_taken"),
