@@ -7,12 +7,16 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.assertion import AskedJudge
+from promptctl.assertions.judges import find_judge
 from promptctl.calls.shipped import shipped_judges
 from promptctl.datasets.affected import datasets_reached
 from promptctl.datasets.index import DatasetIndex
+from promptctl.differences.value_changes import compare_mappings
 from promptctl.errors import WorkspaceError
 from promptctl.evaluations.rules import calibration_rule_of
 from promptctl.files.wording import count, name_some
+from promptctl.models.gateway import recorded_model
+from promptctl.prompts.loading import load_prompt
 from promptctl.reviews.dataset_changes import side_of
 from promptctl.reviews.review import Judging
 
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from promptctl.reviews.changes import Changes
     from promptctl.reviews.request import ReviewRequest
     from promptctl.reviews.review import PromptReview
+    from promptctl.reviews.settings_changes import SettingsReview
 
 
 def judges_of_head(
@@ -145,3 +150,59 @@ def undone_by_merging(
             if lost:
                 told = f"{count(len(lost), 'case')} of {path} ({name_some(lost)})"
                 yield f"with HEAD's own settings, judges and calibrations fewer judges decide in {told}"
+
+
+def otherwise_judged(context: Context, own: SettingsReview, head: Tree, request: ReviewRequest) -> Iterator[str]:
+    """Yield each judge of tested prompts that HEAD's settings replace, or have asked in a different way.
+
+    Which judge decides, and where and how it is asked, is BASE's to say, so a review cannot tell what becomes of the
+    results.
+    """
+    now, then = (request.judge or model for model in own.judging_model)
+    if now == then and own.before.models == own.after.models:
+        return
+    replaced: list[str] = []
+    judged: dict[str, list[str]] = {}
+    for id_, judges in _judges_of_prompts(context, head):
+        named = {each.model or _own_model(context, each) for each in judges}
+        if None in named and now != then:
+            replaced.append(id_)
+        for model in {each or then for each in named}:
+            if model is not None:
+                judged.setdefault(recorded_model(model), []).append(id_)
+    if replaced:
+        which = f"{count(len(replaced), 'tested prompt')} ({name_some(replaced)})"
+        yield f"HEAD has {then or 'no model'} judge {which}, which {now or 'no model'} judges for BASE"
+    for model, ids in sorted(judged.items()):
+        rules = (each.model_rule(model) for each in (own.before, own.after))
+        old, new = (each.of_replies | {"judge_parameters": each.judge_parameters} for each in rules)
+        if names := [change.name for change in compare_mappings(old, new)]:
+            which = f"{count(len(ids), 'tested prompt')} ({name_some(ids)})"
+            yield f"HEAD changes how {model} is asked, which judges {which}: {name_some(names)}"
+
+
+def _judges_of_prompts(context: Context, head: Tree) -> Iterator[tuple[str, set[AskedJudge]]]:
+    """Yield each tested prompt of HEAD that is judged, with its judges."""
+    index = DatasetIndex(head, trusted=context.trusted_judges, limits=context.settings.limits)
+    known: dict[str, set[AskedJudge]] = {}
+    for id_, paths in index.tested_prompts(skips_broken=True).items():
+        for path in paths:
+            if path in known:
+                continue
+            known[path] = set()
+            try:
+                prompt = None if path in index.files else load_prompt(head, id_)
+                for case in index.open(path, prompt).cases(prompt):
+                    known[path].update(case.judges)
+            except WorkspaceError:  # told where it is reviewed
+                continue
+        if judges := {each for path in paths for each in known[path]}:
+            yield id_, judges
+
+
+def _own_model(context: Context, asked: AskedJudge) -> str | None:
+    """Return the model that a judge's prompt names."""
+    try:
+        return find_judge(context, asked.prompt_id).prompt.model if asked.prompt_id else None
+    except WorkspaceError:  # told where it is asked
+        return None

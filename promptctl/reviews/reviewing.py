@@ -21,7 +21,7 @@ from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.labels.times import moves_between
 from promptctl.reviews.bars import below_base
 from promptctl.reviews.changes import Changes, find_changes
-from promptctl.reviews.judges import DecidingJudges, judges_of_head, undone_by_merging
+from promptctl.reviews.judges import DecidingJudges, judges_of_head, otherwise_judged, undone_by_merging
 from promptctl.reviews.measuring import Task, tasks_of
 from promptctl.reviews.range import ReviewRange, check_place, default_base, find_range
 from promptctl.reviews.request import ReviewRequest
@@ -87,7 +87,7 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
                 moves=tuple(moves_between(git, other.now().label_trust, found.base, found.head)),
                 settings_differ=differs,
                 settings=own.values,
-                doubts=(*own.unmeasured(head), *_other_judges(own, tasks, request)) if request.is_evaluated else (),
+                doubts=_doubts(other, own, head, request),
                 uses_recordings=any(not pair.head.is_asked for task in tasks for pair in task.pairs),
                 notes=(*_notes(git, found, settings, own if differs else None), *changes.notes),
                 taken_away=(
@@ -184,12 +184,13 @@ def _recorded_judges(changes: Changes, tasks: Sequence[Task]) -> Iterator[str]:
         yield f"recordings that HEAD changed answered for the judges of {name_some(graded)}"
 
 
-def _other_judges(own: SettingsReview, tasks: Sequence[Task], request: ReviewRequest) -> Iterator[str]:
-    """Yield whose results another judge decides once HEAD is merged, as its settings say."""
-    now, then = own.judging_model
-    judged = {task.prompt for task in tasks for pair in task.pairs if pair.head.spec.judge_model is not None}
-    if judged and now != then and request.judge is None:
-        yield f"HEAD has {then or 'no model'} judge {name_some(sorted(judged))}, and {now or 'none'} judged here"
+def _doubts(
+    context: Context, own: SettingsReview, head: CommitTree | WorkTree, request: ReviewRequest
+) -> tuple[str, ...]:
+    """Return what HEAD's settings do to results that BASE's cannot show."""
+    if not request.is_evaluated:
+        return ()
+    return (*own.unmeasured(head), *otherwise_judged(context, own, head, request))
 
 
 def _notes(git: Git, found: ReviewRange, settings: Settings | None, own: SettingsReview | None) -> Iterator[str]:

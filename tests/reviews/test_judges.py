@@ -285,3 +285,53 @@ def test_a_rule_of_base_holds_though_prompt_and_dataset_are_renamed_together(gra
     sides = [each["head"] for each in found["comparisons"]] or found["evaluations"]
     assert (data["exit_code"], sides[0]["errors"]) == (INCOMPLETE, 3)
     assert "decided nothing" in sides[0]["reason"]
+
+
+class TestSettingsOfJudges:
+    """What HEAD's `promptctl.yaml` does to a model that only judges is in doubt, as of one that answers."""
+
+    @pytest.mark.parametrize(
+        ("old", "new", "told"),
+        [
+            (
+                "prices:",
+                '  "local/judge": {api_base: "http://127.0.0.1:9/v1"}\nprices:',
+                "HEAD changes how local/judge is asked, which judges 1 tested prompt (triage): api_base",
+            ),
+            (
+                "prices:",
+                '  "local/judge": {judge_parameters: {temperature: 1}}\nprices:',
+                (
+                    "HEAD changes how local/judge is asked, which judges 1 tested prompt (triage): "
+                    "judge_parameters.temperature"
+                ),
+            ),
+            (
+                "{judge: local/judge}",
+                "{judge: local/other}",
+                "HEAD has local/other judge 1 tested prompt (triage), which local/judge judges for BASE",
+            ),
+        ],
+    )
+    def test_they_are_in_doubt(self, graded: Pull, old: str, new: str, told: str) -> None:
+        graded.write("promptctl.yaml", graded.read("promptctl.yaml").replace(old, new))
+        graded.commit("Settings")
+        data = graded.data()
+        assert (data["exit_code"], data["state"], data["warnings"]) == (OK, "not evaluated", [f"Not evaluated: {told}"])
+        assert "➖ Prompt review: not evaluated" in graded.markdown()
+        strict = graded.data(rule=STRICT)
+        assert (strict["exit_code"], strict["decision"]) == (INCOMPLETE, f"{told}.")
+
+    def test_a_judge_that_the_reviewer_names_is_in_none(self, graded: Pull) -> None:
+        graded.edit("promptctl.yaml", "{judge: local/judge}", "{judge: local/other}")
+        assert graded.data(rule=STRICT, judge="local/judge")["state"] == "nothing to evaluate"
+
+    def test_a_model_that_judges_nothing_is_in_none(self, graded: Pull) -> None:
+        graded.write(
+            "promptctl.yaml",
+            graded.read("promptctl.yaml").replace(
+                "prices:", '  "local/x": {api_base: "http://127.0.0.1:9/v1"}\nprices:'
+            ),
+        )
+        graded.commit("Settings")
+        assert graded.data(rule=STRICT)["state"] == "nothing to evaluate"
