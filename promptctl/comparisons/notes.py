@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from promptctl.comparisons.flips import MOST_ASKED
@@ -24,9 +25,7 @@ def notes_on(comparison: Comparison, base: Evaluation, head: Evaluation, flipped
         named = " and ".join(stopped)
         notes.append(f"{named} stopped early; the same command goes on, and asks for nothing that was answered")
     if left_out := base.row.spec.left_out:
-        notes.append(
-            f"the version before cannot take the inputs of {len(left_out)} of the cases, which are not compared"
-        )
+        notes.append(_not_taken(left_out))
     if code_left_out := head.row.spec.code_left_out:
         notes.append(code_left_out)
     findings, earlier = flipped.findings, flipped.earlier
@@ -42,6 +41,10 @@ def notes_on(comparison: Comparison, base: Evaluation, head: Evaluation, flipped
     return notes
 
 
+def _not_taken(left_out: Collection[str]) -> str:
+    return f"the version before cannot take the inputs of {len(left_out)} of the cases, which are not compared"
+
+
 def _decided(comparison: Comparison, base: Evaluation, head: Evaluation) -> str:
     """Say when a comparison was decided, what that saved, and what its numbers are of."""
     made = [each.summary for each in (base, head) if each.row.group == head.row.group]
@@ -54,9 +57,16 @@ def _decided(comparison: Comparison, base: Evaluation, head: Evaluation) -> str:
 
 
 def differences(base: EvaluationRow, head: EvaluationRow) -> list[str]:
-    """Return the differences between two evaluations beside the prompt, in a sentence; nothing without any."""
+    """Return the differences between two evaluations beside the prompt, in a sentence; nothing without any.
+
+    Cases that only base leaves out are another sentence: its prompt cannot take them.
+    """
     old, new = base.spec, head.spec
     unlike = old.unlike(new)
+    told = []
+    if old.left_out and not new.left_out:
+        unlike.discard("left_out")
+        told.append(_not_taken(old.left_out))
     # Where the model that judges was not recorded, the one that the command named is said.
     unlike.discard("judge" if old.judge_model and new.judge_model else "judge_model")
     if old.at_least == new.at_least:
@@ -88,4 +98,6 @@ def differences(base: EvaluationRow, head: EvaluationRow) -> list[str]:
     if old.dataset == new.dataset:
         words["dataset_digest"] = "the dataset's cases"
     differing = dict.fromkeys(words[name] for name in words if name in unlike)
-    return [f"they differ in more than the prompt: {', '.join(differing)}"] if differing else []
+    if differing:
+        told.append(f"they differ in more than the prompt: {', '.join(differing)}")
+    return told

@@ -626,6 +626,28 @@ class TestSides:
         note = cli("compare", base, head, "--json").json[0]["note"]
         assert note == "they differ in more than the prompt: the dataset's cases, the server that answers"
 
+    def test_cases_that_the_version_before_cannot_take_are_no_other_difference(
+        self, lab: Lab, change: Change, cli: Cli
+    ) -> None:
+        prompt = (
+            "model: local/gpt-4o-mini\ninputs: {{word: {{type: string}}{}}}\nmessages: [{{role: user, content: x}}]\n"
+        )
+        lab.write("prompts/taking.prompt.yaml", prompt.format(", more: {type: string}"))
+        cases = [{"id": "a", "inputs": {"word": "w", "more": "m"}}, {"id": "b", "inputs": {"word": "w"}}]
+        check = [{"type": "regex", "value": "."}]
+        lab.write(
+            "datasets/taking.yaml",
+            json.dumps({"prompts": ["taking"], "cases": [each | {"assert": check} for each in cases]}),
+        )
+        commit(lab.root, "Ask for more")
+        lab.write("prompts/taking.prompt.yaml", prompt.format(", more: {type: string, required: false}"))
+        ran = cli("eval", "taking", "--against", "@main", "--json")
+        (found,) = ran.json
+        sides = [found[side]["evaluation"] for side in ("base", "head")]
+        note = cli("compare", *sides, "--json").json[0]["note"]
+        assert note == found["note"]
+        assert note == "the version before cannot take the inputs of 1 of the cases, which are not compared"
+
     def test_what_a_reply_costs_is_compared_where_repeats_differ(self, change: Change, cli: Cli) -> None:
         cli("eval", "triage")
         cli("eval", "triage", "--repeat", "3", "--replies", "ask")
