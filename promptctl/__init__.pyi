@@ -115,6 +115,7 @@ from promptctl.errors import ProviderFailed as ProviderFailed
 from promptctl.errors import ProviderUnreachable as ProviderUnreachable
 from promptctl.errors import RateLimited as RateLimited
 from promptctl.errors import RenderError as RenderError
+from promptctl.errors import RenderingTimeSpent as RenderingTimeSpent
 from promptctl.errors import RenderLimitExceeded as RenderLimitExceeded
 from promptctl.errors import ReplyCut as ReplyCut
 from promptctl.errors import ReplyNotRecorded as ReplyNotRecorded

@@ -127,7 +127,8 @@ class Runner:
                 raise
             except (asyncio.CancelledError, GeneratorExit) as error:
                 self._cancelled(attempts, error, "".join(received))
-                if isinstance(error, asyncio.CancelledError):  # whoever closes a generator may be closed at once, too
+                # An event loop that ends closes this generator and those around it at once: none may wait for it then.
+                if not getattr(asyncio.get_running_loop(), "_asyncgens_shutdown_called", False):
                     await self._recorder.written()
                 raise
         reply = _shown(call, reply)
