@@ -31,6 +31,7 @@ REPLIES = {
 }
 VALUE_OPTIONAL = frozenset({"--against"})
 """Options that may stand without a value, which typer has no way to say."""
+_UsageError = typer.BadParameter.__mro__[1]  # the library's own, which it does not export
 _RESUMING = ("--resume", "--retry-errors")
 
 _OTHERS = "Options"
@@ -68,7 +69,7 @@ class _InPlace:
         """Read the arguments."""
         try:
             found: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
-        except typer.BadParameter.__mro__[1] as error:  # type: ignore[misc]
+        except _UsageError as error:  # type: ignore[misc]
             error.ctx = error.ctx or ctx
             raise
         return found

@@ -168,10 +168,8 @@ def _without_result(comparison: Comparison, verdict: Verdict) -> Iterator[str]:
     """Yield what is said of the cases without a result where the others were judged without them."""
     if verdict.kind == "incomplete" or comparison.is_decided:
         return
-    alike = [pair.case_id for pair in comparison.errors if pair.is_alike]
-    others = [pair.case_id for pair in comparison.errors if not pair.is_alike]
-    for ids, where in ((alike, "on both sides alike"), (others, "on one side")):
-        if ids:
+    for pairs, where in ((comparison.alike, "on both sides alike"), (comparison.open, "on one side")):
+        if ids := [pair.case_id for pair in pairs]:
             yield f"{count(len(ids), 'case')} without a result {where}, and not compared: {name_some(ids)}"
 
 
