@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from promptctl.comparisons.compared import Compared
@@ -15,13 +15,13 @@ from promptctl.evaluations.outcomes import CasePair
 from promptctl.files.wording import count, name_some
 
 
-def beside_edited(found: Compared, edited: Collection[str]) -> Compared:
+def beside_edited(found: Compared) -> Compared:
     """Return a comparison that names the edited cases, and is neither better nor proved not worse by them alone.
 
     It is worse if of the others more are confirmed to have regressed than to have improved. Confirmed ones are sure
     case by case, so that to look at some of them alone finds no more false ones.
     """
-    comparison, verdict = found.comparison, found.verdict
+    comparison, verdict, edited = found.comparison, found.verdict, found.comparison.edited
     pairs = [*comparison.regressed, *comparison.improved, *comparison.unchanged]
     own = tuple(pair.case_id for pair in (*pairs, *comparison.errors) if pair.case_id in edited)
     if not own:

@@ -11,7 +11,6 @@ from promptctl.assertions.judges import find_judge
 from promptctl.calls.shipped import shipped_judges
 from promptctl.datasets.affected import datasets_reached
 from promptctl.datasets.index import DatasetIndex
-from promptctl.differences.value_changes import compare_mappings
 from promptctl.errors import WorkspaceError
 from promptctl.evaluations.rules import calibration_rule_of
 from promptctl.files.wording import count, name_some
@@ -19,6 +18,7 @@ from promptctl.models.gateway import recorded_model
 from promptctl.prompts.loading import load_prompt
 from promptctl.reviews.dataset_changes import side_of
 from promptctl.reviews.review import Judging
+from promptctl.reviews.settings_changes import asked_otherwise
 
 if TYPE_CHECKING:
     from promptctl.assertions.assertion import Assertion
@@ -175,10 +175,8 @@ def otherwise_judged(context: Context, own: SettingsReview, head: Tree, request:
         yield f"HEAD has {then or 'no model'} judge {which}, which {now or 'no model'} judges for BASE"
     for model, ids in sorted(judged.items()):
         rules = (each.model_rule(model) for each in (own.before, own.after))
-        old, new = (each.of_replies | {"judge_parameters": each.judge_parameters} for each in rules)
-        if names := [change.name for change in compare_mappings(old, new)]:
-            which = f"{count(len(ids), 'tested prompt')} ({name_some(ids)})"
-            yield f"HEAD changes how {model} is asked, which judges {which}: {name_some(names)}"
+        sides = (each.of_replies | {"judge_parameters": each.judge_parameters} for each in rules)
+        yield from asked_otherwise(model, "judges", ids, *sides)
 
 
 def _judges_of_prompts(context: Context, head: Tree) -> Iterator[tuple[str, set[AskedJudge]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 from promptctl.assertions.judging import judge_model
@@ -63,7 +63,6 @@ class Task:
     problems: tuple[Problem, ...] = ()
     doubt: str | None = None
     is_judged_by_recordings: bool = False
-    edited: frozenset[str] = frozenset()
 
 
 async def measure(log: Store, session: Session, tasks: Sequence[Task], rule: GateRule) -> list[Measurement]:
@@ -74,8 +73,8 @@ async def measure(log: Store, session: Session, tasks: Sequence[Task], rule: Gat
 
 def _measurement(id_: str, tasks: Sequence[Task], found: Iterator[Compared | Evaluation]) -> Measurement:
     """Return the results of one prompt's tasks as one; `found` begins with them."""
-    both = [(task.edited, next(found)) for task in tasks for _ in task.pairs]
-    own = [beside_edited(made, edited) if isinstance(made, Compared) else made for edited, made in both]
+    made = islice(found, sum(len(task.pairs) for task in tasks))
+    own = [beside_edited(each) if isinstance(each, Compared) else each for each in made]
     decisions = [decision_of(each) if isinstance(each, Evaluation) else each.decision.about(id_) for each in own]
     return Measurement(
         prompt=id_,
@@ -115,7 +114,7 @@ def tasks_of(context: Context, request: ReviewRequest, moments: ReviewRange, cha
                 if own := datasets.get(dataset):
                     edited, added = own.edited, frozenset(own.added)
                     pairs = tuple(replace(each, edited=edited, added=added) for each in task.pairs)
-                    task = replace(task, edited=edited, pairs=pairs)
+                    task = replace(task, pairs=pairs)
                 yield task
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,10 +83,17 @@ class SettingsReview:
             if model is not None:
                 answering.setdefault(model, []).append(id_)
         for model, ids in answering.items():
-            old, new = (each.model_rule(model).of_replies for each in (self.before, self.after))
-            if names := [change.name for change in compare_mappings(old, new)]:
-                which = f"{count(len(ids), 'tested prompt')} ({name_some(ids)})"
-                yield f"HEAD changes how {model} is asked, which answers for {which}: {name_some(names)}"
+            rules = (each.model_rule(model).of_replies for each in (self.before, self.after))
+            yield from asked_otherwise(model, "answers for", ids, *rules)
+
+
+def asked_otherwise(
+    model: str, does: str, ids: Sequence[str], before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield what differs in how a model is asked, which does something for tested prompts; nothing if nothing does."""
+    if names := [change.name for change in compare_mappings(before, after)]:
+        which = f"{count(len(ids), 'tested prompt')} ({name_some(ids)})"
+        yield f"HEAD changes how {model} is asked, which {does} {which}: {name_some(names)}"
 
 
 def settings_review(
