@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -21,7 +21,7 @@ _Ending = tuple[Any, Any, Any, Any]
 
 def arm_calls(
     connection: sqlite3.Connection, experiment: str, names: Sequence[str], until: str | None = None
-) -> Iterator[ArmCall]:
+) -> Generator[ArmCall, None, None]:
     """Yield the calls of an experiment by the time of their first attempts, with the scores of these names.
 
     With `until` only calls and scores from before that time. Replies from a cache or a recording are left out: nothing

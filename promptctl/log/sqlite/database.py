@@ -8,11 +8,12 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 from promptctl.errors import FailureReason, LogFailure
+from promptctl.log.sqlite.forks import Use, Uses
 from promptctl.log.sqlite.opening import Opened, identity_of, open_for_reading, open_for_writing
 
 T = TypeVar("T")
@@ -72,6 +73,7 @@ class Database:
         self._opened: Opened | None = None
         self._readers: list[Opened] = []  # that nobody uses now
         self._readers_lock = threading.Lock()  # a writer holds the other one for long
+        self._uses = Uses()
         self._is_fresh = self._was_opened = False
         _close_before_forks(self)
 
@@ -154,24 +156,23 @@ class Database:
 
         It reads an empty log if there is none yet. Raises `LogFailure`.
         """
-        with translated(self.path):
-            connection = open_for_reading(self.path, self.busy_timeout_s)
-            try:
-                yield connection
-            finally:
-                connection.close()
+        with translated(self.path), self._uses.one() as use:
+            use.connection = open_for_reading(self.path, self.busy_timeout_s)
+            with closing(use.connection):
+                yield use.connection
 
     @contextmanager
-    def reading_again(self) -> Iterator[sqlite3.Connection]:
+    def reading_again(self) -> Iterator[Use]:
         """Do as `reading`, and keep the connection to the next time while the log is open for writing.
 
         A new one reads the schema of all tables and views first, which takes longer than a short query. A process that
         only reads keeps none, and so leaves no side files.
         """
-        with translated(self.path):
+        with translated(self.path), self._uses.one() as use:
             reader = self._kept_reader()
+            use.connection = reader.connection
             try:
-                yield reader.connection
+                yield use
                 if reader.connection.in_transaction:
                     reader.connection.execute("ROLLBACK")
             except BaseException:
@@ -266,24 +267,27 @@ def _nothing(connection: sqlite3.Connection) -> None:
 def _close_before_forks(database: Database) -> None:
     """Keep connections out of forked children.
 
-    SQLite's locks are not inherited, yet a child's copy of the library believes it holds them: parent and child would
-    overwrite each other's pages. So the connection is closed before a fork, and each side opens its own when it next
-    writes. The lock is held meanwhile, and each side lets go of its own copy.
+    Those that nobody uses are closed before a fork, and each side opens its own when it next needs one. Those in use
+    are closed in the child alone. The locks are held meanwhile, and each side lets go of its own copy.
     """
     this = weakref.ref(database)
 
     def before() -> None:
         if (database := this()) is not None:
             database._lock.acquire()
+            database._uses.before_fork()
             database.close()
             database._readers_lock.acquire()
 
-    def after() -> None:
+    def after(go_on: Callable[[Uses], None]) -> None:
         if (database := this()) is not None:
+            go_on(database._uses)
             database._readers_lock.release()
             database._lock.release()
 
-    os.register_at_fork(before=before, after_in_parent=after, after_in_child=after)
+    os.register_at_fork(
+        before=before, after_in_parent=lambda: after(Uses.after_fork), after_in_child=lambda: after(Uses.in_child)
+    )
 
 
 def reason_of(error: sqlite3.Error | OSError) -> FailureReason:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any
@@ -109,7 +109,7 @@ def evaluation(connection: sqlite3.Connection, wanted: str) -> EvaluationRow:
 
 def results(
     connection: sqlite3.Connection, evaluation_id: str, statuses: Collection[ResultStatus], first: int = 0
-) -> Iterator[ResultRow]:
+) -> Generator[ResultRow, None, None]:
     """Yield the evaluation's results in the order of its dataset, with their outputs."""
     for row in connection.execute(_SELECT_RESULTS, (evaluation_id, first)):
         values: Fields = dict(zip(_RESULT_FIELDS, row, strict=True))

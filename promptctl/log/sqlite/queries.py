@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,9 @@ from promptctl.log.sqlite.lookup import row_by_id
 _FIELDS = (*PLAIN_FIELDS, *JSON_FIELDS, "kept_content", *CONTENT_FIELDS)
 
 
-def executions(connection: sqlite3.Connection, wanted: Filter, *, with_content: bool) -> Iterator[Execution]:
+def executions(
+    connection: sqlite3.Connection, wanted: Filter, *, with_content: bool
+) -> Generator[Execution, None, None]:
     """Yield the executions that the filter means, newest first."""
     add_search(connection)
     sql, parameters = select_executions(wanted, rows(connection))
@@ -62,7 +64,9 @@ def attempts(connection: sqlite3.Connection, wanted: Filter) -> Iterator[Attempt
     yield from map(Attempt._make, connection.execute(*_newest_first(select, wanted)))
 
 
-def messages(connection: sqlite3.Connection, ids: Iterable[str]) -> Iterator[Sequence[Mapping[str, Any]] | None]:
+def messages(
+    connection: sqlite3.Connection, ids: Iterable[str]
+) -> Generator[Sequence[Mapping[str, Any]] | None, None, None]:
     """Yield the messages of the execution of each id; None if they are not kept."""
     sql = "SELECT payloads.content FROM executions JOIN payloads ON hash = messages_hash WHERE id = ?"
     for id_ in ids:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from promptctl.errors import LogError, LogFailure
 from promptctl.log.records import Entry, Execution
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from promptctl.log.retention import Pruned, Retention
     from promptctl.log.search import Searched, TextQuery
     from promptctl.log.store import LogWarning
+
+T = TypeVar("T")
 
 
 class SqliteStore:
@@ -80,8 +83,7 @@ class SqliteStore:
         from promptctl.log.filter import Filter
         from promptctl.log.sqlite.queries import executions
 
-        with self._reading() as connection:
-            yield from executions(connection, wanted or Filter(), with_content=with_content)
+        return self._streaming(partial(executions, wanted=wanted or Filter(), with_content=with_content))
 
     def page(self, wanted: Filter, *, is_patient: bool = False) -> ExecutionPage:
         from promptctl.log.sqlite.pages import page
@@ -111,8 +113,7 @@ class SqliteStore:
     def messages(self, ids: Iterable[str]) -> Iterator[Sequence[Mapping[str, Any]] | None]:
         from promptctl.log.sqlite.queries import messages
 
-        with self._reading() as connection:
-            yield from messages(connection, ids)
+        return self._streaming(partial(messages, ids=ids))
 
     def latest_call(self, prompt: str, formerly: Sequence[str] = ()) -> Execution | None:
         from promptctl.log.sqlite.queries import latest_call
@@ -176,8 +177,7 @@ class SqliteStore:
     def outcomes(self, experiment: str, names: Sequence[str] = (), *, until: str | None = None) -> Iterator[ArmCall]:
         from promptctl.log.sqlite.arm_calls import arm_calls
 
-        with self._reading() as connection:
-            yield from arm_calls(connection, experiment, names, until)
+        return self._streaming(partial(arm_calls, experiment=experiment, names=names, until=until))
 
     def begin_evaluation(self, *evaluations: EvaluationRow) -> None:
         from promptctl.log.sqlite.evaluations import begin
@@ -211,8 +211,7 @@ class SqliteStore:
     ) -> Iterator[ResultRow]:
         from promptctl.log.sqlite.evaluations import results
 
-        with self._reading() as connection:
-            yield from results(connection, evaluation_id, statuses, first)
+        return self._streaming(partial(results, evaluation_id=evaluation_id, statuses=statuses, first=first))
 
     def reserve(self, wanted: Reservation, *, is_dry_run: bool = False) -> Admission:
         from promptctl.log.sqlite.budgets import reserve
@@ -349,9 +348,17 @@ class SqliteStore:
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """Read everything as of one moment, however many queries that takes."""
         self._take_in_before_reading()
-        with self.database.reading_again() as connection:
-            connection.execute("BEGIN")
-            yield connection
+        with self.database.reading_again() as use:
+            use.connection.execute("BEGIN")
+            yield use.connection
+
+    def _streaming(self, read: Callable[[sqlite3.Connection], Generator[T, None, None]]) -> Iterator[T]:
+        """Yield rows as they are read, as of one moment. They end in a forked child, which opens its own connection."""
+        self._take_in_before_reading()
+        with self.database.reading_again() as use:
+            use.connection.execute("BEGIN")
+            use.rows = rows = read(use.connection)
+            yield from rows
 
     def _after_opening(self) -> None:
         if self._link is not None and not os.path.lexists(self._link):

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from promptctl.errors import LogFailure
+from promptctl.log.records import Entry
+from promptctl.log.sqlite import forks
+from promptctl.log.sqlite.store import SqliteStore
+from tests.log.conftest import make
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+ENDS_WITHIN_S = 30
+
+
+def forked(work: Callable[[], object]) -> int:
+    """The id of a child that does this work, and is killed if that takes too long; its exit code is 0 for True."""
+    child = os.fork()
+    if child == 0:
+        signal.alarm(ENDS_WITHIN_S)
+        status = 1
+        try:
+            status = 0 if work() else 2
+        finally:
+            os._exit(status)
+    return child
+
+
+def exit_code(child: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def append(log: SqliteStore) -> bool:
+    return log.append([Entry(make(), "full")]) is None
+
+
+def rows_in(path: Path) -> int:
+    with SqliteStore(path) as log:
+        assert log.verify().problems == []
+        assert log.unsaved.files() == []
+        found = len(list(log.executions()))
+        assert sum(row.calls for row in log.totals()) == found
+        return found
+
+
+@pytest.fixture
+def filled(log: SqliteStore) -> SqliteStore:
+    for _ in range(3):
+        append(log)
+    return log
+
+
+def test_a_child_that_was_forked_while_its_parent_reads_keeps_its_records(filled: SqliteStore, path: Path) -> None:
+    rows = filled.executions()
+    next(rows)
+    began, begin = os.pipe()
+    goes_on, go_on = os.pipe()
+
+    def work() -> bool:
+        append(filled)
+        os.write(begin, b"x")
+        os.read(goes_on, 1)
+        return all(append(filled) for _ in range(5)) and len(list(filled.executions())) == 9
+
+    child = forked(work)
+    os.read(began, 1)
+    assert len(list(rows)) == 2, "the parent reads on"
+    os.write(go_on, b"x")
+    assert exit_code(child) == 0
+    filled.close()
+    assert rows_in(path) == 9
+    for each in (began, begin, goes_on, go_on):
+        os.close(each)
+
+
+def test_rows_that_a_parent_began_to_read_are_not_for_its_child(filled: SqliteStore) -> None:
+    rows = filled.executions()
+    next(rows)
+
+    def work() -> bool:
+        with pytest.raises(LogFailure):
+            list(rows)
+        return len(list(filled.executions())) == 3
+
+    assert exit_code(forked(work)) == 0
+
+
+def test_forks_wait_for_the_queries_of_other_threads(filled: SqliteStore, path: Path) -> None:
+    has_ended = threading.Event()
+
+    def read() -> None:
+        while not has_ended.is_set():
+            list(filled.executions())
+            filled.totals()
+
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    children = [forked(lambda: append(filled)) for _ in range(10)]
+    found = [exit_code(child) for child in children]
+    has_ended.set()
+    for thread in threads:
+        thread.join()
+    filled.close()
+    assert found == [0] * 10
+    assert rows_in(path) == 13
+
+
+def test_a_child_of_a_fork_amid_a_long_query_keeps_its_records_in_files(
+    filled: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forks, "_WAIT_S", 0.05)
+    is_reading, has_ended = threading.Event(), threading.Event()
+
+    def read() -> Iterator[object]:
+        rows = filled.executions()
+        yield next(rows)
+        is_reading.set()
+        has_ended.wait()
+        yield from rows
+
+    thread = threading.Thread(target=lambda: list(read()))
+    thread.start()
+    is_reading.wait()
+
+    def work() -> bool:
+        warning = filled.append([Entry(make(), "full")])
+        with pytest.raises(LogFailure, match="forked while another thread read the log"):
+            filled.totals()
+        words = "was forked while another thread read the log; the record is kept in "
+        return warning is not None and words in str(warning) and len(filled.unsaved.files()) == 1
+
+    found = exit_code(forked(work))
+    has_ended.set()
+    thread.join()
+    assert found == 0
+    append(filled)
+    filled.close()
+    assert rows_in(path) == 5
