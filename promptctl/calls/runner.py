@@ -127,8 +127,7 @@ class Runner:
                 raise
             except (asyncio.CancelledError, GeneratorExit) as error:
                 self._cancelled(attempts, error, "".join(received))
-                # An event loop that ends closes this generator and those around it at once: none may wait for it then.
-                if not getattr(asyncio.get_running_loop(), "_asyncgens_shutdown_called", False):
+                if isinstance(error, asyncio.CancelledError):
                     await self._recorder.written()
                 raise
         reply = _shown(call, reply)

@@ -407,7 +407,12 @@ class Workspace(Evaluating):
 
         return self._stream(options, lambda context: prepare_plain(context, messages, options))
 
-    async def _stream(self, options: RunOptions, prepare: Prepare) -> AsyncGenerator[Piece, None]:
+    def _stream(self, options: RunOptions, prepare: Prepare) -> AsyncGenerator[Piece, None]:
+        from promptctl.calls.open_stream import OpenStream
+
+        return OpenStream(self._pieces(options, prepare), self.context)
+
+    async def _pieces(self, options: RunOptions, prepare: Prepare) -> AsyncGenerator[Piece, None]:
         async with aclosing(await self._runners.stream(options, prepare)) as pieces:  # which is not dropped meanwhile
             async for piece in pieces:
                 yield piece

@@ -106,23 +106,41 @@ def test_the_event_loop_goes_on(
     assert len(list(workspace.log.executions())) == 2
 
 
-def test_a_stream_that_is_open_as_its_event_loop_ends_is_recorded_without_a_word(workspace: Workspace) -> None:
+WRAPPED = {
+    "as it is": "pieces = opened.astream('greet', {'name': 'Ada'}, model='echo/echo')",
+    "in a generator": "pieces = passed_on()",
+    "in a generator that closes it": "pieces = closed_after()",
+}
+
+
+@pytest.mark.parametrize("way", WRAPPED)
+def test_a_stream_that_is_open_as_its_event_loop_ends_is_recorded_without_a_word(
+    workspace: Workspace, way: str
+) -> None:
     code = """
-import asyncio, promptctl
+import asyncio, contextlib, promptctl
 opened = promptctl.open_workspace(".", {})
+class Loop(asyncio.SelectorEventLoop):
+    "One that has none of the standard library's private attributes, as uvloop's."
+    _asyncgens_shutdown_called = property(lambda self: False, lambda self, value: None)
 async def passed_on():
     async for piece in opened.astream("greet", {"name": "Ada"}, model="echo/echo"):
         yield piece
+async def closed_after():
+    stream = opened.astream("greet", {"name": "Ada"}, model="echo/echo")
+    async with contextlib.aclosing(stream) as pieces:
+        async for piece in pieces:
+            yield piece
 async def main():
     global pieces
-    pieces = passed_on()
+    WAY
     await anext(pieces)
-asyncio.run(main())
+with asyncio.Runner(loop_factory=Loop) as runner:
+    runner.run(main())
 opened.close()
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=workspace.root, capture_output=True, check=True, timeout=60, text=True
-    )
+    command = [sys.executable, "-c", code.replace("WAY", WRAPPED[way])]
+    done = subprocess.run(command, cwd=workspace.root, capture_output=True, check=True, timeout=60, text=True)
     assert done.stderr == ""
     assert [row.status for row in workspace.log.executions()] == ["cancelled", "ok"]
 
