@@ -108,12 +108,12 @@ class BudgetStatus:
 def budget_statuses(context: Context, *, with_prompts: bool = True) -> list[BudgetStatus]:
     """Return the budgets of the settings, in their order, as they stand now; each with the prompts that it covers."""
     now, ids = utc_now(), context.prompt_ids() if with_prompts else ()
-    return [_status(context, rule, now, ids) for rule in context.settings.budgets]
+    return [_status(context, rule, now, ids) for rule in context.settings_now.budgets]
 
 
 def budget_status(context: Context, name: str) -> BudgetStatus:
     """Return one budget of the settings as it stands now. Raises `BudgetNotFound`."""
-    rules = {rule.name: rule for rule in context.settings.budgets}
+    rules = {rule.name: rule for rule in context.settings_now.budgets}
     if name in rules:
         return _status(context, rules[name], utc_now(), context.prompt_ids())
     if name in _logged(context):
@@ -124,7 +124,7 @@ def budget_status(context: Context, name: str) -> BudgetStatus:
 
 def check_budget(context: Context, name: str) -> None:
     """Raise `BudgetNotFound` for a name that neither the settings nor the log know."""
-    names = {rule.name for rule in context.settings.budgets}
+    names = {rule.name for rule in context.settings_now.budgets}
     if name not in names and name not in (names := names | _logged(context)):
         raise _no_such_budget(name, names)
 
@@ -161,7 +161,7 @@ def _status(context: Context, rule: BudgetRule, now: str, ids: Sequence[str]) ->
 
 def _unknown(context: Context, rule: BudgetRule, window_start: str) -> Unknown | None:
     log = context.log
-    if log.is_new or context.settings.budgets_without_log == "open":
+    if log.is_new or context.settings_now.budgets_without_log == "open":
         return None
     for begun in log.budget_events("", limit=1):
         unknown = Unknown(begun.at, begun.reason or "")

@@ -42,9 +42,10 @@ class BudgetedCall:
         """Return it as it was before it was written as JSON."""
         return cls(**{**data, "prompts": tuple(data["prompts"]), "models": tuple(data["models"])})
 
-    def is_for(self, rule: BudgetRule) -> bool:
-        """Return True if a rule holds for it."""
-        return rule.matches(self.prompts, self.source, self.keys["label"], self.keys["user"], self.models)
+    def is_for(self, rule: BudgetRule, people: Mapping[str | None, str]) -> bool:
+        """Return True if a rule holds for it; `people` are the plain names of users by their hashes."""
+        user = self.keys["user"]
+        return rule.matches(self.prompts, self.source, self.keys["label"], people.get(user, user), self.models)
 
 
 @dataclass(frozen=True, slots=True)

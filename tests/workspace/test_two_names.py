@@ -83,10 +83,12 @@ def test_a_budget_counts_both_on_one_account(workspace: Workspace, emails: list[
         ask(workspace, email, session="s")
     with pytest.raises(BudgetReached):
         ask(workspace, emails[3])
-    with pytest.raises(BudgetReached):
+    with pytest.raises(BudgetReached, match=f"of user {ADA} admits no more"):
         ask(workspace)
     [account] = workspace.budgets.budget("each-user").accounts
-    assert (account.spent, account.key) == (3, hashed(workspace) if ADA in emails else ADA)
+    assert (account.spent, account.key) == (3, ADA)
+    [event, *_] = workspace.budgets.history("each-user")
+    assert event.key == ADA
     assert {each.key: each.spent for each in workspace.budgets.budget("each-session").accounts}["s"] == 3
 
 
@@ -108,10 +110,31 @@ def test_accounts_of_both_in_an_old_log_become_one(workspace: Workspace, email: 
     sql(workspace, "INSERT INTO budget_disabled VALUES ('each-session', ?, '2026-01-01T00:00:00.000Z')", ADA)
     ask(workspace, email)
     [account] = workspace.budgets.budget("each-user").accounts
-    assert (account.key, account.spent, account.reserved) == (hashed(workspace), 3, 0)
+    assert (account.key, account.spent, account.reserved) == (ADA if email == "o" else hashed(workspace), 3, 0)
     with pytest.raises(BudgetReached):
         ask(workspace)
     assert workspace.log.verify().problems == []
+
+
+def test_a_budget_of_some_users_counts_their_calls_by_hash(workspace: Workspace) -> None:
+    ask(workspace, "eve", user="eve")
+    ask(workspace, ADA)
+    path = workspace.context.root / "promptctl.yaml"
+    for number, glob in enumerate((ADA, "ada@*"), start=2):
+        rule = f'  - {{name: of-{number}, users: ["{glob}"], limit: {{calls: 100}}}}\n'
+        path.write_text(SETTINGS.split("  - {name: each-user")[0] + rule)
+        ask(workspace, "o")
+        [account] = workspace.budgets.budget(f"of-{number}").accounts
+        assert account.spent == number, "a row has the plain name, or the rule itself"
+
+
+def test_a_name_that_no_row_has_in_plain_stays_a_hash(workspace: Workspace) -> None:
+    for _ in range(3):
+        ask(workspace, ADA)
+    with pytest.raises(BudgetReached, match=f"of user {hashed(workspace)} admits no more"):
+        ask(workspace, ADA)
+    [account] = workspace.budgets.budget("each-user").accounts
+    assert account.key == hashed(workspace)
 
 
 def test_a_disabled_account_is_enabled_by_the_plain_name(workspace: Workspace) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -17,8 +18,8 @@ from promptctl.formats.budget_rules import BudgetRule, Unit
 from promptctl.log.budgets import BudgetAccount, BudgetedCall, Charge, Unknown, Window
 from promptctl.log.sqlite.corrections import rows
 from promptctl.log.sqlite.filters import where
+from promptctl.log.sqlite.persons import known_names
 from promptctl.log.sqlite.schema import has_table
-from promptctl.prompts.prompt import HASHED
 
 _SPENT = {
     "usd": "coalesce(sum({cost}), 0)",
@@ -84,7 +85,8 @@ def accounts(connection: sqlite3.Connection, budget: str | None, window_start: s
     condition, parameters = where({"e.budget = ?": budget})
     disabled_calls = connection.execute(f"{_DISABLED_CALLS} {condition}", parameters)
     rows = [*account_rows(connection, wanted), *(AccountRow(*row) for row in disabled_calls)]
-    return [as_account(row) for row in reversed(rows)]
+    people = known_names(connection, (row.key for row in rows))
+    return [as_account(row._replace(key=people.get(row.key, row.key))) for row in reversed(rows)]
 
 
 def account_rows(connection: sqlite3.Connection, conditions: dict[str, Any]) -> list[AccountRow]:
@@ -156,19 +158,29 @@ def spent_before(connection: sqlite3.Connection, charge: Charge, prompts: tuple[
     grouping = f"GROUP BY {', '.join(f'+{name}' for name in looked_at)}" if looked_at else ""
     holding = rows(connection)
     total = _SPENT[rule.unit].format(cost=holding.cost)
-    plain = next((name for name in charge.names if not name.startswith(HASHED)), key)  # what globs of users look at
     sql = f"SELECT {columns}, {total} FROM {holding.table} {condition} {grouping}"  # noqa: S608 - our own names
+    found = connection.execute(sql, parameters).fetchall()
+    people = _matched_names(connection, charge, (user for _, _, _, user, _, _, _ in found))
     return sum(
         spent
-        for prompt, source, label, user, model, provider, spent in connection.execute(sql, parameters)
+        for prompt, source, label, user, model, provider, spent in found
         if rule.matches(
             prompts if prompt in prompts else (prompt,),
             source,
             label,
-            plain if rule.each == "user" and user in keys else user,
+            people.get(user, user),
             (model, f"{provider}/{model}"),
         )
     )
+
+
+def _matched_names(
+    connection: sqlite3.Connection, charge: Charge, users: Iterable[str | None]
+) -> Mapping[str | None, str]:
+    """Return the plain names that globs of `users` look at, of users of whom a row has the hash."""
+    rule = charge.rule
+    own = charge.names if rule.each == "user" else ()
+    return known_names(connection, users, *own, *rule.users) if rule.users else {}
 
 
 def known_before(connection: sqlite3.Connection, charge: Charge, prompts: tuple[str, ...] = ()) -> tuple[int, int]:
@@ -195,11 +207,13 @@ def known_before(connection: sqlite3.Connection, charge: Charge, prompts: tuple[
 def take_over(connection: sqlite3.Connection, account_id: int, charge: Charge) -> None:
     """Reserve for an account what requests under way may spend that its rule holds for, and that it does not know."""
     rule, amounts = charge.rule, 0
-    for execution, text, process, deadline in connection.execute(_OPEN_CALLS, (account_id,)).fetchall():
-        call = BudgetedCall.from_dict(json.loads(text))
+    found = connection.execute(_OPEN_CALLS, (account_id,)).fetchall()
+    calls = [BudgetedCall.from_dict(json.loads(text)) for _, text, _, _ in found]
+    people = _matched_names(connection, charge, (call.keys["user"] for call in calls))
+    for (execution, text, process, deadline), call in zip(found, calls, strict=True):
         names = call.prompts if rule.each == "prompt" else (call.keys.get(rule.each or "") or "",)
         is_of_key = rule.each is None or not {*charge.names}.isdisjoint(names)
-        if not is_of_key or call.at < charge.window[0] or not call.is_for(rule):
+        if not is_of_key or call.at < charge.window[0] or not call.is_for(rule, people):
             continue
         amount = call.amounts.get(rule.unit) or 0
         row = execution, account_id, rule.unit, amount, process, deadline, text

@@ -39,7 +39,7 @@ from promptctl.log.sqlite.budget_accounts import (
     terms_of,
 )
 from promptctl.log.sqlite.filters import where
-from promptctl.log.sqlite.persons import folder_of, join_accounts
+from promptctl.log.sqlite.persons import folder_of, join_accounts, known_names
 from promptctl.log.sqlite.schema import has_table
 from promptctl.log.stamps import utc_now, utc_text
 from promptctl.prompts.prompt import HASHED
@@ -103,10 +103,10 @@ def reserve(connection: sqlite3.Connection, wanted: Reservation) -> Admission:
         events += _expire(connection, wanted.is_alive, wanted.at)
     prompts = () if wanted.call is None else wanted.call.prompts
     unknown = None if wanted.is_open else unknown_before(connection)
-    charges = [each if each.other is None else _as_one(connection, each) for each in wanted.charges]
+    charges = (each if each.other is None else _as_one(connection, each) for each in wanted.charges)
     accounts = [_account(connection, charge, unknown, prompts) for charge in charges]
     call = as_text(wanted.call)
-    pairs = list(zip(charges, accounts, strict=True))
+    pairs = list(zip(wanted.charges, accounts, strict=True))  # a refusal has the name that the call came with
     refused = [(charge, account) for charge, account in pairs if not _admits(charge, account)]
     for charge, account in refused:
         events += _refuse(connection, wanted, charge, account)
@@ -287,13 +287,12 @@ def events(connection: sqlite3.Connection, budget: str | None, limit: int | None
         return []
     condition, parameters = where({"budget = ?": budget})
     sql = f"SELECT {_EVENT} FROM budget_events {condition} ORDER BY id DESC LIMIT ?"  # noqa: S608 - our own names
-    return [_event(row) for row in connection.execute(sql, (*parameters, -1 if limit is None else limit))]
+    return _events(connection, connection.execute(sql, (*parameters, -1 if limit is None else limit)))
 
 
 def claim_webhook(connection: sqlite3.Connection, now: str, until: str) -> BudgetEvent | None:
     """Return an event whose webhook is due, for this process alone until that moment."""
-    row = connection.execute(_CLAIM, (until, now)).fetchone()
-    return row and _event(row)
+    return next(iter(_events(connection, connection.execute(_CLAIM, (until, now)))), None)
 
 
 def mark_webhook(connection: sqlite3.Connection, event_id: int, state: WebhookState, not_before: str) -> None:
@@ -375,9 +374,14 @@ def add_event(
         whose = (of.budget, of.key, kind, of.unit, *window, of.most, of.spent, of.reserved)
         webhook = "due" if of.has_webhook and kind in _ALERTS else None
     values = (None, at, *whose, reason, execution, webhook, at)
-    return _event(connection.execute(_ADD_EVENT, values).fetchone())
+    return _events(connection, connection.execute(_ADD_EVENT, values))[0]
 
 
-def _event(row: tuple[Any, ...]) -> BudgetEvent:
-    id_, at, budget, key, kind, *others = row
-    return BudgetEvent(id_, at, budget, key or None, kind, *others)
+def _events(connection: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> list[BudgetEvent]:
+    """Return events by the plain names of persons and sessions, of whom some rows have the hash."""
+    found = list(rows)
+    people = known_names(connection, (row[3] for row in found))
+    return [
+        BudgetEvent(id_, at, budget, people.get(key, key) or None, kind, *others)
+        for id_, at, budget, key, kind, *others in found
+    ]

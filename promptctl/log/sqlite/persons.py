@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,10 @@ _ADD_SUMS = f"""
 INSERT INTO user_stats (user, source, {_SUMS}) SELECT ?, source, {_SUMS} FROM user_stats WHERE user = ?
 ON CONFLICT DO UPDATE SET {adding(COST_SUMS)}, last_at = max(last_at, excluded.last_at)
 """  # noqa: S608 - our own names
+_NAMES = """
+SELECT DISTINCT user FROM executions WHERE user IS NOT NULL
+UNION SELECT DISTINCT session FROM executions WHERE session IS NOT NULL
+"""
 _TWINS = """
 SELECT a.id, b.id FROM budget_accounts AS a LEFT JOIN budget_accounts AS b
   ON b.budget = a.budget AND b.key = ?1 AND b.window_start = a.window_start AND b.unit = a.unit
@@ -42,6 +46,14 @@ def plain_names(connection: sqlite3.Connection, names: Collection[Any]) -> dict[
 
     hashes = hashes_of(folder_of(connection), (name for name in names if isinstance(name, str)))
     return {each: name for name, each in hashes.items() if each in hashed}
+
+
+def known_names(connection: sqlite3.Connection, keys: Iterable[str | None], *also: str) -> dict[Any, str]:
+    """Return the plain name of each hash among keys of accounts, if rows of the log have it, or it is given `also`."""
+    hashed = {key for key in keys if key and key.startswith(HASHED)}
+    return (
+        plain_names(connection, {*hashed, *also, *(name for (name,) in connection.execute(_NAMES))}) if hashed else {}
+    )
 
 
 def join_accounts(connection: sqlite3.Connection, other: str, name: str, budget: str | None = None) -> None:
