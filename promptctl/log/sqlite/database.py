@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from promptctl.errors import FailureReason, LogFailure
-from promptctl.log.sqlite.forks import Use, Uses
+from promptctl.log.sqlite.forks import ConnectionUse, ConnectionUses
 from promptctl.log.sqlite.opening import Opened, identity_of, open_for_reading, open_for_writing
 
 T = TypeVar("T")
@@ -73,7 +73,7 @@ class Database:
         self._opened: Opened | None = None
         self._readers: list[Opened] = []  # that nobody uses now
         self._readers_lock = threading.Lock()  # a writer holds the other one for long
-        self._uses = Uses()
+        self._uses = ConnectionUses()
         self._is_fresh = self._was_opened = False
         _close_before_forks(self)
 
@@ -162,7 +162,7 @@ class Database:
                 yield use.connection
 
     @contextmanager
-    def reading_again(self) -> Iterator[Use]:
+    def reading_again(self) -> Iterator[ConnectionUse]:
         """Do as `reading`, and keep the connection to the next time while the log is open for writing.
 
         A new one reads the schema of all tables and views first, which takes longer than a short query. A process that
@@ -279,14 +279,16 @@ def _close_before_forks(database: Database) -> None:
             database.close()
             database._readers_lock.acquire()
 
-    def after(go_on: Callable[[Uses], None]) -> None:
+    def after(go_on: Callable[[ConnectionUses], None]) -> None:
         if (database := this()) is not None:
             go_on(database._uses)
             database._readers_lock.release()
             database._lock.release()
 
     os.register_at_fork(
-        before=before, after_in_parent=lambda: after(Uses.after_fork), after_in_child=lambda: after(Uses.in_child)
+        before=before,
+        after_in_parent=lambda: after(ConnectionUses.after_fork),
+        after_in_child=lambda: after(ConnectionUses.in_child),
     )
 
 

@@ -17,11 +17,11 @@ from promptctl.errors import LogFailure
 
 _WAIT_S = 5.0
 # Of a parent's threads, in the midst of SQLite: a lock that a child waits for there is held for ever.
-_LEFT: list[Use] = []
+_LEFT: list[ConnectionUse] = []
 
 
 @dataclass(slots=True, eq=False)
-class Use:
+class ConnectionUse:
     """One use of a connection by a thread; `rows` are those that it reads one by one, if it does."""
 
     thread: int
@@ -35,18 +35,18 @@ class Use:
         self.connection.close()
 
 
-class Uses:
+class ConnectionUses:
     """Connections that are in use: a fork waits until those of other threads are done, for five seconds at most."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._all: set[Use] = set()
+        self._all: set[ConnectionUse] = set()
         self._is_forking = False
 
     @contextmanager
-    def one(self) -> Iterator[Use]:
+    def one(self) -> Iterator[ConnectionUse]:
         """Note one use, which begins before its connection is opened; after a fork has happened if one is under way."""
-        use = Use(threading.get_ident())
+        use = ConnectionUse(threading.get_ident())
         with self._changed:
             while self._is_forking:
                 self._changed.wait()
