@@ -7,13 +7,13 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from promptctl.errors import FailureReason, LogFailure
-from promptctl.log.sqlite.forks import ConnectionUse, ConnectionUses
 from promptctl.log.sqlite.opening import Opened, identity_of, open_for_reading, open_for_writing
 
 T = TypeVar("T")
@@ -21,6 +21,9 @@ _MOST_REOPENINGS = 5
 _IMPATIENT_S = 1.0
 _POLL_S = 0.01
 _UNKNOWN = (0, 0)
+_FORK_S = 5.0
+# Of a parent's threads, in the midst of SQLite: a lock that a child waits for there is held for ever.
+_LEFT: list[ConnectionUse] = []
 
 _REASONS: dict[int, FailureReason] = {
     sqlite3.SQLITE_BUSY: "locked",
@@ -56,6 +59,64 @@ _HINTS_BY_CODE = {
 }
 
 
+@dataclass(slots=True, eq=False)
+class ConnectionUse:
+    """One use of a connection by a thread; `rows` are those that it reads one by one, if it does."""
+
+    thread: int
+    connection: sqlite3.Connection = field(init=False)
+    rows: Generator[object, None, None] | None = None
+
+
+class ConnectionUses:
+    """Connections that are in use: a fork waits until those of other threads are done, for five seconds at most."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self._all: set[ConnectionUse] = set()
+        self._is_forking = False
+
+    @contextmanager
+    def one(self, path: Path) -> Iterator[ConnectionUse]:
+        """Note one use, which begins before its connection is opened; after a fork has happened if one is under way."""
+        _refuse_after_fork(path)
+        use = ConnectionUse(threading.get_ident())
+        with self.changed:
+            while self._is_forking:
+                self.changed.wait()
+            self._all.add(use)
+        try:
+            yield use
+        finally:
+            with self.changed:
+                self._all.discard(use)
+                self.changed.notify_all()
+
+    def before_fork(self) -> None:
+        """Wait for uses by other threads. Those of this thread are streams of rows that are not read to their end."""
+        self.changed.acquire()
+        self._is_forking = True
+        self.changed.wait_for(lambda: all(use.thread == threading.get_ident() for use in self._all), _FORK_S)
+
+    def after_fork(self) -> None:
+        """Let uses begin again."""
+        self._is_forking = False
+        self.changed.notify_all()
+        self.changed.release()
+
+    def in_child(self) -> None:
+        """Close what the parent's thread had open, so that locks are taken anew; what nobody waited for stays."""
+        for use in self._all:
+            if use.thread != threading.get_ident():
+                _LEFT.append(use)
+                continue
+            if use.rows is not None:  # a connection is open as long as one of its statements is
+                use.rows.close()
+            use.connection.close()
+        self._all = set()
+        self.after_fork()
+
+
 class Database:
     """The SQLite file at `path`. Nothing is opened or created before the first use.
 
@@ -72,7 +133,6 @@ class Database:
         self._lock = threading.RLock()
         self._opened: Opened | None = None
         self._readers: list[Opened] = []  # that nobody uses now
-        self._readers_lock = threading.Lock()  # a writer holds the other one for long
         self._uses = ConnectionUses()
         self._is_fresh = self._was_opened = False
         _close_before_forks(self)
@@ -156,7 +216,7 @@ class Database:
 
         It reads an empty log if there is none yet. Raises `LogFailure`.
         """
-        with translated(self.path), self._uses.one() as use:
+        with translated(self.path), self._uses.one(self.path) as use:
             use.connection = open_for_reading(self.path, self.busy_timeout_s)
             with closing(use.connection):
                 yield use.connection
@@ -168,7 +228,7 @@ class Database:
         A new one reads the schema of all tables and views first, which takes longer than a short query. A process that
         only reads keeps none, and so leaves no side files.
         """
-        with translated(self.path), self._uses.one() as use:
+        with translated(self.path), self._uses.one(self.path) as use:
             reader = self._kept_reader()
             use.connection = reader.connection
             try:
@@ -193,7 +253,7 @@ class Database:
 
     def _keep_reader(self, reader: Opened) -> None:
         """Keep a connection for the next use, if none is and the log is open for writing; else close it."""
-        with self._readers_lock:
+        with self._uses.changed:
             opened = self._opened
             if opened is not None and opened.identity == reader.identity and not self._readers:
                 self._readers.append(reader)
@@ -207,7 +267,7 @@ class Database:
         """
         with self._lock:
             opened, self._opened = self._opened, None
-            with self._readers_lock:
+            with self._uses.changed:
                 while self._readers:
                     self._readers.pop().connection.close()
             if opened is not None:
@@ -242,6 +302,7 @@ class Database:
 
     def _write_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._opened is None:
+            _refuse_after_fork(self.path)
             self._opened = open_for_writing(self.path, self.patience_s, is_again=self._was_opened)
             self._is_fresh = self._was_opened = True
         connection = self._opened.connection
@@ -277,12 +338,10 @@ def _close_before_forks(database: Database) -> None:
             database._lock.acquire()
             database._uses.before_fork()
             database.close()
-            database._readers_lock.acquire()
 
     def after(go_on: Callable[[ConnectionUses], None]) -> None:
         if (database := this()) is not None:
             go_on(database._uses)
-            database._readers_lock.release()
             database._lock.release()
 
     os.register_at_fork(
@@ -290,6 +349,16 @@ def _close_before_forks(database: Database) -> None:
         after_in_parent=lambda: after(ConnectionUses.after_fork),
         after_in_child=lambda: after(ConnectionUses.in_child),
     )
+
+
+def _refuse_after_fork(path: Path) -> None:
+    """Raise `LogFailure` in a child that was forked in the midst of a long query by another thread of its parent."""
+    if _LEFT:
+        raise LogFailure(
+            f"the log {path} cannot be used in this process: it was forked while another thread read the log",
+            reason="unusable",
+            hint="fork while no query of the log is under way",
+        )
 
 
 def reason_of(error: sqlite3.Error | OSError) -> FailureReason:

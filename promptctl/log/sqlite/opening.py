@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from promptctl.errors import LogFailure
-from promptctl.log.sqlite.forks import refuse_after_fork
 from promptctl.log.sqlite.schema import BRIDGES, NEWEST, OLDEST_SQLITE, READABLE, empty_log, migrate, schema_version
 from promptctl.log.stamps import new_id
 
@@ -55,7 +54,6 @@ def open_for_writing(path: Path, timeout_s: float, *, is_again: bool = False) ->
     If it was open before, no folder is made around the log's own: a repository that is gone does not come back in part.
     Raises `LogFailure` for a newer or a foreign database, and `sqlite3.Error` or `OSError` for everything else.
     """
-    refuse_after_fork(path)
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise LogFailure(
             f"the log needs SQLite 3.37 or newer; this Python has {sqlite3.sqlite_version}",
@@ -82,7 +80,6 @@ def open_for_reading(path: Path, timeout_s: float) -> sqlite3.Connection:
     An older schema is brought up to date first. In a folder that cannot be written, a log can still be read if it has
     the tables of this program.
     """
-    refuse_after_fork(path)
     for _ in range(_MOST_TRIES):
         before = identity_of(path)
         if before is None:

@@ -10,7 +10,7 @@ import pytest
 
 from promptctl.errors import LogFailure
 from promptctl.log.records import Entry
-from promptctl.log.sqlite import forks
+from promptctl.log.sqlite import database
 from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
 
@@ -114,7 +114,7 @@ def test_forks_wait_for_the_queries_of_other_threads(filled: SqliteStore, path: 
 def test_a_child_of_a_fork_amid_a_long_query_keeps_its_records_in_files(
     filled: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forks, "_WAIT_S", 0.05)
+    monkeypatch.setattr(database, "_FORK_S", 0.05)
     is_reading, has_ended = threading.Event(), threading.Event()
 
     def read() -> Iterator[object]:
