@@ -493,13 +493,16 @@ class Incomplete(PromptctlError):
 
 
 class CostLimitReached(Incomplete):
-    """Too little is left of the limit on the cost for one more request, which was not sent."""
+    """Too little is left of the limit on the cost for one more request, which was not sent.
+
+    `execution` is the reply that was paid for before, if only asking again was refused.
+    """
 
 
 class BudgetReached(CostLimitReached):
-    """A budget does not admit a request, which was not sent; `budget` is its name, `until` when its window ends (UTC).
+    """A budget does not admit a request, which was not sent.
 
-    `execution` is the reply that was paid for before, if only asking again was refused.
+    `budget` is its name, `until` when its window ends (UTC).
     """
 
     def __init__(

@@ -202,7 +202,8 @@ class Attempts:
     """The attempts of one call: one `call_id`, counted from 1, with what they cost together.
 
     `request` is the one under way: the call's own, or the one that asks to correct a reply, which is then `unfit`.
-    `spent` is what the call has spent so far of each budget for one call.
+    `last` is the record of the last attempt that was sent, None before. `spent` is what the call has spent so far of
+    each budget for one call.
     """
 
     def __init__(self, call: Call) -> None:
@@ -217,6 +218,7 @@ class Attempts:
         self.number = 0
         self.waited_s = 0.0
         self.unfit: Execution | None = None
+        self.last: Execution | None = None
         self.spent: dict[str, int] = {}
         self._fixed = _fixed_fields(call.target, call.options) | {
             "call_id": new_id(),
@@ -248,12 +250,7 @@ class Attempts:
         return self._complete(self._record(status, _reply_fields(reply) | fields))
 
     def failed(
-        self,
-        error: BaseException,
-        status: Status = "error",
-        *,
-        received: str = "",
-        models: Models | None = None,
+        self, error: BaseException, status: Status = "error", *, received: str = "", models: Models | None = None
     ) -> Execution:
         """Return the record of an attempt that failed or was cancelled, with the part of the reply that had arrived.
 
@@ -303,6 +300,7 @@ class Attempts:
             if number or (number is not None and record.reply is not None):
                 self._sums[name] = self._sums.get(name, 0) + number
         self._has_untold |= record.cost_nano_usd is None
+        self.last = record
         if self._opened is not None:
             self._opened.update(self.summed(record).metadata)
         return record

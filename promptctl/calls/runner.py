@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from promptctl.calls.call import Attempts, Call, Piece
-from promptctl.errors import BudgetReached, InvalidOutput, ModelError, PromptctlError
+from promptctl.errors import BudgetReached, CostLimitReached, InvalidOutput, ModelError, PromptctlError
 from promptctl.log.call_totals import reply_kept
 from promptctl.log.records import Content, Execution
 from promptctl.models.gateway import Delta, Gateway, Reply, Request
@@ -122,7 +122,7 @@ class Runner:
                 break
             except ModelError as error:
                 await self._wait_after(attempts, error, is_final=is_open)
-            except BudgetReached as error:
+            except CostLimitReached as error:
                 await self._blocked(attempts, error)
                 raise
             except (asyncio.CancelledError, GeneratorExit) as error:
@@ -147,7 +147,7 @@ class Runner:
                 except ModelError as error:
                     failed = error
                     await self._wait_after(attempts, error)
-                except BudgetReached as error:
+                except CostLimitReached as error:
                     await self._blocked(attempts, error)
                     raise
                 except (asyncio.CancelledError, GeneratorExit) as error:  # the latter if its loop was closed
@@ -221,11 +221,17 @@ class Runner:
         attempts.waited_s += delay_s
         await self._sleep(delay_s)
 
-    async def _blocked(self, attempts: Attempts, error: BudgetReached) -> None:
-        """Record an attempt that a budget does not admit; a reply that was paid for before reaches the caller."""
-        record = attempts.blocked(error)
-        await self._record(attempts, record)
-        error.execution = attempts.summed(attempts.unfit or record)
+    async def _blocked(self, attempts: Attempts, error: CostLimitReached) -> None:
+        """Record an attempt that a budget does not admit; a reply that was paid for before reaches the caller.
+
+        A limit of one command leaves no record of its own.
+        """
+        record = attempts.last
+        if isinstance(error, BudgetReached):
+            record = attempts.blocked(error)
+            await self._record(attempts, record)
+        if record is not None:
+            error.execution = attempts.summed(attempts.unfit or record)
 
     def _cancelled(self, attempts: Attempts, error: BaseException, received: str = "") -> None:
         record = attempts.failed(error, "cancelled", received=received, models=self._models)

@@ -12,6 +12,7 @@ from promptctl.errors import (
     AuthenticationFailed,
     BudgetReached,
     ContentFiltered,
+    CostLimitReached,
     InvalidOutput,
     MissingKey,
     ModelError,
@@ -126,6 +127,26 @@ def test_an_attempt_that_a_budget_refuses_after_others_cost_nothing(make_runner:
         ("blocked", 0),
     ]
     assert caught.value.execution.cost_nano_usd == 100
+
+
+@pytest.mark.parametrize(
+    ("first", "cost"), [("no JSON", 100), (ModelTimeout("late"), None), (RateLimited("slow down", status=429), 0)]
+)
+def test_a_limit_of_one_command_that_refuses_a_later_attempt_has_the_earlier_ones(
+    make_runner: Any, records: KeptRecords, first: Any, cost: int | None
+) -> None:
+    gateway = QueuedGateway(first, CostLimitReached("too little is left"))
+    with pytest.raises(CostLimitReached) as caught:
+        asyncio.run(make_runner(gateway).run(make_call(schema=SCHEMA, retries=1)))
+    [record] = records.executions
+    assert (caught.value.execution.id, caught.value.execution.cost_nano_usd) == (record.id, cost)
+    assert spent(caught.value.execution, caught.value) == cost
+
+
+def test_a_limit_that_refuses_the_first_attempt_has_no_execution(make_runner: Any, records: KeptRecords) -> None:
+    with pytest.raises(CostLimitReached) as caught:
+        asyncio.run(make_runner(QueuedGateway(CostLimitReached("too little is left"))).run(make_call()))
+    assert (caught.value.execution, records.executions) == (None, [])
 
 
 def test_retries_are_bounded(make_runner: Any, records: KeptRecords) -> None:

@@ -159,7 +159,7 @@ def spent_before(connection: sqlite3.Connection, charge: Charge, prompts: tuple[
     holding = rows(connection)
     total = _SPENT[rule.unit].format(cost=holding.cost)
     sql = f"SELECT {columns}, {total} FROM {holding.table} {condition} {grouping}"  # noqa: S608 - our own names
-    found = connection.execute(sql, parameters).fetchall()
+    found = list(connection.execute(sql, parameters))
     people = _matched_names(connection, charge, (user for _, _, _, user, _, _, _ in found))
     return sum(
         spent
