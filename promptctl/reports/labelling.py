@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from promptctl.calibrations.labelling import LabelItem, ReplyLabelling
-from promptctl.datasets.human_labels import labels_folder
+from promptctl.datasets.human_labels import HumanLabel, labels_folder
 from promptctl.datasets.questions import Question
 from promptctl.errors import quote
 from promptctl.reports.offline_page import check_page, offline_page, write_page
@@ -72,17 +72,18 @@ def label_page(labelling: ReplyLabelling, items: Sequence[LabelItem]) -> Iterato
 
     It says of no reply which version or model gave it, or what a judge found.
     """
+    labels = labelling.labels
     data = {
         "dataset": labelling.dataset,
         "by": labelling.by,
         "file": "-".join(labels_folder(labelling.dataset).split("/")[2:]) + f".{labelling.by}.jsonl",
         "command": f"promptctl judge label {quote(labelling.dataset)} --import FILE",
-        "items": [_item(labelling, item) for item in items],
+        "items": [_item(labelling, item, labels.get(item.key)) for item in items],
     }
     yield from offline_page(data, "label.html", ("page.css", "label.css"), ("dom.js", "label.js"))
 
 
-def _item(labelling: ReplyLabelling, item: LabelItem) -> dict[str, Any]:
+def _item(labelling: ReplyLabelling, item: LabelItem, earlier: HumanLabel | None) -> dict[str, Any]:
     question = item.question
     heading, asked = TASKS[question.type]
     label = json.loads(replace(labelling.blank(item), comment=None).as_line())
@@ -91,5 +92,6 @@ def _item(labelling: ReplyLabelling, item: LabelItem) -> dict[str, Any]:
         "heading": heading,
         "asked": asked,
         "answers": [(each.key, each.name, each.meaning) for each in answers_to(question)],
+        "labelled_at": earlier.at if earlier else None,
         "label": {name: value for name, value in label.items() if name not in ("answer", "at")},
     }

@@ -94,6 +94,44 @@ def test_keys_alone_label_everything_and_what_is_saved_can_be_taken_in(workspace
     assert workspace.validate().problems == ()
 
 
+def test_two_tabs_and_a_reload_lose_nothing_and_a_second_round_is_blind(workspace: Workspace, browser: Browser) -> None:
+    file = page_of(workspace)
+    with browser.open(file) as first, browser.open(file) as second:
+        one, other = first.page, second.page
+        key = one.evaluate("items[0].answers[0][0]")
+        for _ in range(3):
+            one.keyboard.down(key)
+        one.keyboard.up(key)
+        assert one.evaluate("labelled().length") == 1, "a key that is held down answers once"
+        other.wait_for_function("labelled().length === 1")
+        assert other.locator('[aria-pressed="true"]').count() == 1
+        other.keyboard.press("s")
+        other.keyboard.press(other.evaluate("items[at].answers[0][0]"))
+        one.wait_for_function("labelled().length === 2")
+        for press in ("s", "c"):
+            one.keyboard.press(press)
+        one.keyboard.type("remark")
+        for press in ("Escape", "s", "b"):
+            one.keyboard.press(press)
+        assert one.input_value("#comment") == "remark"
+        one.reload()
+        assert (one.evaluate("labelled().length"), one.input_value("#comment")) == (2, "remark")
+        one.keyboard.press("b")
+        one.fill("#comment", "later ")
+        one.evaluate("document.activeElement.blur()")
+        with one.expect_download() as download:
+            one.keyboard.press("w")
+        saved = [json.loads(line).get("comment") for line in download.value.path().read_text().split("\n")[:-1]]
+        assert saved == [None, "later"]
+        labelling = workspace.judges.label(LabelRequest("greet", "ada"))
+        for item in labelling.items:
+            labelling.put(item, item.question.answers[0])
+        workspace.judges.write_page(labelling, labelling.items, file)
+        one.reload()
+        assert one.evaluate("labelled().length") == 0
+        assert first.problems == second.problems == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_its_colours_can_be_read(scheme: str) -> None:
     """WCAG 2.2 AA: 4.5 to 1 for text, 3 to 1 for the borders of what is pressed or written in."""

@@ -1,24 +1,29 @@
 // Labels are kept in the browser until they are saved as a file; nothing is sent anywhere.
 const items = data.items;
-const nameOf = ({ label }) => [label.case, label.question_digest, label.reply_digest].join(" ");
+// What is asked again is another question than the first time, whose answer stays unseen.
+const nameOf = ({ label, labelled_at: before }) => [label.case, label.question_digest, label.reply_digest, ...(before ? [before] : [])].join(" ");
 const shelf = ["promptctl", data.dataset, data.by].join(" ");
 let kept = {};
 let isKept = true;
-try { kept = JSON.parse(localStorage.getItem(shelf)) || {}; } catch { isKept = false; }
+// What this tab knows, with what other tabs of the page have put on the shelf meanwhile.
+function takeIn() {
+  try { if (isKept) kept = { ...kept, ...JSON.parse(localStorage.getItem(shelf)) }; } catch { isKept = false; }
+}
+takeIn();
 let at = items.findIndex((item) => !kept[nameOf(item)]?.answer);
 if (at < 0) at = items.length;
 let unsaved = false;
 
 const labelled = () => items.filter((item) => kept[nameOf(item)]?.answer);
-const remarkOf = () => byId("comment").value.trim();
 
 function keep(item, change) {
+  takeIn();
   kept[nameOf(item)] = { ...kept[nameOf(item)], ...change };
   unsaved = true;
   try { localStorage.setItem(shelf, JSON.stringify(kept)); } catch { isKept = false; }
 }
 
-function show(isFirst) {
+function show(isInPlace) {
   const item = items[at], done = labelled().length;
   byId("progress").max = items.length || 1;
   byId("progress").value = done;
@@ -42,31 +47,29 @@ function show(isFirst) {
   byId("heading").hidden = byId("text").hidden = !item.label.question;
   byId("text").textContent = visible(item.label.question);
   byId("asked").textContent = visible(item.asked);
-  byId("comment").value = given.comment || "";
+  if (byId("comment").value !== (given.comment || "")) byId("comment").value = given.comment || "";
   byId("answers").replaceChildren(...item.answers.map(([key, name, meaning]) => {
     const button = el("button", { type: "button", "aria-pressed": String(given.answer === name) },
       name, " ", el("kbd", {}, key), meaning ? el("small", {}, meaning) : null);
     button.addEventListener("click", () => answer(name));
     return button;
   }));
-  if (!isFirst) { byId("number").focus({ preventScroll: true }); scrollTo(0, 0); }
+  if (!isInPlace) { byId("number").focus({ preventScroll: true }); scrollTo(0, 0); }
 }
 
 function answer(name) {
-  keep(items[at], { answer: name, comment: remarkOf(), at: new Date().toISOString() });
+  keep(items[at], { answer: name, at: new Date().toISOString() });
   step(1);
 }
 
 function step(by) {
-  const item = items[at];
-  if (item && kept[nameOf(item)]?.answer && (kept[nameOf(item)].comment || "") !== remarkOf()) keep(item, { comment: remarkOf() });
   at = Math.min(items.length, Math.max(0, at + by));
   byId("said").textContent = "";
   show(false);
 }
 
 const lines = () => labelled().map((item) => {
-  const { answer: name, comment, at: moment } = kept[nameOf(item)];
+  const { answer: name, comment: written, at: moment } = kept[nameOf(item)], comment = written?.trim();
   return JSON.stringify({ ...item.label, answer: name, ...(comment ? { comment } : {}), at: moment }) + "\n";
 });
 
@@ -75,12 +78,13 @@ function save() {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   unsaved = false;
-  byId("said").textContent = `${labelled().length} labels saved as ${data.file}`;
+  byId("said").textContent = `${count(labelled().length)} ${labelled().length === 1 ? "label" : "labels"} saved as ${data.file}`;
 }
 
 byId("back").addEventListener("click", () => step(-1));
 byId("skip").addEventListener("click", () => step(1));
 byId("save").addEventListener("click", save);
+byId("comment").addEventListener("input", () => keep(items[at], { comment: byId("comment").value }));
 byId("comment").addEventListener("keydown", (event) => {
   if (event.key === "Escape" || (event.key === "Enter" && event.ctrlKey)) { byId("comment").blur(); event.preventDefault(); }
   event.stopPropagation();
@@ -91,7 +95,10 @@ document.addEventListener("keydown", (event) => {
   const found = items[at] && items[at].answers.find(([key]) => key === event.key);
   const steps = { b: () => step(-1), ArrowLeft: () => step(-1), s: () => items[at] && step(1), ArrowRight: () => items[at] && step(1), w: save, c: () => items[at] && byId("comment").focus() };
   const act = found ? () => answer(found[1]) : steps[event.key];
+  // A key that is held down answers once.
+  if (event.repeat && (found || act === save)) return;
   if (act) { event.preventDefault(); act(); }
 });
 addEventListener("beforeunload", (event) => { if (unsaved && !isKept) event.preventDefault(); });
+addEventListener("storage", ({ key }) => { if (key === shelf) { takeIn(); show(true); } });
 show(true);
