@@ -169,9 +169,15 @@ class TestPage:
     def test_days_are_written_as_on_the_axes_but_not_in_what_people_wrote(self, opened: Opened) -> None:
         said = opened.page.evaluate(
             """[{ kind: "failures", text: "2% since 2026-11-25, 1% from 2025-01-02 07:30 UTC on" },
-                { kind: "version", text: "v2 by Ana: As of 2026-11-25" }].map((item) => textOf(item))"""
+                { kind: "version", text: "v2 by Ana: As of 2026-11-25" },
+                { kind: "cost", text: "a/gpt-4o-2024-08-06, b/2024-08-06 and x:2024-08-06.q since 2026-11-25." },
+               ].map((item) => textOf(item))"""
         )
-        assert said == ["2% since 25\xa0Nov, 1% from 2\xa0Jan\xa02025 07:30 UTC on", "v2 by Ana: As of 2026-11-25"]
+        assert said == [
+            "2% since 25\xa0Nov, 1% from 2\xa0Jan\xa02025 07:30 UTC on",
+            "v2 by Ana: As of 2026-11-25",
+            "a/gpt-4o-2024-08-06, b/2024-08-06 and x:2024-08-06.q since 25\xa0Nov.",
+        ]
 
     def test_numbers_are_the_sums(self, opened: Opened) -> None:
         found = heads(opened)
@@ -375,6 +381,28 @@ def test_without_a_call_it_says_what_to_do(browser: Browser, tmp_path: Path) -> 
         ]
         assert opened.page.is_hidden("#filters")
         assert opened.faults() == []
+
+
+@pytest.mark.parametrize(("zone", "midnight"), [("Asia/Kolkata", "T18:30"), ("America/New_York", "T05:00")])
+def test_a_chosen_day_is_one_of_the_pages_zone(browser: Browser, tmp_path: Path, zone: str, midnight: str) -> None:
+    document: Any = filled(6, ("triage", "a", "b"))
+    # In Kolkata a day begins on the evening before, in UTC.
+    first, last = (23, 25) if midnight > "T12" else (24, 26)
+    document["time"] |= {"zone": zone, "starts": [f"2026-11-{first - 1 + day}{midnight}:00Z" for day in range(6)]}
+    document["answers"]["earlier"] = {"since": iso(7), "until": iso(7)}
+    with browser.open(write_dashboard(tmp_path / "a.html", document)) as opened:
+        page = opened.page
+        page.select_option("#time", "custom")
+        page.fill("#from", "2026-11-24")
+        page.fill("#to", "2026-11-25")
+        whole(opened)
+        assert [page.input_value(field) for field in ("#from", "#to")] == ["2026-11-24", "2026-11-25"]
+        assert page.evaluate("[wanted.from, wanted.to]") == [
+            f"2026-11-{day}{midnight}:00.000Z" for day in (first, last)
+        ]
+        assert heads(opened)["Calls"].startswith("600")
+        assert "compared with" not in texts(opened, "#wrong .below")[0]
+        assert opened.problems == []
 
 
 def test_thin_data_is_said(browser: Browser, tmp_path: Path) -> None:

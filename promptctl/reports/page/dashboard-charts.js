@@ -5,6 +5,13 @@ const dated = (options) => { const written = new Intl.DateTimeFormat("en-GB", { 
 const day = dated({ day: "numeric", month: "short" }), clock = dated({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const whole = dated({ day: "numeric", month: "short", year: "numeric" }), monthly = dated({ month: "short" }), yearly = dated({ year: "numeric" });
 const HOUR = 3600000, DAY = 24 * HOUR;
+// What a clock of the page's zone shows, as if it stood in UTC; and the moment at which that day begins there.
+const wall = (() => {
+  const written = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" });
+  return (ms) => { const { year, month, day: date, hour, minute, second } = Object.fromEntries(written.formatToParts(ms).map(({ type, value }) => [type, Number(value)])); return Date.UTC(year, month - 1, date, hour, minute, second); };
+})();
+const dateOf = (ms) => new Date(wall(ms)).toISOString().slice(0, 10);
+const midnight = (date) => { const near = 2 * date - wall(date); return date + near - wall(near); };
 const sorted = (values) => [...values].sort((one, other) => one - other);
 
 function span(start, until) {

@@ -8,10 +8,10 @@ function said(sentence) {
 }
 
 const answer = (id, question, state, sentence, ...more) => el("article", { class: "card answer", id }, el("h2", {}, question), state ? el("p", {}, el("span", { class: `mark ${state[0]}` }, state[1])) : null, said(sentence), ...more);
-// Days as the rest of the page writes them. What people wrote themselves stays as it is.
-const inDays = (text) => text.replace(/\b(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::\d\d)?(?:Z| UTC))?/g, (_, date, at) => {
+// Days as the rest of the page writes them. What people wrote themselves, as ids of prompts and models, stays as it is.
+const inDays = (text) => text.replace(/(?<![\w/@.:-])(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::\d\d)?(?:Z| UTC))?(?![\w/@-]|[.:]\w)/g, (_, date, at) => {
   const ms = Date.parse(`${date}T${at || "00:00"}:00Z`);
-  return Number.isNaN(ms) ? _ : `${date.slice(0, 4) === new Date(end).toISOString().slice(0, 4) ? utcDay(ms) : utcWhole(ms)}${at && at !== "00:00" ? ` ${at} UTC` : ""}`;
+  return Number.isNaN(ms) || names.prompt.includes(date) ? _ : `${date.slice(0, 4) === new Date(end).toISOString().slice(0, 4) ? utcDay(ms) : utcWhole(ms)}${at && at !== "00:00" ? ` ${at} UTC` : ""}`;
 });
 const [utcDay, utcWhole] = [{}, { year: "numeric" }].map((more) => { const written = new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", day: "numeric", month: "short", ...more }); return (ms) => written.format(ms).replaceAll(" ", "\u00a0"); });
 const isMark = (item) => Object.hasOwn(MARK_NAMES, item.kind);
@@ -56,7 +56,7 @@ function answers(view) {
   if (!FACTS.rows && data.next) return nothingYet();
   if (isFiltered() && !view.total.calls[0]) return [noneSuch()];
   const found = data.answers, filtered = isFiltered(), concerns = (item) => !item.prompt || view.isPrompt(item.prompt);
-  const compared = found.earlier ? `${span(Date.parse(found.recent.since), Date.parse(found.recent.until))}, compared with ${span(Date.parse(found.earlier.since), Date.parse(found.earlier.until))}` : null;
+  const compared = [found.recent, found.earlier].filter(({ since, until }) => since !== until).map(({ since, until }) => span(Date.parse(since), Date.parse(until))).join(", compared with ");
   const findings = found.wrong.items.filter(concerns), wrong = folded(findings), moves = view.marks.filter((mark) => mark.kind !== "budget").reverse();
   const number = (kind) => view.marks.filter((mark) => mark.kind === kind).length;
   const rules = found.rules.length ? el("details", { class: "rules" }, el("summary", {}, "How this is decided"), el("ul", {}, found.rules.map((rule) => el("li", {}, inDays(rule))))) : null;

@@ -173,8 +173,8 @@ function showFilters(view) {
   for (const key of ["label", "model", "source", "time", "measure"]) byId(key).value = wanted[key];
   if (byId("prompt").value !== wanted.prompt) byId("prompt").value = wanted.prompt;
   byId("period").hidden = wanted.time !== "custom";
-  byId("from").value = wanted.from.slice(0, 10);
-  byId("to").value = wanted.to ? new Date(Date.parse(wanted.to) - 1).toISOString().slice(0, 10) : "";
+  byId("from").value = wanted.from && dateOf(Date.parse(wanted.from));
+  byId("to").value = wanted.to && dateOf(Date.parse(wanted.to) - 1);
   byId("clear").hidden = !isFiltered();
   byId("count").textContent = !isFiltered() ? "" : `${count(view.total.calls[0])} of ${count(data.calls.calls.reduce((sum, each) => sum + each, 0))} calls`;
   byId("filtered").textContent = isFiltered() ? visible(`Only ${["prompt", "label", "model", "source"].filter((key) => wanted[key]).map((key) => `${key} ${wanted[key]}`).concat(wanted.time === "custom" ? [byId("steps").textContent] : wanted.time ? [TIMES[wanted.time].toLowerCase()] : []).join(", ")}`) : "";
@@ -189,10 +189,8 @@ function options(id, items, fewest = 0) {
 }
 
 function dayOf(text, plus) {
-  const midnight = Date.parse(text);
-  if (Number.isNaN(midnight)) return "";
-  const near = starts.find((start) => Math.abs(start - midnight - plus * DAY) < 15 * HOUR && clock(start) === "00:00" && day(start) === day(midnight + plus * DAY + 12 * HOUR));
-  return new Date(near ?? midnight + plus * DAY).toISOString();
+  const date = Date.parse(text);
+  return Number.isNaN(date) ? "" : new Date(midnight(date + plus * DAY)).toISOString();
 }
 
 function begin() {
