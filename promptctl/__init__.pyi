@@ -1,7 +1,7 @@
 """The public names, each with the module that it is imported from on first use: `__init__.py` reads this list."""
 
-from promptctl.adoption.adoption import AdoptedPrompt as AdoptedPrompt
-from promptctl.adoption.adoption import Adoption as Adoption
+from promptctl.adoption.adopting import AdoptedPrompt as AdoptedPrompt
+from promptctl.adoption.adopting import Adoption as Adoption
 from promptctl.adoption.found import FoundPrompt as FoundPrompt
 from promptctl.adoption.found import Unadoptable as Unadoptable
 from promptctl.authoring.case_writing import WrittenCases as WrittenCases

@@ -1,13 +1,15 @@
-"""Prompts in code, adopted: found, given ids, checked against what the code sends, and proposed with the new calls."""
+"""Prompts in code, adopted: found, given ids, checked against what the code sends, and proposed with the new calls.
+
+The result holds proposed files, proposed changes of the code, and all that stays.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from promptctl.adoption.adoption import AdoptedPrompt, Adoption
 from promptctl.adoption.found import FoundPrompt, SourceFinds, Unadoptable
 from promptctl.adoption.processes import shared_out
 from promptctl.adoption.rewriting import CodeOfCall, check_installed, rewrite_each
@@ -27,7 +29,46 @@ if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.git.trees import WorkTree
 
+
 _EACH = 20  # files that are worth a process
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptedPrompt:
+    """A prompt of the code with the id and the path of its file. `call` is the code that renders it from there."""
+
+    prompt: FoundPrompt
+    id: str
+    path: str
+    call: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys."""
+        found = self.prompt.as_dict()
+        return {"prompt": self.id, "file": self.path, **found, "write": self.call}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adoption:
+    """The prompts of the code below some paths. `files` is how many files were looked at; nothing is written yet."""
+
+    files: int
+    proposal: Proposal
+    prompts: tuple[AdoptedPrompt, ...] = ()
+    left: tuple[Unadoptable, ...] = ()
+
+    @property
+    def rewritten(self) -> int:
+        """Count of the calls that the proposal changes."""
+        return sum(each.prompt.rewrite is not None for each in self.prompts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON object with stable keys."""
+        return {
+            "files": self.files,
+            "prompts": [each.as_dict() for each in self.prompts],
+            "left": [each.as_dict() for each in self.left],
+        }
 
 
 def adopt(context: Context, paths: Sequence[str | os.PathLike[str]], workspace: str | None = None) -> Adoption:

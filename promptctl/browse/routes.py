@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from promptctl.browse.views import Answer
 
 ROUTES: Mapping[str, str] = {
-    "": "catalogue.catalogue",
+    "": "prompts.catalogue",
     "prompt": "prompts.prompt",
     "diff": "comparing.diff",
     "label": "makers.label",
     "file": "prompts.file",
     "executions": "executions.executions",
-    "execution": "execution.execution",
+    "execution": "executions.execution",
     "blame": "makers.blame",
     "evaluations": "evaluations.evaluations",
     "evaluation": "evaluations.evaluation",

@@ -8,16 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl.calls.prepare import Asked, RunOptions, check_options, prepare_all
-from promptctl.errors import (
-    ExperimentKeyMissing,
-    ExperimentNotFound,
-    UsageError,
-    WorkspaceError,
-    printable,
-)
-from promptctl.experiments.buckets import arm_of
+from promptctl.errors import ExperimentKeyMissing, ExperimentNotFound, UsageError, WorkspaceError, printable
 from promptctl.files.names import SETTINGS, did_you_mean
-from promptctl.formats.experiment_rules import Experiment, text_of
+from promptctl.formats.experiment_rules import BUCKETS, Arm, Experiment, text_of
 from promptctl.log.arm_calls import arm_key
 from promptctl.log.records import Drawn
 from promptctl.log.stamps import new_id
@@ -27,6 +20,10 @@ if TYPE_CHECKING:
     from promptctl.calls.call import Call
     from promptctl.context import Context
     from promptctl.versions.prompt_at_version import PromptAtVersion
+
+
+_OFFSET = 0x811C9DC5
+_PRIME = 0x01000193
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,3 +181,29 @@ def _say_once(context: Context, words: str) -> None:
     if words not in said:
         said.add(words)
         context.warn(words)
+
+
+def bucket(seed: str, key: str) -> int:
+    """Return the bucket of a key, from 0 to 9,999: GrowthBook's hash, version 2, in every language.
+
+    https://docs.growthbook.io/lib/build-your-own#hashing. Characters are hashed by UTF-16 code units, as JavaScript has
+    them; for keys of ASCII letters all implementations agree.
+
+    >>> bucket("seed", "a")
+    505
+    """
+    return _fnv1a_32(str(_fnv1a_32(seed + key))) % BUCKETS
+
+
+def arm_of(experiment: Experiment, key: str) -> Arm | None:
+    """Return the arm that a key gets; None if it is outside all shares."""
+    found = bucket(experiment.name, key)
+    return next((arm for arm in experiment.arms if arm.start <= found < arm.end), None)
+
+
+def _fnv1a_32(text: str) -> int:
+    units = text.encode("utf-16-le", "surrogatepass")
+    found = _OFFSET
+    for low, high in zip(units[::2], units[1::2], strict=True):
+        found = (found ^ (low | high << 8)) * _PRIME & 0xFFFFFFFF
+    return found

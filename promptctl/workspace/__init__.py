@@ -20,7 +20,7 @@ from promptctl.git.repository import find_root as find_root
 from promptctl.workspace.evaluating import Evaluating
 
 if TYPE_CHECKING:
-    from promptctl.adoption.adoption import Adoption
+    from promptctl.adoption.adopting import Adoption
     from promptctl.authoring.drafting import NewPrompt
     from promptctl.calls.call import Call, Piece
     from promptctl.calls.dry_run import DryRun

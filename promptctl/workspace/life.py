@@ -40,8 +40,7 @@ class Life:
         `PromptNotFound`, `UsageError` for an id that is wrong or taken, and `WorkspaceError` for a file that cannot be
         edited in place.
         """
-        from promptctl.catalogue.moving_files import move_file
-        from promptctl.catalogue.renaming import rename
+        from promptctl.catalogue.renaming import move_file, rename
         from promptctl.vendoring.renamed import with_lock
 
         context = self._context.fresh()

@@ -12,7 +12,7 @@ import pytest
 
 from promptctl import Workspace, open_workspace
 from promptctl.errors import ExperimentNotFound, LabelRefused, UsageError
-from promptctl.experiments.buckets import arm_of
+from promptctl.experiments.drawing import arm_of
 from promptctl.log.arm_calls import arm_key
 from promptctl.log.feedback import Feedback
 from promptctl.log.records import Drawn, Entry, Execution
