@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
@@ -45,7 +46,7 @@ class BudgetGuard:
         self._looked_at: float | None = None
         self._under_way: set[str] = set()
         self._last_settled = object()
-        self._unsettled: list[Settlement] = []
+        self._unsettled: deque[Settlement] = deque()  # threads take out of it
         self._waiting: list[asyncio.Future[None]] = []
         self._told: set[str] = set()
         self._alerts: AlertSender | None = None
@@ -115,17 +116,20 @@ class BudgetGuard:
         )
 
     def keep(self, settlement: Settlement, *, has_row: bool) -> None:
-        """Hand a settlement to the recorder, which writes it with the row; without one it is written now."""
+        """Hand a settlement to the recorder, which writes it with the row; without one a thread writes it soon."""
         settlement.on_written = self._written
         if has_row:
             self._context.settlements[settlement.execution] = settlement
             return
         self._unsettled.append(settlement)
-        self._settle_left()
+        asyncio.get_running_loop().run_in_executor(None, self._settle_left)
 
     def _settle_left(self) -> None:
         """Settle what has no row. If the log cannot be written now, the next reservation tries again."""
-        left, self._unsettled = self._unsettled, []
+        left: list[Settlement] = []
+        with suppress(IndexError):
+            while True:
+                left.append(self._unsettled.popleft())
         try:
             if left:
                 self._context.log.settle(*left)

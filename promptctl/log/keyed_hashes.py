@@ -7,12 +7,14 @@ import hmac
 import os
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from secrets import token_bytes, token_hex
 from typing import Any
 
 from promptctl.files.names import SENSITIVE_KEY
 from promptctl.files.plain import canonical_json
+from promptctl.files.tree import FileStamp, file_stamp
 from promptctl.log.encoding import to_json
 from promptctl.prompts.prompt import HASHED, SENSITIVE
 
@@ -34,6 +36,15 @@ def hashes_of(folder: Path, names: Iterable[str | None]) -> dict[str, str]:
     if key is None:
         return {}
     return {name: HASHED + _hmac(key, _as_bytes(name)) for name in names if name and not name.startswith(HASHED)}
+
+
+def keyed_digests(folder: Path, digests: Iterable[str]) -> dict[str, str]:
+    """Return what stands for each digest in rows of calls whose sensitive inputs hold what it is of.
+
+    Nothing if the folder has no key: then no row has such.
+    """
+    key = _read_key(folder)
+    return {} if key is None else {digest: _hmac(key, digest.encode())[: len(digest)] for digest in digests}
 
 
 def keyed_hash(folder: Path, data: bytes) -> str | None:
@@ -59,8 +70,16 @@ def _hmac(key: bytes, data: bytes) -> str:
 
 
 def _read_key(folder: Path) -> bytes | None:
+    path = f"{folder}/{SENSITIVE_KEY}"
+    stamp = file_stamp(path)
+    return None if stamp is None else _key_in(path, stamp)
+
+
+@lru_cache(maxsize=16)  # a budget for each user asks for it at every call
+def _key_in(path: str, _stamp: FileStamp) -> bytes | None:
+    """Return the key in a file, which is read anew once it was replaced."""
     with suppress(OSError):
-        if len(key := (folder / SENSITIVE_KEY).read_bytes()) == _KEY_BYTES:
+        if len(key := Path(path).read_bytes()) == _KEY_BYTES:
             return key
     return None
 

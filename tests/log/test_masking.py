@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
+from promptctl.log.keyed_hashes import hash_of
 from promptctl.log.masking import Mask
 from promptctl.log.records import Execution
 from promptctl.log.results import ResultDetail, ResultRow
@@ -182,6 +183,24 @@ def test_many_that_need_the_key_first_get_the_same(tmp_path: Path) -> None:
         found = set(pool.map(lambda _: mask(tmp_path, a="x").inputs({"a": "x"})["a"], range(64)))
     assert len(found) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["sensitive.key"]
+
+
+def test_the_key_is_read_once_until_its_file_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = hash_of(tmp_path, "x")
+    reads: list[Path] = []
+    read_bytes = Path.read_bytes
+
+    def counted(path: Path) -> bytes:
+        reads.append(path)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", counted)
+    assert {hash_of(tmp_path, "x") for _ in range(9)} == {first}
+    assert reads == []
+    (tmp_path / "new").write_bytes(b"k" * 32)
+    (tmp_path / "new").replace(tmp_path / "sensitive.key")
+    assert len({first, *(hash_of(tmp_path, "x") for _ in range(9))}) == 2
+    assert len(reads) == 1
 
 
 @pytest.mark.parametrize("key", [b"", b"short"])
