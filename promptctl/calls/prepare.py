@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, TypedDict, get_args
 
 from promptctl.calls.call import (
     Call,
@@ -25,6 +25,9 @@ from promptctl.log.records import Content, Drawn, Source
 from promptctl.prompts.inputs import as_inputs
 from promptctl.prompts.prompt import Prompt
 from promptctl.versions.prompt_at_version import PromptAtVersion
+
+if TYPE_CHECKING:
+    from promptctl.log.masking import Mask
 
 # Of a user or a session, whose columns have indexes.
 _MOST_OF_A_NAME = 1_000
@@ -104,6 +107,8 @@ def prepare(
     model = options.get("model") or at_version.model or ""
     target = Target(prompt, at_version.version, model, model.partition("/")[0], prompt.parameters)
     recorded = masking(context, prompt, inputs, _call_options(options, drawn))
+    if drawn is not None and recorded.mask is not None:
+        recorded = replace(recorded, drawn=_without_value(drawn, recorded.mask, options))
     if recorded.log is None:
         recorded = replace(recorded, log=context.settings_now.log_rule(prompt.id, *prompt.formerly).kept)
     try:
@@ -132,6 +137,17 @@ def prepare(
         formats=formats_for(context, prompt, model),
     )
     return Call(target, rendered, target.request(rendered), recorded)
+
+
+def _without_value(drawn: Drawn, mask: Mask, options: RunOptions) -> Drawn:
+    """Return an arm with a key that nobody can compute from a guess, if a sensitive input holds what it is of."""
+    from promptctl.log.arm_calls import arm_key
+
+    for key in (options.get("key"), options.get("user"), options.get("session")):
+        if key is not None and drawn.arm_key == arm_key(drawn.experiment, str(key)):
+            is_held = mask.text(str(key)) != str(key)
+            return drawn._replace(arm_key=mask.keyed(drawn.arm_key)[: len(drawn.arm_key)]) if is_held else drawn
+    return drawn
 
 
 def _check_status(prompt: Prompt, context: Context) -> None:

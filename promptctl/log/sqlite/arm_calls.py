@@ -12,6 +12,7 @@ from promptctl.log.arm_calls import ArmCall
 from promptctl.log.call_totals import REUSED_SOURCES
 from promptctl.log.feedback import means_of
 from promptctl.log.sqlite.corrections import rows
+from promptctl.log.sqlite.persons import plain_arm_keys
 from promptctl.log.sqlite.sums import NUMBER_OF_ROW, UNPRICED
 
 _NEVER = "~"  # after every time that the log writes
@@ -46,6 +47,7 @@ def arm_calls(
         "ORDER BY started_at, executions.rowid",
         [*asked, experiment, end],
     )
+    people = plain_arm_keys(connection, experiment)
     for _, of_call in groupby(found, itemgetter(0)):
         row, *others = of_call
         call_id, arm, key, digest, version, started_at, status, origin, cost, latency, name, _, score, _, at = row
@@ -59,7 +61,7 @@ def arm_calls(
             scores, scored_at = _scores([row, *others])
         yield ArmCall(
             arm=arm,
-            arm_key=key,
+            arm_key=people.get(key, key),
             digest=digest,
             version=version,
             started_at=started_at,

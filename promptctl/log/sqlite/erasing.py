@@ -13,6 +13,7 @@ from promptctl.counting import counting
 from promptctl.log.arm_calls import arm_key
 from promptctl.log.encoding import to_json
 from promptctl.log.evidence import Erased, Erasure, Note
+from promptctl.log.keyed_hashes import keyed_digests
 from promptctl.log.needle import ERASED, Needle
 from promptctl.log.records import CONTENT_FIELDS
 from promptctl.log.sqlite import chain, payloads
@@ -76,8 +77,10 @@ class _Erasing:
                 self._renamed(name)
         experiments = connection.execute("SELECT DISTINCT experiment FROM executions WHERE experiment IS NOT NULL")
         keys = {arm_key(each, name): name for (each,) in experiments for name in self._markers}
-        self._own_keys = {key for key, name in keys.items() if name in (meant.user, meant.session)}
         self._arm_keys = {key: secrets.token_hex(16) for key in keys}
+        for key, hidden in keyed_digests(folder_of(connection), [*keys]).items():
+            keys[hidden], self._arm_keys[hidden] = keys[key], self._arm_keys[key]
+        self._own_keys = {key for key, name in keys.items() if name in (meant.user, meant.session)}
 
     def all(self) -> Erased:
         """Erase everywhere; return how much that was."""

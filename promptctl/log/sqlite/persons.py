@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
+from promptctl.log.arm_calls import arm_key
 from promptctl.log.sqlite.schema import adding
 from promptctl.log.sqlite.sums import COST_SUMS
 from promptctl.prompts.prompt import HASHED
@@ -20,6 +21,10 @@ _NAMES = """
 SELECT DISTINCT user FROM executions WHERE user IS NOT NULL
 UNION SELECT DISTINCT session FROM executions WHERE session IS NOT NULL
 """
+_HASHED_NAMES = " UNION ".join(
+    f"SELECT DISTINCT {name} FROM executions WHERE {name} >= '{HASHED}' AND {name} < '{HASHED}~'"  # noqa: S608
+    for name in ("user", "session")
+)
 _TWINS = """
 SELECT a.id, b.id FROM budget_accounts AS a LEFT JOIN budget_accounts AS b
   ON b.budget = a.budget AND b.key = ?1 AND b.window_start = a.window_start AND b.unit = a.unit
@@ -54,6 +59,17 @@ def known_names(connection: sqlite3.Connection, keys: Iterable[str | None], *als
     return (
         plain_names(connection, {*hashed, *also, *(name for (name,) in connection.execute(_NAMES))}) if hashed else {}
     )
+
+
+def plain_arm_keys(connection: sqlite3.Connection, experiment: str) -> dict[str | None, str]:
+    """Return the arm key of each person with two names by the one that rows of calls with the hash have."""
+    hashed = [name for (name,) in connection.execute(_HASHED_NAMES)]
+    keys = [arm_key(experiment, name) for name in known_names(connection, hashed).values()]
+    if not keys:
+        return {}
+    from promptctl.log.keyed_hashes import keyed_digests
+
+    return {hidden: key for key, hidden in keyed_digests(folder_of(connection), keys).items()}
 
 
 def join_accounts(connection: sqlite3.Connection, other: str, name: str, budget: str | None = None) -> None:
