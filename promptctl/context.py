@@ -126,7 +126,7 @@ class Context:
 
     @property
     def settings_now(self) -> Settings:
-        """The settings as the file has them now: a running process sees changed budgets, experiments and log rules.
+        """The settings as the file has them now: a running process sees changed budgets, prices and log rules.
 
         A file that is wrong by then changes nothing, and a warning says so.
         """
@@ -140,7 +140,7 @@ class Context:
         try:
             now = read_settings((self.root / SETTINGS).read_bytes(), SETTINGS)
         except (InvalidFiles, OSError) as error:
-            self.warn(f"budgets, experiments and log rules hold as they were before {SETTINGS} was changed: {error}")
+            self.warn(f"budgets, prices, experiments and log rules hold as before {SETTINGS} was changed: {error}")
         self._parts["settings_now"], self._parts["settings_stamp"] = now, stamp
         return now
 
@@ -284,10 +284,10 @@ class Context:
 
     @part
     def models(self) -> Models:
-        """Settings and prices of each model."""
+        """Settings of each model, and prices as the file has them now."""
         from promptctl.models.model_settings import Models
 
-        return Models(self.settings, self.environ)
+        return Models(self.settings, self.environ, now=lambda: self.settings_now)
 
     @part
     def gateway(self) -> Router:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -72,13 +72,22 @@ class Models:
     """Settings and prices of models, each looked up once. Keys come from `environ` alone.
 
     A key that no rule names goes only to the provider's own address, or to one that `environ` names, and never to an
-    `api_base` out of a file. Without `needs_keys` a missing key is no error, for those who ask nothing.
+    `api_base` out of a file. Without `needs_keys` a missing key is no error, for those who ask nothing. Prices are
+    those of the settings that `now` returns.
     """
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str], *, needs_keys: bool = True) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        *,
+        needs_keys: bool = True,
+        now: Callable[[], Settings] | None = None,
+    ) -> None:
         self._needs_keys = needs_keys
         self.environ = environ
-        self._settings = settings
+        self._settings = self._priced_by = settings
+        self._now = now or (lambda: settings)
         self._known: dict[str, ModelSettings] = {}
 
     @cached_property
@@ -88,8 +97,7 @@ class Models:
         return ModelMap()
 
     @cached_property
-    def prices(self) -> Prices:
-        """Prices of models."""
+    def _prices(self) -> Prices:
         from promptctl.models.prices import Prices
 
         settings = self._settings
@@ -97,8 +105,19 @@ class Models:
             settings.prices, self._map, lambda model: settings.model_rule(model).priced_as, settings.price_places
         )
 
+    @property
+    def prices(self) -> Prices:
+        """Prices of models; whoever keeps them has those that hold when the model's settings are next looked up."""
+        prices, now = self._prices, self._now()
+        if now is not self._priced_by:
+            self._priced_by = now
+            prices.take(now.prices, now.price_places)
+        return prices
+
     def settings_of(self, model: str) -> ModelSettings:
         """Return what the model needs. Raises `ModelConfigurationError` if its provider or its key is missing."""
+        if "_prices" in self.__dict__:
+            _ = self.prices  # which lanes keep
         if model not in self._known:
             self._known[model] = self._find(self.whole_id(model))
         return self._known[model]

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from promptctl.files.names import SETTINGS
@@ -162,9 +161,13 @@ class Prices:
         places: Mapping[str, Sequence[Place]] | None = None,
     ) -> None:
         self._priced_as = priced_as
-        self._overrides, self._places = overrides, places or {}
         self._models = models or ModelMap()
+        self.take(overrides or {}, places or {})
         self._listed: dict[tuple[str, str | None], _Listed] = {}
+
+    def take(self, overrides: Mapping[str, Any], places: Mapping[str, Sequence[Place]]) -> None:
+        """Have other prices of the workspace from now on."""
+        self._own = OwnPrices(overrides, places) if overrides else None
 
     def cost_nano_usd(
         self,
@@ -274,12 +277,6 @@ class Prices:
         if not isinstance(hours, dict):
             return usual, None
         return usual, (hours, _bundled({**entry, **hours}, self._models.source, service_tier))
-
-    @cached_property
-    def _own(self) -> OwnPrices | None:
-        if not self._overrides:
-            return None
-        return OwnPrices(self._overrides, self._places)
 
     def _search_nano_usd(self, model: str, usage: Usage, size: str | None) -> int:
         """Return the fees for searches of the web: the provider counts them, or there is one if one was asked for."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from promptctl import Execution
 from promptctl.calls.budgets import BudgetGuard
 from promptctl.calls.call import ASKING, Attempts
 from promptctl.calls.plain import prepare_plain
@@ -232,7 +233,7 @@ def test_alerts_are_told_once_and_a_changed_limit_holds_at_the_next_call(desk: D
         "budget `calls` has spent 1 of 2 calls",
         "budget `calls` has spent 3 of 3 calls",
     ]
-    assert "budgets, experiments and log rules hold as they were" in desk.warnings[2]
+    assert "budgets, prices, experiments and log rules hold as" in desk.warnings[2]
 
 
 def test_a_budget_that_the_file_gets_holds_in_a_running_process(desk: Desk) -> None:
@@ -376,6 +377,57 @@ def test_a_call_that_is_cancelled_counts_with_its_worst_case(desk: Desk) -> None
     with desk.open("name: money, limit: {usd: 1}") as workspace:
         asyncio.run(cancel(workspace))
     assert desk.accounts() == {("money", ""): (WORST, 0)}
+
+
+def test_a_price_that_is_changed_holds_from_the_next_call_on(desk: Desk) -> None:
+    desk.server.default = with_tokens()
+    with desk.open("name: money, limit: {usd: 1}") as workspace:
+        assert workspace.run("greet").cost_nano_usd == COST
+        file = desk.root / "promptctl.yaml"
+        file.write_text(file.read_text().replace("local/m: {input: 1, output: 1}", "local/m: {input: 2, output: 2}"))
+        [priced] = workspace.log.reprice(is_dry_run=True).models
+        assert priced.after_nano_usd == 2 * COST
+        assert workspace.run("greet").cost_nano_usd == 2 * COST
+        [last] = list(workspace.stream("greet"))[-1:]
+        assert isinstance(last, Execution)
+        assert last.cost_nano_usd == 2 * COST
+    assert desk.accounts() == {("money", ""): (5 * COST, 0)}
+
+
+def test_a_reservation_that_is_cancelled_is_given_back_by_a_thread(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    settled: list[threading.Thread] = []
+
+    async def cancel(workspace: Workspace) -> None:
+        log = workspace.context.log
+        reserve, settle = log.reserve, log.settle
+        is_asked, go_on, is_settled = threading.Event(), threading.Event(), threading.Event()
+
+        def slow(wanted: Reservation) -> Admission:
+            is_asked.set()
+            go_on.wait()
+            return reserve(wanted)
+
+        def noted(*settlements: Settlement) -> None:
+            settled.append(threading.current_thread())
+            settle(*settlements)
+            is_settled.set()
+
+        monkeypatch.setattr(log, "reserve", slow)
+        monkeypatch.setattr(log, "settle", noted)
+        task = asyncio.create_task(workspace.arun("greet"))
+        await asyncio.to_thread(is_asked.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go_on.set()
+        assert await asyncio.to_thread(is_settled.wait, 30)
+        await workspace.context.gateway.close()
+
+    with desk.open("name: money, limit: {usd: 1}") as workspace:
+        asyncio.run(cancel(workspace))
+    assert len(settled) == 1
+    assert settled[0] is not threading.main_thread()
+    assert desk.accounts() == {("money", ""): (0, 0)}
 
 
 def test_a_stream_that_is_left_early_counts_with_its_worst_case(desk: Desk) -> None:

@@ -84,4 +84,4 @@ def test_a_file_that_is_wrong_changes_nothing_and_says_so_once(service: Workspac
         (tmp_path / "promptctl.yaml").unlink()
         assert kept(opened, opened.run("a").id) == "full"
     assert len(said) == 1
-    assert "log rules hold as they were before promptctl.yaml was changed: promptctl.yaml:2" in said[0]
+    assert "log rules hold as before promptctl.yaml was changed: promptctl.yaml:2" in said[0]
