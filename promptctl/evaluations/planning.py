@@ -96,6 +96,7 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
                 afresh=request.afresh,
                 until=request.until,
                 code_left_out=dataset.code_left_out.words,
+                max_cost_nano_usd=request.limits.max_cost_nano_usd,
                 **answering(context, request, dataset, target),
             )
             calibrated = calibration_rule_of(context, dataset)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from promptctl.datasets.index import dataset_index
 from promptctl.datasets.selection import Selection, choose, part_of
 from promptctl.errors import PromptNotFound, RevisionNotFound, UsageError, WorkspaceError, quote
+from promptctl.evaluations.evaluation import load
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.planning import check_models, target_of
 from promptctl.evaluations.request import EvaluationRequest
 from promptctl.evaluations.rules import answering, calibration_rule_of
 from promptctl.files.names import SETTINGS
+from promptctl.log.filter import Filter
 
 _SIDES = ("base", "head")
 
@@ -71,6 +73,21 @@ def _bounded(rows: list[EvaluationRow], request: ResumeRequest) -> list[Evaluati
         f"evaluation {stopped.id[-8:]} was stopped by --max-cost, and nothing bounds what the rest of it may cost",
         hint=f"say what it may cost: {' '.join(again)} --max-cost USD",
     )
+
+
+def within_bound(log: Store, rows: Sequence[EvaluationRow], request: ResumeRequest) -> ResumeRequest:
+    """Return the request with what is left of the bound that its evaluations were begun with, if it has none.
+
+    What the evaluations of their command have cost so far counts, replies without a result among it.
+    """
+    most = rows[0].spec.max_cost_nano_usd
+    if most is None or request.limits.max_cost_nano_usd is not None:
+        return request
+    spent = 0
+    for row in log.evaluations(group=rows[0].group):
+        asked = log.totals(Filter(evaluation_id=row.id), (), costs_only=True)
+        spent += max([load(log, row).summary.cost_nano_usd, *(each.cost_nano_usd or 0 for each in asked)])
+    return replace(request, limits=replace(request.limits, max_cost_nano_usd=max(0, most - spent)))
 
 
 def _compare_again(log: Store, side: EvaluationRow) -> str:

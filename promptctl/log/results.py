@@ -42,7 +42,8 @@ class EvaluationSpec:
     by name, with a digest for those of its judges; only what is set. `calibrations` are those of its judges by their
     keys: what is known of their agreement with people. `code_left_out` says how many assertions were left out as they
     run code, and where; empty for none. `look` is of a candidate that is judged on held-out cases: comparisons with the
-    same one are one look at these. Of a spec that an earlier version of the program wrote, `is_without_server`
+    same one are one look at these. `max_cost_nano_usd` bounds what the evaluations of its `group` may cost together,
+    however often they are taken up again. Of a spec that an earlier version of the program wrote, `is_without_server`
     says that server, rules and judging model are unknown.
     """
 
@@ -77,6 +78,7 @@ class EvaluationSpec:
     calibrations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     code_left_out: str = ""
     look: str = ""
+    max_cost_nano_usd: int | None = None
     is_without_server: bool = field(default=False, compare=False)
 
     @property

@@ -86,13 +86,14 @@ class Evaluating:
         """
         from promptctl.evaluations.claims import is_claimed
         from promptctl.evaluations.request import ResumeRequest
-        from promptctl.evaluations.resuming import replan, unfinished
+        from promptctl.evaluations.resuming import replan, unfinished, within_bound
         from promptctl.workspace.names import check_logged_prompt
 
         context, request = self.context.fresh(), request or ResumeRequest()
         for prompt in request.prompts:
             check_logged_prompt(context, prompt)
         rows = unfinished(context.log, request, partial(is_claimed, context.state_folder))
+        request = within_bound(context.log, rows, request)
         plans = [replan(context, row, request) for row in rows]
         return self._in_session(context, request, on_progress, lambda session: session.run(plans))
 

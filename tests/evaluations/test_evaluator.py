@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import ClassVar
@@ -16,8 +17,10 @@ from promptctl.errors import (
     UsageError,
     WorkspaceError,
 )
+from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.evaluations.scoring import subject_of
+from promptctl.evaluations.session import Session
 from tests.cli.conftest import commit, git
 from tests.evaluation_lab import PROMPT, REPLY_COST, Lab, answering, slowly
 from tests.openai_server import (
@@ -249,6 +252,30 @@ class TestMoney:
         whole = lab.resume(found, limits=Limits(max_cost_nano_usd=60 * self.worst))
         assert (whole.verdict, whole.stopped) == ("passed", None)
         assert len(lab.asked) == 60
+
+    def test_the_cap_holds_for_what_is_taken_up_again(self, lab: Lab) -> None:
+        lab.many(30)
+        cap = 20 * REPLY_COST
+        (plan,) = lab.plans(limits=Limits(concurrency=1, max_cost_nano_usd=cap), parameters=self.short)
+        with lab.open() as workspace:
+            session = Session(workspace.context, Limits(concurrency=1), lambda _, done: stop(done.done))
+
+            def stop(done: int) -> None:
+                if done == 5:
+                    session.stop()
+
+            async def run() -> list[Evaluation]:
+                async with session:
+                    return await session.run([plan])
+
+            [begun] = asyncio.run(run())
+        assert (begun.stopped, len(lab.asked)) == ("interrupted", 5)
+        again = lab.resume(begun, limits=Limits(concurrency=1))
+        assert again.stopped == "max-cost"
+        assert cap - self.worst < len(lab.asked) * REPLY_COST <= cap
+        with pytest.raises(UsageError, match="stopped by --max-cost, and nothing bounds"):
+            lab.resume(again)
+        assert lab.resume(again, limits=Limits(max_cost_nano_usd=60 * self.worst)).verdict == "passed"
 
     def test_the_cap_is_one_for_all_evaluations_of_a_command(self, lab: Lab) -> None:
         lab.many(30)
