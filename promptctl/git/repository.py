@@ -235,10 +235,12 @@ def _git_folder(folder: Path) -> tuple[Path, Path] | None:
     return None
 
 
-def sparse_state(folder: Path) -> int | None:
-    """Return a number that changes with what a sparse checkout leaves out; None if the checkout is not sparse."""
-    git = git_folder(folder)
-    if git is None or not (git / "info" / "sparse-checkout").is_file():
+def sparse_state(git: Path) -> int | None:
+    """Return a number that changes with what a sparse checkout leaves out; None if the checkout is not sparse.
+
+    `git` is the Git folder of the work tree.
+    """
+    if not (git / "info" / "sparse-checkout").is_file():
         return None
     try:
         return (git / "index").stat().st_mtime_ns

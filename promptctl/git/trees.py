@@ -59,6 +59,7 @@ class WorkTree:
 
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.realpath(root))
+        self._git: Path | None = None
         self._left_out: tuple[int, dict[str, str]] | None = None
         self._settings = f"{self.root}/{SETTINGS}"
         self._places: tuple[FileStamp | None, PromptPlaces] | None = None
@@ -131,9 +132,10 @@ class WorkTree:
 
     def not_checked_out(self) -> dict[str, str]:
         """Return the blob id of each file that Git knows and a sparse checkout left out, by path."""
-        from promptctl.git.repository import sparse_state
+        from promptctl.git.repository import git_folder, sparse_state
 
-        state = sparse_state(self.root)
+        self._git = self._git or git_folder(self.root)
+        state = sparse_state(self._git) if self._git is not None else None
         if state is None:
             return {}
         from promptctl.git.index import left_out
@@ -404,6 +406,8 @@ def blob_of(tree: CommitTree | WorkTree, path: str, like: str) -> str | None:
     """
     if isinstance(tree, CommitTree):
         return tree.blob(path)
+    if (kept := tree._kept.look_up(path)) is not None:
+        return blob_id(kept, like)
     new = hashlib.sha1 if len(like) == 40 else hashlib.sha256
     try:
         with tree.open_stored(path) as opened:

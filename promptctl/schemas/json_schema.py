@@ -6,9 +6,11 @@ take long is stopped and reported.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from contextlib import suppress
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from promptctl.files.names import did_you_mean, nearest
@@ -40,6 +42,7 @@ __all__ = ["Validator", "check_schema", "schema_faults", "types_of"]
 MAX_PROBLEMS = 20
 MAX_STEPS = 4_000_000
 MAX_SCHEMAS = 2000
+_SMALL = 1000
 
 _NEWEST = "https://json-schema.org/draft/2020-12/schema"
 _2019 = "https://json-schema.org/draft/2019-09/schema"
@@ -77,8 +80,7 @@ class Validator:
         run = Run(MAX_STEPS)
         try:
             if self._check is None:
-                schema, compiler = compiler_of(self._schema)
-                self._check = compiler.check_of(schema)
+                self._check = _check_of(self._schema)
             self._check(value, (), run)
         except (Stopped, BadPattern, RecursionError) as error:
             reason = _TOO_DEEP if isinstance(error, RecursionError) else str(error)
@@ -103,6 +105,25 @@ class Validator:
             more = len(told) - MAX_PROBLEMS
             told[MAX_PROBLEMS:] = [("", f"has {more}{' or' if len(failures) >= MAX_FAILURES else ''} more problems")]
         return told
+
+
+def _check_of(schema: Any) -> Check:
+    """Return the check of a schema. That of a small one is kept: many inputs are declared alike."""
+    with suppress(NotPlain):
+        text = json.dumps(plain(schema, Measure()))
+        if len(text) <= _SMALL:
+            return _kept_check(text)
+    return _new_check(schema)
+
+
+@lru_cache(maxsize=256)
+def _kept_check(text: str) -> Check:
+    return _new_check(json.loads(text))
+
+
+def _new_check(schema: Any) -> Check:
+    schema, compiler = compiler_of(schema)
+    return compiler.check_of(schema)
 
 
 def compiler_of(schema: Any) -> tuple[Any, Compiler]:

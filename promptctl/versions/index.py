@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # Another version of promptctl may read more files, or fewer, than the one that built the index.
 _FORMAT = f"1 {__version__}"
 _COMMITS_AT_ONCE = 1000
-_TRIES = 3
+_TRIES = 4
 
 # Errors in reaching a file that may be perfectly sound; any other means that the file is damaged.
 _UNUSABLE = frozenset(
@@ -78,12 +78,11 @@ class Index:
             for _ in range(_TRIES):
                 try:
                     store = self._open()
-                    if not self._is_current(store, line, is_settled=is_settled):
-                        self._bring_up(store, line)
                     with store.reading():
-                        # A different process may have built the index for a different line meanwhile.
                         if self._is_current(store, line, is_settled=is_settled):
                             return question(store)
+                    # A different process may build the index for a different line meanwhile.
+                    self._bring_up(store, line)
                 except sqlite3.Error as error:
                     self.close()
                     if getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNUSABLE or not self._discard():

@@ -27,9 +27,10 @@ class Unsaved:
     """
 
     def __init__(self, log_path: Path, spare: Path | None = None, other_paths: Sequence[Path] = ()) -> None:
-        self._log_path = log_path
+        self._folder = log_path.parent / FOLDER
         self._spare = spare
-        self._other_paths = other_paths
+        self._log_paths = tuple(dict.fromkeys(str(path.absolute()) for path in (*other_paths, log_path)))
+        self._usual = [path.parent / FOLDER for path in other_paths[:1]]
 
     def keep(self, lines: Iterable[str]) -> Path:
         """Write lines to a new file, durably, with mode 0600, and return its path.
@@ -52,8 +53,7 @@ class Unsaved:
         return self._found(REJECTED)
 
     def _found(self, suffix: str) -> list[Path]:
-        elsewhere = [path.parent / FOLDER for path in self._other_paths[:1]]
-        folders = [folder for folder in dict.fromkeys((*self._folders(), *elsewhere)) if _is_own_folder(folder)]
+        folders = dict.fromkeys(filter(_is_own_folder, (*self._folders(), *self._usual)))
         found = [path for folder in folders for path in sorted(folder.glob(f"*{suffix}"))]
         return [path for path in found if stat.S_ISREG(path.lstat().st_mode)]
 
@@ -64,21 +64,20 @@ class Unsaved:
         return "" if is_anywhere else f" by a command with TMPDIR={place}"
 
     def _folders(self) -> list[Path]:
-        return [self._log_path.parent / FOLDER, *([self._spare] if self._spare is not None else self._default_spares())]
+        return [self._folder, *([self._spare] if self._spare is not None else self._default_spares())]
 
     def _default_spares(self) -> tuple[Path, ...]:
         import tempfile
 
-        log_paths = dict.fromkeys(path.absolute() for path in (*self._other_paths, self._log_path))
         try:
             temporary = tempfile.gettempdir()
         except FileNotFoundError:  # none can be written; what was kept earlier may be there to read
             temporary = _TEMPORARY[0]
-        return _spares_in(temporary, tuple(log_paths))
+        return _spares_in(temporary, self._log_paths)
 
 
 @lru_cache(maxsize=16)  # asked for before everything that is read
-def _spares_in(temporary: str, log_paths: tuple[Path, ...]) -> tuple[Path, ...]:
+def _spares_in(temporary: str, log_paths: tuple[str, ...]) -> tuple[Path, ...]:
     import hashlib
 
     names = [hashlib.sha256(os.fsencode(path)).hexdigest()[:16] for path in log_paths]
@@ -110,7 +109,7 @@ def _write(folder: Path, text: str) -> Path:
 def _is_own_folder(folder: Path) -> bool:
     """True for a real folder of this user's: in a temporary folder others could have put theirs, or a link."""
     try:
-        found = folder.lstat()
+        found = os.lstat(folder)
     except OSError:
         return False
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
