@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from promptctl.assertions.judging import judge_model
@@ -58,7 +58,7 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
     group, choosing = new_id(), Choosing(request.selection)
     failed = FailedCases(context.log, request.failed_of) if request.only_failed else None
     broken: list[PromptctlError] = []
-    for ref, at_version, dataset in counted(_subjects(context, request, broken), "reading datasets"):
+    for ref, at_version, dataset, target_for in counted(_subjects(context, request, broken), "reading datasets"):
         prompt, path = at_version.prompt, dataset.header.path
         judges |= dataset.judges
         cases = partial(dataset.cases, prompt)
@@ -73,7 +73,7 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
                 chosen = Choosing(selection).of(cases, dataset)
             if not chosen.count:
                 continue
-            target = target_of(context, request, at_version, model)
+            target = target_for(model)
             spec = EvaluationSpec(
                 ref=ref,
                 group=group,
@@ -121,8 +121,8 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
 
 def _subjects(
     context: Context, request: EvaluationRequest, broken: list[PromptctlError]
-) -> Iterator[tuple[str, PromptAtVersion, Dataset]]:
-    """Yield each ref of the request with its prompt, once for each of its datasets.
+) -> Iterator[tuple[str, PromptAtVersion, Dataset, Callable[[str | None], Target]]]:
+    """Yield each ref of the request with its prompt, once for each of its datasets, and what makes a model's target.
 
     What keeps one from being evaluated is added to `broken`, and raised if the user named it or nobody is to be told.
     """
@@ -147,17 +147,19 @@ def _subjects(
                 raise
             broken.append(error)
             continue
+        target_for = cache(partial(target_of, context, request, at_version))
         for path in paths:
             try:
                 dataset = index.checked(path, at_version.prompt)
                 if goes_on:
-                    _check_subject(context, request, at_version, dataset)
+                    list(map(target_for, request.models or (at_version.model,)))
+                    _models_judging(context, request, dataset.judges)
             except (WorkspaceError, ModelConfigurationError) as error:
                 if not goes_on:
                     raise
                 broken.append(error)
             else:
-                yield ref, at_version, dataset
+                yield ref, at_version, dataset, target_for
 
 
 def _prompt(context: Context, request: EvaluationRequest, index: DatasetIndex, ref: str) -> PromptAtVersion:
@@ -185,29 +187,26 @@ def _is_active(context: Context, prompt: Prompt, refs: int) -> bool:
     return False
 
 
-def _check_subject(context: Context, request: EvaluationRequest, at_version: PromptAtVersion, dataset: Dataset) -> None:
-    """Raise `ModelConfigurationError` if a model that the prompt or its judges need cannot be asked."""
-    for name in request.models or (at_version.model,):
-        target_of(context, request, at_version, name)
-    for asked in dataset.judges if request.needs_keys else ():
-        context.models.settings_of(judge_model(context, asked, request.judge))
-
-
 def target_of(context: Context, request: EvaluationRequest, at_version: PromptAtVersion, model: str | None) -> Target:
     """Return a prompt at a version with the model that is asked, as the request has it asked."""
     prompt, version = at_version.prompt, at_version.version
     return make_target(context, prompt, version, model, parameters=request.parameters, needs_key=request.needs_keys)
 
 
+def _models_judging(context: Context, request: EvaluationRequest, judges: Iterable[AskedJudge]) -> set[str]:
+    """Return the models that judge. Raises `ModelConfigurationError` if one cannot be asked."""
+    models = {judge_model(context, asked, request.judge) for asked in judges}
+    for model in models if request.needs_keys else ():
+        context.models.settings_of(model)
+    return models
+
+
 def check_models(context: Context, request: EvaluationRequest, models: set[str], judges: set[AskedJudge]) -> None:
     """Refuse, before anything is sent, a judge that cannot be asked, and a model whose cost nobody can bound."""
     if problems := judge_parameter_problems(request.judge_parameters, Place("judge parameters")):
         raise UsageError(problems[0].message, hint=problems[0].hint)
-    judging = {judge_model(context, asked, request.judge) for asked in judges}
+    judging = _models_judging(context, request, judges)
     _check_recorded(context, request, judging)
-    if request.needs_keys:
-        for model in judging:
-            context.models.settings_of(model)
     if request.limits.max_cost_nano_usd is not None:
         for model in sorted(models | judging):
             if cost_of_call(context, model, request.replies, Usage(1, 1)) is None:
