@@ -16,7 +16,7 @@ from promptctl.authoring.trying import WRITER, Hands, SearchBounds
 from promptctl.comparisons.compared import Compared
 from promptctl.datasets.splitting import CHOOSE, HELD_OUT, LEAST, TRAIN
 from promptctl.errors import UsageError, WorkspaceError, quote
-from promptctl.evaluations.estimate import Estimate, cost_of_call, estimate
+from promptctl.evaluations.estimate import Estimate, cost_of_call, estimates
 from promptctl.evaluations.planning import check_models, plan
 from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.wording import as_text, count, name_some
@@ -87,9 +87,8 @@ class Improving:
     def estimates(self) -> list[Estimate]:
         """Return what it would ask and cost at most: the search, judging the best candidate, and writing the edits."""
         rounds, original = self.request.rounds, self.candidates.made(self.candidates.texts)
-        chosen, held_out = (
-            estimate(self._context, self.candidates.plan(original, self.ids(part))) for part in (CHOOSE, HELD_OUT)
-        )
+        plans = [self.candidates.plan(original, self.ids(part)) for part in (CHOOSE, HELD_OUT)]
+        chosen, held_out = estimates(self._context, plans)
         tries = len(self.parts[TRAIN]) + chosen.calls + rounds * (2 * BATCH + chosen.calls)
         path = chosen.dataset
         return [
@@ -138,7 +137,7 @@ class Improving:
             plan = self.candidates.plan(self.candidates.made(self.candidates.texts), self.ids(HELD_OUT))
             edit, models = self.author.call(WRITER, self._shown()).request, self._context.models
             of_edit = WorstCase.of(edit, models.settings_of(edit.model).model, models.prices).nano_usd
-            worst = max(estimate(self._context, plan).worst_nano_usd or 0, of_edit or 0)
+            worst = max(estimates(self._context, [plan])[0].worst_nano_usd or 0, of_edit or 0)
         return SearchBounds(
             rounds=self.request.rounds,
             choose=self.ids(CHOOSE),

@@ -20,7 +20,7 @@ from promptctl.comparisons.rule import rule_of
 from promptctl.costs.recent_calls import DAYS, recent_calls
 from promptctl.datasets.splitting import CHOOSE, HELD_OUT, TRAIN
 from promptctl.errors import InvalidFiles, UsageError, WorkspaceError, printable, quote
-from promptctl.evaluations.estimate import Estimate, estimate
+from promptctl.evaluations.estimate import Estimate, estimates
 from promptctl.evaluations.planning import plan
 from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.wording import as_text, count, name_some
@@ -170,8 +170,8 @@ class Shortening:
         """Return what it would ask and cost at most: each part tried, and each put to the test."""
         tries = len(self.cuts.all) + 1
         found = []
-        for cases, name in ((self.choosing, "train, choose"), (self.held_out, "held_out")):
-            one = estimate(self._context, self._plan(self.prompt, cases))
+        plans = [self._plan(self.prompt, cases) for cases in (self.choosing, self.held_out)]
+        for one, name in zip(estimates(self._context, plans), ("train, choose", "held_out"), strict=True):
             found.append(replace(one.scaled(one.calls * tries), dataset=f"{one.dataset}: {name}", is_at_most=True))
         return found
 

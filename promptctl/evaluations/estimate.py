@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.embedding import EMBEDDER
 from promptctl.assertions.judging import judge_model
+from promptctl.counting import counted, without_collector
 from promptctl.datasets.cases import Case
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.plan import Plan
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from promptctl.prompts.prompt import Rendered
 
 _COUNTED_CASES = 200
+# So many tell what a call takes; a log may have a million.
+_MOST_CALLS = 100
 _TOKENS_PER_MESSAGE = 4
 # What an estimate has of all its calls together.
 _OF_ALL_CALLS = (
@@ -89,13 +94,20 @@ class _PerCall:
     source: str
 
 
-def estimate(context: Context, plan: Plan) -> Estimate:
-    """Estimate a plan from the calls of this prompt and model in the log, else from its first cases as they render.
+@without_collector()
+def estimates(context: Context, plans: Sequence[Plan]) -> list[Estimate]:
+    """Estimate plans from the latest calls of their prompts and models in the log, else from cases as they render.
 
     Without earlier calls the length of replies is taken from `max_tokens`: no reply is longer. Cached replies are not
     taken off: they make it cheaper.
     """
-    target, log = plan.target, context.log
+    earlier = _EarlierCalls(context.log)
+    earlier.read((plan.target.prompt.id, plan.target.model) for plan in plans)
+    return [_estimate(context, plan, earlier) for plan in counted(plans, "estimating", len(plans))]
+
+
+def _estimate(context: Context, plan: Plan, earlier: _EarlierCalls) -> Estimate:
+    target = plan.target
     calls, first = 0, list[Case]()
     judges: Counter[AskedJudge] = Counter()
     for case in plan.cases(context):
@@ -105,10 +117,10 @@ def estimate(context: Context, plan: Plan) -> Estimate:
             first.append(case)
     repeats = plan.spec.repeats
     calls *= repeats
-    judge_input, judge_output, judge_cost = _of_judges(context, plan, judges)
+    judge_input, judge_output, judge_cost = _of_judges(context, plan, judges, earlier)
     asker = Asker(context, plan)
     asked = [asker.ask(case) for case in first]
-    each = _from_log(log, target.prompt.id, target.model) or _from_cases(context, plan, asked)
+    each = earlier.of(target.prompt.id, target.model) or _from_cases(context, plan, asked)
     output = each.output_tokens
     cost = _cost(context, plan, target.model, each) if calls else 0
     costs = _worst_costs(context, plan, asked) if calls else []
@@ -149,13 +161,15 @@ def _cost(context: Context, plan: Plan, model: str, each: _PerCall) -> int | Non
     return cost_of_call(context, model, plan.spec.replies, usage)
 
 
-def _of_judges(context: Context, plan: Plan, judges: Counter[AskedJudge]) -> tuple[int | None, int | None, int | None]:
+def _of_judges(
+    context: Context, plan: Plan, judges: Counter[AskedJudge], earlier: _EarlierCalls
+) -> tuple[int | None, int | None, int | None]:
     """Return the tokens in and out, and the cost, of all calls of judges; None for a sum of which a part is unknown."""
     tokens_in = tokens_out = 0.0
     cost: int | None = 0
     for judge, count in judges.items():
         model, calls = judge_model(context, judge, plan.spec.judge), count * plan.spec.repeats
-        each = _from_log(context.log, judge.prompt_id or EMBEDDER.id, model)
+        each = earlier.of(judge.prompt_id or EMBEDDER.id, model)
         if each is None:
             return None, None, None
         of_one = _cost(context, plan, model, each)
@@ -165,16 +179,32 @@ def _of_judges(context: Context, plan: Plan, judges: Counter[AskedJudge]) -> tup
     return round(tokens_in), round(tokens_out), cost
 
 
-def _from_log(log: Store, prompt: str, model: str) -> _PerCall | None:
-    if log.is_new:
-        return None
-    wanted = Filter(prompt=prompt, model=model, status="ok")
-    for totals in log.totals(wanted, by=("prompt",)):
-        if totals.ok and totals.input_tokens:
-            return _PerCall(
-                totals.input_tokens / totals.ok, totals.output_tokens / totals.ok, f"{totals.ok} earlier calls"
-            )
-    return None
+class _EarlierCalls:
+    """The latest calls in the log of prompts and models, read once for all plans of a command."""
+
+    def __init__(self, log: Store) -> None:
+        self._log = log
+        self._found: dict[tuple[str, str], _PerCall | None] = {}
+
+    def read(self, asked: Iterable[tuple[str, str]]) -> None:
+        """Read the calls of each prompt and model."""
+        new = dict.fromkeys(each for each in asked if each not in self._found)
+        self._found |= new
+        if not new or self._log.is_new:
+            return
+        wanted = (Filter(prompt=prompt, model=model, status="ok", limit=_MOST_CALLS) for prompt, model in new)
+        by_asked = attrgetter("prompt", "model")
+        for key, group in groupby(self._log.attempts(*wanted), by_asked):
+            calls = list(group)
+            if tokens := sum(each.input_tokens or 0 for each in calls):
+                source = f"{len(calls)} earlier calls" if len(calls) < _MOST_CALLS else f"the latest {len(calls)} calls"
+                output = sum(each.output_tokens or 0 for each in calls)
+                self._found[key] = _PerCall(tokens / len(calls), output / len(calls), source)
+
+    def of(self, prompt: str, model: str) -> _PerCall | None:
+        """Return what a call of a prompt and model took; None without one."""
+        self.read([(prompt, model)])
+        return self._found[prompt, model]
 
 
 def _worst_costs(context: Context, plan: Plan, asked: Sequence[tuple[Rendered, Request]]) -> list[int] | None:
@@ -182,9 +212,13 @@ def _worst_costs(context: Context, plan: Plan, asked: Sequence[tuple[Rendered, R
     if plan.spec.replies == "replay":
         return [0] * len(asked)
     prices, model = context.models.prices, plan.target.model
-    costs = [WorstCase.of(request, model, prices).nano_usd for _, request in asked]
-    known = [cost for cost in costs if cost is not None]
-    return known if len(known) == len(costs) else None
+    costs = []
+    for _, request in asked:
+        cost = WorstCase.of(request, model, prices).nano_usd
+        if cost is None:
+            return None
+        costs.append(cost)
+    return costs
 
 
 def _from_cases(context: Context, plan: Plan, asked: Sequence[tuple[Rendered, Request]]) -> _PerCall:

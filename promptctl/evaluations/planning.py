@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.assertions.judging import judge_model
 from promptctl.calls.call import make_target
-from promptctl.counting import counted
+from promptctl.counting import counted, without_collector
 from promptctl.datasets.choosing import DatasetChoice
 from promptctl.datasets.index import dataset_index
 from promptctl.datasets.selection import Choosing, part_of
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from promptctl.versions.prompt_at_version import PromptAtVersion
 
 
+@without_collector()
 def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
     """Return a plan for each prompt, dataset and model of the request, every dataset checked to its last row.
 

@@ -122,8 +122,8 @@ class Store(Protocol):
         characters and `LogError` if none or several match.
         """
 
-    def attempts(self, wanted: Filter) -> list[Attempt]:
-        """Return the attempts that the filter means, newest first, in numbers alone: of many calls, and fast."""
+    def attempts(self, *wanted: Filter) -> list[Attempt]:
+        """Return the attempts that each filter means, newest first, in numbers alone: of many calls, and fast."""
 
     def messages(self, ids: Iterable[str]) -> Iterator[Sequence[Mapping[str, Any]] | None]:
         """Yield the messages of the execution of each id; None if they are not kept.

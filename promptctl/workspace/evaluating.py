@@ -68,15 +68,15 @@ class Evaluating:
 
         With a `base`, `""` for the usual one, what `evaluate_against` would ask at first: flipped cases come on top.
         """
-        from promptctl.evaluations.estimate import estimate
+        from promptctl.evaluations.estimate import estimates
 
         context, request = self.context.fresh(), replace(request, is_estimate=True)
         if base is None:
-            return [estimate(context, each) for each in plan_alone(context, request)]
+            return estimates(context, plan_alone(context, request))
         from promptctl.comparisons.against import plan_against
 
         pairs = plan_against(context, request, base or None)
-        return [estimate(context, each) for pair in pairs for each in (pair.base, pair.head) if each is not None]
+        return estimates(context, [side for pair in pairs for side in pair.sides])
 
     def resume(self, request: ResumeRequest | None = None, on_progress: OnProgress | None = None) -> list[Evaluation]:
         """Take up evaluations of the log again: only what has no result, or an error, is asked for.

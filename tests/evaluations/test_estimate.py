@@ -7,6 +7,9 @@ import pytest
 from promptctl.datasets.selection import Selection
 from promptctl.evaluations.estimate import Estimate
 from promptctl.evaluations.request import EvaluationRequest, Limits
+from promptctl.log.attempts import Attempt
+from promptctl.log.filter import Filter
+from promptctl.log.sqlite.store import SqliteStore
 from promptctl.models.tokens import token_counter
 from tests.evaluation_lab import PROMPT, REPLY_COST, Lab
 from tests.openai_server import reply
@@ -24,6 +27,33 @@ def test_earlier_calls_say_what_calls_take(lab: Lab) -> None:
     found = estimated(lab, repeats=2)
     assert (found.calls, found.input_tokens, found.output_tokens) == (20, 240, 60)
     assert (found.cost_nano_usd, found.source) == (20 * REPLY_COST, "10 earlier calls")
+
+
+def test_the_latest_calls_tell_however_many_there_are(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptctl.evaluations.estimate._MOST_CALLS", 4)
+    lab.many(10)
+    lab.one(replies="ask")
+    lab.server.default = reply("c1", tokens={"prompt_tokens": 20, "completion_tokens": 5})
+    lab.one(replies="ask", selection=Selection(first=3))
+    found = estimated(lab)
+    assert (found.input_tokens, found.source) == (180, "the latest 4 calls"), "three of 20 tokens, and one of 12"
+
+
+def test_one_reading_of_the_log_serves_all_plans(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.many(3)
+    lab.evaluate(replies="ask", models=("local/cheap", "local/other"))
+    read: list[int] = []
+    attempts = SqliteStore.attempts
+
+    def counted(store: SqliteStore, *wanted: Filter) -> list[Attempt]:
+        read.append(len(wanted))
+        return attempts(store, *wanted)
+
+    monkeypatch.setattr(SqliteStore, "attempts", counted)
+    with lab.open() as workspace:
+        found = workspace.estimate(EvaluationRequest(refs=["triage"], models=("local/cheap", "local/other")))
+    assert [each.source for each in found] == ["3 earlier calls"] * 2
+    assert read == [2]
 
 
 def test_without_any_the_cases_are_counted_and_max_tokens_bounds_the_replies(lab: Lab) -> None:

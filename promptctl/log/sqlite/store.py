@@ -104,11 +104,11 @@ class SqliteStore:
                 )
             raise
 
-    def attempts(self, wanted: Filter) -> list[Attempt]:
+    def attempts(self, *wanted: Filter) -> list[Attempt]:
         from promptctl.log.sqlite.queries import attempts
 
         with self._reading() as connection:
-            return list(attempts(connection, wanted))
+            return [each for one in wanted for each in attempts(connection, one)]
 
     def messages(self, ids: Iterable[str]) -> Iterator[Sequence[Mapping[str, Any]] | None]:
         from promptctl.log.sqlite.queries import messages
