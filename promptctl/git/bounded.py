@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -41,10 +39,7 @@ def run_bounded(
     So it is if it stores and prints nothing for `silent_s` seconds, or if it needs too much memory. Raises `GitError`
     then.
     """
-    process: Any = commands.start(args, has_input=True)
-    if sys.platform == "linux":
-        with suppress(ProcessLookupError):
-            resource.prlimit(process.proc.pid, resource.RLIMIT_DATA, (_MOST_MEMORY, _MOST_MEMORY))
+    process: Any = commands.start(args, has_input=True, through=_less_memory())
     pipes = _Pipe(process.stdout, _MOST_PRINTED), _Pipe(process.stderr, _MOST_WORDS)
     writer = threading.Thread(target=_write, args=(process.stdin, input), daemon=True)
     writer.start()
@@ -74,6 +69,16 @@ def run_bounded(
         process.proc.wait()
         for pipe in pipes:
             pipe.close()
+
+
+def _less_memory() -> list[str]:
+    """Return the command that bounds the memory of the one which follows it, before that can start others.
+
+    A smaller bound of the user's own stays.
+    """
+    if sys.platform != "linux":
+        return []
+    return ["sh", "-c", f'ulimit -d {_MOST_MEMORY >> 10} 2>/dev/null; exec "$@"', "sh"]
 
 
 def memory_limit() -> dict[str, str]:

@@ -170,9 +170,12 @@ class Commands:
         return output
 
     def start(
-        self, args: Sequence[str], *, has_input: bool = False, has_globs: bool = False
+        self, args: Sequence[str], *, has_input: bool = False, has_globs: bool = False, through: Sequence[str] = ()
     ) -> subprocess.Popen[bytes]:
-        """Start `git ARGS` and return the process, its streams as pipes; it is ended when nothing holds it."""
+        """Start `git ARGS` and return the process, its streams as pipes; it is ended when nothing holds it.
+
+        `through` is a command that becomes the one which follows it, as `env` does.
+        """
         if any("\0" in argument for argument in args):
             raise GitError("a NUL character cannot be part of a Git name")
         from git.exc import GitCommandNotFound
@@ -180,7 +183,8 @@ class Commands:
         leaking = [name for name in _LEAKING if name in os.environ]
         unset = ["env", *(part for name in leaking for part in ("-u", name))] if leaking else []
         environment = self._environment | ({"GIT_LITERAL_PATHSPECS": "0"} if has_globs else {})
-        command = [*unset, "git", "-C", str(self.folder), *_OPTIONS, *(() if self.is_bare else _NEVER_BARE), *args]
+        command = [*through, *unset, "git", "-C", str(self.folder)]
+        command += [*_OPTIONS, *(() if self.is_bare else _NEVER_BARE), *args]
         try:
             process: subprocess.Popen[bytes] = self._command.execute(
                 command, istream=-1 if has_input else None, as_process=True, env=environment, shell=False

@@ -269,6 +269,8 @@ def test_signed_moves_are_asked_for_and_verified_by_the_default_branch(cli: Cli,
 def test_moves_of_before_signatures_were_asked_for_are_a_labels_past(
     cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2024-12-01T00:00:00Z")
+    git(inside, "rebase", "--quiet", "--root", "--force-rebase")  # no version is younger than the rules below
     monkeypatch.setenv("GIT_COMMITTER_DATE", "2025-01-01T00:00:00Z")
     for version in ("v1", "v2"):
         assert cli("label", "set", NAME, version).exit_code == 0
