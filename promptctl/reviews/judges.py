@@ -152,7 +152,9 @@ def undone_by_merging(
                 yield f"with HEAD's own settings, judges and calibrations fewer judges decide in {told}"
 
 
-def otherwise_judged(context: Context, own: SettingsReview, head: Tree, request: ReviewRequest) -> Iterator[str]:
+def otherwise_judged(
+    context: Context, own: SettingsReview, index: DatasetIndex, request: ReviewRequest
+) -> Iterator[str]:
     """Yield each judge of tested prompts that HEAD's settings replace, or have asked in a different way.
 
     Which judge decides, and where and how it is asked, is BASE's to say, so a review cannot tell what becomes of the
@@ -163,7 +165,7 @@ def otherwise_judged(context: Context, own: SettingsReview, head: Tree, request:
         return
     replaced: list[str] = []
     judged: dict[str, list[str]] = {}
-    for id_, judges in _judges_of_prompts(context, head):
+    for id_, judges in _judges_of_prompts(index):
         named = {each.model or _own_model(context, each) for each in judges}
         if None in named and now != then:
             replaced.append(id_)
@@ -179,9 +181,8 @@ def otherwise_judged(context: Context, own: SettingsReview, head: Tree, request:
         yield from asked_otherwise(model, "judges", ids, *sides)
 
 
-def _judges_of_prompts(context: Context, head: Tree) -> Iterator[tuple[str, set[AskedJudge]]]:
+def _judges_of_prompts(index: DatasetIndex) -> Iterator[tuple[str, set[AskedJudge]]]:
     """Yield each tested prompt of HEAD that is judged, with its judges."""
-    index = DatasetIndex(head, trusted=context.trusted_judges, limits=context.settings.limits)
     known: dict[str, set[AskedJudge]] = {}
     for id_, paths in index.tested_prompts(skips_broken=True).items():
         for path in paths:
@@ -189,7 +190,7 @@ def _judges_of_prompts(context: Context, head: Tree) -> Iterator[tuple[str, set[
                 continue
             known[path] = set()
             try:
-                prompt = None if path in index.files else load_prompt(head, id_)
+                prompt = None if path in index.files else load_prompt(index.tree, id_)
                 for case in index.open(path, prompt).cases(prompt):
                     known[path].update(case.judges)
             except WorkspaceError:  # told where it is reviewed

@@ -166,7 +166,7 @@ class DatasetReview:
     def edited(self) -> frozenset[str]:
         """The cases of which HEAD changed what decides their results, under the same id."""
         sides = ((id_, self.before[id_], self.after[id_]) for id_ in self.changed)
-        return frozenset(id_ for id_, old, new in sides if old.content != new.content)
+        return frozenset(id_ for id_, old, new in sides if (old.content, old.output) != (new.content, new.output))
 
     @property
     def is_other_test(self) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from promptctl.comparisons.gates import Decision, strictest
 from promptctl.comparisons.rule import rule_of
 from promptctl.context import Context
+from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK, WORKSPACE, GitError, WorkspaceError
 from promptctl.files.names import RECORDINGS, SETTINGS
 from promptctl.files.wording import name_some
@@ -190,7 +191,8 @@ def _doubts(
     """Return what HEAD's settings do to results that BASE's cannot show."""
     if not request.is_evaluated:
         return ()
-    return (*own.unmeasured(head), *otherwise_judged(context, own, head, request))
+    index = DatasetIndex(head, trusted=context.trusted_judges, limits=context.settings.limits)
+    return (*own.unmeasured(index), *otherwise_judged(context, own, index, request))
 
 
 def _notes(git: Git, found: ReviewRange, settings: Settings | None, own: SettingsReview | None) -> Iterator[str]:

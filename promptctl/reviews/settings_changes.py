@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptctl.comparisons.rule import rule_of
-from promptctl.datasets.index import DatasetIndex
 from promptctl.differences.value_changes import ValueChange, compare_mappings
 from promptctl.errors import WorkspaceError
 from promptctl.files.names import SETTINGS
@@ -18,7 +17,7 @@ from promptctl.prompts.loading import load_prompt
 from promptctl.versions.committed_settings import settings_of
 
 if TYPE_CHECKING:
-    from promptctl.files.tree import Tree
+    from promptctl.datasets.index import DatasetIndex
     from promptctl.git.trees import CommitTree, WorkTree
 
 _GATES = ("worse", "noninferior", "strict")
@@ -67,17 +66,17 @@ class SettingsReview:
                 before, after = map(_told, sides)
                 yield f"{SETTINGS}: gate.{_NAMES.get(name, name)} {before} → {after}"
 
-    def unmeasured(self, head: Tree) -> Iterator[str]:
-        """Yield each model that HEAD has asked in a different way, with the tested prompts that it answers for.
+    def unmeasured(self, index: DatasetIndex) -> Iterator[str]:
+        """Yield each model that HEAD has asked in a different way, with the prompts tested there that it answers for.
 
         Where and how a model is asked is BASE's to say, so a review cannot tell what becomes of the replies.
         """
         if self.before.models == self.after.models:
             return
         answering: dict[str, list[str]] = {}
-        for id_ in DatasetIndex(head).tested_prompts(skips_broken=True):
+        for id_ in index.tested_prompts(skips_broken=True):
             try:
-                model = load_prompt(head, id_).model or self.default_model
+                model = load_prompt(index.tree, id_).model or self.default_model
             except WorkspaceError:  # told where it is reviewed
                 continue
             if model is not None:

@@ -60,6 +60,12 @@ class TestVerdict:
         told = "Worse: of 1 case that HEAD did not edit 1 regressed every time: case-7."
         assert (found["reason"], data["decision"]) == (told, f"triage: {told}")
 
+    def test_a_reply_that_the_dataset_brings_is_an_edit(self, pull: Pull) -> None:
+        worsen(pull)
+        pull.dataset(*(case(n, output="billing") for n in range(8)))
+        pull.commit("Answer for the model")
+        assert len(compared(pull.data())["edited"]) == 8
+
     def test_a_loss_of_an_edited_case_is_one(self, pull: Pull) -> None:
         worsen(pull)
         pull.dataset(*(case(n, "refund") for n in range(8)))
@@ -73,12 +79,12 @@ class TestVerdict:
             await (failure(400) if too_long else obedient)(exchange)
 
         pull.server.default = refusing
-        rows = [case(n, must_pass=must_pass) for n in range(10)]
+        rows = [case(0, must_pass=must_pass), *(case(n, output="billing") for n in range(1, 10))]
         pull.dataset(*rows)
         base = pull.commit("Ten cases")
         worsen(pull)
         rows[0] |= {"inputs": {"ticket": "refused"}}
-        pull.dataset(rows[0], *(case(n, output="billing") for n in range(1, 10)))
+        pull.dataset(*rows)
         pull.commit("Edit")
         data = pull.data(base=base)
         found = compared(data)
