@@ -46,7 +46,7 @@ class Page:
     the version that was `asked` for after the @ of a ref, or of every version, under every id that the prompt had; None
     if it was never called. `log_rule` says how much is kept of its calls. `at` is the time that the version is of, None
     for now, and `move` that of the label which named it then; labels, datasets and calls are of now at any `at`, and
-    calls of every version.
+    calls of every version. `vendored_from` is the name and the ref of the repository that the prompt was taken from.
     """
 
     at_version: PromptAtVersion
@@ -61,6 +61,7 @@ class Page:
     at: str | None = None
     move: LabelEvent | None = None
     log_rule: LogRule | None = None
+    vendored_from: str | None = None
 
     @property
     def prompt(self) -> Prompt:
@@ -106,6 +107,7 @@ class Page:
             "successor": prompt.successor,
             "copied_from": prompt.copied_from,
             "copies": list(self.copies),
+            "vendored_from": self.vendored_from,
             "uses": list(prompt.closure[1:]),
             "named_by": [each.as_dict() for each in self.named_by],
             "path": prompt.path,

@@ -68,6 +68,17 @@ def new_links(base: CommitTree, head: CommitTree | WorkTree) -> list[str]:
     return sorted(path for path, target in after.items() if before.get(path) != target)
 
 
+def new_workspaces(base: CommitTree, head: CommitTree | WorkTree) -> list[str]:
+    """List the folders below that are workspaces in head, for a work tree in its index, and not in base; sorted."""
+    command = ("diff-index",) if head.commit is None else ("diff-tree", "-r")
+    sides = filter(None, (base.commit, head.commit))
+    only = ("--name-only", "-z", "--diff-filter=A", "--no-renames", "--relative")
+    found = base.git.run([*command, *only, *sides, "--", f":(glob)*/**/{SETTINGS}"], has_globs=True)
+    paths = found.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]
+    others = [path for path in paths if head.places.folder_of(path) is None and not path.startswith(f"{DATASETS}/")]
+    return sorted(path.removesuffix(f"/{SETTINGS}") for path in others)
+
+
 def is_changed(base: CommitTree, head: CommitTree | WorkTree, path: str) -> bool:
     """Return True if one file differs."""
     return base.blob(path) != blob_at(head, path, base)

@@ -15,7 +15,9 @@ _MOST = 10  # GitHub shows no more of each kind for a step
 
 def annotation_lines(review: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """Yield the annotations of a review, given as JSON; `prefix` leads from the repository to its paths."""
-    return _lines(_findings(review), prefix)
+    lines = review.get("lines", {})
+    found = ((kind, path, line or lines.get(path), words) for kind, path, line, words in _findings(review))
+    return _lines(found, prefix)
 
 
 def problem_annotations(problems: Iterable[Problem], prefix: str = "") -> Iterator[str]:

@@ -37,6 +37,7 @@ def review_as_dict(review: Review) -> dict[str, Any]:
         "prompts": [_prompt(prompt) for prompt in review.prompts],
         "datasets": [_dataset(dataset) for dataset in review.datasets],
         "files": [{"path": path, "prompts": list(ids)} for path, ids in review.files.items()],
+        "lines": dict(review.lines),
         "recordings": list(review.recordings),
         "evaluations": [_measurement(found) for found in review.measurements],
         "label_moves": [_move(move) for move in review.moves],

@@ -19,9 +19,16 @@ _LIKELIEST = 2
 
 
 def change_notes(
-    changes: Iterable[FileChange], places: PromptPlaces, links: Sequence[str], prompts: Sequence[PromptReview]
+    changes: Iterable[FileChange],
+    places: PromptPlaces,
+    links: Sequence[str],
+    workspaces: Sequence[str],
+    prompts: Sequence[PromptReview],
 ) -> Iterator[str]:
-    """Files that nothing reads, for their name or as they are links; and renames that nothing says are any."""
+    """Yield notes on files that nothing reads, for their name or as they are links, and on renames that nothing names.
+
+    `workspaces` are new ones in folders below.
+    """
     stems = {change.path: places.stem(change.path) for change in changes if change.after is not None}
     unnamed = {path: why for path, stem in stems.items() if stem is not None and (why := id_problem(stem))}
     for path, why in list(unnamed.items())[:_MOST]:
@@ -30,6 +37,9 @@ def change_notes(
         yield f"{len(unnamed) - _MOST} more files are not reviewed for their names"
     if links:
         yield f"not reviewed, as no link is ever followed: {name_some([repr(link) for link in links], _MOST)}"
+    if workspaces:
+        named = name_some([repr(each) for each in workspaces], _MOST)
+        yield f"not reviewed, as each is a workspace of its own: {named}; promptctl -C FOLDER review"
     yield from _renames(prompts)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from promptctl.datasets.affected import datasets_reached, prompts_reached
 from promptctl.datasets.index import DatasetIndex
 from promptctl.differences.diff import PromptDiff, diff_prompts
 from promptctl.differences.renames import Named, renames_between, sources_of
+from promptctl.differences.text_diff import lines_of
 from promptctl.differences.value_changes import compare_value
 from promptctl.errors import Problem, PromptNotFound, WorkspaceError
 from promptctl.files.names import (
@@ -23,7 +25,7 @@ from promptctl.files.names import (
 from promptctl.files.tree import prompt_files
 from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.git.repository import Git
-from promptctl.git.tree_changes import changed_files, new_links
+from promptctl.git.tree_changes import changed_files, new_links, new_workspaces
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.git.walk import FileChange
 from promptctl.prompts.loading import load_prompt, prompt_paths
@@ -41,7 +43,8 @@ class Changes:
     for each prompt to evaluate the datasets to do it over: all of its own where its behaviour is another, else those
     that changed. `stale` names by the former id of each prompt that has none in HEAD the datasets that test it and did
     not change. `notes` are of files that none of these shows. With `is_about_judges` HEAD changed calibrations.
-    `default_model` is what HEAD's prompts without a model have once it is merged.
+    `default_model` is what HEAD's prompts without a model have once it is merged. `lines` are the first that differ, by
+    path, of files that both sides have.
     """
 
     prompts: tuple[PromptReview, ...] = ()
@@ -53,6 +56,7 @@ class Changes:
     notes: tuple[str, ...] = ()
     is_about_judges: bool = False
     default_model: str | None = None
+    lines: Mapping[str, int] = field(default_factory=dict)
 
     def why_untested(self, ids: Container[str | None]) -> str:
         """Return the reason why no dataset tests a prompt, by all its ids: HEAD may have taken its tests away."""
@@ -124,10 +128,28 @@ class _Finder:
             recordings=tuple(change.path for change in self._changed if is_recording(change.path)),
             tests=self._tests(prompts, datasets),
             stale=self._stale(prompts),
-            notes=tuple(change_notes(self._changed, self.head.places, new_links(self.base, self.head), prompts)),
+            notes=tuple(self._notes(prompts)),
             is_about_judges=any(is_calibration(change.path) for change in self._changed),
             default_model=self.default_models[1],
+            lines=dict(
+                self._lines({*(each.path for each in prompts), *self._shared, *(each.path for each in datasets)})
+            ),
         )
+
+    def _notes(self, prompts: Sequence[PromptReview]) -> Iterator[str]:
+        links, workspaces = (find(self.base, self.head) for find in (new_links, new_workspaces))
+        return change_notes(self._changed, self.head.places, links, workspaces, prompts)
+
+    def _lines(self, paths: Set[str]) -> Iterator[tuple[str, int]]:
+        """Yield the first line of HEAD that differs in each of these files that both sides have."""
+        for path in sorted(paths & {change.path for change in self._changed if change.before and change.after}):
+            with suppress(WorkspaceError, FileNotFoundError):
+                before, after = (
+                    lines_of(tree.read(path).decode("utf-8", "replace")) for tree in (self.base, self.head)
+                )
+                both = zip(before, after, strict=False)
+                same = next((at for at, (old, new) in enumerate(both) if old != new), len(before))
+                yield path, max(1, min(same + 1, len(after)))
 
     # --- prompts ---------------------------------------------------------------------------------------------------
 

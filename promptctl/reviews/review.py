@@ -220,7 +220,8 @@ class Review:
 
     `tip` is where BASE stands, and what settings were read from; `base` is the commit where HEAD left it. `files` are
     shared files that differ, with the ids of the prompts that pull them in. `recordings` are files of recorded replies
-    that differ. `settings` are the values of `promptctl.yaml` that HEAD changed; `doubts` say what of it no result
+    that differ. `lines` are the first in HEAD that differ of files that both sides have, by path. `settings` are the
+    values of `promptctl.yaml` that HEAD changed; `doubts` say what of it no result
     here can show. `taken_away` says what tested head's prompts and does no more. `arguments` make the same review
     again.
     `hide` returns text, or JSON-able data, without secrets: what is said of a review goes through it.
@@ -233,6 +234,7 @@ class Review:
     datasets: tuple[DatasetReview, ...] = ()
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     recordings: tuple[str, ...] = ()
+    lines: Mapping[str, int] = field(default_factory=dict)
     moves: tuple[LabelMove, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     settings_differ: bool = False

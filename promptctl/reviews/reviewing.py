@@ -85,6 +85,7 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
                 datasets=changes.datasets,
                 files=changes.files,
                 recordings=changes.recordings,
+                lines=changes.lines,
                 moves=tuple(moves_between(git, other.now().label_trust, found.base, found.head)),
                 settings_differ=differs,
                 settings=own.values,

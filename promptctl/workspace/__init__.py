@@ -245,8 +245,12 @@ class Workspace(Evaluating):
         With a time, or an age such as `7d`: of what its label, or without one the default branch, named then.
         """
         from promptctl.catalogue.page import page
+        from promptctl.workspace.vendoring import vendored_from
 
-        return page(self.context.fresh(), ref, at, lambda moment, moves: self.labels.unasked(moment, moves))
+        parts = self.context.fresh()
+        found = page(parts, ref, at, lambda moment, moves: self.labels.unasked(moment, moves))
+        origins = {} if at else vendored_from(parts.repository.work_tree)
+        return replace(found, vendored_from=origins.get(found.prompt.id))
 
     def history(self, ref: str) -> list[VersionEntry]:
         """Return every version of a prompt, newest first, or those up to the one that the ref names."""

@@ -20,7 +20,7 @@ def test_they_stand_at_the_prompt_if_it_changed_too(pull: Pull) -> None:
     pull.edit("prompts/shared/tone.j2", "Be kind.", "Be WORSE.")
     pull.edit("prompts/triage.prompt.yaml", "Say one word.", "Say a word.")
     (line,) = [each for each in annotation_lines(pull.data()) if "triage: " in each]
-    assert line.startswith("::error file=prompts/triage.prompt.yaml,line=1::triage: Worse")
+    assert line.startswith("::error file=prompts/triage.prompt.yaml,line=7::triage: Worse")
 
 
 def test_a_break_that_fails_the_review_is_an_error(pull: Pull) -> None:
@@ -28,6 +28,5 @@ def test_a_break_that_fails_the_review_is_an_error(pull: Pull) -> None:
     for fails, kind in ((False, "warning"), (True, "error")):
         arguments = ("--fail-on-breaking",) if fails else ()
         lines = list(annotation_lines(pull.data(fails_on_breaking=fails, arguments=arguments)))
-        assert next(each for each in lines if "breaks callers" in each).startswith(f"::{kind} file=prompts/triage"), (
-            lines
-        )
+        (broken,) = [each for each in lines if "breaks callers" in each]
+        assert broken.startswith(f"::{kind} file=prompts/triage.prompt.yaml,line=4::")

@@ -143,11 +143,15 @@ def test_files_that_are_not_reviewed_are_named(pull: Pull, is_committed: bool) -
     pull.write("prompts/My triage.prompt.yaml", GREET)
     (pull.root / "prompts/alias.prompt.yaml").symlink_to("greet.prompt.yaml")
     (pull.root / "datasets/more").symlink_to("../prompts")
+    pull.write("apps/bot/promptctl.yaml", "")
+    pull.write("prompts/inside/promptctl.yaml", "")
+    pull.git("add", "apps")
     if is_committed:
         pull.commit("Links")
-    named, links = pull.data(is_evaluated=False)["notes"]
+    named, links, workspaces = pull.data(is_evaluated=False)["notes"]
     assert named.startswith("`prompts/My triage.prompt.yaml` is not reviewed, as no prompt can be called so: an id is")
     assert links == "not reviewed, as no link is ever followed: 'datasets/more', 'prompts/alias.prompt.yaml'"
+    assert workspaces == "not reviewed, as each is a workspace of its own: 'apps/bot'; promptctl -C FOLDER review"
     if is_committed:
         assert pull.data(base="HEAD", head="HEAD", is_evaluated=False)["notes"] == []
 

@@ -328,6 +328,8 @@ def test_list_and_status_say_which_prompts_are_of_others(library: Path, here: Pa
         "acme-kit/support/triage": "acme-kit@v1.0",
         "mine": None,
     }
+    shown = {name: cli("show", name, "--json").json["vendored_from"] for name in ("acme-kit/support/triage", "mine")}
+    assert shown == {"acme-kit/support/triage": "acme-kit@v1.0", "mine": None}
     assert [line.rpartition("\t")[2] for line in cli("list").out.splitlines()] == [
         "from",
         "acme-kit@v1.0",
