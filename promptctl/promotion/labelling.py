@@ -12,6 +12,7 @@ from promptctl.files.names import LOCK, SETTINGS
 from promptctl.labels.reading import Labels
 from promptctl.labels.remote import remote_meant, remote_names
 from promptctl.labels.tags import LabelName
+from promptctl.log.stamps import refuse_to_come, utc_text
 from promptctl.promotion.moves import Mover, candidate_of
 from promptctl.promotion.rules import Proof, check_name
 from promptctl.prompts.loading import path_in, prompt_paths
@@ -126,7 +127,8 @@ class Labelling:
         return self._labels(moment).log(self._label(name, moment))
 
     def at(self, name: str, time: datetime) -> LiveAt:
-        """Return what a label named at a time (with a time zone)."""
+        """Return what a label named at a time (with a time zone). Raises `UsageError` for one still to come."""
+        refuse_to_come(utc_text(time))
         label, labels = self._known(name)
         return labels.at(label, time)
 

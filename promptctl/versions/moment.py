@@ -281,7 +281,8 @@ class Moment:
         return CommitTree(self.git, commit, folder)
 
     def read_ahead(self, states: Sequence[LabelState]) -> None:
-        """Read the files of prompts that labels name in one go, for so many as are kept."""
+        """Read these labels, and the files of the prompts that they name, in one go, for so many as are kept."""
+        _ = self.label_tags
         self._history.trees.read_ahead([(each.commit, each.event.path) for each in states])
 
     def commit_of(self, revision: str) -> str:

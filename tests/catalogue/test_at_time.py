@@ -62,6 +62,7 @@ def test_what_is_still_to_come_is_refused(repo: Repo) -> None:
         for ask in (
             lambda: workspace.page(NAME, to_come),
             lambda: workspace.page("support/triage", to_come),
+            lambda: workspace.labels.at(NAME, datetime.fromisoformat(to_come).replace(tzinfo=UTC)),
             lambda: list(workspace.log.executions(Filter(live_at=to_come))),
         ):
             with pytest.raises(UsageError, match=r"9999-01-01T00:00:00\.000Z is still to come"):

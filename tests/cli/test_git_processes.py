@@ -81,6 +81,20 @@ def test_a_call_resolves_its_prompt_once(
         assert started.count("rev-parse") == 1, started
 
 
+def test_a_snapshot_reads_all_labels_of_a_prompt_at_once(
+    tmp_path: Path, cli: Cli, started: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_workspace(tmp_path, 1)
+    monkeypatch.chdir(tmp_path)
+    counts = []
+    for label in ("x", "y", "z"):
+        assert cli("label", "set", f"p0@{label}", "v1").exit_code == 0
+        started.clear()
+        assert cli("snapshot", "write", "one.json").exit_code == 0
+        counts.append(sorted(started))
+    assert counts[0] == counts[2]
+
+
 def test_a_label_is_moved_and_shown_by_one_look(
     tmp_path: Path, cli: Cli, started: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

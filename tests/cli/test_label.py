@@ -439,7 +439,7 @@ def test_a_label_belongs_to_its_workspace_alone_and_moves_with_it(
     for command in (
         ("render", "hi@production"),
         ("label", "log", "hi@production"),
-        ("label", "at", "hi@production", "2099-01-01"),
+        ("label", "at", "hi@production", "now"),
         ("label", "set", "hi@production"),
         ("label", "remove", "hi@production"),
     ):
