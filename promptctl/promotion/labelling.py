@@ -98,7 +98,7 @@ class Labelling:
         """Let a label name again what it named before, or the version `to` (`v5`, a commit) that it once named."""
         label, mover, moment, _ = self._mover(name, reason)
         self._check_prompt(label.prompt, moment)
-        event = None if to is None else _event_of(self._labels(moment), label, _at(name, to))
+        event = None if to is None else self._event_of(label, _at(name, to), moment)
         return self._warned(mover.rollback(label, reason=reason, to=event))
 
     def remove(self, name: str, *, reason: str = "") -> MoveResult:
@@ -317,6 +317,22 @@ class Labelling:
         prompt = ref.prompt if path_in(moment.work_tree, ref.prompt) else id_of_today(moment, ref.prompt)
         return LabelName(prompt, ref.at, former_ids(moment, prompt))
 
+    def _event_of(self, label: LabelName, wanted: str, moment: Moment) -> LabelEvent:
+        """Return the last event that named a version, given by its number or the beginning of its commit.
+
+        Raises `LabelRefused` if none did, and `RevisionNotFound` if there is no such version at all.
+        """
+        events = [event for event in self._labels(moment).log(label).events if event.is_live]
+        for event in reversed(events):
+            is_commit = len(wanted) >= _LEAST_OF_A_COMMIT and event.commit.startswith(wanted)
+            if is_commit or event.version == wanted:
+                return event
+        self._context.repository.resolve(parse_ref(f"{label.prompt}@{wanted}"), moment=moment)
+        named = ", ".join(dict.fromkeys(event.version for event in events))
+        raise LabelRefused(
+            f"`{label}` never named {wanted}; it named {named}", hint=f"promptctl label set {label} {wanted}"
+        )
+
     def _known(self, name: str) -> tuple[LabelName, Labels]:
         """Return a label of a prompt that there is or was, and the labels after the remote was asked."""
         moment = self._now()
@@ -349,16 +365,3 @@ def _unasked(moment: Moment) -> Unasked:
         return unasked(moment, events)
 
     return unasked_of
-
-
-def _event_of(labels: Labels, label: LabelName, wanted: str) -> LabelEvent:
-    """Return the last event that named a version, given by its number or the beginning of its commit."""
-    events = [event for event in labels.log(label).events if event.is_live]
-    for event in reversed(events):
-        is_commit = len(wanted) >= _LEAST_OF_A_COMMIT and event.commit.startswith(wanted)
-        if is_commit or event.version == wanted:
-            return event
-    named = ", ".join(dict.fromkeys(event.version for event in events))
-    raise LabelRefused(
-        f"`{label}` never named {wanted}; it named {named}", hint=f"promptctl label set {label} {wanted}"
-    )

@@ -207,6 +207,7 @@ WRONG: tuple[tuple[list[str], int, str], ...] = (
     (["rollback", "support/triage@prodution"], 3, "did you mean `support/triage@production`?"),
     (["rollback", NAME], 3, "has named no version before v1"),
     (["rollback", NAME, "--to", "v2"], 3, "never named v2; it named v1"),
+    (["rollback", NAME, "--to", "v9"], 3, "its versions are v1 to v3"),
     (["fetch"], 3, "this repository has no remote for labels"),
     (["push"], 3, "this repository has no remote for labels"),
     (["fetch", "--remote", "nowhere"], 3, "no remote is named `nowhere`"),
