@@ -147,7 +147,7 @@ def temporary_folder(name: str) -> Iterator[Path]:
     import tempfile
 
     try:
-        made = tempfile.TemporaryDirectory(prefix=f"promptctl-{name}-")
+        made = tempfile.TemporaryDirectory(prefix=f"promptctl-{name}-", ignore_cleanup_errors=True)
     except OSError as error:
         message = f"no temporary folder can be written: {error.strerror}"
         raise WorkspaceError(message, hint="name one that can: TMPDIR=FOLDER") from error

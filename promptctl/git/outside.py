@@ -7,13 +7,13 @@ configuration. Only the protocols of `PROTOCOLS` are spoken, and a password is a
 from __future__ import annotations
 
 import re
-import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from promptctl.counting import counting
 from promptctl.errors import GitError, printable
+from promptctl.files.writing import temporary_folder
 from promptctl.git.bounded import memory_limit, run_bounded
 from promptctl.git.commands import Commands, refusal
 from promptctl.git.objects import Objects, is_object_id
@@ -88,20 +88,22 @@ class OutsideRepository:
     """Asks the repository at an address for names, for one commit and for files of it. Use it as a context manager.
 
     `url` is what Git takes, a local path in full; `shown` stands for it in errors. With `is_interactive`, Git may ask
-    for a password on the terminal. `environ` is the user's environment.
+    for a password on the terminal. `environ` is the user's environment. Raises `WorkspaceError` without a place for a
+    temporary folder.
     """
 
     def __init__(self, url: str, shown: str, environ: Mapping[str, str], *, is_interactive: bool = False) -> None:
         self._url, self.shown = url, shown
         self._is_interactive = is_interactive
         self._environment = _environment(environ, is_interactive=is_interactive)
-        self._folder = tempfile.TemporaryDirectory(prefix="promptctl-outside-", ignore_cleanup_errors=True)
+        self._opened = ExitStack()
+        self._folder = self._opened.enter_context(temporary_folder("outside"))
         self._format = ""
         self._objects: Objects | None = None
         self._wanted = ""
         self._here: dict[str, str] = {}
         self._is_partial = False
-        here = Commands(Path(self._folder.name), environment=self._environment)
+        here = Commands(self._folder, environment=self._environment)
         if not is_interactive and not _has_own_ssh(environ, here):
             self._environment["GIT_SSH_COMMAND"] = _SSH
         self._make("sha1")
@@ -111,7 +113,7 @@ class OutsideRepository:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-        self._folder.cleanup()
+        self._opened.close()
 
     def close(self) -> None:
         """End the process that reads objects."""
@@ -205,7 +207,7 @@ class OutsideRepository:
             return
         self.close()
         self._format = format_
-        folder = Path(self._folder.name, format_)
+        folder = self._folder / format_
         folder.mkdir()
         self._commands = Commands(
             folder, is_interactive=self._is_interactive, is_bare=True, environment=self._environment

@@ -59,7 +59,8 @@ def _findings(review: Mapping[str, Any]) -> Iterator[_Finding]:
             kind = "error" if each["exit_code"] == 1 else "warning"
             tested = (found["head"]["dataset"] for found in each["comparisons"])
             path = paths.get(each["prompt"]) or next((path for path in tested if path in changed), None)
-            yield kind, path, None, _decision(each)
+            line = next((problem["line"] for problem in each["problems"] if problem["path"] == path), None)
+            yield kind, path, line, _decision(each)
     kind = "error" if "--fail-on-breaking" in split(review["reproduce"]) else "warning"
     for prompt in review["prompts"]:
         for whose in ("callers", "consumers"):

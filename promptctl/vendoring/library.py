@@ -98,7 +98,9 @@ def find_revision(outside: OutsideRepository, ref: str | None) -> Revision:
     hint = did_you_mean(ref, [name for name in known if not name.endswith(PEELED)])
     if last or re.fullmatch("v[0-9]+", ref):
         told = ["labels and versions of another repository cannot be named: take a tag, a branch or a commit"]
-        told += [f"`{ref}` of {name_some([f'{id_} is {commit}' for id_, commit in last.items()])}"] if last else []
+        # Only the tag's object, which is not fetched, says if its last move set the label or removed it.
+        moved = name_some([f"{id_} is {commit}" for id_, commit in last.items()])
+        told += [f"`{ref}` of {moved}, unless it was removed"] if last else []
         hint = "; ".join((*told, hint) if hint else told)
     if not hint and re.fullmatch(r"[0-9a-f]{4,63}", ref):
         hint = "write the id of a commit in full: a part of one cannot be asked for"

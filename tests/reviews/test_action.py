@@ -253,7 +253,7 @@ def test_findings_are_annotations_at_the_lines_of_files(job: Job) -> None:
     words = runner.words.partition("[Annotate files]")[2].partition("\n[")[0].split("\n")
     lines = [line for line in words if line.startswith("::")]
     assert any(line.startswith("::error file=prompts/broken.prompt.yaml,line=2::") for line in lines), runner.words
-    assert any(line.startswith("::error file=prompts/triage.prompt.yaml,line=1::") for line in lines), runner.words
+    assert any(line.startswith("::error file=prompts/triage.prompt.yaml,line=7::") for line in lines), runner.words
     assert all(re.match("::(error|warning) file=prompts/[a-z]+[.]prompt[.]yaml,line=[0-9]+::", line) for line in lines)
 
 

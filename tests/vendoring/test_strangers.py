@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import zlib
@@ -305,6 +306,13 @@ def test_a_server_that_says_nothing_is_given_up(
     monkeypatch.setattr(outside, "_SILENT_S", 0.3)
     error = refused(workspace, f"git://127.0.0.1:{mute}/kit//hello@main")
     assert "nothing was sent for 0.3 s" in error.message
+
+
+def test_without_a_place_for_a_temporary_folder_that_is_said(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    assert refused(workspace, "git://127.0.0.1:9/kit//hello").message.startswith("no temporary folder can be written: ")
 
 
 def test_a_server_that_is_not_there(workspace: Workspace) -> None:
