@@ -6,6 +6,7 @@ import gc
 import itertools
 import os
 import re
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -79,6 +80,7 @@ def _isolated_session(tmp_path_factory: pytest.TempPathFactory, git_template: Pa
     patch.setenv("TZ", "UTC")
     time.tzset()
     patch.delenv("COLUMNS", raising=False)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite that runs in the background would ignore it
     # What mypy knows of promptctl takes it most of its time: all processes of the suite share it.
     patch.setenv("MYPY_CACHE_DIR", str(home.parents["PYTEST_XDIST_WORKER" in os.environ] / "mypy"))
     yield

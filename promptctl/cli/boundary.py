@@ -13,6 +13,7 @@ from itertools import pairwise, takewhile
 from typing import Any, NoReturn
 
 import typer
+from typer._click.exceptions import ClickException
 
 from promptctl import __version__, errors
 from promptctl.cli.output import hint_of, noting_output, report, say_json, streams_for_runner, tell, tell_error
@@ -20,7 +21,6 @@ from promptctl.errors import quote
 
 # What a full or broken disk under our output says; an error of a file of ours names the file.
 _OUTPUT_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
-_CommandLineError = typer.BadParameter.__mro__[2]
 _QUOTED = re.compile(r"'([^']*)'")
 _NO_CHOICE = re.compile(r"'([^']*)' is not one of (.*)")
 _EXTRA = re.compile(r"unexpected extra argument\S* \((.*)\)", re.DOTALL)
@@ -68,7 +68,7 @@ def _run(command: Callable[..., Any], arguments: Sequence[str] | None) -> tuple[
         _drop_output()
         tell_error(errors.WorkspaceError(f"the output cannot be written: {error.strerror}"))
         return errors.WORKSPACE, None
-    except _CommandLineError as error:  # type: ignore[misc]
+    except ClickException as error:
         return _tell_usage(error, sys.argv if arguments is None else arguments)
     except Exception as error:
         return _tell_bug(error, arguments)

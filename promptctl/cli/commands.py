@@ -15,6 +15,7 @@ from inspect import Parameter, Signature, signature
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_type_hints
 
 import typer
+from typer._click import exceptions  # typer itself exports none that all of them share
 from typer.core import TyperCommand, TyperGroup
 
 from promptctl.errors import UsageError
@@ -31,7 +32,6 @@ REPLIES = {
 }
 VALUE_OPTIONAL = frozenset({"--against"})
 """Options that may stand without a value, which typer has no way to say."""
-_UsageError = typer.BadParameter.__mro__[1]  # the library's own, which it does not export
 _RESUMING = ("--resume", "--retry-errors")
 
 _OTHERS = "Options"
@@ -69,7 +69,7 @@ class _InPlace:
         """Read the arguments."""
         try:
             found: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
-        except _UsageError as error:  # type: ignore[misc]
+        except exceptions.UsageError as error:
             error.ctx = error.ctx or ctx
             raise
         return found
