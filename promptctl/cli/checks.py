@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from promptctl import errors
 from promptctl.cli import options
 from promptctl.cli.commands import option
-from promptctl.cli.output import flat, say, say_json, tell, tell_problems
-from promptctl.errors import Problem
+from promptctl.cli.output import flat, say, say_command, say_json, tell, tell_problems
+from promptctl.errors import Problem, UsageError
 from promptctl.reports.wording import count
+
+_FORMAT = option("--format", "How findings are printed; github: as annotations for the job's log.")
+Format = Annotated[Literal["text", "json", "sarif", "github"], _FORMAT]
 
 
 def check_as_dict(problems: Sequence[Problem], **facts: Any) -> dict[str, Any]:
@@ -39,6 +42,26 @@ def say_check(problems: Sequence[Problem], *, about: str = "", as_json: bool = F
         raise typer.Exit(errors.CHECK_FAILED)
 
 
+def refuse_two_formats(format_: str, *, as_json: bool) -> None:
+    """Raise `UsageError` if two formats are asked for."""
+    if as_json and format_ not in ("text", "json"):
+        raise UsageError(f"--json and --format {format_} cannot be given together", hint="leave one out")
+
+
+def say_to_ci(problems: Sequence[Problem], format_: str, root: Path) -> bool:
+    """Print problems of the workspace at `root` for a CI; False, and nothing is printed, if the format is for none."""
+    if format_ == "sarif":
+        from promptctl.reports.sarif import sarif
+
+        say_json(sarif(problems, prefix_in_checkout(root)))
+    elif format_ == "github":
+        from promptctl.reports.annotations import problem_annotations
+
+        for line in problem_annotations(problems, prefix_in_checkout(root)):
+            say_command(line)
+    return format_ in ("sarif", "github")
+
+
 def prefix_in_checkout(root: Path) -> str:
     """Return the path of the workspace at `root` below the repository that a CI's job has checked out."""
     checkout = os.environ.get("GITHUB_WORKSPACE") or "."
@@ -49,12 +72,18 @@ def prefix_in_checkout(root: Path) -> str:
 def validate(
     context: typer.Context,
     paths: options.Paths = None,
+    format_: Annotated[Literal["text", "json", "github"], _FORMAT] = "text",
     as_json: options.Json = False,
 ) -> None:
     """Check the workspace's files: settings, prompts, schemas, partials and datasets. Exit code 1 on any error."""
-    report = options.workspace_of(context).validate(paths or ())
-    about = f"{count(report.files, 'file')} checked: "
-    say_check(report.problems, about=about, as_json=as_json, files=report.files)
+    refuse_two_formats(format_, as_json=as_json)
+    workspace = options.workspace_of(context)
+    report = workspace.validate(paths or ())
+    if not say_to_ci(report.problems, format_, workspace.root):
+        about = f"{count(report.files, 'file')} checked: "
+        say_check(report.problems, about=about, as_json=as_json or format_ == "json", files=report.files)
+    elif any(each.severity == "error" for each in report.problems):
+        raise typer.Exit(errors.CHECK_FAILED)
 
 
 def fmt(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from promptctl import LintFinding, LintOptions, LintReport, errors
 from promptctl.cli import options
-from promptctl.cli.checks import check_as_dict, prefix_in_checkout
+from promptctl.cli.checks import Format, check_as_dict, refuse_two_formats, say_to_ci
 from promptctl.cli.commands import option
-from promptctl.cli.output import say, say_command, say_json, tell_problems
+from promptctl.cli.output import say, say_json, tell_problems
 from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.errors import UsageError
 from promptctl.reports.wording import count
@@ -23,8 +23,6 @@ EXAMPLES = """\
   promptctl lint --fix
 """
 
-Format = Literal["text", "json", "sarif", "github"]
-
 
 def lint(
     context: typer.Context,
@@ -35,9 +33,7 @@ def lint(
         bool, option("--fix", "Show as a diff what can be mended without a change of replies, and write it.")
     ] = False,
     strict: Annotated[bool, option("--strict", "Exit code 1 on warnings, too.")] = False,
-    format_: Annotated[
-        Format, option("--format", "How findings are printed; github: as annotations for the job's log.")
-    ] = "text",
+    format_: Format = "text",
     *,
     wanted: WriteOptions,
 ) -> None:
@@ -62,16 +58,7 @@ def lint(
             offer(workspace, report.proposal, replace(wanted, as_json=True), document)
         else:
             say_json(document())
-    elif format_ == "sarif":
-        from promptctl.reports.sarif import sarif
-
-        say_json(sarif(report.findings, prefix_in_checkout(workspace.root)))
-    elif format_ == "github":
-        from promptctl.reports.annotations import problem_annotations
-
-        for line in problem_annotations(report.findings, prefix_in_checkout(workspace.root)):
-            say_command(line)
-    else:
+    elif not say_to_ci(report.findings, format_, workspace.root):
         if fix and offer(workspace, report.proposal, wanted):
             report = workspace.lint(paths or (), **asked)
         _say_text(report)
@@ -91,8 +78,7 @@ def _say_text(report: LintReport) -> None:
 
 
 def _check_together(fix: bool, format_: Format, wanted: WriteOptions) -> None:
-    if wanted.as_json and format_ not in ("text", "json"):
-        raise UsageError(f"--json and --format {format_} cannot be given together", hint="leave one out")
+    refuse_two_formats(format_, as_json=wanted.as_json)
     if (wanted.yes or wanted.dry_run) and not fix:
         raise UsageError(f"{'--yes' if wanted.yes else '--dry-run'} says nothing without --fix", hint="add --fix")
     if fix and format_ in ("sarif", "github"):

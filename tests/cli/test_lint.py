@@ -171,8 +171,9 @@ class TestFormats:
         texts = [result["message"]["text"] for result in ran.json["runs"][0]["results"]]
         assert any("\\[here\\](evil" in text for text in texts)
 
+    @pytest.mark.parametrize("command", ["lint", "validate"])
     def test_annotations_of_github_that_no_prompt_can_end(
-        self, cli: Cli, root: Path, monkeypatch: pytest.MonkeyPatch
+        self, cli: Cli, root: Path, monkeypatch: pytest.MonkeyPatch, command: str
     ) -> None:
         monkeypatch.setenv("GITHUB_WORKSPACE", str(root.parent))
         monkeypatch.setenv("GITHUB_ACTIONS", "true")
@@ -181,7 +182,8 @@ class TestFormats:
             "prompts/idle.prompt.yaml",
             'model: "x\\n::set-output name=a::b"\nmessages: [{role: user, content: Hi}]\n',
         )
-        ran = cli("lint", "--format", "github")
+        ran = cli(command, "--format", "github")
+        assert ran.exit_code == 1
         lines = [line for line in ran.out.splitlines() if line]
         assert lines[0].startswith(f"::error file={root.name}/prompts/idle.prompt.yaml,line=1::")
         assert [line for line in lines if line.startswith("::set-output")] == []
