@@ -59,7 +59,7 @@ def _decided(comparison: Comparison, base: Evaluation, head: Evaluation) -> str:
 def differences(base: EvaluationRow, head: EvaluationRow) -> list[str]:
     """Return the differences between two evaluations beside the prompt, in a sentence; nothing without any.
 
-    Cases that only base leaves out are another sentence: its prompt cannot take them.
+    Cases that only base leaves out are another sentence, as its prompt cannot take them, and so are models.
     """
     old, new = base.spec, head.spec
     unlike = old.unlike(new)
@@ -73,10 +73,12 @@ def differences(base: EvaluationRow, head: EvaluationRow) -> list[str]:
         unlike.discard("passes_needed")
     if new.sample is None:
         unlike.discard("seed")
-    if base.model != head.model:
-        unlike.add("model")
-    if not unlike.isdisjoint(("model", "recordings")):
+    if base.model != head.model or "recordings" in unlike:
         unlike.discard("server")
+    if base.model != head.model and base.digest == head.digest:
+        unlike.add("model")
+    elif base.model != head.model:  # it may be the prompts' own
+        told.append(f"different models answered: {base.model} and {head.model}")
     words = {
         "dataset_digest": f"dataset ({old.dataset} and {new.dataset})",
         **dict.fromkeys(("ids", "tags", "sample", "seed", "first", "split", "shard"), "the selection of cases"),

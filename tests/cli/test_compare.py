@@ -616,6 +616,14 @@ class TestSides:
         note = cli("compare", base, head, "--json").json[0]["note"]
         assert note == (said and f"they differ in more than the prompt: {said}")
 
+    def test_a_model_of_the_prompt_itself_is_no_other_difference(self, lab: Lab, change: Change, cli: Cli) -> None:
+        base = cli("eval", "triage", "--json").json[0]["evaluation"]
+        path = "prompts/triage.prompt.yaml"
+        lab.write(path, f"model: local/other\n{(lab.root / path).read_text()}")
+        head = cli("eval", "triage", "--json").json[0]["evaluation"]
+        note = cli("compare", base, head, "--json").json[0]["note"]
+        assert note == "different models answered: local/gpt-4o-mini and local/other"
+
     def test_different_cases_and_a_different_server_are_said(self, lab: Lab, change: Change, cli: Cli) -> None:
         base = cli("eval", "triage", "--json").json[0]["evaluation"]
         lab.many(9)
