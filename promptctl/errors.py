@@ -487,9 +487,13 @@ class ModelTimeout(ModelError):
 
 
 class Incomplete(PromptctlError):
-    """Stopped before the end by errors, a budget or the user; what was done is kept and can be resumed."""
+    """Stopped before the end by errors, a budget or the user; what was done is kept and can be resumed.
+
+    `spent_nano_usd` is what the requests of a case before it have cost, None if nobody can say.
+    """
 
     exit_code = INCOMPLETE
+    spent_nano_usd: int | None = 0
 
 
 class CostLimitReached(Incomplete):

@@ -6,7 +6,7 @@ Passed, failed and errors are three things.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -63,6 +63,8 @@ class Summary:
     full_cost_nano_usd: int = 0
     unknown_costs: int = 0
     unpriced: int = 0
+    open_cost_nano_usd: int = 0
+    open_unpriced: int = 0
     any_passed: int = 0
     all_passed: int = 0
 
@@ -98,6 +100,14 @@ class Summary:
             _list(self.must_pass_failed, outcome.case_id)
         self.any_passed += outcome.passes > 0
         self.all_passed += outcome.passes == self.repeats
+
+    def add_open(self, costs: Iterable[int | None]) -> None:
+        """Count what cases have cost that a limit left without a result; None is unknown."""
+        for cost in costs:
+            self.cost_nano_usd += cost or 0
+            self.open_cost_nano_usd += cost or 0
+            self.unpriced += cost is None
+            self.open_unpriced += cost is None
 
     def _add_row(self, row: ResultRow) -> None:
         detail = row.detail
@@ -209,6 +219,8 @@ class Summary:
             cost_nano_usd=self.cost_nano_usd,
             full_cost_nano_usd=None if self.unknown_costs else self.full_cost_nano_usd,
             unpriced=self.unpriced,
+            open_cost_nano_usd=self.open_cost_nano_usd,
+            open_unpriced=self.open_unpriced,
             input_tokens=self.input_tokens,
             output_tokens=self.output_tokens,
             p50_latency_ms=_quantile(self.latencies_ms, 0.5),
@@ -283,13 +295,21 @@ class Evaluation:
         return self.row.spec.min_pass
 
 
-def finish(log: Store, row: EvaluationRow, stopped: StopReason | None, on_warning: Callable[[str], None]) -> Evaluation:
+def finish(
+    log: Store,
+    row: EvaluationRow,
+    stopped: StopReason | None,
+    on_warning: Callable[[str], None],
+    open_costs: Sequence[int | None] = (),
+) -> Evaluation:
     """Count an evaluation and say in the log how it ended; what ended it early matters only if something is left.
+
+    `open_costs` are what cases have cost that were left open since it was last begun.
 
     A log that cannot be read or written leaves it incomplete: what it did not take waits in files beside it.
     """
     try:
-        summary = _summary(log, row, stopped)
+        summary = _summary(log, row, stopped, open_costs)
         found = _judged(row, summary, stopped if summary.is_unfinished else None)
         status = "incomplete" if summary.is_unfinished else "finished"
         log.update_evaluation(row.id, status=status, totals=found.totals)
@@ -312,10 +332,14 @@ def cases_of(log: Store, row: EvaluationRow) -> list[CaseResults]:
     return [case for case in cases if len(case.rows) >= row.spec.repeats]
 
 
-def _summary(log: Store, row: EvaluationRow, stopped: StopReason | None) -> Summary:
-    spec = row.spec
+def _summary(
+    log: Store, row: EvaluationRow, stopped: StopReason | None, open_costs: Sequence[int | None] = ()
+) -> Summary:
+    spec, totals = row.spec, row.totals
     is_decided = stopped == "decided" and spec.side == "alone"
-    return summarise(spec, case_results(log.results(row.id), spec.at_least), is_decided=is_decided)
+    summary = summarise(spec, case_results(log.results(row.id), spec.at_least), is_decided=is_decided)
+    summary.add_open([totals.open_cost_nano_usd, *[None] * totals.open_unpriced, *open_costs])
+    return summary
 
 
 def _judged(row: EvaluationRow, summary: Summary, stopped: StopReason | None) -> Evaluation:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from promptctl.assertions.effort import Effort, Total
 from promptctl.assertions.embedding import Embedder
 from promptctl.assertions.judging import RunnerJudge
+from promptctl.calls.account import spent
 from promptctl.calls.call import Call, CallOptions, masking
 from promptctl.calls.recording import reply_recording
 from promptctl.calls.runner import Recorder, Runner
 from promptctl.datasets.cases import Case
 from promptctl.errors import (
     ContentFiltered,
+    Incomplete,
     InputError,
     InvalidOutput,
     ModelError,
@@ -105,6 +107,10 @@ class Evaluator:
                 score = await self._score(case, execution, error, options)
         except (ModelError, InputError, RenderError) as failed:
             execution, error = failed.execution, failed
+        except Incomplete as unsent:
+            costs = [spent(unsent.execution, unsent), 0 if execution is None else spent(execution, None)]
+            unsent.spent_nano_usd = None if None in costs else sum(filter(None, costs))
+            raise
         except PromptctlError:
             raise
         except TimeoutError as late:

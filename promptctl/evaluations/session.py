@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING
@@ -39,6 +39,7 @@ class _Run:
     """An evaluation under way: `done` has (case, repeat) of earlier results that stay, `left` counts those to come.
 
     It has `ended` once it is decided, or a model that it needs has refused what it would refuse each time, or a budget.
+    `open_costs` are what cases have cost that were left open.
     """
 
     plan: Plan
@@ -48,6 +49,7 @@ class _Run:
     cases: Gathering
     until: Until | None = None
     ended: StopReason | None = None
+    open_costs: list[int | None] = field(default_factory=list)
     found: Evaluation | None = None
 
     def needs(self, model: str) -> bool:
@@ -208,6 +210,7 @@ class Session:
         try:
             result = await evaluate()
         except Incomplete as unsent:  # the case stays open
+            run.open_costs.append(unsent.spent_nano_usd)
             self._heed_unsent([run], unsent)
             return
         finally:
@@ -250,7 +253,8 @@ class Session:
 
     def _finish(self, run: _Run) -> Evaluation:
         if run.found is None:
-            run.found = finish(self._context.log, run.row, run.ended or self.stopped, self._context.warn)
+            ended = run.ended or self.stopped
+            run.found = finish(self._context.log, run.row, ended, self._context.warn, run.open_costs)
         return run.found
 
     def _give_up(self, model: str, error: ModelError) -> None:

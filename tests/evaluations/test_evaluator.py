@@ -253,6 +253,29 @@ class TestMoney:
         assert (whole.verdict, whole.stopped) == ("passed", None)
         assert len(lab.asked) == 60
 
+    @pytest.mark.parametrize(("first", "known", "unpriced"), [(hang(), 0, 1), (reply("no JSON"), REPLY_COST, 0)])
+    def test_what_a_case_cost_counts_though_the_cap_leaves_it_open(
+        self, lab: Lab, first: Answer, known: int, unpriced: int
+    ) -> None:
+        once = ONCE.replace("timeout_s: 5, max_attempts: 1", "timeout_s: 1, max_attempts: 2")
+        more = "prices: {local/gpt-4o-mini: {input: 1, output: 1}}\nmodel: local/gpt-4o-mini\n"
+        lab.write("promptctl.yaml", once.format(url=lab.server.url) + more)
+        lab.write("prompts/triage.prompt.yaml", PROMPT + SCHEMA.replace("{schema", "{retries: 1, schema"))
+        lab.many(1)
+        lab.server.default = first
+        lab.one(limits=Limits(max_cost_nano_usd=1), parameters=self.short)
+        [dollars] = re.findall(r"could cost up to \$([\d.]+)", lab.warnings.pop())
+        cap = round(float(dollars) * 1e9) + 50_000
+        found = lab.one(limits=Limits(max_cost_nano_usd=cap), parameters=self.short)
+        assert (found.stopped, len(lab.asked)) == ("max-cost", 1)
+        assert (found.summary.cost_nano_usd, found.summary.unpriced) == (known, unpriced)
+        with lab.open() as workspace:
+            again = workspace.results.evaluation(found.row.id)
+        assert (again.totals.cost_nano_usd, again.totals.unpriced) == (known, unpriced)
+        lab.server.default = reply('{"label": "bug"}')
+        whole = lab.resume(found, limits=Limits(max_cost_nano_usd=10 * cap))
+        assert (whole.summary.cost_nano_usd, whole.summary.unpriced) == (known + REPLY_COST, unpriced)
+
     def test_the_cap_holds_for_what_is_taken_up_again(self, lab: Lab) -> None:
         lab.many(30)
         cap = 20 * REPLY_COST
