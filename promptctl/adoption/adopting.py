@@ -18,6 +18,7 @@ from promptctl.catalogue.new_ids import refuse_link, refuse_other_repository
 from promptctl.counting import counted, counting
 from promptctl.errors import InvalidFiles, Place, PromptctlError, UsageError, WorkspaceError
 from promptctl.files.names import BUILT_IN, id_problem
+from promptctl.files.plain import record_data
 from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.tree import Overlay, read_file
 from promptctl.files.yaml_writing import yaml_text
@@ -64,11 +65,7 @@ class Adoption:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        return {
-            "files": self.files,
-            "prompts": [each.as_dict() for each in self.prompts],
-            "left": [each.as_dict() for each in self.left],
-        }
+        return record_data(self, without=("proposal",))
 
 
 def adopt(context: Context, paths: Sequence[str | os.PathLike[str]], workspace: str | None = None) -> Adoption:

@@ -47,16 +47,9 @@ class TriedCut:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        return {
-            "what": self.cut.about,
-            "line": self.cut.line,
-            "text": self.cut.text,
-            "tokens": self.cut.tokens,
-            "outcome": self.outcome,
-            "lost": self.lost,
-            "gained": self.gained,
-            "note": self.note,
-        }
+        cut = self.cut
+        named = {"what": cut.about, "line": cut.line, "text": cut.text, "tokens": cut.tokens}
+        return {**named, **record_data(self, without=("cut",))}
 
 
 @dataclass(frozen=True, slots=True)

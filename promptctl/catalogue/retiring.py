@@ -16,6 +16,7 @@ from promptctl.catalogue.shared_files import closures_of
 from promptctl.datasets.human_labels import labels_folder
 from promptctl.errors import LabelRefused, UsageError, WorkspaceError
 from promptctl.files.names import DATASETS, is_dataset, is_human_labels, is_recording
+from promptctl.files.plain import record_data
 from promptctl.files.proposal import FileEdit, Proposal, change_of
 from promptctl.files.tree import is_there
 from promptctl.files.wording import name_some
@@ -51,13 +52,7 @@ class Retired:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        return {
-            "prompt": self.prompt,
-            "was": self.was,
-            "status": self.status,
-            "successor": self.successor,
-            "notes": list(self.notes),
-        }
+        return record_data(self, without=("proposal",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,15 +73,7 @@ class Deleted:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        return {
-            "prompt": self.prompt,
-            "path": self.path,
-            "datasets": list(self.datasets),
-            "references": [each.as_dict() for each in self.references],
-            "labels": list(self.labels),
-            "reason": self.reason or None,
-            "notes": list(self.notes),
-        }
+        return record_data(self, without=("proposal",), reason=self.reason or None)
 
 
 def set_status(parts: Context, prompt_id: str, status: Status, successor: str | None = None) -> Retired:

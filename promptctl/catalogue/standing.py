@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.blamed import evaluation_in_short
+from promptctl.files.plain import record_data
 from promptctl.files.wording import version_keys
 
 if TYPE_CHECKING:
@@ -73,26 +74,14 @@ class Standing:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        return {
-            "workspace": self.root,
-            "branch": self.branch,
-            "prompts": self.prompts,
-            "vendored": self.vendored,
-            "changed": list(self.changed),
-            "problems": None if self.problems is None else [str(each) for each in self.problems],
-            "labels": self.labels,
-            "behind": [each.as_dict() for each in self.behind],
-            "evaluations": [
+        data = record_data(
+            self,
+            without=("root",),
+            problems=None if self.problems is None else [str(each) for each in self.problems],
+            evaluations=[
                 {"prompt": row.prompt, **version_keys(row.version_display), **evaluation_in_short(row)}
                 for row in self.evaluations
             ],
-            "calls_today": self.calls_today,
-            "evaluation_calls_today": self.evaluation_calls_today,
-            "cost_today_nano_usd": self.cost_today_nano_usd,
-            "unpriced_today": self.unpriced_today,
-            "budgets": [
-                {"budget": each.rule.name, "state": each.state, "reason": each.reason} for each in self.budgets
-            ],
-            "notes": list(self.notes),
-            "next": [{"command": each.command, "why": each.why} for each in self.next],
-        }
+            budgets=[{"budget": each.rule.name, "state": each.state, "reason": each.reason} for each in self.budgets],
+        )
+        return {"workspace": self.root, **data}

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.errors import PromptctlError, PromptNotFound, UsageError, printable
@@ -79,28 +79,18 @@ class CostComparison:
     """
 
     prompt: str
-    base: CostSide
-    head: CostSide
     verdict: Literal["cheaper", "dearer", "undecided"]
+    sentence: str
     change: float | None
     interval: Interval | None
     calls_needed: int | None
-    sentence: str
+    base: CostSide
+    head: CostSide
     notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        return {
-            "prompt": self.prompt,
-            "verdict": self.verdict,
-            "sentence": self.sentence,
-            "change": self.change,
-            "interval": self.interval and asdict(self.interval),
-            "calls_needed": self.calls_needed,
-            "base": self.base.as_dict(),
-            "head": self.head.as_dict(),
-            "notes": list(self.notes),
-        }
+        return record_data(self)
 
 
 def compare_costs(context: Context, base: str, head: str, wanted: Filter) -> CostComparison:
@@ -211,9 +201,8 @@ def _compared(prompt: str, base: CostSide, head: CostSide) -> CostComparison:
         else:
             needed = _more_calls(ratio, 1 + change, len(base.costs), len(head.costs))
     sentence = _sentence(names, base, head, verdict, change, interval, needed)
-    return CostComparison(
-        prompt, base, head, verdict, change, interval, needed, sentence, tuple(_notes(names, base, head))
-    )
+    notes = tuple(_notes(names, base, head))
+    return CostComparison(prompt, verdict, sentence, change, interval, needed, base, head, notes)
 
 
 def _more_calls(ratio: Interval, seen: float, base: int, head: int) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.dashboard.facts import Fact
@@ -21,6 +21,7 @@ from promptctl.dashboard.shifts import (
 )
 from promptctl.dashboard.time_axis import moment_text
 from promptctl.errors import quote
+from promptctl.files.plain import record_data
 from promptctl.files.wording import count, count_of, name_some, percent, without_commit
 from promptctl.formats.budget_rules import amount_words
 
@@ -69,12 +70,7 @@ class DashboardAnswer:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        return {
-            "state": self.state,
-            "sentence": self.sentence,
-            "items": [asdict(item) for item in self.items[:_MOST_ITEMS]],
-            "left_out": max(0, len(self.items) - _MOST_ITEMS),
-        }
+        return record_data(self, items=self.items[:_MOST_ITEMS], left_out=max(0, len(self.items) - _MOST_ITEMS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

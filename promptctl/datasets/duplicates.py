@@ -42,13 +42,7 @@ class Duplicate:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        return {
-            "case": self.case_id,
-            "like": self.like,
-            "share": round(self.share, 4),
-            "dropped": self.is_dropped,
-            "why": self.why,
-        }
+        return {"case": self.case_id, **record_data(self, without=("case_id", "place"), share=round(self.share, 4))}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from promptctl.errors import CHECK_FAILED, OK, InvalidFiles, UsageError, printab
 from promptctl.exchange.formats import named
 from promptctl.exchange.written import DatasetToWrite, ExportLoss, PromptToWrite
 from promptctl.files.names import MADE_ELSEWHERE
+from promptctl.files.plain import record_data
 from promptctl.files.tree import read_file
 from promptctl.files.writing import replace_output
 from promptctl.files.yaml_reader import read_yaml
@@ -92,12 +93,8 @@ class Export:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys; bytes that are no text are left out."""
-        return {
-            "format": self.format,
-            "prompts": dict(self.prompts),
-            "files": {path: data.decode("utf-8", "replace") for path, data in self.files.items()},
-            "losses": [loss.as_dict() for loss in self.losses],
-        }
+        files = {path: data.decode("utf-8", "replace") for path, data in self.files.items()}
+        return record_data(self, without=("is_whole",), files=files)
 
 
 def _bytes_of(file: Path, size: int) -> bytes | None:

@@ -10,6 +10,7 @@ from typing import Any
 from promptctl.errors import OK, WORKSPACE, Problem
 from promptctl.exchange.drafts import ImportNote, counted
 from promptctl.exchange.history.plan import RegistryHistory
+from promptctl.files.plain import record_data
 from promptctl.files.proposal import Proposal
 
 
@@ -76,11 +77,4 @@ class ImportReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        return {
-            "sources": [source.as_dict() for source in self.sources],
-            "refused": [problem.as_dict() for problem in self.refused],
-            "warnings": [problem.as_dict() for problem in self.warnings],
-            "passed_over": list(self.passed_over),
-            "ours": self.ours,
-            "history": self.history.as_dict(),
-        }
+        return record_data(self, without=("proposal",))

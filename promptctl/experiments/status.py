@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.errors import WorkspaceError
 from promptctl.experiments.drawing import experiments_now, find_experiment
-from promptctl.files.wording import version_keys
+from promptctl.files.plain import record_data
 from promptctl.formats.experiment_rules import BUCKETS, Arm, Experiment
 from promptctl.labels.chains import history
 from promptctl.labels.tags import LabelName
@@ -42,10 +42,7 @@ class ArmStatus:
             "ref": arm.ref,
             "share": arm.share,
             "range": [arm.start / BUCKETS, arm.end / BUCKETS],
-            **version_keys(self.version_display),
-            "problem": self.problem,
-            "calls": self.calls,
-            "keys": self.keys,
+            **record_data(self, without=("arm",)),
         }
 
 

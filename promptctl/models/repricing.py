@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from promptctl.counting import counted
+from promptctl.files.plain import record_data
 from promptctl.log.filter import Filter
 from promptctl.log.records import WITH_REPLY, CostCorrection, Execution
 from promptctl.log.stamps import utc_now
@@ -68,12 +69,7 @@ class Repricing:
         """Return a JSON object with stable keys."""
         total = asdict(self.total)
         del total["model"]
-        return {
-            **total,
-            "models": [asdict(each) for each in self.models],
-            "without_row": self.without_row,
-            "dry_run": self.is_dry_run,
-        }
+        return {**total, **record_data(self, without=("corrections",))}
 
 
 def reprice(
