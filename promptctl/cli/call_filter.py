@@ -85,8 +85,11 @@ class FilterOptions:
         given["live_at"], _ = moments(self.live_at, None)
         return Filter(**{**given, "source": None if self.source == "all" else self.source})
 
-    def tell_without_row(self, left: CallTotals | None, by: Iterable[str]) -> None:
-        """Say what a table by these dimensions leaves out as it has no row, if anything."""
+    def tell_left_out(self, evaluations: CallTotals | None, left: CallTotals | None, by: Iterable[str]) -> None:
+        """Say what a table by these dimensions does not count: evaluations, and what has no row, if anything."""
+        if evaluations is not None and evaluations.calls:
+            spent = format_spent(evaluations)
+            tell(f"not counted: {count(evaluations.calls, 'call')} of evaluations, {spent}; --source all counts them")
         if left is None:
             return
         names = (

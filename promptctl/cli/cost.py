@@ -67,9 +67,7 @@ def show_costs(
         filters.tell_nothing(workspace, "call")
     else:
         _say(table)
-    if left := table.evaluations:
-        tell(f"not counted: {count(left.calls, 'call')} of evaluations, {format_spent(left)}; --source all counts them")
-    filters.tell_without_row(table.without_row, table.by)
+    filters.tell_left_out(table.evaluations, table.without_row, table.by)
 
 
 @app.command("compare")

@@ -41,7 +41,7 @@ from promptctl.reports.wording import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptctl import Execution, Filter, Workspace
+    from promptctl import Execution
 
 app = Group("What ran, what it answered, what it cost.")
 app.add_typer(log_rules.app, name="rules")
@@ -140,7 +140,7 @@ def show_stats(
     without_row = workspace.log.without_row(filters.filter, list(groups.values()))
     if not rows:
         filters.tell_nothing(workspace, "call")
-        filters.tell_without_row(without_row, groups)
+        filters.tell_left_out(None, without_row, groups)
         return
     total = CallTotals()
     for row in rows:
@@ -164,18 +164,8 @@ def show_stats(
         tell(f"total: {count(total.calls, 'call')}, {format_count(total.failed)} failed, {tokens} tokens, {cost}")
     if total.untold:
         tell(untold_note(total.untold))
-    if filters.source == "app":
-        _tell_evaluations(workspace, filters.filter)
-    filters.tell_without_row(without_row, groups)
-
-
-def _tell_evaluations(workspace: Workspace, wanted: Filter) -> None:
-    """Print what evaluations took, which the table does not count."""
-    for row in workspace.log.totals(replace(wanted, source="eval"), ()):
-        if row.calls:
-            tell(
-                f"not counted: {count(row.calls, 'call')} of evaluations, {format_spent(row)}; --source all counts them"
-            )
+    of_evaluations = workspace.log.totals(replace(filters.filter, source="eval"), ()) if filters.source == "app" else []
+    filters.tell_left_out(next(iter(of_evaluations), None), without_row, groups)
 
 
 def _row(found: Execution) -> tuple[Any, ...]:
