@@ -1,7 +1,7 @@
 """The statistics of one run and of two: plain functions on plain numbers, on the standard library alone.
 
     distributions   quantiles of the normal and of Student's t, the binomial's tail
-    intervals       Wilson, Tango, Newcombe, Student's t (cluster-robust; for skewed values), and what holds if
+    intervals       Wilson, Tango, Student's t (cluster-robust; for skewed values), and what holds if
                     nothing varied
     paired          McNemar's test
     noninferiority  an exact test of a loss

@@ -134,37 +134,6 @@ def tango_score(delta: float, improved: int, regressed: int, n: int) -> float:
     return distance / math.sqrt(variance)
 
 
-def newcombe(both: int, improved: int, regressed: int, neither: int, confidence: float = 0.95) -> Interval:
-    """Newcombe's interval for the difference of two paired pass rates: square-and-add, of two Wilson intervals.
-
-    `both` cases pass on either side, `neither` on none.
-    Formula, of head's rate p₁ with Wilson's l₁ and u₁, and base's: from Δ − √((p₁−l₁)² − 2φ(p₁−l₁)(u₂−p₂) + (u₂−p₂)²)
-    to Δ + √((u₁−p₁)² − 2φ(u₁−p₁)(p₂−l₂) + (p₂−l₂)²), φ the correlation of the two sides, if above zero with ad − bc
-    less n/2, never below zero.
-    Source: Newcombe 1998, Statistics in Medicine 17:2635, method 10.
-    """
-    n = both + improved + regressed + neither
-    if min(both, improved, regressed, neither) < 0:
-        raise ValueError(f"{both}, {improved}, {regressed}, {neither} is not a table")
-    if n == 0:
-        return Interval(-1.0, 1.0, confidence, "newcombe")
-    sides = both + improved, both + regressed
-    head, base = (wilson(passed, n, confidence) for passed in sides)
-    product = both * neither - improved * regressed
-    corrected = max(product - n / 2, 0.0) if product > 0 else product
-    margins = math.prod(passed * (n - passed) for passed in sides)
-    phi = corrected / math.sqrt(margins) if margins else 0.0
-    head_rate, base_rate = (passed / n for passed in sides)
-
-    def added(first: float, second: float) -> float:
-        return math.sqrt(max(0.0, first * first - 2 * phi * first * second + second * second))
-
-    difference = (improved - regressed) / n
-    low = difference - added(head_rate - head.low, base.high - base_rate)
-    high = difference + added(head.high - head_rate, base_rate - base.low)
-    return Interval(max(-1.0, low), min(1.0, high), confidence, "newcombe")
-
-
 def mean_interval(
     differences: Sequence[float], clusters: Sequence[Hashable] | None = None, confidence: float = 0.95
 ) -> Interval | None:
