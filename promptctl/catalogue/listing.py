@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from promptctl.catalogue.shared_files import closures_of, find_shared, known_files
 from promptctl.errors import InvalidFiles, PromptNotFound
 from promptctl.files.names import did_you_mean, nearest
 from promptctl.files.tree import prompt_files
@@ -185,6 +184,8 @@ def _is_found(text: str, found: PromptSummary) -> bool:
 
 def _users(parts: Context, uses: str, paths: Collection[str]) -> set[str]:
     """Return the prompt files that pull a file in, or look for it in vain."""
+    from promptctl.catalogue.shared_files import closures_of, find_shared, known_files
+
     tree = parts.repository.work_tree
     closures = closures_of(tree, paths, parts.kept(LoadedPrompts))
     file = find_shared(parts, uses, closures)

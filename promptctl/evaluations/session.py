@@ -150,10 +150,8 @@ class Session:
         return [self._run_of(*each) for each in zip_longest(plans, rows, untils)]
 
     def _run_of(self, plan: Plan, row: EvaluationRow, until: Until | None) -> _Run:
-        log, run = (
-            self._context.log,
-            _Run(plan, row, set(), plan.results, Gathering(plan.spec), until or until_of(plan)),
-        )
+        log = self._context.log
+        run = _Run(plan, row, set(), plan.results, Gathering(plan.spec), until or until_of(plan))
         if plan.resumes is not None:
             log.update_evaluation(row.id, status="running", totals=row.totals)
             for result in log.results(row.id, statuses=("passed", "failed")):
