@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _COUNTED_CASES = 200
 # So many tell what a call takes; a log may have a million.
-_MOST_CALLS = 100
+_MOST_CALLS = 64
 _TOKENS_PER_MESSAGE = 4
 # What an estimate has of all its calls together.
 _OF_ALL_CALLS = (
