@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from promptctl.browse.contents import visible
+from promptctl.browse.contents import indented, visible
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.request import Limits
 from promptctl.reports import html
 from promptctl.reports.columns import names_of
 from promptctl.reports.files import write_report
+from promptctl.reports.offline_page import offline_page
 from promptctl.reports.sentences import of_evaluations
 from promptctl.reports.wording import short_cost
 from tests.browser import Browser, Opened
@@ -165,6 +166,20 @@ def pages(tmp_path_factory: pytest.TempPathFactory, running_model_server: OpenAI
     lab.many(3)
     lab.server.default = failure(400)
     write("errors", lab.evaluate(replies="refresh"))
+    data = data_of(made["mixed"].read_text())
+    good, _, wrong, *_ = data["cases"]
+    data["cases"] = [{**(wrong if n < 200 else good), "id": f"case {n}"} for n in range(400)]
+    made["many"] = lab.root / "many.html"
+    made["many"].write_text("".join(offline_page(data)))
+    data["cases"] = [{**each, "dataset": of} for of in ("datasets/a.yaml", "datasets/b.yaml") for each in (good, wrong)]
+    data["cases"][3] = {**data["cases"][3], "results": good["results"]}
+    for case in data["cases"][2:]:
+        case["results"] = [{**each, "e": 1} for each in case["results"]]
+    one = data["evaluations"][0] | {"cases": 2, "passed": 1, "failed": 1, "errors": 0, "dataset": "datasets/a.yaml"}
+    data["evaluations"] = [one, one | {"passed": 2, "failed": 0, "dataset": "datasets/b.yaml"}]
+    data["columns"] = [{"name": "", "evaluations": [0, 1]}]
+    made["datasets"] = lab.root / "datasets.html"
+    made["datasets"].write_text("".join(offline_page(data)))
     return made
 
 
@@ -317,9 +332,70 @@ def test_a_json_reply_is_indented_as_it_was_written(pages: Pages, browser: Brows
             "[[[[]]]]",
             '{"a":[[],{}],"b":"x\\\\"}',
             " [1e400 ,-0]",
+            "[" * 90 + "1,2" + "]" * 90,
+            "[" * 300 + "]" * 300,
+            "[" * 9_000 + "]" * 9_000,
+            "[" * 90 + "1," * 3_000 + "1" + "]" * 90,
         ):
-            kept = page.evaluate("(text) => indented(text).replace(/\\s/g, '')", text)
-            assert kept == re.sub(r"\s", "", text)
+            assert page.evaluate("indented", text) == indented(text), "as on the pages of browse"
+
+
+def test_a_number_leads_to_the_cases_of_its_dataset_alone(pages: Pages, browser: Browser) -> None:
+    with browser.open(pages["datasets"]) as opened:
+        page, found = opened.page, []
+        for button in page.locator(".run .link").all():
+            button.click()
+            found.append((button.inner_text(), page.locator(".case .what").all_inner_texts()))
+        assert [(text, [each.split("\n")[:2] for each in cases]) for text, cases in found] == [
+            ("1 of 2", [["good", "datasets/a.yaml"]]),
+            ("1 failed", [["wrong", "datasets/a.yaml"]]),
+            ("2 of 2", [["good", "datasets/b.yaml"], ["wrong", "datasets/b.yaml"]]),
+        ]
+        page.go_back()
+        assert (shown(opened), page.input_value("#dataset")) == (["wrong"], "datasets/a.yaml")
+        page.select_option("#dataset", "datasets/b.yaml")
+        page.click("#status button >> nth=0")
+        page.click("summary:has-text('wrong')")
+        page.reload()
+        assert page.locator(".case[open] .of").all_inner_texts() == ["datasets/b.yaml"]
+        assert opened.faults() == []
+
+
+def test_what_is_open_stays_open_and_a_link_leads_to_its_case(pages: Pages, browser: Browser) -> None:
+    with browser.open(f"{pages['many'].as_uri()}#case=case+310") as opened:
+        page = opened.page
+
+        def open_cases() -> list[str]:
+            return page.locator(".case[open] strong").all_inner_texts()
+
+        assert open_cases() == ["case 310"]
+        assert 0 <= page.evaluate("document.querySelector('.case[open]').getBoundingClientRect().top") < 200
+        page.click("#status button[value=failed]")
+        assert len(shown(opened)) == 150
+        page.locator("summary").nth(3).click()
+        page.wait_for_function("openCases.size === 2")
+        page.evaluate("document.querySelectorAll('.case')[3].isSame = true")
+        page.focus("#more")
+        page.keyboard.press("Enter")
+        assert (len(shown(opened)), open_cases()) == (200, ["case 3"])
+        assert page.evaluate("document.querySelectorAll('.case')[3].isSame"), "nothing is drawn again"
+        assert page.evaluate("document.activeElement.innerText").startswith("case 150")
+        page.fill("#search", "case 3")
+        assert open_cases() == ["case 3"]
+        page.click("#status button >> nth=0")
+        page.fill("#search", "")
+        assert open_cases() == ["case 3"]
+
+
+def test_on_paper_it_says_which_cases_are_there(pages: Pages, browser: Browser) -> None:
+    with browser.open(pages["many"]) as opened:
+        page = opened.page
+        page.emulate_media(media="print")
+        assert page.inner_text("#printed") == "Only failed: 200 of 400 cases, the first 150 of them"
+        page.evaluate("choose({ status: '', search: 'case 39' })")
+        assert page.inner_text("#printed") == "Only with “case 39”: 11 of 400 cases"
+        page.evaluate("choose({ search: '' })")
+        assert page.inner_text("#printed") == "400 cases, the first 150 of them"
 
 
 def test_a_page_writes_out_what_nobody_sees_and_a_model_reads(pages: Pages, browser: Browser) -> None:

@@ -5,26 +5,24 @@ const LINES = 18, LETTERS = 1600;
 const words = (text) => text.match(/\s+|[\p{L}\p{N}_]+|[^\s\p{L}\p{N}_]/gu) || [];
 const lines = (text) => text.match(/[^\n]*\n|[^\n]+$/g) || [];
 
-// A JSON text on several lines, each token as it was written: numbers keep their digits, keys their order.
+const LONGEST_INDENTED = 50000, MOST_NESTED = 100, MOST_INDENTS = 400000;
+
+// A JSON text on several lines, each token as it was written: numbers keep their digits, keys their order. As in `browse`.
 function indented(text) {
-  if (!/^\s*[[{]/.test(text)) return text;
+  if (text.length > LONGEST_INDENTED || !/^\s*[[{]/.test(text)) return text;
   try { JSON.parse(text); } catch { return text; }
-  let depth = 0;
-  const line = () => "\n" + "  ".repeat(depth);
-  return text.match(/"(?:[^"\\]|\\.)*"|[[\]{},:]|[^\s[\]{},:"]+/g).map((token, at, all) => {
-    if (token === "," ) return "," + line();
-    if (token === ":") return ": ";
-    if (token === "{" || token === "[") {
-      if (all[at + 1] === { "{": "}", "[": "]" }[token]) return token;
-      depth += 1;
-      return token + line();
-    }
-    if ((token === "}" || token === "]") && all[at - 1] !== { "}": "{", "]": "[" }[token]) {
-      depth -= 1;
-      return line() + token;
-    }
-    return token;
-  }).join("");
+  const tokens = text.match(/"(?:[^"\\]|\\.)*"|[[\]{},:]|[^\s[\]{},:"]+/g), isOne = (token, of) => token !== undefined && of.includes(token);
+  let shown = "", depth = 0, indents = 0;
+  for (const [at, token] of tokens.entries()) {
+    indents += 2 * depth;
+    const opens = isOne(token, "{[") && !isOne(tokens[at + 1], "}]"), closes = isOne(token, "}]") && !isOne(tokens[at - 1], "{[");
+    depth += opens - closes;
+    // Of lists within lists, indents are far longer than their text.
+    if (depth > MOST_NESTED || indents > MOST_INDENTS) return text;
+    const line = "\n" + "  ".repeat(depth);
+    shown += opens || token === "," ? token + line : closes ? line + token : token === ":" ? ": " : token;
+  }
+  return shown;
 }
 
 const readable = (text) => indented(plain(text));
@@ -125,11 +123,17 @@ function detailNode(item) {
   const about = [item.xfail ? `expected to fail: ${item.xfail}` : null, item.must_pass ? "must pass" : null].filter(Boolean);
   const command = evaluation.evaluation ? `promptctl results show ${ending(evaluation.evaluation)} --case ${quoted(item.id)}` : null;
   return el("div", { class: "detail" },
-    el("p", { class: "copies" }, copyButton(item.id, "Copy case id"), copyButton(() => location.href.replace(/#.*/, "") + "#" + new URLSearchParams({ case: item.id }), "Copy link"),
+    el("p", { class: "copies" }, copyButton(item.id, "Copy case id"), copyButton(() => location.href.replace(/#.*/, "") + "#" + new URLSearchParams({ case: item.key }), "Copy link"),
       command ? copyButton(command, "Copy results show …", `Copy the command ${command}`) : null, about.map((text) => el("span", { class: "meta" }, text))),
     item.flip ? flipNode(item.flip) : null,
     item.request.length ? el("dl", { class: "request" }, named(item.request)) : null,
     el("div", { class: "sides" }, item.cells.map((cell, at) => cell.map((result) => side(item, result, marked[at])))));
+}
+
+// What an id alone does not tell apart.
+function ofWhat(item) {
+  const parts = [isMany ? item.prompt : null, hasDatasets ? item.dataset : null].filter(Boolean);
+  return parts.length ? el("span", { class: "of" }, parts.join(" · ")) : null;
 }
 
 function tagNodes(item) {
@@ -151,22 +155,22 @@ function caseNode(item) {
   const spread = item.isFlaky ? el("span", { class: "tag differs" }, `${first.passes} of ${first.of} passed`) : item.disagrees ? el("span", { class: "tag differs" }, "differs") : null;
   const facts = [isKnown(item.score) && item.score < 1 ? `score ${score(item.score)}` : null, item.latency >= 0 ? time(item.latency) : null];
   const summary = el("summary", {}, el("span", { class: `dot ${item.worst}`, role: "img", "aria-label": OUTCOMES_OF[item.worst] }),
-    el("span", { class: "what" }, el("strong", {}, item.id), isMany ? el("span", { class: "of" }, item.prompt) : null,
+    el("span", { class: "what" }, el("strong", {}, item.id), ofWhat(item),
       item.tags.map((tag) => el("span", { class: "tag" }, tag)), item.xfail ? el("span", { class: "tag" }, OUTCOMES_OF[item.worst]) : null,
       item.flip ? el("span", { class: `tag ${item.flip.way}` }, `${item.flip.way}, ${item.flip.certainty}`) : spread, why && whyOf(why) !== sharedWhy ? el("span", { class: "why" }, whyOf(why)) : null),
     el("span", { class: "facts" }, facts.filter(Boolean).map((fact) => el("span", {}, fact))));
-  const node = el("details", { class: `case ${item.worst}` }, summary);
-  node.addEventListener("toggle", () => {
-    if (node.open && node.children.length === 1) node.append(detailNode(item));
-    keepOpen(item, node.open);
-  });
-  if (wanted.case === item.id) node.open = true;
+  const node = el("details", { class: `case ${item.worst}` }, summary), fill = () => { if (node.open && node.children.length === 1) node.append(detailNode(item)); };
+  node.addEventListener("toggle", () => { fill(); keepOpen(item, node.open); });
+  node.open = openCases.has(item);
+  fill();
   return node;
 }
 
 // The case that was opened last stands in the address.
 function keepOpen(item, isOpen) {
-  if (isOpen) wanted.case = item.id;
-  else if (wanted.case === item.id) wanted.case = "";
+  if (isOpen === openCases.has(item)) return;
+  openCases[isOpen ? "add" : "delete"](item);
+  if (isOpen) wanted.case = item.key;
+  else if (isNamed(item)) wanted.case = "";
   writeAddress();
 }

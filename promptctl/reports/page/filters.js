@@ -1,5 +1,5 @@
 // What is shown of the cases stands in the address, so that a view can be sent on.
-const NOTHING = { status: "", in: "", but: "", search: "", tag: "", prompt: "", check: "", range: "", order: "dataset", view: "", case: "" };
+const NOTHING = { status: "", in: "", but: "", search: "", tag: "", prompt: "", dataset: "", check: "", range: "", order: "dataset", view: "", case: "" };
 const wanted = { ...NOTHING };
 const isMatrix = data.columns.length > 1;
 // So many cases are drawn at once that a filter answers while one types.
@@ -12,13 +12,17 @@ const nameOf = (at) => data.columns[at]?.name || "";
 // A case that is expected to fail counts nowhere, whatever it came to.
 const stateOf = (item, result) => item.xfail ? { failed: "xfailed", passed: "xpassed" }[result.outcome || result.status] || "error" : result.outcome || result.status;
 
+// A case is named by its id, and by its prompt and dataset too where several have that id.
+const ids = new Map();
+for (const { id } of data.cases) ids.set(id, (ids.get(id) || 0) + 1);
+
 const cases = data.cases.map((item, position) => {
   const cells = data.columns.map(() => []);
   for (const result of item.results) cells[columnOf[result.e]]?.push(result);
   const states = cells.map((cell) => cell.length ? stateOf(item, cell[0]) : null), came = states.filter(Boolean);
   const known = (key) => item.results.map((result) => result[key]).filter(isKnown);
   const largest = (key) => known(key).reduce((one, other) => Math.max(one, other), -1);
-  return { ...item, position, cells, states, isFlaky: item.results.some((result) => result.passes > 0 && result.passes < result.of), disagrees: new Set(came).size > 1,
+  return { ...item, key: ids.get(item.id) > 1 ? [item.id, item.prompt, item.dataset].join(" ") : item.id, position, cells, states, isFlaky: item.results.some((result) => result.passes > 0 && result.passes < result.of), disagrees: new Set(came).size > 1,
     worst: ["failed", "error", "xpassed", "passed", "xfailed"].find((state) => came.includes(state)),
     score: known("score").length ? Math.min(...known("score")) : null, latency: largest("latency_ms"), cost: largest("full_cost_nano_usd") };
 });
@@ -64,17 +68,21 @@ function isInRange(item) {
 
 const isOfColumn = (result) => wanted.in === "" || columnOf[result.e] === Number(wanted.in);
 const isWanted = (item) => isOfStatus(item, wanted.status, wanted.in) && (wanted.in === "" || item.cells[wanted.in]?.length > 0) && (wanted.but === "" || item.states[wanted.but] === "passed")
-  && (!wanted.tag || item.tags.includes(wanted.tag)) && (!wanted.prompt || item.prompt === wanted.prompt) && (!wanted.check || hasCheck(item)) && (!wanted.range || isInRange(item))
+  && (!wanted.tag || item.tags.includes(wanted.tag)) && (!wanted.prompt || item.prompt === wanted.prompt) && (!wanted.dataset || item.dataset === wanted.dataset) && (!wanted.check || hasCheck(item)) && (!wanted.range || isInRange(item))
   && (!wanted.search || textOf(item).includes(wanted.search.toLowerCase()));
 
 // What is shown unless the address says something else: what went wrong, if anything did.
 const usualStatus = () => ["regressed", "failed"].find((status) => cases.some((item) => isOfStatus(item, status))) || "";
 
-function writeAddress() {
+// What was opened stays open, whatever is shown beside it.
+const openCases = new Set();
+const isNamed = (item) => wanted.case === item.key || wanted.case === item.id;
+
+function writeAddress(way = "replaceState") {
   const usual = { ...NOTHING, status: usualStatus() }, isUsual = Object.entries(wanted).every(([key, value]) => value === usual[key]);
   const differing = Object.entries(wanted).filter(([key, value]) => value !== NOTHING[key]);
   const address = isUsual ? location.pathname + location.search : differing.length ? "#" + new URLSearchParams(differing) : "#status=";
-  try { history.replaceState(null, "", address); } catch { /* a page shown within another may not */ }
+  try { history[way](null, "", address); } catch { /* a page shown within another may not */ }
 }
 
 function readAddress() {
@@ -83,13 +91,17 @@ function readAddress() {
   Object.assign(wanted, found.length ? {} : { status: usualStatus() }, Object.fromEntries(found));
   if (!(wanted.order in ORDERS)) wanted.order = NOTHING.order;
   for (const key of ["in", "but"]) if (!(wanted[key] in data.columns)) wanted[key] = "";
+  for (const item of cases) if (isNamed(item)) openCases.add(item);
+  shown = PAGE;
 }
 
-// Shows the cases behind a number, whatever was shown before.
+// Shows the cases behind a number, whatever was shown before; Back leads there again.
 function go(change) {
   Object.assign(wanted, NOTHING, { order: wanted.order, view: wanted.view }, change);
   shown = PAGE;
+  writeAddress("pushState");
   show();
+  firstOf(byId("cases"))?.focus({ preventScroll: true });
   byId("cases-title").scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
 }
 
@@ -111,14 +123,22 @@ function choose(change) {
   show();
 }
 
-// Filters that have no field of their own, each with a way to take it back.
-function chips() {
+// Filters that have no field of their own, in words.
+function chipWords() {
   const format = { score, latency_ms: time, full_cost_nano_usd: money }, [key, low, high] = wanted.range.split(":");
   const between = wanted.range && format[key] ? `${{ score: "score", latency_ms: "latency", full_cost_nano_usd: "cost" }[key]} ${format[key](Number(low))} ${high === "Infinity" ? "and more" : `to ${format[key](Number(high))}`}` : wanted.range;
   const told = { in: `${wanted.status ? "" : "has "}${nameOf(wanted.in)}`, but: `passed by ${nameOf(wanted.but)}`, check: wanted.check.startsWith("!") ? `${wanted.check.slice(1)} not met` : `checked by ${wanted.check}`, range: between };
-  return Object.entries(told).filter(([name]) => wanted[name]).map(([name, text]) => {
+  return Object.entries(told).filter(([name]) => wanted[name]);
+}
+
+// Each with a way to take it back.
+function chips() {
+  return chipWords().map(([name, text]) => {
     const chip = el("button", { type: "button", class: "chip", "aria-label": `Remove the filter ${text}` }, text, el("span", { "aria-hidden": "true" }, " ×"));
-    chip.addEventListener("click", () => choose({ [name]: "" }));
+    chip.addEventListener("click", () => { choose({ [name]: "" }); byId("status").querySelector("[aria-pressed=true]")?.focus({ preventScroll: true }); });
     return chip;
   });
 }
+
+// All filters in words, for paper.
+const filterWords = () => [wanted.status && STATES[wanted.status]?.toLowerCase(), wanted.search && `with “${wanted.search}”`, wanted.tag && `tagged ${wanted.tag}`, wanted.prompt, wanted.dataset, ...chipWords().map(([, text]) => text)].filter(Boolean);

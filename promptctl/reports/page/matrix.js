@@ -34,7 +34,7 @@ function rowNodes(item, isMarks) {
   const marked = ownLines(texts);
   const button = el("button", { type: "button", class: "opens", "aria-expanded": "false" }, item.id);
   const input = item.request.find(([name]) => name.startsWith("input.")), expected = item.request.find(([name]) => name === "expected");
-  const head = el("th", { scope: "row", role: "rowheader" }, button, isMany ? el("p", { class: "of" }, item.prompt) : null,
+  const head = el("th", { scope: "row", role: "rowheader" }, button, ofWhat(item),
     !isMarks && input ? el("p", { class: "input", title: input[0].replace("input.", "") }, excerpt(input[1] || "")) : null,
     !isMarks && expected ? el("p", { class: "input" }, el("b", {}, "expected "), excerpt(expected[1] || "")) : null, el("p", { class: "tags" }, tagNodes(item)));
   const marks = item.states.map((state, at) => el("td", { role: "cell", class: "marked", "data-name": nameOf(at) },
@@ -58,11 +58,18 @@ function columnHead(column, isMarks) {
   return el("th", { scope: "col", role: "columnheader" }, el("b", {}, column.name), el("span", { class: "facts" }, facts.filter(Boolean).map((fact) => el("span", {}, fact))));
 }
 
+const isOfMarks = () => (wanted.view || (data.columns.length > FEW ? "marks" : "replies")) === "marks";
+
+function addRows(body, found) {
+  const rows = found.map((item) => rowNodes(item, isOfMarks()));
+  body.append(...rows.map(({ row }) => row));
+  found.forEach((item, at) => { if (openCases.has(item)) rows[at].open(true); });
+}
+
 function matrixNode(found) {
-  const isMarks = (wanted.view || (data.columns.length > FEW ? "marks" : "replies")) === "marks", isWide = data.columns.length > FEW;
-  const rows = found.map((item) => rowNodes(item, isMarks));
+  const isMarks = isOfMarks(), isWide = data.columns.length > FEW, body = el("tbody", { role: "rowgroup" });
+  addRows(body, found);
   const table = el("table", { role: "table", class: `matrix${isMarks ? " marks" : ""}`, "aria-label": "Cases by column" },
-    el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, el("th", { scope: "col", role: "columnheader" }, "Case"), data.columns.map((column) => columnHead(column, isMarks)))), el("tbody", { role: "rowgroup" }, rows.map(({ row }) => row)));
-  found.forEach((item, at) => { if (wanted.case === item.id) rows[at].open(true); });
+    el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, el("th", { scope: "col", role: "columnheader" }, "Case"), data.columns.map((column) => columnHead(column, isMarks)))), body);
   return isWide ? el("div", { class: "scroll wide", tabindex: "0", role: "region", "aria-label": "Cases by column" }, table) : table;
 }

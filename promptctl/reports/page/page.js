@@ -1,5 +1,8 @@
 // The page: its sentence, numbers and charts above, filters and cases below.
-const isMany = new Set(data.cases.map((item) => item.prompt)).size > 1, isManyPrompts = new Set(data.evaluations.map((each) => each.prompt)).size > 1;
+const varied = (list, read) => new Set(list.map(read)).size;
+const isMany = varied(data.cases, (item) => item.prompt) > 1, isManyPrompts = varied(data.evaluations, (each) => each.prompt) > 1;
+// Datasets are told apart where a prompt has several.
+const hasDatasets = varied(data.evaluations, (each) => `${each.prompt} ${each.dataset}`) > varied(data.evaluations, (each) => each.prompt);
 const results = data.cases.flatMap((item) => item.results);
 
 function tile(name, value, note) {
@@ -86,7 +89,7 @@ function beside(evaluation, at) {
 }
 
 function oneOfMany(evaluation, index) {
-  const at = columnOf[index], inIt = isMatrix ? { in: String(at), ...(isManyPrompts ? { prompt: evaluation.prompt } : {}) } : { prompt: evaluation.prompt };
+  const at = columnOf[index], inIt = { ...(isMatrix ? { in: String(at) } : {}), ...(isMany ? { prompt: evaluation.prompt } : {}), ...(hasDatasets ? { dataset: evaluation.dataset } : {}) };
   const own = isMatrix && !evaluation.side ? nameOf(at) : "";
   const name = !own ? evaluation.prompt : isManyPrompts && !own.split(" · ").includes(evaluation.prompt) ? `${evaluation.prompt} · ${own}` : own;
   const most = (key) => Math.max(...data.evaluations.map((each) => each[key] || 0));
@@ -149,20 +152,46 @@ function inColumns(figures) {
   return best ? el("div", { class: `columns of-${best.columns.length}` }, best.columns.map(({ cards }) => el("div", {}, cards))) : null;
 }
 
+const wantedCases = () => cases.filter(isWanted).sort(ORDERS[wanted.order][1]);
+const firstOf = (node) => node?.querySelector("summary, .opens");
+
 function show() {
-  const found = cases.filter(isWanted).sort(ORDERS[wanted.order][1]), some = found.slice(0, shown);
+  const found = wantedCases();
+  shown = Math.max(shown, PAGE * Math.ceil((found.findIndex(isNamed) + 1) / PAGE));
+  const some = found.slice(0, shown);
   const none = el("p", { class: "meta nothing" }, cases.length ? "No case is like that." : "No case has been run yet.");
   byId("cases").replaceChildren(...!found.length ? [none] : isMatrix ? [matrixNode(some)] : some.map(caseNode));
   // Of versions the newest are seen first, which stand last.
   const box = byId("cases").querySelector(".wide");
   if (data.moves && box) box.scrollLeft = box.scrollWidth;
   byId("count").textContent = `${found.length === cases.length ? "" : `${count(found.length)} of `}${count(cases.length)} ${cases.length === 1 ? "case" : "cases"}`;
-  byId("more").hidden = found.length <= shown;
-  byId("more").textContent = `Show ${count(Math.min(PAGE, found.length - shown))} more of ${count(found.length)}`;
+  showRest(found);
   byId("chips").replaceChildren(...chips());
   for (const id of ["status", "view"]) for (const button of byId(id).children) button.setAttribute("aria-pressed", String(button.value === wanted[id]));
-  for (const id of ["tag", "prompt", "order", "search"]) if (byId(id).value !== wanted[id]) byId(id).value = wanted[id];
+  for (const id of ["tag", "prompt", "dataset", "order", "search"]) if (byId(id).value !== wanted[id]) byId(id).value = wanted[id];
   writeAddress();
+}
+
+// How many more there are: for a button, and for paper, which has no filters either.
+function showRest(found) {
+  const isCut = found.length > shown, words = filterWords().join(", ");
+  byId("more").hidden = !isCut;
+  byId("more").textContent = `Show ${count(Math.min(PAGE, found.length - shown))} more of ${count(found.length)}`;
+  byId("printed").textContent = words || isCut ? visible(`${words ? `Only ${words}: ` : ""}${byId("count").textContent}${isCut ? `, the first ${count(shown)} of them` : ""}`) : "";
+}
+
+function showMore() {
+  const found = wantedCases(), next = found.slice(shown, shown + PAGE), into = isMatrix ? byId("cases").querySelector("tbody") : byId("cases"), last = into.lastElementChild;
+  shown += PAGE;
+  if (isMatrix) addRows(into, next); else into.append(...next.map(caseNode));
+  showRest(found);
+  firstOf(last.nextElementSibling)?.focus({ preventScroll: true });
+}
+
+function arrive() {
+  readAddress();
+  show();
+  byId("cases").querySelectorAll(".case, tr:has(.opens)")[wantedCases().findIndex(isNamed)]?.scrollIntoView();
 }
 
 function fillSelect(id, items, fewest) {
@@ -204,15 +233,14 @@ function start() {
   const unique = (values) => [...new Set(values)].sort().map((value) => [value, value]);
   fillSelect("tag", [["", "any tag"], ...unique(data.cases.flatMap((item) => item.tags))], 2);
   fillSelect("prompt", [["", "any prompt"], ...unique(data.cases.map((item) => item.prompt))], 3);
+  fillSelect("dataset", [["", "any dataset"], ...(hasDatasets ? unique(data.evaluations.map((each) => each.dataset)) : [])], 3);
   fillSelect("order", Object.entries(ORDERS).map(([value, [name]]) => [value, name]), 2);
   byId("search").addEventListener("input", () => choose({ search: byId("search").value }));
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
-  byId("more").addEventListener("click", () => { shown += PAGE; show(); });
-  addEventListener("hashchange", () => { readAddress(); show(); });
+  byId("more").addEventListener("click", showMore);
+  addEventListener("hashchange", arrive);
   new ResizeObserver(([entry]) => document.body.style.setProperty("--filters", `${entry.target.offsetHeight}px`)).observe(byId("filters"));
-  readAddress();
-  show();
-  if (wanted.case) byId("cases").querySelector("details[open], tr:has(+ .opened)")?.scrollIntoView();
+  arrive();
 }
 
 start();

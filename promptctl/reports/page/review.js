@@ -53,7 +53,7 @@ function flipsNode(row) {
   const flips = [[row.regressed, "regressed", { status: "regressed" }], [row.improved, "improved", { status: "improved" }],
     ...(row.wrong || []).flatMap(([failed, errors], at) => [[failed, `failed ${SIDES[at]}`, { status: "failed", in: String(at) }], [errors, `could not be graded ${SIDES[at]}`, { status: "error", in: String(at) }]])];
   const some = flips.filter(([number]) => number);
-  return some.length ? el("p", { class: "flips" }, some.map(([number, name, change]) => leading(number, name, { ...change, prompt }, `chip ${change.status}`))) : null;
+  return some.length ? el("p", { class: "flips" }, some.map(([number, name, change]) => leading(number, name, { ...change, prompt, ...(hasDatasets ? { dataset: row.dataset } : {}) }, `chip ${change.status}`))) : null;
 }
 
 function rowNode(row, widest) {
