@@ -91,7 +91,8 @@ class _Server(LoopbackServer):
     """Answers requests with pages, or says why not."""
 
     def __init__(self, gate: Gate, worker: _Worker, site: Site) -> None:
-        super().__init__(self._answer, _MOST_CONNECTIONS, longest_line=2 * LONGEST_ADDRESS)
+        line = 2 * LONGEST_ADDRESS
+        super().__init__(self._answer, _MOST_CONNECTIONS, longest_line=line, stops_for_leavers=True)
         self._gate, self._worker, self._site = gate, worker, site
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:

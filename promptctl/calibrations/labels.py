@@ -32,9 +32,14 @@ def open_questions(context: Context, name: str) -> tuple[str, Questions, str]:
 
 
 def labelled_replies(context: Context, name: str) -> LabelledReplies:
-    """Return everybody's labels of the dataset that a user names. Raises what `open_questions` and `read_labels` do."""
-    path, questions, _ = open_questions(context, name)
-    return questions.labelled(read_labels(context.repository.work_tree, path))
+    """Return everybody's labels of the dataset that a user names; its cases are read only if there are any.
+
+    Raises what `open_questions` and `read_labels` do.
+    """
+    tree = context.repository.work_tree
+    path = DatasetIndex(tree).named(name, context.inside)
+    labels = read_labels(tree, path)
+    return open_questions(context, path)[1].labelled(labels) if labels else LabelledReplies((), {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from promptctl.assertions.embedding import EMBEDDER
 from promptctl.assertions.judging import judge_model
 from promptctl.assertions.licences import Licences, judged
 from promptctl.calibrations.labels import labelled_replies
-from promptctl.datasets.human_labels import read_labels
 from promptctl.datasets.index import DatasetIndex
 from promptctl.datasets.questions import have_labels_changed
 from promptctl.errors import ModelError, WorkspaceError
@@ -105,8 +104,6 @@ def list_judges(context: Context) -> list[JudgeStatus]:
 
 def _labelled_rubrics(context: Context, path: str) -> list[str]:
     """Return the rubric of each label of a dataset that counts."""
-    if not read_labels(context.repository.work_tree, path):
-        return []
     counting = labelled_replies(context, path).counting
     return [rubric for each in counting for rubric in {asks.assertion.rubric for asks in each.question.each}]
 

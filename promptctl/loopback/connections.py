@@ -20,11 +20,17 @@ _SILENT = Logger("promptctl.loopback", CRITICAL)
 
 
 class LoopbackServer(web.Server):
-    """Answers requests of this user, of at most so many connections at once."""
+    """Answers requests of this user, of at most so many connections at once.
 
-    def __init__(self, answer: Answer, most_connections: int, *, longest_line: int = 8190) -> None:
+    With `stops_for_leavers` an answer ends when nobody waits for it any more.
+    """
+
+    def __init__(
+        self, answer: Answer, most_connections: int, *, longest_line: int = 8190, stops_for_leavers: bool = False
+    ) -> None:
         super().__init__(
             answer,
+            handler_cancellation=stops_for_leavers,
             keepalive_timeout=_IDLE_S,
             lingering_time=0,
             access_log=None,

@@ -6,12 +6,14 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
 
 import pytest
 
+from promptctl.browse.site import PageReply
 from promptctl.errors import UsageError
 from promptctl.loopback import connections, sockets
 from promptctl.loopback.sockets import listen
@@ -154,6 +156,35 @@ def test_beyond_so_many_connections_the_next_is_turned_away(served: Served, monk
     finally:
         for each in opened:
             each.close()
+
+
+def test_nothing_is_read_for_a_browser_that_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "promptctl.yaml", "model: echo/echo\n")
+    site, begun, has_begun, may_end = Pages(tmp_path).site, list[str](), threading.Event(), threading.Event()
+    reply = site.reply
+
+    def slow(page: str, query: str) -> PageReply:
+        begun.append(query)
+        has_begun.set()
+        assert may_end.wait(20)
+        return reply(page, query)
+
+    monkeypatch.setattr(site, "reply", slow)
+    with serve_pages(site) as served:
+        leavers = [socket.create_connection(("127.0.0.1", served.port), timeout=20) for _ in range(5)]
+        for each in leavers:
+            head = f"Host: {served.gate.host}\r\nCookie: {served.cookie}\r\n\r\n"
+            each.sendall(f"GET {served.gate.folder}?search=x HTTP/1.1\r\n{head}".encode())
+        for _ in range(3):  # each is answered after what was sent before
+            assert served.ask(Cookie=None).status == 403
+        assert has_begun.wait(20)
+        for each in leavers:
+            each.close()
+        for _ in range(3):
+            assert served.ask(Cookie=None).status == 403
+        may_end.set()
+        assert served.ask().status == 200
+    assert begun == ["search=x", ""]
 
 
 def test_a_different_user_takes_nobodys_place(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,6 +190,11 @@ def test_a_damaged_file_of_labels_stops_labelling_and_is_left_alone(workspace: W
     assert file.read_text().endswith("{oops\n")
 
 
+def test_no_case_is_read_for_labels_that_are_not_there(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptctl.calibrations.labels.open_questions", None)
+    assert workspace.judges.labels("greet").counting == ()
+
+
 def test_labels_are_not_written_through_a_link(workspace: Workspace, root: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (root / "datasets/human-labels").symlink_to(tmp_path / "elsewhere")
