@@ -99,7 +99,14 @@ def test_the_keyboard_alone_finds_and_compares(browser: Browser, served: Served)
 def test_a_command_is_copied_as_it_stands(browser: Browser, served: Served) -> None:
     with entered(browser, served) as opened:
         show(opened, served, "diff?old=support/triage@v1&new=@v3")
-        opened.page.click("button.copy")
-        opened.page.wait_for_selector("text=Copied")
-        copied = opened.page.evaluate("navigator.clipboard.readText()")
-        assert copied == "promptctl diff support/triage@v1 @v3"
+        refuse = "navigator.clipboard.writeText = () => Promise.reject(new DOMException('no', 'NotAllowedError'))"
+        for way in ("", refuse):
+            opened.page.evaluate(f"navigator.clipboard.writeText('nothing yet').then(() => {{ {way} }})")
+            opened.page.click("button.copy")
+            opened.page.wait_for_selector("text=Copied")
+            copied = opened.page.evaluate("navigator.clipboard.readText()")
+            assert copied == "promptctl diff support/triage@v1 @v3"
+            opened.page.reload()
+        opened.page.emulate_media(media="print")
+        assert opened.page.locator("nav.top, form, button.copy").filter(visible=True).count() == 0
+        assert opened.problems == []

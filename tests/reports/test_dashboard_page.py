@@ -356,6 +356,16 @@ class TestPage:
         small = "nodes => nodes.map((node) => node.getBoundingClientRect().height).filter((high) => high && high < 24)"
         assert opened.page.eval_on_selector_all("button:not(.link), summary, #sections a", small) == []
 
+    def test_what_is_open_stays_open(self, opened: Opened) -> None:
+        page, both = opened.page, "details.rules, details.example"
+        page.eval_on_selector_all(both, "nodes => nodes.forEach((node) => { node.open = true; })")
+        page.wait_for_function("openParts.size === 2")
+        page.click("#marks button >> nth=0")
+        whole(opened)
+        assert page.locator(both).count() == page.locator("details[open]").count() == 2
+        page.eval_on_selector_all(both, "nodes => nodes.forEach((node) => { node.open = false; })")
+        page.wait_for_function("openParts.size === 0")
+
     def test_on_paper_the_filters_are_words(self, opened: Opened) -> None:
         page = opened.page
         see(opened, prompt="support/*", time="7d")

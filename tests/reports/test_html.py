@@ -86,6 +86,7 @@ class TestWhatItHolds:
     def test_everything_is_in_it_and_nothing_can_be_loaded(self, mixed: list[Evaluation], write: Write) -> None:
         page = write(mixed, "r.html").read_text()
         assert "default-src 'none'" in page
+        assert "<noscript><style>main, nav { display: none; }" in page, "empty controls, without JavaScript"
         assert not re.search(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", page)
         assert "@import" not in page
         data = data_of(page)
@@ -356,6 +357,7 @@ def test_a_number_leads_to_the_cases_of_its_dataset_alone(pages: Pages, browser:
         page.select_option("#dataset", "datasets/b.yaml")
         page.click("#status button >> nth=0")
         page.click("summary:has-text('wrong')")
+        page.wait_for_function("wanted.case")
         page.reload()
         assert page.locator(".case[open] .of").all_inner_texts() == ["datasets/b.yaml"]
         assert opened.faults() == []
@@ -453,6 +455,8 @@ def test_the_first_sentence_says_how_all_of_them_did(lab: Lab) -> None:
     lab.server.default = answering({"c1": "no", "c2": "no"})
     (found,) = lab.evaluate(min_pass=0.5)
     assert of_evaluations([found]) == ("passed", "2 of 4 cases passed; 50% were asked for.", ())
+    many = replace(found, totals=replace(found.totals, passed=9_805, cases=10_400))
+    assert of_evaluations([many, many]).sentence == "2 evaluations: 19,610 of 20,800 cases passed."
     assert found.verdict == "passed"
     lab.server.default = answering({"c1": failure(400), "c2": failure(400)})
     (found,) = lab.evaluate(replies="refresh")

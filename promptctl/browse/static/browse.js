@@ -7,8 +7,14 @@ for (const line of document.querySelectorAll(".command > code")) {
   button.textContent = "Copy";
   button.setAttribute("aria-label", `Copy: ${line.textContent}`);
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(line.textContent);
-    button.textContent = "Copied";
+    let isCopied = true;
+    try {
+      await navigator.clipboard.writeText(line.textContent);
+    } catch {
+      getSelection().selectAllChildren(line);
+      isCopied = document.execCommand("copy");
+    }
+    button.textContent = isCopied ? "Copied" : "Selected: copy it";
     setTimeout(() => { button.textContent = "Copy"; }, 1500);
   });
   line.after(button);

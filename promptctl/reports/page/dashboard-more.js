@@ -90,8 +90,8 @@ function changesNode(marks) {
 
 function exampleNode(example) {
   const texts = [["Error", example.message], ["Sent", example.input], ["Answered", example.reply]].filter(([, text]) => isKnown(text) && text !== example.error);
-  return el("details", { class: "example" }, el("summary", {}, el("span", { class: "mark failed" }, String(example.error || example.status).replaceAll("_", " ")), " ", el("b", {}, `${example.prompt} ${example.version_display ?? ""}`), " ", el("small", {}, `${day(Date.parse(example.at))}, ${clock(Date.parse(example.at))} · ${example.model}`)),
-    texts.map(([name, text]) => [el("h3", {}, name), el("pre", {}, plain(text))]), isKnown(example.input) || isKnown(example.reply) ? null : el("p", { class: "meta" }, "What was sent and answered is not kept: the prompt's log rule says `content: metadata`."), copyButton(`promptctl log show ${example.execution}`, "Copy command", `Copy command: log show ${example.execution}`));
+  return keptOpen(`example ${example.execution}`, el("details", { class: "example" }, el("summary", {}, el("span", { class: "mark failed" }, String(example.error || example.status).replaceAll("_", " ")), " ", el("b", {}, `${example.prompt} ${example.version_display ?? ""}`), " ", el("small", {}, `${day(Date.parse(example.at))}, ${clock(Date.parse(example.at))} · ${example.model}`)),
+    texts.map(([name, text]) => [el("h3", {}, name), el("pre", {}, plain(text))]), isKnown(example.input) || isKnown(example.reply) ? null : el("p", { class: "meta" }, "What was sent and answered is not kept: the prompt's log rule says `content: metadata`."), copyButton(`promptctl log show ${example.execution}`, "Copy command", `Copy command: log show ${example.execution}`)));
 }
 
 function leftOut() {

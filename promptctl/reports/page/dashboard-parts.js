@@ -1,6 +1,12 @@
 // What the sections of the page are made of: figures, tables with their CSV, ranks, and what one chart shows.
 const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
-const openTables = new Set();
+// What was opened stays open when the page is drawn again; `key` tells it from others.
+const openParts = new Set();
+function keptOpen(key, details) {
+  details.open = openParts.has(key);
+  details.addEventListener("toggle", () => openParts[details.open ? "add" : "delete"](key));
+  return details;
+}
 
 // As in the reports of the command line: all in quotes, and no cell that a spreadsheet would run as a formula.
 function csvOf(columns, length) {
@@ -17,13 +23,10 @@ function tableOf(title, columns, length, head = null) {
 }
 
 function tableUnder(title, columns, length) {
-  const details = el("details", { class: "under" }, el("summary", { "aria-label": `Table of ${title}` }, "Table"));
-  const fill = () => {
-    if (details.open) openTables.add(title); else openTables.delete(title);
-    if (details.open && details.children.length === 1) details.append(tableOf(title, columns, length));
-  };
+  const details = keptOpen(`table ${title}`, el("details", { class: "under" }, el("summary", { "aria-label": `Table of ${title}` }, "Table")));
+  const fill = () => { if (details.open && details.children.length === 1) details.append(tableOf(title, columns, length)); };
   details.addEventListener("toggle", fill);
-  if (openTables.has(title)) { details.open = true; fill(); }
+  fill();
   return el("div", { class: "foot" }, details, copyButton(() => csvOf(columns, length), "Copy as CSV", `Copy ${title} as CSV`));
 }
 

@@ -29,13 +29,13 @@ function actsOf(item) {
   return [alone, item.command ? put(copyButton(item.command, "Copy command", `Copy command for: ${item.text}`), { title: item.command }, []) : null].filter(Boolean);
 }
 
-function itemsNode(items, none) {
-  if (!items.length) return none ? el("p", { class: "meta" }, none) : null;
+function itemsNode(key, items) {
+  if (!items.length) return null;
   // The text of a finding says its day itself.
   const node = (item) => el("li", { class: isMark(item) ? "happened" : item.level || "note" }, isMark(item) ? glyphIcon(item.kind) : null, el("p", {}, item.level && item.level !== "note" ? el("span", { class: "unseen" }, `${LEVELS[item.level]}: `) : null, textOf(item)),
     el("p", { class: "meta" }, item.at && (isMark(item) || item.kind === "evaluation") ? el("span", {}, `${day(Date.parse(item.at))}, ${clock(Date.parse(item.at))}`) : null, ...actsOf(item)));
   const rest = items.slice(3);
-  return el("div", { class: "items" }, el("ul", {}, items.slice(0, 3).map(node)), rest.length ? el("details", {}, el("summary", {}, `${count(rest.length)} more`), el("ul", {}, rest.map(node))) : null);
+  return el("div", { class: "items" }, el("ul", {}, items.slice(0, 3).map(node)), rest.length ? keptOpen(key, el("details", {}, el("summary", {}, `${count(rest.length)} more`), el("ul", {}, rest.map(node)))) : null);
 }
 
 // The finding that the headline is: its command in full, as it is what one would do next.
@@ -59,16 +59,16 @@ function answers(view) {
   const compared = [found.recent, found.earlier].filter(({ since, until }) => since !== until).map(({ since, until }) => span(Date.parse(since), Date.parse(until))).join(", compared with ");
   const findings = found.wrong.items.filter(concerns), wrong = folded(findings), moves = view.marks.filter((mark) => mark.kind !== "budget").reverse();
   const number = (kind) => view.marks.filter((mark) => mark.kind === kind).length;
-  const rules = found.rules.length ? el("details", { class: "rules" }, el("summary", {}, "How this is decided"), el("ul", {}, found.rules.map((rule) => el("li", {}, inDays(rule))))) : null;
+  const rules = found.rules.length ? keptOpen("rules", el("details", { class: "rules" }, el("summary", {}, "How this is decided"), el("ul", {}, found.rules.map((rule) => el("li", {}, inDays(rule)))))) : null;
   const worst = ["alarm", "warning"].find((level) => wrong.some((item) => item.level === level));
   const state = !filtered ? found.wrong.state : worst || (found.wrong.state === "unknown" ? "unknown" : "ok");
   const first = !filtered && wrong.length && found.wrong.sentence.startsWith(findings[0].text) ? wrong[0] : null;
   const sentence = first ? first.text : !filtered ? found.wrong.sentence : wrong.length ? `${plural(wrong.length, "finding concerns", "findings concern")} these prompts.` : "No finding concerns these prompts.";
   const ofAll = filtered ? "Found over all labels, models and sources" : null, isTold = (item) => findings.some((each) => each.text === item.text), told = filtered ? 0 : found.changed.items.filter(isTold).length;
-  return [answer("wrong", "Is anything wrong?", STATES[state], inDays(sentence), first ? firstNode(first) : null, itemsNode(first ? wrong.slice(1) : wrong), el("p", { class: "meta below" }, [ofAll, compared].filter(Boolean).map((text) => el("span", {}, text))), rules),
+  return [answer("wrong", "Is anything wrong?", STATES[state], inDays(sentence), first ? firstNode(first) : null, itemsNode("wrong", first ? wrong.slice(1) : wrong), el("p", { class: "meta below" }, [ofAll, compared].filter(Boolean).map((text) => el("span", {}, text))), rules),
     answer("changed", "What changed?", null, filtered ? `${plural(number("label"), "label move")} and ${plural(number("version"), "new version")} in this view.` : found.changed.sentence,
-      itemsNode(filtered ? moves.slice(0, 12).map((mark) => ({ ...mark, text: mark.prompt ? `${mark.prompt}: ${mark.text}` : mark.text, level: "note", command: null })) : found.changed.items.filter((item) => !isTold(item))), told ? el("p", { class: "meta" }, `${plural(told, "number")} got worse: see “Is anything wrong?”.`) : null),
-    answer("cost", "What does it cost?", null, filtered ? `${costs(view.total, 0)} in this view.` : inDays(found.cost.sentence), ...spending(view), itemsNode(found.cost.items.filter((item) => concerns(item) && !(item.kind === "cost" && item.level === "note"))))];
+      itemsNode("changed", filtered ? moves.slice(0, 12).map((mark) => ({ ...mark, text: mark.prompt ? `${mark.prompt}: ${mark.text}` : mark.text, level: "note", command: null })) : found.changed.items.filter((item) => !isTold(item))), told ? el("p", { class: "meta" }, `${plural(told, "number")} got worse: see “Is anything wrong?”.`) : null),
+    answer("cost", "What does it cost?", null, filtered ? `${costs(view.total, 0)} in this view.` : inDays(found.cost.sentence), ...spending(view), itemsNode("cost", found.cost.items.filter((item) => concerns(item) && !(item.kind === "cost" && item.level === "note"))))];
 }
 
 function costs(sums, at) {
