@@ -353,6 +353,7 @@ def test_a_number_leads_to_the_cases_of_its_dataset_alone(pages: Pages, browser:
             ("2 of 2", [["good", "datasets/b.yaml"], ["wrong", "datasets/b.yaml"]]),
         ]
         page.go_back()
+        page.wait_for_function("wanted.status === 'failed'")
         assert (shown(opened), page.input_value("#dataset")) == (["wrong"], "datasets/a.yaml")
         page.select_option("#dataset", "datasets/b.yaml")
         page.click("#status button >> nth=0")
