@@ -295,6 +295,10 @@ class TestPage:
         page.click("[aria-label='Show support/reply alone'] >> nth=0")
         whole(opened)
         assert page.input_value("#prompt") == "support/reply"
+        page.go_back()
+        page.wait_for_function("byId('prompt').value === ''")
+        assert page.evaluate("[wanted.by, wanted.measure]") == ["version", "calls"]
+        whole(opened)
 
     def test_evaluations_with_other_cases_are_marked_and_a_fall_is_said_of_the_same_cases_alone(
         self, opened: Opened

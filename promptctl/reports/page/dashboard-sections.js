@@ -25,7 +25,7 @@ function folded(items) {
 
 function actsOf(item) {
   const alone = item.prompt && names.prompt.includes(item.prompt) && wanted.prompt !== item.prompt ? el("button", { type: "button", class: "quiet", "aria-label": `Show ${item.prompt} alone: ${item.text}` }, "Show alone") : null;
-  alone?.addEventListener("click", () => choose({ prompt: item.prompt }));
+  alone?.addEventListener("click", () => go({ prompt: item.prompt }));
   return [alone, item.command ? put(copyButton(item.command, "Copy command", `Copy command for: ${item.text}`), { title: item.command }, []) : null].filter(Boolean);
 }
 
@@ -120,7 +120,7 @@ function groupTable(items, by, isMore, missing) {
     const change = alone(rows[row]);
     if (!change) return rows[row].name;
     const button = el("button", { type: "button", class: "link", "aria-label": `Show ${rows[row].name} alone` }, rows[row].name);
-    button.addEventListener("click", () => choose(change()));
+    button.addEventListener("click", () => go(change()));
     return button;
   };
   const columns = [{ name: GROUPS[by].name, text: (row) => rows[row].name, raw: (row) => rows[row].name, node: nameNode },
@@ -149,6 +149,6 @@ function ranks(view) {
   const dear = items.filter((item) => item.sums.calls[item.at]).map((item) => ({ ...item, value: of(item, "cost") ?? 0, text: isKnown(of(item, "cost")) ? money(of(item, "cost")) : "unknown", note: [isKnown(of(item, "per_call")) ? `${money(of(item, "per_call"))} per call` : "", item.sums.unpriced[item.at] ? `${count(item.sums.unpriced[item.at])} of ${plural(item.sums.calls[item.at], "call")} without a price` : plural(item.sums.calls[item.at], "call")].filter(Boolean).join(", ") })).sort((one, other) => other.value - one.value);
   const slow = items.filter((item) => isKnown(of(item, "p95"))).map((item) => ({ ...item, value: of(item, "p95"), isThin: timed(item.sums, item.at) < FEWEST, text: time(of(item, "p95")), note: `p50 ${time(of(item, "p50"))}, ${plural(timed(item.sums, item.at), "reply", "replies")}${timed(item.sums, item.at) < FEWEST ? ": thin" : ""}` })).sort((one, other) => one.isThin - other.isThin || other.value - one.value);
   const columns = (rows, keys) => [{ name: "Prompt", text: (row) => rows[row].name, raw: (row) => rows[row].name }, ...keys.map((key) => valueColumn(MEASURES[key].name, MEASURES[key].unit, (row) => of(rows[row], key), MEASURES[key].format)), valueColumn("Unpriced calls", "count", (row) => rows[row].sums.unpriced[rows[row].at], count)];
-  const alone = (item) => choose({ prompt: item.name });
+  const alone = (item) => go({ prompt: item.name });
   return [rank("Most expensive prompts", "by all that they cost", dear, columns(dear, ["cost", "per_call", "calls"]), alone), rank("Slowest prompts", "by p95, which 95% of their replies are within", slow, columns(slow, ["p95", "p50", "calls"]).slice(0, -1), alone)];
 }

@@ -15,15 +15,15 @@ function fromAddress() {
   if (wanted.from || wanted.to) wanted.time = "custom";
 }
 
-function toAddress() {
+function toAddress(way) {
   const differing = Object.entries(wanted).filter(([key, value]) => value !== FIRST[key] && !(key === "time" && value === "custom"));
-  try { history.replaceState(null, "", differing.length ? "#" + new URLSearchParams(differing) : location.pathname + location.search); } catch { /* a page shown within another may not */ }
+  try { history[way](null, "", differing.length ? "#" + new URLSearchParams(differing) : location.pathname + location.search); } catch { /* a page shown within another may not */ }
 }
 
 // What is compared side by side changes nothing else.
-function choose(change) {
+function choose(change, way = "replaceState") {
   Object.assign(wanted, change);
-  toAddress();
+  toAddress(way);
   if (Object.keys(change).every((key) => key === "by" || key === "measure")) compare(); else show();
 }
 
@@ -40,7 +40,9 @@ function clear() {
   byId("prompt").focus();
 }
 
-const zoom = (from, to) => choose({ time: "custom", from: new Date(from).toISOString(), to: new Date(to).toISOString() });
+// What a click on a chart or a name shows, Back takes back.
+const go = (change) => choose(change, "pushState");
+const zoom = (from, to) => go({ time: "custom", from: new Date(from).toISOString(), to: new Date(to).toISOString() });
 
 function overTime(view) {
   const { steps: points, sums, total } = view, length = points.length;
