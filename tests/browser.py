@@ -48,6 +48,14 @@ class Opened:
         found = self.page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
         return [f"{each['id']}: {each['help']}: {each['nodes'][0]['html'][:200]}" for each in found]
 
+    def until(self, claim: str) -> None:
+        """Wait until an expression is true; Playwright's own waiting asks for an eval that our pages forbid."""
+        for _ in range(1_000):
+            if self.page.evaluate(claim):
+                return
+            self.page.wait_for_timeout(20)
+        raise AssertionError(f"{claim} is not true after 20 s")
+
     def too_wide(self) -> list[str]:
         """What is wider than the window."""
         found: list[str] = self.page.evaluate(_TOO_WIDE)

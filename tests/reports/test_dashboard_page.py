@@ -296,7 +296,7 @@ class TestPage:
         whole(opened)
         assert page.input_value("#prompt") == "support/reply"
         page.go_back()
-        page.wait_for_function("byId('prompt').value === ''")
+        opened.until("byId('prompt').value === ''")
         assert page.evaluate("[wanted.by, wanted.measure]") == ["version", "calls"]
         whole(opened)
 
@@ -363,12 +363,12 @@ class TestPage:
     def test_what_is_open_stays_open(self, opened: Opened) -> None:
         page, both = opened.page, "details.rules, details.example"
         page.eval_on_selector_all(both, "nodes => nodes.forEach((node) => { node.open = true; })")
-        page.wait_for_function("openParts.size === 2")
+        opened.until("openParts.size === 2")
         page.click("#marks button >> nth=0")
         whole(opened)
         assert page.locator(both).count() == page.locator("details[open]").count() == 2
         page.eval_on_selector_all(both, "nodes => nodes.forEach((node) => { node.open = false; })")
-        page.wait_for_function("openParts.size === 0")
+        opened.until("openParts.size === 0")
 
     def test_on_paper_the_filters_are_words(self, opened: Opened) -> None:
         page = opened.page

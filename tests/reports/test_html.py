@@ -353,12 +353,12 @@ def test_a_number_leads_to_the_cases_of_its_dataset_alone(pages: Pages, browser:
             ("2 of 2", [["good", "datasets/b.yaml"], ["wrong", "datasets/b.yaml"]]),
         ]
         page.go_back()
-        page.wait_for_function("wanted.status === 'failed'")
+        opened.until("wanted.status === 'failed'")
         assert (shown(opened), page.input_value("#dataset")) == (["wrong"], "datasets/a.yaml")
         page.select_option("#dataset", "datasets/b.yaml")
         page.click("#status button >> nth=0")
         page.click("summary:has-text('wrong')")
-        page.wait_for_function("wanted.case")
+        opened.until("wanted.case")
         page.reload()
         assert page.locator(".case[open] .of").all_inner_texts() == ["datasets/b.yaml"]
         assert opened.faults() == []
@@ -376,7 +376,7 @@ def test_what_is_open_stays_open_and_a_link_leads_to_its_case(pages: Pages, brow
         page.click("#status button[value=failed]")
         assert len(shown(opened)) == 150
         page.locator("summary").nth(3).click()
-        page.wait_for_function("openCases.size === 2")
+        opened.until("openCases.size === 2")
         page.evaluate("document.querySelectorAll('.case')[3].isSame = true")
         page.focus("#more")
         page.keyboard.press("Enter")

@@ -103,11 +103,11 @@ def test_two_tabs_and_a_reload_lose_nothing_and_a_second_round_is_blind(workspac
             one.keyboard.down(key)
         one.keyboard.up(key)
         assert one.evaluate("labelled().length") == 1, "a key that is held down answers once"
-        other.wait_for_function("labelled().length === 1")
+        second.until("labelled().length === 1")
         assert other.locator('[aria-pressed="true"]').count() == 1
         other.keyboard.press("s")
         other.keyboard.press(other.evaluate("items[at].answers[0][0]"))
-        one.wait_for_function("labelled().length === 2")
+        first.until("labelled().length === 2")
         for press in ("s", "c"):
             one.keyboard.press(press)
         one.keyboard.type("remark")
