@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from functools import cache
+from stat import S_IMODE, S_ISDIR, S_ISLNK
 from typing import TYPE_CHECKING
 
 import pytest
@@ -108,9 +108,31 @@ def add_versions(repo: Repo, count: int = 4) -> list[str]:
 
 def copied(made: Path, folder: Path) -> None:
     """Copy repositories that were made once, to where nothing is: they name each other's new places."""
-    shutil.copytree(made, folder, symlinks=True, dirs_exist_ok=True)
-    for config in (*folder.glob("*/config"), *folder.glob("*/.git/config")):
-        config.write_text(config.read_text().replace(str(made), str(folder)))
+    for path, found, content in _read(made):
+        place = f"{folder}/{path}"
+        if S_ISDIR(found.st_mode):
+            os.makedirs(place, exist_ok=True)
+        elif S_ISLNK(found.st_mode):
+            os.symlink(content, place)
+        else:
+            file = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, S_IMODE(found.st_mode))
+            is_naming = path.endswith("config")
+            os.write(file, content.replace(os.fsencode(made), os.fsencode(folder)) if is_naming else content)
+            os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns))
+            os.close(file)
+
+
+@cache
+def _read(made: Path) -> list[tuple[str, os.stat_result, bytes]]:
+    """Read what is below the folder. Objects of repositories are packed before: fewer files to write each time."""
+    for git in (*made.rglob(".git"), *made.glob("*.git")):
+        subprocess.run(["git", f"--git-dir={git}", "repack", "-adq"], check=True)
+    entries = []
+    for path in sorted(made.rglob("*")):
+        found = path.lstat()
+        content = os.fsencode(path.readlink()) if path.is_symlink() else b"" if path.is_dir() else path.read_bytes()
+        entries.append((str(path.relative_to(made)), found, content))
+    return entries
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,10 @@ COMMANDS = (
 def remove(revision: str) -> Callable[[Path], None]:
     def damage(root: Path) -> None:
         id_ = git(root, "rev-parse", revision)
+        [pack] = (root / ".git/objects/pack").glob("*.pack")
+        pack.with_suffix(".idx").unlink()
+        with pack.rename(root / ".git/pack").open("rb") as packed:
+            subprocess.run(["git", "unpack-objects", "-q"], stdin=packed, check=True)
         (root / ".git/objects" / id_[:2] / id_[2:]).unlink()
 
     return damage
