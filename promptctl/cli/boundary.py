@@ -17,7 +17,7 @@ from typer._click.exceptions import ClickException
 
 from promptctl import __version__, errors
 from promptctl.cli.output import hint_of, noting_output, report, say_json, streams_for_runner, tell, tell_error
-from promptctl.errors import quote
+from promptctl.errors import printable, quote
 
 # What a full or broken disk under our output says; an error of a file of ours names the file.
 _OUTPUT_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
@@ -63,11 +63,7 @@ def _run(command: Callable[..., Any], arguments: Sequence[str] | None) -> tuple[
         _drop_output()
         return errors.BROKEN_PIPE, None
     except OSError as error:
-        if error.errno not in _OUTPUT_FAILURES or error.filename is not None:
-            return _tell_bug(error, arguments)
-        _drop_output()
-        tell_error(errors.WorkspaceError(f"the output cannot be written: {error.strerror}"))
-        return errors.WORKSPACE, None
+        return _tell_system(error, arguments)
     except ClickException as error:
         return _tell_usage(error, sys.argv if arguments is None else arguments)
     except Exception as error:
@@ -75,6 +71,19 @@ def _run(command: Callable[..., Any], arguments: Sequence[str] | None) -> tuple[
     if result == errors.INTERRUPTED:  # Typer makes it of Ctrl-C, without a word
         tell("interrupted")
     return result if isinstance(result, int) else errors.OK, None
+
+
+def _tell_system(error: OSError, arguments: Sequence[str] | None) -> tuple[int, errors.PromptctlError | None]:
+    """Say what the system refused: a name that is too long, or our output; anything else is a bug."""
+    if error.errno == errno.ENAMETOOLONG and error.filename is not None:
+        told = errors.UsageError(f"{printable(os.fsdecode(error.filename))}: the name is too long for a file")
+        tell_error(told)
+        return told.exit_code, told
+    if error.errno not in _OUTPUT_FAILURES or error.filename is not None:
+        return _tell_bug(error, arguments)
+    _drop_output()
+    tell_error(errors.WorkspaceError(f"the output cannot be written: {error.strerror}"))
+    return errors.WORKSPACE, None
 
 
 def _failure(error: errors.PromptctlError) -> dict[str, Any]:

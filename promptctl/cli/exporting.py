@@ -9,7 +9,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.commands import argument, option
-from promptctl.cli.output import say, say_json, tell, tell_wrapped, warn
+from promptctl.cli.output import say_exactly, say_json, say_json_text, tell, tell_wrapped, warn
 from promptctl.errors import CHECK_FAILED, UsageError, printable
 from promptctl.reports.wording import count
 
@@ -87,8 +87,10 @@ def _say(found: Export) -> None:
     if len(found.files) > 1:
         names = ", ".join(found.files)
         raise UsageError(f"this is more than one file: {names}", hint="name a folder to write them to: -o FOLDER")
-    for data in found.files.values():
-        say(data.decode("utf-8", "replace").removesuffix("\n"))
+    for path, data in found.files.items():
+        text = data.decode("utf-8", "surrogateescape").removesuffix("\n")
+        say_it = say_json_text if path.endswith((".json", ".jsonl")) else say_exactly
+        say_it(text)
 
 
 def _write(found: Export, folder: Path, differing: list[str], *, replaces: bool) -> None:

@@ -19,6 +19,7 @@ from promptctl.cli.output import (
     format_version,
     say,
     say_json,
+    say_json_text,
     tell,
     tell_hint,
     time_heading,
@@ -59,7 +60,7 @@ def export_calls(
     if output == _STDOUT:
         rows = (each.as_row(with_content=content) for each in log.executions(wanted, with_content=content))
         for line in json_lines(rows):
-            say(line.removesuffix("\n"))
+            say_json_text(line.removesuffix("\n"))
         return
     number = log.export(output, wanted, with_content=content)
     tell(f"written  {output} ({count(number, 'execution')})")

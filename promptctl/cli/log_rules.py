@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,13 +11,14 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.commands import Group, argument, option
-from promptctl.cli.output import format_moment, left_to_show, say, say_json, styled, tell, time_heading, visible, warn
+from promptctl.cli.output import format_moment, left_to_show, say, say_json, tell, time_heading, warn
+from promptctl.cli.proposing import say_patch
 from promptctl.cli.tables import say_table
 from promptctl.errors import UsageError
 from promptctl.reports.wording import count, format_cost, format_count, format_spent
 
 if TYPE_CHECKING:
-    from promptctl import RuleChange, RuledPrompt
+    from promptctl import RuledPrompt
 
 app = Group("What is kept of each prompt's calls, and by which rule.", no_args_is_help=False)
 
@@ -28,7 +29,6 @@ _ORDERS: Mapping[_Order, Callable[[RuledPrompt], Any]] = {
     "average": lambda row: row.totals.average_cost_nano_usd or 0,
     "last": lambda row: row.totals.last_at,
 }
-_COLOURS = {"+": "green", "-": "red"}
 
 
 @app.callback(invoke_without_command=True)
@@ -73,7 +73,7 @@ def set_rules(
 ) -> None:
     """Set the rule of each glob in promptctl.yaml: content=full|metadata, active=true|false. Comments stay."""
     globs = [word for word in words if "=" not in word]
-    given = dict(word.split("=", 1) for word in words if "=" in word)
+    given = options.named_once([word for word in words if "=" in word], "log rules set")
     if not globs or not given:
         raise UsageError(
             f"nothing to set: {'no glob' if not globs else 'no KEY=VALUE'} is given",
@@ -85,7 +85,8 @@ def set_rules(
     if as_json:
         say_json(change.as_dict())
         return
-    _say_diff(change)
+    sides = change.old.splitlines(), change.new.splitlines()
+    say_patch([*difflib.unified_diff(*sides, lineterm="", n=1)][2:])
     for prompt, (before, after) in change.changed.items():
         say(f"{prompt}  {before} → {after}")
     for prompt, rule in change.overruled.items():
@@ -130,12 +131,3 @@ def _cells(row: RuledPrompt) -> Sequence[Any]:
         format_cost(average) if called else "-",
         format_moment(totals.last_at) if called else "-",
     )
-
-
-def _say_diff(change: RuleChange) -> None:
-    import difflib
-
-    sides = change.old.splitlines(), change.new.splitlines()
-    for line in list(difflib.unified_diff(*sides, lineterm="", n=1))[2:]:
-        colour = _COLOURS.get(line[:1])
-        say(styled(visible(line), sys.stdout, fg=colour) if colour else visible(line))

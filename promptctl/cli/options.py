@@ -55,6 +55,11 @@ def a_number(given: float | None) -> float | None:
     return given
 
 
+def _a_limit(given: int) -> int:
+    """Return the number given, or if that is less the most rows that a database counts, which are all."""
+    return min(given, sys.maxsize)
+
+
 Ref = Annotated[
     str,
     argument(
@@ -83,12 +88,12 @@ CallSource = Annotated[
 ]
 Port = Annotated[int, option("--port", "N", "Listen on this port; 0 takes a free one.", min=0, max=65535)]
 Seed = Annotated[int, option("--seed", "N", "Draws the same sample each time.")]
-Limit = Annotated[int, option("-n", "--limit", "N", "At most so many, the newest.", min=1)]
+Limit = Annotated[int, option("-n", "--limit", "N", "At most so many, the newest.", min=1, callback=_a_limit)]
 Parameters = Annotated[
     list[str], option("-p", "--param", "NAME=VALUE", "A parameter of the model, as JSON or text. Repeatable.")
 ]
 MaxCost = Annotated[
-    float | None, option("--max-cost", "USD", "Stop before more is spent in all.", min=0.0, callback=a_number)
+    float | None, option("--max-cost", "USD", "Stop before more is spent in all.", min=0.0, max=1e9, callback=a_number)
 ]
 Record = Annotated[bool, option("--record", "Also write the reply to datasets/recordings/, for replay/MODEL.")]
 FailFast = Annotated[bool, option("--fail-fast", "Stop at the first case that does not pass.")]
@@ -292,12 +297,26 @@ def read_pairs(pairs: Sequence[str], option: str) -> dict[str, Any]:
     import json
 
     result: dict[str, Any] = {}
-    for text in pairs:
-        name, value = _split(text, option)
+    for name, value in named_once(pairs, option).items():
         try:
             result[name] = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             result[name] = value
+        try:
+            json.dumps(result[name], allow_nan=False)
+        except ValueError as error:
+            raise UsageError(f"{option} {printable(name)}: `{printable(value)}` is no number that JSON has") from error
+    return result
+
+
+def named_once(pairs: Sequence[str], option: str) -> dict[str, str]:
+    """Return `k=v` options as a mapping. Raises `UsageError` for a name that is given twice."""
+    result: dict[str, str] = {}
+    for text in pairs:
+        name, value = _split(text, option)
+        if name in result:
+            raise UsageError(f"{option} gives `{printable(name)}` twice", hint="give it once")
+        result[name] = value
     return result
 
 

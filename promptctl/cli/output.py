@@ -52,6 +52,7 @@ _NAMED = re.compile("`[^`]*`")
 _USUAL_COLUMNS = 80
 # What an encoder of JSON leaves as it is, and a terminal or a runner does not.
 _UNSAFE_JSON = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069]|(?<=#)#(?=[a-zA-Z]{0,20}\[)")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 def flat(text: str) -> str:
@@ -133,8 +134,30 @@ def say_piece(text: str) -> None:
 
 def say_json(data: Any) -> None:
     """Print one JSON document on stdout: keys in their documented order, text readable."""
-    text = json.dumps(data, ensure_ascii=False, indent=2, default=str)
-    say(_UNSAFE_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+    say_json_text(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+
+
+def say_json_text(text: str) -> None:
+    """Print JSON on stdout: what the stream cannot write, or a terminal or a runner may not see, is an escape of JSON."""
+    text = _UNSAFE_JSON.sub(_json_escape, text)
+    if not _encoding(sys.stdout).lower().startswith("utf"):
+        text = _BEYOND_ASCII.sub(_json_escape, text)
+    elif _is_watched(sys.stdout):
+        text = _CONTROL.sub(_json_escape, text)
+    sys.stdout.write(_encodable(text, sys.stdout) + "\n")
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    return "\\u" + found[0].encode("utf-16-be", "surrogatepass").hex("|", 2).replace("|", "\\u")
+
+
+def say_exactly(text: str) -> None:
+    """Print lines of a file on stdout, byte for byte; to a person, and in a CI's log, as `say` does."""
+    if text.isascii() or _is_watched(sys.stdout):
+        say(text)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write((text + "\n").encode("utf-8", "surrogateescape"))
 
 
 def left_to_show(rows: Collection[Any], nothing: str, *, as_json: bool) -> bool:
@@ -275,9 +298,14 @@ def writable(text: str, stream: TextIO) -> str:
     So is what would command a terminal: messages and replies come from outside. Words are for people also in a pipe,
     and a CI's log is for people. Data stays as it is in a pipe or a file.
     """
-    if stream.isatty() or stream is sys.stderr or isinstance(stream, _InRunner):
+    if stream is sys.stderr or _is_watched(stream):
         text = _harmless(text)
     return _encodable(text, stream)
+
+
+def _is_watched(stream: TextIO) -> bool:
+    """Return True if a terminal or the runner of a CI reads the stream, which other wrappers may be around."""
+    return stream.isatty() or getattr(stream, "is_for_runner", False)
 
 
 def _harmless(text: str) -> str:
@@ -352,6 +380,8 @@ class _Hiding:
 class _InRunner:
     """A stream that a CI's runner reads line by line. It may be written in pieces of lines."""
 
+    is_for_runner = True
+
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self._start = ""
@@ -378,5 +408,9 @@ def is_file(stream: TextIO) -> bool:
 
 
 def _encodable(text: str, stream: TextIO) -> str:
-    encoding = getattr(stream, "encoding", None) or "utf-8"
+    encoding = _encoding(stream)
     return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _encoding(stream: TextIO) -> str:
+    return getattr(stream, "encoding", None) or "utf-8"

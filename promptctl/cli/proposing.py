@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.output import is_in_runner, is_terminal, say, say_json, styled, tell, visible
+from promptctl.cli.output import is_terminal, say, say_exactly, say_json, styled, tell, visible
 
 if TYPE_CHECKING:
     from promptctl import Proposal, Workspace
 
+_HEADS = ("diff ", "--- ", "+++ ", "rename ", "new file", "deleted file")
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -61,10 +62,7 @@ def offer(
         return written
     if proposal.is_empty:
         return False
-    for line in _diff_to_show(proposal).removesuffix("\n").split("\n"):
-        is_head = line.startswith(("diff ", "--- ", "+++ ", "rename ", "new file", "deleted file"))
-        colour = None if is_head else _COLOURS.get(line[:1])
-        _say_line(line, fg=colour, bold=is_head)
+    say_patch(_diff_to_show(proposal).removesuffix("\n").split("\n"))
     sys.stdout.flush()
     again = "git apply takes what is printed; --yes asks the model again, for something new"
     usual = "--yes writes it, and git apply takes what is printed"
@@ -97,13 +95,15 @@ def tell_notes(notes: Iterable[str]) -> None:
         tell(f"note: {note}")
 
 
-def _say_line(line: str, **style: Any) -> None:
-    """Print a line of a patch: to a person with escapes for what nobody sees, to `git apply` byte for byte."""
-    if not is_terminal() and not is_in_runner() and not line.isascii():
-        sys.stdout.flush()
-        sys.stdout.buffer.write((line + "\n").encode("utf-8", "surrogateescape"))
-        return
-    say(styled(visible(line), sys.stdout, **style) if any(style.values()) else visible(line))
+def say_patch(lines: Iterable[str]) -> None:
+    """Print a patch: to a person in colour and with escapes for what nobody sees, to `git apply` byte for byte."""
+    for line in lines:
+        if not is_terminal():
+            say_exactly(line)
+        elif line.startswith(_HEADS):
+            say(styled(visible(line), sys.stdout, bold=True))
+        else:
+            say(styled(visible(line), sys.stdout, fg=_COLOURS.get(line[:1])))
 
 
 def _diff_to_show(proposal: Proposal) -> str:

@@ -15,6 +15,7 @@ from promptctl.files.names import DRAFTS, STATE_FOLDER, STATE_IGNORE
 
 _NEW_FILE_MODE = 0o644
 _SUFFIX = ".promptctl-draft"
+_LONGEST_NAME = 200  # bytes of a draft's name that are the file's; a file system takes 255 in all
 
 
 def replace_file(
@@ -65,7 +66,11 @@ def check_output(file: Path) -> None:
 
     real = file.parent.resolve() / file.name
     hint = "name a different file"
-    if any(each.name.casefold() == ".git" or _is_git_folder(each) for each in (real, *real.parents)):
+    try:
+        is_of_git = any(each.name.casefold() == ".git" or _is_git_folder(each) for each in (real, *real.parents))
+    except OSError as error:
+        raise WorkspaceError(f"cannot write {file}: {error.strerror}", hint=hint) from error
+    if is_of_git:
         raise WorkspaceError(f"cannot write {file}: it is in a folder of Git's own", hint=hint)
     root = root_around(real)
     if root is not None and os.path.lexists(real) and is_part_of(root, real.relative_to(root).as_posix()):
@@ -110,8 +115,9 @@ def _draft(file: Path) -> Iterator[tuple[BinaryIO, Path]]:
             make_state_folder(state)
             is_near = (state / DRAFTS).stat().st_dev == file.parent.stat().st_dev
             drafts = state / DRAFTS if is_near and os.access(state / DRAFTS, os.W_OK) else drafts
-    _remove_left(drafts, glob.escape(file.name))
-    with _open_draft(drafts, file.name) as found:
+    name = file.name.encode("utf-8", "ignore")[:_LONGEST_NAME].decode("utf-8", "ignore")
+    _remove_left(drafts, glob.escape(name))
+    with _open_draft(drafts, name) as found:
         yield found
 
 
@@ -120,16 +126,15 @@ def _open_draft(folder: Path, name: str) -> Iterator[tuple[BinaryIO, Path]]:
     """Open a new file that is locked for as long as it is written, and gone afterwards."""
     import tempfile
 
-    draft = Path()
+    while True:
+        descriptor, path = tempfile.mkstemp(dir=folder, prefix=f".{name}.", suffix=_SUFFIX)
+        draft = Path(path)
+        opened = os.fdopen(descriptor, "wb")
+        wait_for_lock(opened)
+        if draft.exists():  # else it was taken for one that a killed process left, before it was locked
+            break
+        opened.close()
     try:
-        while True:
-            descriptor, path = tempfile.mkstemp(dir=folder, prefix=f".{name}.", suffix=_SUFFIX)
-            draft = Path(path)
-            opened = os.fdopen(descriptor, "wb")
-            wait_for_lock(opened)
-            if draft.exists():  # else it was taken for one that a killed process left, before it was locked
-                break
-            opened.close()
         with opened:
             yield opened, draft
     finally:

@@ -55,16 +55,24 @@ def check_report_path(path: Path) -> None:
 
     Raises `UsageError`, and `WorkspaceError` for a file that no output replaces.
     """
+    check_place(path)
+    writer_for(path)
+
+
+def check_place(path: Path) -> None:
+    """Find out, before anything is paid for, that no report could be written there, whatever its format.
+
+    Raises `UsageError`, and `WorkspaceError` for a file that no output replaces.
+    """
     from promptctl.files.writing import check_output
 
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder", hint=f"name a file in it: {path / 'report.html'}")
-    writer_for(path)
-    check_output(path)
     folder = path.absolute().parent
-    while not folder.exists():
-        folder = folder.parent
     try:
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder", hint=f"name a file in it: {path / 'report.html'}")
+        check_output(path)
+        while not folder.exists():
+            folder = folder.parent
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise UsageError(f"{path} cannot be written in {folder}: {error.strerror}") from error

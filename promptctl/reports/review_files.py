@@ -9,10 +9,11 @@ from typing import Any
 
 from promptctl.errors import UsageError
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.files.writing import check_output, replace_output
+from promptctl.files.writing import replace_output
 from promptctl.log.redaction import Redactor
 from promptctl.log.store import Store
 from promptctl.reports import review as words
+from promptctl.reports.files import check_place
 from promptctl.reports.prompt_diff import diff_lines
 from promptctl.reports.wording import count
 from promptctl.reviews.review import Review
@@ -21,14 +22,14 @@ SUFFIXES = (".md", ".markdown", ".json", ".html", ".xml")
 
 
 def check_suffixes(paths: Sequence[Path]) -> None:
-    """Raise for a file whose name asks for no format, or that no output replaces, before anything is spent."""
+    """Raise for a file whose name asks for no format, or that could not be written, before anything is spent."""
     for path in paths:
         if path.suffix.lower() not in SUFFIXES:
             raise UsageError(
                 f"{path.name or path}: no review has the suffix {path.suffix or '(none)'}",
                 hint="use .md, .json, .html or .xml (JUnit)",
             )
-        check_output(path)
+        check_place(path)
 
 
 def write_review(path: Path, log: Store, review: Review, redactor: Redactor) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from promptctl.log.records import Source
     from promptctl.prompts.prompt import Prompt
 
-_NANO = 1_000_000_000
+_NANO = _MOST_USD = 1_000_000_000
 
 
 class WritingOptions(TypedDict, total=False):
@@ -273,8 +273,8 @@ def _account_of(max_cost: float | None) -> Account | None:
     """Return the account that so many US dollars are spent from; None without a bound. Raises `UsageError`."""
     if max_cost is None:
         return None
-    if not 0 <= max_cost < float("inf"):
-        raise UsageError(f"`max_cost` is a number of US dollars from 0, not {max_cost!r}")
+    if not 0 <= max_cost <= _MOST_USD:
+        raise UsageError(f"`max_cost` is a number of US dollars from 0 to {_MOST_USD:,}, not {max_cost!r}")
     from promptctl.calls.account import Account
 
     return Account(round(max_cost * _NANO))

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import struct
+import subprocess
 import sys
 import termios
 import time
@@ -93,6 +94,25 @@ def test_elsewhere_and_in_a_file_data_stays_as_it_is(
             say("::error::x")
         file.seek(0)
         assert file.read() == "::error::x\n"
+
+
+@pytest.mark.parametrize("environ", [{"GITHUB_ACTIONS": "true"}, {"PYTHONIOENCODING": "latin-1"}, {"LC_ALL": "C"}])
+def test_a_printed_document_is_json_wherever_it_goes(workspace: Path, environ: dict[str, str]) -> None:
+    said = "soft\u00adhyphen \U0001f3f4\U000e0067 é 😀 \u202e"
+    write(workspace, "said.txt", said)
+    for command in ("run triage -I ticket=said.txt --json", "log export -o - --content"):
+        program = [sys.executable, "-X", "utf8=0", "-m", "promptctl", *command.split()]
+        printed = subprocess.run(program, capture_output=True, env={**os.environ, **environ}, check=True)
+        assert said == json.loads(printed.stdout)["reply"].strip()
+
+
+def test_a_review_shows_the_log_of_a_ci_no_escapes_of_its_branch(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    with streams_for_runner(), output.hiding(str):
+        say("Wel\u202ecome \x1b[8mhidden")
+    assert capsys.readouterr().out == "Wel\\u202ecome \\x1b[8mhidden\n"
 
 
 def test_a_message_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

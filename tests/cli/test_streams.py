@@ -95,3 +95,16 @@ def test_text_from_files_and_models_commands_no_terminal(workspace: Path, warm_c
     sent = on_terminal(warm_command, *command.split())
     assert "hidden" in sent
     assert [bad for bad in ("\x1b]", "\x1b[2J", "\x1b[8m", "\x07", "\x9b", "\u202e") if bad in sent] == []
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_proposed_diff_is_coloured_on_a_terminal_and_plain_in_a_pipe(
+    warm_command: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`git apply` takes what a pipe is given, whatever FORCE_COLOR says."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    sent = on_terminal(warm_command, "new", "greet", "--input", "name", "--dry-run")
+    assert "\x1b[32m+name: Greet\x1b[0m" in sent
+    assert "\\x1b" not in sent
+    piped = shell("p new greet --input name | git apply --check", FORCE_COLOR="1")
+    assert (piped.returncode, piped.stderr.count("No valid patches")) == (0, 0)

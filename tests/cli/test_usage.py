@@ -98,6 +98,18 @@ def test_options_that_belong_together_are_read_one_by_one(cli: Cli, inside: Path
         assert all(f"{option} " in words for option in ("--concurrency", "--case-timeout", "--max-cost")), words
 
 
+LONG = "a" * 300
+
+
+@pytest.mark.usefixtures("workspace")
+def test_any_number_of_rows_and_any_length_of_text_is_taken(cli: Cli) -> None:
+    assert cli("run", "triage", "-i", "ticket=x", "--meta", f"x={'[' * 100_000}").exit_code == 0
+    for command in ("log list", "results list", "budget history", "log search x"):
+        assert cli(*command.split(), "-n", "9" * 20).exit_code == 0
+    ran = cli("generate", "a/b", "--describe", "x", "--context", "word " * 60, "--dry-run")
+    assert "echo/echo cannot write" in ran.err
+
+
 @pytest.mark.usefixtures("workspace")
 @pytest.mark.parametrize(
     ("arguments", "said", "hint"),
@@ -107,6 +119,16 @@ def test_options_that_belong_together_are_read_one_by_one(cli: Cli, inside: Path
         (["render", "triage", "ticket=it's"], "`ticket=it's` is one argument too many", """-i 'ticket=it'"'"'s'"""),
         (["help", "render", "x"], "has no command `x`", "render --help"),
         (["eval", "triage", "-o", "."], ". is a folder", "name a file in it: report.html"),
+        (["eval", "triage", "-o", f"{LONG}.md"], "File name too long", ""),
+        (["review", "--no-eval", "-o", f"{LONG}.md"], "File name too long", ""),
+        (["review", "--no-eval", "-o", "promptctl.yaml/x.md"], "cannot be written in", ""),
+        (["log", "export", "-o", f"{LONG}.csv"], "the name is too long", ""),
+        (["import", LONG], "the name is too long", ""),
+        (["eval", "triage", "--max-cost", "1e300"], "is not in the range", ""),
+        (["run", "triage", "--meta", "x=[1e999]"], "`[1e999]` is no number that JSON has", ""),
+        (["run", "triage", "--meta", "x=NaN"], "`NaN` is no number that JSON has", ""),
+        (["run", "triage", "-p", "top_p=1", "-p", "top_p=0"], "--param gives `top_p` twice", "give it once"),
+        (["log", "rules", "set", "x", "content=full", "content=off"], "gives `content` twice", "give it once"),
         (["run", "triage", "-i", "ticket=x", "-m", "lo\x1bcal/m"], "it holds a character", "hint:"),
         (["render", "triage", "ticket=x", "y"], "`ticket=x` is one argument too many", "-i ticket=x"),
         (["run", "triage", "-i", "ticket"], "-i takes name=value, not `ticket`", "-I ticket=FILE"),

@@ -62,6 +62,23 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         replace_file(tmp_path / "file/a.json", [b""])
 
 
+def test_the_cause_is_named_if_no_draft_can_be_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(**_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("tempfile.mkstemp", refuses)
+    with pytest.raises(WorkspaceError, match="Permission denied"):
+        replace_file(tmp_path / "a.json", [b""])
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "é" * 127])
+def test_a_name_may_be_as_long_as_the_system_takes(tmp_path: Path, name: str) -> None:
+    replace_output(tmp_path / name, [b"x"])
+    assert (tmp_path / name).read_bytes() == b"x"
+    with pytest.raises(WorkspaceError, match="File name too long"):
+        replace_output(tmp_path / f"{name}ab", [b"x"])
+
+
 KILLED = """
 import os, pathlib, sys
 from promptctl.files.writing import replace_file, replace_output
