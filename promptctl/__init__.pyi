@@ -105,6 +105,7 @@ from promptctl.errors import MissingKey as MissingKey
 from promptctl.errors import ModelConfigurationError as ModelConfigurationError
 from promptctl.errors import ModelError as ModelError
 from promptctl.errors import ModelTimeout as ModelTimeout
+from promptctl.errors import NothingLeft as NothingLeft
 from promptctl.errors import OutOfQuota as OutOfQuota
 from promptctl.errors import Place as Place
 from promptctl.errors import Problem as Problem

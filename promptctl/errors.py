@@ -3,6 +3,7 @@
     PromptctlError                      70  a bug when nothing more exact is raised
     ├── UsageError                       2  a wrong argument or option
     │   ├── InputError                   2  inputs missing, extra, or not of their schema
+    │   ├── NothingLeft                  2  all that was asked for is done; the command says so, and ends with 0
     │   └── ExperimentKeyMissing         2  a call of an experiment without what it is drawn by
     ├── CheckFailed                      1  something was checked and is not good
     │   └── InvalidOutput                1  the reply does not fit the prompt's output schema
@@ -245,6 +246,10 @@ class InputError(UsageError):
         super().__init__(message, place=place, hint=hint)
         self.names = tuple(names)
         self.missing = tuple(missing)
+
+
+class NothingLeft(UsageError):
+    """All that was asked for is done already: no case failed, or no evaluation is unfinished."""
 
 
 class ExperimentKeyMissing(UsageError):

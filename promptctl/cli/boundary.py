@@ -16,7 +16,7 @@ import typer
 from typer._click.exceptions import ClickException
 
 from promptctl import __version__, errors
-from promptctl.cli.output import hint_of, noting_output, report, say_json, streams_for_runner, tell, tell_error
+from promptctl.cli.output import noting_output, report, say_json, streams_for_runner, tell, tell_error
 from promptctl.errors import printable, quote
 
 # What a full or broken disk under our output says; an error of a file of ours names the file.
@@ -36,7 +36,9 @@ def run_guarded(command: Callable[..., Any], arguments: Sequence[str] | None = N
         status, error = _run(command, arguments)
         if is_json and error is not None and not printed:
             with suppress(OSError):  # the exit code has to do
-                say_json(_failure(error))
+                from promptctl.cli.checks import failure_as_dict  # here, since most commands do not fail
+
+                say_json(failure_as_dict([error]))
         return status
 
 
@@ -84,17 +86,6 @@ def _tell_system(error: OSError, arguments: Sequence[str] | None) -> tuple[int, 
     _drop_output()
     tell_error(errors.WorkspaceError(f"the output cannot be written: {error.strerror}"))
     return errors.WORKSPACE, None
-
-
-def _failure(error: errors.PromptctlError) -> dict[str, Any]:
-    """Return an error as a JSON object with the keys of any check."""
-    from promptctl.cli.checks import check_as_dict  # here, since most commands do not fail
-
-    if isinstance(error, errors.InvalidFiles):
-        return check_as_dict(error.problems)
-    is_bug = type(error) is errors.PromptctlError
-    code = "bug" if is_bug else re.sub("(?<=[a-z])(?=[A-Z])", "-", type(error).__name__).lower()
-    return check_as_dict([errors.Problem(error.message, error.place, hint_of(error), code)])
 
 
 def run_program(command: Callable[..., Any]) -> int:

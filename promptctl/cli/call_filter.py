@@ -117,13 +117,12 @@ class FilterOptions:
             tell_hint(hint)
 
 
-def dimensions(by: str | Sequence[str]) -> dict[str, str]:
+def dimensions(by: Sequence[str]) -> dict[str, str]:
     """Return what `--by` names, each with the dimension of the log that it means. Raises `UsageError`.
 
     Periods are of this machine's time.
     """
-    texts = [by] if isinstance(by, str) else by
-    names = [name.strip() for text in texts for name in text.split(",")]
+    names = [name.strip() for text in by for name in text.split(",")]
     return {name: _dimension(name) for name in names}
 
 

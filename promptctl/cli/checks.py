@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -12,7 +13,7 @@ import typer
 from promptctl import errors
 from promptctl.cli import options
 from promptctl.cli.commands import option
-from promptctl.cli.output import flat, say, say_command, say_json, tell, tell_problems
+from promptctl.cli.output import flat, hint_of, say, say_command, say_json, tell, tell_problems
 from promptctl.errors import Problem, UsageError
 from promptctl.reports.wording import count
 
@@ -25,6 +26,19 @@ def check_as_dict(problems: Sequence[Problem], **facts: Any) -> dict[str, Any]:
     failed = sum(problem.severity == "error" for problem in problems)
     found = [problem.as_dict() for problem in problems]
     return {**facts, "errors": failed, "warnings": len(problems) - failed, "problems": found}
+
+
+def failure_as_dict(failures: Iterable[errors.PromptctlError]) -> dict[str, Any]:
+    """Return what ended a command as a JSON object with the keys of any check."""
+    problems: list[Problem] = []
+    for error in failures:
+        if isinstance(error, errors.InvalidFiles):
+            problems += error.problems
+            continue
+        is_bug = type(error) is errors.PromptctlError
+        code = "bug" if is_bug else re.sub("(?<=[a-z])(?=[A-Z])", "-", type(error).__name__).lower()
+        problems.append(Problem(error.message, error.place, hint_of(error), code))
+    return check_as_dict(problems)
 
 
 def say_check(problems: Sequence[Problem], *, about: str = "", as_json: bool = False, **facts: Any) -> None:

@@ -7,7 +7,7 @@ as the help lists them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from importlib import import_module
@@ -230,11 +230,11 @@ class LazyGroup(TyperGroup):
 
 
 def _today(command: SpelledCommand, args: Sequence[str]) -> list[str]:
-    args = written = _with_values(args)
+    written = list(args)
     renamed = {now.partition("=")[0] for now in command.earlier.values()}
     given: dict[str, str] = {}
     for at in _option_places(command, args):
-        text = args[at]
+        text = f"{args[at]}=" if _is_alone(args, at) else args[at]
         written[at] = command.earlier.get(text, text)
         option = written[at].partition("=")[0]
         if option in renamed and (other := given.setdefault(option, text)) != text:
@@ -245,13 +245,9 @@ def _today(command: SpelledCommand, args: Sequence[str]) -> list[str]:
     return written
 
 
-def _with_values(args: Sequence[str]) -> list[str]:
-    """Return the arguments with an empty value where an option stands without one."""
-    following = [*args[1:], "--"]
-    return [
-        f"{text}=" if text in VALUE_OPTIONAL and after.startswith("-") else text
-        for text, after in zip(args, following, strict=False)
-    ]
+def _is_alone(args: Sequence[str], at: int) -> bool:
+    """Return True for an option that may stand without a value, and does."""
+    return args[at] in VALUE_OPTIONAL and (at + 1 == len(args) or args[at + 1].startswith("-"))
 
 
 def _option_places(command: Any, args: Sequence[str]) -> Iterator[int]:
@@ -266,7 +262,27 @@ def _option_places(command: Any, args: Sequence[str]) -> Iterator[int]:
     while at < len(args) and args[at] != "--":
         if args[at].startswith("-"):
             yield at
-        at += 2 if args[at] in with_value else 1
+        at += 2 if args[at] in with_value and not _is_alone(args, at) else 1
+
+
+def refuse_given(context: typer.Context, names: Iterable[str], why: str, hint: str | None = None) -> None:
+    """Raise `UsageError` for the first of these parameters that the command line gives, as `--option why`."""
+    for each in context.command.params:
+        source = context.get_parameter_source(each.name or "")
+        if (each.name or "") in names and source is not None and source.name == "COMMANDLINE":
+            raise UsageError(f"{max(each.opts, key=len)} {why}", hint=hint)
+
+
+def names_in(*groups: Any) -> list[str]:
+    """Return the names of the parameters of groups of options."""
+    return [each.name for group in groups for each in fields(group)]
+
+
+def refuse_before(context: typer.Context, subcommand: str) -> None:
+    """Raise `UsageError` for an option of a group that is a command itself, before the name of a different one."""
+    names = [each.name for each in context.command.params if each.name]
+    hint = f"{context.command_path} {subcommand} --help"
+    refuse_given(context, names, f"is before `{subcommand}`, which takes its options after its name", hint)
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

@@ -11,7 +11,7 @@ import typer
 from promptctl import Filter
 from promptctl.cli import options
 from promptctl.cli.call_filter import BY_HELP, FilterOptions, Since, Until, dimensions, group_cell, heading, moments
-from promptctl.cli.commands import Group, argument, grouped, option
+from promptctl.cli.commands import Group, argument, grouped, option, refuse_before
 from promptctl.cli.output import format_version, is_terminal, say, say_json, say_wrapped, tell
 from promptctl.cli.tables import Styled, bar, say_table
 from promptctl.reports.tables import COSTS, check_suffix, write_costs, write_sides, write_suggestions
@@ -52,6 +52,7 @@ def show_costs(
 ) -> None:
     """Show what calls cost: the dearest first, each with its share and the average of a call, and their total."""
     if context.invoked_subcommand is not None:
+        refuse_before(context, context.invoked_subcommand)
         return
     groups = dimensions(by or ["prompt"])
     _check(output)

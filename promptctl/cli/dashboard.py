@@ -9,7 +9,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.call_filter import FilterOptions
-from promptctl.cli.commands import option
+from promptctl.cli.commands import option, refuse_given
 from promptctl.cli.output import say, say_json, say_wrapped, tell, tell_hint
 from promptctl.reports.wording import count, format_known
 
@@ -39,6 +39,8 @@ def show_dashboard(
     """Say if anything is wrong, what changed, and what it costs; with -o as a page that works offline."""
     from promptctl import DashboardRequest
 
+    if output is None and not as_json:
+        refuse_given(context, ["with_content"], "goes with -o or --json: the sentences here hold none")
     if output is not None:
         from promptctl.reports.dashboard_page import check_dashboard_path, write_dashboard
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn
 
 import typer
 
 from promptctl import errors
 from promptctl.cli import options
-from promptctl.cli.commands import argument, option
+from promptctl.cli.commands import argument, names_in, option, refuse_given
 from promptctl.cli.estimate_output import say_estimate
 from promptctl.cli.evaluation_ending import BrokenFiles, OutputOptions
 from promptctl.cli.evaluation_output import EvaluationProgress
-from promptctl.cli.output import say_json, tell
-from promptctl.errors import UsageError
+from promptctl.cli.output import tell
+from promptctl.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from promptctl import EvaluationRequest, Selection, Workspace
@@ -147,25 +146,28 @@ def evaluate(
     """Evaluate prompts over their datasets. Exit code 1 if too few cases pass, 5 if some could not be graded."""
     if passing.at_least is not None and passing.at_least > passing.repeats:
         raise UsageError(f"--at-least {passing.at_least} is more than --repeat {passing.repeats}")
-    if afresh and (against is None or asked.replies in ("record", "refresh", "replay")):
-        raise UsageError("--afresh asks both sides of a comparison anew: give it with --against, without recordings")
+    if against is None:
+        compare = "compares two versions: give it with --against"
+        refuse_given(context, [*names_in(options.AskingGateOptions), "afresh"], compare)
+    if afresh and asked.replies in ("record", "refresh", "replay"):
+        raise UsageError("--afresh asks both sides anew, without recordings: leave out --replies")
+    if choice.sample is None:
+        refuse_given(context, ["seed"], "draws the cases of --sample: give it with that")
+    if sequential:
+        refuse_given(
+            context, ["until_decided"], "and --sequential cannot be given together", "--sequential ends sooner"
+        )
     told = code.asked
     if dry_run and output.reports:
         raise UsageError("--dry-run evaluates nothing that -o could report")
     output.check()
-    alone = {
-        "--changed-since": subjects.changed_since,
-        "--failed": choice.failed,
-        "--dry-run": dry_run,
-    }
-    if watch and (other := next((name for name, given in alone.items() if given not in (None, False)), None)):
-        raise UsageError(
-            f"--watch and {other} cannot be given together", hint="--watch finds what was changed by itself"
-        )
+    if watch:
+        why = "and --watch cannot be given together"
+        refuse_given(context, ["changed_since", "failed", "dry_run"], why, "--watch finds what was changed by itself")
     workspace = options.workspace_of(context)
     names, failed_of = split_names(workspace, subjects.names) if choice.failed else (subjects.names, None)
     broken = BrokenFiles()
-    refs = _refs(workspace, names, subjects, broken, failed_of, is_failed=choice.failed)
+    refs = _refs(workspace, names, subjects, broken, failed_of, is_failed=choice.failed, against=against)
     if subjects.changed_since is not None and not refs:
         _end_unchanged(workspace, subjects, output, broken)
     from promptctl import EvaluationRequest
@@ -191,7 +193,7 @@ def evaluate(
         **judging.asked,
         **told,
     )
-    with broken.told_once():
+    with output.ending(workspace, broken):
         if dry_run:
             say_estimate(workspace.estimate(request, against), as_json=output.as_json)
             raise typer.Exit(broken.worst_with(errors.OK))
@@ -240,9 +242,8 @@ def _end_unchanged(
 ) -> NoReturn:
     tested = f"nothing that {' or '.join(subjects.datasets)} tests"
     what = tested if subjects.datasets else "no tested prompt, and no dataset of one,"
-    tell(f"nothing to evaluate: {what} has changed since {subjects.changed_since}")
-    say = partial(say_json, []) if output.as_json else lambda: None
-    output.conclude(workspace, (), say, broken.worst_with(errors.OK))
+    why = f"nothing to evaluate: {what} has changed since {subjects.changed_since}"
+    output.conclude_nothing(workspace, why, None, broken)
 
 
 def _refs(
@@ -253,6 +254,7 @@ def _refs(
     failed_of: str | None,
     *,
     is_failed: bool,
+    against: str | None,
 ) -> list[str] | None:
     """Return the prompts named, those that changed, or those of the evaluation that had failures; None for all."""
     if bool(names) + subjects.everything + (subjects.changed_since is not None) > 1:
@@ -265,5 +267,8 @@ def _refs(
         rows = workspace.results.last_command() if failed_of is None else [workspace.results.evaluation(failed_of).row]
         return list(dict.fromkeys(row.prompt for row in rows))
     if not names:
-        raise UsageError("say what to evaluate", hint="a prompt, or --all, or --changed-since origin/main")
+        hint = "a prompt, or --all, or --changed-since origin/main"
+        if against and not against.startswith("@"):
+            hint = f"--against took `{printable(against)}`: name the prompt before it, or a version as --against=REF"
+        raise UsageError("say what to evaluate", hint=hint)
     return list(names)

@@ -13,8 +13,9 @@ import typer
 
 from promptctl import errors
 from promptctl.cli import options
+from promptctl.cli.checks import failure_as_dict
 from promptctl.cli.evaluation_output import say_evaluations
-from promptctl.cli.output import conclude, tell, tell_error
+from promptctl.cli.output import conclude, say_json, tell, tell_error, tell_hint
 from promptctl.errors import PromptctlError
 from promptctl.reports.files import check_report_path
 
@@ -37,24 +38,34 @@ class OutputOptions:
         for path in self.reports:
             check_report_path(path)
 
-    def write(self, workspace: Workspace, found: Sequence[Evaluation]) -> None:
-        """Write the reports, and go on."""
-        for path in self.reports:
-            workspace.results.export(found, path)
-            tell(f"written  {path}")
-
-    def write_comparisons(self, workspace: Workspace, found: Against) -> None:
-        """Write the reports of comparisons, and go on."""
-        for path in self.reports:
-            workspace.results.export_comparisons(found.compared, path, found.alone)
-            tell(f"written  {path}")
-
     def conclude(
         self, workspace: Workspace, found: Sequence[Evaluation], say: Callable[[], None], code: int
     ) -> NoReturn:
         """Print what was found, write the reports, and end."""
         again = "write it again with: promptctl results export ID -o FILE"
         conclude(say, self.reports, lambda path: workspace.results.export(found, path), again, code)
+
+    def conclude_nothing(self, workspace: Workspace, why: str, hint: str | None, broken: BrokenFiles) -> NoReturn:
+        """End with nothing evaluated, for a reason that is no failure."""
+        tell(why)
+        if hint:
+            tell_hint(hint)
+        say = partial(say_json, []) if self.as_json else lambda: None
+        self.conclude(workspace, (), say, broken.worst_with(errors.OK))
+
+    @contextmanager
+    def ending(self, workspace: Workspace, broken: BrokenFiles) -> Iterator[None]:
+        """End the command if nothing is left to evaluate; without a second word if what is raised was printed."""
+        try:
+            yield
+        except errors.NothingLeft as done:
+            self.conclude_nothing(workspace, done.message, done.hint, broken)
+        except PromptctlError as error:
+            if error not in broken:
+                raise
+            if self.as_json:
+                say_json(failure_as_dict(broken))
+            raise typer.Exit(broken.worst_with(errors.OK)) from None
 
     def conclude_comparisons(self, workspace: Workspace, found: Against, code: int) -> NoReturn:
         """Report comparisons, and end."""
@@ -83,16 +94,6 @@ class BrokenFiles(list[PromptctlError]):
         if str(error) not in map(str, self):
             tell_error(error)
             self.append(error)
-
-    @contextmanager
-    def told_once(self) -> Iterator[None]:
-        """End the command without a second word if what is raised was printed: nothing else was left to evaluate."""
-        try:
-            yield
-        except PromptctlError as error:
-            if error not in self:
-                raise
-            raise typer.Exit(self.worst_with(errors.OK)) from None
 
     def worst_with(self, code: int) -> int:
         """Return the exit code of the command if the rest of it ended with this one."""

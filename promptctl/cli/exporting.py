@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.commands import argument, option
+from promptctl.cli.commands import argument, option, refuse_given
 from promptctl.cli.output import say_exactly, say_json, say_json_text, tell, tell_wrapped, warn
 from promptctl.errors import CHECK_FAILED, UsageError, printable
 from promptctl.reports.wording import count
@@ -49,8 +49,8 @@ def export(
     as_json: options.Json = False,
 ) -> None:
     """Write prompts in the format of a different tool. Exit code 1 if something would be lost, with the list of it."""
-    if check and output is None:
-        raise UsageError("--check compares with files", hint="name their folder: -o FOLDER")
+    if output is None:
+        refuse_given(context, ["check", "replace"], "is about files that are there", "name their folder: -o FOLDER")
     workspace = options.workspace_of(context)
     from promptctl import ExportRequest
 

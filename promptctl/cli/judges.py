@@ -9,11 +9,11 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.calibrating import calibrate, list_judges
-from promptctl.cli.commands import Group, option
+from promptctl.cli.commands import Group, option, refuse_given
 from promptctl.cli.output import say, say_json, say_wrapped, tell, visible, warn
 from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.cli.tables import say_table
-from promptctl.errors import UsageError, quote
+from promptctl.errors import quote
 from promptctl.reports.wording import count, format_share
 
 if TYPE_CHECKING:
@@ -70,12 +70,12 @@ def label(
 
     workspace = options.workspace_of(context)
     if file is not None:
-        if by or evaluations or tags or sample or again or page:
-            raise UsageError("--import takes in what is in its file: give it with the dataset alone")
+        names = ["by", "evaluations", "tags", "sample", "seed", "again", "page"]
+        why = "and --import cannot be given together"
+        refuse_given(context, names, why, "--import takes in what is in its file: give it with the dataset alone")
         _import(workspace, name, file, wanted)
         return
-    if wanted.yes or wanted.dry_run:
-        raise UsageError("--yes and --dry-run are for --import", hint="answers are written as they are given")
+    refuse_given(context, ["yes", "dry_run"], "is for --import", "answers are written as they are given")
     selection = Selection(tags=tuple(tags or ()), sample=sample, seed=seed)
     labelling = workspace.judges.label(LabelRequest(name, by, tuple(evaluations or ()), selection))
     items = labelling.items if again else labelling.left()

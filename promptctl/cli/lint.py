@@ -10,7 +10,7 @@ import typer
 from promptctl import LintFinding, LintOptions, LintReport, errors
 from promptctl.cli import options
 from promptctl.cli.checks import Format, check_as_dict, refuse_two_formats, say_to_ci
-from promptctl.cli.commands import option
+from promptctl.cli.commands import option, refuse_given
 from promptctl.cli.output import say, say_json, tell_problems
 from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.errors import UsageError
@@ -42,7 +42,7 @@ def lint(
     Each finding has the code of its rule. `# promptctl: ignore=P103` on its line, above it, or at the top of the file
     silences it; `lint:` in promptctl.yaml sets rules by glob.
     """
-    _check_together(fix, format_, wanted)
+    _check_together(context, fix, format_, wanted)
     workspace = options.workspace_of(context)
     asked: LintOptions = {"select": select or (), "ignore": ignore or ()}
     report = workspace.lint(paths or (), **asked)
@@ -77,9 +77,9 @@ def _say_text(report: LintReport) -> None:
     say(f"{linted} linted: {words}")
 
 
-def _check_together(fix: bool, format_: Format, wanted: WriteOptions) -> None:
+def _check_together(context: typer.Context, fix: bool, format_: Format, wanted: WriteOptions) -> None:
     refuse_two_formats(format_, as_json=wanted.as_json)
-    if (wanted.yes or wanted.dry_run) and not fix:
-        raise UsageError(f"{'--yes' if wanted.yes else '--dry-run'} says nothing without --fix", hint="add --fix")
+    if not fix:
+        refuse_given(context, ["yes", "dry_run"], "says nothing without --fix", "add --fix")
     if fix and format_ in ("sarif", "github"):
         raise UsageError(f"--fix and --format {format_} cannot be given together", hint="fix first, and lint again")

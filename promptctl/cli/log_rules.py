@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.commands import Group, argument, option
+from promptctl.cli.commands import Group, argument, option, refuse_before
 from promptctl.cli.output import format_moment, left_to_show, say, say_json, tell, time_heading, warn
 from promptctl.cli.proposing import say_patch
 from promptctl.cli.tables import say_table
@@ -48,6 +48,7 @@ def list_rules(
 ) -> None:
     """List every prompt that is in the files or was ever called: its rule, where that stands, and its totals."""
     if context.invoked_subcommand is not None:
+        refuse_before(context, context.invoked_subcommand)
         return
     log = options.workspace_of(context).log
     rows = log.rules(kept=kept, rule=rule, search=search, source=None if source == "all" else source)

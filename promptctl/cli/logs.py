@@ -12,7 +12,7 @@ import typer
 from promptctl import CallTotals
 from promptctl.cli import log_care, log_evidence, log_rules, options
 from promptctl.cli.call_filter import BY_HELP, FilterOptions, dimensions, group_cell, heading
-from promptctl.cli.commands import Group, argument, option
+from promptctl.cli.commands import Group, argument, option, refuse_given
 from promptctl.cli.output import (
     format_id,
     format_moment,
@@ -26,7 +26,7 @@ from promptctl.cli.output import (
 )
 from promptctl.cli.tables import Styled, say_table
 from promptctl.cli.text_difference import shortened
-from promptctl.errors import LogError, UsageError, printable
+from promptctl.errors import LogError, printable
 from promptctl.reports.wording import (
     as_text,
     count,
@@ -61,8 +61,8 @@ def list_executions(
     as_json: options.Json = False,
 ) -> None:
     """List executions, newest first: one line for each attempt of a call."""
-    if content and not as_json:
-        raise UsageError("--content goes with --json", hint="promptctl log show ID shows one call whole")
+    if not as_json:
+        refuse_given(context, ["content"], "goes with --json", "promptctl log show ID shows one call whole")
     workspace = options.workspace_of(context)
     wanted = replace(filters.filter, status=status, limit=limit)
     found = list(workspace.log.executions(wanted, with_content=content or not as_json))
@@ -127,11 +127,11 @@ def _say_execution(found: Execution, *, as_json: bool) -> None:
 def show_stats(
     context: typer.Context,
     filters: FilterOptions,
-    by: Annotated[str, option("--by", "NAMES", BY_HELP)] = "prompt,version",
+    by: Annotated[list[str] | None, option("--by", "NAMES", f"{BY_HELP} Default: prompt,version.")] = None,
     as_json: options.Json = False,
 ) -> None:
     """Show calls, cost, tokens and latency, by prompt and version or as --by says, with their total."""
-    groups = dimensions(by)
+    groups = dimensions(by or ["prompt", "version"])
     workspace = options.workspace_of(context)
     rows = workspace.log.totals(filters.filter, list(groups.values()))
     if as_json:

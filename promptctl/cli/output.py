@@ -193,20 +193,26 @@ def conclude(
     A file that cannot be written is reported last, and changes the exit code of a success alone. If the output cannot
     be printed, the files are written all the same.
     """
-    failed = False
     try:
         say_it()
         sys.stdout.flush()
     finally:
-        for path in paths:
-            try:
-                write(path)
-                tell(f"written  {path}")
-            except WorkspaceError as error:
-                error.hint = error.hint or hint
-                tell_error(error)
-                failed = True
-    raise typer.Exit(code or (WORKSPACE if failed else OK))
+        left = write_each(paths, write, hint)
+    raise typer.Exit(code or left)
+
+
+def write_each(paths: Iterable[Path], write: Callable[[Path], None], hint: str) -> int:
+    """Write files, and return the exit code; one that cannot be written is reported, with the hint, and the next follow."""
+    code = OK
+    for path in paths:
+        try:
+            write(path)
+            tell(f"written  {path}")
+        except WorkspaceError as error:
+            error.hint = error.hint or hint
+            tell_error(error)
+            code = WORKSPACE
+    return code
 
 
 def warn(message: str, hint: str | None = None) -> None:

@@ -10,11 +10,10 @@ import typer
 
 from promptctl import ReviewRequest
 from promptctl.cli import options
-from promptctl.cli.commands import argument, option
+from promptctl.cli.commands import argument, names_in, option, refuse_given
 from promptctl.cli.evaluation_output import EvaluationProgress
 from promptctl.cli.output import conclude, hiding, say_json
 from promptctl.cli.review_output import say_review
-from promptctl.errors import UsageError
 from promptctl.reports.review_files import check_suffixes
 from promptctl.reports.review_json import review_as_dict
 
@@ -66,8 +65,10 @@ def review(
 
     Settings, and so endpoints and the names of keys, come from BASE. Exit code 1 if the gate fails.
     """
-    if no_eval and asked.replies != "cache":
-        raise UsageError("--replies and --no-eval cannot be given together", hint="--no-eval asks for no reply at all")
+    if no_eval:
+        groups = names_in(options.ReplyOptions, options.JudgeOptions, options.BoundOptions)
+        why = "and --no-eval cannot be given together"
+        refuse_given(context, [*groups, "allow_code"], why, "--no-eval asks for no reply at all")
     check_suffixes(outputs or ())
     workspace = options.workspace_of(context)
     arguments = _arguments(

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from promptctl.cli.checks import prefix_in_checkout
-from promptctl.cli.commands import option
+from promptctl.cli.commands import option, refuse_given
 from promptctl.cli.output import say_command, tell, warn
 from promptctl.errors import UsageError
 from promptctl.reports.annotations import annotation_lines
@@ -26,6 +26,7 @@ GITHUB = "https://api.github.com"
 
 
 def review_comment(
+    context: typer.Context,
     report: Annotated[Path, option("--report", "FILE", "The review, as review -o FILE.md wrote it.")],
     event: Annotated[
         Path | None, option("--event", "FILE", 'The event of GitHub: "$GITHUB_EVENT_PATH". On GitLab none.')
@@ -46,6 +47,7 @@ def review_comment(
     GitLab from GITLAB_TOKEN and CI_API_V4_URL.
     """
     if annotate:
+        refuse_given(context, ["event", "name", "author"], "is for a comment, and --annotate writes none")
         _annotate(report)
         return
     if event is None and "GITLAB_CI" in os.environ:

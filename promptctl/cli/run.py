@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.commands import option
+from promptctl.cli.commands import option, refuse_given
 from promptctl.cli.output import is_terminal, say, say_json, say_piece, styled, tell, warn
 from promptctl.cli.waiting import loading
 from promptctl.errors import CheckFailed, InvalidOutput, PromptctlError, UsageError
@@ -91,6 +91,9 @@ def run(
         raise UsageError(
             "--stream and --json cannot be given together", hint="--json prints the whole reply at its end"
         )
+    if dry_run:
+        names = ["record", "stream"] if stream else ["record"]
+        refuse_given(context, names, "and --dry-run cannot be given together", "--dry-run asks nothing")
     arriving = _Arriving()
     workspace = options.workspace_of(context, on_warning=arriving.warn)
     wanted: RunOptions = {

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.commands import argument, option
+from promptctl.cli.commands import argument, option, refuse_given
 from promptctl.cli.output import say, tell
 from promptctl.errors import UsageError, printable
 
@@ -51,8 +51,12 @@ def serve(
     """
     if is_replay + is_record + is_echo != 1:
         raise UsageError("give one of --replay, --record and --echo")
-    if is_refreshed and not is_record:
-        raise UsageError("--refresh goes with --record: nothing else asks a model")
+    if not is_record:
+        refuse_given(context, ["is_refreshed", "prompt_type"], "goes with --record: nothing else asks a model")
+    if is_echo:
+        refuse_given(context, ["model"], "and --echo cannot be given together", "an echo is of no model")
+    if command:
+        refuse_given(context, ["as_json"], "goes without a COMMAND, which finds the server by itself")
     workspace = options.workspace_of(context)
     root = workspace.context
     options.begin_waiting(context, "starting")

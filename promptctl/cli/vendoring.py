@@ -9,7 +9,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.checks import say_check
-from promptctl.cli.commands import argument, option
+from promptctl.cli.commands import argument, option, refuse_given
 from promptctl.cli.output import styled, tell, warn
 from promptctl.cli.proposing import WriteOptions, offer, tell_notes
 from promptctl.errors import UsageError
@@ -62,13 +62,15 @@ def add(
     if verify:
         if address is not None:
             raise UsageError("--verify compares all that is in the lock", hint="promptctl add --verify")
+        why = "and --verify cannot be given together"
+        refuse_given(context, ["name", "without_datasets", "yes", "dry_run"], why, "--verify adds nothing")
         found = workspace.vendoring.verify(asks_remote=remote)
         about = f"{count(found.files, 'file')} of {count(found.sources, 'source')} compared with the lock: "
         say_check(found.problems, about=about, as_json=wanted.as_json, files=found.files, sources=found.sources)
         return
-    if address is None or remote:
-        hint = "promptctl add --verify --remote" if remote else "promptctl add URL//PATH@REF"
-        raise UsageError("--remote goes with --verify" if remote else "no repository is named", hint=hint)
+    refuse_given(context, ["remote"], "goes with --verify", "promptctl add --verify --remote")
+    if address is None:
+        raise UsageError("no repository is named", hint="promptctl add URL//PATH@REF")
     added = workspace.vendoring.add(AddRequest(address, name, with_datasets=not without_datasets))
     tell_notes(added.notes)
     offer(workspace, added.proposal, wanted, added.as_dict)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
@@ -13,7 +15,7 @@ from promptctl.cli.comparison_output import say_against
 from promptctl.cli.evaluation_ending import BrokenFiles, OutputOptions, exit_code_of
 from promptctl.cli.evaluation_output import EvaluationProgress, say_evaluations
 from promptctl.cli.options import end_waiting
-from promptctl.cli.output import flat, say_json, tell, tell_error, warn
+from promptctl.cli.output import flat, say_json, tell, tell_error, warn, write_each
 from promptctl.errors import OK, InvalidFiles, PromptctlError, UsageError, WorkspaceError
 from promptctl.reports.wording import count, name_some
 
@@ -91,16 +93,19 @@ class _Rounds:
         return self.watch.evaluate_against(self._base or None, self._rule, progress, on_broken=broken.tell)
 
     def _show(self, found: list[Evaluation] | Against, broken: BrokenFiles) -> None:
+        left = OK
         if found.heads if isinstance(found, Against) else found:
             with self._open() as workspace:
                 if isinstance(found, Against):
                     if not self._base and found.base and self._number == 1:
                         tell(f"compared with @{found.base.partition('@')[2]}")
                     say_against(found, as_json=self._output.as_json, is_brief=True)
-                    self._output.write_comparisons(workspace, self.watch.latest_against)
                 else:
                     say_evaluations(workspace, found, as_json=self._output.as_json)
-                    self._output.write(workspace, [*self.watch.latest.values()])
+                sys.stdout.flush()
+                left = write_each(
+                    self._output.reports, partial(self._write, workspace), "the next round writes it again"
+                )
                 for notice in set(workspace.notices) - self._told:
                     self._told.add(notice)
                     warn(notice)
@@ -110,7 +115,14 @@ class _Rounds:
             tell("nothing that is evaluated was changed")
         latest = [*self.watch.latest.values()]
         code = exit_code_of(latest) if self._base is None else self.watch.latest_against.decision.exit_code
-        self.code = broken.worst_with(code)
+        self.code = broken.worst_with(code) or left
+
+    def _write(self, workspace: Workspace, path: Path) -> None:
+        if self._base is None:
+            workspace.results.export([*self.watch.latest.values()], path)
+        else:
+            against = self.watch.latest_against
+            workspace.results.export_comparisons(against.compared, path, against.alone)
 
     def _open(self) -> Workspace:
         return open_workspace(self._context.obj, on_warning=warn, refresh_s=0)

@@ -44,7 +44,8 @@ class DatasetChoice:
 
     def _named_for(self, prompt: Prompt) -> list[str]:
         id_of = self.index.tree.places.id
-        paths = [name if id_of(name) in self.prompts else self.index.named(name, self.inside) for name in self.names]
+        found = (name if id_of(name) in self.prompts else self.index.named(name, self.inside) for name in self.names)
+        paths = list(dict.fromkeys(found))
         if self.is_of_own:
             testing = self._own_of(prompt)
             return [path for path in paths if path in testing]

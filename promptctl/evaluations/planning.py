@@ -16,6 +16,7 @@ from promptctl.datasets.selection import Choosing, part_of
 from promptctl.errors import (
     InvalidFiles,
     ModelConfigurationError,
+    NothingLeft,
     Place,
     PromptctlError,
     PromptInactive,
@@ -64,7 +65,7 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
         judges |= dataset.judges
         cases = partial(dataset.cases, prompt)
         all_chosen = choosing.of(cases, dataset, dataset.code_left_out.ids)
-        for name in request.models or (at_version.model,):
+        for name in dict.fromkeys(request.models) or (at_version.model,):
             model, selection, chosen = name, request.selection, all_chosen
             if failed is not None:
                 found = failed.of(prompt.id, path, name if request.models else None)
@@ -113,7 +114,7 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
     if failed is not None:
         failed.finish(context.warn)
     if not plans:
-        raise UsageError("every case passed the last time", hint="leave --failed out to evaluate all")
+        raise NothingLeft("every case passed the last time", hint="leave --failed out to evaluate all")
     check_models(context, request, {each.target.model for each in plans}, judges)
     for told in dict.fromkeys(f"{each.spec.dataset}: {words}" for each in plans if (words := each.spec.code_left_out)):
         context.warn(told)
@@ -131,7 +132,7 @@ def _subjects(
     goes_on = request.is_of_own and request.on_broken is not None
     if request.refs is None:
         warn_of_wrongly_named(index.tree, context.warn)
-    refs = list(index.tested_prompts(skips_broken=goes_on)) if request.refs is None else request.refs
+    refs = list(index.tested_prompts(skips_broken=goes_on) if request.refs is None else dict.fromkeys(request.refs))
     broken += index.broken.values()
     if not refs and not broken:
         raise UsageError("no prompt has a dataset", hint="write one to datasets/, with `prompts:` and `cases:`")

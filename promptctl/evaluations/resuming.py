@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.datasets.index import dataset_index
 from promptctl.datasets.selection import Selection, choose, part_of
-from promptctl.errors import PromptNotFound, RevisionNotFound, UsageError, WorkspaceError, quote
+from promptctl.errors import NothingLeft, PromptNotFound, RevisionNotFound, UsageError, WorkspaceError, quote
 from promptctl.evaluations.evaluation import load
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.planning import check_models, target_of
@@ -53,13 +53,14 @@ def unfinished(log: Store, request: ResumeRequest, is_running: Callable[[str], b
         return _bounded([row for row in reversed(free) if row.group == free[0].group], request)
     if waiting:
         raise UsageError("what is unfinished is being run by another process", hint="wait for its end, or stop it")
-    hint = "see them with: promptctl results list"
+    nothing = "no evaluation is left unfinished"
     if with_errors and not request.retries_errors:
         again = " ".join(["promptctl eval resume", *map(quote, request.prompts), "--retry-errors"])
-        hint = f"to ask again for what ended in an error: {again}"
-    elif side := next((row for row in gaps if row.spec.side in _SIDES), None):
+        raise UsageError(nothing, hint=f"to ask again for what ended in an error: {again}")
+    if side := next((row for row in gaps if row.spec.side in _SIDES), None):
         hint = f"evaluation {side.id[-8:]} is one side of a comparison: {_compare_again(log, side)}"
-    raise UsageError("no evaluation is left unfinished", hint=hint)
+        raise UsageError(nothing, hint=hint)
+    raise NothingLeft(nothing, hint="see them with: promptctl results list")
 
 
 def _bounded(rows: list[EvaluationRow], request: ResumeRequest) -> list[EvaluationRow]:

@@ -506,8 +506,9 @@ class TestFailed:
         assert "other has not been evaluated on datasets/other.yaml yet, and is left out" in ran.err
         lab.server.default = answering({})
         cli("eval", "triage", "--replies", "ask")
-        ran = cli("eval", "--all", "--failed")
-        assert (ran.exit_code, "every case passed the last time" in ran.err) == (2, True)
+        ran = cli("eval", "--all", "--failed", "--json", "-o", "r.json")
+        assert (ran.exit_code, ran.json, "every case passed the last time" in ran.err) == (0, [], True)
+        assert json.loads((lab.root / "r.json").read_text()) == {"evaluations": []}
 
     def test_on_another_model_than_the_prompts_own(self, lab: Lab, cli: Cli) -> None:
         lab.many(3)
@@ -604,6 +605,13 @@ BROKEN = {
 }
 
 
+def test_what_is_named_twice_is_evaluated_once(lab: Lab, cli: Cli) -> None:
+    lab.many(2)
+    models = ["-m", "local/a", "-m", "local/a"]
+    ran = cli("eval", "triage", "triage", "-d", "triage", "-d", "datasets/triage.yaml", *models, "--json")
+    assert (ran.exit_code, len(ran.json), len(lab.asked)) == (0, 1, 2)
+
+
 class TestOneBadFile:
     """Of prompts that nobody named, the sound ones are evaluated, and the worst decides the exit code."""
 
@@ -638,6 +646,9 @@ class TestOneBadFile:
         lab.write("datasets/bad.yaml", "prompts: [triage\n")
         ran = cli("eval", "--all")
         assert (ran.exit_code, ran.out, ran.err.count("datasets/bad.yaml:1:10")) == (3, "", 1)
+        ran = cli("eval", "--all", "--json")
+        assert (ran.exit_code, [each["path"] for each in ran.json["problems"]]) == (3, ["datasets/bad.yaml"])
+        assert ran.err.count("datasets/bad.yaml:1:10") == 1
 
     def test_is_raised_to_a_program_that_does_not_ask_for_the_others(self, lab: Lab) -> None:
         lab.many(2)

@@ -101,8 +101,8 @@ class TestKilled:
         assert code == 0, err
         found = json.loads(out)
         assert [(each["model"], each["passed"]) for each in found] == [("local/a", 30), ("local/b", 30)]
-        code, _, err = run("resume")
-        assert (code, "no evaluation is left unfinished" in err) == (2, True)
+        code, out, err = run("resume", "--json")
+        assert (code, json.loads(out), "no evaluation is left unfinished" in err) == (0, [], True)
 
 
 class TestInterrupted:

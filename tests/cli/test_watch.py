@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -93,6 +95,21 @@ def test_reports_hold_the_newest_of_all(cli: Cli, saves: Callable[..., None], wo
         ["other", "triage"],
         ["triage"],
     )
+
+
+def test_a_report_that_cannot_be_written_ends_nothing(
+    cli: Cli, saves: Callable[..., None], workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(**_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    saves(TRIAGE.replace("{{ ticket }}", "x {{ ticket }}"))
+    with monkeypatch.context() as unwritable:
+        unwritable.setattr("tempfile.mkstemp", refuses)
+        ran = cli("eval", "triage", "--watch", "-o", "r.json")
+    assert ran.exit_code == 3
+    assert ran.err.count("error: cannot write r.json: Permission denied") == 2
+    assert ran.err.count("watching 3 files") == 2
 
 
 @pytest.fixture
