@@ -65,7 +65,13 @@ def export(
         raise typer.Exit(found.exit_code)
     if check and output is not None:
         for path in differing:
-            tell(f"{printable(str(output / path))} is not what would be exported: export again, with --replace")
+            is_there = (output / path).exists()
+            why = (
+                "is not what would be exported: export again, with --replace"
+                if is_there
+                else "is missing: export again"
+            )
+            tell(f"{printable(str(output / path))} {why}")
         for path in stale:
             tell(f"{printable(str(output / path))} is of a prompt that is gone: remove it")
         raise typer.Exit(CHECK_FAILED if differing or stale else 0)

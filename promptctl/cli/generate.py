@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from promptctl import GenerateOptions, NewPrompt, Workspace, WritingOptions
 
 EXAMPLES = """\
-  promptctl generate support/triage --describe "Sort a ticket into billing, bug or other, and say why"
-  promptctl generate support/triage --describe "…" --context docs/products.md --input ticket:string --yes
-  promptctl generate support/reply --from support/triage --describe "Draft the answer instead"
+  promptctl generate support/triage --describe "Sort tickets: billing, bug"
+  promptctl generate support/triage --describe "…" --context docs/products.md
+  promptctl generate support/reply --from support/triage --describe "Answer"
 """
 # A context of one word that looks like the path of a file.
 _LIKE_A_PATH = re.compile(r"\S*(/\S+|\.[A-Za-z0-9]{1,5})")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
   promptctl improve support/triage -d triage --dry-run
   promptctl improve support/triage -d triage --max-cost 2.00
-  promptctl improve support/triage -d triage --writer openai/gpt-4o --rounds 20 --yes
+  promptctl improve support/triage -d triage --writer openai/gpt-4o --yes
 """
 _VERDICTS = {
     "better": ("better", "green"),

@@ -15,7 +15,7 @@ import typer
 
 from promptctl.cli import options
 from promptctl.cli.commands import argument, option
-from promptctl.cli.output import flat, say, say_json, tell, told_moment, warn
+from promptctl.cli.output import flat, say, say_json, tell, tell_hint, told_moment, warn
 from promptctl.errors import UsageError, printable
 from promptctl.reports.wording import count
 
@@ -56,7 +56,7 @@ def verify_log(
         if found.expected_link is not None:
             tell(f"the head that was asked for is link {found.expected_link} of {found.links}")
         if not found.is_sound:
-            tell("  hint: keep this file as it is; compare it with a copy that promptctl log backup made")
+            tell_hint("keep this file as it is; compare it with a copy that promptctl log backup made")
     if not found.is_sound:
         raise typer.Exit(1)
 

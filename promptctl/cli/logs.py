@@ -24,6 +24,7 @@ from promptctl.cli.output import (
     tell,
     time_heading,
 )
+from promptctl.cli.page_layout import say_fact
 from promptctl.cli.tables import Styled, say_table
 from promptctl.cli.text_difference import shortened
 from promptctl.errors import LogError, printable
@@ -118,7 +119,7 @@ def _say_execution(found: Execution, *, as_json: bool) -> None:
             {},
             [],
         ):
-            say(f"{styled(key.ljust(18), sys.stdout, dim=True)} {as_text(value)}")
+            say_fact(key, as_text(value), room=19)
     _show_content(found)
     _show_feedback(found)
 

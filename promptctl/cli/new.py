@@ -10,7 +10,7 @@ from promptctl.cli.proposing import WriteOptions
 
 EXAMPLES = """\
   promptctl new support/triage --input ticket --yes
-  promptctl new support/triage --input ticket --input urgent:boolean --describe "Sort tickets"
+  promptctl new support/triage --input ticket --input urgent:boolean
 """
 
 

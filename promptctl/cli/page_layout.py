@@ -30,17 +30,17 @@ def say_heading(text: str) -> None:
     say(styled(text, sys.stdout, bold=True))
 
 
-def say_fact(name: str, text: str | None, **style: Any) -> None:
-    """Print a fact after its name, wrapped on a terminal; print nothing without a text."""
+def say_fact(name: str, text: str | None, *, room: int = _NAME_WIDTH, **style: Any) -> None:
+    """Print a fact after its name, which has so much room, wrapped on a terminal; print nothing without a text."""
     if not text:
         return
     lines = [visible(text)]
     if width := page_width():
-        lines = textwrap.wrap(lines[0], width - _NAME_WIDTH, break_on_hyphens=False) or [""]
-    head = styled(name.ljust(_NAME_WIDTH), sys.stdout, dim=True)
+        lines = textwrap.wrap(lines[0], width - room, break_on_hyphens=False) or [""]
+    head = styled(name.ljust(room), sys.stdout, dim=True)
     for line in lines:
         say(head + (styled(line, sys.stdout, **style) if style else line))
-        head = " " * _NAME_WIDTH
+        head = " " * room
 
 
 def say_columns(columns: Sequence[str], rows: Sequence[Sequence[str]], *, wraps_last: bool = False) -> None:
@@ -48,8 +48,11 @@ def say_columns(columns: Sequence[str], rows: Sequence[Sequence[str]], *, wraps_
     heads: list[Sequence[Any]] = [[Styled(column, {"dim": True}) for column in columns]]
     table = heads + [[" ".join(value.split()) for value in row] for row in rows]
     width = page_width()
-    room = {} if width is None else {"width": width} | ({} if wraps_last else {"widest": width // len(columns)})
-    say_aligned(table, [False] * len(columns), **room)
+    sides = [False] * len(columns)
+    if width is None:
+        say_aligned(table, sides)
+    else:
+        say_aligned(table, sides, width=width, wraps_all=not wraps_last)
 
 
 def say_text(text: str, *, most_lines: int | None = None, indent: str = "") -> bool:

@@ -44,20 +44,23 @@ def list_results(
     prompt: options.PromptName = None,
     status: Annotated[
         Literal["running", "finished", "incomplete"] | None,
-        option("--status", "Only those that ended so, or have not ended."),
+        option("--status", "Only those that ran to their end, did not, or are running, whatever their verdict."),
+    ] = None,
+    verdict: Annotated[
+        Literal["passed", "failed", "incomplete"] | None, option("--verdict", "Only those with this verdict.")
     ] = None,
     limit: options.Limit = 20,
     as_json: options.Json = False,
 ) -> None:
     """List evaluations, newest first."""
     results = options.workspace_of(context).results
-    rows = results.evaluations(prompt=options.one_prompt(prompt), status=status, limit=limit)
+    rows = results.evaluations(prompt=options.one_prompt(prompt), status=status, verdict=verdict, limit=limit)
     if as_json:
         say_json([_as_dict(row) for row in rows])
         return
     if not rows:
-        is_filtered = prompt is not None or status is not None
-        tell("no such evaluation" if is_filtered else "no evaluations yet: promptctl eval PROMPT")
+        is_filtered = prompt or status or verdict
+        tell("no evaluation matches" if is_filtered else "no evaluations yet: promptctl eval PROMPT")
         return
     numbers = ["Passed", "Failed", "Errors", "Cost"]
     time = time_heading("Time", (row.started_at for row in rows))

@@ -91,6 +91,8 @@ def run(
         raise UsageError(
             "--stream and --json cannot be given together", hint="--json prints the whole reply at its end"
         )
+    if part.experiment is None:
+        refuse_given(context, ["key"], "is what an experiment draws by: give it with --experiment")
     if dry_run:
         names = ["record", "stream"] if stream else ["record"]
         refuse_given(context, names, "and --dry-run cannot be given together", "--dry-run asks nothing")

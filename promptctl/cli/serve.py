@@ -18,8 +18,8 @@ from promptctl.cli.output import say, tell
 from promptctl.errors import UsageError, printable
 
 EXAMPLES = """\
-  promptctl serve --record -- npm test   ask the real model once, and record its replies
-  promptctl serve --replay -- npm test   answer from recordings, offline and for free
+  promptctl serve --record -- npm test   ask the model once, record its replies
+  promptctl serve --replay -- npm test   answer from recordings, offline, free
   promptctl serve --replay --port 8089   the same, until Ctrl-C
 """
 

@@ -64,20 +64,20 @@ def say_table(
 
 
 def say_aligned(
-    rows: Sequence[Sequence[Any]], sides: Sequence[bool], *, width: int = _ENDLESS, widest: int = _ENDLESS
+    rows: Sequence[Sequence[Any]], sides: Sequence[bool], *, width: int = _ENDLESS, wraps_all: bool = False
 ) -> None:
     """Print rows in columns, of which those of true `sides` are aligned on the right.
 
-    A text in the last column is wrapped to what is left of the `width`, a cell of more than `widest` columns within
-    its column, and columns that do not fit go on below.
+    A text in the last column is wrapped to what is left of the `width`, and if it `wraps_all`, the longest cells of
+    any column. Columns that do not fit go on below.
     """
 
     def wrap(text: str, room: int) -> list[str]:
         if _cell_len()(text) <= room:
             return [text]
-        return textwrap.wrap(text, room, break_long_words=widest < _ENDLESS)
+        return textwrap.wrap(text, room, break_long_words=wraps_all)
 
-    widths = [min(each, widest) for each in _widths(rows)]
+    widths = _narrowed(_widths(rows), width) if wraps_all else _widths(rows)
     _say_rows(rows, list(_folded(widths, width, ends_in_text=not sides[-1])), sides, wrap)
 
 
@@ -145,6 +145,15 @@ def cut(text: str, room: int) -> str:
 
 def _widths(rows: Sequence[Sequence[Any]]) -> list[int]:
     return [max(map(_cell_len(), map(_shown, column))) for column in zip(*rows, strict=True)]
+
+
+def _narrowed(widths: Sequence[int], width: int) -> list[int]:
+    """Return the widths with the widest cut until all fit side by side, but to no less than an equal share."""
+    room = width - _GAP * (len(widths) - 1)
+    share = room // len(widths)
+    fits = (most for most in range(max(widths), share, -1) if sum(min(each, most) for each in widths) <= room)
+    widest = next(fits, share)
+    return [min(each, widest) for each in widths]
 
 
 def _ranked(shown: Sequence[int], widths: Sequence[int], may_cut: Collection[int], most: int) -> _Layout | None:

@@ -75,6 +75,7 @@ _ALL_BRANCHES = (
 )  # who lists them can do without one, but not who writes `refs/heads/`
 
 _NOTHING_ADDED: Mapping[str, str] = MappingProxyType({})
+_FAILURES = ("fatal: ", "error: ")
 _NO_GIT = "Git is not installed, or not on the PATH"
 _INSTALL_GIT = (
     "install Git (https://git-scm.com), or use the workspace outside Git: without its .git folder, or as a snapshot"
@@ -195,12 +196,12 @@ class Commands:
 
 
 def refusal(output: GitOutput) -> GitError:
-    """Return Git's own words as an error: its first line as the message, the rest, which is its remedy, as the hint."""
-    words = [line.rstrip() for line in output.stderr.splitlines() if line.strip()]
-    fatal = next((i for i, line in enumerate(words) if line.startswith(("fatal: ", "error: "))), 0)
-    first = words[fatal].split(": ", 1)[-1] if words else f"it ended with status {output.status} and no word"
-    rest = words[fatal + 1 :]
-    return GitError(f"Git refused: {first}", hint="\n".join(line.strip() for line in rest) or None)
+    """Return Git's own words as an error: its errors as the message, what follows, which is its remedy, as the hint."""
+    words = [line.strip() for line in output.stderr.splitlines() if line.strip()]
+    fatal = [line for line in words if line.startswith(_FAILURES)] or words[:1]
+    rest = [line for line in words[words.index(fatal[0]) + 1 :] if line not in fatal] if fatal else []
+    said = "; ".join(line.split(": ", 1)[-1] for line in fatal) or f"it ended with status {output.status} and no word"
+    return GitError(f"Git refused: {said}", hint="\n".join(rest) or None)
 
 
 def _command(folder: Path) -> Any:

@@ -292,12 +292,13 @@ class EvaluationQuery(TypedDict, total=False):
 
     `prompt` is an id or a glob, `group` the id that the evaluations of one command share. With `has_gaps` only those
     that are not finished, or of which a case ended in an error; with a `dataset`, its path, those of it; with `before`,
-    an evaluation's id, those that come after it in the list. `limit` keeps the newest.
+    an evaluation's id, those that come after it in the list. `verdict` is that of the cases. `limit` keeps the newest.
     """
 
     prompt: str | None
     digest: str | None
     status: str | None
+    verdict: str | None
     group: str | None
     has_gaps: bool
     dataset: str | None

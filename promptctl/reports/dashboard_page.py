@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from promptctl.errors import UsageError
 from promptctl.reports.offline_page import check_page, offline_page, write_page
 
 _SCRIPTS = ("facts", "charts", "parts", "sections", "more")
@@ -28,6 +29,8 @@ def check_dashboard_path(path: Path) -> Path:
 
     Raises `WorkspaceError` for a file of the workspace itself.
     """
+    if path.name == "-":
+        raise UsageError("a page is not printed: `-` is no file", hint="-o dashboard.html")
     file = path / "index.html" if path.is_dir() or not path.suffix else path
     check_page(file, "a dashboard is written as .html, or to a folder", "-o dashboard.html")
     return file

@@ -67,7 +67,7 @@ def add(parts: Context, request: AddRequest) -> AddedPrompts:
     Raises `UsageError`, `GitError`, `PromptNotFound`, `InvalidFiles`, and `WorkspaceError` for what the other
     repository does not offer.
     """
-    tree = parts.work_tree_for("prompts of another repository")
+    tree = parts.work_tree_for("work with prompts of another repository")
     prompts_folder(tree)
     sources = read_sources(tree)
     named = read_named(request.address, parts.root, parts.start)

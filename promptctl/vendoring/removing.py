@@ -48,7 +48,7 @@ def remove(parts: Context, names: Sequence[str]) -> RemovedPrompts:
     Raises `SourceNotFound` for a name that is none, `UsageError` for a prompt of this repository, `LabelRefused` if a
     label names a version of one, and `WorkspaceError` if something that stays needs one.
     """
-    tree = parts.work_tree_for("prompts of another repository")
+    tree = parts.work_tree_for("work with prompts of another repository")
     sources = read_sources(tree)
     for id_ in names:
         if id_ not in sources and not any(id_ in each.prompts for each in sources.values()) and path_in(tree, id_):

@@ -100,7 +100,7 @@ def update(parts: Context, request: UpdateRequest) -> Updated:
     Raises `SourceNotFound` for a name that is none, `GitError` for a tag that was rewritten, and `InvalidFiles` with
     every place that both sides changed.
     """
-    tree = parts.work_tree_for("prompts of another repository")
+    tree = parts.work_tree_for("work with prompts of another repository")
     sources = read_sources(tree)
     updates: list[SourceUpdate] = []
     found = Reconciled()

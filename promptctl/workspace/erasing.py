@@ -24,7 +24,7 @@ def redact(context: Context, meant: Erasure, note: Note, *, is_dry_run: bool) ->
     """
     given = [each for each in (meant.text, meant.user, meant.session, meant.execution) if each is not None]
     if len(given) != 1 or not given[0].strip():
-        raise UsageError("say whose calls are erased: by one of text, user, session and execution")
+        raise UsageError("say what is erased: the calls with one text, or of one user, session or execution")
     if meant.text is not None and len(meant.text.strip()) < _SHORTEST:
         raise UsageError(
             f"`{meant.text}` is too short: it would be erased in the middle of words",

@@ -69,12 +69,17 @@ def _check_logged_experiment(context: Context, wanted: Filter) -> None:
         known |= {(row.group["experiment"], row.group["arm"]) for row in logged}
     names = sorted({each for each, _ in known})
     if name is not None and name not in names:
-        hint = did_you_mean(name, names) or (f"known are {', '.join(names)}" if names else "there is none")
-        raise ExperimentNotFound(f"no experiment `{printable(name)}` in {SETTINGS} or the log", hint=hint)
+        raise ExperimentNotFound(
+            f"no experiment `{printable(name)}` in {SETTINGS} or the log", hint=_nearest_of(name, names)
+        )
     arms = sorted({of for each, of in known if of and name in (None, each)})
     whose = "no experiment has an arm" if name is None else f"the experiment `{printable(name)}` has no arm"
-    hint = did_you_mean(arm or "", arms) or (f"known are {', '.join(arms)}" if arms else "there is none")
-    raise ExperimentNotFound(f"{whose} `{printable(arm or '')}`", hint=hint)
+    raise ExperimentNotFound(f"{whose} `{printable(arm or '')}`", hint=_nearest_of(arm or "", arms))
+
+
+def _nearest_of(name: str, names: list[str]) -> str:
+    known = f"known are {', '.join(names)}" if names else f"{SETTINGS} has no `experiments:`"
+    return did_you_mean(name, names) or known
 
 
 def _version_meant(context: Context, wanted: Filter) -> Filter:

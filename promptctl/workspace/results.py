@@ -31,6 +31,7 @@ class Results:
         *,
         prompt: str | None = None,
         status: str | None = None,
+        verdict: str | None = None,
         dataset: str | None = None,
         before: str | None = None,
         limit: int | None = None,
@@ -44,7 +45,9 @@ class Results:
 
         check_logged_prompt(self._context.fresh(), prompt)
         log = self._context.log
-        return log.evaluations(prompt=prompt, status=status, dataset=dataset, before=before, limit=limit)
+        return log.evaluations(
+            prompt=prompt, status=status, verdict=verdict, dataset=dataset, before=before, limit=limit
+        )
 
     def row(self, wanted: str) -> EvaluationRow:
         """Return the row of one evaluation, with the totals that it ended with; raises what `evaluation` raises."""

@@ -31,12 +31,13 @@ def test_the_newest_stands_first(cli: Cli, done: dict[str, str]) -> None:
     assert [(each["verdict"], each["passed"]) for each in listed] == [("passed", 3), ("failed", 1)]
     assert [each["evaluation"] for each in cli("results", "list", "-n", "1", "--json").json] == [second["evaluation"]]
     assert cli("results", "list", "--prompt", "other*", "--json").json == []
+    assert [each["verdict"] for each in cli("results", "list", "--verdict", "failed", "--json").json] == ["failed"]
     header, *rows = (line.split("\t") for line in cli("results", "list").out.splitlines())
     assert [dict(zip(header, row, strict=True))["verdict"] for row in rows] == ["passed", "failed"]
 
 
 def test_none_of_those_asked_for_is_not_none_at_all(cli: Cli, done: dict[str, str]) -> None:
-    assert cli("results", "list", "--prompt", "nobody*").err == "no such evaluation\n"
+    assert cli("results", "list", "--prompt", "nobody*").err == "no evaluation matches\n"
 
 
 def test_it_is_shown_as_it_was_when_it_ended(cli: Cli, done: dict[str, str]) -> None:

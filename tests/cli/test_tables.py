@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from promptctl.cli import output
+from promptctl.cli.page_layout import say_columns
 from promptctl.cli.tables import say_table
 
 COLUMNS = ["Prompt", "Model", "Passed", "Cost", "Id", "Reply"]
@@ -23,6 +24,22 @@ def printed_at(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
         return capsys.readouterr().out.splitlines()
 
     return lines
+
+
+def test_one_long_column_has_the_room_that_the_others_leave(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "60")
+    say_columns(["name", "type", "description"], [("name", "string", "How the note should sound to the reader")])
+    say_columns(["name", "type"], [("a long name " * 3, "a long type " * 3)])
+    assert capsys.readouterr().out.splitlines() == [
+        "name  type    description",
+        "name  string  How the note should sound to the reader",
+        "name                           type",
+        "a long name a long name a      a long type a long type a",
+        "long name                      long type",
+    ]
 
 
 def test_what_fits_is_on_one_line(printed: Any) -> None:

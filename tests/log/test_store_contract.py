@@ -722,7 +722,7 @@ def test_evaluations_are_listed_newest_first_and_filtered(log: Store) -> None:
     log.begin_evaluation(an_evaluation(id="id-3", prompt="d", digest="3", spec=EvaluationSpec(group="id-2")))
     log.begin_evaluation(an_evaluation(id="id-4", prompt="d", digest="3"))
     log.update_evaluation("id-3", status="finished", totals=Totals(errors=1))
-    log.update_evaluation("id-4", status="finished", totals=Totals())
+    log.update_evaluation("id-4", status="finished", totals=Totals(verdict="failed"))
 
     def ids(**wanted: Any) -> list[str]:
         return [each.id for each in log.evaluations(**wanted)]
@@ -733,6 +733,7 @@ def test_evaluations_are_listed_newest_first_and_filtered(log: Store) -> None:
     assert ids(prompt="b/*") == ["id-1"]
     assert ids(digest="2") == ["id-2", "id-1"]
     assert ids(status="passed") == ["id-0"]
+    assert ids(verdict="failed") == ["id-4"]
     assert ids(group="id-2") == ["id-3", "id-2"]
     assert ids(has_gaps=True) == ["id-3", "id-2", "id-1", "id-0"]
     assert ids(before="id-3", limit=2) == ["id-2", "id-1"]

@@ -89,6 +89,7 @@ def evaluations(connection: sqlite3.Connection, wanted: EvaluationQuery) -> list
             **matching("prompt", wanted.get("prompt")),
             "digest = ?": wanted.get("digest"),
             "status = ?": wanted.get("status"),
+            "json_extract(totals, '$.verdict') = ?": wanted.get("verdict"),
             "coalesce(json_extract(spec, '$.group'), id) = ?": wanted.get("group"),
             "(status <> 'finished' OR json_extract(totals, '$.errors') > 0)": [] if wanted.get("has_gaps") else None,
             "json_extract(spec, '$.dataset') = ?": wanted.get("dataset"),
