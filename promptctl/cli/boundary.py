@@ -147,17 +147,22 @@ def _tell_usage(error: Any, arguments: Sequence[str]) -> tuple[int, errors.Usage
         hint = f"{error.param.help}\n{hint}"
     elif context:
         question = f"did you mean {' or '.join(f'`{each}`' for each in meant)}? " if meant else ""
-        hint = _before_command(error, context) or f"{question}{hint}"
+        hint = _place_of_option(error, context, arguments) or f"{question}{hint}"
     told = errors.UsageError(message, hint=hint)
     tell_error(told)
     return int(getattr(error, "exit_code", errors.USAGE)) or errors.USAGE, told
 
 
-def _before_command(error: Any, context: Any) -> str | None:
-    """Return how to give an option that the program has and the command has not; None for any other error."""
+def _place_of_option(error: Any, context: Any, arguments: Sequence[str]) -> str | None:
+    """Return how to give an option that the program has and the command has not, or the other way round, else None."""
     name, root = getattr(error, "option_name", None), context.find_root()
+    if name is not None and context is root:
+        given = next((each for each in arguments if each in root.command.list_commands(root)), None)
+        after = given and root.command.get_command(root, given)
+        has_it = after and any(name in each.opts for each in after.params)
+        return f"it goes after the command: {root.command_path} {given} {name}" if has_it else None
     option = next((each for each in root.command.params if name in each.opts), None)
-    if option is None or context is root:
+    if option is None:
         return None
     before = f"{root.command_path} {name}" + ("" if option.is_flag else f" {option.metavar}")
     command = context.command_path.removeprefix(root.command_path).strip()

@@ -114,6 +114,8 @@ def test_any_number_of_rows_and_any_length_of_text_is_taken(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said", "hint"),
     [
+        (["--json", "list"], "no such option: --json", "it goes after the command:"),
+        (["--content", "log", "list"], "no such option: --content", "--help"),
         (["run", "triage", "hello"], "`hello` is one argument too many", "-i NAME=hello"),
         (["run", "triage", "hello world"], "`hello world` is one argument too many", "-i NAME='hello world'"),
         (["render", "triage", "ticket=it's"], "`ticket=it's` is one argument too many", """-i 'ticket=it'"'"'s'"""),
