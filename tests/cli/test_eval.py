@@ -76,7 +76,6 @@ class TestExitCodes:
             ["triage", "--case-timeout", "nan"],
             ["triage", "--repeat", "2", "--at-least", "3"],
             ["triage", "-o", "report.pdf"],
-            ["resume"],
             ["resume", "--dry-run"],
             ["triage", "--dry-run", "-o", "r.json"],
             ["resume", "--min-pass", "0"],

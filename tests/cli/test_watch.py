@@ -165,6 +165,6 @@ def test_a_base_that_is_not_there_ends_it(cli: Cli, saves: Callable[..., None], 
 def test_it_does_not_go_with_what_names_changes_itself(cli: Cli, tmp_path: Path) -> None:
     for option in (["--changed-since", "HEAD"], ["--failed"], ["--dry-run"]):
         ran = cli("eval", "triage", "--watch", *option)
-        assert (ran.exit_code, f"--watch and {option[0]} cannot be given together" in ran.err) == (2, True)
+        assert (ran.exit_code, f"{option[0]} and --watch cannot be given together" in ran.err) == (2, True)
     assert cli("eval", "triage", "--watch").exit_code == 3, "there is no workspace"
     assert list(tmp_path.iterdir()) == []

@@ -236,6 +236,13 @@ class TestRepeats:
         assert (found.verdict, list(found.summary.flaky)) == ("passed", ["c0"])
 
 
+def two_prompts(lab: Lab, count: int) -> None:
+    """Let two prompts be tested by the same cases."""
+    lab.write("prompts/other.prompt.yaml", PROMPT)
+    dataset = lab.many(count)
+    dataset.write_text(dataset.read_text().replace("triage", "triage, other", 1))
+
+
 class TestMoney:
     # With this a request costs 33 tokens at worst, where its reply then costs 15.
     short: ClassVar = {"max_tokens": 3}
@@ -301,17 +308,17 @@ class TestMoney:
         assert lab.resume(again, limits=Limits(max_cost_nano_usd=60 * self.worst)).verdict == "passed"
 
     def test_the_cap_is_one_for_all_evaluations_of_a_command(self, lab: Lab) -> None:
-        lab.many(30)
+        two_prompts(lab, 30)
         cap = 40 * REPLY_COST
         limits = Limits(concurrency=2, max_cost_nano_usd=cap)
-        found = lab.evaluate("triage", "triage", limits=limits, replies="ask", parameters=self.short)
+        found = lab.evaluate("triage", "other", limits=limits, replies="ask", parameters=self.short)
         assert sum(each.summary.cost_nano_usd for each in found) == len(lab.asked) * REPLY_COST <= cap
         assert [each.verdict for each in found] == ["passed", "incomplete"]
 
     def test_what_the_cap_keeps_from_running_is_there_and_can_be_resumed(self, lab: Lab) -> None:
-        lab.many(10)
+        two_prompts(lab, 10)
         limits = Limits(concurrency=1, max_cost_nano_usd=4 * REPLY_COST)
-        first, second = lab.evaluate("triage", "triage", limits=limits, replies="ask", parameters=self.short)
+        first, second = lab.evaluate("triage", "other", limits=limits, replies="ask", parameters=self.short)
         assert (first.stopped, second.stopped) == ("max-cost", "max-cost")
         assert (second.summary.counts.cases, second.verdict) == (0, "incomplete")
         assert lab.resume(second, limits=Limits(max_cost_nano_usd=10 * self.worst)).verdict == "passed"
