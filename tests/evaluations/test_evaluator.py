@@ -240,7 +240,7 @@ def two_prompts(lab: Lab, count: int) -> None:
     """Let two prompts be tested by the same cases."""
     lab.write("prompts/other.prompt.yaml", PROMPT)
     dataset = lab.many(count)
-    dataset.write_text(dataset.read_text().replace("triage", "triage, other", 1))
+    dataset.write_text(dataset.read_text().replace('"triage"', '"triage", "other"', 1))
 
 
 class TestMoney:
