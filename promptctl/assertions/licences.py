@@ -8,9 +8,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.assertion import AskedJudge, Assertion
-from promptctl.assertions.embedding import EMBEDDER
 from promptctl.assertions.judge import Licence
-from promptctl.assertions.judging import judge_target
+from promptctl.assertions.judging import EMBEDDER, judge_target
 from promptctl.errors import ModelError, WorkspaceError, quote
 from promptctl.files.plain import content_digest
 from promptctl.formats.calibration_file import Calibration, calibration_key, read_calibrations

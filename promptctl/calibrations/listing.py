@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.assertion import AskedJudge
-from promptctl.assertions.embedding import EMBEDDER
-from promptctl.assertions.judging import judge_model
+from promptctl.assertions.judging import EMBEDDER, judge_model
 from promptctl.assertions.licences import Licences, judged
 from promptctl.calibrations.labels import labelled_replies
 from promptctl.datasets.index import DatasetIndex

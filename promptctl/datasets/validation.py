@@ -102,8 +102,8 @@ def _check_recordings(tree: Tree) -> list[Problem]:
 
 def _check_calibration(check: WorkspaceCheck, tree: Tree, path: str) -> Iterator[Problem]:
     """Yield what is wrong with a file of a judge's agreement with people, or that it holds no longer."""
-    from promptctl.assertions.embedding import EMBEDDER
     from promptctl.assertions.judges import load_judge
+    from promptctl.assertions.judging import EMBEDDER
     from promptctl.datasets.index import DatasetIndex
     from promptctl.datasets.questions import have_labels_changed
     from promptctl.formats.calibration_file import read_calibration_file

@@ -10,8 +10,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from promptctl.assertions.assertion import AskedJudge
-from promptctl.assertions.embedding import EMBEDDER
-from promptctl.assertions.judging import judge_model
+from promptctl.assertions.judging import EMBEDDER, judge_model
 from promptctl.counting import counted, without_collector
 from promptctl.datasets.cases import Case
 from promptctl.evaluations.asking import Asker

@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptctl.assertions.effort import Effort, Total
-from promptctl.assertions.embedding import Embedder
-from promptctl.assertions.judging import RunnerJudge
+from promptctl.assertions.judging import Embedder, RunnerJudge
 from promptctl.calls.account import spent
 from promptctl.calls.call import Call, CallOptions, masking
 from promptctl.calls.recording import reply_recording
