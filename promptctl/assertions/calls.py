@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from promptctl.assertions.assertion import Assertion
+from promptctl.assertions.assertion import Assertion, Subject
 from promptctl.assertions.effort import Effort
 from promptctl.assertions.equality import first_difference
 from promptctl.assertions.outcome import Outcome, Ungraded, decided, shown
 from promptctl.assertions.shapes import Shape, listed
-from promptctl.assertions.subject import Subject
 
 NANO = 1_000_000_000
 

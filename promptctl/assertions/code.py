@@ -6,10 +6,9 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from promptctl.assertions.assertion import Assertion
+from promptctl.assertions.assertion import Assertion, Subject
 from promptctl.assertions.outcome import Outcome, Ungraded, decided, shown
 from promptctl.assertions.shapes import is_share
-from promptctl.assertions.subject import Subject
 from promptctl.files.names import DATASETS, resolve_path
 from promptctl.files.tree import Tree
 from promptctl.prompts.prompt import MISSING

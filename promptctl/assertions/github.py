@@ -9,13 +9,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from promptctl.assertions.assertion import Assertion, Kind
+from promptctl.assertions.assertion import Assertion, Kind, Subject
 from promptctl.assertions.judge import Judge
 from promptctl.assertions.judgement import find_choice, judged, read_judgement
 from promptctl.assertions.model_graded import ask, asked, rated
 from promptctl.assertions.outcome import Outcome, Ungraded, decided, shown
 from promptctl.assertions.shapes import ANYTHING
-from promptctl.assertions.subject import Subject
 from promptctl.files.wording import as_text
 
 BUILT_IN = ("similarity", "coherence", "fluency", "relevance", "groundedness")

@@ -11,12 +11,11 @@ import operator
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from promptctl.assertions.assertion import Assertion
+from promptctl.assertions.assertion import Assertion, Subject
 from promptctl.assertions.judge import Judge, JudgeReply
 from promptctl.assertions.judgement import Judgement, off_menu, read_judgement
 from promptctl.assertions.outcome import Outcome, Ungraded, shown
 from promptctl.assertions.shapes import listed, read_filled_text
-from promptctl.assertions.subject import Subject
 from promptctl.calls.account import spent
 from promptctl.errors import CheckFailed, ModelError, PromptctlError, UsageError, WorkspaceError
 

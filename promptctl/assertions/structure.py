@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from promptctl.assertions.assertion import Assertion
+from promptctl.assertions.assertion import Assertion, Subject
 from promptctl.assertions.effort import Effort
 from promptctl.assertions.outcome import Outcome, Ungraded, Unmet, decided, shown, unmet
 from promptctl.assertions.shapes import Shape
-from promptctl.assertions.subject import Subject
 from promptctl.models.reading import describe_json_error, read_data, without_reasoning
 from promptctl.schemas.json_schema import Validator, check_schema
 

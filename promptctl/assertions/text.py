@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
-from promptctl.assertions.assertion import Assertion, Grade
+from promptctl.assertions.assertion import Assertion, Grade, Subject
 from promptctl.assertions.equality import first_difference
 from promptctl.assertions.outcome import Outcome, Ungraded, decided, shown
-from promptctl.assertions.subject import Subject
 from promptctl.files.look_alikes import normal
 from promptctl.models.reading import is_withheld
 

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from promptctl.assertions.assertion import Assertion, grade
+from promptctl.assertions.assertion import Assertion, Subject, grade
 from promptctl.assertions.judge import Judge
 from promptctl.assertions.outcome import Graded, Outcome, why_undecided
-from promptctl.assertions.subject import Subject
 
 Status = Literal["passed", "failed", "error"]
 # Weights such as 0.1 add up to a little less than they should.

@@ -8,10 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from promptctl.assertions.assertion import NOT, Assertion
+from promptctl.assertions.assertion import NOT, Assertion, Subject
 from promptctl.assertions.model_graded import DEFAULT_RELEVANCE, FACTUAL_RELATIONS, asked
 from promptctl.assertions.outcome import EarlyOutcome
-from promptctl.assertions.subject import Subject
 from promptctl.datasets.cases import Case
 from promptctl.datasets.dataset import Dataset
 from promptctl.datasets.human_labels import ANSWERS, HumanLabel, question_digest, read_labels

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptctl.assertions.assertion import grade
+from promptctl.assertions.assertion import Subject, grade
 from promptctl.assertions.effort import Effort
 from promptctl.assertions.judge import Judge
 from promptctl.assertions.outcome import Graded, why_undecided
-from promptctl.assertions.subject import Subject
 from promptctl.assertions.weighing import Status, mean_score, total_cost, weigh
 from promptctl.datasets.cases import Case
 

@@ -7,11 +7,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from promptctl.assertions.assertion import Assertion, grade
+from promptctl.assertions.assertion import Assertion, Subject, grade
 from promptctl.assertions.judge import Judge, JudgeEmbeddings, JudgeReply, Licence
 from promptctl.assertions.outcome import Outcome
 from promptctl.assertions.preparing import CodeUse, Preparer
-from promptctl.assertions.subject import Subject
 from promptctl.errors import Place, Problem
 from promptctl.files.tree import MemoryTree
 

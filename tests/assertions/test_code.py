@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from promptctl.assertions.assertion import Subject
 from promptctl.assertions.outcome import Outcome
-from promptctl.assertions.subject import Subject
 from tests.assertions.helpers import outcome_of, prepared
 
 

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from promptctl.assertions.assertion import Assertion, grade
+from promptctl.assertions.assertion import Assertion, Subject, grade
 from promptctl.assertions.effort import EXCERPT, MAX_FOUND, Effort, Total
 from promptctl.assertions.outcome import Graded, Ungraded
-from promptctl.assertions.subject import Subject
 from tests.assertions.helpers import prepared
 
 

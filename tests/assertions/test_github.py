@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from promptctl.assertions.assertion import Subject
 from promptctl.assertions.outcome import Outcome
-from promptctl.assertions.subject import Subject
 from promptctl.datasets.github_rows import github_assertions
 from promptctl.files.tree import MemoryTree
 from tests.assertions.helpers import FakeJudge, outcome_of, verdict

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from promptctl.assertions.subject import Subject
+from promptctl.assertions.assertion import Subject
 from tests.assertions.helpers import faults, graded, outcome_of, passes, prepared
 
 SCHEMA = {"type": "object", "required": ["label"], "properties": {"label": {"enum": ["bug", "billing"]}}}

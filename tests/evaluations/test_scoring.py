@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from promptctl.assertions.subject import Subject
+from promptctl.assertions.assertion import Subject
 from promptctl.datasets.cases import Case
 from promptctl.errors import Place
 from promptctl.evaluations.scoring import Score, error_score, failed_score, score_case, subject_of

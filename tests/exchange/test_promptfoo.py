@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptctl.assertions.assertion import grade
-from promptctl.assertions.subject import Subject
+from promptctl.assertions.assertion import Subject, grade
 from promptctl.datasets.dataset import Dataset
 from promptctl.errors import InvalidFiles
 from promptctl.evaluations.request import EvaluationRequest
