@@ -17,8 +17,10 @@ from promptctl.counting import counted
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.drafts import ForeignContents, ImportNote, PromptDraft, RegistryVersion, collapsed
 from promptctl.exchange.registries.items import (
+    LATEST,
     ModelConfig,
     RegistryItem,
+    VersionNotes,
     first_object,
     items_of,
     listed,
@@ -26,7 +28,6 @@ from promptctl.exchange.registries.items import (
 )
 from promptctl.exchange.registries.langfuse_references import LangfuseReferences, LangfuseVersions, Named
 from promptctl.exchange.registries.messages import MessageReader, with_messages
-from promptctl.exchange.registries.versions import LATEST, VersionNotes
 from promptctl.files.names import id_problem
 
 if TYPE_CHECKING:

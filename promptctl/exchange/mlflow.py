@@ -18,6 +18,7 @@ from promptctl.exchange.model_settings import is_schema, output_of
 from promptctl.exchange.registries.items import (
     ModelConfig,
     RegistryItem,
+    VersionNotes,
     first_object,
     inner_json,
     listed,
@@ -37,7 +38,6 @@ from promptctl.exchange.registries.mlflow_objects import (
     tags_of,
     versions_in,
 )
-from promptctl.exchange.registries.versions import VersionNotes
 from promptctl.files.names import id_problem
 from promptctl.files.yaml_reader import MAX_BYTES
 from promptctl.templates import BadTemplate

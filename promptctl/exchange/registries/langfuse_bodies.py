@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import Place
+from promptctl.exchange.registries.items import LATEST
 from promptctl.exchange.registries.langfuse_references import CLOSE, OPEN, PARTIAL_TAG
-from promptctl.exchange.registries.versions import LATEST
 from promptctl.exchange.registries.writing import (
     PromptForRegistry,
     file_name,

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptctl.exchange.drafts import FileDraft, ImportNote
-from promptctl.exchange.registries.items import RegistryItem
-from promptctl.exchange.registries.versions import LATEST, label_for
+from promptctl.exchange.registries.items import LATEST, RegistryItem, label_for
 from promptctl.files.free_names import FreeNames
 from promptctl.files.names import PARTIAL_SUFFIX
 from promptctl.template_languages.double_braces import InputNames, double_brace_pieces
