@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptctl.errors import Place, UsageError, WorkspaceError, printable
-from promptctl.exchange.source import MAX_BYTES, Source, Together
+from promptctl.exchange.drafts import MAX_BYTES, Source, Together
 from promptctl.files.names import MADE_ELSEWHERE
 from promptctl.git.trees import WorkTree
 

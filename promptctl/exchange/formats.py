@@ -12,8 +12,7 @@ from promptctl.exchange.written import PromptToWrite, Written
 from promptctl.files.names import did_you_mean
 
 if TYPE_CHECKING:
-    from promptctl.exchange.drafts import ForeignContents
-    from promptctl.exchange.source import Source
+    from promptctl.exchange.drafts import ForeignContents, Source
 
 
 class FormatReader(Protocol):

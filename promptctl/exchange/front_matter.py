@@ -10,7 +10,7 @@ from promptctl.errors import InvalidFiles, Place
 from promptctl.files.yaml_reader import read_yaml
 
 if TYPE_CHECKING:
-    from promptctl.exchange.source import Source
+    from promptctl.exchange.drafts import Source
     from promptctl.files.document import Document
 
 _FENCE = re.compile(r"---\s*\Z")

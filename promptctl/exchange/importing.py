@@ -13,13 +13,12 @@ from promptctl.counting import counted
 from promptctl.datasets.validation import validate_workspace
 from promptctl.errors import InvalidFiles, Place, Problem, UsageError, printable
 from promptctl.exchange.collecting import found_files
-from promptctl.exchange.drafts import ForeignContents
+from promptctl.exchange.drafts import ForeignContents, Source
 from promptctl.exchange.formats import FORMATS, ForeignFormat, format_of, named
 from promptctl.exchange.history.gathering import gathered
 from promptctl.exchange.history.plan import PlacedPast, RegistryHistory, plan_history
 from promptctl.exchange.imported import ImportedSource, ImportReport, ImportRequest
 from promptctl.exchange.placing import Placing, half_a_character
-from promptctl.exchange.source import Source
 from promptctl.exchange.wishes import id_for
 from promptctl.files.names import DATASET_SUFFIXES, ROW_SUFFIXES, did_you_mean, id_problem, is_prompt_file
 from promptctl.files.proposal import Proposal, change_of

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.errors import printable
 
 if TYPE_CHECKING:
-    from promptctl.exchange.source import Source
+    from promptctl.exchange.drafts import Source
 
 _MOST_DEPTH = 64
 _HALF = re.compile("[\ud800-\udfff]")

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from promptctl.exchange.drafts import ForeignContents, NotesOn, PromptDraft
-from promptctl.exchange.source import Source
+from promptctl.exchange.drafts import ForeignContents, NotesOn, PromptDraft, Source
 from promptctl.template_languages.braces import format_pieces
 from promptctl.template_languages.jinja import constant_text, jinja_text, pieces_of
 from promptctl.template_languages.pieces import TextPiece

@@ -31,7 +31,7 @@ from promptctl.exchange.registries.messages import MessageReader, with_messages
 from promptctl.files.names import id_problem
 
 if TYPE_CHECKING:
-    from promptctl.exchange.source import Source
+    from promptctl.exchange.drafts import Source
 
 TYPES = ("text", "chat")
 _WRAPPERS = ("data", "prompts")

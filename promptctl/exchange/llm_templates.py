@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Problem
-from promptctl.exchange.drafts import FileDraft, ForeignContents, NotesOn, PromptDraft
+from promptctl.exchange.drafts import FileDraft, ForeignContents, NotesOn, PromptDraft, Source
 from promptctl.exchange.model_settings import ForeignSettings, parameter_of
-from promptctl.exchange.source import Source
 from promptctl.files.document import Key
 from promptctl.files.free_names import first_free
 from promptctl.files.media import NotReadable, image_in_prompt

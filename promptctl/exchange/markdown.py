@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from promptctl.exchange.drafts import ForeignContents, ImportNote, PromptDraft
+from promptctl.exchange.drafts import ForeignContents, ImportNote, PromptDraft, Source
 from promptctl.exchange.front_matter import PromptText, keys_of, prompt_text
 from promptctl.exchange.model_settings import ForeignSettings, parameter_of
-from promptctl.exchange.source import Source
 from promptctl.template_languages.double_braces import InputNames, double_brace_pieces
 from promptctl.template_languages.jinja import jinja_text
 

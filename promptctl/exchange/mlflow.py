@@ -43,7 +43,7 @@ from promptctl.files.yaml_reader import MAX_BYTES
 from promptctl.templates import BadTemplate
 
 if TYPE_CHECKING:
-    from promptctl.exchange.source import Source
+    from promptctl.exchange.drafts import Source
 
 _DERIVED = ("uri", "variables", "is_text_prompt", "description", "last_updated_timestamp", "current_stage", "source",
             "run_id", "run_link", "status", "status_message", "user_id", "deployment_job_state")  # fmt: skip

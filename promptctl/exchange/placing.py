@@ -10,11 +10,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, UsageError, WorkspaceError, printable
-from promptctl.exchange.drafts import DatasetDraft, FileDraft, ForeignContents, ImportNote, PromptDraft
+from promptctl.exchange.drafts import (
+    MAX_BYTES,
+    DatasetDraft,
+    FileDraft,
+    ForeignContents,
+    ImportNote,
+    PromptDraft,
+    Source,
+)
 from promptctl.exchange.formats import ForeignFormat
 from promptctl.exchange.history.plan import PlacedPast, imported_numbers
 from promptctl.exchange.imported import ImportedSource, ImportRequest
-from promptctl.exchange.source import MAX_BYTES, Source
 from promptctl.exchange.wishes import id_for, with_judges, with_paths, with_references
 from promptctl.files.names import (
     DATASET_SUFFIXES,

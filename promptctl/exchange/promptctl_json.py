@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
-from promptctl.exchange.drafts import FileDraft, ForeignContents, ImportNote, PromptDraft
+from promptctl.exchange.drafts import FileDraft, ForeignContents, ImportNote, PromptDraft, Source
 from promptctl.exchange.json_source import strict_json
-from promptctl.exchange.source import Source
 from promptctl.exchange.written import PromptToWrite, Written
 
 _FORMAT = "promptctl/prompt/1"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from promptctl.exchange.drafts import ForeignContents, ImportNote, NotesOn, PromptDraft
-from promptctl.exchange.source import Source
+from promptctl.exchange.drafts import ForeignContents, ImportNote, NotesOn, PromptDraft, Source
 from promptctl.template_languages.braces import format_pieces, roots
 from promptctl.template_languages.jinja import jinja_text
 from promptctl.template_languages.pieces import VariablePiece

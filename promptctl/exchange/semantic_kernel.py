@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptctl.errors import InvalidFiles
-from promptctl.exchange.drafts import Fate, ForeignContents, ImportNote, NotesOn, PromptDraft
+from promptctl.exchange.drafts import Fate, ForeignContents, ImportNote, NotesOn, PromptDraft, Source
 from promptctl.exchange.model_settings import ForeignSettings
-from promptctl.exchange.source import Source
 from promptctl.template_languages.jinja import jinja_text, pieces_of
 from promptctl.template_languages.liquid import liquid_to_jinja
 from promptctl.template_languages.pieces import Piece, TextPiece, VariablePiece

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from promptctl.exchange.drafts import Source
 from promptctl.exchange.formats import FORMATS, format_of
-from promptctl.exchange.source import Source
 from tests.cli.conftest import Cli, git, write
 from tests.json_schemas import fits
 

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from promptctl.errors import InvalidFiles, Problem
-from promptctl.exchange.drafts import ForeignContents, PromptDraft
+from promptctl.exchange.drafts import ForeignContents, PromptDraft, Source
 from promptctl.exchange.formats import format_of, named
-from promptctl.exchange.source import Source
 from promptctl.files.tree import MemoryTree
 from promptctl.formats.formatting import file_of
 from promptctl.prompts.loading import load_prompt

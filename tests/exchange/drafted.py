@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft
-from promptctl.exchange.source import Source
+from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft, Source
 from promptctl.exchange.written import DatasetToWrite, PromptToWrite
 from promptctl.files.tree import MemoryTree
 from promptctl.files.yaml_reader import read_yaml

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from promptctl import ExportRequest, open_workspace
 from promptctl.errors import InvalidFiles
-from promptctl.exchange.drafts import ForeignContents
+from promptctl.exchange.drafts import ForeignContents, Source
 from promptctl.exchange.formats import format_of, named
-from promptctl.exchange.source import Source
 from promptctl.files.yaml_writing import yaml_text
 from promptctl.formats.formatting import file_of
 from promptctl.git.trees import WorkTree

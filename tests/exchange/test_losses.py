@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from promptctl.errors import InvalidFiles
-from promptctl.exchange.drafts import PromptDraft
+from promptctl.exchange.drafts import PromptDraft, Source, Together
 from promptctl.exchange.formats import FORMATS, named
-from promptctl.exchange.source import Source, Together
 from promptctl.exchange.written import ExportLoss, PromptToWrite
 from promptctl.files.names import PLACEHOLDER
 from promptctl.files.tree import MemoryTree

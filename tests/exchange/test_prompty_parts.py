@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from promptctl.errors import InvalidFiles
+from promptctl.exchange.drafts import Source
 from promptctl.exchange.prompty.reading import read as read_prompty
-from promptctl.exchange.source import Source
 from promptctl.files.yaml_writing import yaml_text
 from tests.exchange.conftest import read, refused, rendered, said, source
 

@@ -16,9 +16,8 @@ import pytest
 
 from promptctl.errors import InputError, InvalidFiles, UsageError
 from promptctl.exchange.collecting import found_files
-from promptctl.exchange.drafts import ForeignContents
+from promptctl.exchange.drafts import ForeignContents, Source
 from promptctl.exchange.prompty.reading import read as read_prompty
-from promptctl.exchange.source import Source
 from promptctl.files.tree import MemoryTree
 from promptctl.files.yaml_writing import yaml_text
 from promptctl.formats.formatting import file_of

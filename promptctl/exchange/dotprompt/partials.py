@@ -17,7 +17,7 @@ from promptctl.template_languages.jinja import jinja_text
 from promptctl.template_languages.pieces import IncludePiece, Piece
 
 if TYPE_CHECKING:
-    from promptctl.exchange.source import Source
+    from promptctl.exchange.drafts import Source
 
 MARKERS = ("role", "history", "media", "section")
 MAX_NESTED = 20

@@ -20,9 +20,8 @@ from promptctl.exchange.dotprompt.messages import (
 )
 from promptctl.exchange.dotprompt.partials import CalledPartials
 from promptctl.exchange.dotprompt.settings import HISTORY_KEY, settings
-from promptctl.exchange.drafts import ForeignContents, ImportNote, PromptDraft
+from promptctl.exchange.drafts import ForeignContents, ImportNote, PromptDraft, Source
 from promptctl.exchange.front_matter import PromptText, fences, keys_of, prompt_text
-from promptctl.exchange.source import Source
 from promptctl.template_languages.handlebars.nodes import TagNote
 from promptctl.template_languages.handlebars.reading import PieceReader
 from promptctl.template_languages.handlebars.syntax import parse

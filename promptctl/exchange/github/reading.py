@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptctl.errors import InvalidFiles
-from promptctl.exchange.drafts import DatasetDraft, ForeignContents, ImportNote, PromptDraft
+from promptctl.exchange.drafts import DatasetDraft, ForeignContents, ImportNote, PromptDraft, Source
 from promptctl.exchange.github.evaluators import GitHubTests, graded
-from promptctl.exchange.source import Source
 from promptctl.files.document import Document
 from promptctl.files.names import PROMPT_SUFFIXES
 from promptctl.files.wording import count

@@ -15,6 +15,7 @@ from promptctl.exchange.drafts import (
     ForeignContents,
     ImportNote,
     PromptDraft,
+    Source,
 )
 from promptctl.exchange.json_source import strict_json
 from promptctl.exchange.model_settings import ForeignSettings
@@ -29,7 +30,6 @@ from promptctl.exchange.openai.conversations import (
     shared_prompt,
     unknown_keys,
 )
-from promptctl.exchange.source import Source
 from promptctl.files.free_names import FreeNames
 from promptctl.files.wording import count
 

@@ -13,7 +13,7 @@ from promptctl.exchange.json_source import json_lines
 from promptctl.template_languages.jinja import constant_text
 
 if TYPE_CHECKING:
-    from promptctl.exchange.source import Source
+    from promptctl.exchange.drafts import Source
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 MESSAGE_KEYS = ("role", "content", "name", "tool_calls", "tool_call_id")

@@ -9,7 +9,15 @@ from functools import partial
 from typing import Any
 
 from promptctl.errors import InvalidFiles
-from promptctl.exchange.drafts import DatasetDraft, ForeignContents, ImportNote, NotesOn, PromptDraft, with_texts
+from promptctl.exchange.drafts import (
+    DatasetDraft,
+    ForeignContents,
+    ImportNote,
+    NotesOn,
+    PromptDraft,
+    Source,
+    with_texts,
+)
 from promptctl.exchange.json_source import strict_json
 from promptctl.exchange.openai.conversations import (
     Conversation,
@@ -19,7 +27,6 @@ from promptctl.exchange.openai.conversations import (
     late_instruction,
     shared_prompt,
 )
-from promptctl.exchange.source import Source
 from promptctl.files.free_names import FreeNames
 from promptctl.files.wording import count
 from promptctl.template_languages.jinja import constant_text

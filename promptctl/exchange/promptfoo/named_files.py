@@ -7,7 +7,7 @@ import re
 from fnmatch import fnmatchcase
 
 from promptctl.errors import WorkspaceError
-from promptctl.exchange.source import Source
+from promptctl.exchange.drafts import Source
 
 _WILD = "*?["
 _CODE = re.compile(r"\.(?:[mc]?[jt]s|py|sh|bash|rb|pl|exe|ps1|php|go)(?::\w+)?\Z")

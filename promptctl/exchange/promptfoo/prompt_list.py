@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptctl.errors import InvalidFiles
+from promptctl.exchange.drafts import Source
 from promptctl.exchange.promptfoo.chats import ChatTranslator, chat, listed, texts_of
 from promptctl.exchange.promptfoo.named_files import is_code, matching
 from promptctl.exchange.promptfoo.spots import Notes, Spot
-from promptctl.exchange.source import Source
 from promptctl.files.free_names import FreeNames
 from promptctl.templates import BadTemplate
 from promptctl.templates.uses import variables

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft
+from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft, Source
 from promptctl.exchange.promptfoo.cases import Suite
 from promptctl.exchange.promptfoo.prompt_list import PromptfooPrompt, read_prompts
 from promptctl.exchange.promptfoo.providers import PromptfooProvider, read_config, read_providers
 from promptctl.exchange.promptfoo.spots import Notes, Spot
-from promptctl.exchange.source import Source
 from promptctl.files.free_names import slug
 
 _SIGNS = ("providers", "targets", "tests", "defaultTest", "scenarios")

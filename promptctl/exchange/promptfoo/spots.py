@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from promptctl.errors import Place
-from promptctl.exchange.drafts import Fate, ImportNote, collapsed
-from promptctl.exchange.source import Source
+from promptctl.exchange.drafts import Fate, ImportNote, Source, collapsed
 from promptctl.files.document import Document, Key
 
 

@@ -11,10 +11,10 @@ from typing import Any
 from promptctl.datasets.expected_cells import read_expected_cell
 from promptctl.datasets.matrix import MAX_CELLS
 from promptctl.errors import InvalidFiles, Problem
+from promptctl.exchange.drafts import Source
 from promptctl.exchange.json_source import json_lines
 from promptctl.exchange.promptfoo.named_files import is_code, matching
 from promptctl.exchange.promptfoo.spots import Notes, Spot
-from promptctl.exchange.source import Source
 
 _EXPECTED = re.compile(r"__expected(\d*)")
 _METADATA = re.compile(r"__metadata:(.+?)(\[\])?")

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from promptctl.errors import InvalidFiles, Place
-from promptctl.exchange.drafts import Fate, ImportNote
-from promptctl.exchange.source import Source
+from promptctl.exchange.drafts import Fate, ImportNote, Source
 from promptctl.files.document import Document, Key, scalar_value
 from promptctl.files.yaml_reader import read_yaml
 

@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptctl.errors import InvalidFiles
-from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft
+from promptctl.exchange.drafts import DatasetDraft, ForeignContents, PromptDraft, Source
 from promptctl.exchange.prompty.header import MARKS, PromptyHeader, header_with_base, parted
 from promptctl.exchange.prompty.inputs import InputsReader
 from promptctl.exchange.prompty.messages import MessagesReader
 from promptctl.exchange.prompty.models import ModelReader
 from promptctl.exchange.prompty.properties import object_schema
 from promptctl.exchange.prompty.tools import read_tools
-from promptctl.exchange.source import Source
 from promptctl.files.document import Key
 
 SUFFIX = ".prompty"

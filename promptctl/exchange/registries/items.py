@@ -21,7 +21,7 @@ from promptctl.files.free_names import plain_letters
 from promptctl.promotion.rules import check_name
 
 if TYPE_CHECKING:
-    from promptctl.exchange.source import Source
+    from promptctl.exchange.drafts import Source
 
 
 _BLANKS = re.compile(r"[\s,]*")
