@@ -27,13 +27,12 @@ from promptctl.files.free_names import first_free, slug
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import record_data, texts_in
 from promptctl.files.proposal import Proposal
-from promptctl.prompts.prompt import Message
+from promptctl.prompts.prompt import Message, Prompt
 from promptctl.prompts.rendering import Renderer
 from promptctl.schemas.json_schema import Validator
 
 if TYPE_CHECKING:
     from promptctl.context import Context
-    from promptctl.prompts.prompt import Prompt
 
 WRITE_CASES = "authoring/cases"
 KINDS = ("diverse", "edge", "adversarial", "injection")

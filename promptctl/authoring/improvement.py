@@ -14,14 +14,13 @@ from promptctl.files.plain import record_data
 from promptctl.files.proposal import Proposal
 from promptctl.files.wording import count, percent
 from promptctl.statistics.distributions import normal_quantile
-from promptctl.statistics.metric import ALPHA
+from promptctl.statistics.metric import ALPHA, MetricComparison
 from promptctl.statistics.multiplicity import spent
 
 if TYPE_CHECKING:
     from promptctl.comparisons.compared import Compared
     from promptctl.log.records import Source
     from promptctl.log.results import StopReason
-    from promptctl.statistics.metric import MetricComparison
 
 ImprovementVerdict = Literal["better", "not-shown", "unknown"]
 """Better, on cases that no candidate was tried on; no improvement that can be shown; or not known yet."""

@@ -8,10 +8,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from promptctl.authoring.author import Author, AuthorOptions
-from promptctl.authoring.candidates import Candidates, components_of
+from promptctl.authoring.candidates import Candidates, EditedPrompt, components_of
 from promptctl.authoring.evolution import BATCH, Grade, Ground, check_installed, evolve
 from promptctl.authoring.improvement import Evidence, Improvement, ImprovementRequest, ImprovementVerdict
-from promptctl.authoring.trials import TrialRun, draw_parts, look_number, open_tested
+from promptctl.authoring.trials import OnStep, TrialRun, draw_parts, look_number, open_tested
 from promptctl.authoring.trying import WRITER, Hands, SearchBounds
 from promptctl.comparisons.compared import Compared
 from promptctl.datasets.splitting import CHOOSE, HELD_OUT, LEAST, TRAIN
@@ -27,8 +27,6 @@ from promptctl.statistics.metric import ALPHA
 from promptctl.statistics.multiplicity import spent
 
 if TYPE_CHECKING:
-    from promptctl.authoring.candidates import EditedPrompt
-    from promptctl.authoring.trials import OnStep
     from promptctl.context import Context
     from promptctl.datasets.cases import Case
     from promptctl.evaluations.plan import Plan

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.authoring.cuts import Cut, Cuts
 from promptctl.authoring.shortened import Loss, Shortened, ShorteningRequest, TriedCut, after_others
-from promptctl.authoring.trials import EditedFile, TrialRun, draw_parts, look_number, open_tested, trial_plan
+from promptctl.authoring.trials import EditedFile, OnStep, TrialRun, draw_parts, look_number, open_tested, trial_plan
 from promptctl.comparisons.rule import rule_of
 from promptctl.costs.recent_calls import DAYS, recent_calls
 from promptctl.datasets.splitting import CHOOSE, HELD_OUT, TRAIN
@@ -35,7 +35,6 @@ from promptctl.statistics.planning import smallest
 from promptctl.versions.former_ids import logged_renames
 
 if TYPE_CHECKING:
-    from promptctl.authoring.trials import OnStep
     from promptctl.comparisons.compared import Compared
     from promptctl.context import Context
     from promptctl.datasets.cases import Case

@@ -12,16 +12,16 @@ from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.rule import GateRule
 from promptctl.datasets.drawing import like_others, split_dataset
 from promptctl.datasets.index import dataset_index
-from promptctl.datasets.splitting import PARTS
+from promptctl.datasets.splitting import PARTS, Split
 from promptctl.errors import WorkspaceError
 from promptctl.evaluations.claims import is_claimed
 from promptctl.evaluations.earlier import same_evaluation
-from promptctl.evaluations.evaluation import load
-from promptctl.evaluations.plan import Pair
+from promptctl.evaluations.evaluation import Evaluation, load
+from promptctl.evaluations.plan import Pair, Plan
 from promptctl.evaluations.request import EvaluationRequest, EvaluationTerms
 from promptctl.files.names import DATASET_SUFFIXES
 from promptctl.files.plain import record_data
-from promptctl.files.tree import Overlay
+from promptctl.files.tree import Overlay, Tree
 from promptctl.files.wording import count, name_some
 from promptctl.log.results import Totals
 from promptctl.prompts.checking import WorkspaceCheck
@@ -31,12 +31,8 @@ if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.datasets.cases import Case
     from promptctl.datasets.dataset import Dataset
-    from promptctl.datasets.splitting import Split
-    from promptctl.evaluations.evaluation import Evaluation
-    from promptctl.evaluations.plan import Plan
     from promptctl.evaluations.session import Session
     from promptctl.files.proposal import FileEdit
-    from promptctl.files.tree import Tree
     from promptctl.log.records import Execution
     from promptctl.log.store import Store
     from promptctl.prompts.prompt import Prompt

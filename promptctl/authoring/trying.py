@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from math import fsum
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from promptctl.authoring.candidates import PARAMETERS
+from promptctl.authoring.candidates import PARAMETERS, Candidates, Component, Texts
 from promptctl.authoring.evolution import BATCH, Grade, SearchEnded
 from promptctl.authoring.improvement import PromptCandidate
 from promptctl.errors import InvalidOutput
 
 if TYPE_CHECKING:
     from promptctl.authoring.author import Author
-    from promptctl.authoring.candidates import Candidates, Component, Texts
     from promptctl.authoring.trials import OnStep, TrialRun
     from promptctl.context import Context
     from promptctl.evaluations.session import Session

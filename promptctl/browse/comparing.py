@@ -8,12 +8,11 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from promptctl.browse.views import PageRequest, View
-from promptctl.reports.prompt_diff import diff_parts
+from promptctl.reports.prompt_diff import DiffLine, diff_parts
 from promptctl.reports.wording import alike_until, without_commit
 
 if TYPE_CHECKING:
     from promptctl import Difference
-    from promptctl.reports.prompt_diff import DiffLine
 
 _ALIKE = 0.3
 

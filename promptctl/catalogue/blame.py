@@ -9,31 +9,27 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from promptctl.catalogue.blamed import Blame, BlamedLine, BlamedPart, FilledInput, LiveMove
+from promptctl.catalogue.blamed import Blame, BlamedLine, BlamedPart, FilledInput, LiveMove, Origin
 from promptctl.catalogue.blamed_files import BlamedFiles
 from promptctl.catalogue.executed_version import ExecutedVersion
 from promptctl.errors import GitError, WorkspaceError
 from promptctl.files.names import SETTINGS
 from promptctl.formats.settings_file import sent_parameters
 from promptctl.prompts.loading import path_in
-from promptctl.prompts.prompt import MISSING
+from promptctl.prompts.prompt import MISSING, Input
 from promptctl.prompts.seen_parts import SeenPart, seen_parts
-from promptctl.versions.at_time import commit_at, label_pasts
+from promptctl.versions.at_time import LabelPast, commit_at, label_pasts
 from promptctl.versions.former_ids import earlier_ids
-from promptctl.versions.prompt_at_version import Version, note
+from promptctl.versions.prompt_at_version import PromptAtVersion, Version, note
 
 if TYPE_CHECKING:
-    from promptctl.catalogue.blamed import Origin
     from promptctl.catalogue.page import UnaskedThen
     from promptctl.context import Context
     from promptctl.files.tree import Tree
     from promptctl.labels.chains import Unasked
     from promptctl.labels.tags import LabelEvent
     from promptctl.log.records import Execution
-    from promptctl.prompts.prompt import Input
-    from promptctl.versions.at_time import LabelPast
     from promptctl.versions.moment import Moment
-    from promptctl.versions.prompt_at_version import PromptAtVersion
 
 _LIKE_AN_ID = re.compile(r"[0-9a-f][0-9a-f-]{3,35}")
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from promptctl.errors import HistoryIncomplete, RevisionNotFound, WorkspaceError
 from promptctl.files.wording import without_address
 from promptctl.prompts.loading import path_in
-from promptctl.versions.prompt_at_version import note
+from promptctl.versions.prompt_at_version import PromptAtVersion, note
 from promptctl.versions.refs import Ref
 
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.log.records import Execution
     from promptctl.versions.moment import Moment
-    from promptctl.versions.prompt_at_version import PromptAtVersion
 
 _MOST_BRANCHES = 3
 

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles, PromptNotFound
 from promptctl.files.names import did_you_mean, nearest
-from promptctl.files.tree import prompt_files
+from promptctl.files.tree import Tree, prompt_files
 from promptctl.files.wording import version_keys
 from promptctl.prompts.loading import LoadedPrompts, prompt_paths, two_files
 from promptctl.versions.former_ids import check_label, live_labels
 
 if TYPE_CHECKING:
     from promptctl.context import Context
-    from promptctl.files.tree import Tree
     from promptctl.labels.chains import LabelState
     from promptctl.prompts.prompt import Prompt
     from promptctl.versions.overview import PromptNumber

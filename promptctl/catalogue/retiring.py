@@ -18,7 +18,7 @@ from promptctl.errors import LabelRefused, UsageError, WorkspaceError
 from promptctl.files.names import DATASETS, is_dataset, is_human_labels, is_recording
 from promptctl.files.plain import record_data
 from promptctl.files.proposal import FileEdit, Proposal, change_of
-from promptctl.files.tree import is_there
+from promptctl.files.tree import Tree, is_there
 from promptctl.files.wording import name_some
 from promptctl.files.yaml_editing import Edit, Remove, Set, edit_yaml
 from promptctl.formats.calibration_file import own_calibration
@@ -29,7 +29,6 @@ from promptctl.versions.refs import check_id
 
 if TYPE_CHECKING:
     from promptctl.context import Context
-    from promptctl.files.tree import Tree
     from promptctl.labels.chains import LabelState
     from promptctl.prompts.prompt import Prompt, Status
 

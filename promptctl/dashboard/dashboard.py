@@ -22,7 +22,7 @@ from promptctl.experiments.drawing import experiments_now
 from promptctl.experiments.ending import report_of
 from promptctl.experiments.growth import growth
 from promptctl.files.wording import count, version_keys, without_commit
-from promptctl.log.call_totals import GROWTH
+from promptctl.log.call_totals import GROWTH, CallTotals
 from promptctl.log.filter import Filter
 from promptctl.log.stamps import utc_now
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.experiments.report import ExperimentReport
     from promptctl.log.call_cells import CallCells, Step
-    from promptctl.log.call_totals import CallTotals
     from promptctl.log.results import EvaluationRow
 
 _MOST_EVALUATIONS, _MOST_SERIES, _MOST_VERSIONS = 2_000, 40, 60

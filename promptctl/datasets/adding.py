@@ -24,11 +24,10 @@ from promptctl.log.records import Execution
 from promptctl.log.redaction import REDACTED
 from promptctl.log.store import Store
 from promptctl.prompts.loading import load_prompt, path_in
-from promptctl.prompts.prompt import MISSING, SENSITIVE_MARKS
+from promptctl.prompts.prompt import MISSING, SENSITIVE_MARKS, Prompt
 
 if TYPE_CHECKING:
     from promptctl.datasets.splitting import Split
-    from promptctl.prompts.prompt import Prompt
 
 _MOST_BYTES = 1 << 30
 # Line ends of YAML 1.1, and characters that YAML takes only escaped.

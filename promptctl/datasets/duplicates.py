@@ -19,11 +19,10 @@ from promptctl.files.plain import canonical_json, record_data
 from promptctl.files.proposal import FileEdit, Proposal, change_of
 from promptctl.files.tree import Tree
 from promptctl.files.yaml_editing import RemoveItems, edit_yaml
-from promptctl.prompts.prompt import MISSING
+from promptctl.prompts.prompt import MISSING, Prompt
 
 if TYPE_CHECKING:
     from promptctl.datasets.dataset import Dataset
-    from promptctl.prompts.prompt import Prompt
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.counting import counted
 from promptctl.errors import InvalidFiles, Problem
-from promptctl.exchange.drafts import ForeignContents, ImportNote, PromptDraft, RegistryVersion, collapsed
+from promptctl.exchange.drafts import ForeignContents, ImportNote, PromptDraft, RegistryVersion, Source, collapsed
 from promptctl.exchange.registries.items import (
     LATEST,
     ModelConfig,
@@ -29,9 +29,6 @@ from promptctl.exchange.registries.items import (
 from promptctl.exchange.registries.langfuse_references import LangfuseReferences, LangfuseVersions, Named
 from promptctl.exchange.registries.messages import MessageReader, with_messages
 from promptctl.files.names import id_problem
-
-if TYPE_CHECKING:
-    from promptctl.exchange.drafts import Source
 
 TYPES = ("text", "chat")
 _WRAPPERS = ("data", "prompts")

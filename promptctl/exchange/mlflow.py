@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.counting import counted
 from promptctl.errors import InvalidFiles, Problem
-from promptctl.exchange.drafts import ForeignContents, ImportNote, PromptDraft, RegistryVersion, collapsed
+from promptctl.exchange.drafts import ForeignContents, ImportNote, PromptDraft, RegistryVersion, Source, collapsed
 from promptctl.exchange.model_settings import is_schema, output_of
 from promptctl.exchange.registries.items import (
     ModelConfig,
@@ -41,9 +41,6 @@ from promptctl.exchange.registries.mlflow_objects import (
 from promptctl.files.names import id_problem
 from promptctl.files.yaml_reader import MAX_BYTES
 from promptctl.templates import BadTemplate
-
-if TYPE_CHECKING:
-    from promptctl.exchange.drafts import Source
 
 _DERIVED = ("uri", "variables", "is_text_prompt", "description", "last_updated_timestamp", "current_stage", "source",
             "run_id", "run_link", "status", "status_message", "user_id", "deployment_job_state")  # fmt: skip

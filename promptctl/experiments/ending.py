@@ -16,21 +16,19 @@ from promptctl.errors import (
     printable,
 )
 from promptctl.experiments.drawing import experiments_now, find_experiment
-from promptctl.experiments.report import ExperimentReport, calls_of, report
+from promptctl.experiments.report import ArmReport, ExperimentReport, calls_of, report
 from promptctl.experiments.status import control_events, evidence_of, promotion_of
 from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.files.writing import replace_file
 from promptctl.formats.experiment_rules import CONTROL, Experiment
 from promptctl.formats.rule_editing import with_stopped
-from promptctl.labels.tags import one_line
+from promptctl.labels.tags import LabelEvent, one_line
 from promptctl.log.stamps import utc_now, utc_text
 from promptctl.promotion.labelling import Labelling, check_reason
 from promptctl.versions.refs import is_label
 
 if TYPE_CHECKING:
     from promptctl.context import Context
-    from promptctl.experiments.report import ArmReport
-    from promptctl.labels.tags import LabelEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

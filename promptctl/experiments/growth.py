@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from promptctl.experiments.report import calls_of, report
+from promptctl.experiments.report import ExperimentReport, calls_of, report
 
 if TYPE_CHECKING:
-    from promptctl.experiments.report import ExperimentReport
     from promptctl.log.store import Store
 
 _POINTS = 12

@@ -16,12 +16,11 @@ from promptctl.experiments.judging import Measured, compare, keys_needed, measur
 from promptctl.experiments.key_values import KeyedCalls, by_key, values_of
 from promptctl.files.plain import bare_keys
 from promptctl.files.wording import count, percent
-from promptctl.formats.experiment_rules import Arm, Experiment, Guard
+from promptctl.formats.experiment_rules import Arm, Experiment, Guard, OutcomeKind
 from promptctl.log.arm_calls import ArmCall
 from promptctl.statistics.split import split_e_value
 
 if TYPE_CHECKING:
-    from promptctl.formats.experiment_rules import OutcomeKind
     from promptctl.labels.tags import LabelEvent
     from promptctl.log.store import Store
 

@@ -12,13 +12,12 @@ from promptctl.experiments.drawing import experiments_now, find_experiment
 from promptctl.files.plain import record_data
 from promptctl.formats.experiment_rules import BUCKETS, Arm, Experiment
 from promptctl.labels.chains import history
-from promptctl.labels.tags import LabelName
+from promptctl.labels.tags import LabelEvent, LabelName
 from promptctl.versions.former_ids import former_ids
 from promptctl.versions.refs import parse_ref
 
 if TYPE_CHECKING:
     from promptctl.context import Context
-    from promptctl.labels.tags import LabelEvent
     from promptctl.log.arm_calls import ArmCall
 
 ExperimentState = Literal["running", "broken", "stopped", "promoted"]

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from promptctl.errors import HistoryIncomplete, InvalidFiles, LabelRefused, Place, Problem, UsageError, WorkspaceError
 from promptctl.files.names import LOCK, SETTINGS
 from promptctl.labels.reading import Labels
-from promptctl.labels.remote import remote_meant, remote_names
-from promptctl.labels.tags import LabelName
+from promptctl.labels.remote import Fetched, remote_meant, remote_names
+from promptctl.labels.tags import LabelEvent, LabelName
 from promptctl.log.stamps import refuse_to_come, utc_text
-from promptctl.promotion.moves import Mover, candidate_of
+from promptctl.promotion.moves import Mover, MoveResult, candidate_of
 from promptctl.promotion.rules import Proof, check_name
 from promptctl.prompts.loading import path_in, prompt_paths
-from promptctl.versions.committed_settings import committed_settings
+from promptctl.versions.committed_settings import Committed, committed_settings
 from promptctl.versions.former_ids import check_has_labels, former_ids, id_of_today, labels_here
 from promptctl.versions.refs import Ref, parse_ref
 
@@ -30,12 +30,8 @@ if TYPE_CHECKING:
     from promptctl.labels.chains import History, Listing, Unasked
     from promptctl.labels.lock import LockedLabel
     from promptctl.labels.push import Pushed
-    from promptctl.labels.remote import Fetched
-    from promptctl.labels.tags import LabelEvent
     from promptctl.labels.times import LiveAt
-    from promptctl.promotion.moves import MoveResult
     from promptctl.prompts.prompt import Prompt
-    from promptctl.versions.committed_settings import Committed
     from promptctl.versions.moment import Moment
 
 _LEAST_OF_A_COMMIT = 4

@@ -6,18 +6,15 @@ These rules hold for users of promptctl; rules for tags at the Git server make t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.errors import LabelRefused, Problem, UsageError, quote
 from promptctl.files.names import LABEL, did_you_mean
-from promptctl.formats.settings_file import LabelRule
+from promptctl.formats.settings_file import LabelRule, LabelSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from promptctl.formats.settings_file import LabelSettings
     from promptctl.git.repository import Git
     from promptctl.labels.chains import LabelState
     from promptctl.labels.tags import Candidate, LabelName

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from promptctl.log.encoding import Fields, encode, redacted, well_formed
 from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request
 from promptctl.telemetry import facts, names
-from promptctl.telemetry.switch import wanted_telemetry
+from promptctl.telemetry.switch import Telemetry, wanted_telemetry
 
 if TYPE_CHECKING:
     from promptctl.log.feedback import Feedback
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from promptctl.log.redaction import Redactor
     from promptctl.log.results import ResultRow
     from promptctl.telemetry.instruments import Asked, Instruments
-    from promptctl.telemetry.switch import Telemetry
 
 T = TypeVar("T")
 # Spans of this process that events can still be linked to, and requests under way.

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from traceback import walk_tb
-from typing import TYPE_CHECKING
 
-from jinja2 import TemplateError, TemplateNotFound
+from jinja2 import Template, TemplateError, TemplateNotFound
 
 from promptctl.errors import RenderLimitExceeded
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 _MAX_MESSAGE = 400
 

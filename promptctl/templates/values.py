@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from jinja2 import StrictUndefined, TemplateRuntimeError, Undefined
 from jinja2.runtime import Context, LoopContext, Macro
@@ -18,9 +18,6 @@ from jinja2.utils import Namespace, missing
 
 from promptctl.files.names import did_you_mean
 from promptctl.templates.limits import MAX_INTEGER_BITS, SLOT, TEXT, Budget
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
 
 # The budget travels among a render's variables, under a name that no template can write.
 BUDGET = " budget"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from promptctl.errors import HistoryIncomplete, RevisionNotFound, UsageError
 from promptctl.files.names import did_you_mean
-from promptctl.labels.chains import LabelTags, history, other_workspace
-from promptctl.labels.tags import PREFIX, LabelName
+from promptctl.labels.chains import LabelTags, Unasked, history, other_workspace
+from promptctl.labels.tags import PREFIX, LabelEvent, LabelName
 from promptctl.labels.times import LiveAt, live_at
 from promptctl.versions.former_ids import all_former_ids, former_ids, id_of_today, renames
 from promptctl.versions.line import unshallow_hint
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from promptctl.labels.chains import Unasked
-    from promptctl.labels.tags import LabelEvent
     from promptctl.versions.moment import Moment
 
 

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, InvalidFiles, Place, quote
 from promptctl.files.names import SETTINGS
 from promptctl.files.wording import name_some
 from promptctl.formats.settings_file import Settings, read_settings
-from promptctl.git.repository import ADD_WORK_TREE
+from promptctl.git.repository import ADD_WORK_TREE, Git
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.labels.signers import SIGNERS
 from promptctl.labels.trust import LabelTrust
-from promptctl.versions.line import find_line
-
-if TYPE_CHECKING:
-    from promptctl.git.repository import Git
-    from promptctl.versions.line import Line
+from promptctl.versions.line import Line, find_line
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound, WorkspaceError
 from promptctl.files.names import DEFAULT_PLACES, did_you_mean
-from promptctl.labels.chains import listing, other_workspace
+from promptctl.labels.chains import LabelState, Listing, listing, other_workspace
 from promptctl.prompts.loading import declared_ids, path_in, prompt_paths, with_marks_of
-from promptctl.versions.prompt_at_version import note
+from promptctl.versions.prompt_at_version import PromptAtVersion, note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from promptctl.files.tree import Tree
-    from promptctl.labels.chains import LabelState, Listing
     from promptctl.log.store import Store
     from promptctl.versions.index_store import VersionRow
     from promptctl.versions.moment import Moment
-    from promptctl.versions.prompt_at_version import PromptAtVersion
 
 Former = Mapping[str, Sequence[str]]
 """Earlier ids by the id of today, latest first. None of them is a prompt of the work tree: those count for themselves.

@@ -14,8 +14,8 @@ from promptctl import __version__
 from promptctl.errors import GitError, HistoryIncomplete
 from promptctl.files.names import DEFAULT_PLACES
 from promptctl.git.objects import is_object_id
-from promptctl.versions.index_store import IndexStore
-from promptctl.versions.line import cut_at, unshallow_hint
+from promptctl.versions.index_store import IndexStore, VersionRow
+from promptctl.versions.line import Line, cut_at, unshallow_hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from promptctl.git.repository import Git
     from promptctl.git.trees import CommitTree
     from promptctl.git.walk import ParentedCommit
-    from promptctl.versions.index_store import VersionRow
-    from promptctl.versions.line import Line
     from promptctl.versions.lineage import Lineages
 
 # Another version of promptctl may read more files, or fewer, than the one that built the index.

@@ -8,7 +8,7 @@ import re
 import threading
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, replace
@@ -23,8 +23,6 @@ from promptctl.labels.tags import LabelEvent, LabelName, parse_name
 from promptctl.versions.former_ids import earlier_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from promptctl.versions.moment import Moment
     from promptctl.versions.prompt_at_version import PromptAtVersion
     from promptctl.versions.refs import Ref

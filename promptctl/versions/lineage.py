@@ -6,14 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptctl.differences.renames import Named, source_of
-from promptctl.git.walk import apply
+from promptctl.git.walk import Step, apply
 from promptctl.versions.index_store import PromptState, VersionRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from promptctl.files.names import PromptPlaces
-    from promptctl.git.walk import Step
     from promptctl.versions.closures import Closures, Digested
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from promptctl.errors import GitError, HistoryIncomplete, InvalidFiles, RevisionNotFound, quote
-from promptctl.versions.line import find_line
+from promptctl.versions.line import Line, find_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from promptctl.versions.committed_settings import Committed
     from promptctl.versions.index import Index
     from promptctl.versions.index_store import IndexStore
-    from promptctl.versions.line import Line
     from promptctl.versions.numbering import Numbering
 
 NOT_IN_GIT = "the workspace is not in a Git repository"

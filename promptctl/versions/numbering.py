@@ -7,12 +7,11 @@ from functools import cached_property, reduce
 from operator import or_
 from typing import TYPE_CHECKING
 
-from promptctl.files.names import DEFAULT_PLACES
+from promptctl.files.names import DEFAULT_PLACES, PromptPlaces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from promptctl.files.names import PromptPlaces
     from promptctl.git.kept_trees import CommitTrees
     from promptctl.git.repository import Git
     from promptctl.git.walk import ParentedCommit, Step

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from promptctl.errors import HistoryIncomplete, WorkspaceNotFound
 from promptctl.files.names import SETTINGS
-from promptctl.git.repository import is_bare_folder
-from promptctl.git.trees import WorkTree
+from promptctl.git.repository import Git, is_bare_folder
+from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.prompts.loading import no_such_prompt, path_in, prompt_paths
 from promptctl.versions.moment import Moment
-from promptctl.versions.prompt_at_version import note
+from promptctl.versions.prompt_at_version import PromptAtVersion, note
 from promptctl.versions.refs import Ref, parse_ref
 from promptctl.versions.resolving import Resolver
 
@@ -19,13 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from promptctl.formats.settings_file import Settings
-    from promptctl.git.repository import Git
-    from promptctl.git.trees import CommitTree
     from promptctl.versions.history import VersionEntry
     from promptctl.versions.index import Index
     from promptctl.versions.index_store import IndexStore
     from promptctl.versions.overview import PromptNumber
-    from promptctl.versions.prompt_at_version import PromptAtVersion
 
 
 class Repository:

@@ -17,21 +17,19 @@ from promptctl.errors import (
     WorkspaceError,
 )
 from promptctl.files.names import LOCK, did_you_mean
-from promptctl.git.trees import IN_SUBMODULE, blob_of
+from promptctl.git.trees import IN_SUBMODULE, CommitTree, blob_of
 from promptctl.prompts.loading import load_prompt, no_such_prompt, path_in, prompt_paths
 from promptctl.versions.line import unshallow_hint
-from promptctl.versions.moment import NOT_IN_GIT
+from promptctl.versions.moment import NOT_IN_GIT, Moment
 from promptctl.versions.prompt_at_version import PromptAtVersion, Version, note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from promptctl.git.trees import CommitTree
     from promptctl.labels.lock import LockedLabel, LockHere
     from promptctl.labels.tags import LabelName
     from promptctl.prompts.prompt import Prompt
     from promptctl.versions.index_store import IndexStore, VersionRow
-    from promptctl.versions.moment import Moment
     from promptctl.versions.refs import Ref
 
 _SHORT = 7

@@ -5,19 +5,15 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from promptctl.errors import InvalidFiles, printable
-from promptctl.exchange.drafts import FileDraft
+from promptctl.exchange.drafts import FileDraft, Source
 from promptctl.template_languages.handlebars.nodes import Block, Constant, Node, Partial, PathNode, PlainText, Print
 from promptctl.template_languages.handlebars.reading import PieceReader
 from promptctl.template_languages.handlebars.scopes import Inputs, NotSaid, TagScope, TagValue, resolve
 from promptctl.template_languages.handlebars.syntax import parse
 from promptctl.template_languages.jinja import jinja_text
 from promptctl.template_languages.pieces import IncludePiece, Piece
-
-if TYPE_CHECKING:
-    from promptctl.exchange.drafts import Source
 
 MARKERS = ("role", "history", "media", "section")
 MAX_NESTED = 20

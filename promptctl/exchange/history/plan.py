@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import UNSEEN
+from promptctl.errors import UNSEEN, Place
 from promptctl.files.plain import utc
 from promptctl.git.commit_stream import NewCommit, Person
 
 if TYPE_CHECKING:
-    from promptctl.errors import Place
     from promptctl.exchange.drafts import RegistryVersion
 
 # Names that no mail can be sent to: the domain is kept free for that (RFC 2606).

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.counting import counted
 from promptctl.errors import GitError, LabelRefused, PromptctlError, quote
-from promptctl.exchange.history.plan import FilesThere
+from promptctl.exchange.history.plan import FilesThere, HistoryLabel, RegistryHistory
 from promptctl.git.commit_stream import make_commits
-from promptctl.git.growth import current_branch, grow, grown_files, settle
+from promptctl.git.growth import CurrentBranch, current_branch, grow, grown_files, settle
 from promptctl.git.trees import CommitTree
 from promptctl.promotion.labelling import Labelling
 
 if TYPE_CHECKING:
     from promptctl.context import Context
-    from promptctl.exchange.history.plan import HistoryLabel, RegistryHistory
-    from promptctl.git.growth import CurrentBranch
     from promptctl.git.repository import Git
 
 NO_GIT = "--latest takes the newest versions alone, as files"

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.errors import InvalidFiles, Problem
-from promptctl.exchange.drafts import with_texts
+from promptctl.exchange.drafts import Source, with_texts
 from promptctl.exchange.json_source import json_lines
 from promptctl.template_languages.jinja import constant_text
-
-if TYPE_CHECKING:
-    from promptctl.exchange.drafts import Source
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 MESSAGE_KEYS = ("role", "content", "name", "tool_calls", "tool_call_id")

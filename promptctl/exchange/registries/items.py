@@ -11,18 +11,14 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, UsageError
-from promptctl.exchange.drafts import Fate, ImportNote, RegistryVersion
+from promptctl.exchange.drafts import Fate, ImportNote, RegistryVersion, Source
 from promptctl.exchange.json_source import strict_json, value_at
 from promptctl.exchange.model_settings import ForeignSettings
 from promptctl.files.free_names import plain_letters
 from promptctl.promotion.rules import check_name
-
-if TYPE_CHECKING:
-    from promptctl.exchange.drafts import Source
-
 
 _BLANKS = re.compile(r"[\s,]*")
 _MOST_KEYS = 500

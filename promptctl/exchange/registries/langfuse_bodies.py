@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.errors import Place
 from promptctl.exchange.registries.items import LATEST
@@ -15,12 +15,9 @@ from promptctl.exchange.registries.writing import (
     metadata_without,
     model_config_of,
 )
-from promptctl.exchange.written import ExportLoss, Written
+from promptctl.exchange.written import ExportLoss, PromptToWrite, Written
 from promptctl.files.names import PARTIAL_SUFFIX, resolve_path
 from promptctl.template_languages.double_braces import Clause, InputNames, double_brace_pieces
-
-if TYPE_CHECKING:
-    from promptctl.exchange.written import PromptToWrite
 
 _PARTIAL_LABEL = "production"
 

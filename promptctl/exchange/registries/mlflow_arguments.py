@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.exchange.registries.messages import jinja_inputs
 from promptctl.exchange.registries.mlflow_objects import ID_TAG, TAGS_TAG
@@ -16,11 +16,8 @@ from promptctl.exchange.registries.writing import (
     metadata_without,
     model_config_of,
 )
-from promptctl.exchange.written import ExportLoss, Written
+from promptctl.exchange.written import ExportLoss, PromptToWrite, Written
 from promptctl.template_languages.double_braces import Clause
-
-if TYPE_CHECKING:
-    from promptctl.exchange.written import PromptToWrite
 
 _NAMES = {"stop": "stop_sequences"}
 
