@@ -7,13 +7,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from promptctl.adoption.found import Rewrite
-from promptctl.adoption.message_list import CodeMessage, Entry, KeptMessages, MessageList, holes_in, says_something
 from promptctl.adoption.messages import CodeMessageReader
 from promptctl.adoption.names import Definition, FollowedNames
 from promptctl.adoption.placing import PromptPlacement
 from promptctl.adoption.reading import TextReader
 from promptctl.adoption.source import SourceFile
-from promptctl.adoption.texts import NotCertain
+from promptctl.adoption.texts import CodeMessage, Entry, KeptMessages, MessageList, NotCertain, holes_in, says_something
 
 
 @dataclass(frozen=True, slots=True)

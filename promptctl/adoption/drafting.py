@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptctl.adoption.message_list import CodeMessage, Entry
-from promptctl.adoption.texts import Hole, Text, TextChoice, TextPart, wish
+from promptctl.adoption.texts import CodeMessage, Entry, Hole, Text, TextChoice, TextPart, wish
 from promptctl.files.free_names import first_free
 from promptctl.template_languages.input_names import input_name
 from promptctl.template_languages.jinja import jinja_text

@@ -21,14 +21,13 @@ from promptctl.adoption.calls import (
 from promptctl.adoption.drafting import CodeDraft
 from promptctl.adoption.expressions import dotted
 from promptctl.adoption.found import FoundPrompt, SourceFinds, Unadoptable
-from promptctl.adoption.message_list import KeptMessages, MessageList, holes_in, says_something
 from promptctl.adoption.messages import has_words_in, langchain_class
 from promptctl.adoption.names import Definition, FollowedNames
 from promptctl.adoption.naming import wishes
 from promptctl.adoption.reading import TextReader
 from promptctl.adoption.source import SourceFile
 from promptctl.adoption.templates import fetch_of, template_of
-from promptctl.adoption.texts import NotCertain
+from promptctl.adoption.texts import KeptMessages, MessageList, NotCertain, holes_in, says_something
 
 _BY_HAND = "LangChain's templates are objects that other code builds on: change that code by hand"
 

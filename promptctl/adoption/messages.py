@@ -9,11 +9,20 @@ from typing import Any
 
 from promptctl.adoption.expressions import dotted
 from promptctl.adoption.found import CLASS_ROLES
-from promptctl.adoption.message_list import CodeMessage, Entry, KeptMessages, MessageList, holes_in
 from promptctl.adoption.names import Definition, FollowedNames
 from promptctl.adoption.reading import TextReader
 from promptctl.adoption.source import SourceFile
-from promptctl.adoption.texts import Hole, NotCertain, Text, wish
+from promptctl.adoption.texts import (
+    CodeMessage,
+    Entry,
+    Hole,
+    KeptMessages,
+    MessageList,
+    NotCertain,
+    Text,
+    holes_in,
+    wish,
+)
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 _CHANGING = frozenset(

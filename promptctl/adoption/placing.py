@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from promptctl.adoption.expressions import dotted, is_harmless, is_loud, roots
 from promptctl.adoption.found import Replacement, Rewrite
-from promptctl.adoption.message_list import MessageList, holes_in
 from promptctl.adoption.names import Definition, FollowedNames
 from promptctl.adoption.source import SourceFile
-from promptctl.adoption.texts import Hole, NotCertain
+from promptctl.adoption.texts import Hole, MessageList, NotCertain, holes_in
 
 _UNCHANGING = ("str", "int", "float", "bool")
 _SAYING = ("debug", "info", "warning", "error", "exception", "log", "print")

@@ -8,12 +8,22 @@ from collections.abc import Mapping
 
 from promptctl.adoption.expressions import dotted
 from promptctl.adoption.found import CLASS_ROLES, PAIR_ROLES, Unadoptable
-from promptctl.adoption.message_list import CodeMessage, Entry, KeptMessages, MessageList
 from promptctl.adoption.messages import langchain_class
 from promptctl.adoption.names import FollowedNames
 from promptctl.adoption.reading import TextReader
 from promptctl.adoption.source import SourceFile
-from promptctl.adoption.texts import Hole, NotCertain, Text, TextPart, joined, plain_text
+from promptctl.adoption.texts import (
+    CodeMessage,
+    Entry,
+    Hole,
+    KeptMessages,
+    MessageList,
+    NotCertain,
+    Text,
+    TextPart,
+    joined,
+    plain_text,
+)
 
 _OF_MESSAGES = {f"{name}PromptTemplate": role for name, role in CLASS_ROLES.items()}
 _REGISTRIES = {"langfuse": "Langfuse", "mlflow": "MLflow"}

@@ -24,7 +24,7 @@ from promptctl.evaluations.planning import check_models
 from promptctl.evaluations.request import EvaluationRequest, Limits
 from promptctl.evaluations.rules import calibration_rule_of
 from promptctl.files.names import did_you_mean
-from promptctl.files.plain import content_digest
+from promptctl.files.plain import content_digest, record_data
 from promptctl.files.proposal import Proposal, change_of
 from promptctl.files.wording import name_some
 from promptctl.formats.calibration_file import Calibration, calibration_bytes, calibration_path, read_calibration_file
@@ -74,12 +74,7 @@ class Calibrated:
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
         measured = [{**each.as_dict(), "lack": lack} for each, lack in zip(self.calibrations, self.lacks, strict=True)]
-        return {
-            "judge": self.judge,
-            "calibrations": measured,
-            "notes": list(self.notes),
-            "cost_nano_usd": self.cost_nano_usd,
-        }
+        return record_data(self, without=("lacks", "proposal"), calibrations=measured)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
