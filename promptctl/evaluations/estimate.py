@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from operator import attrgetter
@@ -100,12 +100,11 @@ def estimates(context: Context, plans: Sequence[Plan]) -> list[Estimate]:
     Without earlier calls the length of replies is taken from `max_tokens`: no reply is longer. Cached replies are not
     taken off: they make it cheaper.
     """
-    earlier = _EarlierCalls(context.log)
-    earlier.read((plan.target.prompt.id, plan.target.model) for plan in plans)
+    earlier = _earlier_calls(context.log, [(plan.target.prompt.id, plan.target.model) for plan in plans])
     return [_estimate(context, plan, earlier) for plan in counted(plans, "estimating", len(plans))]
 
 
-def _estimate(context: Context, plan: Plan, earlier: _EarlierCalls) -> Estimate:
+def _estimate(context: Context, plan: Plan, earlier: Mapping[tuple[str, str], _PerCall]) -> Estimate:
     target = plan.target
     calls, first = 0, list[Case]()
     judges: Counter[AskedJudge] = Counter()
@@ -116,10 +115,10 @@ def _estimate(context: Context, plan: Plan, earlier: _EarlierCalls) -> Estimate:
             first.append(case)
     repeats = plan.spec.repeats
     calls *= repeats
-    judge_input, judge_output, judge_cost = _of_judges(context, plan, judges, earlier)
+    judge_input, judge_output, judge_cost = _of_judges(context, plan, judges)
     asker = Asker(context, plan)
     asked = [asker.ask(case) for case in first]
-    each = earlier.of(target.prompt.id, target.model) or _from_cases(context, plan, asked)
+    each = earlier.get((target.prompt.id, target.model)) or _from_cases(context, plan, asked)
     output = each.output_tokens
     cost = _cost(context, plan, target.model, each) if calls else 0
     costs = _worst_costs(context, plan, asked) if calls else []
@@ -160,15 +159,14 @@ def _cost(context: Context, plan: Plan, model: str, each: _PerCall) -> int | Non
     return cost_of_call(context, model, plan.spec.replies, usage)
 
 
-def _of_judges(
-    context: Context, plan: Plan, judges: Counter[AskedJudge], earlier: _EarlierCalls
-) -> tuple[int | None, int | None, int | None]:
+def _of_judges(context: Context, plan: Plan, judges: Counter[AskedJudge]) -> tuple[int | None, int | None, int | None]:
     """Return the tokens in and out, and the cost, of all calls of judges; None for a sum of which a part is unknown."""
     tokens_in = tokens_out = 0.0
     cost: int | None = 0
     for judge, count in judges.items():
         model, calls = judge_model(context, judge, plan.spec.judge), count * plan.spec.repeats
-        each = earlier.of(judge.prompt_id or EMBEDDER.id, model)
+        asked = judge.prompt_id or EMBEDDER.id, model
+        each = _earlier_calls(context.log, [asked]).get(asked)
         if each is None:
             return None, None, None
         of_one = _cost(context, plan, model, each)
@@ -178,32 +176,19 @@ def _of_judges(
     return round(tokens_in), round(tokens_out), cost
 
 
-class _EarlierCalls:
-    """The latest calls in the log of prompts and models, read once for all plans of a command."""
-
-    def __init__(self, log: Store) -> None:
-        self._log = log
-        self._found: dict[tuple[str, str], _PerCall | None] = {}
-
-    def read(self, asked: Iterable[tuple[str, str]]) -> None:
-        """Read the calls of each prompt and model."""
-        new = dict.fromkeys(each for each in asked if each not in self._found)
-        self._found |= new
-        if not new or self._log.is_new:
-            return
-        wanted = (Filter(prompt=prompt, model=model, status="ok", limit=_MOST_CALLS) for prompt, model in new)
-        by_asked = attrgetter("prompt", "model")
-        for key, group in groupby(self._log.attempts(*wanted), by_asked):
-            calls = list(group)
-            if tokens := sum(each.input_tokens or 0 for each in calls):
-                source = f"{len(calls)} earlier calls" if len(calls) < _MOST_CALLS else f"the latest {len(calls)} calls"
-                output = sum(each.output_tokens or 0 for each in calls)
-                self._found[key] = _PerCall(tokens / len(calls), output / len(calls), source)
-
-    def of(self, prompt: str, model: str) -> _PerCall | None:
-        """Return what a call of a prompt and model took; None without one."""
-        self.read([(prompt, model)])
-        return self._found[prompt, model]
+def _earlier_calls(log: Store, asked: Iterable[tuple[str, str]]) -> dict[tuple[str, str], _PerCall]:
+    """Return what the latest calls in the log took, by prompt and model."""
+    found: dict[tuple[str, str], _PerCall] = {}
+    wanted = (
+        Filter(prompt=prompt, model=model, status="ok", limit=_MOST_CALLS) for prompt, model in dict.fromkeys(asked)
+    )
+    for key, group in groupby(() if log.is_new else log.attempts(*wanted), attrgetter("prompt", "model")):
+        calls = list(group)
+        if tokens := sum(each.input_tokens or 0 for each in calls):
+            source = f"{len(calls)} earlier calls" if len(calls) < _MOST_CALLS else f"the latest {len(calls)} calls"
+            output = sum(each.output_tokens or 0 for each in calls)
+            found[key] = _PerCall(tokens / len(calls), output / len(calls), source)
+    return found
 
 
 def _worst_costs(context: Context, plan: Plan, asked: Sequence[tuple[Rendered, Request]]) -> list[int] | None:

@@ -334,18 +334,13 @@ class ResultRow:
 
 
 def _as_json(record: EvaluationSpec | Totals | ResultDetail) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in _NAMES[type(record)]}
+    return {each.name: getattr(record, each.name) for each in fields(record)}
 
 
 def _known(kind: type[Any], data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of the fields that a record has; a later version of the program may have written more."""
-    known = ((name, data[name]) for name in _NAMES[kind] if name in data)
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in known}
-
-
-_NAMES: dict[type[Any], tuple[str, ...]] = {
-    kind: tuple(each.name for each in fields(kind)) for kind in (EvaluationSpec, Totals, ResultDetail)
-}
+    known = {each.name: data[each.name] for each in fields(kind) if each.name in data}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
 
 
 def _texts(value: Any) -> Sequence[str]:
