@@ -151,8 +151,9 @@ def evaluate(
         refuse_given(context, [*names_in(options.AskingGateOptions), "afresh"], compare)
     if afresh and asked.replies in ("record", "refresh", "replay"):
         raise UsageError("--afresh asks both sides anew, without recordings: leave out --replies")
-    if choice.sample is None:
-        refuse_given(context, ["seed"], "draws the cases of --sample: give it with that")
+    if choice.sample is None and not (until_decided or sequential):
+        why = "draws the cases of --sample, or the order of --until-decided and --sequential: give it with one of them"
+        refuse_given(context, ["seed"], why)
     if sequential:
         refuse_given(
             context, ["until_decided"], "and --sequential cannot be given together", "--sequential ends sooner"

@@ -604,6 +604,13 @@ BROKEN = {
 }
 
 
+def test_a_seed_draws_a_sample_or_an_order(lab: Lab, cli: Cli) -> None:
+    lab.many(2)
+    assert cli("eval", "triage", "--seed", "1").exit_code == 2
+    for option in (["--sample", "1"], ["--until-decided"]):
+        assert cli("eval", "triage", "--seed", "1", *option).exit_code == 0
+
+
 def test_what_is_named_twice_is_evaluated_once(lab: Lab, cli: Cli) -> None:
     lab.many(2)
     models = ["-m", "local/a", "-m", "local/a"]
