@@ -223,7 +223,7 @@ class TrialRun:
         `look` is kept with it, see `look_number`.
         """
         pair = Pair.of(replace(after, spec=replace(after.spec, look=look)), before)
-        (found,) = await compare_pairs(self._context.log, self._session, [pair], _FIRST)
+        ((found,), _) = await compare_pairs(self._context.log, self._session, [pair], _FIRST)
         assert isinstance(found, Compared)  # it has a base
         for side in (found.base, found.head):
             if side.row.spec.group == self._group and side.row.id not in self._counted:

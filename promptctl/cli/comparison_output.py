@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from promptctl.cli.evaluation_output import evaluation_name
 from promptctl.cli.output import flat, say, say_json, say_wrapped, styled, tell
 from promptctl.cli.tables import say_table
+from promptctl.comparisons.together import deciding
 from promptctl.reports.comparison import (
     MARKS,
     about_alone,
-    alone_as_dict,
     beside_the_verdict,
     comparison_as_dict,
     counts_line,
@@ -21,6 +21,7 @@ from promptctl.reports.comparison import (
     side_names,
 )
 from promptctl.reports.flips import FlippedAssertion, flipped_assertions, grouped, line_diff, of_fresh_replies
+from promptctl.reports.joint import against_as_list
 from promptctl.reports.verdict import certainty, headline
 
 if TYPE_CHECKING:
@@ -52,9 +53,11 @@ def say_against(found: Against, *, as_json: bool, is_brief: bool = False) -> Non
     If it `is_brief`, of each comparison the verdict, with the command that shows the whole.
     """
     if as_json:
-        alone = [alone_as_dict(each, found.rule) for each in found.alone]
-        say_json([*map(comparison_as_dict, found.compared), *alone])
+        say_json(against_as_list(found))
         return
+    for joint in deciding(found.together):
+        say_wrapped(f"{MARKS[joint.kind]} {joint.reason}", fg=_COLOURS[joint.kind], bold=True)
+        say()
     if is_brief:
         for own in found.compared:
             _say_verdict(own, whose=f"{evaluation_name(own.head, found.heads)}: ")

@@ -72,7 +72,7 @@ class OutputOptions:
         from promptctl.cli.comparison_output import say_against
 
         def write(path: Path) -> None:
-            workspace.results.export_comparisons(found.compared, path, found.alone)
+            workspace.results.export_comparisons(found.compared, path, found.alone, found.together)
 
         again = "write it again with: promptctl compare BASE HEAD -o FILE"
         conclude(partial(say_against, found, as_json=self.as_json), self.reports, write, again, code)

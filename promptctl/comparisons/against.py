@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice, zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from promptctl.comparisons.compared import Against, Compared, Sides
 from promptctl.comparisons.comparison import PASSED
 from promptctl.comparisons.deciding import until_of
 from promptctl.comparisons.flips import MOST_TIMES
+from promptctl.comparisons.jointly import JointTest
 from promptctl.comparisons.notes import notes_on
 from promptctl.comparisons.rule import GateRule
+from promptctl.comparisons.together import ComparisonGroup, JointVerdict, groups_of
 from promptctl.errors import InvalidFiles, PromptctlError, PromptNotFound, RevisionNotFound, UsageError
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.earlier import same_evaluation
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from promptctl.evaluations.session import Session
     from promptctl.evaluations.until import Until
     from promptctl.log.store import Store
+    from promptctl.versions.prompt_at_version import PromptAtVersion
 
 
 def _usual_base(context: Context, heads: Sequence[Plan]) -> str:
@@ -80,7 +83,7 @@ def pair(context: Context, request: EvaluationRequest, heads: Sequence[Plan], ba
     for head in heads:
         found = Pair(head)
         try:
-            found = Pair.of(head, _base_plan(context, request, head, base))
+            found = _with_base(context, request, head, base)
         except (PromptNotFound, RevisionNotFound) as error:
             if not (request.is_of_own and base.startswith("@")):
                 raise
@@ -95,7 +98,7 @@ def pair(context: Context, request: EvaluationRequest, heads: Sequence[Plan], ba
     return pairs
 
 
-def _base_plan(context: Context, request: EvaluationRequest, head: Plan, base: str) -> Plan:
+def _with_base(context: Context, request: EvaluationRequest, head: Plan, base: str) -> Pair:
     own = head.target.prompt
     ref = f"{own.id}{base}" if base.startswith("@") else base
     try:
@@ -120,19 +123,47 @@ def _base_plan(context: Context, request: EvaluationRequest, head: Plan, base: s
         rules=reply_rules(context, target.model) | of_judges,
     )
     found = replace(head, target=target, spec=spec)
-    if at_version.prompt.inputs == own.inputs:
-        return found
-    asker = Asker(context, found)
-    taken = {case.id: asker.takes(case) for case in found.cases(context)}
+    if at_version.prompt.inputs != own.inputs:
+        found = _taking(context, found)
+    made = Pair.of(head, found)
+    if at_version.version.digest == head.target.version.digest:
+        return made
+    return replace(made, shared=_shared_files(context.prompt(head.spec.ref), at_version))
+
+
+def _taking(context: Context, base: Plan) -> Plan:
+    """Return the plan of a base over the cases that it takes, if it does not take all, and takes any."""
+    asker = Asker(context, base)
+    taken = {case.id: asker.takes(case) for case in base.cases(context)}
     left_out = tuple(id_ for id_, is_taken in taken.items() if not is_taken)
     if len(left_out) in (0, len(taken)):
-        return found
-    return replace(found, spec=replace(spec, left_out=left_out)).among(frozenset(taken) - {*left_out})
+        return base
+    return replace(base, spec=replace(base.spec, left_out=left_out)).among(frozenset(taken) - {*left_out})
+
+
+def _shared_files(head: PromptAtVersion, base: PromptAtVersion) -> frozenset[str]:
+    """Return the files besides the prompt's own that one version is made of and the other is not, or not as they are.
+
+    Whoever checks files out decides on their line ends.
+    """
+    texts = [
+        {path: side.tree.read(path).replace(b"\r\n", b"\n") for path in side.prompt.closure if path != side.prompt.path}
+        for side in (head, base)
+    ]
+    return frozenset(path for path in texts[0] | texts[1] if texts[0].get(path) != texts[1].get(path))
+
+
+class ComparedPairs(NamedTuple):
+    """What became of each pair: its comparison, or the evaluation of a head without a base; and of groups of them."""
+
+    found: list[Compared | Evaluation]
+    together: tuple[JointVerdict, ...] = ()
 
 
 async def evaluate_against(log: Store, session: Session, pairs: Sequence[Pair], rule: GateRule) -> Against:
     """Do the plans of `plan_against`, and compare."""
-    return against_of(pairs, await compare_pairs(log, session, pairs, rule), rule)
+    found, together = await compare_pairs(log, session, pairs, rule, groups=groups_of(pairs, rule))
+    return replace(against_of(pairs, found, rule), together=together)
 
 
 def against_of(pairs: Sequence[Pair], found: Sequence[Compared | Evaluation], rule: GateRule) -> Against:
@@ -146,14 +177,19 @@ def against_of(pairs: Sequence[Pair], found: Sequence[Compared | Evaluation], ru
 
 
 async def compare_pairs(
-    log: Store, session: Session, pairs: Sequence[Pair], rule: GateRule, comparisons: int | None = None
-) -> list[Compared | Evaluation]:
-    """Do the plans of all pairs; return for each its comparison, or the evaluation of a head without a base.
+    log: Store,
+    session: Session,
+    pairs: Sequence[Pair],
+    rule: GateRule,
+    comparisons: int | None = None,
+    groups: Sequence[ComparisonGroup] = (),
+) -> ComparedPairs:
+    """Do the plans of all pairs, compare each by itself, and the `groups` of them together.
 
     Flipped cases are asked for again on both sides, as `flips` says. All share one level, as one of so many
-    `comparisons`: these pairs unless a number is given.
+    `comparisons`, these pairs unless a number is given, and groups.
     """
-    comparisons = comparisons or len(pairs)
+    comparisons = (comparisons or len(pairs)) + len(groups)
     if any(each.head.spec.until for each in pairs) and PASSED not in rule.judged:
         raise UsageError(
             "what is decided early is the cases that pass, and they are not judged here",
@@ -162,16 +198,33 @@ async def compare_pairs(
     made = await _first_answers(log, session, pairs, rule, comparisons)
     both = zip(pairs, made, strict=True)
     sides = [Sides(log, rule, base, head, each, comparisons) if base else None for each, (base, head) in both]
+    tests = [JointTest(each, [side for at in each.members if (side := sides[at])], rule) for each in groups]
     for time in range(MOST_TIMES):
-        asked = [(side.flipped, again) for side in sides if side for again in side.flipped.wanted(time)]
+        besides = _wanted_together(tests, time)
+        asked = [
+            (side.flipped, again)
+            for at, side in enumerate(sides)
+            if side
+            for again in side.flipped.wanted(time, besides.get(at, {}))
+        ]
         if asked and session.stopped is None:
             answers = await _run(session, [again for _, again in asked])
             for (flipped, _), (base, head) in zip(asked, answers, strict=True):
                 flipped.take(base.row, head.row)
-    return [
+    found = [
         side.compared(notes_on(side.comparison, side.base, side.head, side.flipped)) if side else head
         for side, (_, head) in zip(sides, made, strict=True)
     ]
+    return ComparedPairs(found, tuple(test.verdict for test in tests))
+
+
+def _wanted_together(tests: Sequence[JointTest], time: int) -> dict[int, dict[str, int]]:
+    """Return the cases that joint tests ask again, by their comparison's place, with the numbers of pairs they lack."""
+    found: dict[int, dict[str, int]] = {}
+    for test in tests:
+        for at, missing in test.wanted(time).items():
+            found.setdefault(at, {}).update(missing)
+    return found
 
 
 async def _first_answers(

@@ -12,6 +12,7 @@ from promptctl.comparisons.gates import Decision, check_passes, decide, strictes
 from promptctl.comparisons.must_pass import check_must_pass
 from promptctl.comparisons.notes import differences
 from promptctl.comparisons.rule import GateRule
+from promptctl.comparisons.together import JointVerdict
 from promptctl.comparisons.verdicts import Verdict, judge
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
 from promptctl.evaluations.evaluation import Evaluation, cases_of, load
@@ -65,13 +66,15 @@ class Compared:
 class Against:
     """Prompts beside an earlier version of them; `alone` are those that were not there yet.
 
-    `base` is the ref of the first of them that was compared with, such as `support/triage@main`.
+    `base` is the ref of the first of them that was compared with, such as `support/triage@main`. `together` are the
+    verdicts on comparisons that share a cause, and on all of them.
     """
 
     compared: tuple[Compared, ...]
     alone: tuple[Evaluation, ...] = ()
     rule: GateRule = field(default_factory=GateRule)
     base: str | None = None
+    together: tuple[JointVerdict, ...] = ()
 
     @property
     def heads(self) -> list[Evaluation]:
@@ -84,7 +87,7 @@ class Against:
         decisions = [*(each.decision for each in self.compared), *map(decision_of, self.alone)]
         if not decisions:
             decisions.append(Decision.of(INCOMPLETE, "Not every prompt was evaluated."))
-        return strictest(decisions)
+        return strictest([*decisions, *(each.decision for each in self.together)])
 
 
 def decision_of(found: Evaluation) -> Decision:

@@ -98,6 +98,11 @@ class Comparison:
     edited: frozenset[str] = frozenset()
 
     @property
+    def graded(self) -> tuple[CasePair, ...]:
+        """The pairs that count in the tests."""
+        return (*self.improved, *self.regressed, *self.unchanged)
+
+    @property
     def n(self) -> int:
         """Number of cases graded on both sides; repeats do not add to it."""
         return len(self.improved) + len(self.regressed) + len(self.unchanged)
@@ -135,7 +140,7 @@ class Comparison:
 
     def passes_at(self, alpha: float) -> MetricComparison | None:
         """Return the passing cases compared at a level of their own; None if no case is graded on both sides."""
-        pairs = [*self.improved, *self.regressed, *self.unchanged]
+        pairs = self.graded
         if not pairs:
             return None
         base = [float(pair.base.status == "passed") for pair in pairs]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from promptctl.comparisons.comparison import Comparison
@@ -86,7 +87,11 @@ def find_earlier(log: Store, base: EvaluationRow, head: EvaluationRow) -> Earlie
 
 
 class FlippedCases:
-    """The flipped cases of one comparison, with all that was ever asked of them."""
+    """The flipped cases of one comparison, with all that was ever asked of them.
+
+    `first_ways` are the ways of those that flipped when the same was first compared. With `ends_early` that comparison
+    ended, or could have, once it was decided.
+    """
 
     def __init__(
         self,
@@ -99,17 +104,16 @@ class FlippedCases:
     ) -> None:
         self.earlier = find_earlier(log, base, head)
         self._log, self._pair, self._spec = log, pair, head.spec
-        self._hashes = {
-            pair.case_id: pair.head.content_hash
-            for pair in (*comparison.improved, *comparison.regressed, *comparison.unchanged)
-        }
+        self._hashes = {pair.case_id: pair.head.content_hash for pair in comparison.graded}
         # The shares of the level are those of the first comparison: the first step tests that.
         first = self.earlier.comparisons[0][1] if self.earlier.comparisons else head
         differs, is_sequential = can_differ(base) or can_differ(head), first.spec.until == "sequential"
         self.steps = steps_of(comparison, rule, can_differ=differs, is_sequential=is_sequential)
+        self.ends_early = first.spec.until is not None
+        self.first_ways = {pair.case_id: pair.way for pair in comparison.graded if pair.way}
         flips = flips_of(comparison)
         if is_sequential and first is head:
-            pairs = (*comparison.improved, *comparison.regressed, *comparison.unchanged, *comparison.errors)
+            pairs = (*comparison.graded, *comparison.errors)
             flips = replace(flips, sequence=self._in_sequence(pairs, head))
         self.flips = self._with_earlier(flips)
         self._rounds: dict[str, list[tuple[CaseStatus, CaseStatus]]] = {}
@@ -131,7 +135,7 @@ class FlippedCases:
     @property
     def findings(self) -> Findings:
         """The answer of the three steps."""
-        return weigh(self.flips, self._pairs, self.steps)
+        return weigh(self.flips, self.pairs, self.steps)
 
     @property
     def unconfirmed(self) -> frozenset[str]:
@@ -140,12 +144,16 @@ class FlippedCases:
             return frozenset(self.flips.lost).difference(self.findings.confirmed.regressions)
         return frozenset(run.case_id for run in self.reruns if any(way >= 0 for way in run.pairs))
 
-    def wanted(self, time: int) -> list[Pair]:
-        """Return the pairs of plans that ask for what is wanted at this time of asking; none if nothing is."""
-        targets = self.steps.targets(self.flips.n)
-        if self._pair is None or time >= len(targets):
+    def wanted(self, time: int, besides: Mapping[str, int] = MappingProxyType({})) -> list[Pair]:
+        """Return the pairs of plans that ask for what is wanted at this time of asking; none if nothing is.
+
+        `besides` are the numbers of pairs that cases lack for a test of several comparisons.
+        """
+        if self._pair is None:
             return []
-        missing = to_ask(self.flips, self._pairs, self.steps, targets[time])
+        targets = self.steps.targets(self.flips.n)
+        own = to_ask(self.flips, self.pairs, self.steps, targets[time]) if time < len(targets) else {}
+        missing = {id_: max(own.get(id_, 0), besides.get(id_, 0)) for id_ in {*own, *besides}}
         by_number = groupby(sorted(missing, key=lambda id_: (missing[id_], id_)), key=missing.__getitem__)
         return [self._pair.again(list(ids), number * self._spec.repeats) for number, ids in by_number]
 
@@ -157,7 +165,8 @@ class FlippedCases:
             self._rounds.setdefault(case_id, []).extend(both)
 
     @property
-    def _pairs(self) -> dict[str, list[int]]:
+    def pairs(self) -> dict[str, list[int]]:
+        """The fresh pairs of each case, as `flips.Pairs` has them."""
         return {id_: self._rerun(id_).pairs for id_ in self._rounds}
 
     def _rerun(self, id_: str) -> Rerun:
@@ -174,13 +183,11 @@ class FlippedCases:
                 for row in (base, head)
             )
             both = [CasePair(before[key], after[key]) for key in before.keys() & after.keys()]
-            then = {pair.case_id: pair.way for pair in both if pair.way}
+            both = [pair for pair in both if not pair.head.is_xfail]
+            self.first_ways = then = {pair.case_id: pair.way for pair in both if pair.way}
             flipped |= then
             first = sum(way < 0 for way in then.values()), sum(way > 0 for way in then.values())
-            is_sequential = head.spec.until == "sequential"
-            sequence = (
-                self._in_sequence((pair for pair in both if not pair.head.is_xfail), head) if is_sequential else None
-            )
+            sequence = self._in_sequence(both, head) if head.spec.until == "sequential" else None
         known = [id_ for id_ in flipped if id_ in self._hashes]
         lost, gained = (tuple(id_ for id_ in known if flipped[id_] == way) for way in (-1, 1))
         return Flips(flips.n, lost, gained, first, sequence)

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 ROUNDS = 5
 """Fresh pairs of a flipped case. Of falls from 70 to 60 % in 200 cases three find 74 %, five 88 %, eight 97 %."""
-FIRST_SHARE, FRESH_SHARE, SEQUENTIAL_SHARE = 0.25, 0.25, 0.5
+FIRST_SHARE, FRESH_SHARE, SEQUENTIAL_SHARE, JOINT_SHARE = 0.25, 0.25, 0.5, 0.5
 """Shares of the level; single cases have the rest. First answers have half of it if each may be the last, since single
-cases need less than one pair more if their share falls to a half."""
+cases need less than one pair more if their share falls to a half. Of comparisons together both steps have half."""
 OUTWEIGHING = 0.1
 """The part of a level at which head must be better to outweigh more confirmed regressions than improvements. At the
 whole level one broken case among 1,000, of which 300 are flaky, would be missed in one comparison of forty."""
@@ -128,7 +128,8 @@ class Steps:
     `level` is the chance of calling head worse if nothing changed, in this comparison. `rounds` 0 means first answers
     alone, which then have the whole level. Unless replies `can_differ`, a flip is confirmed by itself. With
     `is_sequential` first answers are looked at one after another. `seed` draws the sample of very many flips. A step
-    that finds less than `min_effect`, a share of all cases, decides nothing.
+    that finds less than `min_effect`, a share of all cases, decides nothing. With `is_joint` the flips are those of
+    several comparisons, and there are two steps: no case is confirmed.
     """
 
     level: float = 0.05
@@ -137,16 +138,28 @@ class Steps:
     is_sequential: bool = False
     seed: str = ""
     min_effect: float = 0.0
+    is_joint: bool = False
 
     @property
     def first_share(self) -> float:
         """The share of the level that the first step has."""
-        return (SEQUENTIAL_SHARE if self.is_sequential else FIRST_SHARE) if self.rounds else 1.0
+        own = JOINT_SHARE if self.is_joint else SEQUENTIAL_SHARE if self.is_sequential else FIRST_SHARE
+        return own if self.rounds else 1.0
 
     @property
     def first_level(self) -> float:
         """The level of the first step."""
         return self.level * self.first_share
+
+    @property
+    def fresh_share(self) -> float:
+        """The share of the level that the second step has."""
+        return JOINT_SHARE if self.is_joint else FRESH_SHARE
+
+    @property
+    def fresh_level(self) -> float:
+        """The level of the second step."""
+        return self.level * self.fresh_share
 
     @property
     def cases_share(self) -> float:
@@ -155,6 +168,8 @@ class Steps:
 
     def rounds_of(self, n: int) -> int:
         """Return the number of fresh pairs that confirm one of `n` cases, r = ⌈log4(n/share)⌉, `rounds` at least."""
+        if self.is_joint:
+            return self.rounds
         return max(self.rounds, math.ceil(math.log(max(1, n) / (self.cases_share * self.level), 4) - 1e-9))
 
     def targets(self, n: int) -> tuple[int, ...]:
@@ -199,19 +214,23 @@ def weigh(flips: Flips, pairs: Pairs, steps: Steps) -> Findings:
     """Return what first answers and fresh pairs say. Pairs of cases that were not to be asked again are passed over."""
     direction = _first(flips, steps)
     lost, gained = _to_be_asked(flips, steps, direction)
-    base_alone, head_alone, _ = _fresh(pairs, (*lost, *gained), steps)
+    base_alone, head_alone, left = _fresh(pairs, (*lost, *gained), steps)
     rounds = steps.rounds_of(flips.n) if steps.rounds and steps.can_differ else 0
-    is_told = bool(steps.rounds or not steps.can_differ)
+    is_told = bool(steps.rounds or not steps.can_differ) and not steps.is_joint
     confirmed = Confirmed(_held(lost, -1, pairs, rounds), _held(gained, 1, pairs, rounds)) if is_told else Confirmed()
     majority = len(confirmed.improvements) - len(confirmed.regressions)
     step: Step | None = "first answers" if direction else None
     asked = [id_ for id_ in (*lost, *gained) if id_ in pairs]
     if not direction and asked and steps.rounds:
         share = (head_alone - base_alone) / (len(asked) * steps.rounds) * flips.count / flips.n
-        direction = _decided(base_alone, head_alone, FRESH_SHARE * steps.level) if _is_enough(share, steps) else 0
+        # Each comparison asks on what it needs itself, so that what is left of several is not left out by chance.
+        left = left if steps.is_joint else 0
+        is_worse = _decided(base_alone, head_alone + left, steps.fresh_level) < 0
+        is_better = _decided(base_alone + left, head_alone, steps.fresh_level) > 0
+        direction = is_better - is_worse if _is_enough(share, steps) else 0
         step = "fresh pairs" if direction else None
     tests = (_first_test(flips), mcnemar(head_alone, base_alone))
-    shares = (steps.first_share, FRESH_SHARE)
+    shares = (steps.first_share, steps.fresh_share)
     p_worse = min(1.0, *(test.p_worse / share for test, share in zip(tests, shares, strict=True)))
     p_better = min(1.0, *(test.p_better / share for test, share in zip(tests, shares, strict=True)))
     if (
@@ -244,7 +263,7 @@ def to_ask(flips: Flips, pairs: Pairs, steps: Steps, target: int) -> dict[str, i
     """Return the cases to be asked again, each with the number of pairs it lacks of `target`, one of `steps.targets`.
 
     After the rounds of the second step, or if what is left of them can decide nothing any more, only cases that
-    showed in every pair so far.
+    showed in every pair so far; none of several comparisons together.
     """
     direction = _first(flips, steps)
     if direction < 0:
@@ -252,8 +271,10 @@ def to_ask(flips: Flips, pairs: Pairs, steps: Steps, target: int) -> dict[str, i
     lost, gained = _to_be_asked(flips, steps, direction)
     base_alone, head_alone, left = _fresh(pairs, (*lost, *gained), steps)
     fewer, more = sorted((base_alone, head_alone))
-    is_open = not direction and bool(_decided(more + left, fewer, FRESH_SHARE * steps.level))
+    is_open = not direction and bool(_decided(more + left, fewer, steps.fresh_level))
     asks_all = is_open and target <= steps.rounds
+    if steps.is_joint and not asks_all:
+        return {}
     asked = (*lost, *gained) if asks_all else (*_held(lost, -1, pairs, 0), *_held(gained, 1, pairs, 0))
     return {id_: target - seen for id_ in asked if (seen := len(pairs.get(id_, ()))) < target}
 
@@ -316,7 +337,7 @@ def _is_found(flips: Flips, steps: Steps, broken: int, rng: random.Random) -> bo
     differing = min(drawn, max(0, round(rng.gauss(_DIFFERS * drawn, math.sqrt(_DIFFERS * (1 - _DIFFERS) * drawn)))))
     head_alone = _heads(differing, rng)
     base_alone = differing - head_alone + broken * steps.rounds
-    if fresh := _decided(base_alone, head_alone, FRESH_SHARE * steps.level):
+    if fresh := _decided(base_alone, head_alone, steps.fresh_level):
         return fresh < 0
     return broken > int(rng.random() < noise * _shows_always(steps.rounds_of(flips.n)))
 

@@ -39,11 +39,33 @@ def flipped(kind: Literal["worse", "better"], metric: MetricComparison, findings
         )
         against = f", while {count(len(others), 'case')} did the reverse as firmly" if others else ""
         return f"{kind.capitalize()}: {some}{times}{against}. Overall {describe(metric)}."
-    return (
-        f"{kind.capitalize()}: of {count(findings.asked, 'flipped case')} asked again on both sides "
-        f"{findings.base_alone} fresh pairs passed before alone and {findings.head_alone} after alone, p {p_value(p)}"
-        f"{_but(kind, findings)}. In the first answers {describe(metric)}."
-    )
+    told = f"{_asked_again(findings)}, p {p_value(p)}{_but(kind, findings)}"
+    return f"{kind.capitalize()}: {told}. In the first answers {describe(metric)}."
+
+
+def name_together(prompts: Sequence[str], comparisons: int, causes: Sequence[str]) -> str:
+    """Name comparisons that are tested together: `8 prompts that share prompts/support/tone.j2`."""
+    over = f"{len(prompts)} prompts" if len(prompts) > 1 else f"{comparisons} comparisons of {prompts[0]}"
+    return f"{over} that share {name_some(causes)}" if causes else over
+
+
+def jointly(kind: str, name: str, findings: Findings) -> str:
+    """Worse, better or neither, of several comparisons together."""
+    lost, gained = findings.flips.tested
+    if findings.step != "first answers":
+        lost, gained = len(findings.flips.lost), len(findings.flips.gained)
+    told = f"{count(lost, 'case')} regressed and {gained} improved of {findings.flips.n}"
+    if findings.asked and findings.step != "first answers":
+        told += f"; {_asked_again(findings)}"
+    end = f", p {p_value(findings.p_better if kind == 'better' else findings.p_worse)}."
+    if kind == "incomplete":
+        end = "; flipped cases were not asked again to the end, give the command again."
+    return f"{kind.capitalize()} over {name}: {told}{end}"
+
+
+def _asked_again(findings: Findings) -> str:
+    asked = f"of {count(findings.asked, 'flipped case')} asked again on both sides"
+    return f"{asked} {findings.base_alone} fresh pairs passed before alone and {findings.head_alone} after alone"
 
 
 def _but(kind: str, findings: Findings) -> str:

@@ -82,13 +82,15 @@ class Plan:
 class Pair:
     """The head of a comparison, and its base over the same cases; None if it is evaluated by itself.
 
-    `edited` are the cases that were edited together with head, `added` those that came with it.
+    `edited` are the cases that were edited together with head, `added` those that came with it. `shared` are the files
+    besides the prompt's own, such as partials, that either side is made of and that differ.
     """
 
     head: Plan
     base: Plan | None = None
     edited: frozenset[str] = frozenset()
     added: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, head: Plan, base: Plan) -> Pair:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptctl.comparisons.compared import Compared, decision_of
-from promptctl.comparisons.gates import strictest
-from promptctl.evaluations.evaluation import Evaluation
+from promptctl.comparisons.compared import Against, decision_of
+from promptctl.comparisons.together import deciding
 from promptctl.files.writing import replace_output
 from promptctl.log.store import Store
-from promptctl.reports.comparison import comparison_as_dict, comparison_markdown
+from promptctl.reports.comparison import MARKS, comparison_as_dict, comparison_markdown
 from promptctl.reports.files import writer_for
+from promptctl.reports.joint import joint_as_dict
 from promptctl.reports.markdown import folded, inline, markdown
 from promptctl.reports.verdict import headline
 
@@ -23,70 +23,72 @@ if TYPE_CHECKING:
 _MOST_LINES = 400
 
 
-def write_comparisons(
-    path: Path, context: Context, compared: Sequence[Compared], alone: Sequence[Evaluation] = ()
-) -> None:
+def write_comparisons(path: Path, context: Context, found: Against) -> None:
     """Write comparisons, and evaluations that had nothing to be compared with. The suffix chooses, as for evaluations.
 
     Tables and data have every result of both sides. Raises what `write_report` does.
     """
     writer, log = writer_for(path), context.log
-    sides = [side for each in compared for side in (each.base, each.head)] + list(alone)
+    sides = [side for each in found.compared for side in (each.base, each.head)] + list(found.alone)
     match path.suffix.lower():
         case ".json":
-            parts = _document(writer(log, sides), compared)
+            parts = _document(writer(log, sides), found)
         case ".html":
-            parts = _page(context, compared, alone)
+            parts = _page(context, found)
         case ".md" | ".markdown":
-            parts = _markdown(context, compared, alone)
+            parts = _markdown(context, found)
         case ".xml":
-            parts = _junit(log, compared, alone)
+            parts = _junit(log, found)
         case _:
             parts = writer(log, sides)
     replace_output(path, (part.encode("utf-8", "replace") for part in parts))
 
 
-def _document(evaluations: Iterator[str], compared: Sequence[Compared]) -> Iterator[str]:
+def _document(evaluations: Iterator[str], found: Against) -> Iterator[str]:
     """Yield the document of the evaluations, with the comparisons before them."""
-    yield '{"comparisons": ' + json.dumps([*map(comparison_as_dict, compared)], ensure_ascii=False) + ",\n"
+    yield '{"comparisons": ' + json.dumps([*map(comparison_as_dict, found.compared)], ensure_ascii=False) + ",\n"
+    yield '"together": ' + json.dumps([*map(joint_as_dict, found.together)], ensure_ascii=False) + ",\n"
     yield next(evaluations).removeprefix("{")
     yield from evaluations
 
 
-def _page(context: Context, compared: Sequence[Compared], alone: Sequence[Evaluation]) -> Iterator[str]:
+def _page(context: Context, found: Against) -> Iterator[str]:
     from promptctl.reports.comparison_page import comparison_page
     from promptctl.reports.evaluated_diffs import evaluated_diffs
 
-    decision = strictest([*(each.decision for each in compared), *map(decision_of, alone)])
-    told = decision.reason
-    for each in compared:
+    told = found.decision.reason
+    for each in found.compared:
         told = told.replace(each.verdict.reason, headline(each))
-    diffs = list(evaluated_diffs(context, compared, alone))
-    yield from comparison_page(context.log, compared, alone, (decision, told), diffs)
+    diffs = list(evaluated_diffs(context, found.compared, found.alone))
+    yield from comparison_page(context.log, found, told, diffs)
 
 
-def _markdown(context: Context, compared: Sequence[Compared], alone: Sequence[Evaluation]) -> Iterator[str]:
+def _markdown(context: Context, found: Against) -> Iterator[str]:
     from promptctl.reports.evaluated_diffs import evaluated_diffs
 
-    for number, each in enumerate(compared):
+    for joint in deciding(found.together):
+        yield f"**{MARKS[joint.kind]} {inline(joint.reason)}**\n\n"
+    for number, each in enumerate(found.compared):
         yield "\n" if number else ""
         yield from comparison_markdown(each)
-    if alone:
-        yield "\n" if compared else ""
-        yield from markdown(context.log, alone)
-    diffs = list(evaluated_diffs(context, compared, alone))
+    if found.alone:
+        yield "\n" if found.compared else ""
+        yield from markdown(context.log, found.alone)
+    diffs = list(evaluated_diffs(context, found.compared, found.alone))
     yield "\n#### What changed\n" if diffs else ""
     for diff in diffs:
         yield from [f"\n*{inline(diff.why_not)}*\n"] if diff.why_not else folded(diff.title, diff.lines, _MOST_LINES)
 
 
-def _junit(log: Store, compared: Sequence[Compared], alone: Sequence[Evaluation]) -> Iterator[str]:
+def _junit(log: Store, found: Against) -> Iterator[str]:
     """Yield a suite of the gates, and one for each evaluation that is judged."""
     from promptctl.reports.junit import document, gate_suite, suite
 
-    decisions = [(each.head, each.decision) for each in compared] + [(each, decision_of(each)) for each in alone]
+    decisions = [(each.head, each.decision) for each in found.compared]
+    decisions += [(each, decision_of(each)) for each in found.alone]
     gates = [(made.row.prompt, decision.exit_code, decision.reason) for made, decision in decisions]
-    warnings = [f"{each.head.row.prompt}: {each.warning}" for each in compared if each.warning]
+    gates += [(each.name, each.decision.exit_code, each.reason) for each in deciding(found.together)]
+    warnings = [f"{each.head.row.prompt}: {each.warning}" for each in found.compared if each.warning]
 
     def suites() -> Iterator[str]:
         yield from gate_suite("promptctl compare", gates, warnings)

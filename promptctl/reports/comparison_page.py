@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from promptctl.comparisons.compared import Compared
+from promptctl.comparisons.compared import Against, Compared
 from promptctl.comparisons.comparison import PASSED, Comparison
-from promptctl.comparisons.gates import Decision
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.log.store import Store
 from promptctl.reports.columns import short_version
@@ -29,15 +28,9 @@ _NOTHING_ELSE: Mapping[str, Sequence[Any]] = {
 _ALONE = {"passed": "✅", "failed": "❌"}
 
 
-def comparison_page(
-    log: Store,
-    compared: Sequence[Compared],
-    alone: Sequence[Evaluation],
-    decision: tuple[Decision, str],
-    diffs: Sequence[EvaluatedDiff],
-) -> Iterator[str]:
-    """Yield the page of comparisons, and of evaluations without a base; the decision on all comes with its reason."""
-    decided, reason = decision
+def comparison_page(log: Store, found: Against, reason: str, diffs: Sequence[EvaluatedDiff]) -> Iterator[str]:
+    """Yield the page of comparisons, and of evaluations without a base, with the reason of the decision on all."""
+    compared, alone, decided = found.compared, found.alone, found.decision
     rows = [row_of(each) | {"mark": MARKS[each.verdict.kind]} for each in compared]
     rows += [
         {"mark": _ALONE.get(each.verdict, "⚠️"), "prompt": each.row.prompt, "dataset": each.row.spec.dataset}
@@ -46,7 +39,7 @@ def comparison_page(
     ]
     names = list(dict.fromkeys(each.head.row.prompt for each in compared))
     title = names[0] if len(names) == 1 and not alone else f"{len(compared) + len(alone)} comparisons"
-    opening = of_comparisons(compared, alone, decided)
+    opening = of_comparisons(compared, alone, decided, found.together)
     part = {**_NOTHING_ELSE, "passed": decided.is_passed, "decision": reason, "rows": rows, "reproduce": ""}
     part["diffs"] = [{"title": each.title, "lines": each.lines} for each in diffs if each.lines]
     part["notes"] = [each.why_not for each in diffs if each.why_not]

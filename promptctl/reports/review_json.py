@@ -13,6 +13,7 @@ from promptctl.files.plain import bare_keys
 from promptctl.files.wording import version_keys, version_number
 from promptctl.labels.times import LabelMove
 from promptctl.reports.comparison import comparison_as_dict
+from promptctl.reports.joint import joint_as_dict
 from promptctl.reports.review import OF_TIME, edit_lines, is_timed_pair, readable, reproduce, stable_head, warnings
 from promptctl.reviews.review import DatasetReview, Measurement, PromptReview, Review, ReviewSide
 
@@ -40,6 +41,7 @@ def review_as_dict(review: Review) -> dict[str, Any]:
         "lines": dict(review.lines),
         "recordings": list(review.recordings),
         "evaluations": [_measurement(found) for found in review.measurements],
+        "together": [joint_as_dict(found) for found in review.together],
         "label_moves": [_move(move) for move in review.moves],
         "reproduce": reproduce(review),
     }

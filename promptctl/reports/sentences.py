@@ -18,6 +18,7 @@ from promptctl.reports.verdict import edited_cases, passes
 from promptctl.reports.wording import count_of, name_some
 
 if TYPE_CHECKING:
+    from promptctl.comparisons.together import JointVerdict
     from promptctl.reviews.review import Measurement, Review
 
 State = Literal["passed", "failed", "incomplete", "undecided", "not evaluated", "better", "worse", ""]
@@ -216,7 +217,12 @@ def _flipped(found: Compared) -> str:
     return ", and ".join(told) or "its cases say so"
 
 
-def of_comparisons(compared: Sequence[Compared], alone: Sequence[Evaluation], decision: Decision) -> Opening:
+def of_comparisons(
+    compared: Sequence[Compared],
+    alone: Sequence[Evaluation],
+    decision: Decision,
+    together: Sequence[JointVerdict] = (),
+) -> Opening:
     """Return the opening of comparisons, and of evaluations without a base."""
     state = _state(decision.exit_code)
     if state == "passed" and compared and not alone and not any(each.is_told for each in compared):
@@ -225,12 +231,12 @@ def of_comparisons(compared: Sequence[Compared], alone: Sequence[Evaluation], de
         return Opening(state, of_comparison(compared[0]))
     if not compared:
         return Opening(state, f"Nothing to compare with: {of_evaluations(alone).sentence}")
-    first, *more = [*_results(compared), *_new(alone)]
+    first, *more = [*_results(compared, together), *_new(alone)]
     return Opening(state, first, tuple(more))
 
 
-def _results(compared: Sequence[Compared]) -> Iterator[str]:
-    """Yield a sentence on what is worse, and on what could not be told."""
+def _results(compared: Sequence[Compared], together: Sequence[JointVerdict]) -> Iterator[str]:
+    """Yield a sentence on what is worse, by itself or together with others, and on what could not be told."""
     kinds: dict[str, list[str]] = {}
     models = {each.head.row.model for each in compared}
     for each in compared:
@@ -243,6 +249,8 @@ def _results(compared: Sequence[Compared]) -> Iterator[str]:
         yield f"{prompts[0]} is worse with {joined(list(dict.fromkeys(row.model for row in worse)))}."
     elif prompts:
         yield f"{joined(prompts)} {'is' if len(prompts) == 1 else 'are'} worse."
+    elif jointly := [each.name for each in together if each.kind == "worse"]:
+        yield f"No result is shown to be worse by itself, but {joined(jointly)} are worse together."
     else:
         yield "No result is worse." if set(kinds) <= {"better", "not-worse"} else "No result is shown to be worse."
     untold = sum(not each.is_told for each in compared)
@@ -274,7 +282,7 @@ def of_review(review: Review) -> Opening:
     if len(compared) == 1:
         told.append(f"{_compared(compared[0], 'before', compared[0].head.row.prompt)}.")
     elif compared:
-        told += _results(compared)
+        told += _results(compared, review.together)
     told += _new(alone) if compared else [of_evaluations(alone).sentence] if alone else []
     unmeasured = [found.prompt for found in review.measurements if not found.is_made]
     if unmeasured:

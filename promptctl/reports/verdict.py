@@ -97,7 +97,7 @@ def _chance(found: Compared) -> str:
     if verdict.p >= _SIGNIFICANT:
         return f"it may be chance (p {_p(verdict.p)})"
     if verdict.p >= procedure.level:
-        needed = f"{procedure.comparisons} comparisons together ask for less than {procedure.level:.2g} of each"
+        needed = f"{procedure.comparisons} tests made together ask for less than {procedure.level:.2g} of each"
         return f"not proven: p = {verdict.p:.2g}, and {needed}"
     return f"too small a difference to count (p {_p(verdict.p)})"
 

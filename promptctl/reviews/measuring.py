@@ -12,6 +12,7 @@ from promptctl.comparisons.against import compare_pairs, pair
 from promptctl.comparisons.compared import Compared, decision_of
 from promptctl.comparisons.edited import beside_edited
 from promptctl.comparisons.gates import Decision, strictest
+from promptctl.comparisons.together import JointVerdict, groups_of
 from promptctl.errors import (
     INCOMPLETE,
     MODEL,
@@ -65,10 +66,14 @@ class Task:
     is_judged_by_recordings: bool = False
 
 
-async def measure(log: Store, session: Session, tasks: Sequence[Task], rule: GateRule) -> list[Measurement]:
-    """Do all tasks in one run; return one measurement for each prompt, in order."""
-    found = iter(await compare_pairs(log, session, [each for task in tasks for each in task.pairs], rule))
-    return [_measurement(id_, list(own), found) for id_, own in groupby(tasks, key=lambda task: task.prompt)]
+async def measure(
+    log: Store, session: Session, tasks: Sequence[Task], rule: GateRule
+) -> tuple[list[Measurement], tuple[JointVerdict, ...]]:
+    """Do all tasks in one run; return one measurement for each prompt, in order, and what they show together."""
+    pairs = [each for task in tasks for each in task.pairs]
+    made, together = await compare_pairs(log, session, pairs, rule, groups=groups_of(pairs, rule))
+    found, by_prompt = iter(made), groupby(tasks, key=lambda task: task.prompt)
+    return [_measurement(id_, list(own), found) for id_, own in by_prompt], together
 
 
 def _measurement(id_: str, tasks: Sequence[Task], found: Iterator[Compared | Evaluation]) -> Measurement:

@@ -11,6 +11,7 @@ from promptctl.assertions.assertion import AskedJudge
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.gates import Decision
 from promptctl.comparisons.rule import GateRule
+from promptctl.comparisons.together import JointVerdict
 from promptctl.differences.breaks import Break
 from promptctl.differences.diff import PromptDiff
 from promptctl.differences.text_diff import Hunk
@@ -220,10 +221,10 @@ class Review:
 
     `tip` is where BASE stands, and what settings were read from; `base` is the commit where HEAD left it. `files` are
     shared files that differ, with the ids of the prompts that pull them in. `recordings` are files of recorded replies
-    that differ. `lines` are the first in HEAD that differ of files that both sides have, by path. `settings` are the
-    values of `promptctl.yaml` that HEAD changed; `doubts` say what of it no result
-    here can show. `taken_away` says what tested head's prompts and does no more. `arguments` make the same review
-    again.
+    that differ. `lines` are the first in HEAD that differ of files that both sides have, by path. `together` are the
+    verdicts on comparisons that share a cause, and on all of them. `settings` are the values of `promptctl.yaml` that
+    HEAD changed; `doubts` say what of it no result here can show. `taken_away` says what tested head's prompts and does
+    no more. `arguments` make the same review again.
     `hide` returns text, or JSON-able data, without secrets: what is said of a review goes through it.
     """
 
@@ -237,6 +238,7 @@ class Review:
     lines: Mapping[str, int] = field(default_factory=dict)
     moves: tuple[LabelMove, ...] = ()
     measurements: tuple[Measurement, ...] = ()
+    together: tuple[JointVerdict, ...] = ()
     settings_differ: bool = False
     settings: tuple[ValueChange, ...] = ()
     doubts: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.comparisons.gates import Decision, strictest
 from promptctl.comparisons.rule import rule_of
+from promptctl.comparisons.together import JointVerdict
 from promptctl.context import Context
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK, WORKSPACE, GitError, WorkspaceError
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from promptctl.git.repository import Git
 
 
-Measure = Callable[[Context, Sequence[Task]], list[Measurement]]
+Measure = Callable[[Context, Sequence[Task]], tuple[list[Measurement], tuple[JointVerdict, ...]]]
 
 
 def review(context: Context, request: ReviewRequest, measure: Measure) -> Review:
@@ -105,11 +106,12 @@ def review(context: Context, request: ReviewRequest, measure: Measure) -> Review
                 decision=Decision(OK),
                 hide=other.redactor.redact_data,
             )
-            measurements = measure(other, tasks)
+            measurements, together = measure(other, tasks)
             is_strict = about.rule.gate == "strict"
             below = list(below_base(other.log, about, measurements)) if is_strict and measurements else []
             unjudged = [Decision.of(INCOMPLETE, f"A judge of BASE decides no longer: {each}.") for each in undecided]
-            return _concluded(request, about, tasks, measurements, [*(wrong if differs else []), *below, *unjudged])
+            beside = [*(wrong if differs else []), *below, *unjudged]
+            return _concluded(request, replace(about, together=together), tasks, measurements, beside)
 
 
 def _concluded(
@@ -120,7 +122,7 @@ def _concluded(
     below: Sequence[Decision],
 ) -> Review:
     """Return the review with its measurements, and with what all of it comes to."""
-    decisions = [*(found.decision for found in measurements), *below]
+    decisions = [*(found.decision for found in measurements), *(found.decision for found in review.together), *below]
     if request.fails_on_breaking:
         broken = [f"{prompt.id} breaks its callers or consumers." for prompt in review.breaking]
         decisions += [Decision.of(CHECK_FAILED, reason) for reason in broken]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from promptctl.calls.loop import LoopThread
     from promptctl.comparisons.compared import Against, Compared
     from promptctl.comparisons.rule import GateRule
+    from promptctl.comparisons.together import JointVerdict
     from promptctl.context import Context
     from promptctl.evaluations.estimate import Estimate
     from promptctl.evaluations.evaluation import Evaluation
@@ -131,7 +132,7 @@ class Evaluating:
         from promptctl.reviews.measuring import measure
         from promptctl.reviews.reviewing import review
 
-        def measured(context: Context, tasks: Sequence[Task]) -> list[Measurement]:
+        def measured(context: Context, tasks: Sequence[Task]) -> tuple[list[Measurement], tuple[JointVerdict, ...]]:
             rule = _rule(context, request.rule)
             return self._in_session(
                 context, request, on_progress, lambda session: measure(context.log, session, tasks, rule)

@@ -13,6 +13,7 @@ from promptctl.files.wording import name_some
 
 if TYPE_CHECKING:
     from promptctl.comparisons.compared import Compared
+    from promptctl.comparisons.together import JointVerdict
     from promptctl.context import Context
     from promptctl.evaluations.evaluation import Evaluation
     from promptctl.evaluations.outcomes import CaseResults
@@ -118,12 +119,21 @@ class Results:
         write_report(Path(file), self._context.fresh(), evaluations)
 
     def export_comparisons(
-        self, compared: Sequence[Compared], file: str | os.PathLike[str], alone: Sequence[Evaluation] = ()
+        self,
+        compared: Sequence[Compared],
+        file: str | os.PathLike[str],
+        alone: Sequence[Evaluation] = (),
+        together: Sequence[JointVerdict] = (),
     ) -> None:
-        """Write comparisons with every result of both sides, and evaluations that were compared with nothing."""
+        """Write comparisons with every result of both sides, and evaluations that were compared with nothing.
+
+        `together` are those of `Against`.
+        """
+        from promptctl.comparisons.compared import Against
         from promptctl.reports.comparison_files import write_comparisons
 
-        write_comparisons(Path(file), self._context.fresh(), compared, alone)
+        found = Against(tuple(compared), tuple(alone), together=tuple(together))
+        write_comparisons(Path(file), self._context.fresh(), found)
 
     def export_trend(self, trend: Trend, file: str | os.PathLike[str]) -> None:
         """Write a trend as a page with charts, and with every case of its evaluations."""

@@ -150,7 +150,8 @@ class EvaluationWatch:
 
             async def work(session: Session) -> list[Compared | Evaluation]:
                 try:
-                    return await compare_pairs(context.log, session, pairs, self._rule, comparisons=len(works))
+                    made = await compare_pairs(context.log, session, pairs, self._rule, comparisons=len(works))
+                    return made.found
                 finally:
                     self.stopped = session.stopped
                     if self._left_nano_usd is not None:

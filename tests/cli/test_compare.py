@@ -779,6 +779,16 @@ class TestEvidence:
         found = against(cli, "--replies", "ask", code=1)
         assert "when this was first compared 8 cases regressed and 0 improved of 10" in found["reason"]
 
+    def test_cases_that_are_expected_to_fail_are_no_flips_of_an_earlier_comparison(
+        self, lab: Lab, change: Change, cli: Cli
+    ) -> None:
+        lab.many(8, xfail="they are hard")
+        cases = json.loads(lab.root.joinpath("datasets/triage.yaml").read_text())["cases"]
+        lab.cases(*cases, {"id": "other", "inputs": {"ticket": "other"}, "expected": "other"})
+        change(" ".join(f"c{n}" for n in range(8)))
+        found = [against(cli) for _ in range(2)]
+        assert [each["verdict"] for each in found] == ["inconclusive", "inconclusive"]
+
     def test_cases_that_are_expected_to_fail_count_as_in_an_evaluation(
         self, lab: Lab, change: Change, cli: Cli
     ) -> None:

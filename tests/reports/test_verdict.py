@@ -40,8 +40,8 @@ def told(p: float, comparisons: int = 1, *usage: UsageChange, is_timed_together:
     [
         (1.0, 1, "it may be chance (p = 1.00)"),
         (0.08, 8, "it may be chance (p = 0.08)"),
-        (0.02, 8, "not proven: p = 0.02, and 8 comparisons together ask for less than 0.0063 of each"),
-        (0.008, 8, "not proven: p = 0.008, and 8 comparisons together ask for less than 0.0063 of each"),
+        (0.02, 8, "not proven: p = 0.02, and 8 tests made together ask for less than 0.0063 of each"),
+        (0.008, 8, "not proven: p = 0.008, and 8 tests made together ask for less than 0.0063 of each"),
         (0.01, 1, "too small a difference to count (p = 0.01)"),
     ],
 )

@@ -1,0 +1,217 @@
+"""A change of what many prompts share, which makes each a little worse: none shows it by itself, together they do."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptctl.comparisons.compared import Against
+from promptctl.comparisons.rule import GateRule
+from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
+from promptctl.evaluations.request import EvaluationRequest, Limits
+from promptctl.reports.markdown import inline
+from promptctl.reports.review_files import write_review
+from promptctl.reports.review_json import review_as_dict
+from promptctl.reports.review_markdown import review_markdown
+from promptctl.workspace import open_workspace
+from tests.openai_server import Exchange, reply
+from tests.reports.test_html import data_of
+from tests.reviews.conftest import Cli, Pull, case
+
+TONE = "prompts/shared/tone.j2"
+PROMPTS = [f"desk-{n}" for n in range(8)]
+CASES = 20
+SHARED = "8 prompts that share prompts/shared/tone.j2"
+NUMBERS = "12 cases regressed and 0 improved of 160"
+
+
+def prompt(says: str) -> str:
+    return f"""\
+inputs:
+  ticket: {{type: string}}
+messages:
+  - {{role: system, content: "{says} {{% include 'shared/tone.j2' %}}"}}
+  - {{role: user, content: "{{{{ ticket }}}}"}}
+"""
+
+
+def cases(id_: str) -> list[dict[str, Any]]:
+    return [case(n, f"billing {id_}") | {"expected": "billing"} for n in range(CASES)]
+
+
+@pytest.fixture
+def desks(pull: Pull) -> Pull:
+    """Eight prompts that share a partial. Told to be brisk, the model gets one case of four prompts wrong, and two of
+    the others, every second time that it is asked."""
+    asked: Counter[str] = Counter()
+
+    async def answer(exchange: Exchange) -> None:
+        body = exchange.request.body
+        ticket = str(body["messages"][-1]["content"])
+        _, id_, _, number = ticket.split()
+        is_weak = "brisk" in str(body["messages"][0]["content"]) or body["model"] == "brisk"
+        is_wrong = is_weak and int(number) <= int(id_[-1]) % 2
+        asked[ticket] += is_wrong
+        await reply("wrong" if is_wrong and asked[ticket] % 2 else "billing")(exchange)
+
+    pull.server.default = answer
+    pull.git("rm", "-q", "datasets/triage.yaml")
+    for id_ in PROMPTS:
+        pull.write(f"prompts/{id_}.prompt.yaml", prompt(f"You are {id_}."))
+        pull.dataset(*cases(id_), name=id_, prompt=id_)
+    merge(pull)
+    return pull
+
+
+def merge(pull: Pull) -> None:
+    """Make the branch as it is the base."""
+    pull.commit("Merge")
+    pull.git("push", "-q", "origin", "HEAD:main")
+    pull.git("fetch", "-q")
+
+
+def weaken(pull: Pull) -> None:
+    pull.edit(TONE, "Be kind.", "Be brisk.")
+
+
+def against(pull: Pull, *refs: str, rule: GateRule | None = None, **request: Any) -> Against:
+    with open_workspace(pull.root, pull.environ, on_warning=lambda _: None) as workspace:
+        return workspace.evaluate_against(EvaluationRequest(refs=refs or None, **request), "@origin/main", rule or {})
+
+
+class TestReview:
+    def test_it_fails_though_no_prompt_is_worse_by_itself(self, desks: Pull, tmp_path: Path) -> None:
+        weaken(desks)
+        review = desks.review()
+        compared = [each for found in review.measurements for each in found.compared]
+        assert {each.verdict.kind for each in compared} == {"inconclusive"}
+        assert {each.decision.exit_code for each in compared} == {OK}
+        # As many tests as comparisons share the level, and one more.
+        assert {each.comparison.procedure.comparisons for each in compared} == {9}
+        (found,) = review.together
+        assert (found.kind, found.causes, found.prompts) == ("worse", (TONE,), tuple(PROMPTS))
+        assert (found.findings.step, found.findings.flips.tested) == ("first answers", (12, 0))
+        told = f"Worse over {SHARED}: {NUMBERS}, p = 0.0005."
+        assert (review.decision.exit_code, review.decision.reason) == (CHECK_FAILED, told)
+        data = review_as_dict(review)
+        assert data["together"] == [
+            {
+                "causes": [TONE],
+                "prompts": PROMPTS,
+                "comparisons": 8,
+                "verdict": "worse",
+                "reason": told,
+                "cases": 160,
+                "lost": 12,
+                "gained": 0,
+                "p": 0.000488,
+                "step": "first answers",
+                "fresh_pairs": {"cases": 12, "base_alone": 12, "head_alone": 0},
+            }
+        ]
+        comment = review_markdown(review)
+        assert "❌ Prompt review: failed" in comment
+        assert f"**{inline(told)}**" in comment
+        with open_workspace(desks.root, desks.environ, on_warning=lambda _: None) as workspace:
+            for suffix in (".html", ".xml"):
+                write_review(tmp_path / f"r{suffix}", workspace.context.log, review, workspace.context.redactor)
+        page = data_of((tmp_path / "r.html").read_text())
+        assert f"No result is shown to be worse by itself, but {SHARED} are worse together." in page["sentence"]
+        assert page["review"]["decision"] == told
+        assert told in (tmp_path / "r.xml").read_text()
+
+    def test_the_default_model_is_a_cause(self, desks: Pull) -> None:
+        desks.edit("promptctl.yaml", "model: local/small", "model: local/brisk")
+        (found,) = desks.review().together
+        assert (found.kind, found.causes) == ("worse", ("the default model",))
+        assert found.reason == f"Worse over 8 prompts that share the default model: {NUMBERS}, p = 0.0005."
+
+    def test_cases_that_head_edited_count_nowhere(self, desks: Pull) -> None:
+        weaken(desks)
+        for id_ in PROMPTS:
+            edited, *others = cases(id_)
+            desks.dataset(edited | {"must_pass": False, "tags": ["x"]}, *others, name=id_, prompt=id_)
+            desks.dataset(
+                edited | {"assert": [{"type": "contains", "value": "billing"}]}, *others, name=id_, prompt=id_
+            )
+        desks.commit()
+        (found,) = desks.review().together
+        assert (found.findings.flips.n, len(found.findings.flips.lost), found.kind) == (152, 4, "inconclusive")
+
+
+class TestEval:
+    def test_it_fails_in_every_output(self, desks: Pull, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+        weaken(desks)
+        monkeypatch.setenv("LOCAL_KEY", desks.environ["LOCAL_KEY"])
+        files = [f"e{suffix}" for suffix in (".md", ".html", ".xml", ".json")]
+        ran = cli("eval", "--all", "--against", "@origin/main", *(word for file in files for word in ("-o", file)))
+        told = f"Worse over {SHARED}: {NUMBERS}, p = 0.0005."
+        assert ran.exit_code == CHECK_FAILED
+        assert " ".join(ran.out.split()).startswith(f"❌ {told} ➖ Inconclusive: ")
+        comment, page, junit, document = (desks.read(file) for file in files)
+        assert comment.startswith(f"**❌ {inline(told)}**\n")
+        assert told in data_of(page)["review"]["decision"]
+        assert told in junit
+        (joint,) = json.loads(document)["together"]
+        assert (joint["verdict"], joint["reason"]) == ("worse", told)
+        asked = len(desks.server.requests)
+        again = cli("eval", "--all", "--against", "@origin/main", "--json")
+        assert again.exit_code == CHECK_FAILED
+        assert [each["together"] for each in again.json] == [[joint]] * 8
+        assert len(desks.server.requests) == asked
+
+    def test_prompts_that_get_the_same_answers_are_tested_by_fresh_pairs_alone(self, desks: Pull) -> None:
+        """An answer out of the cache would count once for each of them."""
+        for id_ in PROMPTS:
+            desks.write(f"prompts/{id_}.prompt.yaml", prompt("You are a desk."))
+        merge(desks)
+        weaken(desks)
+        (found,) = against(desks).together
+        assert (found.findings.step, found.findings.flips.tested) == ("fresh pairs", (0, 0))
+        asked = "of 12 flipped cases asked again on both sides 24 fresh pairs passed before alone and 0 after alone"
+        assert found.reason == f"Worse over {SHARED}: {NUMBERS}; {asked}, p < 0.0001."
+        # All have as many pairs, though each prompt by itself had given most of them up.
+        assert found.findings.asked == 12
+
+    def test_what_a_bound_on_the_cost_left_unasked_is_incomplete_and_the_next_command_goes_on(
+        self, desks: Pull
+    ) -> None:
+        for id_ in PROMPTS:
+            desks.write(f"prompts/{id_}.prompt.yaml", prompt("You are a desk."))
+        merge(desks)
+        weaken(desks)
+        against(desks, rule=GateRule(reruns=0))
+        asked = len(desks.server.requests)
+        stopped = against(desks, limits=Limits(max_cost_nano_usd=20 * 15_000))
+        assert len(desks.server.requests) - asked < 48
+        (found,) = stopped.together
+        assert (found.kind, found.p, stopped.decision.exit_code) == ("incomplete", None, INCOMPLETE)
+        assert "flipped cases were not asked again to the end, give the command again." in found.reason
+        whole = against(desks)
+        assert (whole.together[0].kind, whole.decision.exit_code) == ("worse", CHECK_FAILED)
+        assert whole.together[0].findings.base_alone == 24
+
+    def test_without_a_shared_cause_all_of_a_command_are_tested_together(self, desks: Pull) -> None:
+        for id_ in PROMPTS:
+            desks.write(f"prompts/{id_}.prompt.yaml", prompt(f"You are {id_}, and brisk."))
+        desks.commit()
+        (found,) = against(desks).together
+        assert (found.kind, found.causes, found.name) == ("worse", (), "8 prompts")
+
+    def test_nothing_is_said_of_prompts_that_are_as_good(self, desks: Pull, cli: Cli) -> None:
+        desks.edit(TONE, "Be kind.", "Be kind!")
+        found = against(desks)
+        assert [each.kind for each in found.together] == ["inconclusive"]
+        assert found.decision.exit_code == OK
+        assert found.decision.reasons == tuple(each.verdict.reason for each in found.compared[:1])
+
+    def test_one_prompt_by_itself_has_no_group_and_the_whole_level(self, desks: Pull) -> None:
+        weaken(desks)
+        found = against(desks, "desk-1")
+        assert found.together == ()
+        assert found.compared[0].comparison.procedure.comparisons == 1
+        assert found.decision.exit_code == OK
