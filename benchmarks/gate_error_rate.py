@@ -10,7 +10,7 @@ Prints one table; exits 1 where a target is missed:
     and 6 lost and 1 gained of 20 in 99 %; 50 lost and 200 gained of 400 are better, with the fifty named; a loss of
     the margin is ruled out for at most 7 % of prompts that lost just that, 0.05 of a score, however skewed; a case that
     must pass, and is as flaky as before, fails at most 1 % of comparisons, and one that broke 99 %; commands over 8 and
-    20 unchanged prompts, tested together besides, fail at most 5 %, and over 8 that are a little worse each 50 %
+    20 unchanged prompts, tested together besides, fail at most 5 %, and over 8 that are a little worse each 45 %
 
     python benchmarks/gate_error_rate.py [--trials 1000]
 """
@@ -117,9 +117,10 @@ def _broken() -> Iterator[Scenario]:
 def _commands() -> Iterator[Scenario]:
     fails_seldom: Target = lambda row: row.failed["worse"] <= 0.05  # noqa: E731
     for n in (50, 200):
-        yield Scenario(f"n={n:<5}20 unchanged in one command, 30% flaky", n, 0.3, tries=20, target=fails_seldom)
+        name = f"n={n:<5}20 unchanged in one command, 30% flaky"
+        yield Scenario(name, n, 0.3, tries=20, weaker=0, is_joint=True, target=fails_seldom)
     yield Scenario("n=50   3 broken in one of 20, 30% flaky", 50, 0.3, lost=3, tries=20)
-    fails_mostly: Target = lambda row: row.failed["worse"] >= 0.5  # noqa: E731
+    fails_mostly: Target = lambda row: row.failed["worse"] >= 0.45  # noqa: E731
     for tries, weaker, target in ((8, 0, fails_seldom), (20, 0, fails_seldom), (8, 2, fails_mostly)):
         for flaky in (0.1, 0.3):
             alone = Scenario("", 20, flaky, tries=tries, weaker=weaker)
