@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from promptctl.cli.evaluation_output import evaluation_name
 from promptctl.cli.output import flat, say, say_json, say_wrapped, styled, tell
 from promptctl.cli.tables import say_table
-from promptctl.comparisons.together import deciding
 from promptctl.reports.comparison import (
     MARKS,
     about_alone,
@@ -55,7 +54,7 @@ def say_against(found: Against, *, as_json: bool, is_brief: bool = False) -> Non
     if as_json:
         say_json(against_as_list(found))
         return
-    for joint in deciding(found.together):
+    for joint in found.deciding_together:
         say_wrapped(f"{MARKS[joint.kind]} {joint.reason}", fg=_COLOURS[joint.kind], bold=True)
         say()
     if is_brief:

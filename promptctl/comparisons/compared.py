@@ -82,6 +82,11 @@ class Against:
         return [*(each.head for each in self.compared), *self.alone]
 
     @property
+    def deciding_together(self) -> list[JointVerdict]:
+        """The verdicts on comparisons together that stand against them."""
+        return [each for each in self.together if not each.decision.is_passed]
+
+    @property
     def decision(self) -> Decision:
         """The decision on all of it."""
         decisions = [*(each.decision for each in self.compared), *map(decision_of, self.alone)]

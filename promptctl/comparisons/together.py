@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -62,11 +62,6 @@ class JointVerdict:
         """The decision of any gate."""
         code = _EXIT_CODES.get(self.kind, OK)
         return Decision.of(code, self.reason) if code else Decision(OK)
-
-
-def deciding(found: Iterable[JointVerdict]) -> Iterator[JointVerdict]:
-    """Yield the verdicts that stand against what was compared."""
-    return (each for each in found if not each.decision.is_passed)
 
 
 def groups_of(pairs: Sequence[Pair], rule: GateRule) -> tuple[ComparisonGroup, ...]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptctl.comparisons.compared import Against, decision_of
-from promptctl.comparisons.together import deciding
 from promptctl.files.writing import replace_output
 from promptctl.log.store import Store
 from promptctl.reports.comparison import MARKS, comparison_as_dict, comparison_markdown
@@ -66,7 +65,7 @@ def _page(context: Context, found: Against) -> Iterator[str]:
 def _markdown(context: Context, found: Against) -> Iterator[str]:
     from promptctl.reports.evaluated_diffs import evaluated_diffs
 
-    for joint in deciding(found.together):
+    for joint in found.deciding_together:
         yield f"**{MARKS[joint.kind]} {inline(joint.reason)}**\n\n"
     for number, each in enumerate(found.compared):
         yield "\n" if number else ""
@@ -87,7 +86,7 @@ def _junit(log: Store, found: Against) -> Iterator[str]:
     decisions = [(each.head, each.decision) for each in found.compared]
     decisions += [(each, decision_of(each)) for each in found.alone]
     gates = [(made.row.prompt, decision.exit_code, decision.reason) for made, decision in decisions]
-    gates += [(each.name, each.decision.exit_code, each.reason) for each in deciding(found.together)]
+    gates += [(each.name, each.decision.exit_code, each.reason) for each in found.deciding_together]
     warnings = [f"{each.head.row.prompt}: {each.warning}" for each in found.compared if each.warning]
 
     def suites() -> Iterator[str]:
