@@ -154,7 +154,7 @@ def _shared_files(head: PromptAtVersion, base: PromptAtVersion) -> frozenset[str
 
 
 class ComparedPairs(NamedTuple):
-    """What became of each pair: its comparison, or the evaluation of a head without a base; and of groups of them."""
+    """The comparison of each pair, or the evaluation of a head without a base, and the verdicts on groups of them."""
 
     found: list[Compared | Evaluation]
     together: tuple[JointVerdict, ...] = ()
