@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from promptctl.comparisons.rule import GateRule
-from promptctl.errors import CHECK_FAILED, INCOMPLETE, MODEL, OK, WORKSPACE
+from promptctl.errors import CHECK_FAILED, INCOMPLETE, MODEL, OK, USAGE, WORKSPACE
 from promptctl.evaluations.request import Limits
 from promptctl.reports.markdown import inline
 from promptctl.reports.review_files import write_review
@@ -207,7 +207,11 @@ class TestNotEvaluated:
         monkeypatch.setenv("LOCAL_KEY", "sk-local-0123456789")
         worsen(pull)
         pull.write("promptctl.yaml", "modle: [")
-        ran = cli("review", "-o", "a.xml", "-o", "promptctl.yaml/b.html", "-o", "c.html")
+        reports = ("-o", "a.xml", "-o", "promptctl.yaml/b.html", "-o", "c.html")
+        refused = cli("review", *reports)
+        assert (refused.exit_code, "promptctl.yaml/b.html cannot be written" in refused.err) == (USAGE, True)
+        monkeypatch.setattr("promptctl.reports.review_files.check_place", lambda _: None)  # it goes bad meanwhile
+        ran = cli("review", *reports)
         assert "got: wrong" in (pull.root / "a.xml").read_text()
         assert (pull.root / "c.html").exists()
         assert (ran.exit_code, "worse" in ran.out, "give the command again" in ran.err) == (CHECK_FAILED, True, True)
