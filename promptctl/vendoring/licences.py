@@ -15,27 +15,38 @@ if TYPE_CHECKING:
     from promptctl.vendoring.library import LibraryTree
 
 _ID = re.compile(
-    rb"SPDX-License-Identifier:[ \t]*([A-Za-z0-9.+-]+(?: (?:OR|AND|WITH) [A-Za-z0-9.+-]+)*)[ \t]*\r?$", re.M
+    r"^[^\w\n]*SPDX-License-Identifier:[ \t]*([A-Za-z0-9.+-]+(?: (?:OR|AND|WITH) [A-Za-z0-9.+-]+)*)(?>[^\w\n]*)$", re.M
 )
-# Lines that differ from holder to holder.
+# Lines that differ from holder to holder: a title, and those that may name one.
 # Atomic groups: a stranger's file of blanks is read once.
-_OWN = re.compile(
-    r"(?im)^(?>[^\w\n(]*)(?:copyright\b|all rights reserved|(?:the )?mit license(?>[^\w\n(]*)(?:\(mit\))?(?>[^\w\n]*)$"
-    r"|\(c\)).*$"
+_TITLE = re.compile(r"(?im)^(?>[^\w\n(]*)(?:the )?mit license(?>[^\w\n(]*)(?:\(mit\))?(?>[^\w\n]*)$")
+_OWN = re.compile(r"(?im)^(?>[^\w\n(]*)(?:copyright\b|SPDX-FileCopyrightText:|\(c\)|(?=all rights reserved))(.*)$")
+_RESERVED = re.compile(r"(?i)all rights reserved\W*$")
+# Words that such a line may have, beside names: any other could make it a condition.
+_PLAIN = re.compile(
+    r"|c|the|of|and|or|by|to|present|its|affiliates|individual|others?|contributors?|authors?|developers?|team|project"
+    r"|see|file|listed|in|van|der|den|de|von|name|copyright|owner|holders?|fullname|year|yyyy"
+    r"|[0-9]{4}[-–0-9x]*(?:present)?|\S*(?:@|://)\S*|[A-ZÀ-ÖØ-ÞĀ-ɏ][\wÀ-ɏ.'’-]*"
 )
+_CONDITION = re.compile(
+    r"(?i)not?|non.*|nothing|only|never|must|may|without|except|unless|commercial.*|use[drs]?|licen.*|permission|written"
+    r"|forbidden|prohibited|confidential|proprietary|notice|reserved|terms|agreement|contract"
+)
+_MOST_WORDS = 16
 _MOST = 256 << 10
 # SHA-256 of the words of each text, in small letters, without the lines that name a holder.
 _TEXTS = {
+    hashlib.sha256().hexdigest(): "",
     "0cf21bdfd1964a97a8615e128534845826afbc887edc95aa5c925cbf64386b5c": "MIT",
-    "ff7be961361eda3cd2a76927dd0d9482cf45defafde2045befedf77400d98100": "Apache-2.0",
-    "e9dbf930ca0f1e090ec68da9a37b657d11bc9e43b30643455d6a96dbf73116ca": "Apache-2.0",  # without its appendix
+    "e87dea5078ce2faaea46d3475af18d30a5c0ac0f09425b60b3e0c6569f72f8d2": "Apache-2.0",
+    "f45538b138cf9aea39fa205de037a0bede8305e68281650e7ab809a8b3ebb2f0": "Apache-2.0",  # without its appendix
     "53075742228962c7ea381b8242c64602fa32e7b8f52facb6d13ee4f9c596ddfa": "BSD-3-Clause",
     "9b83d3dee0616d07b82a272dd9bf5134a9f402b750f5ee6188458073b0a32ff2": "BSD-3-Clause",
     "a56fee4b2f66331ed54da4950ef9c9391453fd1490b4d8ea202bc29683bcbd30": "BSD-2-Clause",
     "23d7258e25bd67982ccec4b5bfc05631a20f8ee5bd5fe7eb70694c100aae88d2": "BSD-2-Clause",
-    "e00f31f158e77a60e7375307e014eeb17754967f6d6757d019567221315db4e1": "ISC",
-    "6e9dc1cd727a12354f4cef293d9d285ed81ed312d597842774d1120ac62a6dc6": "ISC",
-    "95f6a0d094cf3da6a140310541c7b576789031b600469b70877b34f97918e4c9": "MPL-2.0",
+    "40e6eb51c3b409d93549806b55b249c261dab149d19b56cc163624f39a08b1db": "ISC",
+    "217da0747cec63a2e734185db11cbaa819bcd9e5b83cd12f812128fffe66e26a": "ISC",
+    "f82071285728ca3ec7685ee9bc4acdae0b8267142a4d20b8f1805eabedb4a98a": "MPL-2.0",
     "96bdc7f63190fb4bd1ae584b890300ed7517d858b34c945642a3b9b2f1612a5f": "CC0-1.0",
 }
 
@@ -75,13 +86,24 @@ def _rank(name: str) -> tuple[int, str]:
 
 
 def spdx_of(data: bytes) -> str | None:
-    """Return the SPDX name of a licence's text; None unless it is that text word by word, or names itself."""
-    if (said := _ID.search(data)) is not None:
-        return said[1].decode()
-    return _TEXTS.get(words_digest(data.decode("utf-8", "replace")))
+    """Return the SPDX name of a licence's text; None unless it is that text word by word, or only that name."""
+    text = data.decode("utf-8", "replace").replace("\r\n", "\n")
+    said = [each[1] for each in _ID.finditer(text)]
+    known = _TEXTS.get(words_digest(_ID.sub("", text)))
+    if not said:
+        return known or None
+    return said[0] if len(said) == 1 and known in ("", said[0]) else None
 
 
 def words_digest(text: str) -> str:
     """Return the digest of a licence's words, without the lines that name a holder."""
-    words = re.findall(r"[a-z0-9]+", _OWN.sub("", text).lower())
+    words = re.findall(r"[^\W_]+|\ufffd", _OWN.sub(_without_holder, _TITLE.sub("", text)).lower())
     return hashlib.sha256(" ".join(words).encode()).hexdigest()
+
+
+def _without_holder(line: re.Match[str]) -> str:
+    """Return nothing for a line that only names a holder; any other as it is."""
+    words = [each.strip('()[]{}<>,.;&©-\ufffd"') for each in _RESERVED.sub("", line[1]).split()]
+    others = [each for each in words if not _PLAIN.fullmatch(each)]  # one may be a name in small letters
+    is_name = len(words) <= _MOST_WORDS and len(others) < 2 and "".join(others).isascii()
+    return "" if is_name and not any(map(_CONDITION.fullmatch, words)) else line[0]

@@ -75,6 +75,66 @@ def test_a_licence_is_named_if_its_text_leaves_no_doubt() -> None:
     assert spdx_of(b"// SPDX-License-Identifier: MIT OR Apache-2.0\r\n") == "MIT OR Apache-2.0"
     assert spdx_of(b"You may do what you want.") is None
     assert spdx_of(b"\xff\xfe") is None
+    assert spdx_of(b"") is None
+
+
+MIT = """\
+MIT License
+
+Copyright (c) 2026 Acme, Inc. and contributors. All rights reserved.
+
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
+documentation files (the "Software"), to deal in the Software without restriction, including without limitation the
+rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit
+persons to whom the Software is furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or substantial portions of the
+Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE
+WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
+COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
+OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+"""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "(c) 2015-2018 Zoë Kögl <zoe@example.com> (https://example.com), Ingrid van der Berg",
+        "Copyright (c) [year] [fullname]",
+        "Copyright 2016 The ruler authors (see AUTHORS file).",
+        "SPDX-FileCopyrightText: 2026 Acme\n// SPDX-License-Identifier: MIT",
+    ],
+)
+def test_a_line_that_names_a_holder_leaves_no_doubt(line: str) -> None:
+    assert spdx_of(f"{line}\n{MIT}".encode()) == "MIT"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{MIT}\n(c) Acme 2026: commercial use is forbidden without a written contract.\n",
+        f"Copyright notice: NOT to be used by competitors, nor to train models.\n{MIT}",
+        f"Copyright 2026 Acme\nCopyright 2026 NOT FOR COMMERCIAL USE\n{MIT}",
+        f"{MIT}\nКоммерческое использование запрещено.\n",
+        f"{MIT}\n禁止商业用途。\n",
+        f"{MIT}\n(c) 禁止商业用途\n",
+        "All rights reserved. Copy nothing, but for examples/, which is\nSPDX-License-Identifier: MIT\n",
+        "SPDX-License-Identifier: MIT\nSPDX-License-Identifier: GPL-3.0-only\n",
+        "SPDX-License-Identifier: MIT\nYou need a contract.\n",
+        f"SPDX-License-Identifier: GPL-3.0-only\n{MIT}",
+        "This is NOT under SPDX-License-Identifier: MIT\n",
+    ],
+)
+def test_a_licence_with_more_to_say_is_not_named(text: str) -> None:
+    assert spdx_of(text.encode()) is None
+    assert spdx_of(text.encode("utf-16")) is None
+
+
+def test_a_sign_in_an_old_encoding_is_no_condition_and_a_word_is() -> None:
+    assert spdx_of(MIT.replace("(c)", "©").encode("latin-1")) == "MIT"
+    assert spdx_of(MIT.encode() + "\nЗапрещено\n".encode("koi8-r")) is None
 
 
 @pytest.mark.parametrize(
