@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from promptctl.errors import GitError
 from promptctl.files.writing import temporary_folder
 from promptctl.git.commands import Commands
 
-_MARK = 60  # signs in a row, so that no line of a text is taken for one of the merge
-# Lines of a merge, and whose text follows them.
-_MARKS = {b"<" * _MARK + b" ours": "ours", b"=" * _MARK: "theirs", b">" * _MARK + b" theirs": ""}
+_RULER = re.compile(rb"^(?:<+|=+|>+)", re.M)
 _MOST_CONFLICTS = 127
 
 
@@ -40,22 +39,26 @@ def merge_texts(ours: bytes, base: bytes, theirs: bytes) -> Merge:
         for file, side in zip(files, sides, strict=True):
             file.write_bytes(side)
         names = [file.name for file in files]
-        output = Commands(folder).run(["merge-file", "-p", f"--marker-size={_MARK}", *names], check=False)
+        # Longer than any row of signs in the texts, so that no line of them is taken for one of the merge.
+        size = 1 + max((len(row[0]) for side in sides for row in _RULER.finditer(side)), default=6)
+        output = Commands(folder).run(["merge-file", "-p", f"--marker-size={size}", *names], check=False)
     if output.status > _MOST_CONFLICTS:
         if b"\0" in b"".join(sides):
             return Merge(ours, (MergeConflict(1),))
         raise GitError(f"Git cannot merge this: {output.stderr.strip()}")
     if output.status:
-        return Merge(ours, tuple(_conflicts(output.stdout)))
+        return Merge(ours, tuple(_conflicts(output.stdout, size)))
     return Merge(output.stdout.replace(b"\n", b"\r\n") if has_crlf else output.stdout)
 
 
-def _conflicts(merged: bytes) -> list[MergeConflict]:
+def _conflicts(merged: bytes, size: int) -> list[MergeConflict]:
+    # Lines of a merge, and whose text follows them.
+    marks = {b"<" * size + b" ours": "ours", b"=" * size: "theirs", b">" * size + b" theirs": ""}
     found: list[MergeConflict] = []
     line, side = 1, ""
     for each in merged.split(b"\n"):
-        if each in _MARKS:
-            side = _MARKS[each]
+        if each in marks:
+            side = marks[each]
             found += [MergeConflict(line)] if side == "ours" else []
         elif side == "theirs":
             found[-1].theirs.append(each)

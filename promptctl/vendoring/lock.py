@@ -230,7 +230,9 @@ def _wrong(name: str, entry: Any, places: PromptPlaces) -> Iterator[tuple[Any, .
         yield ()
         return
     yield from ((key,) for key in entry if key not in _FORMS)
-    yield from ((key,) for key, form in _FORMS.items() if not _fits(entry.get(key), form, is_needed=key in _NEEDED))
+    may_be_null = "licence_file"  # as it is written if there is none
+    written = {key for key in (*entry, *_NEEDED) if key != may_be_null or entry[key] is not None}
+    yield from ((key,) for key, form in _FORMS.items() if key in written and not _fits(entry.get(key), form))
     prompts, files = entry.get("prompts"), entry.get("files")
     for id_, each in prompts.items() if isinstance(prompts, dict) else ():
         if not _has(each, {"id": r".+", "digest": r"[0-9]{1,9}:[0-9a-f]{64}"}) or id_problem(id_):
@@ -242,13 +244,11 @@ def _wrong(name: str, entry: Any, places: PromptPlaces) -> Iterator[tuple[Any, .
             yield "files", path
 
 
-def _fits(value: Any, form: str | type, *, is_needed: bool) -> bool:
-    if value is None:
-        return not is_needed
+def _fits(value: Any, form: str | type) -> bool:
     return isinstance(value, str) and bool(re.fullmatch(form, value)) if isinstance(form, str) else type(value) is form
 
 
 def _has(value: Any, forms: Mapping[str, str]) -> bool:
     """Return True for a mapping of these keys, whose texts are of these forms."""
     is_one = isinstance(value, dict) and value.keys() == forms.keys()
-    return is_one and all(_fits(value[key], form, is_needed=True) for key, form in forms.items())
+    return is_one and all(_fits(value[key], form) for key, form in forms.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,13 @@ def test_conflicts_have_the_lines_of_our_text() -> None:
     lines = ours.decode().splitlines()
     assert [lines[each.line - 1] for each in merge.conflicts] == ["x", "17 ours"]
     assert [(each.ours, each.theirs) for each in merge.conflicts][1] == ([b"17 ours"], [b"17 theirs", b"more"])
+
+
+@pytest.mark.parametrize("ruler", [b"=" * 60, b"=" * 2000, b"<" * 60 + b" ours", b">" * 99 + b" theirs"])
+def test_a_ruler_in_a_text_is_no_mark_of_the_merge(ruler: bytes) -> None:
+    base, ours, theirs = (b"Rules\n" + ruler + b"\nBe kind.\nBe %s.\n" % each for each in (b"a", b"b", b"c"))
+    assert merge_texts(ours, base, theirs) == Merge(ours, (MergeConflict(4, [b"Be b."], [b"Be c."]),))
+    assert merge_texts(base, theirs, theirs).data == base
 
 
 def test_line_ends_are_ours_and_binaries_are_one_conflict() -> None:

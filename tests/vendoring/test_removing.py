@@ -162,6 +162,9 @@ def test_a_lock_that_was_written_by_hand_is_found_out(vendored: Workspace, cli: 
         ("vendored:\n", "vendored:\n<<<<<<< ours\n=======\n>>>>>>> theirs\n", 4),
         ("vendored:\n", "vendored: []\nx:\n", None),
         ("    ref: v1.0\n", "    ref: v1.0\n    other: 1\n", None),
+        ("    ref: v1.0\n", "    ref: v1.0\n    folder:\n", 7),
+        ("    ref: v1.0\n", "    ref: v1.0\n    datasets:\n", 7),
+        ("    name: refs/tags/v1.0\n", "    name: null\n", 7),
     ],
 )
 def test_a_lock_that_is_wrong_stops_every_command(
@@ -181,6 +184,15 @@ def test_a_lock_that_is_wrong_stops_every_command(
         with pytest.raises(InvalidFiles):
             ask()
     assert files_of(vendored.root) == before
+
+
+@pytest.mark.parametrize("command", [["add", "--verify", "--remote"], ["update"], ["outdated"]])
+def test_an_address_of_the_lock_that_is_none_has_its_place(vendored: Workspace, cli: Cli, command: list[str]) -> None:
+    lock = vendored.root / "promptctl.lock.yaml"
+    lock.write_text(lock.read_text().replace("url: ../acme-kit", "url: rsync://example.com/x"))
+    ran = cli(*command)
+    assert (ran.exit_code, "promptctl.lock.yaml:4" in ran.err) == (2, True)
+    assert "`rsync` is not spoken" in ran.err
 
 
 def test_a_library_says_what_it_offers(library: Path, here: Path, cli: Cli) -> None:
