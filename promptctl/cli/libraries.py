@@ -83,7 +83,7 @@ def _say(found: Offering) -> None:
     ]
     if rows:
         say_table(["Prompt", "What it does", "Inputs", "Datasets"], rows, right=["Datasets"], texts=["What it does"])
-    is_licensed = f"licence {found.spdx}" if found.spdx else f"licence in {found.licence}"
+    is_licensed = f"licence {found.spdx}" if found.spdx else f"licence in {name_some(found.licences)}"
     licence = is_licensed if found.licence else "no licence file: others cannot know whether they may use it"
     share = (
         "no `share` in promptctl.yaml: all are offered" if found.share is None else f"share: {name_some(found.share)}"

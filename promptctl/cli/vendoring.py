@@ -129,7 +129,8 @@ def _say_update(found: SourceUpdate) -> None:
         return
     tell(f"{found.name}: {found.before.at} → {found.after.at}")
     if found.licence_change is not None:
-        warn(f"{found.licence_change}: read it")
+        to_do = "read it" if found.after.licence else "ask its owners whether you may use it"
+        warn(f"{found.licence_change}: {to_do}")
     if found.edited:
         tell(f"edited here, and kept: {name_some(found.edited)}")
         for line in found.edits.splitlines():

@@ -10,6 +10,7 @@ from promptctl.files.names import DATASETS, is_calibration, is_human_labels, is_
 # `.git` as file systems also know it: with blanks and dots behind it, by its short name, with characters left out.
 _GIT_LIKE = re.compile(r"(?i)\.?git(?:~[0-9]+|[ .]*|::.*)")
 LICENCE_NAMES = re.compile(r"(?i)(?:un)?licen[cs]e(?:[.-][a-z0-9.-]+)?|copying(?:\.[a-z0-9]+)?")
+NOTICE_NAMES = re.compile(r"(?i)notice(?:\.[a-z0-9]+)?")
 
 # What prompts, schemas, partials, cases and licences are written as. Other tools run files by their names alone.
 _TAKEN = (
@@ -31,6 +32,16 @@ _ORDERS = re.compile(
 )
 
 
+def is_notice(path: str) -> bool:
+    """Return True for the path of a `NOTICE`, which licences ask to be passed on."""
+    return NOTICE_NAMES.fullmatch(path.rpartition("/")[2]) is not None
+
+
+def is_of_licence(name: str) -> bool:
+    """Return True for the name of a licence or a notice."""
+    return (LICENCE_NAMES.fullmatch(name) or NOTICE_NAMES.fullmatch(name)) is not None
+
+
 def unwelcome(path: str) -> str | None:
     """Return why a file of a stranger is not taken by this path, as the end of a sentence; None if it may be.
 
@@ -48,7 +59,7 @@ def unwelcome(path: str) -> str | None:
         return "would be run as a test"
     if _ORDERS.fullmatch(name):
         return "would be read as orders to coding agents"
-    if not name.endswith(_TAKEN) and ("." in name or not LICENCE_NAMES.fullmatch(name)):
+    if not name.endswith(_TAKEN) and ("." in name or not is_of_licence(name)):
         return "is of a kind that is not taken"
     if path.startswith(f"{DATASETS}/") and (is_recording(path) or is_human_labels(path) or is_calibration(path)):
         return "would be read as recordings or labels"

@@ -177,7 +177,7 @@ def _notes(chosen: ChosenPrompts, gathered: GatheredFiles, placed: Placed) -> It
     if source.licence is None:
         yield f"{source.url} has no licence file: ask its owners whether you may use it"
     elif source.spdx is None:
-        yield f"its licence is in {source.licence}: read it"
+        yield f"its licence is in {source.licence_words}: read it"
     else:
         yield f"its licence is {source.spdx} ({source.licence})"
     if chosen.kept_back:

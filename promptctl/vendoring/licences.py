@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.errors import WorkspaceError
-from promptctl.files.strangers import LICENCE_NAMES
+from promptctl.files.strangers import LICENCE_NAMES, NOTICE_NAMES, unwelcome
 
 if TYPE_CHECKING:
     from promptctl.vendoring.library import LibraryTree
@@ -53,11 +54,14 @@ _TEXTS = {
 
 @dataclass(frozen=True, slots=True)
 class LibraryLicence:
-    """The file of a licence, by its path in the repository; `spdx` names it if it is certain. `data` is its text."""
+    """Files of licences, by their paths in the repository; `spdx` names the licence if it is certain.
 
-    path: str
+    `files` are their texts, if they can be read, with that of a `NOTICE` beside them.
+    """
+
+    paths: tuple[str, ...]
     spdx: str | None
-    data: bytes
+    files: Mapping[str, bytes]
 
 
 def find_licence(tree: LibraryTree) -> LibraryLicence | None:
@@ -65,24 +69,26 @@ def find_licence(tree: LibraryTree) -> LibraryLicence | None:
     library = tree.library
     folder = tree.folder
     while True:
-        names = (path.removeprefix(folder) for path in library.paths() if path.startswith(folder))
-        found = sorted((name for name in names if "/" not in name and LICENCE_NAMES.fullmatch(name)), key=_rank)
-        if found:
-            path = folder + found[0]
-            with suppress(WorkspaceError):
-                data = library.outside.read(library.blob(path) or "", _MOST)
-                if isinstance(data, bytes):
-                    return LibraryLicence(path, spdx_of(data), data)
-            return LibraryLicence(path, None, b"")
+        names = [path.removeprefix(folder) for path in library.paths() if path.startswith(folder)]
+        if found := licence_names(names):
+            files = {}
+            for name in (*found, *filter(NOTICE_NAMES.fullmatch, names)):
+                with suppress(WorkspaceError):
+                    data = library.outside.read(library.blob(folder + name) or "", _MOST)
+                    if isinstance(data, bytes) and (name == found[0] or unwelcome(name) is None):
+                        files[folder + name] = data
+            paths = tuple(folder + name for name in found)
+            return LibraryLicence(paths, spdx_of(files.get(paths[0], b"")) if len(paths) == 1 else None, files)
         if not folder:
             return None
         folder = folder.rstrip("/").rpartition("/")[0]
         folder += "/" if folder else ""
 
 
-def _rank(name: str) -> tuple[int, str]:
-    """Order files so that the one named `LICENSE` comes first."""
-    return len(name), name
+def licence_names(names: Iterable[str]) -> list[str]:
+    """Return the names of licences among those of a folder, `LICENSE` first; what is code by its name only if alone."""
+    found = sorted(filter(LICENCE_NAMES.fullmatch, names), key=lambda name: (len(name), name))
+    return [name for name in found if unwelcome(name) is None] or found[:1]
 
 
 def spdx_of(data: bytes) -> str | None:

@@ -15,7 +15,7 @@ from promptctl.files.merges import unresolved_merge
 from promptctl.files.names import DATASETS, LOCK, PromptPlaces, did_you_mean, id_problem
 from promptctl.files.plain import record_data
 from promptctl.files.proposal import FileEdit, change_of
-from promptctl.files.strangers import unsafe
+from promptctl.files.strangers import is_notice, is_of_licence, unsafe
 from promptctl.files.tree import Tree
 from promptctl.files.wording import name_some
 from promptctl.files.yaml_reader import read_yaml
@@ -88,6 +88,20 @@ class Vendored:
     def at(self) -> str:
         """The ref with its commit, for people."""
         return self.commit[:12] if self.name is None else f"{self.ref} ({self.commit[:12]})"
+
+    @property
+    def licences(self) -> Mapping[str, LockedFile]:
+        """Its files of licences, by their paths here, with a `NOTICE` beside them."""
+        folder = (self.licence or "").rpartition("/")[0]
+        names = {path: each.source.removeprefix(f"{folder}/") for path, each in self.files.items()}
+        are_some = self.licence is not None
+        return {path: self.files[path] for path, name in names.items() if are_some and is_of_licence(name)}
+
+    @property
+    def licence_words(self) -> str | None:
+        """Name of its licence, or of the files that say which it is; None without any."""
+        files = [each.source for path, each in self.licences.items() if not is_notice(path)]
+        return self.spdx or name_some(sorted(files, key=len)) or self.licence
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""

@@ -12,7 +12,6 @@ from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.files.names import SETTINGS, did_you_mean_glob
 from promptctl.files.plain import record_data
-from promptctl.files.strangers import LICENCE_NAMES
 from promptctl.files.tree import read_file
 from promptctl.files.wording import name_some
 from promptctl.files.yaml_reader import read_yaml
@@ -23,7 +22,7 @@ from promptctl.vendoring.address import read_named
 from promptctl.vendoring.choosing import choose, is_offered
 from promptctl.vendoring.gathering import bring_closures, datasets_in
 from promptctl.vendoring.library import Library, LibraryTree, asking, find_revision, share_of
-from promptctl.vendoring.licences import find_licence, spdx_of
+from promptctl.vendoring.licences import find_licence, licence_names, spdx_of
 from promptctl.vendoring.lock import Sources, read_sources
 
 if TYPE_CHECKING:
@@ -64,28 +63,33 @@ class Offering:
     title: str = ""
     about: str = ""
     readme: str | None = None
-    licence: str | None = None
+    licences: tuple[str, ...] = ()
     spdx: str | None = None
     share: tuple[str, ...] | None
     prompts: tuple[OfferedPrompt, ...]
     problems: tuple[Problem, ...] = ()
 
+    @property
+    def licence(self) -> str | None:
+        """The first file of a licence; None if there is none."""
+        return self.licences[0] if self.licences else None
+
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        return record_data(self, without=("spdx",), licence=self.spdx, licence_file=self.licence)
+        return record_data(self, without=("spdx", "licences"), licence=self.spdx, licence_file=self.licence)
 
 
 def offering(parts: Context) -> Offering:
     """Return what this workspace offers to others, by its files as they are now."""
     tree = parts.work_tree_for("a list of what is offered")
     share = parts.settings.share
-    licence = _licence_around(parts.root)
+    licences = _licences_around(parts.root)
     found = _offered(tree, prompt_paths(tree), share)
     return replace(
         found,
         problems=(*found.problems, *_of_others(read_sources(tree), [each.id for each in found.prompts])),
-        licence=None if licence is None else licence.name,
-        spdx=None if licence is None else spdx_of(read_file(licence)),
+        licences=tuple(each.name for each in licences),
+        spdx=spdx_of(read_file(licences[0])) if len(licences) == 1 else None,
     )
 
 
@@ -93,7 +97,7 @@ def _of_others(sources: Sources, offered: Sequence[str]) -> Iterator[Problem]:
     """Yield a warning for each source of which prompts are offered to others: their owners' licence is for them."""
     for name, source in sources.items():
         if theirs := [id_ for id_ in offered if id_ in source.prompts]:
-            licence = source.spdx or (f"that in {source.licence}" if source.licence else "unknown")
+            licence = source.spdx or (f"that in {source.licence_words}" if source.licence else "unknown")
             message = f"{name_some(theirs)} of {source.url} would be offered, too: the licence of that is {licence}"
             hint = f"name your own prompts under `share` in promptctl.yaml, or let others add {name} where it is from"
             yield Problem(message, source.place, hint, "share-of-others", "warning")
@@ -114,7 +118,7 @@ def offering_of(parts: Context, address: str) -> Offering:
         licence = find_licence(tree)
         return replace(
             _offered(tree, chosen.prompts, share_of(tree)),
-            licence=licence.path if licence else None,
+            licences=licence.paths if licence else (),
             spdx=licence.spdx if licence else None,
         )
 
@@ -170,12 +174,12 @@ def _words(readme: str) -> tuple[str, str]:
     return _MARKUP.sub(r"\1", title), about
 
 
-def _licence_around(root: Path) -> Path | None:
-    """Return the licence's file of a workspace: in its own folder, or in one around it up to the repository's root."""
+def _licences_around(root: Path) -> list[Path]:
+    """Return a workspace's files of licences: in its own folder, or in one around it up to the repository's root."""
     found = shared_git_folder(root)
     depth = len([each for each in found[1].split("/") if each]) if found is not None else 0
     for folder in (root, *list(root.resolve().parents)[:depth]):
-        names = sorted((each.name for each in folder.iterdir() if LICENCE_NAMES.fullmatch(each.name)), key=len)
-        if names and (folder / names[0]).is_file() and not (folder / names[0]).is_symlink():
-            return folder / names[0]
-    return None
+        names = licence_names(each.name for each in folder.iterdir())
+        if files := [file for name in names if (file := folder / name).is_file() and not file.is_symlink()]:
+            return files
+    return []

@@ -58,5 +58,5 @@ def files_of(library: Library, source: Vendored, base: str) -> Iterator[tuple[st
         blob = library.blob(each.source)
         data = library.outside.read(blob, MAX_ROWS_BYTES) if blob is not None else None
         if isinstance(data, bytes):
-            is_licence = path not in inside or each.source == source.licence
+            is_licence = path not in inside or path in source.licences
             yield path, data if is_licence else moved(there, each.source[size:], moves, data)

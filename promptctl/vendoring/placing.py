@@ -58,9 +58,9 @@ def place(
     there = gathered.tree.folder
     library = gathered.tree.library
     sources = {here: there + path for path, here in paths.items()}
-    if gathered.licence is not None and gathered.licence.data:
-        own = f"{base}/{name}/{gathered.licence.path.rpartition('/')[2]}"
-        files[own], sources[own] = gathered.licence.data, gathered.licence.path
+    for path, data in gathered.licence.files.items() if gathered.licence else ():
+        own = f"{base}/{name}/{path.rpartition('/')[2]}"
+        files[own], sources[own] = data, path
     for path in files:
         if (why := unsafe(path)) is not None:
             raise WorkspaceError(f"`{path}` {why}", hint="choose a different id: --as ID")
@@ -74,7 +74,7 @@ def place(
         name=revision.name,
         commit=revision.commit,
         folder=there,
-        licence=gathered.licence.path if gathered.licence else None,
+        licence=gathered.licence.paths[0] if gathered.licence else None,
         spdx=gathered.licence.spdx if gathered.licence else None,
         has_datasets=with_datasets,
         prompts={ours[id_]: LockedPrompt(id_, digests[id_]) for id_ in gathered.prompts},

@@ -95,8 +95,7 @@ def _kept(tree: WorkTree, source: Vendored, staying: Mapping[str, Any]) -> Itera
     paths = [path for id_ in staying if (path := path_in(tree, id_)) is not None]
     needed = {path for closure in closures_of(tree, paths).values() for path in closure.paths}
     start = f"{prompts_folder(tree)}/"
-    licences = [path for path, each in source.files.items() if each.source == source.licence]
-    needed |= set(licences)
+    needed |= source.licences.keys()
     found: dict[str, bytes | None] = {path: None for path in source.files if path in needed}
     for path in source.files:
         if path.startswith(start) or not is_dataset(path):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import GitError, InvalidFiles, Problem, PromptNotFound, WorkspaceError
 from promptctl.files.proposal import Proposal
+from promptctl.files.strangers import is_notice
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.vendoring.choosing import is_offered
 from promptctl.vendoring.gathering import gather
@@ -60,10 +61,10 @@ class SourceUpdate:
     def licence_change(self) -> str | None:
         """Words on a licence that is not what it was; None if it is the same text."""
         sides = (self.before, self.after)
-        old, new = ({each.sha256 for each in side.files.values() if each.source == side.licence} for side in sides)
+        old, new = ({each.sha256 for path, each in side.licences.items() if not is_notice(path)} for side in sides)
         if old == new:
             return None
-        was, now = (side.spdx or side.licence or "none" for side in sides)
+        was, now = (side.licence_words or "none" for side in sides)
         return f"its licence changed: it was {was}, and is {now}" if was != now else f"the text of {now} changed"
 
     def as_dict(self) -> dict[str, Any]:

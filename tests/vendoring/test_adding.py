@@ -304,6 +304,35 @@ def test_rows_of_datasets_come_along(library: Path, workspace: Workspace) -> Non
     assert "datasets/acme-kit/tickets/b.txt" in files
 
 
+def test_each_licence_and_the_notice_come_along(library: Path, here: Path, cli: Cli) -> None:
+    (library / "LICENSE").unlink()
+    texts = {"LICENSE-MIT": "SPDX-License-Identifier: MIT\n", "LICENSE-COMMERCIAL": "Pay.\n", "NOTICE": "Of Acme.\n"}
+    for name, text in {**texts, "license_check.py": "", "license.py": "", "prompts/NOTICE": "No.\n"}.items():
+        write(library, name, text)
+    commit(library, "Two licences")
+    licences = "licence in LICENSE-MIT, LICENSE-COMMERCIAL;"
+    assert licences in cli("library", "../acme-kit").err
+    assert licences in cli("-C", str(library), "library").err
+    assert cli("library", "../acme-kit", "--json").json["licence_file"] == "LICENSE-MIT"
+    ran = cli("add", "../acme-kit//support/*@main", "--yes")
+    assert "note: its licence is in LICENSE-MIT, LICENSE-COMMERCIAL: read it" in ran.err
+    files = files_of(here)
+    assert {name: files[f"prompts/acme-kit/{name}"] for name in texts} == texts
+    assert not [path for path in files if path.endswith(".py")]
+    assert "licence: " not in files["promptctl.lock.yaml"]
+    assert cli("remove", "acme-kit/support/reply", "--yes").exit_code == 0
+    assert {f"prompts/acme-kit/{name}" for name in texts} <= files_of(here).keys()
+    assert cli("add", "--verify", "--remote").exit_code == 0
+    write(library, "NOTICE", "Of Acme and others.\n")
+    (library / "LICENSE-COMMERCIAL").unlink()
+    commit(library, "One licence")
+    ran = cli("update", "--yes")
+    assert "it was LICENSE-MIT, LICENSE-COMMERCIAL, and is MIT: read it" in ran.err
+    files = files_of(here)
+    assert "prompts/acme-kit/LICENSE-COMMERCIAL" not in files
+    assert files["prompts/acme-kit/NOTICE"] == "Of Acme and others.\n"
+
+
 def test_the_command_shows_the_diff_and_writes_with_yes(library: Path, here: Path, cli: Cli) -> None:
     before = files_of(here)
     ran = cli("add", ONE, "--dry-run")

@@ -325,7 +325,7 @@ def test_a_licence_that_changes_is_told(library: Path, vendored: Workspace, cli:
     assert "its licence changed: it was LICENSE, and is MPL-2.0: read it" in ran.err
     (library / "LICENSE").unlink()
     move_on(library, old="You sort", new="You now sort")
-    assert "it was MPL-2.0, and is none" in cli("update", "--yes").err
+    assert "it was MPL-2.0, and is none: ask its owners whether" in cli("update", "--yes").err
     assert "prompts/acme-kit/LICENSE" not in files_of(vendored.root)
 
 
