@@ -10,9 +10,9 @@ import typer
 from promptctl.cli import options
 from promptctl.cli.checks import say_check
 from promptctl.cli.commands import argument, option, refuse_given
-from promptctl.cli.output import styled, tell, warn
+from promptctl.cli.output import styled, tell, tell_error, warn
 from promptctl.cli.proposing import WriteOptions, offer, tell_notes
-from promptctl.errors import UsageError
+from promptctl.errors import WORKSPACE, UsageError
 from promptctl.reports.wording import count, name_some
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def update(
     """Bring prompts of other repositories to what their refs name now. Edits that were made here are merged.
 
     A conflict is reported by file and line, and nothing is written. A tag that names a different commit than it did is
-    an error.
+    an error. If one of several repositories cannot be taken, the others are, and the exit code is 3.
     """
     from promptctl import UpdateRequest
 
@@ -103,12 +103,16 @@ def update(
     side: Literal["ours", "theirs"] | None = "ours" if ours else "theirs" if theirs else None
     workspace = options.workspace_of(context, asks=True)
     updated = workspace.vendoring.update(UpdateRequest(tuple(names or ()), side))
+    for error in updated.failed:
+        tell_error(error)
     if not wanted.as_json:
-        if not updated.updates:
+        if not updated.updates and not updated.failed:
             tell("nothing here is of another repository: promptctl add URL//PATH@REF")
         for each in updated.updates:
             _say_update(each)
     offer(workspace, updated.proposal, wanted, updated.as_dict)
+    if updated.failed:
+        raise typer.Exit(WORKSPACE)
 
 
 def remove(context: typer.Context, names: Names, *, wanted: WriteOptions) -> None:
@@ -128,6 +132,8 @@ def _say_update(found: SourceUpdate) -> None:
         tell(f"{found.name} is at {found.before.at} already{restored}{newer}")
         return
     tell(f"{found.name}: {found.before.at} → {found.after.at}")
+    for id_, each in found.renamed.items():
+        tell(f"{each} is {found.after.prompts[id_].id} there now, and stays {id_} here")
     if found.licence_change is not None:
         to_do = "read it" if found.after.licence else "ask its owners whether you may use it"
         warn(f"{found.licence_change}: {to_do}")

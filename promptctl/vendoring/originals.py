@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from promptctl.errors import GitError, UsageError
+from promptctl.errors import UsageError, WorkspaceError
 from promptctl.files.names import PROMPT_SUFFIXES, SETTINGS, PromptPlaces
 from promptctl.vendoring.address import read_address
 from promptctl.vendoring.library import MAX_ROWS_BYTES, Library, LibraryTree, asking
@@ -24,7 +24,7 @@ def asking_source(parts: Context, source: Vendored) -> Iterator[OutsideRepositor
     try:
         with asking(parts, read_address(source.url, parts.root)) as outside:
             yield outside
-    except (GitError, UsageError) as error:
+    except (WorkspaceError, UsageError) as error:
         error.place = error.place or source.place
         raise
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import GitError, InvalidFiles, Problem, PromptNotFound, WorkspaceError
+from promptctl.errors import GitError, InvalidFiles, Problem, PromptNotFound, UsageError, WorkspaceError
 from promptctl.files.proposal import Proposal
 from promptctl.files.strangers import is_notice
+from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.vendoring.choosing import is_offered
 from promptctl.vendoring.gathering import gather
@@ -58,6 +60,12 @@ class SourceUpdate:
         return self.before.commit == self.after.commit
 
     @property
+    def renamed(self) -> Mapping[str, str]:
+        """Ids that prompts no longer have there, by their ids here."""
+        after = self.after.prompts
+        return {ours: each.id for ours, each in self.before.prompts.items() if after[ours].id != each.id}
+
+    @property
     def licence_change(self) -> str | None:
         """Words on a licence that is not what it was; None if it is the same text."""
         sides = (self.before, self.after)
@@ -85,10 +93,11 @@ class SourceUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Updated:
-    """The sources that were asked about, and the changes of files."""
+    """The sources that were asked about, and the changes of files. `failed` are the errors of sources that stay."""
 
     updates: tuple[SourceUpdate, ...]
     proposal: Proposal
+    failed: tuple[WorkspaceError | UsageError, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
@@ -98,16 +107,25 @@ class Updated:
 def update(parts: Context, request: UpdateRequest) -> Updated:
     """Return what sources are once they are what their refs name now. Nothing is written.
 
-    Raises `SourceNotFound` for a name that is none, `GitError` for a tag that was rewritten, and `InvalidFiles` with
-    every place that both sides changed.
+    Raises `SourceNotFound` for a name that is none, `GitError` for a tag that was rewritten, `PromptNotFound` for a
+    prompt that is gone there, and `InvalidFiles` with every place that both sides changed. If there are several
+    sources, one that cannot be asked or taken stays as it is, and the others are updated.
     """
     tree = parts.work_tree_for("work with prompts of another repository")
     sources = read_sources(tree)
     updates: list[SourceUpdate] = []
     found = Reconciled()
-    for name, ref in wanted_sources(sources, request.names).items():
-        with asking_source(parts, sources[name]) as outside:
-            done, changes = _updated(tree, outside, name, sources[name], ref, request.side)
+    failed: list[WorkspaceError | UsageError] = []
+    wanted = wanted_sources(sources, request.names)
+    for name, ref in wanted.items():
+        try:
+            with asking_source(parts, sources[name]) as outside:
+                done, changes = _updated(tree, outside, name, sources[name], ref, request.side)
+        except (WorkspaceError, UsageError) as error:
+            if len(wanted) == 1:
+                raise
+            failed.append(error)
+            continue
         updates.append(done)
         found.after |= changes.after
         found.conflicts += changes.conflicts
@@ -117,7 +135,7 @@ def update(parts: Context, request: UpdateRequest) -> Updated:
     lock = lock_change(tree, {**sources, **{each.name: each.after for each in updates}})
     proposal = as_proposal(tree, found.after, lock)
     _check(tree, proposal, updates)
-    return Updated(updates=tuple(updates), proposal=proposal)
+    return Updated(updates=tuple(updates), proposal=proposal, failed=tuple(failed))
 
 
 def _updated(
@@ -130,8 +148,9 @@ def _updated(
         return SourceUpdate(name=name, before=before, after=before, newer=newer_tags(before.ref, tags)), Reconciled()
     library = Library(outside, before.url, revision)
     there = tree_of(library, before)
-    gathered = gather(there, _prompts(there, before), with_datasets=before.has_datasets)
-    placed = place(tree, gathered, name, before, revision, with_datasets=before.has_datasets)
+    renamed = _with_new_ids(there, before)
+    gathered = gather(there, _prompts(there, renamed), with_datasets=before.has_datasets)
+    placed = place(tree, gathered, name, renamed, revision, with_datasets=before.has_datasets)
     refuse_taken(tree, placed, name, before.files)
 
     @cache
@@ -163,6 +182,31 @@ def _revision(outside: OutsideRepository, name: str, before: Vendored, ref: str 
     if found.is_tag and found.commit != before.commit:
         raise rewritten(name, before, found.commit)
     return found
+
+
+def _with_new_ids(there: LibraryTree, before: Vendored) -> Vendored:
+    """Return a source with the ids that its prompts have there now, if those say by `formerly` which they had."""
+    known = prompt_paths(there)
+    had = {each.id for each in before.prompts.values()}
+    if had <= known.keys():
+        return before
+    there.bring(known.values())
+    now: dict[str, list[str]] = {}
+    for id_ in known.keys() - had:
+        for former in _former_ids(there, known[id_]):
+            now.setdefault(former, []).append(id_)
+    ids = {former: found[0] for former, found in now.items() if len(found) == 1 and former not in known}
+    prompts = {ours: replace(each, id=ids.get(each.id, each.id)) for ours, each in before.prompts.items()}
+    is_one_each = len({each.id for each in prompts.values()}) == len(had)
+    return replace(before, prompts=prompts) if is_one_each else before
+
+
+def _former_ids(there: LibraryTree, path: str) -> Sequence[str]:
+    with suppress(WorkspaceError):
+        data = there.read(path)
+        if b"formerly" in data:
+            return tuple(read_prompt_file(data, path).data.get("formerly", ()))
+    return ()
 
 
 def _prompts(there: LibraryTree, before: Vendored) -> dict[str, str]:

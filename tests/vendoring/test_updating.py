@@ -220,7 +220,14 @@ def test_what_can_be_asked_is_told_beside_what_cannot(library: Path, vendored: W
     assert [each["standing"] for each in ran.json] == ["current", "unreachable"]
     line = (vendored.root / "promptctl.lock.yaml").read_text().splitlines().index("  other:") + 1
     assert f"promptctl.lock.yaml:{line}:3: there is no repository at ../other" in ran.err
-    assert f"promptctl.lock.yaml:{line}:3: there is no repository at ../other" in cli("update").err
+    move_on(library)
+    ran = cli("update", "--yes")
+    assert ran.exit_code == 3
+    assert f"promptctl.lock.yaml:{line}:3: there is no repository at ../other" in ran.err
+    assert "You sort tickets." in (vendored.root / HERE).read_text()
+    ran = cli("update", "--json")
+    assert (ran.exit_code, [each["name"] for each in ran.json["sources"]]) == (3, ["acme-kit"])
+    assert f"promptctl.lock.yaml:{line}:3: there is no repository at ../other" in cli("update", "other").err
     assert "acme-kit" in cli("outdated").out
 
 
@@ -230,6 +237,41 @@ def test_a_prompt_that_is_gone_there(library: Path, vendored: Workspace) -> None
     error = refused(vendored)
     assert isinstance(error, PromptNotFound)
     assert error.hint == "promptctl remove acme-kit/support/triage, or stay where it is"
+    assert str(error.place).startswith("promptctl.lock.yaml:")
+
+
+def test_a_prompt_that_is_renamed_there_stays_what_it_is_here(library: Path, vendored: Workspace, cli: Cli) -> None:
+    edit(vendored.root, HERE, "name: Support triage", "name: Ours")
+    assert cli("-C", str(library), "rename", "support/triage", "desk/sort", "--yes").exit_code == 0
+    edit(library, "prompts/desk/sort.prompt.yaml", "You triage tickets.", "You sort tickets.")
+    commit(library, "Rename")
+    ran = cli("update", "--yes")
+    assert ran.exit_code == 0
+    assert "support/triage is desk/sort there now, and stays acme-kit/support/triage here" in ran.err
+    files = files_of(vendored.root)
+    assert "You sort tickets." in files[HERE]
+    assert "name: Ours" in files[HERE]
+    assert "formerly" not in files[HERE]
+    assert "acme-kit/support/triage" in files["datasets/acme-kit/triage.yaml"]
+    assert not [path for path in files if "sort" in path]
+    assert not vendored.vendoring.verify(asks_remote=True).problems[1:]
+    assert cli("update", "--yes").exit_code == 0
+
+
+def test_a_rename_that_leaves_doubt_is_not_followed(library: Path, vendored: Workspace) -> None:
+    git(library, "rm", "--quiet", THERE)
+    for name in ("one", "two"):
+        write(library, f"prompts/support/{name}.prompt.yaml", TRIAGE.replace("[triage]", "[support/triage]"))
+    commit(library, "Split")
+    assert isinstance(refused(vendored), PromptNotFound)
+
+
+def test_two_prompts_that_became_one_are_not_followed(library: Path, workspace: Workspace) -> None:
+    workspace.write(workspace.vendoring.add(AddRequest("../acme-kit//support/*@main")).proposal)
+    git(library, "rm", "--quiet", THERE, "prompts/support/reply.prompt.yaml")
+    write(library, "prompts/support/one.prompt.yaml", TRIAGE.replace("[triage]", "[support/triage, support/reply]"))
+    commit(library, "Join")
+    assert isinstance(refused(workspace), PromptNotFound)
 
 
 def test_a_new_file_does_not_overwrite_one_of_the_workspace(library: Path, vendored: Workspace) -> None:
