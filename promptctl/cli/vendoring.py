@@ -139,6 +139,8 @@ def _say_update(found: SourceUpdate) -> None:
         warn(f"{found.licence_change}: {to_do}")
     if found.edited:
         tell(f"edited here, and kept: {name_some(found.edited)}")
+        if gone := [path for path in found.edited if path not in found.after.files]:
+            warn(f"{found.name} no longer has {name_some(gone)}: its prompts do not use what was edited there")
         for line in found.edits.splitlines():
             colour = {"+": "green", "-": "red"}.get(line[:1])
             tell("  " + (styled(line, sys.stderr, fg=colour) if colour else line))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,9 +14,9 @@ from promptctl.files.strangers import is_notice
 from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.vendoring.choosing import is_offered
-from promptctl.vendoring.gathering import gather
+from promptctl.vendoring.gathering import GatheredFiles, gather
 from promptctl.vendoring.library import TAG, Library, LibraryTree, Revision, find_revision, rewritten, share_of
-from promptctl.vendoring.lock import Vendored, lock_change, read_sources, wanted_sources
+from promptctl.vendoring.lock import LockedFile, Vendored, lock_change, read_sources, wanted_sources
 from promptctl.vendoring.originals import asking_source, files_of, tree_of
 from promptctl.vendoring.outdated import newer_tags
 from promptctl.vendoring.placing import as_proposal, place, prompts_folder, refuse_pulled_in, refuse_taken
@@ -150,6 +150,7 @@ def _updated(
     there = tree_of(library, before)
     renamed = _with_new_ids(there, before)
     gathered = gather(there, _prompts(there, renamed), with_datasets=before.has_datasets)
+    renamed = replace(renamed, files=_with_new_paths(gathered, before, edited_here(tree, before)))
     placed = place(tree, gathered, name, renamed, revision, with_datasets=before.has_datasets)
     refuse_taken(tree, placed, name, before.files)
 
@@ -199,6 +200,18 @@ def _with_new_ids(there: LibraryTree, before: Vendored) -> Vendored:
     prompts = {ours: replace(each, id=ids.get(each.id, each.id)) for ours, each in before.prompts.items()}
     is_one_each = len({each.id for each in prompts.values()}) == len(had)
     return replace(before, prompts=prompts) if is_one_each else before
+
+
+def _with_new_paths(gathered: GatheredFiles, before: Vendored, edited: Iterable[str]) -> dict[str, LockedFile]:
+    """Return the files of a source; one that was edited here and moved there, unchanged, with its path there now."""
+    taken = {gathered.tree.folder + path: path for path in gathered.files}
+    had = {each.source for each in before.files.values()}
+    moved = {gathered.tree.blobs[path]: source for source, path in taken.items() if source not in had}
+    gone = {path for path in edited if before.files[path].source not in taken}
+    return {
+        path: replace(each, source=moved.get(each.blob, each.source)) if path in gone else each
+        for path, each in before.files.items()
+    }
 
 
 def _former_ids(there: LibraryTree, path: str) -> Sequence[str]:

@@ -134,6 +134,28 @@ def test_a_file_that_one_side_deletes(library: Path, vendored: Workspace) -> Non
     assert not (update(vendored, side="theirs").keys() & {"prompts/acme-kit/support/more.j2"})
 
 
+def test_an_edit_follows_a_file_that_moved_there(library: Path, vendored: Workspace, cli: Cli) -> None:
+    here = "prompts/acme-kit/support/tone.j2"
+    edit(vendored.root, here, "Be kind.", "Be very kind.")
+    git(library, "mv", "prompts/support/tone.j2", "prompts/shared/voice.j2")
+    move_on(library, old="support/tone.j2", new="shared/voice.j2")
+    files = update(vendored)
+    assert "Be very kind." in files[here]
+    assert "shared/voice.j2" in files["promptctl.lock.yaml"]
+    assert '{% include "acme-kit/support/tone.j2" %}' in files[HERE]
+    assert "Be very kind." in cli("render", "acme-kit/support/triage", "-i", "ticket=x").out
+    assert [each.code for each in vendored.vendoring.verify(asks_remote=True).problems] == ["vendored-edited"]
+
+
+def test_an_edit_that_nothing_uses_any_more_is_told(library: Path, vendored: Workspace, cli: Cli) -> None:
+    here = "prompts/acme-kit/support/tone.j2"
+    edit(vendored.root, here, "Be kind.", "Be very kind.")
+    move_on(library, old='{% include "support/tone.j2" %}', new="Be firm.")
+    ran = cli("update", "--ours", "--yes")
+    assert f"acme-kit no longer has {here}: its prompts do not use what was edited there" in ran.err
+    assert "Be very kind." in files_of(vendored.root)[here]
+
+
 def test_a_merge_that_cannot_be_loaded_is_refused(library: Path, vendored: Workspace) -> None:
     edit(vendored.root, HERE, "name: Support triage\n", "name: Support triage\ndescription: Ours\n")
     write(library, THERE, TRIAGE + "description: Theirs\n")
