@@ -59,9 +59,7 @@ def git_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _isolated_session(
-    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, git_template: Path
-) -> Iterator[None]:
+def _isolated_session(tmp_path_factory: pytest.TempPathFactory, git_template: Path) -> Iterator[None]:
     """HOME, Git identity and Git configuration are the suite's own; no key of the machine's and no runner is seen."""
     home = tmp_path_factory.mktemp("home")
     (home / ".gitconfig").write_text(
@@ -84,8 +82,7 @@ def _isolated_session(
     patch.delenv("COLUMNS", raising=False)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite that runs in the background would ignore it
     # What mypy knows of promptctl takes it most of its time: all processes of the suite share it.
-    is_one_of_many = "PYTEST_XDIST_WORKER" in os.environ or bool(pytestconfig.getoption("processes", 0))
-    patch.setenv("MYPY_CACHE_DIR", str(home.parents[is_one_of_many] / "mypy"))
+    patch.setenv("MYPY_CACHE_DIR", str(home.parents["PYTEST_XDIST_WORKER" in os.environ] / "mypy"))
     yield
     patch.undo()
     time.tzset()
