@@ -103,6 +103,8 @@ def _added(
     own_ids = dict.fromkeys(chosen.prompts, request.name) if chosen.is_one and request.name is not None else {}
     all_of_it = {**_known_there(name, before, chosen), **chosen.prompts} if before is not None else chosen.prompts
     has_datasets = request.with_datasets if before is None else before.has_datasets
+    if has_datasets and not request.with_datasets:
+        raise UsageError(f"`{name}` comes with its datasets", hint=f"take these beside, without: --as {name}-2")
     gathered = gather(chosen.tree, all_of_it, with_datasets=has_datasets)
     placed = place(tree, gathered, name, before, revision, with_datasets=has_datasets, own_ids=own_ids)
     refuse_taken(tree, placed, name, before.files if before else ())
@@ -124,7 +126,7 @@ def _added(
         prompts=new,
         proposal=as_proposal(tree, after, lock),
         received=chosen.tree.library.outside.received,
-        notes=tuple(_notes(chosen, gathered, placed)),
+        notes=tuple(_notes(chosen, gathered, placed, request)),
     )
 
 
@@ -170,7 +172,7 @@ def _default_name(address: LibraryAddress) -> str:
     return next((each for each in words[:2] if each.casefold() not in _GENERIC), words[0])
 
 
-def _notes(chosen: ChosenPrompts, gathered: GatheredFiles, placed: Placed) -> Iterator[str]:
+def _notes(chosen: ChosenPrompts, gathered: GatheredFiles, placed: Placed, request: AddRequest) -> Iterator[str]:
     source = placed.source
     sizes = f"{count(len(source.prompts), 'prompt')} and {count(len(source.files), 'file')}"
     yield f"{sizes} of {source.url} at {source.at}"
@@ -180,6 +182,10 @@ def _notes(chosen: ChosenPrompts, gathered: GatheredFiles, placed: Placed) -> It
         yield f"its licence is in {source.licence_words}: read it"
     else:
         yield f"its licence is {source.spdx} ({source.licence})"
+    if chosen.elsewhere:
+        yield f"prompts in {name_some(chosen.elsewhere)} are left out: name that folder for them"
     if chosen.kept_back:
         yield f"{count(len(chosen.kept_back), 'prompt')} of it is not offered to others: {name_some(chosen.kept_back)}"
+    if request.with_datasets and not source.has_datasets:
+        yield "datasets are left out, as with the first prompts of it"
     yield from gathered.notes

@@ -19,13 +19,15 @@ from promptctl.vendoring.library import Library, LibraryTree, plain_places, shar
 class ChosenPrompts:
     """Prompts of one workspace of a library: path by id as it is there. `kept_back` are ids that are not offered.
 
-    `is_one` says that one prompt was named, not a folder.
+    `is_one` says that one prompt was named, not a folder. `elsewhere` are folders with prompts of a repository that is
+    no workspace, if all of it was meant.
     """
 
     tree: LibraryTree
     prompts: Mapping[str, str]
     kept_back: tuple[str, ...] = ()
     is_one: bool = False
+    elsewhere: tuple[str, ...] = ()
 
 
 def choose(library: Library, wanted: str) -> ChosenPrompts:
@@ -52,7 +54,8 @@ def choose(library: Library, wanted: str) -> ChosenPrompts:
         hint = f"it offers {name_some(offered)}" if offered else "its `share` in promptctl.yaml is empty"
         raise WorkspaceError(message, hint=hint)
     chosen = {id_: path for id_, path in found.items() if id_ not in kept_back}
-    return ChosenPrompts(tree, chosen, tuple(kept_back), is_one)
+    elsewhere = _elsewhere(library, known) if folder is None and inside in ("", "*") else ()
+    return ChosenPrompts(tree, chosen, tuple(kept_back), is_one, tuple(elsewhere))
 
 
 def is_offered(id_: str, share: tuple[str, ...] | None) -> bool:
@@ -105,12 +108,20 @@ def _not_there(library: Library, tree: LibraryTree, known: Mapping[str, str], wa
         )
     at = f"{shown} at {library.revision}"
     if not known:
-        others = [path.rpartition("/")[0] for path in library.paths() if path.endswith(PROMPT_SUFFIXES)]
+        others = _elsewhere(library, known)
         hint = "prompts are files named <id>.prompt.yaml or .yml"
-        hint = f"it has some in {name_some(list(dict.fromkeys(others)))}: name that folder" if others else hint
+        hint = f"it has some in {name_some(others)}: name that folder" if others else hint
         return PromptNotFound(f"there is no prompt in {at}", hint=hint)
     share = share_of(tree)
     offered = [id_ for id_ in known if is_offered(id_, share)]
     hint = did_you_mean(wanted, [*offered, *(known[id_] for id_ in offered)])
     hint = hint or f"it offers {count(len(offered), 'prompt')}: {name_some(offered)}"
+    if not library.workspaces and (others := _elsewhere(library, known)):
+        hint += f"; it has others in {name_some(others)}: name that folder"
     return PromptNotFound(f"there is no prompt `{printable(wanted)}` in {at}", hint=hint)
+
+
+def _elsewhere(library: Library, known: Mapping[str, str]) -> list[str]:
+    """Return the folders of a repository with prompts that are none of the known."""
+    paths = {path for path in library.paths() if path.endswith(PROMPT_SUFFIXES)} - set(known.values())
+    return sorted({path.rpartition("/")[0] for path in paths})

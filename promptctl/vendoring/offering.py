@@ -116,8 +116,12 @@ def offering_of(parts: Context, address: str) -> Offering:
         bring_closures(tree, chosen.prompts.values(), _MOST_LISTED)
         tree.bring([*datasets_in(tree), *(path for path in tree.blobs if _README.fullmatch(path))])
         licence = find_licence(tree)
+        found = _offered(tree, chosen.prompts, share_of(tree))
+        where = name_some(chosen.elsewhere)
+        others = Problem(f"prompts in {where} are not listed", None, "name that folder", "library-folder", "warning")
         return replace(
-            _offered(tree, chosen.prompts, share_of(tree)),
+            found,
+            problems=(*found.problems, others) if where else found.problems,
             licences=licence.paths if licence else (),
             spdx=licence.spdx if licence else None,
         )

@@ -181,6 +181,18 @@ def test_a_folder_that_is_not_named_is_told(tmp_path: Path, workspace: Workspace
     assert "prompts/plain-2/bye.prompt.yml" in add(workspace, "../plain//other", "plain-2")
 
 
+def test_prompts_elsewhere_in_a_plain_repository_are_named(tmp_path: Path, here: Path, cli: Cli) -> None:
+    for path in ("top.prompt.yml", ".github/prompts/x.prompt.yml"):
+        write(tmp_path / "plain", path, "messages: [{role: user, content: Hi}]\n")
+    git(tmp_path / "plain", "init", "--quiet")
+    commit(tmp_path / "plain", "Begin")
+    assert "warning: prompts in .github/prompts are not listed" in cli("library", "../plain").err
+    assert "note: prompts in .github/prompts are left out" in cli("add", "../plain//*", "--dry-run").err
+    assert "it has others in .github/prompts: name that folder" in cli("add", "../plain//x").err
+    assert ".github" not in cli("add", "../plain//top", "--dry-run").err
+    assert "not listed" not in cli("library", "../plain//.github/prompts").err
+
+
 def test_a_workspace_below_the_root_is_found(tmp_path: Path, workspace: Workspace) -> None:
     folder = tmp_path / "mono"
     write(folder, "apps/bot/promptctl.yaml", "prompt_paths: [asks]\n")
@@ -247,6 +259,15 @@ def test_a_tag_and_a_branch_of_one_name_are_told_apart(library: Path, workspace:
     error = refused(workspace, ONE)
     assert error.hint == "write one of them in full: @refs/tags/v1.0"
     assert add(workspace, "../acme-kit//unrelated@refs/tags/v1.0")
+
+
+def test_a_source_has_its_datasets_or_has_none(library: Path, workspace: Workspace) -> None:
+    add(workspace, ONE)
+    with pytest.raises(UsageError, match="`acme-kit` comes with its datasets"):
+        add(workspace, "../acme-kit//unrelated@v1.0", with_datasets=False)
+    add(workspace, "../acme-kit//support/*@v1.0", "bare", with_datasets=False)
+    added = workspace.vendoring.add(AddRequest("../acme-kit//unrelated@v1.0", "bare"))
+    assert "datasets are left out, as with the first prompts of it" in added.notes
 
 
 def test_a_wrong_prompt_is_told_by_its_place_there(library: Path, workspace: Workspace) -> None:
