@@ -176,10 +176,10 @@ def _notes(chosen: ChosenPrompts, gathered: GatheredFiles, placed: Placed, reque
     source = placed.source
     sizes = f"{count(len(source.prompts), 'prompt')} and {count(len(source.files), 'file')}"
     yield f"{sizes} of {source.url} at {source.at}"
-    if source.licence is None:
+    if gathered.licence is None:
         yield f"{source.url} has no licence file: ask its owners whether you may use it"
     elif source.spdx is None:
-        yield f"its licence is in {source.licence_words}: read it"
+        yield f"its licence is in {name_some(gathered.licence.paths)}: read it"
     else:
         yield f"its licence is {source.spdx} ({source.licence})"
     if chosen.elsewhere:

@@ -86,9 +86,9 @@ def find_licence(tree: LibraryTree) -> LibraryLicence | None:
 
 
 def licence_names(names: Iterable[str]) -> list[str]:
-    """Return the names of licences among those of a folder, `LICENSE` first; what is code by its name only if alone."""
-    found = sorted(filter(LICENCE_NAMES.fullmatch, names), key=lambda name: (len(name), name))
-    return [name for name in found if unwelcome(name) is None] or found[:1]
+    """Return the names of licences among those of a folder: `LICENSE` first, kinds that are not taken last."""
+    found = filter(LICENCE_NAMES.fullmatch, names)
+    return sorted(found, key=lambda name: (unwelcome(name) is not None, len(name), name))
 
 
 def spdx_of(data: bytes) -> str | None:

@@ -60,7 +60,8 @@ def place(
     sources = {here: there + path for path, here in paths.items()}
     for path, data in gathered.licence.files.items() if gathered.licence else ():
         own = f"{base}/{name}/{path.rpartition('/')[2]}"
-        files[own], sources[own] = data, path
+        if own not in files:
+            files[own], sources[own] = data, path
     for path in files:
         if (why := unsafe(path)) is not None:
             raise WorkspaceError(f"`{path}` {why}", hint="choose a different id: --as ID")

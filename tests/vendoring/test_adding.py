@@ -328,24 +328,25 @@ def test_rows_of_datasets_come_along(library: Path, workspace: Workspace) -> Non
 def test_each_licence_and_the_notice_come_along(library: Path, here: Path, cli: Cli) -> None:
     (library / "LICENSE").unlink()
     texts = {"LICENSE-MIT": "SPDX-License-Identifier: MIT\n", "LICENSE-COMMERCIAL": "Pay.\n", "NOTICE": "Of Acme.\n"}
-    for name, text in {**texts, "license_check.py": "", "license.py": "", "prompts/NOTICE": "No.\n"}.items():
+    for name, text in {**texts, "license_check.py": "", "LICENSE-OEM.docx": "", "prompts/NOTICE": "No.\n"}.items():
         write(library, name, text)
     commit(library, "Two licences")
-    licences = "licence in LICENSE-MIT, LICENSE-COMMERCIAL;"
+    licences = "licence in LICENSE-MIT, LICENSE-COMMERCIAL, LICENSE-OEM.docx"
     assert licences in cli("library", "../acme-kit").err
     assert licences in cli("-C", str(library), "library").err
     assert cli("library", "../acme-kit", "--json").json["licence_file"] == "LICENSE-MIT"
     ran = cli("add", "../acme-kit//support/*@main", "--yes")
-    assert "note: its licence is in LICENSE-MIT, LICENSE-COMMERCIAL: read it" in ran.err
+    assert f"note: its {licences.replace(' in', ' is in')}: read it" in ran.err
     files = files_of(here)
     assert {name: files[f"prompts/acme-kit/{name}"] for name in texts} == texts
-    assert not [path for path in files if path.endswith(".py")]
+    assert not [path for path in files if path.endswith((".py", ".docx"))]
     assert "licence: " not in files["promptctl.lock.yaml"]
     assert cli("remove", "acme-kit/support/reply", "--yes").exit_code == 0
     assert {f"prompts/acme-kit/{name}" for name in texts} <= files_of(here).keys()
     assert cli("add", "--verify", "--remote").exit_code == 0
     write(library, "NOTICE", "Of Acme and others.\n")
     (library / "LICENSE-COMMERCIAL").unlink()
+    (library / "LICENSE-OEM.docx").unlink()
     commit(library, "One licence")
     ran = cli("update", "--yes")
     assert "it was LICENSE-MIT, LICENSE-COMMERCIAL, and is MIT: read it" in ran.err
