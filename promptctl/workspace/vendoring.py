@@ -58,7 +58,8 @@ class Vendoring:
     def update(self, request: UpdateRequest) -> Updated:
         """Return sources as their refs name them now, merged with what was edited here.
 
-        Raises `GitError` for a tag that was rewritten, and `InvalidFiles` with every place that both sides changed.
+        Raises `GitError` for a tag that was rewritten, and `InvalidFiles` with every place that both sides changed. Of
+        several sources those that cannot be asked or taken stay as they are, and their errors are returned (`failed`).
         """
         from promptctl.vendoring.updating import update
 
