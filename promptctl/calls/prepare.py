@@ -200,7 +200,9 @@ def check_options(options: RunOptions) -> None:
         elif not isinstance(value, types) or (isinstance(value, bool) and bool is not types):
             raise UsageError(f"`{name}` is {called}, not {shown(value)}")
     if options.get("key") is not None and options.get("experiment") is None:
-        raise UsageError("a `key` is drawn by in an experiment, and the call names none", hint="give `experiment` too")
+        raise UsageError(
+            "a `key` is what an experiment draws by, and the call names none", hint="give `experiment` too"
+        )
     for name, value in (("user", options.get("user")), ("session", options.get("session"))):
         if value is not None and len(value) > _MOST_OF_A_NAME:
             raise UsageError(f"`{name}` is a name of at most {_MOST_OF_A_NAME:,} characters, by which calls are found")

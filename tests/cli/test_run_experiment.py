@@ -52,7 +52,7 @@ def test_a_call_that_takes_no_part_says_why(cli: Cli, settings: Setting, more: s
     [
         (["--experiment", "tone"], 2, "key_missing: control"),
         (["--experiment", "tune", "--key", "a"], 3, "did you mean `tone`?"),
-        (["--key", "a"], 2, "give `experiment` too"),
+        (["--key", "a"], 2, "give it with --experiment"),
     ],
 )
 def test_what_cannot_be_drawn(cli: Cli, arguments: list[str], exit_code: int, words: str) -> None:
