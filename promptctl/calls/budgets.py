@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -169,7 +170,9 @@ class BudgetGuard:
             window = window_of(now, rule.per, rule.timezone)
             key = keys[rule.each] if rule.each else None
             other = self._other_name(getattr(options, rule.each), key) if rule.each in ("user", "session") else None
-            charges.append(Charge(rule, key, window, amount or 0, attempts.spent.get(rule.name, 0), other))
+            both = (keys["user"], self._other_name(options.user, keys["user"])) if rule.users else ()
+            users = tuple(filter(None, both))
+            charges.append(Charge(rule, key, window, amount or 0, attempts.spent.get(rule.name, 0), other, users))
         return charges, BudgetedCall(now, prompts, options.source, models, keys, amounts)
 
     def _account_name(self, name: str) -> str:
@@ -227,7 +230,8 @@ class BudgetGuard:
         self._last_settled = object()
         self._under_way.discard(settlement.execution)
         self._last_settled = object()
-        self._tell(settlement.events)
+        names = settlement.names
+        self._tell([replace(event, key=names.get(event.key, event.key)) for event in settlement.events])
         self._wake_all()
 
     def _leave(self, execution: str) -> None:
@@ -268,7 +272,8 @@ class Held(NamedTuple):
             if charge.rule.per == "call":
                 told = spent[charge.rule.unit]
                 self.attempts.spent[charge.rule.name] = charge.already + (charge.amount if told is None else told)
-        self.budgets.keep(Settlement(self.wanted.execution, spent), has_row=has_row)
+        names: dict[str | None, str] = {each.other: each.key for each in self.wanted.charges if each.other and each.key}
+        self.budgets.keep(Settlement(self.wanted.execution, spent, names=names), has_row=has_row)
 
 
 def _nothing(execution: str) -> Settlement:

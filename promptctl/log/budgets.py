@@ -54,7 +54,8 @@ class Charge:
 
     `other` is the other name under which the log may have the same user or session: of a plain name the hash that
     stands for it in calls whose sensitive inputs hold it, of a hash the plain name, which is never written.
-    `already` is what earlier attempts of the same call have spent, for a limit of one call.
+    `already` is what earlier attempts of the same call have spent, for a limit of one call. `users` are both names of
+    the call's user, as far as globs of the rule look at them.
     """
 
     rule: BudgetRule
@@ -63,6 +64,7 @@ class Charge:
     amount: int
     already: int = 0
     other: str | None = None
+    users: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -243,13 +245,15 @@ class Admission:
 class Settlement:
     """The amounts that one execution spent, by unit; None if nobody can tell, and all that was reserved counts.
 
-    The log puts into `events` what happened by it, for `on_written` to tell.
+    The log puts into `events` what happened by it, for `on_written` to tell. `names` has the name that the call came
+    with by the other one, under which the log may have its accounts.
     """
 
     execution: str
     spent: Mapping[str, int | None]
     on_written: Callable[[Settlement], None] | None = None
     events: list[BudgetEvent] = field(default_factory=list)
+    names: Mapping[str | None, str] = field(default_factory=dict)
 
     def written(self) -> None:
         """Report that the log has it, or keeps it in a file until it does."""

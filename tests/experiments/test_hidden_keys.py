@@ -61,9 +61,10 @@ def test_no_row_has_a_key_that_a_guess_could_be_tried_on(workspace: Workspace, o
     assert json.dumps(hidden).find(arm_key("tone", given)) < 0
 
 
-def test_a_report_counts_a_person_once(workspace: Workspace) -> None:
+@pytest.mark.parametrize("options", [{}, {"user": None, "key": ADA}])
+def test_a_report_counts_a_person_once(workspace: Workspace, options: dict[str, Any]) -> None:
     for email in (ADA, "x@example.com"):
-        ask(workspace, email)
+        ask(workspace, email, **options)
     ask(workspace, "y@example.com", user="bob")
     found = workspace.context.log.outcomes("tone")
     assert len({call.arm_key for call in found}) == 2

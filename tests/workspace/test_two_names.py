@@ -128,6 +128,29 @@ def test_a_budget_of_some_users_counts_their_calls_by_hash(workspace: Workspace)
         assert account.spent == number, "a row has the plain name, or the rule itself"
 
 
+def test_no_call_reads_all_names_of_the_log(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, told = workspace.context.root / "promptctl.yaml", list[str]()
+    rules = (
+        '  - {name: warns, each: user, users: ["ada@*"], limit: {calls: 2}, warn_at: 1.0, then: warn}\n'
+        '  - {name: each-session, each: session, users: ["ada@*"], limit: {calls: 3}}\n'
+        '  - {name: of-all, users: ["ada@*"], limit: {calls: 100}}\n'
+    )
+    ask(workspace, ADA, session="s")
+    path.write_text(SETTINGS.split("  - {name: each-user")[0] + rules)
+    with monkeypatch.context() as patch:
+        patch.setattr("promptctl.log.sqlite.persons._NAMES", "no names are read")
+        patch.setattr(workspace.context, "warn", told.append)
+        ask(workspace, ADA, session="s")
+        ask(workspace, session="s")
+        with pytest.raises(BudgetReached, match="of session s admits no more"):
+            ask(workspace, ADA, session="s")
+    names = [words.split("`warns` of ")[1].split()[0] for words in told]
+    assert names == [hashed(workspace), ADA], "each by the name that the call came with"
+    for name in ("warns", "of-all"):
+        [account] = workspace.budgets.budget(name).accounts
+        assert account.spent == 3
+
+
 def test_a_name_that_no_row_has_in_plain_stays_a_hash(workspace: Workspace) -> None:
     for _ in range(3):
         ask(workspace, ADA)

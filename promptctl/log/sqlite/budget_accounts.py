@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from promptctl.formats.budget_rules import BudgetRule, Unit
 from promptctl.log.budgets import BudgetAccount, BudgetedCall, Charge, Unknown, Window
 from promptctl.log.sqlite.corrections import rows
 from promptctl.log.sqlite.filters import where
-from promptctl.log.sqlite.persons import known_names
+from promptctl.log.sqlite.persons import folder_of, known_names
 from promptctl.log.sqlite.schema import has_table
 
 _SPENT = {
@@ -159,11 +159,10 @@ def spent_before(connection: sqlite3.Connection, charge: Charge, prompts: tuple[
     holding = rows(connection)
     total = _SPENT[rule.unit].format(cost=holding.cost)
     sql = f"SELECT {columns}, {total} FROM {holding.table} {condition} {grouping}"  # noqa: S608 - our own names
-    found = list(connection.execute(sql, parameters))
-    people = _matched_names(connection, charge, (user for _, _, _, user, _, _, _ in found))
+    people = _matched_names(connection, charge)
     return sum(
         spent
-        for prompt, source, label, user, model, provider, spent in found
+        for prompt, source, label, user, model, provider, spent in connection.execute(sql, parameters)
         if rule.matches(
             prompts if prompt in prompts else (prompt,),
             source,
@@ -174,13 +173,17 @@ def spent_before(connection: sqlite3.Connection, charge: Charge, prompts: tuple[
     )
 
 
-def _matched_names(
-    connection: sqlite3.Connection, charge: Charge, users: Iterable[str | None]
-) -> Mapping[str | None, str]:
-    """Return the plain names that globs of `users` look at, of users of whom a row has the hash."""
-    rule = charge.rule
-    own = charge.names if rule.each == "user" else ()
-    return known_names(connection, users, *own, *rule.users) if rule.users else {}
+def _matched_names(connection: sqlite3.Connection, charge: Charge) -> Mapping[str | None, str]:
+    """Return the plain names that globs of `users` look at by their hashes: of the call's user, and what a glob is.
+
+    Those of the log's rows would have to be read and hashed all, while everyone waits who writes.
+    """
+    if not charge.rule.users:
+        return {}
+    from promptctl.log.keyed_hashes import hashes_of
+
+    hashes = hashes_of(folder_of(connection), (*charge.users, *charge.rule.users))
+    return {hashed: name for name, hashed in hashes.items()}
 
 
 def known_before(connection: sqlite3.Connection, charge: Charge, prompts: tuple[str, ...] = ()) -> tuple[int, int]:
@@ -209,7 +212,7 @@ def take_over(connection: sqlite3.Connection, account_id: int, charge: Charge) -
     rule, amounts = charge.rule, 0
     found = connection.execute(_OPEN_CALLS, (account_id,)).fetchall()
     calls = [BudgetedCall.from_dict(json.loads(text)) for _, text, _, _ in found]
-    people = _matched_names(connection, charge, (call.keys["user"] for call in calls))
+    people = _matched_names(connection, charge)
     for (execution, text, process, deadline), call in zip(found, calls, strict=True):
         names = call.prompts if rule.each == "prompt" else (call.keys.get(rule.each or "") or "",)
         is_of_key = rule.each is None or not {*charge.names}.isdisjoint(names)

@@ -287,12 +287,13 @@ def events(connection: sqlite3.Connection, budget: str | None, limit: int | None
         return []
     condition, parameters = where({"budget = ?": budget})
     sql = f"SELECT {_EVENT} FROM budget_events {condition} ORDER BY id DESC LIMIT ?"  # noqa: S608 - our own names
-    return _events(connection, connection.execute(sql, (*parameters, -1 if limit is None else limit)))
+    found = connection.execute(sql, (*parameters, -1 if limit is None else limit))
+    return with_plain_names(connection, list(map(_event, found)))
 
 
-def claim_webhook(connection: sqlite3.Connection, now: str, until: str) -> BudgetEvent | None:
-    """Return an event whose webhook is due, for this process alone until that moment."""
-    return next(iter(_events(connection, connection.execute(_CLAIM, (until, now)))), None)
+def claim_webhook(connection: sqlite3.Connection, now: str, until: str) -> list[BudgetEvent]:
+    """Return an event whose webhook is due, if there is one, for this process alone until that moment."""
+    return [_event(row) for row in connection.execute(_CLAIM, (until, now))]
 
 
 def mark_webhook(connection: sqlite3.Connection, event_id: int, state: WebhookState, not_before: str) -> None:
@@ -374,14 +375,18 @@ def add_event(
         whose = (of.budget, of.key, kind, of.unit, *window, of.most, of.spent, of.reserved)
         webhook = "due" if of.has_webhook and kind in _ALERTS else None
     values = (None, at, *whose, reason, execution, webhook, at)
-    return _events(connection, connection.execute(_ADD_EVENT, values))[0]
+    return _event(connection.execute(_ADD_EVENT, values).fetchall()[0])
 
 
-def _events(connection: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> list[BudgetEvent]:
-    """Return events by the plain names of persons and sessions, of whom some rows have the hash."""
-    found = list(rows)
-    people = known_names(connection, (row[3] for row in found))
-    return [
-        BudgetEvent(id_, at, budget, people.get(key, key) or None, kind, *others)
-        for id_, at, budget, key, kind, *others in found
-    ]
+def with_plain_names(connection: sqlite3.Connection, found: list[BudgetEvent]) -> list[BudgetEvent]:
+    """Return events by the plain names of persons and sessions, of whom some rows have the hash.
+
+    For a connection that reads, as `known_names`.
+    """
+    people = known_names(connection, (event.key for event in found))
+    return [replace(event, key=people.get(event.key, event.key)) for event in found] if people else found
+
+
+def _event(row: tuple[Any, ...]) -> BudgetEvent:
+    id_, at, budget, key, *others = row
+    return BudgetEvent(id_, at, budget, key or None, *others)

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from promptctl.log.arm_calls import arm_key
 from promptctl.log.sqlite.schema import adding
 from promptctl.log.sqlite.sums import COST_SUMS
 from promptctl.prompts.prompt import HASHED
@@ -21,10 +20,7 @@ _NAMES = """
 SELECT DISTINCT user FROM executions WHERE user IS NOT NULL
 UNION SELECT DISTINCT session FROM executions WHERE session IS NOT NULL
 """
-_HASHED_NAMES = " UNION ".join(
-    f"SELECT DISTINCT {name} FROM executions WHERE {name} >= '{HASHED}' AND {name} < '{HASHED}~'"  # noqa: S608
-    for name in ("user", "session")
-)
+_ARM_KEYS = "SELECT DISTINCT arm_key FROM executions WHERE experiment = ? AND arm_key IS NOT NULL"
 _TWINS = """
 SELECT a.id, b.id FROM budget_accounts AS a LEFT JOIN budget_accounts AS b
   ON b.budget = a.budget AND b.key = ?1 AND b.window_start = a.window_start AND b.unit = a.unit
@@ -53,23 +49,21 @@ def plain_names(connection: sqlite3.Connection, names: Collection[Any]) -> dict[
     return {each: name for name, each in hashes.items() if each in hashed}
 
 
-def known_names(connection: sqlite3.Connection, keys: Iterable[str | None], *also: str) -> dict[Any, str]:
-    """Return the plain name of each hash among keys of accounts, if rows of the log have it, or it is given `also`."""
+def known_names(connection: sqlite3.Connection, keys: Iterable[str | None]) -> dict[Any, str]:
+    """Return the plain name of each hash among keys of accounts, if rows of the log have it.
+
+    It reads all names of the log: not for a transaction that writes, for which others wait.
+    """
     hashed = {key for key in keys if key and key.startswith(HASHED)}
-    return (
-        plain_names(connection, {*hashed, *also, *(name for (name,) in connection.execute(_NAMES))}) if hashed else {}
-    )
+    return plain_names(connection, {*hashed, *(name for (name,) in connection.execute(_NAMES))}) if hashed else {}
 
 
 def plain_arm_keys(connection: sqlite3.Connection, experiment: str) -> dict[str | None, str]:
-    """Return the arm key of each person with two names by the one that rows of calls with the hash have."""
-    hashed = [name for (name,) in connection.execute(_HASHED_NAMES)]
-    keys = [arm_key(experiment, name) for name in known_names(connection, hashed).values()]
-    if not keys:
-        return {}
+    """Return the plain arm key by the one that rows of calls with a hidden key have, if the experiment has both."""
     from promptctl.log.keyed_hashes import keyed_digests
 
-    return {hidden: key for key, hidden in keyed_digests(folder_of(connection), keys).items()}
+    keys = {key for (key,) in connection.execute(_ARM_KEYS, (experiment,))}
+    return {hidden: key for key, hidden in keyed_digests(folder_of(connection), keys).items() if hidden in keys}
 
 
 def join_accounts(connection: sqlite3.Connection, other: str, name: str, budget: str | None = None) -> None:

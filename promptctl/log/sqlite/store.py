@@ -259,15 +259,21 @@ class SqliteStore:
             return events(connection, budget, limit)
 
     def enable_budget(self, budget: str, reason: str, key: str | None = None) -> list[BudgetEvent]:
-        from promptctl.log.sqlite.budgets import enable
+        from promptctl.log.sqlite.budgets import enable, with_plain_names
 
         reason = self.redactor.redact(reason)
-        return self.database.write(lambda connection: enable(connection, budget, reason, key))
+        found = self.database.write(lambda connection: enable(connection, budget, reason, key))
+        with self._reading() as connection:
+            return with_plain_names(connection, found)
 
     def claim_webhook(self, now: str, until: str) -> BudgetEvent | None:
-        from promptctl.log.sqlite.budgets import claim_webhook
+        from promptctl.log.sqlite.budgets import claim_webhook, with_plain_names
 
-        return self.database.write(lambda connection: claim_webhook(connection, now, until))
+        found = self.database.write(lambda connection: claim_webhook(connection, now, until))
+        if not found:
+            return None
+        with self._reading() as connection:
+            return with_plain_names(connection, found)[0]
 
     def mark_webhook(self, event_id: int, state: WebhookState, not_before: str) -> None:
         from promptctl.log.sqlite.budgets import mark_webhook
