@@ -104,8 +104,7 @@ def prepare(
     """
     at_version = asked if isinstance(asked, PromptAtVersion) else context.prompt(asked)
     prompt = at_version.prompt
-    given = options.get("model")
-    model = at_version.model or "" if given is None else given
+    model = options.get("model") or at_version.model or ""
     target = Target(prompt, at_version.version, model, model.partition("/")[0], prompt.parameters)
     recorded = masking(context, prompt, inputs, _call_options(options, drawn))
     if drawn is not None and recorded.mask is not None:
@@ -113,7 +112,7 @@ def prepare(
     if recorded.log is None:
         recorded = replace(recorded, log=context.settings_now.log_rule(prompt.id, *prompt.formerly).kept)
     try:
-        if not model and given is None:
+        if not model:
             raise ModelConfigurationError(
                 f"{prompt.id} names no model, and {SETTINGS} has no default",
                 hint=f"add `model: …` to {SETTINGS}, or give --model",

@@ -72,16 +72,17 @@ def _hmac(key: bytes, data: bytes) -> str:
 def _read_key(folder: Path) -> bytes | None:
     path = f"{folder}/{SENSITIVE_KEY}"
     stamp = file_stamp(path)
-    return None if stamp is None else _key_in(path, stamp)
+    with suppress(OSError, ValueError):
+        return None if stamp is None else _key_in(path, stamp)
+    return None
 
 
 @lru_cache(maxsize=16)  # a budget for each user asks for it at every call
-def _key_in(path: str, _stamp: FileStamp) -> bytes | None:
-    """Return the key in a file, which is read anew once it was replaced."""
-    with suppress(OSError):
-        if len(key := Path(path).read_bytes()) == _KEY_BYTES:
-            return key
-    return None
+def _key_in(path: str, _stamp: FileStamp) -> bytes:
+    """Return the key in a file, which is read anew once it was replaced. An error is not kept, as it may pass."""
+    if len(key := Path(path).read_bytes()) != _KEY_BYTES:
+        raise ValueError(f"{path} has no key")
+    return key
 
 
 def _make_key(path: Path) -> None:

@@ -101,9 +101,7 @@ class Models:
         from promptctl.models.prices import Prices
 
         settings = self._settings
-        return Prices(
-            settings.prices, self._map, lambda model: settings.model_rule(model).priced_as, settings.price_places
-        )
+        return Prices(settings.prices, self._map, _priced_as(settings), settings.price_places)
 
     @property
     def prices(self) -> Prices:
@@ -111,7 +109,7 @@ class Models:
         prices, now = self._prices, self._now()
         if now is not self._priced_by:
             self._priced_by = now
-            prices.take(now.prices, now.price_places)
+            prices.take(now.prices, now.price_places, _priced_as(now))
         return prices
 
     def settings_of(self, model: str) -> ModelSettings:
@@ -296,6 +294,10 @@ def _has_own_address(provider: str) -> bool:
     from promptctl.models.dialects import dialect_of
 
     return provider == "openai" or dialect_of(provider).address is not None
+
+
+def _priced_as(settings: Settings) -> Callable[[str], str | None]:
+    return lambda model: settings.model_rule(model).priced_as
 
 
 def _what_is_wrong_with(model: str, *, is_sent_as_text: bool) -> str | None:

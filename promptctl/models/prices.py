@@ -160,14 +160,19 @@ class Prices:
         priced_as: Callable[[str], str | None] = lambda _model: None,
         places: Mapping[str, Sequence[Place]] | None = None,
     ) -> None:
-        self._priced_as = priced_as
         self._models = models or ModelMap()
-        self.take(overrides or {}, places or {})
-        self._listed: dict[tuple[str, str | None], _Listed] = {}
+        self.take(overrides or {}, places or {}, priced_as)
 
-    def take(self, overrides: Mapping[str, Any], places: Mapping[str, Sequence[Place]]) -> None:
-        """Have other prices of the workspace from now on."""
+    def take(
+        self,
+        overrides: Mapping[str, Any],
+        places: Mapping[str, Sequence[Place]],
+        priced_as: Callable[[str], str | None],
+    ) -> None:
+        """Have other prices of the workspace from now on, and other models whose price one has."""
         self._own = OwnPrices(overrides, places) if overrides else None
+        self._priced_as = priced_as
+        self._listed: dict[tuple[str, str | None], _Listed] = {}
 
     def cost_nano_usd(
         self,

@@ -140,7 +140,6 @@ def test_any_number_of_rows_and_any_length_of_text_is_taken(cli: Cli) -> None:
         (["review", "--no-eval", "-m", "echo/echo"], "--model and --no-eval cannot be given together", ""),
         (["review", "--no-eval", "-j", "1"], "--concurrency and --no-eval cannot be given together", ""),
         (["run", "triage", "--key", "k"], "--key is what an experiment draws by: give it with --experiment", ""),
-        (["run", "triage", "-i", "ticket=x", "-m", ""], "`` is not a model's id", "ids are written provider/model"),
         (["dashboard", "-o", "-"], "`-` is no file", "-o dashboard.html"),
         (["log", "list", "--experiment", "x"], "no experiment `x`", "promptctl.yaml has no `experiments:`"),
         (["cost", "--json", "suggest"], "--json is before `suggest`", "cost suggest --help"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
@@ -12,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from promptctl.log.keyed_hashes import hash_of
+from promptctl.log.keyed_hashes import hash_of, hashes_of
 from promptctl.log.masking import Mask
 from promptctl.log.records import Execution
 from promptctl.log.results import ResultDetail, ResultRow
@@ -233,3 +234,17 @@ def test_a_sensitive_chat_hides_what_was_said_and_not_that_it_was(tmp_path: Path
     assert hides.text("the content of an assistant, Maria Ochoa") == (
         "the content of an assistant, [sensitive: history]"
     )
+
+
+def test_a_key_that_could_not_be_read_once_is_read_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sensitive.key").write_bytes(b"k" * 32)
+
+    def fails(_path: Path) -> bytes:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", fails)
+        assert hashes_of(tmp_path, ["ada"]) == {}
+    assert hashes_of(tmp_path, ["ada"]).keys() == {"ada"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -392,6 +393,20 @@ def test_a_price_that_is_changed_holds_from_the_next_call_on(desk: Desk) -> None
         assert isinstance(last, Execution)
         assert last.cost_nano_usd == 2 * COST
     assert desk.accounts() == {("money", ""): (5 * COST, 0)}
+
+
+def test_a_model_that_is_priced_as_another_from_now_on_is_so_in_a_running_process(desk: Desk) -> None:
+    desk.server.default = with_tokens()
+    with desk.open("name: money, limit: {usd: 1}") as workspace:
+        workspace.run("greet")
+        file = desk.root / "promptctl.yaml"
+        for alias in ("openai/gpt-4o", "openai/gpt-4"):
+            text = file.read_text().replace("local/m: {input: 1, output: 1}", "none/m: {input: 1, output: 1}")
+            text = re.sub(r"\{(priced_as: [^,]*, )?api_base", f"{{priced_as: {alias}, api_base", text)
+            file.write_text(text)
+            cost = workspace.run("greet").cost_nano_usd
+            with open_workspace(desk.root, {}) as anew:
+                assert cost == anew.run("greet").cost_nano_usd is not None
 
 
 def test_a_reservation_that_is_cancelled_is_given_back_by_a_thread(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
