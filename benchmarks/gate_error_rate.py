@@ -287,12 +287,11 @@ class _Simulated:
         improved, regressed, unchanged = (tuple(pair for pair in found if pair.way == way) for way in (1, -1, 0))
         self.comparison = Comparison(procedure, improved, regressed, unchanged)
         self.flips, self.steps = flips_of(self.comparison), steps_of(self.comparison, GateRule(reruns=scenario.reruns))
-        self.first_ways = {pair.case_id: pair.way for pair in self.comparison.graded if pair.way}
-        self.ends_early = False
+        self.made_with_head = frozenset[str]()
         self.pairs: dict[str, list[int]] = {}
         self.flipped = self
-        row = SimpleNamespace(id=name, prompt=name, digest=name, model="", spec=SimpleNamespace(dataset=""))
-        self.base = self.head = SimpleNamespace(row=row, summary=SimpleNamespace(is_unfinished=False))
+        row = SimpleNamespace(id=name, prompt=name, digest="", model="", spec=SimpleNamespace(dataset=""))
+        self.base = self.head = SimpleNamespace(row=row)
 
     @property
     def findings(self) -> Findings:

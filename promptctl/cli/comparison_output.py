@@ -21,7 +21,7 @@ from promptctl.reports.comparison import (
 )
 from promptctl.reports.flips import FlippedAssertion, flipped_assertions, grouped, line_diff, of_fresh_replies
 from promptctl.reports.joint import against_as_list
-from promptctl.reports.verdict import certainty, headline
+from promptctl.reports.verdict import certainty, headline, shared_level
 
 if TYPE_CHECKING:
     from promptctl import Against, CasePair, Compared
@@ -42,8 +42,6 @@ def say_comparisons(found: Sequence[Compared], *, as_json: bool) -> None:
         if number:
             say()
         _say(each)
-    if len(found) > 1:
-        tell(f"{len(found)} comparisons share an error rate of 5%")
 
 
 def say_against(found: Against, *, as_json: bool, is_brief: bool = False) -> None:
@@ -54,7 +52,7 @@ def say_against(found: Against, *, as_json: bool, is_brief: bool = False) -> Non
     if as_json:
         say_json(against_as_list(found))
         return
-    for joint in found.deciding_together:
+    if (joint := found.decided_together) is not None:
         say_wrapped(f"{MARKS[joint.kind]} {joint.reason}", fg=_COLOURS[joint.kind], bold=True)
         say()
     if is_brief:
@@ -64,6 +62,8 @@ def say_against(found: Against, *, as_json: bool, is_brief: bool = False) -> Non
             say_wrapped(f"{', '.join(side_names(own))}: promptctl compare {ids}", indent="  ")
     else:
         say_comparisons(found.compared, as_json=False)
+        if len(found.compared) > 1:
+            tell(shared_level(len(found.compared), len(found.together)))
     for number, each in enumerate(found.alone):
         if number or found.compared:
             say()

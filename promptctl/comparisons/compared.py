@@ -12,7 +12,7 @@ from promptctl.comparisons.gates import Decision, check_passes, decide, strictes
 from promptctl.comparisons.must_pass import check_must_pass
 from promptctl.comparisons.notes import differences
 from promptctl.comparisons.rule import GateRule
-from promptctl.comparisons.together import JointVerdict
+from promptctl.comparisons.together import JointVerdict, deciding
 from promptctl.comparisons.verdicts import Verdict, judge
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
 from promptctl.evaluations.evaluation import Evaluation, cases_of, load
@@ -82,9 +82,9 @@ class Against:
         return [*(each.head for each in self.compared), *self.alone]
 
     @property
-    def deciding_together(self) -> list[JointVerdict]:
-        """The verdicts on comparisons together that stand against them."""
-        return [each for each in self.together if not each.decision.is_passed]
+    def decided_together(self) -> JointVerdict | None:
+        """The verdict on comparisons together that stands against them."""
+        return deciding(self.together)
 
     @property
     def decision(self) -> Decision:
@@ -92,7 +92,9 @@ class Against:
         decisions = [*(each.decision for each in self.compared), *map(decision_of, self.alone)]
         if not decisions:
             decisions.append(Decision.of(INCOMPLETE, "Not every prompt was evaluated."))
-        return strictest([*decisions, *(each.decision for each in self.together)])
+        if (joint := self.decided_together) is not None:
+            decisions.append(joint.decision)
+        return strictest(decisions)
 
 
 def decision_of(found: Evaluation) -> Decision:
@@ -131,6 +133,11 @@ class Sides:
         is_timed_together = _is_timed_together(base.row, head.row, self.flipped.earlier)
         edited = pair.edited if pair else frozenset[str]()
         self.comparison = replace(compared, is_timed_together=is_timed_together, edited=edited)
+
+    @property
+    def made_with_head(self) -> frozenset[str]:
+        """The cases that were edited, or added, together with head."""
+        return self.comparison.edited | self._added
 
     def compared(self, notes: Iterable[str]) -> Compared:
         """Return the comparison judged, with the cases that must pass and what was not run."""

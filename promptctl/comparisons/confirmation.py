@@ -87,11 +87,7 @@ def find_earlier(log: Store, base: EvaluationRow, head: EvaluationRow) -> Earlie
 
 
 class FlippedCases:
-    """The flipped cases of one comparison, with all that was ever asked of them.
-
-    `first_ways` are the ways of those that flipped when the same was first compared. With `ends_early` that comparison
-    ended, or could have, once it was decided.
-    """
+    """The flipped cases of one comparison, with all that was ever asked of them."""
 
     def __init__(
         self,
@@ -109,8 +105,6 @@ class FlippedCases:
         first = self.earlier.comparisons[0][1] if self.earlier.comparisons else head
         differs, is_sequential = can_differ(base) or can_differ(head), first.spec.until == "sequential"
         self.steps = steps_of(comparison, rule, can_differ=differs, is_sequential=is_sequential)
-        self.ends_early = first.spec.until is not None
-        self.first_ways = {pair.case_id: pair.way for pair in comparison.graded if pair.way}
         flips = flips_of(comparison)
         if is_sequential and first is head:
             pairs = (*comparison.graded, *comparison.errors)
@@ -184,7 +178,7 @@ class FlippedCases:
             )
             both = [CasePair(before[key], after[key]) for key in before.keys() & after.keys()]
             both = [pair for pair in both if not pair.head.is_xfail]
-            self.first_ways = then = {pair.case_id: pair.way for pair in both if pair.way}
+            then = {pair.case_id: pair.way for pair in both if pair.way}
             flipped |= then
             first = sum(way < 0 for way in then.values()), sum(way > 0 for way in then.values())
             sequence = self._in_sequence(both, head) if head.spec.until == "sequential" else None

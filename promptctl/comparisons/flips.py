@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 ROUNDS = 5
 """Fresh pairs of a flipped case. Of falls from 70 to 60 % in 200 cases three find 74 %, five 88 %, eight 97 %."""
-FIRST_SHARE, FRESH_SHARE, SEQUENTIAL_SHARE, JOINT_SHARE = 0.25, 0.25, 0.5, 0.5
+FIRST_SHARE, FRESH_SHARE, SEQUENTIAL_SHARE = 0.25, 0.25, 0.5
 """Shares of the level; single cases have the rest. First answers have half of it if each may be the last, since single
-cases need less than one pair more if their share falls to a half. Of comparisons together both steps have half."""
+cases need less than one pair more if their share falls to a half."""
 OUTWEIGHING = 0.1
 """The part of a level at which head must be better to outweigh more confirmed regressions than improvements. At the
 whole level one broken case among 1,000, of which 300 are flaky, would be missed in one comparison of forty."""
@@ -129,7 +129,7 @@ class Steps:
     alone, which then have the whole level. Unless replies `can_differ`, a flip is confirmed by itself. With
     `is_sequential` first answers are looked at one after another. `seed` draws the sample of very many flips. A step
     that finds less than `min_effect`, a share of all cases, decides nothing. With `is_joint` the flips are those of
-    several comparisons, and there are two steps: no case is confirmed.
+    several comparisons, and fresh pairs have the whole level: first answers are no test, and no case is confirmed.
     """
 
     level: float = 0.05
@@ -143,8 +143,7 @@ class Steps:
     @property
     def first_share(self) -> float:
         """The share of the level that the first step has."""
-        own = JOINT_SHARE if self.is_joint else SEQUENTIAL_SHARE if self.is_sequential else FIRST_SHARE
-        return own if self.rounds else 1.0
+        return (SEQUENTIAL_SHARE if self.is_sequential else FIRST_SHARE) if self.rounds else 1.0
 
     @property
     def first_level(self) -> float:
@@ -154,7 +153,7 @@ class Steps:
     @property
     def fresh_share(self) -> float:
         """The share of the level that the second step has."""
-        return JOINT_SHARE if self.is_joint else FRESH_SHARE
+        return 1.0 if self.is_joint else FRESH_SHARE
 
     @property
     def fresh_level(self) -> float:

@@ -51,11 +51,9 @@ def name_together(prompts: Sequence[str], comparisons: int, causes: Sequence[str
 
 def jointly(kind: str, name: str, findings: Findings) -> str:
     """Worse, better or neither, of several comparisons together."""
-    lost, gained = findings.flips.tested
-    if findings.step != "first answers":
-        lost, gained = len(findings.flips.lost), len(findings.flips.gained)
-    told = f"{count(lost, 'case')} regressed and {gained} improved of {findings.flips.n}"
-    if findings.asked and findings.step != "first answers":
+    flips = findings.flips
+    told = f"{count(len(flips.lost), 'case')} regressed and {len(flips.gained)} improved of {flips.n}"
+    if findings.asked:
         told += f"; {_asked_again(findings)}"
     end = f", p {p_value(findings.p_better if kind == 'better' else findings.p_worse)}."
     if kind == "incomplete":

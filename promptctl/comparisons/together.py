@@ -64,21 +64,25 @@ class JointVerdict:
         return Decision.of(code, self.reason) if code else Decision(OK)
 
 
+def deciding(found: Sequence[JointVerdict]) -> JointVerdict | None:
+    """Return the verdict that stands against what was compared: the surest, as groups that overlap say the same."""
+    against = [each for each in found if not each.decision.is_passed]
+    return min(against, key=lambda each: 1.0 if each.p is None else each.p, default=None)
+
+
 def groups_of(pairs: Sequence[Pair], rule: GateRule) -> tuple[ComparisonGroup, ...]:
     """Return the groups of comparisons to be tested together, which are known before anything is asked.
 
-    Comparisons of replies that never differ are in none: each is sure by itself. None is formed that nothing could
-    test: what may end early has no first answers to be summed up. There are no more groups than comparisons, the
-    largest: however many files a branch cuts its prompts into, it takes no more than half of each level.
+    Comparisons of replies that never differ are in none, as each is sure by itself, nor is the second of two of the
+    same. Without fresh pairs nothing could test any. There are no more groups than comparisons, the largest: however
+    many files a branch cuts its prompts into, it takes no more than half of each level.
     """
-    ends_early = any(each.head.spec.until for each in pairs)
-    if PASSED not in rule.judged or (ends_early and not rule.reruns):
+    if PASSED not in rule.judged or not rule.reruns:
         return ()
-    compared = {
-        at: each
-        for at, each in enumerate(pairs)
-        if each.base is not None and any(can_differ(side.row()) for side in each.sides)
-    }
+    # Two of the same work, of datasets with the same cases say, have each other's fresh pairs in the log.
+    places = {each.head.spec.comparison: at for at, each in reversed([*enumerate(pairs)]) if each.base is not None}
+    differing = (at for at in sorted(places.values()) if any(can_differ(side.row()) for side in pairs[at].sides))
+    compared = {at: pairs[at] for at in differing}
     members: dict[str, list[int]] = {}
     for at, each in compared.items():
         for cause in _causes(each):

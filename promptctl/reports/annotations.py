@@ -61,6 +61,11 @@ def _findings(review: Mapping[str, Any]) -> Iterator[_Finding]:
             path = paths.get(each["prompt"]) or next((path for path in tested if path in changed), None)
             line = next((problem["line"] for problem in each["problems"] if problem["path"] == path), None)
             yield kind, path, line, _decision(each)
+    shared = {each["path"] for each in review["files"]}
+    against = [each for each in review.get("together", ()) if each["verdict"] in ("worse", "incomplete")]
+    for each in sorted(against, key=lambda each: 1.0 if each["p"] is None else each["p"])[:1]:
+        path = next((cause for cause in each["causes"] if cause in shared), None)
+        yield "error" if each["verdict"] == "worse" else "warning", path, None, each["reason"]
     kind = "error" if "--fail-on-breaking" in split(review["reproduce"]) else "warning"
     for prompt in review["prompts"]:
         for whose in ("callers", "consumers"):

@@ -65,7 +65,7 @@ def _page(context: Context, found: Against) -> Iterator[str]:
 def _markdown(context: Context, found: Against) -> Iterator[str]:
     from promptctl.reports.evaluated_diffs import evaluated_diffs
 
-    for joint in found.deciding_together:
+    if (joint := found.decided_together) is not None:
         yield f"**{MARKS[joint.kind]} {inline(joint.reason)}**\n\n"
     for number, each in enumerate(found.compared):
         yield "\n" if number else ""
@@ -86,7 +86,7 @@ def _junit(log: Store, found: Against) -> Iterator[str]:
     decisions = [(each.head, each.decision) for each in found.compared]
     decisions += [(each, decision_of(each)) for each in found.alone]
     gates = [(made.row.prompt, decision.exit_code, decision.reason) for made, decision in decisions]
-    gates += [(each.name, each.decision.exit_code, each.reason) for each in found.deciding_together]
+    gates += [(joint.name, joint.decision.exit_code, joint.reason)] if (joint := found.decided_together) else []
     warnings = [f"{each.head.row.prompt}: {each.warning}" for each in found.compared if each.warning]
 
     def suites() -> Iterator[str]:

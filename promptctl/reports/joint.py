@@ -32,7 +32,6 @@ def joint_as_dict(found: JointVerdict) -> dict[str, Any]:
         "lost": len(findings.flips.lost),
         "gained": len(findings.flips.gained),
         "p": None if found.p is None else round(found.p, 6),
-        "step": findings.step,
         "fresh_pairs": {
             "cases": findings.asked,
             "base_alone": findings.base_alone,

@@ -19,7 +19,7 @@ from promptctl.labels.times import LabelMove
 from promptctl.reports.comparison import MARKS, difference
 from promptctl.reports.prompt_diff import hunk_lines, value_lines
 from promptctl.reports.rows import evaluation_head
-from promptctl.reports.verdict import headline
+from promptctl.reports.verdict import headline, shared_level
 from promptctl.reports.wording import count, format_cost, format_latency, format_share
 from promptctl.reviews.review import CaseEdit, DatasetReview, Measurement, PromptReview, Review
 
@@ -182,7 +182,7 @@ def told_notes(review: Review) -> list[str]:
     if len(values) > _MOST_SETTINGS:
         notes.append(f"{SETTINGS}: {len(values) - _MOST_SETTINGS} more values differ")
     if (comparisons := sum(len(found.compared) for found in review.measurements)) > 1:
-        notes.append(f"{comparisons} comparisons share an error rate of 5%")
+        notes.append(shared_level(comparisons, len(review.together)))
     if review.recordings:
         files = ", ".join(review.recordings[:5]) + (" …" if len(review.recordings) > 5 else "")
         used = "recorded replies were used, and HEAD changes them" if review.uses_recordings else "HEAD changes them"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.comparison import PASSED
 from promptctl.comparisons.gates import Decision
+from promptctl.comparisons.together import deciding
 from promptctl.errors import INCOMPLETE, OK
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.trend import Trend, TrendRow
@@ -249,8 +250,8 @@ def _results(compared: Sequence[Compared], together: Sequence[JointVerdict]) -> 
         yield f"{prompts[0]} is worse with {joined(list(dict.fromkeys(row.model for row in worse)))}."
     elif prompts:
         yield f"{joined(prompts)} {'is' if len(prompts) == 1 else 'are'} worse."
-    elif jointly := [each.name for each in together if each.kind == "worse"]:
-        yield f"No result is shown to be worse by itself, but {joined(jointly)} are worse together."
+    elif (joint := deciding(together)) and joint.kind == "worse":
+        yield f"No result is shown to be worse by itself, but {joint.name} are worse together."
     else:
         yield "No result is worse." if set(kinds) <= {"better", "not-worse"} else "No result is shown to be worse."
     untold = sum(not each.is_told for each in compared)

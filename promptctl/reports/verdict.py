@@ -15,6 +15,12 @@ _MOST_NAMED = 5
 _SIGNIFICANT = 0.05
 
 
+def shared_level(comparisons: int, together: int) -> str:
+    """Say what shares the chance of a false alarm: comparisons, and tests of several of them together."""
+    joint = f" and {count(together, 'test')} of them together" if together else ""
+    return f"{comparisons} comparisons{joint} share an error rate of 5%"
+
+
 def headline(found: Compared) -> str:
     """Return the verdict in a sentence: `Worse: 52 of 60 cases pass, 58 did. 4 now fail every time: bug-0009, …`."""
     comparison, verdict = found.comparison, found.verdict

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from promptctl.comparisons.gates import Decision, strictest
 from promptctl.comparisons.rule import rule_of
-from promptctl.comparisons.together import JointVerdict
+from promptctl.comparisons.together import JointVerdict, deciding
 from promptctl.context import Context
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK, WORKSPACE, GitError, WorkspaceError
@@ -122,7 +122,9 @@ def _concluded(
     below: Sequence[Decision],
 ) -> Review:
     """Return the review with its measurements, and with what all of it comes to."""
-    decisions = [*(found.decision for found in measurements), *(found.decision for found in review.together), *below]
+    decisions = [*(found.decision for found in measurements), *below]
+    if (joint := deciding(review.together)) is not None:
+        decisions.append(joint.decision)
     if request.fails_on_breaking:
         broken = [f"{prompt.id} breaks its callers or consumers." for prompt in review.breaking]
         decisions += [Decision.of(CHECK_FAILED, reason) for reason in broken]

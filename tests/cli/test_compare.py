@@ -741,7 +741,7 @@ class TestRule:
         change("c1 head")
         ran = cli("eval", "triage", "--against", "@main", "-m", "local/gpt-4o-mini", "-m", "local/other")
         assert ran.exit_code == 1
-        assert "2 comparisons share an error rate of 5%" in ran.err
+        assert "2 comparisons and 1 test of them together share an error rate of 5%" in ran.err
         # Of ten cases with a third of the level each, as both are tested together too, six pairs confirm one.
         assert "c1, asked 6 times more" in ran.out
 

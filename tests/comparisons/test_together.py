@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,7 +15,7 @@ from promptctl.comparisons.comparison import Comparison
 from promptctl.comparisons.flips import MOST_ASKED, Findings, Flips, Steps, to_ask, weigh
 from promptctl.comparisons.jointly import JointTest
 from promptctl.comparisons.rule import GateRule
-from promptctl.comparisons.together import DEFAULT_MODEL, ComparisonGroup, groups_of
+from promptctl.comparisons.together import DEFAULT_MODEL, ComparisonGroup, deciding, groups_of
 from promptctl.comparisons.verdicts import flips_of, steps_of
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
 from promptctl.evaluations.outcomes import CaseOutcome, CasePair, CaseStatus
@@ -24,18 +25,22 @@ from promptctl.statistics.metric import Procedure
 JOINT = Steps(0.05 / 9, is_joint=True)
 
 
-def flips(n: int, lost: int = 0, gained: int = 0, first: tuple[int, int] | None = None) -> Flips:
-    return Flips(n, tuple(f"lost-{i}" for i in range(lost)), tuple(f"gained-{i}" for i in range(gained)), first)
+def flips(n: int, lost: int = 0, gained: int = 0) -> Flips:
+    """Flips as a joint test has them, in which first answers are no test."""
+    return Flips(n, tuple(f"lost-{i}" for i in range(lost)), tuple(f"gained-{i}" for i in range(gained)), (0, 0))
 
 
 # Groups
+
+_KEYS = itertools.count()
 
 
 def pair(*shared: str, models: tuple[str, str] = ("openai/a", "openai/a"), own: str | None = None, **head: Any) -> Pair:
     """A comparison of which only what groups look at is there."""
 
     def plan(model: str) -> Any:
-        spec = SimpleNamespace(**{"until": None, "replies": "cache", "judge_model": None} | head)
+        own_work = {"comparison": str(next(_KEYS)), "replies": "cache", "judge_model": None}
+        spec = SimpleNamespace(**own_work | head)
         target = SimpleNamespace(prompt=SimpleNamespace(model=own), model=model)
         return SimpleNamespace(target=target, spec=spec, row=lambda: SimpleNamespace(model=model, spec=spec))
 
@@ -58,7 +63,14 @@ def test_a_branch_cannot_thin_the_level_out_by_many_files() -> None:
 
 
 def test_all_comparisons_that_share_a_file_are_one_group_named_by_it() -> None:
-    assert groups_of([pair("a.j2")] * 3, GateRule()) == (ComparisonGroup((0, 1, 2), ("a.j2",)),)
+    assert groups_of([pair("a.j2") for _ in range(3)], GateRule()) == (ComparisonGroup((0, 1, 2), ("a.j2",)),)
+
+
+def test_two_comparisons_of_the_same_count_once() -> None:
+    """Each finds the fresh pairs of both in the log."""
+    pairs = [pair("a.j2", comparison="x"), pair("a.j2", comparison="x"), pair("a.j2")]
+    assert groups_of(pairs, GateRule()) == (ComparisonGroup((0, 2), ("a.j2",)),)
+    assert groups_of(pairs[:2], GateRule()) == ()
 
 
 def test_another_default_model_is_a_cause_for_prompts_without_one_of_their_own() -> None:
@@ -73,27 +85,20 @@ def test_another_default_model_is_a_cause_for_prompts_without_one_of_their_own()
         ([], GateRule()),
         ([pair("a.j2")], GateRule()),
         ([pair("a.j2"), Pair(pair().head)], GateRule()),
-        ([pair("a.j2", models=("echo/echo", "echo/echo"))] * 2, GateRule()),
-        ([pair("a.j2", replies="replay")] * 2, GateRule()),
-        ([pair("a.j2")] * 2, GateRule(metrics=("tone",))),
-        ([pair("a.j2", until="decided")] * 2, GateRule(reruns=0)),
+        (
+            [pair("a.j2", models=("echo/echo", "echo/echo")), pair("a.j2", models=("echo/echo", "echo/echo"))],
+            GateRule(),
+        ),
+        ([pair("a.j2", replies="replay"), pair("a.j2", replies="replay")], GateRule()),
+        ([pair("a.j2"), pair("a.j2")], GateRule(metrics=("tone",))),
+        ([pair("a.j2"), pair("a.j2")], GateRule(reruns=0)),
     ],
 )
 def test_what_is_alone_is_sure_or_cannot_be_tested_forms_none(pairs: list[Pair], rule: GateRule) -> None:
     assert groups_of(pairs, rule) == ()
 
 
-# The two steps
-
-
-def test_first_answers_that_no_comparison_shows_decide_in_the_sum() -> None:
-    found = weigh(flips(160, lost=12), {}, JOINT)
-    assert (found.direction, found.step, found.p_worse) == (-1, "first answers", 2 * 2**-12)
-    assert weigh(flips(20, lost=2), {}, Steps(0.05 / 9)).direction == 0
-
-
-def test_first_answers_that_are_left_out_decide_nothing() -> None:
-    assert weigh(flips(160, lost=12, first=(0, 0)), {}, JOINT).direction == 0
+# Fresh pairs
 
 
 def test_fresh_pairs_decide_in_the_sum_where_no_case_holds() -> None:
@@ -121,7 +126,10 @@ def test_what_was_not_asked_to_the_end_counts_against_either_claim() -> None:
 
 
 def test_a_difference_below_min_effect_decides_nothing_together() -> None:
-    assert weigh(flips(1000, lost=12), {}, Steps(0.05 / 9, min_effect=0.02, is_joint=True)).direction == 0
+    given_flips = flips(1000, lost=12)
+    pairs = dict.fromkeys(given_flips.lost, [-1] * 5)
+    assert weigh(given_flips, pairs, Steps(0.05 / 9, min_effect=0.02, is_joint=True)).direction == 0
+    assert weigh(given_flips, pairs, Steps(0.05 / 9, min_effect=0.01, is_joint=True)).direction == -1
 
 
 def test_all_flips_are_asked_on_while_their_sum_can_decide_and_no_more_than_the_bound() -> None:
@@ -151,12 +159,11 @@ class Simulated:
         lost, gained = (tuple(each for each in pairs if each.way == way) for way in (-1, 1))
         self.comparison = Comparison(Procedure(comparisons=comparisons), gained, lost, edited=edited)
         self.flips, self.steps = flips_of(self.comparison), steps_of(self.comparison, GateRule())
-        self.first_ways, self.ends_early = ways, False
+        self.made_with_head = edited
         self.pairs: dict[str, list[int]] = {}
         self.flipped = self
-        row = SimpleNamespace(id=name, prompt=name, digest=name, model="m", spec=SimpleNamespace(dataset="d"))
-        self.summary = SimpleNamespace(is_unfinished=False)
-        self.base = self.head = SimpleNamespace(row=row, summary=self.summary)
+        row = SimpleNamespace(id=name, prompt=name, digest="", model="m", spec=SimpleNamespace(dataset="d"))
+        self.base = self.head = SimpleNamespace(row=row)
 
     @property
     def findings(self) -> Findings:
@@ -172,31 +179,40 @@ def lost(name: str, number: int, **more: Any) -> Simulated:
     return Simulated(name, {f"c{n}": -1 for n in range(number)}, **more)
 
 
+def shown_once(name: str, number: int, **more: Any) -> Simulated:
+    """A comparison of which each lost case shows in one of its fresh pairs."""
+    found = lost(name, number, **more)
+    found.pairs = {id_: [-1, 0, 0, 0, 0] for id_ in found.flips.lost}
+    return found
+
+
 def test_cases_of_one_name_in_two_comparisons_are_two() -> None:
-    verdict = joint(lost("a", 5), lost("b", 6)).verdict
-    assert (verdict.kind, verdict.findings.flips.count, verdict.decision.exit_code) == ("worse", 11, CHECK_FAILED)
+    verdict = joint(shown_once("a", 3), shown_once("b", 4)).verdict
+    assert (verdict.kind, verdict.findings.flips.count, verdict.decision.exit_code) == ("worse", 7, CHECK_FAILED)
     assert verdict.reason == (
-        "Worse over 2 prompts that share tone.j2: 11 cases regressed and 0 improved of 11, p = 0.0010."
+        "Worse over 2 prompts that share tone.j2: 7 cases regressed and 0 improved of 7; of 7 flipped cases asked "
+        "again on both sides 7 fresh pairs passed before alone and 0 after alone, p = 0.0078."
     )
 
 
-def test_edited_cases_count_in_no_number() -> None:
-    verdict = joint(lost("a", 5), lost("b", 6, edited=frozenset(("c0", "c1")))).verdict
-    assert (verdict.findings.flips.n, verdict.findings.flips.tested, verdict.findings.flips.count) == (9, (9, 0), 9)
-
-
-@pytest.mark.parametrize("why", ["ends early", "unfinished", "one prompt twice"])
-def test_first_answers_whose_sum_is_no_test_are_left_out(why: str) -> None:
-    sides = [lost("a", 5), lost("b", 6)]
-    if why == "ends early":
-        sides[1].ends_early = True
-    elif why == "unfinished":
-        sides[1].summary.is_unfinished = True
-    else:
-        sides[1].head.row.digest = "a"
-    verdict = joint(*sides).verdict
-    assert verdict.findings.flips.tested == (0, 0)
+def test_first_answers_alone_decide_nothing() -> None:
+    """One reply out of the cache may be that of several prompts."""
+    verdict = joint(lost("a", 5), lost("b", 6)).verdict
     assert (verdict.kind, verdict.p, verdict.decision.exit_code) == ("incomplete", None, INCOMPLETE)
+
+
+def test_a_case_that_came_with_head_shows_a_loss_and_no_gain() -> None:
+    own = frozenset(("c0", "c1", "c2"))
+    gained = Simulated("b", {"c0": 1, "c1": 1, "c3": 1}, edited=own)
+    flips = joint(lost("a", 5, edited=own), gained).verdict.findings.flips
+    assert (flips.n, len(flips.lost), len(flips.gained)) == (8, 5, 1)
+
+
+def test_of_several_that_are_worse_together_the_surest_is_told() -> None:
+    some, more = joint(shown_once("a", 3), shown_once("b", 4)), joint(shown_once("a", 5), shown_once("b", 4))
+    inconclusive = joint(shown_once("a", 1), shown_once("b", 0)).verdict
+    assert deciding([inconclusive, some.verdict, more.verdict]) == more.verdict
+    assert deciding([inconclusive]) is None
 
 
 def test_the_cases_wanted_are_told_by_the_places_of_their_comparisons() -> None:
@@ -218,6 +234,8 @@ def test_nothing_is_asked_for_the_sum_once_a_comparison_is_worse_by_itself() -> 
 
 def test_better_together_decides_nothing() -> None:
     sides = [Simulated(name, {f"c{n}": 1 for n in range(6)}) for name in "ab"]
+    for side in sides:
+        side.pairs = {id_: [1, 0, 1, 0, 0] for id_ in side.flips.gained}
     verdict = joint(*sides).verdict
     assert (verdict.kind, verdict.decision.exit_code, verdict.decision.reasons) == ("better", OK, ())
 
