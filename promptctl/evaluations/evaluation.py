@@ -346,4 +346,6 @@ def _judged(row: EvaluationRow, summary: Summary, stopped: StopReason | None) ->
     verdict, reason = summary.verdict(row.spec.min_pass)
     if row.spec.code_left_out:
         reason += f"; {row.spec.code_left_out}"
-    return Evaluation(row, summary, summary.totals(row.spec.min_pass, stopped), verdict, reason, stopped)
+    totals = summary.totals(row.spec.min_pass, stopped)
+    totals = replace(totals, max_cost_nano_usd=row.totals.max_cost_nano_usd)
+    return Evaluation(row, summary, totals, verdict, reason, stopped)

@@ -76,19 +76,32 @@ def _bounded(rows: list[EvaluationRow], request: ResumeRequest) -> list[Evaluati
     )
 
 
-def within_bound(log: Store, rows: Sequence[EvaluationRow], request: ResumeRequest) -> ResumeRequest:
-    """Return the request with what is left of the bound that its evaluations were begun with, if it has none.
+def within_bound(
+    log: Store, rows: Sequence[EvaluationRow], request: ResumeRequest
+) -> tuple[Sequence[EvaluationRow], ResumeRequest]:
+    """Return the evaluations with the bound that holds from now on, and the request with what is left of it.
 
-    What the evaluations of their command have cost so far counts, replies without a result among it.
+    A bound of the request's is for what is spent from now on. Without one, that of the latest resume holds, else that
+    with which they were begun.
     """
-    most = rows[0].spec.max_cost_nano_usd
-    if most is None or request.limits.max_cost_nano_usd is not None:
-        return request
+    given, resumed = request.limits.max_cost_nano_usd, [row.totals.max_cost_nano_usd for row in rows]
+    if given is not None:
+        most = _spent_nano_usd(log, rows[0].group) + given
+        return [replace(row, totals=replace(row.totals, max_cost_nano_usd=most)) for row in rows], request
+    bound = min((each for each in resumed if each is not None), default=rows[0].spec.max_cost_nano_usd)
+    if bound is None:
+        return rows, request
+    left = max(0, bound - _spent_nano_usd(log, rows[0].group))
+    return rows, replace(request, limits=replace(request.limits, max_cost_nano_usd=left))
+
+
+def _spent_nano_usd(log: Store, group: str) -> int:
+    """Return what the evaluations of a command have cost so far, replies without a result among it."""
     spent = 0
-    for row in log.evaluations(group=rows[0].group):
+    for row in log.evaluations(group=group):
         asked = log.totals(Filter(evaluation_id=row.id), (), costs_only=True)
         spent += max([load(log, row).summary.cost_nano_usd, *(each.cost_nano_usd or 0 for each in asked)])
-    return replace(request, limits=replace(request.limits, max_cost_nano_usd=max(0, most - spent)))
+    return spent
 
 
 def _compare_again(log: Store, side: EvaluationRow) -> str:

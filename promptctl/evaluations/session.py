@@ -288,6 +288,5 @@ class Session:
             self._context.warn("stopped at once; the same command goes on, and asks for nothing that was answered")
         elif left:
             only = f" {left[0].id[-8:]}" if len(left) == 1 else ""
-            is_kept = self._limits.max_cost_nano_usd is None or left[0].spec.max_cost_nano_usd is not None
-            bound = "" if is_kept else " --max-cost USD"
+            bound = " --max-cost USD" if self.stopped == "max-cost" else ""
             self._context.warn(f"stopped at once; go on with: promptctl eval resume{only}{bound}")

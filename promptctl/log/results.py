@@ -153,11 +153,12 @@ class Totals:
     `low` and `high` are the 95 % Wilson interval of `pass_rate`, a share of all cases. Costs are nano-USD: `cost` is
     what was spent, `full_cost` what the replies cost when they were paid for (None if unknown of one), `unpriced` the
     number of results and open cases whose cost is unknown; `open_cost` and `open_unpriced` are the part of cases that a
-    limit left without a result. `requests_saved` were never asked since it was decided. `xfailed` and `xpassed`
-    cases are expected to fail, and did or did not: they count nowhere else. `pass_at_k` and `pass_hat_k` are the shares
-    of cases of which at least one and all of K repeats passed. `by_tag` and `by_assertion` have counts by name;
-    `judges` are the models that judged, `judged` their rates: raw, corrected by their calibrations, and why they decide
-    nothing. Lists of case ids are cut after 1,000.
+    limit left without a result. `max_cost` bounds what the evaluations of its `group` may cost together, if a resume
+    gave them another bound than their specs have. `requests_saved` were never asked since it was decided. `xfailed` and
+    `xpassed` cases are expected to fail, and did or did not: they count nowhere else. `pass_at_k` and `pass_hat_k` are
+    the shares of cases of which at least one and all of K repeats passed. `by_tag` and `by_assertion` have counts by
+    name; `judges` are the models that judged, `judged` their rates: raw, corrected by their calibrations, and why they
+    decide nothing. Lists of case ids are cut after 1,000.
     """
 
     cases: int = 0
@@ -184,6 +185,7 @@ class Totals:
     unpriced: int = 0
     open_cost_nano_usd: int = 0
     open_unpriced: int = 0
+    max_cost_nano_usd: int | None = None
     input_tokens: int = 0
     output_tokens: int = 0
     p50_latency_ms: float | None = None

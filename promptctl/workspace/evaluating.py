@@ -94,8 +94,8 @@ class Evaluating:
         for prompt in request.prompts:
             check_logged_prompt(context, prompt)
         rows = unfinished(context.log, request, partial(is_claimed, context.state_folder))
-        request = within_bound(context.log, rows, request)
-        plans = [replan(context, row, request) for row in rows]
+        bounded, request = within_bound(context.log, rows, request)
+        plans = [replan(context, row, request) for row in bounded]
         return self._in_session(context, request, on_progress, lambda session: session.run(plans))
 
     def evaluate_against(

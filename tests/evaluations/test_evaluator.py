@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -306,6 +307,19 @@ class TestMoney:
         with pytest.raises(UsageError, match="stopped by --max-cost, and nothing bounds"):
             lab.resume(again)
         assert lab.resume(again, limits=Limits(max_cost_nano_usd=60 * self.worst)).verdict == "passed"
+
+    @pytest.mark.parametrize("begun_with", [None, 4, 1_000])
+    def test_the_cap_of_the_latest_resume_holds(self, lab: Lab, begun_with: int | None) -> None:
+        lab.many(30)
+        lab.server.default = answering({"c2": "wrong", "c5": "wrong"})
+        first = None if begun_with is None else 2 * REPLY_COST + self.worst + begun_with
+        limits, cap = Limits(concurrency=1, fails_fast=True), 12 * REPLY_COST
+        begun = lab.one(limits=replace(limits, max_cost_nano_usd=first), parameters=self.short)
+        again = lab.resume(begun, limits=replace(limits, max_cost_nano_usd=cap))
+        assert (begun.stopped, again.stopped, len(lab.asked)) == ("fail-fast", "fail-fast", 6)
+        last = lab.resume(again, limits=Limits(concurrency=1))
+        assert last.stopped == "max-cost"
+        assert cap - self.worst < (len(lab.asked) - 3) * REPLY_COST <= cap
 
     def test_the_cap_is_one_for_all_evaluations_of_a_command(self, lab: Lab) -> None:
         two_prompts(lab, 30)
