@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -203,15 +204,25 @@ def _with_new_ids(there: LibraryTree, before: Vendored) -> Vendored:
 
 
 def _with_new_paths(gathered: GatheredFiles, before: Vendored, edited: Iterable[str]) -> dict[str, LockedFile]:
-    """Return the files of a source; one that was edited here and moved there, unchanged, with its path there now."""
+    """Return the files of a source; one that was edited here and moved there, unchanged, with its path there now.
+
+    Of several files with the same bytes nobody knows which is which: these are not followed.
+    """
     taken = {gathered.tree.folder + path: path for path in gathered.files}
     had = {each.source for each in before.files.values()}
-    moved = {gathered.tree.blobs[path]: source for source, path in taken.items() if source not in had}
-    gone = {path for path in edited if before.files[path].source not in taken}
-    return {
-        path: replace(each, source=moved.get(each.blob, each.source)) if path in gone else each
-        for path, each in before.files.items()
-    }
+    moved = {source: gathered.tree.blobs[path] for source, path in taken.items() if source not in had}
+    gone = {path: each.blob for path, each in before.files.items() if each.source not in taken}
+    certain = _once(moved.values()) & _once(gone.values())
+    sources = {blob: source for source, blob in moved.items() if blob in certain}
+    files = dict(before.files)
+    for path in edited:
+        if source := sources.get(gone.get(path, "")):
+            files[path] = replace(files[path], source=source)
+    return files
+
+
+def _once(values: Iterable[str]) -> set[str]:
+    return {each for each, count in Counter(values).items() if count == 1}
 
 
 def _former_ids(there: LibraryTree, path: str) -> Sequence[str]:

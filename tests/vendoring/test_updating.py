@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from promptctl import AddRequest, UpdateRequest
-from promptctl.errors import GitError, InvalidFiles, PromptctlError, PromptNotFound, SourceNotFound, UsageError
+from promptctl.errors import GitError, InvalidFiles, Place, PromptctlError, PromptNotFound, SourceNotFound, UsageError
 from promptctl.workspace import Workspace
 from tests.cli.conftest import Cli, commit, git, write
 from tests.json_schemas import fits
@@ -145,6 +145,23 @@ def test_an_edit_follows_a_file_that_moved_there(library: Path, vendored: Worksp
     assert '{% include "acme-kit/support/tone.j2" %}' in files[HERE]
     assert "Be very kind." in cli("render", "acme-kit/support/triage", "-i", "ticket=x").out
     assert [each.code for each in vendored.vendoring.verify(asks_remote=True).problems] == ["vendored-edited"]
+
+
+def test_an_edit_does_not_follow_one_of_several_files_with_the_same_bytes(library: Path, workspace: Workspace) -> None:
+    for name in ("one", "two"):
+        write(library, f"prompts/parts/{name}.j2", "The same.\n")
+        text = f"messages: [{{role: user, content: '{{% include \"parts/{name}.j2\" %}}'}}]\n"
+        write(library, f"prompts/twins/{name}.prompt.yaml", text)
+    commit(library, "Twins")
+    workspace.write(workspace.vendoring.add(AddRequest("../acme-kit//twins/*@main")).proposal)
+    here = "prompts/acme-kit/parts/one.j2"
+    edit(workspace.root, here, "The same.", "Ours.")
+    git(library, "mv", "prompts/parts", "prompts/pieces")
+    for name in ("one", "two"):
+        edit(library, f"prompts/twins/{name}.prompt.yaml", "parts/", "pieces/")
+    commit(library, "Move")
+    error = refused(workspace)
+    assert (error.message, error.place) == ("it was edited here, and deleted there", Place(here))
 
 
 def test_an_edit_that_nothing_uses_any_more_is_told(library: Path, vendored: Workspace, cli: Cli) -> None:
