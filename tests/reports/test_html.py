@@ -388,6 +388,8 @@ def test_what_is_open_stays_open_and_a_link_leads_to_its_case(pages: Pages, brow
         page.click("#status button >> nth=0")
         page.fill("#search", "")
         assert open_cases() == ["case 3"]
+        pushed = "() => { const n = history.length; go({ tag: 'x' }); go({ tag: 'x' }); return history.length - n; }"
+        assert page.evaluate(pushed) == 1, "the same number twice is one step back"
 
 
 def test_on_paper_it_says_which_cases_are_there(pages: Pages, browser: Browser) -> None:

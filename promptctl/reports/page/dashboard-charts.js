@@ -8,7 +8,7 @@ const HOUR = 3600000, DAY = 24 * HOUR;
 // What a clock of the page's zone shows, as if it stood in UTC; and the moment at which that day begins there.
 const wall = (() => {
   const written = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" });
-  return (ms) => { const { year, month, day: date, hour, minute, second } = Object.fromEntries(written.formatToParts(ms).map(({ type, value }) => [type, Number(value)])); return Date.UTC(year, month - 1, date, hour, minute, second); };
+  return (ms) => { const { year, month, day: date, hour, minute, second } = Object.fromEntries(written.formatToParts(ms).map(({ type, value }) => [type, Number(value)])); return new Date(Date.UTC(2000, 0, 1, hour, minute, second)).setUTCFullYear(year, month - 1, date); };
 })();
 const dateOf = (ms) => new Date(wall(ms)).toISOString().slice(0, 10);
 const midnight = (date) => { const near = 2 * date - wall(date); return date + near - wall(near); };

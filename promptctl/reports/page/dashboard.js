@@ -17,7 +17,8 @@ function fromAddress() {
 
 function toAddress(way) {
   const differing = Object.entries(wanted).filter(([key, value]) => value !== FIRST[key] && !(key === "time" && value === "custom"));
-  try { history[way](null, "", differing.length ? "#" + new URLSearchParams(differing) : location.pathname + location.search); } catch { /* a page shown within another may not */ }
+  const address = differing.length ? "#" + new URLSearchParams(differing) : "";
+  try { history[address === location.hash ? "replaceState" : way](null, "", address || location.pathname + location.search); } catch { /* a page shown within another may not */ }
 }
 
 // What is compared side by side changes nothing else.
@@ -175,8 +176,8 @@ function showFilters(view) {
   for (const key of ["label", "model", "source", "time", "measure"]) byId(key).value = wanted[key];
   if (byId("prompt").value !== wanted.prompt) byId("prompt").value = wanted.prompt;
   byId("period").hidden = wanted.time !== "custom";
-  byId("from").value = wanted.from && dateOf(Date.parse(wanted.from));
-  byId("to").value = wanted.to && dateOf(Date.parse(wanted.to) - 1);
+  const dates = { from: wanted.from && dateOf(Date.parse(wanted.from)), to: wanted.to && dateOf(Date.parse(wanted.to) - 1) };
+  for (const [key, value] of Object.entries(dates)) if (document.activeElement !== byId(key)) byId(key).value = value;  // nor what is being typed
   byId("clear").hidden = !isFiltered();
   byId("count").textContent = !isFiltered() ? "" : `${count(view.total.calls[0])} of ${count(data.calls.calls.reduce((sum, each) => sum + each, 0))} calls`;
   byId("filtered").textContent = isFiltered() ? visible(`Only ${["prompt", "label", "model", "source"].filter((key) => wanted[key]).map((key) => `${key} ${wanted[key]}`).concat(wanted.time === "custom" ? [byId("steps").textContent] : wanted.time ? [TIMES[wanted.time].toLowerCase()] : []).join(", ")}`) : "";

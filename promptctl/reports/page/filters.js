@@ -82,7 +82,7 @@ function writeAddress(way = "replaceState") {
   const usual = { ...NOTHING, status: usualStatus() }, isUsual = Object.entries(wanted).every(([key, value]) => value === usual[key]);
   const differing = Object.entries(wanted).filter(([key, value]) => value !== NOTHING[key]);
   const address = isUsual ? location.pathname + location.search : differing.length ? "#" + new URLSearchParams(differing) : "#status=";
-  try { history[way](null, "", address); } catch { /* a page shown within another may not */ }
+  try { history[new URL(address, location.href).href === location.href ? "replaceState" : way](null, "", address); } catch { /* a page shown within another may not */ }
 }
 
 function readAddress() {
