@@ -22,7 +22,7 @@ _IMPATIENT_S = 1.0
 _POLL_S = 0.01
 _UNKNOWN = (0, 0)
 _FORK_S = 5.0
-# Of a parent's threads, in the midst of SQLite: a lock that a child waits for there is held for ever.
+# Connections of a parent that was in the midst of SQLite: a lock that a child waits for there is held for ever.
 _LEFT: list[ConnectionUse] = []
 
 _REASONS: dict[int, FailureReason] = {
@@ -61,60 +61,121 @@ _HINTS_BY_CODE = {
 
 @dataclass(slots=True, eq=False)
 class ConnectionUse:
-    """One use of a connection by a thread; `rows` are those that it reads one by one, if it does."""
+    """One use of a connection; `rows` are those that it reads one by one, if it does."""
 
-    thread: int
     connection: sqlite3.Connection = field(init=False)
     rows: Generator[object, None, None] | None = None
+    is_of_parent: bool = False
+
+    def stream(self, rows: Generator[T, None, None]) -> Iterator[T]:
+        """Yield what the connection reads; while the caller has a row, the thread does not count as one that reads."""
+        self.rows = rows
+        for row in rows:
+            _THREADS.leave()
+            try:
+                yield row
+            finally:
+                _THREADS.enter()
+
+    def close(self) -> None:
+        """Close the connection, which is open as long as one of its statements is."""
+        if self.rows is not None:
+            with suppress(ValueError):  # it is running: the fork came from within
+                self.rows.close()
+        self.connection.close()
 
 
-class ConnectionUses:
-    """Connections that are in use: a fork waits until those of other threads are done, for five seconds at most."""
+class SqliteThreads:
+    """Threads that are inside SQLite to read: a fork waits until no other one is, for five seconds at most.
+
+    A thread is inside for a whole query; of a stream for each row, and not while its caller looks at that row. A query
+    within a query does not wait for a fork that waits for its thread. No lock is taken for a row: a thread changes its
+    own depth alone, and does so before it looks for a fork, which begins before it looks at the depths.
+    """
 
     def __init__(self) -> None:
-        self.changed = threading.Condition()
-        self._all: set[ConnectionUse] = set()
+        self.lock = threading.RLock()
+        self._changed = threading.Condition(self.lock)
+        self._depths: dict[int, int] = {}
+        self._uses: set[ConnectionUse] = set()
         self._is_forking = False
+
+    def enter(self) -> None:
+        """Note that this thread reads; after a fork has happened if one is under way."""
+        this = threading.get_ident()
+        self._depths[this] = depth = self._depths.get(this, 0) + 1
+        if self._is_forking and depth == 1:
+            with self.lock:
+                if self._is_forking:
+                    del self._depths[this]
+                    self._changed.notify_all()
+                    self._changed.wait_for(lambda: not self._is_forking)
+                    self._depths[this] = 1
+
+    def leave(self) -> None:
+        """Note that this thread reads no more, unless it began to within a different query."""
+        this = threading.get_ident()
+        if depth := self._depths[this] - 1:
+            self._depths[this] = depth
+            return
+        del self._depths[this]
+        if self._is_forking:
+            with self.lock:
+                self._changed.notify_all()
 
     @contextmanager
-    def one(self, path: Path) -> Iterator[ConnectionUse]:
-        """Note one use, which begins before its connection is opened; after a fork has happened if one is under way."""
+    def use(self, path: Path) -> Iterator[ConnectionUse]:
+        """Note one use, which begins before its connection is opened."""
         _refuse_after_fork(path)
-        use = ConnectionUse(threading.get_ident())
-        with self.changed:
-            while self._is_forking:
-                self.changed.wait()
-            self._all.add(use)
+        use = ConnectionUse()
+        self.enter()
         try:
+            self._uses.add(use)
             yield use
+        except sqlite3.Error as error:
+            if not use.is_of_parent:
+                raise
+            raise LogFailure(
+                f"the log {path} was being read when this process was forked", reason="unusable", hint="read it again"
+            ) from error
         finally:
-            with self.changed:
-                self._all.discard(use)
-                self.changed.notify_all()
+            self._uses.discard(use)
+            self.leave()
 
     def before_fork(self) -> None:
-        """Wait for uses by other threads. Those of this thread are streams of rows that are not read to their end."""
-        self.changed.acquire()
+        """Wait until no other thread reads, and let none begin."""
+        self.enter()  # else what the garbage collector ends in this thread waits for itself
+        self.lock.acquire()
         self._is_forking = True
-        self.changed.wait_for(lambda: all(use.thread == threading.get_ident() for use in self._all), _FORK_S)
+        self._changed.wait_for(lambda: len(self._depths) == 1, _FORK_S)
 
     def after_fork(self) -> None:
-        """Let uses begin again."""
+        """Let threads read again."""
         self._is_forking = False
-        self.changed.notify_all()
-        self.changed.release()
+        self._changed.notify_all()
+        self.leave()
+        self.lock.release()
 
     def in_child(self) -> None:
-        """Close what the parent's thread had open, so that locks are taken anew; what nobody waited for stays."""
-        for use in self._all:
-            if use.thread != threading.get_ident():
-                _LEFT.append(use)
-                continue
-            if use.rows is not None:  # a connection is open as long as one of its statements is
-                use.rows.close()
-            use.connection.close()
-        self._all = set()
-        self.after_fork()
+        """Close what is open here, too, so that locks are taken anew; if nobody waited for a query, all is left."""
+        this = threading.get_ident()
+        uses, self._uses = self._uses, set()
+        is_amid_query = len(self._depths) > 1
+        self._depths = {this: self._depths[this]}
+        try:
+            for use in uses:
+                use.is_of_parent = True
+                if is_amid_query:
+                    _LEFT.append(use)
+                else:
+                    use.close()
+        finally:
+            self.after_fork()
+
+
+# One for all files, as SQLite's own locks are; registered first, it waits after all writers are done.
+_THREADS = SqliteThreads()
+os.register_at_fork(before=_THREADS.before_fork, after_in_parent=_THREADS.after_fork, after_in_child=_THREADS.in_child)
 
 
 class Database:
@@ -133,7 +194,6 @@ class Database:
         self._lock = threading.RLock()
         self._opened: Opened | None = None
         self._readers: list[Opened] = []  # that nobody uses now
-        self._uses = ConnectionUses()
         self._is_fresh = self._was_opened = False
         _close_before_forks(self)
 
@@ -216,7 +276,7 @@ class Database:
 
         It reads an empty log if there is none yet. Raises `LogFailure`.
         """
-        with translated(self.path), self._uses.one(self.path) as use:
+        with translated(self.path), _THREADS.use(self.path) as use:
             use.connection = open_for_reading(self.path, self.busy_timeout_s)
             with closing(use.connection):
                 yield use.connection
@@ -228,7 +288,7 @@ class Database:
         A new one reads the schema of all tables and views first, which takes longer than a short query. A process that
         only reads keeps none, and so leaves no side files.
         """
-        with translated(self.path), self._uses.one(self.path) as use:
+        with translated(self.path), _THREADS.use(self.path) as use:
             reader = self._kept_reader()
             use.connection = reader.connection
             try:
@@ -253,7 +313,7 @@ class Database:
 
     def _keep_reader(self, reader: Opened) -> None:
         """Keep a connection for the next use, if none is and the log is open for writing; else close it."""
-        with self._uses.changed:
+        with _THREADS.lock:
             opened = self._opened
             if opened is not None and opened.identity == reader.identity and not self._readers:
                 self._readers.append(reader)
@@ -267,7 +327,7 @@ class Database:
         """
         with self._lock:
             opened, self._opened = self._opened, None
-            with self._uses.changed:
+            with _THREADS.lock:
                 while self._readers:
                     self._readers.pop().connection.close()
             if opened is not None:
@@ -332,23 +392,19 @@ def _close_before_forks(database: Database) -> None:
     are closed in the child alone. The locks are held meanwhile, and each side lets go of its own copy.
     """
     this = weakref.ref(database)
+    held: list[Database] = []
 
     def before() -> None:
         if (database := this()) is not None:
             database._lock.acquire()
-            database._uses.before_fork()
+            held.append(database)
             database.close()
 
-    def after(go_on: Callable[[ConnectionUses], None]) -> None:
-        if (database := this()) is not None:
-            go_on(database._uses)
-            database._lock.release()
+    def after() -> None:
+        while held:
+            held.pop()._lock.release()
 
-    os.register_at_fork(
-        before=before,
-        after_in_parent=lambda: after(ConnectionUses.after_fork),
-        after_in_child=lambda: after(ConnectionUses.in_child),
-    )
+    os.register_at_fork(before=before, after_in_parent=after, after_in_child=after)
 
 
 def _refuse_after_fork(path: Path) -> None:

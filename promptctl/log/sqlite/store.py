@@ -359,12 +359,11 @@ class SqliteStore:
             yield use.connection
 
     def _streaming(self, read: Callable[[sqlite3.Connection], Generator[T, None, None]]) -> Iterator[T]:
-        """Yield rows as they are read, as of one moment. They end in a forked child, which opens its own connection."""
+        """Yield rows as they are read, as of one moment. In a forked child they raise `LogFailure`."""
         self._take_in_before_reading()
         with self.database.reading_again() as use:
             use.connection.execute("BEGIN")
-            use.rows = rows = read(use.connection)
-            yield from rows
+            yield from use.stream(read(use.connection))
 
     def _after_opening(self) -> None:
         if self._link is not None and not os.path.lexists(self._link):

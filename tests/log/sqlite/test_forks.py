@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from promptctl.errors import LogFailure
-from promptctl.log.records import Entry
+from promptctl.log.records import Entry, Execution
 from promptctl.log.sqlite import database
 from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
@@ -83,11 +86,99 @@ def test_rows_that_a_parent_began_to_read_are_not_for_its_child(filled: SqliteSt
     next(rows)
 
     def work() -> bool:
-        with pytest.raises(LogFailure):
+        with pytest.raises(LogFailure, match=r"log\.db was being read when this process was forked$"):
             list(rows)
         return len(list(filled.executions())) == 3
 
     assert exit_code(forked(work)) == 0
+    assert len(list(rows)) == 2
+
+
+def test_a_child_of_a_fork_amid_its_threads_own_query_keeps_its_records(filled: SqliteStore, path: Path) -> None:
+    children: list[int] = []
+    known = [row.id for row in filled.executions()]
+
+    def ids() -> Iterator[str]:
+        yield known[0]
+        children.append(forked(lambda: append(filled)))
+        yield known[1]
+
+    found = []
+    for each in filled.messages(ids()):
+        found.append(each)
+        if not children:
+            children.append(forked(lambda: append(filled)))
+    assert len(found) == 2
+    assert [exit_code(child) for child in children] == [0, 0]
+    filled.close()
+    assert rows_in(path) == 5
+
+
+def test_rows_that_a_different_thread_began_and_left_keep_no_fork_waiting(filled: SqliteStore, path: Path) -> None:
+    open_rows = []
+
+    def begin() -> None:
+        open_rows.append(filled.executions())
+        next(open_rows[0])
+
+    thread = threading.Thread(target=begin)
+    thread.start()
+    thread.join()
+    began = time.monotonic()
+    child = forked(lambda: append(filled) and len(list(filled.executions())) == 4)
+    assert time.monotonic() - began < database._FORK_S / 2
+    assert exit_code(child) == 0
+    assert len(list(open_rows[0])) == 2, "the parent reads on"
+    filled.close()
+    assert rows_in(path) == 4
+
+
+def test_a_child_keeps_its_records_while_a_thread_reads_on_what_the_forking_one_began(
+    filled: SqliteStore, path: Path
+) -> None:
+    for _ in range(100):
+        append(filled)
+    has_ended, given = threading.Event(), queue.Queue[Iterator[Execution]]()
+
+    def read_on() -> None:
+        while not has_ended.is_set():
+            with suppress(queue.Empty):
+                assert len(list(given.get(timeout=0.1))) >= 102
+
+    thread = threading.Thread(target=read_on)
+    thread.start()
+    found = []
+    for _ in range(10):
+        rows = filled.executions()
+        next(rows)
+        given.put(rows)
+        found.append(exit_code(forked(lambda: append(filled))))
+    has_ended.set()
+    thread.join()
+    assert found == [0] * 10
+    filled.close()
+    assert rows_in(path) == 113
+
+
+def test_a_thread_that_reads_for_each_row_it_reads_keeps_no_fork_waiting(filled: SqliteStore) -> None:
+    has_ended, is_reading = threading.Event(), threading.Event()
+
+    def read() -> None:
+        while not has_ended.is_set():
+            for row in filled.executions():
+                filled.execution(row.id)
+                is_reading.set()
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    is_reading.wait()
+    began = time.monotonic()
+    found = [exit_code(forked(lambda: append(filled))) for _ in range(3)]
+    took_s = time.monotonic() - began
+    has_ended.set()
+    thread.join()
+    assert found == [0] * 3
+    assert took_s < database._FORK_S / 2
 
 
 def test_forks_wait_for_the_queries_of_other_threads(filled: SqliteStore, path: Path) -> None:
@@ -117,14 +208,12 @@ def test_a_child_of_a_fork_amid_a_long_query_keeps_its_records_in_files(
     monkeypatch.setattr(database, "_FORK_S", 0.05)
     is_reading, has_ended = threading.Event(), threading.Event()
 
-    def read() -> Iterator[object]:
-        rows = filled.executions()
-        yield next(rows)
-        is_reading.set()
-        has_ended.wait()
-        yield from rows
+    def read() -> None:
+        with filled.database.reading():
+            is_reading.set()
+            has_ended.wait()
 
-    thread = threading.Thread(target=lambda: list(read()))
+    thread = threading.Thread(target=read)
     thread.start()
     is_reading.wait()
 
