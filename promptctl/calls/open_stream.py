@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class OpenStream(AsyncGenerator[Piece, None]):
-    """A call as it arrives. Closing it waits for the record, which the generators in it must not.
+    """A call as it arrives. Ending it early waits for the record, which the generators in it must not.
 
     An event loop that ends closes those all at once, and none that another one waits for.
     """
@@ -29,11 +29,17 @@ class OpenStream(AsyncGenerator[Piece, None]):
         return await self._pieces.asend(value)
 
     async def athrow(self, *error: Any) -> Piece:
-        """Raise an error where the call is, and return the next piece if it goes on."""
-        return await self._pieces.athrow(*error)
+        """Raise an error where the call is; then the log has it."""
+        try:
+            return await self._pieces.athrow(*error)
+        finally:
+            await self._written()
 
     async def aclose(self) -> None:
         """Cancel what is left of the call; then the log has it."""
         await self._pieces.aclose()
+        await self._written()
+
+    async def _written(self) -> None:
         if self._context.has_made("recorder"):
             await self._context.recorder.written()

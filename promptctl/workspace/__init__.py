@@ -383,7 +383,7 @@ class Workspace(Evaluating):
     def astream(
         self, ref: Asked, inputs: Mapping[str, Any] | None = None, **options: Unpack[RunOptions]
     ) -> AsyncGenerator[Piece, None]:
-        """`stream`, as an asynchronous generator."""
+        """`stream`, as an `AsyncGenerator` of `collections.abc`."""
         return self._stream(options, lambda context: _calls(context, ref, inputs, options))
 
     def call(self, messages: Sequence[Mapping[str, Any]], **options: Unpack[PlainOptions]) -> Execution:
@@ -406,7 +406,7 @@ class Workspace(Evaluating):
     def astream_call(
         self, messages: Sequence[Mapping[str, Any]], **options: Unpack[PlainOptions]
     ) -> AsyncGenerator[Piece, None]:
-        """`stream_call`, as an asynchronous generator."""
+        """`stream_call`, as an `AsyncGenerator` of `collections.abc`."""
         from promptctl.calls.plain import prepare_plain
 
         return self._stream(options, lambda context: prepare_plain(context, messages, options))

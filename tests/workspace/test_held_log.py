@@ -54,6 +54,14 @@ async def left_stream(workspace: Workspace) -> None:
     await stream.aclose()
 
 
+async def thrown_into(workspace: Workspace) -> None:
+    stream = workspace.astream("greet", {"name": "Ada"})
+    while not isinstance(await anext(stream), str):
+        pass
+    with pytest.raises(ValueError, match="of the caller"):
+        await stream.athrow(ValueError("of the caller"))
+
+
 async def cancelled(workspace: Workspace) -> None:
     asked = asyncio.create_task(workspace.arun("greet", {"name": "Ada"}))
     await asyncio.sleep(0.2)
@@ -73,11 +81,11 @@ async def refused_stream(workspace: Workspace) -> None:
         await anext(workspace.astream("greet", {}))
 
 
-@pytest.mark.parametrize("call", [left_stream, cancelled, refused, refused_stream])
+@pytest.mark.parametrize("call", [left_stream, thrown_into, cancelled, refused, refused_stream])
 def test_the_event_loop_goes_on(
     workspace: Workspace, running: OpenAIServer, call: Callable[[Workspace], Awaitable[None]]
 ) -> None:
-    if call is left_stream:
+    if call in (left_stream, thrown_into):
         running.default = reply("1", pieces=["1234", "5678"], pause_s=5)
 
     async def longest_pause_s() -> float:
