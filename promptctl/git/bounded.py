@@ -74,11 +74,12 @@ def run_bounded(
 def _less_memory() -> list[str]:
     """Return the command that bounds the memory of the one which follows it, before that can start others.
 
-    A smaller bound of the user's own stays.
+    A smaller bound of the user's own stays: only the hard one is set, or both if the soft one is larger.
     """
     if sys.platform != "linux":
         return []
-    return ["sh", "-c", f'ulimit -d {_MOST_MEMORY >> 10} 2>/dev/null; exec "$@"', "sh"]
+    kib = _MOST_MEMORY >> 10
+    return ["sh", "-c", f'{{ ulimit -H -d {kib} || ulimit -d {kib}; }} 2>/dev/null; exec "$@"', "sh"]
 
 
 def memory_limit() -> dict[str, str]:

@@ -293,6 +293,12 @@ def test_a_few_bytes_that_unpack_to_much_are_not_unpacked(
     assert "unpacks to more than 128 MiB" in refused(workspace, "../bomb//big").message
 
 
+@ON_LINUX
+def test_a_smaller_bound_of_the_users_own_stays() -> None:
+    command = ["sh", "-c", 'ulimit -S -d 200000; exec "$@"', "sh", *bounded._less_memory(), "sh", "-c", "ulimit -S -d"]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "200000\n"
+
+
 @pytest.fixture
 def mute() -> Iterator[int]:
     """A port at which somebody takes connections and says nothing."""
