@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from promptctl.cli import options
-from promptctl.cli.checks import say_check
+from promptctl.cli.checks import failure_as_dict, say_check
 from promptctl.cli.commands import argument, option, refuse_given
 from promptctl.cli.output import styled, tell, tell_error, warn
 from promptctl.cli.proposing import WriteOptions, offer, tell_notes
@@ -110,7 +110,8 @@ def update(
             tell("nothing here is of another repository: promptctl add URL//PATH@REF")
         for each in updated.updates:
             _say_update(each)
-    offer(workspace, updated.proposal, wanted, updated.as_dict)
+    failed = failure_as_dict(updated.failed)["problems"]
+    offer(workspace, updated.proposal, wanted, lambda: {**updated.as_dict(), "failed": failed})
     if updated.failed:
         raise typer.Exit(WORKSPACE)
 

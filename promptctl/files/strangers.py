@@ -9,7 +9,10 @@ from promptctl.files.names import DATASETS, is_calibration, is_human_labels, is_
 
 # `.git` as file systems also know it: with blanks and dots behind it, by its short name, with characters left out.
 _GIT_LIKE = re.compile(r"(?i)\.?git(?:~[0-9]+|[ .]*|::.*)")
-LICENCE_NAMES = re.compile(r"(?i)(?:un)?licen[cs]e(?:[.-][a-z0-9.-]+)?|copying(?:\.[a-z0-9]+)?")
+LICENCE_NAMES = re.compile(
+    r"(?i)(?:un)?licen[cs]e(?![.-](?:header|check|checker|report|template)s?(?![a-z])"  # of what works with licences
+    r"|.*\.(?:py|js|ts|sh|csv|tsv|json|ya?ml)\Z)(?:[.-][a-z0-9.-]+)?|copying(?:\.[a-z0-9]+)?"
+)
 NOTICE_NAMES = re.compile(r"(?i)notice(?:\.[a-z0-9]+)?")
 
 # What prompts, schemas, partials, cases and licences are written as. Other tools run files by their names alone.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,12 +27,16 @@ _RESERVED = re.compile(r"(?i)all rights reserved\W*$")
 _PLAIN = re.compile(
     r"|c|the|of|and|or|by|to|present|its|affiliates|individual|others?|contributors?|authors?|developers?|team|project"
     r"|see|file|listed|in|van|der|den|de|von|name|copyright|owner|holders?|fullname|year|yyyy"
-    r"|[0-9]{4}[-–0-9x]*(?:present)?|\S*(?:@|://)\S*|[A-ZÀ-ÖØ-ÞĀ-ɏ][\wÀ-ɏ.'’-]*"
+    r"|[0-9]{4}[-–0-9x]*(?:present)?|\S*(?:@|://)\S*|[A-ZÀ-ÖØ-ÞĀ-ɏΆ-ΫЀ-Я][\w.'’-]*"
 )
 _CONDITION = re.compile(
     r"(?i)not?|non.*|nothing|only|never|must|may|without|except|unless|commercial.*|use[drs]?|licen.*|permission|written"
     r"|forbidden|prohibited|confidential|proprietary|notice|reserved|terms|agreement|contract"
+    r"|.*(?:[禁仅僅勿]|不[得可准]|非商|商用|금지).*"
 )
+_LATIN = re.compile(r"[a-zß-ɏ.'’-]+")
+_EASTERN = re.compile(r"[぀-ヿ㐀-鿿가-힣]+")  # letters without capitals, in which a name is short
+_MOST_EASTERN = 4
 _MOST_WORDS = 16
 _MOST = 256 << 10
 # SHA-256 of the words of each text, in small letters, without the lines that name a holder.
@@ -110,6 +114,15 @@ def words_digest(text: str) -> str:
 def _without_holder(line: re.Match[str]) -> str:
     """Return nothing for a line that only names a holder; any other as it is."""
     words = [each.strip('()[]{}<>,.;&©-\ufffd"') for each in _RESERVED.sub("", line[1]).split()]
-    others = [each for each in words if not _PLAIN.fullmatch(each)]  # one may be a name in small letters
-    is_name = len(words) <= _MOST_WORDS and len(others) < 2 and "".join(others).isascii()
+    others = [each for each in words if not _PLAIN.fullmatch(each)]
+    is_name = len(words) <= _MOST_WORDS and _is_name(others, words)
     return "" if is_name and not any(map(_CONDITION.fullmatch, words)) else line[0]
+
+
+def _is_name(others: Sequence[str], words: Sequence[str]) -> bool:
+    """Return True if the words that are not plain can be a name: one, or a short one behind a year and nothing else."""
+    is_dated = any(each[:4].isdecimal() for each in words)
+    if is_dated and others and all(map(_EASTERN.fullmatch, others)):
+        return len("".join(others)) <= _MOST_EASTERN
+    is_two = len(others) == 2 and is_dated and all(each in ("", "c") or each[0].isdecimal() for each in words[:-2])
+    return len(others) < (3 if is_two else 2) and all(each.isascii() or _LATIN.fullmatch(each) for each in others)

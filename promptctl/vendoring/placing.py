@@ -156,8 +156,8 @@ def here_now(tree: WorkTree, path: str) -> bytes | None:
         return None
 
 
-def refuse_taken(tree: WorkTree, placed: Placed, name: str, owned: Iterable[str]) -> None:
-    """Raise `UsageError` for a new file whose id or path something else has here, with a name that is free.
+def refuse_taken(tree: WorkTree, placed: Placed, name: str, owned: Iterable[str], hint: str = "") -> None:
+    """Raise `UsageError` for a new file whose id or path something else has here, with `hint`, or a name that is free.
 
     `owned` are the paths that the source has by the lock. A file with the very bytes is no other: an earlier try that
     was killed left it.
@@ -178,7 +178,8 @@ def refuse_taken(tree: WorkTree, placed: Placed, name: str, owned: Iterable[str]
             if known.get(path.casefold(), path) != path:
                 raise UsageError(f"{known[path.casefold()]} and {path} are the same file on many file systems")
     except UsageError as error:
-        raise UsageError(error.message, hint=f"choose a name that is free: --as {free_name(tree, name)}") from error
+        hint = hint or f"choose a name that is free: --as {free_name(tree, name)}"
+        raise UsageError(error.message, hint=hint) from error
 
 
 def free_name(tree: WorkTree, name: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.errors import GitError, InvalidFiles, Problem, PromptNotFound, UsageError, WorkspaceError
 from promptctl.files.proposal import Proposal
 from promptctl.files.strangers import is_notice
+from promptctl.files.wording import name_some
 from promptctl.formats.prompt_file import read_prompt_file
 from promptctl.prompts.loading import load_prompt, prompt_paths
 from promptctl.vendoring.choosing import is_offered
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.git.outside import OutsideRepository
     from promptctl.git.trees import WorkTree
+
+
+_ASIDE = "move yours aside with git mv, a prompt with promptctl rename, and update again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,9 @@ class SourceUpdate:
         old, new = ({each.sha256 for path, each in side.licences.items() if not is_notice(path)} for side in sides)
         if old == new:
             return None
+        if old and old < new:  # a lock has one alone where its second was not taken
+            further = sorted(each.source for path, each in self.after.licences.items() if each.sha256 in new - old)
+            return f"a licence came along that was not here: {name_some(further)}"
         was, now = (side.licence_words or "none" for side in sides)
         return f"its licence changed: it was {was}, and is {now}" if was != now else f"the text of {now} changed"
 
@@ -131,7 +138,8 @@ def update(parts: Context, request: UpdateRequest) -> Updated:
         found.after |= changes.after
         found.conflicts += changes.conflicts
     if found.conflicts:
-        raise InvalidFiles(found.conflicts)
+        others = [Problem(each.message, each.place, each.hint, "vendored-failed") for each in failed]
+        raise InvalidFiles(found.conflicts + others)
     refuse_pulled_in(tree, found.after)
     lock = lock_change(tree, {**sources, **{each.name: each.after for each in updates}})
     proposal = as_proposal(tree, found.after, lock)
@@ -153,7 +161,7 @@ def _updated(
     gathered = gather(there, _prompts(there, renamed), with_datasets=before.has_datasets)
     renamed = replace(renamed, files=_with_new_paths(gathered, before, edited_here(tree, before)))
     placed = place(tree, gathered, name, renamed, revision, with_datasets=before.has_datasets)
-    refuse_taken(tree, placed, name, before.files)
+    refuse_taken(tree, placed, name, before.files, _ASIDE)
 
     @cache
     def base_of() -> Mapping[str, bytes]:
@@ -240,8 +248,8 @@ def _prompts(there: LibraryTree, before: Vendored) -> dict[str, str]:
     for ours, each in before.prompts.items():
         if each.id not in known:
             shown = f"{before.url} at {there.library.revision}"
-            hint = f"promptctl remove {ours}, or stay where it is"
-            raise PromptNotFound(f"`{each.id}`, which is `{ours}` here, is not in {shown} any more", hint=hint)
+            hint = f"promptctl remove {ours}, or stay where it is; git revert takes back an update"
+            raise PromptNotFound(f"`{each.id}`, which is `{ours}` here, is not in {shown}", hint=hint)
         if not is_offered(each.id, share):
             raise WorkspaceError(f"{before.url} does not offer `{each.id}` any more", hint=f"it is `{ours}` here")
         found[each.id] = known[each.id]

@@ -330,6 +330,8 @@ def test_each_licence_and_the_notice_come_along(library: Path, here: Path, cli: 
     texts = {"LICENSE-MIT": "SPDX-License-Identifier: MIT\n", "LICENSE-COMMERCIAL": "Pay.\n", "NOTICE": "Of Acme.\n"}
     for name, text in {**texts, "license_check.py": "", "LICENSE-OEM.docx": "", "prompts/NOTICE": "No.\n"}.items():
         write(library, name, text)
+    for name in ("license-header.txt", "license.py", "license-check.prompt.yaml", "licence-report.csv"):
+        write(library, name, "Of no rank.\n")
     commit(library, "Two licences")
     licences = "licence in LICENSE-MIT, LICENSE-COMMERCIAL, LICENSE-OEM.docx"
     assert licences in cli("library", "../acme-kit").err

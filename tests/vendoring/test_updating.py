@@ -266,6 +266,13 @@ def test_what_can_be_asked_is_told_beside_what_cannot(library: Path, vendored: W
     assert "You sort tickets." in (vendored.root / HERE).read_text()
     ran = cli("update", "--json")
     assert (ran.exit_code, [each["name"] for each in ran.json["sources"]]) == (3, ["acme-kit"])
+    fits("update", ran.json)
+    assert [(each["line"], each["message"][:22]) for each in ran.json["failed"]] == [(line, "there is no repository")]
+    edit(vendored.root, HERE, "You sort tickets.", "You count tickets.")
+    move_on(library, old="You sort tickets.", new="You rank tickets.")
+    told = cli("update", "--yes").err
+    assert "both sides changed this" in told
+    assert f"promptctl.lock.yaml:{line}:3: there is no repository at ../other" in told
     assert f"promptctl.lock.yaml:{line}:3: there is no repository at ../other" in cli("update", "other").err
     assert "acme-kit" in cli("outdated").out
 
@@ -275,7 +282,9 @@ def test_a_prompt_that_is_gone_there(library: Path, vendored: Workspace) -> None
     commit(library, "Rename")
     error = refused(vendored)
     assert isinstance(error, PromptNotFound)
-    assert error.hint == "promptctl remove acme-kit/support/triage, or stay where it is"
+    assert (
+        error.hint == "promptctl remove acme-kit/support/triage, or stay where it is; git revert takes back an update"
+    )
     assert str(error.place).startswith("promptctl.lock.yaml:")
 
 
@@ -317,7 +326,9 @@ def test_a_new_file_does_not_overwrite_one_of_the_workspace(library: Path, vendo
     write(vendored.root, "prompts/acme-kit/support/new.j2", "Mine\n")
     write(library, "prompts/support/new.j2", "Theirs\n")
     move_on(library, new='{% include "support/new.j2" %}')
-    assert "prompts/acme-kit/support/new.j2 already" in refused(vendored).message
+    error = refused(vendored)
+    assert "prompts/acme-kit/support/new.j2 already" in error.message
+    assert error.hint == "move yours aside with git mv, a prompt with promptctl rename, and update again"
 
 
 def test_commits_that_are_gone_leave_edits_alone(library: Path, vendored: Workspace) -> None:
@@ -408,6 +419,12 @@ def test_a_licence_that_changes_is_told(library: Path, vendored: Workspace, cli:
     move_on(library, old="You sort", new="You now sort")
     assert "it was MPL-2.0, and is none: ask its owners whether" in cli("update", "--yes").err
     assert "prompts/acme-kit/LICENSE" not in files_of(vendored.root)
+
+
+def test_a_second_licence_is_told_as_one(library: Path, vendored: Workspace, cli: Cli) -> None:
+    write(library, "LICENSE-OEM", "Pay.\n")
+    move_on(library)
+    assert "a licence came along that was not here: LICENSE-OEM: read it" in cli("update", "--yes").err
 
 
 def test_a_rename_takes_the_lock_along(library: Path, vendored: Workspace, cli: Cli) -> None:
