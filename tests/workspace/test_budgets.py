@@ -295,10 +295,18 @@ def test_a_reservation_without_a_row_is_settled_once_the_log_can_be_written(desk
             lock.__enter__()
             raise ZeroDivisionError
 
+        tried, settle_left = threading.Event(), BudgetGuard._settle_left
+
+        def settle(guard: BudgetGuard) -> None:
+            settle_left(guard)
+            tried.set()
+
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(workspace.context.gateway, "complete", fail)
+            patched.setattr(BudgetGuard, "_settle_left", settle)
             with pytest.raises(ZeroDivisionError):
                 workspace.run("greet")
+            assert tried.wait(30), "a thread tries while the log is locked"
         lock.__exit__()
         assert desk.accounts()["calls", ""] == (1, 1)
         workspace.run("greet")
