@@ -7,23 +7,27 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from promptctl.errors import FailureReason, LogFailure
-from promptctl.log.sqlite.opening import Opened, identity_of, open_for_reading, open_for_writing
+from promptctl.log.sqlite.opening import (
+    THREADS,
+    ConnectionUse,
+    Opened,
+    identity_of,
+    open_for_reading,
+    open_for_writing,
+    refuse_after_fork,
+)
 
 T = TypeVar("T")
 _MOST_REOPENINGS = 5
 _IMPATIENT_S = 1.0
 _POLL_S = 0.01
 _UNKNOWN = (0, 0)
-_FORK_S = 5.0
-# Connections of a parent that was in the midst of SQLite: a lock that a child waits for there is held for ever.
-_LEFT: list[ConnectionUse] = []
 
 _REASONS: dict[int, FailureReason] = {
     sqlite3.SQLITE_BUSY: "locked",
@@ -57,125 +61,6 @@ _HINTS_BY_CODE = {
     sqlite3.SQLITE_IOERR: "see with df and dmesg if the disk of {folder} is full or fails; promptctl doctor looks too",
     sqlite3.SQLITE_NOMEM: "the machine has no memory left: end other programs",
 }
-
-
-@dataclass(slots=True, eq=False)
-class ConnectionUse:
-    """One use of a connection; `rows` are those that it reads one by one, if it does."""
-
-    connection: sqlite3.Connection = field(init=False)
-    rows: Generator[object, None, None] | None = None
-    is_of_parent: bool = False
-
-    def stream(self, rows: Generator[T, None, None]) -> Iterator[T]:
-        """Yield what the connection reads; while the caller has a row, the thread does not count as one that reads."""
-        self.rows = rows
-        for row in rows:
-            _THREADS.leave()
-            try:
-                yield row
-            finally:
-                _THREADS.enter()
-
-    def close(self) -> None:
-        """Close the connection, which is open as long as one of its statements is."""
-        if self.rows is not None:
-            with suppress(ValueError):  # it is running: the fork came from within
-                self.rows.close()
-        self.connection.close()
-
-
-class SqliteThreads:
-    """Threads that are inside SQLite to read: a fork waits until no other one is, for five seconds at most.
-
-    A thread is inside for a whole query; of a stream for each row, and not while its caller looks at that row. A query
-    within a query does not wait for a fork that waits for its thread. No lock is taken for a row: a thread changes its
-    own depth alone, and does so before it looks for a fork, which begins before it looks at the depths.
-    """
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self._changed = threading.Condition(self.lock)
-        self._depths: dict[int, int] = {}
-        self._uses: set[ConnectionUse] = set()
-        self._is_forking = False
-
-    def enter(self) -> None:
-        """Note that this thread reads; after a fork has happened if one is under way."""
-        this = threading.get_ident()
-        self._depths[this] = depth = self._depths.get(this, 0) + 1
-        if self._is_forking and depth == 1:
-            with self.lock:
-                if self._is_forking:
-                    del self._depths[this]
-                    self._changed.notify_all()
-                    self._changed.wait_for(lambda: not self._is_forking)
-                    self._depths[this] = 1
-
-    def leave(self) -> None:
-        """Note that this thread reads no more, unless it began to within a different query."""
-        this = threading.get_ident()
-        if depth := self._depths[this] - 1:
-            self._depths[this] = depth
-            return
-        del self._depths[this]
-        if self._is_forking:
-            with self.lock:
-                self._changed.notify_all()
-
-    @contextmanager
-    def use(self, path: Path) -> Iterator[ConnectionUse]:
-        """Note one use, which begins before its connection is opened."""
-        _refuse_after_fork(path)
-        use = ConnectionUse()
-        self.enter()
-        try:
-            self._uses.add(use)
-            yield use
-        except sqlite3.Error as error:
-            if not use.is_of_parent:
-                raise
-            raise LogFailure(
-                f"the log {path} was being read when this process was forked", reason="unusable", hint="read it again"
-            ) from error
-        finally:
-            self._uses.discard(use)
-            self.leave()
-
-    def before_fork(self) -> None:
-        """Wait until no other thread reads, and let none begin."""
-        self.enter()  # else what the garbage collector ends in this thread waits for itself
-        self.lock.acquire()
-        self._is_forking = True
-        self._changed.wait_for(lambda: len(self._depths) == 1, _FORK_S)
-
-    def after_fork(self) -> None:
-        """Let threads read again."""
-        self._is_forking = False
-        self._changed.notify_all()
-        self.leave()
-        self.lock.release()
-
-    def in_child(self) -> None:
-        """Close what is open here, too, so that locks are taken anew; if nobody waited for a query, all is left."""
-        this = threading.get_ident()
-        uses, self._uses = self._uses, set()
-        is_amid_query = len(self._depths) > 1
-        self._depths = {this: self._depths[this]}
-        try:
-            for use in uses:
-                use.is_of_parent = True
-                if is_amid_query:
-                    _LEFT.append(use)
-                else:
-                    use.close()
-        finally:
-            self.after_fork()
-
-
-# One for all files, as SQLite's own locks are; registered first, it waits after all writers are done.
-_THREADS = SqliteThreads()
-os.register_at_fork(before=_THREADS.before_fork, after_in_parent=_THREADS.after_fork, after_in_child=_THREADS.in_child)
 
 
 class Database:
@@ -276,7 +161,7 @@ class Database:
 
         It reads an empty log if there is none yet. Raises `LogFailure`.
         """
-        with translated(self.path), _THREADS.use(self.path) as use:
+        with translated(self.path), THREADS.use(self.path) as use:
             use.connection = open_for_reading(self.path, self.busy_timeout_s)
             with closing(use.connection):
                 yield use.connection
@@ -288,7 +173,7 @@ class Database:
         A new one reads the schema of all tables and views first, which takes longer than a short query. A process that
         only reads keeps none, and so leaves no side files.
         """
-        with translated(self.path), _THREADS.use(self.path) as use:
+        with translated(self.path), THREADS.use(self.path) as use:
             reader = self._kept_reader()
             use.connection = reader.connection
             try:
@@ -313,7 +198,7 @@ class Database:
 
     def _keep_reader(self, reader: Opened) -> None:
         """Keep a connection for the next use, if none is and the log is open for writing; else close it."""
-        with _THREADS.lock:
+        with THREADS.lock:
             opened = self._opened
             if opened is not None and opened.identity == reader.identity and not self._readers:
                 self._readers.append(reader)
@@ -327,7 +212,7 @@ class Database:
         """
         with self._lock:
             opened, self._opened = self._opened, None
-            with _THREADS.lock:
+            with THREADS.lock:
                 while self._readers:
                     self._readers.pop().connection.close()
             if opened is not None:
@@ -362,7 +247,7 @@ class Database:
 
     def _write_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._opened is None:
-            _refuse_after_fork(self.path)
+            refuse_after_fork(self.path)
             self._opened = open_for_writing(self.path, self.patience_s, is_again=self._was_opened)
             self._is_fresh = self._was_opened = True
         connection = self._opened.connection
@@ -405,16 +290,6 @@ def _close_before_forks(database: Database) -> None:
             held.pop()._lock.release()
 
     os.register_at_fork(before=before, after_in_parent=after, after_in_child=after)
-
-
-def _refuse_after_fork(path: Path) -> None:
-    """Raise `LogFailure` in a child that was forked in the midst of a long query by another thread of its parent."""
-    if _LEFT:
-        raise LogFailure(
-            f"the log {path} cannot be used in this process: it was forked while another thread read the log",
-            reason="unusable",
-            hint="fork while no query of the log is under way",
-        )
 
 
 def reason_of(error: sqlite3.Error | OSError) -> FailureReason:
