@@ -111,6 +111,20 @@ class Source:
         """Return the error of a file that is not imported, to be raised."""
         return InvalidFiles([Problem(message, self.place(line), hint, code)])
 
+    def refuse_half_a_character(self) -> InvalidFiles:
+        """Return the error of a file with a text that is none: JSON can say half of a pair of surrogates."""
+        hint = "write the whole character, or take the escape out"
+        return self.refuse("a text has half a character, as \\ud83d alone is", 1, hint, "not-text")
+
+    def place_of_tag(self, name: str) -> Place | None:
+        """Return the first line of the file, read again, that includes a file by this name; None if none says it so."""
+        try:
+            text = self.tree.read(self.path, max_bytes=MAX_BYTES).decode("utf-8", "replace")
+        except (OSError, WorkspaceError):
+            return None
+        lines = enumerate(text.split("\n"), 1)
+        return next((self.place(number) for number, line in lines if name in line and "{%" in line), None)
+
     def beside(self, reference: str, line: int | None = None) -> Source:
         """Return a file that this one names, by its path from here.
 

@@ -18,7 +18,7 @@ from promptctl.exchange.formats import FORMATS, ForeignFormat, format_of, named
 from promptctl.exchange.history.gathering import gathered
 from promptctl.exchange.history.plan import PlacedPast, RegistryHistory, plan_history
 from promptctl.exchange.imported import ImportedSource, ImportReport, ImportRequest
-from promptctl.exchange.placing import Placing, half_a_character
+from promptctl.exchange.placing import Placing
 from promptctl.exchange.wishes import id_for
 from promptctl.files.names import DATASET_SUFFIXES, ROW_SUFFIXES, did_you_mean, id_problem, is_prompt_file
 from promptctl.files.proposal import Proposal, change_of
@@ -180,7 +180,7 @@ class _Collected:
         except InvalidFiles as error:
             self._refused.append((bare, error.problems))
         except UnicodeEncodeError:
-            self._refused.append((bare, half_a_character(bare).problems))
+            self._refused.append((bare, bare.refuse_half_a_character().problems))
         except Exception as error:
             self._refused.append((bare, _failed(bare, error).problems))
 

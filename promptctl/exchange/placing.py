@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, UsageError, WorkspaceError, printable
 from promptctl.exchange.drafts import (
-    MAX_BYTES,
     DatasetDraft,
     FileDraft,
     ForeignContents,
@@ -171,7 +170,7 @@ class Placing:
             if there not in self.files and os.path.lexists(self._tree.root / there):
                 message = f"`{printable(name)}` is included, and would be a file of this workspace: the import has none"
                 hint = "write its text in its place, or rename it"
-                raise InvalidFiles([Problem(message, _place_of_tag(source, name) or place, hint, "not-imported")])
+                raise InvalidFiles([Problem(message, source.place_of_tag(name) or place, hint, "not-imported")])
 
     def _place_prompt(self, parts: _PlacedParts, draft: PromptDraft) -> None:
         """Put the file of a prompt among the files; one of the workspace that says the same stays as it is."""
@@ -341,30 +340,12 @@ def _says_the_same(path: str, there: bytes, data: bytes) -> bool:
         return False
 
 
-def half_a_character(source: Source) -> InvalidFiles:
-    """Return the error of a file with a text that is none: JSON can say half of a pair of surrogates."""
-    hint = "write the whole character, or take the escape out"
-    return InvalidFiles(
-        [Problem("a text has half a character, as \\ud83d alone is", source.place(1), hint, "not-text")]
-    )
-
-
-def _place_of_tag(source: Source, name: str) -> Place | None:
-    """Return the first line of a file, read again, that includes a file by this name; None if none says it so."""
-    try:
-        text = source.tree.read(source.path, max_bytes=MAX_BYTES).decode("utf-8", "replace")
-    except (OSError, WorkspaceError):
-        return None
-    lines = enumerate(text.split("\n"), 1)
-    return next((source.place(number) for number, line in lines if name in line and "{%" in line), None)
-
-
 def _refusal(source: Source, error: Exception) -> InvalidFiles:
     """Return the error of a foreign file for what came up while it was written as files of ours."""
     if isinstance(error, InvalidFiles):
         return error
     if isinstance(error, UnicodeEncodeError):
-        return half_a_character(source)
+        return source.refuse_half_a_character()
     # Infinity, and what is nested too deep for YAML.
     message = f"it cannot be written as a file here ({type(error).__name__})"
     return source.refuse(message, 1, "look for infinite numbers, and for what is nested very deep")
