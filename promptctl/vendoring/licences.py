@@ -32,7 +32,8 @@ _PLAIN = re.compile(
 _CONDITION = re.compile(
     r"(?i)not?|non.*|nothing|only|never|must|may|without|except|unless|commercial.*|use[drs]?|licen.*|permission|written"
     r"|forbidden|prohibited|confidential|proprietary|notice|reserved|terms|agreement|contract"
-    r"|.*(?:[禁仅僅勿]|不[得可准]|非商|商用|금지).*"
+    r"|purposes?|research|academic.*|educational|internal|evaluation|trial|personal|private|cop(?:y|ies|ying)|resale"
+    r"|distribut.*|.*(?:[禁仅僅勿]|不[得可准]|非商|商用|学术|學術|研究|内部|評価|评估|教育|个人|個人|금지).*"
 )
 _LATIN = re.compile(r"[a-zß-ɏ.'’-]+")
 _EASTERN = re.compile(r"[぀-ヿ㐀-鿿가-힣]+")  # letters without capitals, in which a name is short

@@ -130,6 +130,8 @@ def test_a_line_that_names_a_holder_leaves_no_doubt(line: str) -> None:
         f"{MIT}\nCopyright 2020 王小明 不得商用\n",
         f"{MIT}\nCopyright 2020 Acme. Запрещено коммерческое использование\n",
         f"{MIT}\nCopyright 2020 Acme, for evaluation purposes\n",
+        f"{MIT}\nCopyright (c) 2024 internal evaluation\n",
+        f"{MIT}\nCopyright (c) 2024 学术研究\n",
         "All rights reserved. Copy nothing, but for examples/, which is\nSPDX-License-Identifier: MIT\n",
         "SPDX-License-Identifier: MIT\nSPDX-License-Identifier: GPL-3.0-only\n",
         "SPDX-License-Identifier: MIT\nYou need a contract.\n",
