@@ -306,16 +306,20 @@ class ConnectionUse:
     connection: sqlite3.Connection = field(init=False)
     rows: Generator[object, None, None] | None = None
     is_of_parent: bool = False
+    is_inside: bool = True
 
     def stream(self, rows: Generator[T, None, None]) -> Iterator[T]:
         """Yield what the connection reads; while the caller has a row, the thread does not count as one that reads."""
         self.rows = rows
-        for row in rows:
-            THREADS.leave()
-            try:
-                yield row
-            finally:
-                THREADS.enter()
+        try:
+            for row in rows:
+                THREADS.step_out(self)
+                try:
+                    yield row
+                finally:
+                    THREADS.step_in(self)
+        finally:
+            rows.close()  # else what SQLite frees with it is freed while nobody counts as inside
 
     def close(self) -> None:
         """Close the connection, which is open as long as one of its statements is."""
@@ -338,7 +342,7 @@ class SqliteThreads:
         self._changed = threading.Condition(self.lock)
         self._depths: dict[int, int] = {}
         self._uses: set[ConnectionUse] = set()
-        self._is_forking = False
+        self._is_forking = self._is_amid_query = False
 
     def enter(self) -> None:
         """Note that this thread reads; after a fork has happened if one is under way."""
@@ -363,6 +367,18 @@ class SqliteThreads:
             with self.lock:
                 self._changed.notify_all()
 
+    def step_out(self, use: ConnectionUse) -> None:
+        """Note that the thread of a use is not inside for a while."""
+        if use.is_inside:
+            use.is_inside = False
+            self.leave()
+
+    def step_in(self, use: ConnectionUse) -> None:
+        """Note that it is inside again; the garbage collector may have ended the use before its stream."""
+        if use in self._uses:
+            self.enter()
+            use.is_inside = True
+
     @contextmanager
     def use(self, path: Path) -> Iterator[ConnectionUse]:
         """Note one use, which begins before its connection is opened."""
@@ -380,14 +396,14 @@ class SqliteThreads:
             ) from error
         finally:
             self._uses.discard(use)
-            self.leave()
+            self.step_out(use)
 
     def before_fork(self) -> None:
         """Wait until no other thread reads, and let none begin."""
         self.enter()  # else what the garbage collector ends in this thread waits for itself
         self.lock.acquire()
         self._is_forking = True
-        self._changed.wait_for(lambda: len(self._depths) == 1, _FORK_S)
+        self._is_amid_query = not self._changed.wait_for(lambda: len(self._depths) == 1, _FORK_S)
 
     def after_fork(self) -> None:
         """Let threads read again."""
@@ -400,12 +416,11 @@ class SqliteThreads:
         """Close what is open here, too, so that locks are taken anew; if nobody waited for a query, all is left."""
         this = threading.get_ident()
         uses, self._uses = self._uses, set()
-        is_amid_query = len(self._depths) > 1
         self._depths = {this: self._depths[this]}
         try:
             for use in uses:
                 use.is_of_parent = True
-                if is_amid_query:
+                if self._is_amid_query:
                     _LEFT.append(use)
                 else:
                     use.close()
