@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from promptctl.errors import InvalidFiles, WorkspaceError
-from promptctl.files.names import LOG_FILE, RECORDINGS, SETTINGS, STATE_FOLDER, STATE_NAMES, STATE_VARIABLE
+from promptctl.files.names import DRAFTS, LOG_FILE, RECORDINGS, SETTINGS, STATE_FOLDER, STATE_NAMES, STATE_VARIABLE
 from promptctl.files.tree import file_stamp, path_inside
 
 if TYPE_CHECKING:
@@ -443,6 +443,9 @@ def _refused(path: Path, why: str) -> WorkspaceError:
 
 def _with_ignore(folder: Path) -> Path:
     """Make a state folder with its own .gitignore, if it can be made, and return it."""
+    with suppress(OSError):  # most are ready, and a call then loads nothing that writes files
+        if (folder / ".gitignore").stat().st_size > 0 and not any((folder / DRAFTS).iterdir()):
+            return folder
     from promptctl.files.writing import make_state_folder
 
     with suppress(OSError):

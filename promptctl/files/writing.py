@@ -89,9 +89,6 @@ def make_state_folder(folder: Path) -> None:
     ignore, drafts = folder / ".gitignore", folder / DRAFTS
     if folder.is_symlink() or drafts.is_symlink():
         raise NotADirectoryError(f"{folder} is reached through a symbolic link")
-    with suppress(OSError):
-        if ignore.stat().st_size > 0 and not any(drafts.iterdir()):
-            return
     drafts.mkdir(parents=True, exist_ok=True)
     if not ignore.exists() or ignore.stat().st_size == 0:
         with _open_draft(drafts, ignore.name) as (opened, draft):

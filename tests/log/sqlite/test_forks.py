@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import signal
+import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -231,3 +233,26 @@ def test_a_child_of_a_fork_amid_a_long_query_keeps_its_records_in_files(
     append(filled)
     filled.close()
     assert rows_in(path) == 5
+
+
+@pytest.mark.parametrize("how", ["close", "collect"])
+def test_a_thread_counts_as_reading_until_the_stream_that_it_ends_is_closed(filled: SqliteStore, how: str) -> None:
+    """What SQLite frees then takes its locks, and a child that is forked meanwhile would wait for them for ever."""
+    inside: list[bool] = []
+
+    def ids(connection: sqlite3.Connection) -> Generator[object, None, None]:
+        try:
+            yield from connection.execute("SELECT id FROM executions")
+        finally:
+            inside.append(threading.get_ident() in opening.THREADS._depths)
+
+    rows = filled._streaming(ids)
+    next(rows)
+    if how == "close":
+        rows.close()  # type: ignore[attr-defined]
+    else:
+        cycle: list[object] = [rows]
+        cycle.append(cycle)
+        del rows, cycle
+        gc.collect()
+    assert (inside, opening.THREADS._depths) == ([True], {})
