@@ -128,8 +128,7 @@ class Steps:
     `level` is the chance of calling head worse if nothing changed, in this comparison. `rounds` 0 means first answers
     alone, which then have the whole level. Unless replies `can_differ`, a flip is confirmed by itself. With
     `is_sequential` first answers are looked at one after another. `seed` draws the sample of very many flips. A step
-    that finds less than `min_effect`, a share of all cases, decides nothing. With `is_joint` the flips are those of
-    several comparisons, and fresh pairs have the whole level: first answers are no test, and no case is confirmed.
+    that finds less than `min_effect`, a share of all cases, decides nothing.
     """
 
     level: float = 0.05
@@ -138,7 +137,6 @@ class Steps:
     is_sequential: bool = False
     seed: str = ""
     min_effect: float = 0.0
-    is_joint: bool = False
 
     @property
     def first_share(self) -> float:
@@ -151,14 +149,9 @@ class Steps:
         return self.level * self.first_share
 
     @property
-    def fresh_share(self) -> float:
-        """The share of the level that the second step has."""
-        return 1.0 if self.is_joint else FRESH_SHARE
-
-    @property
     def fresh_level(self) -> float:
         """The level of the second step."""
-        return self.level * self.fresh_share
+        return self.level * FRESH_SHARE
 
     @property
     def cases_share(self) -> float:
@@ -167,15 +160,16 @@ class Steps:
 
     def rounds_of(self, n: int) -> int:
         """Return the number of fresh pairs that confirm one of `n` cases, r = ⌈log4(n/share)⌉, `rounds` at least."""
-        if self.is_joint:
-            return self.rounds
         return max(self.rounds, math.ceil(math.log(max(1, n) / (self.cases_share * self.level), 4) - 1e-9))
 
+    @property
+    def fresh_targets(self) -> tuple[int, ...]:
+        """The numbers of pairs that a flipped case has after each time of asking for the second step: few first."""
+        return tuple(sorted({min(2, self.rounds), self.rounds})) if self.rounds and self.can_differ else ()
+
     def targets(self, n: int) -> tuple[int, ...]:
-        """Return how many pairs a flipped case has after each time of asking: few first, as most flips end there."""
-        if not (self.rounds and self.can_differ):
-            return ()
-        return tuple(sorted({min(2, self.rounds), self.rounds, self.rounds_of(n)}))
+        """Return how many pairs a flipped case has after each time of asking: at last so many that they confirm it."""
+        return tuple(sorted({*self.fresh_targets, self.rounds_of(n)})) if self.fresh_targets else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,28 +207,24 @@ def weigh(flips: Flips, pairs: Pairs, steps: Steps) -> Findings:
     """Return what first answers and fresh pairs say. Pairs of cases that were not to be asked again are passed over."""
     direction = _first(flips, steps)
     lost, gained = _to_be_asked(flips, steps, direction)
-    base_alone, head_alone, left = _fresh(pairs, (*lost, *gained), steps)
+    base_alone, head_alone, _ = count_fresh(pairs, (*lost, *gained), steps)
     rounds = steps.rounds_of(flips.n) if steps.rounds and steps.can_differ else 0
-    is_told = bool(steps.rounds or not steps.can_differ) and not steps.is_joint
+    is_told = steps.rounds or not steps.can_differ
     confirmed = Confirmed(_held(lost, -1, pairs, rounds), _held(gained, 1, pairs, rounds)) if is_told else Confirmed()
     majority = len(confirmed.improvements) - len(confirmed.regressions)
     step: Step | None = "first answers" if direction else None
     asked = [id_ for id_ in (*lost, *gained) if id_ in pairs]
     if not direction and asked and steps.rounds:
         share = (head_alone - base_alone) / (len(asked) * steps.rounds) * flips.count / flips.n
-        # Each comparison asks on what it needs itself, so that what is left of several is not left out by chance.
-        left = left if steps.is_joint else 0
-        is_worse = _decided(base_alone, head_alone + left, steps.fresh_level) < 0
-        is_better = _decided(base_alone + left, head_alone, steps.fresh_level) > 0
-        direction = is_better - is_worse if _is_enough(share, steps) else 0
+        direction = decided(base_alone, head_alone, steps.fresh_level) if is_enough(share, steps) else 0
         step = "fresh pairs" if direction else None
     tests = (_first_test(flips), mcnemar(head_alone, base_alone))
-    shares = (steps.first_share, steps.fresh_share)
+    shares = (steps.first_share, FRESH_SHARE)
     p_worse = min(1.0, *(test.p_worse / share for test, share in zip(tests, shares, strict=True)))
     p_better = min(1.0, *(test.p_better / share for test, share in zip(tests, shares, strict=True)))
     if (
         majority
-        and _is_enough(majority / flips.n, steps)
+        and is_enough(majority / flips.n, steps)
         and (not direction or (majority < 0 < direction and p_better >= OUTWEIGHING * steps.level))
     ):
         direction, step = (1 if majority > 0 else -1), "case by case"
@@ -262,20 +252,15 @@ def to_ask(flips: Flips, pairs: Pairs, steps: Steps, target: int) -> dict[str, i
     """Return the cases to be asked again, each with the number of pairs it lacks of `target`, one of `steps.targets`.
 
     After the rounds of the second step, or if what is left of them can decide nothing any more, only cases that
-    showed in every pair so far; none of several comparisons together.
+    showed in every pair so far.
     """
     direction = _first(flips, steps)
     if direction < 0:
         return {}
     lost, gained = _to_be_asked(flips, steps, direction)
-    base_alone, head_alone, left = _fresh(pairs, (*lost, *gained), steps)
-    fewer, more = sorted((base_alone, head_alone))
-    is_open = not direction and bool(_decided(more + left, fewer, steps.fresh_level))
-    asks_all = is_open and target <= steps.rounds
-    if steps.is_joint and not asks_all:
-        return {}
-    asked = (*lost, *gained) if asks_all else (*_held(lost, -1, pairs, 0), *_held(gained, 1, pairs, 0))
-    return {id_: target - seen for id_ in asked if (seen := len(pairs.get(id_, ()))) < target}
+    is_open = not direction and target <= steps.rounds and can_decide(pairs, (*lost, *gained), steps, steps.fresh_level)
+    asked = (*lost, *gained) if is_open else (*_held(lost, -1, pairs, 0), *_held(gained, 1, pairs, 0))
+    return lacking(asked, pairs, target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,9 +278,9 @@ def is_worse_at_best(bounds: Bounds, steps: Steps) -> bool:
     Replies that never differ do by their majority.
     """
     lost, gained = bounds.lost[0], bounds.gained[1]
-    if lost <= gained or not _is_enough((gained - lost) / bounds.n, steps):
+    if lost <= gained or not is_enough((gained - lost) / bounds.n, steps):
         return False
-    return not steps.can_differ or _decided(lost, gained, steps.first_level) < 0
+    return not steps.can_differ or decided(lost, gained, steps.first_level) < 0
 
 
 def smallest_loss(flips: Flips, steps: Steps, most: int, power: float = 0.8) -> int | None:
@@ -326,7 +311,7 @@ def _is_found(flips: Flips, steps: Steps, broken: int, rng: random.Random) -> bo
     broken = min(broken, flips.n)
     noise = min(flips.count, flips.n - broken)
     lost = _heads(noise, rng)
-    if first := _decided(broken + lost, noise - lost, steps.first_level):
+    if first := decided(broken + lost, noise - lost, steps.first_level):
         return first < 0
     if not steps.rounds:
         return False
@@ -336,7 +321,7 @@ def _is_found(flips: Flips, steps: Steps, broken: int, rng: random.Random) -> bo
     differing = min(drawn, max(0, round(rng.gauss(_DIFFERS * drawn, math.sqrt(_DIFFERS * (1 - _DIFFERS) * drawn)))))
     head_alone = _heads(differing, rng)
     base_alone = differing - head_alone + broken * steps.rounds
-    if fresh := _decided(base_alone, head_alone, steps.fresh_level):
+    if fresh := decided(base_alone, head_alone, steps.fresh_level):
         return fresh < 0
     return broken > int(rng.random() < noise * _shows_always(steps.rounds_of(flips.n)))
 
@@ -356,7 +341,7 @@ def _heads(tosses: int, rng: random.Random) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _decided(lost: int, gained: int, level: float) -> int:
+def decided(lost: int, gained: int, level: float) -> int:
     """Return -1 if so many lost cases of all that differ are worse, 1 if so many gained ones are better, else 0."""
     test = mcnemar(gained, lost)
     if test.p_worse < level:
@@ -369,7 +354,7 @@ def _first(flips: Flips, steps: Steps) -> int:
     if flips.sequence is not None:
         return flips.sequence.direction
     lost, gained = flips.tested
-    return _decided(lost, gained, steps.first_level) if _is_enough((gained - lost) / max(1, flips.n), steps) else 0
+    return decided(lost, gained, steps.first_level) if is_enough((gained - lost) / max(1, flips.n), steps) else 0
 
 
 def _first_test(flips: Flips) -> CaseSequence | PairedTest:
@@ -377,7 +362,8 @@ def _first_test(flips: Flips) -> CaseSequence | PairedTest:
     return flips.sequence or mcnemar(gained, lost)
 
 
-def _is_enough(share: float, steps: Steps) -> bool:
+def is_enough(share: float, steps: Steps) -> bool:
+    """Return True if a difference, as a share of all cases, is large enough to decide."""
     # Rounding what binary floating point leaves makes ten of a hundred a tenth.
     return round(abs(share) - steps.min_effect, 12) >= 0
 
@@ -389,15 +375,20 @@ def _to_be_asked(flips: Flips, steps: Steps, direction: int) -> tuple[tuple[str,
     """
     is_sure = direction > 0 and _first_test(flips).p_better < OUTWEIGHING * steps.first_level
     lost, gained = flips.lost, () if is_sure else flips.gained
-    if len(lost) + len(gained) <= MOST_ASKED or not steps.can_differ:
+    return sampled(lost, gained, steps.seed) if steps.can_differ else (lost, gained)
+
+
+def sampled(lost: tuple[str, ...], gained: tuple[str, ...], seed: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return these cases, or if they are too many a random sample of them."""
+    if len(lost) + len(gained) <= MOST_ASKED:
         return lost, gained
     # The smallest of a hash, not a shuffle: one flip more leaves the rest of the sample as it was.
-    drawn = sorted((*lost, *gained), key=lambda id_: sha256(f"{steps.seed}:{id_}".encode()).digest())
+    drawn = sorted((*lost, *gained), key=lambda id_: sha256(f"{seed}:{id_}".encode()).digest())
     sample = set(drawn[:MOST_ASKED])
     return tuple(id_ for id_ in lost if id_ in sample), tuple(id_ for id_ in gained if id_ in sample)
 
 
-def _fresh(pairs: Pairs, ids: Sequence[str], steps: Steps) -> tuple[int, int, int]:
+def count_fresh(pairs: Pairs, ids: Sequence[str], steps: Steps) -> tuple[int, int, int]:
     """Count the pairs of the second step in which base alone passed, in which head alone did, and those to come."""
     base_alone = head_alone = left = 0
     for id_ in ids:
@@ -406,6 +397,18 @@ def _fresh(pairs: Pairs, ids: Sequence[str], steps: Steps) -> tuple[int, int, in
         head_alone += seen.count(1)
         left += steps.rounds - len(seen)
     return base_alone, head_alone, left
+
+
+def can_decide(pairs: Pairs, ids: Sequence[str], steps: Steps, level: float) -> bool:
+    """Return True if the pairs of the second step could still come to decide."""
+    base_alone, head_alone, left = count_fresh(pairs, ids, steps)
+    fewer, more = sorted((base_alone, head_alone))
+    return bool(decided(more + left, fewer, level))
+
+
+def lacking(ids: Iterable[str], pairs: Pairs, target: int) -> dict[str, int]:
+    """Return how many pairs each of these cases lacks, of those that lack any."""
+    return {id_: target - seen for id_ in ids if (seen := len(pairs.get(id_, ()))) < target}
 
 
 def _held(ids: Sequence[str], way: int, pairs: Pairs, rounds: int) -> tuple[str, ...]:

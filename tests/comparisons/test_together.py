@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptctl.comparisons.comparison import Comparison
-from promptctl.comparisons.flips import MOST_ASKED, Findings, Flips, Steps, to_ask, weigh
-from promptctl.comparisons.jointly import JointTest
+from promptctl.comparisons.flips import MOST_ASKED, Findings, Flips, Steps, weigh
+from promptctl.comparisons.jointly import JointTest, to_ask_together, weigh_together
 from promptctl.comparisons.rule import GateRule
 from promptctl.comparisons.together import DEFAULT_MODEL, ComparisonGroup, deciding, groups_of
 from promptctl.comparisons.verdicts import flips_of, steps_of
@@ -22,12 +22,11 @@ from promptctl.evaluations.outcomes import CaseOutcome, CasePair, CaseStatus
 from promptctl.evaluations.plan import Pair
 from promptctl.statistics.metric import Procedure
 
-JOINT = Steps(0.05 / 9, is_joint=True)
+JOINT = Steps(0.05 / 9)
 
 
 def flips(n: int, lost: int = 0, gained: int = 0) -> Flips:
-    """Flips as a joint test has them, in which first answers are no test."""
-    return Flips(n, tuple(f"lost-{i}" for i in range(lost)), tuple(f"gained-{i}" for i in range(gained)), (0, 0))
+    return Flips(n, tuple(f"lost-{i}" for i in range(lost)), tuple(f"gained-{i}" for i in range(gained)))
 
 
 # Groups
@@ -104,42 +103,42 @@ def test_what_is_alone_is_sure_or_cannot_be_tested_forms_none(pairs: list[Pair],
 def test_fresh_pairs_decide_in_the_sum_where_no_case_holds() -> None:
     given_flips = flips(160, lost=8, gained=2)
     pairs = {id_: [-1, 0, -1, 0, 0] for id_ in given_flips.lost} | {id_: [0, 1, 0, 0, 0] for id_ in given_flips.gained}
-    found = weigh(given_flips, pairs, JOINT)
+    found = weigh_together(given_flips, pairs, JOINT)
     assert (found.direction, found.step, found.base_alone, found.head_alone) == (-1, "fresh pairs", 16, 2)
 
 
 def test_no_case_is_confirmed_together() -> None:
     """If more regressed than improved every time, so they did in one of the comparisons."""
     given_flips = flips(160, lost=1)
-    found = weigh(given_flips, {"lost-0": [-1] * 9}, JOINT)
+    found = weigh_together(given_flips, {"lost-0": [-1] * 9}, JOINT)
     assert (found.direction, found.confirmed.regressions) == (0, ())
-    assert to_ask(given_flips, {"lost-0": [-1, -1]}, JOINT, 5) == {}
+    assert to_ask_together(given_flips, {"lost-0": [-1, -1]}, JOINT, 5) == {}
 
 
 def test_what_was_not_asked_to_the_end_counts_against_either_claim() -> None:
     """One comparison may have asked on for its own sake only the cases that held."""
     given_flips = flips(160, lost=6, gained=6)
     pairs = dict.fromkeys(given_flips.lost, [-1] * 3) | {id_: [0, 0] for id_ in given_flips.gained}
-    assert weigh(given_flips, pairs, JOINT).direction == 0
+    assert weigh_together(given_flips, pairs, JOINT).direction == 0
     more = {id_: [*seen, 0, 0, 0][:5] for id_, seen in pairs.items()}
-    assert weigh(given_flips, more, JOINT).direction == -1
+    assert weigh_together(given_flips, more, JOINT).direction == -1
 
 
 def test_a_difference_below_min_effect_decides_nothing_together() -> None:
     given_flips = flips(1000, lost=12)
     pairs = dict.fromkeys(given_flips.lost, [-1] * 5)
-    assert weigh(given_flips, pairs, Steps(0.05 / 9, min_effect=0.02, is_joint=True)).direction == 0
-    assert weigh(given_flips, pairs, Steps(0.05 / 9, min_effect=0.01, is_joint=True)).direction == -1
+    assert weigh_together(given_flips, pairs, Steps(0.05 / 9, min_effect=0.02)).direction == 0
+    assert weigh_together(given_flips, pairs, Steps(0.05 / 9, min_effect=0.01)).direction == -1
 
 
 def test_all_flips_are_asked_on_while_their_sum_can_decide_and_no_more_than_the_bound() -> None:
-    assert JOINT.targets(2000) == (2, 5)
+    assert JOINT.fresh_targets == (2, 5)
     given_flips = flips(160, lost=5, gained=1)
-    assert to_ask(given_flips, {id_: [-1, 0] for id_ in given_flips.lost}, JOINT, 5) == {
+    assert to_ask_together(given_flips, {id_: [-1, 0] for id_ in given_flips.lost}, JOINT, 5) == {
         **dict.fromkeys(given_flips.lost, 3),
         "gained-0": 5,
     }
-    assert len(to_ask(flips(2000, lost=150, gained=140), {}, JOINT, 2)) == MOST_ASKED
+    assert len(to_ask_together(flips(2000, lost=150, gained=140), {}, JOINT, 2)) == MOST_ASKED
 
 
 # A test over comparisons
@@ -251,12 +250,12 @@ def _evidence(draw: st.DrawFn) -> tuple[Flips, dict[str, list[int]], Steps]:
         for id_ in (*found.lost, *found.gained)
         if draw(st.booleans())
     }
-    return found, pairs, Steps(0.05 / draw(st.sampled_from([3, 9, 40])), is_joint=True)
+    return found, pairs, Steps(0.05 / draw(st.sampled_from([3, 9, 40])))
 
 
 @given(_evidence())
 def test_a_joint_direction_has_a_p_value_below_the_level(given_: tuple[Flips, dict[str, list[int]], Steps]) -> None:
-    found = weigh(*given_)
+    found = weigh_together(*given_)
     assert found.direction >= 0 or found.p_worse < found.steps.level
     assert found.direction <= 0 or found.p_better < found.steps.level
 
@@ -267,12 +266,12 @@ def test_what_was_decided_by_a_part_of_the_fresh_pairs_is_so_by_all(
 ) -> None:
     """So that looking at them before the end finds nothing that the end would not."""
     found, pairs, steps = given_
-    before = weigh(found, pairs, steps).direction
+    before = weigh_together(found, pairs, steps).direction
     whole = {
         id_: [*pairs.get(id_, ())[:5], *(rng.choice((-1, 0, 1)) for _ in range(5 - len(pairs.get(id_, ()))))]
         for id_ in (*found.lost, *found.gained)
     }
-    assert before in (0, weigh(found, whole, steps).direction)
+    assert before in (0, weigh_together(found, whole, steps).direction)
 
 
 @given(_evidence())
@@ -281,8 +280,8 @@ def test_once_the_sum_asks_nothing_more_what_members_ask_decides_nothing(
 ) -> None:
     found, pairs, steps = given_
     begun = {id_: (*pairs.get(id_, ()), 0, 0)[:2] for id_ in (*found.lost, *found.gained)}
-    if weigh(found, begun, steps).direction or to_ask(found, begun, steps, 5):
+    if weigh_together(found, begun, steps).direction or to_ask_together(found, begun, steps, 5):
         return
     for way in (-1, 1):
         held = {id_: [*seen, way, way, way] if way in seen else seen for id_, seen in begun.items()}
-        assert weigh(found, held, steps).direction == 0
+        assert weigh_together(found, held, steps).direction == 0
