@@ -11,7 +11,7 @@ from promptctl.calls.budgets import BudgetGuard
 from promptctl.calls.call import Attempts, Call
 from promptctl.context import Context
 from promptctl.errors import BudgetReached
-from promptctl.files.wording import version_keys
+from promptctl.files.plain import record_data
 from promptctl.log.budgets import BudgetAccount, Charge, unit_name
 from promptctl.models.worst_case import WorstCase
 
@@ -75,21 +75,15 @@ class DryRun:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        return {
-            "prompt": self.prompt,
-            **version_keys(self.version_display),
-            "experiment": self.experiment,
-            "arm": self.arm,
-            "model": self.model,
-            "input_tokens": self.worst.input_tokens,
-            "output_tokens": self.worst.output_tokens,
-            "cost_nano_usd": self.worst.nano_usd,
-            "calls": self.calls,
-            "retries": self.retries,
-            "admitted": self.refusal is None,
-            "reason": self.refusal,
-            "budgets": [each.as_dict() for each in self.budgets],
-        }
+        return record_data(
+            self,
+            without=("worst", "refusal"),
+            input_tokens=self.worst.input_tokens,
+            output_tokens=self.worst.output_tokens,
+            cost_nano_usd=self.worst.nano_usd,
+            admitted=self.refusal is None,
+            reason=self.refusal,
+        )
 
 
 def dry_run(context: Context, call: Call) -> DryRun:

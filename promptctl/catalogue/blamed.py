@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
+from promptctl.files.plain import record_data
+
 if TYPE_CHECKING:
     from promptctl.git.line_history import LineChange
     from promptctl.labels.tags import LabelEvent
@@ -95,16 +97,9 @@ class FilledInput:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        change = self.default.change if self.default else None
-        return {
-            "name": self.name,
-            "origin": self.origin,
-            "kept": self.is_kept,
-            "value": self.value,
-            "used_in": list(self.used_in),
-            "default_line": self.default.number if self.default else None,
-            "default_commit": change.commit.commit if change else None,
-        }
+        line = self.default
+        commit = line.change.commit.commit if line and line.change else None
+        return record_data(self, without=("default",), default_line=line and line.number, default_commit=commit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +149,15 @@ class Blame:
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys. Each commit is there once, and lines name it by its id."""
         call = self.execution
-        return {
-            "ref": self.ref,
-            "prompt": self.prompt,
+        return record_data(
+            self,
+            without=("version",),
             **self.version.as_dict(),
-            "execution": None if call is None else call.id,
-            "started_at": None if call is None else call.started_at,
-            "parts": [part.as_dict() for part in self.parts],
-            "inputs": [each.as_dict() for each in self.inputs],
-            "commits": [change.commit.as_dict() for change in self.changes],
-            "moves": [move.as_dict() for move in self.moves],
-            "evaluations": [evaluation_in_short(row) for row in self.evaluations],
-            "notes": list(self.notes),
-        }
+            execution=call and call.id,
+            started_at=call and call.started_at,
+            commits=[change.commit for change in self.changes],
+            evaluations=[evaluation_in_short(row) for row in self.evaluations],
+        )
 
 
 def evaluation_in_short(row: EvaluationRow) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from promptctl.catalogue.references import Reference, edited_file, references_to
 from promptctl.catalogue.shared_files import closures_of, named_places, shared_file
 from promptctl.errors import InvalidFiles, Place, UsageError, WorkspaceError
 from promptctl.files.names import PROMPT_SUFFIXES, SCHEMA_SUFFIXES, PathRefused, resolve_path
+from promptctl.files.plain import record_data
 from promptctl.files.proposal import FileEdit, Proposal, change_of
 from promptctl.files.tree import prompt_files
 from promptctl.files.yaml_editing import Edit, Remove, Set, edit_yaml
@@ -50,15 +51,8 @@ class Renamed:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        return {
-            "prompt": self.prompt,
-            "formerly": self.old,
-            "path": self.path,
-            "references": [each.as_dict() for each in self.references],
-            "rewritten": list(self.rewritten),
-            "same_version": self.is_same,
-            "notes": list(self.notes),
-        }
+        without = ("old", "proposal", "is_same")
+        return record_data(self, without=without, formerly=self.old, same_version=self.is_same)
 
 
 def rename(parts: Context, old: str, new: str) -> Renamed:

@@ -17,6 +17,7 @@ from promptctl.files.names import (
     did_you_mean,
     resolve_path,
 )
+from promptctl.files.plain import record_data
 from promptctl.files.tree import Tree, prompt_files
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.prompt_file import read_prompt_file
@@ -54,13 +55,8 @@ class SharedFile:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        return {
-            "path": self.path,
-            "kind": self.kind,
-            "used_by": [{"prompt": prompt, "through": list(through)} for prompt, through in self.users.items()],
-            "uses": list(self.named),
-            "text": self.text,
-        }
+        users = [{"prompt": prompt, "through": through} for prompt, through in self.users.items()]
+        return record_data(self, without=("users", "named"), kind=self.kind, used_by=users, uses=self.named)
 
 
 def is_shared(name: str) -> bool:

@@ -43,14 +43,7 @@ class ImportedSource:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        return {
-            "path": self.path,
-            "format": self.format,
-            "prompts": list(self.prompts),
-            "files": list(self.files),
-            "counts": counted(self.notes),
-            "notes": [note.as_dict() for note in self.notes],
-        }
+        return record_data(self, counts=counted(self.notes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from promptctl.experiments.drawing import experiments_now, find_experiment
 from promptctl.experiments.report import ArmReport, ExperimentReport, calls_of, report
 from promptctl.experiments.status import control_events, evidence_of, promotion_of
 from promptctl.files.names import SETTINGS, did_you_mean
+from promptctl.files.plain import record_data
 from promptctl.files.writing import replace_file
 from promptctl.formats.experiment_rules import CONTROL, Experiment
 from promptctl.formats.rule_editing import with_stopped
@@ -49,14 +50,7 @@ class Ending:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        return {
-            "experiment": self.experiment,
-            "action": self.action,
-            "reason": self.words,
-            "verdict": self.verdict,
-            "arm": self.arm,
-            "event": self.event and self.event.as_dict(),
-        }
+        return record_data(self, without=("words", "error"), reason=self.words)
 
 
 def report_of(context: Context, name: str) -> ExperimentReport:

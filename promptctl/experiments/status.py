@@ -94,35 +94,22 @@ class ExperimentStatus:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        experiment, ends = self.experiment, self.experiment.ends
+        experiment, primary = self.experiment, self.experiment.primary
         return {
             "experiment": experiment.name,
             "state": self.state,
             "reason": self.reason,
-            "hypothesis": experiment.hypothesis,
-            "prompt": experiment.prompt,
             "rule_place": str(experiment.place),
-            "key": experiment.key,
-            "key_missing": experiment.key_missing,
-            "window_s": experiment.window_s,
+            **record_data(experiment, without=("name", "label", "metadata", "place")),
             "only": {"label": experiment.label, "metadata": {k: list(v) for k, v in experiment.metadata.items()}},
             "primary": {
-                "outcome": experiment.primary.kind,
-                "of": experiment.primary.of,
-                "direction": experiment.primary.direction,
-                "minimum": experiment.primary.minimum,
+                "outcome": primary.kind,
+                "of": primary.of,
+                "direction": primary.direction,
+                "minimum": primary.minimum,
             },
             "guards": [{"outcome": each.kind, "of": each.of, "at_most": each.limit} for each in experiment.guards],
-            "ends": ends and {"when": ends.when, "then": ends.then},
-            "arms": [arm.as_dict() for arm in self.arms],
-            "calls": self.calls,
-            "keys": self.keys,
-            "fell_back": self.fell_back,
-            "first_at": self.first_at,
-            "last_at": self.last_at,
-            "promotion": self.promotion and self.promotion.as_dict(),
-            "rolled_back": self.is_rolled_back,
-            "stopped": experiment.stopped,
+            **record_data(self, without=("experiment",), calls=self.calls, keys=self.keys),
         }
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.errors import printable
 from promptctl.files.names import LABEL, PROMPT_SUFFIXES, PROMPTS, id_problem
-from promptctl.files.plain import utc
+from promptctl.files.plain import record_data, utc
 from promptctl.files.wording import version_keys
 from promptctl.git.commits import time_of
 from promptctl.git.objects import is_object_id
@@ -165,20 +165,15 @@ class LabelEvent:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the move, JSON-able, with stable keys."""
-        return {
-            "prompt": self.prompt,
-            "label": self.label,
-            "event": self.n,
-            "action": self.action,
+        return record_data(
+            self,
+            without=("n", "version", "previous", "oid", "tagger", "within"),
+            event=self.n,
             **version_keys(self.version),
-            "commit": self.commit,
-            "digest": self.digest,
-            "path": self.path,
-            "actor": self.actor,
-            "date": self.utc_date,
-            "reason": self.reason or None,
-            "evaluation": self.evaluation or None,
-        }
+            date=self.utc_date,
+            reason=self.reason or None,
+            evaluation=self.evaluation or None,
+        )
 
 
 class MalformedTag(Exception):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from promptctl.files.plain import record_data
 from promptctl.formats.budget_rules import BudgetRule, Unit, amount_words, used_words
 
 EventKind = Literal["changed", "warned", "exceeded", "blocked", "disabled", "enabled", "expired", "unknown"]
@@ -173,19 +174,14 @@ class BudgetEvent:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        amounts, others = (
-            ("limit", "spent", "reserved"),
-            ("window_start", "window_end", "reason", "execution", "webhook"),
+        return record_data(
+            self,
+            without=("id", "key"),
+            event=self.id,
+            budget=self.budget or None,
+            account=self.key,
+            unit=self.unit and unit_name(self.unit),
         )
-        return {
-            "event": self.id,
-            "at": self.at,
-            "kind": self.kind,
-            "budget": self.budget or None,
-            "account": self.key,
-            "unit": self.unit and unit_name(self.unit),
-            **{name: getattr(self, name) for name in (*amounts, *others)},
-        }
 
     def amount(self, amount: int | None) -> str | None:
         """Return an amount of its unit as people read it; None if it has none."""

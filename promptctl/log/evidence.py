@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from promptctl.files.plain import record_data
+
 EventKind = Literal["prune", "redact", "merge", "reprice", "backup"]
 
 
@@ -90,14 +92,8 @@ class Verification:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        names = ("head", "links", "rows", "contents", "unchained", "expected_head", "expected_link")
-        return {
-            "sound": self.is_sound,
-            **{name: getattr(self, name) for name in names},
-            "problems": [each.as_dict() for each in self.problems],
-            "problems_left_out": self.left_out,
-            "events": [each.as_dict() for each in self.events],
-        }
+        names = {"sound": self.is_sound, "problems_left_out": self.left_out}
+        return {**names, **record_data(self, without=("left_out",))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,14 +140,7 @@ class Erased:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        names = ("executions", "evaluated", "latest_calls", "results", "contents", "others", "feedback")
-        return {
-            **{name: getattr(self, name) for name in names},
-            "cache_dropped": self.is_cache_dropped,
-            "marker": self.marker,
-            "shared_sessions": self.shared_sessions,
-            "left": list(self.left),
-        }
+        return record_data(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.errors import GitError
+from promptctl.files.plain import record_data
 from promptctl.vendoring.library import PEELED, TAG
 from promptctl.vendoring.lock import Vendored, read_sources
 from promptctl.vendoring.originals import asking_source
@@ -42,16 +43,9 @@ class SourceStanding:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        return {
-            "name": self.name,
-            "url": self.source.url,
-            "ref": self.source.ref,
-            "commit": self.source.commit,
-            "standing": self.standing,
-            "commit_there": self.commit,
-            "newer": list(self.newer),
-            "prompts": list(self.source.prompts),
-        }
+        there = {name: getattr(self.source, name) for name in ("url", "ref", "commit")}
+        prompts = list(self.source.prompts)
+        return record_data(self, without=("source", "error"), **there, commit_there=self.commit, prompts=prompts)
 
 
 def outdated(parts: Context) -> list[SourceStanding]:

@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import GitError, InvalidFiles, Problem, PromptNotFound, UsageError, WorkspaceError
+from promptctl.files.plain import record_data
 from promptctl.files.proposal import Proposal
 from promptctl.files.strangers import is_notice
 from promptctl.files.wording import name_some
@@ -85,18 +86,15 @@ class SourceUpdate:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        return {
-            "name": self.name,
-            "url": self.after.url,
-            "ref": self.after.ref,
-            "commit_before": self.before.commit,
-            "commit": self.after.commit,
-            "prompts": list(self.after.prompts),
-            "changed": list(self.changed),
-            "edited_here": list(self.edited),
-            "edits": self.edits,
-            "licence_change": self.licence_change,
-        }
+        return record_data(
+            self,
+            without=("before", "after", "edited", "newer"),
+            **{name: getattr(self.after, name) for name in ("url", "ref", "commit")},
+            commit_before=self.before.commit,
+            prompts=list(self.after.prompts),
+            edited_here=self.edited,
+            licence_change=self.licence_change,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import GitError
+from promptctl.files.plain import record_data
 from promptctl.git.commands import REFETCH
 from promptctl.git.commits import CommitInfo, read_commits
 from promptctl.versions.numbering import shown
@@ -37,21 +38,9 @@ class VersionEntry:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        made = self.made
-        return {
-            "version": self.number,
-            "version_display": self.display,
-            "commit": made.commit if made else None,
-            "digest": self.digest,
-            "dirty": self.is_dirty,
-            "same_as": self.same_as,
-            "author": made.author if made else None,
-            "date": made.utc_date if made else None,
-            "subject": made.subject if made else None,
-            "path": self.path,
-            "labels": list(self.labels),
-            "copied_from": self.copied_from,
-        }
+        made = self.made.as_dict() if self.made else dict.fromkeys(("commit", "author", "date", "subject"))
+        names = {"version": self.number, "version_display": self.display}
+        return {**names, **record_data(self, without=("number", "display", "made")), **made}
 
 
 def numbered_versions(objects: Objects, store: IndexStore, prompt: str) -> list[VersionEntry]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.counting import counted
 from promptctl.errors import GitError, LabelRefused, PromptctlError, quote
 from promptctl.exchange.history.plan import FilesThere, HistoryLabel, RegistryHistory
+from promptctl.files.plain import record_data
 from promptctl.git.commit_stream import make_commits
 from promptctl.git.growth import CurrentBranch, current_branch, grow, grown_files, settle
 from promptctl.git.trees import CommitTree
@@ -49,13 +50,8 @@ class WrittenHistory:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        return {
-            "branch": self.branch,
-            "made": list(self.commits),
-            "moved": list(self.labels),
-            "later": [each.as_dict() for each in self.later],
-            "first": self.first or None,
-        }
+        without = ("commits", "labels")
+        return record_data(self, without=without, made=self.commits, moved=self.labels, first=self.first or None)
 
 
 def repository_for_history(context: Context) -> Git:
