@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl.adoption.found import FoundPrompt, SourceFinds, Unadoptable
-from promptctl.adoption.processes import shared_out
-from promptctl.adoption.rewriting import CodeOfCall, check_installed, rewrite_each
+from promptctl.adoption.rewriting import check_installed, rewritten_file
 from promptctl.adoption.searching import search, source_files
 from promptctl.catalogue.new_ids import refuse_link, refuse_other_repository
 from promptctl.counting import counted, counting
@@ -29,9 +28,6 @@ from promptctl.prompts.rendering import Renderer
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.git.trees import WorkTree
-
-
-_EACH = 20  # files that are worth a process
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +172,11 @@ def _rewritten(
     by_file: dict[str, list[AdoptedPrompt]] = {}
     for each in prompts:
         by_file.setdefault(each.prompt.place.path, []).append(each)
-    jobs = [
-        (read_file(tree.root / path), [(each.prompt, each.id) for each in of_file], workspace)
-        for path, of_file in by_file.items()
-    ]
     shown: list[AdoptedPrompt] = []
     changes: list[FileEdit] = []
-    done: list[CodeOfCall] = shared_out(rewrite_each, jobs, at_least=_EACH)
-    for (path, of_file), (data, _, _), code in zip(by_file.items(), jobs, done, strict=True):
+    for path, of_file in by_file.items():
+        data = read_file(tree.root / path)
+        code = rewritten_file(data, [(each.prompt, each.id) for each in of_file], workspace)
         for each, call in zip(of_file, code.calls, strict=True):
             prompt = replace(each.prompt, rewrite=None, why=code.problem) if code.problem else each.prompt
             shown.append(replace(each, prompt=prompt, call=call))

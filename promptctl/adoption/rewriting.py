@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _LINES = re.compile("(?<=\n)|(?<=\r)(?!\n)")
 # A file's bytes, its prompts with their ids, and the workspace that its program has.
-Job = tuple[bytes, Sequence[tuple[FoundPrompt, str]], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +49,8 @@ def check_installed() -> None:
         ) from error
 
 
-def rewrite_each(jobs: Sequence[Job]) -> list[CodeOfCall]:
-    """Return each file with its prompts put in the place of their texts."""
-    return [_rewrite(*job) for job in jobs]
-
-
-def _rewrite(data: bytes, adopted: Sequence[tuple[FoundPrompt, str]], workspace: str | None) -> CodeOfCall:
+def rewritten_file(data: bytes, adopted: Sequence[tuple[FoundPrompt, str]], workspace: str | None) -> CodeOfCall:
+    """Return a file with its prompts put in the place of their texts."""
     if adopted[0][0].language != "python":
         return CodeOfCall(None, tuple(javascript_call(*each) for each in adopted))
     file = SourceFile("", data)

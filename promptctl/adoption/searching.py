@@ -7,7 +7,6 @@ import os
 import re
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ from promptctl.adoption.found import SourceFinds
 from promptctl.adoption.javascript.calls import may_ask
 from promptctl.adoption.javascript.syntax import ENDINGS
 from promptctl.adoption.names import FollowedNames
-from promptctl.adoption.processes import shared_out
 from promptctl.adoption.source import SourceFile
 from promptctl.counting import without_collector
 from promptctl.errors import UsageError, printable
@@ -36,7 +34,6 @@ _HEAD = 2_000
 _CLASS = re.compile(rb"^[ \t]*class[ \t]+\w+\(([^)]{1,2000})\)", re.MULTILINE)
 _WORD = re.compile(r"\w+")
 _MOST_MODULES = 500
-_EACH = 40  # files that are worth a process
 
 
 def source_files(root: Path, paths: Sequence[str], git: Git | None) -> list[str]:
@@ -93,7 +90,7 @@ def _walked(root: Path, path: str) -> Iterator[str]:
 
 def search(root: Path, files: Sequence[str]) -> list[SourceFinds]:
     """Return what each file holds in which something was found, or that could not be read."""
-    wanted: list[tuple[str, str]] = []
+    wanted: list[str] = []
     problems: list[SourceFinds] = []
     bases: set[str] = set()
     for path in files:
@@ -111,8 +108,10 @@ def search(root: Path, files: Sequence[str]) -> list[SourceFinds]:
             )
         is_wanted = MARKERS.search(data) if path.endswith(".py") else may_ask(data)
         if is_wanted and not _is_generated(data):
-            wanted.append((str(root), path))
-    found = [*problems, *shared_out(partial(find_in, bases=frozenset(bases)), wanted, at_least=_EACH)]
+            wanted.append(path)
+    modules = Modules(root, bases)
+    with without_collector():  # syntax trees are no rubbish: looking through them again and again took half of the time
+        found = [*problems, *map(modules.find, wanted)]
     return sorted((each for each in found if each.prompts or each.left or each.problem), key=lambda each: each.path)
 
 
@@ -122,15 +121,6 @@ def read_code(root: Path, path: str) -> bytes:
     if os.path.realpath(folder) != str(folder):
         raise OSError(errno.ELOOP, "it is reached through a symbolic link")
     return read_file(root / path, MAX_BYTES)
-
-
-def find_in(wanted: Sequence[tuple[str, str]], bases: Collection[str] = ()) -> list[SourceFinds]:
-    """Return what each file of a root holds. `bases` are the names of classes that others inherit from."""
-    if not wanted:
-        return []
-    modules = Modules(Path(wanted[0][0]), bases)
-    with without_collector():  # syntax trees are no rubbish: looking through them again and again took half of the time
-        return [modules.find(path) for _, path in wanted]
 
 
 def _in_javascript(root: Path, path: str) -> SourceFinds:

@@ -123,7 +123,7 @@ def test_without_its_library_it_says_how_to_install_it(desk: Path) -> None:
     assert "pip install 'promptctl-git[adopt]'" in done.stderr
 
 
-def test_many_files_are_shared_out_among_processes(desk: Path, cli: Cli) -> None:
+def test_many_files_are_adopted_together(desk: Path, cli: Cli) -> None:
     for number in range(100):
         write(desk, f"app/desk{number}.py", CODE.replace("Ticket", f"Ticket {number}"))
     ran = cli("adopt", "app", "--write")
