@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from promptctl import Filter, parse_moment
 from promptctl.cli import options
 from promptctl.cli.commands import option
-from promptctl.cli.output import format_version, tell, tell_hint
+from promptctl.cli.output import format_version, is_terminal, tell, tell_hint
+from promptctl.cli.tables import Styled, say_table
 from promptctl.errors import UsageError, printable
-from promptctl.reports.wording import count, did_you_mean, format_spent
+from promptctl.reports.wording import (
+    count,
+    did_you_mean,
+    format_cost,
+    format_count,
+    format_latency,
+    format_spent,
+    format_tokens,
+    untold_note,
+)
 
 if TYPE_CHECKING:
     from promptctl import CallTotals, Workspace
@@ -21,6 +31,15 @@ _PERIODS = ("day", "week", "month")
 _METADATA = "metadata."
 _DIMENSIONS: Mapping[str, str] = {**{name: name for name in _NAMES}, **{name: f"local_{name}" for name in _PERIODS}}
 BY_HELP = f"One row for each of: {', '.join(_DIMENSIONS)}, metadata.KEY; joined by commas."
+_NUMBERS: Mapping[str, Callable[[CallTotals], str]] = {
+    "Calls": lambda row: format_count(row.calls),
+    "Failed": lambda row: format_count(row.failed),
+    "Tokens": lambda row: format_tokens(row.input_tokens, row.output_tokens),
+    "Cost": format_spent,
+    "Average": lambda row: format_cost(row.average_cost_nano_usd),
+    "p50": lambda row: format_latency(row.p50_latency_ms),
+    "p95": lambda row: format_latency(row.p95_latency_ms),
+}
 _KNOWN_WITHOUT_ROW = frozenset({"prompt", "version", "source"})
 
 
@@ -126,13 +145,36 @@ def dimensions(by: Sequence[str]) -> dict[str, str]:
     return {name: _dimension(name) for name in names}
 
 
-def heading(name: str) -> str:
-    """Return the heading of a group's column; a key of metadata stays as it is written."""
+def say_totals(
+    by: Iterable[str],
+    rows: Sequence[CallTotals],
+    total: CallTotals,
+    numbers: Sequence[str],
+    more: Mapping[str, Callable[[CallTotals], str]],
+    *,
+    texts: Sequence[str] = (),
+    spare: Sequence[str] = (),
+) -> None:
+    """Print the totals of groups, and all together: columns of `numbers` by their names, then `more`."""
+    names = list(by)
+    cells = [*(_NUMBERS[name] for name in numbers), *more.values()]
+    table = [[*(_group_cell(row, name) for name in names), *(cell(row) for cell in cells)] for row in rows]
+    if is_terminal() and len(rows) > 1:
+        table.append([Styled("total", {"bold": True}), *[""] * (len(names) - 1), *(cell(total) for cell in cells)])
+    say_table([*map(_heading, names), *numbers, *more], table, right=numbers, texts=texts, spare=spare)
+    if not is_terminal() and len(rows) > 1:  # beside the rows, which may be added up
+        found = {name: _NUMBERS[name](total) for name in numbers}
+        known = [f"{found['Failed']} failed", f"{found['Tokens']} tokens"] if "Failed" in found else []
+        tell(f"total: {', '.join((count(total.calls, 'call'), *known, found['Cost']))}")
+    if total.untold:
+        tell(untold_note(total.untold))
+
+
+def _heading(name: str) -> str:
     return name if name.startswith(_METADATA) else name.capitalize()
 
 
-def group_cell(row: CallTotals, name: str) -> Any:
-    """Return what a table shows of a row's group."""
+def _group_cell(row: CallTotals, name: str) -> Any:
     return format_version(row.version_display or "-") if name == "version" else row.group[name]
 
 

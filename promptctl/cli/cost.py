@@ -10,7 +10,7 @@ import typer
 
 from promptctl import Filter
 from promptctl.cli import options
-from promptctl.cli.call_filter import BY_HELP, FilterOptions, Since, Until, dimensions, group_cell, heading, moments
+from promptctl.cli.call_filter import BY_HELP, FilterOptions, Since, Until, dimensions, moments, say_totals
 from promptctl.cli.commands import Group, argument, grouped, option, refuse_before
 from promptctl.cli.output import format_version, is_terminal, say, say_json, say_wrapped, tell
 from promptctl.cli.tables import Styled, bar, say_table
@@ -22,9 +22,7 @@ from promptctl.reports.wording import (
     format_known,
     format_latency,
     format_share,
-    format_spent,
     format_tokens,
-    untold_note,
 )
 
 if TYPE_CHECKING:
@@ -168,31 +166,19 @@ def _rate(number: float | None) -> str:
 
 def _say(table: CostTable) -> None:
     highest = max(row.known_cost_nano_usd for row in table.rows)
-    numbers = ["Calls", "Tokens", "Cost", "Average"]
-    rows = [(*(group_cell(row, name) for name in table.by), *_cells(table, row, highest)) for row in table.rows]
-    total = table.total
-    if is_terminal() and len(rows) > 1:
-        cells = _cells(table, total, 0)
-        rows.append((Styled("total", {"bold": True}), *[""] * (len(table.by) - 1), *cells[:-1], ""))
-    columns = [*map(heading, table.by), *numbers, "Share"]
-    say_table(columns, rows, right=numbers, spare=["Tokens", "Average", "Share"])
-    if not is_terminal() and len(rows) > 1:  # beside the rows, which may be added up
-        tell(f"total: {count(total.calls, 'call')}, {format_spent(total)}")
-    if total.unpriced:
-        tell(
-            f"{count(total.unpriced, 'call')} unpriced: no price is known for the model at that time; `prices:` can say it"
-        )
-    if total.untold:
-        tell(untold_note(total.untold))
 
+    def share(row: CallTotals) -> str:
+        if row is table.total:
+            return ""
+        shown = format_share(table.share(row))
+        is_drawn = is_terminal() and highest
+        return f"{bar(row.known_cost_nano_usd / highest, _BAR)} {shown:>6}" if is_drawn else shown
 
-def _cells(table: CostTable, row: CallTotals, highest: int) -> Sequence[Any]:
-    share = format_share(table.share(row))
-    if is_terminal() and highest:
-        share = f"{bar(row.known_cost_nano_usd / highest, _BAR)} {share:>6}"
-    tokens = format_tokens(row.input_tokens, row.output_tokens)
-    average = format_cost(row.average_cost_nano_usd)
-    return format_count(row.calls), tokens, format_spent(row), average, share
+    spare = ("Tokens", "Average", "Share")
+    say_totals(table.by, table.rows, table.total, ("Calls", "Tokens", "Cost", "Average"), {"Share": share}, spare=spare)
+    if table.total.unpriced:
+        calls = count(table.total.unpriced, "call")
+        tell(f"{calls} unpriced: no price is known for the model at that time; `prices:` can say it")
 
 
 @app.command("reprice")

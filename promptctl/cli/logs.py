@@ -11,13 +11,12 @@ import typer
 
 from promptctl import CallTotals
 from promptctl.cli import log_care, log_evidence, log_rules, options
-from promptctl.cli.call_filter import BY_HELP, FilterOptions, dimensions, group_cell, heading
+from promptctl.cli.call_filter import BY_HELP, FilterOptions, dimensions, say_totals
 from promptctl.cli.commands import Group, argument, option, refuse_given
 from promptctl.cli.output import (
     format_id,
     format_moment,
     format_version,
-    is_terminal,
     say,
     say_json,
     styled,
@@ -25,22 +24,18 @@ from promptctl.cli.output import (
     time_heading,
 )
 from promptctl.cli.page_layout import say_fact
-from promptctl.cli.tables import Styled, say_table
+from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import shortened
 from promptctl.errors import LogError, printable
 from promptctl.reports.wording import (
     as_text,
-    count,
     format_cost,
-    format_count,
     format_latency,
-    format_spent,
     format_tokens,
-    untold_note,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from promptctl import Execution
 
@@ -146,25 +141,17 @@ def show_stats(
     total = CallTotals()
     for row in rows:
         total.add(row)
-    scores = ["Feedback"] if total.feedback else []
-    numbers = ["Calls", "Failed", "Tokens", "Cost", "Average", "p50", "p95"]
     last_call = time_heading("Last call", (row.last_at for row in rows))
-    columns = [*map(heading, groups), *numbers, last_call, *scores]
-    table = [(*(group_cell(row, name) for name in groups), *_sums(row, scores)) for row in rows]
-    if is_terminal() and len(rows) > 1:
-        table.append((Styled("total", {"bold": True}), *[""] * (len(groups) - 1), *_sums(total, scores)))
-    say_table(
-        columns,
-        table,
-        right=numbers,
-        texts=scores if len(total.feedback) > 1 else [],
+    scores = {"Feedback": _means} if total.feedback else {}
+    say_totals(
+        groups,
+        rows,
+        total,
+        ("Calls", "Failed", "Tokens", "Cost", "Average", "p50", "p95"),
+        {last_call: lambda row: format_moment(row.last_at), **scores},
+        texts=list(scores) if len(total.feedback) > 1 else [],
         spare=["p95", "Average", last_call, "p50", "Failed"],
     )
-    if not is_terminal() and len(rows) > 1:  # beside the rows, which may be added up
-        tokens, cost = format_tokens(total.input_tokens, total.output_tokens), format_spent(total)
-        tell(f"total: {count(total.calls, 'call')}, {format_count(total.failed)} failed, {tokens} tokens, {cost}")
-    if total.untold:
-        tell(untold_note(total.untold))
     of_evaluations = workspace.log.totals(replace(filters.filter, source="eval"), ()) if filters.source == "app" else []
     filters.tell_left_out(next(iter(of_evaluations), None), without_row, groups)
 
@@ -181,20 +168,6 @@ def _row(found: Execution) -> tuple[Any, ...]:
         format_latency(found.latency_ms),
         format_id(found.id),
         shortened((found.reply or found.error_message or "").strip(), width=_REPLY_WIDTH),
-    )
-
-
-def _sums(row: CallTotals, scores: Sequence[str]) -> tuple[Any, ...]:
-    return (
-        format_count(row.calls),
-        format_count(row.failed),
-        format_tokens(row.input_tokens, row.output_tokens),
-        format_spent(row),
-        format_cost(row.average_cost_nano_usd),
-        format_latency(row.p50_latency_ms),
-        format_latency(row.p95_latency_ms),
-        format_moment(row.last_at),
-        *(_means(row) for _ in scores),
     )
 
 
