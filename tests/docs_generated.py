@@ -1,23 +1,25 @@
 """The parts of the documentation that are written from the product itself, so that they cannot drift from it.
 
 Between `<!-- keys KIND PATH -->` and `<!-- end -->` stands the table of the keys of a kind of file, out of its JSON
-Schema; between `<!-- log schema -->` and `<!-- end -->` the SQL of the log. `python -m tests.docs_generated` writes
-them anew.
+Schema; between `<!-- log tables -->` and `<!-- end -->` the tables and views of the log. `python -m
+tests.docs_generated` writes them anew.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from promptctl.formats.schemas import Kind, load_schema
-from promptctl.log.sqlite.schema import schema_sql
+from promptctl.log.sqlite.schema import empty_log
 
 ROOT = Path(__file__).parent.parent
-_MARKED = re.compile(r"(<!-- (?P<what>keys|log schema)(?P<words>[^>]*) -->\n).*?(<!-- end -->)", re.DOTALL)
+_MARKED = re.compile(r"(<!-- (?P<what>keys|log tables)(?P<words>[^>]*) -->\n).*?(<!-- end -->)", re.DOTALL)
 _WORDS = {
     "string": "text",
     "integer": "whole number",
@@ -27,7 +29,9 @@ _WORDS = {
     "object": "mapping",
     "null": "`null`",
 }
+_NAMED = {"assertion": "an assertion", "fraction": "a share"}
 _MOST_VALUES = 7
+_MOST_KEYS = 5
 
 
 def generated(page: str) -> str:
@@ -36,10 +40,33 @@ def generated(page: str) -> str:
 
 
 def _part(what: str, words: list[str]) -> str:
-    if what == "log schema":
-        return f"```sql\n{schema_sql()}```\n"
+    if what == "log tables":
+        return log_tables()
     kind, *path = words
     return keys_table(kind, path[0] if path else "")  # type: ignore[arg-type]
+
+
+def log_tables() -> str:
+    """A table of the log's views, and then its tables, with their columns."""
+    rows = ["| view or table | columns |", "|---|---|"]
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.deserialize(empty_log())
+        listing = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') ORDER BY type DESC, rowid"
+        for (name,) in connection.execute(listing).fetchall():
+            columns = connection.execute("SELECT name FROM pragma_table_info(?)", (name,))
+            rows.append(f"| `{name}` | {', '.join(f'`{column}`' for (column,) in columns)} |")
+    return "\n".join(rows) + "\n"
+
+
+def all_keys(schema: Any) -> Iterator[str]:
+    """The names of the keys that a schema speaks of, at any depth."""
+    if isinstance(schema, list):
+        for each in schema:
+            yield from all_keys(each)
+    elif isinstance(schema, dict):
+        yield from schema.get("properties", ())
+        for each in schema.values():
+            yield from all_keys(each)
 
 
 def keys_table(kind: Kind, path: str) -> str:
@@ -70,8 +97,10 @@ def _value(schema: Any, root: Mapping[str, Any]) -> str:
     """What a value may be, in a few words."""
     name = schema.get("$ref", "").rpartition("/")[2]
     schema = _resolved(schema, root)
-    if name in ("message", "placeholder", "part", "case", "assertion"):
-        return f"a {name}" if name != "assertion" else "an assertion"
+    if name in ("message", "placeholder", "part", "case", "share"):
+        return f"a {name}"
+    if name in _NAMED:
+        return _NAMED[name]
     if "const" in schema:
         return f"`{schema['const']}`"
     if "enum" in schema:
@@ -91,6 +120,9 @@ def _kind(kind: str, schema: Any, root: Mapping[str, Any]) -> str:
         return f"list of: {_value(schema['items'], root)}"
     if kind in ("integer", "number"):
         return _WORDS[kind] + _range(schema)
+    keys = schema.get("properties", ())
+    if kind == "object" and schema.get("additionalProperties") is False and len(keys) <= _MOST_KEYS:
+        return f"mapping of {', '.join(f'`{key}`' for key in keys)}"
     return _WORDS[kind]
 
 

@@ -93,11 +93,6 @@ def views_sql() -> str:
     return (_MIGRATIONS.parent / "views.sql").read_text("utf-8")
 
 
-def schema_sql() -> str:
-    """Return every statement that makes a new log, in order."""
-    return "\n".join([*(migration_sql(number) for number in range(1, NEWEST + 1)), views_sql()])
-
-
 def schema_version(connection: sqlite3.Connection) -> int:
     """Return the number of the last migration this database has had; 0 for an empty one."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])

@@ -92,10 +92,12 @@ def test_a_new_log_is_in_wal_mode_and_knows_its_schema(log: SqliteStore) -> None
     assert [name for (name,) in tables if not name.startswith("sqlite_")] == []
 
 
-def test_the_published_sql_makes_the_same_tables(log: SqliteStore) -> None:
+def test_the_migrations_make_the_same_tables(log: SqliteStore) -> None:
     log.append([])
     by_hand = connect(Path(":memory:"))
-    by_hand.executescript(schema.schema_sql())
+    for number in range(1, schema.NEWEST + 1):
+        by_hand.executescript(schema.migration_sql(number))
+    by_hand.executescript(schema.views_sql())
     listing = "SELECT type, name, sql FROM sqlite_schema ORDER BY name"
     with log.database.reading() as connection:
         assert connection.execute(listing).fetchall() == by_hand.execute(listing).fetchall()
