@@ -93,8 +93,10 @@ class Moment:
             usual = self.usual_line
         except HistoryIncomplete as error:
             if name := self.git.usual_remote():
-                remote = quote(name)
-                hint = f"git fetch {remote} && git remote set-head {remote} --auto"
+                every = quote(
+                    f"+refs/heads/*:refs/remotes/{name}/*"
+                )  # a clone of one branch fetches no other by itself
+                hint = f"git fetch {quote(name)} {every} && git remote set-head {quote(name)} --auto"
             elif self.git.refs("refs/heads/"):
                 hint = "git branch --move BRANCH main"
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ from tests.repositories import Repo
 
 NAME = "support/triage@production"
 RULED = SETTINGS + "labels:\n  remote: origin\n  staging:\n  production: {after: staging, reason: required}\n"
+
+
+ASK_FOR_HEAD = "git fetch origin '+refs/heads/*:refs/remotes/origin/*' && git remote set-head origin --auto"
 
 
 @pytest.fixture(name="ruled")
@@ -92,7 +96,7 @@ def test_no_branch_makes_itself_the_default_branch(cli: Cli, inside: Path) -> No
             refused = cli("label", *command)
             assert refused.exit_code == 3, command
             assert "whose label rules hold is not known, as no branch names itself: this clone" in refused.err
-            assert "hint: git fetch origin && git remote set-head origin --auto" in refused.err
+            assert f"hint: {ASK_FOR_HEAD}" in refused.err
     listed = cli("label", "list")
     assert (listed.exit_code, "labels are read as those of origin: whose label rules hold" in listed.err) == (0, True)
     assert "git remote set-head origin --auto" in listed.err
@@ -102,6 +106,17 @@ def test_no_branch_makes_itself_the_default_branch(cli: Cli, inside: Path) -> No
     git(inside, "remote", "remove", "origin")
     refused = cli("label", "verify")
     assert (refused.exit_code, "hint: git branch --move BRANCH main" in refused.err) == (3, True)
+
+
+def test_the_hint_leads_out_of_a_clone_of_one_branch(
+    cli: Cli, inside: Path, ruled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(inside, "push", "--quiet", "origin", "HEAD:refs/heads/feature")
+    git(tmp_path, "clone", "--quiet", "--single-branch", "--branch", "feature", str(ruled), "one")
+    monkeypatch.chdir(tmp_path / "one")
+    assert f"hint: {ASK_FOR_HEAD}" in cli("label", "set", NAME, "v2").err
+    subprocess.run(["sh", "-c", ASK_FOR_HEAD], check=True, capture_output=True)
+    assert "needs a reason" in cli("label", "set", NAME, "v2").err
 
 
 @pytest.mark.usefixtures("ruled")
