@@ -61,7 +61,7 @@ def id_problem(prompt_id: str) -> str | None:
     """Return the reason why this cannot be a prompt's id, as the end of a sentence; None if it can."""
     if not _ID.fullmatch(prompt_id):
         letters = "the letters A to Z and a to z, digits, `_`, `-` and `.` between them"
-        return f"an id is made of {letters}, in segments parted by `/`"
+        return f"an id is made of {letters}, in segments parted by `/` that begin with a letter or digit"
     if any(segment.endswith(".lock") for segment in prompt_id.split("/")):
         return "no segment of an id may end in `.lock`, which Git keeps for itself"
     if len(prompt_id) > MAX_ID_LENGTH:

@@ -37,6 +37,10 @@ def test_ids_that_git_or_a_file_system_would_not_bear_are_refused(id_: str) -> N
     assert id_problem(id_)
 
 
+def test_an_id_is_told_what_it_may_begin_with() -> None:
+    assert "that begin with a letter or digit" in str(id_problem("_x"))
+
+
 @pytest.mark.parametrize("id_", ["a", "A-1_b", "v1.2/x", "x" * 140])
 def test_plain_ids_are_fine(id_: str) -> None:
     assert id_problem(id_) is None
