@@ -7,7 +7,7 @@ from difflib import Match, SequenceMatcher
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 _CONTEXT_LINES = 3
 
@@ -71,22 +71,3 @@ def lines_of(text: str) -> list[str]:
     """Return the lines of a text; the empty text has none, and one that ends with a line end has an empty last line."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text.split("\n") if text else []
-
-
-def unified(hunks: Iterable[Hunk], before: str, after: str) -> str:
-    """Return hunks as the text of a unified diff between two names; empty if there is none."""
-    hunks = list(hunks)
-    lines = [f"--- {before}", f"+++ {after}"] if hunks else []
-    for hunk in hunks:
-        lines.append(
-            f"@@ -{_range(hunk.before_start, hunk.before_count)} +{_range(hunk.after_start, hunk.after_count)} @@"
-        )
-        lines += hunk.lines
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _range(start: int, count: int) -> str:
-    """Return a range of lines as unified diffs write it: an empty one is named by the line before it."""
-    if count == 1:
-        return str(start)
-    return f"{start - 1 if count == 0 else start},{count}"

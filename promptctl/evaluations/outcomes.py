@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from promptctl.errors import ContentFiltered, InputError, RenderError, RenderLimitExceeded, RequestRejected
 from promptctl.log.results import ResultRow
-from promptctl.statistics.repeats import is_passed
 
 CaseStatus = Literal["passed", "failed", "error"]
 
@@ -124,8 +123,8 @@ def reduce_repeats(repeats: Sequence[CaseOutcome], at_least: int | None = None) 
         return repeats[0]
     passes = sum(repeat.status == "passed" for repeat in repeats)
     missing = sum(repeat.status == "error" for repeat in repeats)
-    verdict = is_passed(passes, missing, len(repeats) if at_least is None else at_least)
-    status: CaseStatus = "error" if verdict is None else "passed" if verdict else "failed"
+    needed = len(repeats) if at_least is None else at_least
+    status: CaseStatus = "passed" if passes >= needed else "error" if passes + missing >= needed else "failed"
     graded = [repeat for repeat in repeats if repeat.status != "error"]
     undecided = [repeat.undecided for repeat in repeats if repeat.undecided is not None]
     names = sorted({name for repeat in graded for name in repeat.scores})

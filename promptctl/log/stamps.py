@@ -71,15 +71,6 @@ def new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def short_id(identifier: str) -> str:
-    """Return the end of an id, by which people name a row: a UUIDv7 begins with the time, so only its end differs.
-
-    >>> short_id("0197e5c2-91ab-7cde-8f01-23456789abcd")
-    '6789abcd'
-    """
-    return identifier[-8:]
-
-
 def is_id(value: object) -> bool:
     """Return True for a whole id as `new_id` makes them."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None

@@ -8,13 +8,12 @@
     bootstrap       the paired bootstrap of cases or whole clusters, studentized
     scores          test and intervals of a mean difference, of one pivot
     multiplicity    Holm's correction over metrics
-    repeats         pass@k, pass^k, m of K
     planning        the smallest difference that could be seen, and the cases it would take
     metric          one metric on both sides of a comparison, with all of the above
 
 True at every look, so that they may be looked at after every observation:
 
-    discordant        evidence of pairs lost and won
+    paired            evidence of pairs lost and won
     rate_differences  the difference of two arms' rates or scores, exact
     sequences         intervals of a rate, a quantile, a mean, and of a ratio of two means
     split             the split of observations between arms

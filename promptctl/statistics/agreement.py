@@ -32,12 +32,11 @@ class Kappa:
     interval: Interval | None
 
 
-def cohen_kappa(pairs: Iterable[tuple[str, str]], confidence: float = 0.95, clusters: Iterable[Hashable] = ()) -> Kappa:
+def cohen_kappa(pairs: Sequence[tuple[str, str]], confidence: float = 0.95, clusters: Iterable[Hashable] = ()) -> Kappa:
     """Cohen's κ of two raters, each pair what they said of one thing; see `kappa_of_counts`.
 
     `clusters` name what each pair belongs to; without them each stands alone.
     """
-    pairs = list(pairs)
     groups: dict[Hashable, Counter[tuple[str, str]]] = {}
     for pair, cluster in zip(pairs, clusters, strict=False):
         groups.setdefault(cluster, Counter())[pair] += 1

@@ -30,17 +30,15 @@ def fisher_tail(more: int, of: int, others: int, of_others: int) -> float:
     0.05
     """
     all_of_them, total = more + others, of + of_others
-    most = min(all_of_them, of)
     if more * total <= all_of_them * of:
         return 1.0
     start = _log_choose(all_of_them, more) + _log_choose(total - all_of_them, of - more) - _log_choose(total, of)
-    term, tail = 1.0, 0.0
-    for number in range(more, most + 1):
+    term, tail, number = 1.0, 0.0, more
+    while term > tail * 1e-12:
         tail += term
-        if term < tail * 1e-12:
-            break
         rest = total - all_of_them - of + number + 1
         term *= (all_of_them - number) * (of - number) / ((number + 1) * rest)
+        number += 1
     return min(1.0, exp(start) * tail)
 
 

@@ -28,8 +28,6 @@ def t_cdf(t: float, degrees: float) -> float:
     Formula: P(T > t) = I_x(ν/2, ½)/2 for t ≥ 0, with x = ν/(ν + t²) and I the regularised incomplete beta function.
     Source: Abramowitz and Stegun 1964, 26.7.1.
     """
-    if degrees <= 0:
-        raise ValueError(f"degrees of freedom must be above zero, not {degrees}")
     upper = 0.5 * incomplete_beta(degrees / 2, 0.5, degrees / (degrees + t * t), t * t / (degrees + t * t))
     return 1 - upper if t > 0 else upper
 
@@ -46,8 +44,6 @@ def t_quantile(probability: float, degrees: float) -> float:
         low, high = high, high * 2
     while high - low > 1e-13 * high:
         middle = (low + high) / 2
-        if middle in (low, high):
-            break
         if t_cdf(middle, degrees) < probability:
             low = middle
         else:
@@ -62,8 +58,6 @@ def binomial_tail(successes: int, trials: int) -> float:
     """
     if successes <= 0:
         return 1.0
-    if successes > trials:
-        return 0.0
     if 2 * successes > trials:
         return _lowest_terms(trials - successes, trials) / (1 << trials)
     return ((1 << trials) - _lowest_terms(successes - 1, trials)) / (1 << trials)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptctl.statistics.distributions import normal_quantile, t_quantile
@@ -59,10 +59,9 @@ def clustered_rate(clusters: Sequence[tuple[int, int]], confidence: float = 0.95
     """
     n = sum(size for _passed, size in clusters)
     if n == 0:
-        return Interval(0.0, 1.0, confidence, "wilson-clustered")
+        return Interval(0.0, 1.0, confidence, "wilson")
     rate = sum(passed for passed, _size in clusters) / n
-    independent = independent_cases(clusters, confidence)
-    return replace(wilson_of_rate(rate, independent, confidence), method="wilson-clustered")
+    return wilson_of_rate(rate, independent_cases(clusters, confidence), confidence)
 
 
 def with_single_cases(passed: int, n: int, clusters: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -134,22 +133,14 @@ def tango_score(delta: float, improved: int, regressed: int, n: int) -> float:
     return distance / math.sqrt(variance)
 
 
-def mean_interval(
-    differences: Sequence[float], clusters: Sequence[Hashable] | None = None, confidence: float = 0.95
-) -> Interval | None:
-    """Student's t interval for a mean difference, cluster-robust if `clusters` names each case's group.
+def mean_interval(mean: float, standard_error: float, units: int, confidence: float = 0.95) -> Interval:
+    """Student's t interval for the mean of so many cases, or clusters, by its `standard_error`.
 
-    None with fewer than two cases (or clusters): nothing is known of the spread.
-    Formula: Δ ± t_{C−1} · SE, with `standard_error`'s SE and C the number of clusters.
+    Formula: Δ ± t_{C−1} · SE, C the number of cases or clusters.
     Source: Miller 2024, "Adding Error Bars to Evals" (arXiv 2411.00640); C − 1 degrees of freedom after Cameron and
     Miller 2015, Journal of Human Resources 50:317.
     """
-    error = standard_error(differences, clusters)
-    if error is None:
-        return None
-    units = len(set(clusters)) if clusters is not None else len(differences)
-    mean = math.fsum(differences) / len(differences)
-    half = t_quantile((1 + confidence) / 2, units - 1) * error
+    half = t_quantile((1 + confidence) / 2, units - 1) * standard_error
     return Interval(mean - half, mean + half, confidence, "t")
 
 

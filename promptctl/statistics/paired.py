@@ -15,8 +15,11 @@ class PairedTest:
 
     p_worse: float
     p_better: float
-    p_two_sided: float
-    method: str
+
+    @property
+    def p_two_sided(self) -> float:
+        """The p-value of a difference either way."""
+        return min(1.0, 2 * min(self.p_worse, self.p_better))
 
 
 def mcnemar(improved: int, regressed: int) -> PairedTest:
@@ -27,12 +30,7 @@ def mcnemar(improved: int, regressed: int) -> PairedTest:
     BMC Medical Research Methodology 13:91.
     """
     flipped = improved + regressed
-    return PairedTest(
-        p_worse=binomial_tail(regressed, flipped),
-        p_better=binomial_tail(improved, flipped),
-        p_two_sided=min(1.0, 2 * binomial_tail(max(improved, regressed), flipped)),
-        method="mcnemar-exact",
-    )
+    return PairedTest(p_worse=binomial_tail(regressed, flipped), p_better=binomial_tail(improved, flipped))
 
 
 def discordant_e_value(losses: int, wins: int, side: Literal["two", "losses", "wins"] = "two") -> float:

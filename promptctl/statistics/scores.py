@@ -56,14 +56,13 @@ def score_test(
     unvaried = partial(unvaried_interval, mean, units, spread)
     pivot = _pivot(values, mean, resamples, seed)
     if pivot is None:
-        return _paired_test(p_worse, p_better, "unvaried"), [unvaried(level) for level in levels]
-    test = _paired_test(max(pivot.p_worse, p_worse), max(pivot.p_better, p_better), pivot.method)
+        return PairedTest(p_worse, p_better), [unvaried(level) for level in levels]
+    test = PairedTest(max(pivot.p_worse, p_worse), max(pivot.p_better, p_better))
     return test, [_hull(pivot.interval(level), unvaried(level), spread) for level in levels]
 
 
 @dataclass(frozen=True, slots=True)
 class _Pivot:
-    method: str
     p_worse: float
     p_better: float
     interval: Callable[[float], Interval]
@@ -77,27 +76,17 @@ def _pivot(values: Sequence[float], mean: float, resamples: int, seed: str) -> _
     t = mean / error
     varied = units - Counter(round(value, 9) for value in values).most_common(1)[0][1]
     if units < FEWEST_TO_RESAMPLE or varied < _FEWEST_VARIED:
-        return _Pivot("t", t_cdf(t, units - 1), t_cdf(-t, units - 1), partial(_student_interval, values))
+        return _Pivot(t_cdf(t, units - 1), t_cdf(-t, units - 1), partial(mean_interval, mean, error, units))
     if units <= _MOST_TO_RESAMPLE:
         drawn = bootstrap_t(values, resamples=resamples, seed=seed)
-        return _Pivot("bootstrap-t", *studentized_p(t, drawn), partial(studentized_interval, mean, error, drawn))
+        return _Pivot(*studentized_p(t, drawn), partial(studentized_interval, mean, error, drawn))
     skewness = skewness_of(values)
     straight = unskewed(t, skewness, units)
     interval = partial(skewed_interval, mean, error, skewness, units)
-    return _Pivot("skewed-t", t_cdf(straight, units - 1), t_cdf(-straight, units - 1), interval)
-
-
-def _student_interval(values: Sequence[float], confidence: float) -> Interval:
-    interval = mean_interval(values, None, confidence)
-    assert interval is not None
-    return interval
+    return _Pivot(t_cdf(straight, units - 1), t_cdf(-straight, units - 1), interval)
 
 
 def _hull(first: Interval, second: Interval, spread: float) -> Interval:
     low, high = min(first.low, second.low), max(first.high, second.high)
     method = second.method if (low, high) == (second.low, second.high) else first.method
     return Interval(max(-spread, low), min(spread, high), first.confidence, method)
-
-
-def _paired_test(p_worse: float, p_better: float, method: str) -> PairedTest:
-    return PairedTest(p_worse, p_better, min(1.0, 2 * min(p_worse, p_better)), method)

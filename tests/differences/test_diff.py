@@ -9,7 +9,7 @@ import pytest
 
 from promptctl.differences.diff import PromptDiff, diff_prompts
 from promptctl.differences.message_diff import compare_messages
-from promptctl.differences.text_diff import compare_texts, unified
+from promptctl.differences.text_diff import compare_texts
 from promptctl.files.tree import MemoryTree
 from promptctl.prompts.loading import load_prompt
 from promptctl.prompts.prompt import MISSING, Input, Message, Output, Placeholder, Prompt
@@ -232,16 +232,14 @@ def test_every_message_is_accounted_for_whatever_was_done_to_the_list() -> None:
 # --- partials --------------------------------------------------------------------------------------------------------
 
 
-def test_partials_are_told_by_path_with_a_unified_diff() -> None:
+def test_partials_are_told_by_path_with_their_lines() -> None:
     found = diff(partials={"support/tone.j2": "Be {{ tone }}!\n", "law.j2": "No advice.\n", "new.j2": "N\n"}).partials
     assert [(c.path, c.kind, c.moved_from) for c in found] == [
         ("law.j2", "moved", "legal.j2"),
         ("new.j2", "added", None),
         ("support/tone.j2", "changed", None),
     ]
-    assert unified(found[2].hunks, "a/support/tone.j2", "b/support/tone.j2") == (
-        "--- a/support/tone.j2\n+++ b/support/tone.j2\n@@ -1,2 +1,2 @@\n-Be {{ tone }}.\n+Be {{ tone }}!\n \n"
-    )
+    assert [hunk.lines for hunk in found[2].hunks] == [("-Be {{ tone }}.", "+Be {{ tone }}!", " ")]
     removed = diff(partials={"legal.j2": "No advice.\n"}).partials
     assert [(c.path, c.kind) for c in removed] == [("support/tone.j2", "removed")]
 

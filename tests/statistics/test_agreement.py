@@ -74,6 +74,9 @@ def test_replies_of_one_case_are_one_reply_where_they_are_alike() -> None:
     assert once.interval is not None
     assert many.interval.low < once.interval.low
     assert cohen_kappa(pairs, clusters=range(15)) == once
+    alone = cohen_kappa(pairs, clusters=[0] * 15).interval
+    assert alone is not None
+    assert (alone.low, alone.high) == (-1, 1)
     rng, held = random.Random("cases"), 0
     for _ in range(300):  # 6 cases with 5 alike replies each; a judge of κ 0.3
         cases = [(truth, truth == (rng.random() < 0.65)) for truth in (rng.random() < 0.5 for _ in range(6))]
@@ -92,6 +95,13 @@ def test_rates_by_case_vary_as_the_cases_do_and_are_corrected_so() -> None:
     assert cases.specificity.rate == alone.specificity.rate
     assert cases.specificity.interval.low < alone.specificity.interval.low
     assert cases.kappa.value == pytest.approx(alone.kappa.value)
+    assert cases.kappa.interval is not None
+    assert cases.total.kappa.interval is not None
+    assert cases.kappa.interval.low < cases.total.kappa.interval.low
+    one_by_one = JudgedCases(cases.total, [(each, 1) for each, number in by_case for _ in range(number)])
+    assert cases.accuracy.independent == pytest.approx(one_by_one.accuracy.independent)
+    whole = JudgedCases(alone)
+    assert (whole.n, whole.on_pass, whole.on_fail) == (alone.n, alone.on_pass, alone.on_fail)
     many = rogan_gladen(0.7, 50, cases.sensitivity, cases.specificity)
     once = rogan_gladen(0.7, 50, alone.sensitivity, alone.specificity)
     assert many is not None
@@ -107,6 +117,10 @@ def test_full_agreement_of_a_few_is_not_certain_and_of_one_kind_says_nothing() -
     assert few.value == 1
     assert few.interval is not None
     assert few.interval.low < 0.3
+    assert few.interval.high == 1
+    opposed = cohen_kappa([("pass", "fail")] * 30 + [("fail", "pass")] * 30)
+    assert opposed.interval is not None
+    assert opposed.interval.low == opposed.value == -1
     alike = cohen_kappa([("pass", "pass")] * 30)
     assert (alike.value, alike.interval, cohen_kappa([]).value) == (None, None, None)
 
@@ -153,6 +167,8 @@ def test_few_labels_make_the_interval_wider_and_none_or_chance_no_correction() -
     assert many.interval.high - many.interval.low > 2 * 1.96 * raw**0.5
     assert rogan_gladen(0.7, 200, Share(5, 10), Share(5, 10)) is None
     assert rogan_gladen(0.7, 200, Share(0, 0), Share(9, 10)) is None
+    assert rogan_gladen(0.7, 200, Share(9, 10), Share(0, 0)) is None
+    assert rogan_gladen(0.7, 0, Share(9, 10), Share(9, 10)) is None
 
 
 def test_the_interval_holds_the_true_rate_in_95_of_100_simulated_evaluations() -> None:
@@ -184,7 +200,8 @@ def test_kappa_of_counts_needs_no_pairs_and_no_memory() -> None:
     counts = VerdictCounts(true_pass=10**7, false_fail=10**6, false_pass=10**6, true_fail=10**7, errors_on_pass=3)
     assert counts.kappa.n == 22 * 10**6 + 3
     assert counts.kappa.value == pytest.approx(0.818181, abs=1e-5)
-    few = VerdictCounts(true_pass=20, false_fail=5, false_pass=10, true_fail=15, errors_on_fail=2)
     words = {"p": "pass", "f": "fail", "e": "error"}
-    pairs = [(words[one], words[two]) for one, two in pairs_of({"pp": 20, "pf": 5, "fp": 10, "ff": 15, "fe": 2})]
-    assert few.kappa == cohen_kappa(pairs)
+    for errors in (2, 0):
+        few = VerdictCounts(true_pass=20, false_fail=5, false_pass=10, true_fail=15, errors_on_fail=errors)
+        table = pairs_of({"pp": 20, "pf": 5, "fp": 10, "ff": 15, "fe": errors})
+        assert few.kappa == cohen_kappa([(words[one], words[two]) for one, two in table])

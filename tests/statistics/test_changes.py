@@ -29,6 +29,8 @@ def test_the_tail_is_that_of_the_hypergeometric_distribution() -> None:
 def test_a_change_of_millions_of_calls_is_told_in_no_time() -> None:
     assert change_p([(1_000_000, 10_000)], [(1_000_000, 20_000)]) < 1e-100
     assert change_p([(0, 0)], [(5, 5)]) == 1.0
+    assert change_p([(100, 0)] * 3, [(100, 0)] * 3) == 1.0
+    assert change_p([(1_000_000, 20_000)], [(1_000_000, 10_000)]) < 1e-100
 
 
 def test_an_equal_share_is_called_a_change_no_more_often_than_said() -> None:

@@ -14,6 +14,7 @@ from promptctl.statistics.bootstrap import bootstrap_t, quantile, studentized_in
 from promptctl.statistics.distributions import t_cdf, t_quantile
 from promptctl.statistics.intervals import (
     clustered_rate,
+    independent_cases,
     influences,
     mean_interval,
     skewed_interval,
@@ -32,7 +33,6 @@ from promptctl.statistics.planning import (
     cases_to_rule_out,
     detectable_difference,
 )
-from promptctl.statistics.repeats import is_passed, pass_at_k, pass_hat_k
 
 steady = settings(derandomize=True, deadline=None, database=None, max_examples=60)
 tables = st.tuples(*[st.integers(0, 60)] * 4).filter(lambda table: sum(table) > 0)
@@ -101,23 +101,12 @@ def test_student_t_table(probability: float, degrees: int, quantile: float) -> N
     assert t_quantile(1 - probability, degrees) == near(-quantile, 6e-5)
 
 
-def test_pass_at_k_and_pass_hat_k_in_closed_form() -> None:
-    assert pass_at_k(10, 3, 5) == near(0.916667, 5e-7)
-    assert pass_hat_k(8, 6, 3) == near(0.357143, 5e-7)
-    assert pass_at_k(4, 0, 4) == 0.0
-    assert pass_hat_k(4, 4, 4) == 1.0
-    with pytest.raises(ValueError, match="3 passes in 2 repeats"):
-        pass_at_k(2, 3, 1)
-
-
 def test_intervals_of_means_worked_by_hand() -> None:
     # sd of 1 … 5 is √2.5, so SE = √0.5; t with 4 degrees of freedom is 2.77645.
-    interval = mean_interval([1.0, 2.0, 3.0, 4.0, 5.0])
-    assert interval is not None
+    interval = mean_interval(3.0, standard_error([1.0, 2.0, 3.0, 4.0, 5.0]) or 0.0, 5)
     assert (interval.low, interval.high) == (near(3 - 1.96324, 5e-6), near(3 + 1.96324, 5e-6))
     # Two clusters that sum to 2 below and 2 above their share: √(2/1 · (4 + 4))/4 = 1; t with 1 is 12.7062.
-    clustered = mean_interval([1.0, 1.0, 3.0, 3.0], ["a", "a", "b", "b"])
-    assert clustered is not None
+    clustered = mean_interval(2.0, standard_error([1.0, 1.0, 3.0, 3.0], ["a", "a", "b", "b"]) or 0.0, 2)
     assert (clustered.low, clustered.high) == (near(2 - 12.7062, 5e-5), near(2 + 12.7062, 5e-5))
 
 
@@ -188,8 +177,7 @@ def test_intervals_of_means_agree_with_scipy_and_statsmodels() -> None:
     differences = [rng.gauss(0.1, 0.4) for _ in range(60)]
     mean, error = sum(differences) / 60, float(stats.sem(differences))
     low, high = stats.t.interval(0.9, 59, mean, error)
-    interval = mean_interval(differences, confidence=0.9)
-    assert interval is not None
+    interval = mean_interval(mean, standard_error(differences) or 0.0, 60, 0.9)
     assert (interval.low, interval.high) == (near(low, 1e-12), near(high, 1e-12))
     clusters = [rng.randint(0, 11) for _ in differences]
     fit = linear.OLS(numpy.array(differences), numpy.ones(60)).fit(
@@ -261,14 +249,11 @@ def test_holm_never_lowers_keeps_order_and_stays_below_bonferroni(p_values: list
 
 @steady
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=40), st.integers(1, 5))
-def test_intervals_of_means_hold_the_mean(differences: list[float], size: int) -> None:
+def test_a_mean_has_an_error_once_there_are_two_clusters(differences: list[float], size: int) -> None:
     clusters = [position // size for position in range(len(differences))]
-    interval = mean_interval(differences, clusters)
-    mean = math.fsum(differences) / len(differences)
-    if interval is None:
-        assert len(set(clusters)) < 2
-    else:
-        assert interval.low <= mean <= interval.high
+    error = standard_error(differences, clusters)
+    assert (error is None) == (len(set(clusters)) < 2)
+    assert error is None or error >= 0
 
 
 # Scores
@@ -298,10 +283,8 @@ def test_bootstrap_of_symmetric_values_is_students_t() -> None:
 def test_intervals_of_skewed_values_lean_to_the_longer_tail() -> None:
     rng = random.Random(6)
     values = [-rng.expovariate(20) for _ in range(150)]
-    mean, error = sum(values) / 150, standard_error(values)
-    plain = mean_interval(values, confidence=0.9)
-    assert error is not None
-    assert plain is not None
+    mean, error = sum(values) / 150, standard_error(values) or 0.0
+    plain = mean_interval(mean, error, 150, 0.9)
     cubic = skewed_interval(mean, error, skewness_of(values), 150, 0.9)
     drawn = studentized_interval(mean, error, bootstrap_t(values, seed="s"), 0.9)
     for interval in (drawn, cubic):
@@ -324,9 +307,8 @@ def test_removing_the_skewness_solves_its_equation() -> None:
     assert unskewed(2.0, 6.0, 400) == near(2 + 6 * 4 / 60 + 36 * 8 / 10_800 + 6 / 120, 1e-12)
     symmetric = [-1.0, 0.0, 1.0] * 20
     assert skewness_of([0.5] * 9) == skewness_of(symmetric) == 0.0
-    plain, cubic = mean_interval(symmetric), skewed_interval(0.0, standard_error(symmetric) or 0.0, 0.0, 60)
-    assert plain is not None
-    assert cubic.low == near(plain.low, 1e-9)
+    error = standard_error(symmetric) or 0.0
+    assert skewed_interval(0.0, error, 0.0, 60).low == near(mean_interval(0.0, error, 60).low, 1e-9)
 
 
 def test_a_cluster_counts_as_one_value_in_the_bootstrap() -> None:
@@ -362,7 +344,7 @@ def test_no_case_and_one_case_have_wide_intervals_and_no_evidence() -> None:
     assert (wilson(0, 0).low, wilson(0, 0).high) == (0.0, 1.0)
     assert (tango(0, 0, 0).low, tango(0, 0, 0).high) == (-1.0, 1.0)
     assert tango(0, 1, 1).low == -1.0
-    assert mean_interval([0.3]) is None
+    assert standard_error([0.3]) is None
     assert standard_error([0.3, 0.1], ["a", "a"]) is None
     test = mcnemar(0, 0)
     assert (test.p_worse, test.p_better, test.p_two_sided) == (1.0, 1.0, 1.0)
@@ -398,8 +380,7 @@ def test_equal_scores_do_not_give_an_interval_of_no_width() -> None:
 def test_a_few_odd_cases_among_equal_ones_leave_an_interval_worth_reading(n: int, odd: int, usual: float) -> None:
     differences = [usual] * (n - odd) + [usual - 0.5] * odd
     metric = compare_metric("tone", [0.9] * n, [0.9 + difference for difference in differences], procedure=Procedure())
-    plain = mean_interval(differences)
-    assert plain is not None
+    plain = mean_interval(metric.difference, standard_error(differences) or 0.0, n)
     assert metric.difference - 0.4 - odd / n < metric.interval.low <= plain.low
     assert metric.difference <= metric.interval.high <= metric.difference + 0.35
 
@@ -407,31 +388,20 @@ def test_a_few_odd_cases_among_equal_ones_leave_an_interval_worth_reading(n: int
 def test_a_metric_of_passes_is_tested_exactly_and_one_of_clusters_is_not() -> None:
     base, head = [1.0] * 12, [0.0] * 5 + [1.0] * 7
     alone = compare_metric("passed", base, head, procedure=Procedure())
-    assert (alone.test.method, alone.interval.method, alone.test.p_worse) == ("mcnemar-exact", "tango", 1 / 32)
+    assert (alone.interval.method, alone.test.p_worse) == ("tango", 1 / 32)
     together = compare_metric("passed", base, head, ["a"] * 6 + ["b"] * 6, procedure=Procedure())
     # Two documents, one of them lower by 5/6: t = −1 with one degree of freedom, and (1 + 5/12)^−2.
-    assert (together.units, together.moved, together.test.method) == (2, 1, "t")
+    assert (together.units, together.moved, together.interval.method) == (2, 1, "t")
     assert together.test.p_worse == near((12 / 17) ** 2, 1e-12)
 
 
 def test_decimal_scores_tie_as_people_read_them() -> None:
     # 0.9 − 0.8 and 0.4 − 0.3 differ in binary; as differences of one size they leave no spread.
     metric = compare_metric("tone", [0.9, 0.4], [0.8, 0.3], procedure=Procedure())
-    assert (metric.standard_error, metric.test.method) == (0.0, "unvaried")
+    assert (metric.standard_error, metric.interval.method) == (0.0, "unvaried")
     assert metric.test.p_worse == near(1.1**-2, 1e-12)
     same = compare_metric("tone", [0.3], [0.1 + 0.2], procedure=Procedure())
     assert (same.moved, same.improved, same.regressed) == (0, 0, 0)
-
-
-# Repeats
-
-
-@pytest.mark.parametrize(
-    ("passes", "missing", "at_least", "expected"),
-    [(2, 0, 2, True), (1, 0, 2, False), (1, 1, 2, None), (0, 1, 2, False)],
-)
-def test_m_of_k(passes: int, missing: int, at_least: int, expected: bool | None) -> None:
-    assert is_passed(passes, missing, at_least) is expected
 
 
 # Cases that stand or fall together
@@ -445,6 +415,9 @@ def test_a_rate_of_clusters_is_wilsons_of_as_many_cases_as_they_amount_to() -> N
     # All passed: of ten documents, not of a hundred cases.
     assert clustered_rate([(10, 10)] * 10).low == near(wilson(10, 10).low, 1e-12)
     assert clustered_rate([(0, 10)] * 10).high == near(wilson(0, 10).high, 1e-12)
+    # Clusters that agree by chance are no more than the cases they hold; and a few that differ, no less than one.
+    assert independent_cases([(1, 2)] * 10) == 20
+    assert independent_cases([(10, 10), (0, 10)]) == 1
 
 
 def test_cases_each_their_own_cluster_are_nearly_wilsons() -> None:
