@@ -37,7 +37,7 @@ _OF_NO_EFFECT = ("title", "description", "examples", "$comment")
 class Declared:
     """A prompt file with the files it names read and bundled in. `source` is the file as it was read.
 
-    `partials` are by their paths below the folder `base`.
+    `tool_sources` say where each tool is written, `partials` are by their paths below the folder `base`.
     """
 
     source: bytes
@@ -45,6 +45,7 @@ class Declared:
     inputs: Mapping[str, Input]
     output: Output
     tools: tuple[Mapping[str, Any], ...]
+    tool_sources: tuple[SchemaSource, ...]
     partials: Mapping[str, str]
     base: str = PROMPTS
 
@@ -137,7 +138,8 @@ class _Resolver:
             for text, keys in message_texts(self._data["messages"]):
                 partials.include_all(text, self._file.path, self._document.line_placer(*keys))
         texts = dict(sorted(partials.texts.items()))
-        return Declared(self._source, self._file, inputs, self._output(), self._tools(), texts, partials.base)
+        output, (tools, sources) = self._output(), self._tools()
+        return Declared(self._source, self._file, inputs, output, tools, sources, texts, partials.base)
 
     def _inputs(self) -> dict[str, Input]:
         inputs: dict[str, Input] = {}
@@ -191,22 +193,20 @@ class _Resolver:
         except PathRefused:
             return None
 
-    def _tools(self) -> tuple[Mapping[str, Any], ...]:
-        tools: list[Mapping[str, Any]] = []
+    def _tools(self) -> tuple[tuple[Mapping[str, Any], ...], tuple[SchemaSource, ...]]:
+        """Return the sound tools, and where each is written."""
+        made = [(tool, source) for source in self._tool_sources() if (tool := self._tool(source))]
+        tools = tuple(tool for tool, _ in made)
+        self._check_distinct(tools)
+        return tools, tuple(source for _, source in made)
+
+    def _tool_sources(self) -> Iterator[SchemaSource]:
         for index, given in enumerate(self._data.get("tools", ())):
             source = SchemaSource(self._document, (), ("tools", index))
-            if "$ref" not in given:
-                tools.append(self._tool(source))
-                continue
-            target = follow(given["$ref"], source, self._sources, "tool")
-            found = None if target is None else target.data
-            if target is not None and isinstance(found, list):
-                tools += [self._tool(target.below(number)) for number in range(len(found))]
-            elif target is not None:
-                tools.append(self._tool(target))
-        sound = tuple(tool for tool in tools if tool)
-        self._check_distinct(sound)
-        return sound
+            target = follow(given["$ref"], source, self._sources, "tool") if "$ref" in given else source
+            if target is not None:
+                found = target.data
+                yield from map(target.below, range(len(found))) if isinstance(found, list) else [target]
 
     def _tool(self, source: SchemaSource) -> Mapping[str, Any]:
         """Return the tool with the schema of its arguments bundled; empty if it is none."""

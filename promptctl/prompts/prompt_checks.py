@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from promptctl.errors import Place, Problem, one_of_each_kind
 from promptctl.files.merges import indented_merge
@@ -107,17 +106,9 @@ def _problems_of_schemas(resolved: Declared) -> Iterator[Problem]:
     output = resolved.output
     if output.schema is not None:
         yield from schema_problems(output.schema, SchemaSource(document, ("output", "schema")))
-    for index, tool in enumerate(resolved.file.data.get("tools", ())):
-        if tool.get("type") == "function" and "parameters" in tool["function"]:
-            source = SchemaSource(document, (), ("tools", index, "function", "parameters"))
-            yield from schema_problems(_arguments_of(tool["function"]["name"], resolved), source)
-
-
-def _arguments_of(name: str, resolved: Declared) -> Mapping[str, Any]:
-    """Return the bundled schema of a tool's arguments."""
-    tool = next(tool for tool in resolved.tools if tool.get("function", {}).get("name") == name)
-    schema: Mapping[str, Any] = tool["function"]["parameters"]
-    return schema
+    for tool, source in zip(resolved.tools, resolved.tool_sources, strict=True):
+        if tool["type"] == "function" and "parameters" in tool["function"]:
+            yield from schema_problems(tool["function"]["parameters"], source.below("function", "parameters"))
 
 
 def _problems_of_placeholders(resolved: Declared) -> Iterator[Problem]:

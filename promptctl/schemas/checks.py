@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from promptctl.errors import Place, Problem
+from promptctl.files.names import SCHEMA_SUFFIXES
 from promptctl.files.sources import Sources
 from promptctl.files.tree import Tree
 from promptctl.schemas.json_schema import meant_keyword, schema_faults
@@ -48,12 +49,12 @@ def schema_problems(schema: Mapping[str, Any], source: SchemaSource, *, is_close
     """Return what is wrong with a bundled schema itself, at the place in its source if that is known.
 
     If it `is_closed`, as that of an input, a key that is no keyword of JSON Schema nor ours is an error too; in a file
-    of its own a schema may have annotations of other tools. Nothing if the source is only a reference to a file: there
-    it is reported with better places.
+    of its own a schema may have annotations of other tools. Nothing if the source is only a reference to a schema's
+    file: there it is reported with better places.
     """
     data = source.data
     unknown = dict(_unknown_keys(source, ())) if is_closed else {}
-    if set(data) <= _REFERENCE and not str(data.get("$ref", "#")).startswith("#"):
+    if set(data) <= _REFERENCE and str(data.get("$ref", "")).partition("#")[0].endswith(SCHEMA_SUFFIXES):
         return []
     faults = [fault for fault in schema_faults(schema) if fault[0] not in unknown]
     return [*unknown.values(), *(_problem(path, text, source) for path, text in faults)]

@@ -223,6 +223,25 @@ class TestSchemas:
         )
         assert [(at, code) for at, code, _ in found] == [("a.schema.yaml:2:16", "invalid-schema")]
 
+    @pytest.mark.parametrize(
+        ("text", "at"),
+        [
+            ("output: {schema: {$ref: a.yaml}}", "p.prompt.yaml:1:18"),
+            ("tools: [$ref: b.yaml]", "b.yaml:2:52"),
+            ("tools: [$ref: 'b.yaml#/1']", "b.yaml:2:52"),
+        ],
+    )
+    def test_in_files_that_are_not_named_as_schemas_are_told_as_well(self, text: str, at: str) -> None:
+        tools = [
+            f"- {{type: function, function: {{name: {name}, parameters: {{type: {name}}}}}}}"
+            for name in ("object", "x")
+        ]
+        files = {"prompts/a.yaml": "type: x\n", "prompts/b.yaml": "\n".join(tools)}
+        found = told(
+            check_prompt(MemoryTree({"prompts/p.prompt.yaml": f"{text}\n{HI}"} | files), "prompts/p.prompt.yaml")
+        )
+        assert [(at, code) for at, code, _ in found] == [(at, "invalid-schema")]
+
     def of_schema(self, text: str) -> Told:
         path = "prompts/a.schema.yaml"
         return told(list(WorkspaceCheck(MemoryTree({path: text})).file(path)))
