@@ -95,13 +95,11 @@ def refused(prompt: LintedPrompt) -> Findings:
             yield finding("P302", message, place, "remove `strict`, or name a model that takes a schema")
         elif facts.provider in _STRICT and not facts.is_own:
             yield from _faults(prompt, output.schema, "the output schema", place)
-    for index, tool in enumerate(declared.tools):
+    for tool, source in zip(declared.tools, declared.tool_sources, strict=True):
         function = tool.get("function", {})
         if function.get("strict") is True and facts.provider in _STRICT and not facts.is_own:
             what = f"the arguments of the tool `{function['name']}`"
-            written = prompt.data.get("tools", ())
-            place = prompt.document.place("tools", min(index, len(written) - 1))
-            yield from _faults(prompt, function.get("parameters", {}), what, place)
+            yield from _faults(prompt, function.get("parameters", {}), what, source.place())
 
 
 def _faults(prompt: LintedPrompt, schema: Mapping[str, Any], what: str, place: Place) -> Iterator[LintFinding]:

@@ -103,9 +103,12 @@ class TestSchemas:
 
     def test_of_a_tool(self) -> None:
         arguments = "{type: object, properties: {a: {}}}"
-        tool = f"tools: [{{type: function, function: {{name: f, strict: true, parameters: {arguments}}}}}]"
-        (only,) = found(user("Hi", "model: openai/gpt-4o-mini", tool))
+        tool = f"{{type: function, function: {{name: f, strict: true, parameters: {arguments}}}}}"
+        (only,) = found(user("Hi", "model: openai/gpt-4o-mini", f"tools: [{tool}]"))
         assert "the tool `f`" in only.message
+        both = "- {type: function, function: {name: g}}\n- " + tool
+        (only,) = found(user("Hi", "model: openai/gpt-4o-mini", "tools: [$ref: more.schema.yaml]"), more_yaml=both)
+        assert str(only.place) == "prompts/more.schema.yaml:2:3"
 
 
 class TestExamples:
