@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sqlite3
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 import typer
 
+from promptctl import init_workspace, open_workspace
 from promptctl.assertions.kinds import KINDS
 from promptctl.cli.main import app
 from promptctl.cli.reference import reference
@@ -137,6 +139,27 @@ def test_the_modules_that_the_map_names_exist() -> None:
     for page in ("docs/architecture.md", "docs/decisions.md", "CONTRIBUTING.md"):
         for name in re.findall(r"`((?:\w+/)+(?:\w+\.py)?|\w+\.py)`", text_of(ROOT / page)):
             assert (ROOT / "promptctl" / name).exists() or (ROOT / name).exists(), (page, name)
+
+
+def test_the_tests_that_pages_name_exist() -> None:
+    texts = {path.relative_to(ROOT).as_posix(): text_of(path) for path in (ROOT / "tests").rglob("*.py")}
+    tests = {name for text in texts.values() for name in re.findall(r"def (test_\w+)", text)}
+    files = {*texts, *(path.rpartition("/")[2] for path in texts)}
+    for page in LINKED:
+        for name in re.findall(r"`((?:tests/)?(?:\w+/)*test_\w+(?:\.py)?)`", text_of(page)):
+            assert name in (files if name.endswith(".py") else tests), (page.name, name)
+
+
+def test_the_methods_that_pages_name_exist(tmp_path: Path) -> None:
+    init_workspace(tmp_path)
+    with open_workspace(tmp_path) as workspace:
+        for page in PAGES:
+            for names in re.findall(r"\bworkspace((?:\.[a-z]\w*)+)", text_of(page)):
+                found: Any = workspace
+                for name in names.split(".")[1:]:
+                    found = getattr(found, name)
+                    if inspect.ismethod(found):
+                        break
 
 
 def test_each_decision_has_a_number_a_status_and_its_reasons() -> None:
