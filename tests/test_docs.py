@@ -98,6 +98,13 @@ def test_every_key_of_a_file_is_described(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("page", LINKED, ids=[page.relative_to(ROOT).as_posix() for page in LINKED])
+def test_each_row_of_a_table_has_as_many_cells(page: Path) -> None:
+    for table in re.findall(r"(?:^\|.*\n)+", _prose(text_of(page)), flags=re.MULTILINE):
+        cells = [len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()]
+        assert set(cells) == {cells[0]}, table
+
+
+@pytest.mark.parametrize("page", LINKED, ids=[page.relative_to(ROOT).as_posix() for page in LINKED])
 def test_links_lead_somewhere(page: Path) -> None:
     for link in _LINK.findall(_prose(text_of(page))):
         if link.startswith(("http://", "https://")):
