@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from promptctl.errors import ModelConfigurationError, ModelError, ProviderFailed, RequestRejected
@@ -57,20 +57,11 @@ def _unsent(request: Request, error: BaseException) -> RequestRejected:
     if not named:
         hint = "images must be given as data: URLs for this provider; nothing is fetched from here"
         return _rejected(f"{request.model}: {_words(error, request)}", hint)
+    what = _ADVICE.sub("", words_of(text))
     if "not support parameters" in text:
-        return not_taken(request, named)
-    return _not_taken(request, named[0], _ADVICE.sub("", words_of(text)))
-
-
-def not_taken(request: Request, named: Sequence[str]) -> RequestRejected:
-    """Return the error of parameters that the provider does not take, with the way to leave the first out."""
-    what = f"{provider_name(request.model)} does not take {' and '.join(f'`{name}`' for name in named)}"
-    return _not_taken(request, named[0], what)
-
-
-def _not_taken(request: Request, name: str, what: str) -> RequestRejected:
-    hint = f"take `{name}` out of the prompt, or leave it out for this model: `leave_out: [{name}]` in its rule "
-    return _rejected(f"{request.model}: {redact(what, request)}", f"{hint}under `models:` in promptctl.yaml")
+        what = f"{provider_name(request.model)} does not take {' and '.join(f'`{name}`' for name in named)}"
+    way = f"or leave it out for this model: `leave_out: [{named[0]}]` in its rule under `models:` in promptctl.yaml"
+    return _rejected(f"{request.model}: {redact(what, request)}", f"take `{named[0]}` out of the prompt, {way}")
 
 
 def _rejected(message: str, hint: str) -> RequestRejected:

@@ -25,7 +25,7 @@ from promptctl.models.dialects import dialect_of
 from promptctl.models.endpoints import checked_base, first_set, known_provider
 from promptctl.models.gateway import Delta, Embeddings, Reply, Request, broken, texts_of
 from promptctl.models.hosts import Reach, reach_of
-from promptctl.models.litellm_errors import not_taken, translated
+from promptctl.models.litellm_errors import translated
 from promptctl.models.litellm_library import (
     close_clients,
     is_loaded,
@@ -43,7 +43,7 @@ from promptctl.models.provider_errors import interrupted, timed_out
 # LiteLLM takes its own settings (addresses, keys, files to read, callbacks) as arguments beside the model's parameters:
 # only what is known to be a parameter may come from a prompt.
 PARAMETERS = frozenset(
-    {"temperature", "top_p", "top_k", "top_a", "min_p", "n", "stop", "seed", "user", "max_tokens", "min_tokens"}
+    {"temperature", "top_p", "top_k", "top_a", "min_p", "n", "stop", "seed", "max_tokens", "min_tokens"}
     | {"max_completion_tokens", "presence_penalty", "frequency_penalty", "repetition_penalty", "length_penalty"}
     | {"logit_bias", "logprobs", "top_logprobs", "parallel_tool_calls", "tool_choice", "functions", "function_call"}
     | {"reasoning_effort", "thinking", "verbosity", "modalities", "prediction", "audio", "web_search_options"}
@@ -180,7 +180,7 @@ class LiteLLM:
             spread_extra_bodies()
         if request.model.startswith(_WITH_RESPONSES):
             leave_mcp_out()
-        arguments["allowed_openai_params"] = _named_again(litellm, request, arguments["model"])
+        arguments["allowed_openai_params"] = _named_again(litellm, arguments["model"])
         if request.response_format is not None and "response_format" not in request.endpoint.leaves_out:
             arguments["response_format"] = dict(request.response_format)
         return arguments
@@ -232,17 +232,13 @@ class LiteLLM:
         return known.is_sent_its_key_alone or first_set(self._environ, known.bases) == api_base
 
 
-def _named_again(litellm: Any, request: Request, model: str) -> list[str]:
+def _named_again(litellm: Any, model: str) -> list[str]:
     """Return the arguments that LiteLLM would drop without a word, and that a provider of the protocol takes.
 
-    Without `max_retries` OpenAI's library asks three times. Raises `RequestRejected` for a `user` that is not taken.
+    Without `max_retries` OpenAI's library asks three times.
     """
-    provider, has_user = provider_name(model), request.parameters.get("user") is not None
-    if provider == "openai" or provider in litellm.openai_compatible_providers:
-        return ["max_retries", "user"] if has_user else ["max_retries"]
-    if has_user and "user" not in (litellm.get_supported_openai_params(model_name(model), provider) or ()):
-        raise not_taken(request, ["user"])
-    return []
+    provider = provider_name(model)
+    return ["max_retries"] if provider == "openai" or provider in litellm.openai_compatible_providers else []
 
 
 async def _library() -> Any:

@@ -78,8 +78,17 @@ def ask_either_way(lane: Gateway, request: Request, *, is_streamed: bool) -> Any
 
 BODIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "parameters": (
-        {"parameters": {"temperature": 0, "max_tokens": 40, "top_p": 0.5, "seed": 7, "stop": ["END"], "user": "u1"}},
-        {"temperature": 0, "max_tokens": 40, "top_p": 0.5, "seed": 7, "stop": ["END"], "user": "u1"},
+        {
+            "parameters": {
+                "temperature": 0,
+                "max_tokens": 40,
+                "top_p": 0.5,
+                "seed": 7,
+                "stop": ["END"],
+                "presence_penalty": 0.5,
+            }
+        },
+        {"temperature": 0, "max_tokens": 40, "top_p": 0.5, "seed": 7, "stop": ["END"], "presence_penalty": 0.5},
     ),
     "unset parameters": ({"parameters": {"temperature": None}}, {}),
     "tools": (

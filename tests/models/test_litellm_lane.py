@@ -260,6 +260,7 @@ def test_no_other_host_is_looked_up(server: OpenAIServer, ask_claude: Ask, monke
         "aws_bedrock_runtime_endpoint",
         "anthropic_identity_token_file",
         "vertex_credentials",
+        "user",
         "unheard_of",
     ],
 )
@@ -274,22 +275,6 @@ def test_parameters_of_the_provider_are_passed_on(server: OpenAIServer, ask_clau
     complete(ask_claude(parameters={"max_tokens": 5, "temperature": 0.5, "top_k": 3}))
     body = server.requests[0].body
     assert (body["max_tokens"], body["temperature"], body["top_k"]) == (5, 0.5, 3)
-
-
-def test_a_user_is_sent_or_it_is_said_that_it_is_not(server: OpenAIServer, ask: Ask, ask_claude: Ask) -> None:
-    """LiteLLM drops it without a word for every model that it does not list as one that takes it."""
-    server.script(say.reply("ok"), say.reply("ok"), anthropic.message("ok"))
-    given = {"user": "u-1"}
-    for request in (ask(parameters=given, model="openai/unlisted"), ask(parameters=given, model="hosted_vllm/m")):
-        complete(request)
-    complete(ask_claude(parameters={**given, "max_tokens": 5}))
-    assert [received.body.get("user") for received in server.requests[:2]] == ["u-1", "u-1"]
-    assert server.requests[2].body["metadata"] == {"user_id": "u-1"}
-    with pytest.raises(RequestRejected, match="gemini does not take `user`") as caught:
-        complete(ask(parameters=given, model=f"gemini/{gemini.MODEL}"))
-    assert "leave_out: [user]" in str(caught.value.hint)
-    assert len(server.requests) == 3
-    assert caught.value.is_unbilled
 
 
 def test_tools_reach_another_provider(server: OpenAIServer, ask_claude: Ask) -> None:
