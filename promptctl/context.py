@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from promptctl.errors import InvalidFiles, WorkspaceError
 from promptctl.files.names import DRAFTS, LOG_FILE, RECORDINGS, SETTINGS, STATE_FOLDER, STATE_NAMES, STATE_VARIABLE
-from promptctl.files.tree import file_stamp, path_inside
+from promptctl.files.tree import Tree, file_stamp, path_inside
 
 if TYPE_CHECKING:
     from threading import Thread
 
-    from promptctl.files.tree import Tree
     from promptctl.formats.settings_file import Settings
     from promptctl.git.trees import WorkTree
     from promptctl.log.budgets import Settlement

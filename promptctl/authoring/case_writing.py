@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.authoring.author import Author, AuthorOptions
 from promptctl.calls.call import CallOptions, masking
 from promptctl.calls.dry_run import DryRun, dry_run
+from promptctl.context import Context
 from promptctl.datasets.adding import CaseFile
 from promptctl.datasets.likeness import Known
 from promptctl.datasets.splitting import GENERATED, TRAIN
@@ -30,9 +31,6 @@ from promptctl.files.proposal import Proposal
 from promptctl.prompts.prompt import Message, Prompt
 from promptctl.prompts.rendering import Renderer
 from promptctl.schemas.json_schema import Validator
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
 
 WRITE_CASES = "authoring/cases"
 KINDS = ("diverse", "edge", "adversarial", "injection")

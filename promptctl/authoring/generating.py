@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.authoring.author import Author, AuthorOptions
 from promptctl.authoring.drafting import GENERATE, Brief, Drafts, NewPrompt
 from promptctl.calls.dry_run import DryRun, dry_run
 from promptctl.calls.shipped import ShippedFiles
+from promptctl.context import Context
 from promptctl.errors import CostLimitReached, InvalidOutput, ReplyCut, UsageError, WorkspaceError
 from promptctl.files.names import DATASET_SUFFIXES, DATASETS
 from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.tree import is_there
 from promptctl.log.call_totals import reply_kept
+from promptctl.log.records import Execution
 from promptctl.prompts.loading import load_prompt_file, path_in, prompt_paths
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.log.records import Execution
-    from promptctl.prompts.prompt import Prompt
+from promptctl.prompts.prompt import Prompt
 
 _HOW_TO_GENERATE = f"compare it with the one that ships: move it away, then promptctl new {GENERATE}"
 _MOST_READ = 200

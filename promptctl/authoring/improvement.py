@@ -6,21 +6,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count as count_from
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from promptctl.authoring.trials import TrialRequest, held_out_data
+from promptctl.comparisons.compared import Compared
 from promptctl.errors import INCOMPLETE, OK, UsageError
 from promptctl.files.plain import record_data
 from promptctl.files.proposal import Proposal
 from promptctl.files.wording import count, percent
+from promptctl.log.records import Source
+from promptctl.log.results import StopReason
 from promptctl.statistics.distributions import normal_quantile
 from promptctl.statistics.metric import ALPHA, MetricComparison
 from promptctl.statistics.multiplicity import spent
-
-if TYPE_CHECKING:
-    from promptctl.comparisons.compared import Compared
-    from promptctl.log.records import Source
-    from promptctl.log.results import StopReason
 
 ImprovementVerdict = Literal["better", "not-shown", "unknown"]
 """Better, on cases that no candidate was tried on; no improvement that can be shown; or not known yet."""

@@ -21,13 +21,12 @@ from promptctl.files.wording import count, name_some
 from promptctl.git.repository import Git
 from promptctl.log.masking import Mask
 from promptctl.log.stamps import utc_now
-from promptctl.prompts.prompt import MISSING
+from promptctl.prompts.prompt import MISSING, Prompt
 
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.datasets.cases import Case
     from promptctl.log.results import EvaluationRow, ResultRow
-    from promptctl.prompts.prompt import Prompt
 
 _PERSON = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _MOST_BYTES = 256 << 20

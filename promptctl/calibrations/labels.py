@@ -13,12 +13,11 @@ from promptctl.datasets.questions import AnsweredReply, LabelledReplies, Questio
 from promptctl.errors import DatasetNotFound
 from promptctl.files.names import HUMAN_LABELS, is_human_labels
 from promptctl.files.plain import content_digest
-from promptctl.prompts.prompt import MISSING
+from promptctl.prompts.prompt import MISSING, Prompt
 
 if TYPE_CHECKING:
     from promptctl.assertions.assertion import Assertion
     from promptctl.context import Context
-    from promptctl.prompts.prompt import Prompt
 
 
 def open_questions(context: Context, name: str) -> tuple[str, Questions, str]:

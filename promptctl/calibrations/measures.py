@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import LogError
 from promptctl.formats.calibration_file import Calibration, Figure
-from promptctl.log.records import WITH_REPLY
+from promptctl.log.records import WITH_REPLY, Execution
 from promptctl.log.stamps import utc_now
 from promptctl.statistics.agreement import Share, VerdictCounts, stratified_difference
 from promptctl.statistics.paired import mcnemar
 
 if TYPE_CHECKING:
-    from promptctl.log.records import Execution
     from promptctl.log.results import ResultRow, ResultStatus
     from promptctl.log.store import Store
 

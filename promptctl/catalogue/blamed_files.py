@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from promptctl.catalogue.blamed import BlamedLine
 from promptctl.errors import GitError
+from promptctl.files.tree import Tree
 from promptctl.git.line_history import LineChange, carried, file_lines, line_changes
 from promptctl.git.trees import CommitTree
 from promptctl.versions.moment import NOT_IN_GIT, Moment
 from promptctl.versions.prompt_at_version import note
-
-if TYPE_CHECKING:
-    from promptctl.files.tree import Tree
 
 
 class BlamedFiles:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
 from promptctl.files.names import SETTINGS, is_dataset, is_prompt_file
 from promptctl.files.writing import replace_file
 from promptctl.formats.formatting import format_file
+from promptctl.formats.schemas import Kind
+from promptctl.git.trees import WorkTree
 from promptctl.prompts.checking import chosen_files, files_of
-
-if TYPE_CHECKING:
-    from promptctl.formats.schemas import Kind
-    from promptctl.git.trees import WorkTree
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,9 +13,6 @@ from promptctl.cli.call_filter import FilterOptions
 from promptctl.cli.commands import option, refuse_given
 from promptctl.cli.output import say, say_json, say_wrapped, tell, tell_hint
 from promptctl.reports.wording import count, format_known
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 EXAMPLES = """\
   promptctl dashboard -o dashboard.html

@@ -11,12 +11,11 @@ from promptctl.cli import options
 from promptctl.cli.commands import argument, option
 from promptctl.cli.output import tell, tell_problems, tell_wrapped
 from promptctl.cli.proposing import WriteOptions, offer
-from promptctl.errors import printable
+from promptctl.errors import Place, printable
 from promptctl.reports.wording import count
 
 if TYPE_CHECKING:
     from promptctl import ImportedSource, ImportReport
-    from promptctl.errors import Place
 
 _MOST_PASSED_OVER = 10
 _MOST_FILES_SHOWN = 5

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.catalogue.budgets import budget_statuses
+from promptctl.context import Context
 from promptctl.counting import without_collector
 from promptctl.dashboard.answers import Gathered, is_anything_wrong, money, rules, what_changed, what_does_it_cost
 from promptctl.dashboard.facts import LIMITS, USER_LIMITS, FactTable, Names, columns, fact_tables
@@ -21,16 +22,13 @@ from promptctl.evaluations.trend import Trend, trend_rows
 from promptctl.experiments.drawing import experiments_now
 from promptctl.experiments.ending import report_of
 from promptctl.experiments.growth import growth
+from promptctl.experiments.report import ExperimentReport
 from promptctl.files.wording import count, version_keys, without_commit
+from promptctl.log.call_cells import CallCells, Step
 from promptctl.log.call_totals import GROWTH, CallTotals
 from promptctl.log.filter import Filter
+from promptctl.log.results import EvaluationRow
 from promptctl.log.stamps import utc_now
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.experiments.report import ExperimentReport
-    from promptctl.log.call_cells import CallCells, Step
-    from promptctl.log.results import EvaluationRow
 
 _MOST_EVALUATIONS, _MOST_SERIES, _MOST_VERSIONS = 2_000, 40, 60
 _MOST_ACCOUNTS, _MOST_EXAMPLES = 20, 20

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
+from promptctl.assertions.assertion import AskedJudge
 from promptctl.datasets.case_checks import CaseChecks
 from promptctl.datasets.cases import Case, CaseMaker
 from promptctl.datasets.rows import Row
 from promptctl.errors import Place, Problem, in_reading_order, with_count
-
-if TYPE_CHECKING:
-    from promptctl.assertions.assertion import AskedJudge
 
 MAX_PROBLEMS = 100
 # Values of a case in a message: problems that differ in them alone are of one kind.

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import codecs
 import io
+from collections.abc import Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.files.tree import StreamedTree, Tree
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MAX_LINE_BYTES = 8 << 20
 # For trees that only give whole files: what one of them may take in memory.

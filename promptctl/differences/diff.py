@@ -8,7 +8,7 @@ equal differences, byte for byte.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.differences.breaks import Break, breaks_of_callers, breaks_of_consumers
 from promptctl.differences.message_diff import MessageChange, compare_messages
@@ -24,9 +24,7 @@ from promptctl.differences.part_changes import (
 )
 from promptctl.differences.value_changes import ValueChange, compare_mappings, compare_value
 from promptctl.files.plain import bare_keys, canonical_json
-
-if TYPE_CHECKING:
-    from promptctl.prompts.prompt import Prompt
+from promptctl.prompts.prompt import Prompt
 
 
 @dataclass(frozen=True, slots=True)

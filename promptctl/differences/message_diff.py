@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from promptctl.differences.ordering import longest_in_order
 from promptctl.differences.text_diff import BoundedMatcher, Hunk, compare_lines, lines_of
 from promptctl.differences.value_changes import ValueChange, compare_mappings, plain
 from promptctl.prompts.prompt import Message, Placeholder
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 Kind = Literal["added", "removed", "moved", "role", "text", "extra"]
 Item = Message | Placeholder

@@ -19,14 +19,13 @@ from promptctl.files.plain import bare_keys
 from promptctl.files.wording import as_text
 from promptctl.log.filter import Filter
 from promptctl.log.store import Store
-from promptctl.models.gateway import Usage
+from promptctl.models.gateway import Request, Usage
 from promptctl.models.tokens import token_counter
 from promptctl.models.worst_case import FREE, WorstCase
 
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.log.results import Replies
-    from promptctl.models.gateway import Request
     from promptctl.prompts.prompt import Rendered
 
 _COUNTED_CASES = 200

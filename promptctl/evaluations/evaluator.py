@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import traceback
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from promptctl.assertions.effort import Effort, Total
 from promptctl.assertions.judging import Embedder, RunnerJudge
@@ -13,6 +12,7 @@ from promptctl.calls.account import spent
 from promptctl.calls.call import Call, CallOptions, masking
 from promptctl.calls.recording import reply_recording
 from promptctl.calls.runner import Recorder, Runner
+from promptctl.context import Context
 from promptctl.datasets.cases import Case
 from promptctl.errors import (
     ContentFiltered,
@@ -32,11 +32,8 @@ from promptctl.evaluations.rules import licences_of
 from promptctl.evaluations.scoring import Score, error_score, failed_score, score_case, subject_of
 from promptctl.log.records import Execution
 from promptctl.log.results import ResultRow
+from promptctl.models.gateway import Gateway
 from promptctl.models.reading import FILTERED
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.models.gateway import Gateway
 
 
 class Crashed(PromptctlError):

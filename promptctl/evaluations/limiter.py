@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,6 @@ from promptctl.evaluations.progress import Load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
-    from contextlib import AbstractAsyncContextManager
 
     from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request
 

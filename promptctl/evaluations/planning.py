@@ -8,10 +8,10 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from promptctl.assertions.judging import judge_model
-from promptctl.calls.call import make_target
+from promptctl.calls.call import Target, make_target
 from promptctl.counting import counted, without_collector
 from promptctl.datasets.choosing import DatasetChoice
-from promptctl.datasets.index import dataset_index
+from promptctl.datasets.index import DatasetIndex, dataset_index
 from promptctl.datasets.selection import Choosing, part_of
 from promptctl.errors import (
     InvalidFiles,
@@ -39,10 +39,8 @@ from promptctl.prompts.loading import warn_of_wrongly_named
 
 if TYPE_CHECKING:
     from promptctl.assertions.assertion import AskedJudge
-    from promptctl.calls.call import Target
     from promptctl.context import Context
     from promptctl.datasets.dataset import Dataset
-    from promptctl.datasets.index import DatasetIndex
     from promptctl.prompts.prompt import Prompt
     from promptctl.versions.prompt_at_version import PromptAtVersion
 

@@ -14,7 +14,7 @@ from promptctl.errors import NothingLeft, PromptNotFound, RevisionNotFound, Usag
 from promptctl.evaluations.evaluation import load
 from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.planning import check_models, target_of
-from promptctl.evaluations.request import EvaluationRequest
+from promptctl.evaluations.request import EvaluationRequest, ResumeRequest
 from promptctl.evaluations.rules import answering, calibration_rule_of
 from promptctl.files.names import SETTINGS
 from promptctl.log.filter import Filter
@@ -23,7 +23,6 @@ _SIDES = ("base", "head")
 
 if TYPE_CHECKING:
     from promptctl.context import Context
-    from promptctl.evaluations.request import ResumeRequest
     from promptctl.log.results import EvaluationRow
     from promptctl.log.store import Store
     from promptctl.versions.prompt_at_version import PromptAtVersion

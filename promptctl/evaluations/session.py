@@ -8,28 +8,24 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby, zip_longest
-from typing import TYPE_CHECKING
 
+from promptctl.calls.call import Call
 from promptctl.calls.runner import Runner
+from promptctl.context import Context
 from promptctl.errors import BudgetReached, CostLimitReached, Incomplete, ModelError
 from promptctl.evaluations.claims import claimed
 from promptctl.evaluations.evaluation import Evaluation, finish
 from promptctl.evaluations.evaluator import Evaluator
 from promptctl.evaluations.gateways import Gateways
+from promptctl.evaluations.plan import Plan
 from promptctl.evaluations.progress import Progress
 from promptctl.evaluations.recorder import BatchRecorder
 from promptctl.evaluations.request import Limits
-from promptctl.evaluations.until import Gathering, until_of
+from promptctl.evaluations.until import Gathering, Until, until_of
+from promptctl.log.records import Execution
+from promptctl.log.results import EvaluationRow, ResultRow, StopReason
+from promptctl.log.store import LogWarning
 from promptctl.models.recordings import check_folder
-
-if TYPE_CHECKING:
-    from promptctl.calls.call import Call
-    from promptctl.context import Context
-    from promptctl.evaluations.plan import Plan
-    from promptctl.evaluations.until import Until
-    from promptctl.log.records import Execution
-    from promptctl.log.results import EvaluationRow, ResultRow, StopReason
-    from promptctl.log.store import LogWarning
 
 OnProgress = Callable[["Plan", Progress], None]
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from promptctl.catalogue.listing import warned_of_sparse_checkout
+from promptctl.context import Context
 from promptctl.datasets.validation import ValidationReport, validate_workspace
 from promptctl.errors import HistoryIncomplete, InvalidFiles, Place, Problem, WorkspaceError, in_reading_order
 from promptctl.experiments.drawing import of_today
+from promptctl.files.document import Document
 from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.files.yaml_reader import read_yaml
+from promptctl.formats.experiment_rules import Experiment
 from promptctl.git.trees import WorkTree
 from promptctl.versions.former_ids import check_label
 from promptctl.versions.refs import is_label
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.files.document import Document
-    from promptctl.formats.experiment_rules import Experiment
 
 
 def validate(context: Context, paths: Sequence[str] = ()) -> ValidationReport:

@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from promptctl.calls.call import Call
 from promptctl.calls.prepare import Asked, RunOptions, check_options, prepare_all
+from promptctl.context import Context
 from promptctl.errors import ExperimentKeyMissing, ExperimentNotFound, UsageError, WorkspaceError, printable
 from promptctl.files.names import SETTINGS, did_you_mean
 from promptctl.formats.experiment_rules import BUCKETS, Arm, Experiment, text_of
 from promptctl.log.arm_calls import arm_key
 from promptctl.log.records import Drawn
 from promptctl.log.stamps import new_id
+from promptctl.versions.prompt_at_version import PromptAtVersion
 from promptctl.versions.refs import Ref, parse_ref
-
-if TYPE_CHECKING:
-    from promptctl.calls.call import Call
-    from promptctl.context import Context
-    from promptctl.versions.prompt_at_version import PromptAtVersion
-
 
 _OFFSET = 0x811C9DC5
 _PRIME = 0x01000193

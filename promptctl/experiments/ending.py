@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from promptctl.context import Context
 from promptctl.errors import (
     ExperimentNotFound,
     HistoryIncomplete,
@@ -27,9 +28,6 @@ from promptctl.labels.tags import LabelEvent, one_line
 from promptctl.log.stamps import utc_now, utc_text
 from promptctl.promotion.labelling import Labelling, check_reason
 from promptctl.versions.refs import is_label
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from promptctl.context import Context
 from promptctl.errors import WorkspaceError
 from promptctl.experiments.drawing import experiments_now, find_experiment
 from promptctl.files.plain import record_data
 from promptctl.formats.experiment_rules import BUCKETS, Arm, Experiment
 from promptctl.labels.chains import history
 from promptctl.labels.tags import LabelEvent, LabelName
+from promptctl.log.arm_calls import ArmCall
 from promptctl.versions.former_ids import former_ids
 from promptctl.versions.refs import parse_ref
-
-if TYPE_CHECKING:
-    from promptctl.context import Context
-    from promptctl.log.arm_calls import ArmCall
 
 ExperimentState = Literal["running", "broken", "stopped", "promoted"]
 

@@ -5,16 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from promptctl.errors import GitError
-from promptctl.git.commands import GitOutput
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from promptctl.git.commands import Commands
+from promptctl.git.commands import Commands, GitOutput
 
 # Of what a command prints: names of some hundred thousand branches and tags.
 _MOST_PRINTED = 32 << 20

@@ -5,18 +5,13 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.errors import GitError, HistoryIncomplete
-from promptctl.git.commands import REFETCH
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from promptctl.git.commands import Commands
+from promptctl.git.commands import REFETCH, Commands
 
 # Requests written before the first answer is read: their bytes must fit into the smallest pipe buffer (16 KiB), or
 # both sides would wait for each other.

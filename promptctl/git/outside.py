@@ -7,21 +7,17 @@ configuration. Only the protocols of `PROTOCOLS` are spoken, and a password is a
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from promptctl.counting import counting
 from promptctl.errors import GitError, printable
 from promptctl.files.writing import temporary_folder
 from promptctl.git.bounded import memory_limit, run_bounded
-from promptctl.git.commands import Commands, refusal
+from promptctl.git.commands import Commands, GitOutput, refusal
 from promptctl.git.objects import Objects, is_object_id
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
-    from promptctl.git.commands import GitOutput
 
 PROTOCOLS = ("https", "ssh", "git", "file")
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import BinaryIO
 
 from promptctl.files.names import DATASETS, SETTINGS, PromptPlaces
 from promptctl.files.tree import MAX_BYTES, prompt_files
 from promptctl.git.index import as_stored, ignored
 from promptctl.git.trees import CommitTree, WorkTree, blob_id, blob_of
 from promptctl.git.walk import FileChange
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import BinaryIO
 
 
 def changed_files(base: CommitTree, head: CommitTree | WorkTree) -> list[FileChange]:

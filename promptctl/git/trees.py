@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from promptctl.errors import GitError, Place, WorkspaceError, printable
-from promptctl.files.names import DEFAULT_PLACES, SETTINGS
+from promptctl.files.names import DEFAULT_PLACES, SETTINGS, PromptPlaces
 from promptctl.files.tree import (
     LFS_POINTER,
     LFS_POINTER_BYTES,
     MAX_BYTES,
+    FileStamp,
     KeptFiles,
     NotRegular,
     file_stamp,
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     import io
     from collections.abc import Iterator, MutableMapping, Sequence
 
-    from promptctl.files.names import PromptPlaces
-    from promptctl.files.tree import FileStamp
     from promptctl.git.repository import Git
 
 _REGULAR = ("100644", "100755", "100664")

@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING
 
 from promptctl.errors import Problem, WorkspaceError, quote
 from promptctl.files.names import PROMPTS
-from promptctl.git.repository import GitRef
+from promptctl.git.repository import Git, GitRef
 from promptctl.git.trees import CommitTree
 from promptctl.labels.chains import LabelTags, bad_tag, odd_name, read_events
-from promptctl.labels.remote import short
+from promptctl.labels.remote import Remote, short
 from promptctl.labels.tags import LabelEvent, parse_name
-from promptctl.labels.trust import known, marker
+from promptctl.labels.trust import LabelTrust, known, marker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence, Set
 
     from promptctl.files.sources import Cache
-    from promptctl.git.repository import Git
-    from promptctl.labels.remote import Remote
-    from promptctl.labels.trust import LabelTrust
 
 _PROMPTS_FOLDER = re.compile(rf"(?:^|/)({PROMPTS}/)")
 

@@ -5,21 +5,16 @@ Nothing here asks a remote. A chain is ordered by its numbers alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.errors import GitError, HistoryIncomplete, LabelRefused, Problem, RevisionNotFound, quote
 from promptctl.files.names import SETTINGS, id_problem
-from promptctl.git.repository import GitRef
+from promptctl.git.repository import Git, GitRef
 from promptctl.labels.signers import unsigned
 from promptctl.labels.tags import PREFIX, TAGS, LabelEvent, LabelName, MalformedTag, parse_event, parse_name
 from promptctl.labels.trust import UNPUSHED, LabelTrust, known, marker
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence, Set
-
-    from promptctl.git.repository import Git
 
 _MAX_TAG_BYTES = 64 * 1024
 

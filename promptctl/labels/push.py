@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.errors import Problem
 from promptctl.files.plain import record_data
-from promptctl.git.repository import GitRef
+from promptctl.git.repository import Git, GitRef
 from promptctl.labels.chains import LabelTags, history, read_events
 from promptctl.labels.remote import Remote, words_of
 from promptctl.labels.tags import PREFIX, LabelEvent, LabelName
 from promptctl.labels.trust import UNPUSHED, LabelTrust, known, marker
 from promptctl.labels.writing import update_refs
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from promptctl.git.repository import Git
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound, quote
 from promptctl.files.names import did_you_mean
 from promptctl.files.wording import count
+from promptctl.git.repository import Git
 from promptctl.labels.audit import Audit, verify
-from promptctl.labels.chains import History, LabelTags, history, refuse_other_workspace
+from promptctl.labels.chains import History, LabelTags, Unasked, history, refuse_other_workspace
 from promptctl.labels.remote import Fetched, Remote, RemoteUnreachable, last_fetch, remote_meant, remote_names, short
+from promptctl.labels.tags import LabelName
 from promptctl.labels.times import LiveAt, live_at
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from promptctl.git.repository import Git
-    from promptctl.labels.chains import Unasked
-    from promptctl.labels.tags import LabelName
-    from promptctl.labels.trust import LabelTrust
+from promptctl.labels.trust import LabelTrust
 
 
 class Labels:

@@ -9,25 +9,20 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.errors import GitError, HistoryIncomplete, Problem, WorkspaceError
 from promptctl.files.names import did_you_mean
 from promptctl.files.writing import replace_file
-from promptctl.git.commands import refusal
-from promptctl.git.repository import GitRef
+from promptctl.git.commands import GitOutput, refusal
+from promptctl.git.repository import Git, GitRef
 from promptctl.labels.chains import read_events
 from promptctl.labels.tags import PREFIX, TAGS, LabelEvent, parse_name
 from promptctl.labels.trust import LabelTrust, known, marker
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from promptctl.git.commands import GitOutput
-    from promptctl.git.repository import Git
 
 _FETCH = ("fetch", "--quiet", "--no-tags", "--no-prune", "--no-prune-tags", "--no-write-fetch-head",
           "--recurse-submodules=no", "--end-of-options")  # fmt: skip

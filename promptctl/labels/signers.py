@@ -24,11 +24,10 @@ from promptctl.errors import GitError, LabelRefused, Place, Problem, WorkspaceEr
 from promptctl.files.names import SETTINGS
 from promptctl.files.writing import temporary_folder
 from promptctl.git.commands import refusal
-from promptctl.git.objects import is_object_id
+from promptctl.git.objects import GitObject, is_object_id
 from promptctl.labels.tags import SIGNATURE, TAGS
 
 if TYPE_CHECKING:
-    from promptctl.git.objects import GitObject
     from promptctl.git.repository import Git
     from promptctl.labels.trust import LabelTrust
 

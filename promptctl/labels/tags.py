@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import datetime
+from typing import Any, Literal
 
 from promptctl.errors import printable
 from promptctl.files.names import LABEL, PROMPT_SUFFIXES, PROMPTS, id_problem
 from promptctl.files.plain import record_data, utc
 from promptctl.files.wording import version_keys
 from promptctl.git.commits import time_of
-from promptctl.git.objects import is_object_id
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from promptctl.git.objects import GitObject
+from promptctl.git.objects import GitObject, is_object_id
 
 Action = Literal["set", "rollback", "remove"]
 

@@ -7,22 +7,18 @@ their neighbours in that set.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 from promptctl.differences.ordering import longest_in_order
 from promptctl.files.plain import record_data
 from promptctl.git.commits import read_commits
-from promptctl.git.repository import GitRef
+from promptctl.git.repository import Git, GitRef
 from promptctl.labels.chains import LabelTags, read_events
 from promptctl.labels.tags import LabelEvent
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
-    from promptctl.git.repository import Git
-    from promptctl.labels.trust import LabelTrust
+from promptctl.labels.trust import LabelTrust
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from promptctl.errors import GitError, LabelRefused
-from promptctl.git.commands import refusal
-from promptctl.git.repository import GitRef
-from promptctl.labels.chains import read_events
-from promptctl.labels.remote import RemoteUnreachable, short, show_tags, words_of
+from promptctl.git.commands import GitOutput, refusal
+from promptctl.git.repository import Git, GitRef
+from promptctl.labels.chains import LabelState, read_events
+from promptctl.labels.remote import Remote, RemoteUnreachable, short, show_tags, words_of
 from promptctl.labels.signers import HOW_TO_SIGN, is_signing, signed_tag
-from promptctl.labels.tags import Action, LabelEvent, LabelName, tag_bytes, tagger_actor
-from promptctl.labels.trust import known, marker
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from promptctl.git.commands import GitOutput
-    from promptctl.git.repository import Git
-    from promptctl.labels.chains import LabelState
-    from promptctl.labels.remote import Remote
-    from promptctl.labels.tags import Candidate
-    from promptctl.labels.trust import LabelTrust
+from promptctl.labels.tags import Action, Candidate, LabelEvent, LabelName, tag_bytes, tagger_actor
+from promptctl.labels.trust import LabelTrust, known, marker
 
 # In a draft, instead of what the tag object itself will say.
 _NO_DATE = datetime.fromtimestamp(0, UTC)

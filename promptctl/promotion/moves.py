@@ -13,12 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import GitError, LabelRefused, PromptctlError, RevisionNotFound, UsageError
 from promptctl.files.names import PROMPTS
-from promptctl.labels.chains import LabelState, LabelTags, history, last_state, living_workspace, recorded_otherwise
+from promptctl.labels.chains import (
+    LabelState,
+    LabelTags,
+    Unasked,
+    history,
+    last_state,
+    living_workspace,
+    recorded_otherwise,
+)
 from promptctl.labels.reading import Labels
-from promptctl.labels.remote import Remote, RemoteUnreachable, short
+from promptctl.labels.remote import Fetched, Remote, RemoteUnreachable, short
 from promptctl.labels.signers import has_signature, is_signing, unsigned
 from promptctl.labels.tags import MAX_REF_BYTES, PREFIX, Candidate, EventName, LabelEvent, LabelName, one_line
-from promptctl.labels.trust import marker
+from promptctl.labels.trust import LabelTrust, marker
 from promptctl.labels.writing import Draft, append
 from promptctl.promotion import rules
 
@@ -27,9 +35,6 @@ if TYPE_CHECKING:
 
     from promptctl.formats.settings_file import LabelSettings
     from promptctl.git.repository import Git
-    from promptctl.labels.chains import Unasked
-    from promptctl.labels.remote import Fetched
-    from promptctl.labels.trust import LabelTrust
     from promptctl.promotion.rules import FindProof
     from promptctl.prompts.prompt import Prompt
     from promptctl.versions.prompt_at_version import Version

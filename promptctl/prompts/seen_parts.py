@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from promptctl.files.document import Document, Key
 from promptctl.files.names import PathRefused, resolve_path
 from promptctl.files.sources import Sources
+from promptctl.files.tree import Tree
 from promptctl.prompts.closure import Declared, message_texts, resolve
+from promptctl.prompts.prompt import Prompt
 from promptctl.templates.events import Use
 from promptctl.templates.reading import includes
 from promptctl.templates.uses import simple_uses, variables
-
-if TYPE_CHECKING:
-    from promptctl.files.document import Document, Key
-    from promptctl.files.tree import Tree
-    from promptctl.prompts.prompt import Prompt
 
 PartKind = Literal["model", "parameter", "message", "partial", "tool", "schema"]
 

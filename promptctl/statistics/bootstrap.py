@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 import random
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING
 
 from promptctl.statistics.intervals import Interval
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 RESAMPLES = 10_000
 # Draws are 16 random bits each, looked up in one table: far faster than an index at a time.

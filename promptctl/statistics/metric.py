@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from promptctl.statistics.bootstrap import RESAMPLES
 from promptctl.statistics.intervals import Interval, cluster_totals, influences, skewness_of, standard_error, tango
 from promptctl.statistics.noninferiority import is_loss_ruled_out
 from promptctl.statistics.paired import PairedTest, mcnemar
 from promptctl.statistics.scores import score_test
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
-
 
 ALPHA = 0.05
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from promptctl.statistics.bootstrap import quantile
 from promptctl.statistics.intervals import Interval, wilson
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 RESAMPLES = 2_000
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 import random
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable, Sequence
 
 from promptctl.statistics.bootstrap import quantile
 from promptctl.statistics.distributions import normal_quantile, t_quantile
 from promptctl.statistics.intervals import Interval, cluster_totals, skewed_interval, skewness_of, standard_error
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
 
 FEWEST_UNITS = 10
 # Expected skewness over √n, above which a mean is too much a matter of its largest values to say how sure it is.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 from promptctl.statistics.bootstrap import RESAMPLES, bootstrap_t, studentized_interval, studentized_p
 from promptctl.statistics.distributions import t_cdf
@@ -21,9 +21,6 @@ from promptctl.statistics.intervals import (
     unvaried_p,
 )
 from promptctl.statistics.paired import PairedTest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 # Below this a resample is too often of next to nothing; Student's t serves.
 FEWEST_TO_RESAMPLE = 10

@@ -7,14 +7,11 @@ exact without a bound on the largest value; there is none before `FEWEST` observ
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from promptctl.statistics.distributions import normal_quantile
 from promptctl.statistics.intervals import Interval
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 FEWEST = 100
 # The number of observations at which intervals of means are as narrow as they can be.

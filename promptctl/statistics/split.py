@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from promptctl.statistics.distributions import exponential
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 # How sure the mixture is that a wrong split is near the right one: of 50:50 it expects about 45:55.
 _CONCENTRATION = 100.0

@@ -8,13 +8,11 @@ operation may be long: a large value is charged before it is made.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.errors import RenderLimitExceeded
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 MIB = 1 << 20
 

@@ -6,7 +6,8 @@ Each is charged before it makes anything. Python's own bound methods never reach
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from jinja2 import Undefined
 from jinja2.runtime import LoopContext
@@ -17,9 +18,6 @@ from promptctl.templates import charges
 from promptctl.templates.charges import Operation, Size, Step, bounded, charged, listed, timed
 from promptctl.templates.limits import ENTRY, MAX_INTEGER_BITS, SLOT, TEXT, Budget
 from promptctl.templates.values import Bound, RenderContext, checked_integer, fault, items_of, kind, to_text, whole
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 _MAX_RANGE = 100_000
 

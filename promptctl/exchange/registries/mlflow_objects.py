@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from promptctl.exchange.drafts import Source
 from promptctl.exchange.registries.items import RegistryItem, items_of, listed
-
-if TYPE_CHECKING:
-    from promptctl.exchange.drafts import Source
 
 TEXT, IS_PROMPT = "mlflow.prompt.text", "mlflow.prompt.is_prompt"
 TYPE, FORM, CONFIG = "_mlflow_prompt_type", "_mlflow_prompt_response_format", "_mlflow_prompt_model_config"
