@@ -18,13 +18,12 @@ from promptctl.log.budgets import Admission, BudgetedCall, BudgetEvent, Charge, 
 from promptctl.log.processes import is_alive, this_process
 from promptctl.log.stamps import utc_now, utc_text
 from promptctl.log.windows import window_of
-from promptctl.models.gateway import REPLAY
+from promptctl.models.gateway import REPLAY, Request
 from promptctl.prompts.prompt import HASHED
 
 if TYPE_CHECKING:
     from promptctl.calls.alerts import AlertSender
     from promptctl.context import Context
-    from promptctl.models.gateway import Request
     from promptctl.models.worst_case import WorstCase
 
 # How much longer than its request a reservation holds whose process cannot be seen.

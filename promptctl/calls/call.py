@@ -24,14 +24,13 @@ from promptctl.formats.settings_file import sent_parameters
 from promptctl.log.records import Content, Drawn, Execution, Source, Status
 from promptctl.log.stamps import new_id, utc_now
 from promptctl.models.gateway import Reply, Request
-from promptctl.models.model_settings import RetryPolicy
+from promptctl.models.model_settings import Models, ModelSettings, RetryPolicy
 from promptctl.prompts.prompt import Prompt, Rendered
 from promptctl.versions.prompt_at_version import Version
 
 if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.log.masking import Mask
-    from promptctl.models.model_settings import Models, ModelSettings
     from promptctl.models.reply_format import ReplyFormats
 
 Piece = dict[str, Any] | str | Execution

@@ -20,7 +20,7 @@ from promptctl.errors import InvalidFiles, PromptctlError, PromptNotFound, Revis
 from promptctl.evaluations.asking import Asker
 from promptctl.evaluations.earlier import same_evaluation
 from promptctl.evaluations.evaluation import Evaluation, load
-from promptctl.evaluations.plan import Pair
+from promptctl.evaluations.plan import Pair, Plan
 from promptctl.evaluations.planning import plan, target_of
 from promptctl.evaluations.rules import reply_rules, server_digest
 from promptctl.log.results import OF_JUDGES
@@ -28,7 +28,6 @@ from promptctl.versions.former_ids import live_labels
 
 if TYPE_CHECKING:
     from promptctl.context import Context
-    from promptctl.evaluations.plan import Plan
     from promptctl.evaluations.request import EvaluationRequest
     from promptctl.evaluations.session import Session
     from promptctl.evaluations.until import Until

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from promptctl.comparisons.comparison import Comparison, compare_outcomes
-from promptctl.comparisons.confirmation import FlippedCases, Rerun
+from promptctl.comparisons.confirmation import Earlier, FlippedCases, Rerun
 from promptctl.comparisons.gates import Decision, check_passes, decide, strictest
 from promptctl.comparisons.must_pass import check_must_pass
 from promptctl.comparisons.notes import differences
@@ -17,15 +16,11 @@ from promptctl.comparisons.verdicts import Verdict, judge
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
 from promptctl.evaluations.evaluation import Evaluation, cases_of, load
 from promptctl.evaluations.outcomes import CaseResults
-from promptctl.evaluations.plan import comparison_keys
+from promptctl.evaluations.plan import Pair, comparison_keys
 from promptctl.files.wording import count, name_some
+from promptctl.log.results import EvaluationRow
+from promptctl.log.store import Store
 from promptctl.statistics.metric import Procedure
-
-if TYPE_CHECKING:
-    from promptctl.comparisons.confirmation import Earlier
-    from promptctl.evaluations.plan import Pair
-    from promptctl.log.results import EvaluationRow
-    from promptctl.log.store import Store
 
 
 @dataclass(frozen=True, slots=True)

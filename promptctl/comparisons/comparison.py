@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from promptctl.errors import UsageError
 from promptctl.evaluations.outcomes import CaseOutcome, CasePair
 from promptctl.statistics.bootstrap import quantile
+from promptctl.statistics.intervals import Interval
 from promptctl.statistics.metric import MetricComparison, Procedure, compare_metric
 from promptctl.statistics.ratios import ratio_of_means, ratio_of_medians
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-
-    from promptctl.statistics.intervals import Interval
 
 PASSED = "passed"
 PASS_SHARE = "pass share"  # noqa: S105 - a metric's name

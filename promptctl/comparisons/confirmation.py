@@ -6,20 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from promptctl.comparisons.comparison import Comparison
 from promptctl.comparisons.flips import MOST_TIMES, CaseSequence, Findings, Flips, sequence_of, to_ask, weigh
+from promptctl.comparisons.rule import GateRule
 from promptctl.comparisons.verdicts import flips_of, steps_of
 from promptctl.evaluations.evaluation import cases_of
 from promptctl.evaluations.outcomes import CaseOutcome, CasePair, CaseStatus, outcome_of, reduce_repeats
-from promptctl.evaluations.plan import ADDED_TO_KEY, can_differ, comparison_keys
-
-if TYPE_CHECKING:
-    from promptctl.comparisons.rule import GateRule
-    from promptctl.evaluations.plan import Pair
-    from promptctl.log.results import EvaluationRow
-    from promptctl.log.store import Store
+from promptctl.evaluations.plan import ADDED_TO_KEY, Pair, can_differ, comparison_keys
+from promptctl.log.results import EvaluationRow
+from promptctl.log.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,29 +15,21 @@ the rule allows ended in an error, and the gate asks for nothing that a case not
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from promptctl.comparisons.comparison import PASSED, Comparison
 from promptctl.comparisons.confirmation import find_earlier
 from promptctl.comparisons.flips import OUTWEIGHING, Bounds, CaseSequence, Steps, is_worse_at_best
+from promptctl.comparisons.rule import GateRule
 from promptctl.comparisons.verdicts import steps_of
-from promptctl.evaluations.evaluation import cases_of
-from promptctl.evaluations.outcomes import can_gain
-from promptctl.evaluations.plan import can_differ
-from promptctl.evaluations.until import in_random_order, is_hard
+from promptctl.datasets.cases import Case
+from promptctl.evaluations.evaluation import Evaluation, cases_of
+from promptctl.evaluations.outcomes import CaseResults, CaseStatus, can_gain
+from promptctl.evaluations.plan import Pair, Plan, can_differ
+from promptctl.evaluations.until import Until, in_random_order, is_hard
+from promptctl.log.results import Side
+from promptctl.log.store import Store
 from promptctl.statistics.metric import Procedure
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-
-    from promptctl.comparisons.rule import GateRule
-    from promptctl.datasets.cases import Case
-    from promptctl.evaluations.evaluation import Evaluation
-    from promptctl.evaluations.outcomes import CaseResults, CaseStatus
-    from promptctl.evaluations.plan import Pair, Plan
-    from promptctl.evaluations.until import Until
-    from promptctl.log.results import Side
-    from promptctl.log.store import Store
 
 
 def until_of(log: Store, pair: Pair, base: Evaluation | None, rule: GateRule, comparisons: int) -> Until | None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+from promptctl.comparisons.comparison import UsageChange
 from promptctl.comparisons.rule import GateRule
 from promptctl.comparisons.verdicts import Verdict
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, MODEL, OK, WORKSPACE
+from promptctl.evaluations.outcomes import CaseOutcome
 from promptctl.files.wording import count, name_some, percent
 from promptctl.statistics.scores import FEWEST_TO_RESAMPLE
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from promptctl.comparisons.comparison import UsageChange
-    from promptctl.evaluations.outcomes import CaseOutcome
 
 
 @dataclass(frozen=True, slots=True)

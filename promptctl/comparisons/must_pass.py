@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
+from promptctl.comparisons.comparison import Comparison
 from promptctl.comparisons.gates import Decision, check_passes
+from promptctl.comparisons.rule import GateRule
 from promptctl.errors import OK
+from promptctl.evaluations.outcomes import CaseResults
 from promptctl.files.wording import count, name_some
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-    from promptctl.comparisons.comparison import Comparison
-    from promptctl.comparisons.rule import GateRule
-    from promptctl.evaluations.outcomes import CaseResults
 
 
 class MustPass(NamedTuple):

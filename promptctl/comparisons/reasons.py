@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from promptctl.comparisons.comparison import PASSED, Comparison
-from promptctl.comparisons.flips import ROUNDS
+from promptctl.comparisons.flips import ROUNDS, Bounds, CaseSequence, Findings
 from promptctl.files.wording import count, name_some, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from promptctl.comparisons.flips import Bounds, CaseSequence, Findings
     from promptctl.comparisons.rule import GateRule
     from promptctl.statistics.intervals import Interval
     from promptctl.statistics.metric import MetricComparison

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from promptctl.comparisons.comparison import PASSED
+from promptctl.comparisons.flips import Findings
 from promptctl.comparisons.gates import Decision
+from promptctl.comparisons.rule import GateRule
 from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
-from promptctl.evaluations.plan import can_differ
-
-if TYPE_CHECKING:
-    from promptctl.comparisons.flips import Findings
-    from promptctl.comparisons.rule import GateRule
-    from promptctl.evaluations.plan import Pair
+from promptctl.evaluations.plan import Pair, can_differ
 
 JointVerdictKind = Literal["worse", "better", "inconclusive", "incomplete"]
 DEFAULT_MODEL = "the default model"

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from promptctl.log.records import Source, Status
+from promptctl.log.records import Execution, Source, Status
 
 if TYPE_CHECKING:
-    from promptctl.log.records import Execution
     from promptctl.log.search import FoundCall
 
 _GLOB = frozenset("*?[")

@@ -10,14 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from promptctl.errors import Place
 from promptctl.files.names import SETTINGS
 from promptctl.models.gateway import Usage, is_count
 from promptctl.models.model_map import ModelMap
-
-if TYPE_CHECKING:
-    from promptctl.errors import Place
 
 # Prices are kept as integers of 1e-18 USD for one token, so that no rounding happens before the last step.
 _ATTO = 10**18

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.comparison import PASSED, UsageChange
@@ -16,15 +16,13 @@ from promptctl.evaluations.evaluation import Evaluation
 from promptctl.files.names import SETTINGS
 from promptctl.files.wording import name_some
 from promptctl.labels.times import LabelMove
+from promptctl.prompts.prompt import Prompt
 from promptctl.reports.comparison import MARKS, difference
 from promptctl.reports.prompt_diff import hunk_lines, value_lines
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.verdict import headline, shared_level
 from promptctl.reports.wording import count, format_cost, format_latency, format_share
 from promptctl.reviews.review import CaseEdit, DatasetReview, Measurement, PromptReview, Review
-
-if TYPE_CHECKING:
-    from promptctl.prompts.prompt import Prompt
 
 _UNSTABLE = frozenset(
     ("evaluation", "started_at", "cost_nano_usd", "unpriced", "reply_sources", "stopped", "tool_version")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.comparison import PASSED
 from promptctl.comparisons.gates import Decision
-from promptctl.comparisons.together import deciding
+from promptctl.comparisons.together import JointVerdict, deciding
 from promptctl.errors import INCOMPLETE, OK
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.trend import Trend, TrendRow
@@ -19,7 +19,6 @@ from promptctl.reports.verdict import edited_cases, passes
 from promptctl.reports.wording import count_of, name_some
 
 if TYPE_CHECKING:
-    from promptctl.comparisons.together import JointVerdict
     from promptctl.reviews.review import Measurement, Review
 
 State = Literal["passed", "failed", "incomplete", "undecided", "not evaluated", "better", "worse", ""]

@@ -6,17 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
 from promptctl.comparisons.gates import Decision, check_passes
 from promptctl.errors import CHECK_FAILED
 from promptctl.evaluations.evaluation import cases_of
+from promptctl.evaluations.outcomes import CaseOutcome
+from promptctl.log.store import Store
+from promptctl.reviews.review import DatasetReview, Measurement, Review
 from promptctl.reviews.taken_away import successors
-
-if TYPE_CHECKING:
-    from promptctl.evaluations.outcomes import CaseOutcome
-    from promptctl.log.store import Store
-    from promptctl.reviews.review import DatasetReview, Measurement, Review
 
 
 def below_base(log: Store, review: Review, measurements: list[Measurement]) -> Iterator[Decision]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from promptctl.assertions.assertion import AskedJudge
+from promptctl.assertions.assertion import AskedJudge, Assertion
 from promptctl.assertions.judges import find_judge
 from promptctl.calls.shipped import shipped_judges
 from promptctl.datasets.affected import datasets_reached
@@ -17,11 +17,10 @@ from promptctl.files.wording import count, name_some
 from promptctl.models.gateway import recorded_model
 from promptctl.prompts.loading import load_prompt
 from promptctl.reviews.dataset_changes import side_of
-from promptctl.reviews.review import Judging
-from promptctl.reviews.settings_changes import asked_otherwise
+from promptctl.reviews.review import Judging, PromptReview
+from promptctl.reviews.settings_changes import SettingsReview, asked_otherwise
 
 if TYPE_CHECKING:
-    from promptctl.assertions.assertion import Assertion
     from promptctl.assertions.licences import Licences
     from promptctl.context import Context
     from promptctl.datasets.cases import Case
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from promptctl.formats.settings_file import CalibrationRule, DatasetLimits, Settings
     from promptctl.reviews.changes import Changes
     from promptctl.reviews.request import ReviewRequest
-    from promptctl.reviews.review import PromptReview
-    from promptctl.reviews.settings_changes import SettingsReview
 
 
 def judges_of_head(

@@ -27,7 +27,7 @@ from promptctl.errors import (
 )
 from promptctl.evaluations.asking import coverage, takes_any
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.evaluations.plan import Pair
+from promptctl.evaluations.plan import Pair, Plan
 from promptctl.evaluations.planning import plan
 from promptctl.evaluations.request import EvaluationRequest
 from promptctl.files.names import RECORDINGS, SETTINGS
@@ -37,7 +37,6 @@ from promptctl.reviews.review import Measurement, PromptReview
 if TYPE_CHECKING:
     from promptctl.comparisons.rule import GateRule
     from promptctl.context import Context
-    from promptctl.evaluations.plan import Plan
     from promptctl.evaluations.session import Session
     from promptctl.log.store import Store
     from promptctl.reviews.changes import Changes

@@ -18,12 +18,11 @@ from promptctl.git.commits import fork_point
 from promptctl.git.tree_changes import changed_files
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.versions.committed_settings import settings_files, trusted_line
-from promptctl.versions.line import find_line, unshallow_hint
+from promptctl.versions.line import Line, find_line, unshallow_hint
 
 if TYPE_CHECKING:
     from promptctl.git.repository import Git
     from promptctl.reviews.request import ReviewRequest
-    from promptctl.versions.line import Line
 
 _HEX = re.compile(r"[0-9a-f]{7,64}\Z")
 _NAME_BASE = "name what HEAD is compared with: promptctl review BASE HEAD"

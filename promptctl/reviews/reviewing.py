@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from promptctl.comparisons.gates import Decision, strictest
 from promptctl.comparisons.rule import rule_of
@@ -18,6 +17,7 @@ from promptctl.files.names import RECORDINGS, SETTINGS
 from promptctl.files.wording import name_some
 from promptctl.files.writing import temporary_folder
 from promptctl.formats.settings_file import Settings
+from promptctl.git.repository import Git
 from promptctl.git.tree_changes import blobs_of, is_changed
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.labels.times import moves_between
@@ -31,10 +31,6 @@ from promptctl.reviews.review import Measurement, Review, ReviewSide
 from promptctl.reviews.settings_changes import SettingsReview, settings_review
 from promptctl.reviews.taken_away import taken_away, tests_behind, undecided_now
 from promptctl.versions.committed_settings import settings_of
-
-if TYPE_CHECKING:
-    from promptctl.git.repository import Git
-
 
 Measure = Callable[[Context, Sequence[Task]], tuple[list[Measurement], tuple[JointVerdict, ...]]]
 

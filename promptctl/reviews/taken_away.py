@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from promptctl.files.names import is_prompt_file
 from promptctl.files.wording import count, name_some
+from promptctl.formats.settings_file import DatasetLimits
+from promptctl.git.repository import Git
+from promptctl.git.trees import CommitTree
 from promptctl.reviews.change_notes import likely_renames
 from promptctl.reviews.changes import Changes, changed_datasets
 from promptctl.reviews.review import DatasetReview, PromptReview, ReviewedCase
-
-if TYPE_CHECKING:
-    from promptctl.formats.settings_file import DatasetLimits
-    from promptctl.git.repository import Git
-    from promptctl.git.trees import CommitTree
 
 _MOST = 20
 _Test = Callable[[ReviewedCase, ReviewedCase], bool]

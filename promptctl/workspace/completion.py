@@ -12,11 +12,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.files.names import DATASETS, is_dataset
-from promptctl.files.tree import prompt_files
+from promptctl.files.tree import Tree, prompt_files
 
 if TYPE_CHECKING:
     from promptctl.context import Context
-    from promptctl.files.tree import Tree
     from promptctl.versions.snapshot import Snapshot
 
 Word = Literal[

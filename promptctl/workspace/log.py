@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from promptctl.errors import LogError, UsageError, printable
 from promptctl.files.names import LOG_FILE, did_you_mean, did_you_mean_glob
-from promptctl.log.filter import Filter, is_glob
+from promptctl.log.filter import ExecutionPage, Filter, is_glob
 from promptctl.log.stamps import parse_moment, refuse_to_come
 from promptctl.workspace.names import check_logged_prompt, known
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from promptctl.context import Context
     from promptctl.log.call_totals import CallTotals, Dimension
     from promptctl.log.evidence import Erased, Event, Merged, Note, Verification
-    from promptctl.log.filter import ExecutionPage
     from promptctl.log.records import Execution, Source
     from promptctl.log.retention import Pruned, Retention
     from promptctl.log.search import FoundCall

@@ -11,7 +11,7 @@ from promptctl.context import Context
 from promptctl.errors import Problem, PromptctlError, WorkspaceError
 from promptctl.files.names import SETTINGS, STATE_FOLDER
 from promptctl.formats.settings_file import read_settings
-from promptctl.versions.snapshot import MAX_SNAPSHOT, NAME_DIGITS, Snapshot, is_snapshot
+from promptctl.versions.snapshot import MAX_SNAPSHOT, NAME_DIGITS, Snapshot, SnapshotEntry, is_snapshot
 
 if TYPE_CHECKING:
     import os
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from promptctl.catalogue.snapshots import SnapshotDifference
     from promptctl.promotion.labelling import Labelling
     from promptctl.versions.prompt_at_version import PromptAtVersion
-    from promptctl.versions.snapshot import SnapshotEntry
 
 T = TypeVar("T")
 DIGEST = "{digest}"

@@ -18,7 +18,7 @@ from promptctl.comparisons.compared import Against, Compared
 from promptctl.comparisons.rule import GateRule
 from promptctl.errors import INCOMPLETE
 from promptctl.evaluations.evaluation import Evaluation
-from promptctl.evaluations.plan import Pair
+from promptctl.evaluations.plan import Pair, Plan
 from promptctl.files.names import DATASETS, SETTINGS
 from promptctl.files.tree import FileStamp, file_stamp, prompt_files
 from promptctl.workspace.evaluating import in_session, plan_alone, rule_for
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from promptctl.context import Context
-    from promptctl.evaluations.plan import Plan
     from promptctl.evaluations.request import EvaluationRequest
     from promptctl.evaluations.session import OnProgress, Session
     from promptctl.log.results import StopReason

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from promptctl.errors import LogError, LogFailure
-from promptctl.log.records import Entry, Execution
+from promptctl.log.records import CostCorrection, Entry, Execution
 from promptctl.log.redaction import Redactor
 from promptctl.log.sqlite.batch import Batch
 from promptctl.log.sqlite.database import Database
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from promptctl.log.evidence import Erased, Erasure, Event, Merged, Note, Verification
     from promptctl.log.feedback import Feedback
     from promptctl.log.filter import ExecutionPage, Filter
-    from promptctl.log.records import CostCorrection
     from promptctl.log.results import EvaluationQuery, EvaluationRow, ResultRow, ResultStatus, Totals
     from promptctl.log.retention import Pruned, Retention
     from promptctl.log.search import Searched, TextQuery
