@@ -8,13 +8,14 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, printable
+from promptctl.files.strict_json import strict_json
 
 if TYPE_CHECKING:
     from promptctl.files.document import Document, Key
@@ -100,6 +101,15 @@ class Source:
         except InvalidFiles:
             return {}
         return data if isinstance(data, dict) else {}
+
+    def json_lines(self) -> Iterator[tuple[int, Any, str | None]]:
+        """Yield the number of each line that is not blank, with its value, or with why it has none."""
+        for number, line in enumerate(self.text.split("\n"), 1):
+            if line.strip():
+                try:
+                    yield number, strict_json(line), None
+                except ValueError as error:
+                    yield number, None, getattr(error, "msg", str(error))
 
     def place(self, line: int | None = None, column: int | None = None) -> Place:
         """Return a place in this file."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
 from promptctl.exchange.drafts import FileDraft, ForeignContents, ImportNote, PromptDraft, Source
-from promptctl.exchange.json_source import strict_json
 from promptctl.exchange.written import PromptToWrite, Written
+from promptctl.files.strict_json import strict_json
 
 _FORMAT = "promptctl/prompt/1"
 _KEYS = ("format", "id", "version", "commit", "digest", "prompt", "files")

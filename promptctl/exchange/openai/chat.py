@@ -17,7 +17,6 @@ from promptctl.exchange.drafts import (
     PromptDraft,
     Source,
 )
-from promptctl.exchange.json_source import strict_json
 from promptctl.exchange.model_settings import ForeignSettings
 from promptctl.exchange.openai.conversations import (
     Conversation,
@@ -31,6 +30,7 @@ from promptctl.exchange.openai.conversations import (
     unknown_keys,
 )
 from promptctl.files.free_names import FreeNames
+from promptctl.files.strict_json import strict_json
 from promptctl.files.wording import count
 
 _SIGNS = ({"messages"}, {"custom_id", "body"}, {"input", "ideal"})

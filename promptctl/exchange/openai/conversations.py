@@ -9,7 +9,6 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.drafts import Source, with_texts
-from promptctl.exchange.json_source import json_lines
 from promptctl.template_languages.jinja import constant_text
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -60,7 +59,7 @@ def conversation_rows(source: Source) -> list[tuple[int, dict[str, Any]]]:
     """Return the rows of a file of JSON Lines with their lines. Raises `InvalidFiles` for bad lines, or without any."""
     rows: list[tuple[int, dict[str, Any]]] = []
     problems: list[Problem] = []
-    for number, row, why in json_lines(source):
+    for number, row, why in source.json_lines():
         if not isinstance(row, dict):
             fault = "the line is not a JSON object" + (f": {why}" if why else "")
         elif (why := fault_of(conversation_of(row))) is not None:

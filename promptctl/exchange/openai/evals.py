@@ -18,7 +18,6 @@ from promptctl.exchange.drafts import (
     Source,
     with_texts,
 )
-from promptctl.exchange.json_source import strict_json
 from promptctl.exchange.openai.conversations import (
     Conversation,
     alike,
@@ -28,6 +27,7 @@ from promptctl.exchange.openai.conversations import (
     shared_prompt,
 )
 from promptctl.files.free_names import FreeNames
+from promptctl.files.strict_json import strict_json
 from promptctl.files.wording import count
 from promptctl.template_languages.jinja import constant_text
 

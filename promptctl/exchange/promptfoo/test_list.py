@@ -12,7 +12,6 @@ from promptctl.datasets.expected_cells import read_expected_cell
 from promptctl.datasets.matrix import MAX_CELLS
 from promptctl.errors import InvalidFiles, Problem
 from promptctl.exchange.drafts import Source
-from promptctl.exchange.json_source import json_lines
 from promptctl.exchange.promptfoo.named_files import is_code, matching
 from promptctl.exchange.promptfoo.spots import Notes, Spot
 
@@ -113,7 +112,7 @@ def _of_file(source: Source, notes: Notes) -> Iterator[Spot]:
 
 
 def _of_lines(source: Source) -> Iterator[Spot]:
-    for number, value, why in json_lines(source):
+    for number, value, why in source.json_lines():
         if why is not None:
             raise source.refuse(f"the line is not JSON: {why}", number, "write one JSON object in each line")
         yield Spot(value, source, line=number)

@@ -6,10 +6,10 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from promptctl.exchange.json_source import strict_json
 from promptctl.exchange.prompty.header import PromptyHeader
 from promptctl.exchange.prompty.properties import KINDS, RICH, declared_kind, kind_of, named_properties, schema_of
 from promptctl.files.document import Key
+from promptctl.files.strict_json import strict_json
 from promptctl.templates.events import ITEM, Use
 
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)

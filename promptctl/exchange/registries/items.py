@@ -15,9 +15,9 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, UsageError
 from promptctl.exchange.drafts import Fate, ImportNote, RegistryVersion, Source
-from promptctl.exchange.json_source import strict_json, value_at
 from promptctl.exchange.model_settings import ForeignSettings
 from promptctl.files.free_names import plain_letters
+from promptctl.files.strict_json import strict_json, value_at
 from promptctl.promotion.rules import check_name
 
 _BLANKS = re.compile(r"[\s,]*")
