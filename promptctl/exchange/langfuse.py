@@ -28,7 +28,6 @@ from promptctl.exchange.registries.items import (
 )
 from promptctl.exchange.registries.langfuse_references import LangfuseReferences, LangfuseVersions, Named
 from promptctl.exchange.registries.messages import MessageReader, with_messages
-from promptctl.files.names import id_problem
 
 TYPES = ("text", "chat")
 _WRAPPERS = ("data", "prompts")
@@ -150,32 +149,24 @@ class _LangfuseVersion(VersionNotes):
 
     def draft(self, references: LangfuseReferences) -> PromptDraft:
         """Return the version as a file of ours, and put down what became of its parts."""
-        data: dict[str, Any] = {}
-        if id_problem(self.name) is not None:
-            data["name"] = self.name
         if self.tags:
-            data["tags"] = list(dict.fromkeys(each for each in self.tags if each))
             self.note("kept", "tags", "are `tags`")
         config = self._config()
-        data |= {key: config.data[key] for key in ("model", "parameters") if key in config.data}
         reader = MessageReader(self.item, references.reader(self.item), has_sections=True)
         messages, engine = self._messages(reader)
         inputs: dict[str, Any] = {name: {} for name in references.inputs_of(self.item)} | reader.inputs
-        for each in messages:
-            if "placeholder" in each:
-                inputs[each["placeholder"]] = {"type": "array"}
-        if inputs:
-            data["inputs"] = inputs
-        if engine:
-            data["template"] = engine
-        data["messages"] = messages
-        data |= {key: config.data[key] for key in ("output", "response_format", "tools") if key in config.data}
+        inputs |= {each["placeholder"]: {"type": "array"} for each in messages if "placeholder" in each}
         own: dict[str, Any] = {"type": "chat"} if self._is_chat_of_one(messages) else {}
-        if config.rest:
-            own["config"] = config.rest
-        if own:
-            data["metadata"] = {"langfuse": own}
-        self.notes += config.notes
+        own |= {"config": config.rest} if config.rest else {}
+        data = self.data(
+            self.name,
+            config,
+            tags=list(dict.fromkeys(filter(None, self.tags))),
+            inputs=inputs,
+            template=engine,
+            messages=messages,
+            metadata={"langfuse": own} if own else {},
+        )
         registry = self._registry()
         self._rest()
         return PromptDraft(self.name, data, self.item.place(), registry)

@@ -99,27 +99,13 @@ class _MlflowVersion(VersionNotes):
         """Return the version as a file of ours, and put down what became of its parts."""
         wish = self._tags.get(ID_TAG)
         wish = wish if isinstance(wish, str) and id_problem(wish) is None else self.name
-        data: dict[str, Any] = {}
-        if id_problem(wish) is not None:
-            data["name"] = wish
         tags, metadata = self._own_tags()
-        if tags:
-            data["tags"] = tags
         config = self._config()
-        data |= {key: config.data[key] for key in ("model", "parameters") if key in config.data}
         inputs, engine, messages = self._messages()
-        if inputs:
-            data["inputs"] = inputs
-        if engine:
-            data["template"] = engine
-        data["messages"] = messages
         self._form(config)
-        data |= {key: config.data[key] for key in ("output", "response_format", "tools") if key in config.data}
         if config.rest:
             metadata["mlflow"] = {"model_config": config.rest}
-        if metadata:
-            data["metadata"] = metadata
-        self.notes += config.notes
+        data = self.data(wish, config, tags=tags, inputs=inputs, template=engine, messages=messages, metadata=metadata)
         return PromptDraft(wish, data, self.item.place(), self._registry())
 
     def _own_tags(self) -> tuple[list[str], dict[str, Any]]:

@@ -17,6 +17,7 @@ from promptctl.errors import InvalidFiles, Place, UsageError
 from promptctl.exchange.drafts import Fate, ImportNote, RegistryVersion, Source
 from promptctl.exchange.model_settings import ForeignSettings
 from promptctl.files.free_names import plain_letters
+from promptctl.files.names import id_problem
 from promptctl.files.strict_json import strict_json, value_at
 from promptctl.promotion.rules import check_name
 
@@ -185,6 +186,12 @@ class VersionNotes:
     def note(self, fate: Fate, key: str, message: str) -> None:
         """Add a note on a key of the version."""
         self.notes.append(self.item.note(fate, key, message))
+
+    def data(self, wish: str, config: ModelConfig, **keys: Any) -> dict[str, Any]:
+        """Return the keys of a prompt file: what the settings give, and each of `keys` that is not empty."""
+        self.notes += config.notes
+        name = {"name": wish} if id_problem(wish) is not None else {}
+        return {**name, **config.data, **{key: value for key, value in keys.items() if value}}
 
     def registry(
         self, number: int, created_at: datetime | None, author: Any, message: Any, key: str, labels: Sequence[str]
