@@ -91,9 +91,9 @@ def prompts(draw: st.DrawFn, *, has_placeholders: bool = False) -> dict[str, Any
         messages.append({"role": draw(st.sampled_from(["system", "user", "assistant"])), "content": _text(pieces)})
     if inputs:
         data["inputs"] = inputs
-    elif any("{" in each["content"] for each in messages):
+    if inputs.keys() <= {"history"} and any("{% raw %}" in each.get("content", "") for each in messages):
         data["template"] = "none"
-        for each in messages:
+        for each in (message for message in messages if "content" in message):
             each["content"] = each["content"].replace("{% raw %}", "").replace("{% endraw %}", "")
     data["messages"] = messages
     if draw(st.booleans()):
