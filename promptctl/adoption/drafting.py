@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,9 @@ class CodeDraft:
         """Add messages, and a placeholder for each stretch of those that stay in the code."""
         for each in entries:
             if isinstance(each, CodeMessage):
-                self.messages.append({"role": each.role, "content": self._content(each.content), **each.extra})
+                self.messages.append(
+                    {"role": each.role, "content": _changed(each.content, self._template), **each.extra}
+                )
             elif not self.messages or "placeholder" not in self.messages[-1]:
                 name = self._free(each.name)
                 self.inputs[name] = {"type": "array", "default": []}
@@ -43,10 +45,7 @@ class CodeDraft:
         found: dict[str, Any] = {"inputs": self.inputs} if self.inputs else {}
         if self.has_markup and not self.is_template:
             found["template"] = "none"
-        return {
-            **found,
-            "messages": [{key: self._finished(value) for key, value in each.items()} for each in self.messages],
-        }
+        return {**found, "messages": _changed(self.messages, lambda text: self._written(text[1]))}
 
     def sample(self) -> dict[str, Any]:
         """Return values that no text holds, one for each that the code gives."""
@@ -59,14 +58,8 @@ class CodeDraft:
     def expected(self, given: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return what the code would send of its own messages if its values were the given ones."""
         code = [each for each in self.messages if "placeholder" not in each]
-        return [{key: self._filled(value, given) for key, value in each.items()} for each in code]
-
-    def _content(self, content: Any) -> Any:
-        if isinstance(content, tuple):
-            return self._template(content)
-        if isinstance(content, Mapping):
-            return {key: self._content(value) for key, value in content.items()}
-        return [self._content(each) for each in content] if isinstance(content, list) else content
+        filled: list[dict[str, Any]] = _changed(code, lambda text: "".join(self._part(each, given) for each in text[1]))
+        return filled
 
     def _template(self, text: Text) -> tuple[str, Text]:
         self.is_template = self.is_template or any(not isinstance(each, str) for each in text)
@@ -92,13 +85,6 @@ class CodeDraft:
     def _free(self, name: str) -> str:
         return first_free(input_name(name), self.inputs.__contains__, sign="_")
 
-    def _finished(self, value: Any) -> Any:
-        if isinstance(value, tuple):
-            return self._written(value[1])
-        if isinstance(value, Mapping):
-            return {key: self._finished(each) for key, each in value.items()}
-        return [self._finished(each) for each in value] if isinstance(value, list) else value
-
     def _written(self, text: Text) -> str:
         if not self.is_template:
             return "".join(each for each in text if isinstance(each, str))
@@ -120,16 +106,18 @@ class CodeDraft:
             ]
         return [VariablePiece((self._name(part, "string"),))]
 
-    def _filled(self, value: Any, given: Mapping[str, Any]) -> Any:
-        if isinstance(value, Mapping):
-            return {key: self._filled(each, given) for key, each in value.items()}
-        if isinstance(value, list):
-            return [self._filled(each, given) for each in value]
-        return "".join(self._part(each, given) for each in value[1]) if isinstance(value, tuple) else value
-
     def _part(self, part: TextPart, given: Mapping[str, Any]) -> str:
         if isinstance(part, str):
             return part
         if isinstance(part, TextChoice):
             return part.then if given[self._name(part.test, "boolean")] else part.otherwise
         return str(given[self._name(part, "string")])
+
+
+def _changed(value: Any, change: Callable[[tuple[Any, ...]], Any]) -> Any:
+    """Return data with each of its texts, which are tuples, changed."""
+    if isinstance(value, tuple):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: _changed(each, change) for key, each in value.items()}
+    return [_changed(each, change) for each in value] if isinstance(value, list) else value

@@ -8,7 +8,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -295,12 +295,3 @@ class ForeignContents:
     files: tuple[FileDraft, ...] = ()
     notes: tuple[ImportNote, ...] = ()
     are_files_given: bool = False
-
-
-def with_texts(value: Any, change: Callable[[str], str], skipped: Collection[str] = ()) -> Any:
-    """Return a value in which every text is changed, except what stands under the keys that are `skipped`."""
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, Mapping):
-        return {key: each if key in skipped else with_texts(each, change, skipped) for key, each in value.items()}
-    return [with_texts(each, change, skipped) for each in value] if isinstance(value, list | tuple) else value

@@ -8,9 +8,9 @@ from copy import deepcopy
 from typing import Any
 
 from promptctl.datasets.rows import written_assertions
-from promptctl.exchange.drafts import with_texts
 from promptctl.files.free_names import plain_letters
 from promptctl.files.names import MAX_ID_LENGTH, id_problem
+from promptctl.files.plain import with_texts
 from promptctl.template_languages import ours
 
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_.]+")

@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -177,6 +177,15 @@ def utc(moment: datetime) -> str:
     '2026-05-03T07:30:00Z'
     """
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+def with_texts(value: Any, change: Callable[[str], str], skipped: Collection[str] = ()) -> Any:
+    """Return a value in which every text is changed, except what stands under the keys that are `skipped`."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: each if key in skipped else with_texts(each, change, skipped) for key, each in value.items()}
+    return [with_texts(each, change, skipped) for each in value] if isinstance(value, list | tuple) else value
 
 
 def texts_in(value: Any, *, with_keys: bool = False) -> Iterator[str]:

@@ -16,10 +16,11 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem
-from promptctl.files.plain import canonical_json
+from promptctl.files.plain import canonical_json, with_texts
 from promptctl.formats.schemas import structure_of
 from promptctl.models.gateway import Reply, Request, cost_of_kept, recorded_model, usage_of_kept
 
@@ -78,19 +79,15 @@ def asked_of(request: Request) -> dict[str, Any]:
         return asked
     for key in _REQUEST_KEYS:
         if value := getattr(kept, key):
-            asked[key] = _without_media(list(value) if isinstance(value, tuple) else value, request.mark)
+            asked[key] = with_texts(value, partial(_without_media, mark=request.mark))
     return asked
 
 
-def _without_media(value: Any, mark: str) -> Any:
-    if isinstance(value, str):
-        if len(value) > _LONGEST_WORD and _WORD.fullmatch(value):
-            digest = hashlib.sha256(value.encode()).hexdigest()
-            return f"{value[:20]}… ({len(value):,} characters, sha256 {digest})"
-        return value.replace(mark, "") if mark else value
-    if isinstance(value, Mapping):
-        return {key: _without_media(each, mark) for key, each in value.items()}
-    return [_without_media(each, mark) for each in value] if isinstance(value, list | tuple) else value
+def _without_media(text: str, mark: str) -> str:
+    if len(text) > _LONGEST_WORD and _WORD.fullmatch(text):
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return f"{text[:20]}… ({len(text):,} characters, sha256 {digest})"
+    return text.replace(mark, "") if mark else text
 
 
 def earlier_digests_for(request: Request) -> Iterator[str]:

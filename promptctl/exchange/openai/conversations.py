@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptctl.errors import InvalidFiles, Problem
-from promptctl.exchange.drafts import Source, with_texts
+from promptctl.exchange.drafts import Source
+from promptctl.files.plain import with_texts
 from promptctl.template_languages.jinja import constant_text
 
 ROLES = ("system", "developer", "user", "assistant", "tool")

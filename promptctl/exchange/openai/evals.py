@@ -16,7 +16,6 @@ from promptctl.exchange.drafts import (
     NotesOn,
     PromptDraft,
     Source,
-    with_texts,
 )
 from promptctl.exchange.openai.conversations import (
     Conversation,
@@ -27,6 +26,7 @@ from promptctl.exchange.openai.conversations import (
     shared_prompt,
 )
 from promptctl.files.free_names import FreeNames
+from promptctl.files.plain import with_texts
 from promptctl.files.strict_json import strict_json
 from promptctl.files.wording import count
 from promptctl.template_languages.jinja import constant_text

@@ -8,11 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from promptctl.errors import InvalidFiles
-from promptctl.exchange.drafts import with_texts
 from promptctl.exchange.openai.conversations import MESSAGE_KEYS, ROLES
 from promptctl.exchange.promptfoo.spots import Notes, Spot
 from promptctl.files.foreign_yaml import read_foreign_yaml
-from promptctl.files.plain import texts_in
+from promptctl.files.plain import texts_in, with_texts
 from promptctl.files.strict_json import strict_json
 from promptctl.template_languages.nunjucks import jinja_of_nunjucks
 from promptctl.templates import BadTemplate

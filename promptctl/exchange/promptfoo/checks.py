@@ -11,12 +11,11 @@ from promptctl.assertions.assertion import NOT
 from promptctl.assertions.kinds import KINDS
 from promptctl.assertions.shapes import read_pattern
 from promptctl.errors import InvalidFiles
-from promptctl.exchange.drafts import with_texts
 from promptctl.exchange.promptfoo.providers import loaded, model_of
 from promptctl.exchange.promptfoo.scripts import checked, transformed_path
 from promptctl.exchange.promptfoo.spots import Notes, Spot
 from promptctl.files.foreign_yaml import read_foreign_yaml
-from promptctl.files.plain import texts_in
+from promptctl.files.plain import texts_in, with_texts
 from promptctl.template_languages.jinja import constant_text
 from promptctl.template_languages.nunjucks import jinja_of_nunjucks
 from promptctl.templates import BadTemplate

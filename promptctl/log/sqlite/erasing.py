@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from promptctl.counting import counting
+from promptctl.files.plain import with_texts
 from promptctl.log.arm_calls import arm_key
 from promptctl.log.encoding import to_json
 from promptctl.log.evidence import Erased, Erasure, Note
@@ -291,8 +292,4 @@ def _new_marker() -> str:
 
 def _without_texts(data: Any) -> Any:
     """Return data with its texts replaced: the keys of a call's metadata, its numbers and its truth values stay."""
-    if isinstance(data, dict):
-        return {key: _without_texts(value) for key, value in data.items()}
-    if isinstance(data, list):
-        return [_without_texts(value) for value in data]
-    return ERASED if isinstance(data, str) else data
+    return with_texts(data, lambda _: ERASED)
