@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptctl.errors import Place
+from promptctl.files.plain import record_data
 
 CLASS_ROLES = {"SystemMessage": "system", "HumanMessage": "user", "AIMessage": "assistant"}
 """The role of each class of LangChain's messages, in any language."""
@@ -105,13 +106,7 @@ class Unadoptable:
 
     def as_dict(self) -> dict[str, str | int | None]:
         """Return a JSON object with stable keys."""
-        return {
-            "path": self.place.path,
-            "line": self.place.line,
-            "call": self.what,
-            "why": self.why,
-            "hint": self.hint,
-        }
+        return record_data(self, without=("place", "what"), path=self.place.path, line=self.place.line, call=self.what)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from promptctl.catalogue.history import made_by
 from promptctl.catalogue.references import Reference, references_to
 from promptctl.errors import WorkspaceError
+from promptctl.files.plain import record_data
 from promptctl.log.stamps import parse_moment, refuse_to_come
 from promptctl.prompts.loading import declared_ids
 from promptctl.prompts.prompt import MISSING, Input, Message, Placeholder, Prompt
@@ -97,25 +98,16 @@ class Page:
         """Return it JSON-able, with stable keys."""
 
         prompt, version, model = self.prompt, self.at_version.version, self.at_version.model
+        without = ("at_version", "latest", "asked", "at", "move", "log_rule")
         return {
             "prompt": prompt.id,
-            "name": prompt.name,
-            "description": prompt.description,
-            "status": prompt.status,
+            **{name: getattr(prompt, name) for name in ("name", "description", "status", "successor", "copied_from")},
             "tags": list(prompt.tags),
             "formerly": list(prompt.formerly),
-            "successor": prompt.successor,
-            "copied_from": prompt.copied_from,
-            "copies": list(self.copies),
-            "vendored_from": self.vendored_from,
-            "uses": list(prompt.closure[1:]),
-            "named_by": [each.as_dict() for each in self.named_by],
             "path": prompt.path,
             "dialect": prompt.dialect,
             **version.as_dict(),
             "note": version.note,
-            "made": self.made.as_dict() if self.made else None,
-            "labels": [state.as_dict() for state in self.labels],
             "model": model,
             "provider": model.partition("/")[0] if model else None,
             "parameters": dict(prompt.parameters),
@@ -123,14 +115,13 @@ class Page:
             "inputs": [_input_as_dict(declared) for declared in prompt.inputs.values()],
             "messages": [_message_as_dict(item) for item in prompt.messages],
             "partials": sorted(prompt.partials),
+            "uses": list(prompt.closure[1:]),
             "output": _output_as_dict(prompt),
             "response_format": dict(prompt.response_format) if prompt.response_format is not None else None,
             "tools": [dict(tool) for tool in prompt.tools],
             "metadata": dict(prompt.metadata),
-            "datasets": list(self.datasets),
-            "totals": self.totals.as_dict() if self.totals else None,
-            "latest_call": self.latest.as_dict() if self.latest else None,
-            **({} if self.at is None else {"at": self.at, "move": self.move.as_dict() if self.move else None}),
+            **record_data(self, without=without, latest_call=self.latest),
+            **({} if self.at is None else {"at": self.at, "move": self.move and self.move.as_dict()}),
         }
 
 
