@@ -43,7 +43,7 @@ from promptctl.models.provider_errors import interrupted, timed_out
 # LiteLLM takes its own settings (addresses, keys, files to read, callbacks) as arguments beside the model's parameters:
 # only what is known to be a parameter may come from a prompt.
 PARAMETERS = frozenset(
-    {"temperature", "top_p", "top_k", "top_a", "min_p", "n", "stop", "seed", "max_tokens", "min_tokens"}
+    {"temperature", "top_p", "top_k", "top_a", "min_p", "n", "stop", "seed", "user", "max_tokens", "min_tokens"}
     | {"max_completion_tokens", "presence_penalty", "frequency_penalty", "repetition_penalty", "length_penalty"}
     | {"logit_bias", "logprobs", "top_logprobs", "parallel_tool_calls", "tool_choice", "functions", "function_call"}
     | {"reasoning_effort", "thinking", "verbosity", "modalities", "prediction", "audio", "web_search_options"}

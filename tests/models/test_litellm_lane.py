@@ -260,7 +260,6 @@ def test_no_other_host_is_looked_up(server: OpenAIServer, ask_claude: Ask, monke
         "aws_bedrock_runtime_endpoint",
         "anthropic_identity_token_file",
         "vertex_credentials",
-        "user",
         "unheard_of",
     ],
 )

@@ -160,7 +160,7 @@ def test_nobody_can_tell_what_an_unknown_key_of_the_body_costs(extra: dict[str, 
 
 
 def test_what_the_body_may_hold_costs_what_is_counted() -> None:
-    found = worst(max_tokens=10, extra_body={"top_k": 3, "n": 2, "guided_json": {}})
+    found = worst(max_tokens=10, extra_body={"top_k": 3, "n": 2, "guided_json": {}, "user": "u1"})
     assert found.unbounded is None
     assert found.nano_usd == found.input_tokens * 3_000 + 20 * 5_000
 
