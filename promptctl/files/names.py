@@ -212,8 +212,8 @@ def nearest(name: str, names: Iterable[str], *, mistakes: int | None = None) -> 
     By default one for each three letters and at least one, and then also a name that holds the other. No long name is
     near, and of many names only the first are compared.
 
-    >>> nearest("prompst", ["prompts", "cases"])
-    ['prompts']
+    >>> nearest("lable", ["labels", "label", "cases"])
+    ['label']
     """
     if len(name) > _MAX_TYPED:
         return []

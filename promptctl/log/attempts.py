@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 class Attempt(NamedTuple):
     """One attempt of a call. The cost is the one that holds, None if unknown; `parameters` are JSON.
 
-    Hashes are of contents that are kept: equal contents have equal ones. `inputs_bytes` is the size of the inputs.
+    The hash is of messages that are kept: equal ones have equal hashes. `inputs_bytes` is the size of the inputs.
     """
 
     call_id: str
@@ -30,9 +30,7 @@ class Attempt(NamedTuple):
     cost_nano_usd: int | None
     latency_ms: float | None
     parameters: str
-    inputs_hash: Any
     messages_hash: Any
-    reply_hash: Any
     inputs_bytes: int | None
 
 

@@ -20,6 +20,12 @@ def test_texts_that_are_equal_or_visibly_different_have_no_unseen_difference() -
     assert unseen_difference(NFC, "cafe") is None
 
 
+def test_marks_in_a_different_order_are_told_with_their_letter() -> None:
+    told = unseen_difference("a\u0323\u0301", "a\u0301\u0323")
+    assert told is not None
+    assert told.startswith("they differ at character 1, U+0061 U+0323 U+0301 and U+0061 U+0301 U+0323")
+
+
 def test_a_name_that_looks_the_same_says_what_is_different() -> None:
     assert did_you_mean(NFC, [NFD]) == (
         f"did you mean `{NFD}` (they differ at character 4, U+00E9 and U+0065 U+0301, and are equal after NFC)?"

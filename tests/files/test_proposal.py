@@ -108,17 +108,20 @@ def test_what_was_changed_meanwhile_is_kept_and_nothing_is_written(tmp_path: Pat
     assert files(tmp_path) == before
 
 
-def test_an_error_half_way_puts_every_file_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("step", "name"), [("unlink", "o.prompt.yaml"), ("replace", "long.jsonl")])
+def test_an_error_half_way_puts_every_file_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, name: str
+) -> None:
     lay_out(tmp_path, CHANGES)
     before = files(tmp_path)
-    real = Path.unlink
+    real = getattr(Path, step)
 
-    def unlink(path: Path, missing_ok: bool = False) -> None:
-        if path.name == "o.prompt.yaml":
+    def fails(*paths: Path, **options: bool) -> None:
+        if paths[-1].name == name:
             raise OSError(5, "the disk is broken")
-        real(path, missing_ok)
+        real(*paths, **options)
 
-    monkeypatch.setattr(Path, "unlink", unlink)
+    monkeypatch.setattr(Path, step, fails)
     with pytest.raises(WorkspaceError, match="the disk is broken"):
         CHANGES.write(tmp_path)
     assert files(tmp_path) == before
