@@ -126,8 +126,8 @@ def _head(context: Context, base: str, head: str) -> PromptAtVersion:
     except PromptNotFound as error:
         ref = f"{base.partition('@')[0]}@{head}"
         with suppress(PromptctlError):
-            if context.prompt(ref):
-                error.hint = f"did you mean `{printable(ref)}`?"
+            context.prompt(ref)
+            error.hint = f"did you mean `{printable(ref)}`?"
         raise
 
 

@@ -183,7 +183,7 @@ def _side(dataset: Dataset, prompt: Prompt | None, judging: JudgingOf | None) ->
             case.cluster,
             frozenset(each.digest for each in case.assertions if each.weight),
             math.inf if case.threshold is None else case.threshold,
-            judging=judging(dataset, case) if judging is not None and case.judges else Judging(),
+            judging=Judging() if judging is None else judging(dataset, case),
         )
         judges.update(case.judges)
     return DatasetSide(dataset.header, cases, defaults=dataset.defaults, judges=frozenset(judges), rows=dataset.written)

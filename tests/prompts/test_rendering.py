@@ -244,6 +244,11 @@ class TestPlaceholders:
             {"role": "user", "content": 3},
             {"role": "user", "content": []},
             {"role": "user", "content": ["x"]},
+            {"role": "user", "content": [{"type": "text", "text": "a"}, {"text": "b"}]},
+            {"role": "user", "content": [{"type": "text", "text": "a", "when": "b"}]},
+            {"role": "user", "content": None, "tool_calls": [{"id": "1"}]},
+            {"role": "assistant", "content": None},
+            {"role": "assistant", "content": None, "tool_calls": []},
         ],
     )
     def test_what_is_no_message_is_refused(self, make_prompt: MakePrompt, message: Any) -> None:

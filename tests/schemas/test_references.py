@@ -177,11 +177,12 @@ def test_another_draft_is_a_warning() -> None:
         ("items: {$ref: 'a.schema.yaml#/x/9'}", "1:15", "there is nothing at `#/x/9` in prompts/a.schema.yaml", "`9`"),
         ("items: {$ref: 'a.schema.yaml#/x'}", "a.schema.yaml:1:4", "a schema must be a mapping", ""),
         ("$ref: main.schema.yaml", "1:7", "the schema refers to itself and to nothing else", ""),
+        ("$ref: 'a.schema.yaml#/y'", "a.schema.yaml:3:11", "the schema refers to itself and to nothing else", ""),
         ("$ref: 'a.schema.yaml#/x'", "a.schema.yaml:1:4", "a schema must be a mapping", ""),
     ],
 )
 def test_a_reference_to_nothing_is_told_where_it_stands(main: str, at: str, said: str, hint: str) -> None:
-    _, (problem,) = bundled(main=main, a="x: [text]")
+    _, (problem,) = bundled(main=main, a="x: [text]\ny: {$ref: '#/z'}\nz: {$ref: '#/y'}\n")
     assert str(problem.place) == f"prompts/{at if at[0] == 'a' else 'main.schema.yaml:' + at}"
     assert said in problem.message
     assert hint in (problem.hint or "")
