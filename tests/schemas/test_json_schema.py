@@ -226,6 +226,11 @@ class TestHostility:
         assert types_of({"anyOf": references, "$defs": schema["$defs"]}) == (["null"] if keyword == "$ref" else [])
         assert len(walked) < 1000
 
+    def test_a_reference_can_lead_through_a_list(self) -> None:
+        check = Validator({"prefixItems": [{"type": "integer"}, {"$ref": "#/prefixItems/0"}]})
+        assert check.problems([1, 2]) == []
+        assert check.problems([1, "a"])[0].startswith("$[1]: ")
+
     def test_a_schema_that_refers_to_itself_is_stopped(self) -> None:
         assert "refers to itself" in Validator({"$ref": "#"}).problems(1)[0]
         assert "refers to itself" in Validator(in_full({"$ref": "#/$defs/it"})).problems(1)[0]

@@ -188,6 +188,13 @@ def test_a_reference_to_nothing_is_told_where_it_stands(main: str, at: str, said
     assert hint in (problem.hint or "")
 
 
+def test_a_schema_of_too_many_parts_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptctl.schemas.references._MAX_VALUES", 3)
+    assert bundled(main="allOf: [{}, {}]")[1] == []
+    (problem,) = bundled(main="allOf: [{}, {}, {}, {}, {}]")[1]
+    assert "more than 3 parts" in problem.message
+
+
 def test_a_file_that_cannot_be_read_is_told_once() -> None:
     _, problems = bundled(main="prefixItems: [{$ref: a.schema.yaml}, {$ref: 'a.schema.yaml#/x'}]", a="a: &x 1\na: 2\n")
     assert [(str(problem.place), problem.code) for problem in problems] == [
