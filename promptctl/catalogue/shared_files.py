@@ -100,7 +100,7 @@ def closures_of(tree: Tree, paths: Collection[str], loaded: LoadedPrompts | None
 
     def closure(path: str) -> Closure:
         prompt = loaded.kept(tree, path) if loaded is not None else None
-        return Closure(path, prompt.digest, prompt.closure) if prompt else closure_of(tree, path, cache=cache)
+        return Closure(prompt.digest, prompt.closure) if prompt else closure_of(tree, path, cache=cache)
 
     return {path: closure(path) for path in paths}
 

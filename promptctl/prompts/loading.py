@@ -35,16 +35,13 @@ _MESSAGE_KEYS = ("role", "content")
 class Closure:
     """A prompt's digest and the files that decide it, as the index of versions needs them.
 
-    `digest` is None if the prompt cannot be loaded; `problems` then say why. `paths` are all files read or looked
-    for, the prompt's own first: the digest can change only when one of them does.
+    `digest` is None if the prompt cannot be loaded. `paths` are all files read or looked for, the prompt's own first:
+    the digest can change only when one of them does.
     """
 
-    path: str
     digest: str | None
     paths: tuple[str, ...]
-    name: str | None = None
     formerly: tuple[str, ...] = ()
-    problems: tuple[Problem, ...] = ()
 
 
 def prompt_paths(tree: Tree, files: Iterable[str] | None = None) -> dict[str, str]:
@@ -164,16 +161,14 @@ def closure_of(tree: Tree, path: str, *, cache: Cache | None = None) -> Closure:
     """Return the digest of the prompt at `path` and the files it comes from; their faults raise nothing.
 
     For many: hand in one dict as `cache` for all calls, in whatever order of commits. Files that have not changed
-    since are then not parsed again; places in `problems` are left out.
+    since are then not parsed again.
     """
     sources = Sources(tree, cache)
     resolved = resolve(path, sources)
-    problems = tuple(sources.problems)
     paths = tuple(sources.paths)
-    if resolved is None or any(problem.severity == "error" for problem in problems):
-        return Closure(path, None, paths, problems=problems)
-    data = resolved.file.data
-    return Closure(path, digest(resolved), paths, data.get("name"), tuple(data.get("formerly", ())), problems)
+    if resolved is None or any(problem.severity == "error" for problem in sources.problems):
+        return Closure(None, paths)
+    return Closure(digest(resolved), paths, tuple(resolved.file.data.get("formerly", ())))
 
 
 def path_in(tree: Tree, id_: str) -> str | None:

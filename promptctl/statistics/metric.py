@@ -40,17 +40,16 @@ class MetricComparison:
     """One metric, paired by case; a repeated case counts once, with its mean. Higher is better.
 
     `n` cases have a value on both sides, `missing` on one side only. `units` are the clusters they form (n if there are
-    none), `moved` the units that differ. `improved` and `regressed` count cases. `interval` is at the procedure's
-    confidence, `tolerance` at 1 − 2·alpha. `test` has raw p-values; Holm's correction is the verdict's. Of scores
-    `skewness` is that of the units' differences, and no two differ by more than `spread`. `same_as` names an earlier
-    metric with the very same values, so that one question is not asked twice.
+    none). `improved` and `regressed` count cases. `interval` is at the procedure's confidence, `tolerance` at
+    1 − 2·alpha. `test` has raw p-values; Holm's correction is the verdict's. Of scores `skewness` is that of the units'
+    differences, and no two differ by more than `spread`. `same_as` names an earlier metric with the very same values,
+    so that one question is not asked twice.
     """
 
     name: str
     n: int
     missing: int
     units: int
-    moved: int
     improved: int
     regressed: int
     base_mean: float
@@ -94,7 +93,6 @@ def compare_metric(
     differences = [round(after - before, 12) for before, after in zip(base, head, strict=True)]
     improved, regressed = sum(d > 0 for d in differences), sum(d < 0 for d in differences)
     totals = cluster_totals(differences, clusters)
-    moved = sum(abs(total) > 1e-12 for total, _size in totals)
     is_binary = len(totals) == n and all(value in (0, 1) for value in (*base, *head))
     levels = (procedure.confidence, 1 - 2 * procedure.alpha)
     values = influences(differences, clusters)
@@ -112,7 +110,6 @@ def compare_metric(
         n=n,
         missing=missing,
         units=len(totals),
-        moved=moved,
         improved=improved,
         regressed=regressed,
         base_mean=math.fsum(base) / n,
@@ -121,7 +118,7 @@ def compare_metric(
         interval=interval,
         tolerance=tolerance,
         standard_error=standard_error(differences, clusters) or 0.0,
-        test=test if moved else mcnemar(0, 0),
+        test=test,
         is_binary=is_binary,
         skewness=skewness_of(values),
         spread=spread,

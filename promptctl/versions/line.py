@@ -36,11 +36,6 @@ class Line:
         """The name of its remote; None for a local branch."""
         return self.ref.split("/")[2] if self.ref.startswith("refs/remotes/") else None
 
-    @property
-    def branch(self) -> str:
-        """Its name at the remote, or here: `main`."""
-        return self.ref.removeprefix(f"refs/remotes/{self.remote}/").removeprefix("refs/heads/")
-
 
 def find_line(git: Git, branch: str | None = None, remote: str | None = None) -> Line:
     """Return the default branch: `branch` of the settings, else what the remote calls its HEAD, else main.

@@ -154,7 +154,7 @@ def test_cases_of_one_cluster_are_one_unit_of_evidence() -> None:
     comparison = compare_outcomes(base, head)
     passed = comparison.metric("passed")
     assert passed is not None
-    assert (passed.n, passed.units, passed.moved, passed.test.p_worse) == (6, 1, 1, 0.5)
+    assert (passed.n, passed.units, passed.test.p_worse) == (6, 1, 0.5)
 
 
 def test_nothing_to_compare_is_an_empty_comparison() -> None:

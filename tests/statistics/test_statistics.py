@@ -391,7 +391,7 @@ def test_a_metric_of_passes_is_tested_exactly_and_one_of_clusters_is_not() -> No
     assert (alone.interval.method, alone.test.p_worse) == ("tango", 1 / 32)
     together = compare_metric("passed", base, head, ["a"] * 6 + ["b"] * 6, procedure=Procedure())
     # Two documents, one of them lower by 5/6: t = −1 with one degree of freedom, and (1 + 5/12)^−2.
-    assert (together.units, together.moved, together.interval.method) == (2, 1, "t")
+    assert (together.units, together.interval.method) == (2, "t")
     assert together.test.p_worse == near((12 / 17) ** 2, 1e-12)
 
 
@@ -401,7 +401,11 @@ def test_decimal_scores_tie_as_people_read_them() -> None:
     assert (metric.standard_error, metric.interval.method) == (0.0, "unvaried")
     assert metric.test.p_worse == near(1.1**-2, 1e-12)
     same = compare_metric("tone", [0.3], [0.1 + 0.2], procedure=Procedure())
-    assert (same.moved, same.improved, same.regressed) == (0, 0, 0)
+    assert (same.test.p_worse, same.test.p_better, same.improved, same.regressed) == (1.0, 1.0, 0, 0)
+    # Nor is what sums leave of clusters in balance a difference.
+    scores = [0.1, 0.2, 0.3] * 40
+    level = compare_metric("tone", scores, scores[2:] + scores[:2], [n // 3 for n in range(120)], procedure=Procedure())
+    assert (level.test.p_worse, level.test.p_better) == (1.0, 1.0)
 
 
 # Cases that stand or fall together
