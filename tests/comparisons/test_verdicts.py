@@ -144,11 +144,14 @@ def test_a_rule_asks_for_numbers(wrong: dict[str, float]) -> None:
 def test_a_score_decides_only_where_the_rule_names_it() -> None:
     rng = random.Random(7)
     base = [rng.uniform(0.5, 0.9) for _ in range(40)]
-    comparison = scored(base, [score - rng.uniform(0.0, 0.2) for score in base])
+    head = [score - rng.uniform(0.0, 0.2) for score in base]
+    comparison = scored(base, head)
     assert judge(comparison).kind == "inconclusive"
     verdict = judge(comparison, GateRule(metrics=("tone",)))
     assert (verdict.kind, verdict.metric) == ("worse", "tone")
     assert "tone went from 0." in verdict.reason
+    assert judge(scored(head, base), GateRule(metrics=("tone",))).kind == "better"
+    assert judge(comparison, GateRule(metrics=("tone",), min_effect=0.2)).kind == "inconclusive"
 
 
 # Several metrics
@@ -257,6 +260,9 @@ def test_an_error_that_cannot_change_the_decision_leaves_the_verdict() -> None:
     assert judge(compared(40, base_errors=4), GateRule(metrics=("passed", "tone"))).kind == "incomplete"
     assert judge(compared(40, head_errors=1)).kind == "incomplete", "head alone has no result of a case that passed"
     assert judge(compared(5, improved=40, head_errors=1)).kind == "incomplete"
+    base, head = runs(40, base_errors=4)
+    never_run = [replace(case, replies=0) if case.status == "error" else case for case in base]
+    assert judge(compare_outcomes(never_run, head)).kind == "incomplete"
 
 
 def both_errors(*kinds: str | None) -> CasePair:

@@ -379,6 +379,7 @@ def test_a_prompt_is_loaded_again_once_one_of_its_files_was_written(tmp_path: Pa
     partial.write_text("two")
     for _ in range(2):
         assert loaded.load(tree, "prompts/a.prompt.yaml").digest != first.digest
+    assert loaded.kept(tree, "prompts/a.prompt.yaml") is None, "it may be written again within a tick of the clock"
     partial.unlink()
     with pytest.raises(InvalidFiles):
         loaded.load(tree, "prompts/a.prompt.yaml")
