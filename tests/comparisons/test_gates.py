@@ -11,7 +11,7 @@ from promptctl.comparisons.flips import Confirmed, Findings, Flips, Steps
 from promptctl.comparisons.gates import Decision, check_passes, decide, strictest
 from promptctl.comparisons.rule import GateRule
 from promptctl.comparisons.verdicts import Verdict, VerdictKind
-from promptctl.errors import CHECK_FAILED, INCOMPLETE, OK
+from promptctl.errors import CHECK_FAILED, INCOMPLETE, MODEL, OK, WORKSPACE
 from promptctl.evaluations.outcomes import CaseOutcome, CaseStatus
 from promptctl.statistics.intervals import Interval
 
@@ -97,6 +97,9 @@ def test_failed_outranks_incomplete_outranks_passed() -> None:
     assert strictest([good, bad, open_]) == bad
     assert strictest([good, open_]) == open_
     assert strictest([bad, Decision.of(CHECK_FAILED, "Worse.")]).reason == "Bad. Worse."
+    codes = (CHECK_FAILED, WORKSPACE, MODEL, INCOMPLETE, OK)
+    decisions = [Decision(code) for code in codes]
+    assert tuple(strictest(decisions[at:][::-1]).exit_code for at in range(len(codes))) == codes
 
 
 @pytest.mark.parametrize(
