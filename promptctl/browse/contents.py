@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from promptctl.errors import HIDDEN, code_point
 from promptctl.reports.hidden_parts import ABOUT, pieces
-from promptctl.reports.wording import as_text, count_of
+from promptctl.reports.wording import as_text, count
 
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 _SNIPPET = 120
@@ -59,7 +59,7 @@ def content(value: Any, room: Room | None = None) -> Markup:
         for piece, kind in pieces(text)
     ]
     if left_out:
-        parts.append(Markup('<b class="cut">… and {} more</b>').format(count_of(left_out, "character")))
+        parts.append(Markup('<b class="cut">… and {} more</b>').format(count(left_out, "character")))
     return Markup("").join(parts)
 
 

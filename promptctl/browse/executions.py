@@ -14,7 +14,7 @@ from promptctl.browse.links import link
 from promptctl.browse.views import PageRequest, View, check_word, tried, with_moments
 from promptctl.errors import PromptctlError
 from promptctl.reports.hidden_parts import ABOUT, pieces
-from promptctl.reports.wording import as_text, count_of
+from promptctl.reports.wording import as_text, count
 
 ROWS = 50
 _ANY_SCORE = "<=1"
@@ -87,7 +87,7 @@ def said(page: ExecutionPage, *, is_first: bool) -> str:
         number = shown
     else:
         return f"at least {shown:,} attempts"
-    return count_of(number, "attempt")
+    return count(number, "attempt")
 
 
 def _without(given: Mapping[str, str], name: str) -> dict[str, str]:

@@ -24,7 +24,7 @@ from promptctl import (
     errors,
 )
 from promptctl.browse.views import PageRequest, View, tried
-from promptctl.reports.wording import as_text, count, count_of, without_commit
+from promptctl.reports.wording import as_text, count, without_commit
 
 _ON_A_PAGE = 100
 _BROKEN = "broken"
@@ -154,7 +154,7 @@ def _standing(page: Page, versions: Sequence[VersionEntry], totals: CallTotals |
     if totals is not None:
         failed = f"{totals.failed:,} of them failed" if totals.failed else "none failed"
         of = " of this version" if page.asked else ""
-        yield f"{count_of(totals.calls, 'call')}{of}, {failed}."
+        yield f"{count(totals.calls, 'call')}{of}, {failed}."
 
 
 def _totals(workspace: Workspace, page: Page) -> CallTotals | None:

@@ -27,7 +27,7 @@ from promptctl.browse.contents import (
 from promptctl.browse.views import View
 from promptctl.reports.wording import (
     as_text,
-    count_of,
+    count,
     format_bytes,
     format_cost,
     format_count,
@@ -72,7 +72,7 @@ def pretty(value: Any) -> str:
 
 _FILTERS = {
     "text": as_text,
-    "many": count_of,
+    "many": count,
     "bytes": format_bytes,
     "cost": short_cost,
     "exact_cost": format_cost,

@@ -14,7 +14,7 @@ from promptctl.cli.evaluation_output import EvaluationProgress
 from promptctl.cli.output import flat, left_to_show, tell, tell_wrapped, warn
 from promptctl.cli.proposing import AskingOptions, offer
 from promptctl.cli.tables import say_table
-from promptctl.reports.wording import format_cost
+from promptctl.reports.wording import format_cost, format_range, percent
 
 if TYPE_CHECKING:
     from promptctl import Calibrated, Calibration, JudgeStatus
@@ -156,7 +156,7 @@ def _number(each: Any) -> str:
 def _percent(each: Any, words: str = "") -> str:
     if each.value is None:
         return str(each.note)
-    said = f"{each.value:.1%} ({each.low:.0%}–{each.high:.0%}){words}"
+    said = f"{percent(each.value, 1)} ({format_range(each.low, each.high)}){words}"
     return f"{said}; {each.note}" if each.note else said
 
 

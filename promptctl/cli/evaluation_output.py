@@ -17,7 +17,7 @@ from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import difference_lines, shortened
 from promptctl.cli.waiting import MovingLine, Part, loading, time_left
 from promptctl.errors import quote
-from promptctl.reports.rows import evaluation_head
+from promptctl.reports.rows import dataset_name, evaluation_head, evaluation_name
 from promptctl.reports.wording import (
     as_text,
     assertion_name,
@@ -25,6 +25,8 @@ from promptctl.reports.wording import (
     format_cost,
     format_count,
     format_latency,
+    format_range,
+    format_share,
     format_spent,
     judged_rates,
     name_some,
@@ -155,14 +157,6 @@ def _write(text: str, stream: TextIO) -> None:
         words(part)
 
 
-def evaluation_name(found: Evaluation, among: Sequence[Evaluation]) -> str:
-    """Return the name of what is evaluated, with what differs from others of the same prompt."""
-    alike = [each for each in among if each.row.prompt == found.row.prompt]
-    parts = (lambda each: each.row.version_display or "unversioned", lambda each: each.row.model, _dataset)
-    telling = [part(found) for part in parts if len({part(each) for each in alike}) > 1]
-    return " · ".join([found.row.prompt, *telling])
-
-
 def _wrong(found: Evaluation) -> int:
     return found.summary.counts.failed + found.summary.counts.errors
 
@@ -175,7 +169,7 @@ def _say_totals(found: Sequence[Evaluation]) -> None:
         left_out = {"Cases", "p50"}
         if all(each.summary.counts.cases == each.summary.counts.passed for each in found):
             left_out |= {"Failed", "Errors"}
-        if all(_dataset(each).removesuffix(".yaml") == each.row.prompt for each in found):
+        if all(dataset_name(each).removesuffix(".yaml") == each.row.prompt for each in found):
             left_out.add("Dataset")
         rows = [row | {"Passed": f"{row['Passed']} of {row['Cases']}"} for row in rows]
     columns = [column for column in _TOTALS if column not in left_out]
@@ -188,10 +182,6 @@ def _say_totals(found: Sequence[Evaluation]) -> None:
     )
 
 
-def _dataset(found: Evaluation) -> str:
-    return found.row.spec.dataset.removeprefix("datasets/")
-
-
 def _totals(found: Evaluation) -> dict[str, Any]:
     """Return the totals of an evaluation by column."""
     row, summary, counts = found.row, found.summary, found.summary.counts
@@ -201,13 +191,11 @@ def _totals(found: Evaluation) -> dict[str, Any]:
         row.prompt,
         format_version(row.version_display),
         row.model,
-        _dataset(found),
+        dataset_name(found),
         format_count(counts.cases),
-        counts.passed,
-        counts.failed,
-        counts.errors,
-        percent(counts.rate, 1) if is_graded and counts.rate is not None else "-",
-        "-" if data["low"] is None or not is_graded else f"{data['low']:.0%}–{data['high']:.0%}",
+        *map(format_count, (counts.passed, counts.failed, counts.errors)),
+        format_share(counts.rate) if is_graded else "-",
+        format_range(data["low"], data["high"]) if is_graded else "-",
         format_spent(summary) + (f" ({reused} reused)" if reused else ""),
         format_latency(found.totals.p50_latency_ms),
         format_id(row.id),
@@ -288,7 +276,7 @@ def failure_lines(case: CaseResults, stream: TextIO) -> Iterator[str]:
 def _saved(found: Evaluation) -> str:
     """Say after how many cases it was decided, and what that saved."""
     summary = found.summary
-    asked = f"{summary.expected_cases - summary.never_run} of {count(summary.expected_cases, 'case')}"
+    asked = f"{summary.expected_cases - summary.never_run:,} of {count(summary.expected_cases, 'case')}"
     return f"decided after {asked}: {count(summary.requests_saved, 'request')} saved"
 
 

@@ -14,7 +14,7 @@ from promptctl.cli.output import say, say_json, say_wrapped, tell, visible, warn
 from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.cli.tables import say_table
 from promptctl.errors import quote
-from promptctl.reports.wording import count, format_share
+from promptctl.reports.wording import count, format_range, format_share
 
 if TYPE_CHECKING:
     from promptctl import AgreementReport, QuestionAgreement, ReplyLabelling, Workspace
@@ -149,7 +149,7 @@ def _agreement_row(each: QuestionAgreement) -> tuple[object, ...]:
         len(each.people),
         each.replies,
         format_share(each.agreed),
-        "-" if each.agreed_interval is None else f"{each.agreed_interval.low:.0%}–{each.agreed_interval.high:.0%}",
+        "-" if each.agreed_interval is None else format_range(each.agreed_interval.low, each.agreed_interval.high),
         "-" if each.value is None else f"{symbol} {each.value:.2f}{interval}",
     )
 

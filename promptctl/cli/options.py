@@ -190,7 +190,7 @@ class JudgeOptions:
     def asked(self) -> dict[str, Any]:
         """The fields of a request that they are."""
         parameters = read_pairs(self.judge_parameters, "--judge-param")
-        return {"judge": self.judge, "judge_parameters": parameters}
+        return {"judge": self.judge or None, "judge_parameters": parameters}
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from promptctl.cli.output import (
 from promptctl.cli.tables import bar, say_table
 from promptctl.reports.files import check_report_path
 from promptctl.reports.rows import result_as_dict
-from promptctl.reports.wording import format_cost, format_latency, format_spent
+from promptctl.reports.wording import format_cost, format_latency, format_range, format_share, format_spent
 
 if TYPE_CHECKING:
     from promptctl import EvaluationRow, Trend, TrendRow
@@ -200,14 +200,14 @@ def _say_trend(found: Trend) -> None:
 
 
 def _cells(row: TrendRow) -> tuple[Any, ...]:
-    rate = "-" if row.pass_rate is None else f"{row.pass_rate:.1%}"
+    rate = format_share(row.pass_rate)
     if is_terminal() and row.pass_rate is not None:
         rate = f"{bar(row.pass_rate)} {rate:>6}"
     return (
         row.version_display + ("" if row.has_same_cases else " *"),
         row.cases,
         rate,
-        "-" if row.low is None or row.high is None else f"{row.low:.0%}–{row.high:.0%}",
+        format_range(row.low, row.high),
         "-" if row.score is None else f"{row.score:.3f}",
         format_cost(row.cost_nano_usd),
         format_latency(row.p50_latency_ms),
@@ -216,7 +216,7 @@ def _cells(row: TrendRow) -> tuple[Any, ...]:
 
 
 _LINES: Sequence[tuple[str, Callable[[TrendRow], float | None], Callable[[Any], str]]] = (
-    ("passed", lambda row: row.pass_rate, lambda value: "-" if value is None else f"{value:.1%}"),
+    ("passed", lambda row: row.pass_rate, format_share),
     ("score", lambda row: row.score, lambda value: "-" if value is None else f"{value:.3f}"),
     ("cost", lambda row: row.cost_nano_usd, format_cost),
     ("latency", lambda row: row.p50_latency_ms, format_latency),

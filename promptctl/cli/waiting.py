@@ -171,7 +171,7 @@ class Waiting:
 
 def _line_of(count: Any) -> MovingLine:
     done, total = min(count.done, count.total or count.done), count.total
-    if not total:
+    if not total or total == 1:  # of one step nobody needs to know that it is under way
         return MovingLine(count.what, [Part(f"{done:,}", 0)] if done else ())
     left = time_left(done, total, time.monotonic() - count.began)
     return MovingLine(count.what, [Part(f"{done:,} of {total:,}", 1), *left], done / total)

@@ -186,9 +186,9 @@ async def compare_pairs(
     """Do the plans of all pairs, compare each by itself, and the `groups` of them together.
 
     Flipped cases are asked for again on both sides, as `flips` says. All share one level, as one of so many
-    `comparisons`, these pairs unless a number is given, and groups.
+    `comparisons`, these pairs with a base unless a number is given, and groups.
     """
-    comparisons = (comparisons or len(pairs)) + len(groups)
+    comparisons = (comparisons or sum(each.base is not None for each in pairs)) + len(groups)
     if any(each.head.spec.until for each in pairs) and PASSED not in rule.judged:
         raise UsageError(
             "what is decided early is the cases that pass, and they are not judged here",

@@ -22,6 +22,14 @@ from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Store
 from promptctl.statistics.metric import Procedure
 
+_STOPPED = {
+    "interrupted": "it was interrupted",
+    "max-cost": "the limit on the cost was reached",
+    "budget": "a budget admits no more",
+    "refused": "the key, the account or the model was refused",
+    "log": "the log cannot be written",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:
@@ -150,7 +158,8 @@ class Sides:
             if made.summary.is_unfinished and not (comparison.is_decided and rule.is_met_by_better):
                 unrun = made.summary.never_run
                 were = "was" if unrun == 1 else "were"
-                decisions.append(Decision.of(INCOMPLETE, f"{side}: {count(unrun, 'case')} {were} not run."))
+                why = f": {_STOPPED[made.stopped]}" if made.stopped in _STOPPED else ""
+                decisions.append(Decision.of(INCOMPLETE, f"{side}: {count(unrun, 'case')} {were} not run{why}."))
         if passing := self.head.summary.xpassed_strictly:
             told = f"{count(len(passing), 'case')} that `xfail` expects to fail passed: {name_some(passing)}."
             decisions.append(Decision.of(CHECK_FAILED, told))

@@ -99,7 +99,7 @@ def check_passes(
     passed = sum(outcome.status == "passed" for outcome in outcomes)
     errors = sum(outcome.status == "error" for outcome in outcomes)
     n = len(outcomes)
-    share = f"{passed} of {count(n, 'case')} passed ({percent(passed / n)})"
+    share = f"{passed:,} of {count(n, 'case')} passed ({percent(passed / n)})"
     # A share such as 0.9 of 10 cases is 9 of them, whatever binary floating point makes of the product.
     wanted = 0.0 if min_pass is None else min_pass * n - 1e-9
     if min_pass is not None and passed + errors < wanted:

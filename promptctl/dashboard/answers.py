@@ -22,7 +22,7 @@ from promptctl.dashboard.shifts import (
 from promptctl.dashboard.time_axis import moment_text
 from promptctl.errors import quote
 from promptctl.files.plain import record_data
-from promptctl.files.wording import count, count_of, name_some, percent, without_commit
+from promptctl.files.wording import count, name_some, percent, without_commit
 from promptctl.formats.budget_rules import amount_words
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def is_anything_wrong(evidence: Gathered) -> DashboardAnswer:
     sums, when = evidence.told
     total = _sum(sums.values())
     asked, failed = total.asked, total.failed
-    some = f"{failed:,} of {count_of(asked, 'call')} failed"
+    some = f"{failed:,} of {count(asked, 'call')} failed"
     if alarms or warnings:
         worst = [*alarms, *warnings]
         rest = f" And {count(len(worst) - 1, 'more thing')} below." if len(worst) > 1 else ""
@@ -140,7 +140,7 @@ def is_anything_wrong(evidence: Gathered) -> DashboardAnswer:
 def _wrong(evidence: Gathered) -> Iterator[AnswerItem]:
     known = {prompt for prompt, _, _ in evidence.shifts.failing}
     for prompt, failed, asked in evidence.shifts.failing:
-        text = f"{prompt} fails: {failed:,} of {count_of(asked, 'call')} {evidence.windows.words}."
+        text = f"{prompt} fails: {failed:,} of {count(asked, 'call')} {evidence.windows.words}."
         yield AnswerItem("alarm", "failures", text, prompt, after=failed / asked, command=_errors(prompt))
     for shift in evidence.shifts.found:
         if shift.is_worse and not (shift.measure == "failures" and shift.prompt in known):
@@ -159,7 +159,7 @@ def _wrong(evidence: Gathered) -> Iterator[AnswerItem]:
             command = f"promptctl experiment report {quote(name)}"
             yield AnswerItem("warning", "experiment", text, report.experiment.prompt, command=command)
     if evidence.unpriced:
-        replies = count_of(sum(evidence.unpriced.values()), "reply")
+        replies = count(sum(evidence.unpriced.values()), "reply")
         text = f"No price is known of {replies} of {name_some(sorted(evidence.unpriced))}: true costs are higher."
         yield AnswerItem("warning", "unpriced", text, command="promptctl cost --by model")
     thin = (*evidence.shifts.thin, *evidence.shifts.too_new)
@@ -169,7 +169,7 @@ def _wrong(evidence: Gathered) -> Iterator[AnswerItem]:
 
 def _evaluation_item(row: EvaluationRow) -> AnswerItem:
     version = without_commit(row.version_display or "?")
-    passed = f"{row.totals.passed:,} of {count_of(row.totals.cases, 'case')} passed"
+    passed = f"{row.totals.passed:,} of {count(row.totals.cases, 'case')} passed"
     text = f"{row.prompt} {version} failed its newest evaluation on {row.spec.dataset}: {passed}."
     command = f"promptctl results show {row.id[-8:]}"
     return AnswerItem("warning", "evaluation", text, row.prompt, row.started_at, command=command)
@@ -207,22 +207,22 @@ def what_does_it_cost(evidence: Gathered) -> DashboardAnswer:
         return DashboardAnswer("unknown", f"Nothing was called {when}.", ())
     if not late.is_cost_known:
         what = "price" if late["unpriced"] else "cost"
-        return DashboardAnswer("unknown", f"No {what} is known of {count_of(calls, 'call')} {when}.", ())
-    sentence = f"{money(spent)} {when} for {count_of(calls, 'call')}"
+        return DashboardAnswer("unknown", f"No {what} is known of {count(calls, 'call')} {when}.", ())
+    sentence = f"{money(spent)} {when} for {count(calls, 'call')}"
     if early["calls"] and evidence.windows.is_even:
-        sentence += f"; {money(early['cost_nano_usd'])} for {count_of(early.asked, 'call')} in the 7 days before"
+        sentence += f"; {money(early['cost_nano_usd'])} for {count(early.asked, 'call')} in the 7 days before"
     sentence += "."
     if late["unpriced"]:
-        sentence += f" {count_of(late['unpriced'], 'reply')} more have no known price."
+        sentence += f" {count(late['unpriced'], 'reply')} more have no known price."
     if late.untold:
-        sentence += f" {count_of(late.untold, 'request')} never told the cost."
+        sentence += f" {count(late.untold, 'request')} never told the cost."
     dearest = sorted(sums, key=lambda name: -sums[name]["cost_nano_usd"])[:_DEAREST]
     items = []
     for prompt in dearest:
         total = sums[prompt]
         if total["cost_nano_usd"]:
             share = percent(total["cost_nano_usd"] / spent)
-            text = f"{prompt}: {money(total['cost_nano_usd'])}, {share} of all, for {count_of(total.asked, 'call')}."
+            text = f"{prompt}: {money(total['cost_nano_usd'])}, {share} of all, for {count(total.asked, 'call')}."
             before = evidence.before.get(prompt, PromptSteps()).total["cost_nano_usd"]
             sides = before if evidence.windows.is_even else None, total["cost_nano_usd"]
             command = f"promptctl cost --prompt {quote(prompt)} --by version"
@@ -248,7 +248,7 @@ def _item(shift: Shift, evidence: Gathered) -> AnswerItem:
         when, other = f"with {move.version}", f"with {move.other}"
     if shift.measure in ("failures", "invalid"):
         what = "failed" if shift.measure == "failures" else "had an invalid output"
-        told = f"{percent(shift.after, 1)} of {count_of(shift.calls_after, 'call')} {what} {step or when}, "
+        told = f"{percent(shift.after, 1)} of {count(shift.calls_after, 'call')} {what} {step or when}, "
         told += f"{percent(shift.before, 1)} of {shift.calls_before:,} {other}"
     elif shift.measure == "latency":
         way = "slower" if shift.is_worse else "faster"

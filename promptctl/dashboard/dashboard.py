@@ -34,8 +34,8 @@ _MOST_EVALUATIONS, _MOST_SERIES, _MOST_VERSIONS = 2_000, 40, 60
 _MOST_ACCOUNTS, _MOST_EXAMPLES = 20, 20
 _LONGEST_EXAMPLE = 4_000
 _FILTERS = (
-    "version", "label", "model", "user", "session", "search", "feedback", "experiment", "arm", "source", "since",
-    "until",
+    "version", "digest", "label", "model", "user", "session", "search", "feedback", "experiment", "arm", "live_at",
+    "source", "since", "until",
 )  # fmt: skip
 _COST_DAYS = 15  # more than any window holds
 _ONLY_OF_ROWS = ("status",)  # of what cells are grouped by, the sums that go on after pruning do not know it

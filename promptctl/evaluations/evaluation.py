@@ -13,7 +13,7 @@ from typing import Any, Literal
 from promptctl.errors import LogError
 from promptctl.evaluations.counts import Counts, JudgedRates, Mean, rounded
 from promptctl.evaluations.outcomes import CaseResults, case_results
-from promptctl.files.wording import percent
+from promptctl.files.wording import count, percent
 from promptctl.log.results import EvaluationRow, EvaluationSpec, ResultRow, StopReason, Totals
 from promptctl.log.store import Store
 from promptctl.statistics.bootstrap import quantile
@@ -173,14 +173,14 @@ class Summary:
         unknown = self.counts.errors + self.never_run
         if self.xpassed_strictly:
             named = _first(self.xpassed_strictly, len(self.xpassed_strictly))
-            return "failed", f"{_cases(len(self.xpassed_strictly))} that `xfail` expects to fail passed: {named}"
+            return "failed", f"{count(len(self.xpassed_strictly), 'case')} that `xfail` expects to fail passed: {named}"
         if total == 0 and self.expected_failures:
-            return "passed", f"all {_cases(self.expected_failures)} are expected to fail"
+            return "passed", f"all {count(self.expected_failures, 'case')} are expected to fail"
         if total == 0:
             return "incomplete", "no case was evaluated"
         if self.must_pass_failures:
             named = _first(self.must_pass_failed, self.must_pass_failures)
-            return "failed", f"{_cases(self.must_pass_failures)} that must pass failed: {named}"
+            return "failed", f"{count(self.must_pass_failures, 'case')} that must pass failed: {named}"
         best = (self.counts.passed + unknown) / total
         if self.counts.failed and best < min_pass:
             passed = f"{_share(self.counts.passed, total)} passed"
@@ -193,7 +193,7 @@ class Summary:
                 parts.append(f"{self.counts.errors} could not be graded")
             if self.never_run:
                 parts.append(f"{self.never_run} were not run")
-            return "incomplete", f"of {_cases(total)} {' and '.join(parts)}"
+            return "incomplete", f"of {count(total, 'case')} {' and '.join(parts)}"
         return "passed", f"{_share(self.counts.passed, total)} passed"
 
     def totals(self, min_pass: float, stopped: StopReason | None = None) -> Totals:
@@ -266,12 +266,8 @@ def _first(ids: list[str], count: int) -> str:
     return ", ".join(ids[:5]) + (f" and {count - 5} more" if count > 5 else "")
 
 
-def _cases(number: int) -> str:
-    return "1 case" if number == 1 else f"{number} cases"
-
-
 def _share(passed: int, total: int) -> str:
-    return f"{passed} of {_cases(total)} ({percent(passed / total, 1)})"
+    return f"{passed:,} of {count(total, 'case')} ({percent(passed / total, 1)})"
 
 
 def _quantile(values: array[float], probability: float) -> float | None:

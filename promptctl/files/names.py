@@ -221,7 +221,8 @@ def nearest(name: str, names: Iterable[str], *, mistakes: int | None = None) -> 
 
     typed = _folded(name)
     found: dict[str, int] = {}
-    for candidate in dict.fromkeys(islice(names, _MAX_NAMES)):
+    ordered = sorted(names) if isinstance(names, set | frozenset) else names  # a set has an order of its own each time
+    for candidate in dict.fromkeys(islice(ordered, _MAX_NAMES)):
         if len(candidate) > _MAX_TYPED:
             continue
         folded = _folded(candidate)

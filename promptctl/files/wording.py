@@ -13,20 +13,18 @@ _LONGEST_SHOWN = 40
 
 
 def percent(share: float, digits: int = 0) -> str:
-    """Return a share in per cent; never rounded up to 100 or down to 0 when it is not."""
-    text = f"{100 * share:.{digits}f}"
-    if (float(text) == 100 and share < 1) or (float(text) == 0 and share > 0):
-        text = f"{100 * share:.{digits + 1}f}" if digits < 6 else text
-    return f"{text}%"
+    """Return a share in per cent; never rounded to 100 or to 0 when it is not, but for what is no millionth of one.
+
+    >>> percent(0.9996), percent(0.99996, 1), percent(-0.0004), percent(1e-17)
+    ('99.96%', '99.996%', '-0.04%', '0%')
+    """
+    texts = [f"{100 * share:.{more}f}" for more in range(digits, 7)]
+    true = (text for text in texts if float(text) not in (0, 100) or float(text) == 100 * share)
+    return f"{next(true, texts[0])}%"
 
 
 def count(number: int, noun: str) -> str:
-    """Return `1 case`, `2 cases`, …"""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def count_of(number: int, noun: str) -> str:
-    """Return a large number of things with a comma at each thousand: `1 case`, `12,345 cases`, `2 replies`."""
+    """Return a number of things, with a comma at each thousand: `1 case`, `12,345 cases`, `2 replies`."""
     several = f"{noun.removesuffix('y')}ies" if noun.endswith("ly") else f"{noun}s"
     return f"{number:,} {noun if number == 1 else several}"
 

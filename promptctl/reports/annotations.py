@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from shlex import split
 from typing import Any
 
-from promptctl.errors import Problem
+from promptctl.errors import OK, WORKSPACE, Problem
 from promptctl.files.wording import name_some
 
 _OWN = ("messages", "inputs", "model", "engine", "parameters", "metadata")
@@ -55,12 +55,11 @@ def _findings(review: Mapping[str, Any]) -> Iterator[_Finding]:
         hint = f"\n{problem['hint']}" if problem["hint"] else ""
         yield "error", problem["path"], problem["line"], problem["message"] + hint
     for each in review["evaluations"]:
-        if each["exit_code"] and each["decision"]:
+        if each["exit_code"] not in (OK, WORKSPACE) and each["decision"]:  # the problems of files are above
             kind = "error" if each["exit_code"] == 1 else "warning"
             tested = (found["head"]["dataset"] for found in each["comparisons"])
             path = paths.get(each["prompt"]) or next((path for path in tested if path in changed), None)
-            line = next((problem["line"] for problem in each["problems"] if problem["path"] == path), None)
-            yield kind, path, line, _decision(each)
+            yield kind, path, None, _decision(each)
     shared = {each["path"] for each in review["files"]}
     against = [each for each in review.get("together", ()) if each["verdict"] in ("worse", "incomplete")]
     for each in sorted(against, key=lambda each: 1.0 if each["p"] is None else each["p"])[:1]:

@@ -9,7 +9,9 @@ from typing import Any
 
 from promptctl.comparisons.compared import Compared, decision_of
 from promptctl.comparisons.comparison import PASSED, Comparison, UsageChange
+from promptctl.comparisons.gates import Decision
 from promptctl.comparisons.rule import GateRule
+from promptctl.errors import INCOMPLETE
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseOutcome, CasePair
 from promptctl.files.plain import bare_keys
@@ -25,6 +27,7 @@ from promptctl.reports.wording import (
     format_share,
     judge_name,
     name_some,
+    percent,
 )
 from promptctl.statistics.intervals import Interval
 from promptctl.statistics.metric import MetricComparison
@@ -48,6 +51,16 @@ _LISTS = (
 )
 _FORMS = {"cost_nano_usd": format_cost, "tokens": format_count, "latency_ms": format_latency}
 MARKS = {"worse": "❌", "better": "🎉", "not-worse": "✅", "inconclusive": "➖", "powerless": "➖", "incomplete": "⚠️"}
+
+
+def mark_of(found: Compared) -> str:
+    """Return the mark of a comparison: that of its verdict, or of the decision if that is against head."""
+    return MARKS[found.verdict.kind] if found.decision.is_passed else mark_against(found.decision)
+
+
+def mark_against(decision: Decision) -> str:
+    """Return the mark of a decision that is against head."""
+    return "⚠️" if decision.exit_code == INCOMPLETE else "❌"
 
 
 def comparison_as_dict(found: Compared) -> dict[str, Any]:
@@ -142,7 +155,7 @@ def alone_as_dict(found: Evaluation, rule: GateRule) -> dict[str, Any]:
 
 def about_alone(found: Evaluation) -> str:
     """Return the reason why an evaluation is not compared, and the rule that judges it."""
-    return f"there is no {found.row.prompt} at the base: it is judged by itself, {found.min_pass:.0%} must pass"
+    return f"there is no {found.row.prompt} at the base: it is judged by itself, {percent(found.min_pass)} must pass"
 
 
 def comparison_markdown(found: Compared, *, most_cases: int = MOST_CASES) -> Iterator[str]:

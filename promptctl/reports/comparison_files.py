@@ -14,6 +14,7 @@ from promptctl.reports.comparison import MARKS, comparison_as_dict, comparison_m
 from promptctl.reports.files import writer_for
 from promptctl.reports.joint import joint_as_dict
 from promptctl.reports.markdown import folded, inline, markdown
+from promptctl.reports.rows import evaluation_name
 from promptctl.reports.verdict import headline
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _markdown(context: Context, found: Against) -> Iterator[str]:
 
     if (joint := found.decided_together) is not None:
         yield f"**{MARKS[joint.kind]} {inline(joint.reason)}**\n\n"
-    for number, each in enumerate(found.compared):
+    for number, each in enumerate(sorted(found.compared, key=lambda each: each.decision.is_passed)):
         yield "\n" if number else ""
         yield from comparison_markdown(each)
     if found.alone:
@@ -85,7 +86,7 @@ def _junit(log: Store, found: Against) -> Iterator[str]:
 
     decisions = [(each.head, each.decision) for each in found.compared]
     decisions += [(each, decision_of(each)) for each in found.alone]
-    gates = [(made.row.prompt, decision.exit_code, decision.reason) for made, decision in decisions]
+    gates = [(evaluation_name(made, found.heads), each.exit_code, each.reason) for made, each in decisions]
     gates += [(joint.name, joint.decision.exit_code, joint.reason)] if (joint := found.decided_together) else []
     warnings = [f"{each.head.row.prompt}: {each.warning}" for each in found.compared if each.warning]
 

@@ -11,7 +11,7 @@ from promptctl.comparisons.comparison import PASSED, Comparison
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.log.store import Store
 from promptctl.reports.columns import short_version
-from promptctl.reports.comparison import MARKS, about_alone, beside_the_verdict, number_rows, usage_name
+from promptctl.reports.comparison import about_alone, beside_the_verdict, mark_of, number_rows, usage_name
 from promptctl.reports.evaluated_diffs import EvaluatedDiff
 from promptctl.reports.flips import certainty_of, flipped_assertions, of_fresh_replies
 from promptctl.reports.html import cases_of, columns_of
@@ -31,7 +31,7 @@ _ALONE = {"passed": "✅", "failed": "❌"}
 def comparison_page(log: Store, found: Against, reason: str, diffs: Sequence[EvaluatedDiff]) -> Iterator[str]:
     """Yield the page of comparisons, and of evaluations without a base, with the reason of the decision on all."""
     compared, alone, decided = found.compared, found.alone, found.decision
-    rows = [row_of(each) | {"mark": MARKS[each.verdict.kind]} for each in compared]
+    rows = [row_of(each) | {"mark": mark_of(each)} for each in compared]
     rows += [
         {"mark": _ALONE.get(each.verdict, "⚠️"), "prompt": each.row.prompt, "dataset": each.row.spec.dataset}
         | {"change": about_alone(each), "verdict": each.verdict, "reason": each.reason}

@@ -9,7 +9,7 @@ from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseResults, case_results
 from promptctl.log.store import Store
 from promptctl.reports.asked import AskedMessages, Messages, about_request, message_texts
-from promptctl.reports.wording import as_text, assertion_name, format_spent, judged_rates, percent
+from promptctl.reports.wording import as_text, assertion_name, format_share, format_spent, judged_rates, percent
 
 MOST_CASES = 50
 _WIDTH = 400
@@ -35,8 +35,8 @@ def markdown(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
     yield "|---|---|---|---|---|--:|--:|--:|--:|--:|\n"
     for each in evaluations:
         counts = each.summary.counts.as_dict()
-        rate = "-" if counts["pass_rate"] is None else percent(counts["pass_rate"], 1)
-        interval = "" if counts["low"] is None else f" [{counts['low']:.0%}, {counts['high']:.0%}]"
+        rate = format_share(counts["pass_rate"])
+        interval = "" if counts["low"] is None else f" [{percent(counts['low'])}, {percent(counts['high'])}]"
         row = each.row
         cells = [
             _MARKS[each.verdict], code(row.prompt), inline(row.version_display or "unversioned"), code(row.model),

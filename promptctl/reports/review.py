@@ -11,13 +11,14 @@ from typing import Any
 
 from promptctl.comparisons.compared import Compared
 from promptctl.comparisons.comparison import PASSED, UsageChange
-from promptctl.errors import INCOMPLETE, Problem, quote
+from promptctl.comparisons.together import deciding
+from promptctl.errors import Problem, quote
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.files.names import SETTINGS
 from promptctl.files.wording import name_some
 from promptctl.labels.times import LabelMove
 from promptctl.prompts.prompt import Prompt
-from promptctl.reports.comparison import MARKS, difference
+from promptctl.reports.comparison import difference, mark_against, mark_of
 from promptctl.reports.prompt_diff import hunk_lines, value_lines
 from promptctl.reports.rows import evaluation_head
 from promptctl.reports.verdict import headline, shared_level
@@ -111,11 +112,18 @@ def outcomes(review: Review) -> Iterator[ReviewRow]:
             yield ReviewRow("➖", id_, change, verdict)
             continue
         for compared in found.compared:
-            yield ReviewRow(_mark(found, compared), id_, change, compared.verdict.kind, compared=compared)
+            yield ReviewRow(mark_of(compared), id_, change, compared.verdict.kind, compared=compared)
         for evaluation in found.evaluations:
             yield ReviewRow(_mark(found), id_, change, f"{evaluation.verdict}, head alone", evaluation=evaluation)
         if found.why_not is not None:
             yield ReviewRow("❌" if found.problems else _mark(found), id_, change, f"not evaluated: {found.why_not}")
+
+
+def is_lost_together(review: Review, row: ReviewRow) -> bool:
+    """Return True if cases of the row were lost, and several comparisons with this one are worse together."""
+    joint = deciding(review.together)
+    is_lost = row.compared is not None and bool(row.compared.comparison.regressed)
+    return is_lost and joint is not None and row.prompt in joint.prompts
 
 
 def numbers(row: ReviewRow) -> tuple[str, str, str, str]:
@@ -128,9 +136,10 @@ def numbers(row: ReviewRow) -> tuple[str, str, str, str]:
         return "", "", "", ""
     comparison = row.compared.comparison
     passed = comparison.metric(PASSED)
-    shares = "-" if passed is None else f"{passed.base_mean:.1%} → {passed.head_mean:.1%}"
+    shares = "-" if passed is None else f"{format_share(passed.base_mean)} → {format_share(passed.head_mean)}"
     usage: dict[str, UsageChange] = {each.name: each for each in comparison.usage}
-    taken = usage.get("latency_ms") if is_timed_pair(row.compared) else None
+    tells = comparison.is_timed_together and is_timed_pair(row.compared)
+    taken = usage.get("latency_ms") if tells else None
     return (
         shares,
         "-" if passed is None or comparison.is_decided else difference(passed),
@@ -334,10 +343,5 @@ def _count(found: Sequence[PromptReview] | Sequence[DatasetReview], noun: str) -
     return f"{noun}{'s' if len(found) > 1 else ''}: {', '.join(told)}" if told else ""
 
 
-def _mark(found: Measurement, compared: Compared | None = None) -> str:
-    decision = compared.decision if compared is not None else found.decision
-    if decision.is_passed and compared is not None:
-        return MARKS[compared.verdict.kind]
-    if decision.is_passed:
-        return "✅" if found.evaluations else "➖"
-    return "⚠️" if decision.exit_code == INCOMPLETE else "❌"
+def _mark(found: Measurement) -> str:
+    return ("✅" if found.evaluations else "➖") if found.decision.is_passed else mark_against(found.decision)

@@ -58,7 +58,7 @@ class _Space:
 def review_markdown(review: Review) -> str:
     """Return the comment, at most 65,000 characters: as much in detail as there is space for, of what fails first."""
     rows = list(words.outcomes(review))
-    failing = frozenset(row.prompt for row in rows if row.mark in ("❌", "⚠️"))
+    failing = frozenset(row.prompt for row in rows if row.mark in ("❌", "⚠️") or words.is_lost_together(review, row))
     text = ""
     for of_failing in _DETAILS:
         text = "".join(_parts(review, rows, _Space(failing, of_failing, _DETAILS[-1])))
@@ -158,7 +158,7 @@ def _results(review: Review, space: _Space) -> Iterator[str]:
             continue
         for compared in found.compared:
             told = "".join(comparison_markdown(words.readable(compared), most_cases=detail.cases))
-            if compared.decision.is_passed:
+            if found.prompt not in space.failing:
                 title = f"{compared.head.row.prompt}: {compared.verdict.kind}"
                 told = f"<details><summary>{html(title)}</summary>\n\n{told}\n</details>\n"
             yield f"\n{told}"
@@ -189,9 +189,12 @@ def _diffs(review: Review, space: _Space) -> Iterator[str]:
         )
     bases = {side.base for prompt in review.prompts for side in (prompt.base, prompt.head) if side is not None}
     elsewhere = {path.removeprefix(f"{base}/") for path in several for base in bases}
+    told = {f"! partial {path} changed" for path in elsewhere}
     for prompt in changed[: detail.rows]:
         assert prompt.diff is not None
-        yield from folded(prompt.id, list(diff_lines(prompt.diff, leaves_out=elsewhere)), space.of(prompt.id).lines)
+        lines = list(diff_lines(prompt.diff, leaves_out=elsewhere))
+        if not told.issuperset(lines):
+            yield from folded(prompt.id, lines, space.of(prompt.id).lines)
     for head in new[: detail.rows]:
         yield from folded(f"{head.id} (new)", words.new_lines(head), space.of(head.id).lines)
 

@@ -23,6 +23,19 @@ _COLUMNS = (
 _REQUEST_COLUMNS = ("expected", "messages", "parameters", "execution")
 
 
+def evaluation_name(found: Evaluation, among: Sequence[Evaluation]) -> str:
+    """Return the name of what is evaluated, with what differs from others of the same prompt."""
+    alike = [each for each in among if each.row.prompt == found.row.prompt]
+    parts = (lambda each: each.row.version_display or "unversioned", lambda each: each.row.model, dataset_name)
+    telling = [part(found) for part in parts if len({part(each) for each in alike}) > 1]
+    return " · ".join([found.row.prompt, *telling])
+
+
+def dataset_name(found: Evaluation) -> str:
+    """Return the path of its dataset below `datasets/`."""
+    return found.row.spec.dataset.removeprefix("datasets/")
+
+
 def json_document(log: Store, evaluations: Sequence[Evaluation]) -> Iterator[str]:
     """Yield one JSON document: each evaluation with its totals and all its results."""
     messages = AskedMessages(log)

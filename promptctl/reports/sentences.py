@@ -16,7 +16,7 @@ from promptctl.evaluations.trend import Trend, TrendRow
 from promptctl.log.results import EvaluationRow
 from promptctl.reports.columns import short_version
 from promptctl.reports.verdict import edited_cases, passes
-from promptctl.reports.wording import count_of, name_some
+from promptctl.reports.wording import count, name_some
 
 if TYPE_CHECKING:
     from promptctl.reviews.review import Measurement, Review
@@ -54,10 +54,10 @@ def of_evaluations(evaluations: Sequence[Evaluation], names: Sequence[str] = ())
         return Opening(state, _by_columns(columns))
     prompts = list(dict.fromkeys(each.row.prompt for each in evaluations))
     models = list(dict.fromkeys(each.row.model for each in evaluations))
-    told = count_of(len(prompts), "prompt") if len(prompts) > 1 else count_of(len(evaluations), "evaluation")
+    told = count(len(prompts), "prompt") if len(prompts) > 1 else count(len(evaluations), "evaluation")
     told += f" with {len(models)} models" if len(models) > 1 and any(names) else ""
     passed = sum(each.totals.passed for each in evaluations)
-    told += f": {passed:,} of {count_of(sum(map(_total, evaluations)), 'case')} passed"
+    told += f": {passed:,} of {count(sum(map(_total, evaluations)), 'case')} passed"
     for verdict, word in (("failed", "failed"), ("incomplete", "incomplete")):
         found = list(dict.fromkeys(each.row.prompt for each in evaluations if each.verdict == verdict))
         if found and len(prompts) > 1:
@@ -79,7 +79,7 @@ def _by_columns(columns: Mapping[str, Sequence[Evaluation]]) -> str:
     ranked = sorted(columns.items(), key=lambda column: -sum(each.totals.passed for each in column[1]))
     total = sum(map(_total, ranked[0][1]))
     sums = [(name, sum(each.totals.passed for each in found)) for name, found in ranked]
-    told = [f"{sums[0][0]} passed {sums[0][1]:,} of {count_of(total, 'case')}"]
+    told = [f"{sums[0][0]} passed {sums[0][1]:,} of {count(total, 'case')}"]
     told += [f"{name} {passed:,} of {total:,}" for name, passed in sums[1:]]
     beside = _cost_beside(ranked[1][1], ranked[0][1]) if len(ranked) == 2 else ""
     return f"{name_some(told, _MOST_NAMED)}{beside}."
@@ -100,14 +100,14 @@ def _cost_beside(found: Sequence[Evaluation], other: Sequence[Evaluation]) -> st
 
 def _one(found: Evaluation) -> str:
     totals, total = found.totals, _total(found)
-    passed = f"{totals.passed:,} of {count_of(total, 'case')} passed"
+    passed = f"{totals.passed:,} of {count(total, 'case')} passed"
     if found.verdict == "passed" and total and found.reason.startswith(f"{totals.passed} of "):
         return f"{passed}; {_percent(found.min_pass)} were asked for." if totals.passed < total else f"{passed}."
     if found.verdict == "failed" and ", below the " in found.reason:
         return f"{passed}, below the {_percent(found.min_pass)} asked for."
     if found.verdict == "incomplete" and total:
         if totals.errors == total:
-            return f"None of {count_of(total, 'case')} could be graded."
+            return f"None of {count(total, 'case')} could be graded."
         missing = [(totals.errors, "could not be graded"), (totals.never_run, "were not run")]
         return f"{passed}; {' and '.join(f'{number:,} {what}' for number, what in missing if number)}."
     return f"{found.reason[:1].upper()}{found.reason[1:]}."
@@ -125,7 +125,7 @@ def _side_by_side(evaluations: Sequence[Evaluation], names: Sequence[str]) -> st
     most = ranked[0][0].totals.passed
     first = [name for each, name in ranked if each.totals.passed == most]
     total = max(map(_total, evaluations))
-    of = f"{most:,} of {count_of(total, 'case')}"
+    of = f"{most:,} of {count(total, 'case')}"
     if len(first) == len(ranked):
         if len(first) > _MOST_NAMED:
             return f"All {len(first)} pass {of} each."
@@ -212,7 +212,7 @@ def _flipped(found: Compared) -> str:
         ending = ("es" if now == "pass" else "s") if number == 1 else ""
         if number:
             every = " every time" if sure else ""
-            said = f"{number:,} of {count_of(did[was], 'case')} that {was} now {now}{ending}{every}"
+            said = f"{number:,} of {count(did[was], 'case')} that {was} now {now}{ending}{every}"
             told.insert(0 if kind == found.verdict.kind else len(told), said)
     return ", and ".join(told) or "its cases say so"
 
@@ -255,7 +255,7 @@ def _results(compared: Sequence[Compared], together: Sequence[JointVerdict]) -> 
         yield "No result is worse." if set(kinds) <= {"better", "not-worse"} else "No result is shown to be worse."
     untold = sum(not each.is_told for each in compared)
     if untold:
-        yield f"{untold:,} of {count_of(len(compared), 'comparison')} cannot be told from chance."
+        yield f"{untold:,} of {count(len(compared), 'comparison')} cannot be told from chance."
     if missing := kinds.get("incomplete"):
         yield f"{joined(missing)} could not be compared."
 
@@ -335,7 +335,7 @@ def of_trend(trend: Trend) -> Opening:
     match last.change:
         case "better" | "worse":
             told = f"{last.version_display} is {last.change} than {before.version_display}: "
-            told += f"{last.passed:,} of {count_of(last.cases, 'case')} pass, {before.passed:,} did"
+            told += f"{last.passed:,} of {count(last.cases, 'case')} pass, {before.passed:,} did"
         case "noise" if last.passed != before.passed:
             told = f"{_passes(last)}, {before.version_display} passed {before.passed:,}: chance can explain that"
         case _ if last.passed == before.passed:
@@ -348,4 +348,4 @@ def of_trend(trend: Trend) -> Opening:
 def _passes(row: TrendRow) -> str:
     if row.cases and not row.passed + row.failed:
         return f"Nothing of {row.version_display} could be graded"
-    return f"{row.version_display} passes {row.passed:,} of {count_of(row.cases, 'case')}"
+    return f"{row.version_display} passes {row.passed:,} of {count(row.cases, 'case')}"

@@ -32,7 +32,7 @@ def headline(found: Compared) -> str:
     elif decisive is not None and decisive.name != PASSED:
         told.append(f"{decisive.name} is {decisive.head_mean:.3f}, it was {decisive.base_mean:.3f}")
     if comparison.is_decided and verdict.kind in ("worse", "better"):
-        asked = f"{comparison.comparable - comparison.left_out} of {count(comparison.comparable, 'case')}"
+        asked = f"{comparison.comparable - comparison.left_out:,} of {count(comparison.comparable, 'case')}"
         flips = f"{len(comparison.regressed)} regressed and {len(comparison.improved)} improved"
         told = [f"decided after {asked}, {flips}"]
     elif passed is not None:
@@ -64,7 +64,7 @@ def passes(passed: MetricComparison) -> str:
     """Return how many cases pass, and did: `52 of 60 cases pass, 58 did`."""
     before, after = (round(mean * passed.n) for mean in (passed.base_mean, passed.head_mean))
     verb = "passes" if passed.n == 1 else "pass"
-    return f"{after} of {count(passed.n, 'case')} {verb}, {'as before' if before == after else f'{before} did'}"
+    return f"{after:,} of {count(passed.n, 'case')} {verb}, {'as before' if before == after else f'{before:,} did'}"
 
 
 def _flipped(found: Compared) -> list[str]:

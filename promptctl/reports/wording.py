@@ -12,7 +12,6 @@ from promptctl.files.names import did_you_mean as did_you_mean
 from promptctl.files.names import nearest as nearest
 from promptctl.files.wording import alike_until as alike_until
 from promptctl.files.wording import count as count
-from promptctl.files.wording import count_of as count_of
 from promptctl.files.wording import name_some as name_some
 from promptctl.files.wording import percent as percent
 from promptctl.files.wording import without_address as without_address
@@ -67,7 +66,7 @@ def corrected_rate(judged: Mapping[str, Any]) -> str:
 def _rate(judged: Mapping[str, Any], which: str) -> str:
     names = ("corrected_rate", "corrected_low", "corrected_high") if which else ("pass_rate", "low", "high")
     rate, low, high = (judged[name] for name in names)
-    return f"{rate:.1%} ({low:.0%}–{high:.0%})"
+    return f"{percent(rate, 1)} ({format_range(low, high)})"
 
 
 def format_cost(cost_nano_usd: float | None) -> str:
@@ -158,4 +157,9 @@ def format_tokens(sent: float | None, received: float | None) -> str:
 
 def format_share(share: float | None) -> str:
     """Return a share in per cent with one digit; `-` if unknown."""
-    return "-" if share is None else f"{share:.1%}"
+    return "-" if share is None else percent(share, 1)
+
+
+def format_range(low: float | None, high: float | None) -> str:
+    """Return the ends of a share's interval in per cent; `-` if unknown."""
+    return "-" if low is None or high is None else f"{percent(low)}–{percent(high)}"

@@ -23,6 +23,7 @@ from promptctl.files.names import (
     is_recording,
 )
 from promptctl.files.tree import prompt_files
+from promptctl.files.wording import name_some
 from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.git.repository import Git
 from promptctl.git.tree_changes import changed_files, new_links, new_workspaces
@@ -33,6 +34,8 @@ from promptctl.prompts.prompt import Prompt
 from promptctl.reviews.change_notes import change_notes
 from promptctl.reviews.dataset_changes import JudgingOf, compare_sides, inline_side, problems_of, side_of
 from promptctl.reviews.review import DatasetReview, PromptReview
+
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,14 +124,15 @@ class _Finder:
     def changes(self) -> Changes:
         prompts = self._prompts()
         datasets = [*self._datasets(), *self._inline(prompts)]
+        stale = self._stale(prompts)
         return Changes(
             prompts=tuple(prompts),
             datasets=tuple(sorted(datasets, key=lambda each: each.path)),
             files={path: tuple(sorted(set(ids))) for path, ids in sorted(self._shared.items())},
             recordings=tuple(change.path for change in self._changed if is_recording(change.path)),
             tests=self._tests(prompts, datasets),
-            stale=self._stale(prompts),
-            notes=tuple(self._notes(prompts)),
+            stale=stale,
+            notes=(*self._notes(prompts), *self._of_no_prompt(prompts, datasets, stale)),
             is_about_judges=any(is_calibration(change.path) for change in self._changed),
             default_model=self.default_models[1],
             lines=dict(
@@ -139,6 +143,17 @@ class _Finder:
     def _notes(self, prompts: Sequence[PromptReview]) -> Iterator[str]:
         links, workspaces = (find(self.base, self.head) for find in (new_links, new_workspaces))
         return change_notes(self._changed, self.head.places, links, workspaces, prompts)
+
+    def _of_no_prompt(
+        self, prompts: Iterable[PromptReview], datasets: Iterable[DatasetReview], stale: Mapping[str, Sequence[str]]
+    ) -> Iterator[str]:
+        """Yield a note on the datasets that name prompts which HEAD does not have."""
+        named = [(each.path, id_) for each in datasets if each.kind != "removed" for id_ in each.prompts]
+        removed = [each.id for each in prompts if each.kind == "removed"]
+        named += [(path, id_) for id_ in removed for path in stale.get(id_, ()) if is_dataset(path)]
+        missing = [f"{id_} ({path})" for path, id_ in named if not self._load(id_, is_head=True).is_there]
+        if missing:
+            yield f"HEAD lacks prompts that its datasets test: {name_some(missing, _MOST_NAMED)}"
 
     def _lines(self, paths: Set[str]) -> Iterator[tuple[str, int]]:
         """Yield the first line of HEAD that differs in each of these files that both sides have."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -217,6 +218,30 @@ def test_the_latency_of_a_base_out_of_the_log_is_in_no_headline(change: Change, 
     assert "latency" not in ran.out.splitlines()[1]
 
 
+def test_comparisons_of_one_prompt_are_told_by_what_differs_and_the_failing_ones_come_first(
+    lab: Lab, change: Change, cli: Cli
+) -> None:
+    lab.write("datasets/right.yaml", (lab.root / "datasets/triage.yaml").read_text().replace("c3", "right"))
+    commit(lab.root, "Two datasets")
+    change("c3")
+    files = [word for suffix in ("xml", "md") for word in ("-o", f"a.{suffix}")]
+    ran = cli("eval", "triage", "-d", "right", "-d", "triage", "--against", "@main", *files)
+    assert ran.exit_code == 1
+    assert ran.out.endswith("\nfailed: triage · triage.yaml; 1 inconclusive, 1 worse\n")
+    (gates, *_) = ET.parse("a.xml").getroot()
+    assert [case.get("name") for case in gates] == ["triage · right.yaml", "triage · triage.yaml"]
+    told = Path("a.md").read_text()
+    assert told.startswith("#### ❌ Worse: ")
+    assert told.index("`datasets/triage.yaml`") < told.index("`datasets/right.yaml`")
+
+
+def test_a_page_marks_what_fails_its_gate(lab: Lab, change: Change, cli: Cli) -> None:
+    change("head")
+    assert cli("eval", "triage", "--against", "@main", "--gate", "noninferior", "-o", "a.html").exit_code == 1
+    (row,) = data_of_page("a.html")["review"]["rows"]
+    assert (row["verdict"], row["mark"]) == ("inconclusive", "❌")
+
+
 class TestMustPass:
     @pytest.fixture
     def hard(self, lab: Lab, change: Change) -> Change:
@@ -312,7 +337,7 @@ class TestIncomplete:
         unrun = found["head"]["never_run"]
         assert 0 < unrun <= 5
         assert (found["n"], found["never_run"], found["errored"]) == (7, 0, [])
-        assert found["decision"] == f"After: {unrun} cases were not run."
+        assert found["decision"] == f"After: {unrun} cases were not run: the limit on the cost was reached."
 
     def test_a_base_that_was_not_finished_lacks_only_what_it_was_asked_for(self, unfit: None, cli: Cli) -> None:
         base = against(cli, "--max-cost", "0.00007", "-j", "1", code=5)["base"]

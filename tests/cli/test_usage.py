@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from promptctl import diagnose, open_workspace
+from promptctl.cli.options import JudgeOptions
 from promptctl.errors import WorkspaceNotFound
 from tests.cli.conftest import Cli, write
 from tests.cli.support import inside_support, support_workspace
@@ -222,3 +223,7 @@ def test_a_current_folder_that_was_deleted_is_said(
     with pytest.raises(WorkspaceNotFound, match="was deleted"):
         open_workspace()
     assert cli("-C", str(workspace), "list").exit_code == 0
+
+
+def test_an_empty_judge_is_none_that_was_named() -> None:
+    assert JudgeOptions(judge="").asked == {"judge": None, "judge_parameters": {}}

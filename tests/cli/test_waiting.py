@@ -18,6 +18,7 @@ import pytest
 
 from promptctl.cli import waiting
 from promptctl.cli.waiting import Waiting, loading
+from promptctl.counting import counting
 from promptctl.models import litellm_library
 from tests.cli.conftest import TRIAGE, Cli, write
 from tests.openai_server import Answer, Exchange, OpenAIServer, failure, reply
@@ -155,6 +156,14 @@ def test_a_name_commands_no_terminal_and_the_line_fits(server: OpenAIServer) -> 
     moving = sent.partition("asking local/")[2].partition("\x1b")[0]
     assert 20 < moving.count("模") < 40, "a line of 79 cells"
     assert waiting._cut("模a模", 3) == "模a"
+
+
+def test_of_one_step_no_number_is_told() -> None:
+    with counting("estimating", 1):
+        assert Waiting("waiting")._line() == waiting.MovingLine("estimating", ())
+    with counting("estimating", 2) as count:
+        count.done += 1
+        assert Waiting("waiting")._line().parts[0].text == "1 of 2"
 
 
 def test_without_a_terminal_a_line_comes_now_and_then(

@@ -70,7 +70,7 @@ def test_min_pass_counts_every_case() -> None:
 def test_errors_are_incomplete_unless_too_much_failed_already() -> None:
     decision = check_passes(outcomes(passed=999, error=1), min_pass=1.0)
     assert decision == Decision.of(
-        INCOMPLETE, "999 of 1000 cases passed (99.9%), and 1 error left open what the rest would have been."
+        INCOMPLETE, "999 of 1,000 cases passed (99.9%), and 1 error left open what the rest would have been."
     )
     assert check_passes(outcomes(passed=80, failed=15, error=5), min_pass=0.9).exit_code == CHECK_FAILED
     assert check_passes(outcomes(passed=89, failed=6, error=5), min_pass=0.9).exit_code == INCOMPLETE

@@ -160,6 +160,9 @@ def test_a_filter_is_that_of_the_whole_document(workspace: Workspace) -> None:
 
     assert sum(found["calls"]["calls"]) == 9
     assert found["filter"]["model"] == "a/*"
+    version = workspace.prompt("triage@production").version
+    named = workspace.dashboard(DashboardRequest(wanted=Filter(prompt="triage", version="production"))).as_dict()
+    assert (named["filter"]["version"], named["filter"]["digest"]) == (None, version.digest)
     assert found["time"]["step"] == "2 hours"
     assert all(mark["at"] >= found["time"]["starts"][0] for mark in found["marks"])
 

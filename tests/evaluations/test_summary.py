@@ -81,7 +81,7 @@ class TestVerdict:
             ((5, 4, 1), 0.7, "failed", "5 of 10 cases (50.0%) passed, below the 70% asked for"),
             ((5, 1, 4), 0.7, "incomplete", "of 10 cases 4 could not be graded"),
             ((0, 0, 0), 1.0, "incomplete", "no case was evaluated"),
-            ((9999, 1, 0), 0.9995, "passed", "9999 of 10000 cases (99.99%) passed"),
+            ((9999, 1, 0), 0.9995, "passed", "9,999 of 10,000 cases (99.99%) passed"),
         ],
     )
     def test_it_follows_from_the_counts(
@@ -165,7 +165,7 @@ class TestParts:
     def test_so_are_those_that_must_pass(self) -> None:
         found = summary(rows(failed=MOST_LISTED + 5, must_pass=True))
         assert len(found.totals(1.0).as_json()["must_pass_failed"]) == MOST_LISTED
-        assert found.verdict(0.5)[1].startswith("1005 cases that must pass failed: ")
+        assert found.verdict(0.5)[1].startswith("1,005 cases that must pass failed: ")
         assert found.verdict(0.5)[1].endswith(" and 1000 more")
 
 

@@ -35,7 +35,7 @@ def test_a_better_arm_with_its_guards_kept_may_be_promoted() -> None:
     assert kind.more_keys is None
     assert "`kind` is better than control in resolved" in words(found)
     assert "decided: `kind` may be promoted" in words(found)
-    assert title(found) == "tone (support/triage; 2000 calls, 2000 keys since 2026-03-01)"
+    assert title(found) == "tone (support/triage; 2,000 calls, 2,000 keys since 2026-03-01)"
 
 
 @pytest.mark.parametrize(

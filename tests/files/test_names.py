@@ -111,6 +111,8 @@ def test_a_typo_finds_the_nearest_names() -> None:
     assert nearest("triage", ["support/triage", "other"]) == ["support/triage"]
     assert nearest("zzz", ["support/triage"]) == []
     assert nearest("ad", ["id", "xy"]) == ["id"]
+    # A set has an order of its own in each process.
+    assert nearest("p0", {f"p{number}" for number in range(1, 10)}) == ["p1", "p2", "p3"]
     assert nearest("a", ["b"]) == []
 
 

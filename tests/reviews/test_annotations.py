@@ -30,3 +30,10 @@ def test_a_break_that_fails_the_review_is_an_error(pull: Pull) -> None:
         lines = list(annotation_lines(pull.data(fails_on_breaking=fails, arguments=arguments)))
         (broken,) = [each for each in lines if "breaks callers" in each]
         assert broken.startswith(f"::{kind} file=prompts/triage.prompt.yaml,line=4::")
+
+
+def test_what_is_wrong_with_a_file_is_said_once(pull: Pull) -> None:
+    pull.edit("prompts/triage.prompt.yaml", "messages:", "mesages:")
+    lines = [each for each in annotation_lines(pull.data()) if "prompts/triage.prompt.yaml" in each]
+    assert len(lines) == len({each.partition("line=")[2].partition(":")[0] for each in lines})
+    assert all(each.startswith("::error ") for each in lines)

@@ -97,6 +97,16 @@ def test_added_and_removed_prompts(pull: Pull) -> None:
     assert prompt_of(data, "other")["breaks_callers"][0]["reason"] == "was removed: calling it is an error now"
 
 
+def test_datasets_of_prompts_that_head_does_not_have_are_named(pull: Pull) -> None:
+    pull.git("rm", "--quiet", "prompts/triage.prompt.yaml")
+    assert pull.data(is_evaluated=False)["notes"] == [
+        "HEAD lacks prompts that its datasets test: triage (datasets/triage.yaml)"
+    ]
+    pull.dataset(case(1), name="new", prompt="oter")
+    (note,) = pull.review(is_evaluated=False).notes
+    assert note.endswith(": oter (datasets/new.yaml), triage (datasets/triage.yaml)")
+
+
 def test_a_renamed_prompt_is_one_prompt(pull: Pull) -> None:
     pull.git("mv", "prompts/other.prompt.yaml", "prompts/another.prompt.yaml")
     pull.commit()
@@ -127,7 +137,7 @@ def test_a_rename_with_an_edit_that_nothing_follows_is_hinted_at(pull: Pull) -> 
     pull.write("prompts/sort.prompt.yaml", TRIAGE.replace("Say one word.", "Say one short word."))
     pull.write("prompts/fresh.prompt.yaml", "messages: [{role: user, content: Nothing like any other}]\n")
     pull.commit()
-    (note,) = pull.data(is_evaluated=False)["notes"]
+    note, _ = pull.data(is_evaluated=False)["notes"]
     assert note == (
         "sort says nearly what triage said, which was removed: with `formerly: [triage]` in prompts/sort.prompt.yaml "
         "it would be a rename, and compared"

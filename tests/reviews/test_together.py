@@ -121,6 +121,12 @@ class TestReview:
         comment = review_markdown(review)
         assert "❌ Prompt review: failed" in comment
         assert f"**{inline(told)}**" in comment
+        assert "Be brisk." in comment
+        assert "partial shared/tone.j2 changed" not in comment  # of each prompt, as the file is shown once
+        # What was lost comes first, and is not folded.
+        assert [line.split("`")[1] for line in comment.splitlines() if line.startswith("| ➖")][:8] == PROMPTS
+        assert "<summary>desk-1: inconclusive</summary>" not in comment
+        assert comment.index("`desk-1` on `datasets/desk-1.yaml`") < comment.index("#### What changed")
         with open_workspace(desks.root, desks.environ, on_warning=lambda _: None) as workspace:
             for suffix in (".html", ".xml"):
                 write_review(tmp_path / f"r{suffix}", workspace.context.log, review, workspace.context.redactor)
@@ -164,6 +170,7 @@ class TestEval:
         assert comment.startswith(f"**❌ {inline(told)}**\n")
         assert told in data_of(page)["review"]["decision"]
         assert escape(told) in junit
+        assert ran.out.endswith(f"\nfailed: {SHARED}; 8 inconclusive\n")
         (joint,) = json.loads(document)["together"]
         assert (joint["verdict"], joint["reason"]) == ("worse", told)
         asked = len(desks.server.requests)
@@ -207,6 +214,14 @@ class TestEval:
         desks.commit()
         (found,) = against(desks).together
         assert (found.kind, found.causes, found.name) == ("worse", (), "8 prompts")
+
+    def test_a_prompt_that_is_not_compared_takes_no_share_of_the_level(self, desks: Pull) -> None:
+        desks.write("prompts/new.prompt.yaml", prompt("You are new."))
+        desks.dataset(*cases("desk-0"), name="new", prompt="new")
+        weaken(desks)
+        found = against(desks)
+        assert len(found.alone) == 1
+        assert {each.comparison.procedure.comparisons for each in found.compared} == {9}
 
     def test_nothing_is_said_of_prompts_that_are_as_good(self, desks: Pull, cli: Cli) -> None:
         desks.edit(TONE, "Be kind.", "Be kind!")

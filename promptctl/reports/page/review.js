@@ -18,6 +18,8 @@ const diffNode = (item) => el("details", { open: "" }, el("summary", {}, item.ti
 const OUTCOMES = { "✅": "passed", "🎉": "passed", "❌": "failed", "⚠️": "error", "➖": "none" };
 const MARKED = { passed: "passes the gate", failed: "fails the gate", error: "incomplete", none: "not judged" };
 
+const isAgainst = (row) => ["failed", "error"].includes(OUTCOMES[row.mark]);
+
 function outcomeNode(mark) {
   return el("span", { class: `dot ${OUTCOMES[mark]}`, role: "img", "aria-label": MARKED[OUTCOMES[mark]] });
 }
@@ -76,7 +78,7 @@ function reviewNodes(review) {
     review.warnings.map((warning) => el("p", { class: "decision warning" }, warning))].flat().filter(Boolean);
   return [told.length ? el("div", { class: "told" }, told) : null, commandNode(review.evaluate, "Copy the command that evaluates it"),
     list("What breaks", review.breaks), list("Files that cannot be used", review.problems),
-    review.rows.length ? el("section", { class: "card results" }, el("h2", {}, "Results"), review.rows.map((row) => rowNode(row, widest))) : null,
+    review.rows.length ? el("section", { class: "card results" }, el("h2", {}, "Results"), [...review.rows].sort((a, b) => isAgainst(b) - isAgainst(a)).map((row) => rowNode(row, widest))) : null,
     review.diffs.length ? el("section", { class: "card" }, el("h2", {}, "What changed"), review.diffs.map(diffNode)) : null,
     list("Shared files", review.files), list("Datasets", review.datasets), list("Labels moved meanwhile", review.moves), list("Notes", review.notes),
     commandNode(review.reproduce, "Copy the command that makes this review again")].filter(Boolean);
