@@ -30,7 +30,7 @@ from promptctl.prompts.variable_use import variable_uses
 from promptctl.schemas.from_values import schema_of, with_enums
 from promptctl.schemas.json_schema import types_of
 from promptctl.versions.former_ids import logged_renames
-from promptctl.versions.refs import check_id
+from promptctl.versions.prompt_at_version import check_id
 
 if TYPE_CHECKING:
     from promptctl.context import Context

@@ -19,8 +19,7 @@ from promptctl.models.gateway import Request
 from promptctl.prompts.loading import load_prompt_file
 from promptctl.prompts.prompt import Prompt, Rendered
 from promptctl.prompts.rendering import message_problem
-from promptctl.versions.prompt_at_version import PromptAtVersion, RenderedPrompt, Version
-from promptctl.versions.refs import Ref
+from promptctl.versions.prompt_at_version import PromptAtVersion, Ref, RenderedPrompt, Version
 
 UNNAMED = "unnamed"
 """The id that calls without a prompt type count under."""

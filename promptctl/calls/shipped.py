@@ -11,8 +11,7 @@ from pathlib import Path
 
 from promptctl.files.names import DEFAULT_PLACES
 from promptctl.prompts.loading import load_prompt, path_in, prompt_paths
-from promptctl.versions.prompt_at_version import PromptAtVersion, Version
-from promptctl.versions.refs import Ref
+from promptctl.versions.prompt_at_version import PromptAtVersion, Ref, Version
 
 SHIPPED = Path(__file__).parent.parent / "shipped"
 

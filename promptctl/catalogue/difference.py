@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.differences.diff import PromptDiff, diff_prompts
 from promptctl.errors import GitError, PromptctlError, PromptNotFound, RevisionNotFound
-from promptctl.versions.refs import parse_ref
+from promptctl.versions.prompt_at_version import parse_ref
 
 if TYPE_CHECKING:
     from promptctl.context import Context

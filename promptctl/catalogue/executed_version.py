@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from promptctl.errors import HistoryIncomplete, RevisionNotFound, WorkspaceError
 from promptctl.files.wording import without_address
 from promptctl.prompts.loading import path_in
-from promptctl.versions.prompt_at_version import PromptAtVersion, note
-from promptctl.versions.refs import Ref
+from promptctl.versions.prompt_at_version import PromptAtVersion, Ref, note
 
 if TYPE_CHECKING:
     from promptctl.context import Context

@@ -11,7 +11,7 @@ from promptctl.errors import GitError, WorkspaceError
 from promptctl.git.commits import CommitInfo, read_commits
 from promptctl.versions.former_ids import live_labels
 from promptctl.versions.history import VersionEntry
-from promptctl.versions.refs import Ref, parse_ref
+from promptctl.versions.prompt_at_version import Ref, parse_ref
 
 if TYPE_CHECKING:
     from promptctl.context import Context

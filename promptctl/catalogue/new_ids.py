@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from promptctl.errors import UsageError, WorkspaceError
 from promptctl.files.names import DEFAULT_PLACES, PROMPT_SUFFIXES
 from promptctl.prompts.loading import declared_ids, prompt_paths
-from promptctl.versions.refs import check_id
+from promptctl.versions.prompt_at_version import check_id
 
 if TYPE_CHECKING:
     from promptctl.git.trees import WorkTree

@@ -19,7 +19,7 @@ from promptctl.prompts.loading import declared_ids
 from promptctl.prompts.prompt import MISSING, Input, Message, Placeholder, Prompt
 from promptctl.versions.at_time import ref_at
 from promptctl.versions.former_ids import former_ids, live_labels
-from promptctl.versions.refs import parse_ref
+from promptctl.versions.prompt_at_version import parse_ref
 
 if TYPE_CHECKING:
     from promptctl.context import Context

@@ -24,7 +24,7 @@ from promptctl.files.yaml_editing import Edit, Remove, Set, edit_yaml
 from promptctl.formats.calibration_file import calibration_path, own_calibration
 from promptctl.prompts.loading import load_prompt_file, prompt_paths
 from promptctl.versions.former_ids import former_ids, live_labels
-from promptctl.versions.refs import check_id
+from promptctl.versions.prompt_at_version import check_id
 
 if TYPE_CHECKING:
     from promptctl.context import Context

@@ -25,7 +25,7 @@ from promptctl.formats.calibration_file import own_calibration
 from promptctl.formats.dataset_file import DatasetFile, read_dataset_file
 from promptctl.prompts.loading import load_prompt, no_such_prompt, path_in, prompt_paths
 from promptctl.versions.former_ids import live_labels
-from promptctl.versions.refs import check_id
+from promptctl.versions.prompt_at_version import check_id
 
 if TYPE_CHECKING:
     from promptctl.context import Context

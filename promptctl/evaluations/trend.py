@@ -16,7 +16,7 @@ from promptctl.log.results import EvaluationRow
 from promptctl.log.store import Store
 from promptctl.statistics.paired import mcnemar
 from promptctl.versions.former_ids import former_ids
-from promptctl.versions.refs import parse_ref
+from promptctl.versions.prompt_at_version import parse_ref
 
 if TYPE_CHECKING:
     from promptctl.context import Context

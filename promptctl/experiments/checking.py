@@ -15,7 +15,7 @@ from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.experiment_rules import Experiment
 from promptctl.git.trees import WorkTree
 from promptctl.versions.former_ids import check_label
-from promptctl.versions.refs import is_label
+from promptctl.versions.prompt_at_version import is_label
 
 
 def validate(context: Context, paths: Sequence[str] = ()) -> ValidationReport:

@@ -16,8 +16,7 @@ from promptctl.formats.experiment_rules import BUCKETS, Arm, Experiment, text_of
 from promptctl.log.arm_calls import arm_key
 from promptctl.log.records import Drawn
 from promptctl.log.stamps import new_id
-from promptctl.versions.prompt_at_version import PromptAtVersion
-from promptctl.versions.refs import Ref, parse_ref
+from promptctl.versions.prompt_at_version import PromptAtVersion, Ref, parse_ref
 
 _OFFSET = 0x811C9DC5
 _PRIME = 0x01000193

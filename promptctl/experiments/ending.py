@@ -27,7 +27,7 @@ from promptctl.formats.rule_editing import with_stopped
 from promptctl.labels.tags import LabelEvent, one_line
 from promptctl.log.stamps import utc_now, utc_text
 from promptctl.promotion.labelling import Labelling, check_reason
-from promptctl.versions.refs import is_label
+from promptctl.versions.prompt_at_version import is_label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

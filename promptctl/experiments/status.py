@@ -16,7 +16,7 @@ from promptctl.labels.chains import history
 from promptctl.labels.tags import LabelEvent, LabelName
 from promptctl.log.arm_calls import ArmCall
 from promptctl.versions.former_ids import former_ids
-from promptctl.versions.refs import parse_ref
+from promptctl.versions.prompt_at_version import parse_ref
 
 ExperimentState = Literal["running", "broken", "stopped", "promoted"]
 

@@ -18,7 +18,7 @@ from promptctl.promotion.rules import Proof, check_name
 from promptctl.prompts.loading import path_in, prompt_paths
 from promptctl.versions.committed_settings import Committed, committed_settings
 from promptctl.versions.former_ids import check_has_labels, former_ids, id_of_today, labels_here
-from promptctl.versions.refs import Ref, parse_ref
+from promptctl.versions.prompt_at_version import Ref, parse_ref
 
 if TYPE_CHECKING:
     from collections.abc import Sequence, Set

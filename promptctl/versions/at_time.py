@@ -12,7 +12,7 @@ from promptctl.labels.tags import PREFIX, LabelEvent, LabelName
 from promptctl.labels.times import LiveAt, live_at
 from promptctl.versions.former_ids import all_former_ids, former_ids, id_of_today, renames
 from promptctl.versions.line import unshallow_hint
-from promptctl.versions.refs import Ref
+from promptctl.versions.prompt_at_version import Ref
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -24,8 +24,7 @@ from promptctl.versions.former_ids import earlier_ids
 
 if TYPE_CHECKING:
     from promptctl.versions.moment import Moment
-    from promptctl.versions.prompt_at_version import PromptAtVersion
-    from promptctl.versions.refs import Ref
+    from promptctl.versions.prompt_at_version import PromptAtVersion, Ref
 
 # A workspace whose refs come from outside shall not fill the memory.
 _MOST = 1000

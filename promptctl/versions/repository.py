@@ -11,8 +11,7 @@ from promptctl.git.repository import Git, is_bare_folder
 from promptctl.git.trees import CommitTree, WorkTree
 from promptctl.prompts.loading import no_such_prompt, path_in, prompt_paths
 from promptctl.versions.moment import Moment
-from promptctl.versions.prompt_at_version import PromptAtVersion, note
-from promptctl.versions.refs import Ref, parse_ref
+from promptctl.versions.prompt_at_version import PromptAtVersion, Ref, note, parse_ref
 from promptctl.versions.resolving import Resolver
 
 if TYPE_CHECKING:

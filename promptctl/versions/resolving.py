@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from promptctl.labels.tags import LabelName
     from promptctl.prompts.prompt import Prompt
     from promptctl.versions.index_store import IndexStore, VersionRow
-    from promptctl.versions.refs import Ref
+    from promptctl.versions.prompt_at_version import Ref
 
 _SHORT = 7
 _COUNTED_BACK = re.compile(r"(.+?)(?:[~^][0-9]*)+\Z")

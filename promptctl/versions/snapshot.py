@@ -20,8 +20,7 @@ from promptctl.errors import GitError, PromptNotFound, RevisionNotFound, Workspa
 from promptctl.files.names import LABEL, PromptPlaces, did_you_mean, id_problem
 from promptctl.files.tree import MAX_BYTES, places_of, read_file
 from promptctl.prompts.loading import load_prompt_file
-from promptctl.versions.prompt_at_version import PromptAtVersion, Version
-from promptctl.versions.refs import Ref, parse_ref
+from promptctl.versions.prompt_at_version import PromptAtVersion, Ref, Version, parse_ref
 
 if TYPE_CHECKING:
     import os

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from promptctl.files.tree import MemoryTree
 from promptctl.prompts.prompt import Output, Prompt
 from promptctl.prompts.rendering import Renderer
-from promptctl.versions.prompt_at_version import PromptAtVersion, Version
-from promptctl.versions.refs import Ref
+from promptctl.versions.prompt_at_version import PromptAtVersion, Ref, Version
 from tests.code_export.prompts import prompt_of
 
 HOSTILE = (

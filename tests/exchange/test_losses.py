@@ -19,8 +19,7 @@ from promptctl.files.yaml_writing import yaml_text
 from promptctl.prompts.loading import load_prompt
 from promptctl.template_languages.jinja import first_comment, jinja_text, pieces_of
 from promptctl.template_languages.pieces import TextPiece, VariablePiece
-from promptctl.versions.prompt_at_version import PromptAtVersion, Version
-from promptctl.versions.refs import parse_ref
+from promptctl.versions.prompt_at_version import PromptAtVersion, Version, parse_ref
 
 # ts and py are code that is never read back; requests of OpenAI are rendered, so that nothing of the template is left.
 _ROUND = [each.name for each in FORMATS if each.is_read and each.is_written]

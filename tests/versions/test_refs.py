@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from promptctl.errors import UsageError
-from promptctl.versions.refs import Ref, is_label, parse_ref
+from promptctl.versions.prompt_at_version import Ref, is_label, parse_ref
 
 
 @pytest.mark.parametrize(

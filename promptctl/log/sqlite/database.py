@@ -13,15 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from promptctl.errors import FailureReason, LogFailure
-from promptctl.log.sqlite.opening import (
-    THREADS,
-    ConnectionUse,
-    Opened,
-    identity_of,
-    open_for_reading,
-    open_for_writing,
-    refuse_after_fork,
-)
+from promptctl.log.sqlite.forks import THREADS, ConnectionUse, refuse_after_fork
+from promptctl.log.sqlite.opening import Opened, identity_of, open_for_reading, open_for_writing
 
 T = TypeVar("T")
 _MOST_REOPENINGS = 5
@@ -168,7 +161,7 @@ class Database:
 
     @contextmanager
     def reading_again(self) -> Iterator[ConnectionUse]:
-        """Do as `reading`, and keep the connection to the next time while the log is open for writing.
+        """Do as `reading`, as of one moment, and keep the connection to the next time while the log is open to write.
 
         A new one reads the schema of all tables and views first, which takes longer than a short query. A process that
         only reads keeps none, and so leaves no side files.
@@ -177,6 +170,7 @@ class Database:
             reader = self._kept_reader()
             use.connection = reader.connection
             try:
+                reader.connection.execute("BEGIN")
                 yield use
                 if reader.connection.in_transaction:
                     reader.connection.execute("ROLLBACK")

@@ -21,6 +21,8 @@ from promptctl.log.sqlite.opening import show_at
 from promptctl.log.sqlite.unsaved import Unsaved
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from promptctl.log.arm_calls import ArmCall
     from promptctl.log.attempts import Attempt
     from promptctl.log.budgets import Admission, BudgetAccount, BudgetEvent, Reservation, Settlement, WebhookState
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from promptctl.log.results import EvaluationQuery, EvaluationRow, ResultRow, ResultStatus, Totals
     from promptctl.log.retention import Pruned, Retention
     from promptctl.log.search import Searched, TextQuery
+    from promptctl.log.sqlite.forks import ConnectionUse
     from promptctl.log.store import LogWarning
 
 T = TypeVar("T")
@@ -352,17 +355,17 @@ class SqliteStore:
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """Read everything as of one moment, however many queries that takes."""
-        self._take_in_before_reading()
-        with self.database.reading_again() as use:
-            use.connection.execute("BEGIN")
+        with self._use() as use:
             yield use.connection
 
     def _streaming(self, read: Callable[[sqlite3.Connection], Generator[T, None, None]]) -> Iterator[T]:
         """Yield rows as they are read, as of one moment. In a forked child they raise `LogFailure`."""
-        self._take_in_before_reading()
-        with self.database.reading_again() as use:
-            use.connection.execute("BEGIN")
+        with self._use() as use:
             yield from use.stream(read(use.connection))
+
+    def _use(self) -> AbstractContextManager[ConnectionUse]:
+        self._take_in_before_reading()
+        return self.database.reading_again()
 
     def _after_opening(self) -> None:
         if self._link is not None and not os.path.lexists(self._link):

@@ -15,7 +15,7 @@ import pytest
 
 from promptctl.errors import LogFailure
 from promptctl.log.records import Entry, Execution
-from promptctl.log.sqlite import opening
+from promptctl.log.sqlite import forks
 from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
 
@@ -128,7 +128,7 @@ def test_rows_that_a_different_thread_began_and_left_keep_no_fork_waiting(filled
     thread.join()
     began = time.monotonic()
     child = forked(lambda: append(filled) and len(list(filled.executions())) == 4)
-    assert time.monotonic() - began < opening._FORK_S / 2
+    assert time.monotonic() - began < forks._FORK_S / 2
     assert exit_code(child) == 0
     assert len(list(open_rows[0])) == 2, "the parent reads on"
     filled.close()
@@ -180,7 +180,7 @@ def test_a_thread_that_reads_for_each_row_it_reads_keeps_no_fork_waiting(filled:
     has_ended.set()
     thread.join()
     assert found == [0] * 3
-    assert took_s < opening._FORK_S / 2
+    assert took_s < forks._FORK_S / 2
 
 
 def test_forks_wait_for_the_queries_of_other_threads(filled: SqliteStore, path: Path) -> None:
@@ -207,7 +207,7 @@ def test_forks_wait_for_the_queries_of_other_threads(filled: SqliteStore, path: 
 def test_a_child_of_a_fork_amid_a_long_query_keeps_its_records_in_files(
     filled: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opening, "_FORK_S", 0.05)
+    monkeypatch.setattr(forks, "_FORK_S", 0.05)
     is_reading, has_ended = threading.Event(), threading.Event()
 
     def read() -> None:
@@ -244,7 +244,7 @@ def test_a_thread_counts_as_reading_until_the_stream_that_it_ends_is_closed(fill
         try:
             yield from connection.execute("SELECT id FROM executions")
         finally:
-            inside.append(threading.get_ident() in opening.THREADS._depths)
+            inside.append(threading.get_ident() in forks.THREADS._depths)
 
     rows = filled._streaming(ids)
     next(rows)
@@ -255,4 +255,4 @@ def test_a_thread_counts_as_reading_until_the_stream_that_it_ends_is_closed(fill
         cycle.append(cycle)
         del rows, cycle
         gc.collect()
-    assert (inside, opening.THREADS._depths) == ([True], {})
+    assert (inside, forks.THREADS._depths) == ([True], {})
