@@ -54,9 +54,7 @@ class LoopThread:
     def let_go(self, context: Context) -> None:
         """Close what the loop's thread has opened, and the thread; nothing if it does not run."""
         if self.is_running:
-            if context.has_made("gateway"):
-                self.run(context.gateway.close())
-            self.close()
+            self.close(context.gateway.close if context.has_made("gateway") else None)
 
     def run(self, coroutine: Awaitable[T], *, on_interrupt: Callable[[], None] | None = None) -> T:
         """Return the coroutine's result. Ctrl-C cancels it, waits until it has recorded that, and is raised again.
@@ -103,15 +101,18 @@ class LoopThread:
             if not sys.is_finalizing():
                 self.run(generator.aclose())
 
-    def close(self) -> None:
-        """Stop the loop and its thread, cancelling what still runs on it; the next use starts new ones."""
+    def close(self, last: Callable[[], Awaitable[object]] | None = None) -> None:
+        """Stop the loop and its thread, cancelling what still runs on it; the next use starts new ones.
+
+        `last` is awaited after that, on the loop.
+        """
         with self._lock:
             self._forget_parents()
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
         if loop is None or thread is None:
             return
-        asyncio.run_coroutine_threadsafe(_cancel_all(), loop)
+        asyncio.run_coroutine_threadsafe(_end(last), loop)
         thread.join(_GRACE_S)
         if not thread.is_alive():
             loop.close()
@@ -150,8 +151,8 @@ def _refuse_greenlets() -> None:
             )
 
 
-async def _cancel_all() -> None:
-    """Cancel every other task of the running loop, give them time to record it, and stop the loop."""
+async def _end(last: Callable[[], Awaitable[object]] | None) -> None:
+    """Cancel every other task of the running loop, give them time to record it, await `last`, and stop the loop."""
     loop = asyncio.get_running_loop()
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
@@ -159,4 +160,8 @@ async def _cancel_all() -> None:
     if others:
         await asyncio.wait(others, timeout=_GRACE_S)
     await loop.shutdown_asyncgens()
-    loop.stop()
+    try:
+        if last is not None:
+            await last()
+    finally:
+        loop.stop()

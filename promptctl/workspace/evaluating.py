@@ -44,8 +44,9 @@ class Evaluating:
         from promptctl.calls.loop import LoopThread
 
         loop = LoopThread()
-        # A workspace that is dropped without being closed leaves no connection and no thread behind.
-        finalize(self, loop.let_go, self.context).atexit = False
+        # A workspace that is dropped without being closed, also at the end of the program, leaves no connection and no
+        # thread behind, and the log has its calls.
+        finalize(self, loop.let_go, self.context)
         return loop
 
     def evaluate(self, request: EvaluationRequest, on_progress: OnProgress | None = None) -> list[Evaluation]:

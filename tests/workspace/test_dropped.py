@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.openai_server import OpenAIServer
+import promptctl
+from tests.openai_server import Answer, OpenAIServer, hang, reply
 
 BEGIN = """
 import asyncio, gc, threading
@@ -42,10 +43,11 @@ WAYS = {
 }
 
 
-def ran(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def ran(script: str, folder: Path, *answers: Answer) -> subprocess.CompletedProcess[str]:
     (folder / "prompts").mkdir()
     (folder / "prompts/p.prompt.yaml").write_text("model: local/m\nmessages: [{role: user, content: hello}]\n")
     with OpenAIServer() as server:
+        server.script(*answers)
         (folder / "promptctl.yaml").write_text(f'models: {{"local/*": {{api_base: "{server.url}"}}}}\n')
         command = [sys.executable, "-c", BEGIN + script]
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
@@ -57,7 +59,30 @@ def test_nothing_complains_of_a_workspace_that_is_dropped(way: str, tmp_path: Pa
     assert (done.stdout, done.stderr, done.returncode) == ("hello\n", "", 0)
 
 
-def test_a_program_ends_with_a_stream_that_was_begun(tmp_path: Path) -> None:
-    done = ran("stream = opened().stream('p'); next(stream); print('hello')", tmp_path)
+OPEN = {
+    "a stream that was begun": "stream = opened().stream('p'); next(stream); next(stream)",
+    "a stream in a thread": "begin(lambda: list(opened().stream('p')))",
+    "a call in a thread": "begin(lambda: opened().run('p'))",
+    "a stream whose loop has ended": "asyncio.run(begun(opened()))",
+}
+
+
+@pytest.mark.parametrize("way", OPEN)
+def test_the_log_has_the_calls_that_a_program_ends_with(way: str, tmp_path: Path) -> None:
+    begin = """
+def begin(work):
+    threading.Thread(target=work, daemon=True).start()
+    time.sleep(1)
+
+async def begun(workspace):
+    global stream
+    stream = workspace.astream('p')
+    await anext(stream)
+    await anext(stream)
+"""
+    slow = hang() if way == "a call in a thread" else reply("one two", pieces=["one", " two"], pause_s=60)
+    done = ran(f"import time\n{begin}{OPEN[way]}; print('hello')", tmp_path, slow)
     assert (done.stdout, done.returncode) == ("hello\n", 0)
     assert "Unclosed" not in done.stderr
+    with promptctl.open_workspace(tmp_path, {}) as workspace:
+        assert [row.status for row in workspace.log.executions()] == ["cancelled"]
