@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from promptctl.log.budgets import Settlement
     from promptctl.log.records import LogRecorder
     from promptctl.log.redaction import Redactor
+    from promptctl.log.secrets import Secret
     from promptctl.log.store import LogState, Store
     from promptctl.models.model_settings import Models
     from promptctl.models.router import Router
@@ -80,6 +81,9 @@ class Context:
         self.trusted_judges: Tree | None = None
         self.start, self.refresh_s, self._is_for_call = root, 0.0, False
         self.telemetry: Emitter | None = None
+        # Threads beside the calls, and what executions spent of budgets until their records are written.
+        self.errands: list[Thread] = []
+        self.settlements: dict[str, Settlement] = {}
         self._base = weakref.ref(self)
         self._parts: dict[str, Any] = {}
         self._shared: dict[Any, Any] = {}
@@ -125,7 +129,7 @@ class Context:
 
     @property
     def settings_now(self) -> Settings:
-        """The settings as the file has them now: a running process sees changed budgets, prices and log rules.
+        """The settings as the file has them now: a running process sees changed models, budgets, prices and log rules.
 
         A file that is wrong by then changes nothing, and a warning says so.
         """
@@ -139,8 +143,10 @@ class Context:
         try:
             now = read_settings((self.root / SETTINGS).read_bytes(), SETTINGS)
         except (InvalidFiles, OSError) as error:
-            self.warn(f"budgets, prices, experiments and log rules hold as before {SETTINGS} was changed: {error}")
+            kept = "models, budgets, prices, experiments and log rules"
+            self.warn(f"{kept} hold as before {SETTINGS} was changed: {error}")
         self._parts["settings_now"], self._parts["settings_stamp"] = now, stamp
+        self._learn_secrets()
         return now
 
     @cached_property
@@ -249,13 +255,6 @@ class Context:
 
         return WorkTree(self.root)
 
-    @property
-    def notices(self) -> tuple[str, ...]:
-        """News for the user: version numbers that changed, and how many secrets were hidden in what was written."""
-        history = self.repository.notices if self.has_made("repository") else ()
-        hidden = self.redactor.news if self.has_made("redactor") else None
-        return (*history, hidden) if hidden else history
-
     @cached_property
     def tree(self) -> Tree:
         """The tree that datasets and judges are read from: the work tree, or the tree of a revision under review."""
@@ -265,11 +264,18 @@ class Context:
     def redactor(self) -> Redactor:
         """Hides secrets in everything that is written: values of the environment that are keys by their names."""
         from promptctl.log.redaction import Redactor
+
+        return Redactor(self._secrets())
+
+    def _secrets(self) -> Iterator[Secret]:
         from promptctl.log.secrets import secrets_of
 
-        named = {rule.api_key_env for rule in self.settings.models if rule.api_key_env}
-        named |= {rule.webhook_env for rule in self.settings.budgets if rule.webhook_env}
-        return Redactor(secrets_of(self.environ, named))
+        return secrets_of(self.environ, self.settings_now.secret_variables)
+
+    def _learn_secrets(self) -> None:
+        """Hide what the settings name by now, and what the environment has by now."""
+        if self.has_made("redactor"):
+            self.redactor.learn(self._secrets())
 
     @part
     def log(self) -> Store:
@@ -283,10 +289,10 @@ class Context:
 
     @part
     def models(self) -> Models:
-        """Settings of each model, and prices as the file has them now."""
+        """Settings and prices of each model, as the file has them now."""
         from promptctl.models.model_settings import Models
 
-        return Models(self.settings, self.environ, now=lambda: self.settings_now)
+        return Models(self.settings, self.environ, now=lambda: self.settings_now, on_found=self._learn_secrets)
 
     @part
     def gateway(self) -> Router:
@@ -294,12 +300,12 @@ class Context:
         return self.router()
 
     def router(self, connections: int | None = None) -> Router:
-        """Return a new way to every model, whose direct lane keeps at most so many connections."""
+        """Return a new way to every model; if `connections` bound its direct lane, by the rules as they are now."""
         from promptctl.models.router import Router
 
         wrap = None if self.telemetry is None else self.telemetry.lane
         return Router(
-            self.models,
+            self.models if connections is None else self.models.as_they_are(),
             self.recordings_folder,
             connections=connections,
             on_warning=self.warn,
@@ -327,16 +333,6 @@ class Context:
         from promptctl.log.records import LogRecorder
 
         return LogRecorder(self.log.append, lambda it: self.settings_now.log_rule(it).kept, self.warn, self.settlements)
-
-    @part
-    def errands(self) -> list[Thread]:
-        """Threads that do something beside the calls."""
-        return []
-
-    @part
-    def settlements(self) -> dict[str, Settlement]:
-        """Amounts that executions spent of budgets, by their ids, until their records are written."""
-        return {}
 
     def prompt_ids(self) -> tuple[str, ...]:
         """Return the ids of the work tree's prompts, sorted."""
@@ -376,7 +372,7 @@ class Context:
             from promptctl.versions.former_ids import with_todays_marks
 
             found = with_todays_marks(found, moment)
-        return replace(found, default_model=self.settings.model)
+        return replace(found, default_model=self.settings_now.model)
 
     def inside(self, path: str | os.PathLike[str]) -> str:
         """Return the path relative to the workspace, with `/`; the root itself is empty. Raises `UsageError`."""
@@ -392,7 +388,7 @@ class Context:
 
     def close(self) -> None:
         """Close the log, and end Git's process; the next use opens them again. Waits for errands, but not for long."""
-        while self._parts.get("errands"):
+        while self.errands:
             self.errands.pop().join(_ERRAND_S)
         for name in ("kept_refs", "log", "repository"):
             if self.has_made(name):

@@ -195,6 +195,12 @@ class Settings:
         """The model of judges that nothing else gives one: `gate.judge`, else the default model."""
         return self.gate.judge or self.model
 
+    @property
+    def secret_variables(self) -> set[str]:
+        """The variables of the environment that it names for keys and for webhooks."""
+        named = (*(rule.api_key_env for rule in self.models), *(rule.webhook_env for rule in self.budgets))
+        return {*filter(None, named)}
+
     def model_rule(self, model: str) -> ModelRule:
         """Return all rules whose glob matches the model's id, merged: key by key the last one wins.
 

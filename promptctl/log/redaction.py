@@ -63,25 +63,33 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[Secret | str] = ()) -> None:
         self._known: dict[str, Secret] = {}
+        self._anchors: tuple[str, ...] = _ANCHORS
+        self._hidden: Counter[str] = Counter()
+        self._patterns: _Patterns | None = None
+        self._texts = 0
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[Secret | str]) -> None:
+        """Hide these from now on, beside those that are known."""
+        known = dict(self._known)
         for given in secrets:
             secret = given if isinstance(given, Secret) else Secret("", given.strip())
             if len(secret.value) >= SHORTEST_SECRET and _is_text(secret.value):
                 for form, is_whole in forms_of(secret):
-                    if form not in self._known or not is_whole:
-                        self._known[form] = secret._replace(is_whole=is_whole)
-        self._hidden: Counter[str] = Counter()
-        self._anchors = (*self._known, *_ANCHORS)
-        self._patterns: _Patterns | None = None
-        self._texts = 0
+                    if form not in known or not is_whole:
+                        known[form] = secret._replace(is_whole=is_whole)
+        if known != self._known:
+            self._known, self._anchors = known, (*known, *_ANCHORS)
 
     def is_suspect(self, text: str) -> bool:
         """Return True if the text may contain a secret; quicker than `redact`, and meant for many texts joined."""
-        if self._patterns is None:
+        known = self._known
+        if self._patterns is None or self._patterns.secrets is not known:
             self._texts += 1
             is_cheap = len(text) < _SHORT and self._texts < _FEW
             if is_cheap and not any(anchor in text for anchor in self._anchors):
                 return False
-            self._patterns = _Patterns(self._known)
+            self._patterns = _Patterns(known)
         try:
             return self._patterns.any.search(text) is not None
         except UnicodeEncodeError:  # lone surrogates: `redact` deals with them
@@ -171,6 +179,7 @@ class _Patterns:
         sources = [("()", inside), (rf"({_ESCAPE}|\b)", [form for begins, form in whole if begins])]
         sources.append(("()", [form for begins, form in whole if not begins]))
         expressions = [f"{before}({'|'.join(some)})" for before, some in sources if some]
+        self.secrets = known
         self._names = {form: secret.name for form, secret in known.items()}
         self._known = [re2.compile(expression) for expression in expressions]
         self._shapes = re2.compile("|".join(_SHAPES))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -69,11 +70,12 @@ class ModelSettings:
 
 
 class Models:
-    """Settings and prices of models, each looked up once. Keys come from `environ` alone.
+    """Settings and prices of models, each looked up once for the settings that `now` returns.
+
+    Keys come from `environ` alone, and `on_found` is called after one may have been read.
 
     A key that no rule names goes only to the provider's own address, or to one that `environ` names, and never to an
-    `api_base` out of a file. Without `needs_keys` a missing key is no error, for those who ask nothing. Prices are
-    those of the settings that `now` returns.
+    `api_base` out of a file. Without `needs_keys` a missing key is no error, for those who ask nothing.
     """
 
     def __init__(
@@ -83,11 +85,12 @@ class Models:
         *,
         needs_keys: bool = True,
         now: Callable[[], Settings] | None = None,
+        on_found: Callable[[], object] = lambda: None,
     ) -> None:
         self._needs_keys = needs_keys
         self.environ = environ
-        self._settings = self._priced_by = settings
-        self._now = now or (lambda: settings)
+        self._settings = settings
+        self._now, self._on_found = now or (lambda: settings), on_found
         self._known: dict[str, ModelSettings] = {}
 
     @cached_property
@@ -106,19 +109,32 @@ class Models:
     @property
     def prices(self) -> Prices:
         """Prices of models; whoever keeps them has those that hold when the model's settings are next looked up."""
-        prices, now = self._prices, self._now()
-        if now is not self._priced_by:
-            self._priced_by = now
-            prices.take(now.prices, now.price_places, _priced_as(now))
-        return prices
+        self._look_again()
+        return self._prices
 
     def settings_of(self, model: str) -> ModelSettings:
         """Return what the model needs. Raises `ModelConfigurationError` if its provider or its key is missing."""
-        if "_prices" in self.__dict__:
-            _ = self.prices  # which lanes keep
-        if model not in self._known:
-            self._known[model] = self._find(self.whole_id(model))
-        return self._known[model]
+        self._look_again()
+        known = self._known
+        if model not in known:
+            known[model] = self._find(self.whole_id(model))
+            self._on_found()
+        return known[model]
+
+    def as_they_are(self) -> Models:
+        """Return the same, whose rules no longer change."""
+        other = copy(self)
+        other._now = lambda: other._settings
+        return other
+
+    def _look_again(self) -> None:
+        """Take the rules and the prices that hold now."""
+        now = self._now()
+        if now is not self._settings:
+            self._settings = now
+            self._known = {}  # after the settings: what is found meanwhile is not kept
+            if "_prices" in self.__dict__:  # which lanes keep
+                self._prices.take(now.prices, now.price_places, _priced_as(now))
 
     def whole_id(self, model: str) -> str:
         """Return a model's id with its provider: `gpt-4o-mini`, as some write it, is looked up.

@@ -180,7 +180,10 @@ class Workspace(Evaluating):
     @property
     def notices(self) -> tuple[str, ...]:
         """News for users: version numbers that changed, and how many secrets were hidden in what was written."""
-        return self.context.notices
+        context = self.context
+        history = context.repository.notices if context.has_made("repository") else ()
+        hidden = context.redactor.news if context.has_made("redactor") else None
+        return (*history, hidden) if hidden else history
 
     @cached_property
     def labels(self) -> Labelling:

@@ -1,4 +1,4 @@
-"""Log rules that are changed while a process runs: they hold from its next call on."""
+"""Rules of the log and of models that are changed while a process runs: they hold from its next call on."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from promptctl import EvaluationRequest, Execution, Filter, Workspace, open_workspace
-from promptctl.errors import InputError
+from promptctl import EvaluationRequest, Execution, Filter, Limits, Workspace, open_workspace
+from promptctl.errors import AuthenticationFailed, InputError
+from tests.openai_server import OpenAIServer, failure
 
 SETTINGS = 'model: echo/echo\nlog: [{prompts: "*", content: full}]\n'
 
@@ -85,3 +86,65 @@ def test_a_file_that_is_wrong_changes_nothing_and_says_so_once(service: Workspac
         assert kept(opened, opened.run("a").id) == "full"
     assert len(said) == 1
     assert "log rules hold as before promptctl.yaml was changed: promptctl.yaml:2" in said[0]
+
+
+@pytest.fixture
+def far() -> Iterator[OpenAIServer]:
+    with OpenAIServer() as server:
+        yield server
+
+
+def ask(folder: Path, server: OpenAIServer, model: str, key: str = "") -> None:
+    rule = f'"{model}": {{api_base: "{server.url}"{key and f", api_key_env: {key}"}}}'
+    (folder / "promptctl.yaml").write_text(f"model: {model}\n{SETTINGS.partition(chr(10))[2]}models: {{{rule}}}\n")
+
+
+def test_a_model_and_its_rule_hold_from_the_next_call_on(
+    service: Workspace, running: OpenAIServer, far: OpenAIServer
+) -> None:
+    running.reset()
+    ask(service.context.root, running, "near/m")
+    assert (service.run("a").model, len(running.requests)) == ("near/m", 1)
+    assert service.call([{"role": "user", "content": "Hello"}]).model == "near/m"
+    ask(service.context.root, far, "far/m")
+    assert [service.run("a").model, *(row.model for row in service.prompts())] == ["far/m"] * 3
+    ask(service.context.root, far, "near/m")
+    assert (service.run("a").model, len(running.requests), len(far.requests)) == ("near/m", 2, 2)
+
+
+def test_an_evaluation_keeps_the_rules_that_it_began_with(
+    service: Workspace, running: OpenAIServer, far: OpenAIServer
+) -> None:
+    running.reset()
+    folder = service.context.root
+    (folder / "datasets").mkdir()
+    cases = ", ".join(f"{{id: c{n}, inputs: {{text: {n}x}}}}" for n in range(4))
+    check = "defaults: {assert: [{type: contains, value: x}]}"
+    (folder / "datasets/a.yaml").write_text(f"prompts: [a]\n{check}\ncases: [{cases}]\n")
+    ask(folder, running, "near/m")
+    [evaluation] = service.evaluate(
+        EvaluationRequest(refs=["a"], limits=Limits(concurrency=1)), lambda *_: ask(folder, far, "near/m")
+    )
+    assert (evaluation.verdict, len(running.requests), len(far.requests)) == ("passed", 4, 0)
+    service.evaluate(EvaluationRequest(refs=["a"], replies="refresh"))
+    assert (len(running.requests), len(far.requests)) == (4, 4)
+
+
+@pytest.mark.parametrize("is_named_in_the_file", [True, False])
+def test_a_key_that_is_named_later_does_not_reach_the_log(
+    tmp_path: Path, running: OpenAIServer, is_named_in_the_file: bool
+) -> None:
+    (tmp_path / "promptctl.yaml").write_text(SETTINGS)
+    environ = {"UNUSUAL": "zebra-walks-by"} if is_named_in_the_file else {}
+    running.reset()
+    with open_workspace(tmp_path, environ) as opened:
+        opened.call([{"role": "user", "content": "Hello"}])
+        ask(tmp_path, running, "near/m", "UNUSUAL")
+        if not is_named_in_the_file:
+            opened.call([{"role": "user", "content": "Hello"}], model="echo/echo")
+            environ["UNUSUAL"] = "zebra-walks-by"
+        running.script(failure(401, message="no such key: zebra-walks-by"))
+        with pytest.raises(AuthenticationFailed):
+            opened.call([{"role": "user", "content": "Hello"}])
+        row = next(opened.log.executions(Filter(limit=1)))
+        assert row.error_message == "near/m refused the key (401): no such key: [redacted]"
