@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from promptctl.errors import InvalidFiles, WorkspaceError
 from promptctl.files.names import DRAFTS, LOG_FILE, RECORDINGS, SETTINGS, STATE_FOLDER, STATE_NAMES, STATE_VARIABLE
 from promptctl.files.tree import Tree, file_stamp, path_inside
+from promptctl.formats.settings_file import Settings, read_settings
 
 if TYPE_CHECKING:
     from threading import Thread
 
-    from promptctl.formats.settings_file import Settings
     from promptctl.git.trees import WorkTree
     from promptctl.log.budgets import Settlement
     from promptctl.log.records import LogRecorder
@@ -119,34 +119,36 @@ class Context:
     @part
     def settings(self) -> Settings:
         """The content of `promptctl.yaml`."""
-        from promptctl.formats.settings_file import read_settings
         from promptctl.git.trees import WorkTree
 
         if self.is_bare:
             return self.repository.settings_of_bare()
-        self._parts["settings_stamp"] = file_stamp(self.root / SETTINGS)
-        return read_settings(WorkTree(self.root).read(SETTINGS), SETTINGS)
+        stamp = file_stamp(self.root / SETTINGS)
+        settings = read_settings(WorkTree(self.root).read(SETTINGS), SETTINGS)
+        self._parts["settings_seen"] = stamp, settings
+        return settings
 
     @property
     def settings_now(self) -> Settings:
         """The settings as the file has them now: a running process sees changed models, budgets, prices and log rules.
 
-        A file that is wrong by then changes nothing, and a warning says so.
+        A file that is wrong by then changes nothing, and a warning says so. Nor does one that is just being written,
+        and so may be empty.
         """
-        settings, seen = self.settings, self._parts.get("settings_stamp")
-        stamp = seen and file_stamp(f"{self.root}/{SETTINGS}")
-        now: Settings = self._parts.get("settings_now", settings)
-        if stamp in (None, seen):
+        before, now = self._parts.get("settings_seen") or (None, self.settings)
+        path = f"{self.root}/{SETTINGS}"
+        stamp = before and file_stamp(path)
+        if stamp in (None, before):
             return now
-        from promptctl.formats.settings_file import read_settings
-
         try:
-            now = read_settings((self.root / SETTINGS).read_bytes(), SETTINGS)
+            data = Path(path).read_bytes()
+            if not data or stamp != file_stamp(path):
+                return now
+            now = read_settings(data, SETTINGS)
         except (InvalidFiles, OSError) as error:
             kept = "models, budgets, prices, experiments and log rules"
             self.warn(f"{kept} hold as before {SETTINGS} was changed: {error}")
-        self._parts["settings_now"], self._parts["settings_stamp"] = now, stamp
-        self._learn_secrets()
+        self._parts["settings_seen"] = stamp, now
         return now
 
     @cached_property
@@ -273,7 +275,7 @@ class Context:
         return secrets_of(self.environ, self.settings_now.secret_variables)
 
     def _learn_secrets(self) -> None:
-        """Hide what the settings name by now, and what the environment has by now."""
+        """Hide what the settings name, and the environment has, by now: before each model's key is first used."""
         if self.has_made("redactor"):
             self.redactor.learn(self._secrets())
 
@@ -303,13 +305,12 @@ class Context:
         """Return a new way to every model; if `connections` bound its direct lane, by the rules as they are now."""
         from promptctl.models.router import Router
 
-        wrap = None if self.telemetry is None else self.telemetry.lane
         return Router(
             self.models if connections is None else self.models.as_they_are(),
             self.recordings_folder,
             connections=connections,
             on_warning=self.warn,
-            wrap=wrap,
+            wrap=None if self.telemetry is None else self.telemetry.lane,
             redact=lambda data: self.redactor.redact_data(data),
         )
 
@@ -390,7 +391,7 @@ class Context:
         """Close the log, and end Git's process; the next use opens them again. Waits for errands, but not for long."""
         while self.errands:
             self.errands.pop().join(_ERRAND_S)
-        for name in ("kept_refs", "log", "repository"):
+        for name in ("kept_refs", "recorder", "log", "repository"):
             if self.has_made(name):
                 self._parts[name].close()
 

@@ -122,7 +122,7 @@ class BudgetGuard:
             self._context.settlements[settlement.execution] = settlement
             return
         self._unsettled.append(settlement)
-        asyncio.get_running_loop().run_in_executor(None, self._settle_left)
+        self._context.recorder.on_thread(self._settle_left)
 
     def _settle_left(self) -> None:
         """Settle what has no row. If the log cannot be written now, the next reservation tries again."""
@@ -195,7 +195,7 @@ class BudgetGuard:
         is_slow = wanted.is_alive is not None or bool(self._unsettled)
         found = None if is_slow else log.reserve_at_once(wanted)
         if found is None:
-            thread = asyncio.get_running_loop().run_in_executor(None, self._reserve, wanted)
+            thread = asyncio.wrap_future(self._context.recorder.on_thread(self._reserve, wanted))
             try:
                 found = await asyncio.shield(thread)
             except asyncio.CancelledError:

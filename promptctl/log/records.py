@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import asyncio
+    from concurrent.futures import Future, ThreadPoolExecutor
 
     from promptctl.log.budgets import Settlement
     from promptctl.log.feedback import Feedback
 
+T = TypeVar("T")
 Status = Literal["ok", "error", "invalid_output", "blocked", "cancelled"]
 WITH_REPLY = ("ok", "invalid_output")
 """Statuses of attempts that brought a whole reply."""
@@ -232,6 +235,8 @@ class LogRecorder:
     `off` still keeps the totals. If the log cannot be written,
     `on_warning` is called, and the record is kept in a file that the next open takes in. `settlements` are what
     executions spent of budgets, by their ids, until their records are written.
+
+    It has a thread of its own: those of an event loop are the application's, which may keep them busy or need them.
     """
 
     def __init__(
@@ -246,17 +251,26 @@ class LogRecorder:
         self.content_for = content_for
         self._on_warning = on_warning
         self._handed_over: set[asyncio.Future[None]] = set()
+        self._threads: dict[int, ThreadPoolExecutor] = {}  # by process: a forked child has its own
 
     async def save(self, execution: Execution, content: Content | None) -> None:
         """Record one attempt, durably, without holding up the event loop; even if that is cancelled meanwhile."""
         import asyncio
 
-        if (writing := self._hand_over(execution, content)) is not None:
-            await asyncio.shield(writing)
+        if (job := self._hand_over(execution, content)) is not None:
+            try:
+                await asyncio.shield(asyncio.wrap_future(job))
+            except asyncio.CancelledError:
+                _outlive(job)
+                raise
 
     def save_now(self, execution: Execution, content: Content | None) -> None:
         """Record one attempt, durably, before returning; in an event loop a thread does it, and `written` waits."""
-        if (writing := self._hand_over(execution, content)) is not None:
+        import asyncio
+
+        if (job := self._hand_over(execution, content)) is not None:
+            _outlive(job)
+            writing = asyncio.wrap_future(job)
             self._handed_over.add(writing)
             writing.add_done_callback(self._handed_over.discard)
 
@@ -268,14 +282,27 @@ class LogRecorder:
         if ours := [each for each in list(self._handed_over) if each.get_loop() is loop]:
             await asyncio.wait(ours)
 
-    def _hand_over(self, execution: Execution, content: Content | None) -> asyncio.Future[None] | None:
-        """Write on a thread of the event loop that runs here, and return what to wait for; without one, write."""
+    def on_thread(self, work: Callable[..., T], *given: Any) -> Future[T]:
+        """Do something with the log on the thread that writes."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        process = os.getpid()
+        thread = self._threads.get(process) or self._threads.setdefault(process, ThreadPoolExecutor(1, "promptctl-log"))
+        return thread.submit(work, *given)
+
+    def close(self) -> None:
+        """Wait for what the thread does, and end it; the next record starts a new one."""
+        if (thread := self._threads.pop(os.getpid(), None)) is not None:
+            thread.shutdown()
+
+    def _hand_over(self, execution: Execution, content: Content | None) -> Future[None] | None:
+        """Write on the thread if an event loop runs here, and return what to wait for; without one, write."""
         import asyncio
         from contextvars import copy_context
 
-        if (loop := asyncio._get_running_loop()) is not None:
+        if asyncio._get_running_loop() is not None:
             with suppress(RuntimeError):  # while the interpreter ends no thread is started any more
-                return loop.run_in_executor(None, copy_context().run, self._write, execution, content)
+                return self.on_thread(copy_context().run, self._write, execution, content)
         self._write(execution, content)
         return None
 
@@ -287,3 +314,11 @@ class LogRecorder:
             self._on_warning(str(warning))
         if settlement is not None:
             settlement.written()
+
+
+def _outlive(job: Future[None]) -> None:
+    """Have the end of the event loop that runs here wait for a record: it waits for threads of its own alone."""
+    import asyncio
+
+    with suppress(RuntimeError):
+        asyncio.get_running_loop().run_in_executor(None, job.exception)

@@ -70,7 +70,7 @@ class ModelSettings:
 
 
 class Models:
-    """Settings and prices of models, each looked up once for the settings that `now` returns.
+    """Settings and prices of models, each looked up once for the settings that `now` returns, and for each key.
 
     Keys come from `environ` alone, and `on_found` is called after one may have been read.
 
@@ -116,10 +116,15 @@ class Models:
         """Return what the model needs. Raises `ModelConfigurationError` if its provider or its key is missing."""
         self._look_again()
         known = self._known
-        if model not in known:
-            known[model] = self._find(self.whole_id(model))
+        found = known.get(model)
+        if found is None or self._has_new_key(found):
+            found = known[model] = self._find(self.whole_id(model))
             self._on_found()
-        return known[model]
+        return found
+
+    def _has_new_key(self, found: ModelSettings) -> bool:
+        now = self.environ.get(found.key_variable, "").strip() if found.key_variable is not None else ""
+        return bool(now) and now != found.endpoint.api_key
 
     def as_they_are(self) -> Models:
         """Return the same, whose rules no longer change."""

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -181,6 +182,36 @@ def test_a_call_that_is_cancelled_again_while_its_record_waits_is_recorded(works
 
     asyncio.run(cancelled_twice())
     assert [row.status for row in workspace.log.executions()] == ["cancelled", "ok"]
+
+
+def test_a_call_waits_for_no_thread_of_the_application(workspace: Workspace) -> None:
+    async def main() -> str | None:
+        ended = threading.Event()
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        busy = asyncio.create_task(asyncio.to_thread(ended.wait, 30))
+        try:
+            async with asyncio.timeout(10):
+                return (await workspace.arun("greet", {"name": "Ada"}, model="echo/echo")).reply
+        finally:
+            ended.set()
+            await busy
+
+    assert asyncio.run(main()) == "Hello Ada"
+
+
+def test_while_the_log_is_held_the_application_has_its_threads(workspace: Workspace) -> None:
+    async def main() -> str | None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        with held(workspace):
+            calls = [workspace.arun("greet", {"name": "Ada"}, model="echo/echo") for _ in range(3)]
+            calling = asyncio.gather(*calls)
+            await asyncio.sleep(HELD_S / 4)
+            async with asyncio.timeout(10):
+                await asyncio.to_thread(int)
+            assert not calling.done()
+        return (await calling)[0].reply
+
+    assert asyncio.run(main()) == "Hello Ada"
 
 
 def test_a_call_that_is_under_way_as_the_program_ends_is_recorded(workspace: Workspace) -> None:

@@ -148,3 +148,28 @@ def test_a_key_that_is_named_later_does_not_reach_the_log(
             opened.call([{"role": "user", "content": "Hello"}])
         row = next(opened.log.executions(Filter(limit=1)))
         assert row.error_message == "near/m refused the key (401): no such key: [redacted]"
+
+
+def test_a_key_that_is_set_anew_is_sent_from_the_next_call_on_and_hidden(tmp_path: Path, running: OpenAIServer) -> None:
+    running.reset()
+    ask(tmp_path, running, "near/m", "UNUSUAL")
+    environ = {"UNUSUAL": "zebra-walks-by"}
+    with open_workspace(tmp_path, environ) as opened:
+        for key in ("zebra-walks-by", "heron-stands-still"):
+            environ["UNUSUAL"] = key
+            opened.call([{"role": "user", "content": f"My key is {key}"}])
+            assert running.requests[-1].headers["authorization"] == f"Bearer {key}"
+        environ.clear()  # as a program may that wants no other to see its keys
+        opened.call([{"role": "user", "content": "Hello"}])
+        rows = list(opened.log.executions(with_content=True))
+    assert [row.messages and row.messages[0]["content"] for row in rows] == ["Hello", *["My key is [redacted]"] * 2]
+
+
+def test_a_file_that_is_just_being_written_changes_nothing(service: Workspace) -> None:
+    file = service.context.root / "promptctl.yaml"
+    for rule in ("full", "metadata"):
+        before = service.context.settings_now
+        with file.open("w") as writing:
+            assert kept(service, service.run("a").id) == before.log[0].content
+            writing.write(SETTINGS.replace("full", rule))
+        assert kept(service, service.run("a").id) == rule
