@@ -52,9 +52,11 @@ class LoopThread:
         return self
 
     def let_go(self, context: Context) -> None:
-        """Close what the loop's thread has opened, and the thread; nothing if it does not run."""
+        """Close what the loop's thread has opened, and the threads; nothing if it does not run."""
         if self.is_running:
             self.close(context.gateway.close if context.has_made("gateway") else None)
+            if context.has_made("recorder"):
+                context.recorder.close()
 
     def run(self, coroutine: Awaitable[T], *, on_interrupt: Callable[[], None] | None = None) -> T:
         """Return the coroutine's result. Ctrl-C cancels it, waits until it has recorded that, and is raised again.
