@@ -209,6 +209,8 @@ _JSON_NAMES = {
     "case_id": "case",
     "is_dirty": "dirty",
 }
+# One may wait for a budget; all of them wait for each other to write.
+_MOST_THREADS = 2
 FIELD_OF = {shown: name for name, shown in _JSON_NAMES.items()}
 JSON_FIELDS = ("parameters", "call_metadata", "usage_details")
 CONTENT_FIELDS = ("inputs", "messages", "reply", "tool_calls")
@@ -236,7 +238,7 @@ class LogRecorder:
     `on_warning` is called, and the record is kept in a file that the next open takes in. `settlements` are what
     executions spent of budgets, by their ids, until their records are written.
 
-    It has a thread of its own: those of an event loop are the application's, which may keep them busy or need them.
+    It has threads of its own: those of an event loop are the application's, which may keep them busy or need them.
     """
 
     def __init__(
@@ -283,20 +285,22 @@ class LogRecorder:
             await asyncio.wait(ours)
 
     def on_thread(self, work: Callable[..., T], *given: Any) -> Future[T]:
-        """Do something with the log on the thread that writes."""
+        """Do something with the log on a thread that writes."""
         from concurrent.futures import ThreadPoolExecutor
 
         process = os.getpid()
-        thread = self._threads.get(process) or self._threads.setdefault(process, ThreadPoolExecutor(1, "promptctl-log"))
-        return thread.submit(work, *given)
+        threads = self._threads.get(process)
+        if threads is None:
+            threads = self._threads.setdefault(process, ThreadPoolExecutor(_MOST_THREADS, "promptctl-log"))
+        return threads.submit(work, *given)
 
     def close(self) -> None:
-        """Wait for what the thread does, and end it; the next record starts a new one."""
-        if (thread := self._threads.pop(os.getpid(), None)) is not None:
-            thread.shutdown()
+        """Wait for what the threads do, and end them; the next record starts new ones."""
+        if (threads := self._threads.pop(os.getpid(), None)) is not None:
+            threads.shutdown()
 
     def _hand_over(self, execution: Execution, content: Content | None) -> Future[None] | None:
-        """Write on the thread if an event loop runs here, and return what to wait for; without one, write."""
+        """Write on a thread if an event loop runs here, and return what to wait for; without one, write."""
         import asyncio
         from contextvars import copy_context
 
