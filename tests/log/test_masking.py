@@ -60,6 +60,7 @@ def test_a_short_value_is_hidden_as_a_word_and_never_inside_one(tmp_path: Path) 
         "n": "[sensitive: age]", "m": True, "x": ["[sensitive: sex]"],
     }  # fmt: skip
     assert hides.data({"score": 42}) == {"score": 42}
+    assert mask(tmp_path, count=1).data([True, 1, 1.5], numbers=True) == [True, "[sensitive: count]", 1.5]
 
 
 def test_what_a_template_made_of_a_value_is_hidden_too(tmp_path: Path) -> None:
@@ -72,6 +73,7 @@ def test_what_a_template_made_of_a_value_is_hidden_too(tmp_path: Path) -> None:
         {"role": "system", "content": "Be brief, please."},
         {"role": "user", "content": [{"type": "text", "text": "For [SENSITIVE: NUMBER] ([se): ]eton :evitisnes[, 24"}]},
     ]
+    assert hides.text("ABC1299") == "ABC1299"
     hides.learn(sent, stored)
     assert hides.text("ABC1299 is the number of abc1299, please") == "[sensitive] is the number of [sensitive], please"
     assert hides.text("KCAB, brief") == "KCAB, brief"

@@ -17,13 +17,16 @@ SHAPES = [
     "sk-proj-abcdefghij0123456789",
     "sk-ant-api03-AAAAbbbbCCCC_dddd-EEEE1",
     "sk_live_0123456789abcdefABCD",
+    "rk_test_0123456789abcdefABCD",
     "ghp_0123456789abcdefghijABCDEFGHIJ012345",
+    *(f"gh{kind}_0123456789abcdefghij" for kind in "orsu"),
     "github_pat_11ABCDEFG0abcdefghijkl_mnop",
     "glpat-abcdefghij0123456789",
     "AKIAIOSFODNN7EXAMPLE",
+    "ASIAIOSFODNN7EXAMPLE",
     "AIzaSyA0123456789abcdefghijklmnopqrstuv",
     "xoxb-123456789012-abcdefghijkl",
-    "hf_abcdefghijklmnopqrstuvwxyz012345",
+    *(f"{provider}abcdefghijklmnopqrstuvwxyz012345" for provider in ("hf_", "gsk_", "xai-", "pplx-")),
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJlMTIz",
 ]
 

@@ -188,6 +188,10 @@ def test_an_evaluation_keeps_it_out_of_results_judges_cache_recordings_and_repor
     assert row.output == '{"x": "[sensitive: patient]"}'
     assert row.detail.inputs["note"] == "about [sensitive: patient]"
     assert [each["type"] for each in row.detail.assertions] == ["contains", "llm-rubric", "equals"]
+    running.script(*[failure(400, f"no such patient: {NAME}")] * 2)
+    (failed,) = workspace.evaluate(EvaluationRequest(refs=("intake",), replies="ask"))
+    (row,) = workspace.context.log.results(failed.row.id)
+    assert "no such patient: [sensitive: patient]" in (row.error_message or "")
     for suffix in ("html", "csv", "json", "xml", "md"):
         workspace.results.export([evaluation], tmp_path / f"report.{suffix}")
     workspace.close()
@@ -195,6 +199,22 @@ def test_an_evaluation_keeps_it_out_of_results_judges_cache_recordings_and_repor
     assert "[sensitive: patient]" in recorded
     assert "canary" not in recorded.lower()
     assert leaks(tmp_path) == []
+
+
+def test_messages_are_stored_as_they_would_be_of_a_value_of_the_same_form(
+    opened: Callable[..., Workspace], running: OpenAIServer, tmp_path: Path
+) -> None:
+    (tmp_path / "prompts/rows.prompt.yaml").write_text("""\
+inputs:
+  rows: {type: array, items: {type: object, properties: {name: {type: string}}}, sensitive: true}
+messages:
+  - {role: user, content: "{% for row in rows %}{{ row.name }};{% endfor %}"}
+""")
+    workspace = opened()
+    running.script(reply("ok"))
+    workspace.run("rows", {"rows": [{"name": NAME}] * 2})
+    (row,) = workspace.log.executions(with_content=True)
+    assert row.messages == [{"role": "user", "content": "[sensitive: rows];"}]
 
 
 @pytest.mark.parametrize("log", ["full", "metadata"])
