@@ -54,6 +54,7 @@ def test_a_short_value_is_hidden_as_a_word_and_never_inside_one(tmp_path: Path) 
     assert hides.text("a cat of 42, 142 or 4.42m: female, Male; 東京都") == (
         "[sensitive: grade] cat of [sensitive: age], 142 or 4.42m: female, [sensitive: sex]; [sensitive: town]都"
     )
+    assert mask(tmp_path, code="1 1").text("11 1 1") == "11 [sensitive: code]"
     untouched = "nothing here"
     assert hides.text(untouched) is untouched
     assert hides.data({"n": 42, "m": True, "x": ["male"]}, numbers=True) == {
@@ -61,6 +62,7 @@ def test_a_short_value_is_hidden_as_a_word_and_never_inside_one(tmp_path: Path) 
     }  # fmt: skip
     assert hides.data({"score": 42}) == {"score": 42}
     assert mask(tmp_path, count=1).data([True, 1, 1.5], numbers=True) == [True, "[sensitive: count]", 1.5]
+    assert mask(tmp_path, flag=True, none=None).data([True, 1, "None"], numbers=True) == [True, 1, "None"]
 
 
 def test_what_a_template_made_of_a_value_is_hidden_too(tmp_path: Path) -> None:

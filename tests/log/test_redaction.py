@@ -145,6 +145,7 @@ SECRETS = {
     "GH_PAT": "pat9x8c7v6b5",
     "SESSION_COOKIE": "s%3A9x8c7v6b",
     "SSHPASS": "open-sesame-4-all",
+    "CACHE_KEY": "prompts-4f9c2d71e8a3",
 }
 WORDS = {
     "POSTGRES_PASSWORD": "postgres",
