@@ -76,6 +76,9 @@ def test_a_value_is_read_however_deep_it_is() -> None:
         ("recharge charge", "charge", "charge"),
         ("a " + "x" * 201 + " b", '"a b"', "a " + "x" * 201 + " b"),
         ("one two", '"two one"', ""),
+        ("charged Charge", "charge", "Charge"),
+        ("one, one two", '"one two"', "one two"),
+        ("two", '"one two"', ""),
     ],
 )
 def test_a_match_is_at_the_same_place_in_ascii_and_beside_other_letters(text: str, query: str, match: str) -> None:
