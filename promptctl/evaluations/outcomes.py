@@ -111,14 +111,12 @@ def can_gain(base: CaseStatus, head: CaseStatus) -> bool:
 
 
 def reduce_repeats(repeats: Sequence[CaseOutcome], at_least: int | None = None) -> CaseOutcome:
-    """One outcome of one case's repeats: passed when at least `at_least` of them passed (all, if not given).
+    """One outcome of a case's repeats, one or more: passed when at least `at_least` of them passed (all, if not given).
 
     Errors are no failures: if they could still decide the case either way it is an `error`. Scores and latency are
     means over the repeats that have them, cost and tokens sums (None if one is unknown). The output is that of
     the first repeat whose status is the case's.
     """
-    if not repeats:
-        raise ValueError("no repeats to reduce")
     if len(repeats) == 1 and at_least in (None, 1) and _is_reduced(repeats[0]):
         return repeats[0]
     passes = sum(repeat.status == "passed" for repeat in repeats)

@@ -246,8 +246,6 @@ def cluster_totals(differences: Sequence[float], clusters: Sequence[Hashable] | 
 
 
 def _two_sided_z(confidence: float) -> float:
-    if not 0 < confidence < 1:
-        raise ValueError(f"a confidence must lie between 0 and 1, not {confidence}")
     return normal_quantile((1 + confidence) / 2)
 
 
