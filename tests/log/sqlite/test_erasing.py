@@ -91,6 +91,10 @@ def test_a_user_is_erased_with_what_the_user_said(filled: SqliteStore, path: Pat
     assert (latest.user, latest.reply, latest.call_metadata) == (erased.marker, None, {"who": "[erased]", "n": 420})
     assert filled.verify().problems == []
     assert [row.calls for row in filled.totals(by=("user",)) if row.group["user"] == erased.marker] == [1]
+    filled.redact(Erasure(user="bob"), Note())
+    failed = filled.latest_call("d")
+    assert failed
+    assert failed.error_message == "[erased]"
 
 
 @pytest.mark.parametrize("meant", [Erasure(user="ada"), Erasure(text="Ada")])
@@ -124,7 +128,10 @@ def test_erasing_again_finds_nothing_and_is_no_event(filled: SqliteStore, meant:
 
 def test_one_execution_is_erased_by_the_end_of_its_id(filled: SqliteStore, path: Path) -> None:
     meant = next(each for each in filled.executions() if each.prompt == "c")
+    result = {"status": "error", "execution_id": meant.id, "output": "Dear", "error_message": f"not {CANARY}"}
+    filled.append([], [ResultRow(evaluation_id="e2", case_id="c", **result)])  # type: ignore[arg-type]
     assert filled.redact(Erasure(execution=meant.id[-8:]), Note()).executions == 1
+    assert [(each.output, each.error_message) for each in filled.results("e2")] == [(None, "[erased]")]
     assert filled.redact(Erasure(execution=meant.id), Note()).is_nothing
     assert filled.execution(meant.id).user == "bob"
     filled.close()
