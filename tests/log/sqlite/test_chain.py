@@ -119,6 +119,14 @@ def test_rows_that_were_deleted_by_hand_are_a_gap(filled: SqliteStore, path: Pat
     assert ("head", head) in problems(shorter)
 
 
+def test_a_row_that_was_put_in_by_hand_has_a_number_that_is_taken(filled: SqliteStore, path: Path) -> None:
+    filled.close()
+    found = tampered(path, "INSERT INTO gone VALUES (4, 'other', zeroblob(32), zeroblob(32))").verify()
+    assert any(
+        each.kind == "chain" and "has a number of the chain that is taken" in each.message for each in found.problems
+    )
+
+
 def test_contents_and_totals_that_were_changed_are_named(filled: SqliteStore, path: Path) -> None:
     full = ids(filled)[0]
     filled.close()
