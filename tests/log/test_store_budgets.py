@@ -94,6 +94,7 @@ def test_a_new_window_begins_with_nothing_spent_and_what_is_disabled_stays_so(lo
     assert log.enable_budget("team", "again") == []
     assert not reserve(log, one(rule, window=NEXT_DAY)).refusals
     assert [each.kind for each in log.budget_events("team")] == ["enabled", "disabled"]
+    assert [each.kind for each in log.budget_events("team", limit=1)] == ["enabled"]
 
 
 def test_what_is_enabled_has_its_whole_limit_in_the_same_window(log: Store) -> None:
