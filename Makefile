@@ -60,7 +60,7 @@ check-pictures: $(VENV)/.ready  ## fail if a picture would say something else to
 	@$(BIN)/python -m scripts.pictures --check
 
 docs: $(VENV)/.ready  ## write the generated pages of docs/
-	@$(BIN)/python -m promptctl.cli.reference docs/cli.md
+	@$(BIN)/python -m tests.docs_reference
 	@$(BIN)/python -m tests.docs_generated
 	@$(BIN)/python -m tests.json_schemas
 

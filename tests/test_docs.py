@@ -19,7 +19,6 @@ import typer
 from promptctl import init_workspace, open_workspace
 from promptctl.assertions.kinds import KINDS
 from promptctl.cli.main import app
-from promptctl.cli.reference import reference
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.dataset_file import read_dataset_file
 from promptctl.formats.prompt_file import read_prompt_file
@@ -27,6 +26,7 @@ from promptctl.formats.schemas import Kind, load_schema
 from promptctl.formats.settings_file import read_settings
 from promptctl.log.sqlite.schema import empty_log
 from tests.docs_generated import ROOT, all_keys, generated, log_tables, pages
+from tests.docs_reference import reference
 from tests.docs_session import blocks, differences, steps
 
 PAGES = pages()

@@ -1,8 +1,7 @@
-"""Writes `docs/cli.md`, the reference of every command, from the commands themselves."""
+"""The reference of every command, `docs/cli.md`, from the commands themselves: `python -m tests.docs_reference`."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,4 +38,4 @@ def _commands(command: Any, name: str, parent: Any) -> Iterator[tuple[str, str]]
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(reference(), encoding="utf-8")
+    (Path(__file__).parent.parent / "docs/cli.md").write_text(reference(), encoding="utf-8")
