@@ -12,6 +12,7 @@ from promptctl.catalogue.new_ids import new_prompt_path
 from promptctl.errors import InvalidFiles, WorkspaceError
 from promptctl.files.document import Document, Key
 from promptctl.files.names import PROMPT_SUFFIXES, STATE_FOLDER, PathRefused, resolve_path
+from promptctl.files.plain import record_data
 from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.tree import Overlay, Tree
 from promptctl.files.yaml_editing import Edit, Remove, Set, edit_yaml
@@ -49,18 +50,16 @@ class Copied:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        version = self.source.version
-        return {
-            "prompt": self.prompt,
-            "path": self.path,
-            "source": self.source.prompt.id,
-            "source_path": self.source.prompt.path,
-            "version": version.number,
-            "version_display": version.display,
-            "commit": version.commit,
-            "rewritten": list(self.rewritten),
-            "differing": list(self.differing),
-        }
+        version, prompt = self.source.version, self.source.prompt
+        return record_data(
+            self,
+            without=("proposal",),
+            source=prompt.id,
+            source_path=prompt.path,
+            version=version.number,
+            version_display=version.display,
+            commit=version.commit,
+        )
 
 
 def copy(parts: Context, ref: str, new_id: str) -> Copied:

@@ -35,16 +35,14 @@ class RuledPrompt:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
-        totals = self.totals
+        totals, place = self.totals, self.rule.place
         return {
             "prompt": self.prompt,
             "in_workspace": self.has_file,
             "kept": self.rule.kept,
-            "rule": self.rule.prompts if self.rule.place else None,
-            "rule_place": str(self.rule.place) if self.rule.place else None,
-            "calls": totals.calls,
-            "cost_nano_usd": totals.cost_nano_usd,
-            "average_cost_nano_usd": totals.average_cost_nano_usd,
+            "rule": self.rule.prompts if place else None,
+            "rule_place": str(place) if place else None,
+            **{name: getattr(totals, name) for name in ("calls", "cost_nano_usd", "average_cost_nano_usd")},
             "unpriced": totals.unpriced,
             "untold": totals.untold,
             "last_call_at": totals.last_at or None,

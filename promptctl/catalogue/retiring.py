@@ -153,7 +153,7 @@ def delete(
     broken: list[str] = []
     found = [each for each in references_to(tree, prompt_id, broken=broken) if each.path != path]
     _refuse_vendored(prompt_id, found)
-    _refuse_needed(prompt_id, [each for each in found if each.kind in _NEEDING])
+    refuse_needed(prompt_id, [each for each in found if each.kind in _NEEDING])
     if live and not is_forced:
         raise named_by_labels(prompt_id, live)
     alone = [each for each in found if each.kind == "dataset" and len(_dataset(tree, each.path).prompts) == 1]
@@ -203,7 +203,8 @@ def _refuse_vendored(prompt_id: str, found: Sequence[Reference]) -> None:
             raise WorkspaceError(message, place=each.place, hint=f"promptctl remove {prompt_id}")
 
 
-def _refuse_needed(prompt_id: str, needing: Sequence[Reference]) -> None:
+def refuse_needed(prompt_id: str, needing: Sequence[Reference]) -> None:
+    """Raise `WorkspaceError` if anything needs the prompt."""
     if needing:
         places = name_some([f"{each.words} ({each.place})" for each in needing])
         hint = "let it name a different prompt, or take it out, first"

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.experiments.judging import Measured, compare, keys_needed, measure
 from promptctl.experiments.key_values import KeyedCalls, by_key, values_of
-from promptctl.files.plain import bare_keys
+from promptctl.files.plain import record_data
 from promptctl.files.wording import count, percent
 from promptctl.formats.experiment_rules import Arm, Experiment, Guard, OutcomeKind
 from promptctl.log.arm_calls import ArmCall
@@ -139,30 +139,20 @@ class ExperimentReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain data, as `--json` prints it."""
-        experiment, decision = self.experiment, self.decision
+        experiment, decision, primary = self.experiment, self.decision, self.experiment.primary
         return {
             "experiment": experiment.name,
-            "hypothesis": experiment.hypothesis,
-            "prompt": experiment.prompt,
-            "key": experiment.key,
+            **{name: getattr(experiment, name) for name in ("hypothesis", "prompt", "key", "stopped")},
             "primary": {
-                "outcome": outcome_name(experiment.primary.kind, experiment.primary.of),
-                "direction": experiment.primary.direction,
-                "minimum": experiment.primary.minimum,
-                "relative": experiment.primary.is_relative,
+                "outcome": outcome_name(primary.kind, primary.of),
+                "direction": primary.direction,
+                "minimum": primary.minimum,
+                "relative": primary.is_relative,
             },
-            "stopped": experiment.stopped,
-            "first_at": self.first_at,
-            "last_at": self.last_at,
-            "calls": self.calls,
-            "keys": self.keys,
             "verdict": self.verdict,
             "decision": None if decision is None else {"then": decision[0], "arm": decision[1]},
-            "voided": list(self.voided),
-            "notes": list(self.notes),
             "confidence": 1 - ALPHA / len(self.arms[1:]),
-            "arms": [asdict(arm, dict_factory=bare_keys) for arm in self.arms],
-            "promotion": self.promotion and self.promotion.as_dict(),
+            **record_data(self, without=("experiment",)),
         }
 
 

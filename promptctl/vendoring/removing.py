@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from promptctl.catalogue.references import Reference, references_to
+from promptctl.catalogue.retiring import refuse_needed
 from promptctl.catalogue.shared_files import closures_of
-from promptctl.errors import InvalidFiles, LabelRefused, UsageError, WorkspaceError
+from promptctl.errors import InvalidFiles, LabelRefused, UsageError
 from promptctl.files.names import PathRefused, is_dataset
 from promptctl.files.proposal import Proposal
-from promptctl.files.wording import name_some
 from promptctl.files.yaml_editing import RemoveItems, edit_yaml
 from promptctl.formats.dataset_file import read_dataset_file
 from promptctl.prompts.loading import path_in
@@ -118,11 +118,7 @@ def _kept(tree: WorkTree, source: Vendored, staying: Mapping[str, Any]) -> Itera
 def _refuse_needed(parts: Context, tree: WorkTree, gone: set[str], after: Mapping[str, bytes | None]) -> None:
     """Raise an error that names who still uses one of the prompts or of their files."""
     for id_ in sorted(gone):
-        found = [each for each in references_to(tree, id_) if _binds(each) and not _goes(each, after)]
-        if found:
-            where = name_some([f"{each.words} ({each.place})" for each in found])
-            hint = "let it name a different prompt, or take it out, first"
-            raise WorkspaceError(f"`{id_}` is needed: {where}", place=found[0].place, hint=hint)
+        refuse_needed(id_, [each for each in references_to(tree, id_) if _binds(each) and not _goes(each, after)])
     refuse_pulled_in(tree, after)
     moment = parts.now()
     if moment.is_versioned:
