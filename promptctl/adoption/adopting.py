@@ -14,7 +14,7 @@ from promptctl.adoption.found import FoundPrompt, SourceFinds, Unadoptable
 from promptctl.adoption.rewriting import check_installed, rewritten_file
 from promptctl.adoption.searching import search, source_files
 from promptctl.catalogue.new_ids import refuse_link, refuse_other_repository
-from promptctl.counting import counted, counting
+from promptctl.counting import counted
 from promptctl.errors import InvalidFiles, Place, PromptctlError, UsageError, WorkspaceError
 from promptctl.files.names import BUILT_IN, id_problem
 from promptctl.files.plain import record_data
@@ -75,8 +75,7 @@ def adopt(context: Context, paths: Sequence[str | os.PathLike[str]], workspace: 
     tree = context.work_tree_for("adopting prompts")
     below = [context.inside(path) for path in paths]
     files = source_files(tree.root, below, context.repository.git)
-    with counting("files searched for prompts"):
-        found = search(tree.root, files)
+    found = search(tree.root, files)
     drafts = PromptFiles(tree)
     left = [unadoptable for each in found for unadoptable in (*each.left, *_problem(each))]
     kept: list[AdoptedPrompt] = []

@@ -17,7 +17,7 @@ from promptctl.adoption.javascript.calls import may_ask
 from promptctl.adoption.javascript.syntax import ENDINGS
 from promptctl.adoption.names import FollowedNames
 from promptctl.adoption.source import SourceFile
-from promptctl.counting import without_collector
+from promptctl.counting import counted, without_collector
 from promptctl.errors import UsageError, printable
 from promptctl.files.names import MADE_ELSEWHERE
 from promptctl.files.tree import MAX_BYTES, read_file
@@ -111,7 +111,7 @@ def search(root: Path, files: Sequence[str]) -> list[SourceFinds]:
             wanted.append(path)
     modules = Modules(root, bases)
     with without_collector():  # syntax trees are no rubbish: looking through them again and again took half of the time
-        found = [*problems, *map(modules.find, wanted)]
+        found = [*problems, *map(modules.find, counted(wanted, "files searched for prompts", len(wanted)))]
     return sorted((each for each in found if each.prompts or each.left or each.problem), key=lambda each: each.path)
 
 
