@@ -8,7 +8,7 @@ import string
 from collections.abc import Callable
 
 from promptctl.adoption.texts import Hole, NotCertain, Text, TextPart, formatted, joined
-from promptctl.errors import PromptctlError
+from promptctl.templates import BadTemplate
 
 _PERCENT = re.compile(
     r"%(?:\((?P<key>[^)]*)\))?(?P<flags>[#0\- +]*)(?P<width>\*|\d+)?(?:\.(?P<precision>\*|\d+))?[hlL]?(?P<kind>.)",
@@ -167,9 +167,7 @@ def jinja(template: str, values: dict[str, ast.expr], hole: MakeHole, node: ast.
     text = template.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
     try:
         pieces = pieces_of(text)
-    except PromptctlError as error:
-        raise NotCertain(f"its Jinja template cannot be read: {error.message}", node) from None
-    except ValueError as error:
+    except BadTemplate as error:
         raise NotCertain(f"its Jinja template cannot be read: {error}", node) from None
     parts: list[TextPart] = []
     for each in pieces:
