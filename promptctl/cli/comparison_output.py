@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from promptctl.cli.output import flat, say, say_json, say_wrapped, styled, tell
 from promptctl.cli.tables import say_table
-from promptctl.errors import CHECK_FAILED, OK
 from promptctl.reports.comparison import (
     MARKS,
     about_alone,
@@ -23,8 +21,8 @@ from promptctl.reports.comparison import (
 from promptctl.reports.flips import FlippedAssertion, flipped_assertions, grouped, line_diff, of_fresh_replies
 from promptctl.reports.joint import against_as_list
 from promptctl.reports.rows import evaluation_name
+from promptctl.reports.sentences import of_comparisons
 from promptctl.reports.verdict import certainty, headline, shared_level
-from promptctl.reports.wording import name_some
 
 if TYPE_CHECKING:
     from promptctl import Against, CasePair, Compared
@@ -75,23 +73,11 @@ def say_against(found: Against, *, as_json: bool, is_brief: bool = False) -> Non
         say_wrapped(f"{styled(each.row.prompt, sys.stdout, bold=True)}: {word}: {each.reason}")
         say_wrapped(about_alone(each), indent="  ")
     if len(found.heads) > 1 and not is_brief:
-        _say_outcome(found)
-
-
-def _say_outcome(found: Against) -> None:
-    """Print what became of several, and what stands against them."""
-    joint, decision = found.decided_together, found.decision
-    against = [joint.name] if joint else []
-    against += [evaluation_name(each.head, found.heads) for each in found.compared if not each.decision.is_passed]
-    against += [evaluation_name(each, found.heads) for each in found.alone if each.verdict != "passed"]
-    kinds = Counter[str]([*(each.verdict.kind for each in found.compared), *(each.verdict for each in found.alone)])
-    told = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
-    state, colour = {OK: ("passed", "green"), CHECK_FAILED: ("failed", "red")}.get(
-        decision.exit_code, ("incomplete", "yellow")
-    )
-    named = f"{name_some(against, MOST_SHOWN)}; " if against else ""
-    say()
-    say_wrapped(f"{styled(state, sys.stdout, fg=colour, bold=True)}: {named}{told}")
+        opening = of_comparisons(found.compared, found.alone, found.decision, found.together)
+        colour = {"passed": "green", "failed": "red"}.get(opening.state, "yellow")
+        state = styled(opening.state, sys.stdout, fg=colour, bold=True)
+        say()
+        say_wrapped(f"{state}: {opening.text}")
 
 
 def _say(found: Compared) -> None:

@@ -17,7 +17,7 @@ from promptctl.cli.tables import say_table
 from promptctl.cli.text_difference import difference_lines, shortened
 from promptctl.cli.waiting import MovingLine, Part, loading, time_left
 from promptctl.errors import quote
-from promptctl.reports.rows import dataset_name, evaluation_head, evaluation_name
+from promptctl.reports.rows import STOPPED, dataset_name, evaluation_head, evaluation_name
 from promptctl.reports.wording import (
     as_text,
     assertion_name,
@@ -39,15 +39,6 @@ if TYPE_CHECKING:
 MOST_SHOWN = 10
 MOST_GROUPS = 20
 MOST_FLAKY = 20
-STOPPED = {
-    "interrupted": "interrupted",
-    "fail-fast": "stopped at the first case that did not pass",
-    "max-cost": "stopped before more than --max-cost was spent",
-    "budget": "stopped since a budget admits no more",
-    "refused": "stopped when the key, the account or the model was refused",
-    "log": "stopped since the log cannot be written",
-    "decided": "stopped as soon as it was decided",
-}
 _TOTALS = (
     "Prompt", "Version", "Model", "Dataset", "Cases", "Passed", "Failed", "Errors", "Rate", "95 %", "Cost", "p50", "Id",
 )  # fmt: skip

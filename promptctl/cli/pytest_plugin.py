@@ -153,8 +153,8 @@ class _CaseItem(pytest.Item):
     def _evaluate(self) -> None:
         """Evaluate the prompt over this case and the others of it that were selected; a worker of several its own."""
         from promptctl import EvaluationRequest, Selection
-        from promptctl.cli.evaluation_output import STOPPED
         from promptctl.errors import PromptctlError
+        from promptctl.reports.rows import STOPPED
 
         ids = {self.case_id}
         if not hasattr(self.config, "workerinput"):

@@ -12,15 +12,16 @@ from promptctl.cli.output import flat, say, say_wrapped, styled, visible
 from promptctl.cli.tables import say_table
 from promptctl.reports.review import (
     ReviewRow,
+    about_dataset,
     about_moves,
     counts,
-    dataset_parts,
     edit_lines,
     edit_title,
     numbers,
     outcomes,
     readable,
     sides,
+    told_breaks,
     told_notes,
     told_problems,
     told_reasons,
@@ -29,7 +30,7 @@ from promptctl.reports.review import (
 from promptctl.reports.wording import count
 
 if TYPE_CHECKING:
-    from promptctl import DatasetReview, Review
+    from promptctl import Review
 
 MOST_IDS = 10
 
@@ -40,7 +41,7 @@ def say_review(review: Review) -> None:
     for note in told_notes(review):
         say_wrapped(_line(note), indent="  ")
     _say_diffs(review)
-    _say_list("Datasets", [_about_dataset(each) for each in review.datasets])
+    _say_list("Datasets", [about_dataset(each, MOST_IDS) for each in review.datasets])
     for dataset in review.datasets:
         for edit in dataset.edits[:MOST_IDS]:
             say(f"\n{styled(_line(edit_title(dataset, edit)), sys.stdout, bold=True)}")
@@ -48,7 +49,7 @@ def say_review(review: Review) -> None:
         if (more := len(dataset.edits) - MOST_IDS) > 0:
             say(f"\n… and {count(more, 'more edited case')} of {_line(dataset.path)}")
     _say_list("Labels moved meanwhile", [about_moves(move) for move in review.moves])
-    _say_breaks(review)
+    _say_list("Breaking changes", told_breaks(review), colour="red")
     for found in review.measurements:
         if found.compared:
             say()
@@ -87,20 +88,6 @@ def _say_diffs(review: Review) -> None:
         was = f" (was {_line(prompt.former_id)})" if prompt.former_id else ""
         say(f"\n{styled(_line(prompt.id), sys.stdout, bold=True)}{was}")
         say_parts(prompt.diff)
-
-
-def _say_breaks(review: Review) -> None:
-    lines = [
-        f"{prompt.id}, {whose}: {f'{what} ' if what else ''}{why}"
-        for prompt in review.breaking
-        for whose, what, why in prompt.breaks()
-    ]
-    _say_list("Breaking changes", lines, colour="red")
-
-
-def _about_dataset(dataset: DatasetReview) -> str:
-    parts = dataset_parts(dataset, MOST_IDS)
-    return f"{dataset.path} {dataset.kind}" + (f": {'; '.join(parts)}" if parts else "")
 
 
 def _say_list(title: str, lines: Sequence[str], colour: str | None = None) -> None:

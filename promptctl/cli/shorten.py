@@ -10,9 +10,10 @@ import typer
 from promptctl.cli import options
 from promptctl.cli.commands import argument, option
 from promptctl.cli.estimate_output import say_estimate
-from promptctl.cli.evaluation_output import STOPPED, EvaluationProgress
+from promptctl.cli.evaluation_output import EvaluationProgress
 from promptctl.cli.output import format_id, tell_wrapped
 from promptctl.cli.proposing import AskingOptions, offer
+from promptctl.reports.rows import STOPPED
 from promptctl.reports.wording import count, format_cost, format_spent
 
 if TYPE_CHECKING:

@@ -18,17 +18,9 @@ from promptctl.evaluations.evaluation import Evaluation, cases_of, load
 from promptctl.evaluations.outcomes import CaseResults
 from promptctl.evaluations.plan import Pair, comparison_keys
 from promptctl.files.wording import count, name_some
-from promptctl.log.results import EvaluationRow
+from promptctl.log.results import STOPPED, EvaluationRow
 from promptctl.log.store import Store
 from promptctl.statistics.metric import Procedure
-
-_STOPPED = {
-    "interrupted": "it was interrupted",
-    "max-cost": "the limit on the cost was reached",
-    "budget": "a budget admits no more",
-    "refused": "the key, the account or the model was refused",
-    "log": "the log cannot be written",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +150,7 @@ class Sides:
             if made.summary.is_unfinished and not (comparison.is_decided and rule.is_met_by_better):
                 unrun = made.summary.never_run
                 were = "was" if unrun == 1 else "were"
-                why = f": {_STOPPED[made.stopped]}" if made.stopped in _STOPPED else ""
+                why = f": {STOPPED[made.stopped]}" if made.stopped else ""
                 decisions.append(Decision.of(INCOMPLETE, f"{side}: {count(unrun, 'case')} {were} not run{why}."))
         if passing := self.head.summary.xpassed_strictly:
             told = f"{count(len(passing), 'case')} that `xfail` expects to fail passed: {name_some(passing)}."

@@ -20,6 +20,16 @@ OF_JUDGES = ("judges", "uncalibrated")
 _UNKNOWN = ("server", "judge_model", "rules", *OF_JUDGES)  # of a spec that `is_without_server`
 StopReason = Literal["interrupted", "fail-fast", "max-cost", "budget", "refused", "log", "decided"]
 """What ended an evaluation early; `decided` is what was asked for with `until`."""
+STOPPED: Mapping[StopReason, str] = {
+    "interrupted": "interrupted",
+    "fail-fast": "stopped at the first case that did not pass",
+    "max-cost": "stopped at the limit on the cost",
+    "budget": "stopped since a budget admits no more",
+    "refused": "stopped when the key, the account or the model was refused",
+    "log": "stopped since the log cannot be written",
+    "decided": "stopped as soon as it was decided",
+}
+"""The same in words."""
 UntilKind = Literal["decided", "sequential"]
 
 

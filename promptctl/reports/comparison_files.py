@@ -15,7 +15,8 @@ from promptctl.reports.files import writer_for
 from promptctl.reports.joint import joint_as_dict
 from promptctl.reports.markdown import folded, inline, markdown
 from promptctl.reports.rows import evaluation_name
-from promptctl.reports.verdict import headline
+from promptctl.reports.sentences import of_comparisons
+from promptctl.reports.verdict import with_headlines
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -56,9 +57,7 @@ def _page(context: Context, found: Against) -> Iterator[str]:
     from promptctl.reports.comparison_page import comparison_page
     from promptctl.reports.evaluated_diffs import evaluated_diffs
 
-    told = found.decision.reason
-    for each in found.compared:
-        told = told.replace(each.verdict.reason, headline(each))
+    told = with_headlines(found.decision.reason, found.compared)
     diffs = list(evaluated_diffs(context, found.compared, found.alone))
     yield from comparison_page(context.log, found, told, diffs)
 
@@ -66,6 +65,9 @@ def _page(context: Context, found: Against) -> Iterator[str]:
 def _markdown(context: Context, found: Against) -> Iterator[str]:
     from promptctl.reports.evaluated_diffs import evaluated_diffs
 
+    if len(found.heads) > 1:
+        opening = of_comparisons(found.compared, found.alone, found.decision, found.together)
+        yield f"**{opening.state}: {inline(opening.text)}**\n\n"
     if (joint := found.decided_together) is not None:
         yield f"**{MARKS[joint.kind]} {inline(joint.reason)}**\n\n"
     for number, each in enumerate(sorted(found.compared, key=lambda each: each.decision.is_passed)):

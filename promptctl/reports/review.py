@@ -21,7 +21,7 @@ from promptctl.prompts.prompt import Prompt
 from promptctl.reports.comparison import difference, mark_against, mark_of
 from promptctl.reports.prompt_diff import hunk_lines, value_lines
 from promptctl.reports.rows import evaluation_head
-from promptctl.reports.verdict import headline, shared_level
+from promptctl.reports.verdict import shared_level, with_headlines
 from promptctl.reports.wording import count, format_cost, format_latency, format_share
 from promptctl.reviews.review import CaseEdit, DatasetReview, Measurement, PromptReview, Review
 
@@ -231,11 +231,8 @@ def warnings(review: Review) -> list[str]:
 
 def told_reasons(review: Review) -> list[str]:
     """Return the decision's reasons, a verdict among them as the sentence that people repeat."""
-    told = {each.verdict.reason: headline(each) for found in review.measurements for each in found.compared}
-    reasons = list(review.decision.reasons)
-    for reason, sentence in told.items():
-        reasons = [each.replace(reason, sentence) for each in reasons]
-    return reasons
+    compared = [each for found in review.measurements for each in found.compared]
+    return [with_headlines(reason, compared) for reason in review.decision.reasons]
 
 
 def sides(review: Review) -> tuple[str, str]:
@@ -259,6 +256,12 @@ def decision_pieces(review: Review) -> list[Pieces]:
         before, _, after = reason.rpartition(gone)
         found.append(Pieces(before, (*review.taken_away[:-1], review.taken_away[-1] + after)))
     return found
+
+
+def told_breaks(review: Review) -> list[str]:
+    """Return who breaks, by what and why, each in a line."""
+    breaks = [(prompt.id, *each) for prompt in review.breaking for each in prompt.breaks()]
+    return [f"{id_}, {whose}: {f'{what} ' if what else ''}{why}" for id_, whose, what, why in breaks]
 
 
 def told_problems(review: Review) -> list[Problem]:
@@ -308,6 +311,12 @@ def dataset_parts(dataset: DatasetReview, most_ids: int) -> list[str]:
         parts.append("it cannot be used")
     parts += [f"{name} {_plain(old)} → {_plain(new)}" for name, (old, new) in dataset.header.items()]
     return parts
+
+
+def about_dataset(dataset: DatasetReview, most_ids: int) -> str:
+    """Say in a line what became of a dataset."""
+    parts = dataset_parts(dataset, most_ids)
+    return f"{dataset.path} {dataset.kind}" + (f": {'; '.join(parts)}" if parts else "")
 
 
 def edit_title(dataset: DatasetReview, edit: CaseEdit) -> str:

@@ -102,16 +102,11 @@ def _page_part(review: Review) -> dict[str, Any]:
         | {"mark": row.mark, "prompt": row.prompt, "change": row.change}
         for row in words.outcomes(review)
     ]
-    breaks = [
-        f"{prompt.id}, {whose}: {f'{what} ' if what else ''}{why}"
-        for prompt in review.breaking
-        for whose, what, why in prompt.breaks()
-    ]
     return {
         "passed": review.decision.is_passed,
         "decision": " ".join(words.told_reasons(review)),
         "rows": rows,
-        "breaks": breaks,
+        "breaks": words.told_breaks(review),
         "warnings": words.warnings(review),
         "notes": words.told_notes(review),
         "problems": [
@@ -119,11 +114,7 @@ def _page_part(review: Review) -> dict[str, Any]:
         ],
         "files": [words.about_file(path, ids) for path, ids in review.files.items()],
         "diffs": list(_diffs(review)),
-        "datasets": [
-            f"{dataset.path} {dataset.kind}"
-            + (f": {'; '.join(parts)}" if (parts := words.dataset_parts(dataset, 100)) else "")
-            for dataset in review.datasets
-        ],
+        "datasets": [words.about_dataset(dataset, 100) for dataset in review.datasets],
         "moves": [words.about_moves(move) for move in review.moves],
         "reproduce": words.reproduce(review),
         "evaluate": words.to_evaluate(review) if review.state == "not evaluated" else "",

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from promptctl.log.results import STOPPED as STOPPED
 from promptctl.reports.asked import AskedMessages
 from promptctl.reports.tables import csv_line
 from promptctl.reports.wording import as_text

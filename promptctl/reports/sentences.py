@@ -32,6 +32,11 @@ class Opening(NamedTuple):
     sentence: str
     more: tuple[str, ...] = ()
 
+    @property
+    def text(self) -> str:
+        """All that it says."""
+        return " ".join([self.sentence, *self.more])
+
     def as_dict(self) -> dict[str, Any]:
         """Return the keys of a page's data."""
         return self._asdict()
@@ -238,11 +243,14 @@ def of_comparisons(
 def _results(compared: Sequence[Compared], together: Sequence[JointVerdict]) -> Iterator[str]:
     """Yield a sentence on what is worse, by itself or together with others, and on what could not be told."""
     kinds: dict[str, list[str]] = {}
+    failing: list[str] = []
     models = {each.head.row.model for each in compared}
     for each in compared:
         row = each.head.row
         name = f"{row.prompt} with {row.model}" if len(models) > 1 else row.prompt
         kinds.setdefault(each.verdict.kind, []).append(name)
+        if not each.decision.is_passed and each.verdict.kind not in ("worse", "incomplete"):
+            failing.append(name)
     worse = [each.head.row for each in compared if each.verdict.kind == "worse"]
     prompts = list(dict.fromkeys(row.prompt for row in worse))
     if len(prompts) == 1 and len(models) > 1:
@@ -253,6 +261,8 @@ def _results(compared: Sequence[Compared], together: Sequence[JointVerdict]) -> 
         yield f"No result is shown to be worse by itself, but {joint.name} are worse together."
     else:
         yield "No result is worse." if set(kinds) <= {"better", "not-worse"} else "No result is shown to be worse."
+    if failing:
+        yield f"{joined(list(dict.fromkeys(failing)))} did not pass the gate."
     untold = sum(not each.is_told for each in compared)
     if untold:
         yield f"{untold:,} of {count(len(compared), 'comparison')} cannot be told from chance."

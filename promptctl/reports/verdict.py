@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from promptctl.comparisons import reasons
 from promptctl.comparisons.compared import Compared
@@ -39,6 +39,13 @@ def headline(found: Compared) -> str:
         told.append(passes(passed))
     sentence = f"{word}: {'; '.join(told)}."
     return " ".join([sentence, *_flipped(found)])
+
+
+def with_headlines(text: str, compared: Iterable[Compared]) -> str:
+    """Return a text with each verdict's reason in it as the sentence that people repeat."""
+    for each in compared:
+        text = text.replace(each.verdict.reason, headline(each))
+    return text
 
 
 def certainty(found: Compared, cost: Callable[[float | None], str] = format_cost) -> str:

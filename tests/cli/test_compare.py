@@ -227,11 +227,13 @@ def test_comparisons_of_one_prompt_are_told_by_what_differs_and_the_failing_ones
     files = [word for suffix in ("xml", "md") for word in ("-o", f"a.{suffix}")]
     ran = cli("eval", "triage", "-d", "right", "-d", "triage", "--against", "@main", *files)
     assert ran.exit_code == 1
-    assert ran.out.endswith("\nfailed: triage · triage.yaml; 1 inconclusive, 1 worse\n")
+    assert ran.out.endswith("\nfailed: triage is worse. 1 of 2 comparisons cannot be told from chance.\n")
     (gates, *_) = ET.parse("a.xml").getroot()
     assert [case.get("name") for case in gates] == ["triage · right.yaml", "triage · triage.yaml"]
     told = Path("a.md").read_text()
-    assert told.startswith("#### ❌ Worse: ")
+    assert told.startswith(
+        "**failed: triage is worse. 1 of 2 comparisons cannot be told from chance.**\n\n#### ❌ Worse: "
+    )
     assert told.index("`datasets/triage.yaml`") < told.index("`datasets/right.yaml`")
 
 
@@ -240,6 +242,10 @@ def test_a_page_marks_what_fails_its_gate(lab: Lab, change: Change, cli: Cli) ->
     assert cli("eval", "triage", "--against", "@main", "--gate", "noninferior", "-o", "a.html").exit_code == 1
     (row,) = data_of_page("a.html")["review"]["rows"]
     assert (row["verdict"], row["mark"]) == ("inconclusive", "❌")
+    lab.write("datasets/right.yaml", (lab.root / "datasets/triage.yaml").read_text().replace("c3", "right"))
+    ran = cli("eval", "triage", "-d", "right", "-d", "triage", "--against", "@main", "--gate", "noninferior")
+    told = "failed: No result is shown to be worse. triage did not pass the gate."
+    assert (ran.exit_code, told in ran.out) == (1, True)
 
 
 class TestMustPass:
@@ -337,7 +343,7 @@ class TestIncomplete:
         unrun = found["head"]["never_run"]
         assert 0 < unrun <= 5
         assert (found["n"], found["never_run"], found["errored"]) == (7, 0, [])
-        assert found["decision"] == f"After: {unrun} cases were not run: the limit on the cost was reached."
+        assert found["decision"] == f"After: {unrun} cases were not run: stopped at the limit on the cost."
 
     def test_a_base_that_was_not_finished_lacks_only_what_it_was_asked_for(self, unfit: None, cli: Cli) -> None:
         base = against(cli, "--max-cost", "0.00007", "-j", "1", code=5)["base"]

@@ -46,4 +46,5 @@ def _compared(kind: str) -> SimpleNamespace:
     verdict = SimpleNamespace(kind=kind)
     side = SimpleNamespace(row=row)
     is_told = kind not in ("inconclusive", "powerless")
-    return SimpleNamespace(base=side, head=side, comparison=comparison, verdict=verdict, is_told=is_told)
+    told = {"verdict": verdict, "is_told": is_told, "decision": Decision.of(0, "")}
+    return SimpleNamespace(base=side, head=side, comparison=comparison, **told)

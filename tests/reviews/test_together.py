@@ -167,10 +167,11 @@ class TestEval:
         assert ran.exit_code == CHECK_FAILED
         assert " ".join(ran.out.split()).startswith(f"❌ {told} ➖ Inconclusive: ")
         comment, page, junit, document = (desks.read(file) for file in files)
-        assert comment.startswith(f"**❌ {inline(told)}**\n")
+        assert comment.startswith("**failed: No result is shown to be worse by itself, but 8 prompts that share ")
+        assert f"\n**❌ {inline(told)}**\n" in comment
         assert told in data_of(page)["review"]["decision"]
         assert escape(told) in junit
-        assert ran.out.endswith(f"\nfailed: {SHARED}; 8 inconclusive\n")
+        assert f"\nfailed: No result is shown to be worse by itself, but {SHARED} are worse together." in ran.out
         (joint,) = json.loads(document)["together"]
         assert (joint["verdict"], joint["reason"]) == ("worse", told)
         asked = len(desks.server.requests)
