@@ -83,8 +83,8 @@ def _document(rows: Sequence[dict[str, Any]], prompts: Sequence[str], days: int)
     }  # fmt: skip
     answer = {"state": "unknown", "sentence": "Nothing is known.", "items": [], "left_out": 0}
     unset = (
-        "version", "label", "model", "user", "session", "search", "feedback", "experiment", "arm", "source", "since",
-        "until",
+        "version", "digest", "label", "model", "user", "session", "search", "feedback", "experiment", "arm", "live_at",
+        "source", "since", "until",
     )  # fmt: skip
     return {
         "scheme": 1, "made_at": iso(0), "workspace": HOSTILE, "with_content": False, "next": None,
