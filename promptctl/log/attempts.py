@@ -13,7 +13,6 @@ class Attempt(NamedTuple):
     """
 
     call_id: str
-    attempt: int
     started_at: str
     prompt: str
     digest: str
