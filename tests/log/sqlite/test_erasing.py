@@ -8,7 +8,7 @@ from promptctl.errors import LogError
 from promptctl.log.arm_calls import arm_key
 from promptctl.log.evidence import Erasure, Note
 from promptctl.log.records import Entry
-from promptctl.log.results import ResultRow
+from promptctl.log.results import ResultDetail, ResultRow
 from promptctl.log.sqlite.store import SqliteStore
 from tests.log.conftest import make
 
@@ -95,6 +95,7 @@ def test_a_user_is_erased_with_what_the_user_said(filled: SqliteStore, path: Pat
     failed = filled.latest_call("d")
     assert failed
     assert failed.error_message == "[erased]"
+    assert [each.error_message for each in filled.executions() if each.prompt == "d"] == ["[erased]"]
 
 
 @pytest.mark.parametrize("meant", [Erasure(user="ada"), Erasure(text="Ada")])
@@ -129,9 +130,11 @@ def test_erasing_again_finds_nothing_and_is_no_event(filled: SqliteStore, meant:
 def test_one_execution_is_erased_by_the_end_of_its_id(filled: SqliteStore, path: Path) -> None:
     meant = next(each for each in filled.executions() if each.prompt == "c")
     result = {"status": "error", "execution_id": meant.id, "output": "Dear", "error_message": f"not {CANARY}"}
-    filled.append([], [ResultRow(evaluation_id="e2", case_id="c", **result)])  # type: ignore[arg-type]
+    detail = ResultDetail(reason=f"{CANARY} is named")
+    filled.append([], [ResultRow(evaluation_id="e2", case_id="c", detail=detail, **result)])  # type: ignore[arg-type]
     assert filled.redact(Erasure(execution=meant.id[-8:]), Note()).executions == 1
-    assert [(each.output, each.error_message) for each in filled.results("e2")] == [(None, "[erased]")]
+    (row,) = filled.results("e2")
+    assert (row.output, row.error_message, row.detail) == (None, "[erased]", ResultDetail())
     assert filled.redact(Erasure(execution=meant.id), Note()).is_nothing
     assert filled.execution(meant.id).user == "bob"
     filled.close()
