@@ -24,7 +24,6 @@ class Account:
         self.spent_nano_usd = 0
         self.kept_nano_usd = 0
         self._reserved = 0
-        self._open = 0
         self._waiting: list[asyncio.Future[None]] = []
 
     @property
@@ -40,19 +39,17 @@ class Account:
         while not self._has(nano_usd):
             import asyncio  # whoever waits here has loaded it
 
-            if not self._open or self.spent_nano_usd + nano_usd > self.max_nano_usd:
+            if self.spent_nano_usd + nano_usd > self.max_nano_usd:  # so without a request under way, too
                 return None
             change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(change)
             await change
         self._reserved += nano_usd
-        self._open += 1
         return nano_usd
 
     def settle(self, reserved_nano_usd: int, cost_nano_usd: int | None) -> None:
         """Count what a request cost, and give back the rest of what was reserved for it; None if nobody can tell."""
         self._reserved -= reserved_nano_usd
-        self._open -= 1
         if cost_nano_usd is None:
             cost_nano_usd = reserved_nano_usd
             self.kept_nano_usd += reserved_nano_usd

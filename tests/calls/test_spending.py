@@ -167,6 +167,19 @@ def test_a_cancelled_request_keeps_its_worst_case() -> None:
     assert account.spent_nano_usd == WORST
 
 
+def test_a_request_that_a_budget_refuses_gives_back_what_it_took_of_the_account() -> None:
+    class Refusing:
+        async def reserve(self, *_: object) -> None:
+            raise CostLimitReached("the budget is spent")
+
+    account, fake = Account(10 * WORST), Fake(costing(1))
+    models = Models(read_settings(SETTINGS.encode()), {})
+    gateway = SpendingGateway(fake, account, models, budgets=lambda: Refusing())  # type: ignore[arg-type,return-value]
+    with pytest.raises(CostLimitReached, match="the budget is spent"):
+        asyncio.run(gateway.complete(REQUEST))
+    assert (account.left_nano_usd, fake.asked) == (10 * WORST, 0)
+
+
 def test_what_could_cost_anything_is_not_sent() -> None:
     gateway, account, fake = paid(10**12, costing(0))
     extra = {"generationConfig": {"maxOutputTokens": 65536}}
