@@ -22,10 +22,13 @@ from promptctl.files.tree import Tree
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits
 from promptctl.prompts.prompt import MISSING, Prompt
+from promptctl.schemas.json_schema import Allowance
 
 _MOST_KEPT = 4096
 # Of all datasets of one command; each template has a share of its own. Compiling so much takes some ten seconds.
 _MOST_CODE = 200_000
+# The inputs of all cases of one command together, besides 5 ms for each case.
+CHECKING_S = 60.0
 
 Locate = Callable[..., Place]
 # Code that assertions name: an error, run (importing its file already is), found and not run by who only looks, or the
@@ -72,6 +75,7 @@ class Preparer:
         self.code_use = code
         self._templates: set[int] = set()
         self._code_size = 0
+        self.checking = Allowance(CHECKING_S)
         self._judges: dict[str, Prompt] = {}
         self._kept: dict[str, Assertion | tuple[AssertionFault, ...]] = {}
 

@@ -14,7 +14,7 @@ from promptctl.assertions.effort import Effort
 from promptctl.assertions.outcome import Outcome, Ungraded, Unmet, decided, shown, unmet
 from promptctl.assertions.shapes import Shape
 from promptctl.models.reading import describe_json_error, read_data, without_reasoning
-from promptctl.schemas.json_schema import Validator, check_schema
+from promptctl.schemas.json_schema import Allowance, Validator, check_schema
 
 # A bracket with what may come next in JSON: those of prose are passed over without a try.
 _OPENING = re.compile(r'\{(?=[ \t\n\r]*["}])|\[(?=[ \t\n\r]*[]\[{"0-9tfnIN-])')
@@ -34,7 +34,7 @@ def is_json(subject: Subject, assertion: Assertion) -> Outcome:
         return unmet(f"is not JSON: {describe_json_error(error)}", got=part)
     except Unmet as not_json:
         return not_json.outcome
-    return _fits(schema, value, "is JSON")
+    return _fits(schema, value, "is JSON", subject.effort)
 
 
 def json_schema(subject: Subject, assertion: Assertion) -> Outcome:
@@ -45,9 +45,9 @@ def json_schema(subject: Subject, assertion: Assertion) -> Outcome:
             raise Ungraded("there is no schema: the assertion has no value and the prompt no output schema")
         schema = _from_text(json.dumps(subject.output_schema, sort_keys=True))
     if assertion.find is not None:
-        return _fits(schema, assertion.part(subject), "fits the schema")
+        return _fits(schema, assertion.part(subject), "fits the schema", subject.effort)
     try:
-        return _fits(schema, subject.parsed, "fits the schema")
+        return _fits(schema, subject.parsed, "fits the schema", subject.effort)
     except Unmet as not_json:
         return not_json.outcome
 
@@ -57,15 +57,16 @@ def contains_json(subject: Subject, assertion: Assertion) -> Outcome:
     schema, text = assertion.wanted(subject), assertion.text(subject)
     nearest: Outcome | None = None
     for value in _json_in(without_reasoning(text), subject.effort):
-        outcome = _fits(schema, value, "contains JSON")
+        outcome = _fits(schema, value, "contains JSON", subject.effort)
         if outcome.passed:
             return outcome
         nearest = nearest or outcome
     return nearest or unmet("contains no JSON object or list", got=text)
 
 
-def _fits(schema: Schema | None, value: Any, said: str) -> Outcome:
-    problems = schema.validator.problems(value) if schema is not None else []
+def _fits(schema: Schema | None, value: Any, said: str, effort: Effort) -> Outcome:
+    problems = schema.validator.problems(value, Allowance(effort.left_s)) if schema is not None else []
+    effort.tick()
     if not problems:
         return decided(is_met=True, reason=said, got=value)
     more = len(problems) - _MOST_PROBLEMS_SHOWN

@@ -15,18 +15,22 @@ from promptctl.files.names import MAX_SUGGESTIONS, did_you_mean
 from promptctl.files.plain import texts_in
 from promptctl.prompts.inputs import InputCheck
 from promptctl.prompts.prompt import MISSING, Message, Prompt
-from promptctl.schemas.json_schema import types_of
+from promptctl.schemas.json_schema import Allowance, types_of
 from promptctl.templates.reading import plain_pieces, split_markup
+
+_EACH_S = 0.005
 
 
 class CaseChecks:
     """The checks of one dataset's cases, against a prompt if there is one.
 
-    What is wrong with an input of the defaults is reported there, once.
+    What is wrong with an input of the defaults is reported there, once. `allowance` is for the values of inputs; each
+    case adds a little to it.
     """
 
-    def __init__(self, prompt: Prompt | None, defaults: Row) -> None:
+    def __init__(self, prompt: Prompt | None, defaults: Row, allowance: Allowance) -> None:
         self._prompt = prompt
+        self._allowance = allowance
         self._defaults = defaults
         self._inputs = InputCheck(prompt) if prompt is not None else None
         self._with_default: frozenset[str] = frozenset()
@@ -49,6 +53,7 @@ class CaseChecks:
 
     def problems_of(self, case: Case, row: Row) -> Iterator[Problem]:
         """Yield everything wrong with the case."""
+        self._allowance.left_s += _EACH_S
         for problem in self._problems_of_inputs(case, row):
             if problem not in self._told:
                 self._told.add(problem)
@@ -88,7 +93,7 @@ class CaseChecks:
                 hint = f"name a file below datasets/ under `files: {{{name}: …}}`"
                 yield Problem(message, place, hint, "not-a-file", "warning")
             elif value is not self._sound.get(name, self) and not _is_unread_cell(name, value, row, prompt):
-                faults = inputs.faults(name, value)
+                faults = inputs.faults(name, value, self._allowance)
                 for path, text in faults:
                     noun, place = self._given(name, case, row)
                     hint = f"{prompt.id} declares what `{name}` must be"

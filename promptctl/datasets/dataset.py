@@ -91,6 +91,7 @@ class Dataset:
         self._read = read
         self._leaves_out_code = preparer.code_use == "leave-out"
         self._limits = preparer.limits
+        self._checking = preparer.checking
         self._prepare = partial(preparer.prepare, header.path)
         self._memory = memory
         self._assertions: tuple[Assertion, ...] | None = None
@@ -215,7 +216,7 @@ class Dataset:
             file, maker = self._begin(prompt)
             place = Place(file.path)
             run.add(self._faults)
-            checks = CaseChecks(prompt, file.defaults)
+            checks = CaseChecks(prompt, file.defaults, self._checking)
             for row in file.read():
                 run.see(row, maker, checks)
                 if run.is_full:

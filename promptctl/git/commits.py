@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from promptctl.git.objects import Objects
     from promptctl.git.repository import Git
 
+_LONGEST = 1 << 16  # of an author, or of the lines that a subject is looked for in
+
 
 @dataclass(frozen=True, slots=True)
 class CommitInfo:
@@ -72,15 +74,15 @@ def parse_commit(commit: str, data: bytes) -> CommitInfo:
         made.isoformat() if made else "",
         subject.strip(),
         tuple(value.decode("ascii", "replace") for key, value in lines if key == b"parent"),
-        int(committed) if committed.isdigit() else 0,
+        int(committed) if committed.isdigit() and len(committed) < 20 else 0,
     )
 
 
 def _text(data: bytes, encoding: str) -> str:
     try:
-        return data.decode(encoding, "replace")
-    except LookupError:
-        return data.decode("utf-8", "replace")
+        return data[:_LONGEST].decode(encoding, "replace")
+    except (LookupError, ValueError):  # an encoding that is none, or that refuses what it cannot read
+        return data[:_LONGEST].decode("utf-8", "replace")
 
 
 def time_of(stamp: str) -> datetime | None:

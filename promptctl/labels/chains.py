@@ -17,6 +17,7 @@ from promptctl.labels.tags import PREFIX, TAGS, LabelEvent, LabelName, Malformed
 from promptctl.labels.trust import UNPUSHED, LabelTrust, known, marker
 
 _MAX_TAG_BYTES = 64 * 1024
+_MOST_CHAINS = 1000
 
 Unasked = Callable[["Sequence[LabelEvent]"], "Set[str]"]
 """Returns the tag objects of those events that were made when no signature was asked for."""
@@ -114,7 +115,8 @@ class LabelTags:
     @classmethod
     def read(cls, git: Git, trust: LabelTrust, label: LabelName | None = None) -> LabelTags:
         """Read the tags of one label, or of all, in one Git call."""
-        prefixes = [PREFIX] if label is None else label.chains
+        # So many former ids, more than a command line holds, that reading all is quicker.
+        prefixes = [PREFIX] if label is None or len(label.chains) > _MOST_CHAINS else label.chains
         places = [place for prefix in prefixes for place in trust.places(prefix)]
         return cls(git.refs(*places) if places else [], trust)
 

@@ -15,7 +15,7 @@ from promptctl.files.names import did_you_mean
 from promptctl.files.plain import Measure, NotPlain, plain
 from promptctl.files.wording import name_some
 from promptctl.prompts.prompt import MISSING, Input, Prompt
-from promptctl.schemas.json_schema import Validator, types_of
+from promptctl.schemas.json_schema import Allowance, Validator, types_of
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,4000}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -52,6 +52,7 @@ class InputCheck:
         measure = Measure()
         values: dict[str, Any] = {}
         wrong: list[tuple[str, str]] = []
+        allowance = Allowance()
         for each in self._inputs:
             name = each.name
             if name in given:
@@ -60,11 +61,12 @@ class InputCheck:
                 except NotPlain as error:
                     wrong.append((name, f"`{name}` cannot be an input: {error}"))
                     continue
-                wrong += [(name, f"`{name}{path}` {message}") for path, message in self.faults(name, value)]
+                wrong += [(name, f"`{name}{path}` {message}") for path, message in self.faults(name, value, allowance)]
             elif each.default is not MISSING:
                 values[name] = value = plain(each.default, measure)
                 wrong += [
-                    (name, f"the default of `{name}{path}` {message}") for path, message in self.faults(name, value)
+                    (name, f"the default of `{name}{path}` {message}")
+                    for path, message in self.faults(name, value, allowance)
                 ]
             elif each.is_required:
                 wrong.append((name, f"`{name}` is missing"))
@@ -73,9 +75,9 @@ class InputCheck:
             raise self._error(wrong, extra)
         return Filled(values, measure)
 
-    def faults(self, name: str, value: Any) -> list[tuple[str, str]]:
+    def faults(self, name: str, value: Any, allowance: Allowance) -> list[tuple[str, str]]:
         """Return what is wrong with a plain value of the input `name`: pairs of path below it and message."""
-        return self._validators[name].faults(value)
+        return self._validators[name].faults(value, allowance)
 
     def _error(self, wrong: list[tuple[str, str]], extra: list[Any]) -> InputError:
         prompt = self._prompt

@@ -12,7 +12,7 @@ from promptctl.prompts.closure import Declared, message_texts, named_outside_tem
 from promptctl.prompts.prompt import MISSING
 from promptctl.prompts.variable_use import unfilled_variables, used_variables
 from promptctl.schemas.checks import schema_problems
-from promptctl.schemas.json_schema import Validator, types_of
+from promptctl.schemas.json_schema import Allowance, Validator, types_of
 from promptctl.schemas.references import SchemaSource
 from promptctl.templates.reading import check_syntax
 
@@ -93,13 +93,13 @@ def _problems_of_variables(resolved: Declared) -> Iterator[Problem]:
 
 
 def _problems_of_schemas(resolved: Declared) -> Iterator[Problem]:
-    document = resolved.file.document
+    document, allowance = resolved.file.document, Allowance()
     for name, declared in resolved.inputs.items():
         problems = schema_problems(declared.schema, SchemaSource(document, ("inputs", name)), is_closed=True)
         yield from problems
         if not problems and declared.default is not MISSING:
             place = document.place("inputs", name, "default")
-            for path, text in Validator(declared.schema).faults(declared.default):
+            for path, text in Validator(declared.schema).faults(declared.default, allowance):
                 message = f"the default of `{name}` does not fit its schema: `{name}{path}` {text}"
                 yield Problem(message, place, "change the default, or the schema", "wrong-default")
     yield from _problems_of_placeholders(resolved)

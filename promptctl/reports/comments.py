@@ -48,7 +48,7 @@ class CommentHost:
 
     def __init__(self, api: str, headers: Mapping[str, str], *, may_only_read: bool) -> None:
         if not api.startswith("https://") and not _LOOPBACK.match(api):
-            raise UsageError(f"{self.variable} must begin with https://, not {api}")
+            raise UsageError(f"{self.variable} must begin with https://")
         self._api = api.rstrip("/")
         self._headers = headers
         self._may_only_read = may_only_read

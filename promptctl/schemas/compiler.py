@@ -12,6 +12,7 @@ import math
 import operator
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple
@@ -52,6 +53,13 @@ class Failure(NamedTuple):
     detail: Any = None
 
 
+@dataclass(slots=True)
+class Allowance:
+    """The seconds that the checks of several values have together."""
+
+    left_s: float = MAX_TIME_S
+
+
 class Run:
     """The check of one value, and its failures so far. With `steps` it is bounded in steps, time and failures."""
 
@@ -59,12 +67,14 @@ class Run:
     nearest_most = _most = sys.maxsize
     is_bounded = False
 
-    def __init__(self, steps: int | None = None) -> None:
+    def __init__(self, steps: int | None = None, most_s: float = MAX_TIME_S) -> None:
         self.failures: list[Failure] = []
         if steps is not None:
             self.is_bounded = True
             self.nearest_most, self._most = _NEAREST_MOST, MAX_FAILURES
-            self._steps_left, self._deadline = steps, monotonic() + MAX_TIME_S
+            self._steps = self._steps_left = steps
+            self._begun = monotonic()
+            self._deadline = self._begun + min(most_s, MAX_TIME_S)
 
     def step(self, count: int = 1) -> None:
         """Count schemas that are applied to a value. Raises `Stopped`."""
@@ -73,6 +83,11 @@ class Run:
         self._steps_left = left = self._steps_left - count
         if left < 0 or monotonic() > self._deadline:
             raise Stopped("it takes too long for this schema and value")
+
+    @property
+    def taken_s(self) -> float:
+        """The seconds that a bounded run has taken; 0 without a step, which is not worth a look at the clock."""
+        return monotonic() - self._begun if self._steps_left < self._steps else 0.0
 
     def fail(self, path: Path, keyword: str, schema: Schema, value: Any, detail: Any = None) -> None:
         """Keep one failure."""

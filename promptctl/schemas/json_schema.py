@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.files.names import did_you_mean, nearest
 from promptctl.files.plain import Measure, NotPlain, plain
-from promptctl.schemas.compiler import MAX_FAILURES, Check, Compiler, Failure, Run, Stopped
+from promptctl.schemas.compiler import MAX_FAILURES, MAX_TIME_S, Allowance, Check, Compiler, Failure, Run, Stopped
 from promptctl.schemas.keywords import (
     ASKING,
     FORMS,
@@ -37,7 +37,7 @@ from promptctl.schemas.keywords import (
 if TYPE_CHECKING:
     from promptctl.schemas.library import References
 
-__all__ = ["Validator", "check_schema", "schema_faults", "types_of"]
+__all__ = ["Allowance", "Validator", "check_schema", "schema_faults", "types_of"]
 
 MAX_PROBLEMS = 20
 MAX_STEPS = 4_000_000
@@ -75,9 +75,12 @@ class Validator:
         self._shows_values = shows_values
         self._check: Check | None = None
 
-    def faults(self, value: Any) -> list[tuple[str, str]]:
-        """Return what is wrong with the value, most useful first: pairs of path below the root and text."""
-        run = Run(MAX_STEPS)
+    def faults(self, value: Any, allowance: Allowance | None = None) -> list[tuple[str, str]]:
+        """Return what is wrong with the value, most useful first: pairs of path below the root and text.
+
+        The time that it takes is taken from the allowance, beyond which nothing is checked.
+        """
+        run = Run(MAX_STEPS, MAX_TIME_S if allowance is None else allowance.left_s)
         try:
             if self._check is None:
                 self._check = _check_of(self._schema)
@@ -85,15 +88,18 @@ class Validator:
         except (Stopped, BadPattern, RecursionError) as error:
             reason = _TOO_DEEP if isinstance(error, RecursionError) else str(error)
             return [("", f"cannot be checked: {reason}")]
+        finally:
+            if allowance is not None:
+                allowance.left_s -= run.taken_s
         return self._in_words(run.failures) if run.failures else []
 
-    def problems(self, value: Any) -> list[str]:
+    def problems(self, value: Any, allowance: Allowance | None = None) -> list[str]:
         """Return what is wrong with the value, as `$.path: text`, most useful first; empty if it fits.
 
         >>> Validator({"properties": {"label": {"enum": ["billing", "bug"]}}}).problems({"label": "billin"})
         ['$.label: must be `billing` or `bug`, not `billin`']
         """
-        return [f"${path}: {text}" for path, text in self.faults(value)]
+        return [f"${path}: {text}" for path, text in self.faults(value, allowance)]
 
     def _in_words(self, failures: list[Failure]) -> list[tuple[str, str]]:
         from promptctl.schemas.words import path_text, rank, text_of

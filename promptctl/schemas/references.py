@@ -112,6 +112,8 @@ class _Bundle:
 
     def make(self, source: SchemaSource, data: dict[str, Any]) -> dict[str, Any]:
         """Return the bundle; a schema that is nothing but a reference becomes the schema that it names."""
+        if self._sources.is_full_of_schemas:
+            return {}
         self._home = source
         seen = {source}
         while set(data) == {"$ref"}:
@@ -141,7 +143,7 @@ class _Bundle:
         if definitions:
             own = bundled.get("$defs")
             bundled["$defs"] = {**(own if isinstance(own, dict) else {}), **dict(sorted(definitions.items()))}
-        return bundled
+        return bundled if self._sources.takes_schema(bundled, source.place()) else {}
 
     def _rewritten(self, source: SchemaSource, schema: Any, *keys: Key) -> Any:
         """Return the schema at `keys` of a source with its references turned into ones within the bundle."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from promptctl.assertions.assertion import Assertion, Subject, grade
 from promptctl.assertions.effort import EXCERPT, MAX_FOUND, Effort, Total
 from promptctl.assertions.outcome import Graded, Ungraded
 from tests.assertions.helpers import prepared
+from tests.schemas.hostile import slow
 
 
 def all_graded(specs: list[dict[str, Any]], subject: Subject) -> list[Graded]:
@@ -143,3 +145,11 @@ def test_all_replies_of_an_evaluation_have_the_time_of_some_hard_ones_and_a_litt
     with Effort(1.0, total) as effort:
         now[0] += 0.004
         effort.tick()
+
+
+def test_a_schema_takes_no_longer_than_the_case_has_left() -> None:
+    subject = Subject(json.dumps("x"), effort=Effort(0.2))
+    begun = time.process_time()
+    found = all_graded([{"type": "json-schema", "value": slow()}] * 3, subject)
+    assert not any(each.outcome.passed for each in found)
+    assert time.process_time() - begun < 1.5

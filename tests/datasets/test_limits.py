@@ -1,6 +1,7 @@
 """How much a dataset may hold: refused where it is read, with the place and the setting that raises it."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from promptctl.errors import InvalidFiles, Problem
 from promptctl.files.tree import MemoryTree
 from promptctl.formats.settings_file import DEFAULT_LIMITS, DatasetLimits, read_settings
 from promptctl.prompts.loading import load_prompt
+from tests.schemas.hostile import slow
 
 PATH = "datasets/a.yaml"
 PLAIN = {"type": "contains", "value": "x"}
@@ -129,3 +131,15 @@ def test_everything_that_reads_cases_goes_by_the_settings(tmp_path: Path) -> Non
         assert observe(workspace.context, workspace.context.tree, "p", ()).cases == 1
         found = workspace.exchange.export(ExportRequest(refs=["p"], format="openai", allows_losses=True))
     assert b'"custom_id": "a"' in b"".join(found.files.values())
+
+
+def test_the_inputs_of_all_cases_are_checked_in_a_time_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptctl.assertions.preparing.CHECKING_S", 0.2)
+    prompt = {"inputs": {"a": slow()}, "messages": [{"role": "user", "content": "{{ a }}"}]}
+    cases = [{"id": f"c{n}", "inputs": {"a": f"x{n}"}, "expected": "x"} for n in range(40)]
+    files = {PATH: json.dumps({"prompts": ["p"], "cases": cases}), "prompts/p.prompt.yaml": json.dumps(prompt)}
+    begun = time.process_time()
+    (found,) = Dataset.open(MemoryTree(files), PATH).check(load_prompt(MemoryTree(files), "p"))
+    assert "takes too long" in found.message
+    assert "39 more like this" in found.message
+    assert time.process_time() - begun < 3

@@ -45,3 +45,23 @@ def test_a_signature_is_no_header() -> None:
 )
 def test_whatever_a_commit_holds_it_is_told_as_far_as_it_goes(data: bytes, expected: CommitInfo) -> None:
     assert parse_commit("c", data) == expected
+
+
+@pytest.mark.parametrize("encoding", ["undefined", "idna", "a\0b", "hex"])
+def test_an_encoding_that_reads_nothing_hides_no_commit(encoding: str) -> None:
+    data = HEAD + f"author A <a@example.org> 1 +0000\nencoding {encoding}\n\nxn--\n".encode()
+    assert parse_commit("c", data).author.startswith("A")
+
+
+def test_of_a_message_or_an_author_without_an_end_the_beginning_is_read() -> None:
+    data = (
+        HEAD
+        + b"author "
+        + b"A" * 2_000_000
+        + b" <a@example.org> 1 +0000\ncommitter B <b> "
+        + b"9" * 5000
+        + b" +0000\n\n"
+    )
+    info = parse_commit("c", data + b"x" * 2_000_000)
+    assert len(info.author + info.subject) < 200_000
+    assert info.committed_at == 0

@@ -70,6 +70,12 @@ def test_tags_are_read_packed_or_loose(alone: Desk) -> None:
     assert alone.live() == "v2"
 
 
+def test_a_prompt_of_more_former_ids_than_a_command_line_holds_has_its_label(alone: Desk) -> None:
+    alone.set("v1")
+    many = tuple(f"former/{'x' * 40}/{n}" for n in range(60_000))
+    assert alone.live(formerly=many) == "v1"
+
+
 def test_a_branch_of_the_tags_name_changes_nothing(alone: Desk) -> None:
     alone.set("v2")
     alone.repo.git("branch", f"{NAME}/1", "v1")

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import json
+import time
+
 import pytest
 
 from promptctl.errors import Problem, in_reading_order
 from promptctl.files.tree import MemoryTree
 from promptctl.prompts.checking import WorkspaceCheck
+from promptctl.schemas.json_schema import Allowance
 from tests.prompts.workspaces import one
+from tests.schemas.hostile import slow
 
 HI = "messages: [{role: user, content: Hi}]\n"
 
@@ -290,3 +295,16 @@ def test_prompts_that_include_one_partial_hold_one_text() -> None:
     assert one is not None
     assert other is not None
     assert one.partials["x.j2"] is other.partials["x.j2"]
+
+
+def test_all_defaults_of_a_prompt_are_checked_in_the_time_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptctl.prompts.prompt_checks.Allowance", lambda: Allowance(0.2))
+    inputs = {f"i{n}": {"$ref": "./slow.schema.yaml", "default": "x"} for n in range(40)}
+    begun = time.process_time()
+    files = {
+        "prompts/slow.schema.yaml": json.dumps(slow()),
+        "prompts/p.prompt.yaml": f"inputs: {json.dumps(inputs)}\n{HI}",
+    }
+    found = check_prompt(MemoryTree(files), "prompts/p.prompt.yaml")
+    assert sum("it takes too long" in each.message for each in found) == 40
+    assert time.process_time() - begun < 3

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from typing import Any
 
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from promptctl.errors import InputError, Place
 from promptctl.prompts.inputs import InputCheck, parse_input
 from promptctl.prompts.prompt import Input, Prompt
+from promptctl.schemas.json_schema import Allowance
 from tests.prompts.conftest import MakePrompt
+from tests.schemas.hostile import slow
 
 TICKET = {
     "ticket": Input("ticket", {"type": "string"}, place=Place("prompts/a.prompt.yaml", 4)),
@@ -23,6 +26,16 @@ def fill_and_check(prompt: Prompt, given: dict[str, Any]) -> dict[str, Any]:
 
 
 class TestFilling:
+    def test_all_inputs_of_one_render_are_checked_in_the_time_of_one(
+        self, make_prompt: MakePrompt, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("promptctl.prompts.inputs.Allowance", lambda: Allowance(0.2))
+        inputs = {f"i{n}": Input(f"i{n}", slow(), default="x") for n in range(40)}
+        begun = time.process_time()
+        with pytest.raises(InputError, match="takes too long"):
+            fill_and_check(make_prompt(inputs=inputs), {f"i{n}": "x" for n in range(20)})
+        assert time.process_time() - begun < 3
+
     def test_defaults_are_filled_in_and_optional_inputs_stay_out(self, make_prompt: MakePrompt) -> None:
         values = fill_and_check(make_prompt(inputs=TICKET), {"priority": 2, "ticket": "x"})
         assert values == {"ticket": "x", "product": "Acme", "priority": 2}

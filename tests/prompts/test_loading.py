@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -229,6 +231,20 @@ class TestPartials:
         files = {f"prompts/{n}.j2": "x" for n in range(MAX_FILES + 5)}
         tree = MemoryTree({"prompts/p.prompt.yaml": f'messages: [{{role: user, content: "{many}"}}]', **files})
         assert {problem.code for problem in problems_of(tree)} == {"too-many-files"}
+
+    def test_what_a_prompt_pulls_in_is_bounded_in_all(self) -> None:
+        files = {f"prompts/{n}.j2": "x" * 1_000_000 for n in range(6)}
+        many = "".join(f"{{% include '{n}.j2' %}}" for n in range(6))
+        tree = MemoryTree({"prompts/p.prompt.yaml": f'messages: [{{role: user, content: "{many}"}}]', **files})
+        assert [problem.code for problem in problems_of(tree)] == ["too-large"]
+        inputs = {f"i{n}": {"$ref": "big.schema.yaml"} for n in range(1000)}
+        prompt = json.dumps({"inputs": inputs, "messages": [{"role": "user", "content": "a"}]})
+        big = json.dumps({"enum": ["x" * 100] * 9000})
+        begun = time.process_time()
+        tree = MemoryTree({"prompts/p.prompt.yaml": prompt, "prompts/big.schema.yaml": big})
+        (found,) = problems_of(tree)
+        assert found.message == "the prompt pulls in schemas of more than 4 MiB in all"
+        assert time.process_time() - begun < 5
 
     def test_bytes_that_are_no_text_are_refused(self) -> None:
         tree = tree_with({"prompts/support/tone.j2": b"a\n\xff"})

@@ -169,10 +169,11 @@ def test_the_token_follows_no_redirect(github: GitHub, comment: Any) -> None:
 
 
 def test_the_token_is_not_sent_in_the_clear(comment: Any, github: GitHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GITHUB_API_URL", "http://github.example/api/v3")
+    monkeypatch.setenv("GITHUB_API_URL", "http://bot:pass-word@github.example/api/v3")
     ran = comment()
     assert (ran.exit_code, github.requests) == (2, [])
     assert "https://" in ran.err
+    assert "pass-word" not in ran.err
 
 
 @pytest.mark.parametrize("data", [[], {}, {"repository": {"full_name": "../x"}, "pull_request": {"number": 1}}])
