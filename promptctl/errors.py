@@ -293,6 +293,10 @@ class WorkspaceError(PromptctlError):
 
     exit_code = WORKSPACE
 
+    def problems_of(self, path: str) -> Sequence[Problem]:
+        """Return it as the problem of a file that cannot be used, at its own place if it has one."""
+        return [Problem(self.message, self.place or Place(path), self.hint, "unreadable")]
+
 
 class WorkspaceNotFound(WorkspaceError):
     """There is no promptctl.yaml here or in any folder above."""
@@ -307,6 +311,10 @@ class InvalidFiles(WorkspaceError):
         message = first.message + (f" (and {more} more problem{'s' if more > 1 else ''})" if more > 0 else "")
         super().__init__(message, place=first.place, hint=first.hint)
         self.problems = tuple(problems)
+
+    def problems_of(self, path: str) -> Sequence[Problem]:  # noqa: ARG002 - they have places
+        """Return its problems."""
+        return self.problems
 
 
 class PromptNotFound(WorkspaceError):

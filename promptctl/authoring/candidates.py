@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.authoring.trials import EditedFile, trial_plan
 from promptctl.calls.call import Target, merge_parameters
-from promptctl.errors import InvalidFiles, PromptctlError, UsageError, WorkspaceError
+from promptctl.errors import PromptctlError, UsageError, WorkspaceError
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import texts_in
 from promptctl.files.yaml_editing import Set, edit_yaml
@@ -157,10 +157,8 @@ class Candidates:
                 return found
         try:
             candidate = self.made(texts)
-        except InvalidFiles as error:
-            return [problem.message for problem in error.problems]
         except WorkspaceError as error:
-            return [error.message]
+            return [problem.message for problem in error.problems_of("")]
         return list(self._of_file(candidate)) or list(self._unrendered(candidate))
 
     def _of_text(self, name: str, text: str) -> Iterator[str]:

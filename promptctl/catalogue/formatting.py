@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
+from promptctl.errors import Problem, WorkspaceError
 from promptctl.files.names import SETTINGS, is_dataset, is_prompt_file
 from promptctl.files.writing import replace_file
 from promptctl.formats.formatting import format_file
@@ -39,11 +39,8 @@ def format_files(tree: WorkTree, paths: Sequence[str] = (), *, is_check: bool = 
         try:
             old = tree.read(path)
             new = format_file(old, path, kinds[path])
-        except InvalidFiles as error:
-            problems += error.problems
-            continue
         except WorkspaceError as error:
-            problems.append(Problem(error.message, error.place or Place(path), error.hint, "unreadable"))
+            problems += error.problems_of(path)
             continue
         if new != old:
             changed.append(path)

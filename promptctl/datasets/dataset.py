@@ -224,10 +224,8 @@ class Dataset:
             self.code_left_out = maker.left_out
             if maker.left_out.cases and not run.count:
                 run.add([_nothing_without_code(place)])
-        except InvalidFiles as invalid:
-            run.add(invalid.problems)
         except WorkspaceError as error:
-            run.add([Problem(error.message, error.place, error.hint, "unreadable")])
+            run.add(error.problems_of(self.header.path))
         problems = run.finished(self._twice, place)
         if not any(problem.severity == "error" for problem in problems):
             self.count, self.digest, self.judges = run.count, run.digest, frozenset(run.judges)

@@ -13,7 +13,6 @@ from promptctl.datasets.dataset import Dataset, Memory
 from promptctl.datasets.human_labels import check_labels
 from promptctl.datasets.questions import Questions
 from promptctl.errors import (
-    InvalidFiles,
     MissingKey,
     ModelConfigurationError,
     Place,
@@ -96,7 +95,7 @@ def _check_recordings(tree: Tree) -> list[Problem]:
     try:
         tree.paths(RECORDINGS)
     except WorkspaceError as error:
-        return [_unreadable(error, RECORDINGS)]
+        return list(error.problems_of(RECORDINGS))
     return []
 
 
@@ -111,10 +110,8 @@ def _check_calibration(check: WorkspaceCheck, tree: Tree, path: str) -> Iterator
     try:
         judge, calibrations = read_calibration_file(tree, path)
         digest = EMBEDDER.digest if judge == EMBEDDER.id else load_judge(tree, judge).digest
-    except InvalidFiles as error:
-        yield from error.problems
     except WorkspaceError as error:
-        yield _unreadable(error, path)
+        yield from error.problems_of(path)
     else:
         hint = f"measure it again: promptctl judge calibrate {judge}"
         if any(each.judge_digest != digest for each in calibrations):
@@ -178,18 +175,12 @@ def _bare_questions(check: WorkspaceCheck, tree: Tree, path: str) -> list[Proble
     return one_of_each_kind(Problem(message, at, "put it in quotes", "bare-question", "warning") for at in places or ())
 
 
-def _unreadable(error: WorkspaceError, path: str) -> Problem:
-    return Problem(error.message, error.place or Place(path), error.hint, "unreadable")
-
-
 def _check_dataset(check: WorkspaceCheck, tree: Tree, preparer: Preparer, path: str) -> Iterable[Problem]:
     """Return what is wrong with a dataset and its cases, for each prompt that it tests."""
     try:
         dataset = Dataset.open_with(preparer, Memory(cases=0), tree, path)
-    except InvalidFiles as error:
-        return error.problems
     except WorkspaceError as error:
-        return [_unreadable(error, path)]
+        return error.problems_of(path)
     found = (check.prompt(id_) for id_ in dataset.header.prompts if id_ in check.prompts)
     against: list[Prompt | None] = [prompt for prompt in found if prompt is not None] or [None]
     missing = dataset.missing_prompts(check.known)
@@ -201,7 +192,7 @@ def _check_labels(check: WorkspaceCheck, tree: Tree, preparer: Preparer, path: s
     try:
         labels, problems = check_labels(tree, path)
     except WorkspaceError as error:
-        yield _unreadable(error, path)
+        yield from error.problems_of(path)
         return
     yield from problems
     for name in dict.fromkeys(label.dataset for label in labels):

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TypeVar
 
-from promptctl.errors import InvalidFiles, Place, Problem, UsageError, WorkspaceError, quote
+from promptctl.errors import Place, Problem, UsageError, WorkspaceError, quote
 from promptctl.files import names
 from promptctl.files.document import Document
 from promptctl.files.merges import unresolved_merge
@@ -331,10 +331,8 @@ def _read(tree: Tree, path: str, make: Callable[[bytes, str], _Made]) -> _Made |
     """Return what `make` makes of the file's bytes, or their problems."""
     try:
         return make(tree.read(path), path)
-    except InvalidFiles as error:
-        return error.problems
     except WorkspaceError as error:
-        return [Problem(error.message, error.place or Place(path), error.hint, "unreadable")]
+        return error.problems_of(path)
 
 
 def _is_ours(path: str) -> bool:

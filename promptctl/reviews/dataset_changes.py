@@ -12,7 +12,7 @@ from promptctl.assertions.assertion import AskedJudge
 from promptctl.datasets.cases import Case, content_hash
 from promptctl.datasets.dataset import Dataset, Header
 from promptctl.differences.text_diff import Hunk, compare_lines, lines_of
-from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError
+from promptctl.errors import Problem, WorkspaceError
 from promptctl.files.tree import Tree
 from promptctl.files.wording import as_text
 from promptctl.files.yaml_writing import yaml_text
@@ -165,9 +165,7 @@ def _hunks(before: Sequence[str], after: Sequence[str], start: int, ends: tuple[
 
 def problems_of(error: WorkspaceError, path: str) -> tuple[Problem, ...]:
     """Return the problems of a file's error, with their places."""
-    if isinstance(error, InvalidFiles):
-        return tuple(problem for problem in error.problems if problem.severity == "error")
-    return (Problem(error.message, error.place or Place(path), error.hint, "unreadable"),)
+    return tuple(problem for problem in error.problems_of(path) if problem.severity == "error")
 
 
 def _side(dataset: Dataset, prompt: Prompt | None, judging: JudgingOf | None) -> DatasetSide:
