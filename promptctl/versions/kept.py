@@ -167,7 +167,8 @@ class KeptRefs:
                 self._kept.pop(ref, None)
                 if isinstance(error, RevisionNotFound):  # such as an arm whose label nobody has set yet
                     self._refused = self._refused if len(self._refused) < _MOST else {}
-                    self._refused[ref] = time.monotonic() + min(self._period_s, _RETRY_S), changes, error
+                    again = time.monotonic() + min(self._period_s, _RETRY_S)
+                    self._refused[ref] = again, changes, copy(error)  # whose traceback holds the whole moment
                 raise
             self._tell(error, ref, old, context)
             return old.found

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import promptctl
-from tests.openai_server import Answer, OpenAIServer, hang, reply
+from tests.openai_server import Answer, Exchange, OpenAIServer, hang, reply
 
 BEGIN = """
 import asyncio, gc, threading
@@ -72,7 +72,8 @@ def test_the_log_has_the_calls_that_a_program_ends_with(way: str, tmp_path: Path
     begin = """
 def begin(work):
     threading.Thread(target=work, daemon=True).start()
-    time.sleep(1)
+    while not os.path.exists("asked"):
+        time.sleep(0.05)
 
 async def begun(workspace):
     global stream
@@ -81,7 +82,12 @@ async def begun(workspace):
     await anext(stream)
 """
     slow = hang() if way == "a call in a thread" else reply("one two", pieces=["one", " two"], pause_s=60)
-    done = ran(f"import time\n{begin}{OPEN[way]}; print('hello')", tmp_path, slow)
+
+    async def answer(exchange: Exchange) -> None:
+        (tmp_path / "asked").touch()
+        await slow(exchange)
+
+    done = ran(f"import os, time\n{begin}{OPEN[way]}; print('hello')", tmp_path, answer)
     assert (done.stdout, done.returncode) == ("hello\n", 0)
     assert "Unclosed" not in done.stderr
     with promptctl.open_workspace(tmp_path, {}) as workspace:

@@ -472,6 +472,8 @@ def test_a_ref_that_was_refused_asks_git_no_more_for_a_while(opened: Workspace, 
     assert str(again.value) == str(first.value)
     assert again.value.hint == first.value.hint
     assert processes == []
+    [(*_, kept)] = opened.context.kept_refs._refused.values()
+    assert kept.__traceback__ is None, "it would keep all that the ref was looked for in"
     opened.labels.set("greet@gone", "v2")  # by this process: seen at once
     assert opened.prompt("greet@gone").version.number == 2
 
