@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import libcst as cst
 
 _LINES = re.compile("(?<=\n)|(?<=\r)(?!\n)")
-# A file's bytes, its prompts with their ids, and the workspace that its program has.
 
 
 @dataclass(frozen=True, slots=True)
