@@ -130,7 +130,7 @@ class Context:
 
     @property
     def settings_now(self) -> Settings:
-        """The settings as the file has them now: a running process sees changed models, budgets, prices and log rules.
+        """The settings as the file has them now: a running process sees changed budgets, prices and log rules.
 
         A file that is wrong by then changes nothing, and a warning says so. Nor does one that is just being written,
         and so may be empty.
@@ -146,9 +146,10 @@ class Context:
                 return now
             now = read_settings(data, SETTINGS)
         except (InvalidFiles, OSError) as error:
-            kept = "models, budgets, prices, experiments and log rules"
-            self.warn(f"{kept} hold as before {SETTINGS} was changed: {error}")
+            self.warn(f"budgets, prices, experiments and log rules hold as before {SETTINGS} was changed: {error}")
         self._parts["settings_seen"] = stamp, now
+        if self.has_made("redactor"):  # a variable that is named only now holds a secret too
+            self.redactor.learn(self._secrets(now))
         return now
 
     @cached_property
@@ -267,17 +268,12 @@ class Context:
         """Hides secrets in everything that is written: values of the environment that are keys by their names."""
         from promptctl.log.redaction import Redactor
 
-        return Redactor(self._secrets())
+        return Redactor(self._secrets(self.settings_now))
 
-    def _secrets(self) -> Iterator[Secret]:
+    def _secrets(self, settings: Settings) -> Iterator[Secret]:
         from promptctl.log.secrets import secrets_of
 
-        return secrets_of(self.environ, self.settings_now.secret_variables)
-
-    def _learn_secrets(self) -> None:
-        """Hide what the settings name, and the environment has, by now: before each model's key is first used."""
-        if self.has_made("redactor"):
-            self.redactor.learn(self._secrets())
+        return secrets_of(self.environ, settings.secret_variables)
 
     @part
     def log(self) -> Store:
@@ -291,10 +287,10 @@ class Context:
 
     @part
     def models(self) -> Models:
-        """Settings and prices of each model, as the file has them now."""
+        """Settings of each model, and prices as the file has them now."""
         from promptctl.models.model_settings import Models
 
-        return Models(self.settings, self.environ, now=lambda: self.settings_now, on_found=self._learn_secrets)
+        return Models(self.settings, self.environ, now=lambda: self.settings_now)
 
     @part
     def gateway(self) -> Router:
@@ -302,11 +298,11 @@ class Context:
         return self.router()
 
     def router(self, connections: int | None = None) -> Router:
-        """Return a new way to every model; if `connections` bound its direct lane, by the rules as they are now."""
+        """Return a new way to every model, whose direct lane keeps at most so many connections."""
         from promptctl.models.router import Router
 
         return Router(
-            self.models if connections is None else self.models.as_they_are(),
+            self.models,
             self.recordings_folder,
             connections=connections,
             on_warning=self.warn,
@@ -373,7 +369,7 @@ class Context:
             from promptctl.versions.former_ids import with_todays_marks
 
             found = with_todays_marks(found, moment)
-        return replace(found, default_model=self.settings_now.model)
+        return replace(found, default_model=self.settings.model)
 
     def inside(self, path: str | os.PathLike[str]) -> str:
         """Return the path relative to the workspace, with `/`; the root itself is empty. Raises `UsageError`."""

@@ -94,7 +94,7 @@ def judge_target(
         return make_target(context, EMBEDDER, EMBEDDER_VERSION, model, needs_key=needs_key)
     judge = find_judge(context, asked.prompt_id)
     target = make_target(context, judge.prompt, judge.version, model, needs_key=needs_key)
-    rule = context.settings_now.model_rule(recorded_model(model))
+    rule = context.settings.model_rule(recorded_model(model))
     merged = sent_parameters(rule.parameters, target.parameters, rule.judge_parameters, given)
     left_out = {name for name in (*rule.judge_parameters, *given) if merged.get(name) is None}
     return replace(target, parameters={name: value for name, value in merged.items() if name not in left_out})

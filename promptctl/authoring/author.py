@@ -64,7 +64,7 @@ class Author:
         """
         context, hint = self._context, f"give {self._options.option}, or set `model:` in {SETTINGS}"
         is_own = path_in(context.repository.work_tree, prompt_id) is not None
-        found = context.prompt(prompt_id) if is_own else shipped_prompt(prompt_id, context.settings_now.model)
+        found = context.prompt(prompt_id) if is_own else shipped_prompt(prompt_id, context.settings.model)
         model = self._options.model or found.model
         if model is None:
             raise ModelConfigurationError(f"no model is named to ask by {prompt_id}", hint=hint)

@@ -82,7 +82,7 @@ def prepare_plain(context: Context, messages: Sequence[Mapping[str, Any]], optio
         prompt=prompt,
         version=Version(prompt.digest, display=NO_FILE),
         tree=tree,
-        default_model=context.settings_now.model,
+        default_model=context.settings.model,
         given=messages,
     )
     return prepare_all(context, plain, {}, cast(RunOptions, given))

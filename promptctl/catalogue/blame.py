@@ -103,11 +103,11 @@ class _SentParts:
         made = [self._blamed(part) for part in seen]
         own = {(part.kind, part.key): part for part in made if part.kind in ("model", "parameter")}
         sent = self.execution
-        model = sent.model if sent is not None else self.found.prompt.model or self.context.settings_now.model
+        model = sent.model if sent is not None else self.found.prompt.model or self.context.settings.model
         first = [self._model(own.get(("model", "model")), model)] if model else []
         parameters = dict(sent.parameters if sent is not None else prompt.parameters)
         if sent is None and model is not None:
-            parameters = sent_parameters(self.context.settings_now.model_rule(model).parameters, parameters)
+            parameters = sent_parameters(self.context.settings.model_rule(model).parameters, parameters)
         for name, value in parameters.items():
             said = own.get(("parameter", name)) if prompt.parameters.get(name) == value else None
             first.append(replace(said, value=value) if said is not None else self._parameter(name, value, model))

@@ -137,7 +137,7 @@ def list_prompts(
             path=path,
             prompt=prompt,
             error=error,
-            model=(prompt.model or parts.settings_now.model) if prompt else None,
+            model=(prompt.model or parts.settings.model) if prompt else None,
             version=numbers.get(id_),
             labels=tuple(live.get(id_, ())),
         )

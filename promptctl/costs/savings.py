@@ -172,7 +172,7 @@ def _model(seen: RecentCalls) -> Iterator[Suggestion]:
 
 def _is_same_work(seen: RecentCalls, *rows: EvaluationRow) -> bool:
     """Return True if two evaluations differ in nothing but what is their models' own: the server and the rules."""
-    rules = [seen.context.settings_now.model_rule(recorded_model(row.model)).parameters for row in rows]
+    rules = [seen.context.settings.model_rule(recorded_model(row.model)).parameters for row in rows]
     ruled = {name for rule in rules for name in rule}
     base, head = (
         row.spec.work

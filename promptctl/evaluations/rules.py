@@ -38,7 +38,7 @@ def server_digest(server: str) -> str | None:
 
 def reply_rules(context: Context, model: str) -> dict[str, Any]:
     """Return the rules beside parameters that change a model's replies; empty without any."""
-    rule = context.settings_now.model_rule(recorded_model(model))
+    rule = context.settings.model_rule(recorded_model(model))
     rules = {"reasoning_block": rule.reasoning_block, "supports_schema": rule.supports_schema}
     return {name: value for name, value in rules.items() if value not in (None, "keep")}
 
@@ -157,7 +157,7 @@ def _digest(value: Any) -> str:
 
 
 def _of_judge(context: Context, request: EvaluationRequest, model: str) -> Mapping[str, Any]:
-    rule = context.settings_now.model_rule(recorded_model(model))
+    rule = context.settings.model_rule(recorded_model(model))
     server = context.models.settings_of(model).endpoint.server if request.needs_keys else ""
     rules = {
         "parameters": dict(rule.parameters),

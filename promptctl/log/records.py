@@ -209,8 +209,8 @@ _JSON_NAMES = {
     "case_id": "case",
     "is_dirty": "dirty",
 }
-# One may wait for a budget; all of them wait for each other to write.
-_MOST_THREADS = 2
+# As an event loop's own: what one of them waits for, such as a call that a warning leads to, needs a different one.
+_MOST_THREADS = 32
 FIELD_OF = {shown: name for name, shown in _JSON_NAMES.items()}
 JSON_FIELDS = ("parameters", "call_metadata", "usage_details")
 CONTENT_FIELDS = ("inputs", "messages", "reply", "tool_calls")

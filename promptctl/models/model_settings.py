@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -70,12 +69,11 @@ class ModelSettings:
 
 
 class Models:
-    """Settings and prices of models, each looked up once for the settings that `now` returns, and for each key.
-
-    Keys come from `environ` alone, and `on_found` is called after one may have been read.
+    """Settings and prices of models, each looked up once. Keys come from `environ` alone.
 
     A key that no rule names goes only to the provider's own address, or to one that `environ` names, and never to an
-    `api_base` out of a file. Without `needs_keys` a missing key is no error, for those who ask nothing.
+    `api_base` out of a file. Without `needs_keys` a missing key is no error, for those who ask nothing. Prices are
+    those of the settings that `now` returns.
     """
 
     def __init__(
@@ -85,12 +83,11 @@ class Models:
         *,
         needs_keys: bool = True,
         now: Callable[[], Settings] | None = None,
-        on_found: Callable[[], object] = lambda: None,
     ) -> None:
         self._needs_keys = needs_keys
         self.environ = environ
-        self._settings = settings
-        self._now, self._on_found = now or (lambda: settings), on_found
+        self._settings = self._priced_by = settings
+        self._now = now or (lambda: settings)
         self._known: dict[str, ModelSettings] = {}
 
     @cached_property
@@ -109,37 +106,19 @@ class Models:
     @property
     def prices(self) -> Prices:
         """Prices of models; whoever keeps them has those that hold when the model's settings are next looked up."""
-        self._look_again()
-        return self._prices
+        prices, now = self._prices, self._now()
+        if now is not self._priced_by:
+            self._priced_by = now
+            prices.take(now.prices, now.price_places, _priced_as(now))
+        return prices
 
     def settings_of(self, model: str) -> ModelSettings:
         """Return what the model needs. Raises `ModelConfigurationError` if its provider or its key is missing."""
-        self._look_again()
-        known = self._known
-        found = known.get(model)
-        if found is None or self._has_new_key(found):
-            found = known[model] = self._find(self.whole_id(model))
-            self._on_found()
-        return found
-
-    def _has_new_key(self, found: ModelSettings) -> bool:
-        now = self.environ.get(found.key_variable, "").strip() if found.key_variable is not None else ""
-        return bool(now) and now != found.endpoint.api_key
-
-    def as_they_are(self) -> Models:
-        """Return the same, whose rules no longer change."""
-        other = copy(self)
-        other._now = lambda: other._settings
-        return other
-
-    def _look_again(self) -> None:
-        """Take the rules and the prices that hold now."""
-        now = self._now()
-        if now is not self._settings:
-            self._settings = now
-            self._known = {}  # after the settings: what is found meanwhile is not kept
-            if "_prices" in self.__dict__:  # which lanes keep
-                self._prices.take(now.prices, now.price_places, _priced_as(now))
+        if "_prices" in self.__dict__:
+            _ = self.prices  # which lanes keep
+        if model not in self._known:
+            self._known[model] = self._find(self.whole_id(model))
+        return self._known[model]
 
     def whole_id(self, model: str) -> str:
         """Return a model's id with its provider: `gpt-4o-mini`, as some write it, is looked up.

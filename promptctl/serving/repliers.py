@@ -124,7 +124,7 @@ class ReplayReplier(Replier):
         for request in asked.forms(*model):
             if (entry := self._replies.find(digest_for(request))) is not None:
                 reply = reply_of(entry)
-                if self._context.settings_now.model_rule(model[0]).reasoning_block == "drop":
+                if self._context.settings.model_rule(model[0]).reasoning_block == "drop":
                     reply = replace(reply, text=without_reasoning(reply.text))
                 return Replied(reply, entry.get("recorded_at"))
         return None

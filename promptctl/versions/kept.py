@@ -173,7 +173,7 @@ class KeptRefs:
             self._tell(error, ref, old, context)
             return old.found
         self._recovered(ref)
-        if old is not None and _parts(old.found) == _parts(found):
+        if old is not None and (old.found.version, old.found.prompt) == (found.version, found.prompt):
             found = old.found  # which has its templates compiled
         self._keep(ref, found, context, began_ns, changes)
         return found
@@ -199,8 +199,7 @@ class KeptRefs:
         """Return the files of the work tree and the folders on the way: what is added beside a file may count too."""
         files = found.prompt.closure if found.ref.at is None else (found.prompt.path,)  # whose marks hold for all
         ways = dict.fromkeys(way for file in files for way in (Path(file), *Path(file).parents))
-        # Which says where prompts are, and the model of those that name none.
-        settings = () if found.ref.at is not None and found.prompt.model is not None else (SETTINGS,)
+        settings = () if found.ref.at is not None else (SETTINGS,)  # which says where prompts are
         return [str(self._root / way) for way in (*ways, *settings)]
 
     def _tags(self, ref: Ref, label: LabelName | None) -> Iterable[str]:
@@ -288,10 +287,6 @@ def _watch(kept: weakref.ref[KeptRefs], ended: threading.Event, period_s: float)
         except Exception:
             logging.getLogger("promptctl").exception("the refs that are kept could not be looked after")
         del found
-
-
-def _parts(found: PromptAtVersion) -> tuple[object, ...]:
-    return found.version, found.prompt, found.model
 
 
 def _label_of(ref: Ref, context: Resolves) -> LabelName | None:

@@ -165,7 +165,7 @@ def test_a_file_that_is_wrong_now_changes_nothing_and_is_reported_once(
     settings("experimnets: {}\n")
     assert [run(workspace, key=KIND).arm for _ in range(2)] == ["kind", "kind"]
     assert [words.partition(":")[0] for words in said] == [
-        "models, budgets, prices, experiments and log rules hold as before promptctl.yaml was changed"
+        "budgets, prices, experiments and log rules hold as before promptctl.yaml was changed"
     ]
 
 
