@@ -184,12 +184,13 @@ def comparison_markdown(found: Compared, *, most_cases: int = MOST_CASES) -> Ite
 
 
 def side_names(found: Compared) -> tuple[str, str]:
-    """Return what the columns of both sides are called: `before v3 (3f2a9c1)`, with the prompt if that differs too."""
+    """Return what the columns of both sides are called: `before v3 (3f2a9c1)`, with prompt and model if they differ."""
     base, head = found.base.row, found.head.row
     names = ["", ""] if base.prompt == head.prompt else [base.prompt, head.prompt]
+    models = ["", ""] if base.model == head.model else [base.model, head.model]
     before, after = (
-        " ".join(filter(None, [side, name, _HASH.sub(r"(\g<0>)", row.version_display or "")]))
-        for side, name, row in zip(("before", "after"), names, (base, head), strict=True)
+        " ".join(filter(None, [side, name, _HASH.sub(r"(\g<0>)", row.version_display or ""), model]))
+        for side, name, row, model in zip(("before", "after"), names, (base, head), models, strict=True)
     )
     return before, after
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,7 @@ class TestReview:
         desks.edit("promptctl.yaml", "model: local/small", "model: local/brisk")
         (found,) = desks.review().together
         assert (found.kind, found.causes) == ("worse", ("the default model",))
+        assert re.search(r"\| before .+ local/small \| after .+ local/brisk \|", desks.markdown())
         assert found.reason == f"Worse over 8 prompts that share the default model: {NUMBERS}"
 
     @pytest.mark.parametrize("how", ["edits", "adds"])
