@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from promptctl import open_workspace
 from tests.cli.conftest import Cli, commit, git, write
 from tests.evaluation_lab import Lab, answering
 
@@ -64,6 +65,7 @@ def test_the_command_that_the_refusal_names_satisfies_it(greet: Path, cli: Cli, 
         ["--repeat", "3", "--at-least", "1"],
         ["--min-pass", "0.1"],
         ["--judge", "echo/echo"],
+        ["--judge-param", "temperature=1"],
         ["--model", "echo/echo", "-p", "temperature=1"],
     ],
 )
@@ -72,6 +74,16 @@ def test_an_evaluation_that_asked_for_less_or_for_something_else_proves_nothing(
 ) -> None:
     assert cli("eval", "greet", *weaker).exit_code == 0
     assert not is_moved(cli)
+
+
+def test_one_that_was_not_finished_proves_nothing(greet: Path, cli: Cli) -> None:
+    assert cli("eval", "greet").exit_code == 0
+    with open_workspace(greet, {}) as workspace:
+        log = workspace.context.log
+        (row,) = log.evaluations()
+        log.update_evaluation(row.id, status="interrupted", totals=row.totals)
+    ran = cli("label", "set", "greet@production")
+    assert (ran.exit_code, "was not finished" in ran.err) == (3, True), ran.err
 
 
 def test_one_that_failed_proves_nothing_and_undoes_an_earlier_one(greet: Path, cli: Cli) -> None:
