@@ -32,4 +32,7 @@ def test_a_command_of_many_evaluations_is_taken_up_whole(tmp_path: Path) -> None
     assert [row.id for row in last_command(log)] == expected
     assert [row.id for row in unfinished(log, ResumeRequest(), lambda _group: False)] == expected
     assert FailedCases(log, None).of("before", "d", None) == ("m", frozenset())
+    assert FailedCases(log, None).of("before", "other", None) is None
+    assert FailedCases(log, None).of("before", "d", "other") is None
+    assert FailedCases(log, "0000").of("p", "d", None) is None
     log.close()
