@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _ROLES = ("system", "developer", "user", "assistant")
 _WHY = "promptctl changes no JavaScript itself"
+_LONGEST = 2000  # end of what is called: calls of calls hold each other
 _KEPT = ("tools", "tool_choice", "response_format", "schema", "text")
 
 
@@ -70,7 +71,7 @@ def _broken(path: str, root: Node) -> list[Unadoptable]:
 def _found(path: str, node: Node, text: str) -> FoundPrompt | Unadoptable | None:
     """Return the prompt that a list of LangChain's messages, or a call, begins; or why it stays."""
     callee, arguments = field(node, "function"), field(node, "arguments")
-    name = "a list of messages" if callee is None else re.sub(r"[\s?!]", "", source_of(callee))
+    name = "a list of messages" if callee is None else re.sub(r"[\s?!]", "", source_of(callee)[-_LONGEST:])
     if (why := why_left(name, text)) is not None:
         return Unadoptable(place_of(path, node), name, *why)
     try:
