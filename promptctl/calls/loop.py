@@ -62,7 +62,7 @@ class LoopThread:
         """Return the coroutine's result. Ctrl-C cancels it, waits until it has recorded that, and is raised again.
 
         With `on_interrupt` the first Ctrl-C calls that instead, and the coroutine goes on to its own end. Raises
-        `Cancelled` if another thread closes the loop meanwhile.
+        `Cancelled` if another thread closes the loop meanwhile; at the end of the program the thread ends silently.
         """
         ended = threading.Event()
 
@@ -87,6 +87,8 @@ class LoopThread:
         try:
             return future.result()
         except CancelledError:
+            if not threading.main_thread().is_alive():
+                raise SystemExit from None
             raise Cancelled("the workspace was closed before the call had ended") from None
 
     def iterate(self, generator: AsyncGenerator[T, None]) -> Iterator[T]:

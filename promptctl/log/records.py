@@ -285,19 +285,30 @@ class LogRecorder:
             await asyncio.wait(ours)
 
     def on_thread(self, work: Callable[..., T], *given: Any) -> Future[T]:
-        """Do something with the log on a thread that writes."""
-        from concurrent.futures import ThreadPoolExecutor
+        """Do something with the log on a thread that writes, or here if none is started any more."""
+        from concurrent.futures import Future
 
         process = os.getpid()
-        threads = self._threads.get(process)
-        if threads is None:
-            threads = self._threads.setdefault(process, ThreadPoolExecutor(_MOST_THREADS, "promptctl-log"))
-        return threads.submit(work, *given)
+        try:
+            from concurrent.futures import ThreadPoolExecutor
+
+            threads = self._threads.get(process)
+            if threads is None:
+                threads = self._threads.setdefault(process, ThreadPoolExecutor(_MOST_THREADS, "promptctl-log"))
+            return threads.submit(work, *given)
+        except RuntimeError:  # the interpreter ends, or the workspace was closed this moment
+            done: Future[T] = Future()
+            try:
+                done.set_result(work(*given))
+            except Exception as error:
+                done.set_exception(error)
+            return done
 
     def close(self) -> None:
         """Wait for what the threads do, and end them; the next record starts new ones."""
         if (threads := self._threads.pop(os.getpid(), None)) is not None:
-            threads.shutdown()
+            with suppress(RuntimeError):  # a warning closes the workspace from one of them
+                threads.shutdown()
 
     def _hand_over(self, execution: Execution, content: Content | None) -> Future[None] | None:
         """Write on a thread if an event loop runs here, and return what to wait for; without one, write."""
@@ -305,8 +316,7 @@ class LogRecorder:
         from contextvars import copy_context
 
         if asyncio._get_running_loop() is not None:
-            with suppress(RuntimeError):  # while the interpreter ends no thread is started any more
-                return self.on_thread(copy_context().run, self._write, execution, content)
+            return self.on_thread(copy_context().run, self._write, execution, content)
         self._write(execution, content)
         return None
 

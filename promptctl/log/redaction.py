@@ -22,6 +22,7 @@ SHORTEST_SECRET = 8
 _URL_SAFE = str.maketrans("+/", "-_")
 _BY_SHAPE = "the shape of a key"
 _SHORT = 2_000
+_MOST_MEMORY = 1 << 27  # bytes; a hundred tokens of 1,600 letters do not fit into the 8 MiB that RE2 takes unless told
 _FEW = 100
 
 # Where a key begins: not inside a word, but after a JSON escape, whose last letter is not one of the text's.
@@ -79,7 +80,8 @@ class Redactor:
                     if form not in known or not is_whole:
                         known[form] = secret._replace(is_whole=is_whole)
         if known != self._known:
-            self._known, self._anchors = known, (*known, *_ANCHORS)
+            self._anchors = (*known, *_ANCHORS)  # first: a text that none of them is in is not looked at further
+            self._known = known
 
     def is_suspect(self, text: str) -> bool:
         """Return True if the text may contain a secret; quicker than `redact`, and meant for many texts joined."""
@@ -181,9 +183,12 @@ class _Patterns:
         expressions = [f"{before}({'|'.join(some)})" for before, some in sources if some]
         self.secrets = known
         self._names = {form: secret.name for form, secret in known.items()}
-        self._known = [re2.compile(expression) for expression in expressions]
+        options = re2.Options()
+        options.log_errors = False  # they quote the expression
+        options.max_mem = _MOST_MEMORY
+        self._known = [re2.compile(expression, options) for expression in expressions]
         self._shapes = re2.compile("|".join(_SHAPES))
-        self.any = re2.compile("|".join([*expressions, *_SHAPES]))
+        self.any = re2.compile("|".join([*expressions, *_SHAPES]), options)
 
     def hide(self, text: str, hidden: Counter[str]) -> str:
         """Return the text without secrets, which are counted by what told them."""

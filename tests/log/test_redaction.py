@@ -294,6 +294,14 @@ def _texts(data: Any) -> list[str]:
     return [data] if isinstance(data, str) else []
 
 
+def test_very_many_long_secrets_are_hidden_and_nothing_quotes_them(capfd: pytest.CaptureFixture[str]) -> None:
+    """RE2's own bound on memory is passed by a hundred of them, and it would print the expression."""
+    keys = {f"K{number}_API_KEY": f"{number:04}".join("abcdefgh") * 45 for number in range(110)}
+    redactor = Redactor(secrets_of(keys))
+    assert redactor.redact(" and ".join(["a" * 2_000, *keys.values()])).count("[redacted]") == 110
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_value_that_is_no_text_hides_nothing_and_breaks_nothing() -> None:
     """The environment may hold bytes that are no UTF-8; they come with half a surrogate pair in their place."""
     redactor = Redactor(["abc\udcffdefghijk", "correct-horse"])

@@ -90,5 +90,6 @@ async def begun(workspace):
     done = ran(f"import os, time\n{begin}{OPEN[way]}; print('hello')", tmp_path, answer)
     assert (done.stdout, done.returncode) == ("hello\n", 0)
     assert "Unclosed" not in done.stderr
+    assert way == "a stream whose loop has ended" or not done.stderr
     with promptctl.open_workspace(tmp_path, {}) as workspace:
         assert [row.status for row in workspace.log.executions()] == ["cancelled"]
