@@ -23,7 +23,7 @@ from promptctl.cli.output import (
 )
 from promptctl.cli.page_layout import say_columns, say_fact, say_heading
 from promptctl.cli.tables import Styled, say_table
-from promptctl.reports.wording import count, name_some
+from promptctl.reports.wording import count, name_some, percent
 
 if TYPE_CHECKING:
     from promptctl import BudgetStatus
@@ -78,7 +78,7 @@ def show_budget(context: typer.Context, name: BudgetName, as_json: options.Json 
     say_fact("state", state, fg=_COLOURS.get(found.state))
     say_fact("at limit", _AT_LIMIT.get(f"{rule.then} {rule.per}") or _AT_LIMIT[rule.then])
     if rule.warn_at is not None:
-        say_fact("warns at", f"{rule.warn_at:.0%}")
+        say_fact("warns at", percent(rule.warn_at))
     if rule.per not in ("call", "total"):
         end = found.window_end or ""
         say_fact("window", f"{told_moment(found.window_start)} to {told_moment(end)}")

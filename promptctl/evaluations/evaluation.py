@@ -190,9 +190,9 @@ class Summary:
         if unknown:
             parts = []
             if self.counts.errors:
-                parts.append(f"{self.counts.errors} could not be graded")
+                parts.append(f"{self.counts.errors:,} could not be graded")
             if self.never_run:
-                parts.append(f"{self.never_run} were not run")
+                parts.append(f"{self.never_run:,} were not run")
             return "incomplete", f"of {count(total, 'case')} {' and '.join(parts)}"
         return "passed", f"{_share(self.counts.passed, total)} passed"
 
@@ -263,7 +263,7 @@ def _list(ids: list[str], case_id: str) -> None:
 
 
 def _first(ids: list[str], count: int) -> str:
-    return ", ".join(ids[:5]) + (f" and {count - 5} more" if count > 5 else "")
+    return ", ".join(ids[:5]) + (f" and {count - 5:,} more" if count > 5 else "")
 
 
 def _share(passed: int, total: int) -> str:

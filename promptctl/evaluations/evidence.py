@@ -9,7 +9,7 @@ from promptctl.calls.call import make_target
 from promptctl.errors import ModelError, WorkspaceError, printable
 from promptctl.evaluations.request import EvaluationRequest
 from promptctl.evaluations.rules import answering
-from promptctl.files.wording import count
+from promptctl.files.wording import count, percent
 from promptctl.versions.prompt_at_version import Version
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def lack_of(context: Context, row: EvaluationRow, dataset: Dataset, prompt: Prom
     if spec.passes_needed < spec.repeats:
         return f"let a case pass with {spec.passes_needed} of {spec.repeats} repeats"
     if spec.min_pass < dataset.header.min_pass:
-        return f"asked less of the cases than the dataset does: {spec.min_pass:.1%}, not {dataset.header.min_pass:.1%}"
+        asked, wanted = percent(spec.min_pass, 1), percent(dataset.header.min_pass, 1)
+        return f"asked less of the cases than the dataset does: {asked}, not {wanted}"
     if (other := _unlike(context, spec, dataset, prompt, model)) is not None:
         return other
     return None if row.is_conclusive else "was not finished"

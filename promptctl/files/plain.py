@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
@@ -149,7 +148,7 @@ def bare_keys(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     for name, value in items:
         if name == "version_display" and "version" not in found:
             found |= version_keys(value)
-        found[re.sub(r"^(is|has)_", "", name)] = value
+        found[name.removeprefix("is_") if name.startswith("is_") else name.removeprefix("has_")] = value
     return found
 
 

@@ -12,6 +12,7 @@ from promptctl.errors import printable
 
 MAX_DEPTH = 64
 _HALF = re.compile("[\ud800-\udfff]")
+_BLANKS = " \t\n\r"
 
 
 class BadJson(ValueError):
@@ -45,9 +46,9 @@ def value_at(text: str, start: int) -> tuple[Any, int]:
 
 def strict_json(text: str) -> Any:
     """Return the value of a text that is JSON and nothing else. Raises `ValueError` as `value_at` does."""
-    start = len(text) - len(text.lstrip())
+    start = len(text) - len(text.lstrip(_BLANKS))
     value, end = value_at(text, start)
-    if text[end:].strip():
+    if text[end:].strip(_BLANKS):
         raise json.JSONDecodeError("there is more after the value", text, end)
     return value
 
@@ -57,17 +58,21 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise BadJson(f"the key `{printable(twice)}` is there twice", "remove one of them", "duplicate-key")
+        raise BadJson(
+            f"the key `{printable(twice)}` is there twice in one object", "remove one of them", "duplicate-key"
+        )
     return made
 
 
 def _no_number(word: str) -> NoReturn:
-    raise BadJson(f"{word} is no number of JSON", "write a smaller one or null, or put it in quotes")
+    raise BadJson(f"{word} is no number of JSON", "write null, or leave the value out")
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
-    return number if math.isfinite(number) else _no_number(digits)
+    if math.isinf(number):
+        raise BadJson(f"the number {digits} is too large to be read", "write a smaller one, or put it in quotes")
+    return number
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite)

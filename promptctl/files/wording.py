@@ -15,11 +15,11 @@ _LONGEST_SHOWN = 40
 def percent(share: float, digits: int = 0) -> str:
     """Return a share in per cent; never rounded to 100 or to 0 when it is not, but for what is no millionth of one.
 
-    >>> percent(0.9996), percent(0.99996, 1), percent(-0.0004), percent(1e-17)
-    ('99.96%', '99.996%', '-0.04%', '0%')
+    >>> percent(0.9996), percent(0.99996, 1), percent(-0.0004), percent(-0.9996), percent(-1e-17)
+    ('99.96%', '99.996%', '-0.04%', '-99.96%', '0%')
     """
-    texts = [f"{100 * share:.{more}f}" for more in range(digits, 7)]
-    true = (text for text in texts if float(text) not in (0, 100) or float(text) == 100 * share)
+    texts = [f"{100 * share:z.{more}f}" for more in range(digits, 7)]
+    true = (text for text in texts if abs(float(text)) not in (0, 100) or float(text) == 100 * share)
     return f"{next(true, texts[0])}%"
 
 
@@ -32,7 +32,7 @@ def count(number: int, noun: str) -> str:
 def name_some(ids: Sequence[str], most: int = 3) -> str:
     """Return the first few of some ids, and how many more there are."""
     rest = len(ids) - most
-    return ", ".join(ids[:most]) + (f" and {rest} more" if rest > 0 else "")
+    return ", ".join(ids[:most]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def without_commit(version: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from promptctl.experiments.judging import Measured
 from promptctl.experiments.report import ArmReport, ExperimentReport, difference_text, outcome_name
-from promptctl.files.wording import count
+from promptctl.files.wording import count, percent
 from promptctl.reports.wording import format_cost, format_latency
 
 ARM_COLUMNS = ("Arm", "Version", "Share", "Keys", "Known", "Outcome", "Difference", "Verdict")
@@ -107,7 +107,7 @@ def _version(arm: ArmReport) -> str:
 
 
 def _share(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}%"
+    return "-" if value is None else percent(value, 1)
 
 
 _FORMS: Mapping[str, Callable[[float | None], str]] = {"cost": format_cost, "latency": format_latency}

@@ -119,11 +119,12 @@ def outcomes(review: Review) -> Iterator[ReviewRow]:
             yield ReviewRow("❌" if found.problems else _mark(found), id_, change, f"not evaluated: {found.why_not}")
 
 
-def is_lost_together(review: Review, row: ReviewRow) -> bool:
-    """Return True if cases of the row were lost, and several comparisons with this one are worse together."""
+def is_lost_together(review: Review, compared: Compared | None) -> bool:
+    """Return True if cases of a comparison were lost, and several with this one are worse together."""
     joint = deciding(review.together)
-    is_lost = row.compared is not None and bool(row.compared.comparison.regressed)
-    return is_lost and joint is not None and row.prompt in joint.prompts
+    if joint is None or compared is None or not compared.comparison.regressed:
+        return False
+    return compared.head.row.id in joint.evaluations
 
 
 def numbers(row: ReviewRow) -> tuple[str, str, str, str]:

@@ -58,7 +58,9 @@ class _Space:
 def review_markdown(review: Review) -> str:
     """Return the comment, at most 65,000 characters: as much in detail as there is space for, of what fails first."""
     rows = list(words.outcomes(review))
-    failing = frozenset(row.prompt for row in rows if row.mark in ("❌", "⚠️") or words.is_lost_together(review, row))
+    failing = frozenset(
+        row.prompt for row in rows if row.mark in ("❌", "⚠️") or words.is_lost_together(review, row.compared)
+    )
     text = ""
     for of_failing in _DETAILS:
         text = "".join(_parts(review, rows, _Space(failing, of_failing, _DETAILS[-1])))
@@ -156,9 +158,9 @@ def _results(review: Review, space: _Space) -> Iterator[str]:
         detail = space.of(found.prompt)
         if not detail.lines:
             continue
-        for compared in found.compared:
+        for compared in sorted(found.compared, key=lambda each: each.decision.is_passed):
             told = "".join(comparison_markdown(words.readable(compared), most_cases=detail.cases))
-            if found.prompt not in space.failing:
+            if compared.decision.is_passed and not words.is_lost_together(review, compared):
                 title = f"{compared.head.row.prompt}: {compared.verdict.kind}"
                 told = f"<details><summary>{html(title)}</summary>\n\n{told}\n</details>\n"
             yield f"\n{told}"

@@ -106,7 +106,7 @@ def _cost_beside(found: Sequence[Evaluation], other: Sequence[Evaluation]) -> st
 def _one(found: Evaluation) -> str:
     totals, total = found.totals, _total(found)
     passed = f"{totals.passed:,} of {count(total, 'case')} passed"
-    if found.verdict == "passed" and total and found.reason.startswith(f"{totals.passed} of "):
+    if found.verdict == "passed" and total and found.reason.startswith(f"{totals.passed:,} of "):
         return f"{passed}; {_percent(found.min_pass)} were asked for." if totals.passed < total else f"{passed}."
     if found.verdict == "failed" and ", below the " in found.reason:
         return f"{passed}, below the {_percent(found.min_pass)} asked for."

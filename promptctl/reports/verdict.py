@@ -33,7 +33,7 @@ def headline(found: Compared) -> str:
         told.append(f"{decisive.name} is {decisive.head_mean:.3f}, it was {decisive.base_mean:.3f}")
     if comparison.is_decided and verdict.kind in ("worse", "better"):
         asked = f"{comparison.comparable - comparison.left_out:,} of {count(comparison.comparable, 'case')}"
-        flips = f"{len(comparison.regressed)} regressed and {len(comparison.improved)} improved"
+        flips = f"{len(comparison.regressed):,} regressed and {len(comparison.improved):,} improved"
         told = [f"decided after {asked}, {flips}"]
     elif passed is not None:
         told.append(passes(passed))

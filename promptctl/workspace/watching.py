@@ -149,7 +149,8 @@ class EvaluationWatch:
 
             async def work(session: Session) -> list[Compared | Evaluation]:
                 try:
-                    made = await compare_pairs(context.log, session, pairs, self._rule, comparisons=len(works))
+                    compared = sum(each.pair.base is not None for each in works.values())
+                    made = await compare_pairs(context.log, session, pairs, self._rule, comparisons=compared or None)
                     return made.found
                 finally:
                     self.stopped = session.stopped

@@ -26,6 +26,8 @@ def test_each_line_is_a_case_and_blank_ones_are_passed_over() -> None:
     ("line", "code", "column"),
     [
         ('{"id" "a"}', "not-json", 7),
+        ('{"id": "a"}\u00a0', "not-json", 12),
+        ('\u2003{"id": "a"}', "not-json", 1),
         ("", None, None),
         ('[{"id": "a"}]', "not-an-object", None),
         ('{"id": "a", "id": "b"}', "duplicate-key", None),

@@ -18,6 +18,8 @@ from promptctl.reports.wording import format_range, format_share
         (0.0004, 1, "0.04%"),
         (0.00004, 1, "0.004%"),
         (-0.0004, 0, "-0.04%"),
+        (-0.9996, 0, "-99.96%"),
+        (-1e-17, 0, "0%"),
         (0.5, 1, "50.0%"),
         (1.5, 0, "150%"),
         # What the sums of floating point leave is nothing.

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from promptctl.browse.contents import indented, visible
-from promptctl.evaluations.evaluation import Evaluation
+from promptctl.evaluations.counts import Counts
+from promptctl.evaluations.evaluation import Evaluation, Summary
 from promptctl.evaluations.request import Limits
 from promptctl.reports import html
 from promptctl.reports.columns import names_of
@@ -460,6 +461,9 @@ def test_the_first_sentence_says_how_all_of_them_did(lab: Lab) -> None:
     assert of_evaluations([found]) == ("passed", "2 of 4 cases passed; 50% were asked for.", ())
     many = replace(found, totals=replace(found.totals, passed=9_805, cases=10_400))
     assert of_evaluations([many, many]).sentence == "2 evaluations: 19,610 of 20,800 cases passed."
+    reason = Summary(10_400, counts=Counts(9_805, 595)).verdict(0.5)[1]
+    alone = replace(many, reason=reason)
+    assert of_evaluations([alone]).sentence == "9,805 of 10,400 cases passed; 50% were asked for."
     assert found.verdict == "passed"
     lab.server.default = answering({"c1": failure(400), "c2": failure(400)})
     (found,) = lab.evaluate(replies="refresh")
