@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from promptctl.errors import InvalidFiles, WorkspaceError
 from promptctl.files.names import DRAFTS, LOG_FILE, RECORDINGS, SETTINGS, STATE_FOLDER, STATE_NAMES, STATE_VARIABLE
 from promptctl.files.tree import Tree, file_stamp, path_inside
-from promptctl.formats.settings_file import Settings, read_settings
 
 if TYPE_CHECKING:
     from threading import Thread
 
+    from promptctl.formats.settings_file import Settings
     from promptctl.git.trees import WorkTree
     from promptctl.log.budgets import Settlement
     from promptctl.log.records import LogRecorder
@@ -119,6 +119,7 @@ class Context:
     @part
     def settings(self) -> Settings:
         """The content of `promptctl.yaml`."""
+        from promptctl.formats.settings_file import read_settings
         from promptctl.git.trees import WorkTree
 
         if self.is_bare:
@@ -140,6 +141,8 @@ class Context:
         stamp = before and file_stamp(path)
         if stamp in (None, before):
             return now
+        from promptctl.formats.settings_file import read_settings
+
         try:
             data = Path(path).read_bytes()
             if not data or stamp != file_stamp(path):
@@ -268,7 +271,7 @@ class Context:
         """Hides secrets in everything that is written: values of the environment that are keys by their names."""
         from promptctl.log.redaction import Redactor
 
-        return Redactor(self._secrets(self.settings_now))
+        return Redactor((*self._secrets(self.settings), *self._secrets(self.settings_now)))
 
     def _secrets(self, settings: Settings) -> Iterator[Secret]:
         from promptctl.log.secrets import secrets_of

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from promptctl.errors import Cancelled, UsageError
@@ -108,15 +109,22 @@ class LoopThread:
     def close(self, last: Callable[[], Awaitable[object]] | None = None) -> None:
         """Stop the loop and its thread, cancelling what still runs on it; the next use starts new ones.
 
-        `last` is awaited after that, on the loop.
+        `last` is awaited after that, on the loop. At the end of the program the loop stands, for calls of `atexit`: no
+        thread might be started any more.
         """
+        is_at_exit = not threading.main_thread().is_alive()
         with self._lock:
             self._forget_parents()
             loop, thread = self._loop, self._thread
-            self._loop = self._thread = None
+            if not is_at_exit:
+                self._loop = self._thread = None
         if loop is None or thread is None:
             return
-        asyncio.run_coroutine_threadsafe(_end(last), loop)
+        ending = asyncio.run_coroutine_threadsafe(_end(last, stops=not is_at_exit), loop)
+        if is_at_exit:
+            with suppress(TimeoutError):
+                ending.result(_GRACE_S)
+            return
         thread.join(_GRACE_S)
         if not thread.is_alive():
             loop.close()
@@ -155,7 +163,7 @@ def _refuse_greenlets() -> None:
             )
 
 
-async def _end(last: Callable[[], Awaitable[object]] | None) -> None:
+async def _end(last: Callable[[], Awaitable[object]] | None, *, stops: bool) -> None:
     """Cancel every other task of the running loop, give them time to record it, await `last`, and stop the loop."""
     loop = asyncio.get_running_loop()
     others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -168,4 +176,5 @@ async def _end(last: Callable[[], Awaitable[object]] | None) -> None:
         if last is not None:
             await last()
     finally:
-        loop.stop()
+        if stops:
+            loop.stop()

@@ -13,10 +13,10 @@ from promptctl.files.plain import canonical_json
 from promptctl.files.tree import Tree, prompt_files
 from promptctl.files.yaml_reader import read_yaml
 
-# The files that one prompt may pull in, and its schemas once bundled, each time anew. Far beyond any real one; a bound
-# for hostile ones.
+# The files that one prompt may pull in, and the bytes of its schemas once bundled, each time anew. Far beyond any real
+# one; a bound for hostile ones.
 MAX_FILES = 200
-MAX_SIZE = 4 << 20
+MAX_SCHEMAS = 4 << 20
 
 Cache = MutableMapping[tuple[str, str], tuple[bytes, Any]]
 """What was made of each file, by use and path, with a hash of the bytes it was made of: the newest of each path."""
@@ -70,7 +70,7 @@ class Sources:
         try:
             data = self._tree.read(path)
             self._bytes += len(data)
-            return data if self._fits(self._bytes, len(data), place, "files") else None
+            return data
         except FileNotFoundError:
             self.problems.append(
                 Problem(f"there is no {noun} {path}", place, self._hint(path, noun), f"missing-{noun}")
@@ -82,22 +82,18 @@ class Sources:
     @property
     def is_full_of_schemas(self) -> bool:
         """True after `takes_schema` returned False."""
-        return self._bundled > MAX_SIZE
+        return self._bundled > MAX_SCHEMAS
 
     def takes_schema(self, bundle: Any, place: Place) -> bool:
         """Return True if there is room for a bundle of schemas; the first time there is not, a problem is added."""
         self._bundles += 1
-        if self._bundles * self._bytes <= MAX_SIZE:  # none is larger than the files that it is made of
+        if self._bundles * self._bytes <= MAX_SCHEMAS:  # none is larger than the files that it is made of
             return True
-        size = len(canonical_json(bundle))
-        self._bundled += size
-        return self._fits(self._bundled, size, place, "schemas")
-
-    def _fits(self, total: int, last: int, place: Place, noun: str) -> bool:
-        if total > MAX_SIZE >= total - last:
-            message = f"the prompt pulls in {noun} of more than {MAX_SIZE >> 20} MiB in all"
+        self._bundled += len(canonical_json(bundle))
+        if self.is_full_of_schemas:
+            message = f"the prompt pulls in schemas of more than {MAX_SCHEMAS >> 20} MiB in all"
             self.problems.append(Problem(message, place, "split the prompt", "too-large"))
-        return total <= MAX_SIZE
+        return not self.is_full_of_schemas
 
     def made(self, use: str, path: str, data: bytes, make: Callable[[], _Made]) -> _Made:
         """Return what `make` makes of the file's bytes, from the cache if they are still the same."""

@@ -15,7 +15,7 @@ from promptctl.files.names import did_you_mean
 from promptctl.files.plain import Measure, NotPlain, plain
 from promptctl.files.wording import name_some
 from promptctl.prompts.prompt import MISSING, Input, Prompt
-from promptctl.schemas.json_schema import Allowance, Validator, types_of
+from promptctl.schemas.json_schema import TOGETHER_S, Allowance, Validator, types_of
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,4000}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -52,7 +52,7 @@ class InputCheck:
         measure = Measure()
         values: dict[str, Any] = {}
         wrong: list[tuple[str, str]] = []
-        allowance = Allowance()
+        allowance = Allowance(TOGETHER_S)
         for each in self._inputs:
             name = each.name
             if name in given:

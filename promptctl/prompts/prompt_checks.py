@@ -12,7 +12,7 @@ from promptctl.prompts.closure import Declared, message_texts, named_outside_tem
 from promptctl.prompts.prompt import MISSING
 from promptctl.prompts.variable_use import unfilled_variables, used_variables
 from promptctl.schemas.checks import schema_problems
-from promptctl.schemas.json_schema import Allowance, Validator, types_of
+from promptctl.schemas.json_schema import TOGETHER_S, Allowance, Validator, types_of
 from promptctl.schemas.references import SchemaSource
 from promptctl.templates.reading import check_syntax
 
@@ -93,7 +93,7 @@ def _problems_of_variables(resolved: Declared) -> Iterator[Problem]:
 
 
 def _problems_of_schemas(resolved: Declared) -> Iterator[Problem]:
-    document, allowance = resolved.file.document, Allowance()
+    document, allowance = resolved.file.document, Allowance(TOGETHER_S)
     for name, declared in resolved.inputs.items():
         problems = schema_problems(declared.schema, SchemaSource(document, ("inputs", name)), is_closed=True)
         yield from problems

@@ -15,6 +15,7 @@ from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.trend import Trend, TrendRow
 from promptctl.log.results import EvaluationRow
 from promptctl.reports.columns import short_version
+from promptctl.reports.rows import evaluation_name
 from promptctl.reports.verdict import edited_cases, passes
 from promptctl.reports.wording import count, name_some
 
@@ -245,18 +246,19 @@ def _results(compared: Sequence[Compared], together: Sequence[JointVerdict]) -> 
     kinds: dict[str, list[str]] = {}
     failing: list[str] = []
     models = {each.head.row.model for each in compared}
+    heads = [each.head for each in compared]
     for each in compared:
         row = each.head.row
-        name = f"{row.prompt} with {row.model}" if len(models) > 1 else row.prompt
+        name = f"{row.prompt} with {row.model}" if len(models) > 1 else evaluation_name(each.head, heads)
         kinds.setdefault(each.verdict.kind, []).append(name)
         if not each.decision.is_passed and each.verdict.kind not in ("worse", "incomplete"):
             failing.append(name)
     worse = [each.head.row for each in compared if each.verdict.kind == "worse"]
-    prompts = list(dict.fromkeys(row.prompt for row in worse))
-    if len(prompts) == 1 and len(models) > 1:
-        yield f"{prompts[0]} is worse with {joined(list(dict.fromkeys(row.model for row in worse)))}."
-    elif prompts:
-        yield f"{joined(prompts)} {'is' if len(prompts) == 1 else 'are'} worse."
+    names = list(dict.fromkeys(kinds.get("worse", ())))
+    if len({row.prompt for row in worse}) == 1 and len(models) > 1:
+        yield f"{worse[0].prompt} is worse with {joined(list(dict.fromkeys(row.model for row in worse)))}."
+    elif names:
+        yield f"{joined(names)} {'is' if len(names) == 1 else 'are'} worse."
     elif (joint := deciding(together)) and joint.kind == "worse":
         yield f"No result is shown to be worse by itself, but {joint.name} are worse together."
     else:

@@ -37,10 +37,12 @@ from promptctl.schemas.keywords import (
 if TYPE_CHECKING:
     from promptctl.schemas.library import References
 
-__all__ = ["Allowance", "Validator", "check_schema", "schema_faults", "types_of"]
+__all__ = ["TOGETHER_S", "Allowance", "Validator", "check_schema", "schema_faults", "types_of"]
 
 MAX_PROBLEMS = 20
 MAX_STEPS = 4_000_000
+TOGETHER_S = 5 * MAX_TIME_S
+"""Of all inputs of one render, or all defaults of one prompt."""
 MAX_SCHEMAS = 2000
 _SMALL = 1000
 
@@ -80,13 +82,16 @@ class Validator:
 
         The time that it takes is taken from the allowance, beyond which nothing is checked.
         """
-        run = Run(MAX_STEPS, MAX_TIME_S if allowance is None else allowance.left_s)
+        most_s = MAX_TIME_S if allowance is None else min(MAX_TIME_S, allowance.left_s)
+        run = Run(MAX_STEPS, most_s)
         try:
             if self._check is None:
                 self._check = _check_of(self._schema)
             self._check(value, (), run)
         except (Stopped, BadPattern, RecursionError) as error:
             reason = _TOO_DEEP if isinstance(error, RecursionError) else str(error)
+            if isinstance(error, Stopped) and most_s < MAX_TIME_S:
+                reason = "it takes too long together with what was checked before"
             return [("", f"cannot be checked: {reason}")]
         finally:
             if allowance is not None:

@@ -227,12 +227,12 @@ def test_comparisons_of_one_prompt_are_told_by_what_differs_and_the_failing_ones
     files = [word for suffix in ("xml", "md") for word in ("-o", f"a.{suffix}")]
     ran = cli("eval", "triage", "-d", "right", "-d", "triage", "--against", "@main", *files)
     assert ran.exit_code == 1
-    assert ran.out.endswith("\nfailed: triage is worse. 1 of 2 comparisons cannot be told from chance.\n")
+    assert ran.out.endswith("\nfailed: triage · triage.yaml is worse. 1 of 2 comparisons cannot be told from chance.\n")
     (gates, *_) = ET.parse("a.xml").getroot()
     assert [case.get("name") for case in gates] == ["triage · right.yaml", "triage · triage.yaml"]
     told = Path("a.md").read_text()
     assert told.startswith(
-        "**failed: triage is worse. 1 of 2 comparisons cannot be told from chance.**\n\n#### ❌ Worse: "
+        "**failed: triage · triage.yaml is worse. 1 of 2 comparisons cannot be told from chance.**\n\n#### ❌ Worse: "
     )
     assert told.index("`datasets/triage.yaml`") < told.index("`datasets/right.yaml`")
 
@@ -244,7 +244,7 @@ def test_a_page_marks_what_fails_its_gate(lab: Lab, change: Change, cli: Cli) ->
     assert (row["verdict"], row["mark"]) == ("inconclusive", "❌")
     lab.write("datasets/right.yaml", (lab.root / "datasets/triage.yaml").read_text().replace("c3", "right"))
     ran = cli("eval", "triage", "-d", "right", "-d", "triage", "--against", "@main", "--gate", "noninferior")
-    told = "failed: No result is shown to be worse. triage did not pass the gate."
+    told = "failed: No result is shown to be worse. triage · right.yaml and triage · triage.yaml did not pass the gate."
     assert (ran.exit_code, told in ran.out) == (1, True)
 
 

@@ -166,7 +166,7 @@ class TestParts:
         found = summary(rows(failed=MOST_LISTED + 5, must_pass=True))
         assert len(found.totals(1.0).as_json()["must_pass_failed"]) == MOST_LISTED
         assert found.verdict(0.5)[1].startswith("1,005 cases that must pass failed: ")
-        assert found.verdict(0.5)[1].endswith(" and 1000 more")
+        assert found.verdict(0.5)[1].endswith(" and 1,000 more")
 
 
 class TestFullCost:

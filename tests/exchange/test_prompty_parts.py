@@ -207,7 +207,7 @@ def test_a_sample_in_a_file_and_one_that_lacks_an_input() -> None:
     [problem] = refused("x.prompty", text, "prompty", s_dot_json="{")
     assert problem.message.startswith("the sample is no JSON: ")
     [problem] = refused("x.prompty", text, "prompty", s_dot_json='{"q": "x", "q": "y"}')
-    assert problem.message == "the sample is no JSON: the key `q` is there twice"
+    assert problem.message == "the sample is no JSON: the key `q` is there twice in one object"
 
 
 def test_messages_of_roles_that_promptctl_does_not_have_and_roles_that_only_values_would_have() -> None:

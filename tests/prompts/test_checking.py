@@ -298,7 +298,7 @@ def test_prompts_that_include_one_partial_hold_one_text() -> None:
 
 
 def test_all_defaults_of_a_prompt_are_checked_in_the_time_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promptctl.prompts.prompt_checks.Allowance", lambda: Allowance(0.2))
+    monkeypatch.setattr("promptctl.prompts.prompt_checks.Allowance", lambda _: Allowance(0.2))
     inputs = {f"i{n}": {"$ref": "./slow.schema.yaml", "default": "x"} for n in range(40)}
     begun = time.process_time()
     files = {

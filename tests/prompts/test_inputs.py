@@ -29,7 +29,7 @@ class TestFilling:
     def test_all_inputs_of_one_render_are_checked_in_the_time_of_one(
         self, make_prompt: MakePrompt, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("promptctl.prompts.inputs.Allowance", lambda: Allowance(0.2))
+        monkeypatch.setattr("promptctl.prompts.inputs.Allowance", lambda _: Allowance(0.2))
         inputs = {f"i{n}": Input(f"i{n}", slow(), default="x") for n in range(40)}
         begun = time.process_time()
         with pytest.raises(InputError, match="takes too long"):

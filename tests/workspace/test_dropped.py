@@ -59,6 +59,12 @@ def test_nothing_complains_of_a_workspace_that_is_dropped(way: str, tmp_path: Pa
     assert (done.stdout, done.stderr, done.returncode) == ("hello\n", "", 0)
 
 
+def test_a_handler_of_the_programs_end_makes_a_call(tmp_path: Path) -> None:
+    handler = "atexit.register(lambda: print(workspace.run('p').reply))"
+    done = ran(f"import atexit; workspace = opened(); {handler}; workspace.run('p')", tmp_path)
+    assert (done.stdout, done.returncode) == ("hello\n", 0), done.stderr
+
+
 OPEN = {
     "a stream that was begun": "stream = opened().stream('p'); next(stream); next(stream)",
     "a stream in a thread": "begin(lambda: list(opened().stream('p')))",
