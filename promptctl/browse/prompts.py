@@ -31,8 +31,9 @@ _BROKEN = "broken"
 _VERSIONS, _MOST_REFS = 30, 500
 _EVALUATIONS = 200
 _MODELS = 5
-# A part of a template that is no text of the prompt: an expression, a statement, a comment.
-_TEMPLATE = re.compile(r"(\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\})", re.DOTALL)
+# A part of a template that is no text of the prompt: an expression, a statement, a comment. One that never ends is
+# looked through only as far as the next begins.
+_TEMPLATE = re.compile(r"(\{\{(?:(?!\{\{).)*?\}\}|\{%(?:(?!\{%).)*?%\}|\{#(?:(?!\{#).)*?#\})", re.DOTALL)
 
 
 def catalogue(request: PageRequest) -> View:

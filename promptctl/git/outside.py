@@ -31,6 +31,7 @@ _GIT = (
     *("-c", "fetch.recurseSubmodules=false"),
     *("-c", "transfer.bundleURI=false"),  # a server must not name a further place to fetch from
     *("-c", "core.bigFileThreshold=1m"),  # a large blob is written as it comes, not held
+    *("-c", "http.followRedirects=false"),  # nor a different host
     *("-c", "http.lowSpeedLimit=1"),
     *("-c", "http.lowSpeedTime=30"),
 )

@@ -26,7 +26,7 @@ scheme: 1
 labels:
 """
 # What `promptctl add` writes comes last, so that each command rewrites its own part alone.
-_VENDORED = re.compile(r"(?m)(?:^#[^\n]*\n)*^vendored:")
+_VENDORED = re.compile(r"(?m)^vendored:")
 _FORMS: Mapping[str, str] = {
     "version": r"v[0-9?][0-9a-f v+=()]{0,60}",
     "commit": r"[0-9a-f]{40}(?:[0-9a-f]{24})?",
@@ -104,7 +104,12 @@ def vendored_part(data: bytes | None) -> str:
     """Return the end of a lock that says which prompts are of other repositories; empty if none does."""
     text = "" if data is None else data.decode("utf-8", "replace").replace("\r\n", "\n")
     found = _VENDORED.search(text)
-    return text[found.start() :] if found is not None else ""
+    if found is None:
+        return ""
+    start = found.start()
+    while start and text.startswith("#", before := text.rfind("\n", 0, start - 1) + 1):
+        start = before  # the comment above it is its own
+    return text[start:]
 
 
 def read_lock(data: bytes, path: str = LOCK) -> dict[str, LockedLabel]:

@@ -17,7 +17,7 @@ _HELPER = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*::")
 # `git@example.com:acme/prompts`: a colon before the first slash.
 _SCP = re.compile(r"(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9][A-Za-z0-9._-]*:(?!/{2})[^\s]+")
 _HOST = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9][A-Za-z0-9._-]*)(?::[0-9]{1,5})?")
-_NOT_IN_REFS = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|\Z)")
+_NOT_IN_REFS = re.compile(r"[\s\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|\.\.|@\{|//|/\.|\.lock(?:/|\Z)")
 
 
 @dataclass(frozen=True, slots=True)

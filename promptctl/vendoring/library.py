@@ -25,6 +25,7 @@ from promptctl.git.objects import is_object_id
 from promptctl.git.outside import OutsideRepository
 from promptctl.git.trees import kind_of
 from promptctl.labels.tags import PREFIX, parse_name
+from promptctl.vendoring.address import check_ref
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -84,6 +85,7 @@ def find_revision(outside: OutsideRepository, ref: str | None) -> Revision:
             raise RevisionNotFound(
                 f"{shown} has no default branch", hint="name a tag or a branch after the path: @main"
             )
+        check_ref(head.removeprefix(_BRANCH))
         return Revision(head.removeprefix(_BRANCH), head, names[head])
     wanted = [ref] if ref.startswith("refs/") else [f"{TAG}{ref}", f"{_BRANCH}{ref}"]
     found = [name for name in wanted if name in names]

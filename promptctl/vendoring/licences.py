@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from promptctl.vendoring.library import LibraryTree
 
 _ID = re.compile(
-    r"^[^\w\n]*SPDX-License-Identifier:[ \t]*([A-Za-z0-9.+-]+(?: (?:OR|AND|WITH) [A-Za-z0-9.+-]+)*)(?>[^\w\n]*)$", re.M
+    r"^[^\w\n]*SPDX-License-Identifier:[ \t]*((?>[A-Za-z0-9.+-]+(?: (?:OR|AND|WITH) [A-Za-z0-9.+-]+)*))(?>[^\w\n]*)$",
+    re.M,
 )
 # Lines that differ from holder to holder: a title, and those that may name one.
 # Atomic groups: a stranger's file of blanks is read once.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _MOST_LISTED = 20_000
 _README = re.compile(r"(?i)readme(?:\.(?:md|markdown|rst|txt))?")
-_HEADING = re.compile(r"#{1,6}\s+(.+?)\s*#*|(.+)\n[=-]{3,}")
+_HEADING = re.compile(r"#{1,6}\s+(.+)|(.+)\n[=-]{3,}")
 _PICTURE = re.compile(r"!\[[^\[\]]{0,300}\]\([^()\n]{0,500}\)")
 _MARKUP = re.compile(r"\[([^\[\]]{0,300})\]\([^()\n]{0,500}\)|[*_`]{1,3}")
 
@@ -169,7 +169,7 @@ def _words(readme: str) -> tuple[str, str]:
         text = _PICTURE.sub("", block).strip()
         heading = _HEADING.fullmatch(text.partition("\n")[0]) or _HEADING.fullmatch(text)
         if heading is not None:
-            title = title or (heading[1] or heading[2])
+            title = title or (heading[1] or heading[2]).rstrip().rstrip("#").rstrip()
             text = text.partition("\n")[2] if heading[1] else ""
         text = " ".join(_MARKUP.sub(r"\1", text).split())
         if re.search(r"\w", text) and not text.startswith(("<", "```", "|", "- ", "* ")):

@@ -13,17 +13,21 @@ import tempfile
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from promptctl import AddRequest
+from promptctl.browse.prompts import _template_pieces
 from promptctl.errors import GitError, PromptctlError, UsageError, WorkspaceError
 from promptctl.files.strangers import unsafe
 from promptctl.git import bounded, outside
 from promptctl.git.outside import OutsideRepository
+from promptctl.labels.lock import vendored_part
 from promptctl.vendoring.address import check_ref, read_address, read_named
+from promptctl.vendoring.licences import spdx_of
+from promptctl.vendoring.offering import _HEADING
 from promptctl.workspace import Workspace, open_workspace
 from tests.cli.conftest import Cli, commit, git, write
 from tests.repositories import head_of
@@ -518,3 +522,29 @@ def test_globs_without_end_are_not_matched(library: Path, workspace: Workspace) 
     commit(library, "Share")
     error = refused(workspace, "../acme-kit//support/triage")
     assert (error.message, error.exit_code) == ("its `share` has a glob of 201 characters; at most 200 are read", 3)
+
+
+@pytest.mark.parametrize("name", [b"a\xe3\x80\x80b", b"a\xc2\x85b", b"a\xffb"])
+def test_a_default_branch_of_a_name_that_no_lock_holds_is_refused(
+    library: Path, workspace: Workspace, name: bytes
+) -> None:
+    for words in ([b"update-ref", b"refs/heads/" + name, b"HEAD"], [b"symbolic-ref", b"HEAD", b"refs/heads/" + name]):
+        subprocess.run([b"git", *words], cwd=library, check=True)
+    error = refused(workspace, f"{library}//support/triage")
+    assert "is no name of a tag or a branch" in error.message
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: spdx_of(b"SPDX-License-Identifier: a" + b"." * 250_000 + b" x"),
+        lambda: _HEADING.fullmatch("# a" + " " * 250_000 + "b"),
+        lambda: vendored_part(b"#\n" * 200_000 + b"vendored:\n"),
+        lambda: list(_template_pieces("{{ " * 300_000, "jinja")),
+    ],
+    ids=["licence", "heading", "lock", "template"],
+)
+def test_no_text_of_a_stranger_takes_time_by_the_square_of_its_length(read: Callable[[], object]) -> None:
+    begun = time.process_time()
+    read()
+    assert time.process_time() - begun < 2

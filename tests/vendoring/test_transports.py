@@ -162,6 +162,12 @@ class _SmartHttp(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
+        if path.startswith("/moved"):
+            self.send_response(301)
+            self.send_header("Location", self.path.removeprefix("/moved"))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         environ = {
             **os.environ,
@@ -219,6 +225,14 @@ def test_https_brings_one_commit_too(
     assert not workspace.vendoring.verify(asks_remote=True).problems
     monkeypatch.delenv("GIT_SSL_CAINFO")
     assert "certificate" in str(workspace.vendoring.outdated()[0].error)
+
+
+def test_a_host_leads_to_no_other(
+    secure: str, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_SSL_CAINFO", str(tmp_path / "cert.pem"))
+    with pytest.raises(GitError, match="301"):
+        workspace.vendoring.add(AddRequest(f"{secure.replace('/kit', '/moved/kit')}//support/triage"))
 
 
 def test_a_repository_that_a_host_does_not_have(
