@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ _SCHEMA = 350
 _IMAGE = 16_384
 _IMAGE_4O_MINI = 50_000
 _IMAGES = frozenset({"image_url", "image", "input_image"})
+_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".svg")
+_FILM = re.compile(r"(?i)^gs:.*/[^./]*$|//(?:[^/]*\.)?(?:youtube\.com|youtu\.be)/")
 _SOUNDS = frozenset({"input_audio", "audio"})
 # Where nothing says how much a model reads or writes.
 _MOST_INPUT = 200_000
@@ -179,9 +182,22 @@ def _input_tokens(request: Request, model: str, window: int) -> int:
 def _part(part: Any, model: str, window: int) -> int:
     """Return the most tokens of one part of a message; of a document or film, all that the model reads."""
     kind = part.get("type") if isinstance(part, Mapping) else "text"
-    if kind in _IMAGES:
+    if kind in _IMAGES and _is_image(part):
         return _IMAGE_4O_MINI if "4o-mini" in model else _IMAGE
     return _bytes(part) if kind == "text" or kind in _SOUNDS else window
+
+
+def _is_image(part: Mapping[str, Any]) -> bool:
+    """Return True unless the address may be of a film or a document, which some providers read in an image's place."""
+    given = next((part[name] for name in (*_IMAGES, "source") if part.get(name)), "")
+    data = given if isinstance(given, Mapping) else {"url": given}
+    said, address = str(data.get("format") or "image/"), str(data.get("url") or "")
+    if not said.startswith("image/"):
+        return False
+    if address.startswith("data:"):
+        return address.startswith("data:image/")
+    name = re.split("[?#]", address)[0].rpartition("/")[2].lower()
+    return _FILM.search(address) is None and ("." not in name or name.endswith(_IMAGE_SUFFIXES))
 
 
 def _bytes(value: Any) -> int:

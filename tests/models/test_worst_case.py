@@ -84,6 +84,27 @@ def test_images_tools_schemas_and_documents_are_counted() -> None:
     assert WorstCase.of(schema, "local/m", MODELS.prices).input_tokens > PLAIN + 350
 
 
+@pytest.mark.parametrize(
+    ("given", "is_image"),
+    [
+        ({"url": "https://example.com/cat.JPG?size=9"}, True),
+        ({"url": "https://example.com/pictures/17"}, True),
+        ({"url": "gs://pictures/cat.png"}, True),
+        ("https://example.com/cat.webp", True),
+        ({"url": "https://example.com/film.mp4"}, False),
+        ({"url": "gs://films/17"}, False),
+        ({"url": "https://www.youtube.com/watch?v=1"}, False),
+        ({"url": "https://example.com/17", "format": "video/mp4"}, False),
+        ({"url": "data:application/pdf;base64,AAAA"}, False),
+    ],
+)
+def test_a_film_or_a_document_in_the_place_of_an_image_may_be_all_that_a_model_reads(
+    given: object, is_image: bool
+) -> None:
+    part = [{"type": "image_url", "image_url": given}]
+    assert worst(content=part).input_tokens == 16 + 8 + 4 + (16_384 if is_image else 200_000)
+
+
 def test_sounds_cost_what_sounds_cost() -> None:
     sound = [{"type": "input_audio", "input_audio": {"data": "A" * 1000, "format": "mp3"}}]
     heard = worst(content=sound, max_tokens=1)
