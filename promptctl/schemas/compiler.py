@@ -12,7 +12,6 @@ import math
 import operator
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from time import thread_time
 from typing import Any, NamedTuple
@@ -54,13 +53,6 @@ class Failure(NamedTuple):
     detail: Any = None
 
 
-@dataclass(slots=True)
-class Allowance:
-    """The seconds that the checks of several values have together."""
-
-    left_s: float = MAX_TIME_S
-
-
 class Run:
     """The check of one value, and its failures so far. With `steps` it is bounded in steps, time and failures."""
 
@@ -73,10 +65,8 @@ class Run:
         if steps is not None:
             self.is_bounded = True
             self.nearest_most, self._most = _NEAREST_MOST, MAX_FAILURES
-            self._steps = self._steps_left = steps
-            self._next_look = steps - 1
-            self._begun = thread_time()  # of the processor: a busy machine refuses no sound value
-            self._deadline = self._begun + min(most_s, MAX_TIME_S)
+            self._steps_left, self._next_look = steps, steps - 1
+            self._deadline = thread_time() + most_s  # of the processor: a busy machine refuses no sound value
 
     def step(self, count: int = 1) -> None:
         """Count schemas that are applied to a value. Raises `Stopped`."""
@@ -87,11 +77,6 @@ class Run:
             self._next_look = left - _STRIDE
             if left < 0 or thread_time() > self._deadline:
                 raise Stopped("it takes too long for this schema and value")
-
-    @property
-    def taken_s(self) -> float:
-        """The seconds that a bounded run has taken; 0 without a step, which is not worth a look at the clock."""
-        return thread_time() - self._begun if self._steps_left < self._steps else 0.0
 
     def fail(self, path: Path, keyword: str, schema: Schema, value: Any, detail: Any = None) -> None:
         """Keep one failure."""
@@ -149,7 +134,7 @@ class Compiler:
         leaves: list[tuple[str, Holds]] = []
         if "type" in schema and not any(kind in TYPES[name] for name in type_names(schema)):
             is_whole = kind is float and "integer" in type_names(schema)
-            leaves.append(("type", float.is_integer if is_whole else _never))
+            leaves.append(("type", float.is_integer if is_whole else lambda _: False))
         leaves += [(name, make(schema[name])) for name, make in _LEAVES.get(kind, {}).items() if name in schema]
         choices = [("enum", _enum(schema["enum"], kind))] if "enum" in schema else []
         choices += [("const", _enum([schema["const"]], kind))] if "const" in schema else []
@@ -347,10 +332,6 @@ def _repeats(items: list[Any]) -> list[int]:
             repeats.append(index)
         seen.add(key)
     return repeats
-
-
-def _never(_value: Any) -> bool:
-    return False
 
 
 def _enum(allowed: list[Any], kind: type) -> Holds:

@@ -10,12 +10,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache, lru_cache
+from time import thread_time
 from typing import TYPE_CHECKING, Any
 
 from promptctl.files.names import did_you_mean, nearest
 from promptctl.files.plain import Measure, NotPlain, plain
-from promptctl.schemas.compiler import MAX_FAILURES, MAX_TIME_S, Allowance, Check, Compiler, Failure, Run, Stopped
+from promptctl.schemas.compiler import MAX_FAILURES, MAX_TIME_S, Check, Compiler, Failure, Run, Stopped
 from promptctl.schemas.keywords import (
     ASKING,
     FORMS,
@@ -66,6 +68,13 @@ _SHORT, _LONG, _LONGEST = 5, 8, 40
 _Fault = tuple[Path, str]
 
 
+@dataclass(slots=True)
+class Allowance:
+    """The seconds of the processor that the checks of several values have together."""
+
+    left_s: float
+
+
 class Validator:
     """Checks values against one schema. Cheap to make, safe to share among threads.
 
@@ -83,7 +92,7 @@ class Validator:
         The time that it takes is taken from the allowance, beyond which nothing is checked.
         """
         most_s = MAX_TIME_S if allowance is None else min(MAX_TIME_S, allowance.left_s)
-        run = Run(MAX_STEPS, most_s)
+        begun, run = thread_time(), Run(MAX_STEPS, most_s)
         try:
             if self._check is None:
                 self._check = _check_of(self._schema)
@@ -95,7 +104,7 @@ class Validator:
             return [("", f"cannot be checked: {reason}")]
         finally:
             if allowance is not None:
-                allowance.left_s -= run.taken_s
+                allowance.left_s -= thread_time() - begun
         return self._in_words(run.failures) if run.failures else []
 
     def problems(self, value: Any, allowance: Allowance | None = None) -> list[str]:

@@ -41,7 +41,8 @@ def test_a_gate_that_passes_what_nobody_can_tell_is_called_undecided() -> None:
 
 
 def _compared(kind: str) -> SimpleNamespace:
-    row = SimpleNamespace(prompt="p", model="m", version_display="v1", digest="")
+    spec = SimpleNamespace(dataset="datasets/d.yaml")
+    row = SimpleNamespace(prompt="p", model="m", version_display="v1", digest="", spec=spec)
     comparison = SimpleNamespace(metric=lambda name: None)
     verdict = SimpleNamespace(kind=kind)
     side = SimpleNamespace(row=row)
