@@ -26,7 +26,7 @@ SearchOf = Callable[[str], Callable[[str], Any]]
 
 MAX_FAILURES = 1000
 MAX_TIME_S = 2.0
-_STRIDE = 16  # steps between looks at the clock
+_STRIDE = 16  # steps between looks at the clock, which most values end before
 
 # Lists and mappings of no more parts than this take less time than a step, and are not counted.
 _FEW = 16
@@ -59,23 +59,24 @@ class Run:
     place: Any = None  # where a check by the library is
     nearest_most = _most = sys.maxsize
     is_bounded = False
+    begun_s: float | None = None  # of the processor, so that a busy machine refuses no sound value
 
     def __init__(self, steps: int | None = None, most_s: float = MAX_TIME_S) -> None:
         self.failures: list[Failure] = []
         if steps is not None:
             self.is_bounded = True
             self.nearest_most, self._most = _NEAREST_MOST, MAX_FAILURES
-            self._steps_left, self._next_look = steps, steps - 1
-            self._deadline = thread_time() + most_s  # of the processor: a busy machine refuses no sound value
+            self._steps_left, self._next_look, self._most_s = steps, steps - _STRIDE, most_s
 
     def step(self, count: int = 1) -> None:
         """Count schemas that are applied to a value. Raises `Stopped`."""
         if not self.is_bounded:
             return
         self._steps_left = left = self._steps_left - count
-        if left <= self._next_look:
-            self._next_look = left - _STRIDE
-            if left < 0 or thread_time() > self._deadline:
+        if left < self._next_look:
+            self._next_look, now = left - _STRIDE, thread_time()
+            self.begun_s = self.begun_s or now
+            if left < 0 or now > self.begun_s + self._most_s:
                 raise Stopped("it takes too long for this schema and value")
 
     def fail(self, path: Path, keyword: str, schema: Schema, value: Any, detail: Any = None) -> None:

@@ -92,7 +92,7 @@ class Validator:
         The time that it takes is taken from the allowance, beyond which nothing is checked.
         """
         most_s = MAX_TIME_S if allowance is None else min(MAX_TIME_S, allowance.left_s)
-        begun, run = thread_time(), Run(MAX_STEPS, most_s)
+        run = Run(MAX_STEPS, most_s)
         try:
             if self._check is None:
                 self._check = _check_of(self._schema)
@@ -103,8 +103,8 @@ class Validator:
                 reason = "it takes too long together with what was checked before"
             return [("", f"cannot be checked: {reason}")]
         finally:
-            if allowance is not None:
-                allowance.left_s -= thread_time() - begun
+            if allowance is not None and run.begun_s is not None:
+                allowance.left_s -= thread_time() - run.begun_s
         return self._in_words(run.failures) if run.failures else []
 
     def problems(self, value: Any, allowance: Allowance | None = None) -> list[str]:

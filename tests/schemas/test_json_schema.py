@@ -206,8 +206,8 @@ class TestHostility:
         ],
     )
     def test_the_clock_is_read_again_and_again(self, schema: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("promptctl.schemas.compiler.thread_time", partial(next, itertools.count(0.0, 0.5)))
-        monkeypatch.setattr("promptctl.schemas.compiler._STRIDE", 1)
+        monkeypatch.setattr("promptctl.schemas.compiler.thread_time", partial(next, itertools.count(0.5, 0.5)))
+        monkeypatch.setattr("promptctl.schemas.compiler._STRIDE", 0)
         value: Any = {f"k{index}": 1 for index in range(10)} if "patternProperties" in schema else [{"a": 1}] * 10
         assert "takes too long" in Validator(schema).problems("x" if "allOf" in schema else value)[0]
 
