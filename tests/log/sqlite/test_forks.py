@@ -162,6 +162,7 @@ def test_a_child_keeps_its_records_while_a_thread_reads_on_what_the_forking_one_
     assert rows_in(path) == 113
 
 
+@pytest.mark.untraced
 def test_a_thread_that_reads_for_each_row_it_reads_keeps_no_fork_waiting(filled: SqliteStore) -> None:
     has_ended, is_reading = threading.Event(), threading.Event()
 
