@@ -271,12 +271,12 @@ class Context:
         """Hides secrets in everything that is written: values of the environment that are keys by their names."""
         from promptctl.log.redaction import Redactor
 
-        return Redactor((*self._secrets(self.settings), *self._secrets(self.settings_now)))
+        return Redactor(self._secrets(self.settings, self.settings_now))
 
-    def _secrets(self, settings: Settings) -> Iterator[Secret]:
+    def _secrets(self, *settings: Settings) -> Iterator[Secret]:
         from promptctl.log.secrets import secrets_of
 
-        return secrets_of(self.environ, settings.secret_variables)
+        return secrets_of(self.environ, {name for each in settings for name in each.secret_variables})
 
     @part
     def log(self) -> Store:

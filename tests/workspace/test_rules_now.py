@@ -101,6 +101,19 @@ def test_a_key_that_is_named_later_does_not_reach_the_log(tmp_path: Path) -> Non
         assert later.messages[0]["content"] == "My key is [redacted]"
 
 
+def test_a_key_of_the_rules_that_a_process_began_with_does_not_reach_the_log(tmp_path: Path) -> None:
+    """Its rules of models stay those, also if the file is changed before anything is written."""
+    rules = 'models: {"near/m": {api_base: "http://127.0.0.1:1", api_key_env: UNUSUAL}}\n'
+    (tmp_path / "promptctl.yaml").write_text(SETTINGS + rules)
+    with open_workspace(tmp_path, {"UNUSUAL": "zebra-walks-by"}) as opened:
+        assert opened.context.settings.secret_variables == {"UNUSUAL"}
+        (tmp_path / "promptctl.yaml").write_text(SETTINGS)
+        opened.call([{"role": "user", "content": "My key is zebra-walks-by"}])
+        (row,) = opened.log.executions(with_content=True)
+        assert row.messages
+        assert row.messages[0]["content"] == "My key is [redacted]"
+
+
 def test_a_file_that_is_just_being_written_changes_nothing(service: Workspace) -> None:
     file = service.context.root / "promptctl.yaml"
     for rule in ("full", "metadata"):
