@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from promptctl.comparisons.compared import Compared
@@ -243,33 +243,34 @@ def of_comparisons(
 
 def _results(compared: Sequence[Compared], together: Sequence[JointVerdict]) -> Iterator[str]:
     """Yield a sentence on what is worse, by itself or together with others, and on what could not be told."""
-    kinds: dict[str, list[str]] = {}
-    failing: list[str] = []
-    models = {each.head.row.model for each in compared}
     heads = [each.head for each in compared]
-    for each in compared:
-        row = each.head.row
-        name = f"{row.prompt} with {row.model}" if len(models) > 1 else evaluation_name(each.head, heads)
-        kinds.setdefault(each.verdict.kind, []).append(name)
-        if not each.decision.is_passed and each.verdict.kind not in ("worse", "incomplete"):
-            failing.append(name)
-    worse = [each.head.row for each in compared if each.verdict.kind == "worse"]
-    names = list(dict.fromkeys(kinds.get("worse", ())))
-    if len({row.prompt for row in worse}) == 1 and len(models) > 1:
-        yield f"{worse[0].prompt} is worse with {joined(list(dict.fromkeys(row.model for row in worse)))}."
-    elif names:
-        yield f"{joined(names)} {'is' if len(names) == 1 else 'are'} worse."
+    models = {head.row.model for head in heads}
+    kinds = {each.verdict.kind for each in compared}
+
+    def names(found: Iterable[Compared]) -> list[str]:
+        several = len(models) > 1
+        rows = ((each.head, each.head.row) for each in found)
+        return [f"{row.prompt} with {row.model}" if several else evaluation_name(head, heads) for head, row in rows]
+
+    worse = [each for each in compared if each.verdict.kind == "worse"]
+    if len({each.head.row.prompt for each in worse}) == 1 and len(models) > 1:
+        asked = list(dict.fromkeys(each.head.row.model for each in worse))
+        yield f"{worse[0].head.row.prompt} is worse with {joined(asked)}."
+    elif worse:
+        told = list(dict.fromkeys(names(worse)))
+        yield f"{joined(told)} {'is' if len(told) == 1 else 'are'} worse."
     elif (joint := deciding(together)) and joint.kind == "worse":
         yield f"No result is shown to be worse by itself, but {joint.name} are worse together."
     else:
-        yield "No result is worse." if set(kinds) <= {"better", "not-worse"} else "No result is shown to be worse."
-    if failing:
-        yield f"{joined(list(dict.fromkeys(failing)))} did not pass the gate."
+        yield "No result is worse." if kinds <= {"better", "not-worse"} else "No result is shown to be worse."
+    passed_over = ("worse", "incomplete")
+    if failing := [e for e in compared if not e.decision.is_passed and e.verdict.kind not in passed_over]:
+        yield f"{joined(list(dict.fromkeys(names(failing))))} did not pass the gate."
     untold = sum(not each.is_told for each in compared)
     if untold:
         yield f"{untold:,} of {count(len(compared), 'comparison')} cannot be told from chance."
-    if missing := kinds.get("incomplete"):
-        yield f"{joined(missing)} could not be compared."
+    if missing := [each for each in compared if each.verdict.kind == "incomplete"]:
+        yield f"{joined(names(missing))} could not be compared."
 
 
 def _new(alone: Sequence[Evaluation]) -> Iterator[str]:
