@@ -38,10 +38,14 @@ _SERVICE_TIERS = {"flex": "flex", "priority": "priority", "batch": "batches", "u
 _DEARER = ("priority", "ultrafast", "performance", "scale", "reserved")
 _OFF_PEAK = "off_peak_pricing"
 _SEARCH_FEES = "search_context_cost_per_query"
-# The most searches for one reply that a worst case counts with.
+# The most searches for one reply that a worst case counts with, and the fee of one (1e-9 USD) if the list has none.
 _MOST_SEARCHES = 10
+_DEAREST_SEARCH = 35_000_000
 # What a price of the workspace has beside kinds of tokens.
 _OTHERS = frozenset({"from", "service_tier", "above"})
+# The list has the router's own fee, on top of which the model that it chooses is billed.
+_ROUTER = re.compile(r"azure(?:_ai)?/model[-_]router")
+_BY_PIECE = ("output_cost_per_image", "input_cost_per_request")
 _THRESHOLD = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 
 
@@ -234,11 +238,23 @@ class Prices:
         ]
         if not costs:
             return None
-        fees = {} if found[0][2] else self._search_fees(model)
-        if not (searches or _always_searches(model)):
+        if not searches or found[0][2]:
             return max(costs)
-        most = 1 if _is_billed_once(model, self._entry(model)) else _MOST_SEARCHES
-        return max(costs) + most * max(fees.values(), default=0)
+        most = 1 if self._is_billed_once(model) else _MOST_SEARCHES
+        return max(costs) + most * max(self._search_fees(model).values(), default=_DEAREST_SEARCH)
+
+    def always_searches(self, model: str) -> bool:
+        """Return True if each reply of the model is made from a search of the web."""
+        name = self._priced_as(model) or model
+        return name.startswith("perplexity/") or "-search-preview" in name or "-search-api" in name
+
+    def finds_for_free(self, model: str) -> bool:
+        """Return True if the tokens that a search of the web brings into the context cost nothing beside its fee."""
+        name = self._priced_as(model) or model
+        provider = str((self._entry(model) or {}).get("litellm_provider"))
+        is_google = provider == "gemini" or provider in {"vertex_ai", "vertex_ai-language-models"}
+        is_quick = name.startswith("perplexity/") and "deep-research" not in name
+        return is_google or is_quick or "-search-preview" in name
 
     def limits_of(self, model: str) -> tuple[int | None, int | None]:
         """Return the most tokens that the model takes in and gives out, as LiteLLM's list says; None if unknown."""
@@ -273,7 +289,7 @@ class Prices:
     def _find(self, model: str, service_tier: str | None) -> _Listed:
         """Return what LiteLLM's list says of a model: its prices, and its hours with others, if it has any."""
         entry = self._entry(model)
-        if entry is None:
+        if entry is None or _ROUTER.match(self._priced_as(model) or model) or _is_by_piece(entry):
             return None, None
         usual = _bundled(entry, self._models.source, service_tier)
         hours = entry.get(_OFF_PEAK)
@@ -285,13 +301,18 @@ class Prices:
         """Return the fees for searches of the web: the provider counts them, or there is one if one was asked for."""
         searches = usage.web_searches
         if searches is None:
-            searches = 1 if size is not None or _always_searches(model) else 0
+            searches = 1 if size is not None or self.always_searches(model) else 0
         if not searches:
             return 0
         fees = self._search_fees(model)
-        if _is_billed_once(model, self._entry(model)):
+        if self._is_billed_once(model):
             searches = min(searches, 1)
         return searches * fees.get(f"search_context_size_{size}", fees.get("search_context_size_medium", 0))
+
+    def _is_billed_once(self, model: str) -> bool:
+        """Return True if a reply's searches cost one fee, however many they are."""
+        is_counted = (self._entry(model) or {}).get("web_search_billing_unit") == "per_query"
+        return self.finds_for_free(model) and not is_counted
 
     def _search_fees(self, model: str) -> dict[str, int]:
         """Return the fee of one search in nano-USD, by the size of its context."""
@@ -340,18 +361,9 @@ def _price(entry: Mapping[str, Any], suffix: str, base: Price | None) -> Price |
     return Price(**known) if "input" in known and "output" in known else None
 
 
-def _always_searches(model: str) -> bool:
-    """Return True if each reply of the model is made from a search of the web."""
-    return model.startswith("perplexity/") or "-search-" in model
-
-
-def _is_billed_once(model: str, entry: Mapping[str, Any] | None) -> bool:
-    """Return True if a reply's searches cost one fee, however many they are."""
-    if _always_searches(model):
-        return "deep-research" not in model
-    provider = str((entry or {}).get("litellm_provider"))
-    is_google = provider == "gemini" or provider in {"vertex_ai", "vertex_ai-language-models"}
-    return is_google and (entry or {}).get("web_search_billing_unit") != "per_query"
+def _is_by_piece(entry: Mapping[str, Any]) -> bool:
+    """Return True if a model's tokens cost nothing, as its pictures, songs or requests are billed."""
+    return not entry.get("input_cost_per_token") and any(map(entry.get, _BY_PIECE))
 
 
 def _per_token(usd: Any) -> int | None:

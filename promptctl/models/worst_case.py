@@ -25,7 +25,8 @@ _IMAGES = frozenset({"image_url", "image", "input_image"})
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".svg")
 _FILM = re.compile(r"(?i)^gs:.*/[^./]*$|//(?:[^/]*\.)?(?:youtube\.com|youtu\.be)/")
 _SOUNDS = frozenset({"input_audio", "audio"})
-# Where nothing says how much a model reads or writes.
+_DOCUMENT = re.compile(r"(?i)(?:data:)?(?:application/pdf|text/)|[a-z]+://[^?#]*\.pdf(?:[?#]|$)")
+# Where nothing says how much a model reads or writes; and the most that searches of the web bring into one request.
 _MOST_INPUT = 200_000
 MOST_OUTPUT = 128_000
 _LIMITS = ("max_tokens", "max_completion_tokens")
@@ -67,9 +68,13 @@ class WorstCase:
             is_limited = asked is not None or most is not None
             # A provider may not know the names of `extra_body`: they lengthen a reply here, and never shorten it.
             longest = max(asked or most or MOST_OUTPUT, _largest(given, (*_LIMITS, *_OTHER_LIMITS)) or 0)
-            output = (longest + _thinking(given)) * (_largest(given, _CHOICES) or 1)
+            predicted = _bytes(given["prediction"]) if given.get("prediction") else 0  # what is rejected is output
+            output = (longest + _thinking(given) + predicted) * (_largest(given, _CHOICES) or 1)
         tokens = _input_tokens(request, model, window or _MOST_INPUT)
-        has_audio = bool(given.get("modalities")) or any(map(_has_sound, request.messages))
+        searches = prices.always_searches(model) or _may_search(given, request)
+        if searches and not prices.finds_for_free(model):
+            tokens += min(window or _MOST_INPUT, _MOST_INPUT)
+        has_audio = bool(given.get("modalities")) or any(map(_may_sound, request.messages))
         tier = given.get("service_tier")
         cost = prices.worst_nano_usd(
             model,
@@ -77,7 +82,7 @@ class WorstCase:
             output,
             service_tier=tier if isinstance(tier, str) else None,
             has_audio=has_audio,
-            searches=_may_search(given, request),
+            searches=searches,
         )
         unbounded = _unbounded(request)
         return cls(tokens, output, cost if unbounded is None else None, is_limited, unbounded)
@@ -153,9 +158,19 @@ def _is_embedding(request: Request) -> bool:
     return bool(request.messages) and request.messages[0].get("role") == "embed"
 
 
-def _has_sound(message: Mapping[str, Any]) -> bool:
+def _may_sound(message: Mapping[str, Any]) -> bool:
+    """Return True if a part of a message is a sound, or a file or film that may have one."""
     content = message.get("content")
-    return isinstance(content, list) and any(isinstance(part, dict) and part.get("type") in _SOUNDS for part in content)
+    return isinstance(content, list) and any(map(_is_audible, content))
+
+
+def _is_audible(part: Any) -> bool:
+    kind = part.get("type") if isinstance(part, Mapping) else "text"
+    if kind == "text" or (kind in _IMAGES and _is_image(part)):
+        return False
+    given = part.get(kind)
+    said = [given.get(name) for name in ("format", "file_data", "file_id", "url")] if isinstance(given, Mapping) else []
+    return not _DOCUMENT.match(next((str(each) for each in said if each), ""))
 
 
 def _may_search(given: Mapping[str, Any], request: Request) -> bool:

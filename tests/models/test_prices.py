@@ -130,6 +130,16 @@ def test_what_is_unknown_has_no_cost(prices: Prices, model: str, usage: Usage) -
     assert prices.cost_nano_usd(model, usage) == (None, None)
 
 
+@pytest.mark.parametrize(
+    "model", ["azure/model-router", "azure_ai/model_router", "gemini/lyria-3-pro-preview", "azure/mine"]
+)
+def test_a_model_of_whose_price_the_list_has_a_part_is_of_unknown_price(model: str) -> None:
+    prices = Prices(priced_as=lambda model: "azure/model-router" if model == "azure/mine" else None)
+    assert prices.cost_nano_usd(model, Usage(MILLION, MILLION)) == (None, None)
+    own = Prices({"*": {"input": 1, "output": 2}})
+    assert own.cost_nano_usd(model, Usage(MILLION, 0))[0] == 1_000_000_000
+
+
 def test_the_workspaces_prices_win(models: ModelMap) -> None:
     prices = Prices({"openai/*": {"input": 1, "output": 2.5}}, models)
     assert prices.cost_nano_usd("openai/plain", Usage(MILLION, MILLION)) == (3_500_000_000, "promptctl.yaml")

@@ -112,6 +112,28 @@ def test_sounds_cost_what_sounds_cost() -> None:
     assert heard.input_tokens > 1000
 
 
+@pytest.mark.parametrize(
+    ("part", "is_heard"),
+    [
+        ({"type": "file", "file": {"file_data": "data:audio/mp3;base64,AA"}}, True),
+        ({"type": "file", "file": {"file_id": "gs://sounds/17"}}, True),
+        ({"type": "file", "file": {"file_id": "https://example.com/17.pdf", "format": "audio/wav"}}, True),
+        ({"type": "file", "file": {"file_id": "file-17", "filename": "letter.pdf"}}, True),
+        ({"type": "video_url", "video_url": {"url": "https://example.com/film.mp4"}}, True),
+        ({"type": "image_url", "image_url": {"url": "gs://films/17"}}, True),
+        ({"type": "file", "file": {"file_data": "data:application/pdf;base64,AA"}}, False),
+        ({"type": "file", "file": {"file_id": "gs://letters/17", "format": "application/pdf"}}, False),
+        ({"type": "file", "file": {"file_id": "https://example.com/17.pdf?x=1"}}, False),
+        ({"type": "image_url", "image_url": {"url": "https://example.com/cat.png"}}, False),
+        ({"type": "text", "text": "data:audio/mp3"}, False),
+    ],
+)
+def test_a_file_or_a_film_may_be_a_sound(part: dict[str, Any], is_heard: bool) -> None:
+    found = worst(content=[part], max_tokens=1)
+    each = 50_000 if is_heard else 3_000
+    assert found.nano_usd == found.input_tokens * each + (70_000 if is_heard else 5_000)
+
+
 def test_a_tier_that_may_be_billed_is_counted() -> None:
     entry = ModelMap().entry("gpt-5.4")
     assert entry is not None
@@ -131,8 +153,42 @@ def test_searches_are_counted() -> None:
     assert searching.nano_usd is not None
     fee = entry["search_context_cost_per_query"]["search_context_size_medium"]
     extra = searching.input_tokens - plain.input_tokens
+    assert extra >= entry["max_input_tokens"]  # what was found, which stands in the context
     dearest = max(entry[name] for name in entry if name.startswith("cache_creation") and "above_200k" not in name)
     assert searching.nano_usd - plain.nano_usd == pytest.approx((10 * fee + extra * dearest) * 1e9, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("model", "reads", "fees"),
+    [
+        ("anthropic/claude-sonnet-4-5", True, 10 * 10_000_000),
+        ("xai/grok-4.3", True, 10 * 35_000_000),  # the list has no fee of it
+        ("gemini/gemini-2.5-flash", False, 35_000_000),
+        ("openai/gpt-4o-search-preview", False, 25_000_000),
+        ("azure/finder", False, 25_000_000),
+        ("perplexity/sonar", False, 12_000_000),
+        ("perplexity/sonar-deep-research", True, 10 * 5_000_000),
+        ("local/in-search-of", False, 0),
+    ],
+)
+def test_what_searches_bring_in_is_counted_where_it_is_billed(model: str, reads: bool, fees: int) -> None:
+    settings = SETTINGS.replace("prices:", '  azure/finder: {priced_as: openai/gpt-4o-search-preview}\nprices:')
+    settings += "  local/in-search-of: {input: 1, output: 2}\n"
+    prices = Models(read_settings(settings.encode()), {}, needs_keys=False).prices
+    asks = {} if prices.always_searches(model) or model.startswith("local/") else {"web_search_options": {}}
+    found = WorstCase.of(Request(model, [USER], {"max_tokens": 1, **asks}), model, prices)
+    assert (found.input_tokens > 100_000) == reads
+    of_tokens = prices.worst_nano_usd(
+        model, found.input_tokens, 1, service_tier=None, has_audio=False, searches=False
+    )
+    assert found.nano_usd is not None
+    assert of_tokens is not None
+    assert found.nano_usd - of_tokens == fees
+
+
+def test_what_is_predicted_may_all_be_rejected_and_billed_as_output() -> None:
+    prediction = {"type": "content", "content": "x" * 1000}
+    assert worst(max_tokens=10, prediction=prediction).output_tokens > 1010
 
 
 def test_embeddings_have_no_reply() -> None:
