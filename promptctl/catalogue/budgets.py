@@ -28,7 +28,7 @@ _WORST_FIRST: Sequence[BudgetState] = ("disabled", "blocked", "exceeded", "warne
 class BudgetStatus:
     """A budget as it stands: its accounts in the window of now, the highest first, and the prompts that it covers.
 
-    With `unknown` it refuses calls since nobody can tell what was spent before the log began.
+    With `unknown` nobody can tell what was spent before the log began. So it refuses calls, unless it `is_open`.
     """
 
     rule: BudgetRule
@@ -37,22 +37,23 @@ class BudgetStatus:
     accounts: tuple[BudgetAccount, ...]
     prompts: tuple[str, ...]
     unknown: Unknown | None = None
+    is_open: bool = False
 
     @property
     def state(self) -> BudgetState:
         """The worst state of its accounts."""
-        if self.unknown is not None:
+        if self.unknown is not None and not self.is_open:
             return "disabled" if self.rule.then == "disable" else "blocked"
         return min(map(self.state_of, self.accounts), key=_WORST_FIRST.index, default="ok")
 
     @property
     def reason(self) -> str | None:
-        """Words on why it is not `ok`, for the highest account of its state."""
-        state, rule = self.state, self.rule
+        """Words on why it is not `ok`, for the highest account of its state, or is not known to be."""
+        state, rule, unknown = self.state, self.rule, None
         if self.unknown is not None:
-            return f"{self.unknown.words}, and what was spent before is not known"
-        if state == "ok":
-            return None
+            unknown = f"{self.unknown.words}, and what was spent before is not known"
+        if state == "ok" or (unknown and not self.is_open):
+            return unknown
         inside = [each for each in self.accounts if self.state_of(each) == state]
         top = inside[0]
         whose = f"{printable(top.key)}: " if top.key else ""
@@ -63,7 +64,8 @@ class BudgetStatus:
             words += f", {rule.amount(top.kept)} of it by requests that never told their cost"
         if top.reserved:
             words += f", {rule.amount(top.reserved)} reserved"
-        return words + (f"; and {len(inside) - 1:,} more like it" if len(inside) > 1 else "")
+        words += f"; and {len(inside) - 1:,} more like it" if len(inside) > 1 else ""
+        return f"{words}; {unknown}" if unknown else words
 
     def state_of(self, account: BudgetAccount) -> BudgetState:
         """Return the state of one of its accounts, by the limit as the file has it now."""
@@ -156,16 +158,15 @@ def _status(context: Context, rule: BudgetRule, now: str, ids: Sequence[str]) ->
     covered = tuple(filter(is_covered, ids))
     end = None if rule.per == "call" else window[1]
     unknown = _unknown(context, rule, window[0])
-    return BudgetStatus(rule, window[0], end, _accounts(context, rule, now, window), covered, unknown)
+    is_open = not rule.is_hard or context.settings_now.budgets_without_log == "open"
+    return BudgetStatus(rule, window[0], end, _accounts(context, rule, now, window), covered, unknown, is_open)
 
 
 def _unknown(context: Context, rule: BudgetRule, window_start: str) -> Unknown | None:
     log = context.log
-    if log.is_new or context.settings_now.budgets_without_log == "open":
-        return None
-    for begun in log.budget_events("", limit=1):
+    for begun in () if log.is_new else log.budget_events("", limit=1):
         unknown = Unknown(begun.at, begun.reason or "")
-        if unknown.covers(rule, window_start) and not any(
+        if unknown.is_before(rule, window_start) and not any(
             each.id > begun.id and each.kind == "enabled" and each.key is None for each in log.budget_events(rule.name)
         ):
             return unknown

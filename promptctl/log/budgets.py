@@ -102,8 +102,12 @@ class Unknown:
     words: str
 
     def covers(self, rule: BudgetRule, window_start: str) -> bool:
-        """Return True if what a rule needs to know was in the damaged log: nothing of a later window was."""
-        return rule.then == "disable" or (rule.then == "block" and window_start < self.since)
+        """Return True if what a rule needs to know to stop calls was in the damaged log."""
+        return rule.is_hard and self.is_before(rule, window_start)
+
+    def is_before(self, rule: BudgetRule, window_start: str) -> bool:
+        """Return True if something that a rule counts was in the damaged log: nothing of a later window was."""
+        return rule.then == "disable" or window_start < self.since
 
 
 @dataclass(frozen=True, slots=True)

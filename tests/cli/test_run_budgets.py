@@ -148,3 +148,27 @@ def test_a_log_begun_after_a_damaged_one_knows_that_it_does_not_know(workspace: 
     assert cli("budget", "enable", "a", "--reason", "checked").exit_code == 0
     assert cli("budget", "enable", "a", "--reason", "checked").exit_code == 3
     assert [cli("run", "triage", "-i", "ticket=x").exit_code for _ in range(2)] == [0, 5]
+
+
+def test_a_budget_that_only_warns_says_that_it_does_not_know_what_was_in_a_damaged_log(
+    workspace: Path, cli: Cli
+) -> None:
+    settings = "model: echo/echo\nbudgets: [{name: a, limit: {calls: 2}, then: warn, per: month}]\n"
+    write(workspace, "promptctl.yaml", settings)
+    assert cli("run", "triage", "-i", "ticket=x").exit_code == 0
+    (log,) = workspace.rglob("promptctl/log.db")
+    log.write_bytes(b"garbage" * 1000)
+    assert cli("run", "triage", "-i", "ticket=x").exit_code == 0
+    (row,) = cli("budget", "list", "--json").json
+    assert (row["state"], row["spent"]) == ("ok", 1)
+    assert row["reason"].endswith("and what was spent before is not known")
+    listed = cli("budget", "list")
+    assert "a is ok: the log was damaged" in listed.err
+    assert "; promptctl budget enable a --reason TEXT" in listed.err
+    cli("run", "triage", "-i", "ticket=x")
+    cli("run", "triage", "-i", "ticket=x")
+    (row,) = cli("budget", "list", "--json").json
+    assert row["state"] == "exceeded"
+    assert row["reason"].startswith("3 of 2 calls spent; the log was damaged")
+    assert cli("budget", "enable", "a", "--reason", "the backup is merged").exit_code == 0
+    assert "not known" not in cli("budget", "list", "--json").json[0]["reason"]
