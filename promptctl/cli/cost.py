@@ -178,7 +178,7 @@ def _say(table: CostTable) -> None:
     say_totals(table.by, table.rows, table.total, ("Calls", "Tokens", "Cost", "Average"), {"Share": share}, spare=spare)
     if table.total.unpriced:
         calls = count(table.total.unpriced, "call")
-        tell(f"{calls} unpriced: no price is known for the model at that time; `prices:` can say it")
+        tell(f"{calls} unpriced: no price was known for the model (`prices:` can say it), or nobody counted the tokens")
 
 
 @app.command("reprice")
