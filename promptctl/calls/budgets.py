@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # How much longer than its request a reservation holds whose process cannot be seen.
 _GRACE_S = 3600.0
 _LOOK_FOR_DEAD_S = 60.0
+# More than any limit, and little enough for the log to add up.
+_MOST = 2 * 10**18
 _SILENT = frozenset({"changed", "blocked", "disabled"})  # on record; the error says the last two
 
 
@@ -153,9 +155,9 @@ class BudgetGuard:
         }
         models = (request.model, self._context.models.settings_of(request.model).model)
         amounts: Mapping[str, int | None] = {
-            "usd": worst.nano_usd,
+            "usd": worst.nano_usd and min(worst.nano_usd, _MOST),
             "calls": 1,
-            "tokens": None if worst.unbounded is not None else worst.input_tokens + worst.output_tokens,
+            "tokens": None if worst.unbounded is not None else min(worst.input_tokens + worst.output_tokens, _MOST),
         }
         charges = []
         for rule in self._settings.budgets:

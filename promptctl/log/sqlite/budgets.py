@@ -143,6 +143,8 @@ def enable(connection: sqlite3.Connection, budget: str, reason: str, key: str | 
     found = connection.execute(f"DELETE FROM budget_disabled {condition} RETURNING key", parameters).fetchall()  # noqa: S608
     events, at = [], utc_now()
     if not (found or {None, *names} & known(connection, budget)) and unknown_before(connection) is not None:
+        # An account that let calls through meanwhile counts the rows anew, with those that were merged since.
+        connection.execute(f"UPDATE budget_accounts SET per = '' {condition}", parameters)  # noqa: S608
         return [add_event(connection, "enabled", at, budget, key or "", reason=reason)]
     for (disabled,) in found:
         newest = account_rows(connection, {"a.budget = ?": budget, "a.key = ?": disabled})[-1:]
