@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, aclosing, nullcontext
 from typing import TYPE_CHECKING
 
 from promptctl.errors import CostLimitReached, ModelError, printable
+from promptctl.formats.budget_rules import amount_words, used_words
 from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request
 from promptctl.models.worst_case import WorstCase
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from promptctl.calls.budgets import BudgetGuard, Held
     from promptctl.context import Context
     from promptctl.models.model_settings import Models
-
-_NANO = 1_000_000_000
 
 
 def budgets_of(context: Context) -> Callable[[], BudgetGuard | None]:
@@ -102,11 +101,11 @@ class SpendingGateway:
 
 def _why_not(account: Account, request: Request, worst: WorstCase, nano_usd: int) -> str:
     kept = account.kept_nano_usd
-    told = f", of which {_dollars(kept)} for replies whose cost nobody told" if kept else ""
+    told = f", of which {amount_words('usd', kept)} for replies whose cost nobody told" if kept else ""
+    used = used_words("usd", account.spent_nano_usd, account.max_nano_usd)
     return (
-        f"too little is left of the limit on the cost: {_dollars(account.spent_nano_usd)} of "
-        f"{_dollars(account.max_nano_usd)} are spent{told}, and the next request to {request.model} could cost "
-        f"up to {_dollars(nano_usd)} ({worst.words})"
+        f"too little is left of the limit on the cost: {used} are spent{told}, and the next request to {request.model} "
+        f"could cost up to {amount_words('usd', nano_usd)} ({worst.words})"
     )
 
 
@@ -159,7 +158,3 @@ def _tokens(answer: Reply | Embeddings) -> int | None:
     if usage.input_tokens is None or (usage.output_tokens is None and isinstance(answer, Reply)):
         return None
     return usage.input_tokens + (usage.output_tokens or 0)
-
-
-def _dollars(nano_usd: int) -> str:
-    return f"${nano_usd / _NANO:.6f}".rstrip("0").rstrip(".")

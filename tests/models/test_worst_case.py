@@ -175,7 +175,9 @@ def test_what_searches_bring_in_is_counted_where_it_is_billed(model: str, reads:
     settings = SETTINGS.replace("prices:", "  azure/finder: {priced_as: openai/gpt-4o-search-preview}\nprices:")
     settings += "  local/in-search-of: {input: 1, output: 2}\n"
     prices = Models(read_settings(settings.encode()), {}, needs_keys=False).prices
-    asks = {} if prices.always_searches(model) or model.startswith("local/") else {"web_search_options": {}}
+    asks: dict[str, Any] = (
+        {} if prices.always_searches(model) or model.startswith("local/") else {"web_search_options": {}}
+    )
     found = WorstCase.of(Request(model, [USER], {"max_tokens": 1, **asks}), model, prices)
     assert (found.input_tokens > 100_000) == reads
     of_tokens = prices.worst_nano_usd(model, found.input_tokens, 1, service_tier=None, has_audio=False, searches=False)
