@@ -33,8 +33,8 @@ _MAP_KEYS = {
     "output_audio": "output_cost_per_audio_token",
     "output_image": "output_cost_per_image_token",
 }
-# The map's suffixes of service tiers, by the names that providers give them.
-_SERVICE_TIERS = {"flex": "flex", "priority": "priority", "batch": "batches", "ultrafast": "ultrafast"}
+# The map's suffixes of service tiers that are not the names that providers give them.
+_SERVICE_TIERS = {"batch": "batches"}
 _DEARER = ("priority", "ultrafast", "performance", "scale", "reserved")
 _OFF_PEAK = "off_peak_pricing"
 _SEARCH_FEES = "search_context_cost_per_query"
@@ -64,10 +64,12 @@ class Price:
     input_image: int | None = None
     output_image: int | None = None
 
-    def worst_nano_usd(self, input_tokens: int, output_tokens: int, *, has_audio: bool) -> int:
+    def worst_nano_usd(self, input_tokens: int, output_tokens: int, *, has_audio: bool, for_hour: bool) -> int:
         """Return the cost of so many tokens if each is of the dearest kind that a request can have."""
-        inputs = [self.input, self.cached_input, self.cache_write, self.cache_write_hour, self.input_image]
+        inputs = [self.input, self.cached_input, self.cache_write, self.input_image]
         outputs = [self.output, self.reasoning, self.output_image]
+        if for_hour:
+            inputs.append(self.cache_write_hour)
         if has_audio:
             inputs.append(self.input_audio)
             outputs.append(self.output_audio)
@@ -224,14 +226,18 @@ class Prices:
         *,
         service_tier: str | None,
         has_audio: bool,
+        for_hour: bool,
         searches: bool,
     ) -> int | None:
-        """Return the most that so many tokens can cost, at the dearest price that may be billed; None if unknown."""
+        """Return the most that so many tokens can cost, at the dearest price that may be billed; None if unknown.
+
+        `for_hour` says that a cache may be asked to keep them for an hour.
+        """
         may_be_dearer = service_tier in {"auto", "priority", "ultrafast"}
         names = (None, service_tier, *(_DEARER if may_be_dearer else ()))
         found = [self._tiers_of(model, name) for name in names]
         costs = [
-            price.worst_nano_usd(input_tokens, output_tokens, has_audio=has_audio)
+            price.worst_nano_usd(input_tokens, output_tokens, has_audio=has_audio, for_hour=for_hour)
             for _, tiers, _ in found
             for threshold, price in tiers
             if input_tokens > threshold
@@ -275,7 +281,7 @@ class Prices:
             for name in (model,) if alias is None else (model, alias):
                 if (own := self._own.of(name, moment)) is not None:
                     return own.source, own.for_tier(service_tier), True
-        key = (model, _SERVICE_TIERS.get(service_tier or ""))
+        key = (model, _SERVICE_TIERS.get(service_tier or "", service_tier))
         if key not in self._listed:
             self._listed[key] = self._find(*key)
         found, off_peak = self._listed[key]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from promptctl.models.dialects import CACHE_MARK
 from promptctl.models.gateway import Request
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class WorstCase:
             output,
             service_tier=tier if isinstance(tier, str) else None,
             has_audio=has_audio,
+            for_hour=_is_kept_for_hour(request),
             searches=searches,
         )
         unbounded = _unbounded(request)
@@ -171,6 +173,15 @@ def _is_audible(part: Any) -> bool:
     given = part.get(kind)
     said = [given.get(name) for name in ("format", "file_data", "file_id", "url")] if isinstance(given, Mapping) else []
     return not _DOCUMENT.match(next((str(each) for each in said if each), ""))
+
+
+def _is_kept_for_hour(request: Request) -> bool:
+    """Return True if a part of the request is marked to be kept in a cache for an hour."""
+    parts = [
+        part for message in request.messages if isinstance(message.get("content"), list) for part in message["content"]
+    ]
+    marked = (part.get(CACHE_MARK) for part in (*request.messages, *parts) if isinstance(part, Mapping))
+    return "1h" in str([*filter(None, marked), *request.tools])
 
 
 def _may_search(given: Mapping[str, Any], request: Request) -> bool:

@@ -130,6 +130,16 @@ def test_what_is_unknown_has_no_cost(prices: Prices, model: str, usage: Usage) -
     assert prices.cost_nano_usd(model, usage) == (None, None)
 
 
+def test_a_tier_has_the_name_that_its_provider_gives_it() -> None:
+    prices, model = Prices(), "sail/moonshotai/Kimi-K3"
+    entry = ModelMap().entry(model)
+    assert entry is not None
+    for tier, suffix in (("balanced", "_balanced"), ("standard", ""), (None, "")):
+        hand = MILLION * (entry[f"input_cost_per_token{suffix}"] + entry[f"output_cost_per_token{suffix}"])
+        cost, _ = prices.cost_nano_usd(model, Usage(MILLION, MILLION), service_tier=tier)
+        assert cost == pytest.approx(hand * 1e9)
+
+
 @pytest.mark.parametrize(
     "model", ["azure/model-router", "azure_ai/model_router", "gemini/lyria-3-pro-preview", "azure/mine"]
 )

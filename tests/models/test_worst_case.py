@@ -37,6 +37,18 @@ def test_each_token_is_of_the_dearest_kind() -> None:
     assert found.nano_usd == PLAIN * 3_000 + 10 * 5_000
 
 
+def test_a_cache_is_paid_for_an_hour_only_if_it_is_asked_to_keep_so_long() -> None:
+    entry = ModelMap().entry("claude-sonnet-4-5")
+    assert entry is not None
+    for ttl, key in (("5m", "cache_creation_input_token_cost"), ("1h", "cache_creation_input_token_cost_above_1hr")):
+        mark = {"cache_control": {"type": "ephemeral", "ttl": ttl}}
+        part = [{"type": "text", "text": "hi", **mark}]
+        tool = {"type": "function", "function": {"name": "f"}, **mark}
+        for found in (worst("anthropic/claude-sonnet-4-5", part), worst("anthropic/claude-sonnet-4-5", tools=(tool,))):
+            hand = found.input_tokens * entry[key] + found.output_tokens * entry["output_cost_per_token"]
+            assert found.nano_usd == pytest.approx(hand * 1e9, abs=2)
+
+
 def test_a_token_is_a_byte_at_least() -> None:
     assert worst(content="é").input_tokens == PLAIN
     assert worst(content=[{"type": "text", "text": "é"}]).input_tokens > PLAIN
@@ -154,7 +166,7 @@ def test_searches_are_counted() -> None:
     fee = entry["search_context_cost_per_query"]["search_context_size_medium"]
     extra = searching.input_tokens - plain.input_tokens
     assert extra >= entry["max_input_tokens"]  # what was found, which stands in the context
-    dearest = max(entry[name] for name in entry if name.startswith("cache_creation") and "above_200k" not in name)
+    dearest = entry["cache_creation_input_token_cost"]
     assert searching.nano_usd - plain.nano_usd == pytest.approx((10 * fee + extra * dearest) * 1e9, abs=2)
 
 
@@ -180,7 +192,9 @@ def test_what_searches_bring_in_is_counted_where_it_is_billed(model: str, reads:
     )
     found = WorstCase.of(Request(model, [USER], {"max_tokens": 1, **asks}), model, prices)
     assert (found.input_tokens > 100_000) == reads
-    of_tokens = prices.worst_nano_usd(model, found.input_tokens, 1, service_tier=None, has_audio=False, searches=False)
+    of_tokens = prices.worst_nano_usd(
+        model, found.input_tokens, 1, service_tier=None, has_audio=False, for_hour=False, searches=False
+    )
     assert found.nano_usd is not None
     assert of_tokens is not None
     assert found.nano_usd - of_tokens == fees
