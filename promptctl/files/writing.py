@@ -61,20 +61,34 @@ def replace_output(
 
 
 def check_output(file: Path) -> None:
-    """Raise `WorkspaceError` for a file of Git's, or one that a workspace is made of: no output takes its place."""
+    """Raise `WorkspaceError` for a file of Git's, or one that a workspace is made of: no output takes its place.
+
+    So it does if the way there leaves a repository through a link in it, which a stranger's branch can bring.
+    """
     from promptctl.files.roots import is_part_of, root_around
 
     real = file.parent.resolve() / file.name
     hint = "name a different file"
     try:
+        link = next(filter(_leads_out, file.absolute().parents), None)
         is_of_git = any(each.name.casefold() == ".git" or _is_git_folder(each) for each in (real, *real.parents))
     except OSError as error:
         raise WorkspaceError(f"cannot write {file}: {error.strerror}", hint=hint) from error
     if is_of_git:
         raise WorkspaceError(f"cannot write {file}: it is in a folder of Git's own", hint=hint)
+    if link is not None:
+        hint = f"name the folder itself: {os.path.realpath(file.parent)}"
+        raise WorkspaceError(f"cannot write {file}: the link {link} leads out of the repository", hint=hint)
     root = root_around(real)
     if root is not None and os.path.lexists(real) and is_part_of(root, real.relative_to(root).as_posix()):
         raise WorkspaceError(f"cannot write {file}: it is a file of the workspace itself", hint=hint)
+
+
+def _leads_out(folder: Path) -> bool:
+    """Return True for a link in a repository to a folder outside of it."""
+    own = Path(os.path.realpath(folder.parent)) / folder.name
+    top = next((each for each in own.parents if os.path.lexists(each / ".git")), None) if own.is_symlink() else None
+    return top is not None and not Path(os.path.realpath(own)).is_relative_to(top)
 
 
 def _is_git_folder(folder: Path) -> bool:

@@ -187,6 +187,31 @@ def test_no_output_takes_the_place_of_a_part_of_the_workspace_or_of_git(tmp_path
     assert ((tmp_path / path).read_text() if (tmp_path / path).exists() else None) == before
 
 
+@pytest.mark.parametrize("way", ["reports", "sub/reports", "sub/../reports", "reports/../reports", "way"])
+def test_no_output_leaves_a_repository_through_a_link_in_it(tmp_path: Path, way: str) -> None:
+    """A stranger's branch can bring the link."""
+    outside, repository = tmp_path / "outside", tmp_path / "repository"
+    for each in (outside / "in", repository / ".git", repository / "sub"):
+        each.mkdir(parents=True)
+    (repository / "reports").symlink_to(outside / "in")
+    (repository / "sub/reports").symlink_to("../../outside/in")
+    (repository / "way").symlink_to("reports")
+    (outside / "reports").symlink_to(outside / "in")
+    with pytest.raises(WorkspaceError, match="leads out of the repository") as raised:
+        replace_output(repository / way / "new/x.md", [b"report"])
+    assert raised.value.hint == f"name the folder itself: {outside}/in/new"
+    assert list((outside / "in").iterdir()) == []
+
+
+def test_an_output_goes_through_a_link_within_a_repository_or_to_one(tmp_path: Path) -> None:
+    (tmp_path / "repository/.git").mkdir(parents=True)
+    (tmp_path / "repository/real").mkdir()
+    (tmp_path / "repository/reports").symlink_to("real")
+    (tmp_path / "link").symlink_to("repository")
+    replace_output(tmp_path / "link/reports/x.md", [b"report"])
+    assert (tmp_path / "repository/real/x.md").read_bytes() == b"report"
+
+
 def test_an_output_replaces_an_older_one(tmp_path: Path) -> None:
     (tmp_path / "promptctl.yaml").write_text("")
     for path in ("reports/new.json", "datasets/new.csv"):
