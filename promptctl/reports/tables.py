@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptctl.errors import UsageError
+from promptctl.errors import UNSEEN, UsageError
 from promptctl.files.writing import replace_output
 from promptctl.reports.wording import NANO, as_text
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 COSTS, RULES = (".csv",), (".yaml", ".yml", ".csv")
 _MONEY = "_nano_usd"
-_BLANKS = " \u00a0\u200b\ufeff"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# After blanks and what nobody sees, none of which is tried in two ways.
+_FORMULA = re.compile(rf"(?:[^\S\t\r\n]|{UNSEEN.pattern})*+[=+\-@\t\r\n＝＋－＠]")
 
 
 def check_suffix(path: Path, suffixes: Sequence[str]) -> None:
@@ -66,9 +67,7 @@ def csv_line(values: Sequence[Any]) -> str:
     All cells are in quotes: the writer sees no need to quote one with a carriage return alone, which would end its row.
     """
     buffer = io.StringIO()
-    safe = [
-        f"'{value}" if isinstance(value, str) and value.lstrip(_BLANKS)[:1] in _FORMULA else value for value in values
-    ]
+    safe = [f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value for value in values]
     csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(safe)
     return buffer.getvalue()
 

@@ -123,12 +123,13 @@ def test_the_content_of_a_sound_is_told_by_its_size() -> None:
 
 def test_no_cell_of_a_table_ends_its_row_or_is_a_formula(lab: Lab, write: Write) -> None:
     forms = ["a\r=1+1", " =1+1", "\u00a0@SUM(1)", "\ufeff-1", "a\n=1", 'b",=1', "\r\n=1"]
+    forms += ["\u3000=1", "\u2003\u200b+1", "\u2028 @x"]
     lab.cases(*({"id": f"c{number}", "inputs": {"ticket": form}, "expected": "x"} for number, form in enumerate(forms)))
     data = write(lab.evaluate(), "r.csv").read_bytes().decode()
     rows = list(csv.DictReader(io.StringIO(data, newline="")))
     shown = [row["input.ticket"] for row in rows]
     assert [each.removeprefix("'") for each in shown] == forms
-    assert [each.startswith("'") for each in shown] == [False, True, True, True, False, False, True]
+    assert [each.startswith("'") for each in shown] == [False, True, True, True, False, False, *[True] * 4]
     outside = re.sub(r'"(?:[^"]|"")*"', "", data)
     assert set(outside) == {",", "\n"}
     assert outside.count("\n") == len(forms) + 1
