@@ -22,6 +22,7 @@ from promptctl.exchange.formats import ForeignFormat
 from promptctl.exchange.history.plan import PlacedPast, imported_numbers
 from promptctl.exchange.imported import ImportedSource, ImportRequest
 from promptctl.exchange.wishes import id_for, with_judges, with_paths, with_references
+from promptctl.files.look_alikes import folded_path
 from promptctl.files.names import (
     DATASET_SUFFIXES,
     DATASETS,
@@ -100,7 +101,7 @@ class Placing:
         try:
             return self._place(source, format_, contents)
         except (InvalidFiles, ValueError, RecursionError) as error:
-            self.files, self._folded = before, {path.casefold() for path in before}
+            self.files, self._folded = before, set(map(folded_path, before))
             self._numbers, self._placed = {}, {}
             del self.pasts[pasts:]
             self.past_files = past_files
@@ -293,7 +294,7 @@ class Placing:
     def _put(self, parts: _PlacedParts, path: str, data: bytes) -> None:
         self.files[path] = data
         parts.written.append(path)
-        self._folded.add(path.casefold())
+        self._folded.add(folded_path(path))
 
     def _free(
         self, wished: str, data: bytes, is_mine: IsMine, path_of: Callable[[str], str] = str, ending: str = ""
@@ -322,7 +323,7 @@ class Placing:
         """Return the bytes at a path, in this import or in the workspace; None if it may be written."""
         if path in self.files:
             return self.files[path]
-        if path.casefold() in self._folded:
+        if folded_path(path) in self._folded:
             return _UNREADABLE
         if self._request.replaces or not os.path.lexists(self._tree.root / path):
             return None

@@ -29,6 +29,15 @@ def normal(text: str, forms: Collection[str] = FORMS) -> str:
     return text
 
 
+def folded_path(path: str) -> str:
+    """Return the same text for all paths that are one file on some file systems, as macOS and Windows have them.
+
+    >>> folded_path("Café.md") == folded_path("cafe" + chr(0x301) + ".md")
+    True
+    """
+    return normal(path, ("nfc",)).casefold()
+
+
 def _joined(run: re.Match[str]) -> str:
     """Return a run of characters with a joiner that shows nothing after each 30 marks in a row.
 

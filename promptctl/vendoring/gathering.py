@@ -12,6 +12,7 @@ from promptctl.catalogue.shared_files import named_places
 from promptctl.datasets.affected import may_name, naming_pattern
 from promptctl.datasets.rows import written_assertions
 from promptctl.errors import InvalidFiles, Place, WorkspaceError
+from promptctl.files.look_alikes import folded_path
 from promptctl.files.names import DATASETS, PathRefused, is_dataset, is_recording, resolve_path
 from promptctl.files.strangers import unwelcome
 from promptctl.files.tree import MAX_BYTES, Tree
@@ -208,10 +209,10 @@ def files_named(tree: Tree, dataset: DatasetFile) -> list[str]:
 
 
 def _refuse_look_alikes(files: Mapping[str, bytes]) -> None:
-    """Raise `WorkspaceError` for two paths that are one file on file systems without letter case."""
+    """Raise `WorkspaceError` for two paths that are one file on some file systems."""
     seen: dict[str, str] = {}
     for path in files:
-        other = seen.setdefault(path.casefold(), path)
+        other = seen.setdefault(folded_path(path), path)
         if other != path:
             message = f"{other} and {path} are the same file on many file systems"
             raise WorkspaceError(message, place=Place(path), hint="its owners can rename one of them")

@@ -11,6 +11,7 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles, Place, Problem, SourceNotFound, UsageError, printable
 from promptctl.files.document import Document
+from promptctl.files.look_alikes import folded_path
 from promptctl.files.merges import unresolved_merge
 from promptctl.files.names import DATASETS, LOCK, PromptPlaces, did_you_mean, id_problem
 from promptctl.files.plain import record_data
@@ -143,8 +144,8 @@ def read_sources(tree: Tree) -> Sources:
     owners: dict[str, str] = {}
     for name, source in found.items():
         for path in source.files:
-            if owners.setdefault(path.casefold(), name) != name:
-                message = f"`{path}` is of both {owners[path.casefold()]} and {name}"
+            if (other := owners.setdefault(folded_path(path), name)) != name:
+                message = f"`{path}` is of both {other} and {name}"
                 place = document.key_place("vendored", name, "files", path)
                 problems.append(Problem(message, place, AGAIN, "lock-vendored"))
     if problems:

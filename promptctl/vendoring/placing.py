@@ -10,6 +10,7 @@ from promptctl.catalogue.new_ids import new_prompt_path, refuse_link
 from promptctl.catalogue.shared_files import closures_of
 from promptctl.errors import InvalidFiles, Place, UsageError, WorkspaceError
 from promptctl.files.free_names import first_free
+from promptctl.files.look_alikes import folded_path
 from promptctl.files.names import DATASETS, PROMPT_SUFFIXES
 from promptctl.files.proposal import FileEdit, Proposal
 from promptctl.files.strangers import unsafe, unwelcome
@@ -116,7 +117,7 @@ def _paths(
             found[path] = f"{base}/{name}/{path.removeprefix(f'{gathered.tree.places.base(path)}/')}"
     taken: dict[str, str] = {}
     for path, here in found.items():
-        if (other := taken.setdefault(here.casefold(), path)) != path:
+        if (other := taken.setdefault(folded_path(here), path)) != path:
             raise WorkspaceError(f"{other} and {path} would both be {here}", hint="take one of them, with --as ID")
     return found
 
@@ -173,10 +174,10 @@ def refuse_taken(tree: WorkTree, placed: Placed, name: str, owned: Iterable[str]
                 new_prompt_path(tree, id_, base, suffix)
             elif here_now(tree, path) not in (None, data):
                 raise UsageError(f"there is a file {path} already")
-        known = {path.casefold(): path for folder in (base, DATASETS) for path in tree.paths(folder)}
+        known = {folded_path(path): path for folder in (base, DATASETS) for path in tree.paths(folder)}
         for path in new:
-            if known.get(path.casefold(), path) != path:
-                raise UsageError(f"{known[path.casefold()]} and {path} are the same file on many file systems")
+            if (other := known.get(folded_path(path), path)) != path:
+                raise UsageError(f"{other} and {path} are the same file on many file systems")
     except UsageError as error:
         hint = hint or f"choose a name that is free: --as {free_name(tree, name)}"
         raise UsageError(error.message, hint=hint) from error
@@ -185,10 +186,10 @@ def refuse_taken(tree: WorkTree, placed: Placed, name: str, owned: Iterable[str]
 def free_name(tree: WorkTree, name: str) -> str:
     """Return the name with the first number behind it under which nothing is here."""
     folders = (prompts_folder(tree), DATASETS)
-    known = {path.casefold() for folder in folders for path in tree.paths(folder)}
+    known = {folded_path(path) for folder in folders for path in tree.paths(folder)}
 
     def is_taken(wished: str) -> bool:
-        starts = tuple(f"{folder}/{wished}".casefold() for folder in folders)
+        starts = tuple(folded_path(f"{folder}/{wished}") for folder in folders)
         return wished == name or any(path.startswith(starts) for path in known)
 
     return first_free(name, is_taken)

@@ -208,9 +208,10 @@ def test_trees_that_lead_elsewhere_write_nothing(stranger: Path, workspace: Work
     assert not list(workspace.root.parent.glob("*.prompt.yaml"))
 
 
-def test_two_names_of_one_file_are_refused(stranger: Path, workspace: Workspace) -> None:
-    write(stranger, "prompts/a.j2", "A\n")
-    both = "{% include 'a.j2' %}{% include 'A.j2' %}"
+@pytest.mark.parametrize(("one", "other"), [("a", "A"), ("caf\u00e9", "cafe\u0301"), ("caf\u00e9", "CAFE\u0301")])
+def test_two_names_of_one_file_are_refused(stranger: Path, workspace: Workspace, one: str, other: str) -> None:
+    write(stranger, f"prompts/{one}.j2", "A\n")
+    both = f"{{% include '{one}.j2' %}}{{% include '{other}.j2' %}}"
     write(stranger, "prompts/b.prompt.yaml", f'messages: [{{role: user, content: "{both}"}}]\n')
     git(stranger, "add", "--all")
     git(
@@ -218,7 +219,7 @@ def test_two_names_of_one_file_are_refused(stranger: Path, workspace: Workspace)
         "update-index",
         "--add",
         "--cacheinfo",
-        f"100644,{git(stranger, 'hash-object', 'prompts/a.j2')},prompts/A.j2",
+        f"100644,{git(stranger, 'hash-object', f'prompts/{one}.j2')},prompts/{other}.j2",
     )
     git(stranger, "commit", "--quiet", "-m", "Two")
     assert "the same file on many file systems" in refused(workspace, "../stranger//b").message
