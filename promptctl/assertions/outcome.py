@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from promptctl.files.wording import clip
+
 _SHOWN_CHARACTERS = 80
 
 
@@ -126,5 +128,4 @@ def unmet(reason: str, *, expected: Any = None, got: Any = None) -> Outcome:
 
 def shown(value: Any) -> str:
     """Return a value for a sentence: as JSON, shortened."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+    return clip(json.dumps(value, ensure_ascii=False, default=str), _SHOWN_CHARACTERS)

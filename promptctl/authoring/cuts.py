@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptctl.files.document import Document, Key
+from promptctl.files.wording import clip
 from promptctl.files.yaml_editing import Edit, Remove, Set
 from promptctl.models.tokens import token_counter
 from promptctl.prompts.closure import message_texts
@@ -38,8 +39,7 @@ class Cut:
     @property
     def words(self) -> str:
         """The beginning of its text, in one line."""
-        text = " ".join(self.text.split())
-        return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+        return clip(" ".join(self.text.split()), _SHOWN)
 
 
 class Cuts:

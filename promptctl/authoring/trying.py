@@ -14,6 +14,7 @@ from promptctl.authoring.candidates import PARAMETERS, Candidates, Component, Te
 from promptctl.authoring.evolution import BATCH, Grade, SearchEnded
 from promptctl.authoring.improvement import PromptCandidate
 from promptctl.errors import InvalidOutput
+from promptctl.files.wording import clip
 
 if TYPE_CHECKING:
     from promptctl.authoring.author import Author
@@ -237,13 +238,13 @@ def _graded(row: ResultRow) -> Grade:
     about: dict[str, Any] = {
         "passed": has_passed,
         "inputs": {**detail.inputs},
-        "reply": _cut(row.output or ""),
+        "reply": clip(row.output or "", _MOST_SHOWN),
         "problem": "",
     }
     if detail.expected is not None:
         about["expected"] = detail.expected
     if not has_passed:
-        about["problem"] = _cut(row.error_message or detail.reason or "it did not pass")
+        about["problem"] = clip(row.error_message or detail.reason or "it did not pass", _MOST_SHOWN)
     score = 1.0 if has_passed else _PARTLY * (row.score or 0.0)
     return Grade(row.case_id, score, has_passed, about, is_error=row.status == "error")
 
@@ -251,10 +252,6 @@ def _graded(row: ResultRow) -> Grade:
 def _cost(row: ResultRow) -> int:
     """Return what a case costs when nothing of it is reused."""
     return (row.detail.full_cost_nano_usd or 0) + (row.detail.judge_cost_nano_usd or 0)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "…"
 
 
 def _as_before(component: Component, text: str) -> str:

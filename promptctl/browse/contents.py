@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from promptctl.errors import HIDDEN, code_point
 from promptctl.reports.hidden_parts import ABOUT, pieces
-from promptctl.reports.wording import as_text, count
+from promptctl.reports.wording import as_text, clip, count
 
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 _SNIPPET = 120
@@ -148,8 +148,7 @@ def mark_of(status: str) -> str:
 
 def snippet(text: str) -> str:
     """Return the beginning of a text on one line."""
-    line = " ".join(text[: 2 * _SNIPPET].split())
-    return line if len(line) <= _SNIPPET else f"{line[: _SNIPPET - 1]}…"
+    return clip(" ".join(text[: 2 * _SNIPPET].split()), _SNIPPET)
 
 
 def dataset_name(path: str) -> str:

@@ -14,6 +14,7 @@ from promptctl.catalogue.history import made_by
 from promptctl.catalogue.references import Reference, references_to
 from promptctl.errors import WorkspaceError
 from promptctl.files.plain import record_data
+from promptctl.files.wording import clip
 from promptctl.log.stamps import parse_moment, refuse_to_come
 from promptctl.prompts.loading import declared_ids
 from promptctl.prompts.prompt import MISSING, Input, Message, Placeholder, Prompt
@@ -222,7 +223,7 @@ def _input_row(declared: Input) -> tuple[str, str, str, str]:
         need = "required" if declared.is_required else "optional"
     if declared.is_sensitive:
         need += ", sensitive"
-    return declared.name, type_of(declared.schema), need if len(need) <= 40 else need[:39] + "…", declared.description
+    return declared.name, type_of(declared.schema), clip(need, 40), declared.description
 
 
 def _target(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:

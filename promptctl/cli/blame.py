@@ -13,7 +13,7 @@ from promptctl.cli.commands import argument
 from promptctl.cli.output import flat, format_id, is_terminal, say, say_json, styled, told_moment, visible
 from promptctl.cli.page_layout import page_width, say_columns, say_fact, say_heading, template
 from promptctl.cli.tables import cells, cut
-from promptctl.reports.wording import as_text, count, format_cost, format_latency, without_address
+from promptctl.reports.wording import as_text, clip, count, format_cost, format_latency, without_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,10 +114,9 @@ def _row(part: BlamedPart, own: str) -> tuple[str, ...]:
 
 def _input_row(each: FilledInput) -> tuple[str, ...]:
     value = as_text(each.value) if each.is_kept or each.origin == "default" else ""
-    value = value if len(value) <= _MOST_VALUE else value[: _MOST_VALUE - 1] + "…"
     change = each.default.change if each.default and each.origin == "default" else None
     origin = _ORIGINS[each.origin] + (f" ({change.commit.commit[:_ID]})" if change else "")
-    return each.name, ", ".join(each.used_in), origin, value
+    return each.name, ", ".join(each.used_in), origin, clip(value, _MOST_VALUE)
 
 
 def _change_row(change: LineChange) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from promptctl.cli.output import say, say_json, say_wrapped, tell, visible, warn
 from promptctl.cli.proposing import WriteOptions, offer
 from promptctl.cli.tables import say_table
 from promptctl.errors import quote
-from promptctl.reports.wording import count, format_range, format_share
+from promptctl.reports.wording import clip, count, format_range, format_share
 
 if TYPE_CHECKING:
     from promptctl import AgreementReport, QuestionAgreement, ReplyLabelling, Workspace
@@ -163,8 +163,7 @@ def _say_disagreements(found: AgreementReport) -> None:
         say()
         question = each.question
         say(visible(f"{question.case.id}  {question.type}{f': {question.text}' if question.text else ''}"))
-        reply = question.reply if len(question.reply) <= _MOST_SHOWN else f"{question.reply[:_MOST_SHOWN]}…"
-        facts = [("reply", reply)]
+        facts = [("reply", clip(question.reply, _MOST_SHOWN))]
         facts += [
             (given.by, f"{given.answer}: {given.comment}" if given.comment else given.answer) for given in each.labels
         ]

@@ -41,6 +41,7 @@ _CONTROL = re.compile(
 # Whatever ends a line for `str.splitlines`, so for a terminal or a reader of logs.
 _ENDS = "\n\r\v\f\x1c-\x1e\x85\u2028\u2029"
 _LINE_END = re.compile(f"\r\n|[{_ENDS}]")
+_LONGEST = 4_000
 
 # Variables of the runners that obey lines of what a job prints. A command is `::name::` behind blanks at most, or
 # `##[name]`, `##vso[name]`, `##teamcity[name]` anywhere in a line.
@@ -56,7 +57,12 @@ _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 def flat(text: str) -> str:
-    """Return foreign text on one line: in a CI's log, what begins a line could be a command to it."""
+    """Return foreign text on one line: in a CI's log, what begins a line could be a command to it.
+
+    Of one that nobody would read to its end the middle is left out: a file chooses how long its names and keys are.
+    """
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
     return _LINE_END.sub("⏎", text)
 
 

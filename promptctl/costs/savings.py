@@ -13,7 +13,7 @@ from typing import Any
 from promptctl.comparisons.compared import compare
 from promptctl.comparisons.rule import GateRule
 from promptctl.costs.recent_calls import DAYS, RecentCalls
-from promptctl.files.wording import count, percent, version_keys
+from promptctl.files.wording import clip, count, percent, version_keys
 from promptctl.log.results import EvaluationRow
 from promptctl.models.gateway import recorded_model
 from promptctl.prompts.prompt import Message
@@ -344,8 +344,7 @@ def _plain(text: str, kinds: str) -> str:
 
 
 def _shown(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SHOWN else line[: _SHOWN - 1].rstrip() + "…"
+    return clip(" ".join(text.split()), _SHOWN)
 
 
 def _rounded(tokens: int) -> int:

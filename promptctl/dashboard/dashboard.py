@@ -23,7 +23,7 @@ from promptctl.experiments.drawing import experiments_now
 from promptctl.experiments.ending import report_of
 from promptctl.experiments.growth import growth
 from promptctl.experiments.report import ExperimentReport
-from promptctl.files.wording import count, version_keys, without_commit
+from promptctl.files.wording import as_text, clip, count, version_keys, without_commit
 from promptctl.log.call_cells import CallCells, Step
 from promptctl.log.call_totals import GROWTH, CallTotals
 from promptctl.log.filter import Filter
@@ -327,12 +327,7 @@ def _examples(context: Context, wanted: Filter) -> Iterator[dict[str, Any]]:
 
 
 def _cut(value: Any) -> str | None:
-    from promptctl.files.wording import as_text
-
-    if value is None:
-        return None
-    text = as_text(value)
-    return text if len(text) <= _LONGEST_EXAMPLE else text[:_LONGEST_EXAMPLE] + "…"
+    return None if value is None else clip(as_text(value), _LONGEST_EXAMPLE)
 
 
 def _as_given(wanted: Filter) -> dict[str, Any]:

@@ -68,6 +68,15 @@ def without_address(person: str) -> str:
     return person.partition(" <")[0]
 
 
+def clip(text: str, most: int) -> str:
+    """Return a text in at most so many characters; what is left out at its end is a `…`.
+
+    >>> clip("ninety", 6), clip("ninety-nine", 6)
+    ('ninety', 'ninet…')
+    """
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def as_text(value: Any) -> str:
     """Return a text as it is, and any other value as one line of JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

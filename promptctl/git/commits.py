@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from promptctl.git.objects import Objects
     from promptctl.git.repository import Git
 
-_LONGEST = 1 << 16  # of an author, or of the lines that a subject is looked for in
+LONGEST = 1 << 16  # of an author, or of the lines that a subject is looked for in
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,9 @@ def parse_commit(commit: str, data: bytes) -> CommitInfo:
 
 def _text(data: bytes, encoding: str) -> str:
     try:
-        return data[:_LONGEST].decode(encoding, "replace")
+        return data[:LONGEST].decode(encoding, "replace")
     except (LookupError, ValueError):  # an encoding that is none, or that refuses what it cannot read
-        return data[:_LONGEST].decode("utf-8", "replace")
+        return data[:LONGEST].decode("utf-8", "replace")
 
 
 def time_of(stamp: str) -> datetime | None:

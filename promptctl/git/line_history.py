@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from promptctl.errors import GitError, HistoryIncomplete, printable
 from promptctl.files.writing import temporary_folder
 from promptctl.git.commands import GitOutput, refusal
-from promptctl.git.commits import CommitInfo, parse_commit, time_of
+from promptctl.git.commits import LONGEST, CommitInfo, parse_commit, time_of
 from promptctl.git.walk import list_commits, walk
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _lines(porcelain: bytes) -> Iterator[_OwnLine]:
             number = int(rest.split(" ", 1)[0]) if rest else 0
         else:
             key, _, value = raw.decode("utf-8", "replace").partition(" ")
-            fields[key] = value
+            fields[key] = value[:LONGEST]
 
 
 def _commit(id_: str, fields: dict[str, str]) -> CommitInfo:

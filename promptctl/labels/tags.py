@@ -14,7 +14,7 @@ from typing import Any, Literal
 from promptctl.errors import printable
 from promptctl.files.names import LABEL, PROMPT_SUFFIXES, PROMPTS, id_problem
 from promptctl.files.plain import record_data, utc
-from promptctl.files.wording import version_keys
+from promptctl.files.wording import clip, version_keys
 from promptctl.git.commits import time_of
 from promptctl.git.objects import GitObject, is_object_id
 
@@ -193,8 +193,7 @@ def parse_name(ref: str) -> EventName | None:
 def one_line(text: str) -> str:
     """Return the text as one line, not too long: runs of blanks, line ends and control characters become one blank."""
     shown = text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
-    line = " ".join(shown.split())
-    return line if len(line) <= _MAX_LINE else line[: _MAX_LINE - 1] + "…"
+    return clip(" ".join(shown.split()), _MAX_LINE)
 
 
 def tag_bytes(event: LabelEvent, tagger: str) -> bytes:

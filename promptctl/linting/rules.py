@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from promptctl.errors import Place, Problem
 from promptctl.files.document import Key
+from promptctl.files.wording import clip
 
 Level = Literal["error", "warning"]
 
@@ -82,5 +83,4 @@ def finding(
     needless: str = "",
 ) -> LintFinding:
     """Return a finding of a rule, at the level that the rule has by itself. What prompts name may be long."""
-    message = message if len(message) <= _LONGEST else f"{message[: _LONGEST - 1]}…"
-    return LintFinding(message, place, hint, code, RULES[code].level, also, removes, needless)
+    return LintFinding(clip(message, _LONGEST), place, hint, code, RULES[code].level, also, removes, needless)

@@ -11,6 +11,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import UsageError, printable
+from promptctl.files.wording import clip
 
 if TYPE_CHECKING:
     from promptctl.log.records import Execution
@@ -142,7 +143,7 @@ def find(execution: Execution, query: TextQuery, *, most: int | None = None) -> 
                     name,
                     ("…" if len(before) > _BEFORE else "") + before[-_BEFORE:],
                     _one_line(text[start:end]),
-                    after[:_AFTER] + ("…" if len(after) > _AFTER else ""),
+                    clip(after, _AFTER),
                 )
     return FoundCall(execution, "reply", "", "", "")
 

@@ -23,6 +23,7 @@ from promptctl.errors import (
     RateLimited,
     RequestRejected,
 )
+from promptctl.files.wording import clip
 from promptctl.models.gateway import HINT_ENDPOINT, Endpoint, Request
 
 _REDACTED = "[redacted]"
@@ -181,8 +182,7 @@ def words_of(body: str) -> str:
         said = _message_in(json.loads(body))
     except (ValueError, RecursionError):
         said = body
-    line = " ".join(said.split())
-    return line if len(line) <= _SHOWN_CHARS else line[:_SHOWN_CHARS] + " …"
+    return clip(" ".join(said.split()), _SHOWN_CHARS)
 
 
 def redact(text: str, request: Request) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from promptctl.errors import InvalidFiles, ModelConfigurationError, Place, Problem, ReplyNotRecorded, printable
 from promptctl.files.names import RECORDINGS
-from promptctl.files.wording import name_some
+from promptctl.files.wording import clip, name_some
 from promptctl.models.gateway import REPLAY, Delta, Embeddings, Reply, Request, recorded_model
 from promptctl.models.recorded_reply import Entry, Redact, as_it_is, asked_of, digest_for, reply_of
 from promptctl.models.recordings import RecordedReplies
@@ -180,8 +180,7 @@ def _shown(value: Any, start: int) -> str:
     if value is _ABSENT:
         return "none"
     if not isinstance(value, str):
-        text = json.dumps(value, ensure_ascii=False)
-        return printable(text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…")
+        return printable(clip(json.dumps(value, ensure_ascii=False), _WIDTH))
     begin = max(0, start - _WIDTH // 3) if len(value) > _WIDTH else 0
     text = value[begin : begin + _WIDTH]
     return f"“{'…' if begin else ''}{printable(text)}{'…' if begin + _WIDTH < len(value) else ''}”"

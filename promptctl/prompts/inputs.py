@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from promptctl.errors import InputError, InvalidFiles, UsageError
 from promptctl.files.names import did_you_mean
 from promptctl.files.plain import Measure, NotPlain, plain
-from promptctl.files.wording import name_some
+from promptctl.files.wording import clip, name_some
 from promptctl.prompts.prompt import MISSING, Input, Prompt
 from promptctl.schemas.json_schema import TOGETHER_S, Allowance, Validator, types_of
 
@@ -84,7 +84,7 @@ class InputCheck:
         problems = [message for _, message in wrong]
         for name in extra:
             meant = did_you_mean(str(name)[:120], self._names)
-            problems.append(f"`{_cut(name)}` is not an input" + (f" ({meant})" if meant else ""))
+            problems.append(f"`{clip(name, 60)}` is not an input" + (f" ({meant})" if meant else ""))
         names = list(dict.fromkeys([name for name, _ in wrong] + [str(name) for name in extra]))
         shown = "; ".join(problems[:_MAX_SHOWN])
         if len(problems) > _MAX_SHOWN:
@@ -93,7 +93,7 @@ class InputCheck:
         place = prompt.inputs[wrong[0][0]].place if len(wrong) == 1 and not extra else None
         hint = self._declared()
         if not wrong:
-            hint = f"leave out {', '.join(_cut(name) for name in extra[:_MAX_SHOWN])}; {hint}"
+            hint = f"leave out {', '.join(clip(name, 60) for name in extra[:_MAX_SHOWN])}; {hint}"
         message = f"inputs of {prompt.id}: {shown}"
         return InputError(message, place=place, hint=hint, names=names, missing=missing)
 
@@ -227,8 +227,3 @@ def is_secret(each: Input) -> bool:
     """Return True if an input's values are shown nowhere: it is marked, or its name or format says so."""
     is_declared = each.schema.get("writeOnly") is True or each.schema.get("format") == "password"
     return each.is_sensitive or is_declared or bool(_SECRET.search(each.name))
-
-
-def _cut(name: Any) -> str:
-    text = str(name)
-    return text if len(text) <= 60 else text[:59] + "…"

@@ -14,6 +14,7 @@ from functools import partial
 from promptctl.errors import Place, Problem
 from promptctl.files.document import Key
 from promptctl.files.names import PLACEHOLDER, PathRefused, resolve_path
+from promptctl.files.wording import clip
 from promptctl.prompts.closure import Declared, part_texts
 from promptctl.templates import BadTemplate
 from promptctl.templates.events import Condition, Event, Include, Text, Use
@@ -152,7 +153,7 @@ def unfilled_variables(resolved: Declared, names: Collection[str]) -> Iterator[t
             if name not in told:
                 told.add(name)
                 place = place_of(text.count("\n", 0, at) + 1)
-                shown = written if len(written) <= 60 else written[:59] + "…"
+                shown = clip(written, 60)
                 yield name, Problem(f"`{shown}` is sent as it stands", place, hint, "not-filled-in", "warning")
 
 

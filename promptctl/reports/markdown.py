@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseResults, case_results
+from promptctl.files.wording import clip
 from promptctl.log.store import Store
 from promptctl.reports.asked import AskedMessages, Messages, about_request, message_texts
 from promptctl.reports.wording import as_text, assertion_name, format_share, format_spent, judged_rates, percent
@@ -107,8 +108,7 @@ def _code(flat: str) -> str:
 
 
 def _flat(text: str) -> str:
-    short = text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
-    return " ".join(short.split()).translate(_COMMANDING)
+    return " ".join(clip(text, _WIDTH).split()).translate(_COMMANDING)
 
 
 def _entities(text: str) -> str:
@@ -130,7 +130,7 @@ def folded(title: str, lines: Sequence[str], most: int) -> Iterator[str]:
     if not lines:
         yield f"\n- {code(title)}\n"
         return
-    shown = [line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1] + "…" for line in lines[:most]]
+    shown = [clip(line, _LONGEST_LINE) for line in lines[:most]]
     if len(lines) > most:
         shown.append(f"… and {len(lines) - most} more lines")
     text = "\n".join("".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line) for line in shown)

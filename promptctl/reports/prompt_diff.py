@@ -11,7 +11,7 @@ from promptctl.differences.message_diff import MessageChange
 from promptctl.differences.part_changes import InputChange, PartialChange, ToolChange
 from promptctl.differences.text_diff import Hunk
 from promptctl.differences.value_changes import ValueChange
-from promptctl.files.wording import as_text
+from promptctl.files.wording import as_text, clip
 from promptctl.schemas.effects import SchemaChange
 
 _SIGNS = {"added": "+", "removed": "-"}
@@ -142,5 +142,4 @@ def _without_told_schema(diff: PromptDiff) -> list[ValueChange]:
 
 def _shown(value: Any) -> str:
     """Return a value on one line, cut if it is long."""
-    flat = as_text(value).replace("\n", "⏎")
-    return flat if len(flat) <= _LONGEST_VALUE else flat[: _LONGEST_VALUE - 1] + "…"
+    return clip(as_text(value).replace("\n", "⏎"), _LONGEST_VALUE)

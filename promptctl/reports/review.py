@@ -15,7 +15,7 @@ from promptctl.comparisons.together import deciding
 from promptctl.errors import Problem, quote
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.files.names import SETTINGS
-from promptctl.files.wording import name_some
+from promptctl.files.wording import clip, name_some
 from promptctl.labels.times import LabelMove
 from promptctl.prompts.prompt import Prompt
 from promptctl.reports.comparison import difference, mark_against, mark_of
@@ -341,8 +341,7 @@ def cut_lines(lines: list[str]) -> list[str]:
 
 
 def _plain(value: object) -> str:
-    text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+    return clip(", ".join(map(str, value)) if isinstance(value, tuple) else str(value), _LONGEST_VALUE)
 
 
 def _count(found: Sequence[PromptReview] | Sequence[DatasetReview], noun: str) -> str:

@@ -11,6 +11,7 @@ from promptctl.files import wording
 from promptctl.files.names import did_you_mean as did_you_mean
 from promptctl.files.names import nearest as nearest
 from promptctl.files.wording import alike_until as alike_until
+from promptctl.files.wording import clip as clip
 from promptctl.files.wording import count as count
 from promptctl.files.wording import name_some as name_some
 from promptctl.files.wording import percent as percent
@@ -49,8 +50,7 @@ def judged_rates(judged: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def judge_name(judged: Mapping[str, Any]) -> str:
     """Name a judge by its type, model, prompt if that is not the type's own, and the rubric that it was measured on."""
     prompt, rubric = judged.get("judge_prompt"), " ".join(((judged.get("rubric") or {}).get("text") or "").split())
-    if len(rubric) > _LONGEST_RUBRIC:
-        rubric = f"{rubric[: _LONGEST_RUBRIC - 1]}…"
+    rubric = clip(rubric, _LONGEST_RUBRIC)
     return (
         f"{judged['type']} by {judged['judge']}{f' and {prompt}' if prompt else ''}{f' ({rubric})' if rubric else ''}"
     )

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from promptctl.files.wording import clip
+
 Effect = Literal["none", "narrowed", "widened", "changed"]
 
 
@@ -62,5 +64,4 @@ def added_or_removed(keyword: str, before: Any, after: Any) -> SchemaChange:
 
 def show(value: Any) -> str:
     """Return the value as one short line of JSON."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
-    return text if len(text) <= 80 else text[:79] + "…"
+    return clip(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str), 80)

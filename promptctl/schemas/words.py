@@ -12,6 +12,7 @@ from typing import Any
 
 from promptctl.errors import Place, Problem, printable
 from promptctl.files.names import did_you_mean, nearest
+from promptctl.files.wording import clip
 from promptctl.schemas.compiler import Failure
 from promptctl.schemas.keywords import Path, type_names
 
@@ -51,7 +52,7 @@ def path_text(path: Path) -> str:
         if isinstance(part, int):
             parts.append(f"[{part}]")
         else:
-            parts.append(f".{part}" if _PLAIN_KEY.fullmatch(part) else f"['{printable(_cut(part))}']")
+            parts.append(f".{part}" if _PLAIN_KEY.fullmatch(part) else f"['{printable(clip(part, _MAX_VALUE))}']")
     return "".join(parts)
 
 
@@ -68,7 +69,7 @@ def text_of(failure: Failure, *, shows_values: bool = True) -> str:
     else:
         has = counted(len(failure.value), *_UNITS[keyword[3:]])
         text = f"has {has}, {'fewer' if keyword.startswith('min') else 'more'} than {shown(bound)}"
-    return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…"
+    return clip(text, _MAX_TEXT)
 
 
 def problems_of(failures: list[Failure], place_of: Callable[[Failure], Place]) -> list[Problem]:
@@ -165,10 +166,6 @@ def either(names: Sequence[str]) -> str:
     return " or ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _MAX_VALUE else text[: _MAX_VALUE - 1] + "…"
-
-
 def _type(failure: Failure, but: str) -> str:
     if isinstance(failure.value, str):
         but = but.replace(" `", " the text `", 1)
@@ -207,7 +204,7 @@ _TEXTS: dict[str, Callable[[Failure, str], str]] = {
     "additionalProperties": lambda *_: "is an unknown key",
     "propertyNames": lambda failure, but: f"cannot be a key: {text_of(failure.detail[0], shows_values=bool(but))}",
     "false": lambda *_: "is not allowed here",
-    "pattern": lambda failure, but: f"must match the pattern {_cut(failure.schema['pattern'])}{but}",
+    "pattern": lambda failure, but: f"must match the pattern {clip(failure.schema['pattern'], _MAX_VALUE)}{but}",
     "format": lambda failure, but: f"must be a valid {failure.schema['format']}{but}",
     "uniqueItems": lambda failure, but: f"repeats {shown(failure.value) if but else 'an item'}",
     "contains": lambda failure, _: f"has {counted(failure.detail, 'item')} that fit `contains`, too few or too many",
@@ -235,7 +232,7 @@ def _type_hint(failure: Failure) -> str | None:
     wanted = type_names(failure.schema)
     hints = (hint for name, types, hint in _TYPE_HINTS if name in wanted and isinstance(failure.value, types))
     written = failure.value if isinstance(failure.value, str) else json.dumps(failure.value)
-    return next(hints, "").format(_cut(written)) or None
+    return next(hints, "").format(clip(written, _MAX_VALUE)) or None
 
 
 def _form_hint(failure: Failure) -> str | None:

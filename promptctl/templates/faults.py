@@ -7,6 +7,7 @@ from traceback import walk_tb
 from jinja2 import Template, TemplateError, TemplateNotFound
 
 from promptctl.errors import RenderLimitExceeded
+from promptctl.files.wording import clip
 
 _MAX_MESSAGE = 400
 
@@ -38,6 +39,5 @@ def in_words(error: Exception) -> str:
     """Return the error in words. Raises it again if a template cannot cause it."""
     for kind, words in _WORDS.items():
         if isinstance(error, kind):
-            text = words.format(error=error).replace(": do_", ": ")  # as Jinja names its filters
-            return text if len(text) <= _MAX_MESSAGE else text[: _MAX_MESSAGE - 1] + "…"
+            return clip(words.format(error=error).replace(": do_", ": "), _MAX_MESSAGE)  # as Jinja names its filters
     raise error

@@ -12,6 +12,7 @@ from typing import Any, cast
 from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
+from promptctl.files.wording import clip
 from promptctl.templates import BadTemplate
 from promptctl.templates.filters import FILTERS, REFUSED, TESTS
 from promptctl.templates.limits import MAX_INTEGER_BITS
@@ -203,8 +204,7 @@ def _statement(call: nodes.Filter) -> nodes.ExprStmt:
 
 def describe(node: nodes.Node) -> str:
     """Return an expression as its author wrote it, or nearly, and short."""
-    text = _describe(node)
-    return text if len(text) <= 60 else text[:59] + "…"
+    return clip(_describe(node), 60)
 
 
 def _describe(node: nodes.Node) -> str:

@@ -17,6 +17,7 @@ from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.utils import Namespace, missing
 
 from promptctl.files.names import did_you_mean
+from promptctl.files.wording import clip
 from promptctl.templates.limits import MAX_INTEGER_BITS, SLOT, TEXT, Budget
 
 # The budget travels among a render's variables, under a name that no template can write.
@@ -227,8 +228,7 @@ def undefined_of(inputs: Mapping[str, bool]) -> type[Undefined]:
 
 def _cut(name: Any) -> str:
     # Only text and numbers: what else there is may take forever to print.
-    text = str(name) if isinstance(name, (str, int)) else kind(name)
-    return text if len(text) <= 40 else text[:39] + "…"
+    return clip(str(name) if isinstance(name, (str, int)) else kind(name), 40)
 
 
 def _listed(names: list[str]) -> str:

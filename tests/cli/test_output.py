@@ -120,6 +120,15 @@ def test_a_message_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "\nfirst⏎::error::second⏎third\n"
 
 
+def test_what_a_file_names_at_length_is_cut_in_its_middle(workspace: Path, cli: Cli) -> None:
+    key = "k" * 900_000
+    write(workspace, "prompts/long.prompt.yaml", f"messages: [{{placeholder: {key}}}]\n")
+    ran = cli("validate")
+    assert max(map(len, ran.err.splitlines())) < 4_100
+    assert "error: prompts/long.prompt.yaml:1:26: `kkk" in ran.err
+    assert "k` is not declared under `inputs`\n" in ran.err
+
+
 def test_commands_print_no_command_of_a_strangers(workspace: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     evil = "x\\n::error::owned ##[error]owned"

@@ -28,6 +28,15 @@ def subjects(repo: Repo, path: str = FILE, commit: str = "HEAD", **earlier: str)
         git.close()
 
 
+def test_of_a_subject_of_megabytes_the_beginning_is_shown(repo: Repo) -> None:
+    repo.write("message", "Long " * 500_000)
+    repo.commit("One", {FILE: "a\n"})
+    repo.git("commit", "--amend", "--quiet", "--file=message")
+    (subject,) = subjects(repo)
+    assert subject.startswith("Long Long")
+    assert len(subject) < 70_000
+
+
 def test_each_line_has_the_commit_that_made_it(repo: Repo) -> None:
     repo.commit("One", {FILE: "a\nb\n", OTHER: "x\n"})
     repo.commit("Other", {OTHER: "y\n"})

@@ -30,6 +30,7 @@ from promptctl.adoption.javascript.syntax import (
 )
 from promptctl.adoption.javascript.texts import TooDynamic, Values, check_unchanged, constant_of, pieces
 from promptctl.exchange.model_settings import ForeignSettings, parameter_of
+from promptctl.files.wording import clip
 from promptctl.template_languages.braces import format_pieces
 from promptctl.template_languages.jinja import jinja_text
 from promptctl.template_languages.pieces import VariablePiece
@@ -308,5 +309,4 @@ def _chain(path: str, node: Node, name: str, arguments: Node) -> FoundPrompt | N
 
 
 def _short(node: Node) -> str:
-    text = " ".join(source_of(node).split())
-    return text if len(text) <= 40 else f"{text[:39]}…"
+    return clip(" ".join(source_of(node).split()), 40)

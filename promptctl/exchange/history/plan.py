@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import UNSEEN, Place
 from promptctl.files.plain import utc
+from promptctl.files.wording import clip
 from promptctl.git.commit_stream import NewCommit, Person
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _ADDRESS = re.compile(r"[^<>\s@]+@[^<>\s@]+\.[^<>\s@.]+\Z")
 _NOT_IN_MESSAGES = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f]|{UNSEEN.pattern}")
 _WIDEST_OFFSET = timedelta(hours=14)  # which is as far as Git takes one
 _TRAILER = "Imported-From"
-_MOST_SUBJECT = 100
+_MOST_SUBJECT = 101
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,7 @@ class HistoryVersion:
     @property
     def subject(self) -> str:
         """The first line of the commit's message."""
-        lines = self._message.split("\n", 1)[0].strip()
-        return lines if len(lines) <= _MOST_SUBJECT else f"{lines[:_MOST_SUBJECT]}…"
+        return clip(self._message.split("\n", 1)[0].strip(), _MOST_SUBJECT)
 
     @property
     def utc_date(self) -> str:

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from promptctl.errors import Place
+from promptctl.files.wording import clip
 from promptctl.template_languages.handlebars.nodes import Constant, PathNode, TagCall
 
 _TOKEN = re.compile(
@@ -39,8 +40,7 @@ class BadTag(Exception):
 
 def shortened(text: str) -> str:
     """Return a tag as it is named to people: in one line, and not too long."""
-    line = " ".join(text.split())
-    return line if len(line) <= MAX_SHOWN else f"{line[: MAX_SHOWN - 1]}…"
+    return clip(" ".join(text.split()), MAX_SHOWN)
 
 
 def tokens_of(text: str, start: int, at: int, *, is_triple: bool) -> tuple[list[Token], bool, int]:
