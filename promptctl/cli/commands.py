@@ -32,6 +32,7 @@ REPLIES = {
 }
 VALUE_OPTIONAL = frozenset({"--against"})
 """Options that may stand without a value, which typer has no way to say."""
+_MAY_BE_EMPTY = VALUE_OPTIONAL | {"--expected"}
 _RESUMING = ("--resume", "--retry-errors")
 
 _OTHERS = "Options"
@@ -66,7 +67,11 @@ class _InPlace:
     """A command or group whose every wrong argument is said to be its own: the library does not of a missing value."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the arguments."""
+        """Read the arguments. Raises `UsageError` for an option whose value is empty, as an unset variable leaves it."""
+        for at in () if ctx.resilient_parsing else _option_places(self, args):  # of words to complete, nothing is said
+            name, *value = args[at].split("=", 1)
+            if name in _with_value(self) - _MAY_BE_EMPTY and (value or args[at + 1 : at + 2]) == [""]:
+                raise UsageError(f"{name} is empty", hint="give it a value, or leave it out")
         try:
             found: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
         except exceptions.UsageError as error:
@@ -245,6 +250,11 @@ def _today(command: SpelledCommand, args: Sequence[str]) -> list[str]:
     return written
 
 
+def _with_value(command: Any) -> set[str]:
+    options = (param for param in command.params if param.param_type_name == "option" and not param.is_flag)
+    return {name for param in options for name in param.opts}
+
+
 def _is_alone(args: Sequence[str], at: int) -> bool:
     """Return True for an option that may stand without a value, and does."""
     return args[at] in VALUE_OPTIONAL and (at + 1 == len(args) or args[at + 1].startswith("-"))
@@ -252,13 +262,7 @@ def _is_alone(args: Sequence[str], at: int) -> bool:
 
 def _option_places(command: Any, args: Sequence[str]) -> Iterator[int]:
     """Yield the positions of options among the arguments; a value that looks like an option is none."""
-    with_value = {
-        name
-        for param in command.params
-        if param.param_type_name == "option" and not param.is_flag
-        for name in param.opts
-    }
-    at = 0
+    with_value, at = _with_value(command), 0
     while at < len(args) and args[at] != "--":
         if args[at].startswith("-"):
             yield at

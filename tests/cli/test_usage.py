@@ -103,6 +103,33 @@ LONG = "a" * 300
 
 
 @pytest.mark.usefixtures("workspace")
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["run", "triage", "--user", ""], "--user"),
+        (["run", "triage", "-m", "", "-i", "ticket=x"], "-m"),
+        (["eval", "triage", "--judge="], "--judge"),
+        (["eval", "resume", "--max-cost", ""], "--max-cost"),
+        (["log", "list", "--prompt", "triage", "--prompt", ""], "--prompt"),
+        (["label", "set", "triage@production", "--reason="], "--reason"),
+        (["export", "triage", "--to", "py", "-o", ""], "-o"),
+        (["cost", "--by", ""], "--by"),
+    ],
+)
+def test_no_option_is_empty(cli: Cli, arguments: list[str], option: str) -> None:
+    ran = cli(*arguments)
+    assert (ran.exit_code, ran.out) == (2, "")
+    assert ran.err == f"error: {option} is empty\n  hint: give it a value, or leave it out\n"
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_value_may_be_empty_where_it_means_something(cli: Cli) -> None:
+    assert cli("run", "triage", "-i", "ticket=").exit_code == 0
+    assert "is empty" not in cli("feedback", "0" * 32, "--expected", "").err
+    assert "-m is empty" not in cli("serve", "--echo", "--", "true", "-m", "").err
+
+
+@pytest.mark.usefixtures("workspace")
 def test_any_number_of_rows_and_any_length_of_text_is_taken(cli: Cli) -> None:
     assert cli("run", "triage", "-i", "ticket=x", "--meta", f"x={'[' * 100_000}").exit_code == 0
     for command in ("log list", "results list", "budget history", "log search x"):
