@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from promptctl.differences.part_changes import InputChange, OutputChange, ToolChange
-    from promptctl.differences.value_changes import ValueChange
     from promptctl.prompts.prompt import Prompt
     from promptctl.schemas.effects import SchemaChange
+
+_OF_SCHEMA, _ANY_OBJECT = "JSON of a schema", "any JSON object"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,12 @@ def breaks_of_callers(old: Prompt, new: Prompt, inputs: Sequence[InputChange]) -
 
 
 def breaks_of_consumers(
-    output: OutputChange | None, response_format: Sequence[ValueChange], tools: Sequence[ToolChange]
+    old: Prompt, new: Prompt, output: OutputChange | None, tools: Sequence[ToolChange]
 ) -> tuple[Break, ...]:
     """Return what fails for consumers who read replies or run tools as the old version promised them."""
     return (
-        *_output_breaks(output),
-        *_format_breaks(response_format),
+        *_form_breaks(old, new),
+        *(Break("output", part.path, part.text) for part in (output.schema if output else ()) if part.breaks_readers),
         *(found for change in tools for found in _tool_breaks(change)),
     )
 
@@ -61,24 +62,21 @@ def _input_breaks(change: InputChange) -> list[Break]:
     return breaks + [found(_told(change.name, part)) for part in change.schema if part.breaks_writers]
 
 
-def _output_breaks(change: OutputChange | None) -> list[Break]:
-    if change is None:
+def _form_breaks(old: Prompt, new: Prompt) -> list[Break]:
+    """Return the break of replies that are of a different form; an object of a schema is still a JSON object."""
+    before, after, schema = _form(old), _form(new), new.output.schema or {}
+    if before == after or (before == _ANY_OBJECT and schema.get("type") == "object"):
         return []
-    if change.kind == "added":
-        return [Break("output", "schema", "replies were free text and are JSON of a schema now")]
-    if change.kind == "removed":
-        return [Break("output", "schema", "replies were JSON of a schema and are free text now")]
-    return [Break("output", part.path, part.text) for part in change.schema if part.breaks_readers]
+    part: Literal["output", "response_format"] = "output" if _OF_SCHEMA in (before, after) else "response_format"
+    name = "schema" if part == "output" else "type"
+    return [Break(part, name, f"replies were {before} and are {after} now")]
 
 
-def _format_breaks(changes: Sequence[ValueChange]) -> list[Break]:
-    return [
-        Break(
-            "response_format", change.name, f"replies were {change.before or 'text'} and are {change.after or 'text'}"
-        )
-        for change in changes
-        if change.name == "type"
-    ]
+def _form(prompt: Prompt) -> str:
+    if prompt.output.schema is not None:
+        return _OF_SCHEMA
+    kind = str((prompt.response_format or {}).get("type", "text"))
+    return {"text": "free text", "json_object": _ANY_OBJECT}.get(kind, kind)
 
 
 def _tool_breaks(change: ToolChange) -> list[Break]:

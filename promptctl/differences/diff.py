@@ -71,7 +71,6 @@ def diff_prompts(old: Prompt, new: Prompt) -> PromptDiff:
     """Return everything that differs from `old` to `new`, in an order that depends on the two alone."""
     inputs, words = compare_inputs(old.inputs, new.inputs)
     output = compare_output(old.output, new.output)
-    response_format = compare_mappings(old.response_format or {}, new.response_format or {})
     tools = compare_tools(old.tools, new.tools)
     return PromptDiff(
         old_digest=old.digest,
@@ -84,11 +83,11 @@ def diff_prompts(old: Prompt, new: Prompt) -> PromptDiff:
         engine=compare_value("template", old.engine, new.engine, absent=None),
         parameters=compare_mappings(old.parameters, new.parameters),
         output=output,
-        response_format=response_format,
+        response_format=compare_mappings(old.response_format or {}, new.response_format or {}),
         tools=tools,
         metadata=_metadata(old, new) + words,
         breaks_callers=breaks_of_callers(old, new, inputs),
-        breaks_consumers=breaks_of_consumers(output, response_format, tools),
+        breaks_consumers=breaks_of_consumers(old, new, output, tools),
     )
 
 

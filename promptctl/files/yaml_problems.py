@@ -183,8 +183,8 @@ def _template(site: _Site) -> Problem | None:
     spots = [(mark.line, mark.column) for mark in (site.mark, site.context_mark)]
     if "flow" in site.context:
         # `{#` begins a comment to YAML, and the parser only misses the `}` lines below.
-        above = range(site.mark.line - 1, max(-1, site.mark.line - 4), -1)
-        spots += [(line, len(_line(site.text, line))) for line in above]
+        above = [(line, _line(site.text, line)) for line in range(site.mark.line - 1, max(-1, site.mark.line - 4), -1)]
+        spots += [(number, len(line)) for number, line in above if "{#" in line]
     for number, column in spots:
         line = _line(site.text, number)
         match = re.search(_TEMPLATE_VALUE, line)

@@ -133,6 +133,7 @@ def test_model_engine_parameters_and_response_format_are_told_value_by_value() -
         model="openai/gpt-4o",
         engine="none",
         parameters={"temperature": 0.0, "max_tokens": 800, "stop": ["END"]},
+        output=Output(),
         response_format={"type": "json_object"},
     )
     assert found.model is not None
@@ -143,7 +144,9 @@ def test_model_engine_parameters_and_response_format_are_told_value_by_value() -
         ("max_tokens", "changed", 400, 800),
         ("stop", "added", None, ["END"]),
     ]
-    assert consumers(found) == [("response_format", "type", "replies were text and are json_object")]
+    assert [(change.name, change.kind, change.after) for change in found.response_format] == [
+        ("type", "added", "json_object")
+    ]
 
 
 # --- messages --------------------------------------------------------------------------------------------------------
@@ -370,6 +373,30 @@ def test_a_schema_that_comes_or_goes_breaks_consumers() -> None:
     come = diff_prompts(replace(BASE, output=Output()), BASE)
     assert consumers(come) == [("output", "schema", "replies were free text and are JSON of a schema now")]
     assert diff_prompts(replace(BASE, output=Output()), replace(BASE, output=Output(retries=3))).output is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "part", "reason"),
+    [
+        ({}, {"type": "json_object"}, "response_format", "free text and are any JSON object"),
+        ({"type": "json_object"}, {}, "response_format", "any JSON object and are free text"),
+        ({"type": "text"}, {}, "", ""),
+        ({"type": "json_object"}, LABELS, "", ""),
+        ({"type": "json_object"}, {"enum": ["a", "b"]}, "output", "any JSON object and are JSON of a schema"),
+        (LABELS, {"type": "json_object"}, "output", "JSON of a schema and are any JSON object"),
+    ],
+)
+def test_a_different_form_of_replies_is_one_break_and_an_object_with_a_schema_is_none(
+    old: dict[str, Any], new: dict[str, Any], part: str, reason: str
+) -> None:
+    def asking(form: dict[str, Any]) -> Prompt:
+        if form.get("type") in ("text", "json_object"):
+            return replace(BASE, output=Output(), response_format=form)
+        return replace(BASE, output=Output(schema=form or None))
+
+    found = consumers(diff_prompts(asking(old), asking(new)))
+    name = "schema" if part == "output" else "type"
+    assert found == ([(part, name, f"replies were {reason} now")] if part else [])
 
 
 def test_output_settings_and_the_order_of_keys_are_changes_that_break_nobody() -> None:

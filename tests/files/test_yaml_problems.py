@@ -69,6 +69,7 @@ def _either_parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
         ("a: [1, 2\n", "1:4", "this `[` is not closed", "close it with `]`"),
         ("a: {b: 1\n", "1:4", "this `{` is not closed", "close it with `}`"),
         ("a: [\n", "1:4", "this `[` is not closed", "close it with `]`"),
+        ("a: |\n  {{ x }}\nb: {c: 1\nd: 2\n", "3:4", "this `{` is not closed", "close it with `}`"),
         ("a: {b: [}\n", "1:8", "this `[` is not closed", "close it with `]`"),
         ("a: {b: 1]\n", "1:4", "this `{` is not closed", "close it with `}`"),
         ("a: | text\n  more\n", "1:6", "nothing may follow `|`", "on the next line"),
