@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeReply:
-    """A judge's reply, word for word. `cost_nano_usd` is None if its price is unknown, `fault` why it is not whole."""
+    """A judge's reply, word for word.
+
+    `cost_nano_usd` is None if its price is unknown, `fault` why it is not whole. `forget` it if it is no verdict.
+    """
 
     text: str
     cost_nano_usd: int | None
     execution_id: str
     fault: str | None = None
+    forget: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,9 +106,14 @@ def find_choice(reply: JudgeReply, scores: Mapping[str, float]) -> str:
 
 def off_menu(reply: JudgeReply, why: str) -> Ungraded:
     """Return the error for a reply that is no judgement, with what was said and what it cost."""
-    return Ungraded(
-        f"ungraded: {why}", got=reply.text, cost_nano_usd=reply.cost_nano_usd, execution_ids=(reply.execution_id,)
-    )
+    reply.forget()
+    reason = with_reply(f"ungraded: {why}", reply.text)
+    return Ungraded(reason, got=reply.text, cost_nano_usd=reply.cost_nano_usd, execution_ids=(reply.execution_id,))
+
+
+def with_reply(reason: str, said: str | None) -> str:
+    """Return why a judge's reply is of no use, with the reply, shortened, unless the reason has it."""
+    return f"{reason}; it said {shown(said)}" if said and said not in reason else reason
 
 
 def _is_named(choice: str, text: str) -> bool:

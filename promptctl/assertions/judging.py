@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from promptctl.assertions.assertion import AskedJudge
 from promptctl.assertions.judge import JudgeEmbeddings, JudgeReply, Licence
 from promptctl.assertions.judges import find_judge, inputs_for
-from promptctl.calls.call import Call, CallOptions, Target, make_target, masking
+from promptctl.calls.call import Attempts, Call, CallOptions, Target, make_target, masking
 from promptctl.calls.runner import Recorder, Runner
-from promptctl.errors import ModelConfigurationError
+from promptctl.errors import InvalidOutput, ModelConfigurationError
 from promptctl.formats.settings_file import sent_parameters
 from promptctl.models.gateway import Delta, Embeddings, Gateway, Reply, Request, embedding_request, recorded_model
 from promptctl.models.replay import embedding_reply
@@ -39,7 +39,8 @@ class RunnerJudge:
     `default_model` is asked if neither the assertion nor the judge's prompt names one; see `judge_model`. `parameters`
     win over the judge's own and its model's; null leaves one out. Without `needs_key` replies come from recordings.
     `licences` says what is known of a judge's agreement with people; see `Judge.licence`. Repeats of a case whose reply
-    is equal have one verdict, unless it `is_repeated` itself. Its calls are recorded with the `options`.
+    is equal have one verdict, unless it `is_repeated` itself. A cache should `forget` the reply to a request if it is
+    no verdict. Its calls are recorded with the `options`.
     """
 
     context: Context
@@ -50,6 +51,7 @@ class RunnerJudge:
     needs_key: bool = True
     licences: Callable[[AskedJudge, str], Licence] | None = None
     is_repeated: bool = False
+    forget: Callable[[Request], object] | None = None
     options: CallOptions = field(default_factory=CallOptions)
 
     def model_for(self, prompt_id: str | None, model: str | None) -> str:
@@ -71,8 +73,17 @@ class RunnerJudge:
         rendered = judge.render(given, hide=options.mask).rendered
         repeat = (options.repeat or 1) - 1 if self.is_repeated else 0
         call = Call(target, rendered, replace(target.request(rendered, repeat=repeat), mark=mark), options)
-        execution = await self.runner.run(call)
-        return JudgeReply(execution.reply or "", execution.cost_nano_usd, execution.id, fault=execution.error_message)
+
+        def forget() -> None:
+            if self.forget is not None:
+                self.forget(Attempts(call).request)
+
+        try:
+            execution = await self.runner.run(call)
+        except InvalidOutput:
+            forget()
+            raise
+        return JudgeReply(execution.reply or "", execution.cost_nano_usd, execution.id, execution.error_message, forget)
 
     async def embed(self, texts: Sequence[str], *, model: str | None = None) -> JudgeEmbeddings:
         """One vector for each text; see `Judge.embed`."""

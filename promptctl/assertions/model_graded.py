@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from promptctl.assertions.assertion import Assertion, Subject
 from promptctl.assertions.judge import Judge, JudgeReply
-from promptctl.assertions.judgement import Judgement, off_menu, read_judgement
+from promptctl.assertions.judgement import Judgement, off_menu, read_judgement, with_reply
 from promptctl.assertions.outcome import Outcome, Ungraded, shown
 from promptctl.assertions.shapes import listed, read_filled_text
 from promptctl.calls.account import spent
@@ -151,7 +151,7 @@ def failed_call(error: PromptctlError) -> Ungraded:
     execution = error.execution
     ids = (execution.id,) if execution is not None else ()
     said = execution.reply if execution is not None else None
-    reason = f"ungraded: the judge's call failed: {error.message}"
+    reason = with_reply(f"ungraded: the judge's call failed: {error.message}", said)
     return Ungraded(reason, got=said, cost_nano_usd=spent(execution, error), execution_ids=ids)
 
 

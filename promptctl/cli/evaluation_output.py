@@ -258,7 +258,7 @@ def failure_lines(case: CaseResults, stream: TextIO) -> Iterator[str]:
         yield f"    {flat(assertion_name(graded))}: {flat(graded['reason'])}"
         if graded.get("expected") is not None:
             yield from (f"      {line}" for line in difference_lines(graded["expected"], graded.get("got")))
-    if row.output is not None and not any(graded.get("got") is not None for graded in assertions):
+    if row.output is not None and not any(None not in (each.get("expected"), each.get("got")) for each in assertions):
         yield f"      reply     {shortened(row.output)}"
     if row.execution_id is not None:
         yield f"    call      promptctl log show {row.execution_id[-8:]}"
@@ -321,8 +321,8 @@ def _tell_verdict(found: Evaluation, resuming: str, stream: TextIO) -> None:
         tell(f"  go on with: {resuming}")
     elif found.summary.counts.errors:
         kinds = ", ".join(f"{number} {name}" for name, number in sorted(found.summary.error_types.items()))
-        # A reply that could not be graded once cannot be graded again as long as nothing else is changed.
-        is_asked = found.summary.error_types.keys() - {"Ungraded", "Uncalibrated"}
+        # What was refused, or could not be graded, will be so again as long as nothing else is changed.
+        is_asked = found.summary.error_types.keys() - {"Ungraded", "Uncalibrated", "AuthenticationFailed", "OutOfQuota"}
         again = "ask again with" if is_asked else "mend what each says, then"
         again, command = _instead(found) or (again, resuming)
         tell(f"  {kinds}; {again}: {command}")

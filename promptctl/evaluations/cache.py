@@ -65,6 +65,7 @@ class ReplyCache:
         self._on_warning = on_warning
         self._lock = threading.Lock()
         self._unwritten: dict[str, str] = {}
+        self._unusable: set[str] = set()
         self._is_broken = False
         self._homes: dict[str, str] = {}
         self._connection: sqlite3.Connection | None = None
@@ -101,6 +102,7 @@ class ReplyCache:
         if self._redactor.holds_secret(kept):
             return
         with self._lock:
+            self._unusable.discard(request)
             self._unwritten[request] = kept
             is_full = len(self._unwritten) >= _BATCH
         if is_full:
@@ -114,10 +116,17 @@ class ReplyCache:
             if rows:
                 self._do(lambda db: _write(db, rows))
 
+    def forget(self, request: str) -> None:
+        """Keep the reply to a request no longer than until this closes: repeats that it answered have one verdict."""
+        self._unusable.add(request)
+
     def close(self) -> None:
         """Write and close."""
         self.flush()
         with self._lock:
+            if self._unusable:
+                rows = [(request,) for request in self._unusable]
+                self._do(lambda db: db.executemany("DELETE FROM replies WHERE request = ?", rows))
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
@@ -190,6 +199,10 @@ class CachedGateway:
             return await asked()
         found, is_shared = await self._embeddings.ask(digest, lambda: self._kept(digest, _embeddings), asked)
         return _reused(found) if is_shared else found
+
+    def forget(self, request: Request) -> None:
+        """Do not keep the reply to a request for later commands: nobody could use it."""
+        self._cache.forget(self._key(request, request.digest()))
 
     async def close(self) -> None:
         """Write the cache and close the gateway behind."""

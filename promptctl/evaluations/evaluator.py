@@ -25,6 +25,7 @@ from promptctl.errors import (
     RenderError,
 )
 from promptctl.evaluations.asking import Asker
+from promptctl.evaluations.cache import CachedGateway
 from promptctl.evaluations.case_result import full_cost, result_of
 from promptctl.evaluations.limiter import DEADLINE
 from promptctl.evaluations.plan import Plan
@@ -77,6 +78,7 @@ class Evaluator:
             needs_key=needs_key,
             licences=None if licences is None else licences.of,
             is_repeated=plan.spec.side == "calibration",
+            forget=gateway.forget if isinstance(gateway, CachedGateway) else None,
         )
         kept = context.recorder.content_for(prompt)
         self._options = CallOptions(source="eval", evaluation_id=evaluation, log=kept)

@@ -64,6 +64,17 @@ class TestExitCodes:
         assert ran.exit_code == 5
         assert "  1 Ungraded; mend what each says, then: promptctl eval resume " in ran.err
 
+    def test_a_refused_key_is_to_be_mended_first(self, lab: Lab, cli: Cli) -> None:
+        lab.many(1)
+        lab.server.default = answering({"c0": failure(401, "Incorrect API key")})
+        assert "  1 AuthenticationFailed; mend what each says, then: " in cli("eval", "triage").err
+
+    def test_a_check_that_expects_no_text_shows_what_the_reply_was(self, lab: Lab, cli: Cli) -> None:
+        lab.cases({"id": "c0", "inputs": {"ticket": "c0"}, "assert": [{"type": "is-json"}]})
+        lab.server.default = answering({"c0": "I cannot help with that."})
+        ran = cli("eval", "triage")
+        assert "\n      reply     I cannot help with that.\n" in ran.out + ran.err
+
     @pytest.mark.parametrize(
         "arguments",
         [

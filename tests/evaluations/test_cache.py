@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -60,6 +61,32 @@ class TestAnEvaluation:
         assert lab.one().verdict == "passed"
         assert lab.asked.count("c0") == 1
         assert lab.asked.count("c1") == 2
+
+    @pytest.mark.parametrize(
+        ("check", "nonsense", "verdict"),
+        [
+            ({"type": "llm-rubric", "value": "Kind"}, "Rather good", '{"reason": "r", "score": 1, "pass": true}'),
+            (
+                {"type": "classify", "value": "a", "choices": ["a", "b"]},
+                '{"reason": "r", "choice": "c"}',
+                '{"reason": "r", "choice": "a"}',
+            ),
+        ],
+    )
+    def test_a_reply_that_is_no_verdict_is_shown_and_not_kept(
+        self, lab: Lab, check: dict[str, object], nonsense: str, verdict: str
+    ) -> None:
+        lab.cases({"id": "c0", "inputs": {"ticket": "c0"}, "assert": [check]})
+        lab.server.default = answering({"c0": "c0"}, otherwise=nonsense)
+        found = lab.one(judge="local/judge", repeats=2)
+        assert found.summary.counts.errors == 1
+        assert f"it said {json.dumps(nonsense)}" in (lab.rows(found)[0].error_message or "")
+        asked = len(lab.asked)
+        lab.server.default = answering({"c0": "c0"}, otherwise=verdict)
+        assert lab.one(judge="local/judge", repeats=2).verdict == "passed"
+        assert len(lab.asked) == asked + 1, "the replies are kept, and equal ones have one verdict"
+        assert lab.one(judge="local/judge", repeats=2).verdict == "passed"
+        assert len(lab.asked) == asked + 1, "a verdict is kept"
 
     def test_a_reply_with_a_secret_in_it_is_not_kept(self, lab: Lab) -> None:
         secret = "sk-proj-0123456789abcdefghij"
