@@ -208,6 +208,15 @@ class PromptctlError(Exception):
         self.hint = hint
         self.execution: Any = None
 
+    @property
+    def hint(self) -> str | None:
+        """What to do next; a traceback ends with it."""
+        return self._hint
+
+    @hint.setter
+    def hint(self, hint: str | None) -> None:
+        self._hint, self.__notes__ = hint, [f"hint: {hint}"] if hint else []
+
     def __reduce__(self) -> tuple[Any, ...]:
         # A copy is made without __init__, which may ask for more than the message.
         return type(self).__new__, (type(self), *self.args), self.__dict__

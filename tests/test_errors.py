@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 import subprocess
+import traceback
 
 import pytest
 
-from promptctl.errors import UNSEEN, printable, quote
+from promptctl.errors import UNSEEN, InputError, printable, quote
 
 WORDS = [
     *(
@@ -61,3 +63,16 @@ def test_what_words_and_pictures_need_stays(text: str) -> None:
 )
 def test_a_joiner_or_selector_where_nothing_needs_it_is_unseen(text: str, found: int) -> None:
     assert len(UNSEEN.findall(text)) == found
+
+
+def test_a_traceback_ends_with_what_to_do() -> None:
+    error = InputError("`ticket` is missing", hint="give one")
+    error.hint = "give it"
+    copied = pickle.loads(pickle.dumps(error))
+    for each in (error, copied):
+        assert traceback.format_exception_only(each)[-2:] == [
+            "promptctl.errors.InputError: `ticket` is missing\n",
+            "hint: give it\n",
+        ]
+    error.hint = None
+    assert len(traceback.format_exception_only(error)) == 1

@@ -16,6 +16,7 @@ from promptctl.reports.comparison import (
     counts_line,
     judged_rows,
     number_rows,
+    reasons_without_result,
     side_names,
 )
 from promptctl.reports.flips import FlippedAssertion, flipped_assertions, grouped, line_diff, of_fresh_replies
@@ -89,6 +90,8 @@ def _say(found: Compared) -> None:
     say_table(["", *names], [*number_rows(comparison), *judged_rows(found)], right=names)
     say()
     say_wrapped(counts_line(comparison))
+    for why in reasons_without_result(comparison):
+        say_wrapped(why, indent="  ")
     _say_flips("regressed", "red", comparison.regressed, found)
     _say_flips("improved", "green", comparison.improved, found)
     say()

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from promptctl.errors import HistoryIncomplete, InvalidFiles, LabelRefused, Place, Problem, UsageError, WorkspaceError
-from promptctl.files.names import LOCK, SETTINGS
+from promptctl.files.names import LOCK, SETTINGS, did_you_mean
 from promptctl.labels.reading import Labels
 from promptctl.labels.remote import Fetched, remote_meant, remote_names
 from promptctl.labels.tags import LabelEvent, LabelName
@@ -86,9 +86,14 @@ class Labelling:
         target = candidate_of(found.prompt, found.version, moment.git.prefix)
         proof = partial(self._proof, found.prompt, moment, known)
         by_number = ref.number is not None
-        return self._warned(
+        moved = self._warned(
             mover.set(label, target, proof, reason=reason, evidence=evidence, is_by_number=by_number, seen=seen)
         )
+        if moved.before is None:
+            used = {each[1] for each in labels_here(moment).states if each != (label.prompt, label.label)}
+            if label.label not in used and (meant := did_you_mean(label.label, used)):
+                self._context.warn(f"`{label.label}` is a new label; {meant} Then: promptctl label remove {label}")
+        return moved
 
     def rollback(self, name: str, to: str | None = None, *, reason: str = "") -> MoveResult:
         """Let a label name again what it named before, or the version `to` (`v5`, a commit) that it once named."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import islice
 from typing import Any
 
 from promptctl.comparisons.compared import Compared, decision_of
@@ -33,6 +34,7 @@ from promptctl.statistics.intervals import Interval
 from promptctl.statistics.metric import MetricComparison
 
 MOST_CASES = 20
+_MOST_REASONS = 5
 # A version without a number is a hash alone, which says nothing of its own.
 _HASH = re.compile(r"^[0-9a-f]{7,}(\+dirty)?\Z")
 _VALUES = (
@@ -178,6 +180,7 @@ def comparison_markdown(found: Compared, *, most_cases: int = MOST_CASES) -> Ite
     # One by one: long ids of some cases cannot push the number of the others out of sight.
     counts = ", ".join(map(inline, _counts(comparison)))
     yield f"\nOf {comparison.comparable} comparable cases: {counts}.\n"
+    yield from (f"- {inline(why)}\n" for why in reasons_without_result(comparison))
     yield from _flips("Regressed", comparison.regressed, found, most_cases)
     yield from _flips("Improved", comparison.improved, found, most_cases)
     yield f"\n<details><summary>Statistics</summary>\n\n{inline(verdict.reason)}\n\n</details>\n"
@@ -205,6 +208,16 @@ def beside_the_verdict(found: Compared) -> str | None:
 def counts_line(comparison: Comparison) -> str:
     """Say how many cases moved, and which ones are not in the numbers."""
     return f"Of {comparison.comparable} comparable cases: {', '.join(_counts(comparison))}."
+
+
+def reasons_without_result(comparison: Comparison) -> Iterator[str]:
+    """Yield the errors of the cases without a result, each with its cases; at most five."""
+    cases: dict[str, dict[str, None]] = {}
+    for pair in comparison.errors:
+        for row in (pair.base.row, pair.head.row):
+            if row is not None and row.error_message:
+                cases.setdefault(row.error_message, {})[pair.case_id] = None
+    yield from (f"{name_some([*ids])}: {message}" for message, ids in islice(cases.items(), _MOST_REASONS))
 
 
 def _counts(comparison: Comparison) -> list[str]:

@@ -376,6 +376,12 @@ class TestIncomplete:
         assert found["reason"] == "Incomplete: 10 of 10 cases have no result on one side or both (10 after)."
         assert (found["n"], found["p"], found["difference"]) == (0, None, None)
 
+    def test_what_is_without_a_result_says_why(self, change: Change, cli: Cli, tmp_path: Path) -> None:
+        change("broken:c1 broken:c3")
+        shown = cli("eval", "triage", "--against", "@main", "-o", str(tmp_path / "c.md")).out
+        assert "\n  c1, c3: local/gpt-4o-mini " in shown
+        assert "\n- c1, c3: local/gpt-4o-mini " in (tmp_path / "c.md").read_text()
+
     def test_a_lasting_error_of_both_sides_leaves_the_verdict_with_a_warning(
         self, lab: Lab, change: Change, cli: Cli
     ) -> None:

@@ -71,6 +71,16 @@ def test_a_version_can_be_named_in_every_way(cli: Cli, inside: Path) -> None:
 
 
 @pytest.mark.usefixtures("inside")
+def test_a_new_label_that_is_written_nearly_as_another_is_asked_about(cli: Cli) -> None:
+    assert "new label" not in cli("label", "set", NAME).err
+    asked = cli("label", "set", "support/triage@prodution")
+    assert (asked.exit_code, "`prodution` is a new label; did you mean `production`?" in asked.err) == (0, True)
+    assert "promptctl label remove support/triage@prodution" in asked.err
+    assert "new label" not in cli("label", "set", "support/triage@prodution", "v1").err
+    assert "new label" not in cli("label", "set", "support/triage@staging").err
+
+
+@pytest.mark.usefixtures("inside")
 def test_json_says_what_moved_and_what_was_before(cli: Cli) -> None:
     cli("label", "set", NAME, "v1")
     moved = cli("label", "set", NAME, "v2", "--reason", "better tone", "--json").json
