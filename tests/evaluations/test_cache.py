@@ -14,7 +14,7 @@ from promptctl.evaluations.cache import CachedGateway, ReplyCache, _embeddings, 
 from promptctl.log.redaction import Redactor
 from promptctl.models.gateway import Embeddings, Reply, Request, Usage
 from tests.evaluation_lab import REPLY_COST, Lab, answering, slowly
-from tests.openai_server import failure
+from tests.openai_server import failure, reply
 
 
 class TestAnEvaluation:
@@ -77,12 +77,12 @@ class TestAnEvaluation:
         self, lab: Lab, check: dict[str, object], nonsense: str, verdict: str
     ) -> None:
         lab.cases({"id": "c0", "inputs": {"ticket": "c0"}, "assert": [check]})
-        lab.server.default = answering({"c0": "c0"}, otherwise=nonsense)
+        lab.server.default = answering({"c0": "c0"}, otherwise=reply(nonsense))
         found = lab.one(judge="local/judge", repeats=2)
         assert found.summary.counts.errors == 1
         assert f"it said {json.dumps(nonsense)}" in (lab.rows(found)[0].error_message or "")
         asked = len(lab.asked)
-        lab.server.default = answering({"c0": "c0"}, otherwise=verdict)
+        lab.server.default = answering({"c0": "c0"}, otherwise=reply(verdict))
         assert lab.one(judge="local/judge", repeats=2).verdict == "passed"
         assert len(lab.asked) == asked + 1, "the replies are kept, and equal ones have one verdict"
         assert lab.one(judge="local/judge", repeats=2).verdict == "passed"
