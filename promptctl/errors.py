@@ -210,7 +210,7 @@ class PromptctlError(Exception):
 
     @property
     def hint(self) -> str | None:
-        """What to do next; a traceback ends with it."""
+        """The next action; a traceback ends with it."""
         return self._hint
 
     @hint.setter
