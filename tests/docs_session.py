@@ -3,7 +3,8 @@
 A page's blocks are one session, in an empty folder and in their order:
 
 - ```console  lines that begin with `$ ` are run by the shell; what follows is their output, standard error included.
-  A line `…` stands for any lines, a `…` within a line for any text. Ids, commits, times and durations may differ.
+  A line `…` stands for any lines, a `…` within a line for any text. Ids, commits, times and durations may differ, but
+  what is one id or commit has one name throughout a page.
 - ```yaml file=PATH  (or another language) is written to that file.
 - ```python run       is run there; a ```text output behind it is what it prints.
 
@@ -29,18 +30,17 @@ from pathlib import Path
 COLUMNS = 100
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>.*)$")
 _VARYING = (
-    (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"), "ID"),
-    (re.compile(r"\b1:[0-9a-f]{64}\b"), "DIGEST"),
-    (re.compile(r"\b[0-9a-f]{64}\b"), "DIGEST"),
-    (re.compile(r"\b[0-9a-f]{40}\b"), "COMMIT"),
     (re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z| ?[+-]\d\d:?\d\d)?)?"), "TIME"),
-    (re.compile(r"\b[0-9a-f]{12}\b"), "COMMIT"),
-    (re.compile(r"\b[0-9a-f]{7,8}\b"), "ID"),
     (re.compile(r"\b\d+(?:\.\d+)? m?s\b"), "DURATION"),
     (re.compile(r"(?<=_ms )\s*[\d.e-]+|(?<=_ms\": )[\d.e-]+"), "DURATION"),
     (re.compile(r"^(median latency).*"), r"\1"),
     (re.compile(r"\s+"), " "),
 )
+
+_NAME = re.compile(
+    r"\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{12}|[0-9a-f]{7,8})\b"
+)
+_MARK = "\ue000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +158,7 @@ def steps(block: Block) -> Iterator[Step]:
 def differences(page: str, folder: Path, command: Path | None = None) -> list[str]:
     """Where the page's session shows something else than `command` gives, as `line: command` with what came."""
     session = Session(folder, environment(command))
+    names = Names()
     found = []
     printed: list[str] = []
     for block in blocks(page):
@@ -167,26 +168,65 @@ def differences(page: str, folder: Path, command: Path | None = None) -> list[st
             printed = session.run_python(block.text)
             if any(line.startswith("Traceback") for line in printed):
                 found.append(f"line {block.line}: the program fails\n" + "\n".join(printed))
-        if "output" in block.options and not matches(block.lines, printed):
+        if "output" in block.options and names.rewrite(block.lines, printed) != list(block.lines):
             found.append(f"line {block.line}: the program prints\n" + "\n".join(printed))
         if block.language != "console":
             continue
         for step in steps(block):
             got = session.run(step.command)
-            if not matches(step.shown, got):
-                found.append(f"line {step.line}: $ {step.command}\n" + "\n".join(got))
+            wanted = names.rewrite(step.shown, got)
+            if wanted != list(step.shown):
+                found.append(f"line {step.line}: $ {step.command}\n" + "\n".join(wanted))
     return found
 
 
-def matches(shown: tuple[str, ...], got: list[str]) -> bool:
-    """Whether what is shown, with its `…`, is what came."""
-    wanted = _without_empty(shown)
-    pattern = "".join(r"(?:.*\n)*" if line.strip() == "…" else _line_pattern(line) + r"\n" for line in wanted)
-    return re.fullmatch(pattern, "".join(f"{_normal(line)}\n" for line in _without_empty(got))) is not None
+class Names:
+    """The ids and commits that a page shows, by the real ones: each has one name throughout."""
+
+    def __init__(self) -> None:
+        self._shown: dict[str, str] = {}
+
+    def rewrite(self, shown: tuple[str, ...], got: list[str]) -> list[str]:
+        """What the page should show: as it is if that is what came, with the names that the page has for it."""
+        pairs = _aligned(shown, got)
+        if pairs is None:
+            return [_NAME.sub(lambda found: self._name(found[0], found[0]), line) for line in got]
+        rest = iter(pairs)
+        return [_NAME.sub(lambda found: self._name(next(rest)[1], found[0]), line) for line in shown]
+
+    def _name(self, real: str, wish: str) -> str:
+        """The name of a real id, whole or cut to its beginning or end; `wish` if it has none and no other has that."""
+        for known, name in self._shown.items():
+            if known.startswith(real):
+                return name[: len(real)]
+            if known.endswith(real):
+                return name[-len(real) :]
+            if real.startswith(known):
+                wish = name + wish[len(known) :]
+            if real.endswith(known):
+                wish = wish[: -len(known)] + name
+        name = real if wish in self._shown.values() else wish
+        return self._shown.setdefault(real, name)
 
 
-def _line_pattern(line: str) -> str:
-    return ".*".join(re.escape(part) for part in _normal(line).split("…"))
+def _aligned(shown: tuple[str, ...], got: list[str]) -> list[tuple[str, str]] | None:
+    """Each name that is shown, with the real one in its place; None if what is shown is not what came."""
+    names: list[str] = []
+    reals: list[str] = []
+
+    def mark(found: re.Match[str]) -> str:
+        reals.append(found[0])
+        return f"{_MARK}{len(reals) - 1}{_MARK}"
+
+    pattern = ""
+    for line in _without_empty(shown):
+        names += _NAME.findall(line)
+        parts = _normal(_NAME.sub(_MARK, line)).split("…")
+        line_pattern = ".*".join(map(re.escape, parts)).replace(_MARK, rf"{_MARK}(\d+){_MARK}")
+        pattern += r"(?:.*\n)*" if line.strip() == "…" else line_pattern + r"\n"
+    text = "".join(f"{_normal(_NAME.sub(mark, line))}\n" for line in _without_empty(got))
+    found = re.fullmatch(pattern, text)
+    return None if found is None else list(zip(names, (reals[int(number)] for number in found.groups()), strict=True))
 
 
 def _normal(line: str) -> str:
@@ -213,6 +253,7 @@ def _pieces(descriptor: int) -> Iterator[bytes]:
 def rewritten(page: str, folder: Path) -> str:
     """The page with the real output of each command that it does not show as it is."""
     session = Session(folder, environment())
+    names = Names()
     lines = page.splitlines()
     made: list[str] = []
     printed: list[str] = []
@@ -223,15 +264,13 @@ def rewritten(page: str, folder: Path) -> str:
         if "run" in block.options:
             printed = session.run_python(block.text)
         if "output" in block.options:
-            kept = block.lines if matches(block.lines, printed) else printed
-            made += [*lines[copied : block.line - 1], *kept]
+            made += [*lines[copied : block.line - 1], *names.rewrite(block.lines, printed)]
             copied = block.line - 1 + len(block.lines)
         if block.language != "console":
             continue
         made += lines[copied : block.line - 1]
         for step in steps(block):
-            got = session.run(step.command)
-            shown = list(step.shown) if step.shown and matches(step.shown, got) else got
+            shown = names.rewrite(step.shown, session.run(step.command))
             made += [*f"$ {step.command}".replace("\n", "\n> ").split("\n"), *shown]
         copied = block.line - 1 + len(block.lines)
     return "\n".join([*made, *lines[copied:]]) + "\n"
