@@ -2,8 +2,8 @@
 
 Texts of several lines become literal blocks, since one inserted word then changes one line; a folded block (`>`) is
 readable as it is, and was wrapped by hand for a reason. Top-level keys stand in the order of the file kind's JSON
-Schema, each with the comments above it. Nothing else of the text is touched, and the result is read back: a file whose
-data would not be the same to the last character is refused.
+Schema, each with the comments above it. Nothing else of the text is touched, and each step is read back: one after
+which the data would not be the same to the last character is left out.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from promptctl.errors import InvalidFiles, Place, Problem
+from promptctl.errors import InvalidFiles
 from promptctl.files.document import BlockScalar
 from promptctl.files.names import STATE_FOLDER
 from promptctl.files.yaml_reader import read_yaml
@@ -28,8 +28,8 @@ _Check = Callable[[str], bool]
 def format_file(data: bytes, path: str, kind: Kind) -> bytes:
     """Return the file as it should be written; formatting it again changes nothing.
 
-    A GitHub prompt keeps its own order of keys. Raises `InvalidFiles` for a file that cannot be read, and for one
-    that cannot be formatted without changing what it says.
+    A GitHub prompt keeps its own order of keys. Raises `InvalidFiles` for a file that cannot be read. A step that
+    would change what the file says is left out.
     """
     old = read_yaml(data, path).data
     is_native = kind != "prompt" or read_prompt_file(data, path).dialect == "native"
@@ -45,15 +45,6 @@ def format_file(data: bytes, path: str, kind: Kind) -> bytes:
     if is_native:
         ordered = _in_order(text, list(load_schema(kind)["properties"]))
         text = ordered if ordered == text or says_the_same(ordered) else text
-    if not says_the_same(text):
-        raise InvalidFiles(
-            [Problem(
-                "formatting would change what this file says, so it was left as it is",
-                Place(path),
-                "write its texts of several lines as literal blocks by hand (|)",
-                "unformattable",
-            )]
-        )  # fmt: skip
     # Line ends are Git's affair: a checkout may have them all as CRLF.
     has_crlf = data.count(b"\r\n") == data.count(b"\n") > 0
     return (text.replace("\n", "\r\n") if has_crlf else text).encode()

@@ -54,10 +54,11 @@ def test_only_the_rule_changes_in_the_text(before: str, after: str) -> None:
 
 def test_several_globs_and_keys_at_once() -> None:
     data = (HEAD + "log:\n  - {prompts: a, active: true}\n").encode()
-    new = with_log_rules(data, ["a", "é'\"\\/*"], {"content": "metadata", "active": False}).decode()
+    new = with_log_rules(data, ["a", "é'\"\\/*", "b", "b"], {"content": "metadata", "active": False}).decode()
     assert new == HEAD + (
         "log:\n  - {prompts: a, active: false, content: metadata}\n"
         '  - {prompts: "é\'\\"\\\\/*", content: metadata, active: false}\n'
+        "  - {prompts: b, content: metadata, active: false}\n"
     )
 
 
