@@ -219,31 +219,35 @@ def test_a_rule_that_was_pushed_after_a_move_accuses_nobody(
     assert [(each["severity"], each["hint"] is None) for each in found] == [("warning", True), ("error", False)]
 
 
-def test_verify_looks_at_the_judge_behind_the_evidence(cli: Cli, inside: Path) -> None:
+def test_verify_looks_at_what_is_behind_the_evidence(cli: Cli, inside: Path) -> None:
     with open_workspace(inside) as workspace:
         digest, log = workspace.prompt("support/triage@HEAD").version.digest, workspace.context.log
         asked: list[dict[str, Any]] = [{}, {"judge": "x/kind"}, {"judge_parameters": {"n": 1}}, {"judge_model": "x/y"}]
+        asked += [{"first": 1}, {}, {}]
         for n, spec in enumerate(asked, 1):
             made = EvaluationRow(
                 id=f"01a1fcf1-32d5-7fef-8a7f-28440e63333{n}",
                 started_at="2026-05-03T00:00:00+00:00",
                 prompt="support/triage",
-                digest=digest,
+                digest="1:" + "0" * 64 if n == 7 else digest,
                 model="echo/echo",
                 spec=EvaluationSpec.from_json({"dataset": "datasets/triage.yaml", **spec}),
             )
             log.begin_evaluation(made)
-            log.update_evaluation(made.id, status="finished", totals=Totals(verdict="passed"))
+            log.update_evaluation(made.id, status="finished", totals=Totals(verdict="failed" if n == 6 else "passed"))
     repo, previous = Repo(inside), "none"
-    for n in (1, 2, 3, 4, 5):
+    for n in range(1, 9):  # the last is not in this log
         evidence = f"01a1fcf1-32d5-7fef-8a7f-28440e63333{n} passed 1 of 1 on datasets/triage.yaml"
         said = message(inside, "production", Evaluation=evidence, Previous=previous)
         previous = hand_tag(repo, f"prompt/support/triage@production/{n}", repo.head, said)
     found = broken(cli, "label-evidence")
-    assert [each.partition("was judged ")[2] for each in found] == [
-        "by x/kind of its own command, not as the settings say",
-        "by parameters of its own command, not as the settings say",
-        "by x/y, and the settings named echo/echo",
+    assert [each.partition(f"its evidence 0e63333{n} ")[2] for n, each in enumerate(found, 2)] == [
+        "was judged by x/kind of its own command, not as the settings say",
+        "was judged by parameters of its own command, not as the settings say",
+        "was judged by x/y, and the settings named echo/echo",
+        "did not pass on the whole dataset",
+        "did not pass on the whole dataset",
+        "is of a different version",
     ]
 
 
