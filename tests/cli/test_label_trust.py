@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,23 @@ def test_verify_asks_of_each_move_what_the_rules_of_its_time_asked(cli: Cli, ins
     write(inside, "promptctl.yaml", SETTINGS)
     commit(inside, "Ask for nothing")
     assert len(broken(cli, "label-rules")) == 3
+
+
+def test_verify_asks_that_the_label_before_named_the_content_at_that_time(
+    cli: Cli, inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(inside, "promptctl.yaml", SETTINGS + "labels:\n  staging:\n  production: {after: staging}\n")
+    commit(inside, "Rule")
+    for year, version in (("2097", "HEAD"), ("2098", "v1")):
+        monkeypatch.setenv("GIT_COMMITTER_DATE", f"{year}-01-01T00:00:00Z")
+        assert cli("label", "set", "support/triage@staging", version).exit_code == 0
+    repo, previous = Repo(inside), "none"
+    for n, year in enumerate((2096, 2097, 2098), 1):
+        at = int(datetime(year, 6, 1, tzinfo=UTC).timestamp())
+        said = message(inside, "production", Previous=previous)
+        previous = hand_tag(repo, f"prompt/{NAME}/{n}", repo.head, said, at=at)
+    found = broken(cli, "label-rules")
+    assert ["@production/1" in found[0], "@production/3" in found[1], len(found)] == [True, True, 2]
 
 
 def test_a_rule_that_was_pushed_after_a_move_accuses_nobody(
