@@ -80,7 +80,7 @@ class Labelling:
         label, mover, moment, known = self._mover(name, reason)
         ref = Ref(label.prompt) if version is None else parse_ref(f"{label.prompt}@{_at(name, version)}")
         found = self._context.repository.resolve(ref, moment=moment)
-        if version is None and not found.version.is_dirty and found.version.commit is not None:
+        if version is None and not found.version.is_dirty:
             # A label names what is committed, which Git's filters may have changed here.
             found = self._context.repository.resolve(replace(ref, at=found.version.commit), moment=moment)
         target = candidate_of(found.prompt, found.version, moment.git.prefix)
