@@ -25,6 +25,10 @@ class TestEquals:
         assert outcome.expected == {"a": {"b": [1, 3]}, "c": 3}
         assert outcome.got == {"a": {"b": [1, 2]}, "c": 3}
 
+    def test_a_key_that_only_one_of_them_has_is_a_difference(self) -> None:
+        assert graded("equals", {"a": 1}, {"a": 1, "b": 2}).reason == "$.b: expected 2, got nothing"
+        assert graded("equals", {"a": 1, "b": None}, {"a": 1}).reason == "$.b: expected nothing, got null"
+
     def test_the_case_s_expected_stands_in_for_a_value(self) -> None:
         assert graded("equals", "bug", subject={"expected": "bug"}).passed
         assert graded("equals", {"label": "bug"}, subject={"expected": {"label": "bug"}}).passed
