@@ -132,7 +132,9 @@ def write_hook(remote: Repo, name: str, script: str) -> None:
     path.chmod(0o755)
 
 
-def hand_tag(repo: Repo, name: str, commit: str, message: str, *, header: str | None = None, at: int = 1700000000) -> str:
+def hand_tag(
+    repo: Repo, name: str, commit: str, message: str, *, header: str | None = None, at: int = 1700000000
+) -> str:
     """Make a tag object with `git mktag`, as a hand or another tool could, and return its id."""
     head = f"object {commit}\ntype commit\ntag {header or name}\ntagger Eve <eve@example.org> {at} +0000"
     oid = repo.git("mktag", stdin=f"{head}\n\n{message}")

@@ -94,7 +94,7 @@ class RecentCalls:
 
     def price(self, sent: int, received: int, cached: int, model: str | None = None) -> int | None:
         """Return what an attempt of so many tokens costs, by default with the model of most attempts."""
-        usage = Usage(input_tokens=max(0, sent), output_tokens=received, cached_tokens=max(0, min(cached, sent)))
+        usage = Usage(input_tokens=max(0, sent), output_tokens=received, cached_tokens=cached)
         return self.context.models.prices.cost_nano_usd(model or self.model, usage)[0]
 
     def costs_less(self, tokens: int) -> int | None:

@@ -80,6 +80,7 @@ def test_contains_json_finds_the_first_that_fits() -> None:
 def test_contains_json_gives_up_on_endless_brackets() -> None:
     assert passes("contains-json", "[" * 200_000) is None
     assert passes("not-contains-json", "[" * 200_000) is None
+    assert passes("contains-json", f"[{'1' * 5_000}]") is None, "more digits than Python reads"
 
 
 def test_contains_json_reads_a_reply_of_unended_lists_a_few_times_and_not_once_for_each(
