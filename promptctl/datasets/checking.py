@@ -20,7 +20,11 @@ _MOST_KEPT_CHARACTERS = 8 << 20
 
 
 class DatasetChecking:
-    """One check under way. `kept` are the cases, None once they are many or large; `digest` is of them in any order."""
+    """One check under way. `kept` are the cases, None once they are many or large; `digest` is of them in any order.
+
+    `beside` is the same of what is no part of their content and decides all the same: a recorded reply, `must_pass` and
+    a strict `xfail`; 0 if no case has any.
+    """
 
     def __init__(self) -> None:
         self._kinds: dict[object, tuple[Problem, int, Problem]] = {}
@@ -32,6 +36,7 @@ class DatasetChecking:
         self._ids: set[str] = set()
         self._duplicates: set[str] = set()
         self._sum = 0
+        self.beside = 0
 
     @property
     def is_full(self) -> bool:
@@ -71,7 +76,12 @@ class DatasetChecking:
             if case.id in self._ids:
                 self._duplicates.add(case.id)
             self._ids.add(case.id)
-            self._sum = (self._sum + _number(case)) % (1 << 128)
+            # A case that is expected to fail asks for less: a verdict on it stands for no other.
+            asked = case.content_hash if case.xfail is None else f"{case.content_hash}\0xfail"
+            self._sum = _added(self._sum, case.id, asked)
+            beside = (case.must_pass, case.is_xfail_strict, case.output)
+            if beside != (False, False, None):
+                self.beside = _added(self.beside, case.id, repr(beside))
         self.add(found, row.data.get("id"))
 
     def finished(self, twice: Callable[[set[str]], Iterable[Problem]], place: Place) -> list[Problem]:
@@ -91,11 +101,9 @@ class DatasetChecking:
         return problems
 
 
-def _number(case: Case) -> int:
-    """Return a number for one case's id and content; their sum is the same whatever the order."""
+def _added(sum_: int, *texts: str) -> int:
+    """Return the sum with the number of these texts: it is the same whatever the order of what is added."""
     import hashlib
 
-    # A case that is expected to fail asks for less: a verdict on it stands for no other.
-    asked = case.content_hash if case.xfail is None else f"{case.content_hash}\0xfail"
-    text = f"{case.id}\0{asked}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "big")
+    text = "\0".join(texts).encode("utf-8", "surrogatepass")
+    return (sum_ + int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "big")) % (1 << 128)

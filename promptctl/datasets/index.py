@@ -211,7 +211,7 @@ class DatasetIndex:
             with suppress(FileNotFoundError, WorkspaceError):
                 dataset = self.open(path, prompt)
                 if not any(problem.severity == "error" for problem in dataset.check()):
-                    key = (dataset.digest, dataset.header.min_pass, dataset.header.prompts)
+                    key = (dataset.asks, dataset.header.prompts)
             self._asked[path] = key
         return key
 

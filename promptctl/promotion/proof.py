@@ -70,7 +70,7 @@ def find_proof(context: Context, trees: DatasetTrees, version: VersionToProve, d
         row = counting[0] if counting else None
         if row is None and opened is not None and here is None:
             return _unusable_here(trees.here, path)
-        if row is None and _asks(opened) != _asks(here):
+        if row is None and (opened and opened.asks) != (here and here.asks):
             return _uncommitted([path], f"{path} is not here as it is committed")
         if row is None:
             told = ((each, lack) for each, lack in asked if not each.spec.is_part_of_comparison)
@@ -103,13 +103,6 @@ def _unusable_here(tree: Tree, path: str) -> Proof:
     except WorkspaceError as error:
         return Proof(missing=f"{path} cannot be read here: {error.message}", hint=error.hint or "promptctl validate")
     return Proof(missing=f"{path} is wrong here, and not as it is committed", hint="promptctl validate")
-
-
-def _asks(dataset: Dataset | None) -> object:
-    """Return a value that is equal for datasets that ask the same of a prompt."""
-    if dataset is None:
-        return None
-    return dataset.digest, dataset.header.min_pass, _must_pass(dataset)
 
 
 def _must_pass(dataset: Dataset) -> frozenset[str]:

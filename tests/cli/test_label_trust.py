@@ -198,8 +198,8 @@ def test_verify_asks_that_the_label_before_named_the_content_at_that_time(
         monkeypatch.setenv("GIT_COMMITTER_DATE", f"{year}-01-01T00:00:00Z")
         assert cli("label", "set", "support/triage@staging", version).exit_code == 0
     repo, previous = Repo(inside), "none"
-    for n, year in enumerate((2096, 2097, 2098), 1):
-        at = int(datetime(year, 6, 1, tzinfo=UTC).timestamp())
+    for n, then in enumerate((2096, 2097, 2098), 1):
+        at = int(datetime(then, 6, 1, tzinfo=UTC).timestamp())
         said = message(inside, "production", Previous=previous)
         previous = hand_tag(repo, f"prompt/{NAME}/{n}", repo.head, said, at=at)
     found = broken(cli, "label-rules")

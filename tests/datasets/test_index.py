@@ -128,6 +128,9 @@ class TestIndex:
         for path, text, changed in [
             ("datasets/a.yaml", "prompts: [a]\n" + CASES.replace("id: one", "id: two"), ["a"]),
             ("datasets/a.yaml", "prompts: [a]\nmin_pass: 0.5\n" + CASES, ["a"]),
+            ("datasets/a.yaml", "prompts: [a]\n" + CASES.replace("id: one", "must_pass: true, id: one"), ["a"]),
+            ("datasets/a.yaml", "prompts: [a]\n" + CASES.replace("id: one", "output: no, id: one"), ["a"]),
+            ("datasets/a.yaml", "prompts: [a]\njudge: {calibrated: {labels: 9}}\n" + CASES, ["a"]),
             ("datasets/a.yaml", "# the same\nprompts: [a]\n" + CASES, []),
             ("datasets/a.yaml", "prompts: [a]\ncases: ./a.csv\n", ["a"]),
             ("prompts/more/b.prompt.yaml", PROMPT.replace("{{ q }}", "Please: {{ q }}"), ["more/b"]),
