@@ -25,6 +25,10 @@ _QUOTED = re.compile(r"'([^']*)'")
 _NO_CHOICE = re.compile(r"'([^']*)' is not one of (.*)")
 _EXTRA = re.compile(r"unexpected extra argument\S* \((.*)\)", re.DOTALL)
 _POSSIBLE = re.compile(r" \(Possible options: .*\)")
+# Commands as people know them from other tools, where no likeness of letters leads to ours.
+_IN_OTHER_TOOLS = {"versions": "history", "test": "eval", "evaluate": "eval", "check": "validate"} | dict.fromkeys(
+    ("tag", "tags", "promote"), "label"
+)
 _PLAINER = {"a valid int range": "a whole number", "a valid int": "a whole number", "a valid float range": "a number"}
 
 
@@ -173,6 +177,8 @@ def _usage_words(error: Any) -> tuple[str, list[str]]:
     """Return the library's message with names in backticks, and the nearest of the words it would have taken."""
     message, _, meant = _POSSIBLE.sub("", error.format_message()).partition(" Did you mean ")
     near = _options_with_a_word(error) or [*(getattr(error, "possibilities", None) or ()), *_QUOTED.findall(meant)]
+    if message.startswith("No such command") and error.ctx is error.ctx.find_root():
+        near = list(filter(None, [_IN_OTHER_TOOLS.get(_QUOTED.findall(message)[0])])) or near
     if wrong := _NO_CHOICE.search(message):
         from promptctl.reports.wording import nearest
 
