@@ -129,6 +129,8 @@ def _read_header(cells: Sequence[str], place: Place) -> list[_Column]:
             problems.append(Problem(message, place, hint, "bad-header"))
         elif column is None:
             hint = did_you_mean(name, MAGIC) or f"known are {', '.join(MAGIC)}"
+            if name.startswith("expected."):
+                hint = 'give the object as JSON in the column `expected`: "{""label"": ""billing""}"'
             problems.append(Problem(f"`{name}` is no column that promptctl knows", place, hint, "unknown-column"))
         elif name in names:
             problems.append(Problem(f"the column `{name}` is given twice", place, again, "bad-header"))
@@ -145,7 +147,7 @@ def _read_header(cells: Sequence[str], place: Place) -> list[_Column]:
 
 
 def _column(name: str) -> _Column | None:
-    """Return the column of that name; None for a name of promptfoo's kind that is not known."""
+    """Return the column of that name; None for an unknown one of promptfoo's kind, or for a part of `expected`."""
     if name in _FIELDS:
         return _Column("case", *_FIELDS[name])
     if _EXPECTED.fullmatch(name):
@@ -156,7 +158,7 @@ def _column(name: str) -> _Column | None:
         return _Column("metadata", "description")
     if name.startswith(FILES_PREFIX):
         return _Column("files", name.removeprefix(FILES_PREFIX), str.strip)
-    return None if name.startswith("__") else _Column("inputs", name.removeprefix(INPUT_PREFIX))
+    return None if name.startswith(("__", "expected.")) else _Column("inputs", name.removeprefix(INPUT_PREFIX))
 
 
 def _row(columns: Sequence[_Column], cells: Sequence[str], place: Place) -> Row | Problem:

@@ -89,6 +89,7 @@ def test_a_ragged_record_is_told_and_the_next_is_read() -> None:
         ("a,,b", "column 2 of the header has no name"),
         ("a,b,a", "the column `a` is given twice"),
         ("a,__expectd", "`__expectd` is no column"),
+        ("a,expected.label", "`expected.label` is no column"),
         ("a,inputs.a", "the input `a` is given twice"),
         ("__metadata:description,__description", "the metadata key `description` is given twice"),
     ],
