@@ -48,6 +48,7 @@ _LONGEST = 4_000
 _RUNNERS = ("GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "TEAMCITY_VERSION")
 _BLANKS = re.compile(f"(?:[^\\S{_ENDS}]|[\u200b\ufeff]|\x1b\\[[0-9;]*m)*")
 _COMMAND = re.compile(f"(?<![^{_ENDS}]){_BLANKS.pattern}:(?=:)|##[a-zA-Z]{{0,20}}(?=\\[)")
+_STYLE = re.compile("\x1b\\[[0-9;]*m")
 _LONGEST_START = 24
 _NAMED = re.compile("`[^`]*`")
 _USUAL_COLUMNS = 80
@@ -116,8 +117,11 @@ def wrapped(text: str, indent: str, stream: TextIO) -> list[str]:
     import textwrap
     import unicodedata
 
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text[:1])
-    lines = textwrap.wrap(text, max(20, width - len(indent) - wide), break_long_words=False, break_on_hyphens=False)
+    plain, words = _STYLE.sub("", text), iter(text.split())
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in plain[:1])
+    lines = textwrap.wrap(plain, max(20, width - len(indent) - wide), break_long_words=False, break_on_hyphens=False)
+    if plain != text:  # styles take no room
+        lines = [re.sub(r"\S+", lambda word: next(words, word[0]), line) for line in lines]
     return [indent + line for line in lines or [""]]
 
 

@@ -91,6 +91,14 @@ class Git(Commands):
         names = self.run(["remote"]).lines()
         return "origin" if "origin" in names else next(iter(names), None)
 
+    def fetch_of(self, revision: str) -> str:
+        """Return the command that most likely brings a revision that is not here."""
+        remote, _, branch = revision.partition("/")
+        if branch and remote in self.run(["remote"]).lines():
+            return f"git fetch {quote(remote)} {quote(f'+refs/heads/{branch}:refs/remotes/{remote}/{branch}')}"
+        depth = "--depth=1 " if self.is_shallow and re.match(r"[0-9a-f]{7,64}\Z", revision) else ""
+        return f"git fetch {depth}{quote(self.usual_remote() or 'origin')} {quote(revision)}"
+
     @property
     def shared_folder(self) -> Path:
         """Git's own folder, which all work trees share."""

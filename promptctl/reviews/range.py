@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptctl.errors import GitError, HistoryIncomplete, Place, RevisionNotFound, WorkspaceError, quote
+from promptctl.errors import GitError, HistoryIncomplete, Place, RevisionNotFound, WorkspaceError
 from promptctl.files.names import DATASETS, SETTINGS, STATE_COMMITTED, STATE_FOLDER, did_you_mean
 from promptctl.files.wording import name_some
 from promptctl.git.commits import fork_point
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from promptctl.git.repository import Git
     from promptctl.reviews.request import ReviewRequest
 
-_HEX = re.compile(r"[0-9a-f]{7,64}\Z")
 _NAME_BASE = "name what HEAD is compared with: promptctl review BASE HEAD"
 _NONE = re.compile(r"0{40}(?:0{24})?\Z")
 
@@ -116,19 +115,7 @@ def _commit(git: Git, revision: str | None, what: str) -> str:
         message = f"{what}: this clone has no commit `{name}`"
         branches = [ref.name.split("/", 2)[2] for ref in git.refs("refs/heads", "refs/remotes")]
         meant = did_you_mean(name, branches)
-        raise RevisionNotFound(message, hint=f"{meant} bring it here: {_fetch(git, name)}".strip()) from error
-
-
-def _fetch(git: Git, revision: str) -> str:
-    """The command that most likely brings a revision."""
-    remotes = git.run(["remote"], check=False).lines()
-    first = revision.partition("/")[0]
-    if first in remotes and "/" in revision:
-        branch = revision.partition("/")[2]
-        return f"git fetch {quote(first)} {quote(f'+refs/heads/{branch}:refs/remotes/{first}/{branch}')}"
-    remote = git.usual_remote() or "origin"
-    depth = "--depth=1 " if git.is_shallow and _HEX.match(revision) else ""
-    return f"git fetch {depth}{quote(remote)} {quote(revision)}"
+        raise RevisionNotFound(message, hint=f"{meant} bring it here: {git.fetch_of(name)}".strip()) from error
 
 
 def check_place(git: Git, start: Path, tip: CommitTree, base: CommitTree, head: CommitTree | WorkTree) -> None:

@@ -338,7 +338,8 @@ class Datasets:
         try:
             return moment.commit_of(revision)
         except RevisionNotFound as error:
-            error.hint = error.hint or did_you_mean(revision, moment.branches) or "bring it here with: git fetch"
+            meant = did_you_mean(revision, moment.branches)
+            error.hint = error.hint or meant or f"bring it here: {moment.git.fetch_of(revision)}"
             raise
 
     def _index(self) -> DatasetIndex:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -499,6 +500,19 @@ def test_a_clone_with_a_part_of_a_label_says_so_rather_than_give_an_old_version(
     commit(workspace, "Change the tone")
     cli("label", "set", "triage@production")
     git(workspace, "tag", "--delete", "prompt/triage@production/1")
+    git(workspace, "remote", "add", "origin", "../elsewhere.git")
+    git(workspace, "update-ref", "refs/remotes/origin/main", "main")
     ran = cli("run", "triage@production", "-i", "ticket=x")
     assert ran.exit_code == 3
     assert "promptctl label fetch" in ran.err
+
+
+def test_a_branch_that_a_clone_of_one_branch_lacks_is_fetched_by_its_name(
+    cli: Cli, inside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(inside, "branch", "other")
+    git(tmp_path, "clone", "--quiet", "--single-branch", "--branch", "other", f"file://{inside}", "one")
+    monkeypatch.chdir(tmp_path / "one")
+    command = cli("eval", "--changed-since", "origin/main").err.partition("bring it here: ")[2]
+    git(tmp_path / "one", *shlex.split(command)[1:])
+    assert "no commit is named" not in cli("eval", "--changed-since", "origin/main").err

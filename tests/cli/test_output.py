@@ -204,8 +204,13 @@ def test_each_stream_is_as_wide_as_its_own_terminal(tmp_path: Path, monkeypatch:
             fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
             with open(theirs, "w") as terminal:
                 longest = max(map(len, output.wrapped(words, "  ", terminal)))
+                styled = output.wrapped(f"a: \x1b[31m\x1b[1mpassed\x1b[0m: {words}", "", terminal)
+                plain = output.wrapped(f"a: passed: {words}", "", terminal)
             os.close(ours)
             assert width - 5 <= longest <= width
+            assert styled == [plain[0].replace("passed", "\x1b[31m\x1b[1mpassed\x1b[0m"), *plain[1:]], (
+                "colours have no width"
+            )
         assert output.columns(file) is None
         assert output.wrapped(words, "  ", file) == [f"  {words}"]
 

@@ -54,6 +54,7 @@ __all__ = ["inside_support", "support_workspace"]
         ("cost --by", 2, "option `--by` requires an argument", " cost --help"),
         ("init promptctl.yaml", 2, "`promptctl.yaml` is a file", "name a folder"),
         ("eval --changed-since mian", 3, "no commit is named `mian`", "did you mean `main`?"),
+        ("eval --changed-since v9", 3, "no commit is named `v9`", "bring it here: git fetch origin v9"),
         ("eval resume chta", 3, "there is no prompt `chta`", "did you mean `chat`?"),
         ("review mian", 3, "no commit `mian`", "did you mean `main`? bring it here"),
         (

@@ -155,7 +155,11 @@ def test_an_unknown_name_like_none_is_answered_with_the_labels_there_are(line: R
         opened(line).resolve("a@zzz")
     assert error.value.hint is not None
     assert "its labels here: production" in error.value.hint
-    assert "promptctl label fetch" in error.value.hint
+    assert "promptctl label set a@LABEL" in error.value.hint
+    line.git("remote", "add", "origin", "../elsewhere.git")
+    with pytest.raises(RevisionNotFound) as error:
+        opened(line).resolve("a@zzz")
+    assert "promptctl label fetch" in (error.value.hint or "")
 
 
 def test_an_unknown_prompt_is_answered_with_the_nearest(line: Repo) -> None:
