@@ -179,6 +179,8 @@ def usage_of(data: Any) -> Usage:
     # Some providers count the tokens of reasoning beside the others, and only their sum says so.
     if output_tokens is not None and 0 < beside <= _MOST_REASONING and reasoning_tokens in {None, beside}:
         output_tokens, reasoning_tokens = output_tokens + beside, beside
+    if not input_tokens and not output_tokens:  # zeros stand where nobody counted
+        input_tokens = output_tokens = None
     return Usage(
         input_tokens,
         output_tokens,

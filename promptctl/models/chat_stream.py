@@ -120,8 +120,9 @@ class ReplyAssembler:
         answer = self._answer
         answer.update({name: value for name in ("model", "service_tier") if (value := word_of(chunk.get(name)))})
         answer["id"] = answer.get("id") or word_of(chunk.get("id"))
-        if isinstance(chunk.get("usage"), dict):
-            answer["usage"] = chunk["usage"]
+        usage = dict_of(chunk.get("usage"))
+        if usage.get("prompt_tokens") or usage.get("completion_tokens"):
+            answer["usage"] = usage
         choice = next((choice for choice in dicts_of(chunk.get("choices")) if not choice.get("index")), None)
         if choice is None:
             return ""

@@ -305,11 +305,14 @@ def chunk_data(chunk: Any, model: str | None) -> dict[str, Any]:
 
 def embeddings_data(answer: Any) -> dict[str, Any]:
     """Return the vectors of an embeddings answer."""
-    return _counted(_read(answer, {"model": None, "data": [{"index": None, "embedding": None}], "usage": _USAGE}))
+    found: dict[str, Any] = _read(
+        answer, {"model": None, "data": [{"index": None, "embedding": None}], "usage": _USAGE}
+    )
+    return found
 
 
 def _chat_data(answer: Any, part: str) -> dict[str, Any]:
-    data = _read(
+    data: dict[str, Any] = _read(
         answer,
         {
             "id": None,
@@ -322,13 +325,7 @@ def _chat_data(answer: Any, part: str) -> dict[str, Any]:
     for choice in data["choices"]:
         message = choice[part]
         message["refusal"] = message["refusal"] or message["provider_specific_fields"]["refusal"]
-    return _counted(data)
-
-
-def _counted(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the data without the zeros that LiteLLM puts for a provider that did not count tokens."""
-    usage = data["usage"]
-    return data if usage["prompt_tokens"] or usage["completion_tokens"] else data | {"usage": None}
+    return data
 
 
 def _read(thing: Any, shape: Any) -> Any:

@@ -6,7 +6,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -77,9 +77,9 @@ class Price:
         return -(-(input_tokens * dearest[0] + output_tokens * dearest[1]) // _ATTO_PER_NANO)
 
     def cost_nano_usd(self, usage: Usage) -> int | None:
-        """Return the cost of these tokens, each counted once; None if their number is not known."""
+        """Return the cost of these tokens, each counted once; None if it depends on a number that is not known."""
         if usage.input_tokens is None or usage.output_tokens is None:
-            return None
+            return None if any(astuple(self)) else 0
         cached = min(usage.cached_tokens or 0, usage.input_tokens)
         written = min(usage.cache_write_tokens or 0, usage.input_tokens - cached)
         hour = min(usage.cache_write_hour_tokens or 0, written)

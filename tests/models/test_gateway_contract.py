@@ -380,13 +380,20 @@ def test_a_filtered_choice_may_lack_its_message(lane: Gateway, server: OpenAISer
     assert (reply.text, reply.finish_reason) == ("", "content_filter")
 
 
-def test_usage_that_the_server_does_not_give_is_unknown(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:
+ZEROS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+
+
+@pytest.mark.parametrize("usage", [None, {}, ZEROS], ids=["none", "empty", "zeros"])
+def test_usage_that_the_server_does_not_give_is_unknown(
+    lane: Gateway, server: OpenAIServer, ask: Ask, usage: Any
+) -> None:
     message = {"role": "assistant", "content": "hello"}
-    body = {"model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
-    server.script(say.raw(json.dumps(body).encode()))
-    reply = complete(lane, ask())
-    assert reply.usage == Usage()
-    assert (reply.cost_nano_usd, reply.price_source) == (None, None)
+    body = {"model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": usage}
+    server.script(say.raw(json.dumps(body).encode()), say.reply("hello", tokens=ZEROS))
+    for reply in (complete(lane, ask()), stream(lane, ask())[-1]):
+        assert isinstance(reply, Reply)
+        assert (reply.usage.input_tokens, reply.usage.output_tokens) == (None, None)
+        assert (reply.cost_nano_usd, reply.price_source) == (None, None)
 
 
 def test_a_stream_gives_its_pieces_in_order_and_then_the_whole(lane: Gateway, server: OpenAIServer, ask: Ask) -> None:

@@ -109,6 +109,7 @@ def test_a_service_tier_has_its_own_price(prices: Prices) -> None:
 
 def test_free_is_zero_and_known(prices: Prices) -> None:
     assert prices.cost_nano_usd("gemini/free", Usage(10, 10)) == (0, LISTED)
+    assert prices.cost_nano_usd("gemini/free", Usage()) == (0, LISTED)  # whatever their number is
 
 
 def test_embeddings_put_nothing_out(prices: Prices) -> None:
