@@ -261,7 +261,7 @@ def cost_of(
 
     `service_tier` is the one that the provider says it was made in, if it says so.
     """
-    search_size = None
+    search_size, parameters = None, {**parameters, **dict_of(parameters.get("extra_body"))}
     if "web_search_options" in parameters:
         search_size = word_of(dict_of(parameters["web_search_options"]).get("search_context_size")) or "medium"
     tier = service_tier or word_of(parameters.get("service_tier"))

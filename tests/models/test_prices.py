@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from promptctl.formats.settings_file import read_settings
+from promptctl.models.chat_protocol import cost_of
 from promptctl.models.gateway import Usage
 from promptctl.models.model_map import ModelMap
 from promptctl.models.prices import Prices
@@ -129,6 +130,15 @@ def test_embeddings_put_nothing_out(prices: Prices) -> None:
 )
 def test_what_is_unknown_has_no_cost(prices: Prices, model: str, usage: Usage) -> None:
     assert prices.cost_nano_usd(model, usage) == (None, None)
+
+
+@pytest.mark.parametrize("asked", [{"service_tier": "priority"}, {"web_search_options": {}}])
+def test_what_the_extra_body_asks_for_is_priced(asked: dict[str, Any]) -> None:
+    prices, usage = Prices(), Usage(MILLION, MILLION)
+    plain, plainly, within = (
+        cost_of(prices, "openai/gpt-5", usage, given, 0.0)[0] for given in ({}, asked, {"extra_body": asked})
+    )
+    assert plain != plainly == within
 
 
 def test_a_tier_has_the_name_that_its_provider_gives_it() -> None:
