@@ -38,8 +38,7 @@ _SERVICE_TIERS = {"batch": "batches"}
 _DEARER = ("priority", "ultrafast", "performance", "scale", "reserved")
 _OFF_PEAK = "off_peak_pricing"
 _SEARCH_FEES = "search_context_cost_per_query"
-# The most searches for one reply that a worst case counts with, and the fee of one (1e-9 USD) if the list has none.
-_MOST_SEARCHES = 10
+# The fee of a search (1e-9 USD) in a worst case if the list has none.
 _DEAREST_SEARCH = 35_000_000
 # What a price of the workspace has beside kinds of tokens.
 _OTHERS = frozenset({"from", "service_tier", "above"})
@@ -227,9 +226,9 @@ class Prices:
         service_tier: str | None,
         has_audio: bool,
         for_hour: bool,
-        searches: bool,
+        searches: int,
     ) -> int | None:
-        """Return the most that so many tokens can cost, at the dearest price that may be billed; None if unknown.
+        """Return the most that so much can cost, at the dearest price that may be billed; None if unknown.
 
         `for_hour` says that a cache may be asked to keep them for an hour.
         """
@@ -246,8 +245,8 @@ class Prices:
             return None
         if not searches or found[0][2]:
             return max(costs)
-        most = 1 if self._is_billed_once(model) else _MOST_SEARCHES
-        return max(costs) + most * max(self._search_fees(model).values(), default=_DEAREST_SEARCH)
+        fees = 1 if self._is_billed_once(model) else searches
+        return max(costs) + fees * max(self._search_fees(model).values(), default=_DEAREST_SEARCH)
 
     def always_searches(self, model: str) -> bool:
         """Return True if each reply of the model is made from a search of the web."""

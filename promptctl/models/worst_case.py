@@ -27,6 +27,7 @@ _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".t
 _FILM = re.compile(r"(?i)^gs:.*/[^./]*$|//(?:[^/]*\.)?(?:youtube\.com|youtu\.be)/")
 _SOUNDS = frozenset({"input_audio", "audio"})
 _DOCUMENT = re.compile(r"(?i)(?:data:)?(?:application/pdf|text/)|[a-z]+://[^?#]*\.pdf(?:[?#]|$)")
+_MOST_SEARCHES = 10
 # Where nothing says how much a model reads or writes; and the most that searches of the web bring into one request.
 _MOST_INPUT = 200_000
 MOST_OUTPUT = 128_000
@@ -36,7 +37,9 @@ _CHOICES = ("n", "best_of", "candidate_count")
 _COUNTS = frozenset((*_LIMITS, *_OTHER_LIMITS, *_CHOICES))
 # What a tool has that costs no more than its bytes and, of those with `search` in their type, the fees of searches.
 _TOOL = frozenset({"type", "name", "description", "parameters", "input_schema", "function", "strict", "cache_control"})
-_SEARCH = frozenset({"type", "name", "search_context_size", "user_location", "allowed_domains", "blocked_domains"})
+_SEARCH = frozenset(
+    {"type", "name", "search_context_size", "user_location", "allowed_domains", "blocked_domains", "max_uses"}
+)
 # Models that no provider is asked for begin with these.
 FREE = ("echo/", "replay/")
 
@@ -72,7 +75,7 @@ class WorstCase:
             predicted = _bytes(given["prediction"]) if given.get("prediction") else 0  # what is rejected is output
             output = (longest + _thinking(given) + predicted) * (_largest(given, _CHOICES) or 1)
         tokens = _input_tokens(request, model, window or _MOST_INPUT)
-        searches = prices.always_searches(model) or _may_search(given, request)
+        searches = _searches(given, request) or (_MOST_SEARCHES if prices.always_searches(model) else 0)
         if searches and not prices.finds_for_free(model):
             tokens += min(window or _MOST_INPUT, _MOST_INPUT)
         has_audio = bool(given.get("modalities")) or any(map(_may_sound, request.messages))
@@ -147,7 +150,7 @@ def _unbounded(request: Request) -> str | None:
     for tool in request.tools:
         kind = tool.get("type")
         known = _SEARCH if "search" in str(kind) else _TOOL if kind in (None, "function", "custom") else frozenset()
-        if not tool.keys() <= known:
+        if not tool.keys() <= known or not _is_positive(tool.get("max_uses", 1)):
             return "a tool that the provider runs"
     return None
 
@@ -184,8 +187,13 @@ def _is_kept_for_hour(request: Request) -> bool:
     return "1h" in str([*filter(None, marked), *request.tools])
 
 
-def _may_search(given: Mapping[str, Any], request: Request) -> bool:
-    return "web_search_options" in given or any("search" in str(tool.get("type")) for tool in request.tools)
+def _searches(given: Mapping[str, Any], request: Request) -> int:
+    """Return the most searches of the web that a request is taken to bring about."""
+    found = _MOST_SEARCHES if "web_search_options" in given else 0
+    for tool in request.tools:
+        if "search" in str(tool.get("type")):
+            found += _largest(tool, ("max_uses",)) or _MOST_SEARCHES
+    return found
 
 
 def _input_tokens(request: Request, model: str, window: int) -> int:

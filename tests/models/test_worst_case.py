@@ -193,11 +193,23 @@ def test_what_searches_bring_in_is_counted_where_it_is_billed(model: str, reads:
     found = WorstCase.of(Request(model, [USER], {"max_tokens": 1, **asks}), model, prices)
     assert (found.input_tokens > 100_000) == reads
     of_tokens = prices.worst_nano_usd(
-        model, found.input_tokens, 1, service_tier=None, has_audio=False, for_hour=False, searches=False
+        model, found.input_tokens, 1, service_tier=None, has_audio=False, for_hour=False, searches=0
     )
     assert found.nano_usd is not None
     assert of_tokens is not None
     assert found.nano_usd - of_tokens == fees
+
+
+def test_a_tool_may_bound_its_searches() -> None:
+    tool = {"type": "web_search_20250305", "name": "web_search"}
+    three, open_, no_number = (
+        worst("anthropic/claude-sonnet-4-5", max_tokens=1, tools=({**tool, **more},)).nano_usd
+        for more in ({"max_uses": 3}, {}, {"max_uses": "3"})
+    )
+    assert three is not None
+    assert open_ is not None
+    assert open_ - three == pytest.approx(7 * 10_000_000, abs=100_000)
+    assert no_number is None
 
 
 def test_what_is_predicted_may_all_be_rejected_and_billed_as_output() -> None:
@@ -262,7 +274,7 @@ def test_what_the_body_may_hold_costs_what_is_counted() -> None:
         {"type": "code_interpreter"},
         {"type": "custom", "googleSearch": {}},
         {"type": "function", "function": {"name": "f"}, "urlContext": {}},
-        {"type": "web_search_20250305", "name": "web_search", "max_uses": 1000},
+        {"type": "web_search_20250305", "name": "web_search", "proxy": "x"},
     ],
     ids=str,
 )
