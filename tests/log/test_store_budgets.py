@@ -190,6 +190,17 @@ def test_an_account_begins_with_what_the_rows_of_its_window_spent(log: Store) ->
     assert reserve(log, one(replace(rule, name="d", unit="calls", labels=("prod*",)), key="ada")).accounts[0].spent == 1
 
 
+def test_what_was_spent_while_a_clock_was_ahead_is_not_of_the_window_of_now(log: Store) -> None:
+    reserve(log, one(USD, 100, window=NEXT_DAY), execution=(ahead := new_id()))
+    settlement = Settlement(ahead, {"usd": 100, "calls": 1, "tokens": 7})
+    log.append([Entry(made(id=ahead, started_at="2026-05-04T12:00:00.000Z"), settlement=settlement)])
+    assert reserve(log, one(USD, 100)).accounts[0].spent == 0
+    assert (
+        reserve(log, one(replace(USD, name="b", per="month"), window=("2026-05-01", "2026-06-01"))).accounts[0].spent
+        == 100
+    )
+
+
 def test_an_account_begins_with_the_costs_that_hold(log: Store) -> None:
     dear, unpriced = made(cost_nano_usd=300), made(cost_nano_usd=None)
     log.append([Entry(dear), Entry(unpriced), Entry(made())])

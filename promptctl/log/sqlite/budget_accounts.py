@@ -143,6 +143,7 @@ def spent_before(connection: sqlite3.Connection, charge: Charge, prompts: tuple[
     condition, parameters = where(
         {
             "started_at >= ?": charge.window[0],
+            "started_at < ?": charge.window[1],  # a clock that was ahead leaves rows of later windows
             "status <> ?": "blocked",
             "reply_source IN ('model', 'echo')": [],
             "model NOT GLOB 'replay/*'": [],
@@ -191,13 +192,14 @@ def known_before(connection: sqlite3.Connection, charge: Charge, prompts: tuple[
 
     Those of windows within, and of one that ends in it: the same days by a different clock.
     """
-    rule, (start, _) = charge.rule, charge.window
+    rule, (start, end) = charge.rule, charge.window
     terms, keys = Terms.of(rule), (*charge.names, *prompts)
     condition, parameters = where(
         {
             "unit = ?": rule.unit,
             "scope = ?": terms.scope,
             "(window_start >= ? OR (per GLOB ? AND coalesce(window_end, '9') > ?))": [start, f"{rule.per} *", start],
+            "window_start < ?": end,
             **({"each = ?": terms.each, f"key IN ({', '.join('?' * len(keys))})": [*keys]} if rule.each else {}),
         }
     )

@@ -28,10 +28,10 @@ def log(tmp_path: Path) -> Iterator[SqliteStore]:
 @pytest.mark.parametrize(
     ("rule", "index"),
     [
-        (RULE, "executions_by_time (started_at>?)"),
-        (replace(RULE, each="user"), "executions_by_user (user=? AND started_at>?)"),
-        (replace(RULE, each="prompt"), "executions_by_prompt (prompt=? AND started_at>?)"),
-        (replace(RULE, each="session"), "executions_by_session (session=? AND started_at>?)"),
+        (RULE, "executions_by_time (started_at>? AND started_at<?)"),
+        (replace(RULE, each="user"), "executions_by_user (user=? AND started_at>? AND started_at<?)"),
+        (replace(RULE, each="prompt"), "executions_by_prompt (prompt=? AND started_at>? AND started_at<?)"),
+        (replace(RULE, each="session"), "executions_by_session (session=? AND started_at>? AND started_at<?)"),
     ],
 )
 def test_the_rows_of_a_window_are_found_by_an_index(log: SqliteStore, rule: BudgetRule, index: str) -> None:
