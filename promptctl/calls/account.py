@@ -36,7 +36,7 @@ class Account:
 
         Waits while requests under way may still give back enough. What is reserved must be settled.
         """
-        while not self._has(nano_usd):
+        while nano_usd and nano_usd > self.left_nano_usd:  # what is free needs nothing to be left
             import asyncio  # whoever waits here has loaded it
 
             if self.spent_nano_usd + nano_usd > self.max_nano_usd:  # so without a request under way, too
@@ -58,10 +58,6 @@ class Account:
         for change in waiting:
             if not change.done():
                 change.set_result(None)
-
-    def _has(self, nano_usd: int) -> bool:
-        """Return True if so much can be reserved now. What is free needs nothing to be left."""
-        return nano_usd == 0 or nano_usd <= self.left_nano_usd
 
 
 def spent(execution: Execution | None, error: PromptctlError | None) -> int | None:

@@ -131,6 +131,16 @@ def test_a_raised_limit_holds_at_once_and_is_on_record(log: Store) -> None:
     assert reserve(log, one(replace(rule, limit=1)), rules=(more,)).events == ()  # it was told in this window
 
 
+def test_a_limit_that_is_reached_is_told_also_after_a_request_that_was_too_large(log: Store) -> None:
+    rule = replace(USD, warn_at=None)
+    first, again = (reserve(log, one(rule, 5_000)).events for _ in range(2))
+    assert (len(first), again) == (1, ())
+    reserve(log, one(rule, 900), execution=(execution := new_id()))
+    spend(log, execution, 900)
+    told = [reserve(log, one(rule, amount)).events for amount in (500, 500, 5_000)]
+    assert [[event.reason for event in events] for events in told] == [["a request of up to $0.0000005"], [], []]
+
+
 def test_work_trees_with_different_limits_are_told_each_threshold_once(log: Store) -> None:
     low, high = replace(USD, limit=200), replace(USD, limit=400)
     kinds = []

@@ -74,16 +74,13 @@ KNOWN = """
 SELECT budget, key FROM budget_events WHERE kind = 'enabled'
   AND id > (SELECT max(id) FROM budget_events WHERE budget = '')
 """
-# That a request was too large does not say that the limit was reached: it is told beside it, once in a window.
-_TOLD = f"""
-SELECT 1 FROM budget_events WHERE budget = ? AND key = ? AND window_start = ? AND kind = 'blocked'
-  AND reason LIKE '%{TOO_LARGE}' LIMIT 1
-"""  # noqa: S608 - made of our own names
-# The terms of one window may change to and fro, as those of two work trees do: each threshold is told once.
-_IS_TOLD = """
+# The terms of one window may change to and fro, as those of two work trees do: each threshold is told once. That a
+# request was too large does not say that the limit was reached: both are told.
+_IS_TOLD = f"""
 SELECT 1 FROM budget_events WHERE budget = ? AND key = ? AND window_start = ? AND kind = ? AND unit = ? AND most = ?
-  AND spent >= ? AND id > coalesce((SELECT max(id) FROM budget_events WHERE budget = ? AND kind = 'enabled'), 0) LIMIT 1
-"""
+  AND spent >= ? AND (coalesce(reason, '') LIKE '%{TOO_LARGE}') = ?
+  AND id > coalesce((SELECT max(id) FROM budget_events WHERE budget = ? AND kind = 'enabled'), 0) LIMIT 1
+"""  # noqa: S608 - made of our own names
 _IS_NOTED = "SELECT 1 FROM budget_events WHERE budget = ? AND kind = 'changed' AND reason = ? AND at > ? LIMIT 1"
 _ALERTS = frozenset({"warned", "exceeded", "blocked", "disabled"})
 _EVENT = (
@@ -247,18 +244,15 @@ def _refuse(
     kind: EventKind = "blocked"
     reason = f"a request of up to {amount_words(account.unit, charge.amount)}"
     if account.spent < account.most < charge.amount:
-        # The limit is not reached: a smaller request would be admitted.
-        if is_refusal_told(connection, account):
-            return []
-        reason += f", {TOO_LARGE}"
-        return [add_event(connection, kind, wanted.at, account, reason=reason, execution=wanted.execution)]
-    if account.reached_at is not None:
+        reason += f", {TOO_LARGE}"  # the limit is not reached: a smaller request would be admitted
+    elif account.reached_at is not None:
         return []
-    if account.action == "disable":
-        kind = "disabled"
-        connection.execute("INSERT INTO budget_disabled VALUES (?, ?, ?)", (account.budget, account.key, wanted.at))
-    connection.execute("UPDATE budget_accounts SET reached_at = ? WHERE id = ?", (wanted.at, account.id))
-    if kind == "blocked" and is_told(connection, account, kind, 0):
+    else:
+        if account.action == "disable":
+            kind = "disabled"
+            connection.execute("INSERT INTO budget_disabled VALUES (?, ?, ?)", (account.budget, account.key, wanted.at))
+        connection.execute("UPDATE budget_accounts SET reached_at = ? WHERE id = ?", (wanted.at, account.id))
+    if kind == "blocked" and is_told(connection, account, kind, 0, reason):
         return []
     return [add_event(connection, kind, wanted.at, account, reason=reason, execution=wanted.execution)]
 
@@ -344,19 +338,14 @@ def has_due(connection: sqlite3.Connection, at: str) -> bool:
     return connection.execute(_DUE, (at,)).fetchone() is not None
 
 
-def is_refusal_told(connection: sqlite3.Connection, account: AccountRow) -> bool:
-    """Return True if it was told in this window that a request was too large."""
-    whose = account.budget, account.key, account.window_start
-    return bool(account.id) and connection.execute(_TOLD, whose).fetchone() is not None
-
-
-def is_told(connection: sqlite3.Connection, account: AccountRow, kind: EventKind, least: int) -> bool:
+def is_told(connection: sqlite3.Connection, account: AccountRow, kind: EventKind, least: int, reason: str = "") -> bool:
     """Return True if it was told in this window, since it was last enabled, that a limit was reached like this."""
     if not account.id:
         return False
     least = least if kind == "warned" else 0
     whose = account.budget, account.key, account.window_start, kind, account.unit, account.most, least
-    return connection.execute(_IS_TOLD, (*whose, account.budget)).fetchone() is not None
+    found = connection.execute(_IS_TOLD, (*whose, reason.endswith(TOO_LARGE), account.budget))
+    return found.fetchone() is not None
 
 
 def add_event(
