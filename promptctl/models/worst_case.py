@@ -180,11 +180,11 @@ def _is_audible(part: Any) -> bool:
 
 def _is_kept_for_hour(request: Request) -> bool:
     """Return True if a part of the request is marked to be kept in a cache for an hour."""
-    parts = [
-        part for message in request.messages if isinstance(message.get("content"), list) for part in message["content"]
-    ]
-    marked = (part.get(CACHE_MARK) for part in (*request.messages, *parts) if isinstance(part, Mapping))
-    return "1h" in str([*filter(None, marked), *request.tools])
+    parts = [*request.messages, *request.tools, *(tool.get("function") for tool in request.tools)]
+    for message in request.messages:
+        if isinstance(message.get("content"), list):
+            parts += message["content"]
+    return any("1h" in str(part[CACHE_MARK]) for part in parts if isinstance(part, dict) and CACHE_MARK in part)
 
 
 def _searches(given: Mapping[str, Any], request: Request) -> int:
