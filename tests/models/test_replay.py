@@ -258,7 +258,9 @@ def test_an_unresolved_merge_of_recordings_is_one_problem(folder: Path) -> None:
     record(file, asked("a"), REPLY)
     line = file.read_bytes()
     file.write_bytes(line + b"<<<<<<< HEAD\n" + line + b"=======\n" + line + b">>>>>>> other\n")
-    with pytest.raises(InvalidFiles, match=r"datasets/recordings/x\.jsonl:2:1: an unresolved merge begins here\nhint: "):
+    with pytest.raises(
+        InvalidFiles, match=r"datasets/recordings/x\.jsonl:2:1: an unresolved merge begins here\nhint: "
+    ):
         asyncio.run(Replay(folder).complete(replayed(asked("b"))))
 
 
