@@ -245,6 +245,19 @@ def mixed_page(pages: Pages, browser: Browser) -> Iterator[Opened]:
         yield opened
 
 
+@pytest.mark.parametrize("width", [1200, 500])
+def test_bars_of_one_chart_have_the_same_room(pages: Pages, browser: Browser, width: int) -> None:
+    with browser.open(pages["mixed"]) as opened:
+        opened.page.set_viewport_size({"width": width, "height": 800})
+        value = "document.querySelector('.rows .value')"
+        opened.page.evaluate(f"{value}.textContent = '10,000 of 10,000'")
+        box = "({ left, right }) => [left, right]"
+        tracks = f"{value}.closest('.rows').querySelectorAll('.track')"
+        rooms = opened.page.evaluate(f"[...{tracks}].map((each) => each.getBoundingClientRect()).map({box})")
+        assert len(rooms) > 1
+        assert all(room == rooms[0] for room in rooms)
+
+
 def test_each_number_leads_to_its_cases(pages: Pages, browser: Browser) -> None:
     with browser.open(pages["mixed"]) as opened:
         page = opened.page
@@ -421,7 +434,7 @@ def test_models_stand_side_by_side(pages: Pages, browser: Browser) -> None:
         page = opened.page
         assert page.inner_text("h1") == "echo/echo passes most: 3 of 3 cases; local/a passes 2."
         assert page.locator(".run h2").all_inner_texts() == ["local/a", "echo/echo"]
-        assert page.inner_text(".beside") == "beside echo/echo: 1 worse, 0 better\nmay be chance (p = 1.00)"
+        assert page.inner_text(".beside") == "beside echo/echo: 1 worse and 0 better\nmay be chance (p = 1.00)"
         page.click(".beside button")
         assert (shown(opened), page.url.partition("#")[2]) == (["c1"], "status=failed&in=0&but=1")
         page.click("#status button[value=differ]")

@@ -85,7 +85,7 @@ function beside(evaluation, at) {
   const found = evaluation.beside;
   if (!found) return null;
   const flips = [leading(found.worse, "worse", { in: String(at), status: "failed", but: String(found.best) }), leading(found.better, "better", { in: String(found.best), status: "failed", but: String(at) })];
-  return el("p", { class: "meta beside" }, el("span", {}, `beside ${nameOf(found.best)}: `, flips[0], ", ", flips[1]), el("span", {}, found.said));
+  return el("p", { class: "meta beside" }, el("span", {}, `beside ${nameOf(found.best)}: `, flips[0], " and ", flips[1]), el("span", {}, found.said));
 }
 
 function oneOfMany(evaluation, index) {
