@@ -88,7 +88,7 @@ def test_rows_that_a_parent_began_to_read_are_not_for_its_child(filled: SqliteSt
     next(rows)
 
     def work() -> bool:
-        with pytest.raises(LogFailure, match=r"log\.db was being read when this process was forked$"):
+        with pytest.raises(LogFailure, match=r"(?m)log\.db was being read when this process was forked$"):
             list(rows)
         return len(list(filled.executions())) == 3
 
