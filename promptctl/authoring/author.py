@@ -12,6 +12,7 @@ from promptctl.calls.prepare import RunOptions, prepare
 from promptctl.calls.runner import Runner, prepared
 from promptctl.calls.shipped import shipped_prompt
 from promptctl.calls.spending import SpendingGateway, budgets_of
+from promptctl.calls.under_way import under_way_of
 from promptctl.errors import ModelConfigurationError
 from promptctl.files.names import SETTINGS
 from promptctl.models.gateway import recorded_model
@@ -119,4 +120,11 @@ class Author:
             from promptctl.calls.recording import reply_recording
 
             on_reply = reply_recording(context, prompt_id)
-        return Runner(self._paying, context.recorder, on_reply=on_reply, models=context.models, watch=context.telemetry)
+        return Runner(
+            self._paying,
+            context.recorder,
+            on_reply=on_reply,
+            models=context.models,
+            watch=context.telemetry,
+            under_way=under_way_of(context),
+        )

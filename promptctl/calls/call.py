@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
@@ -202,7 +203,7 @@ class Attempts:
 
     `request` is the one under way: the call's own, or the one that asks to correct a reply, which is then `unfit`.
     `last` is the record of the last attempt that was sent, None before. `spent` is what the call has spent so far of
-    each budget for one call.
+    each budget for one call. `received` is the text of a stream that came so far, `process` the one that asks.
     """
 
     def __init__(self, call: Call) -> None:
@@ -225,6 +226,9 @@ class Attempts:
             "inputs": call.rendered.inputs,
         }
         self.execution_id = ""
+        self.received: list[str] = []
+        self.process = 0
+        self.beside: dict[Attempts, Any] = {}
         self._started_at = ""
         self._clock = 0.0
         self._sums: dict[str, int] = {}
@@ -235,6 +239,8 @@ class Attempts:
         """Start the next attempt."""
         self.number += 1
         self.execution_id = new_id()
+        self.received = []
+        self.process = os.getpid()
         self._started_at = utc_now()
         self._clock = time.perf_counter()
         ASKING.set(self)
@@ -248,17 +254,14 @@ class Attempts:
         """Return the record of an attempt that brought a whole reply."""
         return self._complete(self._record(status, _reply_fields(reply) | fields))
 
-    def failed(
-        self, error: BaseException, status: Status = "error", *, received: str = "", models: Models | None = None
-    ) -> Execution:
+    def failed(self, error: BaseException, status: Status = "error", *, models: Models | None = None) -> Execution:
         """Return the record of an attempt that failed or was cancelled, with the part of the reply that had arrived.
 
-        `received` is its text, if the error does not carry that part. With `models` tokens that nobody counted are
-        estimated.
+        With `models` tokens that nobody counted are estimated.
         """
         partial = error.partial if isinstance(error, ModelError) else None
-        if partial is None and received:
-            partial = Reply(received, "", self.call.target.provider)
+        if partial is None and self.received:
+            partial = Reply("".join(self.received), "", self.call.target.provider)
         if isinstance(partial, Reply) and models is not None and partial.usage.output_tokens is None:
             from promptctl.models.aborted import with_estimate
 

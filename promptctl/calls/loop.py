@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from promptctl.errors import Cancelled, UsageError
+from promptctl.log.records import Execution
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -33,13 +34,16 @@ class LoopThread:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._process_id = 0
+        self._process_id = self._closings = 0
         self._inherited: list[asyncio.AbstractEventLoop] = []
 
     @property
     def is_running(self) -> bool:
-        """True while the loop can be waited for: it was started in this process, and this is not its own thread."""
-        is_ours = self._loop is not None and self._process_id == os.getpid()
+        """True while the loop can be waited for: it was started in this process, and this is not its own thread.
+
+        While the interpreter is taken down, its thread stands still: to wait for it would be for ever.
+        """
+        is_ours = self._loop is not None and self._process_id == os.getpid() and not sys.is_finalizing()
         return is_ours and self._thread is not threading.current_thread()
 
     def unless_one_runs(self, instead: str) -> LoopThread:
@@ -88,22 +92,25 @@ class LoopThread:
         try:
             return future.result()
         except CancelledError:
-            if not threading.main_thread().is_alive():
-                raise SystemExit from None
-            raise Cancelled("the workspace was closed before the call had ended") from None
+            raise _was_closed() from None
 
     def iterate(self, generator: AsyncGenerator[T, None]) -> Iterator[T]:
-        """Yield the items of an asynchronous generator; closing the iterator early closes the generator."""
+        """Yield the items of an asynchronous generator; closing the iterator early closes the generator.
+
+        Raises what `run` does if the loop is closed before the call has ended, also while nobody waits for an item.
+        """
+        closings, item = self._closings, None
         try:
-            while True:
+            while closings == self._closings:
                 try:
                     item = self.run(anext(generator))
                 except StopAsyncIteration:
-                    return
+                    break
                 yield item
+            if closings != self._closings and not isinstance(item, Execution):
+                raise _was_closed()
         finally:
-            # While the interpreter is taken down the loop's thread stands still: to wait for it would be for ever.
-            if not sys.is_finalizing():
+            if closings == self._closings and self.is_running:
                 self.run(generator.aclose())
 
     def close(self, last: Callable[[], Awaitable[object]] | None = None) -> None:
@@ -115,6 +122,7 @@ class LoopThread:
         is_at_exit = not threading.main_thread().is_alive()
         with self._lock:
             self._forget_parents()
+            self._closings += 1
             loop, thread = self._loop, self._thread
             if not is_at_exit:
                 self._loop = self._thread = None
@@ -147,6 +155,13 @@ class LoopThread:
         if self._loop is not None and self._process_id != os.getpid():
             self._inherited.append(self._loop)
             self._loop = self._thread = None
+
+
+def _was_closed() -> BaseException:
+    """Return what a thread gets whose loop was closed; with the program it ends silently."""
+    if threading.main_thread().is_alive():
+        return Cancelled("the workspace was closed before the call had ended")
+    return SystemExit()
 
 
 def _refuse_greenlets() -> None:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from promptctl.calls.call import Attempts, Call, Piece
+from promptctl.calls.under_way import UnderWay, under_way_of
 from promptctl.errors import BudgetReached, CostLimitReached, InvalidOutput, ModelError, PromptctlError
 from promptctl.log.call_totals import reply_kept
 from promptctl.log.records import Content, Execution
@@ -48,7 +49,7 @@ class Runner:
     """Makes calls through one gateway and records them with one recorder; safe for many calls at once.
 
     `on_reply` sees each request with its whole reply, as `--record` needs them. By `models` a reply that broke off
-    before its tokens were counted is priced. `watch` is told of each attempt.
+    before its tokens were counted is priced. `watch` is told of each attempt. `under_way` are those without a record.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Runner:
         models: Models | None = None,
         sleep: Sleep = asyncio.sleep,
         watch: Emitter | None = None,
+        under_way: UnderWay | None = None,
     ) -> None:
         self._gateway = gateway
         self._recorder = recorder
@@ -67,6 +69,7 @@ class Runner:
         self._models = models
         self._sleep = sleep
         self._watch = watch
+        self._under_way = under_way or UnderWay()
         self._validators: dict[str, Validator] = {}
 
     async def run(self, call: Call) -> Execution:
@@ -100,7 +103,6 @@ class Runner:
         attempts = Attempts(call)
         while True:
             self._begin(attempts)
-            received: list[str] = []
             is_open = False
             show = _shower(call)
             try:
@@ -111,7 +113,7 @@ class Runner:
                             is_open = True
                             yield attempts.opening()
                         if isinstance(piece, Delta):
-                            received.append(piece.text)
+                            attempts.received.append(piece.text)
                             if text := piece.text if show is None else show.pass_on(piece.text):
                                 yield text
                         else:
@@ -126,7 +128,7 @@ class Runner:
                 await self._blocked(attempts, error)
                 raise
             except (asyncio.CancelledError, GeneratorExit) as error:
-                self._cancelled(attempts, error, "".join(received))
+                self._cancelled(attempts, error)
                 if isinstance(error, asyncio.CancelledError):
                     await self._recorder.written()
                 raise
@@ -195,11 +197,13 @@ class Runner:
         return record
 
     def _begin(self, attempts: Attempts) -> None:
-        attempts.begin()
+        self._under_way.begin(attempts, self._cancel)
         if self._watch is not None:
             self._watch.begin(attempts.execution_id, attempts.call.target.prompt.id, attempts.call.options.log)
 
     async def _record(self, attempts: Attempts, record: Execution) -> None:
+        if not self._under_way.end(attempts):
+            return
         if self._watch is not None:
             self._watch.end(record, attempts.call.options.log)
         await self._recorder.save(record, attempts.call.options.log)
@@ -230,11 +234,17 @@ class Runner:
         if isinstance(error, BudgetReached):
             record = attempts.blocked(error)
             await self._record(attempts, record)
+        else:
+            self._under_way.end(attempts)
         if record is not None:
             error.execution = attempts.summed(attempts.unfit or record)
 
-    def _cancelled(self, attempts: Attempts, error: BaseException, received: str = "") -> None:
-        record = attempts.failed(error, "cancelled", received=received, models=self._models)
+    def _cancelled(self, attempts: Attempts, error: BaseException) -> None:
+        if self._under_way.end(attempts):
+            self._cancel(attempts, error)
+
+    def _cancel(self, attempts: Attempts, error: BaseException) -> None:
+        record = attempts.failed(error, "cancelled", models=self._models)
         if self._watch is not None:
             self._watch.end(record, attempts.call.options.log)
         self._recorder.save_now(record, attempts.call.options.log)
@@ -289,6 +299,7 @@ class Runners:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._under_way = under_way_of(context)
         self._kept: dict[bool, Runner] = {}
         self._recording: dict[str, OnReply] = {}
 
@@ -331,7 +342,14 @@ class Runners:
         if on_reply is None and is_guarded in self._kept:
             return self._kept[is_guarded]
         gateway = self._guarded if is_guarded else context.gateway
-        made = Runner(gateway, context.recorder, on_reply=on_reply, models=context.models, watch=context.telemetry)
+        made = Runner(
+            gateway,
+            context.recorder,
+            on_reply=on_reply,
+            models=context.models,
+            watch=context.telemetry,
+            under_way=self._under_way,
+        )
         return made if on_reply is not None else self._kept.setdefault(is_guarded, made)
 
     @cached_property

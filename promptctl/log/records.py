@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     import asyncio
@@ -253,6 +254,7 @@ class LogRecorder:
         self.content_for = content_for
         self._on_warning = on_warning
         self._handed_over: set[asyncio.Future[None]] = set()
+        self._outliving: WeakKeyDictionary[asyncio.AbstractEventLoop, list[Future[None]]] = WeakKeyDictionary()
         self._threads: dict[int, ThreadPoolExecutor] = {}  # by process: a forked child has its own
 
     async def save(self, execution: Execution, content: Content | None) -> None:
@@ -263,7 +265,7 @@ class LogRecorder:
             try:
                 await asyncio.shield(asyncio.wrap_future(job))
             except asyncio.CancelledError:
-                _outlive(job)
+                self._outlive(job)
                 raise
 
     def save_now(self, execution: Execution, content: Content | None) -> None:
@@ -271,7 +273,7 @@ class LogRecorder:
         import asyncio
 
         if (job := self._hand_over(execution, content)) is not None:
-            _outlive(job)
+            self._outlive(job)
             writing = asyncio.wrap_future(job)
             self._handed_over.add(writing)
             writing.add_done_callback(self._handed_over.discard)
@@ -329,10 +331,25 @@ class LogRecorder:
         if settlement is not None:
             settlement.written()
 
+    def _outlive(self, job: Future[None]) -> None:
+        """Have the end of the event loop that runs here wait for a record.
 
-def _outlive(job: Future[None]) -> None:
-    """Have the end of the event loop that runs here wait for a record: it waits for threads of its own alone."""
-    import asyncio
+        It waits for threads of its own alone: one of them waits for all records, and ends with the last.
+        """
+        import asyncio
 
-    with suppress(RuntimeError):
-        asyncio.get_running_loop().run_in_executor(None, job.exception)
+        loop = asyncio.get_running_loop()
+        jobs = self._outliving.setdefault(loop, [])
+        jobs.append(job)
+        if len(jobs) == 1:
+            with suppress(RuntimeError):
+                loop.run_in_executor(None, _wait_for, jobs)
+
+
+def _wait_for(jobs: list[Future[None]]) -> None:
+    with suppress(IndexError):
+        while True:
+            job = jobs[0]
+            job.exception()
+            with suppress(ValueError):  # a second thread was begun as this one was about to end
+                jobs.remove(job)

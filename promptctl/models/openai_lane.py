@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import os
 import sys
 import threading
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from typing import TYPE_CHECKING, Any
-from weakref import finalize
+from weakref import WeakSet, finalize
 
 from promptctl import __version__
 from promptctl.errors import ModelConfigurationError, ModelError, ProviderFailed, RequestRejected
@@ -46,6 +47,8 @@ _LARGEST_ERROR = 64 * 1024
 _MOST_ADDRESSES = 1000
 _ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
+_LANES: WeakSet[OpenAILane] = WeakSet()
+
 
 class OpenAILane:
     """Asks for completions with as little work as can be for each call.
@@ -63,6 +66,7 @@ class OpenAILane:
         self._keepers: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
         self._addresses: dict[int, Address] = {}
         finalize(self, _forget_ended, self._sessions, self._keepers)
+        _LANES.add(self)
         self._stream_options = StreamOptions()
 
     async def complete(self, request: Request) -> Reply:
@@ -189,6 +193,23 @@ def _forget_ended(
             # In a loop that is closed there is nothing to wait for: its first step closes it.
             with suppress(Exception):
                 next(iter(connector.close().__await__()), None)
+
+
+def _leave_to_parent() -> None:
+    """In a forked child, forget the parent's connections, so that nothing closes them.
+
+    Both share the poll that they are in: what the child closes, the parent would wait for in vain.
+    """
+    for lane in list(_LANES):
+        for session in lane._sessions.values():
+            if session.connector is not None:
+                session.connector._conns.clear()  # which aiohttp would close, even at the end of the program
+            session.detach()
+        lane._sessions.clear()
+        lane._keepers.clear()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 async def _closed_at_the_end(session: ClientSession) -> AsyncGenerator[None, None]:

@@ -77,6 +77,9 @@ class KeptRef:
     is_locked: bool = False
 
 
+_KEPT: weakref.WeakValueDictionary[int, KeptRefs] = weakref.WeakValueDictionary()
+
+
 class KeptRefs:
     """Refs of one workspace, each resolved once; threads, tasks and forked children may share them.
 
@@ -99,7 +102,7 @@ class KeptRefs:
         self._thread: threading.Thread | None = None
         self._lock = threading.RLock()
         self._checking = threading.RLock()
-        _stand_still_at_forks(weakref.ref(self))
+        _KEPT[id(self)] = self
 
     def get(self, ref: str, context: Resolves) -> PromptAtVersion:
         """Return the prompt that a ref names. Raises what `context.resolve` raises for one that was never resolved."""
@@ -253,28 +256,31 @@ class KeptRefs:
         self._thread.start()
 
 
-def _stand_still_at_forks(this: weakref.ref[KeptRefs]) -> None:
-    """Fork between two checks, whose locks would be held for ever in the child.
+def _stand_still() -> None:
+    """Fork between two checks, whose locks would be held for ever in the child."""
+    for kept in _all_kept():
+        kept._checking.acquire(timeout=_FORK_S)
 
-    The child is left without the thread; Git's processes are the parent's.
-    """
 
-    def before() -> None:
-        if (kept := this()) is not None:
-            kept._checking.acquire(timeout=_FORK_S)
+def _go_on() -> None:
+    for kept in _all_kept():
+        with suppress(RuntimeError):  # it took longer, and the lock is the thread's
+            kept._checking.release()
 
-    def in_parent() -> None:
-        if (kept := this()) is not None:
-            with suppress(RuntimeError):  # it took longer, and the lock is the thread's
-                kept._checking.release()
 
-    def in_child() -> None:
-        if (kept := this()) is not None:
-            kept._thread, kept._lock, kept._checking = None, threading.RLock(), threading.RLock()
-            if (context := kept._context()) is not None:
-                context.leave_repository()
+def _begin_in_child() -> None:
+    """Leave the child without the thread; Git's processes are the parent's."""
+    for kept in _all_kept():
+        kept._thread, kept._lock, kept._checking = None, threading.RLock(), threading.RLock()
+        if (context := kept._context()) is not None:
+            context.leave_repository()
 
-    os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)
+
+def _all_kept() -> list[KeptRefs]:
+    return [kept for each in _KEPT.valuerefs() if (kept := each()) is not None]
+
+
+os.register_at_fork(before=_stand_still, after_in_parent=_go_on, after_in_child=_begin_in_child)
 
 
 def _watch(kept: weakref.ref[KeptRefs], ended: threading.Event, period_s: float) -> None:

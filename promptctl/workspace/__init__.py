@@ -161,6 +161,7 @@ class Workspace(Evaluating):
 
     def _waiting(self, instead: str) -> LoopThread:
         """Return the loop's thread, to wait for. Raises `UsageError` in a running loop, which that would stop."""
+        _ = self._runners  # made first: what is left of calls is recorded after those of the loop were cancelled
         return self._loop.unless_one_runs(instead)
 
     def preload(self, *refs: str) -> None:

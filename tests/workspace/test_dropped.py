@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import promptctl
+from promptctl import Cancelled, Execution, Workspace
 from tests.openai_server import Answer, Exchange, OpenAIServer, hang, reply
 
 BEGIN = """
@@ -21,9 +27,9 @@ def opened():
 async def asked(workspace):
     print((await workspace.arun("p")).reply)
 
-def closed(workspace):
+def closed(work):
     loop = asyncio.new_event_loop()
-    loop.run_until_complete(asked(workspace))
+    loop.run_until_complete(work)
     loop.close()
 
 def is_alone():
@@ -38,9 +44,21 @@ WAYS = {
     "in the middle of it": "print(opened().run('p').reply); assert is_alone()",
     "many": "[opened().run('p') for _ in range(3)]; assert is_alone(); print('hello')",
     "with its loop": "asyncio.run(asked(opened()))",
-    "with a loop that was only closed": ("workspace = opened(); closed(workspace)"),
-    "after a loop that was only closed": ("workspace = opened(); closed(workspace); workspace.run('p')"),
+    "with a loop that was only closed": ("workspace = opened(); closed(asked(workspace))"),
+    "after a loop that was only closed": ("workspace = opened(); closed(asked(workspace)); workspace.run('p')"),
 }
+
+ASKED = [{"role": "user", "content": "Hi"}]
+GRACE_S, TIMEOUT_S = 10, 30
+
+
+@pytest.fixture
+def workspace(running: OpenAIServer, tmp_path: Path) -> Iterator[Workspace]:
+    running.reset()
+    rules = f'log: [{{prompts: "*", content: full}}]\nmodels: {{"local/*": {{api_base: "{running.url}"}}}}\n'
+    (tmp_path / "promptctl.yaml").write_text(rules)
+    with promptctl.open_workspace(tmp_path, {}) as opened:
+        yield opened
 
 
 def ran(script: str, folder: Path, *answers: Answer) -> subprocess.CompletedProcess[str]:
@@ -70,6 +88,10 @@ OPEN = {
     "a stream in a thread": "begin(lambda: list(opened().stream('p')))",
     "a call in a thread": "begin(lambda: opened().run('p'))",
     "a stream whose loop has ended": "asyncio.run(begun(opened()))",
+    "a call in a loop of a thread": "begin(lambda: asyncio.run(asked(opened())))",
+    "a stream in a loop of a thread": "begin(lambda: asyncio.run(begun(opened(), 3)))",
+    "a stream whose loop was only closed": "closed(begun(opened()))",
+    "such a stream that is dropped": "closed(begun(opened())); del stream; gc.collect()",
 }
 
 
@@ -81,13 +103,13 @@ def begin(work):
     while not os.path.exists("asked"):
         time.sleep(0.05)
 
-async def begun(workspace):
+async def begun(workspace, pieces=2):
     global stream
     stream = workspace.astream('p')
-    await anext(stream)
-    await anext(stream)
+    for _ in range(pieces):
+        await anext(stream)
 """
-    slow = hang() if way == "a call in a thread" else reply("one two", pieces=["one", " two"], pause_s=60)
+    slow = hang() if "a call in a" in way else reply("one two", pieces=["one", " two"], pause_s=60)
 
     async def answer(exchange: Exchange) -> None:
         (tmp_path / "asked").touch()
@@ -99,3 +121,106 @@ async def begun(workspace):
     assert way == "a stream whose loop has ended" or not done.stderr
     with promptctl.open_workspace(tmp_path, {}) as workspace:
         assert [row.status for row in workspace.log.executions()] == ["cancelled"]
+
+
+def test_a_later_call_records_what_closed_loops_have_left(tmp_path: Path) -> None:
+    calls = """
+async def begun():
+    global stream
+    stream = workspace.astream('p')
+    while await anext(stream) != "one":
+        pass
+
+workspace = opened()
+closed(begun())
+workspace.run('p', model='echo/echo')
+print([row.status for row in workspace.log.executions()])
+"""
+    done = ran(calls, tmp_path, reply("one two", pieces=["one", " two"], pause_s=60))
+    assert done.stdout == "['ok', 'cancelled']\n", done.stderr
+
+
+def test_a_stream_that_another_thread_closes_between_two_pieces_says_so(
+    workspace: Workspace, running: OpenAIServer
+) -> None:
+    running.default = reply("one two", pieces=["one", " two"], pause_s=60)
+    stream = workspace.stream_call(ASKED, model="local/m")
+    while next(stream) != "one":
+        pass
+    closing = threading.Thread(target=workspace.close)
+    closing.start()
+    closing.join()
+    with pytest.raises(Cancelled, match="the workspace was closed before the call had ended"):
+        next(stream)
+    assert [row.status for row in workspace.log.executions()] == ["cancelled"]
+
+
+def test_a_stream_that_has_ended_ends_though_the_workspace_was_closed(workspace: Workspace) -> None:
+    stream = workspace.stream_call(ASKED, model="echo/echo")
+    while not isinstance(next(stream), Execution):
+        pass
+    workspace.close()
+    assert list(stream) == []
+
+
+def test_a_handler_of_the_programs_end_makes_the_first_call(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    done = ran(
+        "import atexit; workspace = opened(); atexit.register(lambda: print(workspace.run('p').reply))", tmp_path
+    )
+    assert (done.stdout, done.stderr) == ("hello\n", "")
+    assert time.monotonic() - begun < GRACE_S
+
+
+FORKED = """
+import os, sys, time
+
+def waits_for_child():
+    if (child := os.fork()) == 0:
+        sys.exit()
+    os.waitpid(child, 0)
+"""
+
+
+def test_the_end_of_a_forked_child_leaves_the_connections_of_its_parent(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    calls = "workspace = opened(); workspace.run('p'); waits_for_child(); print(workspace.run('p').reply)"
+    done = ran(FORKED + calls, tmp_path)
+    assert (done.stdout, done.stderr) == ("hello\n", "")
+    assert time.monotonic() - begun < TIMEOUT_S
+    with promptctl.open_workspace(tmp_path, {}) as workspace:
+        assert [row.status for row in workspace.log.executions()] == ["ok", "ok"]
+
+
+def test_the_end_of_a_forked_child_records_no_call_of_its_parent(tmp_path: Path) -> None:
+    calls = """
+thread = threading.Thread(target=lambda: asyncio.run(asked(opened())))
+thread.start()
+while not os.path.exists("asked"):
+    time.sleep(0.05)
+waits_for_child()
+thread.join()
+"""
+
+    async def answer(exchange: Exchange) -> None:
+        (tmp_path / "asked").touch()
+        await asyncio.sleep(1)
+        await reply("hello")(exchange)
+
+    done = ran(FORKED + calls, tmp_path, answer)
+    assert done.stdout == "hello\n", done.stderr
+    with promptctl.open_workspace(tmp_path, {}) as workspace:
+        assert [row.status for row in workspace.log.executions()] == ["ok"]
+
+
+def test_a_workspace_leaves_nothing_that_a_fork_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "promptctl.yaml").write_text("model: echo/echo\n")
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts/p.prompt.yaml").write_text("messages: [{role: user, content: hello}]\n")
+    left: list[object] = []
+    for _ in range(2):
+        left.clear()  # modules that are imported for the first time have theirs
+        monkeypatch.setattr(os, "register_at_fork", lambda **given: left.append(given))
+        with promptctl.open_workspace(tmp_path, {}) as workspace:
+            workspace.run("p")
+    assert left == []

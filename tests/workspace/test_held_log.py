@@ -21,6 +21,7 @@ from tests.openai_server import OpenAIServer, hang, reply
 
 HELD_S = 1.0
 MOST_S = 0.5
+MOST_ENDING_S = 8.0
 PROMPT = """\
 model: near/a
 inputs: {name: {type: string}}
@@ -214,13 +215,60 @@ def test_while_the_log_is_held_the_application_has_its_threads(workspace: Worksp
     assert asyncio.run(main()) == "Hello Ada"
 
 
-def test_a_call_that_is_under_way_as_the_program_ends_is_recorded(workspace: Workspace) -> None:
-    code = """
-import atexit, threading, time, promptctl
+ENDING = """
+import asyncio, atexit, threading, time, promptctl
+from promptctl.log.sqlite import database
+database._LAST_S = 0.2
 opened = promptctl.open_workspace(".", {})
 atexit.register(opened.close)
-threading.Thread(target=opened.run, args=("greet", {"name": "Ada"}), daemon=True).start()
+asked = "greet", {"name": "Ada"}
+for _ in range(3):
+    threading.Thread(target=WAY, daemon=True).start()
 time.sleep(1)
 """
-    subprocess.run([sys.executable, "-c", code], cwd=workspace.root, capture_output=True, check=True, timeout=60)
-    assert [row.status for row in workspace.log.executions()] == ["cancelled", "ok"]
+WAYS = ["lambda: opened.run(*asked)", "lambda: asyncio.run(opened.arun(*asked))"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("is_held", [True, False])
+def test_calls_that_are_under_way_as_the_program_ends_are_recorded(
+    workspace: Workspace, way: str, is_held: bool
+) -> None:
+    begun = time.monotonic()
+    with held(workspace, is_begun=is_held):
+        command = [sys.executable, "-c", ENDING.replace("WAY", way)]
+        done = subprocess.run(command, cwd=workspace.root, capture_output=True, check=True, timeout=60, text=True)
+        assert time.monotonic() - begun < MOST_ENDING_S
+    assert done.stderr.count("the record is kept in") == (3 if is_held else 0)
+    assert [row.status for row in workspace.log.executions()] == ["cancelled"] * 3 + ["ok"]
+
+
+def test_records_that_wait_beside_each_other_lose_patience_together(workspace: Workspace) -> None:
+    database = workspace.context.log.database  # type: ignore[attr-defined]
+    database.busy_timeout_s = database.patience_s = 0.5
+
+    async def main() -> None:
+        await asyncio.gather(*[workspace.arun("greet", {"name": "Ada"}, model="echo/echo") for _ in range(10)])
+
+    with held(workspace):
+        begun = time.monotonic()
+        asyncio.run(main())
+        assert time.monotonic() - begun < 10 * 0.5 / 2
+    assert len(list(workspace.log.executions())) == 11
+
+
+def test_cancelled_calls_take_one_thread_of_the_application(workspace: Workspace) -> None:
+    async def main() -> list[str]:
+        with held(workspace):
+            asked = [asyncio.create_task(workspace.arun("greet", {"name": "Ada"})) for _ in range(5)]
+            await asyncio.sleep(0.3)
+            for each in asked:
+                each.cancel()
+            await asyncio.sleep(0.1)
+            names = [each.name for each in threading.enumerate()]
+        await asyncio.gather(*asked, return_exceptions=True)
+        await workspace.context.gateway.close()
+        return [name for name in names if name.startswith("asyncio")]
+
+    assert len(asyncio.run(main())) == 1
+    assert [row.status for row in workspace.log.executions()] == ["cancelled"] * 5 + ["ok"]

@@ -19,6 +19,8 @@ from promptctl.log.sqlite.opening import Opened, identity_of, open_for_reading, 
 T = TypeVar("T")
 _MOST_REOPENINGS = 5
 _IMPATIENT_S = 1.0
+_LAST_S = 5.0  # for the end of the program, which waits ten for all records
+_STEP_S = 0.1
 _POLL_S = 0.01
 _UNKNOWN = (0, 0)
 
@@ -55,13 +57,16 @@ _HINTS_BY_CODE = {
     sqlite3.SQLITE_NOMEM: "the machine has no memory left: end other programs",
 }
 
+_DATABASES: weakref.WeakValueDictionary[int, Database] = weakref.WeakValueDictionary()
+_HELD: list[Database] = []
+
 
 class Database:
     """The SQLite file at `path`. Nothing is opened or created before the first use.
 
     Safe to share between threads; a forked child opens its own connection. Every write is one `BEGIN IMMEDIATE`
-    transaction and waits up to `busy_timeout_s` for other writers. `on_opened` is called after the first write on each
-    connection.
+    transaction and waits up to `busy_timeout_s` for other writers, at the end of the program for five seconds at most.
+    `on_opened` is called after the first write on each connection.
     """
 
     def __init__(self, path: Path, busy_timeout_s: float, *, on_opened: Callable[[], None]) -> None:
@@ -73,7 +78,7 @@ class Database:
         self._opened: Opened | None = None
         self._readers: list[Opened] = []  # that nobody uses now
         self._is_fresh = self._was_opened = False
-        _close_before_forks(self)
+        _DATABASES[id(self)] = self
 
     def __del__(self) -> None:
         self.close()
@@ -84,11 +89,11 @@ class Database:
         If the file was moved away meanwhile (deleted, or put aside as damaged by a different process), the work is done
         again on the new one. Raises `LogFailure`.
         """
+        begun = time.monotonic()  # records that wait for each other's writes lose patience together
         with self._lock, translated(self.path):
-            deadline = time.monotonic() + self.patience_s
             for _ in range(_MOST_REOPENINGS):
                 try:
-                    result = self._write_once_free(work, deadline)
+                    result = self._write_once_free(work, begun)
                 except sqlite3.Error:
                     if self._is_current():
                         raise
@@ -119,7 +124,7 @@ class Database:
                 self._write_once(work)
             finally:
                 with suppress(sqlite3.Error):
-                    connection.execute(f"PRAGMA busy_timeout = {round(self.patience_s * 1000)}")
+                    self._set_step(connection)
             with suppress(OSError):
                 return self._is_current()
             return True
@@ -229,20 +234,32 @@ class Database:
         finally:
             self.patience_s = self.busy_timeout_s
 
-    def _write_once_free(self, work: Callable[[sqlite3.Connection], T], deadline: float) -> T:
-        """Write once, asking again for a lock if SQLite gave up on it before its busy timeout."""
+    def _write_once_free(self, work: Callable[[sqlite3.Connection], T], begun: float) -> T:
+        """Write once, asking step by step for a lock until the patience ends, which it does sooner with the program."""
         while True:
             try:
                 return self._write_once(work)
             except sqlite3.Error as error:
-                if reason_of(error) != "locked" or time.monotonic() >= deadline:
+                if reason_of(error) != "locked" or time.monotonic() >= begun + self._wait_s():
                     raise
                 time.sleep(_POLL_S)
+
+    def _wait_s(self) -> float:
+        """Return how long to wait now; at the end of the program some seconds, and once that was in vain not at all."""
+        if threading.main_thread().is_alive():
+            return self.patience_s
+        return min(self.patience_s, _LAST_S) if self.patience_s == self.busy_timeout_s else 0.0
+
+    def _set_step(self, connection: sqlite3.Connection) -> None:
+        """Have SQLite itself wait for a lock only briefly, and not at all once that was in vain."""
+        step_s = min(self._wait_s(), _STEP_S) if self.patience_s == self.busy_timeout_s else 0
+        connection.execute(f"PRAGMA busy_timeout = {round(step_s * 1000)}")
 
     def _write_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._opened is None:
             refuse_after_fork(self.path)
-            self._opened = open_for_writing(self.path, self.patience_s, is_again=self._was_opened)
+            self._opened = open_for_writing(self.path, self._wait_s(), is_again=self._was_opened)
+            self._set_step(self._opened.connection)
             self._is_fresh = self._was_opened = True
         connection = self._opened.connection
         connection.execute("BEGIN IMMEDIATE")
@@ -264,26 +281,25 @@ def _nothing(connection: sqlite3.Connection) -> None:
     """Write nothing."""
 
 
-def _close_before_forks(database: Database) -> None:
-    """Keep connections out of forked children.
+def _close_before_fork() -> None:
+    """Keep connections out of a forked child.
 
     Those that nobody uses are closed before a fork, and each side opens its own when it next needs one. Those in use
     are closed in the child alone. The locks are held meanwhile, and each side lets go of its own copy.
     """
-    this = weakref.ref(database)
-    held: list[Database] = []
-
-    def before() -> None:
-        if (database := this()) is not None:
+    for reference in _DATABASES.valuerefs():
+        if (database := reference()) is not None:
             database._lock.acquire()
-            held.append(database)
+            _HELD.append(database)
             database.close()
 
-    def after() -> None:
-        while held:
-            held.pop()._lock.release()
 
-    os.register_at_fork(before=before, after_in_parent=after, after_in_child=after)
+def _after_fork() -> None:
+    while _HELD:
+        _HELD.pop()._lock.release()
+
+
+os.register_at_fork(before=_close_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 def reason_of(error: sqlite3.Error | OSError) -> FailureReason:
