@@ -299,7 +299,7 @@ class Runners:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._under_way = under_way_of(context)
+        self.under_way = under_way_of(context)
         self._kept: dict[bool, Runner] = {}
         self._recording: dict[str, OnReply] = {}
 
@@ -348,7 +348,7 @@ class Runners:
             on_reply=on_reply,
             models=context.models,
             watch=context.telemetry,
-            under_way=self._under_way,
+            under_way=self.under_way,
         )
         return made if on_reply is not None else self._kept.setdefault(is_guarded, made)
 

@@ -33,8 +33,7 @@ class UnderWay:
         attempts.begin()
         loop = asyncio.get_running_loop()
         if loop not in self._open:
-            for ended in [each for each in list(self._open) if each.is_closed()]:
-                _cancel(self._open.pop(ended, {}))
+            self.cancel_left()
             self._open[loop] = {}
         attempts.beside = self._open[loop]
         attempts.beside[attempts] = cancel
@@ -42,6 +41,11 @@ class UnderWay:
     def end(self, attempts: Attempts) -> bool:
         """Note that an attempt gets its record now. False if it has one, or gets it in the parent process."""
         return attempts.process == os.getpid() and attempts.beside.pop(attempts, None) is not None
+
+    def cancel_left(self) -> None:
+        """Record as cancelled what closed loops have left."""
+        for ended in [each for each in list(self._open) if each.is_closed()]:
+            _cancel(self._open.pop(ended, {}))
 
 
 def under_way_of(context: Context) -> UnderWay:

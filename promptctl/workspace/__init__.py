@@ -444,6 +444,8 @@ class Workspace(Evaluating):
         """Close connections and the log. The workspace can be used again afterwards."""
         if "_loop" in self.__dict__:
             self._loop.let_go(self.context)
+        if "_runners" in self.__dict__:
+            self._runners.under_way.cancel_left()
         if "labels" in self.__dict__:
             self.labels.close()
         self.context.close()

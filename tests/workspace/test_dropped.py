@@ -123,7 +123,13 @@ async def begun(workspace, pieces=2):
         assert [row.status for row in workspace.log.executions()] == ["cancelled"]
 
 
-def test_a_later_call_records_what_closed_loops_have_left(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("then", "statuses"),
+    [("workspace.run('p', model='echo/echo')", ["ok", "cancelled"]), ("workspace.close()", ["cancelled"])],
+)
+def test_the_next_call_or_the_end_of_the_workspace_records_what_closed_loops_have_left(
+    then: str, statuses: list[str], tmp_path: Path
+) -> None:
     calls = """
 async def begun():
     global stream
@@ -133,11 +139,11 @@ async def begun():
 
 workspace = opened()
 closed(begun())
-workspace.run('p', model='echo/echo')
+THEN
 print([row.status for row in workspace.log.executions()])
 """
-    done = ran(calls, tmp_path, reply("one two", pieces=["one", " two"], pause_s=60))
-    assert done.stdout == "['ok', 'cancelled']\n", done.stderr
+    done = ran(calls.replace("THEN", then), tmp_path, reply("one two", pieces=["one", " two"], pause_s=60))
+    assert done.stdout == f"{statuses}\n", done.stderr
 
 
 def test_a_stream_that_another_thread_closes_between_two_pieces_says_so(
