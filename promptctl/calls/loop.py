@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakSet
 
 from promptctl.errors import Cancelled, UsageError
 from promptctl.log.records import Execution
@@ -22,6 +23,8 @@ _GRACE_S = 10.0
 # Libraries that put greenlets in the place of threads, and where each keeps what it has patched.
 _PATCHERS = {"gevent": ("gevent.monkey", "saved"), "eventlet": ("eventlet.patcher", "already_patched")}
 
+_LOOPS: WeakSet[LoopThread] = WeakSet()
+
 
 class LoopThread:
     """Runs coroutines on an event loop of its own thread; started on first use, and anew in a forked child.
@@ -31,6 +34,7 @@ class LoopThread:
 
     def __init__(self) -> None:
         _refuse_greenlets()
+        _LOOPS.add(self)
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -150,11 +154,22 @@ class LoopThread:
     def _forget_parents(self) -> None:
         """In a forked child, let go of the parent's loop, whose thread is not here.
 
-        It is kept and never closed: the child would take the parent's connections out of the poll that both share.
+        It is kept, and counts as closed: what closes connections in it would take them out of the poll that both share,
+        and the parent would wait for them in vain.
         """
         if self._loop is not None and self._process_id != os.getpid():
+            with suppress(AttributeError):  # a loop of uvloop
+                self._loop._closed = True  # type: ignore[attr-defined]
             self._inherited.append(self._loop)
             self._loop = self._thread = None
+
+
+def _forget_all_parents() -> None:
+    for each in list(_LOOPS):
+        each._forget_parents()
+
+
+os.register_at_fork(after_in_child=_forget_all_parents)
 
 
 def _was_closed() -> BaseException:

@@ -75,6 +75,35 @@ def test_a_forked_child_has_a_loop_of_its_own(loop: LoopThread) -> None:
     assert loop.run(say("after")) == "after"
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_what_a_forked_child_closes_goes_on_in_its_parent(loop: LoopThread) -> None:
+    async def connected() -> tuple[asyncio.StreamReader, asyncio.StreamWriter, asyncio.StreamWriter]:
+        accepted = asyncio.get_running_loop().create_future()
+        server = await asyncio.start_server(lambda _, writer: accepted.set_result(writer), "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        theirs = await accepted
+        server.close()
+        return reader, writer, theirs
+
+    async def answered() -> bytes:
+        theirs.write(b"1")
+        answer = await asyncio.wait_for(reader.readexactly(1), 5)
+        for each in (writer, theirs):
+            each.close()
+            await each.wait_closed()
+        return answer
+
+    reader, writer, theirs = loop.run(connected())
+    child = os.fork()
+    if child == 0:
+        try:
+            writer.close()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert loop.run(answered()) == b"1"
+
+
 def test_what_runs_while_another_thread_closes_is_cancelled_and_says_so(loop: LoopThread) -> None:
     begun, ends = threading.Event(), list[str]()
 

@@ -11,17 +11,18 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from promptctl import InputError, MissingKey, Workspace, open_workspace
 from tests.cli.conftest import write
-from tests.openai_server import OpenAIServer, hang, reply
+from tests.openai_server import Exchange, OpenAIServer, hang, reply
 
 HELD_S = 1.0
 MOST_S = 0.5
-MOST_ENDING_S = 8.0
+MOST_ENDING_S = 20.0
 PROMPT = """\
 model: near/a
 inputs: {name: {type: string}}
@@ -216,7 +217,7 @@ def test_while_the_log_is_held_the_application_has_its_threads(workspace: Worksp
 
 
 ENDING = """
-import asyncio, atexit, threading, time, promptctl
+import asyncio, atexit, glob, threading, time, promptctl
 from promptctl.log.sqlite import database
 database._LAST_S = 0.2
 opened = promptctl.open_workspace(".", {})
@@ -224,7 +225,8 @@ atexit.register(opened.close)
 asked = "greet", {"name": "Ada"}
 for _ in range(3):
     threading.Thread(target=WAY, daemon=True).start()
-time.sleep(1)
+while len(glob.glob("asked-*")) < 3:
+    time.sleep(0.05)
 """
 WAYS = ["lambda: opened.run(*asked)", "lambda: asyncio.run(opened.arun(*asked))"]
 
@@ -232,8 +234,15 @@ WAYS = ["lambda: opened.run(*asked)", "lambda: asyncio.run(opened.arun(*asked))"
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("is_held", [True, False])
 def test_calls_that_are_under_way_as_the_program_ends_are_recorded(
-    workspace: Workspace, way: str, is_held: bool
+    workspace: Workspace, running: OpenAIServer, way: str, is_held: bool
 ) -> None:
+    asked = count(1)
+
+    async def answer(exchange: Exchange) -> None:
+        (workspace.root / f"asked-{next(asked)}").touch()
+        await hang()(exchange)
+
+    running.default = answer
     begun = time.monotonic()
     with held(workspace, is_begun=is_held):
         command = [sys.executable, "-c", ENDING.replace("WAY", way)]
