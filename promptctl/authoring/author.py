@@ -8,11 +8,11 @@ from functools import cached_property
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
+from promptctl.calls.loop import under_way_of
 from promptctl.calls.prepare import RunOptions, prepare
 from promptctl.calls.runner import Runner, prepared
 from promptctl.calls.shipped import shipped_prompt
 from promptctl.calls.spending import SpendingGateway, budgets_of
-from promptctl.calls.under_way import under_way_of
 from promptctl.errors import ModelConfigurationError
 from promptctl.files.names import SETTINGS
 from promptctl.models.gateway import recorded_model

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from promptctl.calls.call import Attempts, Call, Piece
-from promptctl.calls.under_way import UnderWay, under_way_of
+from promptctl.calls.loop import UnderWay, under_way_of
 from promptctl.errors import BudgetReached, CostLimitReached, InvalidOutput, ModelError, PromptctlError
 from promptctl.log.call_totals import reply_kept
 from promptctl.log.records import Content, Execution
