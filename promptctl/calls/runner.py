@@ -127,7 +127,7 @@ class Runner:
             except CostLimitReached as error:
                 await self._blocked(attempts, error)
                 raise
-            except (asyncio.CancelledError, GeneratorExit) as error:
+            except BaseException as error:
                 self._cancelled(attempts, error)
                 if isinstance(error, asyncio.CancelledError):
                     await self._recorder.written()
@@ -152,7 +152,7 @@ class Runner:
                 except CostLimitReached as error:
                     await self._blocked(attempts, error)
                     raise
-                except (asyncio.CancelledError, GeneratorExit) as error:  # the latter if its loop was closed
+                except BaseException as error:
                     self._cancelled(attempts, error)
                     if isinstance(error, asyncio.CancelledError):
                         await self._recorder.written()
@@ -240,7 +240,8 @@ class Runner:
             error.execution = attempts.summed(attempts.unfit or record)
 
     def _cancelled(self, attempts: Attempts, error: BaseException) -> None:
-        if self._under_way.end(attempts):
+        """Record an attempt that its task's end, or that of its loop, has cut off; of a bug there is no record."""
+        if self._under_way.end(attempts) and isinstance(error, asyncio.CancelledError | GeneratorExit):
             self._cancel(attempts, error)
 
     def _cancel(self, attempts: Attempts, error: BaseException) -> None:

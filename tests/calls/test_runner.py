@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from promptctl.calls.account import spent
+from promptctl.calls.loop import UnderWay
 from promptctl.errors import (
     AuthenticationFailed,
     BudgetReached,
@@ -24,6 +25,7 @@ from promptctl.errors import (
     ReplyNotRecorded,
     ReplyWithheld,
     RequestRejected,
+    WorkspaceError,
 )
 from promptctl.log.records import Execution
 from promptctl.models.gateway import Reply, Usage
@@ -43,6 +45,21 @@ def test_a_call_is_recorded_once_with_everything_that_made_it(make_runner: Any, 
     assert (execution.model, execution.model_resolved) == ("openai/gpt-4o-mini", "gpt-4o-mini-2024")
     assert execution.call_metadata == {"content_type": "text", "owner": "support", "ticket": 7}
     assert (execution.user, execution.session, execution.content_type) == ("u1", "s1", "text")
+
+
+def test_a_lane_that_fails_in_itself_leaves_nothing_that_is_under_way(make_runner: Any, records: KeptRecords) -> None:
+    under_way = UnderWay()
+    runner = make_runner(QueuedGateway(WorkspaceError("no file"), WorkspaceError("no file")), under_way=under_way)
+
+    async def streamed() -> None:
+        async for _ in runner.stream(make_call()):
+            pass
+
+    for asked in (runner.run(make_call()), streamed()):
+        with pytest.raises(WorkspaceError):
+            asyncio.run(asked)
+    under_way.cancel_left()
+    assert records.executions == []
 
 
 def test_a_retry_is_a_second_row_of_the_same_call(make_runner: Any, records: KeptRecords, naps: list[float]) -> None:
