@@ -241,7 +241,7 @@ class Runner:
 
     def _cancelled(self, attempts: Attempts, error: BaseException) -> None:
         """Record an attempt that its task's end, or that of its loop, has cut off; of a bug there is no record."""
-        if self._under_way.end(attempts) and isinstance(error, asyncio.CancelledError | GeneratorExit):
+        if self._under_way.end(attempts) and not isinstance(error, Exception):
             self._cancel(attempts, error)
 
     def _cancel(self, attempts: Attempts, error: BaseException) -> None:
