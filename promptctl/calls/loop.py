@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Cancel = Callable[["Attempts", BaseException], None]
 T = TypeVar("T")
 _GRACE_S = 10.0
+_LAST_S = 1.0
 # Libraries that put greenlets in the place of threads, and where each keeps what it has patched.
 _PATCHERS = {"gevent": ("gevent.monkey", "saved"), "eventlet": ("eventlet.patcher", "already_patched")}
 
@@ -139,7 +140,7 @@ class LoopThread:
             with suppress(TimeoutError):
                 ending.result(_GRACE_S)
             return
-        thread.join(_GRACE_S)
+        thread.join(_GRACE_S + 2 * _LAST_S)
         if not thread.is_alive():
             loop.close()
 
@@ -199,10 +200,11 @@ async def _end(last: Callable[[], Awaitable[object]] | None, *, stops: bool) -> 
     """Cancel every other task of the running loop, give them time to record it, await `last`, and stop the loop."""
     loop = asyncio.get_running_loop()
     others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    if others:
-        await asyncio.wait(others, timeout=_GRACE_S)
+    for grace_s in (_GRACE_S, _LAST_S):  # what still waits for its record then leaves that to the thread that writes it
+        for task in others:
+            task.cancel()
+        if others:
+            _, others = await asyncio.wait(others, timeout=grace_s)
     await loop.shutdown_asyncgens()
     try:
         if last is not None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from promptctl import InputError, MissingKey, Workspace, open_workspace
+from promptctl import Cancelled, InputError, MissingKey, Workspace, open_workspace
 from tests.cli.conftest import write
 from tests.openai_server import Exchange, OpenAIServer, hang, reply
 
@@ -250,6 +250,36 @@ def test_calls_that_are_under_way_as_the_program_ends_are_recorded(
         assert time.monotonic() - begun < MOST_ENDING_S
     assert done.stderr.count("the record is kept in") == (3 if is_held else 0)
     assert [row.status for row in workspace.log.executions()] == ["cancelled"] * 3 + ["ok"]
+
+
+def test_a_thread_whose_record_waits_is_told_that_the_workspace_was_closed(
+    workspace: Workspace, running: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("promptctl.calls.loop._GRACE_S", 0.2)
+    asked, ends = threading.Event(), list[str]()
+
+    async def answer(exchange: Exchange) -> None:
+        asked.set()
+        await hang()(exchange)
+
+    def run() -> None:
+        try:
+            workspace.run("greet", {"name": "Ada"})
+        except Cancelled as error:
+            ends.append(error.message)
+
+    running.default = answer
+    thread = threading.Thread(target=run, daemon=True)
+    with held(workspace) as other:
+        release = threading.Timer(HELD_S, other.execute, ["ROLLBACK"])
+        release.start()
+        thread.start()
+        asked.wait(10)
+        workspace.close()
+        thread.join(10)
+        release.join()
+    assert ends == ["the workspace was closed before the call had ended"]
+    assert [row.status for row in workspace.log.executions()] == ["cancelled", "ok"]
 
 
 def test_records_that_wait_beside_each_other_lose_patience_together(workspace: Workspace) -> None:
