@@ -24,7 +24,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "claude-2": {"litellm_provider": "anthropic", "deprecation_date": "2026-11-29"},
     "claude-3": {"litellm_provider": "anthropic", "deprecation_date": "2026-12-20"},
     "gemini/gemini-2.5-flash": {"litellm_provider": "gemini"},
-    "deepseek/deepseek-chat": {"litellm_provider": "deepseek"},
+    "deepseek/deepseek-chat": {"litellm_provider": "deepseek", "supports_function_calling": False},
 }
 
 

@@ -115,6 +115,9 @@ class TestModels:
                 content: [{type: image_url, image_url: {url: "https://example.com/a.png"}}]
         """
         assert "P203" in codes(text)
+        tools = "tools: [{type: function, function: {name: f}}]"
+        for model, takes_tools in (("deepseek/deepseek-chat", False), ("openai/o3-mini", True)):
+            assert ("P203" in codes(user("Hi", f"model: {model}", tools))) != takes_tools
 
     @pytest.mark.parametrize(
         ("model", "hint"),
@@ -155,6 +158,7 @@ class TestModels:
     def test_more_than_it_writes(self) -> None:
         (only,) = found(user("Hi", "model: openai/gpt-4o-mini", "parameters: {max_tokens: 20000}"))
         assert (only.code, only.severity) == ("P206", "error")
+        assert codes(user("Hi", "model: openai/gpt-4o-mini", "parameters: {max_tokens: 16384}")) == []
 
 
 @pytest.mark.parametrize("given", ["top_logprobs: 3", "tool_choice: required", "parallel_tool_calls: true"])
