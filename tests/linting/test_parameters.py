@@ -157,7 +157,7 @@ class TestModels:
 
     def test_more_than_it_writes(self) -> None:
         (only,) = found(user("Hi", "model: openai/gpt-4o-mini", "parameters: {max_tokens: 20000}"))
-        assert (only.code, only.severity) == ("P206", "error")
+        assert (only.code, only.severity, str(only.place)) == ("P206", "error", "prompts/p.prompt.yaml:7:14")
         assert codes(user("Hi", "model: openai/gpt-4o-mini", "parameters: {max_tokens: 16384}")) == []
 
 
