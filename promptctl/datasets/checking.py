@@ -22,8 +22,8 @@ _MOST_KEPT_CHARACTERS = 8 << 20
 class DatasetChecking:
     """One check under way. `kept` are the cases, None once they are many or large; `digest` is of them in any order.
 
-    `beside` is the same of what is no part of their content and decides all the same: a recorded reply, `must_pass` and
-    a strict `xfail`; 0 if no case has any.
+    `beside` is the same of `must_pass` and a strict `xfail`, which decide on results and change none; 0 if no case has
+    either.
     """
 
     def __init__(self) -> None:
@@ -76,12 +76,13 @@ class DatasetChecking:
             if case.id in self._ids:
                 self._duplicates.add(case.id)
             self._ids.add(case.id)
-            # A case that is expected to fail asks for less: a verdict on it stands for no other.
-            asked = case.content_hash if case.xfail is None else f"{case.content_hash}\0xfail"
-            self._sum = _added(self._sum, case.id, asked)
-            beside = (case.must_pass, case.is_xfail_strict, case.output)
-            if beside != (False, False, None):
-                self.beside = _added(self.beside, case.id, repr(beside))
+            asked = [case.id, case.content_hash]
+            # A case that is expected to fail asks for less, and a recorded reply is graded: neither stands for others.
+            asked += ["xfail"] if case.xfail is not None else []
+            asked += ["output", case.output] if case.output is not None else []
+            self._sum = _added(self._sum, asked)
+            if case.must_pass or case.is_xfail_strict:
+                self.beside = _added(self.beside, [case.id, f"{case.must_pass} {case.is_xfail_strict}"])
         self.add(found, row.data.get("id"))
 
     def finished(self, twice: Callable[[set[str]], Iterable[Problem]], place: Place) -> list[Problem]:
@@ -101,7 +102,7 @@ class DatasetChecking:
         return problems
 
 
-def _added(sum_: int, *texts: str) -> int:
+def _added(sum_: int, texts: Iterable[str]) -> int:
     """Return the sum with the number of these texts: it is the same whatever the order of what is added."""
     import hashlib
 

@@ -77,10 +77,9 @@ class Dataset:
     """A dataset of one tree. `cases` may be called any number of times; each call gives them from the first.
 
     `check` goes through all of it before anything runs. It leaves the number of cases in `count`, a hash of them,
-    whatever their order, in `digest`, and in `asks` a value that is equal for datasets that ask the same, of the same
-    recorded replies (all are None before); who is asked to grade them in `judges`, and the code that was left out in
-    `code_left_out`. At most 10,000 cases and 8 MiB are kept for `cases`; of a larger dataset each call
-    reads the file anew.
+    whatever their order, in `digest`, and in `asks` a value that is equal for datasets that ask the same (all are None
+    before); who is asked to grade them in `judges`, and the code that was left out in `code_left_out`. At most 10,000
+    cases and 8 MiB are kept for `cases`; of a larger dataset each call reads the file anew.
     """
 
     def __init__(self, header: Header, read: Callable[[], RowFile], preparer: Preparer, memory: Memory) -> None:

@@ -99,9 +99,11 @@ def plan(context: Context, request: EvaluationRequest) -> list[Plan]:
                 max_cost_nano_usd=request.limits.max_cost_nano_usd,
                 **answering(context, request, dataset, target),
             )
-            calibrated = calibration_rule_of(context, dataset)
+            rule, asks = calibration_rule_of(context, dataset), dataset.asks
             plans.append(
-                Plan(target=target, spec=spec, chosen=chosen, tests=prompt, code=request.code, calibrated=calibrated)
+                Plan(
+                    target=target, spec=spec, chosen=chosen, tests=prompt, code=request.code, calibrated=rule, asks=asks
+                )
             )
     if request.on_broken is not None:
         for error in {str(error): error for error in broken}.values():

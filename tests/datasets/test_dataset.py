@@ -77,6 +77,17 @@ class TestOpening:
             digests.add(dataset.digest)
         assert len(digests) == 2
 
+    def test_a_recorded_reply_is_part_of_the_digest_and_must_pass_of_what_is_asked(self) -> None:
+        digests, asked = [], []
+        for more in ("", ", output: x", ", output: y", ", must_pass: true", ", xfail: {reason: r, strict: true}"):
+            dataset = Dataset.open(tree(f"prompts: [p]\ncases: [{{id: a, inputs: {{q: x}}, expected: y{more}}}]"), PATH)
+            assert dataset.check() == []
+            digests.append(dataset.digest)
+            asked.append(dataset.asks)
+        assert digests[3] == digests[0]
+        assert len(set(digests)) == 4
+        assert len(set(asked)) == 5
+
 
 class TestChecking:
     @pytest.mark.parametrize(

@@ -52,6 +52,11 @@ def test_only_what_a_saved_file_touches_is_evaluated_again(desk: Path, watch: Ev
         ("prompts/one/greet.prompt.yaml", PROMPT.replace("Hello", "Hi"), ["one/greet"]),
         ("prompts/two/who.j2", "Ada!", ["two/greet"]),
         ("datasets/one.yaml", CASES.replace("NAME", "one/greet").replace("id: a", "id: b"), ["one/greet"]),
+        (
+            "datasets/two.yaml",
+            CASES.replace("NAME", "two/greet").replace("id: a", "must_pass: true, id: a"),
+            ["two/greet"],
+        ),
         ("prompts/two/greet.prompt.yaml", "description: Greet.\n" + PROMPT, []),
         ("promptctl.yaml", "model: echo/echo\ngate: {rule: strict}\n", []),
         ("datasets/three.yaml", CASES.replace("NAME", "two/greet").replace("id: a", "id: c"), ["two/greet"]),
