@@ -132,6 +132,8 @@ class TestIndex:
             ("datasets/a.yaml", "prompts: [a]\n" + CASES.replace("id: one", "output: no, id: one"), ["a"]),
             ("datasets/a.yaml", "prompts: [a]\njudge: {calibrated: {labels: 9}}\n" + CASES, ["a"]),
             ("datasets/a.yaml", "# the same\nprompts: [a]\n" + CASES, []),
+            ("datasets/new.yaml", "prompts: [a]\n" + CASES, ["a"]),
+            ("datasets/a.yaml", "prompts: [a]\ncases: ./none.csv\n", ["a"]),
             ("datasets/a.yaml", "prompts: [a]\ncases: ./a.csv\n", ["a"]),
             ("prompts/more/b.prompt.yaml", PROMPT.replace("{{ q }}", "Please: {{ q }}"), ["more/b"]),
             ("prompts/more/b.prompt.yaml", "description: b\n" + PROMPT, []),
