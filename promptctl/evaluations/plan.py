@@ -28,8 +28,8 @@ class Plan:
     """One evaluation to be done: the prompt's version and model, the spec, and the cases by id.
 
     `tests` is the prompt that the dataset was chosen for: its own file may be that. `code` says what becomes of
-    assertions that run code, `calibrated` what is asked of judges that are to decide, `asks` is the dataset's. `resumes`
-    is the evaluation of the log that is taken up again; None begins a new one.
+    assertions that run code, `calibrated` what is asked of judges that are to decide; `asks` is the dataset's.
+    `resumes` is the evaluation of the log that is taken up again; None begins a new one.
     """
 
     target: Target

@@ -80,6 +80,7 @@ def test_cases_that_are_alike_count_once_and_a_seed_that_leaves_a_part_short_is_
     short = next(seed for seed in range(99) if Counter(map(Split(seed).part, cases))[HELD_OUT] < 5)
     with pytest.raises(WorkspaceError, match=f"seed {short} draws . cases? of x for `held_out`, and 5 are needed"):
         draw(cases, "x", seed=short)
+    assert draw([case(f"c{n}") for n in range(100)], "x", seed=3).seed == 3
 
 
 def test_it_is_read_from_the_file_as_it_is_written() -> None:
