@@ -17,6 +17,7 @@ from promptctl.prompts.loading import load_prompt, load_prompt_file, prompt_path
 from promptctl.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
+    from promptctl.assertions.assertion import AskedJudge
     from promptctl.assertions.preparing import CodeUse, Preparer
     from promptctl.context import Context
     from promptctl.datasets.dataset import Dataset, Memory
@@ -49,7 +50,7 @@ class DatasetIndex:
         self._limits = limits
         self._opened: dict[str, Dataset] = {}
         self.broken: dict[str, WorkspaceError] = {}
-        self._asked: dict[str, object] = {}
+        self._asked: dict[str, tuple[object, Collection[AskedJudge]]] = {}
 
     @cached_property
     def files(self) -> Sequence[str]:
@@ -173,7 +174,7 @@ class DatasetIndex:
     ) -> list[str]:
         """Return the tested prompts that are not what they were in an earlier tree, or one of whose datasets is not.
 
-        A prompt is its digest, and what answers for it by the `settings` then and now.
+        A prompt is its digest, and what answers for it and judges its replies by the `settings` then and now.
         """
         before = DatasetIndex(earlier, limits=self._limits)
         return [
@@ -202,16 +203,19 @@ class DatasetIndex:
         with suppress(PromptNotFound, InvalidFiles):
             prompt = load_prompt(self.tree, prompt_id)
         known = prompt and (prompt.digest, settings.answers(prompt.model))
-        return known, [self._tests(path, prompt) for path in paths]
+        tests = [self._tests(path, prompt) for path in paths]
+        judges = {judge.model or settings.judging_model for _, own in tests for judge in own}
+        return known, [asks for asks, _ in tests], {model: settings.answers(model) for model in judges}
 
-    def _tests(self, path: str, prompt: Prompt | None) -> object:
+    def _tests(self, path: str, prompt: Prompt | None) -> tuple[object, Collection[AskedJudge]]:
+        """Return what a dataset asks, equal to nothing if it is wrong or missing, and its judges."""
         key = self._asked.get(path)
         if key is None:
-            key = object()
+            key = object(), ()
             with suppress(FileNotFoundError, WorkspaceError):
                 dataset = self.open(path, prompt)
                 if not any(problem.severity == "error" for problem in dataset.check()):
-                    key = (dataset.asks, dataset.header.prompts)
+                    key = (dataset.asks, dataset.header.prompts), dataset.judges
             self._asked[path] = key
         return key
 

@@ -282,9 +282,9 @@ class Datasets:
     ) -> list[str]:
         """Return the tested prompts that changed since HEAD left a revision, or one of whose datasets did.
 
-        So did a prompt that the settings have answered by a different model, or asked in a different way. With
-        `datasets` only those that one of these tests. `on_broken` is given the error of a dataset that cannot be read,
-        which is raised without it. Raises `GitError` outside Git.
+        So did a prompt that the settings have answered or judged by a different model, or asked in a different way.
+        With `datasets` only those that one of these tests. `on_broken` is given the error of a dataset that cannot be
+        read, which is raised without it. Raises `GitError` outside Git.
         """
         from promptctl.versions.line import unshallow_hint
 

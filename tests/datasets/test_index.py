@@ -10,6 +10,7 @@ from promptctl.datasets.dataset import Dataset, Memory
 from promptctl.datasets.index import DatasetIndex
 from promptctl.errors import DatasetNotFound, InvalidFiles, UsageError, WorkspaceError
 from promptctl.files.tree import MemoryTree
+from promptctl.formats.settings_file import GateSettings, Settings
 from promptctl.prompts.loading import load_prompt
 
 PROMPT = "inputs: {q: {type: string}}\nmessages: [{role: user, content: '{{ q }}'}]\n"
@@ -140,6 +141,13 @@ class TestIndex:
             ("prompts/c.prompt.yml", GITHUB.replace("expected: x", "expected: y"), ["c"]),
         ]:
             assert DatasetIndex(MemoryTree({**FILES, path: text})).changed_since(earlier) == changed, text
+
+    def test_a_different_judge_changes_what_it_judges(self) -> None:
+        rubric = "prompts: [more/b]\ncases: [{id: one, inputs: {q: x}, assert: [{type: llm-rubric, value: kind}]}]\n"
+        tree = MemoryTree({**FILES, "datasets/judged.yaml": rubric})
+        then, now = (Settings(model="x/y", gate=GateSettings(judge=judge)) for judge in ("x/a", "x/b"))
+        assert DatasetIndex(tree).changed_since(tree, settings=(then, now)) == ["more/b"]
+        assert DatasetIndex(tree).changed_since(tree, settings=(then, then)) == []
 
 
 class TestChoice:
