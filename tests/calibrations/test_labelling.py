@@ -12,6 +12,7 @@ import pytest
 from promptctl.calibrations.labelling import LabelRequest
 from promptctl.datasets.selection import Selection
 from promptctl.errors import CaseNotFound, InvalidFiles, LogError, UsageError, WorkspaceError
+from promptctl.files.plain import content_digest
 from promptctl.workspace import Workspace, open_workspace
 from tests.calibrations.conftest import FORGED, SECRET, evaluate
 
@@ -243,6 +244,7 @@ class TestImport:
         [
             ({"answer": "maybe"}, "`maybe` is no answer"),
             ({"reply": "Forged"}, "is not the one that was labelled"),
+            ({"reply": SECRET, "reply_digest": content_digest(SECRET)}, "holds a secret"),
             ({"by": "../../x"}, "by"),
             ({"dataset": "datasets/other.yaml"}, "is of datasets/other.yaml"),
             ({"verdict": "x"}, "verdict"),
