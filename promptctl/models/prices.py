@@ -40,9 +40,12 @@ _OFF_PEAK = "off_peak_pricing"
 _SEARCH_FEES = "search_context_cost_per_query"
 # The fee of a search (1e-9 USD) in a worst case if the list has none.
 _DEAREST_SEARCH = 35_000_000
+# The list's names of providers whose searches bill no tokens.
+_GOOGLE = frozenset({"gemini", "vertex_ai", "vertex_ai-language-models"})
 # What a price of the workspace has beside kinds of tokens.
 _OTHERS = frozenset({"from", "service_tier", "above"})
-# The list has the router's own fee, on top of which the model that it chooses is billed.
+# Models whose tokens are not all that is billed: the list has the router's own fee alone, and of some the price of a
+# song or a request.
 _ROUTER = re.compile(r"azure(?:_ai)?/model[-_]router")
 _BY_PIECE = ("output_cost_per_image", "input_cost_per_request")
 _THRESHOLD = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
@@ -255,11 +258,9 @@ class Prices:
 
     def finds_for_free(self, model: str) -> bool:
         """Return True if the tokens that a search of the web brings into the context cost nothing beside its fee."""
-        name = self._priced_as(model) or model
-        provider = str((self._entry(model) or {}).get("litellm_provider"))
-        is_google = provider == "gemini" or provider in {"vertex_ai", "vertex_ai-language-models"}
+        name, entry = self._priced_as(model) or model, self._entry(model) or {}
         is_quick = name.startswith("perplexity/") and "deep-research" not in name
-        return is_google or is_quick or "-search-preview" in name
+        return is_quick or "-search-preview" in name or entry.get("litellm_provider") in _GOOGLE
 
     def limits_of(self, model: str) -> tuple[int | None, int | None]:
         """Return the most tokens that the model takes in and gives out, as LiteLLM's list says; None if unknown."""
@@ -294,7 +295,9 @@ class Prices:
     def _find(self, model: str, service_tier: str | None) -> _Listed:
         """Return what LiteLLM's list says of a model: its prices, and its hours with others, if it has any."""
         entry = self._entry(model)
-        if entry is None or _ROUTER.match(self._priced_as(model) or model) or _is_by_piece(entry):
+        if entry is None or _ROUTER.match(self._priced_as(model) or model):
+            return None, None
+        if not entry.get("input_cost_per_token") and any(map(entry.get, _BY_PIECE)):
             return None, None
         usual = _bundled(entry, self._models.source, service_tier)
         hours = entry.get(_OFF_PEAK)
@@ -364,11 +367,6 @@ def _price(entry: Mapping[str, Any], suffix: str, base: Price | None) -> Price |
     if entry.get("mode") == "embedding":
         known.setdefault("output", 0)
     return Price(**known) if "input" in known and "output" in known else None
-
-
-def _is_by_piece(entry: Mapping[str, Any]) -> bool:
-    """Return True if a model's tokens cost nothing, as its pictures, songs or requests are billed."""
-    return not entry.get("input_cost_per_token") and any(map(entry.get, _BY_PIECE))
 
 
 def _per_token(usd: Any) -> int | None:
