@@ -48,7 +48,7 @@ def begin(context: typer.Context) -> None:
         status(context)
     except WorkspaceNotFound as error:
         options.end_waiting(context)
-        tell(error.message)
+        tell(f"{error.message}; {error.hint}" if "-C" in (error.hint or "") else error.message)
         for command, why in _OUTSIDE:
             tell(f"  {command.ljust(18)}{why}")
         raise typer.Exit(USAGE) from None

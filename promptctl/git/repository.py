@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from promptctl.errors import GitError, RevisionNotFound, WorkspaceError, WorkspaceNotFound, printable, quote
@@ -271,7 +274,15 @@ def find_root(start: Path) -> Path:
             return candidate
     if (bare := bare_repository_around(folder)) is not None:
         return bare
-    raise WorkspaceNotFound(
-        f"there is no {SETTINGS} in {folder} or any folder above it",
-        hint="make a workspace here with: promptctl init",
-    )
+    names = [os.path.relpath(each, folder) for each in islice(_workspaces_near(folder), 3)]
+    hint = "make a workspace here with: promptctl init"
+    if names:
+        hint = f"this repository has one in {', '.join(map(printable, names))}: promptctl -C {quote(names[0])} …"
+    raise WorkspaceNotFound(f"there is no {SETTINGS} in {folder} or any folder above it", hint=hint)
+
+
+def _workspaces_near(folder: Path) -> Iterator[Path]:
+    """Yield workspaces one or two folders below the root of the repository that a folder is in."""
+    if found := _git_folder(folder):
+        for pattern in ("*", "*/*"):
+            yield from sorted(each.parent for each in found[0].glob(f"{pattern}/{SETTINGS}"))

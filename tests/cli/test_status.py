@@ -10,7 +10,7 @@ import pytest
 from promptctl.context import Context
 from promptctl.log.records import Entry
 from promptctl.log.stamps import utc_now
-from tests.cli.conftest import Cli, write
+from tests.cli.conftest import Cli, git, write
 from tests.log.conftest import make
 
 
@@ -41,6 +41,18 @@ def test_outside_a_workspace_it_says_how_to_come_to_one(cli: Cli, tmp_path: Path
     assert cli("status").exit_code == 3
     snapshot = cli("--snapshot", str(tmp_path / "x"))
     assert (snapshot.exit_code, "`promptctl status` takes no --snapshot" in snapshot.err) == (2, True)
+
+
+def test_outside_a_workspace_those_of_the_repository_are_named(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(tmp_path, "init", "--quiet")
+    write(tmp_path, "apps/bot/promptctl.yaml", "")
+    write(tmp_path, "apps/web/x.txt", "")
+    monkeypatch.chdir(tmp_path / "apps/web")
+    one = "this repository has one in ../bot: promptctl -C ../bot …\n"
+    assert cli("list").err.endswith(f"any folder above it\n  hint: {one}")
+    assert f"any folder above it; {one}  promptctl init " in cli().err
 
 
 @pytest.mark.parametrize("columns", [60, 120])
