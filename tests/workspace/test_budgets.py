@@ -314,7 +314,11 @@ def test_a_reservation_without_a_row_is_settled_once_the_log_can_be_written(desk
 
 
 def test_evaluations_judges_and_embeddings_count_and_cached_replies_do_not(desk: Desk) -> None:
-    desk.server.default = with_tokens('{"pass": true, "score": 1, "reason": "good"}')
+    async def answer(exchange: Exchange) -> None:
+        is_judge = "<rubric" in exchange.request.body["messages"][-1]["content"]
+        await with_tokens('{"pass": true, "score": 1, "reason": "good"}' if is_judge else "good")(exchange)
+
+    desk.server.default = answer
     desk.write(
         "datasets/d.yaml",
         "prompts: [greet]\ncases:\n  - {id: a, inputs: {name: A}, assert: [{type: llm-rubric, value: polite}]}\n"
