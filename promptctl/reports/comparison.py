@@ -16,6 +16,7 @@ from promptctl.errors import INCOMPLETE
 from promptctl.evaluations.evaluation import Evaluation
 from promptctl.evaluations.outcomes import CaseOutcome, CasePair
 from promptctl.files.plain import bare_keys
+from promptctl.files.wording import clip
 from promptctl.reports.flips import certainty_of, flipped_assertions, grouped, line_diff, of_fresh_replies
 from promptctl.reports.markdown import code, fenced, inline
 from promptctl.reports.rows import evaluation_head
@@ -34,7 +35,7 @@ from promptctl.statistics.intervals import Interval
 from promptctl.statistics.metric import MetricComparison
 
 MOST_CASES = 20
-_MOST_REASONS = 5
+_MOST_REASONS, _LONGEST_REASON = 5, 400
 # A version without a number is a hash alone, which says nothing of its own.
 _HASH = re.compile(r"^[0-9a-f]{7,}(\+dirty)?\Z")
 _VALUES = (
@@ -180,7 +181,7 @@ def comparison_markdown(found: Compared, *, most_cases: int = MOST_CASES) -> Ite
     # One by one: long ids of some cases cannot push the number of the others out of sight.
     counts = ", ".join(map(inline, _counts(comparison)))
     yield f"\nOf {comparison.comparable} comparable cases: {counts}.\n"
-    yield from (f"- {inline(why)}\n" for why in reasons_without_result(comparison))
+    yield from (f"- {inline(why)}\n" for why in islice(reasons_without_result(comparison), most_cases))
     yield from _flips("Regressed", comparison.regressed, found, most_cases)
     yield from _flips("Improved", comparison.improved, found, most_cases)
     yield f"\n<details><summary>Statistics</summary>\n\n{inline(verdict.reason)}\n\n</details>\n"
@@ -217,7 +218,8 @@ def reasons_without_result(comparison: Comparison) -> Iterator[str]:
         for row in (pair.base.row, pair.head.row):
             if row is not None and row.error_message:
                 cases.setdefault(row.error_message, {})[pair.case_id] = None
-    yield from (f"{name_some([*ids])}: {message}" for message, ids in islice(cases.items(), _MOST_REASONS))
+    for message, ids in islice(cases.items(), _MOST_REASONS):
+        yield f"{name_some([*ids])}: {clip(message, _LONGEST_REASON)}"
 
 
 def _counts(comparison: Comparison) -> list[str]:

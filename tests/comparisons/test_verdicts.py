@@ -15,6 +15,7 @@ from promptctl.comparisons.verdicts import Verdict, flips_of, judge, steps_of
 from promptctl.errors import UsageError
 from promptctl.evaluations.outcomes import CaseOutcome, CasePair, CaseStatus
 from promptctl.log.results import ResultRow
+from promptctl.reports.comparison import reasons_without_result
 from promptctl.statistics.metric import Procedure
 
 
@@ -418,3 +419,14 @@ def test_scores_that_do_not_vary_could_have_shown_a_loss() -> None:
 def test_nothing_can_be_lost_where_nothing_passes() -> None:
     base, head = ([replace(case, status="failed") for case in side] for side in runs(20))
     assert "no loss, however large" in judge(compare_outcomes(base, head)).reason
+
+
+def test_the_reasons_of_cases_without_a_result_are_few_and_short() -> None:
+    def failed(number: int) -> CaseOutcome:
+        row = ResultRow(evaluation_id="e", case_id="c", status="error", error_message=f"{number % 10}" + "x" * 999)
+        return CaseOutcome(case_id=f"c{number}", content_hash="h", status="error", row=row)
+
+    found = compare_outcomes(*([failed(number) for number in range(40)] for _ in range(2)))
+    reasons = list(reasons_without_result(found))
+    assert len(reasons) == 5
+    assert reasons[0] == "c0, c10, c20 and 1 more: 0" + "x" * 398 + "…"
