@@ -26,7 +26,6 @@ MOST_ENTRIES = 200_000  # of a commit's tree
 _SILENT_S = 60.0
 
 _GIT = (
-    *("-c", "safe.bareRepository=all"),  # the one that we made
     *("-c", "fetch.negotiationAlgorithm=noop"),
     *("-c", "fetch.recurseSubmodules=false"),
     *("-c", "transfer.bundleURI=false"),  # a server must not name a further place to fetch from
@@ -206,9 +205,11 @@ class OutsideRepository:
         self._format = format_
         folder = self._folder / format_
         folder.mkdir()
-        self._commands = Commands(
-            folder, is_interactive=self._is_interactive, is_bare=True, environment=self._environment
-        )
+        environment = {
+            **self._environment,
+            "GIT_DIR": str(folder),
+        }  # a bare one that a user's Git may not find by itself
+        self._commands = Commands(folder, is_interactive=self._is_interactive, is_bare=True, environment=environment)
         self._objects = Objects(self._commands)
         init = ("init", "--quiet", "--bare", "--template=", f"--object-format={format_}", "--initial-branch=none")
         self._commands.run([*_GIT, *init])

@@ -80,7 +80,9 @@ class Offering:
 
 
 def offering(parts: Context) -> Offering:
-    """Return what this workspace offers to others, by its files as they are now."""
+    """Return what this workspace offers to others, by its files as they are now; a bare repository, its branch's."""
+    if parts.is_bare:
+        return offering_of(parts, str(parts.root))
     tree = parts.work_tree_for("a list of what is offered")
     share = parts.settings.share
     licences = _licences_around(parts.root)

@@ -51,6 +51,7 @@ def test_a_bare_repository_reads_the_tip_of_its_default_branch(cli: Cli, bare: P
     ):
         assert cli("render", ref, "-i", "ticket=x", *more, "--json").json["version"] == version
     assert "urgent" in cli("diff", "support/triage@v1", "@v3").out
+    assert [row["prompt"] for row in cli("library", "--json").json["prompts"]] == ["chat", "support/triage"]
     assert cli("validate").out.startswith("6 files checked: ")
     refused = cli("label", "set", NAME, "v2")
     assert "a move of production needs a reason" in refused.err

@@ -208,6 +208,16 @@ def test_trees_that_lead_elsewhere_write_nothing(stranger: Path, workspace: Work
     assert not list(workspace.root.parent.glob("*.prompt.yaml"))
 
 
+def test_a_git_that_opens_no_bare_repository_by_itself_does(
+    stranger: Path, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = (Path.home() / ".gitconfig").read_text() + "[safe]\n\tbareRepository = explicit\n"
+    write(tmp_path, "home/.gitconfig", config)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    workspace.write(workspace.vendoring.add(AddRequest("../stranger//hello")).proposal)
+    assert "prompts/stranger/hello.prompt.yaml" in files_of(workspace.root)
+
+
 @pytest.mark.parametrize(("one", "other"), [("a", "A"), ("caf\u00e9", "cafe\u0301"), ("caf\u00e9", "CAFE\u0301")])
 def test_two_names_of_one_file_are_refused(stranger: Path, workspace: Workspace, one: str, other: str) -> None:
     write(stranger, f"prompts/{one}.j2", "A\n")
