@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from promptctl.catalogue.budgets import BudgetStatus, budget_statuses
 from promptctl.catalogue.next_steps import next_steps
 from promptctl.catalogue.standing import LabelBehind, Standing
-from promptctl.errors import InvalidFiles, LogError, Problem, UsageError, WorkspaceError
+from promptctl.errors import LogError, Problem, UsageError, WorkspaceError
 from promptctl.files.names import DATASETS, is_dataset
 from promptctl.files.tree import prompt_files
 from promptctl.files.wording import count
@@ -23,7 +23,7 @@ from promptctl.git.tree_changes import is_changed
 from promptctl.log.filter import Filter
 from promptctl.log.stamps import parse_moment
 from promptctl.prompts.loading import load_prompt, prompt_paths, wrongly_named
-from promptctl.versions.former_ids import labels_here
+from promptctl.versions.former_ids import labels_elsewhere, labels_here
 
 if TYPE_CHECKING:
     from promptctl.context import Context
@@ -123,21 +123,20 @@ def _files(
     if max(unknown, len(datasets)) > _MOST_READ:
         return changed, None
     problems = [
-        *_prompt_problems(moment, wrong),
+        *_prompt_problems(moment, {id_: paths[id_] for id_ in wrong}),
         *wrongly_named(moment.work_tree, files),
         *_dataset_problems(moment, datasets),
     ]
     return changed, tuple(problems[:_MOST_PROBLEMS])
 
 
-def _prompt_problems(moment: Moment, ids: Sequence[str]) -> Iterator[Problem]:
-    for id_ in ids:
+def _prompt_problems(moment: Moment, paths: Mapping[str, str]) -> Iterator[Problem]:
+    for id_, path in paths.items():
         try:
             load_prompt(moment.work_tree, id_)
-        except InvalidFiles as error:
-            yield next((each for each in error.problems if each.severity == "error"), error.problems[0])
         except WorkspaceError as error:
-            yield Problem(error.message, error.place, error.hint)
+            problems = error.problems_of(path)
+            yield next((each for each in problems if each.severity == "error"), problems[0])
 
 
 def _dataset_problems(moment: Moment, paths: Sequence[str]) -> Iterator[Problem]:
@@ -178,7 +177,7 @@ def _labels(context: Context, moment: Moment, notes: list[str]) -> tuple[list[La
         listing = labels_here(moment)
         live = [state for state in listing.states.values() if state.is_live]
         notes += [f"a label does not count: {each.message} (promptctl label verify)" for each in listing.problems[:1]]
-        if moment.label_tags.strays and (error := moment.unknown_labels()):
+        if error := labels_elsewhere(moment):
             notes.append(f"{error.message} ({error.hint})")
         behind = moment.ask(lambda store: tuple(_behind(moment, store, live))) if live else ()
     except WorkspaceError as error:

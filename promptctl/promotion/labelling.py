@@ -17,8 +17,8 @@ from promptctl.promotion.moves import Mover, MoveResult, candidate_of
 from promptctl.promotion.rules import Proof, check_name
 from promptctl.prompts.loading import path_in, prompt_paths
 from promptctl.versions.committed_settings import Committed, committed_settings
-from promptctl.versions.former_ids import check_has_labels, former_ids, id_of_today, labels_here
-from promptctl.versions.prompt_at_version import Ref, parse_ref
+from promptctl.versions.former_ids import check_has_labels, former_ids, id_of_today, labels_elsewhere, labels_here
+from promptctl.versions.prompt_at_version import Ref, note, parse_ref
 
 if TYPE_CHECKING:
     from collections.abc import Sequence, Set
@@ -112,6 +112,8 @@ class Labelling:
         """Return the state of every label, or of those of one prompt; removed ones are there too."""
         moment = self._refreshed()
         found = labels_here(moment)
+        if error := labels_elsewhere(moment):
+            self._context.warn(note(error))
         if prompt is None:
             return found
         self._check_prompt(prompt, moment)

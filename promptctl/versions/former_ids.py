@@ -7,8 +7,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from promptctl.errors import GitError, HistoryIncomplete, RevisionNotFound, WorkspaceError
-from promptctl.files.names import DEFAULT_PLACES, did_you_mean
+from promptctl.errors import GitError, HistoryIncomplete, InvalidFiles, RevisionNotFound, WorkspaceError
+from promptctl.files.names import DEFAULT_PLACES, LOCK, did_you_mean
+from promptctl.files.wording import count
 from promptctl.labels.chains import LabelState, Listing, listing, other_workspace
 from promptctl.prompts.loading import declared_ids, path_in, prompt_paths, with_marks_of
 from promptctl.versions.prompt_at_version import PromptAtVersion, note
@@ -103,6 +104,17 @@ def labels_here(moment: Moment) -> Listing:
     return replace(found, states=own)
 
 
+def labels_elsewhere(moment: Moment) -> HistoryIncomplete | None:
+    """Return the reason why labels that there are cannot be known in this clone; None if none seems to be missing."""
+    if moment.label_tags.strays:
+        return moment.unknown_labels()
+    with suppress(InvalidFiles):  # `validate` says what is wrong with the lock
+        if (lock := moment.lock) is not None and lock.labels:
+            words = f"this clone has no tags of labels, and {LOCK} names {count(len(lock.labels), 'label')}"
+            return HistoryIncomplete(words, hint="promptctl label fetch")
+    return None
+
+
 def live_labels(moment: Moment, warn: Callable[[str], None]) -> dict[str, list[LabelState]]:
     """Return the labels that name a version, by prompt; none outside Git. Warns of labels that cannot be known here."""
     found: dict[str, list[LabelState]] = {}
@@ -112,7 +124,7 @@ def live_labels(moment: Moment, warn: Callable[[str], None]) -> dict[str, list[L
     for state in listing.states.values():
         if state.is_live:
             found.setdefault(state.prompt, []).append(state)
-    if moment.label_tags.strays and (error := moment.unknown_labels()):
+    if error := labels_elsewhere(moment):
         warn(note(error))
     if problems := listing.problems:
         also = f" (and {len(problems) - 1} more: promptctl label verify)" if len(problems) > 1 else ""

@@ -243,10 +243,8 @@ class Moment:
             if doubt:
                 return None
             raise
-        if not doubt:
-            self.notify(f"labels are read from {LOCK} of commit {commit[:7]}: this clone has no tags of labels")
-            return LockHere(labels, commit, "")
-        return LockHere(labels, commit, f"{LOCK} counts as the default branch has it at the remote; {doubt}")
+        why = f"{LOCK} counts as the default branch has it at the remote; {doubt}" if doubt else ""
+        return LockHere(labels, commit, why)
 
     def _doubt_in_lock(self) -> str:
         """Return the reason why no lock here says what labels name; empty if there is none."""

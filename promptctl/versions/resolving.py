@@ -129,7 +129,10 @@ class Resolver:
             lock = self._moment.lock
             if lock is not None and (locked := lock.labels.get(str(ref))) is not None:
                 self._moment.taken_from_lock.add(str(ref))
-                return self._at_commit(ref, _commit_by_lock(self._moment, ref, lock, locked), label=label)
+                commit = _commit_by_lock(self._moment, ref, lock, locked)
+                where = f"{LOCK} of commit {lock.commit[:7]}"
+                self._moment.notify(f"labels are read from {where}: this clone has no tags of labels")
+                return self._at_commit(ref, commit, label=label)
             self._refuse_unknown(LabelName(ref.prompt, label, former))
             return None
         found = self._at_commit(ref, state.commit, label=label, folder=state.event.workspace)

@@ -104,6 +104,17 @@ def test_a_clone_without_tags_reads_it(shallow: Path, origin: Path) -> None:
                 ask()
 
 
+def test_a_clone_without_tags_says_that_labels_are_not_known(shallow: Path) -> None:
+    words, hint = f"this clone has no tags of labels, and {LOCK} names 2 labels", "promptctl label fetch"
+    for ask in (lambda opened: opened.prompts(), lambda opened: opened.labels.all()):
+        told: list[str] = []
+        with promptctl.open_workspace(shallow, on_warning=told.append) as workspace:
+            ask(workspace)
+            assert f"{words}; {hint}" in told
+            assert f"{words} ({hint})" in workspace.standing().notes
+            assert not any("labels are read from" in each for each in workspace.notices)
+
+
 def pull_request(shallow: Path, text: str, label: str, *, settings: str = "model: echo/echo\n") -> None:
     """Commit a prompt, settings and a lock in which a label names that prompt, by a commit that nobody has."""
     write(shallow, "prompts/greet.prompt.yaml", prompt_text(text))
