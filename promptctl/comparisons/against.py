@@ -211,7 +211,7 @@ async def compare_pairs(
             for (flipped, _), (base, head) in zip(asked, answers, strict=True):
                 flipped.take(base.row, head.row)
     found = [
-        side.compared(notes_on(side.comparison, side.base, side.head, side.flipped)) if side else head
+        side.compared(notes_on(side.comparison, side.base, side.head, side.flipped), session.stopped) if side else head
         for side, (_, head) in zip(sides, made, strict=True)
     ]
     return ComparedPairs(found, tuple(test.verdict for test in tests))

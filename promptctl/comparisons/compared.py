@@ -18,7 +18,7 @@ from promptctl.evaluations.evaluation import Evaluation, cases_of, load
 from promptctl.evaluations.outcomes import CaseResults
 from promptctl.evaluations.plan import Pair, comparison_keys
 from promptctl.files.wording import count, name_some
-from promptctl.log.results import STOPPED, EvaluationRow
+from promptctl.log.results import STOPPED, EvaluationRow, StopReason
 from promptctl.log.store import Store
 from promptctl.statistics.metric import Procedure
 
@@ -134,8 +134,11 @@ class Sides:
         """The cases that were edited, or added, together with head."""
         return self.comparison.edited | self._added
 
-    def compared(self, notes: Iterable[str]) -> Compared:
-        """Return the comparison judged, with the cases that must pass and what was not run."""
+    def compared(self, notes: Iterable[str], stopped: StopReason | None = None) -> Compared:
+        """Return the comparison judged, with the cases that must pass and what was not run.
+
+        `stopped` is what ended the session that was to ask flipped cases again.
+        """
         comparison, rule = self.comparison, self._rule
         verdict = judge(comparison, rule, self.flipped.findings)
         counted = [case for case in self._heads if not case.outcome.is_xfail]
@@ -156,7 +159,8 @@ class Sides:
             told = f"{count(len(passing), 'case')} that `xfail` expects to fail passed: {name_some(passing)}."
             decisions.append(Decision.of(CHECK_FAILED, told))
         if self.flipped.is_unfinished and verdict.kind != "worse":
-            told = "Flipped cases were not asked again to the end; give the command again."
+            why = f": {STOPPED[stopped]}" if stopped else ""
+            told = f"Flipped cases were not asked again to the end{why}; give the command again."
             decisions.append(Decision.of(INCOMPLETE, told))
         undecided = (self.base.summary.undecided, self.head.summary.undecided)
         if comparison.judged_apart and verdict.kind == "incomplete":

@@ -23,6 +23,7 @@ from promptctl.reports.rows import evaluation_head
 from promptctl.reports.verdict import certainty, headline
 from promptctl.reports.wording import (
     corrected_rate,
+    count,
     format_cost,
     format_count,
     format_latency,
@@ -180,7 +181,7 @@ def comparison_markdown(found: Compared, *, most_cases: int = MOST_CASES) -> Ite
         yield f"| {' | '.join([inline(name), *cells])} |\n"
     # One by one: long ids of some cases cannot push the number of the others out of sight.
     counts = ", ".join(map(inline, _counts(comparison)))
-    yield f"\nOf {comparison.comparable} comparable cases: {counts}.\n"
+    yield f"\nOf {count(comparison.comparable, 'comparable case')}: {counts}.\n"
     yield from (f"- {inline(why)}\n" for why in islice(reasons_without_result(comparison), most_cases))
     yield from _flips("Regressed", comparison.regressed, found, most_cases)
     yield from _flips("Improved", comparison.improved, found, most_cases)
@@ -208,7 +209,7 @@ def beside_the_verdict(found: Compared) -> str | None:
 
 def counts_line(comparison: Comparison) -> str:
     """Say how many cases moved, and which ones are not in the numbers."""
-    return f"Of {comparison.comparable} comparable cases: {', '.join(_counts(comparison))}."
+    return f"Of {count(comparison.comparable, 'comparable case')}: {', '.join(_counts(comparison))}."
 
 
 def reasons_without_result(comparison: Comparison) -> Iterator[str]:

@@ -31,6 +31,7 @@ from promptctl.evaluations.plan import Pair, Plan
 from promptctl.evaluations.planning import plan
 from promptctl.evaluations.request import EvaluationRequest
 from promptctl.files.names import RECORDINGS, SETTINGS
+from promptctl.files.wording import count
 from promptctl.models.gateway import REPLAY
 from promptctl.reviews.review import Measurement, PromptReview
 
@@ -177,7 +178,8 @@ def _planned(context: Context, request: EvaluationRequest, id_: str, base: str |
     if is_replayed and not (held := coverage(context, heads)).suffices(needs_all=missing is not None):
         why = f"none of the replies to it are recorded in {RECORDINGS}/"
         if missing is not None:
-            why = f"{missing.message}; and of its {held.cases} cases {held.recorded or 'none'} has a recorded reply"
+            cases = count(held.cases, "case")
+            why = f"{missing.message}; and of its {cases} {held.recorded or 'none'} has a recorded reply"
         return _unasked(id_, why)
     told = [] if missing is None else [f"recorded replies were used: {missing.message}"]
     if unlike := [each.target.model for each in heads if not request.models and _is_less(each.target.model, usual)]:

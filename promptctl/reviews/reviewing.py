@@ -118,7 +118,7 @@ def _concluded(
     below: Sequence[Decision],
 ) -> Review:
     """Return the review with its measurements, and with what all of it comes to."""
-    decisions = [*(found.decision for found in measurements), *below]
+    decisions = [*_on_prompts(measurements), *below]
     if (joint := deciding(review.together)) is not None:
         decisions.append(joint.decision)
     if request.fails_on_breaking:
@@ -141,6 +141,17 @@ def _concluded(
         reasons = () if is_measured else _why_nothing(measurements, review.doubts)
         decision = Decision(OK, tuple(reasons) or ("No check failed.",))
     return replace(review, measurements=tuple(measurements), decision=decision)
+
+
+def _on_prompts(measurements: Sequence[Measurement]) -> Iterator[Decision]:
+    """Yield the decisions on the prompts, each reason once with those that it is said of."""
+    alike: dict[tuple[Decision, bool], list[str]] = {}
+    for found in measurements:
+        start = f"{found.prompt}: "
+        for reason in found.decision.reasons:
+            decision = Decision.of(found.decision.exit_code, reason.removeprefix(start))
+            alike.setdefault((decision, reason.startswith(start)), []).append(found.prompt)
+    yield from (each.about(name_some(ids)) if is_named else each for (each, is_named), ids in alike.items())
 
 
 def _why_nothing(measurements: Sequence[Measurement], doubts: Sequence[str]) -> Iterator[str]:

@@ -789,7 +789,9 @@ class TestEvidence:
         # Twenty first answers, and a few of the fresh pairs.
         found = against(cli, "--max-cost", "0.00035", "-j", "1", code=5)
         assert found["verdict"] == "inconclusive"
-        assert "Flipped cases were not asked again to the end" in found["decision"]
+        assert (
+            "not asked again to the end: stopped at the limit on the cost; give the command again." in found["decision"]
+        )
         assert against(cli, code=1)["verdict"] == "worse"
 
     def test_compare_takes_the_pairs_of_the_same_sides_alone(self, lab: Lab, change: Change, cli: Cli) -> None:

@@ -8,7 +8,11 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from promptctl.comparisons.gates import Decision
+from promptctl.errors import INCOMPLETE
 from promptctl.reports.review_markdown import LONGEST, MARKER
+from promptctl.reviews.measuring import Measurement
+from promptctl.reviews.reviewing import _on_prompts
 from tests.browser import Browser
 from tests.reviews.conftest import Cli, Pull, case
 
@@ -22,6 +26,13 @@ HOSTILE = """\
 def prompt_of(text: str) -> str:
     lines = "\n".join(f"      {line}" for line in text.splitlines())
     return f"messages:\n  - role: user\n    content: |\n{lines}\n"
+
+
+def test_what_is_said_of_many_prompts_is_said_once() -> None:
+    same, other = Decision.of(INCOMPLETE, "It stopped."), Decision.of(INCOMPLETE, "All of it stopped.")
+    made = [Measurement(prompt=f"p{number}", decision=same.about(f"p{number}")) for number in range(5)]
+    made += [Measurement(prompt="p5", decision=other), Measurement(prompt="p6", decision=other)]
+    assert list(_on_prompts(made)) == [same.about("p0, p1, p2 and 2 more"), other]
 
 
 def outside_code(markdown: str) -> str:
