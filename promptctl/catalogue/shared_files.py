@@ -17,7 +17,6 @@ from promptctl.files.names import (
     did_you_mean,
     resolve_path,
 )
-from promptctl.files.plain import record_data
 from promptctl.files.tree import Tree, prompt_files
 from promptctl.files.yaml_reader import read_yaml
 from promptctl.formats.prompt_file import read_prompt_file
@@ -56,7 +55,7 @@ class SharedFile:
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-able, with stable keys."""
         users = [{"prompt": prompt, "through": through} for prompt, through in self.users.items()]
-        return record_data(self, without=("users", "named"), kind=self.kind, used_by=users, uses=self.named)
+        return {"path": self.path, "kind": self.kind, "used_by": users, "uses": self.named, "text": self.text}
 
 
 def is_shared(name: str) -> bool:

@@ -15,7 +15,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from promptctl.errors import InvalidFiles, Place, Problem, WorkspaceError, printable
-from promptctl.files.plain import record_data
 from promptctl.files.strict_json import strict_json
 
 if TYPE_CHECKING:
@@ -181,7 +180,8 @@ class ImportNote:
     def as_dict(self) -> dict[str, str | int | None]:
         """Return a JSON object with stable keys."""
         place = self.place or Place("")
-        return record_data(self, without=("place",), path=place.path or None, line=place.line, column=place.column)
+        where = {"path": place.path or None, "line": place.line, "column": place.column}
+        return {"fate": self.fate, "part": self.part, **where, "message": self.message, "hint": self.hint}
 
 
 def counted(notes: Iterable[ImportNote]) -> dict[Fate, int]:

@@ -161,15 +161,10 @@ class LabelEvent:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the move, JSON-able, with stable keys."""
-        return record_data(
-            self,
-            without=("n", "version", "previous", "oid", "tagger", "within"),
-            event=self.n,
-            **version_keys(self.version),
-            date=self.utc_date,
-            reason=self.reason or None,
-            evaluation=self.evaluation or None,
-        )
+        names = {"prompt": self.prompt, "label": self.label, "event": self.n, "action": self.action}
+        texts = {"date": self.utc_date, "reason": self.reason or None, "evaluation": self.evaluation or None}
+        without = (*names, "n", "version", "previous", "oid", "tagger", "within")
+        return {**names, **version_keys(self.version), **record_data(self, without=without, **texts)}
 
 
 class MalformedTag(Exception):

@@ -74,16 +74,16 @@ class Verification:
     number in the chain, None if it is not in it. `left_out` is the number of problems beyond those listed.
     """
 
+    head: str | None
     rows: int
     links: int
     contents: int
     unchained: int
-    head: str | None
+    expected_head: str | None = None
+    expected_link: int | None = None
     events: Sequence[Event]
     problems: Sequence[LogProblem]
     left_out: int = 0
-    expected_head: str | None = None
-    expected_link: int | None = None
 
     @property
     def is_sound(self) -> bool:
@@ -92,8 +92,8 @@ class Verification:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON object with stable keys."""
-        names = {"sound": self.is_sound, "problems_left_out": self.left_out}
-        return {**names, **record_data(self, without=("left_out",))}
+        found = record_data(self, without=("left_out",), problems_left_out=self.left_out)
+        return {"sound": self.is_sound, **found}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,7 @@ class VersionEntry:
         """Return it JSON-able, with stable keys."""
         made = self.made.as_dict() if self.made else dict.fromkeys(("commit", "author", "date", "subject"))
         names = {"version": self.number, "version_display": self.display}
-        return {**names, **record_data(self, without=("number", "display", "made")), **made}
+        return {**names, **made, **record_data(self, without=("number", "display", "made"))}
 
 
 def numbered_versions(objects: Objects, store: IndexStore, prompt: str) -> list[VersionEntry]:
