@@ -25,7 +25,7 @@ def percent(share: float, digits: int = 0) -> str:
 
 def count(number: int, noun: str) -> str:
     """Return a number of things, with a comma at each thousand: `1 case`, `12,345 cases`, `2 replies`."""
-    several = f"{noun.removesuffix('y')}ies" if noun.endswith("ly") else f"{noun}s"
+    several = f"{noun.removesuffix('y')}ies" if noun.endswith(("ly", "ty")) else f"{noun}s"
     return f"{number:,} {noun if number == 1 else several}"
 
 

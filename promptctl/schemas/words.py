@@ -12,7 +12,7 @@ from typing import Any
 
 from promptctl.errors import Place, Problem, printable
 from promptctl.files.names import did_you_mean, nearest
-from promptctl.files.wording import clip
+from promptctl.files.wording import clip, count
 from promptctl.schemas.compiler import Failure
 from promptctl.schemas.keywords import Path, type_names
 
@@ -67,7 +67,7 @@ def text_of(failure: Failure, *, shows_values: bool = True) -> str:
     elif bound == 1 and not failure.value:
         text = "is empty"
     else:
-        has = counted(len(failure.value), *_UNITS[keyword[3:]])
+        has = count(len(failure.value), _UNITS[keyword[3:]])
         text = f"has {has}, {'fewer' if keyword.startswith('min') else 'more'} than {shown(bound)}"
     return clip(text, _MAX_TEXT)
 
@@ -143,20 +143,15 @@ def shown(value: Any) -> str:
     """Show a short value as it is, a long one as what it is."""
     if isinstance(value, str):
         text = printable(" ".join(value.split()))
-        return f"`{text}`" if 0 < len(text) <= _MAX_VALUE else f"a text of {counted(len(value), 'character')}"
+        return f"`{text}`" if 0 < len(text) <= _MAX_VALUE else f"a text of {count(len(value), 'character')}"
     if isinstance(value, (list, dict)):
         parts = [*value, *value.values()] if isinstance(value, dict) else value
         if len(value) <= 4 and all(not isinstance(part, (list, dict)) and len(shown(part)) <= 18 for part in parts):
             return f"`{json.dumps(value, ensure_ascii=False)}`"
-        return f"a {'list' if isinstance(value, list) else 'mapping'} of {counted(len(value), 'item')}"
+        return f"a {'list' if isinstance(value, list) else 'mapping'} of {count(len(value), 'item')}"
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value) if value.bit_length() <= 200 else "a very long number"
     return json.dumps(value)
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    """Return `1 item`, `1,200 items`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def either(names: Sequence[str]) -> str:
@@ -186,7 +181,7 @@ def _any_of(values: Sequence[Any]) -> str:
     return either([*map(shown, values[:_MAX_LISTED]), *[""] * (len(values) - _MAX_LISTED)])
 
 
-_UNITS = {"Length": ("character",), "Items": ("item",), "Properties": ("property", "properties")}
+_UNITS = {"Length": "character", "Items": "item", "Properties": "property"}
 _COMPARED = {
     "minimum": "at least",
     "maximum": "at most",
@@ -207,7 +202,7 @@ _TEXTS: dict[str, Callable[[Failure, str], str]] = {
     "pattern": lambda failure, but: f"must match the pattern {clip(failure.schema['pattern'], _MAX_VALUE)}{but}",
     "format": lambda failure, but: f"must be a valid {failure.schema['format']}{but}",
     "uniqueItems": lambda failure, but: f"repeats {shown(failure.value) if but else 'an item'}",
-    "contains": lambda failure, _: f"has {counted(failure.detail, 'item')} that fit `contains`, too few or too many",
+    "contains": lambda failure, _: f"has {count(failure.detail, 'item')} that fit `contains`, too few or too many",
     "not": lambda *_: "is forbidden by `not`",
     "anyOf": _choice,
     "oneOf": _choice,

@@ -106,10 +106,10 @@ def test_a_clone_without_tags_reads_it(shallow: Path, origin: Path) -> None:
 
 def test_a_clone_without_tags_says_that_labels_are_not_known(shallow: Path) -> None:
     words, hint = f"this clone has no tags of labels, and {LOCK} names 2 labels", "promptctl label fetch"
-    for ask in (lambda opened: opened.prompts(), lambda opened: opened.labels.all()):
+    for asks_for_labels in (False, True):
         told: list[str] = []
         with promptctl.open_workspace(shallow, on_warning=told.append) as workspace:
-            ask(workspace)
+            assert not workspace.labels.all().states if asks_for_labels else workspace.prompts()
             assert f"{words}; {hint}" in told
             assert f"{words} ({hint})" in workspace.standing().notes
             assert not any("labels are read from" in each for each in workspace.notices)

@@ -11,7 +11,7 @@ import pytest
 from promptctl.comparisons.gates import Decision
 from promptctl.errors import INCOMPLETE
 from promptctl.reports.review_markdown import LONGEST, MARKER
-from promptctl.reviews.measuring import Measurement
+from promptctl.reviews.review import Measurement
 from promptctl.reviews.reviewing import _on_prompts
 from tests.browser import Browser
 from tests.reviews.conftest import Cli, Pull, case
