@@ -7,10 +7,11 @@ from shlex import split
 from typing import Any
 
 from promptctl.errors import OK, WORKSPACE, Problem
-from promptctl.files.wording import name_some
+from promptctl.files.wording import clip, name_some
 
 _OWN = ("messages", "inputs", "model", "engine", "parameters", "metadata")
 _MOST = 10  # GitHub shows no more of each kind for a step
+_LONGEST = 4_000
 
 
 def annotation_lines(review: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -32,7 +33,7 @@ def _lines(findings: Iterable[_Finding], prefix: str) -> Iterator[str]:
     by_kind: dict[str, list[str]] = {"error": [], "warning": []}
     for kind, path, line, message in findings:
         place = "" if path is None else f" file={_escaped(prefix + path, is_property=True)},line={line or 1}"
-        by_kind[kind].append(f"::{kind}{place}::{_escaped(message)}")
+        by_kind[kind].append(f"::{kind}{place}::{_escaped(clip(message, _LONGEST))}")
     for found in by_kind.values():
         yield from list(dict.fromkeys(found))[:_MOST]
 

@@ -127,6 +127,8 @@ def test_what_a_file_names_at_length_is_cut_in_its_middle(workspace: Path, cli: 
     assert max(map(len, ran.err.splitlines())) < 4_100
     assert "error: prompts/long.prompt.yaml:1:26: `kkk" in ran.err
     assert "k` is not declared under `inputs`\n" in ran.err
+    annotated = cli("validate", "--format", "github")
+    assert max(map(len, annotated.out.splitlines())) < 4_100
 
 
 def test_commands_print_no_command_of_a_strangers(workspace: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
