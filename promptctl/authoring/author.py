@@ -8,9 +8,8 @@ from functools import cached_property
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from promptctl.calls.loop import under_way_of
 from promptctl.calls.prepare import RunOptions, prepare
-from promptctl.calls.runner import Runner, prepared
+from promptctl.calls.runner import Runner, prepared, runner_of
 from promptctl.calls.shipped import shipped_prompt
 from promptctl.calls.spending import SpendingGateway, budgets_of
 from promptctl.errors import ModelConfigurationError
@@ -120,11 +119,4 @@ class Author:
             from promptctl.calls.recording import reply_recording
 
             on_reply = reply_recording(context, prompt_id)
-        return Runner(
-            self._paying,
-            context.recorder,
-            on_reply=on_reply,
-            models=context.models,
-            watch=context.telemetry,
-            under_way=under_way_of(context),
-        )
+        return runner_of(context, self._paying, on_reply)

@@ -292,6 +292,18 @@ async def prepared(context: Context, prepare: Callable[[Context], T]) -> T:
         raise
 
 
+def runner_of(context: Context, gateway: Gateway, on_reply: OnReply | None = None) -> Runner:
+    """Return a runner that records in the workspace's log; what it has under way, the end of the program records."""
+    return Runner(
+        gateway,
+        context.recorder,
+        on_reply=on_reply,
+        models=context.models,
+        watch=context.telemetry,
+        under_way=under_way_of(context),
+    )
+
+
 class Runners:
     """The runners of an open workspace, guarded by budgets from the first call on at which the settings have any.
 
@@ -342,15 +354,7 @@ class Runners:
         is_guarded = "_guarded" in self.__dict__ or bool(context.settings_now.budgets)
         if on_reply is None and is_guarded in self._kept:
             return self._kept[is_guarded]
-        gateway = self._guarded if is_guarded else context.gateway
-        made = Runner(
-            gateway,
-            context.recorder,
-            on_reply=on_reply,
-            models=context.models,
-            watch=context.telemetry,
-            under_way=self.under_way,
-        )
+        made = runner_of(context, self._guarded if is_guarded else context.gateway, on_reply)
         return made if on_reply is not None else self._kept.setdefault(is_guarded, made)
 
     @cached_property

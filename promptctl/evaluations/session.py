@@ -10,7 +10,7 @@ from functools import partial
 from itertools import groupby, zip_longest
 
 from promptctl.calls.call import Call
-from promptctl.calls.runner import Runner
+from promptctl.calls.runner import runner_of
 from promptctl.context import Context
 from promptctl.errors import BudgetReached, CostLimitReached, Incomplete, ModelError
 from promptctl.evaluations.claims import claimed
@@ -126,8 +126,7 @@ class Session:
 
         Raises what `Runner.run` raises. A reply is kept at once, so that a killed process need not ask for it again.
         """
-        context = self._context
-        runner = Runner(self._gateways.cached, context.recorder, models=context.models, watch=context.telemetry)
+        runner = runner_of(self._context, self._gateways.cached)
         self._is_asking = True
         try:
             return await runner.run(call)
