@@ -57,8 +57,9 @@ def _input_breaks(change: InputChange) -> list[Break]:
         return [found("was added without a default: it must be given now")] if must_be_given else []
     breaks = []
     if must_be_given:
-        had_default = change.default is not None and change.default.kind == "removed"
-        breaks.append(found("must be given now: " + ("its default was removed" if had_default else "it was optional")))
+        breaks.append(
+            found("must be given now: " + ("its default was removed" if change.default else "it was optional"))
+        )
     return breaks + [found(_told(change.name, part)) for part in change.schema if part.breaks_writers]
 
 

@@ -131,8 +131,6 @@ def _unpaired(items: Sequence[Item], pairs: list[tuple[int, int]], side: int) ->
 def _likeness(before: Message, after: Message) -> float:
     """Return the share of two messages' words that is the same, from 0 to 1."""
     words = ["\n".join(_lines(message)).split()[:_MOST_WORDS] for message in (before, after)]
-    if not words[0] and not words[1]:
-        return 1.0
     matcher = SequenceMatcher(None, words[0], words[1], autojunk=len(words[0]) > 200)
     return matcher.ratio() if matcher.real_quick_ratio() >= _ALIKE else 0.0
 

@@ -93,7 +93,7 @@ def compare_inputs(
             words.append(compare_value(f"inputs.{name}.sensitive", before.is_sensitive, after.is_sensitive))
         rest = tuple(change for change in schema if change not in own)
         found = InputChange(name, kind, _required(before, after), _default(before, after), rest)
-        if kind != "changed" or found.required or found.default or found.schema:
+        if found.required or found.default or found.schema:
             changes.append(found)
     return tuple(changes), tuple(filter(None, words))
 

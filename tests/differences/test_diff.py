@@ -126,6 +126,14 @@ def test_what_no_digest_covers_stands_apart_and_breaks_nobody() -> None:
 
 def test_an_inactive_prompt_breaks_its_callers() -> None:
     assert callers(diff(status="inactive")) == [("status", "an inactive prompt refuses to run")]
+    was = replace(BASE, status="inactive")
+    assert diff_prompts(was, replace(was, digest="1:b")).breaks_callers == ()
+
+
+def test_an_input_that_is_kept_out_of_what_is_stored_no_longer_is_told() -> None:
+    hidden = replace(BASE, inputs=with_input("ticket", Input("ticket", {"type": "string"}, is_sensitive=True)))
+    (change,) = diff_prompts(hidden, BASE).metadata
+    assert (change.name, change.before, change.after) == ("inputs.ticket.sensitive", True, False)
 
 
 def test_model_engine_parameters_and_response_format_are_told_value_by_value() -> None:
